@@ -1,0 +1,45 @@
+"""What can go wrong in the controller.
+
+```
+ControllerError            one line for the user; `python -m controller` exits with 2
+├── ExperimentError        the experiment file: wrong key, type, unit, name
+├── LabError               the lab: no such device, no lab file
+├── StoreError             the results file: of another experiment, not writable, not one of ours
+├── DeviceError            a device: not there, held by another, refuses
+└── TrialVoid              a trial that does not count: device lost, wrong result, time out
+```
+"""
+
+__all__ = ["ControllerError", "DeviceError", "ExperimentError", "LabError", "StoreError", "TrialVoid"]
+
+
+class ControllerError(Exception):
+    """Base of all below; its text is one line that names the culprit and says what to do."""
+
+
+class ExperimentError(ControllerError):
+    """The experiment file cannot be used as it is."""
+
+
+class LabError(ControllerError):
+    """The lab cannot be used as it is."""
+
+
+class StoreError(ControllerError):
+    """The results file cannot be used."""
+
+
+class DeviceError(ControllerError):
+    """A device is not there or refuses. `device` is its name."""
+
+    def __init__(self, device: str, text: str) -> None:
+        super().__init__(f"{device}: {text}")
+        self.device = device
+
+
+class TrialVoid(ControllerError):
+    """The trial that was running does not count. `device` is the one to blame, where known."""
+
+    def __init__(self, text: str, device: str | None = None) -> None:
+        super().__init__(text)
+        self.device = device

@@ -1,0 +1,163 @@
+"""A results file, read."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from controller.errors import StoreError
+from controller.store.rows import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Hop, Link, Trial
+from controller.store.schema import check_version, connect, unpack
+
+__all__ = ["Results"]
+
+
+class Results:
+    """A results file, opened for reading; a sweep may be writing it meanwhile."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open `path` for reading only.
+
+        Raises:
+            StoreError: There is no such file, or it is not a results file.
+        """
+        if not path.is_file():
+            raise StoreError(f"{path}: no such results file; a sweep writes it")
+        results = cls(connect(path, writable=False), path)
+        check_version(results._db, path)
+        return results
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def experiment(self) -> dict[str, Any]:
+        """Name, text, seed, digest and creation time of the experiment."""
+        row = self._db.execute("SELECT digest, name, text, seed, created_at FROM experiment").fetchone()
+        if row is None:
+            raise StoreError(f"{self.path} is empty; run the sweep again")
+        return dict(zip(("digest", "name", "text", "seed", "created_at"), row, strict=True))
+
+    def environments(self) -> list[tuple[int, str, dict[str, Any]]]:
+        """Number, time and stamp of every sweep call that wrote here."""
+        rows = self._db.execute("SELECT id, taken_at, stamp FROM environment ORDER BY id")
+        return [(number, taken_at, json.loads(stamp)) for number, taken_at, stamp in rows]
+
+    def devices(self, environment: int | None = None) -> list[DeviceRow]:
+        """Devices of one environment (the last by default)."""
+        if environment is None:
+            environment = self._db.execute("SELECT max(id) FROM environment").fetchone()[0]
+        rows = self._db.execute(
+            "SELECT name, kind, slowdown, stamp FROM device WHERE environment = ? ORDER BY rowid",
+            (environment,),
+        )
+        return [DeviceRow(name, kind, slowdown, json.loads(stamp)) for name, kind, slowdown, stamp in rows]
+
+    def bundles(self) -> dict[str, dict[str, Any]]:
+        """Manifest by bundle digest."""
+        return {
+            digest: json.loads(text)
+            for digest, text in self._db.execute("SELECT digest, manifest FROM bundle")
+        }
+
+    def profiles(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Name, how it is imposed, and conditions of each network profile, in the experiment's order."""
+        rows = self._db.execute("SELECT name, link, asked FROM profile ORDER BY position")
+        return [(name, link, json.loads(asked)) for name, link, asked in rows]
+
+    def cells(self) -> list[Cell]:
+        """Every wanted cell."""
+        rows = self._db.execute(
+            "SELECT model, bundle, cuts, label, devices, depth, batch, profile, link, precision, source, codec, backend "
+            "FROM cell ORDER BY rowid"
+        )
+        return [
+            Cell(row[0], row[1], tuple(json.loads(row[2])), row[3], tuple(json.loads(row[4])), *row[5:])
+            for row in rows
+        ]
+
+    def finished(self) -> set[tuple[str, int]]:
+        """(cell, number) of every finished trial."""
+        return {(c, n) for c, n in self._db.execute("SELECT cell, number FROM trial WHERE status = 'done'")}
+
+    def voids(self) -> list[tuple[str, int, str, str | None, str]]:
+        """Cell, number, reason, device and time of every void trial."""
+        return self._db.execute(
+            "SELECT cell, number, reason, device, started_at FROM trial WHERE status = 'void' ORDER BY id"
+        ).fetchall()
+
+    def trials(self, cell: str | None = None) -> Iterator[Trial]:
+        """Finished trials with their records, of one cell or of all, in the order they were run."""
+        where, values = ("AND cell = ?", (cell,)) if cell else ("", ())
+        rows = self._db.execute(
+            "SELECT id, cell, number, started_at, elapsed_s, checked, worst_error, hops, links, records, environment "
+            f"FROM trial WHERE status = 'done' {where} ORDER BY id",
+            values,
+        )
+        for (
+            number_id,
+            cell_id,
+            number,
+            started_at,
+            elapsed,
+            checked,
+            worst,
+            hops,
+            links,
+            blob,
+            environment,
+        ) in rows:
+            arrays = unpack(blob)
+            made_of = [Hop(**h) for h in json.loads(hops)]
+            yield Trial(
+                cell=cell_id,
+                number=number,
+                started_at=started_at,
+                elapsed_s=elapsed,
+                checked=checked,
+                worst_error=worst,
+                hops=tuple(made_of),
+                links=tuple(Link(**k) for k in json.loads(links)),
+                endpoint=arrays["endpoint"],
+                records=tuple(arrays[f"hop{i}"] for i in range(len(made_of))),
+                environment=environment,
+                id=number_id,
+            )
+
+    def baselines(self) -> list[BaselineTrial]:
+        """Every baseline trial."""
+        rows = self._db.execute(
+            "SELECT model, bundle, device, batch, number, threads, taken_at, compute_s FROM baseline ORDER BY id"
+        )
+        return [BaselineTrial(*row[:7], tuple(json.loads(row[7]))) for row in rows]
+
+    def accuracies(self) -> list[Accuracy]:
+        """Accuracy of every split that was computed."""
+        rows = self._db.execute(
+            "SELECT bundle, cuts, samples, whole, chain, worst_error FROM accuracy ORDER BY rowid"
+        )
+        return [Accuracy(row[0], tuple(json.loads(row[1])), *row[2:]) for row in rows]
+
+    def drifts(self) -> list[Drift]:
+        """Every repeat of a reference cell."""
+        rows = self._db.execute("SELECT profile, taken_at, trials_before, latency_s FROM drift ORDER BY id")
+        return [Drift(*row) for row in rows]
+
+    def telemetry(self, trial: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Device and sample of one trial's telemetry, in time order."""
+        rows = self._db.execute(
+            "SELECT device, sample FROM telemetry WHERE trial = ? ORDER BY device, at_s", (trial,)
+        )
+        for device, sample in rows:
+            yield device, json.loads(sample)

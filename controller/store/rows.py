@@ -1,0 +1,143 @@
+"""What a results file holds, row by row."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.store.schema import dump
+
+__all__ = ["Accuracy", "BaselineTrial", "Cell", "DeviceRow", "Drift", "Hop", "Link", "Trial"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration of a sweep. Its `id` is a digest of all of it but the label.
+
+    Attributes:
+        cuts: One cut index fewer than there are devices; 0 and the node count are the ends.
+        label: The cuts for human eyes, such as `features.7`.
+        devices: The chain, first to last, by name.
+        source: Where requests are born and end: `first` (device) or `controller`.
+        link: How the network profile is imposed: `emulated`, `tc`, or `none`.
+    """
+
+    model: str
+    bundle: str
+    cuts: tuple[int, ...]
+    label: str
+    devices: tuple[str, ...]
+    depth: int
+    batch: int
+    profile: str
+    link: str
+    precision: str = "fp32"
+    source: str = "first"
+    codec: str = "none"
+    backend: str = "socket"
+
+    @property
+    def id(self) -> str:
+        identity = {key: value for key, value in asdict(self).items() if key != "label"}
+        return hashlib.sha256(dump(identity).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A stage of a trial: nodes `[start, stop)` on `device`, and its median compute time alone."""
+
+    device: str
+    start: int
+    stop: int
+    threads: int
+    load_s: float
+    solo_compute_s: float
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link of a trial. `sender` and `receiver` are device names, or `controller`.
+
+    `payload_bytes` is what one request puts on it. Links within a device have equal ends.
+    """
+
+    sender: str
+    receiver: str
+    payload_bytes: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One timed repetition of a cell.
+
+    Attributes:
+        endpoint: Structured array, a row a request (`worker.records.ENDPOINT`).
+        records: One structured array a hop (`worker.records.HOP`), in the order of `hops`.
+        worst_error: Largest error of a result, relative to its answer's own maximum.
+    """
+
+    cell: str
+    number: int
+    started_at: str
+    elapsed_s: float
+    checked: int
+    worst_error: float
+    hops: tuple[Hop, ...]
+    links: tuple[Link, ...]
+    endpoint: NDArray[np.void]
+    records: tuple[NDArray[np.void], ...]
+    environment: int = 0
+    id: int = 0
+    telemetry: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BaselineTrial:
+    """The whole model alone on one device, in a bare ONNX Runtime loop: seconds per batch."""
+
+    model: str
+    bundle: str
+    device: str
+    batch: int
+    number: int
+    threads: int
+    taken_at: str
+    compute_s: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The metric over the bundle's samples: of the whole graph, and of the chain at `cuts`.
+
+    Both None where the samples have no labels. `worst_error` is the chain's against the whole.
+    """
+
+    bundle: str
+    cuts: tuple[int, ...]
+    samples: int
+    whole: float | None
+    chain: float | None
+    worst_error: float
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A repeat of a profile's reference cell: its median latency after `trials_before` trials."""
+
+    profile: str
+    taken_at: str
+    trials_before: int
+    latency_s: float
+
+
+@dataclass(frozen=True)
+class DeviceRow:
+    """A device as it was when a sweep began."""
+
+    name: str
+    kind: str
+    slowdown: float
+    stamp: Mapping[str, Any]

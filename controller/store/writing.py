@@ -1,0 +1,173 @@
+"""A results file, written: by one sweep at a time, each trial whole or not at all."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+from controller.errors import StoreError
+from controller.store.reading import Results
+from controller.store.rows import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Trial
+from controller.store.schema import connect, dump, pack, prepare
+
+__all__ = ["Store"]
+
+
+class Store(Results):
+    """A results file, opened for writing."""
+
+    @classmethod
+    def create(cls, path: Path, *, name: str, text: str, seed: int, created_at: str) -> Self:
+        """Open `path` for one experiment, making it where there is none.
+
+        Raises:
+            StoreError: The folder is not writable, or the file is another experiment's.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"results folder {path.parent}: {error.strerror}; name one you may write to"
+            ) from error
+        store = cls(connect(path, writable=True), path)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        with store._transaction() as db:
+            prepare(db, path)
+            found = db.execute("SELECT digest, name FROM experiment").fetchone()
+            if found is None:
+                db.execute(
+                    "INSERT INTO experiment VALUES (?, ?, ?, ?, ?)", (digest, name, text, seed, created_at)
+                )
+            elif found[0] != digest:
+                raise StoreError(
+                    f"{path} holds results of another experiment ({found[1]}); name another results file, "
+                    f"or remove this one"
+                )
+        return store
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: cannot be written ({error})") from error
+
+    def add_environment(self, taken_at: str, stamp: Mapping[str, Any], devices: Sequence[DeviceRow]) -> int:
+        """Keep what a sweep starts with; the number it gives goes with every trial."""
+        with self._transaction() as db:
+            row = db.execute(
+                "INSERT INTO environment (taken_at, stamp) VALUES (?, ?)", (taken_at, dump(stamp))
+            )
+            number = int(row.lastrowid or 0)
+            db.executemany(
+                "INSERT INTO device VALUES (?, ?, ?, ?, ?)",
+                [(number, d.name, d.kind, d.slowdown, dump(d.stamp)) for d in devices],
+            )
+        return number
+
+    def add_bundle(self, digest: str, model: str, manifest: str) -> None:
+        """Keep a bundle's manifest (JSON text), so that a report needs no bundle."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO bundle VALUES (?, ?, ?)", (digest, model, manifest))
+
+    def add_profile(self, name: str, position: int, link: str, asked: Mapping[str, Any]) -> None:
+        """Keep a network profile as it was asked for, by its place in the experiment."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO profile VALUES (?, ?, ?, ?)", (name, position, link, dump(asked))
+            )
+
+    def add_cells(self, cells: Sequence[Cell]) -> None:
+        """Keep the cells that a sweep wants; those already there stay."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO cell VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (c.id, c.model, c.bundle, c.precision, dump(c.cuts), c.label, dump(c.devices), c.source)
+                    + (c.depth, c.batch, c.codec, c.backend, c.profile, c.link)
+                    for c in cells
+                ],
+            )
+
+    def add_trial(self, trial: Trial) -> int:
+        """Commit a finished trial with its records and telemetry.
+
+        Raises:
+            StoreError: This trial of this cell is there already.
+        """
+        arrays = {"endpoint": trial.endpoint} | {f"hop{i}": rows for i, rows in enumerate(trial.records)}
+        with self._transaction() as db:
+            row = db.execute(
+                "INSERT INTO trial (cell, number, status, environment, started_at, elapsed_s, requests, checked, "
+                "worst_error, hops, links, records) VALUES (?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (trial.cell, trial.number, trial.environment, trial.started_at, trial.elapsed_s)
+                + (len(trial.endpoint), trial.checked, trial.worst_error)
+                + (
+                    dump([asdict(h) for h in trial.hops]),
+                    dump([asdict(k) for k in trial.links]),
+                    pack(arrays),
+                ),
+            )
+            number = int(row.lastrowid or 0)
+            db.executemany(
+                "INSERT INTO telemetry VALUES (?, ?, ?, ?)",
+                [
+                    (number, device, sample["at_s"], dump(sample))
+                    for device, samples in trial.telemetry.items()
+                    for sample in samples
+                ],
+            )
+        return number
+
+    def add_void(
+        self, cell: str, number: int, environment: int, started_at: str, reason: str, device: str | None
+    ) -> None:
+        """Keep that a trial was void, and why; it stays wanted."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO trial (cell, number, status, reason, device, environment, started_at) "
+                "VALUES (?, ?, 'void', ?, ?, ?, ?)",
+                (cell, number, reason, device, environment, started_at),
+            )
+
+    def add_baseline(self, baseline: BaselineTrial, environment: int) -> None:
+        """Commit one baseline trial."""
+        b = baseline
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO baseline (model, bundle, device, batch, number, threads, environment, taken_at, compute_s) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    b.model,
+                    b.bundle,
+                    b.device,
+                    b.batch,
+                    b.number,
+                    b.threads,
+                    environment,
+                    b.taken_at,
+                    dump(b.compute_s),
+                ),
+            )
+
+    def add_accuracy(self, accuracy: Accuracy) -> None:
+        """Commit the accuracy of one split."""
+        a = accuracy
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO accuracy VALUES (?, ?, ?, ?, ?, ?)",
+                (a.bundle, dump(a.cuts), a.samples, a.whole, a.chain, a.worst_error),
+            )
+
+    def add_drift(self, drift: Drift, environment: int) -> None:
+        """Commit one repeat of a reference cell."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO drift (profile, environment, taken_at, trials_before, latency_s) VALUES (?, ?, ?, ?, ?)",
+                (drift.profile, environment, drift.taken_at, drift.trials_before, drift.latency_s),
+            )
