@@ -1,0 +1,31 @@
+# Each target is a short script in scripts/, which may be called as it is.
+#
+#   PYTHON=python3.12        which interpreter makes .venv (default: python3; 3.11 or newer)
+#   TORCH_INDEX=URL          package index for torch and torchvision, for example the CPU builds:
+#                            https://download.pytorch.org/whl/cpu
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint verify-models venv clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@sed -n -E '2,/^$$/s/^#  ?//p' Makefile
+
+demo: ## train, export, deploy to this machine, sweep, report: results/demo/report.html
+	@./scripts/demo
+
+test: ## run all tests; TESTS="tests/unit -k wire" runs some
+	@./scripts/test
+
+lint: ## check style, types, imports, playbooks, scripts
+	@./scripts/lint
+
+verify-models: ## export and verify all ten models (about 15 minutes)
+	@./scripts/verify-models
+
+venv: ## make .venv with all that is needed; the others do so by themselves
+	@./scripts/venv
+
+clean: ## remove what was made here, .venv and results/ apart
+	@./scripts/clean
