@@ -1,0 +1,79 @@
+"""Shows a sweep's progress while its task runs.
+
+A task's output is shown when the task ends, which for a sweep may be hours later. So `sweep.yml` tells
+the controller to write progress lines to a file, names that file in the fact `sweep_progress_file`, and
+this plugin shows the lines as they come.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+    name: sweep_progress
+    type: aggregate
+    short_description: shows a sweep's progress while its task runs
+    description:
+      - Shows lines as they are appended to the file that the fact C(sweep_progress_file) names.
+"""
+
+_POLL_S = 0.5
+_FACT = "sweep_progress_file"
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class is not typed
+    """Begins to follow the file when the fact is set, and shows what is left of it when a task ends."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "sweep_progress"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._path: Path | None = None
+        self._offset = 0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        path = (result.result.get("ansible_facts") or {}).get(_FACT)
+        if path and self._path is None:
+            self._path = Path(path)
+            self._offset = self._path.stat().st_size if self._path.exists() else 0
+            threading.Thread(target=self._follow, name=self.CALLBACK_NAME, daemon=True).start()
+        self._show_new_lines()
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._show_new_lines()
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._show_new_lines()
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        self._ended.set()
+        self._show_new_lines()
+
+    def _follow(self) -> None:
+        while not self._ended.wait(_POLL_S):
+            self._show_new_lines()
+
+    def _show_new_lines(self) -> None:
+        """Whole lines only: the rest of one that is being written is shown with its end."""
+        if self._path is None:
+            return
+        with self._lock:
+            try:
+                with self._path.open("rb") as file:
+                    file.seek(self._offset)
+                    new = file.read()
+            except OSError:
+                return
+            whole = new[: new.rfind(b"\n") + 1]
+            self._offset += len(whole)
+            for line in whole.decode(errors="replace").splitlines():
+                # Display takes its own lock, which Ansible also holds while it forks.
+                self._display.display(f"  {line}")
