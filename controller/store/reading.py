@@ -79,8 +79,8 @@ class Results:
     def cells(self) -> list[Cell]:
         """Every wanted cell."""
         rows = self._db.execute(
-            "SELECT model, bundle, cuts, label, devices, depth, batch, profile, link, precision, source, codec, backend "
-            "FROM cell ORDER BY rowid"
+            "SELECT model, bundle, cuts, label, devices, depth, batch, profile, link, precision, source, "
+            "codec, backend FROM cell ORDER BY rowid"
         )
         return [
             Cell(row[0], row[1], tuple(json.loads(row[2])), row[3], tuple(json.loads(row[4])), *row[5:])
@@ -101,8 +101,8 @@ class Results:
         """Finished trials with their records, of one cell or of all, in the order they were run."""
         where, values = ("AND cell = ?", (cell,)) if cell else ("", ())
         rows = self._db.execute(
-            "SELECT id, cell, number, started_at, elapsed_s, checked, worst_error, hops, links, records, environment "
-            f"FROM trial WHERE status = 'done' {where} ORDER BY id",
+            "SELECT id, cell, number, started_at, elapsed_s, checked, worst_error, hops, links, records, "
+            f"environment FROM trial WHERE status = 'done' {where} ORDER BY id",
             values,
         )
         for (
@@ -138,9 +138,13 @@ class Results:
     def baselines(self) -> list[BaselineTrial]:
         """Every baseline trial."""
         rows = self._db.execute(
-            "SELECT model, bundle, device, batch, number, threads, taken_at, compute_s FROM baseline ORDER BY id"
+            "SELECT model, bundle, device, batch, number, threads, taken_at, compute_s FROM baseline "
+            "ORDER BY id"
         )
-        return [BaselineTrial(*row[:7], tuple(json.loads(row[7]))) for row in rows]
+        return [
+            BaselineTrial(model, bundle, device, batch, number, threads, at, tuple(json.loads(seconds)))
+            for model, bundle, device, batch, number, threads, at, seconds in rows
+        ]
 
     def accuracies(self) -> list[Accuracy]:
         """Accuracy of every split that was computed."""

@@ -26,7 +26,8 @@ CREATE TABLE device (
     environment INTEGER NOT NULL REFERENCES environment, name TEXT NOT NULL, kind TEXT NOT NULL,
     slowdown REAL NOT NULL, stamp TEXT NOT NULL, PRIMARY KEY (environment, name));
 CREATE TABLE bundle (digest TEXT PRIMARY KEY, model TEXT NOT NULL, manifest TEXT NOT NULL);
-CREATE TABLE profile (name TEXT PRIMARY KEY, position INTEGER NOT NULL, link TEXT NOT NULL, asked TEXT NOT NULL);
+CREATE TABLE profile (
+    name TEXT PRIMARY KEY, position INTEGER NOT NULL, link TEXT NOT NULL, asked TEXT NOT NULL);
 CREATE TABLE cell (
     id TEXT PRIMARY KEY, model TEXT NOT NULL, bundle TEXT NOT NULL REFERENCES bundle,
     precision TEXT NOT NULL, cuts TEXT NOT NULL, label TEXT NOT NULL, devices TEXT NOT NULL,

@@ -103,8 +103,9 @@ class Store(Results):
         arrays = {"endpoint": trial.endpoint} | {f"hop{i}": rows for i, rows in enumerate(trial.records)}
         with self._transaction() as db:
             row = db.execute(
-                "INSERT INTO trial (cell, number, status, environment, started_at, elapsed_s, requests, checked, "
-                "worst_error, hops, links, records) VALUES (?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO trial (cell, number, status, environment, started_at, elapsed_s, requests, "
+                "checked, worst_error, hops, links, records) "
+                "VALUES (?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (trial.cell, trial.number, trial.environment, trial.started_at, trial.elapsed_s)
                 + (len(trial.endpoint), trial.checked, trial.worst_error)
                 + (
@@ -140,8 +141,8 @@ class Store(Results):
         b = baseline
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO baseline (model, bundle, device, batch, number, threads, environment, taken_at, compute_s) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO baseline (model, bundle, device, batch, number, threads, environment, taken_at, "
+                "compute_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     b.model,
                     b.bundle,
@@ -168,6 +169,7 @@ class Store(Results):
         """Commit one repeat of a reference cell."""
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO drift (profile, environment, taken_at, trials_before, latency_s) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO drift (profile, environment, taken_at, trials_before, latency_s) "
+                "VALUES (?, ?, ?, ?, ?)",
                 (drift.profile, environment, drift.taken_at, drift.trials_before, drift.latency_s),
             )

@@ -1,0 +1,161 @@
+"""`python -m controller COMMAND`: drive the workers of a lab."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from controller.agenda import make_agenda
+from controller.dry_run import dry_run, show_dry_run
+from controller.errors import ControllerError
+from controller.experiment import Experiment
+from controller.lab import load_lab
+from controller.one_cell import OneCell, run_one_cell
+from controller.screen import Screen
+from controller.stamp import now
+from controller.status import show_status
+from controller.store import Store
+from controller.sweep import Outcome, run_sweep
+from exporter.bundle import Bundle
+from exporter.errors import ExporterError
+
+app = typer.Typer(
+    help="Drive the workers of a lab: look at it, run one cell, sweep an experiment.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+LabFile = Annotated[
+    Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")
+]
+_LAB = Path(".edgecut/lab.json")
+_NETWORK_PROFILES = Path("ansible/network_profiles.yml")
+
+
+@app.command()
+def status(
+    lab: LabFile = _LAB,
+    infer: Annotated[bool, typer.Option("--infer", help="Also run a real inference on each device.")] = False,
+) -> None:
+    """Say which devices of the lab are there, and who holds them; exit code 2 unless all are well."""
+    if not show_status(load_lab(lab), infer=infer):
+        raise typer.Exit(2)
+
+
+@app.command()
+def run(
+    bundle: Annotated[Path, typer.Argument(help="Bundle, as `python -m exporter export` writes it.")],
+    at: Annotated[str, typer.Option(help="Cuts, as indices or module paths: 23 or features.7 or 12,41.")],
+    lab: LabFile = _LAB,
+    devices: Annotated[
+        str | None, typer.Option(help="Chain of devices, as in pi,server. Default: the whole lab.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Samples in a request.")] = 1,
+    requests: Annotated[int, typer.Option(min=1, help="Timed requests.")] = 24,
+    warmup: Annotated[int, typer.Option(min=0, help="Requests before them.")] = 5,
+    threads: Annotated[int, typer.Option(min=1, help="ONNX Runtime threads of a stage.")] = 1,
+    profile: Annotated[str, typer.Option(help="Network profile, for emulated links.")] = "ideal",
+    source: Annotated[str, typer.Option(help="Where requests are born: first or controller.")] = "first",
+    network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
+) -> None:
+    """Run one cell once, and show where the time went."""
+    asked = OneCell(
+        at=at,
+        devices=devices,
+        depth=depth,
+        batch=batch,
+        requests=requests,
+        warmup=warmup,
+        threads=threads,
+        profile=profile,
+        source=source,
+        network_profiles=network_profiles,
+    )
+    run_one_cell(asked, Bundle.open(bundle), load_lab(lab))
+
+
+@app.command()
+def sweep(
+    experiment: Annotated[Path, typer.Argument(help="Experiment file; `schema` says what it may hold.")],
+    lab: LabFile = _LAB,
+    results: Annotated[
+        Path | None, typer.Option(help="Results file. Default: results/NAME/results.sqlite.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Run the cells of this network profile only.")] = None,
+    bundles: Annotated[Path | None, typer.Option(help="Folder of bundles, in place of the file's.")] = None,
+    network_profiles: Annotated[
+        Path | None, typer.Option(help="File of network profiles, in place of the file's.")
+    ] = None,
+    progress: Annotated[Path | None, typer.Option(help="Append progress to this file too, as lines.")] = None,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: as JSON.")] = False,
+) -> None:
+    """Run every cell of an experiment; the same command takes up an unfinished one."""
+    agenda = make_agenda(
+        experiment, load_lab(lab), bundles_folder=bundles, network_profiles_file=network_profiles
+    )
+    profiles = agenda.choose(profile)
+    if dry:
+        show_dry_run(dry_run(agenda, profiles), as_json=as_json)
+        return
+    path = results or Path("results") / agenda.experiment.name / "results.sqlite"
+    with (
+        Store.create(
+            path,
+            name=agenda.experiment.name,
+            text=agenda.text,
+            seed=agenda.experiment.seed,
+            created_at=now(),
+        ) as store,
+        Screen(progress) as screen,
+    ):
+        agenda.refuse_shaped(profiles)
+        outcome = run_sweep(agenda, profiles, store, screen)
+        screen.say(_summary(outcome, path))
+    if outcome.interrupted:
+        raise typer.Exit(130)
+    if outcome.left:
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the experiment file."""
+    print(json.dumps(msgspec.json.schema(Experiment), indent=2))
+
+
+def _summary(outcome: Outcome, path: Path) -> str:
+    if outcome.left:
+        ending = "stopped" if outcome.interrupted else "incomplete"
+        return (
+            f"{ending}: {outcome.done} trials done, {outcome.left} missing; the same command goes on ({path})"
+        )
+    if not outcome.done:
+        return f"all trials are done already ({path})"
+    return f"complete: {outcome.done} trials done ({path})"
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except (ControllerError, ExporterError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except typer.TyperException as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; finished trials are kept, the same command goes on", file=sys.stderr)
+        return 130
+    return int(code or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""What a sweep is to do: the experiment with its bundles, profiles and cells, before any device is asked."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.cells import cells_of_profile, open_bundles
+from controller.errors import ExperimentError
+from controller.experiment import Experiment, load_experiment
+from controller.lab import Lab
+from controller.network_profiles import NetworkProfile, find_profile, load_network_profiles
+from controller.pipeline import check_emulation
+from controller.store import Cell
+from controller.suggest import did_you_mean
+from exporter.bundle import Bundle
+
+__all__ = ["Agenda", "make_agenda", "reference_of"]
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """A sweep, planned.
+
+    Attributes:
+        text: The experiment file as it stands; results belong to exactly this text.
+        bundles: By digest.
+        network_profiles: The conditions of each profile of the experiment.
+        cells: By profile, in the order in which they will be run.
+    """
+
+    experiment: Experiment
+    text: str
+    lab: Lab
+    bundles: Mapping[str, Bundle]
+    network_profiles: Mapping[str, NetworkProfile]
+    cells: Mapping[str, tuple[Cell, ...]]
+
+    def choose(self, profile: str | None) -> tuple[str, ...]:
+        """The profiles to run: the one named, or all.
+
+        Raises:
+            ExperimentError: The experiment has no such profile.
+        """
+        if profile is None:
+            return tuple(self.cells)
+        if profile not in self.cells:
+            raise ExperimentError(
+                f"experiment {self.experiment.name!r} has no profile {profile!r}"
+                f"{did_you_mean(profile, self.cells)}"
+            )
+        return (profile,)
+
+    def refuse_shaped(self, profiles: Sequence[str]) -> None:
+        """Refuse several profiles at once where it is not us who imposes them.
+
+        Raises:
+            ExperimentError: Links shaped by tc are as they are; only Ansible can change them in between.
+        """
+        shaped = any(cell.link == "tc" for profile in profiles for cell in self.cells[profile])
+        if shaped and len(profiles) > 1:
+            raise ExperimentError(
+                f"lab {self.lab.name!r} has links shaped by tc: name one profile with --profile "
+                f"({', '.join(profiles)}), or run ansible/sweep.yml, which takes them in turn"
+            )
+
+
+def make_agenda(
+    path: Path, lab: Lab, *, bundles_folder: Path | None = None, network_profiles_file: Path | None = None
+) -> Agenda:
+    """Read an experiment and everything that it names, and lay out its cells.
+
+    Args:
+        path: The experiment file.
+        lab: The devices to plan for.
+        bundles_folder: In place of the experiment's `bundles`.
+        network_profiles_file: In place of the experiment's `network_profiles`.
+
+    Raises:
+        ExperimentError: The file, or something that it names, is wrong.
+        LabError: It wants devices that the lab does not have.
+    """
+    experiment = load_experiment(path)
+    folder = path.absolute().parent
+    profiles_path = network_profiles_file or folder / experiment.network_profiles
+    all_profiles = load_network_profiles(profiles_path)
+    profiles = {name: find_profile(all_profiles, name, profiles_path) for name in experiment.profile_names()}
+    by_name = open_bundles(experiment.models, bundles_folder or folder / experiment.bundles)
+    cells = {}
+    for name, profile in profiles.items():
+        found = list(cells_of_profile(experiment, name, by_name, lab))
+        if any(cell.link == "emulated" for cell in found):
+            check_emulation(name, profile)
+        # Each profile has its own order, so that running one alone gives the same as running all.
+        random.Random(f"{experiment.seed}:{name}").shuffle(found)
+        cells[name] = tuple(found)
+    return Agenda(
+        experiment=experiment,
+        text=path.read_text(encoding="utf-8"),
+        lab=lab,
+        bundles={bundle.digest: bundle for bundle in by_name.values()},
+        network_profiles=profiles,
+        cells=cells,
+    )
+
+
+def reference_of(cells: tuple[Cell, ...]) -> Cell:
+    """The cell that is repeated to see drift: lowest depth and batch, the middle one of its splits."""
+    depth, batch = min((cell.depth, cell.batch) for cell in cells)
+    first = min(cell.devices for cell in cells), min(cell.bundle for cell in cells)
+    alike = sorted(
+        (c for c in cells if (c.depth, c.batch) == (depth, batch) and (c.devices, c.bundle) == first),
+        key=lambda cell: cell.cuts,
+    )
+    return alike[len(alike) // 2]

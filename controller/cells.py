@@ -1,0 +1,141 @@
+"""From an experiment, the bundles and the lab to the cells of a sweep."""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from controller.errors import ExperimentError
+from controller.experiment import Experiment, Splits
+from controller.lab import Lab
+from controller.store import Cell
+from controller.suggest import did_you_mean
+from exporter.bundle import Bundle
+from exporter.errors import BundleError, RangeError
+
+__all__ = ["cells_of_profile", "label_of", "open_bundles", "resolve_cut"]
+
+
+def open_bundles(names: Sequence[str], folder: Path) -> dict[str, Bundle]:
+    """Open the bundles of an experiment, each a folder of `folder`; every digest is checked.
+
+    Raises:
+        ExperimentError: One is missing or altered; names it, and the command that makes it.
+    """
+    bundles = {}
+    for name in names:
+        path = folder / name
+        if not path.is_dir():
+            there = sorted(p.parent.name for p in folder.glob("*/manifest.json"))
+            hint = did_you_mean(name, there) if there else ""
+            raise ExperimentError(
+                f"no bundle {path}{hint}; make it with: python -m exporter export {name} --out {path}"
+            )
+        try:
+            bundles[name] = Bundle.open(path)
+        except BundleError as error:
+            raise ExperimentError(str(error)) from error
+    return bundles
+
+
+def cells_of_profile(
+    experiment: Experiment, profile: str, bundles: Mapping[str, Bundle], lab: Lab
+) -> tuple[Cell, ...]:
+    """Every cell that `experiment` wants under `profile`, both ends of each split range included.
+
+    Raises:
+        ExperimentError: A split or a device that there is not.
+        LabError: A placement names a device that the lab does not have.
+    """
+    grid = experiment.grid(profile)
+    placements = experiment.placements or [[device.name for device in lab.devices]]
+    cells: dict[str, Cell] = {}
+    for placement, name in itertools.product(placements, experiment.models):
+        bundle = bundles[name]
+        for cuts, depth, batch in itertools.product(
+            _splits(grid.splits, bundle, len(placement)), grid.depths, grid.batches
+        ):
+            _check_batch(bundle, batch)
+            cell = Cell(
+                model=bundle.manifest.model,
+                bundle=bundle.digest,
+                cuts=cuts,
+                label=label_of(bundle, cuts),
+                devices=tuple(placement),
+                depth=depth,
+                batch=batch,
+                profile=profile,
+                link=lab.links(placement),
+                precision=bundle.manifest.precision,
+                source=experiment.source,
+            )
+            cells[cell.id] = cell
+    return tuple(cells.values())
+
+
+def label_of(bundle: Bundle, cuts: Sequence[int]) -> str:
+    """The cuts for human eyes."""
+    if all(cut == bundle.node_count for cut in cuts):
+        return "all on first"
+    if all(cut == 0 for cut in cuts):
+        return "all on last"
+    return " | ".join(f"{bundle.label(cut)} @{cut}" for cut in cuts)
+
+
+def resolve_cut(bundle: Bundle, cut: int | str) -> int:
+    """A cut index, from itself or from the module path that ends there.
+
+    Raises:
+        ExperimentError: Out of range, or no such module; the range or the nearest is named.
+    """
+    try:
+        if isinstance(cut, str):
+            return bundle.resolve(cut)
+        bundle.tensors_at(cut)
+    except RangeError as error:
+        raise ExperimentError(f"key 'splits': {error}") from error
+    return cut
+
+
+def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...]]:
+    """Every split into `devices` parts that is asked for, and both ends, without repeats."""
+    cuts = devices - 1
+    wanted: Iterable[tuple[int, ...]]
+    if splits == "equal":
+        wanted = [bundle.equal_cuts(devices)]
+    elif isinstance(splits, str):
+        points = _points(splits, bundle)
+        wanted = itertools.combinations_with_replacement(points, cuts)
+    else:
+        wanted = [_listed(bundle, entry, cuts) for entry in splits]
+    ends = [(0,) * cuts, (bundle.node_count,) * cuts]
+    return list(dict.fromkeys([*wanted, *ends]))
+
+
+def _points(splits: str, bundle: Bundle) -> Sequence[int]:
+    if splits == "clean":
+        return bundle.clean_cuts()
+    if splits == "blocks":
+        return bundle.block_cuts()
+    return [point.index for point in bundle.cut_points]
+
+
+def _listed(bundle: Bundle, entry: int | str | list[int | str], cuts: int) -> tuple[int, ...]:
+    parts = entry if isinstance(entry, list) else [entry]
+    if len(parts) != cuts:
+        raise ExperimentError(
+            f"key 'splits': {entry!r} has {len(parts)} cuts, but {cuts + 1} devices need {cuts}"
+        )
+    resolved = tuple(resolve_cut(bundle, part) for part in parts)
+    if list(resolved) != sorted(resolved):
+        raise ExperimentError(
+            f"key 'splits': {entry!r} goes backwards; cuts must be in the order of the graph"
+        )
+    return resolved
+
+
+def _check_batch(bundle: Bundle, batch: int) -> None:
+    fixed = bundle.manifest.batch
+    if isinstance(fixed, int) and batch != fixed:
+        raise ExperimentError(
+            f"key 'batches': {bundle.manifest.model} was exported with the fixed batch {fixed}, not {batch}"
+        )

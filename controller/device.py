@@ -1,0 +1,117 @@
+"""One device's worker, as the controller has it: asked, claimed, let go."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from controller.errors import DeviceError
+from controller.lab import Device
+from worker.wire.control import ControlConnection
+from worker.wire.errors import ProtocolError, RequestError, WorkerError
+from worker.wire.messages import Claim, DeviceInfo, Query
+
+__all__ = ["ClaimedWorker", "query"]
+
+_RETRY_S = 0.5
+_CLAIM_TIMEOUT_S = 10.0
+
+
+def query(device: Device, *, timeout_s: float = 5.0) -> DeviceInfo:
+    """Ask who is there; works while another controller holds the worker.
+
+    Raises:
+        DeviceError: Nobody is, or not a worker of our protocol.
+    """
+    with (
+        _blame(device),
+        ControlConnection.open(device.host, device.control_port, timeout_s=timeout_s) as connection,
+    ):
+        return connection.ask(Query(), timeout_s=timeout_s)
+
+
+class ClaimedWorker:
+    """A worker that is ours until closed.
+
+    Attributes:
+        connection: Its control connection; ask on it within `blame`.
+        info: What the worker said of itself when it was claimed.
+        has: Digests of the bundles and shards that it is known to have.
+    """
+
+    def __init__(self, device: Device, connection: ControlConnection, info: DeviceInfo) -> None:
+        self.device = device
+        self.connection = connection
+        self.info = info
+        self.has: set[str] = set()
+
+    @classmethod
+    def claim(cls, device: Device, holder: str, *, wait_s: float = 0.0) -> Self:
+        """Connect and claim, trying again for `wait_s` while nobody answers or another holds it.
+
+        Raises:
+            DeviceError: It stayed so; or it is of another protocol, where waiting would not help.
+        """
+        deadline = time.monotonic() + wait_s
+        with _blame(device):
+            while True:
+                try:
+                    return cls._claim_once(device, holder)
+                except ProtocolError:
+                    raise
+                except WorkerError:
+                    if time.monotonic() + _RETRY_S > deadline:
+                        raise
+                time.sleep(_RETRY_S)
+
+    @classmethod
+    def _claim_once(cls, device: Device, holder: str) -> Self:
+        connection = ControlConnection.open(device.host, device.control_port)
+        try:
+            info = connection.ask(Claim(holder=holder), timeout_s=_CLAIM_TIMEOUT_S).device
+        except BaseException:
+            connection.close()
+            raise
+        return cls(device, connection, info)
+
+    @property
+    def name(self) -> str:
+        """The device's name."""
+        return self.device.name
+
+    @contextmanager
+    def blame(self) -> Iterator[ControlConnection]:
+        """The connection, with its errors named after this device.
+
+        Raises:
+            DeviceError: The worker was lost, or refuses.
+        """
+        with _blame(self.device):
+            yield self.connection
+
+    def close(self) -> None:
+        """Let the worker go; it unloads what it had loaded."""
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def _blame(device: Device) -> Iterator[None]:
+    try:
+        yield
+    except RequestError as error:
+        raise DeviceError(device.name, error.told.text) from error
+    except ProtocolError as error:
+        raise DeviceError(device.name, f"{error}; deploy the same edgecut everywhere") from error
+    except WorkerError as error:
+        raise DeviceError(
+            device.name, f"{error}; is its worker up? (ansible/deploy.yml starts it)"
+        ) from error

@@ -1,0 +1,78 @@
+"""How long a sweep will take: good enough for a progress bar, never a result.
+
+A request costs what its stages compute and its links carry; compute time is the whole model's on
+that device, shared out by multiply-adds. Once trials have run, what they really took corrects the rest.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from controller.experiment import Experiment
+from controller.network_profiles import NetworkProfile
+from controller.pipeline import route
+from controller.store import Cell
+from exporter.bundle import Bundle
+
+__all__ = ["Estimate", "request_s"]
+
+_SETUP_S = 0.4
+
+
+@dataclass
+class Estimate:
+    """Seconds that cells take, corrected by those that ran.
+
+    Attributes:
+        whole_model_s: Seconds for one sample of a bundle (digest) on a device, by both names.
+    """
+
+    experiment: Experiment
+    bundles: Mapping[str, Bundle]
+    profiles: Mapping[str, NetworkProfile]
+    whole_model_s: Mapping[tuple[str, str], float]
+    _ratios: list[float] = field(default_factory=list)
+
+    def cell_s(self, cell: Cell) -> float:
+        """Seconds for all trials of a cell, set-up and warm-up included."""
+        depth_1_s, interval_s = request_s(
+            cell, self.bundles[cell.bundle], self.profiles[cell.profile], self.whole_model_s
+        )
+        each_s = depth_1_s if cell.depth == 1 else max(interval_s, depth_1_s / cell.depth)
+        requests = self.experiment.warmup + self.experiment.trials * self.experiment.requests_at(cell.depth)
+        return _SETUP_S + requests * each_s
+
+    def learn(self, cell: Cell, took_s: float) -> None:
+        """Correct by a cell that ran whole."""
+        self._ratios.append(took_s / self.cell_s(cell))
+
+    def left_s(self, cells: Sequence[Cell]) -> float:
+        """Seconds that these cells will take."""
+        ratio = statistics.median(self._ratios[-30:]) if self._ratios else 1.0
+        return ratio * sum(map(self.cell_s, cells))
+
+
+def request_s(
+    cell: Cell, bundle: Bundle, profile: NetworkProfile, whole_model_s: Mapping[tuple[str, str], float]
+) -> tuple[float, float]:
+    """Seconds of one request at depth 1, and seconds between two when the slowest part is always busy."""
+    shares = [0.0, *(_macs_before(bundle, cut) for cut in cell.cuts), 1.0]
+    compute_s = [
+        (after - before) * whole_model_s[cell.bundle, device] * cell.batch
+        for device, before, after in zip(cell.devices, shares[:-1], shares[1:], strict=True)
+    ]
+    forward, backward = profile.direction(forward=True), profile.direction(forward=False)
+    links = [link for link in route(cell, bundle) if link.sender != link.receiver]
+    link_s = []
+    delay_s = 0.0
+    for link in links:
+        direction = backward if link is links[-1] else forward
+        link_s.append(link.payload_bytes * 8 / (direction.rate_mbit * 1e6) if direction.rate_mbit else 0.0)
+        delay_s += direction.delay_ms / 1e3
+    return sum(compute_s) + sum(link_s) + delay_s, max([*compute_s, *link_s])
+
+
+def _macs_before(bundle: Bundle, cut: int) -> float:
+    if cut == 0:
+        return 0.0
+    return 1.0 if cut == bundle.node_count else bundle.cut_points[cut - 1].macs_before_share

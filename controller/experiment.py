@@ -1,0 +1,144 @@
+"""The experiment file: which cells to run.
+
+The structs below are the schema: what they say is what a file may hold, what `controller schema`
+prints, and what `docs/experiments.md` documents.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from controller.errors import ExperimentError
+from controller.yamlfile import load_yaml
+
+__all__ = ["Experiment", "Grid", "ProfileGrid", "Splits", "load_experiment"]
+
+_Count = Annotated[int, Meta(ge=1)]
+_Cut = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(min_length=1)]
+
+Splits = Annotated[
+    str | list[_Cut | list[_Cut]],
+    Meta(
+        description="`clean` (every clean cut point), `all` (wide ones too), `blocks` (block boundaries), "
+        "`equal` (equal numbers of nodes), or a list of cut indices or module paths (a list of lists with "
+        "over two devices)"
+    ),
+]
+_NAMED_SPLITS = ("clean", "all", "blocks", "equal")
+
+
+class ProfileGrid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A network profile, and what is different under it."""
+
+    name: str
+    splits: Splits | UnsetType = UNSET
+    depths: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
+    batches: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """What is crossed with what under one network profile."""
+
+    splits: Splits
+    depths: tuple[int, ...]
+    batches: tuple[int, ...]
+
+
+class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An experiment as it stands in its file. Paths are relative to that file."""
+
+    name: Annotated[
+        str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the folder of its results")
+    ]
+    models: Annotated[list[str], Meta(min_length=1, description="bundles by the name of their folder")]
+    profiles: Annotated[
+        list[str | ProfileGrid],
+        Meta(min_length=1, description="network profiles, by name or with what differs under them"),
+    ]
+    bundles: Annotated[str, Meta(description="the folder that holds the bundles")] = "../../bundles"
+    network_profiles: Annotated[str, Meta(description="the file of network profiles")] = (
+        "../network_profiles.yml"
+    )
+    splits: Splits = "clean"
+    placements: Annotated[
+        list[Annotated[list[str], Meta(min_length=1)]] | None,
+        Meta(description="chains of devices by name; default: all of the lab in its order"),
+    ] = None
+    depths: Annotated[tuple[_Count, ...], Meta(min_length=1, description="requests in flight")] = (1, 4)
+    batches: Annotated[tuple[_Count, ...], Meta(min_length=1, description="samples in a request")] = (1,)
+    source: Annotated[
+        Literal["first", "controller"], Meta(description="where requests are born and results end")
+    ] = "first"
+    trials: Annotated[_Count, Meta(description="timed repetitions of a cell")] = 3
+    requests: Annotated[
+        _Count | dict[_Count, _Count],
+        Meta(description="timed requests in a trial: one number, or by depth"),
+    ] = 24
+    warmup: Annotated[
+        int, Meta(ge=0, description="requests before each cell's first trial, not recorded")
+    ] = 5
+    samples: Annotated[
+        _Count | None, Meta(description="samples on which the accuracy of each split is taken; default: all")
+    ] = None
+    check_every: Annotated[
+        int, Meta(ge=0, description="compare each n-th result with the whole graph's answer; 0: none")
+    ] = 1
+    threads: Annotated[_Count, Meta(description="ONNX Runtime threads of a stage")] = 1
+    seed: Annotated[int, Meta(description="order of the cells")] = 0
+    wait_s: Annotated[float, Meta(ge=0, description="how long to wait for a device, in seconds")] = 30.0
+    trial_timeout_s: Annotated[float, Meta(gt=0, description="a trial longer than this is void")] = 300.0
+    on_failure: Annotated[
+        Literal["stop", "skip"],
+        Meta(description="after a void trial: stop the sweep, or go on with the next cell"),
+    ] = "stop"
+    reference_every: Annotated[
+        int, Meta(ge=0, description="repeat the reference cell every n cells, to see drift; 0: never")
+    ] = 20
+
+    def profile_names(self) -> tuple[str, ...]:
+        """Network profiles in the order in which they are run."""
+        return tuple(p if isinstance(p, str) else p.name for p in self.profiles)
+
+    def grid(self, profile: str) -> Grid:
+        """What is crossed under `profile`."""
+        own = next(p for p in self.profiles if (p if isinstance(p, str) else p.name) == profile)
+        if isinstance(own, str):
+            own = ProfileGrid(name=own)
+        return Grid(
+            splits=self.splits if own.splits is UNSET else own.splits,
+            depths=self.depths if own.depths is UNSET else own.depths,
+            batches=self.batches if own.batches is UNSET else own.batches,
+        )
+
+    def requests_at(self, depth: int) -> int:
+        """Timed requests of a trial at `depth`."""
+        return self.requests if isinstance(self.requests, int) else self.requests[depth]
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read an experiment file and check what the schema alone cannot.
+
+    Raises:
+        ExperimentError: Names the file, the key and what is allowed.
+    """
+    experiment = load_yaml(path, Experiment, "experiment")
+    names = experiment.profile_names()
+    for name in names:
+        if names.count(name) > 1:
+            raise ExperimentError(f"experiment {path}: key 'profiles' names {name!r} twice")
+        grid = experiment.grid(name)
+        if isinstance(grid.splits, str) and grid.splits not in _NAMED_SPLITS:
+            allowed = ", ".join(_NAMED_SPLITS)
+            raise ExperimentError(
+                f"experiment {path}: key 'splits' is {grid.splits!r}; allowed: {allowed}, or a list of cut "
+                f"indices or module paths"
+            )
+        if isinstance(experiment.requests, dict):
+            for depth in grid.depths:
+                if depth not in experiment.requests:
+                    raise ExperimentError(
+                        f"experiment {path}: key 'requests' says nothing about depth {depth}"
+                    )
+    return experiment

@@ -1,0 +1,91 @@
+"""The lab, as the controller sees it: which devices there are and where they listen.
+
+`deploy.yml` writes the lab file from the inventory. What a device is like (slowdown, threads,
+versions) is not in it: the device itself says so.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from controller.errors import LabError
+from controller.suggest import did_you_mean
+
+__all__ = ["Device", "Lab", "load_lab"]
+
+
+class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One device of a lab.
+
+    Attributes:
+        kind: What it is: a real one, a virtual Pi, or a process on this machine.
+        link: How its outgoing links get their network profile.
+        store: The folder in which its worker keeps bundles and shards.
+    """
+
+    name: str
+    kind: Literal["real", "virtual", "local"]
+    host: str
+    control_port: int
+    data_port: int
+    link: Literal["emulated", "tc", "none"]
+    store: str = ""
+
+
+class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The devices of a lab, in the order of the chain."""
+
+    name: str
+    devices: tuple[Device, ...]
+
+    def device(self, name: str) -> Device:
+        """The device of that name.
+
+        Raises:
+            LabError: The lab has none.
+        """
+        for device in self.devices:
+            if device.name == name:
+                return device
+        names = [d.name for d in self.devices]
+        raise LabError(f"no device {name!r} in lab {self.name!r}{did_you_mean(name, names)}")
+
+    def links(self, names: Sequence[str]) -> str:
+        """How the links between these devices get their profile.
+
+        Raises:
+            LabError: They do not agree; a pipeline over both could not be labelled honestly.
+        """
+        kinds = {self.device(name).link for name in names}
+        if len(kinds) > 1:
+            raise LabError(
+                f"devices {', '.join(names)} mix {' and '.join(sorted(kinds))} links; use one kind"
+            )
+        return kinds.pop()
+
+
+def load_lab(path: Path) -> Lab:
+    """Read a lab file.
+
+    Raises:
+        LabError: There is none, or it is not one.
+    """
+    try:
+        lab = msgspec.json.decode(path.read_bytes(), type=Lab)
+    except FileNotFoundError as error:
+        raise LabError(
+            f"no lab file {path}; ansible/deploy.yml writes it, or name another with --lab"
+        ) from error
+    except OSError as error:
+        raise LabError(f"lab file {path} cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise LabError(f"lab file {path}: {error}; run ansible/deploy.yml again") from error
+    if not lab.devices:
+        raise LabError(f"lab file {path} names no devices")
+    names = [device.name for device in lab.devices]
+    for name in names:
+        if names.count(name) > 1:
+            raise LabError(f"lab file {path} names device {name!r} twice")
+    return lab

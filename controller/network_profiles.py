@@ -1,0 +1,73 @@
+"""Named link conditions: the file of network profiles."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from controller.errors import ExperimentError
+from controller.suggest import did_you_mean
+from controller.yamlfile import convert, read_yaml
+
+__all__ = ["Direction", "NetworkProfile", "find_profile", "load_network_profiles"]
+
+_NotNegative = Annotated[float, Meta(ge=0)]
+_Positive = Annotated[float, Meta(gt=0)]
+
+
+class Direction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Conditions of a link one way.
+
+    Attributes:
+        delay_ms: One-way delay in milliseconds.
+        jitter_ms: Deviation of the delay, +- milliseconds.
+        rate_mbit: Rate in Mbit/s; None is unlimited.
+        loss_percent: Packets lost, in per cent.
+    """
+
+    delay_ms: _NotNegative = 0.0
+    jitter_ms: _NotNegative = 0.0
+    rate_mbit: _Positive | None = None
+    loss_percent: Annotated[float, Meta(ge=0, lt=100)] = 0.0
+
+
+class NetworkProfile(Direction, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Conditions of a link, both ways alike unless `forward` or `backward` says otherwise.
+
+    Forward is from an earlier device of the chain to a later one.
+    """
+
+    description: str = ""
+    forward: Direction | None = None
+    backward: Direction | None = None
+
+    def direction(self, forward: bool) -> Direction:
+        """The conditions one way."""
+        return (self.forward if forward else self.backward) or self
+
+
+def load_network_profiles(path: Path) -> dict[str, NetworkProfile]:
+    """Read a file of network profiles.
+
+    Raises:
+        ExperimentError: No such file, or a key, type or number in it is wrong.
+    """
+    raw = read_yaml(path, "network profiles")
+    if not isinstance(raw, dict):
+        raise ExperimentError(f"network profiles {path}: expected a mapping of names to conditions")
+    return {
+        str(name): convert(conditions, NetworkProfile, f"network profiles {path}", within=str(name))
+        for name, conditions in raw.items()
+    }
+
+
+def find_profile(profiles: dict[str, NetworkProfile], name: str, path: Path) -> NetworkProfile:
+    """The profile of that name.
+
+    Raises:
+        ExperimentError: There is none; the nearest is suggested.
+    """
+    if name not in profiles:
+        raise ExperimentError(f"no network profile {name!r} in {path}{did_you_mean(name, profiles)}")
+    return profiles[name]

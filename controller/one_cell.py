@@ -1,0 +1,133 @@
+"""One cell, run once: the quick look before a sweep."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from controller.breakdown import breakdown_table
+from controller.cells import label_of, resolve_cut
+from controller.crew import Crew
+from controller.errors import ExperimentError
+from controller.lab import Lab
+from controller.network_profiles import NetworkProfile, find_profile, load_network_profiles
+from controller.pipeline import CONTROLLER, check_emulation, plan_pipeline
+from controller.source import Source
+from controller.store import Cell, Trial
+from controller.trial import Rig
+from exporter.bundle import Bundle
+
+__all__ = ["OneCell", "run_one_cell"]
+
+_TIMEOUT_S = 600.0
+_WAIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class OneCell:
+    """A cell as it is asked for on the command line."""
+
+    at: str
+    devices: str | None
+    depth: int
+    batch: int
+    requests: int
+    warmup: int
+    threads: int
+    profile: str
+    source: str
+    network_profiles: Path
+
+    def cell(self, bundle: Bundle, lab: Lab) -> Cell:
+        """The cell, with its cuts found.
+
+        Raises:
+            ExperimentError: The cuts are not in the model, or do not fit the number of devices.
+            LabError: No such device.
+        """
+        devices = tuple(self.devices.split(",") if self.devices else (d.name for d in lab.devices))
+        link = lab.links(devices)
+        parts = [part for part in self.at.split(",") if part]
+        cuts = tuple(resolve_cut(bundle, int(part) if part.isdecimal() else part) for part in parts)
+        if len(cuts) != len(devices) - 1 or list(cuts) != sorted(cuts):
+            raise ExperimentError(
+                f"--at {self.at}: {len(devices)} devices ({', '.join(devices)}) need {len(devices) - 1} cuts "
+                f"in the order of the graph"
+            )
+        if self.source not in ("first", CONTROLLER):
+            raise ExperimentError(f"--source {self.source}: it is either first or controller")
+        return Cell(
+            model=bundle.manifest.model,
+            bundle=bundle.digest,
+            cuts=cuts,
+            label=label_of(bundle, cuts),
+            devices=devices,
+            depth=self.depth,
+            batch=self.batch,
+            profile=self.profile,
+            link=link,
+            precision=bundle.manifest.precision,
+            source=self.source,
+        )
+
+    def conditions(self, cell: Cell) -> NetworkProfile:
+        """The network profile of the cell; links that nobody imposes one on have none.
+
+        Raises:
+            ExperimentError: No such profile, or an emulated link cannot do it.
+        """
+        if cell.link != "emulated":
+            return NetworkProfile()
+        profiles = load_network_profiles(self.network_profiles)
+        profile = find_profile(profiles, self.profile, self.network_profiles)
+        check_emulation(self.profile, profile)
+        return profile
+
+
+def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
+    """Run the cell once and print where its time went.
+
+    Raises:
+        ControllerError: The cell cannot be, a device is not there, or the trial is void.
+    """
+    cell = asked.cell(bundle, lab)
+    profile = asked.conditions(cell)
+    source = Source.towards(lab.device(cell.devices[0]).host) if cell.source == CONTROLLER else None
+    plan = plan_pipeline(
+        cell.id,
+        cell,
+        bundle,
+        lab,
+        profile,
+        threads=asked.threads,
+        controller_address=source.address if source else None,
+    )
+    with (
+        Crew(lab, cell.devices, _WAIT_S) as crew,
+        Rig(plan, cell, bundle, crew.workers, _TIMEOUT_S, source) as rig,
+    ):
+        trial = rig.run(0, asked.requests, asked.warmup)
+    _show(cell, trial)
+
+
+def _show(cell: Cell, trial: Trial) -> None:
+    console = Console(soft_wrap=True)
+    console.print(
+        f"{cell.model} cut at {cell.label} over {' -> '.join(cell.devices)}, depth {cell.depth}, batch "
+        f"{cell.batch}, network profile {cell.profile} (link={cell.link})",
+        highlight=False,
+    )
+    console.print(breakdown_table(trial))
+    for link in trial.links:
+        if link.sender != link.receiver:
+            console.print(
+                f"{link.sender} -> {link.receiver}: {link.payload_bytes} bytes a request", highlight=False
+            )
+    samples = len(trial.endpoint) * cell.batch
+    latency_ms = float(np.median(trial.endpoint["latency_s"])) * 1e3
+    console.print(
+        f"{samples / trial.elapsed_s:.2f} samples/s, median latency {latency_ms:.2f} ms, "
+        f"{trial.checked} of {len(trial.endpoint)} results checked, worst error {trial.worst_error:.1e}",
+        highlight=False,
+    )

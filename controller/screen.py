@@ -1,0 +1,77 @@
+"""What a sweep shows while it runs: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+__all__ = ["Screen", "duration"]
+
+_LINE_EVERY_S = 5.0
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two units that a person would say."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Screen:
+    """Progress of a sweep on standard error, and as lines in a file if one is given."""
+
+    def __init__(self, progress_file: Path | None = None) -> None:
+        self._console = Console(stderr=True)
+        self._file = progress_file.open("a", encoding="utf-8") if progress_file else None
+        self._bar = Progress(
+            TextColumn("[bold]{task.fields[profile]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[doing]}"),
+            TextColumn("{task.fields[left]}"),
+            console=self._console,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task("", profile="", doing="", left="", total=None)
+        self._last_line_s = 0.0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        if self._file:
+            self._file.close()
+
+    def say(self, text: str) -> None:
+        """Print one line that stays."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._write(text)
+
+    def step(self, profile: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
+        """Show how far it is. Off a terminal at most one line every few seconds, the last one always."""
+        left = "" if left_s is None else f"{duration(left_s)} left"
+        self._bar.update(self._task, completed=done, total=total, profile=profile, doing=doing, left=left)
+        now = time.monotonic()
+        if now - self._last_line_s < _LINE_EVERY_S and done < total:
+            return
+        self._last_line_s = now
+        line = "  ".join(part for part in (f"{profile}: {done}/{total}", doing, left) if part)
+        if self._bar.disable:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._write(line)
+
+    def _write(self, line: str) -> None:
+        if self._file:
+            self._file.write(line + "\n")
+            self._file.flush()

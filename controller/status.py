@@ -1,0 +1,51 @@
+"""Who is there: the devices of a lab, one line each."""
+
+from rich.console import Console
+from rich.table import Table
+
+from controller.crew import holder_name
+from controller.device import ClaimedWorker, query
+from controller.errors import DeviceError
+from controller.health import infer_once
+from controller.lab import Device, Lab
+
+__all__ = ["show_status"]
+
+
+def show_status(lab: Lab, *, infer: bool) -> bool:
+    """Print a table of the lab's devices, with `infer` after a real inference on each.
+
+    Returns:
+        Whether every device is there (and computes right).
+    """
+    table = Table(title=f"lab {lab.name}")
+    for column in ("device", "kind", "address", "slowdown", "links", "state"):
+        table.add_column(column)
+    well = True
+    for device in lab.devices:
+        slowdown, state = "", ""
+        try:
+            info = query(device)
+            slowdown = f"{info.slowdown:g}"
+            state = f"held by {info.holder} for {info.held_s:.0f} s" if info.holder else "idle"
+            if infer:
+                state = _inferred(device)
+        except DeviceError as error:
+            well = False
+            state = str(error).removeprefix(f"{device.name}: ")
+        table.add_row(
+            device.name,
+            device.kind,
+            f"{device.host}:{device.control_port},{device.data_port}",
+            slowdown,
+            device.link,
+            state,
+        )
+    Console(soft_wrap=True).print(table)
+    return well
+
+
+def _inferred(device: Device) -> str:
+    with ClaimedWorker.claim(device, holder_name()) as worker:
+        infer_once(worker)
+    return "inference right"

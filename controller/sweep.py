@@ -1,0 +1,280 @@
+"""A sweep: every cell of an experiment, in random order, each trial committed as it ends.
+
+What is already in the results file is not run again, so the same command takes up a sweep that
+was interrupted.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from controller.accuracy import accuracies
+from controller.agenda import Agenda, reference_of
+from controller.baseline import baseline_trial
+from controller.crew import Crew
+from controller.errors import ControllerError, TrialVoid
+from controller.estimate import Estimate
+from controller.interruption import Interruption
+from controller.pipeline import CONTROLLER, plan_pipeline
+from controller.screen import Screen
+from controller.source import Source
+from controller.stamp import now, stamp
+from controller.store import Cell, DeviceRow, Drift, Store
+from controller.trial import Rig
+
+__all__ = ["Outcome", "register", "run_sweep"]
+
+_REFERENCE_REQUESTS = 11
+"""The fewest that give a median (see docs/measuring.md)."""
+
+
+@dataclass
+class Outcome:
+    """How a sweep ended.
+
+    Attributes:
+        done: Trials that this call finished.
+        left: Wanted trials that are still missing.
+        voids: What went wrong, a line each.
+        interrupted: It was asked to stop.
+    """
+
+    done: int = 0
+    left: int = 0
+    voids: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def register(agenda: Agenda, store: Store) -> None:
+    """Write down what the sweep wants, so that a report can say what is missing."""
+    for position, (name, profile) in enumerate(agenda.network_profiles.items()):
+        store.add_profile(name, position, agenda.cells[name][0].link, msgspec.to_builtins(profile))
+    for bundle in agenda.bundles.values():
+        store.add_bundle(bundle.digest, bundle.manifest.model, (bundle.path / "manifest.json").read_text())
+    for cells in agenda.cells.values():
+        store.add_cells(cells)
+
+
+def run_sweep(agenda: Agenda, profiles: Sequence[str], store: Store, screen: Screen) -> Outcome:
+    """Run what is missing of these profiles.
+
+    Raises:
+        DeviceError: A device is not there at the start, even after the experiment's `wait_s`.
+        ControllerError: A trial was void and the experiment says to stop.
+    """
+    register(agenda, store)
+    cells = [cell for profile in profiles for cell in agenda.cells[profile]]
+    with ExitStack() as stack:
+        interruption = stack.enter_context(Interruption(screen.say))
+        sweep = _Sweep(agenda, store, screen, interruption)
+        if sweep.wants_anything(cells):
+            names = list(dict.fromkeys(name for cell in cells for name in cell.devices))
+            sweep.crew = stack.enter_context(Crew(agenda.lab, names, agenda.experiment.wait_s))
+            sweep.run(profiles)
+        sweep.outcome.left = sum(len(sweep.missing_trials(cell)) for cell in cells)
+        sweep.outcome.interrupted = interruption.asked
+        return sweep.outcome
+
+
+class _Sweep:
+    """A sweep under way."""
+
+    crew: Crew
+
+    def __init__(self, agenda: Agenda, store: Store, screen: Screen, interruption: Interruption) -> None:
+        self._agenda = agenda
+        self._experiment = agenda.experiment
+        self._store = store
+        self._screen = screen
+        self._interruption = interruption
+        self._finished = store.finished()
+        self._environment = 0
+        self._pipelines = 0
+        self._lost: set[str] = set()
+        self._estimate: Estimate
+        self.outcome = Outcome()
+
+    # --- what there is to do -----------------------------------------------------------------
+
+    def missing_trials(self, cell: Cell) -> list[int]:
+        """Numbers of the trials of `cell` that are not finished."""
+        return [n for n in range(self._experiment.trials) if (cell.id, n) not in self._finished]
+
+    def wants_anything(self, cells: Sequence[Cell]) -> bool:
+        """Whether anything is missing: trials, baselines or accuracies."""
+        return bool(
+            any(map(self.missing_trials, cells))
+            or self._missing_baselines(cells)
+            or self._missing_splits(cells)
+        )
+
+    def _missing_baselines(self, cells: Sequence[Cell]) -> list[tuple[str, str, int, int]]:
+        """Bundle, device, batch and number of the baselines that are not there."""
+        have = {(b.bundle, b.device, b.batch, b.number) for b in self._store.baselines()}
+        wanted = dict.fromkeys(
+            (cell.bundle, device, cell.batch, number)
+            for cell in cells
+            for device in cell.devices
+            for number in range(self._experiment.trials)
+        )
+        return [baseline for baseline in wanted if baseline not in have]
+
+    def _missing_splits(self, cells: Sequence[Cell]) -> dict[str, list[tuple[int, ...]]]:
+        """Splits whose accuracy is not there, by bundle."""
+        have = {(a.bundle, a.cuts) for a in self._store.accuracies()}
+        missing: dict[str, dict[tuple[int, ...], None]] = {}
+        for cell in cells:
+            if (cell.bundle, cell.cuts) not in have:
+                missing.setdefault(cell.bundle, {})[cell.cuts] = None
+        return {bundle: sorted(splits) for bundle, splits in missing.items()}
+
+    # --- doing it ----------------------------------------------------------------------------
+
+    def run(self, profiles: Sequence[str]) -> None:
+        """Run what is missing, until all is there or a stop was asked for."""
+        devices = [
+            DeviceRow(w.name, w.info.kind, w.info.slowdown, w.info.stamp) for w in self.crew.workers.values()
+        ]
+        self._environment = self._store.add_environment(now(), stamp(self._agenda.lab.name), devices)
+        wanted = [cell for profile in profiles for cell in self._agenda.cells[profile]]
+        self._run_baselines(wanted)
+        self._run_accuracies(wanted)
+        self._estimate = Estimate(
+            self._experiment, self._agenda.bundles, self._agenda.network_profiles, self._whole_model_s()
+        )
+        todo = {p: [c for c in self._agenda.cells[p] if self.missing_trials(c)] for p in profiles}
+        for profile in profiles:
+            if self._interruption.asked:
+                return
+            later = [cell for p in profiles[profiles.index(profile) + 1 :] for cell in todo[p]]
+            self._run_profile(profile, todo[profile], later)
+
+    def _run_baselines(self, cells: Sequence[Cell]) -> None:
+        missing = self._missing_baselines(cells)
+        for done, (digest, device, batch, number) in enumerate(missing):
+            if self._interruption.asked:
+                return
+            self._screen.step("baselines", done, len(missing), f"the whole model on {device}")
+            baseline = baseline_trial(
+                self.crew.workers[device],
+                self._agenda.bundles[digest],
+                batch=batch,
+                number=number,
+                threads=self._experiment.threads,
+                requests=self._experiment.requests_at(min(cell.depth for cell in cells)),
+                warmup=self._experiment.warmup,
+            )
+            self._store.add_baseline(baseline, self._environment)
+        if missing:
+            self._screen.step("baselines", len(missing), len(missing), "")
+
+    def _run_accuracies(self, cells: Sequence[Cell]) -> None:
+        for digest, splits in self._missing_splits(cells).items():
+            bundle = self._agenda.bundles[digest]
+            found = accuracies(bundle, splits, self._experiment.samples)
+            for done, accuracy in enumerate(found, start=1):
+                self._store.add_accuracy(accuracy)
+                self._screen.step(
+                    "accuracy", done, len(splits), f"{bundle.manifest.model} cut at {accuracy.cuts}"
+                )
+                if self._interruption.asked:
+                    return
+
+    def _whole_model_s(self) -> dict[tuple[str, str], float]:
+        seconds: dict[tuple[str, str], list[float]] = {}
+        for b in self._store.baselines():
+            seconds.setdefault((b.bundle, b.device), []).append(statistics.median(b.compute_s) / b.batch)
+        return {key: statistics.median(values) for key, values in seconds.items()}
+
+    def _run_profile(self, profile: str, cells: Sequence[Cell], later: Sequence[Cell]) -> None:
+        """Run these cells of one profile, the reference cell among them; `later` is for the time left."""
+        if not cells:
+            return
+        every = self._experiment.reference_every
+        reference = reference_of(self._agenda.cells[profile]) if every else None
+        total = len(self._agenda.cells[profile])
+        for position, cell in enumerate(cells):
+            if reference is not None and position % every == 0:
+                self._run_reference(reference)
+            left_s = self._estimate.left_s([*cells[position:], *later])
+            doing = f"{cell.label}, depth {cell.depth}" + (f", batch {cell.batch}" if cell.batch > 1 else "")
+            self._screen.step(profile, total - len(cells) + position, total, doing, left_s)
+            self._run_cell(cell)
+            if self._interruption.asked:
+                return
+        if reference is not None:
+            self._run_reference(reference)
+        self._screen.step(profile, total, total, "done")
+
+    def _run_cell(self, cell: Cell) -> None:
+        missing = self.missing_trials(cell)
+        if not self._lost.isdisjoint(cell.devices):
+            return
+        started_s = time.monotonic()
+        number = missing[0]
+        started_at = now()
+        try:
+            with self._rig(cell) as rig:
+                for number in missing:
+                    started_at = now()
+                    warmup = self._experiment.warmup if number == missing[0] else 0
+                    trial = rig.run(number, self._experiment.requests_at(cell.depth), warmup)
+                    self._store.add_trial(replace(trial, environment=self._environment))
+                    self._finished.add((cell.id, number))
+                    self.outcome.done += 1
+                    if self._interruption.asked:
+                        return
+        except TrialVoid as void:
+            self._store.add_void(cell.id, number, self._environment, started_at, str(void), void.device)
+            self._after_void(f"{cell.profile}, {cell.label}, depth {cell.depth}: {void}")
+        else:
+            if len(missing) == self._experiment.trials:
+                self._estimate.learn(cell, time.monotonic() - started_s)
+
+    def _run_reference(self, cell: Cell) -> None:
+        if not self._lost.isdisjoint(cell.devices):
+            return
+        try:
+            with self._rig(cell) as rig:
+                trial = rig.run(0, _REFERENCE_REQUESTS, self._experiment.warmup)
+        except TrialVoid as void:
+            self._after_void(f"{cell.profile}, reference cell: {void}")
+            return
+        latency_s = statistics.median(trial.endpoint["latency_s"].tolist())
+        self._store.add_drift(
+            Drift(cell.profile, trial.started_at, len(self._finished), latency_s), self._environment
+        )
+
+    def _rig(self, cell: Cell) -> Rig:
+        self._pipelines += 1
+        source = (
+            Source.towards(self._agenda.lab.device(cell.devices[0]).host)
+            if (cell.source == CONTROLLER)
+            else None
+        )
+        bundle = self._agenda.bundles[cell.bundle]
+        plan = plan_pipeline(
+            f"{cell.id}.{self._pipelines}",
+            cell,
+            bundle,
+            self._agenda.lab,
+            self._agenda.network_profiles[cell.profile],
+            threads=self._experiment.threads,
+            check_every=self._experiment.check_every,
+            controller_address=source.address if source else None,
+        )
+        return Rig(plan, cell, bundle, self.crew.workers, self._experiment.trial_timeout_s, source)
+
+    def _after_void(self, what: str) -> None:
+        """Stop, or get the workers back and go on without those that are lost."""
+        self.outcome.voids.append(what)
+        if self._experiment.on_failure == "stop":
+            raise ControllerError(f"void trial ({what}); finished trials are kept, the same command goes on")
+        self._screen.say(f"void: {what}; going on")
+        for error in self.crew.recover():
+            self._lost.add(error.device)
+            self._screen.say(f"given up: {error}; cells that need it are left out")

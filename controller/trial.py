@@ -1,0 +1,161 @@
+"""One cell on its devices: built, warmed up, timed, taken down."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from controller.delivery import supply
+from controller.device import ClaimedWorker, query
+from controller.errors import DeviceError, TrialVoid
+from controller.pipeline import PipelinePlan
+from controller.source import Source
+from controller.stamp import now
+from controller.store import Cell, Hop, Trial
+from exporter.bundle import Bundle
+from worker.records import ENDPOINT, HOP, rows_of
+from worker.wire.errors import WorkerError
+from worker.wire.messages import (
+    ClosePipeline,
+    HopRecords,
+    OpenLinks,
+    Run,
+    RunDone,
+    SampleTelemetry,
+    TakeRecords,
+)
+
+__all__ = ["Rig"]
+
+_BUILD_TIMEOUT_S = 300.0
+_ASK_TIMEOUT_S = 30.0
+
+
+@dataclass
+class Rig:
+    """A cell's pipeline, standing on claimed workers.
+
+    Entering builds it; leaving takes it down, whatever happened. A failure anywhere is a `TrialVoid`
+    that names the device to blame.
+    """
+
+    plan: PipelinePlan
+    cell: Cell
+    bundle: Bundle
+    workers: Mapping[str, ClaimedWorker]
+    timeout_s: float
+    source: Source | None = None
+    _hops: tuple[Hop, ...] = field(default=(), init=False)
+
+    def __enter__(self) -> Self:
+        try:
+            self._build()
+        except (DeviceError, WorkerError) as error:
+            void = self._void(error)
+            self._take_down()
+            raise void from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._take_down()
+
+    def _build(self) -> None:
+        hops: dict[tuple[int, int], Hop] = {}
+        for device, build in self.plan.builds.items():
+            worker = self.workers[device]
+            supply(worker, self.bundle, [s.shard for s in self.plan.stages if s.device == device])
+            with worker.blame() as connection:
+                built = connection.ask(build, timeout_s=_BUILD_TIMEOUT_S)
+            for hop, load_s, solo_s in zip(build.hops, built.load_s, built.solo_compute_s, strict=True):
+                shard = hop.shard
+                hops[shard.start, shard.stop] = Hop(
+                    device, shard.start, shard.stop, hop.threads, load_s, solo_s
+                )
+        self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
+        if self.source is not None:
+            # Before any worker opens its links: the last one connects to us.
+            self.source.build(self.plan, self.cell.depth, self.bundle)
+        for device in self.plan.builds:
+            with self.workers[device].blame() as connection:
+                connection.ask(OpenLinks(), timeout_s=_ASK_TIMEOUT_S)
+        if self.source is not None:
+            self.source.open_links()
+
+    def run(self, number: int, requests: int, warmup: int) -> Trial:
+        """Run one trial: `warmup` requests that do not count, then `requests` that do.
+
+        Raises:
+            TrialVoid: A device was lost, a result was wrong, or it took longer than allowed.
+        """
+        started_at = now()
+        try:
+            self._forget_telemetry()
+            done = self._run(Run(requests=requests, warmup=warmup, timeout_s=self.timeout_s))
+            endpoint, records = self._take_records()
+            telemetry = self._take_telemetry()
+        except (DeviceError, WorkerError) as error:
+            raise self._void(error) from error
+        by_range = {(r.start, r.stop): rows_of(r.rows, HOP) for r in records}
+        return Trial(
+            cell=self.cell.id,
+            number=number,
+            started_at=started_at,
+            elapsed_s=done.elapsed_s,
+            checked=done.checked,
+            worst_error=done.worst_error,
+            hops=self._hops,
+            links=self.plan.links,
+            endpoint=rows_of(endpoint, ENDPOINT),
+            records=tuple(by_range[hop.start, hop.stop] for hop in self._hops),
+            telemetry=telemetry,
+        )
+
+    def _run(self, request: Run) -> RunDone:
+        if self.source is not None:
+            return self.source.run(request)
+        with self.workers[self.plan.endpoint].blame() as connection:
+            # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
+            return connection.ask(request, timeout_s=self.timeout_s + _ASK_TIMEOUT_S)
+
+    def _take_records(self) -> tuple[bytes, list[HopRecords]]:
+        endpoint = self.source.take_records() if self.source is not None else b""
+        hops: list[HopRecords] = []
+        for device in self.plan.builds:
+            with self.workers[device].blame() as connection:
+                records = connection.ask(TakeRecords(), timeout_s=_ASK_TIMEOUT_S)
+            hops += records.hops
+            endpoint = endpoint or records.endpoint
+        return endpoint, hops
+
+    def _forget_telemetry(self) -> None:
+        self._take_telemetry()
+
+    def _take_telemetry(self) -> dict[str, list[dict[str, Any]]]:
+        taken = {}
+        for device in self.plan.builds:
+            with self.workers[device].blame() as connection:
+                telemetry = connection.ask(SampleTelemetry(), timeout_s=_ASK_TIMEOUT_S)
+            taken[device] = [msgspec.to_builtins(sample) for sample in telemetry.samples]
+        return taken
+
+    def _void(self, error: DeviceError | WorkerError) -> TrialVoid:
+        """Find out who is to blame: a neighbour sees a dead worker first, and complains of its link."""
+        for device in self.plan.builds:
+            try:
+                query(self.workers[device].device, timeout_s=2.0)
+            except DeviceError as lost:
+                return TrialVoid(f"{lost} (lost in mid-trial)", device)
+        return TrialVoid(str(error), error.device if isinstance(error, DeviceError) else None)
+
+    def _take_down(self) -> None:
+        if self.source is not None:
+            self.source.close()
+        for device in self.plan.builds:
+            # A worker that is lost has nothing to take down; the next claim finds out.
+            with suppress(DeviceError), self.workers[device].blame() as connection:
+                connection.ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)

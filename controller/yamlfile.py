@@ -1,0 +1,123 @@
+"""A YAML file decoded into a typed struct, with errors that name file, key and what is allowed."""
+
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from controller.errors import ExperimentError
+from controller.suggest import did_you_mean
+
+__all__ = ["convert", "load_yaml", "read_yaml"]
+
+T = TypeVar("T")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys; a sweep over half of what was asked is worse than a stop."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_yaml(path: Path, kind: type[T], what: str) -> T:
+    """Read `path` as a `kind`; `what` says in errors what the file is.
+
+    Raises:
+        ExperimentError: No such file, not YAML, a wrong key, a wrong type, a number out of range.
+    """
+    return convert(read_yaml(path, what), kind, f"{what} {path}")
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """Read `path` as plain lists, mappings and scalars.
+
+    Raises:
+        ExperimentError: No such file, or not YAML.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except FileNotFoundError as error:
+        raise ExperimentError(f"no {what} {path}") from error
+    except OSError as error:
+        raise ExperimentError(f"{what} {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ExperimentError(f"{what} {path} is not text in UTF-8") from error
+    except yaml.YAMLError as error:
+        raise ExperimentError(f"{what} {path} is not YAML: {_one_line(error)}") from error
+
+
+def convert(raw: Any, kind: type[T], place: str, *, within: str = "") -> T:
+    """Check `raw` against `kind`; `place` names the file, `within` the key that `raw` stands under.
+
+    Raises:
+        ExperimentError: A wrong key, a wrong type, a number out of range.
+    """
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise ExperimentError(f"{place}: {_explain(str(error), kind, within)}") from error
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
+_WORDS = {
+    "`float`": "a number",
+    "`int`": "a whole number",
+    "`str`": "text",
+    "`array`": "a list",
+    "`object`": "a mapping",
+    "`null`": "nothing",
+    "`bool`": "true or false",
+}
+
+
+def _explain(problem: str, kind: Any, within: str) -> str:
+    """Put msgspec's words into ours: the key first, then what is allowed there."""
+    text, _, where = problem.partition(" - at `")
+    inner = where.rstrip("`").removeprefix("$").removeprefix(".").replace("[...]", "")
+    place = ".".join(part for part in (within, inner) if part)
+    field = re.fullmatch(r"Object (contains unknown|missing required) field `(.*)`", text)
+    if field:
+        key = f"{place}.{field[2]}" if place else field[2]
+        if field[1] == "missing required":
+            return f"key {key!r} is missing"
+        return f"unknown key {key!r}{did_you_mean(field[2], _field_names(kind))}"
+    for word, plain in _WORDS.items():
+        text = text.replace(word, plain)
+    text = text[0].lower() + text[1:]
+    if "a number" in text and text.endswith("got text"):
+        text += " (the unit is in the key's name: write the number alone)"
+    return f"key {place!r}: {text}" if place else text
+
+
+def _field_names(kind: Any) -> list[str]:
+    """Keys of a struct and of every struct inside it: near misses are looked for in all of them."""
+    names: dict[str, None] = {}
+
+    def walk(schema: Any) -> None:
+        if isinstance(schema, msgspec.inspect.StructType):
+            for field in schema.fields:
+                names[field.encode_name] = None
+                walk(field.type)
+        for part in ("types", "item_types"):
+            for inner in getattr(schema, part, ()):
+                walk(inner)
+        for part in ("item_type", "value_type"):
+            if hasattr(schema, part):
+                walk(getattr(schema, part))
+
+    walk(msgspec.inspect.type_info(kind))
+    return list(names)
