@@ -1,0 +1,174 @@
+"""From a graph and its samples to the files of a bundle."""
+
+import dataclasses
+import datetime
+import hashlib
+import platform
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from exporter.bundle import chain, cuts
+from exporter.bundle.manifest import FORMAT, FileEntry, Manifest, encode, file_digest
+from exporter.bundle.partition import crossing_names, shard_graph
+from exporter.bundle.samples import Samples, save_samples
+from exporter.bundle.tensors import Tensor
+from exporter.cost import nodes_with_cost
+from exporter.errors import GraphError
+from exporter.graph import Graph
+from exporter.shapes import measure_tensors
+from exporter.weights_file import WEIGHTS, write_weights
+
+__all__ = ["Facts", "assemble"]
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+_PACKAGES = ("torch", "torchvision", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
+_ANSWER_BATCH = 8
+# A date for the members of shards.zip, so that the same model gives the same file.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about a model beside its graph; the fields are the manifest's."""
+
+    model: str
+    source: str
+    trained: bool
+    weights: str
+    seed: int
+    dataset: str
+    preprocessing: str
+    metric: str | None
+    label_classes: int | None
+
+
+def assemble(
+    folder: Path,
+    graph: Graph,
+    facts: Facts,
+    inputs: Arrays,
+    labels: np.ndarray[Any, Any] | None,
+    reference: Arrays,
+) -> Manifest:
+    """Write all files of a bundle into `folder`, the manifest last.
+
+    Args:
+        folder: where to; empty.
+        graph: the whole graph.
+        facts: what else the manifest says.
+        inputs: samples by input, samples first; whole batches if the graph's batch is fixed.
+        labels: their labels; left out where they are of other classes than the model's.
+        reference: PyTorch's outputs for the first samples; empty where there is no PyTorch model.
+
+    Raises:
+        GraphError: ONNX Runtime cannot run the graph, or a tensor cannot cross a cut.
+    """
+    model = write_weights(graph.model, folder)
+    model.producer_name, model.producer_version = "edgecut", ""
+    tensors = measure_tensors(model, folder, inputs, graph.batch)
+    _require_batch(model, tensors, graph.batch)
+    onnx.save(model, folder / "model.onnx")
+    crossing = [tuple(tensors[name] for name in names) for names in crossing_names(model.graph)]
+    nodes = nodes_with_cost(model.graph, graph.modules, tensors)
+    shards = _write_shards(model, crossing, folder / "shards.zip")
+    answers = _answers(folder, crossing[-1], inputs, graph.batch)
+    classes = _classes(crossing[-1][0])
+    labels, metric = _labels_of_this_model(labels, facts, classes)
+    save_samples(folder / "samples.npz", Samples(inputs, labels, answers), reference)
+    facts_kept = {name: value for name, value in vars(facts).items() if name not in ("label_classes", "metric")}
+    manifest = Manifest(
+        format=FORMAT,
+        edgecut=_version("edgecut") or "unknown",
+        precision="fp32" if _is_fp32(model) else "mixed",
+        metric=metric,
+        class_count=classes,
+        batch="symbolic" if graph.batch is None else graph.batch,
+        inputs=crossing[0],
+        outputs=crossing[-1],
+        node_count=len(nodes),
+        nodes=nodes,
+        cut_points=cuts.cut_points_of(nodes, crossing),
+        parameters=sum(node.parameters for node in nodes),
+        multiply_adds=sum(node.multiply_adds for node in nodes),
+        weights_bytes=(folder / WEIGHTS).stat().st_size,
+        shards=shards,
+        files={path.name: FileEntry(file_digest(path), path.stat().st_size) for path in sorted(folder.iterdir())},
+        versions={name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        digest="",
+        **facts_kept,
+    )
+    content, digest = encode(manifest)
+    (folder / "manifest.json").write_bytes(content)
+    return dataclasses.replace(manifest, digest=digest)
+
+
+def _write_shards(model: onnx.ModelProto, crossing: Sequence[tuple[Tensor, ...]], path: Path) -> dict[str, str]:
+    """Write the whole graph and both halves at every cut point; return their digests."""
+    count = len(crossing) - 1
+    ranges = [(0, count), *((0, cut) for cut in range(1, count)), *((cut, count) for cut in range(1, count))]
+    digests = {}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for start, stop in ranges:
+            content = shard_graph(model, start, stop, crossing[start], crossing[stop])
+            member = zipfile.ZipInfo(f"{start}-{stop}.onnx", _EPOCH)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(member, content)
+            digests[f"{start}-{stop}"] = hashlib.sha256(content).hexdigest()
+    return digests
+
+
+def _answers(folder: Path, outputs: Sequence[Tensor], inputs: Arrays, batch: int | None) -> Arrays:
+    session = chain.session_of((folder / "model.onnx").read_bytes(), folder, threads=0)
+    size = batch or _ANSWER_BATCH
+    count = len(next(iter(inputs.values())))
+    parts = [
+        chain.run_session(session, {name: array[start : start + size] for name, array in inputs.items()})
+        for start in range(0, count, size)
+    ]
+    return {tensor.name: np.concatenate([part[tensor.name] for part in parts]) for tensor in outputs}
+
+
+def _require_batch(model: onnx.ModelProto, tensors: Mapping[str, Tensor], batch: int | None) -> None:
+    """Samples must be told apart in what goes in and comes out, or nothing can be matched to requests."""
+    first = "batch" if batch is None else batch
+    for kind, values in (("input", model.graph.input), ("output", model.graph.output)):
+        for value in values:
+            shape = tensors[value.name].shape
+            if not shape or shape[0] != first:
+                shown = ", ".join(map(str, shape))
+                raise GraphError(f'{kind} "{value.name}" is [{shown}]; its first dimension must be the batch ({first})')
+
+
+def _labels_of_this_model(
+    labels: np.ndarray[Any, Any] | None, facts: Facts, classes: int | None
+) -> tuple[np.ndarray[Any, Any] | None, str | None]:
+    if labels is None or facts.metric is None or classes is None:
+        return None, None
+    if facts.label_classes not in (None, classes) or labels.max() >= classes:
+        return None, None
+    return labels, facts.metric
+
+
+def _classes(output: Tensor) -> int | None:
+    return output.shape[1] if len(output.shape) >= 2 and isinstance(output.shape[1], int) else None
+
+
+def _is_fp32(model: onnx.ModelProto) -> bool:
+    floats = {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE}
+    return not any(initializer.data_type in floats for initializer in model.graph.initializer)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

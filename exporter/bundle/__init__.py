@@ -1,0 +1,20 @@
+"""A bundle as it lies on disk: manifest, graph, weights, shards, samples. Imports no torch."""
+
+from exporter.bundle.bundle import Bundle, Shard
+from exporter.bundle.chain import accuracy, run_chain
+from exporter.bundle.cuts import CutPoint
+from exporter.bundle.manifest import FileEntry, Manifest
+from exporter.bundle.samples import Samples
+from exporter.bundle.tensors import Tensor
+
+__all__ = [
+    "Bundle",
+    "CutPoint",
+    "FileEntry",
+    "Manifest",
+    "Samples",
+    "Shard",
+    "Tensor",
+    "accuracy",
+    "run_chain",
+]

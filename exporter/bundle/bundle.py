@@ -1,0 +1,193 @@
+"""A bundle on disk, opened: what it holds, where it can be cut, and its shards."""
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from exporter.bundle import cuts
+from exporter.bundle.cuts import CutPoint
+from exporter.bundle.manifest import FileEntry, Manifest, decode, file_digest
+from exporter.bundle.partition import shard_graph
+from exporter.bundle.samples import Samples, load_samples
+from exporter.bundle.tensors import Tensor
+from exporter.errors import BundleError, RangeError
+
+__all__ = ["Bundle", "Shard"]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The nodes ``[start, stop)`` as a graph whose weights lie in the bundle's ``weights.bin``.
+
+    Attributes:
+        digest: SHA-256 of `graph`.
+        graph: the ONNX bytes.
+        inputs: what crosses `start`.
+        outputs: what crosses `stop`.
+    """
+
+    start: int
+    stop: int
+    digest: str
+    graph: bytes
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+class Bundle:
+    """What the exporter wrote for one model. Open one with `Bundle.open`; it is never changed."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        """Take a folder and its manifest as they are; `open` is the way that checks."""
+        self.path = path
+        self.manifest = manifest
+
+    @classmethod
+    def open(cls, path: Path | str, *, check: Literal["none", "manifest", "all"] = "all") -> "Bundle":
+        """Open the bundle in a folder.
+
+        Args:
+            path: the folder.
+            check: ``manifest`` checks the manifest's digest, ``all`` every file's as well.
+
+        Raises:
+            BundleError: a file is missing or altered; the message names it.
+        """
+        folder = Path(path)
+        bundle = cls(folder, decode(folder / "manifest.json", check=check != "none"))
+        if check == "all":
+            for name, entry in bundle.files.items():
+                _check_file(folder / name, entry)
+        return bundle
+
+    @property
+    def digest(self) -> str:
+        """The digest that covers the manifest and, through it, every file."""
+        return self.manifest.digest
+
+    @property
+    def files(self) -> dict[str, FileEntry]:
+        """Digest and size of every file but the manifest."""
+        return self.manifest.files
+
+    @property
+    def node_count(self) -> int:
+        """Nodes of the graph; cut points are 1 to this less 1."""
+        return self.manifest.node_count
+
+    @property
+    def cut_points(self) -> tuple[CutPoint, ...]:
+        """All cut points in order of index, from 1."""
+        return self.manifest.cut_points
+
+    def tensors_at(self, index: int) -> tuple[Tensor, ...]:
+        """Return what crosses: at 0 the graph's inputs, at `node_count` its outputs.
+
+        Raises:
+            RangeError: no such position.
+        """
+        self._require(index)
+        if index == 0:
+            return self.manifest.inputs
+        if index == self.node_count:
+            return self.manifest.outputs
+        return self.cut_points[index - 1].tensors
+
+    def label(self, index: int) -> str:
+        """Return a name for a cut that people know, such as ``features.7``; ends: ``input``, ``output``."""
+        self._require(index)
+        return cuts.label_of(self.manifest.nodes, index)
+
+    def clean_cuts(self) -> tuple[int, ...]:
+        """Return the cut points that one tensor crosses."""
+        return tuple(point.index for point in self.cut_points if point.clean)
+
+    def block_cuts(self) -> tuple[int, ...]:
+        """Return the clean cut points at which a block of the model ends."""
+        return tuple(point.index for point in self.cut_points if point.block)
+
+    def equal_cuts(self, stages: int) -> tuple[int, ...]:
+        """Return the `stages` - 1 clean cuts nearest to equal numbers of nodes.
+
+        Raises:
+            RangeError: fewer than two stages, or more than the clean cuts allow.
+        """
+        return cuts.equal_cuts(self.cut_points, self.node_count, stages)
+
+    def resolve(self, module: str) -> int:
+        """Return the cut right after the last node of a module path.
+
+        Raises:
+            RangeError: no such module; the message suggests the nearest.
+        """
+        return cuts.resolve(self.manifest.nodes, module)
+
+    def shard(self, start: int, stop: int) -> Shard:
+        """Return the shard of nodes ``[start, stop)``, read if it is a 2-way shard, else made.
+
+        Raises:
+            RangeError: the range is empty or not in the graph.
+            BundleError: ``shards.zip`` or ``model.onnx`` is missing or altered.
+        """
+        self._require(start)
+        self._require(stop)
+        if start >= stop:
+            raise RangeError(f"partition {start}-{stop} of {self.path} is empty; start must be below stop")
+        inputs, outputs = self.tensors_at(start), self.tensors_at(stop)
+        expected = self.manifest.shards.get(f"{start}-{stop}")
+        if expected is None:
+            graph = shard_graph(self._model, start, stop, inputs, outputs)
+            return Shard(start, stop, hashlib.sha256(graph).hexdigest(), graph, inputs, outputs)
+        graph = self._stored_shard(f"{start}-{stop}.onnx")
+        if hashlib.sha256(graph).hexdigest() != expected:
+            raise BundleError(
+                f"{self.path / 'shards.zip'}: {start}-{stop}.onnx is altered, its digest does not match; "
+                "export the bundle again"
+            )
+        return Shard(start, stop, expected, graph, inputs, outputs)
+
+    def samples(self) -> Samples:
+        """Read the bundle's samples.
+
+        Raises:
+            BundleError: ``samples.npz`` is missing or damaged.
+        """
+        return load_samples(self.path / "samples.npz")
+
+    def _require(self, index: int) -> None:
+        if not 0 <= index <= self.node_count:
+            raise RangeError(
+                f"split {index} is out of range: {self.manifest.model} has cut points 1 to "
+                f"{self.node_count - 1}, and the ends 0 and {self.node_count}"
+            )
+
+    def _stored_shard(self, member: str) -> bytes:
+        path = self.path / "shards.zip"
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return archive.read(member)
+        except (OSError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+            raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
+
+    @cached_property
+    def _model(self) -> onnx.ModelProto:
+        path = self.path / "model.onnx"
+        try:
+            return onnx.load(path, load_external_data=False)
+        except (OSError, DecodeError) as error:
+            raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
+
+
+def _check_file(path: Path, entry: FileEntry) -> None:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise BundleError(f"{path}: missing from the bundle; copy it again or export the bundle again") from None
+    if size != entry.size_bytes or file_digest(path) != entry.digest:
+        raise BundleError(f"{path}: altered, its digest does not match the manifest; export the bundle again")

@@ -1,0 +1,117 @@
+"""A chain of shards run on this machine, one after the other: for verification and accuracy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from exporter.bundle.bundle import Bundle
+from exporter.errors import BundleError, RangeError
+
+__all__ = ["accuracy", "partitions", "run_chain", "run_session", "score", "session_of"]
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+def partitions(bundle: Bundle, cuts: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Return the partitions of a split as (start, stop); empty ones, which have no stage, are left out.
+
+    Raises:
+        RangeError: a cut is not in the graph, or the cuts are not in order.
+    """
+    for cut in cuts:
+        bundle.tensors_at(cut)
+    bounds = [0, *cuts, bundle.node_count]
+    if bounds != sorted(bounds):
+        raise RangeError(f"cuts {','.join(map(str, cuts))} are not in order; give them from first to last")
+    return tuple((start, stop) for start, stop in pairwise(bounds) if start < stop)
+
+
+def session_of(graph: bytes, folder: Path, *, threads: int = 1) -> ort.InferenceSession:
+    """Make an ONNX Runtime session from graph bytes whose weights lie in `folder`."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", str(folder.resolve())
+    )
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def run_session(session: ort.InferenceSession, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
+    """Run a session on the inputs that it wants and return its outputs by name."""
+    names = [output.name for output in session.get_outputs()]
+    wanted = {value.name: inputs[value.name] for value in session.get_inputs()}
+    return dict(zip(names, session.run(names, wanted), strict=True))
+
+
+def run_chain(
+    bundle: Bundle,
+    cuts: Sequence[int],
+    inputs: Mapping[str, np.ndarray[Any, Any]],
+    *,
+    threads: int = 1,
+    batch: int | None = None,
+) -> Arrays:
+    """Run a split's shards in ONNX Runtime, one after the other, and return the graph's outputs.
+
+    Args:
+        bundle: the model.
+        cuts: cut points in order; ends may be among them, `()` is the whole graph.
+        inputs: arrays by name, samples first.
+        threads: threads that ONNX Runtime may use.
+        batch: samples a run. Default: the graph's own batch if it is fixed, else all at once.
+
+    Raises:
+        RangeError: a cut is not in the graph, or the cuts are not in order.
+        BundleError: an input is missing, or the samples do not fill whole fixed batches.
+    """
+    sessions = [
+        session_of(bundle.shard(start, stop).graph, bundle.path, threads=threads)
+        for start, stop in partitions(bundle, cuts)
+    ]
+    parts: list[Arrays] = []
+    for values in _batches(bundle, inputs, batch):
+        current = values
+        for session in sessions:
+            current = run_session(session, current)
+        parts.append(current)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _batches(bundle: Bundle, inputs: Mapping[str, np.ndarray[Any, Any]], batch: int | None) -> Iterator[Arrays]:
+    names = [tensor.name for tensor in bundle.manifest.inputs]
+    absent = [name for name in names if name not in inputs]
+    if absent:
+        raise BundleError(f'{bundle.path}: input "{absent[0]}" is missing; this graph takes {", ".join(names)}')
+    count = len(inputs[names[0]])
+    fixed = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else None
+    if fixed and (count % fixed or batch not in (None, fixed)):
+        raise BundleError(f"{bundle.path}: this graph takes batches of {fixed} only")
+    size = fixed or batch or count
+    for start in range(0, count, size):
+        yield {name: inputs[name][start : start + size] for name in names}
+
+
+def accuracy(
+    bundle: Bundle, outputs: Mapping[str, np.ndarray[Any, Any]], labels: np.ndarray[Any, Any] | None
+) -> float | None:
+    """Return the share of right answers by the manifest's metric, or None without metric or labels."""
+    return score(bundle.manifest.metric, outputs[bundle.manifest.outputs[0].name], labels)
+
+
+def score(
+    metric: str | None, answers: np.ndarray[Any, Any], labels: np.ndarray[Any, Any] | None
+) -> float | None:
+    """Return ``top1`` or ``top5`` of scores with classes on axis 1, or None where there is none."""
+    if metric is None or labels is None:
+        return None
+    if metric == "top1":
+        return float(np.mean(answers.argmax(axis=1) == labels))
+    best = np.argsort(answers, axis=1, kind="stable")[:, -5:]
+    return float(np.mean((best == np.expand_dims(labels, 1)).any(axis=1)))

@@ -1,0 +1,115 @@
+"""The manifest: what a bundle says about itself, and the digest that covers all of it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from exporter.bundle.cuts import CutPoint, Node
+from exporter.bundle.tensors import Tensor
+from exporter.errors import BundleError
+
+__all__ = ["FORMAT", "FileEntry", "Manifest", "decode", "digest_of", "encode", "file_digest"]
+
+FORMAT = "edgecut-bundle/1"
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of the bundle: SHA-256 and size."""
+
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``manifest.json`` holds. Absent facts are null, never guessed.
+
+    Attributes:
+        batch: ``"symbolic"``, or the one batch size that the graph accepts.
+        trained: False where the weights are drawn at random; their answers mean nothing.
+        weights: where the weights came from, in words.
+        metric: ``top1``, ``top5``, or null when accuracy cannot be told.
+        shards: SHA-256 of each 2-way shard and of the whole graph, by ``START-STOP``.
+        digest: SHA-256 of all the rest, see `digest_of`.
+    """
+
+    format: str
+    edgecut: str
+    model: str
+    source: str
+    precision: str
+    trained: bool
+    weights: str
+    seed: int
+    dataset: str
+    preprocessing: str
+    metric: str | None
+    class_count: int | None
+    batch: str | int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    node_count: int
+    nodes: tuple[Node, ...]
+    cut_points: tuple[CutPoint, ...]
+    parameters: int
+    multiply_adds: int
+    weights_bytes: int
+    shards: dict[str, str]
+    files: dict[str, FileEntry]
+    versions: dict[str, str | None]
+    created_at: str
+    digest: str
+
+
+def digest_of(document: dict[str, Any]) -> str:
+    """Return the SHA-256 of a manifest without its ``digest`` key.
+
+    Over canonical JSON: keys sorted, no spaces, ASCII only, as ``json.dumps`` writes it with
+    ``sort_keys=True, separators=(",", ":")``.
+    """
+    rest = {key: value for key, value in document.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def encode(manifest: Manifest) -> tuple[bytes, str]:
+    """Return the bytes of ``manifest.json`` and the digest that they carry."""
+    document = msgspec.to_builtins(manifest)
+    document["digest"] = digest_of(document)
+    return (json.dumps(document, sort_keys=True, indent=1) + "\n").encode(), document["digest"]
+
+
+def decode(path: Path, *, check: bool) -> Manifest:
+    """Read ``manifest.json``, and with `check` its digest.
+
+    Raises:
+        BundleError: it is missing, of another format, damaged or altered.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BundleError(
+            f"{path.parent}: not a bundle (no manifest.json); make one with "
+            f"`python -m exporter export MODEL --out {path.parent}`"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: cannot be read as JSON ({error}); export the bundle again") from None
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
+        raise BundleError(f'{path}: format is "{found}", this version reads "{FORMAT}"; export the bundle again')
+    if check and document.get("digest") != digest_of(document):
+        raise BundleError(f"{path}: altered, its digest does not match; export the bundle again")
+    try:
+        return msgspec.convert(document, Manifest)
+    except msgspec.ValidationError as error:
+        raise BundleError(f"{path}: {error}; export the bundle again") from None
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,44 @@
+"""A tensor's name, type and shape, with the batch left open."""
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Tensor"]
+
+_BATCH = re.compile(r"(?:(\d+)\*)?batch")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor that goes into, out of or between partitions.
+
+    Attributes:
+        name: its name in the graph.
+        dtype: numpy's name of its element type, such as ``float32``.
+        shape: whole numbers, and ``"batch"`` or ``"K*batch"`` where a dimension follows the batch.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+    def concrete(self, batch: int) -> tuple[int, ...]:
+        """Return the shape with the batch filled in."""
+        return tuple(_fill(dim, batch) for dim in self.shape)
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Bytes of this tensor at batch 1."""
+        return math.prod(self.concrete(1)) * np.dtype(self.dtype).itemsize
+
+
+def _fill(dim: int | str, batch: int) -> int:
+    if isinstance(dim, int):
+        return dim
+    match = _BATCH.fullmatch(dim)
+    if match is None:
+        raise ValueError(f'dimension "{dim}" is neither a number nor a multiple of "batch"')
+    return int(match[1] or 1) * batch

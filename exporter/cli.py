@@ -1,0 +1,123 @@
+"""The commands. Each is a few lines here and a module of its own."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from exporter.errors import ExporterError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="From a model to a bundle: one ONNX graph, its cut points and its weights.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+_Model = Annotated[str, typer.Argument(help="a model of `models`, package.module:function, file.py:function")]
+_Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="a folder that `export` wrote")]
+_DATASETS = "digits, cifar10, cifar100, mnist, fashionmnist, imagefolder, random"
+_Dataset = Annotated[str | None, typer.Option(help=_DATASETS)]
+_DataDir = Annotated[Path | None, typer.Option(help="where the data set's files are; nothing is downloaded")]
+_Data = Annotated[Path | None, typer.Option(metavar="F.npz", help="inputs and labels of your own")]
+_NumClasses = Annotated[int | None, typer.Option(min=2, help="classes of the model's head")]
+_InputSize = Annotated[int | None, typer.Option(min=8, help="side of the square input, in pixels")]
+_Seed = Annotated[int, typer.Option(min=0, help="for everything drawn at random")]
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="a model of `models`")],
+    out: Annotated[Path, typer.Option(metavar="F.pth", help="the weights file to write")],
+    dataset: Annotated[str, typer.Option(help=_DATASETS)] = "digits",
+    data_dir: _DataDir = None,
+    data: _Data = None,
+    weights: Annotated[Path | None, typer.Option(metavar="F.pth", help="start from these")] = None,
+    num_classes: _NumClasses = None,
+    input_size: _InputSize = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 5,
+    batch: Annotated[int, typer.Option(min=2)] = 32,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, help="peak of the one-cycle schedule")] = 3e-3,
+    seed: _Seed = 0,
+) -> None:
+    """Fit a model to a data set and write its weights."""
+    from exporter.train import TrainSettings
+    from exporter.train import train as run
+
+    settings = TrainSettings(
+        model, out, dataset, data_dir, data, weights, num_classes, input_size, epochs, batch, learning_rate, seed
+    )
+    done = run(
+        settings,
+        lambda epoch: typer.echo(
+            f"epoch {epoch.number}/{epochs}  loss {epoch.loss:.3f}  held-out accuracy {epoch.held_out_accuracy:.4f}  "
+            f"{epoch.elapsed_s:.0f} s"
+        ),
+    )
+    typer.echo(f"{out}: {done.model}, held-out accuracy {done.held_out_accuracy:.4f} on {done.dataset}")
+
+
+@app.command()
+def export(
+    model: _Model,
+    out: Annotated[Path, typer.Option(metavar="BUNDLE", help="the folder to write")],
+    weights: Annotated[str | None, typer.Option(metavar="F.pth|imagenet", help="default: random weights")] = None,
+    num_classes: _NumClasses = None,
+    input_size: _InputSize = None,
+    dataset: _Dataset = None,
+    data_dir: _DataDir = None,
+    data: _Data = None,
+    samples: Annotated[int, typer.Option(min=8, help="held-out samples to keep in the bundle")] = 128,
+    seed: _Seed = 0,
+    force: Annotated[bool, typer.Option("--force", help="replace a bundle that is there")] = False,
+) -> None:
+    """Export a model to a bundle."""
+    from exporter.export import ExportSettings
+    from exporter.export import export as run
+    from exporter.screen import print_bundle
+
+    settings = ExportSettings(
+        model, out, weights, num_classes, input_size, dataset, data_dir, data, samples, seed, force
+    )
+    print_bundle(run(settings, typer.echo))
+
+
+@app.command()
+def cuts(
+    bundle: _Bundle,
+    json: Annotated[bool, typer.Option("--json", help="a JSON list, one object a cut point")] = False,
+) -> None:
+    """List every cut point of a bundle, in order."""
+    from exporter.bundle import Bundle
+    from exporter.screen import print_cuts, print_cuts_json
+
+    opened = Bundle.open(bundle, check="manifest")
+    if json:
+        print_cuts_json(opened)
+    else:
+        print_cuts(opened)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code: 0, 2 for a bad input, 130 for Ctrl-C."""
+    try:
+        app(arguments, standalone_mode=False, prog_name="python -m exporter")
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        return 2
+    except click.ClickException as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+        return 2
+    except ExporterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        print("error: interrupted", file=sys.stderr)
+        return 130
+    return 0

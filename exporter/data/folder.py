@@ -1,0 +1,94 @@
+"""A folder of images, one sub-folder a class."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from exporter.data.source import IMAGENET_MEAN, IMAGENET_STD, Dataset, Recipe, split_in_two
+from exporter.errors import DatasetError
+
+__all__ = ["image_folder"]
+
+Array = np.ndarray[Any, Any]
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
+# Of the shorter side, before the centre is cut out: the usual ImageNet evaluation, 256 for 224.
+_RESIZE_SHARE = 256 / 224
+
+
+class _Files:
+    """Image files, read when they are taken."""
+
+    def __init__(self, paths: Sequence[Path], labels: Array, recipe: Recipe) -> None:
+        self.labels = labels
+        self._paths = paths
+        self._recipe = recipe
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def take(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+        images = [_centre(self._paths[int(index)], self._recipe.size) for index in indices]
+        return (self._recipe.apply(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255.0),)
+
+
+def image_folder(size: int, data_dir: Path) -> Dataset:
+    """Return the images of ``DIR/CLASS/*``, or of ``DIR/train/CLASS/*`` and ``DIR/val/CLASS/*``.
+
+    Without a train and a val (or test) folder, a fifth is held out.
+
+    Raises:
+        DatasetError: no folder, no classes, no images, or classes that differ.
+    """
+    recipe = Recipe(size, IMAGENET_MEAN, IMAGENET_STD)
+    words = recipe.describe(
+        f"shorter side to {round(size * _RESIZE_SHARE)}, centre {size}x{size}, RGB pixels of 0 to 255, divided by 255"
+    )
+    held_out_dir = next((data_dir / name for name in ("val", "test") if (data_dir / name).is_dir()), None)
+    if (data_dir / "train").is_dir() and held_out_dir is not None:
+        names, paths, labels = _listing(data_dir / "train")
+        held_names, held_paths, held_labels = _listing(held_out_dir)
+        if held_names != names:
+            raise DatasetError(f"{held_out_dir}: its classes are not those of {data_dir / 'train'}")
+        train = _Files(paths, labels, recipe)
+        return Dataset("imagefolder", words, len(names), train, _Files(held_paths, held_labels, recipe))
+    names, paths, labels = _listing(data_dir)
+    first, second = split_in_two(len(paths))
+    return Dataset(
+        "imagefolder",
+        words,
+        len(names),
+        _Files([paths[i] for i in first], labels[first], recipe),
+        _Files([paths[i] for i in second], labels[second], recipe),
+    )
+
+
+def _listing(folder: Path) -> tuple[list[str], list[Path], Array]:
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: no such folder; give --data-dir a folder with one sub-folder per class")
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    paths: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(names):
+        found = sorted(path for path in (folder / name).rglob("*") if path.suffix.lower() in _SUFFIXES)
+        paths += found
+        labels += [label] * len(found)
+    if not paths:
+        raise DatasetError(f"{folder}: no images in sub-folders; one sub-folder per class is expected")
+    return names, paths, np.asarray(labels, dtype=np.int64)
+
+
+def _centre(path: Path, size: int) -> Array:
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+    except (OSError, UnidentifiedImageError) as error:
+        raise DatasetError(f"{path}: not a readable image ({error})") from None
+    scale = round(size * _RESIZE_SHARE) / min(image.size)
+    image = image.resize((max(size, round(image.width * scale)), max(size, round(image.height * scale))))
+    left, top = (image.width - size) // 2, (image.height - size) // 2
+    return np.asarray(image.crop((left, top, left + size, top + size)), dtype=np.float32)

@@ -1,0 +1,104 @@
+"""What a data set gives: samples by index, with labels where there are some."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+__all__ = ["Dataset", "ImageArray", "Recipe", "Source", "split_in_two"]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+# Held-out samples must stay held out whatever --seed is, so that weights trained with one seed are never
+# scored on samples that another seed trained on.
+_SPLIT_SEED = 20_160_229
+_HELD_OUT_SHARE = 0.2
+
+
+class Source(Protocol):
+    """Samples by index."""
+
+    labels: np.ndarray[Any, Any] | None
+
+    def __len__(self) -> int:
+        """Return how many samples there are."""
+
+    def take(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+        """Return the model's inputs for some samples, samples first."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set, ready for a model.
+
+    Attributes:
+        name: as given on the command line.
+        preprocessing: what was done to the samples, in words and numbers.
+        class_count: how many classes the labels have, None without labels.
+        train: samples to fit on; None where the data are for measuring only.
+        held_out: samples that fitting never sees.
+    """
+
+    name: str
+    preprocessing: str
+    class_count: int | None
+    train: Source | None
+    held_out: Source
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """From pixels of 0 to 1 to a model's input: grey to RGB, resize, normalise."""
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def apply(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Turn (count, channels, height, width) in 0 to 1 into (count, 3, size, size)."""
+        if pixels.shape[-2:] != (self.size, self.size):
+            pixels = functional.interpolate(
+                pixels, size=(self.size, self.size), mode="bilinear", antialias=True, align_corners=False
+            )
+        mean = torch.tensor(self.mean).view(1, 3, 1, 1)
+        std = torch.tensor(self.std).view(1, 3, 1, 1)
+        return (pixels.expand(-1, 3, -1, -1) - mean) / std
+
+    def describe(self, first: str) -> str:
+        """Return the recipe in words and numbers, after what is particular to the data set."""
+        return (
+            f"{first}; grey repeated to 3 channels; bilinear resize with antialiasing to {self.size}x{self.size}; "
+            f"normalised with mean {list(self.mean)} and std {list(self.std)}"
+        )
+
+
+class ImageArray:
+    """Images held as one array, preprocessed when they are taken."""
+
+    def __init__(
+        self, pixels: np.ndarray[Any, Any], labels: np.ndarray[Any, Any] | None, scale: float, recipe: Recipe
+    ) -> None:
+        """Take `pixels` as (count, height, width) or (count, channels, height, width), 0 to `scale`."""
+        self.labels = labels
+        self._pixels = pixels if pixels.ndim == 4 else pixels[:, None]
+        self._scale = scale
+        self._recipe = recipe
+
+    def __len__(self) -> int:
+        """Return how many images there are."""
+        return len(self._pixels)
+
+    def take(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+        """Return some images, preprocessed."""
+        chosen = torch.from_numpy(self._pixels[np.asarray(indices)].astype(np.float32))
+        return (self._recipe.apply(chosen / self._scale),)
+
+
+def split_in_two(count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return indices to train on and held-out ones (a fifth), always the same for a count."""
+    order = np.random.default_rng(_SPLIT_SEED).permutation(count)
+    held_out = max(1, round(count * _HELD_OUT_SHARE))
+    return np.sort(order[held_out:]), order[:held_out]

@@ -1,0 +1,250 @@
+"""`export`: from a model to a bundle."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils import _pytree as pytree
+
+from exporter.assemble import Facts, assemble
+from exporter.bundle import Bundle
+from exporter.bundle.write import folder_in_one_piece
+from exporter.calibrate import calibrate
+from exporter.data import Dataset, from_npz, from_pairs, open_images, random_inputs
+from exporter.errors import DatasetError, ModelError, WeightsError
+from exporter.graph import Example, Graph, from_file, from_torch
+from exporter.source import FunctionModel, call_function, kind_of, short_name
+from exporter.weights import WeightsFile, fit_weights, read_weights
+from exporter.zoo import ZOO, build, build_imagenet
+
+__all__ = ["ExportSettings", "export"]
+
+Report = Callable[[str], None]
+
+# PyTorch's own outputs are kept for so many samples: enough to verify batch 1 and batch 8.
+_REFERENCE_SAMPLES = 8
+_CALIBRATION_BATCH, _CALIBRATION_BATCHES = 16, 8
+_IMAGENET_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What the command line asks; see ``python -m exporter export --help``."""
+
+    model: str
+    out: Path
+    weights: str | None = None
+    num_classes: int | None = None
+    input_size: int | None = None
+    dataset: str | None = None
+    data_dir: Path | None = None
+    data: Path | None = None
+    samples: int = 128
+    seed: int = 0
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A model with its weights, and what to measure it on."""
+
+    module: torch.nn.Module | None
+    example: Example | None
+    graph: Graph | None
+    dataset: Dataset
+    facts: Facts
+
+
+def export(settings: ExportSettings, report: Report = lambda _: None) -> Bundle:
+    """Export a model and return its bundle, opened.
+
+    Raises:
+        ExporterError: anything that is wrong with what was asked, before anything is left behind.
+    """
+    kind = kind_of(settings.model)
+    with folder_in_one_piece(settings.out, force=settings.force, marker="manifest.json") as folder:
+        torch.manual_seed(settings.seed)
+        if kind == "zoo":
+            prepared = _prepare_zoo(settings, report)
+        elif kind == "function":
+            prepared = _prepare_function(settings)
+        else:
+            prepared = _prepare_file(settings)
+        report(f"exporting {prepared.facts.model} to one ONNX graph")
+        graph, names = _graph_of(prepared)
+        inputs, labels = _samples(prepared.dataset, names, graph.batch, settings)
+        reference = _reference(prepared, inputs, graph)
+        report(f"cutting {len(graph.model.graph)} nodes, writing weights, shards and samples")
+        assemble(folder, graph, prepared.facts, inputs, labels, reference)
+    return Bundle.open(settings.out, check="manifest")
+
+
+def _prepare_zoo(settings: ExportSettings, report: Report) -> _Prepared:
+    zoo = ZOO[settings.model]
+    file = read_weights(Path(settings.weights)) if settings.weights not in (None, "imagenet") else None
+    noted = file.trained_as if file else None
+    if noted and noted.model != settings.model:
+        raise WeightsError(f"{settings.weights}: was trained as {noted.model}, not as {settings.model}")
+    size = settings.input_size or (noted.input_size if noted else zoo.input_size)
+    if size < zoo.least_size:
+        raise ModelError(f"{settings.model}: --input-size {size} is too small; it takes {zoo.least_size} and up")
+    example = torch.randn(2, 3, size, size)
+    default = noted.dataset if noted and not noted.dataset.endswith(".npz") else None
+    if settings.weights is None:
+        default = "digits"
+    asked = settings.dataset or settings.data
+    dataset = _dataset(replace(settings, dataset=settings.dataset or default), (example,), size)
+    if settings.weights == "imagenet":
+        if settings.num_classes not in (None, _IMAGENET_CLASSES):
+            raise WeightsError(f"imagenet weights have {_IMAGENET_CLASSES} classes, not {settings.num_classes}")
+        module, origin = build_imagenet(settings.model), f"torchvision {zoo.imagenet}"
+    else:
+        classes = settings.num_classes or (noted.num_classes if noted else None)
+        classes = classes or (dataset.class_count if asked else None) or _IMAGENET_CLASSES
+        module = build(settings.model, classes)
+        origin = _load_or_calibrate(module, file, dataset, settings, report)
+    facts = _facts(settings, dataset, f"torchvision.models.{settings.model}", origin, "top1")
+    facts = replace(facts, trained=settings.weights is not None)
+    return _Prepared(module, Example.of(module, example), None, dataset, facts)
+
+
+def _load_or_calibrate(
+    module: torch.nn.Module, file: WeightsFile | None, dataset: Dataset, settings: ExportSettings, report: Report
+) -> str:
+    if file is not None:
+        fit_weights(file, module)
+        return f"{file.path.name}" + (", trained by edgecut" if file.trained_as else "")
+    source = dataset.train or dataset.held_out
+    order = np.random.default_rng(settings.seed).permutation(len(source))
+    chosen = [
+        order[start : start + _CALIBRATION_BATCH]
+        for start in range(0, min(len(order), _CALIBRATION_BATCH * _CALIBRATION_BATCHES), _CALIBRATION_BATCH)
+    ]
+    report(f"no weights given: random ones, batch norm statistics from {dataset.name}; answers mean nothing")
+    layers = calibrate(module, (source.take(indices)[0] for indices in chosen if len(indices) > 1))
+    return f"random, batch norm statistics of {layers} layers from {dataset.name}"
+
+
+def _prepare_function(settings: ExportSettings) -> _Prepared:
+    _refuse_zoo_options(settings)
+    given: FunctionModel = call_function(settings.model)
+    given.module.eval()
+    example = Example.of(given.module, given.example)
+    origin = "as the function gives them"
+    if settings.weights is not None:
+        file = read_weights(Path(settings.weights))
+        fit_weights(file, given.module)
+        origin = file.path.name
+    if given.data is not None and settings.dataset is None and settings.data is None:
+        dataset = from_pairs(given.data, example.names, settings.samples, None, settings.model)
+    else:
+        dataset = _dataset(settings, example.tensors, _image_size(example.tensors))
+    metric = given.metric if given.data is not None else "top1"
+    return _Prepared(given.module, example, None, dataset, _facts(settings, dataset, settings.model, origin, metric))
+
+
+def _prepare_file(settings: ExportSettings) -> _Prepared:
+    _refuse_zoo_options(settings)
+    if settings.weights is not None:
+        raise WeightsError(f"{settings.model}: an .onnx file has its weights; leave --weights out")
+    graph = from_file(Path(settings.model))
+    example = tuple(_example_of(value, graph.batch) for value in graph.model.graph.inputs)
+    dataset = _dataset(settings, example, _image_size(example))
+    return _Prepared(None, None, graph, dataset, _facts(settings, dataset, settings.model, "as in the file", "top1"))
+
+
+def _facts(settings: ExportSettings, dataset: Dataset, source: str, weights: str, metric: str | None) -> Facts:
+    return Facts(
+        model=short_name(settings.model),
+        source=source,
+        trained=True,
+        weights=weights,
+        seed=settings.seed,
+        dataset=dataset.name,
+        preprocessing=dataset.preprocessing,
+        metric=metric,
+        label_classes=dataset.class_count,
+    )
+
+
+def _refuse_zoo_options(settings: ExportSettings) -> None:
+    if settings.num_classes is not None or settings.input_size is not None:
+        raise ModelError(f"{settings.model}: --num-classes and --input-size are for the models of the zoo only")
+
+
+def _example_of(value: Any, batch: int | None) -> torch.Tensor:
+    shape = (batch or 2, *value.shape.dims[1:])
+    dtype = value.dtype.numpy()
+    if np.dtype(dtype).kind == "f":
+        return torch.zeros(shape, dtype=torch.from_numpy(np.zeros(1, dtype)).dtype)
+    # 0 and 1 are indices that any table has.
+    return torch.from_numpy(np.resize(np.array([0, 1], dtype=dtype), shape))
+
+
+def _image_size(example: tuple[torch.Tensor, ...]) -> int | None:
+    """Return the side of the square RGB images that a model takes, if that is what it takes."""
+    if len(example) == 1 and example[0].dim() == 4:
+        _, channels, height, width = example[0].shape
+        if channels == 3 and height == width:
+            return int(height)
+    return None
+
+
+def _dataset(settings: ExportSettings, example: tuple[torch.Tensor, ...], size: int | None) -> Dataset:
+    if settings.data is not None:
+        if len(example) != 1:
+            raise DatasetError(f"--data has one array of inputs, and {settings.model} takes {len(example)}")
+        return from_npz(settings.data, size or 0)
+    if settings.dataset in (None, "random"):
+        return random_inputs(example, settings.seed)
+    if size is None:
+        shapes = ", ".join(str(list(tensor.shape[1:])) for tensor in example)
+        raise DatasetError(
+            f"--dataset {settings.dataset} has RGB images, and {settings.model} takes {shapes}; "
+            "give --dataset random or data from its function"
+        )
+    return open_images(settings.dataset or "", size, settings.data_dir)
+
+
+def _graph_of(prepared: _Prepared) -> tuple[Graph, tuple[str, ...]]:
+    if prepared.graph is not None:
+        return prepared.graph, tuple(value.name or "" for value in prepared.graph.model.graph.inputs)
+    assert prepared.module is not None and prepared.example is not None
+    return from_torch(prepared.module, prepared.example), prepared.example.names
+
+
+def _samples(
+    dataset: Dataset, names: tuple[str, ...], batch: int | None, settings: ExportSettings
+) -> tuple[dict[str, np.ndarray[Any, Any]], np.ndarray[Any, Any] | None]:
+    """Take held-out samples at random, as many as asked and there are; whole batches if that is fixed."""
+    source = dataset.held_out
+    order = np.random.default_rng(settings.seed).permutation(len(source))[: settings.samples]
+    if batch is not None:
+        order = np.resize(order, max(batch, len(order) - len(order) % batch))
+    if len(order) < 3 and batch is None:
+        order = np.resize(order, 3)
+    parts = [source.take(order[start : start + 16]) for start in range(0, len(order), 16)]
+    arrays = [torch.cat(column).numpy() for column in zip(*parts, strict=True)]
+    labels = None if source.labels is None else source.labels[order]
+    return dict(zip(names, arrays, strict=True)), labels
+
+
+def _reference(
+    prepared: _Prepared, inputs: dict[str, np.ndarray[Any, Any]], graph: Graph
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return PyTorch's outputs for the first samples, by the names of the graph's outputs."""
+    if prepared.module is None or prepared.example is None:
+        return {}
+    size = graph.batch or _REFERENCE_SAMPLES
+    count = min(len(next(iter(inputs.values()))), -(-_REFERENCE_SAMPLES // size) * size)
+    parts = []
+    for start in range(0, count, size):
+        tensors = {name: torch.from_numpy(array[start : start + size]) for name, array in inputs.items()}
+        args, kwargs = prepared.example.with_tensors(tensors)
+        with torch.no_grad():
+            parts.append(pytree.tree_leaves(prepared.module(*args, **kwargs)))
+    names = [value.name or "" for value in graph.model.graph.outputs]
+    return {name: torch.cat(column).numpy() for name, column in zip(names, zip(*parts, strict=True), strict=True)}

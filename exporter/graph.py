@@ -1,0 +1,260 @@
+"""A model as one ONNX graph: from PyTorch by torch.onnx, or from a ready .onnx file."""
+
+import ast
+import inspect
+import logging
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+import onnx_ir.passes.common as common_passes
+import torch
+from torch.utils import _pytree as pytree
+
+from exporter.errors import GraphError, ModelError
+
+__all__ = ["Example", "Graph", "from_file", "from_torch"]
+
+_BATCH = "batch"
+
+
+@dataclass(frozen=True)
+class Example:
+    """Example inputs of a module, flattened: what to call it with, and what its inputs are called."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    names: tuple[str, ...]
+    tensors: tuple[torch.Tensor, ...]
+    structure: Any
+    arguments: tuple[str, ...]
+
+    @classmethod
+    def of(cls, module: torch.nn.Module, example: Any) -> "Example":
+        """Bind an example input (a tensor, a tuple of them, or a dict by argument) to a module.
+
+        Raises:
+            ModelError: it does not fit the module's forward, or holds something else than tensors.
+        """
+        args: tuple[Any, ...] = ()
+        kwargs: dict[str, Any] = {}
+        if isinstance(example, dict):
+            kwargs = dict(example)
+        else:
+            args = tuple(example) if isinstance(example, tuple | list) else (example,)
+        try:
+            bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise ModelError(f"{type(module).__name__}: the example input does not fit forward(): {error}") from None
+        leaves, structure = pytree.tree_flatten_with_path(dict(bound))
+        names = tuple(_leaf_name(path) for path, _ in leaves)
+        for name, (_, leaf) in zip(names, leaves, strict=True):
+            if not isinstance(leaf, torch.Tensor):
+                raise ModelError(
+                    f'{type(module).__name__}: input "{name}" is a {type(leaf).__name__}, not a tensor; '
+                    "fix such arguments in a wrapping module"
+                )
+        return cls(args, kwargs, names, tuple(leaf for _, leaf in leaves), structure, tuple(bound))
+
+    def with_tensors(self, tensors: dict[str, torch.Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of a call with other tensors in the places of the example's."""
+        leaves, structure = pytree.tree_flatten((self.args, self.kwargs))
+        by_id = {id(leaf): name for leaf, name in zip(self.tensors, self.names, strict=True)}
+        args, kwargs = pytree.tree_unflatten([tensors[by_id[id(leaf)]] for leaf in leaves], structure)
+        return args, kwargs
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph ready to be cut.
+
+    Attributes:
+        model: the whole graph; constants are initializers, functions are inlined.
+        modules: path of the module that each node came from.
+        batch: None where the batch is symbolic, else the one size that the graph accepts.
+    """
+
+    model: ir.Model
+    modules: tuple[str, ...]
+    batch: int | None
+
+
+def from_torch(module: torch.nn.Module, example: Example) -> Graph:
+    """Export a module in eval mode, with a symbolic batch if it allows one, else with the example's.
+
+    Batch norm is folded into the convolutions before it.
+
+    Raises:
+        GraphError: it cannot be exported; names the operator where there is one.
+        ModelError: an input or output has no batch dimension, or is no tensor.
+    """
+    module.eval()
+    batch = _common_batch(example)
+    output_names = name_outputs(module, example)
+    try:
+        model = _export(module, example, output_names, symbolic=True)
+        fixed = None
+    except Exception:  # noqa: BLE001  # torch.export raises whatever the traced code raises
+        try:
+            model = _export(module, example, output_names, symbolic=False)
+        except Exception as error:  # noqa: BLE001
+            raise GraphError(_why(module, error)) from None
+        fixed = batch
+    modules = tuple(_module_path(node) for node in model.graph)
+    return Graph(model, modules, fixed)
+
+
+def name_outputs(module: torch.nn.Module, example: Example) -> tuple[str, ...]:
+    """Run the module once and name its outputs: dict keys, ``output``, or ``output_0`` and so on."""
+    try:
+        with torch.no_grad():
+            result = module(*example.args, **example.kwargs)
+    except Exception as error:  # noqa: BLE001  # whatever a user's forward raises
+        raise ModelError(
+            f"{type(module).__name__}: forward() fails on the example input: {_first_line(error)}"
+        ) from None
+    leaves, _ = pytree.tree_flatten_with_path(result)
+    names = []
+    for path, leaf in leaves:
+        name = _leaf_name(path)
+        name = f"output_{name}" if name.isdecimal() else name or "output"
+        if not isinstance(leaf, torch.Tensor):
+            raise ModelError(f'{type(module).__name__}: output "{name}" is a {type(leaf).__name__}, not a tensor')
+        names.append(name)
+    clash = set(names) & set(example.names)
+    return tuple(f"output_{name}" if name in clash else name for name in names)
+
+
+def from_file(path: Path) -> Graph:
+    """Read a ready ``.onnx`` file, its weights beside it or inside.
+
+    Raises:
+        ModelError: the file is missing, damaged or not an ONNX model.
+        GraphError: an input's shape is open in more than the batch.
+    """
+    try:
+        model = ir.load(path)
+    except FileNotFoundError as error:
+        raise ModelError(f"{error.filename or path}: no such file") from None
+    except Exception as error:  # noqa: BLE001  # protobuf and onnx_ir raise many kinds
+        raise ModelError(f"{path}: not an ONNX model ({_first_line(error)})") from None
+    _normalise(model)
+    batch = _declared_batch(model, path)
+    return Graph(model, tuple(_node_path(node, index) for index, node in enumerate(model.graph)), batch)
+
+
+def _export(module: torch.nn.Module, example: Example, outputs: tuple[str, ...], *, symbolic: bool) -> ir.Model:
+    args, kwargs = example.args, example.kwargs
+    shapes = None
+    if symbolic:
+        if example.tensors[0].shape[0] == 1:  # torch.export takes a size of 1 for a constant
+            args, kwargs = pytree.tree_map(lambda tensor: torch.cat([tensor, tensor]), (args, kwargs))
+        batch = torch.export.Dim(_BATCH)
+        shapes = pytree.tree_unflatten([{0: batch} for _ in example.names], example.structure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module, args, kwargs=kwargs, dynamo=True, dynamic_shapes=shapes, verbose=False,
+            input_names=list(example.names), output_names=list(outputs),
+        )  # fmt: skip
+    assert program is not None
+    _normalise(program.model)
+    return program.model
+
+
+def _normalise(model: ir.Model) -> None:
+    """Leave nodes that compute: no functions, no constant nodes, no dead nodes, in a fixed order."""
+    for each in (
+        common_passes.InlinePass(),
+        common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        common_passes.RemoveInitializersFromInputsPass(),
+        common_passes.RemoveUnusedNodesPass(),
+        common_passes.RemoveUnusedFunctionsPass(),
+        common_passes.TopologicalSortPass(),
+        common_passes.OutputFixPass(),
+    ):
+        each(model)
+    if not len(model.graph):
+        raise GraphError("the graph has no node that computes; there is nothing to cut")
+
+
+def _module_path(node: ir.Node) -> str:
+    """Return the path of a node's module; for a function called by the model itself, the function's name."""
+    scopes = ast.literal_eval(node.metadata_props.get("pkg.torch.onnx.name_scopes", "[]"))
+    paths = [scope for scope in scopes[:-1] if scope]
+    if paths:
+        return str(paths[-1])
+    return str(scopes[-1]) if scopes else node.op_type.lower()
+
+
+def _node_path(node: ir.Node, index: int) -> str:
+    """Return the path in the name of a node, ``/layer1/layer1.0/conv1/Conv`` -> ``layer1.0.conv1``."""
+    name = node.name or ""
+    parts = [part for part in name.split("/") if part]
+    if len(parts) < 2:
+        return name or f"{node.op_type.lower()}_{index}"
+    path: list[str] = []
+    for part in parts[:-1]:
+        # torch.onnx before dynamo repeats the whole path in each scope: layer1/layer1.0/layer1.0.conv1
+        path = [part] if path and part.startswith(".".join(path) + ".") else [*path, part]
+    return ".".join(path)
+
+
+def _common_batch(example: Example) -> int:
+    sizes = {}
+    for name, tensor in zip(example.names, example.tensors, strict=True):
+        if tensor.dim() == 0:
+            raise ModelError(f'input "{name}" is a single number and has no batch dimension')
+        sizes[name] = tensor.shape[0]
+    if not sizes:
+        raise ModelError("the example input holds no tensor")
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{name}: {size}" for name, size in sizes.items())
+        raise ModelError(f"the inputs' first dimensions differ ({listed}); each must be the batch")
+    return next(iter(sizes.values()))
+
+
+def _declared_batch(model: ir.Model, path: Path) -> int | None:
+    batches: set[int | None] = set()
+    for value in model.graph.inputs:
+        if value.shape is None or value.shape.rank() == 0:
+            raise GraphError(f'{path}: input "{value.name}" has no batch dimension')
+        first, *rest = value.shape.dims
+        if any(not isinstance(dim, int) for dim in rest):
+            shape = ", ".join(str(dim) for dim in value.shape.dims)
+            raise GraphError(f'{path}: input "{value.name}" is [{shape}]; only the first dimension may be open')
+        batches.add(first if isinstance(first, int) else None)
+    if len(batches) != 1:
+        raise GraphError(f"{path}: the inputs' first dimensions differ; each must be the batch")
+    return batches.pop()
+
+
+def _leaf_name(path: tuple[Any, ...]) -> str:
+    parts = [str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path]
+    return "_".join(parts)
+
+
+def _why(module: torch.nn.Module, error: BaseException) -> str:
+    """Return one line that names the operator that torch.onnx lacks, or the first line of what it said."""
+    name = type(module).__name__
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    text = "\n".join(str(each) for each in chain)
+    operator = re.search(r"No ONNX function found for <OpOverload\(op='([\w.:]+)'", text)
+    if operator:
+        return f"{name} cannot be exported: ONNX has no operator for {operator[1]}; replace it in the model"
+    return f"{name} cannot be exported: {_first_line(chain[-1])}"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+logging.getLogger("torch.onnx").setLevel(logging.ERROR)

@@ -1,0 +1,124 @@
+"""What MODEL on the command line may be: a model of the zoo, a function, or an .onnx file."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from exporter.errors import ModelError, nearest
+from exporter.zoo import ZOO
+
+__all__ = ["METRICS", "FunctionModel", "call_function", "kind_of", "short_name"]
+
+METRICS = ("top1", "top5")
+
+
+@dataclass(frozen=True)
+class FunctionModel:
+    """What a user's function returned: a module, an example input, perhaps data and a metric."""
+
+    module: torch.nn.Module
+    example: Any
+    data: Iterable[Any] | None
+    metric: str | None
+
+
+def kind_of(model: str) -> str:
+    """Tell ``zoo``, ``file`` or ``function`` apart.
+
+    Raises:
+        ModelError: it is none of them; suggests the nearest model of the zoo.
+    """
+    if model in ZOO:
+        return "zoo"
+    if model.endswith(".onnx"):
+        return "file"
+    if ":" in model:
+        return "function"
+    raise ModelError(
+        f'no model "{model}"{nearest(model, ZOO)}; there are {", ".join(ZOO)}, or give package.module:function, '
+        "file.py:function or a file.onnx"
+    )
+
+
+def short_name(model: str) -> str:
+    """Return a short name for a model, for manifests and file names."""
+    if kind_of(model) == "zoo":
+        return model
+    return Path(model).stem if model.endswith(".onnx") else model.rpartition(":")[2]
+
+
+def call_function(model: str) -> FunctionModel:
+    """Import ``package.module:function`` or ``file.py:function``, call it and check what it returns.
+
+    Raises:
+        ModelError: no such module or function, it raises, or it returns something else.
+    """
+    place, _, name = model.rpartition(":")
+    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+    function = getattr(module, name, None)
+    if not callable(function):
+        known = [each for each in vars(module) if callable(getattr(module, each)) and not each.startswith("_")]
+        raise ModelError(f'{place}: has no function "{name}"{nearest(name, known)}')
+    try:
+        returned = function()
+    except Exception as error:  # noqa: BLE001  # whatever a user's function raises
+        raise ModelError(f"{model}: raised {type(error).__name__}: {_first_line(error)}") from None
+    return _checked(model, returned)
+
+
+def _checked(model: str, returned: Any) -> FunctionModel:
+    wanted = "must return (module, example_input) or (module, example_input, data, metric)"
+    if not isinstance(returned, tuple) or len(returned) not in (2, 4):
+        raise ModelError(f"{model}: {wanted}, not {_describe(returned)}")
+    network, example, data, metric = returned if len(returned) == 4 else (*returned, None, None)
+    if not isinstance(network, torch.nn.Module):
+        raise ModelError(f"{model}: {wanted}; the first is a {type(network).__name__}, not a torch.nn.Module")
+    if data is not None and not isinstance(data, Iterable):
+        raise ModelError(f"{model}: data must give (inputs, label) pairs when iterated, or be None")
+    if metric not in (None, *METRICS):
+        raise ModelError(f'{model}: metric must be one of {", ".join(METRICS)} or None, not "{metric}"')
+    return FunctionModel(network, example, data, metric)
+
+
+def _describe(returned: Any) -> str:
+    return f"{len(returned)} values" if isinstance(returned, tuple) else f"a {type(returned).__name__}"
+
+
+def _load_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses and pickling inside the file look themselves up there
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001  # whatever a user's file raises
+        raise ModelError(f"{path}: raised {type(error).__name__}: {_first_line(error)}") from None
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def _load_module(name: str) -> ModuleType:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ModelError(f'{name}: no module "{error.name}"; is it installed, or in this folder?') from None
+    except Exception as error:  # noqa: BLE001  # whatever a user's module raises
+        raise ModelError(f"{name}: raised {type(error).__name__}: {_first_line(error)}") from None
+    finally:
+        sys.path.pop(0)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:300]

@@ -1,0 +1,37 @@
+"""Importing torchvision where its compiled operators do not load.
+
+A torchvision wheel that was built for CUDA does not load its operators beside a torch without CUDA, and
+its import then stops with ``operator torchvision::nms does not exist``, because it registers shapes for
+operators that were never declared. Image classifiers use none of them. So their schemas, and nothing
+else, are declared here, and only where the real ones are missing.
+"""
+
+import importlib
+from types import ModuleType
+
+import torch
+
+__all__ = ["torchvision"]
+
+_DECLARED: list[torch.library.Library] = []
+
+
+def torchvision() -> ModuleType:
+    """Return the torchvision package, imported with or without its compiled operators."""
+    if not _DECLARED and not _loads():
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _DECLARED.append(library)  # a library's declarations last as long as it does
+    return importlib.import_module("torchvision")
+
+
+def _loads() -> bool:
+    """Tell whether torchvision imports as it is; a failed import leaves no half-imported module."""
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+        return False
+    return True

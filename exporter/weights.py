@@ -1,0 +1,125 @@
+"""Reading and writing ``.pth`` files. Nothing is unpickled: ``weights_only=True``, always."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from exporter.errors import WeightsError
+
+__all__ = ["TrainedAs", "WeightsFile", "fit_weights", "read_weights", "save_weights"]
+
+_METADATA = "edgecut"
+
+
+@dataclass(frozen=True)
+class TrainedAs:
+    """What `train` notes beside the weights, so that `export` need not be told again."""
+
+    model: str
+    dataset: str
+    num_classes: int
+    input_size: int
+    seed: int
+    held_out_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A weights file as read: tensors by name, and what `train` noted, if it was `train`."""
+
+    path: Path
+    state: dict[str, torch.Tensor]
+    trained_as: TrainedAs | None
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """Read a state dict, or ``{"state_dict" | "model": ...}``, with or without ``module.`` prefixes.
+
+    Raises:
+        WeightsError: missing, damaged, a pickled module, or without tensors.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such weights file") from None
+    except pickle.UnpicklingError as error:
+        if "weights_only" not in str(error) and "Weights only" not in str(error):
+            raise WeightsError(f"{path}: not a PyTorch weights file ({error})") from None
+        raise WeightsError(
+            f"{path}: a pickled module or other objects, which are never unpickled here; convert it where you "
+            f"trust it: python -c \"import torch; torch.save(torch.load('{path}', weights_only=False)"
+            f".state_dict(), '{path.with_suffix('.state.pth')}')\""
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path}: not a PyTorch weights file ({_first_line(error)})") from None
+    return WeightsFile(path, _tensors_of(content, path), _metadata_of(content, path))
+
+
+def fit_weights(file: WeightsFile, module: torch.nn.Module) -> None:
+    """Load the weights into a module; an auxiliary head that the module lacks is left out.
+
+    Raises:
+        WeightsError: they do not fit; names the first key that does not.
+    """
+    wanted = module.state_dict()
+    state = {
+        name: tensor
+        for name, tensor in file.state.items()
+        if name in wanted or not name.startswith("AuxLogits.")
+    }
+    for name, tensor in wanted.items():
+        if name not in state:
+            # Checkpoints from before PyTorch 0.4 lack this counter, which inference never reads.
+            if name.endswith(".num_batches_tracked"):
+                state[name] = tensor
+                continue
+            raise WeightsError(f'{file.path}: does not fit, "{name}" is missing; is it of this model?')
+        if state[name].shape != tensor.shape:
+            raise WeightsError(
+                f'{file.path}: does not fit, "{name}" is {list(state[name].shape)} and the model has '
+                f"{list(tensor.shape)}; is --num-classes right?"
+            )
+    for name in state:
+        if name not in wanted:
+            raise WeightsError(f'{file.path}: does not fit, the model has no "{name}"; is it of this model?')
+    module.load_state_dict(state)
+
+
+def save_weights(path: Path, module: torch.nn.Module, trained_as: TrainedAs) -> None:
+    """Write ``{"state_dict": ..., "edgecut": {...}}``, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    torch.save({"state_dict": module.state_dict(), _METADATA: vars(trained_as)}, partial)
+    partial.replace(path)
+
+
+def _tensors_of(content: Any, path: Path) -> dict[str, torch.Tensor]:
+    if isinstance(content, Mapping):
+        for key in ("state_dict", "model"):
+            if isinstance(content.get(key), Mapping):
+                content = content[key]
+                break
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(f"{path}: holds no state dict; save module.state_dict()")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise WeightsError(f'{path}: holds no state dict, "{name}" is a {type(value).__name__}')
+    return {name.removeprefix("module."): value for name, value in content.items()}
+
+
+def _metadata_of(content: Any, path: Path) -> TrainedAs | None:
+    noted = content.get(_METADATA) if isinstance(content, Mapping) else None
+    if noted is None:
+        return None
+    try:
+        return TrainedAs(**noted)
+    except TypeError as error:
+        raise WeightsError(f'{path}: its "{_METADATA}" entry is damaged ({error}); train it again') from None
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:200]

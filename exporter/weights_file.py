@@ -1,0 +1,69 @@
+"""The one weights file: every initializer once, and a graph that points into it."""
+
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+
+from exporter.errors import GraphError
+
+__all__ = ["WEIGHTS", "write_weights"]
+
+WEIGHTS = "weights.bin"
+
+# Scalars and shape constants stay in the graph: ONNX Runtime's shape inference wants to see them, and a
+# reference would be longer than they are.
+_INLINE_BELOW_BYTES = 256
+# Small tensors start on a cache line, large ones on a page so that they can be mapped as they lie.
+_LINE_BYTES, _PAGE_BYTES, _LARGE_BYTES = 64, 4096, 1 << 20
+
+
+def write_weights(model: ir.Model, folder: Path) -> onnx.ModelProto:
+    """Write ``weights.bin`` in order of first use and return the graph that refers to it.
+
+    Raises:
+        GraphError: an initializer of strings.
+    """
+    with (folder / WEIGHTS).open("wb") as file:
+        for value in _in_order_of_use(model.graph):
+            tensor = value.const_value
+            if tensor is None:
+                raise GraphError(f'initializer "{value.name}" has no data; save the model with its weights')
+            if tensor.dtype == ir.DataType.STRING:
+                raise GraphError(f'initializer "{value.name}" holds strings; strings cannot cross a cut')
+            data = tensor.tobytes()
+            if len(data) < _INLINE_BELOW_BYTES:
+                value.const_value = ir.Tensor(tensor.numpy(), dtype=tensor.dtype, name=value.name)
+                continue
+            step = _PAGE_BYTES if len(data) >= _LARGE_BYTES else _LINE_BYTES
+            file.write(bytes(-file.tell() % step))
+            offset = file.tell()
+            file.write(data)
+            value.const_value = ir.ExternalTensor(
+                WEIGHTS, offset, len(data), tensor.dtype, shape=tensor.shape, name=value.name or "", base_dir=folder
+            )
+    graph = ir.to_proto(model)
+    _strip(graph)
+    return graph
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what no runtime reads: it makes a shard of a few kB one of 140 kB."""
+    for each in (model, model.graph, *model.graph.node, *model.graph.initializer):
+        each.ClearField("doc_string")
+        each.ClearField("metadata_props")
+    for node in model.graph.node:
+        node.ClearField("device_configurations")
+    model.graph.ClearField("value_info")
+    for value in (*model.graph.input, *model.graph.output):
+        value.ClearField("doc_string")
+        value.ClearField("metadata_props")
+
+
+def _in_order_of_use(graph: ir.Graph) -> list[ir.Value]:
+    ordered: dict[str, ir.Value] = {}
+    for node in graph.all_nodes():
+        for value in node.inputs:
+            if value is not None and value.name in graph.initializers:
+                ordered[value.name] = graph.initializers[value.name]
+    return list(ordered.values())
