@@ -81,7 +81,7 @@ def label_of(bundle: Bundle, cuts: Sequence[int]) -> str:
     return " | ".join(f"{bundle.label(cut)} @{cut}" for cut in cuts)
 
 
-def resolve_cut(bundle: Bundle, cut: int | str) -> int:
+def resolve_cut(bundle: Bundle, cut: int | str, *, asked_by: str = "key 'splits'") -> int:
     """A cut index, from itself or from the module path that ends there.
 
     Raises:
@@ -92,7 +92,7 @@ def resolve_cut(bundle: Bundle, cut: int | str) -> int:
             return bundle.resolve(cut)
         bundle.tensors_at(cut)
     except RangeError as error:
-        raise ExperimentError(f"key 'splits': {error}") from error
+        raise ExperimentError(f"{asked_by}: {error}") from error
     return cut
 
 

@@ -112,6 +112,4 @@ def _blame(device: Device) -> Iterator[None]:
     except ProtocolError as error:
         raise DeviceError(device.name, f"{error}; deploy the same edgecut everywhere") from error
     except WorkerError as error:
-        raise DeviceError(
-            device.name, f"{error}; is its worker up? (ansible/deploy.yml starts it)"
-        ) from error
+        raise DeviceError(device.name, f"{error}; ansible/deploy.yml starts workers") from error

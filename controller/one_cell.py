@@ -49,7 +49,9 @@ class OneCell:
         devices = tuple(self.devices.split(",") if self.devices else (d.name for d in lab.devices))
         link = lab.links(devices)
         parts = [part for part in self.at.split(",") if part]
-        cuts = tuple(resolve_cut(bundle, int(part) if part.isdecimal() else part) for part in parts)
+        cuts = tuple(
+            resolve_cut(bundle, int(part) if part.isdecimal() else part, asked_by="--at") for part in parts
+        )
         if len(cuts) != len(devices) - 1 or list(cuts) != sorted(cuts):
             raise ExperimentError(
                 f"--at {self.at}: {len(devices)} devices ({', '.join(devices)}) need {len(devices) - 1} cuts "

@@ -58,7 +58,20 @@ class Store(Results):
             raise StoreError(f"{self.path}: cannot be written ({error})") from error
 
     def add_environment(self, taken_at: str, stamp: Mapping[str, Any], devices: Sequence[DeviceRow]) -> int:
-        """Keep what a sweep starts with; the number it gives goes with every trial."""
+        """Keep what a sweep starts with; the number it gives goes with every trial.
+
+        Raises:
+            StoreError: A device is not what it was for the trials that are there.
+        """
+        before = {device.name: device for device in self.devices()}
+        for device in devices:
+            known = before.get(device.name, device)
+            if (known.kind, known.slowdown) != (device.kind, device.slowdown):
+                then, is_now = (f"{d.kind}, slowdown {d.slowdown:g}" for d in (known, device))
+                raise StoreError(
+                    f"{self.path}: device {device.name} was {then}, now it is {is_now}; set it back, or "
+                    f"name another results file"
+                )
         with self._transaction() as db:
             row = db.execute(
                 "INSERT INTO environment (taken_at, stamp) VALUES (?, ?)", (taken_at, dump(stamp))
@@ -76,7 +89,16 @@ class Store(Results):
             db.execute("INSERT OR IGNORE INTO bundle VALUES (?, ?, ?)", (digest, model, manifest))
 
     def add_profile(self, name: str, position: int, link: str, asked: Mapping[str, Any]) -> None:
-        """Keep a network profile as it was asked for, by its place in the experiment."""
+        """Keep a network profile as it was asked for, by its place in the experiment.
+
+        Raises:
+            StoreError: Its conditions are not what they were for the trials that are there.
+        """
+        if any(known == name and then != asked for known, _, then in self.profiles()):
+            raise StoreError(
+                f"{self.path}: network profile {name!r} had other conditions; set them back, or name another "
+                f"results file"
+            )
         with self._transaction() as db:
             db.execute(
                 "INSERT OR IGNORE INTO profile VALUES (?, ?, ?, ?)", (name, position, link, dump(asked))

@@ -1,0 +1,120 @@
+"""From an experiment to its cells."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controller.agenda import Agenda, make_agenda, reference_of
+from controller.errors import ControllerError, ExperimentError, LabError
+from controller.lab import Lab
+
+Make = Callable[..., Agenda]
+
+
+@pytest.fixture
+def make(tmp_path: Path, bundles_folder: Path, lab: Lab) -> Make:
+    (tmp_path / "network_profiles.yml").write_text("lan: {delay_ms: 1}\nlossy: {loss_percent: 1}\n")
+
+    def make(text: str, lab: Lab = lab) -> Agenda:
+        experiment = tmp_path / "experiment.yml"
+        experiment.write_text(f"name: t\nmodels: [tiny]\nnetwork_profiles: network_profiles.yml\n{text}")
+        return make_agenda(experiment, lab, bundles_folder=bundles_folder)
+
+    return make
+
+
+TWO = "profiles: [lan]\nplacements: [[pi, server]]\n"
+
+
+def cuts(agenda: Agenda) -> set[tuple[int, ...]]:
+    return {cell.cuts for cell in agenda.cells["lan"]}
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        ("clean", {0, 1, 2, 3, 4}),
+        ("all", {0, 1, 2, 3, 4}),
+        ("blocks", {0, 2, 4}),
+        ("equal", {0, 2, 4}),
+        ("[3]", {0, 3, 4}),
+        ("[block.0]", {0, 2, 4}),
+    ],
+)
+def test_both_ends_are_always_measured(make: Make, splits: str, expected: set[int]) -> None:
+    assert cuts(make(f"{TWO}splits: {splits}")) == {(cut,) for cut in expected}
+
+
+def test_three_devices_take_every_ordered_pair_of_cuts(make: Make) -> None:
+    agenda = make("profiles: [lan]\nsplits: clean\ndepths: [1]")
+
+    assert cuts(agenda) == {(0, 0), (4, 4), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3)}
+
+
+def test_the_order_is_random_but_the_seeds(make: Make) -> None:
+    first, again, other = (make(f"{TWO}seed: {seed}").cells["lan"] for seed in (1, 1, 2))
+
+    assert first == again
+    assert first != other
+    assert set(first) == set(other)
+
+
+def test_the_ends_are_called_what_they_are(make: Make) -> None:
+    labels = {cell.cuts[0]: cell.label for cell in make(TWO).cells["lan"]}
+
+    assert (labels[0], labels[4]) == ("all on last", "all on first")
+    assert labels[2] == "block.0 @2"
+
+
+def test_the_reference_cell_is_a_split_at_the_lowest_depth(make: Make) -> None:
+    reference = reference_of(make(TWO).cells["lan"])
+
+    assert (reference.cuts, reference.depth) == ((2,), 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [
+        ("profiles: [wlan]", ExperimentError, "no network profile 'wlan' in .*; did you mean 'lan'"),
+        ("profiles: [lossy]", ExperimentError, "'lossy': key 'loss_percent' is 1, but an emulated link"),
+        (f"{TWO}splits: [5]", ExperimentError, "1 to 3, and the ends 0 and 4"),
+        (f"{TWO}splits: [blck.0]", ExperimentError, "blck.0.*block.0"),
+        (f"{TWO}splits: [[1, 2]]", ExperimentError, "has 2 cuts, but 2 devices need 1"),
+        ("profiles: [lan]\nsplits: [[2, 1]]", ExperimentError, "goes backwards"),
+        ("profiles: [lan]\nplacements: [[pi, laptop]]", LabError, "no device 'laptop'"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(
+    make: Make, text: str, error: type[ControllerError], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        make(text)
+
+
+def test_a_missing_bundle_is_named_with_the_command_that_makes_it(tmp_path: Path, lab: Lab) -> None:
+    (tmp_path / "network_profiles.yml").write_text("lan: {}")
+    (tmp_path / "e.yml").write_text(
+        "name: t\nmodels: [resnet18]\nprofiles: [lan]\nnetwork_profiles: network_profiles.yml\nbundles: b"
+    )
+
+    with pytest.raises(
+        ExperimentError, match=r"no bundle .*b/resnet18.*python -m exporter export resnet18 --out"
+    ):
+        make_agenda(tmp_path / "e.yml", lab)
+
+
+def test_an_unknown_profile_to_run_alone_is_refused(make: Make) -> None:
+    with pytest.raises(ExperimentError, match="has no profile 'wifi'"):
+        make(TWO).choose("wifi")
+
+
+def test_several_profiles_at_once_are_only_for_emulated_links(make: Make, lab: Lab) -> None:
+    agenda = make("profiles: [lan]\n")
+    shaped = {"lan": tuple(replace(cell, link="tc") for cell in agenda.cells["lan"])}
+    agenda = replace(agenda, cells=shaped | {"wan": shaped["lan"]})
+
+    agenda.refuse_shaped(("lan",))
+    with pytest.raises(ExperimentError, match="--profile"):
+        agenda.refuse_shaped(("lan", "wan"))

@@ -1,0 +1,62 @@
+"""The lab file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.errors import LabError
+from controller.lab import Lab, load_lab
+
+PI: dict[str, Any] = {
+    "name": "pi",
+    "kind": "local",
+    "host": "127.0.0.1",
+    "control_port": 7100,
+    "data_port": 7101,
+    "link": "emulated",
+}
+
+
+def write(folder: Path, *devices: dict[str, Any]) -> Path:
+    path = folder / "lab.json"
+    path.write_text(json.dumps({"name": "test", "devices": list(devices)}))
+    return path
+
+
+def test_devices_come_in_the_order_of_the_chain(tmp_path: Path) -> None:
+    lab = load_lab(write(tmp_path, PI, PI | {"name": "server"}))
+
+    assert [device.name for device in lab.devices] == ["pi", "server"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "says"),
+    [
+        ([], "names no devices"),
+        ([PI, PI], "names device 'pi' twice"),
+        ([PI | {"port": 3}], "unknown field `port`"),
+        ([PI | {"link": "wet string"}], "wet string"),
+    ],
+)
+def test_a_wrong_lab_file_is_refused(tmp_path: Path, devices: list[dict[str, Any]], says: str) -> None:
+    with pytest.raises(LabError, match=says):
+        load_lab(write(tmp_path, *devices))
+
+
+def test_no_lab_file_says_what_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"deploy\.yml writes it"):
+        load_lab(tmp_path / "lab.json")
+
+
+def test_links_of_two_kinds_are_not_mixed_in_one_pipeline(tmp_path: Path) -> None:
+    lab = load_lab(write(tmp_path, PI, PI | {"name": "server", "link": "tc"}))
+
+    with pytest.raises(LabError, match="mix emulated and tc"):
+        lab.links(["pi", "server"])
+
+
+def test_an_unknown_device_suggests_the_nearest(lab: Lab) -> None:
+    with pytest.raises(LabError, match="no device 'sever'.*did you mean 'server'"):
+        lab.device("sever")

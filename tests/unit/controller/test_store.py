@@ -1,0 +1,161 @@
+"""The results file: nothing lost, nothing twice, nothing of another experiment."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from controller.errors import StoreError
+from controller.store import Cell, DeviceRow, Hop, Link, Results, Store, Trial
+from worker.records import ENDPOINT, HOP
+
+CELL = Cell(
+    model="tiny",
+    bundle="b0",
+    cuts=(2,),
+    label="block.0 @2",
+    devices=("pi", "server"),
+    depth=1,
+    batch=1,
+    profile="lan",
+    link="emulated",
+)
+
+
+def create(path: Path, text: str = "name: demo") -> Store:
+    return Store.create(path, name="demo", text=text, seed=1, created_at="2026-01-01T00:00:00")
+
+
+def prepared(path: Path) -> Store:
+    store = create(path)
+    store.add_environment("2026-01-01T00:00:00", {"lab": "local"}, [DeviceRow("pi", "local", 8.0, {})])
+    store.add_bundle("b0", "tiny", "{}")
+    store.add_profile("lan", 0, "emulated", {"delay_ms": 0.2})
+    store.add_cells([CELL])
+    return store
+
+
+def a_trial(number: int = 0) -> Trial:
+    endpoint = np.zeros(3, ENDPOINT)
+    endpoint["latency_s"] = [0.1, 0.2, 0.3]
+    rows = np.zeros(3, HOP)
+    rows["compute_s"] = 0.05
+    return Trial(
+        cell=CELL.id,
+        number=number,
+        started_at="2026-01-01T00:00:01",
+        elapsed_s=0.6,
+        checked=3,
+        worst_error=1e-7,
+        hops=(Hop("pi", 0, 2, 1, 0.01, 0.05),),
+        links=(Link("pi", "server", 32),),
+        endpoint=endpoint,
+        records=(rows,),
+        environment=1,
+        telemetry={"pi": [{"at_s": 1.0, "process_rss_bytes": 5}]},
+    )
+
+
+def test_a_trial_comes_back_as_it_went_in(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        number = store.add_trial(a_trial())
+
+    with Results.open(tmp_path / "r.sqlite") as results:
+        (trial,) = results.trials(CELL.id)
+        assert results.cells() == [CELL]
+        assert trial.hops == a_trial().hops
+        assert trial.links == a_trial().links
+        assert trial.endpoint.tolist() == a_trial().endpoint.tolist()
+        assert trial.records[0].tolist() == a_trial().records[0].tolist()
+        assert list(results.telemetry(number)) == [("pi", {"at_s": 1.0, "process_rss_bytes": 5})]
+
+
+def test_a_finished_trial_cannot_be_committed_twice(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_trial(a_trial())
+
+        with pytest.raises(StoreError):
+            store.add_trial(a_trial())
+
+        assert store.finished() == {(CELL.id, 0)}
+
+
+def test_a_void_trial_is_kept_with_its_reason_but_stays_wanted(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_void(CELL.id, 0, 1, "2026-01-01T00:00:01", "pi: lost", "pi")
+        store.add_trial(a_trial())
+
+        assert store.voids()[0][2:4] == ("pi: lost", "pi")
+        assert store.finished() == {(CELL.id, 0)}
+
+
+def test_what_a_writer_that_died_did_not_commit_is_not_there(tmp_path: Path) -> None:
+    store = prepared(tmp_path / "r.sqlite")
+    store._db.execute("BEGIN IMMEDIATE")
+    store._db.execute("DELETE FROM cell")
+    store._db.close()
+
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert results.cells() == [CELL]
+
+
+def test_a_report_can_read_while_a_sweep_writes(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store, Results.open(tmp_path / "r.sqlite") as results:
+        store.add_trial(a_trial())
+
+        assert len(list(results.trials())) == 1
+
+
+def test_results_of_another_experiment_are_refused_by_name(tmp_path: Path) -> None:
+    create(tmp_path / "r.sqlite").close()
+
+    with pytest.raises(StoreError, match=r"r\.sqlite holds results of another experiment \(demo\)"):
+        create(tmp_path / "r.sqlite", text="name: other")
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to be looked at", b""])
+def test_a_file_that_is_no_results_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "r.sqlite"
+    path.write_bytes(content)
+
+    with pytest.raises(StoreError, match=r"r\.sqlite"):
+        Results.open(path)
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreError, match="name one you may write to"):
+        create(tmp_path / "file" / "r.sqlite")
+
+
+def test_other_conditions_under_the_same_profile_name_are_refused(tmp_path: Path) -> None:
+    with (
+        prepared(tmp_path / "r.sqlite") as store,
+        pytest.raises(StoreError, match="profile 'lan' had other conditions"),
+    ):
+        store.add_profile("lan", 0, "emulated", {"delay_ms": 0.3})
+
+
+def test_a_device_that_became_another_is_refused(tmp_path: Path) -> None:
+    with (
+        prepared(tmp_path / "r.sqlite") as store,
+        pytest.raises(StoreError, match="pi was local, slowdown 8, now it is local, slowdown 4"),
+    ):
+        store.add_environment("2026-01-02T00:00:00", {}, [DeviceRow("pi", "local", 4.0, {})])
+
+
+def test_cells_differ_by_everything_but_their_label() -> None:
+    assert replace(CELL, label="another").id == CELL.id
+    changed = [
+        replace(CELL, cuts=(3,)),
+        replace(CELL, devices=("server", "pi")),
+        replace(CELL, depth=4),
+        replace(CELL, batch=8),
+        replace(CELL, profile="wifi"),
+        replace(CELL, link="tc"),
+        replace(CELL, source="controller"),
+        replace(CELL, bundle="b1"),
+    ]
+    assert len({CELL.id, *(cell.id for cell in changed)}) == len(changed) + 1
