@@ -1,0 +1,170 @@
+"""Command line of the worker: `python -m worker serve|start|stop`."""
+
+import argparse
+import json
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from worker.daemon import start, stop
+from worker.device import pin_to_core
+from worker.server import Server, Settings
+from worker.wire.errors import UsageError, WorkerError
+
+_EXIT_BAD_INPUT = 2
+_EXIT_INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code. Errors are one line on stderr."""
+    try:
+        options = _parser().parse_args(arguments)
+        return int(options.command(options))
+    except WorkerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return _EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m worker", description="The process on every device.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    serve = commands.add_parser("serve", help="serve in the foreground until SIGTERM or Ctrl-C")
+    _add_settings(serve)
+    serve.set_defaults(command=_serve)
+
+    starting = commands.add_parser(
+        "start", help="serve in the background: started, restarted or already running"
+    )
+    _add_settings(starting)
+    starting.add_argument("--pid-file", type=Path, required=True, help="where the background worker is noted")
+    starting.add_argument("--log", type=Path, required=True, help="file that its log is appended to")
+    starting.set_defaults(command=_start)
+
+    stopping = commands.add_parser("stop", help="end the background worker: stopped or not running")
+    stopping.add_argument("--pid-file", type=Path, required=True, help="where the background worker is noted")
+    stopping.set_defaults(command=_stop)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--name", required=True, help="what the device is called in the inventory and in results")
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--control-port", type=_port, default=7100, help="0: any free one (default: %(default)s)")
+    add("--data-port", type=_port, default=7101, help="0: any free one (default: %(default)s)")
+    add("--store", type=Path, required=True, help="folder for bundles and shards")
+    add("--kind", choices=("local", "virtual", "real"), default="local", help="default: %(default)s")
+    add("--slowdown", type=_slowdown, default=1.0, help="emulate a device this many times slower")
+    add("--threads", type=_count, default=1, help="threads of a stage (default: %(default)s)")
+    add("--cpu", type=int, default=None, help="run on this core alone")
+    add("--telemetry-interval", type=_interval, default=0.5, help="seconds (default: %(default)s)")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        name=options.name,
+        store=options.store.absolute(),
+        host=options.host,
+        control_port=options.control_port,
+        data_port=options.data_port,
+        kind=options.kind,
+        slowdown=options.slowdown,
+        threads=options.threads,
+        cpu=options.cpu,
+        telemetry_interval_s=options.telemetry_interval,
+    )
+
+
+def _serve(options: argparse.Namespace) -> int:
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
+    )
+    settings = _settings(options)
+    if settings.cpu is not None:
+        try:
+            pin_to_core(settings.cpu)
+        except (OSError, NotImplementedError, ValueError) as error:
+            raise UsageError(
+                f"--cpu {settings.cpu}: {error}; this host has cores 0 to {(os.cpu_count() or 1) - 1}"
+            ) from error
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    server = Server(settings)
+    server.begin()
+    ports = {"control_port": server.control_port, "data_port": server.data_port, "pid": os.getpid()}
+    print(json.dumps(ports), flush=True)
+    logging.info(
+        "worker %s serves on %s, control %d, data %d", settings.name, settings.host, *list(ports.values())[:2]
+    )
+    ended.wait()
+    server.close()
+    logging.info("worker %s ends", settings.name)
+    return 0
+
+
+def _start(options: argparse.Namespace) -> int:
+    print(start(_settings(options), options.pid_file, options.log))
+    return 0
+
+
+def _stop(options: argparse.Namespace) -> int:
+    print(stop(options.pid_file))
+    return 0
+
+
+def _port(text: str) -> int:
+    return _number(text, 0, 65_535, "a port (0 to 65535)")
+
+
+def _count(text: str) -> int:
+    return _number(text, 1, 1024, "a number of threads (1 or more)")
+
+
+def _number(text: str, low: int, high: int, what: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"{text} is not {what}")
+    return value
+
+
+def _slowdown(text: str) -> float:
+    return _at_least(text, 1.0, "a slowdown (1 or more)")
+
+
+def _interval(text: str) -> float:
+    return _at_least(text, 0.01, "an interval in seconds (0.01 or more)")
+
+
+def _at_least(text: str, low: float, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not low <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not {what}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""Samples: what a pipeline is fed with and what should come out, in batches."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from worker.slots import Array
+from worker.wire.errors import RefusedError
+from worker.wire.frames import LinkLayout
+
+__all__ = ["Samples", "batches_of"]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What to feed a pipeline with, and what should come out: arrays by tensor name, first axis the sample."""
+
+    inputs: Mapping[str, Array]
+    answers: Mapping[str, Array]
+
+    @classmethod
+    def load(cls, path: Path) -> "Samples":
+        """Read a bundle's `samples.npz`. Raises RefusedError: it is not one."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                parts = {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError, EOFError, KeyError) as error:
+            raise RefusedError(f"{path} cannot be read: {error}") from error
+        return cls(
+            inputs={name.removeprefix("input."): parts[name] for name in parts if name.startswith("input.")},
+            answers={
+                name.removeprefix("answer."): parts[name] for name in parts if name.startswith("answer.")
+            },
+        )
+
+
+def batches_of(samples: Mapping[str, Array], layout: LinkLayout, batch: int, what: str) -> list[list[Array]]:
+    """Every different batch, as views of the samples, in the order of the link's tensors.
+
+    Batch i is the samples (i*batch .. i*batch+batch) modulo their count; after the last comes the first again.
+
+    Raises:
+        RefusedError: the samples lack a tensor of the link, or have it in another type or shape.
+    """
+    columns = []
+    count = 0
+    for tensor in layout.tensors:
+        column = samples.get(tensor.name)
+        if column is None:
+            raise RefusedError(f"the bundle's samples have no {what} {tensor.name}")
+        if column.dtype != tensor.dtype or (batch, *column.shape[1:]) != tensor.shape:
+            raise RefusedError(
+                f"{what} {tensor.name} of batch {batch} would be {column.dtype} {[batch, *column.shape[1:]]}, "
+                f"but the link carries {tensor.dtype} {list(tensor.shape)}"
+            )
+        if len(column) == 0 or (count and len(column) != count):
+            raise RefusedError(f"the bundle's samples have {len(column)} of {what} {tensor.name}")
+        count = len(column)
+        columns.append(_extended(np.ascontiguousarray(column), batch))
+    starts = [index * batch % count for index in range(count // math.gcd(count, batch))]
+    return [[column[start : start + batch] for column in columns] for start in starts]
+
+
+def _extended(column: Array, batch: int) -> Array:
+    """The samples, with their beginning again at the end, so that each batch is one stretch of memory."""
+    if len(column) % batch == 0:
+        return column
+    rounds = -(-(len(column) + batch) // len(column))
+    return np.concatenate([column] * rounds)[: len(column) + batch]

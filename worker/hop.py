@@ -1,0 +1,125 @@
+"""A hop: receive | compute | send around one stage, each in a thread of its own."""
+
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from worker.lifeline import Lifeline
+from worker.links import Inlet, Outlet
+from worker.records import Ledger
+from worker.slots import Slot
+from worker.stage import BoundStage
+from worker.timing import clock, sharpen_sleep
+from worker.wire.errors import WorkerError
+from worker.wire.frames import FrameType
+
+__all__ = ["Hop"]
+
+
+class Hop:
+    """Computes what comes out of the inlet and puts it into the outlet, and records each request.
+
+    Where an end of a link takes no time of its own (in-process, emulated), its thread is left out.
+    """
+
+    def __init__(
+        self, stage: BoundStage, inlet: Inlet, outlet: Outlet, lifeline: Lifeline, *, start: int, stop: int
+    ) -> None:
+        self.start, self.stop = start, stop
+        self._stage = stage
+        self._inlet, self._outlet = inlet, outlet
+        self._lifeline = lifeline
+        self._ledger = Ledger()
+        self._computed = 0
+        self._recorded = 0
+        self._arrived: SimpleQueue[Slot | None] = SimpleQueue()
+        self._leaving: SimpleQueue[Slot | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        outlet.on_sent = self._record
+        lifeline.at_end(self._stop)
+
+    def begin(self) -> None:
+        """Start the threads; the links' other ends need not be connected yet."""
+        loops = [("compute", self._compute)]
+        if not self._inlet.immediate:
+            loops.append(("receive", self._receive))
+        if not self._outlet.immediate:
+            loops.append(("send", self._send))
+        for name, loop in loops:
+            thread = threading.Thread(
+                target=self._guard, args=(loop,), name=f"{name} {self.start}-{self.stop}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def join(self) -> None:
+        """Wait for the threads; the lifeline has ended."""
+        for thread in self._threads:
+            thread.join()
+
+    def take_rows(self, *, timeout_s: float = 1.0) -> bytes:
+        """Records since the run began, as rows of `worker.records.HOP`; they are then forgotten.
+
+        The last row is written after the last frame was sent, which may be after its result came back: wait.
+        """
+        deadline_s = clock() + timeout_s
+        while self._recorded < self._computed and not self._lifeline.ended and clock() < deadline_s:
+            time.sleep(0.001)
+        return self._ledger.take()
+
+    def _guard(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except WorkerError as error:
+            self._lifeline.fail(error)
+        except Exception as error:
+            self._lifeline.fail(error)
+
+    def _receive(self) -> None:
+        while (slot := self._inlet.receive()) is not None:
+            self._arrived.put(slot)
+
+    def _compute(self) -> None:
+        sharpen_sleep()
+        receive = self._inlet.receive if self._inlet.immediate else self._arrived.get
+        send = self._outlet.send if self._outlet.immediate else self._leaving.put
+        take, run = self._outlet.pool.take, self._stage.run
+        passes_on = bool(self._stage.passed_on)
+        while (arrived := receive()) is not None and (leaving := take()) is not None:
+            began_s = clock()
+            run(arrived, leaving)
+            ended_s = clock()
+            leaving.request = arrived.request
+            leaving.kind = arrived.kind
+            leaving.ready_at_s = ended_s
+            leaving.noted = (
+                arrived.request,
+                arrived.received_at_s,
+                began_s,
+                arrived.receive_s,
+                began_s - arrived.received_at_s,
+                0.0,  # decode: no codec yet
+                ended_s - began_s,
+                0.0,  # encode
+            )
+            if passes_on:
+                leaving.held = arrived
+            else:
+                arrived.give_back()
+            if leaving.kind is FrameType.TENSORS:
+                self._computed += 1
+            send(leaving)
+
+    def _send(self) -> None:
+        while (slot := self._leaving.get()) is not None:
+            self._outlet.send(slot)
+
+    def _record(self, slot: Slot, wait_send_s: float, send_s: float) -> None:
+        if slot.kind is FrameType.TENSORS:
+            self._ledger.append(*slot.noted, wait_send_s, send_s)
+            self._recorded += 1
+
+    def _stop(self, _cause: WorkerError | None) -> None:
+        self._arrived.put(None)
+        self._leaving.put(None)

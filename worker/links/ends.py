@@ -1,0 +1,50 @@
+"""The two ends of a link, as the stages and the endpoint see them."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from worker.slots import Slot, SlotPool
+from worker.wire.frames import LinkLayout
+
+__all__ = ["Inlet", "Outlet", "SentHook", "ignore_sent"]
+
+SentHook = Callable[[Slot, float, float], None]
+"""Told of each slot that was sent, with `wait_send_s` and `send_s`."""
+
+
+class Inlet(Protocol):
+    """The receiving end. `immediate` says that receiving costs no time: only waiting, no transfer."""
+
+    name: str
+    layout: LinkLayout
+    immediate: bool
+
+    def receive(self) -> Slot | None:
+        """The next request, waiting for it; None once the link was closed in order.
+
+        Whoever receives a slot gives it back. Raises PeerError: the other end is lost or misbehaves.
+        """
+
+    def wait_open(self, timeout_s: float) -> None:
+        """Wait until the other end has connected. Raises PeerError: it has not."""
+
+
+class Outlet(Protocol):
+    """The sending end. `immediate` says that `send` hands over and returns at once."""
+
+    name: str
+    layout: LinkLayout
+    immediate: bool
+    pool: SlotPool
+    on_sent: SentHook
+
+    def send(self, slot: Slot) -> None:
+        """Send a slot of `pool`; it goes back to the pool by itself.
+
+        Raises:
+            PeerError: the other end is lost.
+        """
+
+
+def ignore_sent(_slot: Slot, _wait_send_s: float, _send_s: float) -> None:
+    """The hook of an outlet whose sending nobody records."""

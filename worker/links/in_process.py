@@ -1,0 +1,47 @@
+"""A link whose two ends are on one device: a slot is handed over, nothing is copied."""
+
+from queue import SimpleQueue
+
+from worker.lifeline import Lifeline
+from worker.links.ends import SentHook, ignore_sent
+from worker.slots import Slot, SlotPool
+from worker.timing import clock
+from worker.wire.errors import RefusedError, WorkerError
+from worker.wire.frames import LinkLayout
+from worker.wire.messages import LinkSpec
+
+__all__ = ["InProcessLink"]
+
+
+class InProcessLink:
+    """Both `Inlet` and `Outlet`."""
+
+    immediate = True
+
+    def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool) -> None:
+        if spec.emulation is not None:
+            raise RefusedError(f"link {spec.name} stays on one device and cannot be emulated")
+        self.name = spec.name
+        self.layout = LinkLayout(spec.tensors)
+        self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
+        self.on_sent: SentHook = ignore_sent
+        self._queue: SimpleQueue[Slot | None] = SimpleQueue()
+        lifeline.at_end(self._stop)
+
+    def send(self, slot: Slot) -> None:
+        """Hand the slot over."""
+        self.on_sent(slot, 0.0, 0.0)
+        slot.receive_s = 0.0
+        slot.received_at_s = clock()
+        self._queue.put(slot)
+
+    def receive(self) -> Slot | None:
+        """See `Inlet.receive`."""
+        return self._queue.get()
+
+    def wait_open(self, timeout_s: float) -> None:
+        """It always is."""
+
+    def _stop(self, _cause: WorkerError | None) -> None:
+        self._queue.put(None)
+        self.pool.stop()

@@ -1,0 +1,186 @@
+"""All the link ends that one device has in a pipeline."""
+
+from collections.abc import Callable, Collection, Sequence
+
+import msgspec
+
+from worker.lifeline import Lifeline
+from worker.links.ends import Inlet, Outlet
+from worker.links.in_process import InProcessLink
+from worker.links.tcp_inlet import TcpInlet
+from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
+from worker.wire.control import UNCLAIMED_LIMIT_BYTES, receive_message, send_message
+from worker.wire.errors import PeerError, RefusedError
+from worker.wire.messages import Done, JoinLink, LinkSpec, Problem
+from worker.wire.stream import ConnectionKind, Stream, connect, exchange_preambles
+
+__all__ = ["Connector", "Links", "open_data_stream", "serve_join"]
+
+Connector = Callable[[LinkSpec], Stream]
+"""Opens a stream to the receiving end of a link, preambles exchanged."""
+
+_CONNECT_TIMEOUT_S = 5.0
+
+_join_decoder = msgspec.msgpack.Decoder(JoinLink)
+_joined_decoder: "msgspec.msgpack.Decoder[Done | Problem]" = msgspec.msgpack.Decoder(Done | Problem)  # type: ignore[arg-type]
+
+
+class Links:
+    """Makes the link ends, connects them and ends them together."""
+
+    def __init__(
+        self,
+        pipeline: str,
+        specs: Sequence[LinkSpec],
+        depth: int,
+        lifeline: Lifeline,
+        *,
+        inlets: Collection[str],
+        outlets: Collection[str],
+        source_outlet: str | None = None,
+    ) -> None:
+        """Stand ready for the links of this device.
+
+        Args:
+            pipeline: its name; a connection for another one is refused.
+            specs: the links; those that end at other devices are passed over.
+            depth: requests that may be in flight.
+            lifeline: what ends them.
+            inlets: names of the links that are received here.
+            outlets: names of the links that are sent from here.
+            source_outlet: the one that the source fills from its own memory.
+
+        Raises:
+            RefusedError: a link is not named in `specs`, or twice, or has one end too few.
+        """
+        self.pipeline = pipeline
+        self._lifeline = lifeline
+        self._specs = {spec.name: spec for spec in specs}
+        if len(self._specs) < len(specs):
+            raise RefusedError(f"pipeline {pipeline} has two links of one name")
+        for names in (inlets, outlets):
+            _check_names(names, self._specs)
+        self._in_process: dict[str, InProcessLink] = {}
+        self._inlets: dict[str, TcpInlet] = {}
+        self._outlets: dict[str, TcpOutlet] = {}
+        for name in {*inlets, *outlets}:
+            spec = self._specs[name]
+            with_memory = name != source_outlet
+            if spec.host is None or spec.port is None:
+                if name not in inlets or name not in outlets:
+                    raise RefusedError(f"link {name} stays on one device, but only one end of it is here")
+                self._in_process[name] = InProcessLink(spec, depth, lifeline, with_memory=with_memory)
+                continue
+            if name in outlets:
+                self._outlets[name] = _new_outlet(spec, depth, lifeline, with_memory=with_memory)
+            if name in inlets:
+                self._inlets[name] = TcpInlet(spec, depth, lifeline)
+
+    def inlet(self, name: str) -> Inlet:
+        """The receiving end of a link."""
+        return self._in_process.get(name) or self._inlets[name]
+
+    def outlet(self, name: str) -> Outlet:
+        """The sending end of a link."""
+        return self._in_process.get(name) or self._outlets[name]
+
+    def accept(self, join: JoinLink, stream: Stream) -> None:
+        """Take a connection that a neighbour opened to this device's data port.
+
+        Raises:
+            RefusedError: it is not expected.
+        """
+        inlet = self._inlets.get(join.link) if join.pipeline == self.pipeline else None
+        if inlet is None:
+            raise RefusedError(f"link {join.link} of pipeline {join.pipeline} is not expected here")
+        inlet.attach(stream, join.sender)
+
+    def open(self, sender: str, connector: Connector) -> None:
+        """Connect the outgoing links. `sender` is who we say we are.
+
+        Raises:
+            PeerError: a neighbour cannot be reached, or does not take the link.
+        """
+        for name, outlet in self._outlets.items():
+            stream = connector(self._specs[name])
+            try:
+                _join(stream, JoinLink(pipeline=self.pipeline, link=name, sender=sender))
+            except BaseException:
+                stream.close()
+                raise
+            outlet.attach(stream)
+
+    def wait_open(self, timeout_s: float) -> None:
+        """Wait until the neighbours have connected the incoming links. Raises PeerError: not all have."""
+        for inlet in self._inlets.values():
+            inlet.wait_open(timeout_s)
+
+    def close(self) -> None:
+        """Free the connections; the lifeline has ended, and nobody uses a link any more."""
+        for end in (*self._inlets.values(), *self._outlets.values()):
+            end.close()
+
+
+def open_data_stream(spec: LinkSpec) -> Stream:
+    """Connect to the data port at the receiving end of a link.
+
+    Raises:
+        PeerError: it cannot be reached, or is no worker's data port.
+    """
+    if spec.host is None or spec.port is None:
+        raise RefusedError(f"link {spec.name} stays on one device")
+    stream = connect(spec.host, spec.port, timeout_s=_CONNECT_TIMEOUT_S)
+    try:
+        exchange_preambles(stream, ConnectionKind.DATA, timeout_s=_CONNECT_TIMEOUT_S)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def serve_join(stream: Stream, links: Callable[[], Links | None]) -> JoinLink:
+    """Answer a neighbour that opened a connection to our data port, and give the connection to its link.
+
+    Raises:
+        RefusedError: no pipeline here expects it (the neighbour is told so).
+        PeerError: the neighbour did not say what it wants.
+    """
+    stream.set_timeout(_CONNECT_TIMEOUT_S)
+    join = receive_message(stream, _join_decoder, limit_bytes=UNCLAIMED_LIMIT_BYTES)
+    if join is None:
+        raise PeerError("it named no link")
+    stream.set_timeout(None)
+    try:
+        if (expecting := links()) is None:
+            raise RefusedError(f"link {join.link} of pipeline {join.pipeline} is not expected here")
+        expecting.accept(join, stream)
+    except RefusedError as error:
+        send_message(stream, error.problem())
+        raise
+    send_message(stream, Done())
+    return join
+
+
+def _check_names(names: Collection[str], specs: dict[str, LinkSpec]) -> None:
+    if len(set(names)) < len(names):
+        raise RefusedError("a link has two stages at one end")
+    for name in names:
+        if name not in specs:
+            raise RefusedError(f"link {name} is used but not described")
+
+
+def _new_outlet(spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool) -> TcpOutlet:
+    if spec.emulation is None:
+        return TcpOutlet(spec, depth, lifeline, with_memory=with_memory)
+    return EmulatedOutlet(spec, spec.emulation, depth, lifeline, with_memory=with_memory)
+
+
+def _join(stream: Stream, join: JoinLink) -> None:
+    stream.set_timeout(_CONNECT_TIMEOUT_S)
+    send_message(stream, join)
+    reply = receive_message(stream, _joined_decoder, limit_bytes=UNCLAIMED_LIMIT_BYTES)
+    stream.set_timeout(None)
+    if reply is None:
+        raise PeerError(f"{stream.peer} closed the connection for link {join.link}")
+    if isinstance(reply, Problem):
+        raise PeerError(f"{stream.peer} does not take link {join.link}: {reply.text}")

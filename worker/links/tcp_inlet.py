@@ -1,0 +1,100 @@
+"""The receiving end of a link between two devices."""
+
+import contextlib
+import threading
+
+from worker.lifeline import Lifeline
+from worker.slots import Slot, SlotPool
+from worker.timing import clock
+from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
+from worker.wire.frames import FrameType, LinkLayout, encode_notice
+from worker.wire.messages import LinkSpec
+from worker.wire.stream import Stream
+
+__all__ = ["TcpInlet"]
+
+
+class TcpInlet:
+    """Receives frames into its own slots, once the other end has connected."""
+
+    immediate = False
+
+    def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline) -> None:
+        self.name = spec.name
+        self.layout = LinkLayout(spec.tensors)
+        self._depth = depth
+        self._pool = SlotPool(self.layout, depth)
+        self._prefix = self.layout.new_prefix()
+        self._lifeline = lifeline
+        self._attached = threading.Event()
+        self._lock = threading.Lock()
+        self._stream: Stream | None = None
+        self._from = "its sender"
+        lifeline.at_end(self._stop)
+
+    def attach(self, stream: Stream, sender: str) -> None:
+        """Take the connection that the sending worker opened.
+
+        Raises:
+            RefusedError: there is one already, or the pipeline has ended.
+        """
+        with self._lock:
+            if self._stream is not None:
+                raise RefusedError(f"link {self.name} is already connected")
+            if self._lifeline.ended:
+                raise RefusedError(f"link {self.name} is closed")
+            self._stream = stream
+            self._from = f"worker {sender} ({stream.peer})"
+        self._attached.set()
+
+    def wait_open(self, timeout_s: float) -> None:
+        """See `Inlet.wait_open`."""
+        if not self._attached.wait(timeout_s):
+            raise PeerError(f"link {self.name} was not connected within {timeout_s:g} s")
+        self._lifeline.check()
+
+    def receive(self) -> Slot | None:
+        """See `Inlet.receive`."""
+        self._attached.wait()
+        stream = self._stream
+        if stream is None or self._lifeline.ended:
+            return None
+        try:
+            return self._receive(stream)
+        except ProtocolError as error:
+            raise ProtocolError(f"link {self.name}: {self._from} {error}") from error
+        except PeerError as error:
+            raise PeerError(f"link {self.name} from {self._from} was lost: {error}") from error
+
+    def _receive(self, stream: Stream) -> Slot | None:
+        request, kind = self.layout.read_prefix(stream, self._prefix)
+        began_s = clock()
+        if kind == FrameType.END:
+            return None
+        slot = self._pool.take_now()
+        if slot is None:
+            raise ProtocolError(f"sent more than {self._depth} requests before one came back")
+        for buffer in slot.buffers[1:]:
+            if stream.receive_into(buffer) < len(buffer):
+                raise PeerError("closed in the middle of a frame")
+        slot.received_at_s = clock()
+        slot.receive_s = slot.received_at_s - began_s
+        slot.request = request
+        slot.kind = FrameType(kind)
+        return slot
+
+    def _stop(self, cause: WorkerError | None) -> None:
+        with self._lock:
+            stream = self._stream
+        if stream is not None:
+            notice = encode_notice(FrameType.ABORT, str(cause)) if cause else encode_notice(FrameType.END)
+            # Nothing else is ever sent this way, so this fits into the socket's buffer.
+            with contextlib.suppress(PeerError):
+                stream.send([memoryview(notice)])
+            stream.shut()
+        self._attached.set()
+
+    def close(self) -> None:
+        """Free the connection; nobody may still be receiving."""
+        if self._stream is not None:
+            self._stream.close()

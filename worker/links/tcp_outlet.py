@@ -1,0 +1,142 @@
+"""The sending end of a link between two devices, as it is or with an emulated link in front of it."""
+
+import contextlib
+import threading
+from queue import SimpleQueue
+
+from worker.emulation import EmulatedLink
+from worker.lifeline import Lifeline
+from worker.links.ends import SentHook, ignore_sent
+from worker.slots import Slot, SlotPool
+from worker.timing import clock, sharpen_sleep, sleep_until
+from worker.wire.errors import PeerError, ProtocolError, WorkerError
+from worker.wire.frames import FrameType, LinkLayout, encode_notice, read_notice
+from worker.wire.messages import Emulation, LinkSpec
+from worker.wire.stream import Stream
+
+__all__ = ["EmulatedOutlet", "TcpOutlet"]
+
+# How long a last word may take to be sent to a neighbour that reads no more.
+_LAST_WORD_S = 0.2
+
+
+class TcpOutlet:
+    """Sends slots from where they are, and notices when the other end goes away."""
+
+    immediate = False
+
+    def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool) -> None:
+        self.name = spec.name
+        self.layout = LinkLayout(spec.tensors)
+        self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
+        self.on_sent: SentHook = ignore_sent
+        self._to = f"{spec.host}:{spec.port}"
+        self._lifeline = lifeline
+        self._frame_boundary = threading.Lock()
+        self._stream: Stream | None = None
+        self._watch = threading.Thread(target=self._watch_other_end, name=f"watch {self.name}", daemon=True)
+        lifeline.at_end(self._stop)
+
+    def attach(self, stream: Stream) -> None:
+        """Take the connection over which to send."""
+        self._stream = stream
+        self._watch.start()
+
+    def send(self, slot: Slot) -> None:
+        """Send the slot's frame; returns when the kernel has it."""
+        began_s = clock()
+        self._write(slot)
+        sent_s = clock()
+        self.on_sent(slot, began_s - slot.ready_at_s, sent_s - began_s)
+        slot.give_back()
+
+    def _write(self, slot: Slot) -> None:
+        if self._stream is None:
+            raise PeerError(f"link {self.name} to {self._to} is not connected")
+        self.layout.address(slot.prefix, slot.request, slot.kind)
+        try:
+            with self._frame_boundary:
+                self._stream.send(slot.buffers)
+        except PeerError as error:
+            raise PeerError(f"link {self.name} to {self._to} was lost: {error}") from error
+
+    def _watch_other_end(self) -> None:
+        assert self._stream is not None
+        try:
+            read_notice(self._stream)
+        except ProtocolError as error:
+            self._lifeline.fail(ProtocolError(f"link {self.name}: {self._to} {error}"))
+        except PeerError as error:
+            self._lifeline.fail(PeerError(f"link {self.name} to {self._to} was lost: {error}"))
+
+    def _stop(self, cause: WorkerError | None) -> None:
+        self.pool.stop()
+        stream = self._stream
+        if stream is None:
+            return
+        # A last word may only stand between frames; in the middle of one the cut itself must do.
+        if self._frame_boundary.acquire(blocking=False):
+            notice = encode_notice(FrameType.ABORT, str(cause)) if cause else encode_notice(FrameType.END)
+            with contextlib.suppress(PeerError):
+                stream.set_timeout(_LAST_WORD_S)
+                stream.send([memoryview(notice)])
+            self._frame_boundary.release()
+        stream.shut()
+
+    def close(self) -> None:
+        """Free the connection; nobody may still be sending."""
+        if self._stream is not None:
+            self._watch.join()
+            self._stream.close()
+
+
+class EmulatedOutlet(TcpOutlet):
+    """Holds each frame back until the emulated link would have delivered it.
+
+    One thread is enough: when a frame is due depends on when it was ready and on the frames before it, and
+    not on when this thread gets to it; those that are on the emulated link at once wait in the queue.
+    """
+
+    immediate = True
+
+    def __init__(
+        self, spec: LinkSpec, emulation: Emulation, depth: int, lifeline: Lifeline, *, with_memory: bool
+    ) -> None:
+        super().__init__(spec, depth, lifeline, with_memory=with_memory)
+        self._link = EmulatedLink(emulation)
+        self._queue: SimpleQueue[Slot | None] = SimpleQueue()
+        self._ended = threading.Event()
+        self._delivery = threading.Thread(target=self._deliver, name=f"deliver {self.name}", daemon=True)
+
+    def attach(self, stream: Stream) -> None:
+        """See `TcpOutlet.attach`."""
+        super().attach(stream)
+        self._delivery.start()
+
+    def send(self, slot: Slot) -> None:
+        """Give the slot to the emulated link."""
+        self._queue.put(slot)
+
+    def _deliver(self) -> None:
+        sharpen_sleep()
+        try:
+            while (slot := self._queue.get()) is not None:
+                passage = self._link.carry(slot.ready_at_s, self.layout.frame_bytes)
+                if not sleep_until(passage.delivery_s, self._ended):
+                    return
+                self._write(slot)
+                self.on_sent(slot, passage.start_s - slot.ready_at_s, passage.departure_s - passage.start_s)
+                slot.give_back()
+        except WorkerError as error:
+            self._lifeline.fail(error)
+
+    def _stop(self, cause: WorkerError | None) -> None:
+        self._ended.set()
+        self._queue.put(None)
+        super()._stop(cause)
+
+    def close(self) -> None:
+        """See `TcpOutlet.close`."""
+        if self._stream is not None:
+            self._delivery.join()
+        super().close()

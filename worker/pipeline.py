@@ -1,0 +1,128 @@
+"""One device's part of a pipeline: its links, its hops and, on the first device, the endpoint."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from worker.endpoint import Endpoint, Samples
+from worker.hop import Hop
+from worker.lifeline import Lifeline
+from worker.links import Connector, Links
+from worker.stage import Stage
+from worker.wire.errors import RefusedError
+from worker.wire.messages import BuildPipeline, HopRecords, HopSpec, PipelineBuilt, Records, Run, RunDone
+
+__all__ = ["Pipeline", "StageLoader"]
+
+StageLoader = Callable[[HopSpec], Stage]
+"""Loads the stage of a hop, or finds it loaded already."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    links: Links
+    hops: tuple[Hop, ...]
+    endpoint: Endpoint | None
+
+
+class Pipeline:
+    """Built, then opened, then run any number of times, then closed; a failure ends it."""
+
+    def __init__(self, lifeline: Lifeline, parts: _Parts, built: PipelineBuilt) -> None:
+        self._lifeline = lifeline
+        self.links = parts.links
+        self._hops = parts.hops
+        self._endpoint = parts.endpoint
+        self.built = built
+
+    @classmethod
+    def build(
+        cls,
+        build: BuildPipeline,
+        load_stage: StageLoader,
+        load_samples: Callable[[str], Samples],
+        *,
+        slowdown: float,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> Self:
+        """Load stages, make links, and time each stage alone.
+
+        Args:
+            build: what the controller asked for.
+            load_stage: see `StageLoader`.
+            load_samples: the samples of a bundle, by its digest.
+            slowdown: how many times slower this device is to be.
+            abandoned: asked between the steps; True stops.
+
+        Raises:
+            WorkerError: stage, samples or links are missing or do not fit.
+        """
+        if build.depth < 1:
+            raise RefusedError(f"depth {build.depth} is too small: at least one request must be in flight")
+        lifeline = Lifeline()
+        source = build.endpoint
+        links = Links(
+            build.name,
+            build.links,
+            build.depth,
+            lifeline,
+            inlets=[hop.inlet for hop in build.hops] + ([source.inlet] if source else []),
+            outlets=[hop.outlet for hop in build.hops] + ([source.outlet] if source else []),
+            source_outlet=source.outlet if source else None,
+        )
+        endpoint = None
+        if source is not None:
+            endpoint = Endpoint(
+                load_samples(source.bundle),
+                links.outlet(source.outlet),
+                links.inlet(source.inlet),
+                lifeline,
+                depth=build.depth,
+                batch=source.batch,
+                check_every=source.check_every,
+            )
+        hops, load_s, solo_compute_s = [], [], []
+        for spec in build.hops:
+            if abandoned():
+                raise RefusedError("the controller went away")
+            stage = load_stage(spec)
+            inlet, outlet = links.inlet(spec.inlet), links.outlet(spec.outlet)
+            bound = stage.bind(inlet.layout, outlet.layout, slowdown)
+            load_s.append(stage.load_s)
+            solo_compute_s.append(bound.time_alone(build.solo_runs))
+            hops.append(Hop(bound, inlet, outlet, lifeline, start=spec.shard.start, stop=spec.shard.stop))
+        built = PipelineBuilt(load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s))
+        pipeline = cls(lifeline, _Parts(links, tuple(hops), endpoint), built)
+        for hop in hops:
+            hop.begin()
+        return pipeline
+
+    def open(self, sender: str, connector: Connector) -> None:
+        """Connect the outgoing links. Raises PeerError: a neighbour cannot be reached."""
+        self._lifeline.check()
+        self.links.open(sender, connector)
+
+    def run(self, run: Run, abandoned: Callable[[], bool]) -> RunDone:
+        """See `Endpoint.run`."""
+        self._lifeline.check()
+        if self._endpoint is None:
+            raise RefusedError("this device has no endpoint: a run is asked of the one that has")
+        return self._endpoint.run(
+            run.requests, warmup=run.warmup, timeout_s=run.timeout_s, abandoned=abandoned
+        )
+
+    def take_records(self) -> Records:
+        """Records of the last run, of the endpoint and each hop; they are then forgotten."""
+        return Records(
+            endpoint=self._endpoint.take_rows().tobytes() if self._endpoint else b"",
+            hops=tuple(
+                HopRecords(start=hop.start, stop=hop.stop, rows=hop.take_rows()) for hop in self._hops
+            ),
+        )
+
+    def close(self) -> None:
+        """End everything and free what was taken; neighbours are told that this is in order."""
+        self._lifeline.end()
+        for hop in self._hops:
+            hop.join()
+        self.links.close()

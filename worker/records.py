@@ -1,0 +1,75 @@
+"""What is recorded of every request: the rows, and the ledgers that they are written to.
+
+Times `*_at_s` are on the recording device's monotonic clock and mean nothing beside another device's.
+docs/measuring.md says what each duration is.
+"""
+
+import struct
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ENDPOINT", "HOP", "Ledger", "rows_of"]
+
+HOP: Final = np.dtype(
+    [
+        ("request", "<i8"),
+        ("received_at_s", "<f8"),
+        ("compute_at_s", "<f8"),
+        ("receive_s", "<f8"),
+        ("wait_compute_s", "<f8"),
+        ("decode_s", "<f8"),
+        ("compute_s", "<f8"),
+        ("encode_s", "<f8"),
+        ("wait_send_s", "<f8"),
+        ("send_s", "<f8"),
+    ]
+)
+"""One row a request and hop."""
+
+ENDPOINT: Final = np.dtype(
+    [("request", "<i8"), ("scheduled_at_s", "<f8"), ("finished_at_s", "<f8"), ("latency_s", "<f8")]
+)
+"""One row a request, on the clock of the endpoint's device."""
+
+_ROW: Final = struct.Struct("<q9d")
+_ROWS_PER_CHUNK: Final = 16_384
+
+
+class Ledger:
+    """Rows of one hop (`HOP`), appended by one thread at a time.
+
+    Memory is taken in chunks, so that a row costs the same however long the run is.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: list[bytearray] = []
+        self._next = _ROWS_PER_CHUNK
+
+    def append(self, *row: float) -> None:
+        """Add a row: the fields of `HOP` in order. Request 0 begins a new run: what was there is forgotten."""
+        if row[0] == 0:
+            self.clear()
+        if self._next == _ROWS_PER_CHUNK:
+            self._chunks.append(bytearray(_ROWS_PER_CHUNK * _ROW.size))
+            self._next = 0
+        _ROW.pack_into(self._chunks[-1], self._next * _ROW.size, *row)
+        self._next += 1
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        self._chunks.clear()
+        self._next = _ROWS_PER_CHUNK
+
+    def take(self) -> bytes:
+        """All rows as bytes; they are then forgotten."""
+        unused = (_ROWS_PER_CHUNK - self._next) * _ROW.size
+        rows = b"".join(self._chunks)
+        self.clear()
+        return rows[: len(rows) - unused] if unused else rows
+
+
+def rows_of(data: bytes, dtype: "np.dtype[np.void]") -> NDArray[np.void]:
+    """Rows of `HOP` or `ENDPOINT` from their bytes on the wire."""
+    return np.frombuffer(data, dtype)

@@ -1,0 +1,205 @@
+"""The control loop of a worker: who holds it, and what it is asked."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from worker.device import read_stamp
+from worker.links import Links, serve_join
+from worker.listener import Listener
+from worker.session import Session
+from worker.shards import Store
+from worker.telemetry import TelemetryThread
+from worker.timing import clock
+from worker.wire.control import CLAIMED_LIMIT_BYTES, UNCLAIMED_LIMIT_BYTES, receive_message, send_message
+from worker.wire.errors import BusyError, FailedError, PeerError, ProtocolError, RefusedError, WorkerError
+from worker.wire.messages import Claim, Claimed, DeviceInfo, Query, Reply, Request
+from worker.wire.stream import ConnectionKind, SocketStream
+
+__all__ = ["Server", "Settings"]
+
+_log: Final = logging.getLogger("worker")
+
+_request_decoder: Final = msgspec.msgpack.Decoder(Request)  # type: ignore[var-annotated]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker is started with. Ports of 0 are chosen by the system."""
+
+    name: str
+    store: Path
+    host: str = "127.0.0.1"
+    control_port: int = 7100
+    data_port: int = 7101
+    kind: str = "local"
+    slowdown: float = 1.0
+    threads: int = 1
+    cpu: int | None = None
+    telemetry_interval_s: float = 0.5
+
+
+@dataclass(frozen=True)
+class _Hold:
+    """Who holds the worker, since when, and what it has done so far."""
+
+    holder: str
+    since_s: float
+    session: Session
+
+
+class Server:
+    """One worker. Outlives its controllers; serves one at a time, and answers `Query` to anyone."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the ports and the store.
+
+        Raises:
+            UsageError: one of them cannot be had.
+        """
+        self._settings = settings
+        self._store = Store(settings.store)
+        self._hold: _Hold | None = None
+        self._hold_lock = threading.Lock()
+        self._telemetry = TelemetryThread(settings.telemetry_interval_s)
+        self._data = Listener(
+            settings.host,
+            settings.data_port,
+            ConnectionKind.DATA,
+            self._serve_data,
+            _log.warning,
+            option="--data-port",
+        )
+        try:
+            self._control = Listener(
+                settings.host,
+                settings.control_port,
+                ConnectionKind.CONTROL,
+                self._serve_control,
+                _log.warning,
+                option="--control-port",
+            )
+        except WorkerError:
+            self._data.close()
+            raise
+        self.control_port: Final = self._control.port
+        self.data_port: Final = self._data.port
+
+    def begin(self) -> None:
+        """Start serving."""
+        self._telemetry.begin()
+        self._data.begin()
+        self._control.begin()
+
+    def close(self) -> None:
+        """Stop serving; a controller that holds the worker loses it."""
+        self._control.close()
+        self._data.close()
+        with self._hold_lock:
+            hold = self._hold
+        if hold is not None:
+            hold.session.close()
+        self._telemetry.close()
+
+    def _serve_control(self, stream: SocketStream) -> None:
+        mine: _Hold | None = None
+        try:
+            while True:
+                limit_bytes = UNCLAIMED_LIMIT_BYTES if mine is None else CLAIMED_LIMIT_BYTES
+                request = receive_message(stream, _request_decoder, limit_bytes=limit_bytes)
+                if request is None:
+                    return
+                try:
+                    if isinstance(request, Claim):
+                        mine = self._claim(request, stream)
+                        reply: Reply = Claimed(device=self._info())
+                    else:
+                        reply = self._answer(request, mine)
+                except WorkerError as error:
+                    _log.warning("%s: %s", type(request).__name__, error)
+                    reply = error.problem()
+                send_message(stream, reply)
+        except ProtocolError as error:
+            _tell(stream, RefusedError(str(error)))
+            raise
+        finally:
+            if mine is not None:
+                self._release(mine)
+            stream.close()
+
+    def _answer(self, request: Request, mine: _Hold | None) -> Reply:
+        if isinstance(request, Query):
+            return self._info()
+        if mine is None:
+            raise RefusedError(
+                f"{type(request).__name__} is only done for the controller that claimed the worker"
+            )
+        try:
+            return mine.session.answer(request)
+        except WorkerError:
+            raise
+        except MemoryError as error:
+            raise FailedError(f"{type(request).__name__}: out of memory") from error
+        except Exception as error:
+            # A controller must hear of our own mistakes too, and the worker must outlive them.
+            _log.exception("%s failed", type(request).__name__)
+            raise FailedError(f"{type(request).__name__}: {type(error).__name__}: {error}") from error
+
+    def _claim(self, claim: Claim, stream: SocketStream) -> _Hold:
+        with self._hold_lock:
+            if self._hold is not None:
+                raise BusyError(
+                    f"worker {self._settings.name} is held by {self._hold.holder} "
+                    f"since {clock() - self._hold.since_s:.0f} s"
+                )
+            session = Session(
+                self._store,
+                self._telemetry,
+                name=self._settings.name,
+                slowdown=self._settings.slowdown,
+                abandoned=stream.has_ended,
+            )
+            self._hold = _Hold(claim.holder, clock(), session)
+            self._telemetry.take()
+            _log.info("claimed by %s (%s)", claim.holder, stream.peer)
+            return self._hold
+
+    def _release(self, hold: _Hold) -> None:
+        hold.session.close()
+        with self._hold_lock:
+            if self._hold is hold:
+                self._hold = None
+        _log.info("released by %s", hold.holder)
+
+    def _info(self) -> DeviceInfo:
+        hold = self._hold
+        settings = self._settings
+        return DeviceInfo(
+            name=settings.name,
+            kind=settings.kind,
+            slowdown=settings.slowdown,
+            threads=settings.threads,
+            data_port=self.data_port,
+            holder=None if hold is None else hold.holder,
+            held_s=None if hold is None else clock() - hold.since_s,
+            stamp=read_stamp(slowdown=settings.slowdown, threads=settings.threads),
+        )
+
+    def _serve_data(self, stream: SocketStream) -> None:
+        join = serve_join(stream, self._links)
+        _log.info("link %s of pipeline %s from %s (%s)", join.link, join.pipeline, join.sender, stream.peer)
+
+    def _links(self) -> Links | None:
+        hold = self._hold
+        return None if hold is None else hold.session.links
+
+
+def _tell(stream: SocketStream, error: WorkerError) -> None:
+    try:
+        send_message(stream, error.problem())
+    except PeerError:
+        _log.info("%s was gone before it could be told", stream.peer)

@@ -1,0 +1,196 @@
+"""What a worker does for the controller that holds it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from worker.endpoint import Samples
+from worker.links import Links, open_data_stream
+from worker.pipeline import Pipeline
+from worker.shards import Store
+from worker.slots import Array
+from worker.stage import Stage, synthetic_inputs
+from worker.telemetry import TelemetryThread
+from worker.timing import clock, sharpen_sleep, sleep_for_slowdown
+from worker.wire.errors import FailedError, RefusedError
+from worker.wire.frames import LinkLayout
+from worker.wire.messages import (
+    Baseline,
+    BaselineDone,
+    BuildPipeline,
+    ClosePipeline,
+    Done,
+    Have,
+    HopSpec,
+    Infer,
+    Inferred,
+    OpenLinks,
+    PutFile,
+    PutShard,
+    Reply,
+    Request,
+    Run,
+    SampleTelemetry,
+    ShardRef,
+    TakeRecords,
+    Telemetry,
+    TensorSpec,
+)
+
+__all__ = ["Session"]
+
+_StageKey = tuple[str, str, int]
+
+
+class Session:
+    """From claim to release. `close` leaves nothing behind but what is in the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        telemetry: TelemetryThread,
+        *,
+        name: str,
+        slowdown: float,
+        abandoned: Callable[[], bool],
+    ) -> None:
+        """`abandoned` tells whether the controller has gone, and is asked during long work."""
+        self._store = store
+        self._telemetry = telemetry
+        self._name = name
+        self._slowdown = slowdown
+        self._abandoned = abandoned
+        self._stages: dict[_StageKey, Stage] = {}
+        self._samples: tuple[Path, int, Samples] | None = None
+        self._pipeline: Pipeline | None = None
+
+    @property
+    def links(self) -> Links | None:
+        """The links that neighbours may connect to now."""
+        pipeline = self._pipeline
+        return None if pipeline is None else pipeline.links
+
+    def answer(self, request: Request) -> Reply:
+        """Do what is asked.
+
+        Raises:
+            WorkerError: it cannot be done.
+        """
+        match request:
+            case Have():
+                return self._store.missing(request)
+            case PutShard():
+                self._store.put_shard(request)
+            case PutFile():
+                self._store.put_file(request)
+            case BuildPipeline():
+                return self._build(request).built
+            case OpenLinks():
+                self._built().open(self._name, open_data_stream)
+            case Run():
+                return self._built().run(request, self._abandoned)
+            case TakeRecords():
+                return self._built().take_records()
+            case SampleTelemetry():
+                return Telemetry(samples=self._telemetry.take())
+            case ClosePipeline():
+                self._close_pipeline()
+                self._stages.clear()
+            case Baseline():
+                return self._baseline(request)
+            case Infer():
+                return self._infer(request)
+            case _:
+                raise RefusedError(f"{type(request).__name__} is not expected here")
+        return Done()
+
+    def close(self) -> None:
+        """Close the pipeline and forget the stages."""
+        self._close_pipeline()
+        self._stages.clear()
+        self._samples = None
+
+    def _built(self) -> Pipeline:
+        if self._pipeline is None:
+            raise RefusedError("no pipeline is built")
+        return self._pipeline
+
+    def _build(self, build: BuildPipeline) -> Pipeline:
+        self._close_pipeline()
+        wanted = {_key(hop.shard, hop.threads) for hop in build.hops}
+        # Before new ones are loaded: two models at once may be more than the device holds.
+        self._stages = {key: stage for key, stage in self._stages.items() if key in wanted}
+        self._pipeline = Pipeline.build(
+            build,
+            self._stage_of,
+            self._samples_of,
+            slowdown=self._slowdown,
+            abandoned=self._abandoned,
+        )
+        return self._pipeline
+
+    def _close_pipeline(self) -> None:
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            pipeline.close()
+
+    def _stage_of(self, hop: HopSpec) -> Stage:
+        key = _key(hop.shard, hop.threads)
+        stage = self._stages.get(key)
+        if stage is None:
+            stage = self._stages[key] = self._load(hop.shard, hop.threads)
+        return stage
+
+    def _load(self, shard: ShardRef, threads: int) -> Stage:
+        if threads < 1:
+            raise RefusedError(f"a stage needs at least one thread, not {threads}")
+        graph, weights_folder = self._store.load_shard(shard)
+        label = f"shard {shard.start}-{shard.stop} ({shard.digest[:12]})"
+        return Stage(graph, weights_folder, threads=threads, label=label)
+
+    def _samples_of(self, bundle: str) -> Samples:
+        path = self._store.samples_path(bundle)
+        changed_ns = path.stat().st_mtime_ns
+        if self._samples is None or self._samples[:2] != (path, changed_ns):
+            self._samples = (path, changed_ns, Samples.load(path))
+        return self._samples[2]
+
+    def _baseline(self, baseline: Baseline) -> BaselineDone:
+        if baseline.requests < 1 or baseline.warmup < 0:
+            raise RefusedError(f"cannot time {baseline.requests} requests after {baseline.warmup}")
+        self._close_pipeline()
+        self._stages.clear()
+        stage = self._load(baseline.shard, baseline.threads)
+        inputs = synthetic_inputs(baseline.inputs)
+        sharpen_sleep()
+        times_s = []
+        for _ in range(baseline.warmup + baseline.requests):
+            if self._abandoned():
+                raise FailedError("the controller went away")
+            began_s = clock()
+            stage.run(inputs)
+            sleep_for_slowdown(began_s, self._slowdown)
+            times_s.append(clock() - began_s)
+        return BaselineDone(compute_s=tuple(times_s[baseline.warmup :]))
+
+    def _infer(self, infer: Infer) -> Inferred:
+        layouts = LinkLayout(infer.inputs).tensors
+        if [len(data) for data in infer.data] != [layout.payload_bytes for layout in layouts]:
+            raise RefusedError("the bytes to infer on are not as many as their shapes say")
+        inputs: dict[str, Array] = {
+            layout.name: np.frombuffer(data, layout.dtype).reshape(layout.shape)
+            for layout, data in zip(layouts, infer.data, strict=True)
+        }
+        outputs = self._load(infer.shard, infer.threads).run(inputs)
+        return Inferred(
+            tensors=tuple(
+                TensorSpec(name=name, dtype=array.dtype.name, shape=array.shape)
+                for name, array in outputs.items()
+            ),
+            data=tuple(array.tobytes() for array in outputs.values()),
+        )
+
+
+def _key(shard: ShardRef, threads: int) -> _StageKey:
+    return shard.digest, shard.bundle, threads

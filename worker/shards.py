@@ -1,0 +1,257 @@
+"""The store: what a device keeps of bundles and shards, by digest.
+
+    STORE/bundles/<bundle digest>/{manifest.json,weights.bin,shards.zip,samples.npz}
+    STORE/shards/<shard digest>.onnx
+
+Nothing is used before its digest was checked. A large file is not read again while its path, size, time
+and inode stay what they were when it was checked.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+from worker.wire.errors import FailedError, MissingError, RefusedError, UsageError
+from worker.wire.messages import Have, Missing, PutFile, PutShard, ShardRef
+
+__all__ = ["Store"]
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
+_PIECE_BYTES: Final = 1024 * 1024
+_LONGEST_SHARD_BYTES: Final = 256 * 1024 * 1024
+
+_Mark = tuple[int, int, int]
+
+
+class Store:
+    """One folder on a device."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the folder if it is not there. Raises UsageError: it cannot be written."""
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._checked: dict[Path, tuple[_Mark, str]] = {}
+        self._manifests: dict[Path, tuple[_Mark, dict[str, Any]]] = {}
+        try:
+            for part in ("bundles", "shards"):
+                (folder / part).mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(13, "Permission denied")
+        except OSError as error:
+            raise UsageError(
+                f"store {folder} cannot be written ({error.strerror}): give --store another"
+            ) from error
+
+    def missing(self, have: Have) -> Missing:
+        """What of this is not here. A bundle is here once its manifest is, and its weights have their size."""
+        known = self._shards_in_bundles() if have.shards else set()
+        return Missing(
+            bundles=tuple(digest for digest in have.bundles if not self._has_bundle(digest)),
+            shards=tuple(
+                digest
+                for digest in have.shards
+                if digest not in known and not self._shard_path(digest).is_file()
+            ),
+        )
+
+    def put_shard(self, put: PutShard) -> None:
+        """Keep a shard. Raises RefusedError: it is not what `digest` says."""
+        path = self._shard_path(put.digest)
+        found = hashlib.sha256(put.graph).hexdigest()
+        if found != put.digest:
+            raise RefusedError(f"shard {put.digest[:12]} arrived altered: its digest is {found[:12]}")
+        partial = path.with_suffix(".partial")
+        with _writing(partial):
+            partial.write_bytes(put.graph)
+            partial.replace(path)
+
+    def put_file(self, put: PutFile) -> None:
+        """Keep a piece of a bundle's file; pieces come in order, and the last makes the file count.
+
+        Raises:
+            RefusedError: a piece is out of order, or the whole is not what `digest` says.
+        """
+        _check_digest(put.digest)
+        folder = self._bundle_folder(put.bundle)
+        path, partial = folder / put.name, folder / f".{put.name}.partial"
+        end = put.offset + len(put.data)
+        if put.offset < 0 or end > put.size_bytes or (not put.data and put.size_bytes):
+            raise RefusedError(f"piece at {put.offset} of {put.name} does not fit its {put.size_bytes} bytes")
+        with _writing(partial):
+            folder.mkdir(parents=True, exist_ok=True)
+            if put.offset == 0:
+                partial.write_bytes(b"")
+            have = partial.stat().st_size if partial.exists() else 0
+            if have != put.offset:
+                raise RefusedError(
+                    f"piece at {put.offset} of {put.name} is out of order: {have} bytes are here"
+                )
+            with partial.open("ab") as file:
+                file.write(put.data)
+            if end < put.size_bytes:
+                return
+            found = self._file_digest(partial)
+            if found != put.digest:
+                raise RefusedError(f"{put.name} of bundle {put.bundle[:12]} arrived altered: send it again")
+            if put.name == "manifest.json":
+                _check_manifest(json.loads(partial.read_bytes()), put.bundle, partial)
+            partial.replace(path)
+
+    def load_shard(self, ref: ShardRef) -> tuple[bytes, Path | None]:
+        """The shard's graph, and the folder of the weights that it points into (None: it needs none).
+
+        Raises:
+            MissingError: shard, bundle or weights are not here.
+            RefusedError: one of them is altered.
+        """
+        graph = self._find_shard(ref)
+        found = hashlib.sha256(graph).hexdigest()
+        if found != ref.digest:
+            raise RefusedError(
+                f"shard {ref.start}-{ref.stop} of bundle {ref.bundle[:12]} is altered: its digest is "
+                f"{found[:12]}, not {ref.digest[:12]}; deploy the bundle again"
+            )
+        if not ref.bundle:
+            return graph, None
+        return graph, self._checked_file(ref.bundle, "weights.bin").parent
+
+    def samples_path(self, bundle: str) -> Path:
+        """The bundle's samples, their digest checked. Raises MissingError, RefusedError."""
+        return self._checked_file(bundle, "samples.npz")
+
+    def _find_shard(self, ref: ShardRef) -> bytes:
+        path = self._shard_path(ref.digest)
+        if path.is_file():
+            return path.read_bytes()
+        if ref.bundle:
+            archive = self._bundle_folder(ref.bundle) / "shards.zip"
+            with contextlib.suppress(FileNotFoundError):
+                return _read_member(archive, f"{ref.start}-{ref.stop}.onnx")
+        raise MissingError(
+            f"shard {ref.start}-{ref.stop} ({ref.digest[:12]}) of bundle {ref.bundle[:12]} is not on this device"
+        )
+
+    def _checked_file(self, bundle: str, name: str) -> Path:
+        manifest = self._manifest(bundle)
+        path = self._bundle_folder(bundle) / name
+        entry = manifest.get("files", {}).get(name)
+        if entry is None or not path.is_file():
+            raise MissingError(f"{name} of bundle {bundle[:12]} is not on this device")
+        found = self._file_digest(path)
+        if found != entry["digest"]:
+            raise RefusedError(
+                f"{path} is altered: its digest is {found[:12]}, not {entry['digest'][:12]}; deploy the bundle again"
+            )
+        return path
+
+    def _manifest(self, bundle: str) -> dict[str, Any]:
+        path = self._bundle_folder(bundle) / "manifest.json"
+        try:
+            mark = _mark(path)
+            known = self._manifests.get(path)
+            if known is not None and known[0] == mark:
+                return known[1]
+            manifest = json.loads(path.read_bytes())
+        except FileNotFoundError as error:
+            raise MissingError(f"bundle {bundle[:12]} is not on this device: deploy it") from error
+        except ValueError as error:
+            raise RefusedError(f"{path} is not JSON: deploy the bundle again") from error
+        _check_manifest(manifest, bundle, path)
+        self._manifests[path] = mark, manifest
+        return manifest  # type: ignore[no-any-return]
+
+    def _has_bundle(self, digest: str) -> bool:
+        try:
+            size_bytes = self._manifest(digest)["files"]["weights.bin"]["size_bytes"]
+            return (self._bundle_folder(digest) / "weights.bin").stat().st_size == size_bytes
+        except (MissingError, RefusedError, FileNotFoundError, KeyError, TypeError):
+            return False
+
+    def _shards_in_bundles(self) -> set[str]:
+        """Digests of the shards that the bundles here bring along."""
+        found: set[str] = set()
+        for folder in (self._folder / "bundles").iterdir():
+            if (folder / "shards.zip").is_file():
+                with contextlib.suppress(MissingError, RefusedError):
+                    found.update(self._manifest(folder.name).get("shards", {}).values())
+        return found
+
+    def _bundle_folder(self, digest: str) -> Path:
+        return self._folder / "bundles" / _check_digest(digest)
+
+    def _shard_path(self, digest: str) -> Path:
+        return self._folder / "shards" / f"{_check_digest(digest)}.onnx"
+
+    def _file_digest(self, path: Path) -> str:
+        mark = _mark(path)
+        with self._lock:
+            known = self._checked.get(path)
+        if known is not None and known[0] == mark:
+            return known[1]
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        with self._lock:
+            self._checked[path] = mark, digest
+        return digest
+
+
+class _writing:  # noqa: N801 - reads as a verb where it is used
+    """Removes a partial file when writing it fails, and says what is wrong with the disk in one line."""
+
+    def __init__(self, partial: Path) -> None:
+        self._partial = partial
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        with contextlib.suppress(OSError):
+            self._partial.unlink()
+        if isinstance(error, OSError):
+            raise FailedError(f"{self._partial.parent} cannot be written: {error.strerror}") from error
+
+
+def _check_digest(digest: str) -> str:
+    """Only 64 hex digits become part of a path."""
+    if not _DIGEST.match(digest):
+        raise RefusedError(f"{digest[:80]!r} is not a digest (64 hex digits)")
+    return digest
+
+
+def _check_manifest(manifest: Any, bundle: str, path: Path) -> None:
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise RefusedError(f"{path} is not a bundle's manifest")
+    body = {key: value for key, value in manifest.items() if key != "digest"}
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    found = hashlib.sha256(canonical).hexdigest()
+    if found != bundle:
+        raise RefusedError(
+            f"{path} is altered: its digest is {found[:12]}, not {bundle[:12]}; deploy it again"
+        )
+
+
+def _mark(path: Path) -> _Mark:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _read_member(archive: Path, member: str) -> bytes:
+    try:
+        with zipfile.ZipFile(archive) as file:
+            if file.getinfo(member).file_size > _LONGEST_SHARD_BYTES:
+                raise RefusedError(f"{archive} holds a {member} that is too long for a shard")
+            return file.read(member)
+    except KeyError as error:
+        raise FileNotFoundError(member) from error
+    except (zipfile.BadZipFile, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise RefusedError(f"{archive} cannot be read ({error}): deploy the bundle again") from error

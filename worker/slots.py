@@ -1,0 +1,108 @@
+"""Slots: the reused memory that requests travel in.
+
+A pool has one slot more than the depth. Credits keep at most `depth` requests in a pipeline, and one slot
+may be on its way back when the next request comes; so a pool is never empty unless a neighbour cheats.
+"""
+
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.wire.frames import FrameType, LinkLayout
+
+__all__ = ["Array", "Slot", "SlotPool"]
+
+Array = NDArray[np.generic]
+
+_ALIGNMENT: Final = 64
+
+
+class Slot:
+    """Tensors of one request on one link, and the times noted of it so far.
+
+    `buffers` is the frame as it goes over the wire: the prefix, then each tensor's bytes. `held` is a slot of
+    the link before whose tensors this one passes on; it goes back with this one.
+    """
+
+    __slots__ = (
+        "arrays",
+        "buffers",
+        "held",
+        "kind",
+        "noted",
+        "pool",
+        "prefix",
+        "ready_at_s",
+        "receive_s",
+        "received_at_s",
+        "request",
+    )
+
+    def __init__(self, pool: "SlotPool", prefix: bytearray, arrays: list[Array]) -> None:
+        self.pool = pool
+        self.prefix = prefix
+        self.arrays = arrays
+        self.buffers = [memoryview(prefix), *(bytes_of(array) for array in arrays)]
+        self.held: Slot | None = None
+        self.request = 0
+        self.kind = FrameType.TENSORS
+        self.receive_s = 0.0
+        self.received_at_s = 0.0
+        self.ready_at_s = 0.0
+        self.noted: tuple[float, ...] = ()
+
+    def give_back(self) -> None:
+        """Return to the pool, to be used by another request."""
+        held, self.held = self.held, None
+        self.pool.free.put(self)
+        if held is not None:
+            held.give_back()
+
+
+class SlotPool:
+    """The slots of one end of a link.
+
+    `with_memory=False` makes slots without memory of their own, for a source whose batches are there already.
+    """
+
+    def __init__(self, layout: LinkLayout, depth: int, *, with_memory: bool = True) -> None:
+        self.layout = layout
+        self.free: SimpleQueue[Slot | None] = SimpleQueue()
+        self.slots = tuple(self._new_slot(with_memory) for _ in range(depth + 1))
+        for slot in self.slots:
+            self.free.put(slot)
+
+    def _new_slot(self, with_memory: bool) -> Slot:
+        arrays = (
+            [_aligned(tensor.shape, tensor.dtype) for tensor in self.layout.tensors] if with_memory else []
+        )
+        return Slot(self, self.layout.new_prefix(), arrays)
+
+    def take(self) -> Slot | None:
+        """A free slot, waiting for one; None once the pool is stopped."""
+        return self.free.get()
+
+    def take_now(self) -> Slot | None:
+        """A free slot, or None when all are in use."""
+        try:
+            return self.free.get_nowait()
+        except Empty:
+            return None
+
+    def stop(self) -> None:
+        """Wake whoever waits for a slot."""
+        self.free.put(None)
+
+
+def bytes_of(array: Array) -> memoryview:
+    """The bytes of a C-contiguous array, not copied."""
+    return memoryview(array.reshape(-1).view(np.uint8))
+
+
+def _aligned(shape: tuple[int, ...], dtype: "np.dtype[np.generic]") -> Array:
+    size = int(np.prod(shape)) * dtype.itemsize
+    memory = np.zeros(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)

@@ -1,0 +1,215 @@
+"""A stage: one shard in ONNX Runtime, running from slots into slots without a copy."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+
+from worker.slots import Array, Slot, SlotPool
+from worker.timing import clock, sleep_for_slowdown
+from worker.wire.errors import FailedError, RefusedError
+from worker.wire.frames import LinkLayout, TensorLayout
+from worker.wire.messages import TensorSpec
+
+__all__ = ["BoundStage", "Stage", "synthetic_inputs"]
+
+_ELEMENT_TYPES: Final = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    **{f"tensor({name})": name for name in ("bool", "int8", "int16", "int32", "int64")},
+    **{f"tensor({name})": name for name in ("uint8", "uint16", "uint32", "uint64")},
+}
+
+
+class Stage:
+    """A loaded shard. What it costs to make: `load_s`."""
+
+    def __init__(self, graph: bytes, weights_folder: Path | None, *, threads: int, label: str) -> None:
+        """Load a shard.
+
+        Args:
+            graph: the ONNX file's bytes.
+            weights_folder: where the files are that its initializers point into; None if it needs none.
+            threads: intra-op threads; one thread runs in the caller's own.
+            label: what errors call it.
+
+        Raises:
+            RefusedError: ONNX Runtime does not take it.
+        """
+        began_s = clock()
+        self.label = label
+        try:
+            self._session = onnxruntime.InferenceSession(
+                graph, _session_options(weights_folder, threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise RefusedError(f"{label} cannot be loaded: {_one_line(error)}") from error
+        self.load_s = clock() - began_s
+        self.inputs = {node.name: node for node in self._session.get_inputs()}
+        self.outputs = {node.name: node for node in self._session.get_outputs()}
+
+    def bind(self, inlet: LinkLayout, outlet: LinkLayout, slowdown: float) -> "BoundStage":
+        """Stand the stage between two links.
+
+        Raises:
+            RefusedError: it needs or gives tensors that the links do not carry.
+        """
+        return BoundStage(self, self._session, inlet, outlet, slowdown)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Run once on arrays that the caller has; the plain ONNX Runtime call.
+
+        Raises:
+            RefusedError: the inputs do not fit.
+            FailedError: the shard cannot be computed.
+        """
+        if set(inputs) != set(self.inputs):
+            raise RefusedError(f"{self.label} takes {sorted(self.inputs)}, not {sorted(inputs)}")
+        for name, array in inputs.items():
+            _check_fit(self.label, name, array.dtype.name, array.shape, self.inputs[name])
+        try:
+            results = self._session.run(list(self.outputs), dict(inputs))
+        except Exception as error:
+            raise FailedError(f"{self.label} cannot be run: {_one_line(error)}") from error
+        return dict(zip(self.outputs, (np.ascontiguousarray(result) for result in results), strict=True))
+
+
+class BoundStage:
+    """A stage between an inlet and an outlet.
+
+    A tensor that the inlet brings and the outlet takes under the same name is passed on as it is; ONNX
+    Runtime is not asked (it would not write an output that is an input of the graph).
+    """
+
+    def __init__(
+        self, stage: Stage, session: Any, inlet: LinkLayout, outlet: LinkLayout, slowdown: float
+    ) -> None:
+        self._stage = stage
+        self._session = session
+        self._inlet, self._outlet = inlet, outlet
+        self._slowdown = slowdown
+        arriving = {tensor.name: index for index, tensor in enumerate(inlet.tensors)}
+        self._inputs = [(name, arriving[name]) for name in stage.inputs if name in arriving]
+        self._computed = [
+            (tensor, index) for index, tensor in enumerate(outlet.tensors) if tensor.name not in arriving
+        ]
+        self.passed_on = [
+            (arriving[tensor.name], index)
+            for index, tensor in enumerate(outlet.tensors)
+            if tensor.name in arriving
+        ]
+        self._check()
+        self._bindings: dict[Slot, tuple[Any, list[Array | None]]] = {}
+
+    def _check(self) -> None:
+        stage, label = self._stage, self._stage.label
+        given = {tensor.name: tensor for tensor in self._inlet.tensors}
+        for name, node in stage.inputs.items():
+            if name not in given:
+                raise RefusedError(f"{label} needs {name}, which its inlet does not bring")
+            _check_fit(label, name, given[name].dtype.name, given[name].shape, node)
+        for tensor, _ in self._computed:
+            if tensor.name not in stage.outputs:
+                raise RefusedError(f"{label} does not give {tensor.name}, which its outlet takes")
+            _check_fit(label, tensor.name, tensor.dtype.name, tensor.shape, stage.outputs[tensor.name])
+        for arriving, leaving in self.passed_on:
+            one, other = self._inlet.tensors[arriving], self._outlet.tensors[leaving]
+            if (one.dtype, one.shape) != (other.dtype, other.shape):
+                raise RefusedError(f"{label}: {one.name} comes in one shape and leaves in another")
+
+    def run(self, arrived: Slot, leaving: Slot) -> None:
+        """Compute one request from slot to slot, and sleep for the slowdown.
+
+        Raises:
+            FailedError: ONNX Runtime cannot compute it.
+        """
+        began_s = clock()
+        for source, target in self.passed_on:
+            leaving.arrays[target] = arrived.arrays[source]
+            leaving.buffers[target + 1] = arrived.buffers[source + 1]
+        binding, bound = self._bindings.get(leaving) or self._new_binding(leaving)
+        for index, (name, source) in enumerate(self._inputs):
+            array = arrived.arrays[source]
+            # Slots come round in the same order, so after a few requests nothing needs binding again.
+            if bound[index] is not array:
+                bound[index] = array
+                binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:
+            raise FailedError(f"{self._stage.label} cannot be run: {_one_line(error)}") from error
+        sleep_for_slowdown(began_s, self._slowdown)
+
+    def _new_binding(self, leaving: Slot) -> tuple[Any, list[Array | None]]:
+        binding = self._session.io_binding()
+        for tensor, index in self._computed:
+            array = leaving.arrays[index]
+            binding.bind_output(tensor.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        bound: list[Array | None] = [None] * len(self._inputs)
+        self._bindings[leaving] = binding, bound
+        return binding, bound
+
+    def time_alone(self, runs: int) -> float:
+        """Median compute time in seconds of this stage run alone, slowdown included, after one run to warm up.
+
+        Raises:
+            FailedError: ONNX Runtime cannot compute it, or its outputs have other shapes than the outlet.
+        """
+        arrived = SlotPool(self._inlet, 0).slots[0]
+        leaving = SlotPool(self._outlet, 0).slots[0]
+        for array, tensor in zip(arrived.arrays, self._inlet.tensors, strict=True):
+            np.copyto(array, _synthetic(tensor))
+        times_s = []
+        for _ in range(runs + 1):
+            began_s = clock()
+            self.run(arrived, leaving)
+            times_s.append(clock() - began_s)
+        del self._bindings[leaving]
+        return statistics.median(times_s[1:] or times_s)
+
+
+def synthetic_inputs(tensors: Sequence[TensorSpec]) -> dict[str, Array]:
+    """Inputs of these shapes to time a model on: normal floats, and zeros, which are a valid index."""
+    return {tensor.name: _synthetic(tensor) for tensor in LinkLayout(tensors).tensors}
+
+
+def _synthetic(tensor: TensorLayout) -> Array:
+    if np.issubdtype(tensor.dtype, np.floating):
+        return np.random.default_rng(0).standard_normal(tensor.shape, np.float32).astype(tensor.dtype)
+    return np.zeros(tensor.shape, tensor.dtype)
+
+
+def _session_options(weights_folder: Path | None, threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning threads would show as CPU load and slow down a neighbour on the same host.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    if weights_folder is not None:
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(weights_folder)
+        )
+    return options
+
+
+def _check_fit(label: str, name: str, dtype: str, shape: Sequence[int], node: Any) -> None:
+    """Refuse a tensor that the graph does not take or give; a symbolic size takes any."""
+    wanted = _ELEMENT_TYPES.get(node.type, node.type)
+    if dtype != wanted:
+        raise RefusedError(f"{label}: {name} is {wanted}, not {dtype}")
+    fits = len(shape) == len(node.shape) and all(
+        size == expected or not isinstance(expected, int)
+        for size, expected in zip(shape, node.shape, strict=True)
+    )
+    if not fits:
+        raise RefusedError(f"{label}: {name} has shape {node.shape}, not {list(shape)}")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

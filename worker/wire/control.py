@@ -1,0 +1,201 @@
+"""Messages on a stream, and the controller's side of a control connection."""
+
+import struct
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, overload
+
+import msgspec
+
+from worker.wire.errors import PeerError, ProtocolError, RequestError
+from worker.wire.messages import (
+    Baseline,
+    BaselineDone,
+    BuildPipeline,
+    Claim,
+    Claimed,
+    ClosePipeline,
+    DeviceInfo,
+    Done,
+    Have,
+    Infer,
+    Inferred,
+    Missing,
+    OpenLinks,
+    PipelineBuilt,
+    Problem,
+    PutFile,
+    PutShard,
+    Query,
+    Records,
+    Reply,
+    Request,
+    Run,
+    RunDone,
+    SampleTelemetry,
+    TakeRecords,
+    Telemetry,
+)
+from worker.wire.stream import ConnectionKind, SocketStream, Stream, connect, exchange_preambles
+
+__all__ = [
+    "CLAIMED_LIMIT_BYTES",
+    "UNCLAIMED_LIMIT_BYTES",
+    "ControlConnection",
+    "receive_message",
+    "send_message",
+]
+
+# A message longer than this is refused before memory is taken for it.
+UNCLAIMED_LIMIT_BYTES = 64 * 1024
+CLAIMED_LIMIT_BYTES = 64 * 1024 * 1024
+
+# Records of a long run are the longest reply: 80 bytes a request and hop.
+_REPLY_LIMIT_BYTES = 1024 * 1024 * 1024
+
+_LENGTH = struct.Struct("<I")
+_T = TypeVar("_T")
+
+_reply_decoder: Final = msgspec.msgpack.Decoder(Reply)  # type: ignore[var-annotated]
+
+_EXPECTED: Final[dict[type[Any], type[Any]]] = {
+    Query: DeviceInfo,
+    Claim: Claimed,
+    Have: Missing,
+    PutShard: Done,
+    PutFile: Done,
+    BuildPipeline: PipelineBuilt,
+    OpenLinks: Done,
+    Run: RunDone,
+    TakeRecords: Records,
+    SampleTelemetry: Telemetry,
+    ClosePipeline: Done,
+    Baseline: BaselineDone,
+    Infer: Inferred,
+}
+
+
+def send_message(stream: Stream, message: msgspec.Struct) -> None:
+    """Send one message: its length (u32, little-endian), then MessagePack."""
+    body = msgspec.msgpack.encode(message)
+    stream.send([memoryview(_LENGTH.pack(len(body))), memoryview(body)])
+
+
+def receive_message(stream: Stream, decoder: "msgspec.msgpack.Decoder[_T]", *, limit_bytes: int) -> _T | None:
+    """Receive one message; None when the other end closed instead.
+
+    Raises:
+        ProtocolError: longer than `limit_bytes`, or not a message that `decoder` knows.
+        PeerError: the connection broke in the middle of it.
+    """
+    prefix = bytearray(_LENGTH.size)
+    received = stream.receive_into(memoryview(prefix))
+    if received == 0:
+        return None
+    if received < len(prefix):
+        raise PeerError(f"{stream.peer} closed the connection in the middle of a message")
+    (size,) = _LENGTH.unpack(prefix)
+    if size > limit_bytes:
+        raise ProtocolError(f"{stream.peer} sent a message of {size} bytes; at most {limit_bytes} are taken")
+    body = bytearray(size)
+    if stream.receive_into(memoryview(body)) < size:
+        raise PeerError(f"{stream.peer} closed the connection in the middle of a message")
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(f"{stream.peer} sent a message that cannot be read: {error}") from error
+
+
+class ControlConnection:
+    """A controller's connection to one worker.
+
+    Not for several threads at once: a request is answered before the next is asked.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    @classmethod
+    def open(cls, host: str, port: int, *, timeout_s: float = 5.0) -> Self:
+        """Connect to a worker's control port.
+
+        Raises:
+            PeerError: nobody answers there within `timeout_s`.
+            ProtocolError: who answers is no worker, or of another protocol version.
+        """
+        stream = connect(host, port, timeout_s=timeout_s)
+        try:
+            exchange_preambles(stream, ConnectionKind.CONTROL, timeout_s=timeout_s)
+        except ProtocolError as error:
+            stream.close()
+            raise ProtocolError(f"worker at {error}") from error
+        except BaseException:
+            stream.close()
+            raise
+        return cls(stream)
+
+    @property
+    def peer(self) -> str:
+        """The worker's `host:port`."""
+        return self._stream.peer
+
+    @overload
+    def ask(self, request: Query, *, timeout_s: float | None = None) -> DeviceInfo: ...
+    @overload
+    def ask(self, request: Claim, *, timeout_s: float | None = None) -> Claimed: ...
+    @overload
+    def ask(self, request: Have, *, timeout_s: float | None = None) -> Missing: ...
+    @overload
+    def ask(self, request: BuildPipeline, *, timeout_s: float | None = None) -> PipelineBuilt: ...
+    @overload
+    def ask(self, request: Run, *, timeout_s: float | None = None) -> RunDone: ...
+    @overload
+    def ask(self, request: TakeRecords, *, timeout_s: float | None = None) -> Records: ...
+    @overload
+    def ask(self, request: SampleTelemetry, *, timeout_s: float | None = None) -> Telemetry: ...
+    @overload
+    def ask(self, request: Baseline, *, timeout_s: float | None = None) -> BaselineDone: ...
+    @overload
+    def ask(self, request: Infer, *, timeout_s: float | None = None) -> Inferred: ...
+    @overload
+    def ask(
+        self, request: PutShard | PutFile | OpenLinks | ClosePipeline, *, timeout_s: float | None = None
+    ) -> Done: ...
+    @overload
+    def ask(self, request: Request, *, timeout_s: float | None = None) -> Reply: ...
+
+    def ask(self, request: Request, *, timeout_s: float | None = None) -> Reply:
+        """Ask, and wait for the reply (None: for ever, while the connection lives).
+
+        Raises:
+            RequestError: the worker answered with a `Problem`; the connection can be used further.
+            PeerError: the worker was lost, or silent for `timeout_s`; the connection is of no more use.
+            ProtocolError: the reply is not one to this request.
+        """
+        self._stream.set_timeout(timeout_s)
+        send_message(self._stream, request)
+        reply = receive_message(self._stream, _reply_decoder, limit_bytes=_REPLY_LIMIT_BYTES)
+        if reply is None:
+            raise PeerError(f"worker at {self.peer} closed the connection: has it stopped?")
+        if isinstance(reply, Problem):
+            raise RequestError(reply, self.peer)
+        if not isinstance(reply, _EXPECTED[type(request)]):
+            raise ProtocolError(
+                f"worker at {self.peer} answered {type(request).__name__} with {type(reply).__name__}"
+            )
+        return reply  # type: ignore[no-any-return]
+
+    def interrupt(self) -> None:
+        """End the connection from another thread: an `ask` in progress raises PeerError."""
+        self._stream.shut()
+
+    def close(self) -> None:
+        """Close the connection; a worker that was claimed on it is free again."""
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,99 @@
+"""Everything that this package raises on purpose.
+
+WorkerError                 one line that says what and where; `kind` is the kind of its `Problem`
+├── UsageError              an option, a port or a pid file is wrong (command line)
+├── BusyError               another controller holds the worker
+├── MissingError            not in the store
+├── RefusedError            the request is wrong: what it names does not fit or is altered
+├── MismatchError           a result differs from the answer
+├── FailedError             it was tried and did not work
+├── PeerError               the other end of a connection was lost, or cannot be reached
+│   └── ProtocolError       the other end does not keep to the protocol
+└── RequestError            a worker answered a request with a `Problem` (seen by the controller)
+"""
+
+from typing import ClassVar, Literal
+
+from worker.wire.messages import Problem
+
+__all__ = [
+    "BusyError",
+    "FailedError",
+    "MismatchError",
+    "MissingError",
+    "PeerError",
+    "ProtocolError",
+    "RefusedError",
+    "RequestError",
+    "UsageError",
+    "WorkerError",
+]
+
+Kind = Literal["busy", "missing", "refused", "mismatch", "peer", "failed"]
+
+
+class WorkerError(Exception):
+    """Base of all; its text is one line."""
+
+    kind: ClassVar[Kind] = "failed"
+
+    def problem(self) -> Problem:
+        """What is told to the controller."""
+        return Problem(kind=self.kind, text=" ".join(str(self).split()))
+
+
+class UsageError(WorkerError):
+    """An option, a port or a pid file is wrong."""
+
+    kind = "refused"
+
+
+class BusyError(WorkerError):
+    """Another controller holds the worker."""
+
+    kind = "busy"
+
+
+class MissingError(WorkerError):
+    """The store lacks what was named."""
+
+    kind = "missing"
+
+
+class RefusedError(WorkerError):
+    """The request is wrong, or what it names is altered or does not fit."""
+
+    kind = "refused"
+
+
+class MismatchError(WorkerError):
+    """A result differs from the answer."""
+
+    kind = "mismatch"
+
+
+class FailedError(WorkerError):
+    """It was tried and did not work."""
+
+
+class PeerError(WorkerError):
+    """The other end was lost or cannot be reached."""
+
+    kind = "peer"
+
+
+class ProtocolError(PeerError):
+    """The other end does not keep to the protocol."""
+
+
+class RequestError(WorkerError):
+    """A worker answered with a `Problem`; `told` is it, `peer` the worker (host:port)."""
+
+    def __init__(self, told: Problem, peer: str) -> None:
+        super().__init__(f"{peer}: {told.text}")
+        self.told = told
+        self.peer = peer
+
+    def problem(self) -> Problem:
+        """The problem as the worker told it."""
+        return self.told

@@ -1,0 +1,172 @@
+"""Frames on a data connection: a fixed header, a descriptor of the tensors, the raw payload.
+
+    request u64 | type u8 | codec u8 | tensors u16 | descriptor bytes u32 | payload bytes u64
+    descriptor, for each tensor:  dtype u8 | dimensions u8 | size u32 each
+    payload: the tensors one after the other, row by row, little-endian
+
+What crosses a link is agreed before it is opened, so header and descriptor of each of its tensor frames
+are the same bytes but for `request` and `type`, and a receiver compares them before it reads payload.
+An ABORT frame carries a line of text; END carries nothing. Both may go either way, and are the last frame.
+"""
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from worker.wire.errors import PeerError, ProtocolError, RefusedError
+from worker.wire.messages import TensorSpec
+from worker.wire.stream import Stream
+
+__all__ = ["DTYPES", "HEADER_BYTES", "FrameType", "LinkLayout", "encode_notice", "read_notice"]
+
+_HEADER: Final = struct.Struct("<QBBHIQ")
+HEADER_BYTES: Final = _HEADER.size
+_REQUEST_AND_TYPE: Final = struct.Struct("<QB")
+_CODEC_NONE: Final = 0
+_NOTICE_LIMIT_BYTES: Final = 1024
+_MAX_TENSORS: Final = 65_535
+_MAX_DIMENSIONS: Final = 16
+
+DTYPES: Final[dict[str, int]] = {
+    "float32": 1,
+    "float64": 2,
+    "float16": 3,
+    "int8": 4,
+    "int16": 5,
+    "int32": 6,
+    "int64": 7,
+    "uint8": 8,
+    "uint16": 9,
+    "uint32": 10,
+    "uint64": 11,
+    "bool": 12,
+}
+"""numpy's names of the element types that may cross a link, and their codes."""
+
+
+class FrameType(IntEnum):
+    """Second field of the header."""
+
+    TENSORS = 1
+    WARMUP = 2  # tensors too, but no hop records them
+    END = 3  # orderly close
+    ABORT = 4  # the sender gives up; the payload says why
+
+
+@dataclass(frozen=True, slots=True)
+class TensorLayout:
+    """One tensor of a link."""
+
+    name: str
+    dtype: "np.dtype[np.generic]"
+    shape: tuple[int, ...]
+    payload_bytes: int
+
+
+class LinkLayout:
+    """What was agreed to cross a link: the tensors, and the bytes that announce them."""
+
+    def __init__(self, tensors: Sequence[TensorSpec]) -> None:
+        """Raises RefusedError: no tensors, an element type that is not known, or a size below 1."""
+        if not 0 < len(tensors) <= _MAX_TENSORS:
+            raise RefusedError(f"a link carries 1 to {_MAX_TENSORS} tensors, not {len(tensors)}")
+        if len({tensor.name for tensor in tensors}) < len(tensors):
+            raise RefusedError("a link carries two tensors of one name")
+        self.tensors: tuple[TensorLayout, ...] = tuple(_layout_of(tensor) for tensor in tensors)
+        self.payload_bytes = sum(tensor.payload_bytes for tensor in self.tensors)
+        descriptor = b"".join(
+            struct.pack(
+                f"<BB{len(tensor.shape)}I", DTYPES[tensor.dtype.name], len(tensor.shape), *tensor.shape
+            )
+            for tensor in self.tensors
+        )
+        self._prefix = (
+            _HEADER.pack(
+                0, FrameType.TENSORS, _CODEC_NONE, len(self.tensors), len(descriptor), self.payload_bytes
+            )
+            + descriptor
+        )
+        self._agreed = self._prefix[_REQUEST_AND_TYPE.size :]
+        self.prefix_bytes = len(self._prefix)
+        self.frame_bytes = self.prefix_bytes + self.payload_bytes
+
+    def new_prefix(self) -> bytearray:
+        """Room for a frame's header and descriptor, filled in but for request and type."""
+        return bytearray(self._prefix)
+
+    @staticmethod
+    def address(prefix: bytearray, request: int, kind: FrameType) -> None:
+        """Write request and type into a prefix."""
+        _REQUEST_AND_TYPE.pack_into(prefix, 0, request, kind)
+
+    def read_prefix(self, stream: Stream, prefix: bytearray) -> tuple[int, int]:
+        """Receive header and descriptor of the next frame; returns its request and type.
+
+        END is returned like the others; `prefix` must be `prefix_bytes` long.
+
+        Raises:
+            ProtocolError: it does not announce what was agreed.
+            PeerError: the connection ended without END, or its other end gave up (ABORT).
+        """
+        view = memoryview(prefix)
+        if stream.receive_into(view[:HEADER_BYTES]) < HEADER_BYTES:
+            raise PeerError("closed without a word")
+        request, kind = _REQUEST_AND_TYPE.unpack_from(prefix)
+        if kind not in (FrameType.TENSORS, FrameType.WARMUP):
+            _check_notice(stream, prefix)
+            return request, FrameType.END
+        header_rest = prefix[_REQUEST_AND_TYPE.size : HEADER_BYTES]
+        if header_rest != self._agreed[: len(header_rest)]:
+            raise ProtocolError("sent a frame of other tensors than were agreed")
+        if stream.receive_into(view[HEADER_BYTES:]) < self.prefix_bytes - HEADER_BYTES:
+            raise PeerError("closed in the middle of a frame")
+        if prefix[HEADER_BYTES:] != self._agreed[len(header_rest) :]:
+            raise ProtocolError("sent tensors of other types or shapes than were agreed")
+        return request, kind
+
+
+def _layout_of(tensor: TensorSpec) -> TensorLayout:
+    if tensor.dtype not in DTYPES:
+        raise RefusedError(f"tensor {tensor.name} is {tensor.dtype}; links carry {', '.join(DTYPES)}")
+    if len(tensor.shape) > _MAX_DIMENSIONS or not all(1 <= size < 2**32 for size in tensor.shape):
+        raise RefusedError(f"tensor {tensor.name} has shape {list(tensor.shape)}; sizes must be 1 or more")
+    dtype = np.dtype(tensor.dtype)
+    return TensorLayout(tensor.name, dtype, tensor.shape, math.prod(tensor.shape) * dtype.itemsize)
+
+
+def encode_notice(kind: FrameType, text: str = "") -> bytes:
+    """An END or ABORT frame."""
+    body = text.encode()[:_NOTICE_LIMIT_BYTES]
+    return _HEADER.pack(0, kind, _CODEC_NONE, 0, 0, len(body)) + body
+
+
+def read_notice(stream: Stream) -> None:
+    """Wait for the END of a connection on which nothing else may come.
+
+    Raises:
+        ProtocolError: something else came.
+        PeerError: the connection ended without END, or its other end gave up (ABORT).
+    """
+    header = bytearray(HEADER_BYTES)
+    if stream.receive_into(memoryview(header)) < HEADER_BYTES:
+        raise PeerError("closed without a word")
+    _check_notice(stream, header)
+
+
+def _check_notice(stream: Stream, header: bytearray) -> None:
+    """Accept END; raise what an ABORT says, or that it is neither."""
+    _, kind, codec, tensors, descriptor_bytes, size = _HEADER.unpack_from(header)
+    if codec or tensors or descriptor_bytes or size > _NOTICE_LIMIT_BYTES:
+        raise ProtocolError("sent a frame that cannot be read")
+    if kind == FrameType.END and size == 0:
+        return
+    if kind != FrameType.ABORT:
+        raise ProtocolError(f"sent a frame of type {kind}, which is not known")
+    body = bytearray(size)
+    stream.receive_into(memoryview(body))
+    raise PeerError(f"gave up: {body.decode(errors='replace')}")

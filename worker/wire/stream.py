@@ -1,0 +1,218 @@
+"""Streams of bytes between two ends, and the preamble that opens each of them.
+
+A `Stream` is all that the rest of the package knows of a connection: `SocketStream` is TCP,
+`worker.wire.memory` has one without a network. TLS would be a third beside them.
+"""
+
+import contextlib
+import socket
+import struct
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Protocol
+
+from worker.wire.errors import PeerError, ProtocolError, UsageError
+
+__all__ = [
+    "MAGIC",
+    "PREAMBLE_BYTES",
+    "VERSION",
+    "ConnectionKind",
+    "SocketStream",
+    "Stream",
+    "connect",
+    "exchange_preambles",
+    "listen",
+]
+
+MAGIC = b"EDGECUT\0"
+VERSION = 1
+_PREAMBLE = struct.Struct("<8sHBB4s")
+PREAMBLE_BYTES = _PREAMBLE.size
+
+# A peer that vanished without closing (plug pulled) is noticed after about this long.
+_KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
+
+# The kernel takes at most 1024 buffers in one call (IOV_MAX).
+_BUFFERS_PER_CALL = 512
+
+
+class ConnectionKind(IntEnum):
+    """What a connection is for; the fourth field of the preamble."""
+
+    CONTROL = 1
+    DATA = 2
+
+
+class Stream(Protocol):
+    """One connection. A call blocks until done, or until `set_timeout` has passed (PeerError)."""
+
+    peer: str
+
+    def send(self, buffers: Sequence[memoryview]) -> None:
+        """Send all bytes of these buffers, in order, without joining them first.
+
+        Raises:
+            PeerError: the other end is gone.
+        """
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """Fill the buffer; returns its size, or less if the stream ended first.
+
+        Raises:
+            PeerError: the connection broke, or the timeout passed.
+        """
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """How long a call may block; None is for ever."""
+
+    def shut(self) -> None:
+        """End both directions; calls that block in other threads return."""
+
+    def close(self) -> None:
+        """Free the connection; no other thread may still be using it."""
+
+
+class SocketStream:
+    """A connected TCP socket as a `Stream`."""
+
+    def __init__(self, connection: socket.socket, peer: str) -> None:
+        self.peer = peer
+        self._socket = connection
+        connection.settimeout(None)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            # Not every system has all of them.
+            if hasattr(socket, name):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+    def send(self, buffers: Sequence[memoryview]) -> None:
+        """See `Stream.send`."""
+        pending = buffers if len(buffers) <= _BUFFERS_PER_CALL else buffers[:_BUFFERS_PER_CALL]
+        rest = buffers[len(pending) :]
+        try:
+            sent = self._socket.sendmsg(pending)
+            while True:
+                pending = _unsent(pending, sent)
+                if not pending:
+                    break
+                sent = self._socket.sendmsg(pending)
+        except TimeoutError as error:
+            raise PeerError(f"{self.peer} takes no more bytes") from error
+        except OSError as error:
+            raise PeerError(f"connection to {self.peer} was lost ({error.strerror or error})") from error
+        if rest:
+            self.send(rest)
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """See `Stream.receive_into`."""
+        size = len(buffer)
+        received = 0
+        try:
+            while received < size:
+                count = self._socket.recv_into(buffer[received:], 0, socket.MSG_WAITALL)
+                if count == 0:
+                    break
+                received += count
+        except TimeoutError as error:
+            raise PeerError(f"{self.peer} sent nothing in time") from error
+        except OSError as error:
+            raise PeerError(f"connection to {self.peer} was lost ({error.strerror or error})") from error
+        return received
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """See `Stream.set_timeout`."""
+        with contextlib.suppress(OSError):
+            self._socket.settimeout(seconds)
+
+    def has_ended(self) -> bool:
+        """Whether the other end has closed or broken the connection; does not block, takes no bytes."""
+        try:
+            return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def shut(self) -> None:
+        """See `Stream.shut`."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        self.shut()
+        self._socket.close()
+
+
+def _unsent(buffers: Sequence[memoryview], sent: int) -> Sequence[memoryview]:
+    """What is left of the buffers after their first `sent` bytes."""
+    for index, buffer in enumerate(buffers):
+        if sent < buffer.nbytes:
+            return [buffer[sent:], *buffers[index + 1 :]]
+        sent -= buffer.nbytes
+    return ()
+
+
+def connect(host: str, port: int, *, timeout_s: float) -> SocketStream:
+    """Connect to a listening port.
+
+    Raises:
+        PeerError: nobody listens there, or not within `timeout_s`.
+    """
+    peer = f"{host}:{port}"
+    try:
+        return SocketStream(socket.create_connection((host, port), timeout=timeout_s), peer)
+    except TimeoutError as error:
+        raise PeerError(f"{peer} does not answer within {timeout_s:g} s: is the host up?") from error
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PeerError(f"cannot reach {peer} ({reason}): is a worker running there?") from error
+
+
+def listen(host: str, port: int, *, option: str) -> socket.socket:
+    """Listen on a port (0: any free one). `option` is the setting named in the error.
+
+    Raises:
+        UsageError: the port is taken, or the address is not this host's.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=64)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"cannot listen on port {port} of {host} ({reason}): stop what uses it, "
+            f"or give {option} another value"
+        ) from error
+
+
+def exchange_preambles(stream: Stream, kind: ConnectionKind, *, timeout_s: float) -> None:
+    """Send our preamble and check theirs; the first thing on every connection.
+
+    Raises:
+        ProtocolError: not edgecut, another version, or a connection for something else.
+        PeerError: lost, or silent for `timeout_s`.
+    """
+    stream.set_timeout(timeout_s)
+    stream.send([memoryview(_PREAMBLE.pack(MAGIC, VERSION, kind, 0, bytes(4)))])
+    theirs = bytearray(PREAMBLE_BYTES)
+    if stream.receive_into(memoryview(theirs)) < PREAMBLE_BYTES:
+        raise ProtocolError(f"{stream.peer} closed the connection before it said what it is")
+    magic, version, their_kind, authentication, reserved = _PREAMBLE.unpack(theirs)
+    if magic != MAGIC:
+        raise ProtocolError(f"{stream.peer} does not speak edgecut's protocol")
+    if version != VERSION:
+        raise ProtocolError(
+            f"{stream.peer} speaks protocol {version}, this end {VERSION}: use one edgecut version on both"
+        )
+    if their_kind != kind:
+        raise ProtocolError(f"{stream.peer} is for {_kind_name(their_kind)}, not for {_kind_name(kind)}")
+    if authentication != 0 or reserved != bytes(4):
+        raise ProtocolError(f"{stream.peer} asks for authentication {authentication}, which is not known")
+    stream.set_timeout(None)
+
+
+def _kind_name(kind: int) -> str:
+    return {1: "control", 2: "data"}.get(kind, f"kind {kind}")
