@@ -1,0 +1,47 @@
+"""Results of a sweep -> fronts, tables, figures and a report.
+
+`load` a results file, ask it for `answers`, or `write_report` it. Imports are made on use, so that
+`import analysis` stays light.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.answers import Answer, answers
+    from analysis.errors import AnalysisError
+    from analysis.fronts import Point, capability, operating
+    from analysis.report import Report, write_report
+    from analysis.results import Sweep, load
+
+__all__ = [
+    "AnalysisError",
+    "Answer",
+    "Point",
+    "Report",
+    "Sweep",
+    "answers",
+    "capability",
+    "load",
+    "operating",
+    "write_report",
+]
+
+_HOMES = {
+    "AnalysisError": "errors",
+    "Answer": "answers",
+    "Point": "fronts",
+    "Report": "report",
+    "Sweep": "results",
+    "capability": "fronts",
+    "load": "results",
+    "operating": "fronts",
+    "write_report": "report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'analysis' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"analysis.{_HOMES[name]}"), name)

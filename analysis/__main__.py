@@ -1,0 +1,69 @@
+"""`python -m analysis report RESULTS --out DIR`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from analysis.errors import AnalysisError
+from controller.errors import ControllerError
+
+app = typer.Typer(
+    pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None, no_args_is_help=True
+)
+
+
+@app.callback()
+def _analysis() -> None:
+    """Results of a sweep -> fronts, tables, figures and a report."""
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")],
+    figures: Annotated[
+        str, typer.Option(metavar="FORMATS", help="Figure files to write; empty for none.")
+    ] = "pdf,svg,png",
+) -> None:
+    """Write report.html, pareto.csv, cells.csv, answers.json and figures/; print each profile's answer."""
+    # Imported here: pandas and altair take a second that --help need not.
+    from analysis.figures import check_formats
+    from analysis.report import write_report
+    from analysis.results import load
+
+    formats = check_formats(figures)
+    sweep = load(results)
+    written = write_report(sweep, out, formats)
+    for line in written.lines:
+        typer.echo(line)
+    if sweep.finished < sweep.wanted:
+        typer.echo(f"incomplete: {sweep.finished} of {sweep.wanted} trials finished")
+    typer.echo(f"report: {written.page.resolve()}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    try:
+        code = app(args=arguments, prog_name="python -m analysis", standalone_mode=False)
+    except (AnalysisError, ControllerError) as error:
+        return _fail(str(error))
+    except TyperException as error:
+        # The option's name is in the formatted message only.
+        return _fail(error.format_message() if hasattr(error, "format_message") else str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _fail(text: str) -> int:
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

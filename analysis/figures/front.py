@@ -1,0 +1,286 @@
+"""The figure of a front: latency across, throughput up, both logarithmic."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from analysis.figures import labels
+from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout
+from analysis.fronts import Point
+from analysis.results import Baseline
+from analysis.statistics import Estimate
+
+__all__ = ["front_figure", "log_ticks"]
+
+_SHAPES = {"split": "circle", "stay": "square", "offload": "triangle-up"}
+_X = "latency_ms"
+_Y = "throughput_per_s"
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """A logarithmic scale from `low` to `high` over `pixels`; `up` puts the large values on top."""
+
+    low: float
+    high: float
+    pixels: float
+    up: bool = False
+
+    def to_pixel(self, value: float) -> float:
+        share = math.log(value / self.low) / math.log(self.high / self.low)
+        return self.pixels * (1 - share if self.up else share)
+
+    def to_value(self, pixel: float) -> float:
+        share = pixel / self.pixels
+        return self.low * (self.high / self.low) ** (1 - share if self.up else share)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round values between `low` and `high`: three to nine of them, wherever the two lie."""
+    steps: tuple[tuple[float, ...], ...]
+    steps = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for mantissas in steps:
+        ticks = [round(m * 10.0**d, 12) for d in decades for m in mantissas]
+        ticks = [t for t in ticks if low <= t <= high]
+        if len(ticks) >= 4:
+            return ticks
+    step = 10.0 ** math.floor(math.log10((high - low) / 3))
+    step *= next(m for m in (5, 2, 1) if (high - low) / (m * step) >= 3 or m == 1)
+    first = math.ceil(low / step)
+    return [round(i * step, 12) for i in range(first, math.floor(high / step) + 1)]
+
+
+def front_figure(points: Sequence[Point], baselines: Sequence[Baseline], layout: Layout) -> dict[str, Any]:
+    """The Vega-Lite specification of one front; points without latency are left out.
+
+    Args:
+        points: Candidates of one front, at least one with both figures.
+        baselines: Drawn with them, members of no front.
+    """
+    rows = [_row(p) for p in points if p.latency.value is not None]
+    alone = [_baseline_row(b) for b in baselines if b.latency.value is not None]
+    x, y = _scales(rows + alone, layout)
+    front = sorted((r for r in rows if r["status"] == "on the front"), key=lambda r: float(r[_X]))
+    colour = FRONTS[points[0].front]
+    leaders, *texts = _labels(front, rows, alone, (x, y), layout)
+    layers = [
+        leaders,
+        _marks([r for r in rows if r["status"] == "dominated"], layout, colour, 0.5),
+        alt.Chart(alt.Data(values=front))
+        .mark_line(interpolate="step-after", color=colour, strokeWidth=layout.font / 7, opacity=0.55)
+        .encode(x=f"{_X}:Q", y=f"{_Y}:Q"),
+        *_intervals(front + alone, layout),
+        _marks(front, layout, colour, 1.0),
+        _marks(alone, layout, colour, 1.0),
+        *texts,
+    ]
+    named = f"{points[0].front} front: latency p50 against throughput"
+    chart = alt.layer(*[layer for layer in layers if layer is not None]).properties(
+        width=layout.width, height=layout.height, description=named
+    )
+    spec = chart.to_dict()
+    _set_scale(spec, "x", x, "latency p50 (ms, log scale)   ← better")
+    _set_scale(spec, "y", y, "throughput (samples/s, log scale)   better →")
+    return dict(spec)
+
+
+def _row(point: Point) -> dict[str, Any]:
+    unloaded = "unloaded, depth 1" if point.front == "capability" else f"depth {point.cell.depth}"
+    return {
+        "label": point.label,
+        "where": point.split.where,
+        "kind": point.split.kind,
+        "status": "on the front" if point.on_front else "dominated",
+        **_figures(point.latency, point.throughput),
+        "latency_text": f"{_text(point.latency, 1e3, 'ms')} ({unloaded})",
+        "throughput_text": f"{_text(point.throughput, 1, '/s')} (depth {point.cell.depth})",
+        "cuts": ", ".join(map(str, point.cell.cuts)),
+        "devices": " → ".join(point.cell.devices),
+        "batch": point.cell.batch,
+    }
+
+
+def _baseline_row(baseline: Baseline) -> dict[str, Any]:
+    return {
+        "label": f"{baseline.device} alone",
+        "where": f"whole model on {baseline.device}, bare loop, no network",
+        "kind": "baseline",
+        "status": "baseline",
+        **_figures(baseline.latency, baseline.throughput),
+        "latency_text": _text(baseline.latency, 1e3, "ms"),
+        "throughput_text": _text(baseline.throughput, 1, "/s"),
+        "cuts": "none",
+        "devices": baseline.device,
+        "batch": baseline.batch,
+    }
+
+
+def _figures(latency: Estimate, throughput: Estimate) -> dict[str, float | None]:
+    return {
+        _X: _times(latency.value, 1e3),
+        "latency_low": _times(latency.low, 1e3),
+        "latency_high": _times(latency.high, 1e3),
+        _Y: throughput.value,
+        "throughput_low": throughput.low,
+        "throughput_high": throughput.high,
+    }
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _text(figure: Estimate, factor: float, unit: str) -> str:
+    if figure.value is None:
+        return "null"
+    text = f"{figure.value * factor:.4g} {unit}"
+    if figure.low is None or figure.high is None:
+        return text
+    return f"{text} [{figure.low * factor:.4g} to {figure.high * factor:.4g}]"
+
+
+def _scales(rows: Sequence[dict[str, Any]], layout: Layout) -> tuple[_Scale, _Scale]:
+    def scale(name: str, pixels: float, up: bool) -> _Scale:
+        values = [float(r[name]) for r in rows]
+        low, high = min(values), max(values)
+        room = max((high / low) ** 0.09, 1.12)
+        return _Scale(low / room, high * room, pixels, up)
+
+    return scale(_X, layout.width, False), scale(_Y, layout.height, True)
+
+
+def _set_scale(spec: dict[str, Any], axis: str, scale: _Scale, title: str) -> None:
+    """Give the first layer's channel the shared scale and axis; the others follow it."""
+    for layer in spec["layer"]:
+        if axis in layer["encoding"]:
+            layer["encoding"][axis] |= {
+                "scale": {"type": "log", "domain": [scale.low, scale.high], "nice": False},
+                "axis": {"values": log_ticks(scale.low, scale.high), "format": "~r", "title": title},
+            }
+
+
+def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity: float) -> alt.Chart | None:
+    if not rows:
+        return None
+    baseline = rows[0]["status"] == "baseline"
+    size = layout.marker * {"dominated": 0.55, "on the front": 1.0, "baseline": 1.5}[rows[0]["status"]]
+    statuses = ["on the front", "dominated"]
+    titles = {
+        "where": "cuts",
+        "kind": "kind",
+        "status": "status",
+        "latency_text": "latency p50",
+        "throughput_text": "throughput",
+        "cuts": "cut points",
+        "devices": "devices",
+        "batch": "batch",
+    }
+    base = alt.Chart(alt.Data(values=list(rows))).encode(
+        x=f"{_X}:Q",
+        y=f"{_Y}:Q",
+        tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in titles.items()],
+    )
+    if baseline:
+        # Hollow: the end "all on the first device" lies under its baseline more often than not.
+        return base.mark_point(shape="diamond", size=size, color=BASELINE, strokeWidth=layout.font / 7)
+    outline = {"stroke": "white", "strokeWidth": layout.font / 18}
+    return base.mark_point(filled=True, opacity=opacity, size=size, **outline).encode(
+        color=alt.Color(
+            "status:N",
+            scale=alt.Scale(domain=statuses, range=[colour, DOMINATED]),
+            legend=alt.Legend(title=None, symbolOpacity=1, symbolStrokeColor="white"),
+        ),
+        shape=alt.Shape(
+            "kind:N",
+            scale=alt.Scale(domain=list(_SHAPES), range=list(_SHAPES.values())),
+            legend=alt.Legend(title=None, symbolOpacity=1, symbolFillColor=INK, symbolStrokeColor="white"),
+        ),
+    )
+
+
+def _intervals(rows: Sequence[dict[str, Any]], layout: Layout) -> list[alt.Chart]:
+    rows = [r for r in rows if r["latency_low"] is not None and r["throughput_low"] is not None]
+    if not rows:
+        return []
+    base = alt.Chart(alt.Data(values=rows)).mark_rule(color=INK, strokeWidth=layout.font / 11, opacity=0.7)
+    return [
+        base.encode(x="latency_low:Q", x2="latency_high", y=f"{_Y}:Q"),
+        base.encode(x=f"{_X}:Q", y="throughput_low:Q", y2="throughput_high"),
+    ]
+
+
+def _labels(
+    front: Sequence[dict[str, Any]],
+    rows: Sequence[dict[str, Any]],
+    alone: Sequence[dict[str, Any]],
+    scales: tuple[_Scale, _Scale],
+    layout: Layout,
+) -> list[alt.Chart]:
+    """Names of front points, of both ends and of baselines, each at its own place."""
+    x, y = scales
+    ends = [r for r in rows if r["status"] == "dominated" and r["kind"] != "split"]
+    named = [*front, *alone, *_one_each(ends)]
+    others = [r for r in rows if r not in named]
+    at = [(x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in named]
+    placed = labels.place(
+        at,
+        [str(r["label"]) for r in named],
+        width=layout.width,
+        height=layout.height,
+        font=layout.font,
+        radius=math.sqrt(layout.marker / math.pi) + 1,
+        obstacles=[
+            *((x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in others),
+            *_stairs([(x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in front]),
+        ],
+    )
+    data = [
+        {
+            "label": r["label"],
+            _X: r[_X],
+            _Y: r[_Y],
+            "at_x": x.to_value(p.x),
+            "at_y": y.to_value(p.y),
+            "end_x": x.to_value(p.end_x),
+            "end_y": y.to_value(p.end_y),
+            "leader": p.leader,
+            "strong": r["status"] == "on the front",
+        }
+        for r, p in zip(named, placed, strict=True)
+    ]
+    base = alt.Chart(alt.Data(values=data))
+    leaders = (
+        base.transform_filter("datum.leader")
+        .mark_rule(color="#9AA1A9", strokeWidth=layout.font / 18)
+        .encode(x=f"{_X}:Q", y=f"{_Y}:Q", x2="end_x", y2="end_y")
+    )
+    # A white copy beneath keeps letters readable where a grid line or a leader runs through them.
+    text = base.encode(x="at_x:Q", y="at_y:Q", text="label:N")
+    halo = text.mark_text(fontSize=layout.font, stroke="white", strokeWidth=layout.font / 4, strokeJoin="round")
+    ink = text.mark_text(fontSize=layout.font).encode(
+        color=alt.condition("datum.strong", alt.value(INK), alt.value("#6A727B"))
+    )
+    return [leaders, halo, ink]
+
+
+def _one_each(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a name: an end that was run at several depths is named once, at its best throughput."""
+    best: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["where"] not in best or float(row[_Y]) > float(best[row["where"]][_Y]):
+            best[row["where"]] = row
+    return list(best.values())
+
+
+def _stairs(front: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Points along the front's line, close enough together that no label slips between."""
+    beads = []
+    for (x0, y0), (x1, y1) in itertools.pairwise(front):
+        beads += [(x0 + (x1 - x0) * i / 40, y0) for i in range(41)]
+        beads += [(x1, y0 + (y1 - y0) * i / 40) for i in range(41)]
+    return beads

@@ -1,0 +1,181 @@
+"""The figure of where a request's time goes, by split: bars whose parts add up to the latency."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from analysis.figures.labels import text_width
+from analysis.figures.theme import DEVICES, INK, NETWORK, Layout, shade
+from analysis.measures import ON_NETWORK
+from analysis.results import CellResult
+
+__all__ = ["Breakdown", "breakdown", "breakdowns", "parts_figure"]
+
+_PARTS = {"wait": ("wait_compute_s",), "codec": ("decode_s", "encode_s"), "compute": ("compute_s",)}
+_NETWORK_SHARE = "network share"
+_TAKES_A_DEPTH_1_CELL = 1
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Mean seconds a request of one depth-1 cell, over all requests of all its trials.
+
+    Means, not medians: means add up. `parts` (by device and part) and `network_s` make `total_s`;
+    `on_network` lies within `network_s`.
+    """
+
+    result: CellResult
+    total_s: float
+    parts: dict[tuple[str, str], float]
+    network_s: float
+    on_network: dict[str, float]
+
+
+def breakdown(result: CellResult) -> Breakdown:
+    """Where the time of a finished cell goes."""
+    trials = result.trials
+    weights = [t.requests for t in trials]
+
+    def mean(values: Sequence[float]) -> float:
+        return float(np.average(values, weights=weights))
+
+    parts = {
+        (hop.device, part): mean([sum(t.hops[i].means[n] for n in names) for t in trials])
+        for i, hop in enumerate(trials[0].hops)
+        for part, names in _PARTS.items()
+    }
+    return Breakdown(
+        result=result,
+        total_s=mean([t.latency_mean_s for t in trials]),
+        parts=parts,
+        network_s=mean([t.network_s for t in trials]),
+        on_network={n: mean([sum(h.means[n] for h in t.hops) for t in trials]) for n in ON_NETWORK},
+    )
+
+
+def breakdowns(results: Sequence[CellResult]) -> list[Breakdown]:
+    """Of every finished depth-1 cell, from raw input offloaded to all on the first device."""
+    alone = [r for r in results if r.trials and r.cell.depth == _TAKES_A_DEPTH_1_CELL]
+    return [breakdown(r) for r in sorted(alone, key=lambda r: (r.cell.devices, r.cell.cuts, r.cell.batch))]
+
+
+def parts_figure(
+    found: Sequence[Breakdown], front: frozenset[str], layout: Layout
+) -> dict[str, Any]:
+    """The Vega-Lite specification of the bars.
+
+    Args:
+        found: At least one.
+        front: Cell ids on the capability front, whose names are printed bold.
+    """
+    devices = list(dict.fromkeys(device for b in found for device in b.result.cell.devices))
+    colours = _colours(devices)
+    names = _names(found)
+    rows = [row for b, name in zip(found, names, strict=True) for row in _rows(b, name, list(colours))]
+    bold = [n for b, n in zip(found, names, strict=True) if b.result.cell.id in front]
+    used = [s for s in colours if any(r["part"] == s and r["mean_ms"] > 0 for r in rows)]
+    y = alt.Y(
+        "split:N",
+        sort=names,
+        title=None,
+        axis=alt.Axis(
+            labelLimit=layout.width // 2,
+            labelFontWeight=alt.condition(
+                f"indexof({bold}, datum.value) >= 0", alt.value("bold"), alt.value("normal")
+            ),
+            ticks=False,
+            domain=False,
+        ),
+    )
+    bars = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(height={"band": 0.8})
+        .encode(
+            y=y,
+            x=alt.X("mean_ms:Q", title="mean latency at depth 1 (ms)", axis=alt.Axis(tickCount=5)),
+            color=alt.Color(
+                "part:N", scale=alt.Scale(domain=used, range=[colours[s] for s in used]), legend=alt.Legend(title=None)
+            ),
+            order="order:Q",
+            tooltip=[
+                alt.Tooltip("split:N"),
+                alt.Tooltip("part:N"),
+                alt.Tooltip("mean_ms:Q", title="mean (ms)", format=".4~g"),
+                alt.Tooltip("share:Q", title="share of latency", format=".1%"),
+                alt.Tooltip("total_ms:Q", title="all parts (ms)", format=".4~g"),
+                alt.Tooltip("within:N", title="seen within network share"),
+            ],
+        )
+    )
+    p50 = (
+        alt.Chart(alt.Data(values=_medians(found, names)))
+        .mark_tick(color=INK, thickness=layout.font / 7, height={"band": 0.95}, orient="vertical")
+        .encode(y=y, x="p50_ms:Q", tooltip=[alt.Tooltip("p50_ms:Q", title="p50 (ms)", format=".4~g")])
+    )
+    widest = max(_longest(names, layout.font), 40)
+    return dict(
+        alt.layer(bars, p50)
+        .properties(
+            width=max(layout.width - int(widest * 0.6), layout.width // 2),
+            height={"step": layout.row},
+            description="where the time of a request goes, by split, at depth 1",
+        )
+        .to_dict()
+    )
+
+
+def _longest(names: Sequence[str], font: float) -> float:
+    """Pixels that the longest name takes."""
+    return max(text_width(name, font) for name in names)
+
+
+def _colours(devices: Sequence[str]) -> dict[str, str]:
+    """Colour by segment, in the order in which the segments are stacked."""
+    colours = {}
+    for i, device in enumerate(devices):
+        base = DEVICES[i % len(DEVICES)]
+        colours[f"{device}: wait"] = shade(base, 0.75)
+        colours[f"{device}: codec"] = shade(base, 0.5)
+        colours[f"{device}: compute"] = base
+        if i == 0:
+            colours[_NETWORK_SHARE] = NETWORK
+    return colours
+
+
+def _names(found: Sequence[Breakdown]) -> list[str]:
+    """A bar's name: where it cuts, with more where several bars cut there."""
+    names = [b.result.split.where for b in found]
+    cells = [b.result.cell for b in found]
+    for more in (lambda c: f"batch {c.batch}", lambda c: "→".join(c.devices), lambda c: c.codec):
+        if len(set(names)) < len(names):
+            names = [f"{n}, {more(c)}" for n, c in zip(names, cells, strict=True)]
+    return names if len(set(names)) == len(names) else [f"{n} ({c.id[:4]})" for n, c in zip(names, cells, strict=True)]
+
+
+def _rows(found: Breakdown, name: str, order: Sequence[str]) -> list[dict[str, Any]]:
+    within = ", ".join(f"{n.removesuffix('_s')} {v * 1e3:.3g} ms" for n, v in found.on_network.items())
+    segments = {f"{device}: {part}": seconds for (device, part), seconds in found.parts.items()}
+    segments[_NETWORK_SHARE] = found.network_s
+    return [
+        {
+            "split": name,
+            "part": part,
+            "order": order.index(part),
+            "mean_ms": seconds * 1e3,
+            "share": seconds / found.total_s,
+            "total_ms": found.total_s * 1e3,
+            "within": within if part == _NETWORK_SHARE else "–",
+        }
+        for part, seconds in segments.items()
+    ]
+
+
+def _medians(found: Sequence[Breakdown], names: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {"split": name, "p50_ms": value * 1e3}
+        for b, name in zip(found, names, strict=True)
+        if (value := b.result.latency().value) is not None
+    ]

@@ -1,0 +1,138 @@
+"""The figure of what crosses a cut, by cut point."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from analysis.figures import labels
+from analysis.figures.theme import INK, Layout
+
+__all__ = ["payload_figure"]
+
+_COLOURS = {"measured": "#0072B2", "clean, not measured": "#9CCBE8", "wide": "#D3D7DB"}
+
+
+def payload_figure(
+    manifest: Mapping[str, Any],
+    input_bytes: int | None,
+    measured: Collection[int],
+    named: Mapping[int, str],
+    layout: Layout,
+) -> dict[str, Any]:
+    """The Vega-Lite specification: kB a sample at every position of the graph.
+
+    Args:
+        input_bytes: What offloading sends, a sample; None where it was not measured.
+        measured: The cut points that the sweep has cells of.
+        named: Cut points to name in the figure.
+    """
+    rows = [_row(point, set(measured)) for point in manifest["cut_points"]]
+    top = max([r["kb"] for r in rows] + [(input_bytes or 0) / 1e3]) * 1.12
+    count = int(manifest["node_count"])
+    x = alt.X("left:Q", title="cut point (nodes before the cut)", scale=alt.Scale(domain=[0, count], nice=False))
+    y = alt.Y("kb:Q", title="crossing the cut (kB a sample)", scale=alt.Scale(domain=[0, top], nice=False))
+    bars = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(stroke="white", strokeWidth=layout.width / count * 0.1)
+        .encode(
+            x=x,
+            x2="right",
+            y=y,
+            y2="zero",
+            color=alt.Color(
+                "status:N",
+                scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())),
+                legend=alt.Legend(title=None),
+            ),
+            tooltip=[
+                alt.Tooltip("index:Q", title="cut point"),
+                alt.Tooltip("module:N", title="after"),
+                alt.Tooltip("kb:Q", title="kB a sample", format=".4~g"),
+                alt.Tooltip("tensors:N"),
+                alt.Tooltip("status:N"),
+                alt.Tooltip("macs:Q", title="multiply-adds before", format=".1%"),
+                alt.Tooltip("params:Q", title="parameters before", format=".1%"),
+            ],
+        )
+    )
+    layers = [bars, *_input_line(input_bytes, layout), *_named(rows, named, (count, top), layout)]
+    return dict(
+        alt.layer(*layers)
+        .properties(width=layout.width, height=layout.height * 0.7, description="bytes that cross each cut point")
+        .to_dict()
+    )
+
+
+def _row(point: Mapping[str, Any], measured: set[int]) -> dict[str, Any]:
+    index = int(point["index"])
+    wide = "wide" if not point["clean"] else "clean, not measured"
+    return {
+        "index": index,
+        "left": index - 0.5,
+        "right": index + 0.5,
+        "zero": 0,
+        "kb": point["bytes_per_sample"] / 1e3,
+        "module": point["module"],
+        "status": "measured" if index in measured else wide,
+        "tensors": "; ".join(f"{t['name']} {'x'.join(map(str, t['shape']))}" for t in point["tensors"]),
+        "macs": point["macs_before_share"],
+        "params": point["params_before_share"],
+    }
+
+
+def _input_line(input_bytes: int | None, layout: Layout) -> list[alt.Chart]:
+    if input_bytes is None:
+        return []
+    base = alt.Chart(alt.Data(values=[{"kb": input_bytes / 1e3, "text": "raw input"}]))
+    line = base.mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=layout.font / 11).encode(y="kb:Q")
+    text = base.mark_text(
+        align="right", baseline="bottom", dx=-2, dy=-2, fontSize=layout.font, color=INK, x="width"
+    ).encode(y="kb:Q", text="text:N")
+    return [line, text]
+
+
+def _named(
+    rows: Sequence[Mapping[str, Any]],
+    named: Mapping[int, str],
+    domain: tuple[int, float],
+    layout: Layout,
+) -> list[alt.Chart]:
+    chosen = [r for r in rows if r["index"] in named]
+    if not chosen:
+        return []
+    count, top = domain
+    height = layout.height * 0.7
+
+    def pixels(row: Mapping[str, Any]) -> tuple[float, float]:
+        return row["index"] / count * layout.width, height * (1 - row["kb"] / top)
+
+    placed = labels.place(
+        [pixels(r) for r in chosen],
+        [named[r["index"]] for r in chosen],
+        width=layout.width,
+        height=height,
+        font=layout.font,
+        radius=4,
+        obstacles=[pixels(r) for r in rows],
+    )
+    data = [
+        {
+            "index": r["index"],
+            "kb": r["kb"],
+            "text": named[r["index"]],
+            "end_x": p.end_x / layout.width * count,
+            "end_y": top * (1 - p.end_y / height),
+            "at_x": p.x / layout.width * count,
+            "at_y": top * (1 - p.y / height),
+        }
+        for r, p in zip(chosen, placed, strict=True)
+    ]
+    base = alt.Chart(alt.Data(values=data))
+    leaders = base.mark_rule(color="#5B636C", strokeWidth=layout.font / 18).encode(
+        x="index:Q", y="kb:Q", x2="end_x", y2="end_y"
+    )
+    dots = base.mark_point(filled=True, color=INK, size=layout.marker / 3, opacity=1).encode(x="index:Q", y="kb:Q")
+    text = base.encode(x="at_x:Q", y="at_y:Q", text="text:N")
+    halo = text.mark_text(fontSize=layout.font, stroke="white", strokeWidth=layout.font / 4, strokeJoin="round")
+    return [leaders, dots, halo, text.mark_text(fontSize=layout.font, color=INK)]

@@ -1,0 +1,121 @@
+"""One trial's records -> its figures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import ResultsError
+from analysis.statistics import quantile
+from controller.store import Trial
+
+__all__ = ["IN_HOP", "ON_NETWORK", "QUANTILES", "HopMeans", "TrialMeasures", "measure"]
+
+QUANTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+IN_HOP = ("wait_compute_s", "decode_s", "compute_s", "encode_s")
+"""What a hop spends on a request itself. The total less these, over all hops, is the network share."""
+
+ON_NETWORK = ("receive_s", "wait_send_s", "send_s")
+"""What a hop sees of the network share. They lie within it, and those of two neighbours overlap."""
+
+
+@dataclass(frozen=True)
+class HopMeans:
+    """One stage in one trial.
+
+    Attributes:
+        means: Mean seconds a request, by the names in `IN_HOP` and `ON_NETWORK`.
+        busy: Requests x the stage's own median compute time, alone / elapsed.
+        occupied: Wall-clock share of the compute thread; it counts preemption as work.
+    """
+
+    device: str
+    start: int
+    stop: int
+    means: Mapping[str, float]
+    busy: float
+    occupied: float
+
+
+@dataclass(frozen=True)
+class TrialMeasures:
+    """The figures of one finished trial, in seconds and samples a second.
+
+    Attributes:
+        latency: By quantile name; None where the trial has too few requests for it.
+        network_s: Mean network share of a request: its total less the hops' own parts.
+        payload_bytes: What one request puts on all links between devices, results included.
+        first_payload_bytes: What it puts on the first link between devices; 0 without one.
+    """
+
+    number: int
+    requests: int
+    latency: Mapping[str, float | None]
+    latency_mean_s: float
+    throughput_per_s: float
+    network_s: float
+    hops: tuple[HopMeans, ...]
+    payload_bytes: int
+    first_payload_bytes: int
+    worst_error: float
+    checked: int
+    environment: int
+
+
+def measure(trial: Trial, batch: int) -> TrialMeasures:
+    """The figures of `trial`, whose requests carried `batch` samples each.
+
+    Raises:
+        ResultsError: The trial has no requests, or a hop lacks some of them.
+    """
+    requests = len(trial.endpoint)
+    if requests == 0 or trial.elapsed_s <= 0:
+        raise ResultsError(f"trial {trial.number} of cell {trial.cell} has no requests; run it again")
+    latency = np.asarray(trial.endpoint["latency_s"], dtype=np.float64)
+    hops = tuple(
+        _hop(trial, index, _of_requests(trial, records)) for index, records in enumerate(trial.records)
+    )
+    in_hops = sum(hop.means[name] for hop in hops for name in IN_HOP)
+    mean = float(latency.mean())
+    between = [k.payload_bytes for k in trial.links if k.sender != k.receiver]
+    return TrialMeasures(
+        number=trial.number,
+        requests=requests,
+        latency={name: quantile(latency, q) for name, q in QUANTILES.items()},
+        latency_mean_s=mean,
+        throughput_per_s=requests * batch / trial.elapsed_s,
+        network_s=mean - in_hops,
+        hops=hops,
+        payload_bytes=sum(between),
+        first_payload_bytes=next(iter(between), 0),
+        worst_error=trial.worst_error,
+        checked=trial.checked,
+        environment=trial.environment,
+    )
+
+
+def _of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
+    """The rows of a hop that belong to the endpoint's requests; each request has exactly one."""
+    wanted = np.sort(trial.endpoint["request"])
+    rows = records[np.isin(records["request"], wanted)]
+    if not np.array_equal(np.sort(rows["request"]), wanted):
+        raise ResultsError(
+            f"trial {trial.number} of cell {trial.cell}: a hop has records of {len(rows)} requests, "
+            f"the endpoint of {len(wanted)}; the results file is not whole"
+        )
+    return rows
+
+
+def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:
+    hop = trial.hops[index]
+    return HopMeans(
+        device=hop.device,
+        start=hop.start,
+        stop=hop.stop,
+        means={name: float(rows[name].mean()) for name in (*IN_HOP, *ON_NETWORK)},
+        busy=len(rows) * hop.solo_compute_s / trial.elapsed_s,
+        occupied=float(rows["compute_s"].sum()) / trial.elapsed_s,
+    )

@@ -1,0 +1,144 @@
+"""What a reader must know before believing a report: missing, void, drifting, disagreeing, untrained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.report.words import listed
+from analysis.results import Sweep
+from controller.store import Accuracy, Drift
+
+__all__ = ["DRIFT_LIMIT", "Concern", "Drifted", "concerns", "disagreements", "drifts", "missing_cells"]
+
+DRIFT_LIMIT = 0.05
+
+
+@dataclass(frozen=True)
+class Concern:
+    """One line of the list; `grave` ones put figures in doubt, `note` ones only limit them."""
+
+    weight: Literal["grave", "note"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """A repeat of a profile's reference cell, and its change against the profile's first."""
+
+    drift: Drift
+    change: float
+
+    @property
+    def flagged(self) -> bool:
+        """Whether it is above the limit."""
+        return abs(self.change) > DRIFT_LIMIT
+
+
+def drifts(sweep: Sweep) -> list[Drifted]:
+    """Every repeat, against the first of its profile."""
+    first: dict[str, float] = {}
+    found = []
+    for d in sweep.drifts:
+        reference = first.setdefault(d.profile, d.latency_s)
+        found.append(Drifted(d, d.latency_s / reference - 1))
+    return found
+
+
+def disagreements(sweep: Sweep) -> list[Accuracy]:
+    """Splits whose chain of shards is not as accurate as the whole graph."""
+    return [a for a in sweep.accuracies if a.whole != a.chain]
+
+
+def concerns(sweep: Sweep) -> list[Concern]:
+    """All of them, the grave ones first."""
+    found = [*_wrong(sweep), *_missing(sweep), *_limits(sweep)]
+    return sorted(found, key=lambda c: c.weight != "grave")
+
+
+def _wrong(sweep: Sweep) -> list[Concern]:
+    found = []
+    bad = disagreements(sweep)
+    if bad:
+        cuts = listed(",".join(map(str, a.cuts)) for a in bad[:6])
+        found.append(
+            Concern(
+                "grave",
+                f"The chain of shards does not have the accuracy of the whole graph at {len(bad)} "
+                f"split{'s' * (len(bad) > 1)} (cut {cuts}). Its figures are those of another network.",
+            )
+        )
+    flagged = [d for d in drifts(sweep) if d.flagged]
+    if flagged:
+        worst = max(flagged, key=lambda d: abs(d.change))
+        names = listed(dict.fromkeys(d.drift.profile for d in flagged))
+        found.append(
+            Concern(
+                "grave",
+                f"The reference cell drifted by up to {worst.change:+.1%} under {names} (limit "
+                f"{DRIFT_LIMIT:.0%}): differences of that size between cells may be drift.",
+            )
+        )
+    return found
+
+
+def _missing(sweep: Sweep) -> list[Concern]:
+    found = []
+    if sweep.finished < sweep.wanted:
+        empty = sum(not c.trials for c in sweep.cells)
+        found.append(
+            Concern(
+                "grave",
+                f"The sweep is incomplete: {sweep.finished} of {sweep.wanted} trials finished; {empty} of "
+                f"{len(sweep.cells)} cells have none. What is missing is listed below; a split that was not "
+                "measured cannot win. The same sweep command takes it up again.",
+            )
+        )
+    if sweep.voids:
+        devices = dict.fromkeys(v.device for v in sweep.voids if v.device)
+        blamed = f" (devices named: {listed(devices)})" if devices else ""
+        found.append(
+            Concern("note", f"{_count(len(sweep.voids), 'trial')} void{blamed}; void trials are not counted.")
+        )
+    return found
+
+
+def _limits(sweep: Sweep) -> list[Concern]:
+    found = []
+    for bundle, manifest in sweep.manifests.items():
+        title = sweep.title(bundle)
+        if manifest.get("trained") is False:
+            found.append(
+                Concern("note", f"{title} is untrained: its timings are right, its predictions mean nothing.")
+            )
+        of_bundle = [a for a in sweep.accuracies if a.bundle == bundle]
+        if not any(a.whole is not None for a in of_bundle):
+            why = "its samples have no labels" if of_bundle else "it was not computed"
+            found.append(Concern("note", f"Accuracy of {title} is null: {why}."))
+    if sweep.trials_wanted == 1:
+        found.append(
+            Concern("note", "One trial a cell: all intervals are null, and no difference can be told from noise.")
+        )
+    elif any(len(c.trials) == 1 for c in sweep.cells):
+        found.append(Concern("note", "Some cells have one trial; their intervals are null."))
+    if any(c.trials and c.latency().value is None for c in sweep.cells):
+        found.append(
+            Concern("note", "Some trials have fewer than 11 requests: their p50 is null and they are on no front.")
+        )
+    if any(c.trials and c.latency("p90").value is None for c in sweep.cells):
+        found.append(
+            Concern("note", "p90 and above are null where a trial has too few requests (64 for p90, 130, 662).")
+        )
+    return found
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing} was" if number == 1 else f"{number} {thing}s were"
+
+
+def missing_cells(sweep: Sweep) -> Sequence[tuple[str, str, int, int, int]]:
+    """Profile, where, depth, finished and void trials of every cell that wants more trials."""
+    return [
+        (c.cell.profile, c.split.where, c.cell.depth, len(c.trials), c.voids)
+        for c in sweep.cells
+        if len(c.trials) < sweep.trials_wanted
+    ]

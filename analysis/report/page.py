@@ -1,0 +1,167 @@
+"""The report's page: what the template is filled with."""
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import vl_convert
+
+from analysis.answers import Answer
+from analysis.figures import LAYOUTS, VEGA_LITE, Breakdown, Figure, breakdowns, config
+from analysis.figures import selection as chosen
+from analysis.fronts import capability, in_order, operating
+from analysis.report import words
+from analysis.report.concerns import concerns, disagreements, drifts, missing_cells
+from analysis.report.measured_on import measured_on
+from analysis.results import Profile, Sweep
+from controller.store import Accuracy
+
+__all__ = ["render"]
+
+_MISSING_SHOWN = 40
+
+
+def render(sweep: Sweep, found: Sequence[Answer], figures: Mapping[str, Figure]) -> str:
+    """The whole page, self-contained: styles, data and the drawing code are in it."""
+    templates = files("analysis") / "templates"
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "ms": words.milliseconds,
+        "per_second": words.per_second,
+        "figure": words.figure,
+        "listed": words.listed,
+    }
+    return environment.get_template("report.html.j2").render(
+        style=(templates / "report.css").read_text(encoding="utf-8"),
+        script=(templates / "charts.js").read_text(encoding="utf-8"),
+        library=vl_convert.javascript_bundle(vl_version=VEGA_LITE),
+        charts=_charts(figures),
+        **_context(sweep, found),
+    )
+
+
+def _charts(figures: Mapping[str, Figure]) -> str:
+    """Every figure's specifications as JSON that can stand in a script element."""
+    specs = {
+        name: {layout.name: figure.draw(layout) | {"config": config(layout)} for layout in LAYOUTS}
+        for name, figure in figures.items()
+    }
+    return json.dumps(specs, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+
+
+def _context(sweep: Sweep, found: Sequence[Answer]) -> dict[str, Any]:
+    missing = missing_cells(sweep)
+    return {
+        "title": f"Where to cut {words.listed(sweep.title(b) for b in sweep.manifests)}",
+        "experiment": sweep.experiment,
+        "file": sweep.path.name,
+        "finished": sweep.finished,
+        "wanted": sweep.wanted,
+        "trials_wanted": sweep.trials_wanted,
+        "cells": len(sweep.cells),
+        "measured_on": measured_on(sweep),
+        "concerns": concerns(sweep),
+        "groups": [_group(sweep, bundle, profile, found) for bundle, profile in sweep.groups()],
+        "payloads": [
+            {"title": sweep.title(b), "figure": chosen.payload_name(sweep, b)} for b in sweep.manifests
+        ],
+        "accuracies": [_accuracy(sweep, bundle) for bundle in sweep.manifests],
+        "drifts": drifts(sweep),
+        "voids": [(v, sweep.split_of(v.cell).where) for v in sweep.voids],
+        "missing": missing[:_MISSING_SHOWN],
+        "missing_more": max(0, len(missing) - _MISSING_SHOWN),
+        "devices": [(d, words.flat(d.stamp)) for d in sweep.devices],
+        "environments": [(n, at, words.flat(stamp)) for n, at, stamp in sweep.environments],
+        "links": [(p, words.conditions(p.asked)) for p in sweep.profiles],
+        "manifests": [(sweep.title(b), b, m) for b, m in sweep.manifests.items()],
+    }
+
+
+def _group(sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer]) -> dict[str, Any]:
+    mine = [a for a in found if a.bundle == bundle and a.profile.name == profile.name]
+    points = {
+        "capability": capability(sweep, bundle, profile.name),
+        "operating": operating(sweep, bundle, profile.name),
+    }
+    fronts = [
+        {
+            "name": name,
+            "figure": chosen.front_name(sweep, bundle, profile.name, name),
+            "drawn": any(p.latency.value is not None for p in candidates),
+            "points": in_order(candidates),
+            "dominated": len(candidates) - len(in_order(candidates)),
+        }
+        for name, candidates in points.items()
+    ]
+    bars = breakdowns(sweep.of(bundle, profile.name))
+    return {
+        "anchor": chosen.stem(sweep.title(bundle), profile.name),
+        "title": profile.name,
+        "model": sweep.title(bundle),
+        "conditions": words.profile_words(profile),
+        "description": profile.asked.get("description", ""),
+        "answers": [(a, *words.answer_sentences(a)) for a in mine],
+        "verdict": _verdict(mine),
+        "kinds": list(dict.fromkeys(a.point.split.kind for a in mine)),
+        "fronts": fronts,
+        "parts": bars and chosen.parts_name(sweep, bundle, profile.name),
+        "breakdowns": [_breakdown_row(b) for b in bars],
+    }
+
+
+def _verdict(mine: Sequence[Answer]) -> str:
+    """The profile's answer in as few words as are true."""
+    if not mine:
+        return "No answer yet: no split has finished its depth-1 cell with 11 requests a trial."
+    by_split: dict[str, list[str]] = {}
+    for a in mine:
+        by_split.setdefault(a.point.split.sentence, []).append(a.objective)
+    if len(by_split) == 1:
+        return f"{next(iter(by_split))}, whatever you want most.".capitalize()
+    parts = [f"{sentence} for {words.listed(goals)}" for sentence, goals in by_split.items()]
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _breakdown_row(found: Breakdown) -> dict[str, Any]:
+    devices = dict.fromkeys(device for device, _ in found.parts)
+    return {
+        "where": found.result.split.where,
+        "kind": found.result.split.kind,
+        "total_ms": found.total_s * 1e3,
+        "network_ms": found.network_s * 1e3,
+        "network_share": found.network_s / found.total_s,
+        "hops": [
+            (d, {p: s * 1e3 for (device, p), s in found.parts.items() if device == d}) for d in devices
+        ],
+        "on_network_ms": {name: seconds * 1e3 for name, seconds in found.on_network.items()},
+    }
+
+
+def _accuracy(sweep: Sweep, bundle: str) -> dict[str, Any]:
+    """First, middle and last split, and every one that disagrees."""
+    rows = sorted((a for a in sweep.accuracies if a.bundle == bundle), key=lambda a: a.cuts)
+    shown: list[Accuracy] = []
+    if rows:
+        shown = [rows[0], rows[len(rows) // 2], rows[-1]]
+    wrong = [a for a in disagreements(sweep) if a.bundle == bundle]
+    listed = list(dict.fromkeys([*shown, *wrong]))
+    labels = {r.cell.cuts: r.split.where for r in sweep.cells if r.cell.bundle == bundle}
+    return {
+        "title": sweep.title(bundle),
+        "count": len(rows),
+        "samples": rows[0].samples if rows else 0,
+        "metric": str(sweep.manifests[bundle].get("metric") or "metric"),
+        "whole": rows[0].whole if rows else None,
+        "worst_error": max((a.worst_error for a in rows), default=None),
+        "wrong": len(wrong),
+        "rows": [(a, labels.get(a.cuts, ",".join(map(str, a.cuts))), a in wrong) for a in listed],
+    }

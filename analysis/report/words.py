@@ -1,0 +1,147 @@
+"""The report's sentences and how its figures are written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from analysis.answers import Answer, Gain
+from analysis.results import Profile
+from analysis.statistics import Estimate
+
+__all__ = ["answer_sentences", "conditions", "figure", "flat", "listed", "milliseconds", "per_second", "profile_words", "times"]
+
+_GOALS = {
+    "latency": "For the lowest latency",
+    "throughput": "For the highest throughput",
+    "knee": "For the most throughput per unit of latency (the knee)",
+}
+_UNITS = {"delay_ms": "ms one way", "jitter_ms": "ms jitter", "rate_mbit": "Mbit/s", "loss_percent": "% loss"}
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """`value` to so many significant digits, without an exponent where one can do without."""
+    if value is None:
+        return "null"
+    text = f"{value:.{digits}g}"
+    return f"{value:.0f}" if "e+" in text else text
+
+
+def _with_interval(estimate: Estimate, factor: float, unit: str) -> str:
+    if estimate.value is None:
+        return "null"
+    text = f"{figure(estimate.value * factor)} {unit}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} ({figure(estimate.low * factor)} to {figure(estimate.high * factor)})"
+
+
+def milliseconds(estimate: Estimate) -> str:
+    """`34.5 ms (34.2 to 34.6)`."""
+    return _with_interval(estimate, 1e3, "ms")
+
+
+def per_second(estimate: Estimate) -> str:
+    """`77.1 samples/s (76.9 to 77.3)`."""
+    return _with_interval(estimate, 1, "samples/s")
+
+
+def times(value: float) -> str:
+    """`1.52 times`."""
+    return f"{figure(value)} times"
+
+
+def listed(items: Iterable[str]) -> str:
+    """`a, b and c`."""
+    words = list(items)
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def conditions(asked: Mapping[str, Any]) -> str:
+    """A profile's conditions in words, whatever keys it has."""
+    parts = []
+    for key, value in asked.items():
+        if key == "description" or value in (None, "", {}):
+            continue
+        if isinstance(value, Mapping):
+            inner = conditions(value)
+            parts.append(f"{key}: {inner}" if inner else "")
+        elif key in _UNITS:
+            # Jitter and loss of zero are the ordinary case and say nothing.
+            if value or key in ("delay_ms", "rate_mbit"):
+                parts.append(f"{figure(value, 4)} {_UNITS[key]}")
+        else:
+            parts.append(f"{key} {value}")
+    return ", ".join(part for part in parts if part)
+
+
+def profile_words(profile: Profile) -> str:
+    """A profile's conditions and how they were imposed."""
+    links = {"emulated": "links emulated", "tc": "links shaped by tc", "none": "links as they are"}
+    return "; ".join(w for w in (conditions(profile.asked), links.get(profile.link, profile.link)) if w)
+
+
+def answer_sentences(answer: Answer) -> tuple[str, list[str]]:
+    """What to do with its figure, and then how it compares, one sentence each."""
+    point = answer.point
+    number = {
+        "latency": milliseconds(point.latency),
+        "throughput": per_second(point.throughput),
+        "knee": f"{milliseconds(point.latency)} and {per_second(point.throughput)}",
+    }[answer.objective]
+    lead = f"{_GOALS[answer.objective]}, {point.split.sentence}: {number}."
+    ends = [g for g in answer.gains if g.over != "baseline"]
+    alone = [g for g in answer.gains if g.over == "baseline"]
+    sentences = []
+    if ends:
+        sentences.append(f"That is {listed(_compared(g, answer) for g in ends)}.")
+    if alone:
+        sentences.append(f"One device alone: {listed(_compared(g, answer) for g in alone)}.")
+    if answer.ties:
+        sentences.append(_ties(answer))
+    if point.latency.trials == 1:
+        sentences.append("There was one trial, so nothing says how a repetition would come out.")
+    return lead, sentences
+
+
+def _ties(answer: Answer) -> str:
+    names = [p.split.where for p in answer.ties]
+    shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
+    return f"Within noise of it (a tie): {listed(shown)}."
+
+
+def _compared(gain: Gain, answer: Answer) -> str:
+    other = _other(gain, answer)
+    if gain.factor.value is None:
+        return f"not comparable with {other} (too few samples)"
+    if gain.tie:
+        return f"within noise of {other} (a tie)"
+    factor = gain.factor.value
+    if answer.objective == "throughput":
+        return f"{times(factor)} the throughput of {other}"
+    if factor >= 1:
+        return f"{times(factor)} as fast as {other}"
+    return f"{times(1 / factor)} as slow as {other}"
+
+
+def _other(gain: Gain, answer: Answer) -> str:
+    device = gain.name.removesuffix(" alone")
+    if gain.over == "stay":
+        return f"running all of it on {answer.point.cell.devices[0]}"
+    if gain.over == "offload":
+        return f"sending the {gain.name}"
+    if device == answer.point.cell.devices[0]:
+        return f"the whole model in a bare loop on {device}"
+    return f"the whole model in a bare loop on {device}, were the inputs born there"
+
+
+def flat(stamp: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested stamp as rows of key and value."""
+    rows: list[tuple[str, str]] = []
+    for key, value in stamp.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            rows += flat(value, f"{name}.")
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            rows.append((name, ", ".join(map(str, value))))
+        else:
+            rows.append((name, "null" if value is None else str(value)))
+    return rows

@@ -1,0 +1,75 @@
+"""Everything that a report consists of, written to a folder whole or not at all."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.answers import Answer, answers, as_json, one_line
+from analysis.errors import OutputError
+from analysis.figures import FORMATS, PAPER, export, figures_of
+from analysis.report.page import render
+from analysis.results import Sweep
+from analysis.tables import cells_table, pareto_table
+
+__all__ = ["Report", "write_report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written. `lines` is the answer of each profile for a terminal."""
+
+    page: Path
+    files: tuple[Path, ...]
+    answers: tuple[Answer, ...]
+    lines: tuple[str, ...]
+
+
+def write_report(sweep: Sweep, out: Path, formats: Sequence[str] = FORMATS) -> Report:
+    """Write `report.html`, `pareto.csv`, `cells.csv`, `answers.json` and `figures/` to `out`.
+
+    Made in a folder beside and moved in place when all is there, so that a failure leaves an older
+    report as it was.
+
+    Raises:
+        OutputError: `out` cannot be made or written.
+    """
+    found = answers(sweep)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".report-", dir=out))
+    except OSError as error:
+        raise OutputError(f"{out}: {error.strerror}; name a folder you may write to with --out") from error
+    try:
+        _write_all(sweep, found, draft, formats)
+        files = _move(draft, out)
+    except OSError as error:
+        raise OutputError(f"{out}: {error.strerror}; name another folder with --out") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    lines = [one_line(sweep, profile, bundle, found) for bundle, profile in sweep.groups()]
+    return Report(out / "report.html", tuple(files), tuple(found), tuple(lines))
+
+
+def _write_all(sweep: Sweep, found: Sequence[Answer], folder: Path, formats: Sequence[str]) -> None:
+    figures = figures_of(sweep)
+    (folder / "report.html").write_text(render(sweep, found, figures), encoding="utf-8")
+    pareto_table(sweep).to_csv(folder / "pareto.csv", index=False)
+    cells_table(sweep).to_csv(folder / "cells.csv", index=False)
+    (folder / "answers.json").write_text(json.dumps(as_json(sweep, found), indent=2) + "\n", encoding="utf-8")
+    if formats:
+        (folder / "figures").mkdir()
+        for figure in figures.values():
+            export(figure.draw(PAPER), folder / "figures" / figure.name, formats)
+
+
+def _move(draft: Path, out: Path) -> list[Path]:
+    moved = []
+    for source in sorted(p for p in draft.rglob("*") if p.is_file()):
+        target = out / source.relative_to(draft)
+        target.parent.mkdir(exist_ok=True)
+        source.replace(target)
+        moved.append(target)
+    return moved

@@ -1,0 +1,249 @@
+"""A results file -> what the fronts, tables, figures and the report are made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analysis.errors import ResultsError
+from analysis.measures import QUANTILES, TrialMeasures, measure
+from analysis.splits import Split, describe
+from analysis.statistics import Estimate, estimate, quantile
+from controller.store import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Results
+
+__all__ = ["Baseline", "CellResult", "Profile", "Sweep", "Void", "load"]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A network profile as it was asked for. `link` is how it was imposed: `emulated`, `tc`, `none`."""
+
+    name: str
+    link: str
+    asked: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Void:
+    """A trial that does not count, and why."""
+
+    cell: Cell
+    number: int
+    reason: str
+    device: str | None
+    at: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The whole model alone on one device: seconds a batch (p50) and samples a second, over trials."""
+
+    model: str
+    bundle: str
+    device: str
+    batch: int
+    threads: int
+    latency: Estimate
+    throughput: Estimate
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A wanted cell and what was measured of it, if anything."""
+
+    cell: Cell
+    split: Split
+    trials: tuple[TrialMeasures, ...]
+    voids: int
+    accuracy: Accuracy | None
+
+    def latency(self, name: str = "p50") -> Estimate:
+        """A quantile of latency, seconds, over trials."""
+        return estimate([t.latency[name] for t in self.trials])
+
+    @property
+    def latency_mean(self) -> Estimate:
+        return estimate([t.latency_mean_s for t in self.trials])
+
+    @property
+    def throughput(self) -> Estimate:
+        """Samples a second over trials."""
+        return estimate([t.throughput_per_s for t in self.trials])
+
+    @property
+    def network(self) -> Estimate:
+        """Mean network share of a request, seconds, over trials."""
+        return estimate([t.network_s for t in self.trials])
+
+    def busy(self) -> dict[str, Estimate]:
+        """Busy share of each computing device over trials."""
+        devices = [hop.device for hop in self.trials[0].hops] if self.trials else []
+        return {d: estimate([t.hops[i].busy for t in self.trials]) for i, d in enumerate(devices)}
+
+    def occupied(self) -> dict[str, Estimate]:
+        """Occupied share of each computing device over trials."""
+        devices = [hop.device for hop in self.trials[0].hops] if self.trials else []
+        return {d: estimate([t.hops[i].occupied for t in self.trials]) for i, d in enumerate(devices)}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Everything that a results file holds, measured."""
+
+    path: Path
+    experiment: Mapping[str, Any]
+    trials_wanted: int
+    environments: tuple[tuple[int, str, Mapping[str, Any]], ...]
+    devices: tuple[DeviceRow, ...]
+    manifests: Mapping[str, Mapping[str, Any]]
+    profiles: tuple[Profile, ...]
+    cells: tuple[CellResult, ...]
+    baselines: tuple[Baseline, ...]
+    accuracies: tuple[Accuracy, ...]
+    drifts: tuple[Drift, ...]
+    voids: tuple[Void, ...]
+
+    @property
+    def finished(self) -> int:
+        """Finished trials of all cells."""
+        return sum(len(c.trials) for c in self.cells)
+
+    @property
+    def wanted(self) -> int:
+        """Trials that the experiment asks for."""
+        return self.trials_wanted * len(self.cells)
+
+    def node_count(self, bundle: str) -> int:
+        """Nodes of a bundle's graph; a cut there means that all stays before it."""
+        return int(self.manifests[bundle]["node_count"])
+
+    def groups(self) -> list[tuple[str, Profile]]:
+        """Every (bundle, profile) that has a wanted cell, in the experiment's order of profiles."""
+        wanted = {(c.cell.bundle, c.cell.profile) for c in self.cells}
+        return [(b, p) for b in self.manifests for p in self.profiles if (b, p.name) in wanted]
+
+    def of(self, bundle: str, profile: str) -> list[CellResult]:
+        """The cells of one bundle under one profile."""
+        return [c for c in self.cells if c.cell.bundle == bundle and c.cell.profile == profile]
+
+    def split_of(self, cell: Cell) -> Split:
+        """What a cell's split does, in words."""
+        return next(c.split for c in self.cells if c.cell.id == cell.id)
+
+    def input_bytes(self, bundle: str) -> int | None:
+        """Bytes of one sample's raw input, as an offloading cell sent them; None where none was run."""
+        for result in self.cells:
+            if result.cell.bundle == bundle and result.cell.cuts[0] == 0 and result.trials:
+                return result.trials[0].first_payload_bytes // result.cell.batch
+        return None
+
+    def title(self, bundle: str) -> str:
+        """The model's name, with more where the sweep has several bundles of it."""
+        model = str(self.manifests[bundle].get("model", bundle[:8]))
+        same = [b for b, m in self.manifests.items() if m.get("model") == model]
+        return model if len(same) == 1 else f"{model} ({bundle[:8]})"
+
+
+def load(path: Path) -> Sweep:
+    """Read and measure the results file at `path`; a sweep may still be writing to it.
+
+    Raises:
+        StoreError: There is no such file, or it is not a results file.
+        ResultsError: No trial has finished yet, or the file is not whole.
+    """
+    with Results.open(path) as store:
+        experiment = store.experiment()
+        cells = {cell.id: cell for cell in store.cells()}
+        measured: dict[str, list[TrialMeasures]] = {identity: [] for identity in cells}
+        for trial in store.trials():
+            measured[trial.cell].append(measure(trial, cells[trial.cell].batch))
+        if not any(measured.values()):
+            raise ResultsError(
+                f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep, then report"
+            )
+        manifests = store.bundles()
+        accuracies = tuple(store.accuracies())
+        voids = tuple(Void(cells[c], n, reason, device, at) for c, n, reason, device, at in store.voids())
+        return Sweep(
+            path=path,
+            experiment=experiment,
+            trials_wanted=_trials_wanted(experiment["text"], measured),
+            environments=tuple(store.environments()),
+            devices=tuple(store.devices()),
+            manifests=manifests,
+            profiles=tuple(Profile(*row) for row in store.profiles()),
+            cells=_cell_results(cells, measured, manifests, accuracies, voids),
+            baselines=_baselines(store.baselines()),
+            accuracies=accuracies,
+            drifts=tuple(store.drifts()),
+            voids=voids,
+        )
+
+
+def _trials_wanted(text: str, measured: Mapping[str, list[TrialMeasures]]) -> int:
+    """What the experiment's `trials` says; without it, as many as the cell that has most."""
+    most = max(len(trials) for trials in measured.values())
+    try:
+        asked = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return most
+    number = asked.get("trials") if isinstance(asked, dict) else None
+    return max(number, most) if isinstance(number, int) else most
+
+
+def _cell_results(
+    cells: Mapping[str, Cell],
+    measured: Mapping[str, list[TrialMeasures]],
+    manifests: Mapping[str, Mapping[str, Any]],
+    accuracies: tuple[Accuracy, ...],
+    voids: tuple[Void, ...],
+) -> tuple[CellResult, ...]:
+    by_split = {(a.bundle, a.cuts): a for a in accuracies}
+    labels = _labels(cells, manifests)
+    results = []
+    for identity, cell in cells.items():
+        trials = tuple(sorted(measured[identity], key=lambda t: t.number))
+        split = describe(
+            cell.cuts, labels[identity], cell.devices, int(manifests[cell.bundle]["node_count"])
+        )
+        failed = sum(v.cell.id == identity for v in voids)
+        results.append(
+            CellResult(cell, split, trials, failed, by_split.get((cell.bundle, cell.cuts)))
+        )
+    return tuple(results)
+
+
+def _labels(cells: Mapping[str, Cell], manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Each cell's label, with its cuts behind it where another split of the bundle has the same."""
+    for cell in cells.values():
+        if "node_count" not in manifests.get(cell.bundle, {}):
+            raise ResultsError(f"bundle {cell.bundle[:12]} has no manifest with a node_count in the results file")
+    splits: dict[tuple[str, str], set[tuple[int, ...]]] = {}
+    for cell in cells.values():
+        splits.setdefault((cell.bundle, cell.label), set()).add(cell.cuts)
+    return {
+        identity: cell.label
+        if len(splits[cell.bundle, cell.label]) == 1
+        else f"{cell.label} @{','.join(map(str, cell.cuts))}"
+        for identity, cell in cells.items()
+    }
+
+
+def _baselines(rows: list[BaselineTrial]) -> tuple[Baseline, ...]:
+    groups: dict[tuple[str, str, str, int, int], list[BaselineTrial]] = {}
+    for row in rows:
+        groups.setdefault((row.model, row.bundle, row.device, row.batch, row.threads), []).append(row)
+    return tuple(
+        Baseline(
+            *key,
+            latency=estimate([_median(t) for t in trials]),
+            throughput=estimate([len(t.compute_s) * t.batch / sum(t.compute_s) for t in trials]),
+        )
+        for key, trials in groups.items()
+    )
+
+
+def _median(trial: BaselineTrial) -> float | None:
+    return quantile(trial.compute_s, QUANTILES["p50"])

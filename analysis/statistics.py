@@ -1,0 +1,107 @@
+"""Figures from few samples, and what can honestly be said about them.
+
+Two levels, never mixed: requests within a trial give the trial's quantiles; trials give a figure's
+interval. Requests of one trial share whatever disturbed that trial, so they say nothing about how a
+repetition would come out; trials do.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["BOOTSTRAP_TRIALS", "NOTHING", "Estimate", "estimate", "quantile", "ratio", "samples_needed"]
+
+BOOTSTRAP_TRIALS = 6
+"""From this many trials on the interval is a bootstrap's. With fewer, the bootstrap of a median can
+return nothing but the trials themselves, and the range says the same without the name."""
+
+_RESAMPLES = 2000
+_CONFIDENCE = 0.99
+_INTERVAL = 0.95
+
+
+def samples_needed(q: float) -> int:
+    """Samples that a quantile wants: 11 for 0.5, 64 for 0.9, 130 for 0.95, 662 for 0.99.
+
+    The smallest n with 1 - q^n - n (1 - q) q^(n-1) >= 0.99: with 99 % confidence at least a share q
+    of what could have been drawn lies within the drawn samples (Wilks, "Determination of sample
+    sizes for setting tolerance limits", Annals of Mathematical Statistics 12, 1941).
+    """
+    if not 0 < q < 1:
+        raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
+    n = 2
+    while 1 - q**n - n * (1 - q) * q ** (n - 1) < _CONFIDENCE:
+        n += 1
+    return n
+
+
+def quantile(samples: ArrayLike, q: float) -> float | None:
+    """The q-quantile of `samples`, or None where they are too few for it."""
+    values = np.asarray(samples, dtype=np.float64)
+    if len(values) < samples_needed(q):
+        return None
+    return float(np.quantile(values, q))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure over trials: their median, with an interval where there is more than one.
+
+    Attributes:
+        kind: `range` (lowest and highest trial), `bootstrap95`, or None without an interval.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    trials: int
+    kind: str | None
+
+    def overlaps(self, other: "Estimate") -> bool | None:
+        """Whether the two intervals share a value; None where one of them has none."""
+        if self.low is None or self.high is None or other.low is None or other.high is None:
+            return None
+        return self.low <= other.high and other.low <= self.high
+
+
+NOTHING = Estimate(None, None, None, 0, None)
+
+
+def estimate(trials: Sequence[float | None]) -> Estimate:
+    """The median over trials and its interval.
+
+    Two to five trials: their range, which for three covers the true median with 75 % (1 - 2 / 2^n).
+    Six or more: percentile bootstrap of the median, 95 %, with a fixed seed (Efron, "Bootstrap methods:
+    another look at the jackknife", Annals of Statistics 7, 1979). One: no interval. A trial that could
+    not give the figure (None) leaves the whole without it, rather than a median over fewer.
+    """
+    values = [v for v in trials if v is not None]
+    if not values or len(values) < len(trials):
+        return Estimate(None, None, None, len(trials), None)
+    array = np.asarray(values, dtype=np.float64)
+    middle = float(np.median(array))
+    if len(values) == 1:
+        return Estimate(middle, None, None, 1, None)
+    if len(values) < BOOTSTRAP_TRIALS:
+        return Estimate(middle, float(array.min()), float(array.max()), len(values), "range")
+    drawn = np.random.default_rng(0).choice(array, size=(_RESAMPLES, len(array)))
+    tail = (1 - _INTERVAL) / 2
+    low, high = np.quantile(np.median(drawn, axis=1), [tail, 1 - tail])
+    return Estimate(middle, float(low), float(high), len(values), "bootstrap95")
+
+
+def ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
+    """One figure over another, with the widest interval that theirs allow."""
+    if numerator.value is None or not denominator.value:
+        return NOTHING
+    trials = min(numerator.trials, denominator.trials)
+    value = numerator.value / denominator.value
+    bounds = (numerator.low, numerator.high, denominator.low, denominator.high)
+    low_n, high_n, low_d, high_d = (math.nan if b is None else b for b in bounds)
+    low, high = low_n / high_d, high_n / low_d
+    if math.isnan(low) or math.isnan(high):
+        return Estimate(value, None, None, trials, None)
+    return Estimate(value, low, high, trials, numerator.kind)

@@ -1,0 +1,142 @@
+"""The tables that others compute with: `cells.csv` and `pareto.csv`. Columns: docs/reports.md."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis.fronts import Point, capability, in_order, operating
+from analysis.measures import QUANTILES
+from analysis.results import CellResult, Sweep
+from analysis.statistics import Estimate
+from controller.store import Cell
+
+__all__ = ["CELL_COLUMNS", "PARETO_COLUMNS", "cells_table", "pareto_table"]
+
+_DIMENSIONS = (
+    ["model", "bundle", "precision", "profile", "link", "kind", "where", "label", "cuts", "devices"]
+    + ["device_kinds", "slowdowns", "source", "depth", "batch", "codec", "backend"]
+)
+
+
+def _with_bounds(*names: str) -> list[str]:
+    return [column for name in names for column in (name, f"{name}_low", f"{name}_high")]
+
+
+PARETO_COLUMNS = [
+    "front",
+    "rank",
+    *_DIMENSIONS,
+    "latency_depth",
+    *_with_bounds("latency_p50_s", "throughput_per_s"),
+    *("interval", "trials", "accuracy", "accuracy_whole", "payload_bytes", "cell", "latency_cell"),
+]
+CELL_COLUMNS = [
+    "cell",
+    *_DIMENSIONS,
+    *("trials", "trials_wanted", "voids", "requests"),
+    *_with_bounds(*(f"latency_{name}_s" for name in QUANTILES), "latency_mean_s", "throughput_per_s", "network_s"),
+    *("interval", "busy", "occupied", "payload_bytes", "worst_error", "accuracy", "accuracy_whole"),
+    *("on_capability_front", "on_operating_front"),
+]
+
+
+def cells_table(sweep: Sweep) -> pd.DataFrame:
+    """A row for every wanted cell, finished or not; figures of unfinished ones are empty."""
+    on = {"capability": set[str](), "operating": set[str]()}
+    for bundle, profile in sweep.groups():
+        for p in (*capability(sweep, bundle, profile.name), *operating(sweep, bundle, profile.name)):
+            if p.on_front:
+                on[p.front] |= {p.cell.id, p.latency_cell.id}
+    rows = [
+        _dimensions(sweep, r)
+        | _measured(r)
+        | {"trials_wanted": sweep.trials_wanted}
+        | {f"on_{front}_front": r.cell.id in cells for front, cells in on.items()}
+        for r in sweep.cells
+    ]
+    return pd.DataFrame(rows, columns=CELL_COLUMNS)
+
+
+def pareto_table(sweep: Sweep) -> pd.DataFrame:
+    """A row for every point of every front, by ascending latency; dominated points are not in it."""
+    rows = []
+    for bundle, profile in sweep.groups():
+        for points in (capability(sweep, bundle, profile.name), operating(sweep, bundle, profile.name)):
+            rows += [_pareto_row(sweep, p, rank) for rank, p in enumerate(in_order(points), start=1)]
+    return pd.DataFrame(rows, columns=PARETO_COLUMNS)
+
+
+def _pareto_row(sweep: Sweep, point: Point, rank: int) -> dict[str, Any]:
+    result = next(r for r in sweep.cells if r.cell.id == point.cell.id)
+    return {
+        "front": point.front,
+        "rank": rank,
+        **_dimensions(sweep, result),
+        "latency_depth": point.latency_cell.depth,
+        **_bounds("latency_p50_s", point.latency),
+        **_bounds("throughput_per_s", point.throughput),
+        "interval": point.throughput.kind,
+        "trials": min(point.latency.trials, point.throughput.trials),
+        **_accuracy(result),
+        "payload_bytes": result.trials[0].payload_bytes,
+        "latency_cell": point.latency_cell.id,
+    }
+
+
+def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
+    cell: Cell = result.cell
+    known = {d.name: d for d in sweep.devices}
+    devices = [known.get(name) for name in cell.devices]
+    return {
+        "cell": cell.id,
+        "model": cell.model,
+        "bundle": cell.bundle,
+        "precision": cell.precision,
+        "profile": cell.profile,
+        "link": cell.link,
+        "kind": result.split.kind,
+        "where": result.split.where,
+        "label": cell.label,
+        "cuts": ";".join(map(str, cell.cuts)),
+        "devices": ";".join(cell.devices),
+        "device_kinds": ";".join(d.kind if d else "" for d in devices),
+        "slowdowns": ";".join(f"{d.slowdown:g}" if d else "" for d in devices),
+        "source": cell.source,
+        "depth": cell.depth,
+        "batch": cell.batch,
+        "codec": cell.codec,
+        "backend": cell.backend,
+    }
+
+
+def _measured(result: CellResult) -> dict[str, Any]:
+    figures: dict[str, Any] = {"trials": len(result.trials), "voids": result.voids, **_accuracy(result)}
+    if not result.trials:
+        return figures
+    for name in QUANTILES:
+        figures |= _bounds(f"latency_{name}_s", result.latency(name))
+    figures |= _bounds("latency_mean_s", result.latency_mean)
+    figures |= _bounds("throughput_per_s", result.throughput)
+    figures |= _bounds("network_s", result.network)
+    return figures | {
+        "requests": sum(t.requests for t in result.trials),
+        "interval": result.throughput.kind,
+        "busy": _shares(result.busy()),
+        "occupied": _shares(result.occupied()),
+        "payload_bytes": result.trials[0].payload_bytes,
+        "worst_error": max(t.worst_error for t in result.trials),
+    }
+
+
+def _accuracy(result: CellResult) -> dict[str, Any]:
+    known = result.accuracy
+    return {"accuracy": known.chain if known else None, "accuracy_whole": known.whole if known else None}
+
+
+def _bounds(name: str, figure: Estimate) -> dict[str, float | None]:
+    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+
+
+def _shares(shares: Mapping[str, Estimate]) -> str:
+    return ";".join(f"{device}={share.value:.4f}" for device, share in shares.items())

@@ -1,0 +1,197 @@
+"""Results files with the physics of two unequal devices, written through the real store.
+
+`pi` (ten times slower) and `server` run a network of 60 nodes whose activations shrink towards the
+end. Under `lan` the best is to offload, under `wifi` to cut, under `wan` to stay.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from controller.store import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Hop, Link, Store, Trial
+
+ENDPOINT = np.dtype([("request", "i8"), ("scheduled_at_s", "f8"), ("finished_at_s", "f8"), ("latency_s", "f8")])
+HOP = np.dtype(
+    [("request", "i8"), ("received_at_s", "f8"), ("compute_at_s", "f8"), ("receive_s", "f8")]
+    + [(n, "f8") for n in ("wait_compute_s", "decode_s", "compute_s", "encode_s", "wait_send_s", "send_s")]
+)
+AT = "2026-03-01T10:00:00+00:00"
+NODES = 60
+BUNDLE = "ab" * 32
+INPUT_BYTES = 3 * 64 * 64 * 4
+OUTPUT_BYTES = 40
+
+
+@dataclass
+class Physics:
+    """What is true of the world that a sweep then measures; seconds, bytes, Mbit/s."""
+
+    whole_s: tuple[float, float] = (0.040, 0.004)
+    profiles: dict[str, tuple[float, float]] = field(
+        default_factory=lambda: {"lan": (1000.0, 0.0002), "wifi": (20.0, 0.005), "wan": (2.0, 0.040)}
+    )
+    noise: float = 0.01
+    handover_s: float = 2e-5
+
+    def crossing_bytes(self, cut: int) -> int:
+        if cut == 0:
+            return INPUT_BYTES
+        if cut == NODES:
+            return OUTPUT_BYTES
+        return int(16 * 32 * 32 * 4 * (1 - cut / NODES) ** 1.6 * (1.6 if cut % 4 == 2 else 0.7)) + 160
+
+
+def manifest(*, trained: bool = True) -> dict[str, Any]:
+    physics = Physics()
+    points = [
+        {
+            "index": i,
+            "clean": i % 2 == 0,
+            "block": i % 6 == 0,
+            "module": f"features.{i // 6}" + ("" if i % 6 == 0 else f".conv.{i % 6}"),
+            "tensors": [{"name": f"t{i}", "dtype": "float32", "shape": ["batch", physics.crossing_bytes(i) // 4]}],
+            "bytes_per_sample": physics.crossing_bytes(i),
+            "params_before_share": (i / NODES) ** 2,
+            "macs_before_share": i / NODES,
+        }
+        for i in range(1, NODES)
+    ]
+    return {
+        "model": "mobilenet_v2",
+        "precision": "fp32",
+        "node_count": NODES,
+        "trained": trained,
+        "dataset": "digits" if trained else "random",
+        "parameters": 2_236_682,
+        "multiply_adds": 25_600_000,
+        "cut_points": points,
+    }
+
+
+def run_trial(cell: Cell, number: int, requests: int, physics: Physics, rng: np.random.Generator) -> Trial:
+    """A closed loop of two stages: latency from the slowest stage once the depth fills it."""
+    rate_mbit, delay_s = physics.profiles[cell.profile]
+    cut = cell.cuts[0]
+    shares = ((0, cut), (cut, NODES))
+    slow = 1 + physics.noise * rng.standard_normal()
+    stages = [
+        (d, a, b, physics.whole_s[i] * (b - a) / NODES * slow)
+        for i, (d, (a, b)) in enumerate(zip(cell.devices, shares, strict=True))
+        if b > a
+    ]
+    there_s, back_s = (physics.crossing_bytes(c) * 8 / (rate_mbit * 1e6) for c in (cut, NODES))
+    crosses = cut < NODES
+    network_s = (there_s + back_s + 2 * delay_s) if crosses else physics.handover_s
+    slowest_s = max([s for *_, s in stages] + ([there_s] if crosses else []))
+    compute = [s * (1 + physics.noise * np.abs(rng.standard_normal(requests))) for *_, s in stages]
+    alone_s = sum(s for *_, s in stages) + network_s
+    wait_s = max(0.0, cell.depth * slowest_s - alone_s)
+    at = np.arange(requests)
+    hops = []
+    for i, c in enumerate(compute):
+        rows = np.zeros(requests, HOP)
+        rows["request"], rows["compute_s"] = at, c
+        rows["wait_compute_s"] = physics.handover_s + (wait_s if i == 0 else 0.0)
+        rows["receive_s"] = there_s if i == 1 else 0.0
+        rows["send_s"] = there_s if i == 0 and crosses else back_s
+        rows["wait_send_s"] = physics.handover_s
+        hops.append(rows)
+    network = network_s * (1 + physics.noise * np.abs(rng.standard_normal(requests)))
+    endpoint = np.zeros(requests, ENDPOINT)
+    endpoint["request"] = at
+    endpoint["latency_s"] = network + sum(h["compute_s"] + h["wait_compute_s"] for h in hops)
+    elapsed_s = float(endpoint["latency_s"].sum() / cell.depth)
+    links = (
+        Link(cell.devices[0], cell.devices[1], physics.crossing_bytes(cut)),
+        Link(cell.devices[1], cell.devices[0], OUTPUT_BYTES),
+    )
+    return Trial(
+        cell=cell.id,
+        number=number,
+        started_at=AT,
+        elapsed_s=elapsed_s,
+        checked=requests,
+        worst_error=2e-7,
+        hops=tuple(Hop(d, a, b, 1, 0.01, s) for d, a, b, s in stages),
+        links=links if crosses else (Link("pi", "pi", OUTPUT_BYTES),),
+        endpoint=endpoint,
+        records=tuple(hops),
+        environment=1,
+    )
+
+
+def write_sweep(
+    path: Path,
+    *,
+    physics: Physics | None = None,
+    trials: int = 3,
+    cuts: Sequence[int] = (0, *range(2, NODES, 2), NODES),
+    depths: Sequence[int] = (1, 4),
+    requests: Sequence[int] = (11, 24),
+    skip: Sequence[int] = (),
+    voids: Sequence[int] = (),
+    trained: bool = True,
+    link: str = "emulated",
+    kind: str = "local",
+    slowdown: float = 10.0,
+    disagree_at: int | None = None,
+    drift: float = 0.01,
+) -> Path:
+    """Write a sweep to `path`. `skip` and `voids` are cuts whose cells are unfinished or fail once."""
+    physics = physics or Physics()
+    rng = np.random.default_rng(7)
+    text = f"name: demo\nseed: 7\ntrials: {trials}\n"
+    with Store.create(path, name="demo", text=text, seed=7, created_at=AT) as store:
+        stamp = {"python": "3.11.2", "onnxruntime": "1.31.1", "kernel": "6.1.0-25-amd64", "governor": None}
+        devices = [
+            DeviceRow("pi", kind, slowdown, {**stamp, "device": "emulated" if slowdown != 1 else "native"}),
+            DeviceRow("server", kind, 1.0, {**stamp, "device": "native"}),
+        ]
+        environment = store.add_environment(AT, {**stamp, "edgecut": "0.1.0"}, devices)
+        store.add_bundle(BUNDLE, "mobilenet_v2", _json(manifest(trained=trained)))
+        for position, (name, (rate_mbit, delay_s)) in enumerate(physics.profiles.items()):
+            asked = {"description": f"{name} as asked", "delay_ms": delay_s * 1e3, "rate_mbit": rate_mbit}
+            store.add_profile(name, position, link, asked)
+        cells = [
+            Cell("mobilenet_v2", BUNDLE, (c,), _label(c), ("pi", "server"), d, 1, p, link)
+            for p in physics.profiles
+            for c in cuts
+            if p == next(iter(physics.profiles)) or c % 6 == 0
+            for d in depths
+        ]
+        store.add_cells(cells)
+        for cell in cells:
+            for number in range(trials):
+                if cell.cuts[0] in voids and number == 0:
+                    store.add_void(cell.id, number, environment, AT, "server: connection lost", "server")
+                if cell.cuts[0] not in skip:
+                    count = requests[depths.index(cell.depth)]
+                    store.add_trial(run_trial(cell, number, count, physics, rng))
+        for i, name in enumerate(("pi", "server")):
+            for number in range(trials):
+                runs = physics.whole_s[i] * (1 + physics.noise * np.abs(rng.standard_normal(20)))
+                row = BaselineTrial("mobilenet_v2", BUNDLE, name, 1, number, 1, AT, tuple(map(float, runs)))
+                store.add_baseline(row, environment)
+        whole = 0.953 if trained else None
+        for c in cuts:
+            chain = 0.5 if c == disagree_at else whole
+            store.add_accuracy(Accuracy(BUNDLE, (c,), 128, whole, chain, 3e-7))
+        for name in physics.profiles:
+            for done, factor in ((0, 1.0), (20, 1 + drift / 2), (40, 1 + drift)):
+                store.add_drift(Drift(name, AT, done, 0.04 * factor), environment)
+    return path
+
+
+def _label(cut: int) -> str:
+    if cut in (0, NODES):
+        return "input" if cut == 0 else "output"
+    return str(manifest()["cut_points"][cut - 1]["module"])
+
+
+def _json(value: Any) -> str:
+    import json
+
+    return json.dumps(value)
