@@ -8,6 +8,7 @@ this plugin shows the lines as they come.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,20 +59,18 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class is n
         self._show_new_lines()
 
     def _follow(self) -> None:
-        while not self._ended.wait(_POLL_S):
-            self._show_new_lines()
+        with suppress(OSError):  # standard output may be closed: not a reason to stop a sweep
+            while not self._ended.wait(_POLL_S):
+                self._show_new_lines()
 
     def _show_new_lines(self) -> None:
         """Whole lines only: the rest of one that is being written is shown with its end."""
-        if self._path is None:
+        if self._path is None or not self._path.exists():
             return
         with self._lock:
-            try:
-                with self._path.open("rb") as file:
-                    file.seek(self._offset)
-                    new = file.read()
-            except OSError:
-                return
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                new = file.read()
             whole = new[: new.rfind(b"\n") + 1]
             self._offset += len(whole)
             for line in whole.decode(errors="replace").splitlines():
