@@ -1,36 +1,35 @@
-"""Where the time of a trial went, as a table for the terminal."""
+"""Where the time of a trial went."""
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
+from rich.console import Console
 
+from controller.screen import plain_table
 from controller.store import Trial
 
-__all__ = ["breakdown_table"]
+__all__ = ["print_breakdown"]
 
-_INSIDE_COMPUTER = ("wait_compute_s", "decode_s", "compute_s", "encode_s")
+_COMPUTER = {"wait": "wait_compute_s", "decode": "decode_s", "compute": "compute_s", "encode": "encode_s"}
 
 
-def breakdown_table(trial: Trial) -> Table:
-    """A row a hop with the median milliseconds of each part, and a row for the network.
+def print_breakdown(trial: Trial, console: Console) -> None:
+    """Print a row a hop with the median milliseconds of each part, then what the network took.
 
-    The network's share of a request is its latency less what its hops account for; `receive`, `wait`
-    and `send` of the hops lie inside that share and are shown, not added.
+    The network's share of a request is its latency less what its hops compute and make it wait for;
+    `receive`, `queue` (waiting to be sent) and `send` lie inside that share and are not added to it.
     """
-    table = Table(title="median milliseconds of a request")
-    for column in ("", "wait", "decode", "compute", "encode", "| receive", "wait to send", "send"):
-        table.add_column(column, justify="left" if not column else "right")
+    table = plain_table("median ms of a request", *_COMPUTER, "receive", "queue", "send")
     accounted: NDArray[np.float64] = np.zeros(len(trial.endpoint))
     for hop, unsorted in zip(trial.hops, trial.records, strict=True):
         rows = np.sort(unsorted, order="request")
-        accounted += np.sum([rows[name] for name in _INSIDE_COMPUTER], axis=0)
-        names = (*_INSIDE_COMPUTER, "receive_s", "wait_send_s", "send_s")
-        table.add_row(f"{hop.device} [{hop.start}, {hop.stop})", *(_ms(rows[name]) for name in names))
-    endpoint = np.sort(trial.endpoint, order="request")
-    table.add_section()
-    table.add_row("network", *[""] * 4, _ms(endpoint["latency_s"] - accounted), "", "")
-    table.add_row("whole request", *[""] * 4, _ms(endpoint["latency_s"]), "", "")
-    return table
+        accounted += np.sum([rows[name] for name in _COMPUTER.values()], axis=0)
+        names = (*_COMPUTER.values(), "receive_s", "wait_send_s", "send_s")
+        table.add_row(
+            f"{hop.device}, nodes {hop.start} to {hop.stop - 1}", *(_ms(rows[name]) for name in names)
+        )
+    console.print(table)
+    whole_s = np.sort(trial.endpoint, order="request")["latency_s"]
+    console.print(f"network {_ms(whole_s - accounted)} ms of {_ms(whole_s)} ms")
 
 
 def _ms(seconds: NDArray[np.float64]) -> str:

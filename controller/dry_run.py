@@ -5,15 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from controller.agenda import Agenda
 from controller.device import query
 from controller.errors import DeviceError
 from controller.estimate import Estimate
 from controller.pipeline import route
-from controller.screen import duration
+from controller.screen import duration, output, plain_table
 from exporter.bundle import Bundle, run_chain
 
 __all__ = ["dry_run", "show_dry_run"]
@@ -71,10 +68,9 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    console = Console(soft_wrap=True)
-    table = Table(title=f"experiment {found['name']} on lab {found['lab']}")
-    for column in ("profile", "cells", "trials", "payload on links", "estimated time"):
-        table.add_column(column, justify="left" if column == "profile" else "right")
+    console = output()
+    console.print(f"experiment {found['name']} on lab {found['lab']}: {', '.join(found['devices'])}")
+    table = plain_table("network profile", "cells", "trials", "payload on links", "estimated time")
     for part in found["by_profile"]:
         table.add_row(
             part["name"],
@@ -87,8 +83,7 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
     for bundle in found["bundles"]:
         console.print(
             f"{bundle['model']}: {bundle['delivered_bytes'] / 1e6:.1f} MB to each device that lacks it "
-            f"({bundle['path']})",
-            highlight=False,
+            f"({bundle['path']})"
         )
 
 

@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from rich.console import Console
-
-from controller.breakdown import breakdown_table
+from controller.breakdown import print_breakdown
 from controller.cells import label_of, resolve_cut
 from controller.crew import Crew
 from controller.errors import ExperimentError
 from controller.lab import Lab
 from controller.network_profiles import NetworkProfile, find_profile, load_network_profiles
 from controller.pipeline import CONTROLLER, check_emulation, plan_pipeline
+from controller.screen import output
 from controller.source import Source
 from controller.store import Cell, Trial
 from controller.trial import Rig
@@ -114,22 +112,17 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
 
 
 def _show(cell: Cell, trial: Trial) -> None:
-    console = Console(soft_wrap=True)
+    console = output()
     console.print(
         f"{cell.model} cut at {cell.label} over {' -> '.join(cell.devices)}, depth {cell.depth}, batch "
-        f"{cell.batch}, network profile {cell.profile} (link={cell.link})",
-        highlight=False,
+        f"{cell.batch}, network profile {cell.profile} (link={cell.link})"
     )
-    console.print(breakdown_table(trial))
+    print_breakdown(trial, console)
     for link in trial.links:
         if link.sender != link.receiver:
-            console.print(
-                f"{link.sender} -> {link.receiver}: {link.payload_bytes} bytes a request", highlight=False
-            )
+            console.print(f"{link.sender} -> {link.receiver}: {link.payload_bytes} bytes a request")
     samples = len(trial.endpoint) * cell.batch
-    latency_ms = float(np.median(trial.endpoint["latency_s"])) * 1e3
     console.print(
-        f"{samples / trial.elapsed_s:.2f} samples/s, median latency {latency_ms:.2f} ms, "
-        f"{trial.checked} of {len(trial.endpoint)} results checked, worst error {trial.worst_error:.1e}",
-        highlight=False,
+        f"{samples / trial.elapsed_s:.2f} samples/s; {trial.checked} of {len(trial.endpoint)} results "
+        f"checked, worst error {trial.worst_error:.1e}"
     )

@@ -6,12 +6,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
 
-__all__ = ["Screen", "duration"]
+__all__ = ["Screen", "duration", "output", "plain_table"]
 
 _LINE_EVERY_S = 5.0
+_PIPE_WIDTH = 160
 
 
 def duration(seconds: float) -> str:
@@ -22,6 +25,19 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def output() -> Console:
+    """Standard output; wide enough for any table where it is not a terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def plain_table(*columns: str, title: str | None = None) -> Table:
+    """A table without frames, the first column to the left and the others to the right."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="right" if position else "left", no_wrap=position == 0)
+    return table
 
 
 class Screen:

@@ -1,13 +1,11 @@
 """Who is there: the devices of a lab, one line each."""
 
-from rich.console import Console
-from rich.table import Table
-
 from controller.crew import holder_name
 from controller.device import ClaimedWorker, query
 from controller.errors import DeviceError
 from controller.health import infer_once
 from controller.lab import Device, Lab
+from controller.screen import output, plain_table
 
 __all__ = ["show_status"]
 
@@ -18,9 +16,7 @@ def show_status(lab: Lab, *, infer: bool) -> bool:
     Returns:
         Whether every device is there (and computes right).
     """
-    table = Table(title=f"lab {lab.name}")
-    for column in ("device", "kind", "address", "slowdown", "links", "state"):
-        table.add_column(column)
+    table = plain_table(f"lab {lab.name}", "kind", "control", "data", "slowdown", "links", "state")
     well = True
     for device in lab.devices:
         slowdown, state = "", ""
@@ -36,12 +32,13 @@ def show_status(lab: Lab, *, infer: bool) -> bool:
         table.add_row(
             device.name,
             device.kind,
-            f"{device.host}:{device.control_port},{device.data_port}",
+            f"{device.host}:{device.control_port}",
+            f"{device.data_port}",
             slowdown,
             device.link,
             state,
         )
-    Console(soft_wrap=True).print(table)
+    output().print(table)
     return well
 
 
