@@ -1,6 +1,7 @@
 """Command line of the worker: `python -m worker serve|start|stop`."""
 
 import argparse
+import gc
 import json
 import logging
 import math
@@ -49,15 +50,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(serve)
     serve.set_defaults(command=_serve)
 
-    starting = commands.add_parser(
-        "start", help="serve in the background: started, restarted or already running"
-    )
+    starting = commands.add_parser("start", help="serve in the background")
     _add_settings(starting)
     starting.add_argument("--pid-file", type=Path, required=True, help="where the background worker is noted")
     starting.add_argument("--log", type=Path, required=True, help="file that its log is appended to")
     starting.set_defaults(command=_start)
 
-    stopping = commands.add_parser("stop", help="end the background worker: stopped or not running")
+    stopping = commands.add_parser("stop", help="end the worker in the background")
     stopping.add_argument("--pid-file", type=Path, required=True, help="where the background worker is noted")
     stopping.set_defaults(command=_stop)
     return parser
@@ -101,8 +100,9 @@ def _serve(options: argparse.Namespace) -> int:
         try:
             pin_to_core(settings.cpu)
         except (OSError, NotImplementedError, ValueError) as error:
+            cores = os.cpu_count() or 1
             raise UsageError(
-                f"--cpu {settings.cpu}: {error}; this host has cores 0 to {(os.cpu_count() or 1) - 1}"
+                f"--cpu {settings.cpu}: {error}; this host has cores 0 to {cores - 1}"
             ) from error
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -111,9 +111,9 @@ def _serve(options: argparse.Namespace) -> int:
     server.begin()
     ports = {"control_port": server.control_port, "data_port": server.data_port, "pid": os.getpid()}
     print(json.dumps(ports), flush=True)
-    logging.info(
-        "worker %s serves on %s, control %d, data %d", settings.name, settings.host, *list(ports.values())[:2]
-    )
+    logging.info("worker %s serves on %s: %s", settings.name, settings.host, json.dumps(ports))
+    # What was imported lives for ever: the collector need not look at it after each pipeline.
+    gc.freeze()
     ended.wait()
     server.close()
     logging.info("worker %s ends", settings.name)

@@ -86,9 +86,9 @@ def frequency_mhz() -> float | None:
         return int(text) / 1000
     try:
         found = psutil.cpu_freq()
-    except (OSError, AttributeError, NotImplementedError):
+    except (OSError, AttributeError, NotImplementedError, TypeError):
         return None
-    return float(found.current) if found and found.current else None
+    return float(found.current) or None
 
 
 def temperature_c() -> float | None:

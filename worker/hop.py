@@ -64,15 +64,13 @@ class Hop:
         The last row is written after the last frame was sent, which may be after its result came back: wait.
         """
         deadline_s = clock() + timeout_s
-        while self._recorded < self._computed and not self._lifeline.ended and clock() < deadline_s:
+        while self._recorded < self._computed and not self._lifeline.ended.is_set() and clock() < deadline_s:
             time.sleep(0.001)
         return self._ledger.take()
 
     def _guard(self, loop: Callable[[], None]) -> None:
         try:
             loop()
-        except WorkerError as error:
-            self._lifeline.fail(error)
         except Exception as error:
             self._lifeline.fail(error)
 

@@ -1,4 +1,4 @@
-"""The one life that all threads of a pipeline share: the first failure ends it for all of them."""
+"""The one life that all threads of a pipeline share: the first to end it ends it for all of them."""
 
 import threading
 from collections.abc import Callable
@@ -7,50 +7,57 @@ from worker.wire.errors import FailedError, WorkerError
 
 __all__ = ["Lifeline"]
 
+_STOPPING_TIMEOUT_S = 5.0
+
 
 class Lifeline:
-    """Remembers the first failure, and stops everything once."""
+    """Remembers why it ended, and stops everything once.
+
+    `ended` is set as soon as it has.
+    """
 
     def __init__(self) -> None:
+        self.ended = threading.Event()
         self._lock = threading.Lock()
-        self._ended = False
+        self._stopped = threading.Event()
         self._cause: WorkerError | None = None
         self._at_end: list[Callable[[WorkerError | None], None]] = []
 
-    @property
-    def ended(self) -> bool:
-        """Whether it failed or was ended."""
-        return self._ended
-
-    @property
-    def cause(self) -> WorkerError | None:
-        """The first failure, if there was one."""
-        return self._cause
-
     def at_end(self, stop: Callable[[WorkerError | None], None]) -> None:
-        """Call `stop` with the cause once this ends (None: an orderly end). It must neither block nor raise."""
+        """Call `stop` once this ends, with the failure, or None where the end is in order.
+
+        It must neither block nor raise.
+        """
         self._at_end.append(stop)
 
     def fail(self, cause: BaseException) -> None:
-        """Something failed: the first cause is kept and everything stops. May be called from any thread."""
+        """Something failed: everything stops, and the neighbours hear why. May be called from any thread."""
         if not isinstance(cause, WorkerError):
             cause = FailedError(f"{type(cause).__name__}: {cause}")
-        self._end(cause)
+        self._end(cause, failure=cause)
+
+    def leave(self, cause: WorkerError) -> None:
+        """A neighbour has left in order: so do we. No failure, unless somebody still wants to run."""
+        self._end(cause, failure=None)
 
     def end(self) -> None:
-        """Stop everything, in order."""
-        self._end(None)
+        """Stop everything, in order; returns once all were told to."""
+        self._end(None, failure=None)
+        self._stopped.wait(_STOPPING_TIMEOUT_S)
 
     def check(self) -> None:
-        """Raise the first failure, if there was one."""
+        """Raise why it ended, if it did not end on our own wish."""
         if self._cause is not None:
             raise self._cause
 
-    def _end(self, cause: WorkerError | None) -> None:
+    def _end(self, cause: WorkerError | None, *, failure: WorkerError | None) -> None:
         with self._lock:
-            if self._ended:
+            if self.ended.is_set():
                 return
             self._cause = cause
-            self._ended = True
+            self.ended.set()
         for stop in self._at_end:
-            stop(cause)
+            stop(failure)
+        # Each of them refers to what refers to us.
+        self._at_end.clear()
+        self._stopped.set()

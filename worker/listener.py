@@ -19,7 +19,8 @@ class Listener:
     """Serves one port until closed.
 
     `serve` gets each connection after its preamble, in a thread of its own, and owns it from then on unless
-    it raises; a connection that cannot say what it is, or whose serving raises, is closed with one line to `log`.
+    it raises. A connection that cannot say what it is, or whose serving raises, is closed, with one line to
+    `log`.
     """
 
     def __init__(
@@ -86,5 +87,10 @@ class Listener:
         except WorkerError as error:
             self._log(f"{self._kind.name.lower()} connection from {peer} closed: {error}")
             stream.close()
+        except Exception as error:
+            # One connection must not end the port; it is our own mistake, so let it be seen.
+            self._log(f"{self._kind.name.lower()} connection from {peer} failed: {error!r}")
+            stream.close()
+            raise
         finally:
             self._room.release()

@@ -87,7 +87,7 @@ class Pipeline:
                 raise RefusedError("the controller went away")
             stage = load_stage(spec)
             inlet, outlet = links.inlet(spec.inlet), links.outlet(spec.outlet)
-            bound = stage.bind(inlet.layout, outlet.layout, slowdown)
+            bound = stage.bind(inlet.layout, outlet.layout, slowdown=slowdown, ended=lifeline.ended)
             load_s.append(stage.load_s)
             solo_compute_s.append(bound.time_alone(build.solo_runs))
             hops.append(Hop(bound, inlet, outlet, lifeline, start=spec.shard.start, stop=spec.shard.stop))

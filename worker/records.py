@@ -48,7 +48,10 @@ class Ledger:
         self._next = _ROWS_PER_CHUNK
 
     def append(self, *row: float) -> None:
-        """Add a row: the fields of `HOP` in order. Request 0 begins a new run: what was there is forgotten."""
+        """Add a row, the fields of `HOP` in order.
+
+        Request 0 begins a new run: what was there is forgotten.
+        """
         if row[0] == 0:
             self.clear()
         if self._next == _ROWS_PER_CHUNK:

@@ -24,7 +24,10 @@ __all__ = ["Server", "Settings"]
 
 _log: Final = logging.getLogger("worker")
 
-_request_decoder: Final = msgspec.msgpack.Decoder(Request)  # type: ignore[var-annotated]
+_request_decoder: Final = msgspec.msgpack.Decoder(Request)
+
+# Who has not claimed the worker may not keep a connection without using it.
+_UNCLAIMED_IDLE_S: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class Server:
         mine: _Hold | None = None
         try:
             while True:
+                stream.set_timeout(_UNCLAIMED_IDLE_S if mine is None else None)
                 limit_bytes = UNCLAIMED_LIMIT_BYTES if mine is None else CLAIMED_LIMIT_BYTES
                 request = receive_message(stream, _request_decoder, limit_bytes=limit_bytes)
                 if request is None:
@@ -135,9 +139,7 @@ class Server:
         if isinstance(request, Query):
             return self._info()
         if mine is None:
-            raise RefusedError(
-                f"{type(request).__name__} is only done for the controller that claimed the worker"
-            )
+            raise RefusedError(f"{type(request).__name__} needs the worker to be claimed first")
         try:
             return mine.session.answer(request)
         except WorkerError:

@@ -1,7 +1,9 @@
 """What a worker does for the controller that holds it."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
@@ -64,6 +66,7 @@ class Session:
         self._stages: dict[_StageKey, Stage] = {}
         self._samples: tuple[Path, int, Samples] | None = None
         self._pipeline: Pipeline | None = None
+        self._ended = Event()
 
     @property
     def links(self) -> Links | None:
@@ -106,7 +109,8 @@ class Session:
         return Done()
 
     def close(self) -> None:
-        """Close the pipeline and forget the stages."""
+        """Close the pipeline and forget the stages; may be called from another thread."""
+        self._ended.set()
         self._close_pipeline()
         self._stages.clear()
         self._samples = None
@@ -134,6 +138,9 @@ class Session:
         pipeline, self._pipeline = self._pipeline, None
         if pipeline is not None:
             pipeline.close()
+            # Slots and their pools refer to each other; their memory is wanted now.
+            del pipeline
+            gc.collect()
 
     def _stage_of(self, hop: HopSpec) -> Stage:
         key = _key(hop.shard, hop.threads)
@@ -166,11 +173,11 @@ class Session:
         sharpen_sleep()
         times_s = []
         for _ in range(baseline.warmup + baseline.requests):
-            if self._abandoned():
+            if self._ended.is_set() or self._abandoned():
                 raise FailedError("the controller went away")
             began_s = clock()
             stage.run(inputs)
-            sleep_for_slowdown(began_s, self._slowdown)
+            sleep_for_slowdown(began_s, self._slowdown, self._ended)
             times_s.append(clock() - began_s)
         return BaselineDone(compute_s=tuple(times_s[baseline.warmup :]))
 

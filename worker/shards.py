@@ -49,14 +49,14 @@ class Store:
             ) from error
 
     def missing(self, have: Have) -> Missing:
-        """What of this is not here. A bundle is here once its manifest is, and its weights have their size."""
+        """What of this is not here. A bundle is, once its manifest is and its weights have their size."""
         known = self._shards_in_bundles() if have.shards else set()
         return Missing(
             bundles=tuple(digest for digest in have.bundles if not self._has_bundle(digest)),
             shards=tuple(
                 digest
                 for digest in have.shards
-                if digest not in known and not self._shard_path(digest).is_file()
+                if not (self._shard_path(digest).is_file() or digest in known)
             ),
         )
 
@@ -89,9 +89,7 @@ class Store:
                 partial.write_bytes(b"")
             have = partial.stat().st_size if partial.exists() else 0
             if have != put.offset:
-                raise RefusedError(
-                    f"piece at {put.offset} of {put.name} is out of order: {have} bytes are here"
-                )
+                raise RefusedError(f"piece at {put.offset} of {put.name} is out of order: {have} are here")
             with partial.open("ab") as file:
                 file.write(put.data)
             if end < put.size_bytes:
@@ -134,7 +132,7 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 return _read_member(archive, f"{ref.start}-{ref.stop}.onnx")
         raise MissingError(
-            f"shard {ref.start}-{ref.stop} ({ref.digest[:12]}) of bundle {ref.bundle[:12]} is not on this device"
+            f"shard {ref.start}-{ref.stop} ({ref.digest[:12]}) of bundle {ref.bundle[:12]} is not here"
         )
 
     def _checked_file(self, bundle: str, name: str) -> Path:
@@ -146,7 +144,8 @@ class Store:
         found = self._file_digest(path)
         if found != entry["digest"]:
             raise RefusedError(
-                f"{path} is altered: its digest is {found[:12]}, not {entry['digest'][:12]}; deploy the bundle again"
+                f"{path} is altered: its digest is {found[:12]}, not {entry['digest'][:12]}; "
+                "deploy the bundle again"
             )
         return path
 
@@ -169,7 +168,7 @@ class Store:
     def _has_bundle(self, digest: str) -> bool:
         try:
             size_bytes = self._manifest(digest)["files"]["weights.bin"]["size_bytes"]
-            return (self._bundle_folder(digest) / "weights.bin").stat().st_size == size_bytes
+            return bool((self._bundle_folder(digest) / "weights.bin").stat().st_size == size_bytes)
         except (MissingError, RefusedError, FileNotFoundError, KeyError, TypeError):
             return False
 

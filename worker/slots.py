@@ -98,7 +98,7 @@ class SlotPool:
 
 def bytes_of(array: Array) -> memoryview:
     """The bytes of a C-contiguous array, not copied."""
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _aligned(shape: tuple[int, ...], dtype: "np.dtype[np.generic]") -> Array:

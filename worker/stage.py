@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any, Final
 
 import numpy as np
@@ -52,13 +53,13 @@ class Stage:
         self.inputs = {node.name: node for node in self._session.get_inputs()}
         self.outputs = {node.name: node for node in self._session.get_outputs()}
 
-    def bind(self, inlet: LinkLayout, outlet: LinkLayout, slowdown: float) -> "BoundStage":
-        """Stand the stage between two links.
+    def bind(self, inlet: LinkLayout, outlet: LinkLayout, *, slowdown: float, ended: Event) -> "BoundStage":
+        """Stand the stage between two links; `ended` cuts the sleep for the slowdown short.
 
         Raises:
             RefusedError: it needs or gives tensors that the links do not carry.
         """
-        return BoundStage(self, self._session, inlet, outlet, slowdown)
+        return BoundStage(self, self._session, inlet, outlet, slowdown=slowdown, ended=ended)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run once on arrays that the caller has; the plain ONNX Runtime call.
@@ -86,12 +87,20 @@ class BoundStage:
     """
 
     def __init__(
-        self, stage: Stage, session: Any, inlet: LinkLayout, outlet: LinkLayout, slowdown: float
+        self,
+        stage: Stage,
+        session: Any,
+        inlet: LinkLayout,
+        outlet: LinkLayout,
+        *,
+        slowdown: float,
+        ended: Event,
     ) -> None:
         self._stage = stage
         self._session = session
         self._inlet, self._outlet = inlet, outlet
         self._slowdown = slowdown
+        self._ended = ended
         arriving = {tensor.name: index for index, tensor in enumerate(inlet.tensors)}
         self._inputs = [(name, arriving[name]) for name in stage.inputs if name in arriving]
         self._computed = [
@@ -142,7 +151,7 @@ class BoundStage:
             self._session.run_with_iobinding(binding)
         except Exception as error:
             raise FailedError(f"{self._stage.label} cannot be run: {_one_line(error)}") from error
-        sleep_for_slowdown(began_s, self._slowdown)
+        sleep_for_slowdown(began_s, self._slowdown, self._ended)
 
     def _new_binding(self, leaving: Slot) -> tuple[Any, list[Array | None]]:
         binding = self._session.io_binding()
@@ -154,7 +163,7 @@ class BoundStage:
         return binding, bound
 
     def time_alone(self, runs: int) -> float:
-        """Median compute time in seconds of this stage run alone, slowdown included, after one run to warm up.
+        """Median compute time in seconds of this stage run alone, slowdown included, after a warm-up run.
 
         Raises:
             FailedError: ONNX Runtime cannot compute it, or its outputs have other shapes than the outlet.

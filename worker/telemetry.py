@@ -69,6 +69,6 @@ class TelemetryThread:
             frequency_mhz=frequency_mhz(),
             temperature_c=temperature_c(),
             throttled=self._throttled,
-            sent_bytes=counters.bytes_sent if counters else 0,
-            received_bytes=counters.bytes_recv if counters else 0,
+            sent_bytes=counters.bytes_sent,
+            received_bytes=counters.bytes_recv,
         )

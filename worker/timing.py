@@ -38,7 +38,7 @@ def sleep_until(at_s: float, ended: Event) -> bool:
     return not ended.is_set()
 
 
-def sleep_for_slowdown(began_s: float, slowdown: float) -> None:
+def sleep_for_slowdown(began_s: float, slowdown: float, ended: Event) -> None:
     """After work that began at `began_s`, sleep until it has taken `slowdown` times as long as it did."""
     if slowdown > 1:
-        time.sleep((clock() - began_s) * (slowdown - 1))
+        sleep_until(began_s + (clock() - began_s) * slowdown, ended)

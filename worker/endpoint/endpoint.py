@@ -140,7 +140,7 @@ class Endpoint:
         self._credits = SimpleQueue()
         for _ in range(self._depth):
             self._credits.put(True)
-        if self._lifeline.ended:
+        if self._lifeline.ended.is_set():
             phase.drained.set()
             self._credits.put(False)
         loops = (("source", self._source), ("sink", self._sink))
@@ -158,7 +158,7 @@ class Endpoint:
         for thread in threads:
             thread.join()
         self._lifeline.check()
-        if self._lifeline.ended:
+        if self._lifeline.ended.is_set():
             raise FailedError("the pipeline was closed during the run")
 
     def _guard(self, loop: Callable[[_Phase], None], phase: _Phase) -> None:
@@ -188,7 +188,7 @@ class Endpoint:
         for request in range(phase.requests):
             slot = receive()
             if slot is None:
-                if not self._lifeline.ended:
+                if not self._lifeline.ended.is_set():
                     raise PeerError(f"link {self._inlet.name} was closed during a run")
                 return
             finished_at_s[request] = slot.received_at_s

@@ -16,7 +16,7 @@ __all__ = ["Samples", "batches_of"]
 
 @dataclass(frozen=True)
 class Samples:
-    """What to feed a pipeline with, and what should come out: arrays by tensor name, first axis the sample."""
+    """What to feed a pipeline with, and what should come out: by tensor name, first axis the sample."""
 
     inputs: Mapping[str, Array]
     answers: Mapping[str, Array]
@@ -29,18 +29,17 @@ class Samples:
                 parts = {name: arrays[name] for name in arrays.files}
         except (OSError, ValueError, EOFError, KeyError) as error:
             raise RefusedError(f"{path} cannot be read: {error}") from error
-        return cls(
-            inputs={name.removeprefix("input."): parts[name] for name in parts if name.startswith("input.")},
-            answers={
-                name.removeprefix("answer."): parts[name] for name in parts if name.startswith("answer.")
-            },
-        )
+        return cls(_with_prefix(parts, "input."), _with_prefix(parts, "answer."))
+
+
+def _with_prefix(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def batches_of(samples: Mapping[str, Array], layout: LinkLayout, batch: int, what: str) -> list[list[Array]]:
     """Every different batch, as views of the samples, in the order of the link's tensors.
 
-    Batch i is the samples (i*batch .. i*batch+batch) modulo their count; after the last comes the first again.
+    Batch i is the samples (i*batch .. i*batch+batch) modulo their count; after the last comes the first.
 
     Raises:
         RefusedError: the samples lack a tensor of the link, or have it in another type or shape.
@@ -53,7 +52,7 @@ def batches_of(samples: Mapping[str, Array], layout: LinkLayout, batch: int, wha
             raise RefusedError(f"the bundle's samples have no {what} {tensor.name}")
         if column.dtype != tensor.dtype or (batch, *column.shape[1:]) != tensor.shape:
             raise RefusedError(
-                f"{what} {tensor.name} of batch {batch} would be {column.dtype} {[batch, *column.shape[1:]]}, "
+                f"{what} {tensor.name} of batch {batch} is {column.dtype} {[batch, *column.shape[1:]]}, "
                 f"but the link carries {tensor.dtype} {list(tensor.shape)}"
             )
         if len(column) == 0 or (count and len(column) != count):

@@ -22,7 +22,7 @@ Connector = Callable[[LinkSpec], Stream]
 _CONNECT_TIMEOUT_S = 5.0
 
 _join_decoder = msgspec.msgpack.Decoder(JoinLink)
-_joined_decoder: "msgspec.msgpack.Decoder[Done | Problem]" = msgspec.msgpack.Decoder(Done | Problem)  # type: ignore[arg-type]
+_joined_decoder: "msgspec.msgpack.Decoder[Done | Problem]" = msgspec.msgpack.Decoder(Done | Problem)
 
 
 class Links:
@@ -55,6 +55,7 @@ class Links:
         """
         self.pipeline = pipeline
         self._lifeline = lifeline
+        self._opened = False
         self._specs = {spec.name: spec for spec in specs}
         if len(self._specs) < len(specs):
             raise RefusedError(f"pipeline {pipeline} has two links of one name")
@@ -101,6 +102,9 @@ class Links:
         Raises:
             PeerError: a neighbour cannot be reached, or does not take the link.
         """
+        if self._opened:
+            raise RefusedError(f"the links of pipeline {self.pipeline} are open already")
+        self._opened = True
         for name, outlet in self._outlets.items():
             stream = connector(self._specs[name])
             try:
@@ -117,8 +121,10 @@ class Links:
 
     def close(self) -> None:
         """Free the connections; the lifeline has ended, and nobody uses a link any more."""
-        for end in (*self._inlets.values(), *self._outlets.values()):
-            end.close()
+        for inlet in self._inlets.values():
+            inlet.close()
+        for outlet in self._outlets.values():
+            outlet.close()
 
 
 def open_data_stream(spec: LinkSpec) -> Stream:

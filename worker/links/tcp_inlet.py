@@ -41,7 +41,7 @@ class TcpInlet:
         with self._lock:
             if self._stream is not None:
                 raise RefusedError(f"link {self.name} is already connected")
-            if self._lifeline.ended:
+            if self._lifeline.ended.is_set():
                 raise RefusedError(f"link {self.name} is closed")
             self._stream = stream
             self._from = f"worker {sender} ({stream.peer})"
@@ -57,7 +57,7 @@ class TcpInlet:
         """See `Inlet.receive`."""
         self._attached.wait()
         stream = self._stream
-        if stream is None or self._lifeline.ended:
+        if stream is None or self._lifeline.ended.is_set():
             return None
         try:
             return self._receive(stream)
@@ -70,6 +70,7 @@ class TcpInlet:
         request, kind = self.layout.read_prefix(stream, self._prefix)
         began_s = clock()
         if kind == FrameType.END:
+            self._lifeline.leave(PeerError(f"link {self.name}: {self._from} closed it"))
             return None
         slot = self._pool.take_now()
         if slot is None:

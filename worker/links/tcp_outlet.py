@@ -64,6 +64,7 @@ class TcpOutlet:
         assert self._stream is not None
         try:
             read_notice(self._stream)
+            self._lifeline.leave(PeerError(f"link {self.name}: {self._to} closed it"))
         except ProtocolError as error:
             self._lifeline.fail(ProtocolError(f"link {self.name}: {self._to} {error}"))
         except PeerError as error:
@@ -105,7 +106,6 @@ class EmulatedOutlet(TcpOutlet):
         super().__init__(spec, depth, lifeline, with_memory=with_memory)
         self._link = EmulatedLink(emulation)
         self._queue: SimpleQueue[Slot | None] = SimpleQueue()
-        self._ended = threading.Event()
         self._delivery = threading.Thread(target=self._deliver, name=f"deliver {self.name}", daemon=True)
 
     def attach(self, stream: Stream) -> None:
@@ -122,16 +122,15 @@ class EmulatedOutlet(TcpOutlet):
         try:
             while (slot := self._queue.get()) is not None:
                 passage = self._link.carry(slot.ready_at_s, self.layout.frame_bytes)
-                if not sleep_until(passage.delivery_s, self._ended):
+                if not sleep_until(passage.delivery_s, self._lifeline.ended):
                     return
                 self._write(slot)
                 self.on_sent(slot, passage.start_s - slot.ready_at_s, passage.departure_s - passage.start_s)
                 slot.give_back()
-        except WorkerError as error:
+        except Exception as error:
             self._lifeline.fail(error)
 
     def _stop(self, cause: WorkerError | None) -> None:
-        self._ended.set()
         self._queue.put(None)
         super()._stop(cause)
 

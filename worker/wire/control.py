@@ -35,7 +35,7 @@ from worker.wire.messages import (
     TakeRecords,
     Telemetry,
 )
-from worker.wire.stream import ConnectionKind, SocketStream, Stream, connect, exchange_preambles
+from worker.wire.stream import ConnectionKind, Stream, connect, exchange_preambles
 
 __all__ = [
     "CLAIMED_LIMIT_BYTES",
@@ -55,7 +55,7 @@ _REPLY_LIMIT_BYTES = 1024 * 1024 * 1024
 _LENGTH = struct.Struct("<I")
 _T = TypeVar("_T")
 
-_reply_decoder: Final = msgspec.msgpack.Decoder(Reply)  # type: ignore[var-annotated]
+_reply_decoder: Final = msgspec.msgpack.Decoder(Reply)
 
 _EXPECTED: Final[dict[type[Any], type[Any]]] = {
     Query: DeviceInfo,

@@ -79,12 +79,7 @@ class LinkLayout:
             raise RefusedError("a link carries two tensors of one name")
         self.tensors: tuple[TensorLayout, ...] = tuple(_layout_of(tensor) for tensor in tensors)
         self.payload_bytes = sum(tensor.payload_bytes for tensor in self.tensors)
-        descriptor = b"".join(
-            struct.pack(
-                f"<BB{len(tensor.shape)}I", DTYPES[tensor.dtype.name], len(tensor.shape), *tensor.shape
-            )
-            for tensor in self.tensors
-        )
+        descriptor = b"".join(_describe(tensor) for tensor in self.tensors)
         self._prefix = (
             _HEADER.pack(
                 0, FrameType.TENSORS, _CODEC_NONE, len(self.tensors), len(descriptor), self.payload_bytes
@@ -137,6 +132,11 @@ def _layout_of(tensor: TensorSpec) -> TensorLayout:
         raise RefusedError(f"tensor {tensor.name} has shape {list(tensor.shape)}; sizes must be 1 or more")
     dtype = np.dtype(tensor.dtype)
     return TensorLayout(tensor.name, dtype, tensor.shape, math.prod(tensor.shape) * dtype.itemsize)
+
+
+def _describe(tensor: TensorLayout) -> bytes:
+    dimensions = len(tensor.shape)
+    return struct.pack(f"<BB{dimensions}I", DTYPES[tensor.dtype.name], dimensions, *tensor.shape)
 
 
 def encode_notice(kind: FrameType, text: str = "") -> bytes:

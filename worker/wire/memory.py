@@ -1,0 +1,102 @@
+"""A stream without a network, for tests and for two ends in one process."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from worker.wire.errors import PeerError
+
+__all__ = ["MemoryStream", "memory_pair"]
+
+_CAPACITY_BYTES: Final = 256 * 1024
+
+
+class _Direction:
+    """Bytes on their way from one end to the other; a sender waits while too many are."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[bytes] = deque()
+        self._bytes = 0
+        self._ended = False
+        self._changed = threading.Condition()
+
+    def put(self, chunk: bytes, timeout_s: float | None) -> bool:
+        """Add bytes; False when the other end is gone, or does not take them in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._bytes < _CAPACITY_BYTES, timeout_s)
+            if self._ended or self._bytes >= _CAPACITY_BYTES:
+                return False
+            self._chunks.append(chunk)
+            self._bytes += len(chunk)
+            self._changed.notify_all()
+            return True
+
+    def take(self, most: int, timeout_s: float | None) -> bytes | None:
+        """Some bytes; empty at the end; None when none came in time."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: bool(self._chunks) or self._ended, timeout_s):
+                return None
+            if not self._chunks:
+                return b""
+            chunk = self._chunks.popleft()
+            if len(chunk) > most:
+                self._chunks.appendleft(chunk[most:])
+                chunk = chunk[:most]
+            self._bytes -= len(chunk)
+            self._changed.notify_all()
+            return chunk
+
+    def end(self) -> None:
+        """No more bytes; those that are here can still be taken."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+class MemoryStream:
+    """One end of a pair; see `worker.wire.stream.Stream`."""
+
+    def __init__(self, peer: str, incoming: _Direction, outgoing: _Direction) -> None:
+        self.peer = peer
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._timeout_s: float | None = None
+
+    def send(self, buffers: Sequence[memoryview]) -> None:
+        """See `Stream.send`."""
+        for buffer in buffers:
+            if buffer.nbytes and not self._outgoing.put(bytes(buffer), self._timeout_s):
+                raise PeerError(f"connection to {self.peer} was lost")
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """See `Stream.receive_into`."""
+        received = 0
+        while received < len(buffer):
+            chunk = self._incoming.take(len(buffer) - received, self._timeout_s)
+            if chunk is None:
+                raise PeerError(f"{self.peer} sent nothing in time")
+            if not chunk:
+                break
+            buffer[received : received + len(chunk)] = chunk
+            received += len(chunk)
+        return received
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """See `Stream.set_timeout`."""
+        self._timeout_s = seconds
+
+    def shut(self) -> None:
+        """See `Stream.shut`."""
+        self._incoming.end()
+        self._outgoing.end()
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        self.shut()
+
+
+def memory_pair(one: str = "memory-a", other: str = "memory-b") -> tuple[MemoryStream, MemoryStream]:
+    """Two connected ends; each is called by its name in the other's `peer`."""
+    forth, back = _Direction(), _Direction()
+    return MemoryStream(other, back, forth), MemoryStream(one, forth, back)
