@@ -87,9 +87,7 @@ def _answer(
     figure = _throughput if objective == "throughput" else _latency
     ties = [p for p in points if p is not best and _tied(best, p, objective, figure)]
     alike = [p for p in points if (p.cell.batch, p.cell.devices) == (best.cell.batch, best.cell.devices)]
-    return Answer(
-        bundle, profile, objective, best, tuple(ties), _gains(best, objective, alike, baselines)
-    )
+    return Answer(bundle, profile, objective, best, tuple(ties), _gains(best, objective, alike, baselines))
 
 
 def _tied(best: Point, other: Point, objective: Objective, figure: Callable[[Point], Estimate]) -> bool:

@@ -84,9 +84,7 @@ def _but_depth(cell: Cell) -> tuple[object, ...]:
 
 
 def _point(front: FrontName, result: CellResult, unloaded: CellResult) -> Point:
-    return Point(
-        front, result.cell, unloaded.cell, result.split, unloaded.latency(), result.throughput
-    )
+    return Point(front, result.cell, unloaded.cell, result.split, unloaded.latency(), result.throughput)
 
 
 def _mark(points: Sequence[Point]) -> list[Point]:
@@ -94,7 +92,9 @@ def _mark(points: Sequence[Point]) -> list[Point]:
 
     A point without enough samples for its latency cannot be compared and is on no front.
     """
-    usable = [i for i, p in enumerate(points) if p.latency.value is not None and p.throughput.value is not None]
+    usable = [
+        i for i, p in enumerate(points) if p.latency.value is not None and p.throughput.value is not None
+    ]
     if not usable:
         return list(points)
     figures = np.array([(points[i].latency.value, points[i].throughput.value) for i in usable])

@@ -205,13 +205,9 @@ def _cell_results(
     results = []
     for identity, cell in cells.items():
         trials = tuple(sorted(measured[identity], key=lambda t: t.number))
-        split = describe(
-            cell.cuts, labels[identity], cell.devices, int(manifests[cell.bundle]["node_count"])
-        )
+        split = describe(cell.cuts, labels[identity], cell.devices, int(manifests[cell.bundle]["node_count"]))
         failed = sum(v.cell.id == identity for v in voids)
-        results.append(
-            CellResult(cell, split, trials, failed, by_split.get((cell.bundle, cell.cuts)))
-        )
+        results.append(CellResult(cell, split, trials, failed, by_split.get((cell.bundle, cell.cuts))))
     return tuple(results)
 
 
@@ -219,7 +215,9 @@ def _labels(cells: Mapping[str, Cell], manifests: Mapping[str, Mapping[str, Any]
     """Each cell's label, with its cuts behind it where another split of the bundle has the same."""
     for cell in cells.values():
         if "node_count" not in manifests.get(cell.bundle, {}):
-            raise ResultsError(f"bundle {cell.bundle[:12]} has no manifest with a node_count in the results file")
+            raise ResultsError(
+                f"bundle {cell.bundle[:12]} has no manifest with a node_count in the results file"
+            )
     splits: dict[tuple[str, str], set[tuple[int, ...]]] = {}
     for cell in cells.values():
         splits.setdefault((cell.bundle, cell.label), set()).add(cell.cuts)

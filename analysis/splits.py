@@ -16,7 +16,7 @@ class Split:
     Attributes:
         kind: `stay` (all on the first device), `offload` (raw input to one other device), `split`.
         where: For a label: `features.7`, `all on pi`, `raw input to server`.
-        sentence: For a sentence: `cut after features.7`, `run all of it on pi`, `send the raw input to server`.
+        sentence: For a sentence: `cut after features.7`, `run all of it on pi`.
         computing: The devices that compute anything, in chain order.
     """
 

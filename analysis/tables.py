@@ -13,10 +13,18 @@ from controller.store import Cell
 
 __all__ = ["CELL_COLUMNS", "PARETO_COLUMNS", "cells_table", "pareto_table"]
 
-_DIMENSIONS = (
-    ["model", "bundle", "precision", "profile", "link", "kind", "where", "label", "cuts", "devices"]
-    + ["device_kinds", "slowdowns", "source", "depth", "batch", "codec", "backend"]
-)
+_DIMENSIONS = [
+    "model",
+    "bundle",
+    "precision",
+    "profile",
+    "link",
+    "kind",
+    "where",
+    "label",
+    "cuts",
+    "devices",
+] + ["device_kinds", "slowdowns", "source", "depth", "batch", "codec", "backend"]
 
 
 def _with_bounds(*names: str) -> list[str]:
@@ -35,7 +43,9 @@ CELL_COLUMNS = [
     "cell",
     *_DIMENSIONS,
     *("trials", "trials_wanted", "voids", "requests"),
-    *_with_bounds(*(f"latency_{name}_s" for name in QUANTILES), "latency_mean_s", "throughput_per_s", "network_s"),
+    *_with_bounds(
+        *(f"latency_{name}_s" for name in QUANTILES), "latency_mean_s", "throughput_per_s", "network_s"
+    ),
     *("interval", "busy", "occupied", "payload_bytes", "worst_error", "accuracy", "accuracy_whole"),
     *("on_capability_front", "on_operating_front"),
 ]

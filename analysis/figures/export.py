@@ -48,6 +48,4 @@ def _render(spec: dict[str, Any], name: str) -> bytes:
     if name == "pdf":
         return vl_convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE)
     # 72 units of the specification are an inch, so that 7 units are a 7-point letter.
-    return vl_convert.vegalite_to_png(
-        spec, vl_version=VEGA_LITE, ppi=_PNG_PIXELS_PER_INCH, scale=1
-    )
+    return vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, ppi=_PNG_PIXELS_PER_INCH, scale=1)

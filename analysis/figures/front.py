@@ -9,6 +9,7 @@ from typing import Any
 import altair as alt
 
 from analysis.figures import labels
+from analysis.figures.base import chart
 from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout
 from analysis.fronts import Point
 from analysis.results import Baseline
@@ -17,6 +18,16 @@ from analysis.statistics import Estimate
 __all__ = ["front_figure", "log_ticks"]
 
 _SHAPES = {"split": "circle", "stay": "square", "offload": "triangle-up"}
+_TOOLTIP = {
+    "where": "cuts",
+    "kind": "kind",
+    "status": "status",
+    "latency_text": "latency p50",
+    "throughput_text": "throughput",
+    "cuts": "cut points",
+    "devices": "devices",
+    "batch": "batch",
+}
 _X = "latency_ms"
 _Y = "throughput_per_s"
 
@@ -36,7 +47,7 @@ class _Scale:
 
     def to_value(self, pixel: float) -> float:
         share = pixel / self.pixels
-        return self.low * (self.high / self.low) ** (1 - share if self.up else share)
+        return self.low * math.exp((1 - share if self.up else share) * math.log(self.high / self.low))
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -71,7 +82,7 @@ def front_figure(points: Sequence[Point], baselines: Sequence[Baseline], layout:
     layers = [
         leaders,
         _marks([r for r in rows if r["status"] == "dominated"], layout, colour, 0.5),
-        alt.Chart(alt.Data(values=front))
+        chart(front)
         .mark_line(interpolate="step-after", color=colour, strokeWidth=layout.font / 7, opacity=0.55)
         .encode(x=f"{_X}:Q", y=f"{_Y}:Q"),
         *_intervals(front + alone, layout),
@@ -80,10 +91,10 @@ def front_figure(points: Sequence[Point], baselines: Sequence[Baseline], layout:
         *texts,
     ]
     named = f"{points[0].front} front: latency p50 against throughput"
-    chart = alt.layer(*[layer for layer in layers if layer is not None]).properties(
+    layered = alt.layer(*[layer for layer in layers if layer is not None]).properties(
         width=layout.width, height=layout.height, description=named
     )
-    spec = chart.to_dict()
+    spec = layered.to_dict()
     _set_scale(spec, "x", x, "latency p50 (ms, log scale)   ← better")
     _set_scale(spec, "y", y, "throughput (samples/s, log scale)   better →")
     return dict(spec)
@@ -155,7 +166,7 @@ def _scales(rows: Sequence[dict[str, Any]], layout: Layout) -> tuple[_Scale, _Sc
 
 
 def _set_scale(spec: dict[str, Any], axis: str, scale: _Scale, title: str) -> None:
-    """Give the first layer's channel the shared scale and axis; the others follow it."""
+    """Give every layer's channel the same scale and axis."""
     for layer in spec["layer"]:
         if axis in layer["encoding"]:
             layer["encoding"][axis] |= {
@@ -169,21 +180,10 @@ def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity:
         return None
     baseline = rows[0]["status"] == "baseline"
     size = layout.marker * {"dominated": 0.55, "on the front": 1.0, "baseline": 1.5}[rows[0]["status"]]
-    statuses = ["on the front", "dominated"]
-    titles = {
-        "where": "cuts",
-        "kind": "kind",
-        "status": "status",
-        "latency_text": "latency p50",
-        "throughput_text": "throughput",
-        "cuts": "cut points",
-        "devices": "devices",
-        "batch": "batch",
-    }
-    base = alt.Chart(alt.Data(values=list(rows))).encode(
+    base: alt.Chart = chart(rows).encode(
         x=f"{_X}:Q",
         y=f"{_Y}:Q",
-        tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in titles.items()],
+        tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in _TOOLTIP.items()],
     )
     if baseline:
         # Hollow: the end "all on the first device" lies under its baseline more often than not.
@@ -192,7 +192,7 @@ def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity:
     return base.mark_point(filled=True, opacity=opacity, size=size, **outline).encode(
         color=alt.Color(
             "status:N",
-            scale=alt.Scale(domain=statuses, range=[colour, DOMINATED]),
+            scale=alt.Scale(domain=["on the front", "dominated"], range=[colour, DOMINATED]),
             legend=alt.Legend(title=None, symbolOpacity=1, symbolStrokeColor="white"),
         ),
         shape=alt.Shape(
@@ -207,7 +207,7 @@ def _intervals(rows: Sequence[dict[str, Any]], layout: Layout) -> list[alt.Chart
     rows = [r for r in rows if r["latency_low"] is not None and r["throughput_low"] is not None]
     if not rows:
         return []
-    base = alt.Chart(alt.Data(values=rows)).mark_rule(color=INK, strokeWidth=layout.font / 11, opacity=0.7)
+    base = chart(rows).mark_rule(color=INK, strokeWidth=layout.font / 11, opacity=0.7)
     return [
         base.encode(x="latency_low:Q", x2="latency_high", y=f"{_Y}:Q"),
         base.encode(x=f"{_X}:Q", y="throughput_low:Q", y2="throughput_high"),
@@ -253,7 +253,7 @@ def _labels(
         }
         for r, p in zip(named, placed, strict=True)
     ]
-    base = alt.Chart(alt.Data(values=data))
+    base = chart(data)
     leaders = (
         base.transform_filter("datum.leader")
         .mark_rule(color="#9AA1A9", strokeWidth=layout.font / 18)
@@ -261,7 +261,9 @@ def _labels(
     )
     # A white copy beneath keeps letters readable where a grid line or a leader runs through them.
     text = base.encode(x="at_x:Q", y="at_y:Q", text="label:N")
-    halo = text.mark_text(fontSize=layout.font, stroke="white", strokeWidth=layout.font / 4, strokeJoin="round")
+    halo = text.mark_text(
+        fontSize=layout.font, stroke="white", strokeWidth=layout.font / 4, strokeJoin="round"
+    )
     ink = text.mark_text(fontSize=layout.font).encode(
         color=alt.condition("datum.strong", alt.value(INK), alt.value("#6A727B"))
     )

@@ -16,6 +16,7 @@ _DIRECTIONS = (
     (-0.7, 0.7),
     (-1.0, 0.0),
 )
+_SWEEPS = 3
 _NARROW_LETTERS = frozenset("fijlrt.,:;'|·()[]! ")
 _WIDE_LETTERS = frozenset("mwMWABCDEFGHKNOPQRSUVXYZ@%_")
 
@@ -67,7 +68,7 @@ def place(
     radius: float,
     obstacles: Sequence[tuple[float, float]] = (),
 ) -> list[Placed]:
-    """A place for each text near its point, greedily in the order given.
+    """A place for each text near its point, first greedily in the order given, then once more.
 
     Tries eight directions at growing distance and takes the nearest place that lies within the plot and
     covers neither another label nor a point. Where there is none it takes the least covered.
@@ -80,20 +81,33 @@ def place(
     """
     marks = [Box(x - radius, y - radius, x + radius, y + radius) for x, y in points]
     minor = [Box(x - radius / 2, y - radius / 2, x + radius / 2, y + radius / 2) for x, y in obstacles]
+    choices = [
+        _options(x, y, text_width(text, font), font, radius)
+        for (x, y), text in zip(points, texts, strict=True)
+    ]
     placed: list[Placed] = []
-    for (x, y), text in zip(points, texts, strict=True):
-        best = None
-        for option in _options(x, y, text_width(text, font), font, radius):
-            cost = _cost(option.box, placed, marks, minor, (width, height))
-            cost += 0.02 * math.hypot(option.x - x, option.y - y)
-            if best is None or cost < best[0]:
-                best = (cost, option)
-        assert best is not None
-        placed.append(best[1])
+    for options in choices:
+        placed.append(_cheapest(options, placed, marks, minor, (width, height)))
+    # The first to come had the free choice; let each choose again among all the others.
+    for _ in range(_SWEEPS):
+        for i, options in enumerate(choices):
+            others = placed[:i] + placed[i + 1 :]
+            placed[i] = _cheapest(options, others, marks, minor, (width, height))
     return placed
 
 
-def _options(x: float, y: float, length: float, font: float, radius: float) -> list[Placed]:
+def _cheapest(
+    options: Sequence[tuple[float, Placed]],
+    others: Sequence[Placed],
+    marks: Sequence[Box],
+    minor: Sequence[Box],
+    size: tuple[float, float],
+) -> Placed:
+    return min(options, key=lambda o: o[0] + _cost(o[1].box, others, marks, minor, size))[1]
+
+
+def _options(x: float, y: float, length: float, font: float, radius: float) -> list[tuple[float, Placed]]:
+    """Every place tried, each with what its distance costs."""
     options = []
     for step in range(14):
         gap = radius + font * (0.25 + 0.75 * step)
@@ -105,7 +119,8 @@ def _options(x: float, y: float, length: float, font: float, radius: float) -> l
             )
             end_x = min(max(x, box.left), box.right)
             end_y = min(max(y, box.top), box.bottom)
-            options.append(Placed(box, centre_x, centre_y, step > 0, end_x, end_y))
+            placed = Placed(box, centre_x, centre_y, step > 0, end_x, end_y)
+            options.append((0.6 * math.hypot(end_x - x, end_y - y), placed))
     return options
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from analysis.figures.base import chart
 from analysis.figures.labels import text_width
 from analysis.figures.theme import DEVICES, INK, NETWORK, Layout, shade
 from analysis.measures import ON_NETWORK
@@ -62,9 +63,7 @@ def breakdowns(results: Sequence[CellResult]) -> list[Breakdown]:
     return [breakdown(r) for r in sorted(alone, key=lambda r: (r.cell.devices, r.cell.cuts, r.cell.batch))]
 
 
-def parts_figure(
-    found: Sequence[Breakdown], front: frozenset[str], layout: Layout
-) -> dict[str, Any]:
+def parts_figure(found: Sequence[Breakdown], front: frozenset[str], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification of the bars.
 
     Args:
@@ -91,13 +90,15 @@ def parts_figure(
         ),
     )
     bars = (
-        alt.Chart(alt.Data(values=rows))
+        chart(rows)
         .mark_bar(height={"band": 0.8})
         .encode(
             y=y,
             x=alt.X("mean_ms:Q", title="mean latency at depth 1 (ms)", axis=alt.Axis(tickCount=5)),
             color=alt.Color(
-                "part:N", scale=alt.Scale(domain=used, range=[colours[s] for s in used]), legend=alt.Legend(title=None)
+                "part:N",
+                scale=alt.Scale(domain=used, range=[colours[s] for s in used]),
+                legend=alt.Legend(title=None),
             ),
             order="order:Q",
             tooltip=[
@@ -111,7 +112,7 @@ def parts_figure(
         )
     )
     p50 = (
-        alt.Chart(alt.Data(values=_medians(found, names)))
+        chart(_medians(found, names))
         .mark_tick(color=INK, thickness=layout.font / 7, height={"band": 0.95}, orient="vertical")
         .encode(y=y, x="p50_ms:Q", tooltip=[alt.Tooltip("p50_ms:Q", title="p50 (ms)", format=".4~g")])
     )
@@ -152,7 +153,11 @@ def _names(found: Sequence[Breakdown]) -> list[str]:
     for more in (lambda c: f"batch {c.batch}", lambda c: "→".join(c.devices), lambda c: c.codec):
         if len(set(names)) < len(names):
             names = [f"{n}, {more(c)}" for n, c in zip(names, cells, strict=True)]
-    return names if len(set(names)) == len(names) else [f"{n} ({c.id[:4]})" for n, c in zip(names, cells, strict=True)]
+    return (
+        names
+        if len(set(names)) == len(names)
+        else [f"{n} ({c.id[:4]})" for n, c in zip(names, cells, strict=True)]
+    )
 
 
 def _rows(found: Breakdown, name: str, order: Sequence[str]) -> list[dict[str, Any]]:

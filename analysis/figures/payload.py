@@ -4,8 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 
 from analysis.figures import labels
+from analysis.figures.base import chart
 from analysis.figures.theme import INK, Layout
 
 __all__ = ["payload_figure"]
@@ -30,10 +32,12 @@ def payload_figure(
     rows = [_row(point, set(measured)) for point in manifest["cut_points"]]
     top = max([r["kb"] for r in rows] + [(input_bytes or 0) / 1e3]) * 1.12
     count = int(manifest["node_count"])
-    x = alt.X("left:Q", title="cut point (nodes before the cut)", scale=alt.Scale(domain=[0, count], nice=False))
+    x = alt.X(
+        "left:Q", title="cut point (nodes before the cut)", scale=alt.Scale(domain=[0, count], nice=False)
+    )
     y = alt.Y("kb:Q", title="crossing the cut (kB a sample)", scale=alt.Scale(domain=[0, top], nice=False))
     bars = (
-        alt.Chart(alt.Data(values=rows))
+        chart(rows)
         .mark_bar(stroke="white", strokeWidth=layout.width / count * 0.1)
         .encode(
             x=x,
@@ -59,7 +63,9 @@ def payload_figure(
     layers = [bars, *_input_line(input_bytes, layout), *_named(rows, named, (count, top), layout)]
     return dict(
         alt.layer(*layers)
-        .properties(width=layout.width, height=layout.height * 0.7, description="bytes that cross each cut point")
+        .properties(
+            width=layout.width, height=layout.height * 0.7, description="bytes that cross each cut point"
+        )
         .to_dict()
     )
 
@@ -84,7 +90,7 @@ def _row(point: Mapping[str, Any], measured: set[int]) -> dict[str, Any]:
 def _input_line(input_bytes: int | None, layout: Layout) -> list[alt.Chart]:
     if input_bytes is None:
         return []
-    base = alt.Chart(alt.Data(values=[{"kb": input_bytes / 1e3, "text": "raw input"}]))
+    base = chart([{"kb": input_bytes / 1e3, "text": "raw input"}])
     line = base.mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=layout.font / 11).encode(y="kb:Q")
     text = base.mark_text(
         align="right", baseline="bottom", dx=-2, dy=-2, fontSize=layout.font, color=INK, x="width"
@@ -114,7 +120,7 @@ def _named(
         height=height,
         font=layout.font,
         radius=4,
-        obstacles=[pixels(r) for r in rows],
+        obstacles=[bead for r in rows for bead in _beads(*pixels(r), height)],
     )
     data = [
         {
@@ -128,11 +134,20 @@ def _named(
         }
         for r, p in zip(chosen, placed, strict=True)
     ]
-    base = alt.Chart(alt.Data(values=data))
+    base = chart(data)
     leaders = base.mark_rule(color="#5B636C", strokeWidth=layout.font / 18).encode(
         x="index:Q", y="kb:Q", x2="end_x", y2="end_y"
     )
-    dots = base.mark_point(filled=True, color=INK, size=layout.marker / 3, opacity=1).encode(x="index:Q", y="kb:Q")
+    dots = base.mark_point(filled=True, color=INK, size=layout.marker / 3, opacity=1).encode(
+        x="index:Q", y="kb:Q"
+    )
     text = base.encode(x="at_x:Q", y="at_y:Q", text="text:N")
-    halo = text.mark_text(fontSize=layout.font, stroke="white", strokeWidth=layout.font / 4, strokeJoin="round")
+    halo = text.mark_text(
+        fontSize=layout.font, stroke="white", strokeWidth=layout.font / 4, strokeJoin="round"
+    )
     return [leaders, dots, halo, text.mark_text(fontSize=layout.font, color=INK)]
+
+
+def _beads(x: float, top: float, height: float) -> list[tuple[float, float]]:
+    """Points down a bar, close enough together that no label slips between."""
+    return [(x, y) for y in np.arange(top, height, 4.0)]

@@ -116,17 +116,23 @@ def _limits(sweep: Sweep) -> list[Concern]:
             found.append(Concern("note", f"Accuracy of {title} is null: {why}."))
     if sweep.trials_wanted == 1:
         found.append(
-            Concern("note", "One trial a cell: all intervals are null, and no difference can be told from noise.")
+            Concern(
+                "note", "One trial a cell: all intervals are null, and no difference can be told from noise."
+            )
         )
     elif any(len(c.trials) == 1 for c in sweep.cells):
         found.append(Concern("note", "Some cells have one trial; their intervals are null."))
     if any(c.trials and c.latency().value is None for c in sweep.cells):
         found.append(
-            Concern("note", "Some trials have fewer than 11 requests: their p50 is null and they are on no front.")
+            Concern(
+                "note", "Some trials have fewer than 11 requests: their p50 is null and they are on no front."
+            )
         )
     if any(c.trials and c.latency("p90").value is None for c in sweep.cells):
         found.append(
-            Concern("note", "p90 and above are null where a trial has too few requests (64 for p90, 130, 662).")
+            Concern(
+                "note", "p90 and above are null where a trial has too few requests (64 for p90, 130, 662)."
+            )
         )
     return found
 

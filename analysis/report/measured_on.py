@@ -14,8 +14,8 @@ _KINDS = {
     "real": ("real device", "real devices"),
 }
 _LINKS = {
-    "emulated": "Links are emulated: the sending worker holds each frame back as the profile's rate and delay say. "
-    "No packet crossed such a network.",
+    "emulated": "Links are emulated: the sending worker holds each frame back as the profile's rate and "
+    "delay say. No packet crossed such a network.",
     "tc": "Links are shaped by tc on the devices' own interfaces.",
     "none": "Links are as they are; nothing shapes them.",
 }
@@ -23,8 +23,10 @@ _LINKS = {
 
 @dataclass(frozen=True)
 class MeasuredOn:
-    """Attributes:
-    simulated: Some device or link is not what its name suggests.
+    """What the banner says.
+
+    Attributes:
+        simulated: Some device or link is not what its name suggests.
     """
 
     headline: str
@@ -36,20 +38,28 @@ def measured_on(sweep: Sweep) -> MeasuredOn:
     """The banner of a report."""
     kinds = Counter(d.kind for d in sweep.devices)
     slow = [d for d in sweep.devices if d.slowdown != 1]
-    links = list(dict.fromkeys(p.link for p in sweep.profiles if any(c.cell.profile == p.name for c in sweep.cells)))
+    links = list(
+        dict.fromkeys(p.link for p in sweep.profiles if any(c.cell.profile == p.name for c in sweep.cells))
+    )
     counted = [f"{n} {_KINDS.get(k, (k, k))[n > 1]}" for k, n in kinds.items()]
     sentences = [f"Devices: {listed(counted)} ({', '.join(d.name for d in sweep.devices)})."]
     if slow:
-        factors = [f"{d.name} (sleeps until each run has taken {figure(d.slowdown)} times as long)" for d in slow]
+        factors = [
+            f"{d.name} (sleeps until each run has taken {figure(d.slowdown)} times as long)" for d in slow
+        ]
         sentences.append(f"Emulated as slower: {listed(factors)}.")
     sentences += [_LINKS.get(link, f"Links: {link}.") for link in links]
     simulated = bool(slow) or "local" in kinds or "virtual" in kinds or "emulated" in links
     if not simulated:
         return MeasuredOn("Measured on real devices", tuple(sentences), False)
     sentences.append(
-        "So this is a simulation of such devices on such a network, run with the real runtime. How the splits "
-        "compare is what it shows; the milliseconds are not those of a Raspberry Pi."
+        "So this is a simulation of such devices on such a network, run with the real runtime. How the "
+        "splits compare is what it shows; the milliseconds are not those of a Raspberry Pi."
     )
-    where = "a local lab" if set(kinds) == {"local"} else "virtual devices" if "virtual" in kinds else "this lab"
-    what = listed(w for w, yes in (("emulated devices", bool(slow)), ("emulated links", "emulated" in links)) if yes)
+    where = (
+        "a local lab" if set(kinds) == {"local"} else "virtual devices" if "virtual" in kinds else "this lab"
+    )
+    what = listed(
+        w for w, yes in (("emulated devices", bool(slow)), ("emulated links", "emulated" in links)) if yes
+    )
     return MeasuredOn(f"Measured in {where}" + (f" with {what}" if what else ""), tuple(sentences), True)

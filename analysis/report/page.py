@@ -21,6 +21,11 @@ from controller.store import Accuracy
 __all__ = ["render"]
 
 _MISSING_SHOWN = 40
+_WANTED = {
+    "latency": "the lowest latency",
+    "throughput": "the highest throughput",
+    "knee": "the best of both",
+}
 
 
 def render(sweep: Sweep, found: Sequence[Answer], figures: Mapping[str, Figure]) -> str:
@@ -34,15 +39,14 @@ def render(sweep: Sweep, found: Sequence[Answer], figures: Mapping[str, Figure])
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "ms": words.milliseconds,
-        "per_second": words.per_second,
+        "plain": words.plain,
         "figure": words.figure,
         "listed": words.listed,
     }
     return environment.get_template("report.html.j2").render(
         style=(templates / "report.css").read_text(encoding="utf-8"),
         script=(templates / "charts.js").read_text(encoding="utf-8"),
-        library=vl_convert.javascript_bundle(vl_version=VEGA_LITE),
+        library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE),
         charts=_charts(figures),
         **_context(sweep, found),
     )
@@ -91,6 +95,7 @@ def _group(sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer])
         "capability": capability(sweep, bundle, profile.name),
         "operating": operating(sweep, bundle, profile.name),
     }
+    placements = {(p.cell.devices, p.cell.batch, p.cell.codec) for p in points["capability"]}
     fronts = [
         {
             "name": name,
@@ -108,10 +113,11 @@ def _group(sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer])
         "model": sweep.title(bundle),
         "conditions": words.profile_words(profile),
         "description": profile.asked.get("description", ""),
-        "answers": [(a, *words.answer_sentences(a)) for a in mine],
+        "answers": [(a, *words.answer_sentences(a, mine[:i])) for i, a in enumerate(mine)],
         "verdict": _verdict(mine),
         "kinds": list(dict.fromkeys(a.point.split.kind for a in mine)),
         "fronts": fronts,
+        "several": len(placements) > 1,
         "parts": bars and chosen.parts_name(sweep, bundle, profile.name),
         "breakdowns": [_breakdown_row(b) for b in bars],
     }
@@ -123,11 +129,11 @@ def _verdict(mine: Sequence[Answer]) -> str:
         return "No answer yet: no split has finished its depth-1 cell with 11 requests a trial."
     by_split: dict[str, list[str]] = {}
     for a in mine:
-        by_split.setdefault(a.point.split.sentence, []).append(a.objective)
+        by_split.setdefault(a.point.split.sentence, []).append(_WANTED[a.objective])
     if len(by_split) == 1:
-        return f"{next(iter(by_split))}, whatever you want most.".capitalize()
-    parts = [f"{sentence} for {words.listed(goals)}" for sentence, goals in by_split.items()]
-    text = "; ".join(parts)
+        text = f"{next(iter(by_split))}, whatever you want most"
+    else:
+        text = "; ".join(f"{sentence} for {words.listed(goals)}" for sentence, goals in by_split.items())
     return f"{text[0].upper()}{text[1:]}."
 
 
@@ -139,9 +145,7 @@ def _breakdown_row(found: Breakdown) -> dict[str, Any]:
         "total_ms": found.total_s * 1e3,
         "network_ms": found.network_s * 1e3,
         "network_share": found.network_s / found.total_s,
-        "hops": [
-            (d, {p: s * 1e3 for (device, p), s in found.parts.items() if device == d}) for d in devices
-        ],
+        "hops": [(d, {p: s * 1e3 for (device, p), s in found.parts.items() if device == d}) for d in devices],
         "on_network_ms": {name: seconds * 1e3 for name, seconds in found.on_network.items()},
     }
 

@@ -7,12 +7,23 @@ from analysis.answers import Answer, Gain
 from analysis.results import Profile
 from analysis.statistics import Estimate
 
-__all__ = ["answer_sentences", "conditions", "figure", "flat", "listed", "milliseconds", "per_second", "profile_words", "times"]
+__all__ = [
+    "answer_sentences",
+    "conditions",
+    "figure",
+    "flat",
+    "listed",
+    "milliseconds",
+    "per_second",
+    "plain",
+    "profile_words",
+    "times",
+]
 
 _GOALS = {
     "latency": "For the lowest latency",
     "throughput": "For the highest throughput",
-    "knee": "For the most throughput per unit of latency (the knee)",
+    "knee": "At the knee (most throughput per latency)",
 }
 _UNITS = {"delay_ms": "ms one way", "jitter_ms": "ms jitter", "rate_mbit": "Mbit/s", "loss_percent": "% loss"}
 
@@ -28,7 +39,7 @@ def figure(value: float | None, digits: int = 3) -> str:
 def _with_interval(estimate: Estimate, factor: float, unit: str) -> str:
     if estimate.value is None:
         return "null"
-    text = f"{figure(estimate.value * factor)} {unit}"
+    text = f"{figure(estimate.value * factor)} {unit}".rstrip()
     if estimate.low is None or estimate.high is None:
         return text
     return f"{text} ({figure(estimate.low * factor)} to {figure(estimate.high * factor)})"
@@ -42,6 +53,11 @@ def milliseconds(estimate: Estimate) -> str:
 def per_second(estimate: Estimate) -> str:
     """`77.1 samples/s (76.9 to 77.3)`."""
     return _with_interval(estimate, 1, "samples/s")
+
+
+def plain(estimate: Estimate, factor: float = 1) -> str:
+    """`34.5 (34.2 to 34.6)`, for a column whose head has the unit."""
+    return _with_interval(estimate, factor, "")
 
 
 def times(value: float) -> str:
@@ -58,8 +74,11 @@ def listed(items: Iterable[str]) -> str:
 def conditions(asked: Mapping[str, Any]) -> str:
     """A profile's conditions in words, whatever keys it has."""
     parts = []
+    directed = isinstance(asked.get("forward"), Mapping) and isinstance(asked.get("backward"), Mapping)
     for key, value in asked.items():
-        if key == "description" or value in (None, "", {}):
+        if key == "rate_mbit" and value is None and not directed:
+            parts.append("no rate limit")
+        if key == "description" or value in (None, "", {}) or (directed and key in _UNITS):
             continue
         if isinstance(value, Mapping):
             inner = conditions(value)
@@ -79,14 +98,20 @@ def profile_words(profile: Profile) -> str:
     return "; ".join(w for w in (conditions(profile.asked), links.get(profile.link, profile.link)) if w)
 
 
-def answer_sentences(answer: Answer) -> tuple[str, list[str]]:
-    """What to do with its figure, and then how it compares, one sentence each."""
+def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str, list[str]]:
+    """What to do with its figure, and then how it compares, one sentence each.
+
+    `before` are the profile's answers already told: a split is not compared twice by the same figure.
+    """
     point = answer.point
     number = {
         "latency": milliseconds(point.latency),
         "throughput": per_second(point.throughput),
         "knee": f"{milliseconds(point.latency)} and {per_second(point.throughput)}",
     }[answer.objective]
+    same = [a.objective for a in before if a.point.cell.id == point.cell.id]
+    if answer.objective == "knee" and same:
+        return f"{_GOALS['knee']}, the same split as for {listed(same)}: {number}.", []
     lead = f"{_GOALS[answer.objective]}, {point.split.sentence}: {number}."
     ends = [g for g in answer.gains if g.over != "baseline"]
     alone = [g for g in answer.gains if g.over == "baseline"]
@@ -94,7 +119,9 @@ def answer_sentences(answer: Answer) -> tuple[str, list[str]]:
     if ends:
         sentences.append(f"That is {listed(_compared(g, answer) for g in ends)}.")
     if alone:
-        sentences.append(f"One device alone: {listed(_compared(g, answer) for g in alone)}.")
+        sentences.append(
+            f"Against the whole model in a bare loop it is {listed(_compared(g, answer) for g in alone)}."
+        )
     if answer.ties:
         sentences.append(_ties(answer))
     if point.latency.trials == 1:
@@ -114,12 +141,8 @@ def _compared(gain: Gain, answer: Answer) -> str:
         return f"not comparable with {other} (too few samples)"
     if gain.tie:
         return f"within noise of {other} (a tie)"
-    factor = gain.factor.value
-    if answer.objective == "throughput":
-        return f"{times(factor)} the throughput of {other}"
-    if factor >= 1:
-        return f"{times(factor)} as fast as {other}"
-    return f"{times(1 / factor)} as slow as {other}"
+    what = "the throughput of" if answer.objective == "throughput" else "as fast as"
+    return f"{times(gain.factor.value)} {what} {other}"
 
 
 def _other(gain: Gain, answer: Answer) -> str:
@@ -128,9 +151,8 @@ def _other(gain: Gain, answer: Answer) -> str:
         return f"running all of it on {answer.point.cell.devices[0]}"
     if gain.over == "offload":
         return f"sending the {gain.name}"
-    if device == answer.point.cell.devices[0]:
-        return f"the whole model in a bare loop on {device}"
-    return f"the whole model in a bare loop on {device}, were the inputs born there"
+    born = "" if device == answer.point.cell.devices[0] else ", were the inputs born there"
+    return f"{device} alone{born}"
 
 
 def flat(stamp: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
