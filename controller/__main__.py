@@ -1,19 +1,17 @@
 """`python -m controller COMMAND`: drive the workers of a lab."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from controller.agenda import make_agenda
 from controller.dry_run import dry_run, show_dry_run
 from controller.errors import ControllerError
-from controller.experiment import Experiment
 from controller.lab import load_lab
 from controller.one_cell import OneCell, run_one_cell
+from controller.schema import json_schema, markdown_table
 from controller.screen import Screen
 from controller.stamp import now
 from controller.status import show_status
@@ -125,9 +123,11 @@ def sweep(
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON schema of the experiment file."""
-    print(json.dumps(msgspec.json.schema(Experiment), indent=2))
+def schema(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a table for people.")] = False,
+) -> None:
+    """Print the schema of the experiment file (JSON Schema)."""
+    print(markdown_table() if markdown else json_schema())
 
 
 def _summary(outcome: Outcome, path: Path) -> str:

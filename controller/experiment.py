@@ -55,7 +55,11 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     models: Annotated[list[str], Meta(min_length=1, description="bundles by the name of their folder")]
     profiles: Annotated[
         list[str | ProfileGrid],
-        Meta(min_length=1, description="network profiles, by name or with what differs under them"),
+        Meta(
+            min_length=1,
+            description="network profiles: names, or mappings of `name` and what differs under it "
+            "(`splits`, `depths`, `batches`)",
+        ),
     ]
     bundles: Annotated[str, Meta(description="the folder that holds the bundles")] = "../../bundles"
     network_profiles: Annotated[str, Meta(description="the file of network profiles")] = (

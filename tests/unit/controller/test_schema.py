@@ -1,0 +1,28 @@
+"""The schema that is printed is the schema that is read and documented."""
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from controller.experiment import Experiment, load_experiment
+from controller.schema import json_schema, markdown_table
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_documented_table_is_the_schema() -> None:
+    assert markdown_table() in (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+
+
+def test_the_json_schema_names_every_key() -> None:
+    properties = json.loads(json_schema())["$defs"]["Experiment"]["properties"]
+
+    assert set(properties) == {field.name for field in msgspec.structs.fields(Experiment)}
+
+
+def test_every_shipped_experiment_is_a_good_one() -> None:
+    found = sorted((ROOT / "ansible" / "experiments").glob("*.yml"))
+    assert found
+    for path in found:
+        load_experiment(path)
