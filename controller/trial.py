@@ -149,7 +149,8 @@ class Rig:
             try:
                 query(self.workers[device].device, timeout_s=2.0)
             except DeviceError as lost:
-                return TrialVoid(f"{lost} (lost in mid-trial)", device)
+                reason = str(lost).removeprefix(f"{device}: ")
+                return TrialVoid(f"{device}: lost in mid-trial; {reason}", device)
         return TrialVoid(str(error), error.device if isinstance(error, DeviceError) else None)
 
     def _take_down(self) -> None:
