@@ -17,8 +17,7 @@ from controller.stamp import now
 from controller.status import show_status
 from controller.store import Store
 from controller.sweep import Outcome, run_sweep
-from exporter.bundle import Bundle
-from exporter.errors import ExporterError
+from exporter.bundle import Bundle, BundleError
 
 app = typer.Typer(
     help="Drive the workers of a lab: look at it, run one cell, sweep an experiment.",
@@ -145,7 +144,7 @@ def main() -> int:
     """Run the command line; returns the exit code."""
     try:
         code = app(standalone_mode=False)
-    except (ControllerError, ExporterError) as error:
+    except (ControllerError, BundleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except typer.TyperException as error:

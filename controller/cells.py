@@ -9,8 +9,7 @@ from controller.experiment import Experiment, Splits
 from controller.lab import Lab
 from controller.store import Cell
 from controller.suggest import did_you_mean
-from exporter.bundle import Bundle
-from exporter.errors import BundleError, RangeError
+from exporter.bundle import Bundle, BundleError, RangeError
 
 __all__ = ["cells_of_profile", "label_of", "open_bundles", "resolve_cut"]
 

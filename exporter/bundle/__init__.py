@@ -6,12 +6,15 @@ from exporter.bundle.cuts import CutPoint
 from exporter.bundle.manifest import FileEntry, Manifest
 from exporter.bundle.samples import Samples
 from exporter.bundle.tensors import Tensor
+from exporter.errors import BundleError, RangeError
 
 __all__ = [
     "Bundle",
+    "BundleError",
     "CutPoint",
     "FileEntry",
     "Manifest",
+    "RangeError",
     "Samples",
     "Shard",
     "Tensor",
