@@ -83,7 +83,9 @@ def assemble(
     classes = _classes(crossing[-1][0])
     labels, metric = _labels_of_this_model(labels, facts, classes)
     save_samples(folder / "samples.npz", Samples(inputs, labels, answers), reference)
-    facts_kept = {name: value for name, value in vars(facts).items() if name not in ("label_classes", "metric")}
+    facts_kept = {
+        name: value for name, value in vars(facts).items() if name not in ("label_classes", "metric")
+    }
     manifest = Manifest(
         format=FORMAT,
         edgecut=_version("edgecut") or "unknown",
@@ -100,7 +102,9 @@ def assemble(
         multiply_adds=sum(node.multiply_adds for node in nodes),
         weights_bytes=(folder / WEIGHTS).stat().st_size,
         shards=shards,
-        files={path.name: FileEntry(file_digest(path), path.stat().st_size) for path in sorted(folder.iterdir())},
+        files={
+            path.name: FileEntry(file_digest(path), path.stat().st_size) for path in sorted(folder.iterdir())
+        },
         versions={name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         digest="",
@@ -111,7 +115,9 @@ def assemble(
     return dataclasses.replace(manifest, digest=digest)
 
 
-def _write_shards(model: onnx.ModelProto, crossing: Sequence[tuple[Tensor, ...]], path: Path) -> dict[str, str]:
+def _write_shards(
+    model: onnx.ModelProto, crossing: Sequence[tuple[Tensor, ...]], path: Path
+) -> dict[str, str]:
     """Write the whole graph and both halves at every cut point; return their digests."""
     count = len(crossing) - 1
     ranges = [(0, count), *((0, cut) for cut in range(1, count)), *((cut, count) for cut in range(1, count))]
@@ -145,7 +151,9 @@ def _require_batch(model: onnx.ModelProto, tensors: Mapping[str, Tensor], batch:
             shape = tensors[value.name].shape
             if not shape or shape[0] != first:
                 shown = ", ".join(map(str, shape))
-                raise GraphError(f'{kind} "{value.name}" is [{shown}]; its first dimension must be the batch ({first})')
+                raise GraphError(
+                    f'{kind} "{value.name}" is [{shown}]; its first dimension must be the batch ({first})'
+                )
 
 
 def _labels_of_this_model(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
+import typer.exceptions
 
 from exporter.errors import ExporterError
 
@@ -17,7 +17,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
-    no_args_is_help=True,
 )
 
 _Model = Annotated[str, typer.Argument(help="a model of `models`, package.module:function, file.py:function")]
@@ -51,13 +50,24 @@ def train(
     from exporter.train import train as run
 
     settings = TrainSettings(
-        model, out, dataset, data_dir, data, weights, num_classes, input_size, epochs, batch, learning_rate, seed
+        model,
+        out,
+        dataset,
+        data_dir,
+        data,
+        weights,
+        num_classes,
+        input_size,
+        epochs,
+        batch,
+        learning_rate,
+        seed,
     )
     done = run(
         settings,
         lambda epoch: typer.echo(
-            f"epoch {epoch.number}/{epochs}  loss {epoch.loss:.3f}  held-out accuracy {epoch.held_out_accuracy:.4f}  "
-            f"{epoch.elapsed_s:.0f} s"
+            f"epoch {epoch.number}/{epochs}  loss {epoch.loss:.3f}  "
+            f"held-out accuracy {epoch.held_out_accuracy:.4f}  {epoch.elapsed_s:.0f} s"
         ),
     )
     typer.echo(f"{out}: {done.model}, held-out accuracy {done.held_out_accuracy:.4f} on {done.dataset}")
@@ -67,7 +77,9 @@ def train(
 def export(
     model: _Model,
     out: Annotated[Path, typer.Option(metavar="BUNDLE", help="the folder to write")],
-    weights: Annotated[str | None, typer.Option(metavar="F.pth|imagenet", help="default: random weights")] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="F.pth|imagenet", help="default: random weights")
+    ] = None,
     num_classes: _NumClasses = None,
     input_size: _InputSize = None,
     dataset: _Dataset = None,
@@ -104,20 +116,87 @@ def cuts(
         print_cuts(opened)
 
 
+@app.command()
+def verify(
+    bundle: _Bundle,
+    splits: Annotated[
+        str, typer.Option(help="clean, blocks, all, or one split as 23,41 or features.7")
+    ] = "clean",
+) -> None:
+    """Compare PyTorch, the whole graph and chains of shards; print the worst error."""
+    from exporter.bundle import Bundle
+    from exporter.screen import print_verification, progress
+    from exporter.splits import parse_splits
+    from exporter.verify import verify as run
+
+    opened = Bundle.open(bundle)
+    with progress() as report:
+        found = run(
+            opened,
+            parse_splits(opened, splits),
+            lambda done, of: report(opened.manifest.model, done, of),
+        )
+    print_verification(opened, found)
+
+
+@app.command()
+def split(
+    bundle: _Bundle,
+    at: Annotated[str, typer.Option(metavar="23[,41]", help="cut points: indexes or module paths")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="the folder to write")],
+    self_contained: Annotated[
+        bool, typer.Option("--self-contained", help="weights inside the files")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace partitions that are there")] = False,
+) -> None:
+    """Write the partitions of a split as ordinary .onnx files."""
+    from exporter.bundle import Bundle
+    from exporter.splits import parse_cuts
+    from exporter.take_home import split as run
+
+    opened = Bundle.open(bundle)
+    for path in run(opened, parse_cuts(opened, at), out, self_contained=self_contained, force=force):
+        typer.echo(path)
+
+
+@app.command()
+def models() -> None:
+    """List the models that are known by name."""
+    from exporter.screen import print_models
+
+    print_models()
+
+
+@app.command(name="verify-models")
+def verify_models(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="default: all ten")] = None,
+    splits: Annotated[str, typer.Option(help="clean, blocks or all")] = "all",
+    input_size: _InputSize = None,
+) -> None:
+    """Export and verify all ten models, untrained, wide cuts included."""
+    from exporter.screen import print_row, print_row_head, progress
+    from exporter.verify_models import verify_models as run
+
+    print_row_head()
+    with progress() as report:
+        for row in run(names or [], splits, input_size, report):
+            print_row(row)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0, 2 for a bad input, 130 for Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(arguments, standalone_mode=False, prog_name="python -m exporter")
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        return 2
-    except click.ClickException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
+        app(given or ["--help"], standalone_mode=False, prog_name="python -m exporter")
+    except typer.exceptions.TyperException as error:
+        # Its sub-classes, which are private, name the option in format_message().
+        say = getattr(error, "format_message", error.__str__)
+        print(f"error: {say()}; see --help", file=sys.stderr)
         return 2
     except ExporterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("error: interrupted", file=sys.stderr)
         return 130
     return 0

@@ -10,6 +10,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from exporter.assemble import Facts, assemble
+from exporter.build import build, build_imagenet
 from exporter.bundle import Bundle
 from exporter.bundle.write import folder_in_one_piece
 from exporter.calibrate import calibrate
@@ -18,7 +19,7 @@ from exporter.errors import DatasetError, ModelError, WeightsError
 from exporter.graph import Example, Graph, from_file, from_torch
 from exporter.source import FunctionModel, call_function, kind_of, short_name
 from exporter.weights import WeightsFile, fit_weights, read_weights
-from exporter.zoo import ZOO, build, build_imagenet
+from exporter.zoo import ZOO
 
 __all__ = ["ExportSettings", "export"]
 
@@ -90,7 +91,9 @@ def _prepare_zoo(settings: ExportSettings, report: Report) -> _Prepared:
         raise WeightsError(f"{settings.weights}: was trained as {noted.model}, not as {settings.model}")
     size = settings.input_size or (noted.input_size if noted else zoo.input_size)
     if size < zoo.least_size:
-        raise ModelError(f"{settings.model}: --input-size {size} is too small; it takes {zoo.least_size} and up")
+        raise ModelError(
+            f"{settings.model}: --input-size {size} is too small; it takes {zoo.least_size} and up"
+        )
     example = torch.randn(2, 3, size, size)
     default = noted.dataset if noted and not noted.dataset.endswith(".npz") else None
     if settings.weights is None:
@@ -99,7 +102,9 @@ def _prepare_zoo(settings: ExportSettings, report: Report) -> _Prepared:
     dataset = _dataset(replace(settings, dataset=settings.dataset or default), (example,), size)
     if settings.weights == "imagenet":
         if settings.num_classes not in (None, _IMAGENET_CLASSES):
-            raise WeightsError(f"imagenet weights have {_IMAGENET_CLASSES} classes, not {settings.num_classes}")
+            raise WeightsError(
+                f"imagenet weights have {_IMAGENET_CLASSES} classes, not {settings.num_classes}"
+            )
         module, origin = build_imagenet(settings.model), f"torchvision {zoo.imagenet}"
     else:
         classes = settings.num_classes or (noted.num_classes if noted else None)
@@ -112,7 +117,11 @@ def _prepare_zoo(settings: ExportSettings, report: Report) -> _Prepared:
 
 
 def _load_or_calibrate(
-    module: torch.nn.Module, file: WeightsFile | None, dataset: Dataset, settings: ExportSettings, report: Report
+    module: torch.nn.Module,
+    file: WeightsFile | None,
+    dataset: Dataset,
+    settings: ExportSettings,
+    report: Report,
 ) -> str:
     if file is not None:
         fit_weights(file, module)
@@ -143,7 +152,9 @@ def _prepare_function(settings: ExportSettings) -> _Prepared:
     else:
         dataset = _dataset(settings, example.tensors, _image_size(example.tensors))
     metric = given.metric if given.data is not None else "top1"
-    return _Prepared(given.module, example, None, dataset, _facts(settings, dataset, settings.model, origin, metric))
+    return _Prepared(
+        given.module, example, None, dataset, _facts(settings, dataset, settings.model, origin, metric)
+    )
 
 
 def _prepare_file(settings: ExportSettings) -> _Prepared:
@@ -153,10 +164,14 @@ def _prepare_file(settings: ExportSettings) -> _Prepared:
     graph = from_file(Path(settings.model))
     example = tuple(_example_of(value, graph.batch) for value in graph.model.graph.inputs)
     dataset = _dataset(settings, example, _image_size(example))
-    return _Prepared(None, None, graph, dataset, _facts(settings, dataset, settings.model, "as in the file", "top1"))
+    return _Prepared(
+        None, None, graph, dataset, _facts(settings, dataset, settings.model, "as in the file", "top1")
+    )
 
 
-def _facts(settings: ExportSettings, dataset: Dataset, source: str, weights: str, metric: str | None) -> Facts:
+def _facts(
+    settings: ExportSettings, dataset: Dataset, source: str, weights: str, metric: str | None
+) -> Facts:
     return Facts(
         model=short_name(settings.model),
         source=source,
@@ -172,7 +187,9 @@ def _facts(settings: ExportSettings, dataset: Dataset, source: str, weights: str
 
 def _refuse_zoo_options(settings: ExportSettings) -> None:
     if settings.num_classes is not None or settings.input_size is not None:
-        raise ModelError(f"{settings.model}: --num-classes and --input-size are for the models of the zoo only")
+        raise ModelError(
+            f"{settings.model}: --num-classes and --input-size are for the models of the zoo only"
+        )
 
 
 def _example_of(value: Any, batch: int | None) -> torch.Tensor:
@@ -247,4 +264,6 @@ def _reference(
         with torch.no_grad():
             parts.append(pytree.tree_leaves(prepared.module(*args, **kwargs)))
     names = [value.name or "" for value in graph.model.graph.outputs]
-    return {name: torch.cat(column).numpy() for name, column in zip(names, zip(*parts, strict=True), strict=True)}
+    return {
+        name: torch.cat(column).numpy() for name, column in zip(names, zip(*parts, strict=True), strict=True)
+    }

@@ -48,7 +48,9 @@ class Example:
         try:
             bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
         except TypeError as error:
-            raise ModelError(f"{type(module).__name__}: the example input does not fit forward(): {error}") from None
+            raise ModelError(
+                f"{type(module).__name__}: the example input does not fit forward(): {error}"
+            ) from None
         leaves, structure = pytree.tree_flatten_with_path(dict(bound))
         names = tuple(_leaf_name(path) for path, _ in leaves)
         for name, (_, leaf) in zip(names, leaves, strict=True):
@@ -97,10 +99,10 @@ def from_torch(module: torch.nn.Module, example: Example) -> Graph:
     try:
         model = _export(module, example, output_names, symbolic=True)
         fixed = None
-    except Exception:  # noqa: BLE001  # torch.export raises whatever the traced code raises
+    except Exception:  # torch.export raises whatever the traced code raises
         try:
             model = _export(module, example, output_names, symbolic=False)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             raise GraphError(_why(module, error)) from None
         fixed = batch
     modules = tuple(_module_path(node) for node in model.graph)
@@ -112,7 +114,7 @@ def name_outputs(module: torch.nn.Module, example: Example) -> tuple[str, ...]:
     try:
         with torch.no_grad():
             result = module(*example.args, **example.kwargs)
-    except Exception as error:  # noqa: BLE001  # whatever a user's forward raises
+    except Exception as error:  # whatever a user's forward raises
         raise ModelError(
             f"{type(module).__name__}: forward() fails on the example input: {_first_line(error)}"
         ) from None
@@ -122,7 +124,9 @@ def name_outputs(module: torch.nn.Module, example: Example) -> tuple[str, ...]:
         name = _leaf_name(path)
         name = f"output_{name}" if name.isdecimal() else name or "output"
         if not isinstance(leaf, torch.Tensor):
-            raise ModelError(f'{type(module).__name__}: output "{name}" is a {type(leaf).__name__}, not a tensor')
+            raise ModelError(
+                f'{type(module).__name__}: output "{name}" is a {type(leaf).__name__}, not a tensor'
+            )
         names.append(name)
     clash = set(names) & set(example.names)
     return tuple(f"output_{name}" if name in clash else name for name in names)
@@ -139,14 +143,16 @@ def from_file(path: Path) -> Graph:
         model = ir.load(path)
     except FileNotFoundError as error:
         raise ModelError(f"{error.filename or path}: no such file") from None
-    except Exception as error:  # noqa: BLE001  # protobuf and onnx_ir raise many kinds
+    except Exception as error:  # protobuf and onnx_ir raise many kinds
         raise ModelError(f"{path}: not an ONNX model ({_first_line(error)})") from None
     _normalise(model)
     batch = _declared_batch(model, path)
     return Graph(model, tuple(_node_path(node, index) for index, node in enumerate(model.graph)), batch)
 
 
-def _export(module: torch.nn.Module, example: Example, outputs: tuple[str, ...], *, symbolic: bool) -> ir.Model:
+def _export(
+    module: torch.nn.Module, example: Example, outputs: tuple[str, ...], *, symbolic: bool
+) -> ir.Model:
     args, kwargs = example.args, example.kwargs
     shapes = None
     if symbolic:
@@ -172,7 +178,7 @@ def _normalise(model: ir.Model) -> None:
         common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
         common_passes.RemoveInitializersFromInputsPass(),
         common_passes.RemoveUnusedNodesPass(),
-        common_passes.RemoveUnusedFunctionsPass(),
+        common_passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
         common_passes.TopologicalSortPass(),
         common_passes.OutputFixPass(),
     ):
@@ -225,7 +231,9 @@ def _declared_batch(model: ir.Model, path: Path) -> int | None:
         first, *rest = value.shape.dims
         if any(not isinstance(dim, int) for dim in rest):
             shape = ", ".join(str(dim) for dim in value.shape.dims)
-            raise GraphError(f'{path}: input "{value.name}" is [{shape}]; only the first dimension may be open')
+            raise GraphError(
+                f'{path}: input "{value.name}" is [{shape}]; only the first dimension may be open'
+            )
         batches.add(first if isinstance(first, int) else None)
     if len(batches) != 1:
         raise GraphError(f"{path}: the inputs' first dimensions differ; each must be the batch")

@@ -54,7 +54,9 @@ def every_tensor(model: onnx.ModelProto, folder: Path, inputs: Mapping[str, np.n
     asked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in declared)
     try:
         session = session_of(asked.SerializeToString(), folder, threads=0)
-        found = dict(zip([o.name for o in session.get_outputs()], session.run(None, dict(inputs)), strict=True))
+        found = dict(
+            zip([o.name for o in session.get_outputs()], session.run(None, dict(inputs)), strict=True)
+        )
     except Exception as error:  # onnxruntime's exceptions share no public base
         raise GraphError(f"ONNX Runtime cannot run this graph: {_first_line(error)}") from None
     return {name: np.asarray(array) for name, array in inputs.items()} | found
@@ -72,8 +74,8 @@ def _follow(name: str, two: tuple[int, ...], three: tuple[int, ...]) -> tuple[in
             shape.append("batch" if factor == 1 else f"{factor}*batch")
         else:
             raise GraphError(
-                f'tensor "{name}" has sizes {at_two} and {at_three} at batch 2 and 3, which is no multiple of the '
-                "batch; such a graph cannot be cut"
+                f'tensor "{name}" has sizes {at_two} and {at_three} at batch 2 and 3, no multiple of '
+                "the batch; such a graph cannot be cut"
             )
     return tuple(shape)
 
@@ -81,7 +83,7 @@ def _follow(name: str, two: tuple[int, ...], three: tuple[int, ...]) -> tuple[in
 def _dtype(name: str, array: Any) -> str:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
         raise GraphError(f'tensor "{name}" is no array of numbers; such a graph cannot be cut')
-    return array.dtype.name
+    return str(array.dtype.name)
 
 
 def _first_line(error: Exception) -> str:

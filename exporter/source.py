@@ -42,8 +42,8 @@ def kind_of(model: str) -> str:
     if ":" in model:
         return "function"
     raise ModelError(
-        f'no model "{model}"{nearest(model, ZOO)}; there are {", ".join(ZOO)}, or give package.module:function, '
-        "file.py:function or a file.onnx"
+        f'no model "{model}"{nearest(model, ZOO)}; there are {", ".join(ZOO)}, or give '
+        "package.module:function, file.py:function or a file.onnx"
     )
 
 
@@ -64,11 +64,13 @@ def call_function(model: str) -> FunctionModel:
     module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
     function = getattr(module, name, None)
     if not callable(function):
-        known = [each for each in vars(module) if callable(getattr(module, each)) and not each.startswith("_")]
+        known = [
+            each for each in vars(module) if callable(getattr(module, each)) and not each.startswith("_")
+        ]
         raise ModelError(f'{place}: has no function "{name}"{nearest(name, known)}')
     try:
         returned = function()
-    except Exception as error:  # noqa: BLE001  # whatever a user's function raises
+    except Exception as error:  # whatever a user's function raises
         raise ModelError(f"{model}: raised {type(error).__name__}: {_first_line(error)}") from None
     return _checked(model, returned)
 
@@ -100,7 +102,7 @@ def _load_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent.resolve()))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001  # whatever a user's file raises
+    except Exception as error:  # whatever a user's file raises
         raise ModelError(f"{path}: raised {type(error).__name__}: {_first_line(error)}") from None
     finally:
         sys.path.pop(0)
@@ -113,7 +115,7 @@ def _load_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ModelError(f'{name}: no module "{error.name}"; is it installed, or in this folder?') from None
-    except Exception as error:  # noqa: BLE001  # whatever a user's module raises
+    except Exception as error:  # whatever a user's module raises
         raise ModelError(f"{name}: raised {type(error).__name__}: {_first_line(error)}") from None
     finally:
         sys.path.pop(0)

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from exporter.build import build
 from exporter.data import Dataset, Source, from_npz, open_images
 from exporter.errors import DatasetError, ModelError, OutputError, nearest
 from exporter.weights import TrainedAs, fit_weights, read_weights, save_weights
-from exporter.zoo import ZOO, build
+from exporter.zoo import ZOO
 
 __all__ = ["Epoch", "TrainSettings", "train"]
 
@@ -65,7 +66,9 @@ def train(settings: TrainSettings, report: Callable[[Epoch], None] = lambda _: N
     zoo = ZOO[settings.model]
     size = settings.input_size or zoo.input_size
     if size < zoo.least_size:
-        raise ModelError(f"{settings.model}: --input-size {size} is too small; it takes {zoo.least_size} and up")
+        raise ModelError(
+            f"{settings.model}: --input-size {size} is too small; it takes {zoo.least_size} and up"
+        )
     _require_writable(settings.out)
     dataset = _open(settings, size)
     classes = settings.num_classes or dataset.class_count or 0
@@ -84,13 +87,19 @@ def train(settings: TrainSettings, report: Callable[[Epoch], None] = lambda _: N
 def _open(settings: TrainSettings, size: int) -> Dataset:
     if settings.data is None and settings.dataset == "random":
         raise DatasetError("random: has no labels to learn; give another --dataset")
-    dataset = from_npz(settings.data, size) if settings.data else open_images(settings.dataset, size, settings.data_dir)
+    dataset = (
+        from_npz(settings.data, size)
+        if settings.data
+        else open_images(settings.dataset, size, settings.data_dir)
+    )
     labels = dataset.train.labels if dataset.train is not None else None
     if labels is None:
         raise DatasetError(f"{dataset.name}: has no labels to learn")
     highest = int(labels.max())
     if settings.num_classes is not None and highest >= settings.num_classes:
-        raise DatasetError(f"{dataset.name}: has label {highest}, and --num-classes is {settings.num_classes}")
+        raise DatasetError(
+            f"{dataset.name}: has label {highest}, and --num-classes is {settings.num_classes}"
+        )
     return dataset
 
 
@@ -121,7 +130,7 @@ def _epochs(module: torch.nn.Module, dataset: Dataset, settings: TrainSettings) 
             loss = functional.cross_entropy(
                 module(source.take(indices)[0]), labels[indices], label_smoothing=_LABEL_SMOOTHING
             )
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(module.parameters(), _GRADIENT_NORM)
             optimizer.step()
             schedule.step()
@@ -135,9 +144,9 @@ def _accuracy(module: torch.nn.Module, source: Source) -> float:
     right = 0
     with torch.no_grad():
         for start in range(0, len(source), _HELD_OUT_BATCH):
-            indices = range(start, min(start + _HELD_OUT_BATCH, len(source)))
+            indices = np.arange(start, min(start + _HELD_OUT_BATCH, len(source)))
             answers = module(source.take(indices)[0]).argmax(dim=1).numpy()
-            right += int((answers == source.labels[list(indices)]).sum())
+            right += int((answers == source.labels[indices]).sum())
     return right / len(source)
 
 

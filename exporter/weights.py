@@ -50,8 +50,8 @@ def read_weights(path: Path) -> WeightsFile:
         if "weights_only" not in str(error) and "Weights only" not in str(error):
             raise WeightsError(f"{path}: not a PyTorch weights file ({error})") from None
         raise WeightsError(
-            f"{path}: a pickled module or other objects, which are never unpickled here; convert it where you "
-            f"trust it: python -c \"import torch; torch.save(torch.load('{path}', weights_only=False)"
+            f"{path}: a pickled module or other objects, which are never unpickled here; convert it where "
+            f"you trust it: python -c \"import torch; torch.save(torch.load('{path}', weights_only=False)"
             f".state_dict(), '{path.with_suffix('.state.pth')}')\""
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:

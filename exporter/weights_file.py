@@ -40,7 +40,13 @@ def write_weights(model: ir.Model, folder: Path) -> onnx.ModelProto:
             offset = file.tell()
             file.write(data)
             value.const_value = ir.ExternalTensor(
-                WEIGHTS, offset, len(data), tensor.dtype, shape=tensor.shape, name=value.name or "", base_dir=folder
+                WEIGHTS,
+                offset,
+                len(data),
+                tensor.dtype,
+                shape=ir.Shape(tensor.shape.numpy()),
+                name=value.name or "",
+                base_dir=folder,
             )
     graph = ir.to_proto(model)
     _strip(graph)
@@ -64,6 +70,7 @@ def _in_order_of_use(graph: ir.Graph) -> list[ir.Value]:
     ordered: dict[str, ir.Value] = {}
     for node in graph.all_nodes():
         for value in node.inputs:
-            if value is not None and value.name in graph.initializers:
-                ordered[value.name] = graph.initializers[value.name]
+            name = value.name if value is not None else None
+            if name is not None and name in graph.initializers:
+                ordered[name] = graph.initializers[name]
     return list(ordered.values())

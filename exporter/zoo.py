@@ -1,76 +1,49 @@
-"""The ten models of the field, from torchvision, fresh or with ImageNet weights."""
+"""The ten models of the field: what they take, and where their graphs can be cut. Imports no torch."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.error import URLError
 
-import torch
+__all__ = ["ZOO", "CutCounts", "ZooModel"]
 
-from exporter.errors import ModelError, WeightsError
-from exporter.torchvision_ops import torchvision
 
-__all__ = ["ZOO", "ZooModel", "build", "build_imagenet"]
+@dataclass(frozen=True)
+class CutCounts:
+    """Nodes of a graph, its clean cut points, and its wide ones that two tensors cross."""
+
+    nodes: int
+    clean: int
+    wide_of_two: int
 
 
 @dataclass(frozen=True)
 class ZooModel:
-    """A model of the zoo: its usual input size, the least it accepts, and its ImageNet weights' name."""
+    """A model of the zoo.
+
+    Attributes:
+        input_size: side of its usual input, in pixels.
+        least_size: side of the smallest input that it takes.
+        cuts: what torch 2.13 exports; other numbers mean another graph than the one that was studied.
+        imagenet: torchvision's name of its ImageNet weights.
+        about: what it is made of.
+    """
 
     input_size: int
     least_size: int
+    cuts: CutCounts
     imagenet: str
     about: str
 
 
+_V1, _V2 = "IMAGENET1K_V1", "IMAGENET1K_V2"
+
 ZOO: dict[str, ZooModel] = {
-    "mobilenet_v2": ZooModel(224, 32, "IMAGENET1K_V1", "inverted residuals"),
-    "mobilenet_v3_small": ZooModel(224, 32, "IMAGENET1K_V1", "inverted residuals, squeeze and excitation"),
-    "squeezenet1_1": ZooModel(224, 32, "IMAGENET1K_V1", "fire modules"),
-    "shufflenet_v2_x0_5": ZooModel(224, 32, "IMAGENET1K_V1", "channel shuffle"),
-    "efficientnet_b0": ZooModel(224, 32, "IMAGENET1K_V1", "inverted residuals, squeeze and excitation"),
-    "alexnet": ZooModel(224, 64, "IMAGENET1K_V1", "a plain chain"),
-    "resnet18": ZooModel(224, 32, "IMAGENET1K_V1", "residual blocks"),
-    "resnet50": ZooModel(224, 32, "IMAGENET1K_V2", "bottleneck residual blocks"),
-    "vgg16": ZooModel(224, 32, "IMAGENET1K_V1", "a plain chain, large"),
-    "inception_v3": ZooModel(299, 75, "IMAGENET1K_V1", "parallel branches"),
+    "mobilenet_v2": ZooModel(224, 32, CutCounts(100, 49, 50), _V1, "inverted residuals"),
+    "mobilenet_v3_small": ZooModel(224, 32, CutCounts(122, 41, 55), _V1, "inverted residuals, excitation"),
+    "squeezenet1_1": ZooModel(224, 32, CutCounts(65, 32, 32), _V1, "fire modules"),
+    "shufflenet_v2_x0_5": ZooModel(224, 32, CutCounts(173, 70, 102), _V1, "channel shuffle"),
+    "efficientnet_b0": ZooModel(224, 32, CutCounts(239, 55, 104), _V1, "inverted residuals, excitation"),
+    "alexnet": ZooModel(224, 64, CutCounts(20, 19, 0), _V1, "a plain chain"),
+    "resnet18": ZooModel(224, 32, CutCounts(49, 21, 27), _V1, "residual blocks"),
+    "resnet50": ZooModel(224, 32, CutCounts(122, 37, 84), _V2, "bottleneck residual blocks"),
+    "vgg16": ZooModel(224, 32, CutCounts(38, 37, 0), _V1, "a plain chain, large"),
+    "inception_v3": ZooModel(299, 75, CutCounts(219, 25, 24), _V1, "parallel branches"),
 }
-
-
-def build(name: str, class_count: int) -> torch.nn.Module:
-    """Build a model with fresh weights, without auxiliary heads.
-
-    Raises:
-        ModelError: no such model in the zoo.
-    """
-    extra: dict[str, Any] = {}
-    if name == "inception_v3":
-        extra = {"aux_logits": False, "init_weights": False}
-    return _constructor(name)(weights=None, num_classes=class_count, **extra)
-
-
-def build_imagenet(name: str) -> torch.nn.Module:
-    """Build a model with torchvision's ImageNet weights, from its cache or by download.
-
-    Raises:
-        ModelError: no such model in the zoo.
-        WeightsError: they are not in the cache and cannot be downloaded.
-    """
-    constructor = _constructor(name)
-    try:
-        module = constructor(weights=ZOO[name].imagenet)
-    except (URLError, OSError, RuntimeError) as error:
-        cache = Path(torch.hub.get_dir()) / "checkpoints"
-        raise WeightsError(
-            f"imagenet weights of {name}: not in {cache} and cannot be downloaded ({error}); "
-            "put the file there or give --weights FILE.pth"
-        ) from None
-    if name == "inception_v3":
-        module.aux_logits, module.AuxLogits = False, None
-    return module
-
-
-def _constructor(name: str) -> Any:
-    if name not in ZOO:
-        raise ModelError(f'no model "{name}" in the zoo')
-    return getattr(torchvision().models, name)

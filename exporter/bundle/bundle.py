@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import onnx
-from google.protobuf.message import DecodeError
 
 from exporter.bundle import cuts
 from exporter.bundle.cuts import CutPoint
@@ -180,7 +179,7 @@ class Bundle:
         path = self.path / "model.onnx"
         try:
             return onnx.load(path, load_external_data=False)
-        except (OSError, DecodeError) as error:
+        except Exception as error:  # protobuf's own errors come without types
             raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
 
 
@@ -188,6 +187,8 @@ def _check_file(path: Path, entry: FileEntry) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        raise BundleError(f"{path}: missing from the bundle; copy it again or export the bundle again") from None
+        raise BundleError(
+            f"{path}: missing from the bundle; copy it again or export the bundle again"
+        ) from None
     if size != entry.size_bytes or file_digest(path) != entry.digest:
         raise BundleError(f"{path}: altered, its digest does not match the manifest; export the bundle again")

@@ -84,11 +84,15 @@ def run_chain(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _batches(bundle: Bundle, inputs: Mapping[str, np.ndarray[Any, Any]], batch: int | None) -> Iterator[Arrays]:
+def _batches(
+    bundle: Bundle, inputs: Mapping[str, np.ndarray[Any, Any]], batch: int | None
+) -> Iterator[Arrays]:
     names = [tensor.name for tensor in bundle.manifest.inputs]
     absent = [name for name in names if name not in inputs]
     if absent:
-        raise BundleError(f'{bundle.path}: input "{absent[0]}" is missing; this graph takes {", ".join(names)}')
+        raise BundleError(
+            f'{bundle.path}: input "{absent[0]}" is missing; this graph takes {", ".join(names)}'
+        )
     count = len(inputs[names[0]])
     fixed = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else None
     if fixed and (count % fixed or batch not in (None, fixed)):

@@ -99,7 +99,9 @@ def equal_cuts(points: Sequence[CutPoint], node_count: int, stages: int) -> tupl
     """
     clean = [point.index for point in points if point.clean]
     if not 2 <= stages <= len(clean) + 1:
-        raise RangeError(f"{stages} stages asked, but {len(clean)} clean cut points allow 2 to {len(clean) + 1}")
+        raise RangeError(
+            f"{stages} stages asked, but {len(clean)} clean cut points allow 2 to {len(clean) + 1}"
+        )
     chosen: list[int] = []
     for number in range(1, stages):
         first = clean.index(chosen[-1]) + 1 if chosen else 0
@@ -115,11 +117,15 @@ def resolve(nodes: Sequence[Node], module: str) -> int:
     Raises:
         RangeError: no node comes from such a module; names the nearest that has one.
     """
-    inside = [i for i, node in enumerate(nodes) if node.module == module or node.module.startswith(module + ".")]
+    inside = [
+        i for i, node in enumerate(nodes) if node.module == module or node.module.startswith(module + ".")
+    ]
     if inside and module:
         return inside[-1] + 1
     paths: dict[str, None] = {}
     for node in nodes:
         parts = node.module.split(".")
         paths.update((".".join(parts[: end + 1]), None) for end in range(len(parts)))
-    raise RangeError(f'no module "{module}" in this model{nearest(module, paths)}; `exporter cuts` lists them')
+    raise RangeError(
+        f'no module "{module}" in this model{nearest(module, paths)}; `exporter cuts` lists them'
+    )

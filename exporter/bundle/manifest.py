@@ -100,7 +100,9 @@ def decode(path: Path, *, check: bool) -> Manifest:
         raise BundleError(f"{path}: cannot be read as JSON ({error}); export the bundle again") from None
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
-        raise BundleError(f'{path}: format is "{found}", this version reads "{FORMAT}"; export the bundle again')
+        raise BundleError(
+            f'{path}: format is "{found}", this version reads "{FORMAT}"; export the bundle again'
+        )
     if check and document.get("digest") != digest_of(document):
         raise BundleError(f"{path}: altered, its digest does not match; export the bundle again")
     try:

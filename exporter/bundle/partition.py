@@ -69,7 +69,8 @@ def shard_graph(
         [initializer for initializer in model.graph.initializer if initializer.name in used],
     )
     shard = helper.make_model(graph, ir_version=model.ir_version, opset_imports=list(model.opset_import))
-    return shard.SerializeToString(deterministic=True)
+    content: bytes = shard.SerializeToString(deterministic=True)
+    return content
 
 
 def _value(tensor: Tensor) -> onnx.ValueInfoProto:

@@ -1,6 +1,5 @@
 """Samples from a NumPy file with ``inputs`` and ``labels``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,8 @@ class _AsTheyAre:
     def __len__(self) -> int:
         return len(self._inputs)
 
-    def take(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
-        return (torch.from_numpy(self._inputs[np.asarray(indices)]),)
+    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
+        return (torch.from_numpy(self._inputs[indices]),)
 
 
 def from_npz(path: Path, size: int) -> Dataset:
@@ -70,10 +69,14 @@ def _read(path: Path) -> tuple[Array, Array | None]:
     inputs, labels = arrays.get("inputs"), arrays.get("labels")
     if inputs is None or inputs.ndim < 2 or len(inputs) < 2:
         raise DatasetError(f'{path}: wants an array "inputs" with the samples (2 or more) first')
-    if inputs.dtype == np.uint8 and not (inputs.ndim == 3 or (inputs.ndim == 4 and inputs.shape[3] in (1, 3))):
+    if inputs.dtype == np.uint8 and not (
+        inputs.ndim == 3 or (inputs.ndim == 4 and inputs.shape[3] in (1, 3))
+    ):
         raise DatasetError(
             f'{path}: "inputs" of bytes must be (count, height, width) or (count, height, width, 1 or 3)'
         )
-    if labels is not None and (len(labels) != len(inputs) or labels.dtype.kind not in "iu" or labels.min() < 0):
+    if labels is not None and (
+        len(labels) != len(inputs) or labels.dtype.kind not in "iu" or labels.min() < 0
+    ):
         raise DatasetError(f'{path}: "labels" must hold one whole number from 0 for each of the inputs')
     return inputs, None if labels is None else labels.astype(np.int64)

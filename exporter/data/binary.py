@@ -1,4 +1,7 @@
-"""CIFAR and MNIST from their published binary files, which the user has. Nothing is downloaded or unpickled."""
+"""CIFAR and MNIST from their published binary files, which the user has.
+
+Nothing is downloaded, and nothing is unpickled: CIFAR's Python version is refused for its binary one.
+"""
 
 import gzip
 import zlib
@@ -75,7 +78,9 @@ def _cifar_rows(data_dir: Path, folder: str, file: str, label_bytes: int) -> Arr
         )
     content = np.fromfile(path, dtype=np.uint8)
     if not len(content) or len(content) % (_CIFAR_PIXELS + label_bytes):
-        raise DatasetError(f"{path}: {len(content)} bytes are no whole number of CIFAR images; unpack it again")
+        raise DatasetError(
+            f"{path}: {len(content)} bytes are no whole number of CIFAR images; unpack it again"
+        )
     return content.reshape(-1, _CIFAR_PIXELS + label_bytes)
 
 
@@ -84,8 +89,8 @@ def _idx(data_dir: Path, folder: str, file: str, dimensions: int) -> Array:
     path = _first_of(*(place / (file + end) for place in places for end in ("", ".gz")))
     if path is None:
         raise DatasetError(
-            f"{data_dir / folder / 'raw' / file}: not there, nor with .gz; give --data-dir the folder that holds "
-            f"{folder}/raw with the four published files"
+            f"{data_dir / folder / 'raw' / file}: not there, nor with .gz; give --data-dir the folder that "
+            f"holds {folder}/raw with the four published files"
         )
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

@@ -31,8 +31,8 @@ class _Files:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def take(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
-        images = [_centre(self._paths[int(index)], self._recipe.size) for index in indices]
+    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
+        images = [_centre(self._paths[index], self._recipe.size) for index in indices.tolist()]
         return (self._recipe.apply(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255.0),)
 
 
@@ -46,7 +46,8 @@ def image_folder(size: int, data_dir: Path) -> Dataset:
     """
     recipe = Recipe(size, IMAGENET_MEAN, IMAGENET_STD)
     words = recipe.describe(
-        f"shorter side to {round(size * _RESIZE_SHARE)}, centre {size}x{size}, RGB pixels of 0 to 255, divided by 255"
+        f"shorter side to {round(size * _RESIZE_SHARE)}, centre {size}x{size}, "
+        "RGB pixels of 0 to 255, divided by 255"
     )
     held_out_dir = next((data_dir / name for name in ("val", "test") if (data_dir / name).is_dir()), None)
     if (data_dir / "train").is_dir() and held_out_dir is not None:
@@ -69,7 +70,9 @@ def image_folder(size: int, data_dir: Path) -> Dataset:
 
 def _listing(folder: Path) -> tuple[list[str], list[Path], Array]:
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder; give --data-dir a folder with one sub-folder per class")
+        raise DatasetError(
+            f"{folder}: no such folder; give --data-dir a folder with one sub-folder per class"
+        )
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     paths: list[Path] = []
     labels: list[int] = []

@@ -1,6 +1,5 @@
 """What a data set gives: samples by index, with labels where there are some."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +8,8 @@ import torch
 from torch.nn import functional
 
 __all__ = ["Dataset", "ImageArray", "Recipe", "Source", "split_in_two"]
+
+Array = np.ndarray[Any, Any]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -21,12 +22,14 @@ _HELD_OUT_SHARE = 0.2
 class Source(Protocol):
     """Samples by index."""
 
-    labels: np.ndarray[Any, Any] | None
+    @property
+    def labels(self) -> Array | None:
+        """The samples' labels, if they have some."""
 
     def __len__(self) -> int:
         """Return how many samples there are."""
 
-    def take(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
         """Return the model's inputs for some samples, samples first."""
 
 
@@ -70,7 +73,8 @@ class Recipe:
     def describe(self, first: str) -> str:
         """Return the recipe in words and numbers, after what is particular to the data set."""
         return (
-            f"{first}; grey repeated to 3 channels; bilinear resize with antialiasing to {self.size}x{self.size}; "
+            f"{first}; grey repeated to 3 channels; "
+            f"bilinear resize with antialiasing to {self.size}x{self.size}; "
             f"normalised with mean {list(self.mean)} and std {list(self.std)}"
         )
 
@@ -78,9 +82,7 @@ class Recipe:
 class ImageArray:
     """Images held as one array, preprocessed when they are taken."""
 
-    def __init__(
-        self, pixels: np.ndarray[Any, Any], labels: np.ndarray[Any, Any] | None, scale: float, recipe: Recipe
-    ) -> None:
+    def __init__(self, pixels: Array, labels: Array | None, scale: float, recipe: Recipe) -> None:
         """Take `pixels` as (count, height, width) or (count, channels, height, width), 0 to `scale`."""
         self.labels = labels
         self._pixels = pixels if pixels.ndim == 4 else pixels[:, None]
@@ -91,13 +93,13 @@ class ImageArray:
         """Return how many images there are."""
         return len(self._pixels)
 
-    def take(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
         """Return some images, preprocessed."""
-        chosen = torch.from_numpy(self._pixels[np.asarray(indices)].astype(np.float32))
+        chosen = torch.from_numpy(self._pixels[indices].astype(np.float32))
         return (self._recipe.apply(chosen / self._scale),)
 
 
-def split_in_two(count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def split_in_two(count: int) -> tuple[Array, Array]:
     """Return indices to train on and held-out ones (a fifth), always the same for a count."""
     order = np.random.default_rng(_SPLIT_SEED).permutation(count)
     held_out = max(1, round(count * _HELD_OUT_SHARE))

@@ -11,13 +11,15 @@ from exporter.errors import DatasetError
 
 __all__ = ["from_pairs", "random_inputs"]
 
+Array = np.ndarray[Any, Any]
+
 _RANDOM_COUNT = 4096
 
 
 class _Random:
     """Random samples that look like an example: floats from a normal distribution, others drawn from it."""
 
-    labels = None
+    labels: Array | None = None
 
     def __init__(self, example: Sequence[torch.Tensor], seed: int) -> None:
         self._example = example
@@ -26,9 +28,9 @@ class _Random:
     def __len__(self) -> int:
         return _RANDOM_COUNT
 
-    def take(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
         return tuple(
-            torch.stack([self._draw(tensor, place, int(index)) for index in indices])
+            torch.stack([self._draw(tensor, place, index) for index in indices.tolist()])
             for place, tensor in enumerate(self._example)
         )
 
@@ -44,21 +46,21 @@ class _Random:
 class _Pairs:
     """Samples held as stacked tensors, one per input."""
 
-    def __init__(self, inputs: tuple[torch.Tensor, ...], labels: np.ndarray[Any, Any] | None) -> None:
+    def __init__(self, inputs: tuple[torch.Tensor, ...], labels: Array | None) -> None:
         self.labels = labels
         self._inputs = inputs
 
     def __len__(self) -> int:
         return len(self._inputs[0])
 
-    def take(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
-        chosen = torch.as_tensor(np.asarray(indices, dtype=np.int64))
+    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
+        chosen = torch.from_numpy(indices.astype(np.int64))
         return tuple(tensor[chosen] for tensor in self._inputs)
 
 
 def random_inputs(example: Sequence[torch.Tensor], seed: int) -> Dataset:
     """Return random inputs of an example's types and shapes; integers are drawn from its own values."""
-    words = "random: floats from a standard normal distribution, integers and booleans drawn from the example input"
+    words = "random: floats from a standard normal distribution, others drawn from the example input"
     return Dataset("random", words, None, None, _Random(example, seed))
 
 
