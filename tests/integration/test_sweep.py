@@ -1,15 +1,20 @@
 """The controller against real workers: processes, sockets, ONNX Runtime."""
 
+import hashlib
 import json
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from controller.store import Results
@@ -343,3 +348,100 @@ def test_a_results_folder_that_cannot_be_written_is_named(
 
     assert ended.returncode == 2
     assert "error: results folder /proc/results" in ended.stderr
+
+
+def with_wrong_answers(bundle: Path, to: Path) -> None:
+    """Copy a bundle; its answers are changed, and every digest made to agree."""
+    shutil.copytree(bundle, to)
+    with np.load(to / "samples.npz") as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    arrays["answer.y"] = arrays["answer.y"] + 1
+    np.savez(to / "samples.npz", allow_pickle=False, **arrays)
+    manifest = json.loads((to / "manifest.json").read_text())
+    content = (to / "samples.npz").read_bytes()
+    manifest["files"]["samples.npz"] = {
+        "digest": hashlib.sha256(content).hexdigest(),
+        "size_bytes": len(content),
+    }
+    rest = {key: value for key, value in manifest.items() if key != "digest"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    manifest["digest"] = hashlib.sha256(canonical.encode()).hexdigest()
+    (to / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_a_result_that_differs_from_the_answer_voids_the_trial(
+    experiment: Path, lab: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    with_wrong_answers(bundles_folder / "tiny", tmp_path / "bundles" / "tiny")
+
+    ended = subprocess.run(
+        arguments(experiment, lab, tmp_path / "bundles"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert "error: void trial" in ended.stderr
+    assert "answer" in ended.stderr
+    assert finished(experiment) == 0
+
+
+def test_a_worker_of_another_protocol_version_is_named(
+    experiment: Path, lab: Path, bundles_folder: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        described = json.loads(lab.read_text())
+        described["devices"][1]["control_port"] = server.getsockname()[1]
+        lab.write_text(json.dumps(described))
+        newer = struct.pack("<8sHBB4s", b"EDGECUT\0", 2, 1, 0, bytes(4))
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(newer)
+                connection.recv(64)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        ended = subprocess.run(
+            arguments(experiment, lab, bundles_folder),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        thread.join()
+
+    assert ended.returncode == 2
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: server:")
+    assert "protocol" in last
+    assert "2" in last
+
+
+def test_a_chain_of_three_devices_gives_the_answers_of_the_whole(
+    workers: dict[str, Worker], experiment: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    workers["desk"] = Worker("desk", tmp_path)
+    lab = tmp_path / "three.json"
+    lab.write_text(json.dumps({"name": "three", "devices": [w.device() for w in workers.values()]}))
+
+    ended = subprocess.run(
+        [*arguments(experiment, lab, bundles_folder), "--profile", "ideal"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        longest = {cell.id for cell in results.cells() if cell.cuts == (1, 3)}
+        trials = [trial for trial in results.trials() if trial.cell in longest]
+        assert trials
+        for trial in trials:
+            assert [hop.device for hop in trial.hops] == ["pi", "server", "desk"]
+            assert trial.checked == 11
+            assert trial.worst_error <= 1e-4
