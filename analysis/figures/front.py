@@ -187,9 +187,13 @@ def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity:
     )
     if baseline:
         # Hollow: the end "all on the first device" lies under its baseline more often than not.
-        return base.mark_point(shape="diamond", size=size, color=BASELINE, strokeWidth=layout.font / 7)
-    outline = {"stroke": "white", "strokeWidth": layout.font / 18}
-    return base.mark_point(filled=True, opacity=opacity, size=size, **outline).encode(
+        hollow: alt.Chart = base.mark_point(
+            shape="diamond", size=size, color=BASELINE, strokeWidth=layout.font / 7
+        )
+        return hollow
+    filled: alt.Chart = base.mark_point(
+        filled=True, opacity=opacity, size=size, stroke="white", strokeWidth=layout.font / 18
+    ).encode(
         color=alt.Color(
             "status:N",
             scale=alt.Scale(domain=["on the front", "dominated"], range=[colour, DOMINATED]),
@@ -201,6 +205,7 @@ def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity:
             legend=alt.Legend(title=None, symbolOpacity=1, symbolFillColor=INK, symbolStrokeColor="white"),
         ),
     )
+    return filled
 
 
 def _intervals(rows: Sequence[dict[str, Any]], layout: Layout) -> list[alt.Chart]:

@@ -13,7 +13,9 @@ import numpy as np
 
 from controller.store import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Hop, Link, Store, Trial
 
-ENDPOINT = np.dtype([("request", "i8"), ("scheduled_at_s", "f8"), ("finished_at_s", "f8"), ("latency_s", "f8")])
+ENDPOINT = np.dtype(
+    [("request", "i8"), ("scheduled_at_s", "f8"), ("finished_at_s", "f8"), ("latency_s", "f8")]
+)
 HOP = np.dtype(
     [("request", "i8"), ("received_at_s", "f8"), ("compute_at_s", "f8"), ("receive_s", "f8")]
     + [(n, "f8") for n in ("wait_compute_s", "decode_s", "compute_s", "encode_s", "wait_send_s", "send_s")]
@@ -52,7 +54,9 @@ def manifest(*, trained: bool = True) -> dict[str, Any]:
             "clean": i % 2 == 0,
             "block": i % 6 == 0,
             "module": f"features.{i // 6}" + ("" if i % 6 == 0 else f".conv.{i % 6}"),
-            "tensors": [{"name": f"t{i}", "dtype": "float32", "shape": ["batch", physics.crossing_bytes(i) // 4]}],
+            "tensors": [
+                {"name": f"t{i}", "dtype": "float32", "shape": ["batch", physics.crossing_bytes(i) // 4]}
+            ],
             "bytes_per_sample": physics.crossing_bytes(i),
             "params_before_share": (i / NODES) ** 2,
             "macs_before_share": i / NODES,

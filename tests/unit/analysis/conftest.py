@@ -1,0 +1,34 @@
+"""A full sweep's results file, and the sweep read from it."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[3]))  # so that `tests.unit.analysis.synthetic` is found
+
+from analysis.results import Sweep, load  # noqa: E402
+from tests.unit.analysis.synthetic import write_sweep  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two devices, three profiles, every trial finished."""
+    return write_sweep(tmp_path_factory.mktemp("results") / "results.sqlite")
+
+
+@pytest.fixture(scope="session")
+def sweep(results: Path) -> Sweep:
+    return load(results)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Callable[..., Sweep]:
+    """Writes a small sweep with something special about it, and reads it."""
+
+    def write(**special: object) -> Sweep:
+        small = {"cuts": (0, 12, 24, 48, 60)} | special
+        return load(write_sweep(tmp_path / "other.sqlite", **small))  # type: ignore[arg-type]
+
+    return write

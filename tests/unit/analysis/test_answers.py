@@ -1,0 +1,83 @@
+"""The best split for each profile, what kind it is, what it gains, and when it is a tie."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from analysis.answers import Answer, answers, as_json, one_line
+from analysis.results import Sweep
+from tests.unit.analysis.synthetic import BUNDLE, Physics
+
+
+def _by(found: list[Answer]) -> dict[tuple[str, str], Answer]:
+    return {(a.profile.name, a.objective): a for a in found}
+
+
+def test_each_network_has_the_answer_that_its_physics_gives(sweep: Sweep) -> None:
+    found = _by(answers(sweep))
+    assert found["lan", "latency"].point.split.kind == "offload"
+    assert found["wifi", "throughput"].point.split.kind == "split"
+    assert found["wan", "latency"].point.split.kind == "stay"
+
+
+def test_the_winner_is_the_best_of_all_candidates(sweep: Sweep) -> None:
+    for (profile, objective), answer in _by(answers(sweep)).items():
+        cells = sweep.of(BUNDLE, profile)
+        if objective == "latency":
+            assert answer.point.latency.value == min(
+                r.latency().value or 0 for r in cells if r.cell.depth == 1
+            )
+        elif objective == "throughput":
+            assert answer.point.throughput.value == max(
+                r.throughput.value or 0 for r in cells if r.cell.depth == 4
+            )
+
+
+def test_gain_over_the_slow_device_alone_is_the_ratio_of_the_latencies(sweep: Sweep) -> None:
+    answer = _by(answers(sweep))["lan", "latency"]
+    gain = next(g for g in answer.gains if g.name == "pi alone")
+    pi = next(b for b in sweep.baselines if b.device == "pi")
+    assert pi.latency.value and answer.point.latency.value
+    assert gain.factor.value == pytest.approx(pi.latency.value / answer.point.latency.value)
+    assert gain.tie is False
+
+
+def test_both_ends_and_every_device_alone_are_compared_with(sweep: Sweep) -> None:
+    answer = _by(answers(sweep))["wifi", "throughput"]
+    assert {(g.over, g.name) for g in answer.gains} == {
+        ("baseline", "pi alone"),
+        ("baseline", "server alone"),
+        ("stay", "all on pi"),
+        ("offload", "raw input to server"),
+    }
+
+
+def test_what_noise_cannot_tell_apart_is_a_tie(other: Callable[..., Sweep]) -> None:
+    noisy = other(physics=Physics(noise=0.15))
+    assert any(a.ties for a in answers(noisy))
+
+
+def test_one_trial_can_tell_no_tie(other: Callable[..., Sweep]) -> None:
+    found = answers(other(trials=1))
+    assert found
+    assert all(g.tie is None and g.factor.low is None for a in found for g in a.gains)
+
+
+def test_too_few_requests_give_no_answer_and_the_line_says_so(other: Callable[..., Sweep]) -> None:
+    sweep = other(requests=(5, 5))
+    assert answers(sweep) == []
+    assert "no answer yet" in one_line(sweep, sweep.profiles[0], BUNDLE, [])
+
+
+def test_the_machine_readable_answers_say_what_the_line_says(sweep: Sweep) -> None:
+    found = answers(sweep)
+    plain = json.loads(json.dumps(as_json(sweep, found)))
+    assert [(a["profile"], a["objective"]) for a in plain[:3]] == [
+        ("lan", "latency"),
+        ("lan", "throughput"),
+        ("lan", "knee"),
+    ]
+    line = one_line(sweep, sweep.profiles[0], BUNDLE, found)
+    assert line.startswith("lan (mobilenet_v2): latency: raw input to server [offload]")
+    assert plain[0]["kind"] == "offload" and plain[0]["cuts"] == [0]

@@ -1,0 +1,96 @@
+"""`python -m analysis`, as a user types it: what it prints and how it ends."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.analysis.synthetic import write_sweep
+
+
+def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "analysis", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def _refused(run: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a refusal."""
+    assert run.returncode == 2, run.stderr
+    assert run.stdout == ""
+    assert run.stderr.startswith("error: ")
+    assert run.stderr.count("\n") == 1, "one line"
+    return run.stderr
+
+
+def test_it_prints_each_profiles_answer_and_where_the_report_is(results: Path, tmp_path: Path) -> None:
+    run = _run("report", results, "--out", tmp_path / "a folder", "--figures", "")
+    assert run.returncode == 0, run.stderr
+    lines = run.stdout.splitlines()
+    assert [line.split(" (")[0] for line in lines[:3]] == ["lan", "wifi", "wan"]
+    assert lines[3] == f"report: {tmp_path / 'a folder' / 'report.html'}"
+    assert run.stderr == ""
+
+
+def test_an_incomplete_sweep_is_called_so(tmp_path: Path) -> None:
+    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60), skip=(12,))
+    run = _run("report", results, "--out", tmp_path, "--figures", "")
+    assert "incomplete: 36 of 54 trials finished" in run.stdout
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    assert "gone.sqlite: no such results file" in _refused(
+        _run("report", tmp_path / "gone.sqlite", "--out", tmp_path)
+    )
+
+
+@pytest.mark.parametrize("content", [b"a text", b"SQLite format 3\0 but torn"])
+def test_not_a_results_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    assert "notes.txt is not a results file" in _refused(_run("report", path, "--out", tmp_path / "o"))
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_database_of_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "other.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE birds (name TEXT)")
+    db.close()
+    assert "other.sqlite" in _refused(_run("report", path, "--out", tmp_path / "o"))
+
+
+def test_a_sweep_without_a_finished_trial(tmp_path: Path) -> None:
+    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), skip=(0, 60))
+    assert "no finished trial (12 cells wanted); run the sweep" in _refused(
+        _run("report", results, "--out", tmp_path / "o")
+    )
+    assert not (tmp_path / "o").exists()
+
+
+def test_an_output_folder_that_is_a_file(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "o").write_text("mine")
+    assert "name a folder you may write to with --out" in _refused(
+        _run("report", results, "--out", tmp_path / "o")
+    )
+    assert (tmp_path / "o").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (lambda r: ("report", r), "--out"),
+        (lambda r: ("report", r, "--out", "o", "--figures", "gif"), "no such format 'gif'"),
+        (lambda _: ("rapport",), "rapport"),
+        (lambda r: ("report", r, "--out", "o", "--shiny"), "--shiny"),
+    ],
+)
+def test_usage(results: Path, arguments: Callable[[Path], tuple[object, ...]], said: str) -> None:
+    assert said in _refused(_run(*arguments(results)))

@@ -1,0 +1,88 @@
+"""Figures: labels that cover nothing, ticks that can be read, files that are what they are called."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.errors import FigureError
+from analysis.figures import LAYOUTS, PAPER, breakdowns, check_formats, export, figures_of
+from analysis.figures.front import log_ticks
+from analysis.figures.labels import Box, place
+from analysis.results import Sweep
+from tests.unit.analysis.synthetic import BUNDLE
+
+
+def test_labels_of_a_crowded_front_cover_neither_each_other_nor_a_point() -> None:
+    """Eight points within a third of the plot, as a front of clean splits has them."""
+    points = [(40.0 + 9 * i, 90.0 - 7 * i) for i in range(8)]
+    texts = [f"features.{i}.conv.2" for i in range(8)]
+    placed = place(points, texts, width=262, height=250, font=10, radius=4)
+    for i, mine in enumerate(placed):
+        assert mine.box.left >= 0 and mine.box.right <= 262
+        assert all(mine.box.overlap(other.box) == 0 for other in placed[:i])
+        assert all(mine.box.overlap(Box(x - 4, y - 4, x + 4, y + 4)) == 0 for x, y in points)
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1.2, 1e4))
+def test_a_log_axis_always_has_a_few_ticks_within_it(low: float, factor: float) -> None:
+    ticks = log_ticks(low, low * factor)
+    assert 2 <= len(ticks) <= 12
+    assert all(low <= t <= low * factor * (1 + 1e-9) for t in ticks)
+    assert ticks == sorted(set(ticks))
+
+
+def test_bars_add_up_to_the_mean_latency(sweep: Sweep) -> None:
+    found = breakdowns(sweep.of(BUNDLE, "lan"))
+    assert [b.result.cell.cuts[0] for b in found] == sorted(b.result.cell.cuts[0] for b in found)
+    for b in found:
+        assert sum(b.parts.values()) + b.network_s == pytest.approx(b.total_s)
+    rows = _rows(figures_of(sweep)["mobilenet_v2-lan-parts"].draw(LAYOUTS[0]), "mean_ms")
+    total = sum(r["mean_ms"] for r in rows if r["split"] == "all on pi")
+    assert total == pytest.approx(found[-1].total_s * 1e3)
+
+
+def test_every_group_has_its_figures(sweep: Sweep) -> None:
+    wanted = {
+        f"mobilenet_v2-{p}-{w}" for p in ("lan", "wifi", "wan") for w in ("capability", "operating", "parts")
+    }
+    assert set(figures_of(sweep)) == wanted | {"mobilenet_v2-payload"}
+
+
+def test_both_ends_and_the_baselines_are_named_on_a_front(sweep: Sweep) -> None:
+    rows = _rows(figures_of(sweep)["mobilenet_v2-wifi-capability"].draw(LAYOUTS[0]), "at_x")
+    names = {r["label"] for r in rows}
+    assert names >= {"raw input to server", "all on pi", "pi alone", "server alone", "features.2"}
+
+
+def test_files_are_what_they_are_called(sweep: Sweep, tmp_path: Path) -> None:
+    figure = figures_of(sweep)["mobilenet_v2-wan-capability"]
+    pdf, svg, png = export(figure.draw(PAPER), tmp_path / figure.name, ("pdf", "svg", "png"))
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert "features" in svg.read_text() or "all on pi" in svg.read_text()
+    assert png.read_bytes().startswith(b"\x89PNG")
+    width = float(svg.read_text().split('width="', 1)[1].split('"', 1)[0].removesuffix("px"))
+    assert width <= 252, "wider than a column of a two-column paper"
+
+
+def test_an_unknown_format_is_named() -> None:
+    assert check_formats("pdf, png") == ("pdf", "png")
+    with pytest.raises(FigureError, match="no such format 'gif'; have pdf, svg, png"):
+        check_formats("pdf,gif")
+
+
+def _rows(spec: dict[str, object], with_key: str) -> Sequence[dict[str, float]]:
+    """The rows of the data set that has such a column."""
+    datasets = spec.get("datasets") or {
+        str(i): layer["data"]["values"] for i, layer in enumerate(_layers(spec)) if "data" in layer
+    }
+    assert isinstance(datasets, dict)
+    return next(rows for rows in datasets.values() if rows and with_key in rows[0])
+
+
+def _layers(spec: dict[str, object]) -> list[dict[str, dict[str, list[dict[str, float]]]]]:
+    layers = spec["layer"]
+    assert isinstance(layers, list)
+    return layers

@@ -1,0 +1,134 @@
+"""The report: whole, self-contained, and plain about what it is and what it lacks."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis.errors import OutputError
+from analysis.report import write_report
+from analysis.results import Sweep
+
+
+def _page(sweep: Sweep, folder: Path) -> str:
+    """The report's text, without markup and scripts."""
+    html = write_report(sweep, folder, ()).page.read_text(encoding="utf-8")
+    html = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_everything_is_written(sweep: Sweep, tmp_path: Path) -> None:
+    written = write_report(sweep, tmp_path / "new" / "out", ("svg",))
+    out = tmp_path / "new" / "out"
+    assert {p.name for p in out.iterdir()} == {
+        "report.html",
+        "pareto.csv",
+        "cells.csv",
+        "answers.json",
+        "figures",
+    }
+    assert len(list((out / "figures").glob("*.svg"))) == 10
+    assert set(written.files) == {p for p in out.rglob("*") if p.is_file()}
+    assert len(json.loads((out / "answers.json").read_text())) == 9
+
+
+def test_it_refers_to_nothing_outside_itself(sweep: Sweep, tmp_path: Path) -> None:
+    html = write_report(sweep, tmp_path, ()).page.read_text(encoding="utf-8")
+    assert "default-src 'none'" in html
+    own = re.sub(r"<script type=\"module\">.*?</script>", "", html, flags=re.DOTALL)
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", own)
+    assert "@import" not in own and "url(" not in own
+
+
+def test_a_local_lab_is_called_a_simulation(sweep: Sweep, tmp_path: Path) -> None:
+    text = _page(sweep, tmp_path)
+    assert "Measured in a local lab with emulated devices and emulated links" in text
+    assert "this is a simulation of such devices" in text
+    assert "pi (sleeps until each run has taken 10 times as long)" in text
+
+
+def test_real_devices_on_shaped_links_are_not(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(kind="real", link="tc", slowdown=1.0), tmp_path)
+    assert "Measured on real devices" in text
+    assert "shaped by tc" in text
+    assert "simulation" not in text
+
+
+def test_a_good_sweep_raises_no_grave_concern(sweep: Sweep, tmp_path: Path) -> None:
+    html = write_report(sweep, tmp_path, ()).page.read_text(encoding="utf-8")
+    assert 'class="grave"' not in html
+    assert "Every wanted trial is finished." in html
+    assert "All 31 splits have the accuracy of the whole graph" in html
+
+
+def test_an_interrupted_sweep_says_what_is_missing(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(skip=(24,)), tmp_path)
+    assert "incomplete: 72 of 90 trials finished; 6 of 30 cells have none" in text
+    assert "Cells that want more trials (3 wanted)" in text
+
+
+def test_void_trials_are_listed_with_the_device(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(voids=(12,)), tmp_path)
+    assert "6 trials were void (devices named: server)" in text
+    assert "server: connection lost" in text
+
+
+def test_drift_above_the_limit_is_flagged(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(drift=0.08), tmp_path)
+    assert "drifted by up to +8.0%" in text
+    assert "+8.0 % above 5 %" in text
+    assert "+4.0 % above" not in text
+
+
+def test_a_chain_that_disagrees_is_loud(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(disagree_at=24), tmp_path)
+    assert "does not have the accuracy of the whole graph at 1 split (cut 24)" in text
+    assert "1 of 5 splits do not have the accuracy of the whole graph" in text
+
+
+def test_untrained_and_unlabelled_is_said(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(trained=False), tmp_path)
+    assert "mobilenet_v2 is untrained" in text
+    assert "Accuracy of mobilenet_v2 is null: its samples have no labels" in text
+
+
+def test_one_trial_has_no_intervals_and_it_says_so(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(trials=1), tmp_path)
+    assert "One trial a cell: all intervals are null" in text
+    assert "nothing says how a repetition would come out" in text
+
+
+def test_too_few_requests_leave_no_front_and_it_says_so(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(requests=(5, 5)), tmp_path)
+    assert "No answer yet" in text
+    assert "fewer than 11 requests" in text
+    assert "No front: no cell has 11 requests a trial." in text
+
+
+def test_names_from_the_lab_cannot_become_markup(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    from tests.unit.analysis.synthetic import Physics  # noqa: PLC0415
+
+    hostile = "</script><img src=x onerror=alert(1)>"
+    html = write_report(
+        other(physics=Physics(profiles={hostile: (20.0, 0.005)})), tmp_path, ("svg",)
+    ).page.read_text(encoding="utf-8")
+    assert hostile not in html
+    assert len(list((tmp_path / "figures").iterdir())) == 4
+
+
+def test_a_failure_leaves_the_older_report(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(sweep, tmp_path, ())
+    before = (tmp_path / "report.html").read_text()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("analysis.report.writing.export", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_report(sweep, tmp_path, ("svg",))
+    assert (tmp_path / "report.html").read_text() == before
+    assert not list(tmp_path.glob(".report-*"))

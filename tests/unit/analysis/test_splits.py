@@ -1,0 +1,29 @@
+"""What a split does, in words."""
+
+import pytest
+
+from analysis.splits import describe
+
+
+@pytest.mark.parametrize(
+    ("cuts", "devices", "kind", "where"),
+    [
+        ((0,), ("pi", "server"), "offload", "raw input to server"),
+        ((9,), ("pi", "server"), "stay", "all on pi"),
+        ((4,), ("pi", "server"), "split", "features.1"),
+        ((0, 0), ("pi", "mid", "server"), "offload", "raw input to server"),
+        ((0, 9), ("pi", "mid", "server"), "offload", "raw input to mid"),
+        ((9, 9), ("pi", "mid", "server"), "stay", "all on pi"),
+        ((0, 4), ("pi", "mid", "server"), "split", "features.1"),
+        ((4, 4), ("pi", "mid", "server"), "split", "features.1"),
+    ],
+)
+def test_kind_follows_from_who_computes(
+    cuts: tuple[int, ...], devices: tuple[str, ...], kind: str, where: str
+) -> None:
+    split = describe(cuts, "features.1", devices, 9)
+    assert (split.kind, split.where) == (kind, where)
+
+
+def test_a_device_with_an_empty_partition_does_not_compute() -> None:
+    assert describe((4, 4), "x", ("pi", "mid", "server"), 9).computing == ("pi", "server")
