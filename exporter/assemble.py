@@ -77,7 +77,7 @@ def assemble(
     _require_batch(model, tensors, graph.batch)
     onnx.save(model, folder / "model.onnx")
     crossing = [tuple(tensors[name] for name in names) for names in crossing_names(model.graph)]
-    nodes = nodes_with_cost(model.graph, graph.modules, tensors)
+    nodes = nodes_with_cost(model.graph, graph.modules, tensors, graph.batch)
     shards = _write_shards(model, crossing, folder / "shards.zip")
     answers = _answers(folder, crossing[-1], inputs, graph.batch)
     classes = _classes(crossing[-1][0])
@@ -89,7 +89,7 @@ def assemble(
     manifest = Manifest(
         format=FORMAT,
         edgecut=_version("edgecut") or "unknown",
-        precision="fp32" if _is_fp32(model) else "mixed",
+        precision=_precision(model),
         metric=metric,
         class_count=classes,
         batch="symbolic" if graph.batch is None else graph.batch,
@@ -97,7 +97,7 @@ def assemble(
         outputs=crossing[-1],
         node_count=len(nodes),
         nodes=nodes,
-        cut_points=cuts.cut_points_of(nodes, crossing),
+        cut_points=cuts.cut_points_of(nodes, crossing, graph.batch),
         parameters=sum(node.parameters for node in nodes),
         multiply_adds=sum(node.multiply_adds for node in nodes),
         weights_bytes=(folder / WEIGHTS).stat().st_size,
@@ -170,9 +170,15 @@ def _classes(output: Tensor) -> int | None:
     return output.shape[1] if len(output.shape) >= 2 and isinstance(output.shape[1], int) else None
 
 
-def _is_fp32(model: onnx.ModelProto) -> bool:
-    floats = {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE}
-    return not any(initializer.data_type in floats for initializer in model.graph.initializer)
+def _precision(model: onnx.ModelProto) -> str:
+    names = {
+        onnx.TensorProto.FLOAT: "fp32",
+        onnx.TensorProto.DOUBLE: "fp64",
+        onnx.TensorProto.FLOAT16: "fp16",
+        onnx.TensorProto.BFLOAT16: "bf16",
+    }
+    found = {names[each.data_type] for each in model.graph.initializer if each.data_type in names}
+    return "mixed" if len(found) > 1 else next(iter(found), "fp32")
 
 
 def _version(package: str) -> str | None:

@@ -13,13 +13,13 @@ __all__ = ["nodes_with_cost"]
 
 
 def nodes_with_cost(
-    graph: onnx.GraphProto, modules: Sequence[str], tensors: Mapping[str, Tensor]
+    graph: onnx.GraphProto, modules: Sequence[str], tensors: Mapping[str, Tensor], batch: int | None
 ) -> tuple[Node, ...]:
     """Return each node with its module path and its cost.
 
     Parameters are the elements of floating-point initializers, counted at their first use; batch norm is
     folded, so they are fewer than PyTorch counts. Multiply-adds are those of Conv, ConvTranspose, Gemm
-    and MatMul, by shapes at batch 1.
+    and MatMul, by shapes; `batch` is the fixed batch, or None.
     """
     sizes = {i.name: math.prod(i.dims) for i in graph.initializer if _is_parameter(i)}
     shapes = {name: tensor.concrete(1) for name, tensor in tensors.items()}
@@ -27,7 +27,7 @@ def nodes_with_cost(
     nodes = []
     for node, module in zip(graph.node, modules, strict=True):
         parameters = sum(sizes.pop(name, 0) for name in names_used(node))
-        nodes.append(Node(node.op_type, module, parameters, _multiply_adds(node, shapes)))
+        nodes.append(Node(node.op_type, module, parameters, _multiply_adds(node, shapes) // (batch or 1)))
     return tuple(nodes)
 
 

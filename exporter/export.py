@@ -76,6 +76,8 @@ def export(settings: ExportSettings, report: Report = lambda _: None) -> Bundle:
             prepared = _prepare_file(settings)
         report(f"exporting {prepared.facts.model} to one ONNX graph")
         graph, names = _graph_of(prepared)
+        if graph.why_fixed is not None:
+            report(f"the batch is fixed to {graph.batch}: {graph.why_fixed}")
         inputs, labels = _samples(prepared.dataset, names, graph.batch, settings)
         reference = _reference(prepared, inputs, graph)
         report(f"cutting {len(graph.model.graph)} nodes, writing weights, shards and samples")

@@ -19,6 +19,7 @@ from exporter.errors import GraphError, ModelError
 __all__ = ["Example", "Graph", "from_file", "from_torch"]
 
 _BATCH = "batch"
+_BATCHES_TO_TRY = (1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,6 @@ class Example:
     names: tuple[str, ...]
     tensors: tuple[torch.Tensor, ...]
     structure: Any
-    arguments: tuple[str, ...]
 
     @classmethod
     def of(cls, module: torch.nn.Module, example: Any) -> "Example":
@@ -51,6 +51,8 @@ class Example:
             raise ModelError(
                 f"{type(module).__name__}: the example input does not fit forward(): {error}"
             ) from None
+        # In the order of forward's arguments, which is that of the graph's inputs.
+        kwargs = {name: kwargs[name] for name in sorted(kwargs, key=lambda name: _place(name, bound))}
         leaves, structure = pytree.tree_flatten_with_path(dict(bound))
         names = tuple(_leaf_name(path) for path, _ in leaves)
         for name, (_, leaf) in zip(names, leaves, strict=True):
@@ -59,14 +61,21 @@ class Example:
                     f'{type(module).__name__}: input "{name}" is a {type(leaf).__name__}, not a tensor; '
                     "fix such arguments in a wrapping module"
                 )
-        return cls(args, kwargs, names, tuple(leaf for _, leaf in leaves), structure, tuple(bound))
+        return cls(args, kwargs, names, tuple(leaf for _, leaf in leaves), structure)
 
     def with_tensors(self, tensors: dict[str, torch.Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of a call with other tensors in the places of the example's."""
-        leaves, structure = pytree.tree_flatten((self.args, self.kwargs))
-        by_id = {id(leaf): name for leaf, name in zip(self.tensors, self.names, strict=True)}
-        args, kwargs = pytree.tree_unflatten([tensors[by_id[id(leaf)]] for leaf in leaves], structure)
+        structure = pytree.tree_structure((self.args, self.kwargs))
+        args, kwargs = pytree.tree_unflatten([tensors[name] for name in self.names], structure)
         return args, kwargs
+
+    def resized(self, batch: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of a call with the example's samples, over and over, as one batch."""
+
+        def resize(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor[torch.arange(batch) % len(tensor)]
+
+        return self.with_tensors(dict(zip(self.names, map(resize, self.tensors), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -77,11 +86,13 @@ class Graph:
         model: the whole graph; constants are initializers, functions are inlined.
         modules: path of the module that each node came from.
         batch: None where the batch is symbolic, else the one size that the graph accepts.
+        why_fixed: why the batch is not symbolic, where it is not.
     """
 
     model: ir.Model
     modules: tuple[str, ...]
     batch: int | None
+    why_fixed: str | None = None
 
 
 def from_torch(module: torch.nn.Module, example: Example) -> Graph:
@@ -96,17 +107,20 @@ def from_torch(module: torch.nn.Module, example: Example) -> Graph:
     module.eval()
     batch = _common_batch(example)
     output_names = name_outputs(module, example)
-    try:
-        model = _export(module, example, output_names, symbolic=True)
-        fixed = None
-    except Exception:  # torch.export raises whatever the traced code raises
+    why_fixed = _why_one_batch(module, example)
+    model = None
+    if why_fixed is None:
+        try:
+            model = _export(module, example, output_names, symbolic=True)
+        except Exception as error:  # torch.export raises whatever the traced code raises
+            why_fixed = _why(module, error)
+    if model is None:
         try:
             model = _export(module, example, output_names, symbolic=False)
         except Exception as error:
             raise GraphError(_why(module, error)) from None
-        fixed = batch
     modules = tuple(_module_path(node) for node in model.graph)
-    return Graph(model, modules, fixed)
+    return Graph(model, modules, None if why_fixed is None else batch, why_fixed)
 
 
 def name_outputs(module: torch.nn.Module, example: Example) -> tuple[str, ...]:
@@ -132,6 +146,20 @@ def name_outputs(module: torch.nn.Module, example: Example) -> tuple[str, ...]:
     return tuple(f"output_{name}" if name in clash else name for name in names)
 
 
+def _why_one_batch(module: torch.nn.Module, example: Example) -> str | None:
+    """Try other batches in PyTorch; return what goes wrong, None if nothing does."""
+    for batch in _BATCHES_TO_TRY:
+        args, kwargs = example.resized(batch)
+        try:
+            with torch.no_grad():
+                outputs = pytree.tree_leaves(module(*args, **kwargs))
+        except Exception as error:  # whatever a user's forward raises
+            return f"forward() fails at batch {batch}: {_first_line(error)}"
+        if any(output.dim() == 0 or output.shape[0] != batch for output in outputs):
+            return f"an output at batch {batch} has another first dimension"
+    return None
+
+
 def from_file(path: Path) -> Graph:
     """Read a ready ``.onnx`` file, its weights beside it or inside.
 
@@ -147,7 +175,8 @@ def from_file(path: Path) -> Graph:
         raise ModelError(f"{path}: not an ONNX model ({_first_line(error)})") from None
     _normalise(model)
     batch = _declared_batch(model, path)
-    return Graph(model, tuple(_node_path(node, index) for index, node in enumerate(model.graph)), batch)
+    why_fixed = None if batch is None else "the file declares it"
+    return Graph(model, tuple(_node_path(node, i) for i, node in enumerate(model.graph)), batch, why_fixed)
 
 
 def _export(
@@ -156,8 +185,7 @@ def _export(
     args, kwargs = example.args, example.kwargs
     shapes = None
     if symbolic:
-        if example.tensors[0].shape[0] == 1:  # torch.export takes a size of 1 for a constant
-            args, kwargs = pytree.tree_map(lambda tensor: torch.cat([tensor, tensor]), (args, kwargs))
+        args, kwargs = example.resized(2)  # torch.export takes a size of 1 for a constant
         batch = torch.export.Dim(_BATCH)
         shapes = pytree.tree_unflatten([{0: batch} for _ in example.names], example.structure)
     with warnings.catch_warnings():
@@ -238,6 +266,11 @@ def _declared_batch(model: ir.Model, path: Path) -> int | None:
     if len(batches) != 1:
         raise GraphError(f"{path}: the inputs' first dimensions differ; each must be the batch")
     return batches.pop()
+
+
+def _place(name: str, bound: dict[str, Any]) -> int:
+    names = list(bound)
+    return names.index(name) if name in bound else len(names)
 
 
 def _leaf_name(path: tuple[Any, ...]) -> str:

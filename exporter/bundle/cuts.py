@@ -32,7 +32,7 @@ class CutPoint:
         block: clean, and the node before ends a block of the model.
         module: path of the module that the node before the cut falls in.
         tensors: what crosses.
-        bytes_per_sample: their size at batch 1.
+        bytes_per_sample: their size, for one sample.
         params_before_share: share of the parameters before the cut, 0 to 1.
         macs_before_share: share of the multiply-adds before the cut, 0 to 1.
     """
@@ -58,8 +58,10 @@ def block_of(module: str) -> str:
     return ".".join(parts[: end + 1])
 
 
-def cut_points_of(nodes: Sequence[Node], crossing: Sequence[tuple[Tensor, ...]]) -> tuple[CutPoint, ...]:
-    """Return the cut points 1 to n-1; `crossing` holds what crosses 0 to n."""
+def cut_points_of(
+    nodes: Sequence[Node], crossing: Sequence[tuple[Tensor, ...]], batch: int | None = None
+) -> tuple[CutPoint, ...]:
+    """Return the cut points 1 to n-1; `crossing` holds what crosses 0 to n, `batch` a fixed batch."""
     params = list(accumulate((node.parameters for node in nodes), initial=0))
     macs = list(accumulate((node.multiply_adds for node in nodes), initial=0))
     points = []
@@ -73,7 +75,7 @@ def cut_points_of(nodes: Sequence[Node], crossing: Sequence[tuple[Tensor, ...]])
                 block=clean and block_of(before) != block_of(after),
                 module=before,
                 tensors=crossing[index],
-                bytes_per_sample=sum(tensor.bytes_per_sample for tensor in crossing[index]),
+                bytes_per_sample=sum(tensor.bytes_per_sample for tensor in crossing[index]) // (batch or 1),
                 params_before_share=round(params[index] / params[-1], 6) if params[-1] else 0.0,
                 macs_before_share=round(macs[index] / macs[-1], 6) if macs[-1] else 0.0,
             )

@@ -31,7 +31,7 @@ class Tensor:
 
     @property
     def bytes_per_sample(self) -> int:
-        """Bytes of this tensor at batch 1."""
+        """Bytes of this tensor at batch 1; all of its bytes where the batch is fixed."""
         return math.prod(self.concrete(1)) * np.dtype(self.dtype).itemsize
 
 
