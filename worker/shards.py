@@ -50,6 +50,8 @@ class Store:
 
     def missing(self, have: Have) -> Missing:
         """What of this is not here. A bundle is, once its manifest is and its weights have their size."""
+        for digest in have.bundles:
+            _check_digest(digest)
         known = self._shards_in_bundles() if have.shards else set()
         return Missing(
             bundles=tuple(digest for digest in have.bundles if not self._has_bundle(digest)),

@@ -5,6 +5,7 @@ A `Stream` is all that the rest of the package knows of a connection: `SocketStr
 """
 
 import contextlib
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -167,8 +168,7 @@ def connect(host: str, port: int, *, timeout_s: float) -> SocketStream:
     except TimeoutError as error:
         raise PeerError(f"{peer} does not answer within {timeout_s:g} s: is the host up?") from error
     except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise PeerError(f"cannot reach {peer} ({reason}): is a worker running there?") from error
+        raise PeerError(f"cannot reach {peer} ({_reason(error)}): is a worker running there?") from error
 
 
 def listen(host: str, port: int, *, option: str) -> socket.socket:
@@ -181,9 +181,8 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=64)
     except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"cannot listen on port {port} of {host} ({reason}): stop what uses it, "
+            f"cannot listen on port {port} of {host} ({_reason(error)}): stop what uses it, "
             f"or give {option} another value"
         ) from error
 
@@ -212,6 +211,14 @@ def exchange_preambles(stream: Stream, kind: ConnectionKind, *, timeout_s: float
     if authentication != 0 or reserved != bytes(4):
         raise ProtocolError(f"{stream.peer} asks for authentication {authentication}, which is not known")
     stream.set_timeout(None)
+
+
+def _reason(error: Exception) -> str:
+    """The system's own words, without what Python adds to them."""
+    number = getattr(error, "errno", None)
+    return (
+        os.strerror(number) if number is not None and number > 0 else str(getattr(error, "strerror", error))
+    )
 
 
 def _kind_name(kind: int) -> str:

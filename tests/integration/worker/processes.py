@@ -1,0 +1,147 @@
+"""Real worker processes, and chains of them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.unit.worker.tiny import TinyBundle, link
+from worker.wire.control import ControlConnection
+from worker.wire.messages import (
+    BuildPipeline,
+    Claim,
+    Emulation,
+    EndpointSpec,
+    HopSpec,
+    LinkSpec,
+    OpenLinks,
+    PipelineBuilt,
+    TensorSpec,
+)
+
+
+@dataclass
+class WorkerProcess:
+    """`python -m worker serve` on free ports."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    control_port: int
+    data_port: int
+    store: Path
+    log: Path
+
+    @classmethod
+    def start(cls, folder: Path, name: str, *options: str) -> "WorkerProcess":
+        store, log = folder / name, folder / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "worker", "serve", "--name", name, "--store", str(store)),
+                    *("--control-port", "0", "--data-port", "0", *options),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=output,
+            )
+        assert process.stdout is not None
+        with process.stdout as pipe:
+            line = pipe.readline()
+        assert line, log.read_text()
+        ports = json.loads(line)
+        return cls(name, process, ports["control_port"], ports["data_port"], store, log)
+
+    def open(self) -> ControlConnection:
+        return ControlConnection.open("127.0.0.1", self.control_port, timeout_s=5.0)
+
+    def claim(self, holder: str = "test") -> ControlConnection:
+        connection = self.open()
+        connection.ask(Claim(holder=holder))
+        return connection
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(15)
+
+
+class Chain:
+    """A pipeline over workers, the endpoint on the first: `cuts` has where each but the last ends."""
+
+    def __init__(self, workers: Sequence[WorkerProcess], bundle: TinyBundle) -> None:
+        self.workers = list(workers)
+        self.bundle = bundle
+        self.connections = [worker.claim() for worker in workers]
+
+    @property
+    def first(self) -> ControlConnection:
+        return self.connections[0]
+
+    def build(
+        self,
+        cuts: Sequence[int],
+        *,
+        depth: int = 4,
+        batch: int = 1,
+        check_every: int = 1,
+        solo_runs: int = 2,
+        emulation: Emulation | None = None,
+    ) -> list[PipelineBuilt]:
+        """Build and open it; worker i has the nodes between cuts i-1 and i."""
+        bounds = (0, *cuts, 4)
+        links = [_emulated(one, emulation) for one in self._links(bounds, batch)]
+        built = []
+        for index, connection in enumerate(self.connections):
+            hop = HopSpec(
+                shard=self.bundle.ref(bounds[index], bounds[index + 1]),
+                inlet=links[index].name,
+                outlet=links[index + 1].name,
+            )
+            endpoint = None
+            if index == 0:
+                endpoint = EndpointSpec(
+                    bundle=self.bundle.digest,
+                    outlet=links[0].name,
+                    inlet=links[-1].name,
+                    batch=batch,
+                    check_every=check_every,
+                )
+            built.append(
+                connection.ask(
+                    BuildPipeline(
+                        name="chain",
+                        depth=depth,
+                        links=tuple(links),
+                        hops=(hop,),
+                        endpoint=endpoint,
+                        solo_runs=solo_runs,
+                    )
+                )
+            )
+        for connection in self.connections:
+            connection.ask(OpenLinks())
+        return built
+
+    def _links(self, bounds: Sequence[int], batch: int) -> list[LinkSpec]:
+        """Source to first stage, stage to stage, last stage to sink."""
+        ports = [worker.data_port for worker in self.workers]
+        names = [f"link{index}" for index in range(len(bounds))]
+        receivers: list[int | None] = [None, *ports[1:], ports[0] if len(ports) > 1 else None]
+        return [
+            link(name, position, batch, port=port)
+            for name, position, port in zip(names, bounds, receivers, strict=True)
+        ]
+
+    def close(self) -> None:
+        for connection in self.connections:
+            connection.close()
+
+
+def _emulated(spec: LinkSpec, emulation: Emulation | None) -> LinkSpec:
+    if emulation is None or spec.port is None:
+        return spec
+    return LinkSpec(name=spec.name, tensors=spec.tensors, host=spec.host, port=spec.port, emulation=emulation)
+
+
+def tensor(name: str, *shape: int) -> TensorSpec:
+    return TensorSpec(name=name, dtype="float32", shape=shape)

@@ -1,0 +1,172 @@
+"""Emulated links and slower devices, seen from the records; and an endpoint in the controller."""
+
+import numpy as np
+import pytest
+
+from tests.integration.worker.conftest import StartChain, StartWorker
+from tests.unit.worker.tiny import TinyBundle, link
+from worker.endpoint import ControllerSource, Samples
+from worker.records import ENDPOINT, HOP, rows_of
+from worker.wire.errors import MismatchError, PeerError, RequestError
+from worker.wire.messages import (
+    Baseline,
+    BuildPipeline,
+    Emulation,
+    HopSpec,
+    Infer,
+    OpenLinks,
+    Query,
+    Run,
+    SampleTelemetry,
+    TakeRecords,
+    TelemetrySample,
+    TensorSpec,
+)
+
+
+def test_an_emulated_link_delays_both_ways(start_chain: StartChain, tiny_bundle: TinyBundle) -> None:
+    chain = start_chain(2, tiny_bundle)
+    chain.build([1], depth=1, emulation=Emulation(delay_ms=20))
+
+    chain.first.ask(Run(requests=5))
+
+    latency_s = rows_of(chain.first.ask(TakeRecords()).endpoint, ENDPOINT)["latency_s"]
+    assert (latency_s >= 0.040).all()
+    assert np.median(latency_s) < 0.080
+
+
+def test_several_frames_are_on_an_emulated_link_at_once(
+    start_chain: StartChain, tiny_bundle: TinyBundle
+) -> None:
+    chain = start_chain(2, tiny_bundle)
+    chain.build([1], depth=8, emulation=Emulation(delay_ms=50))
+    done = chain.first.ask(Run(requests=16))
+    # Two rounds of 8 requests, 100 ms each; one at a time would take 1.6 s.
+    assert 0.2 <= done.elapsed_s < 0.8
+
+
+def test_the_rate_of_an_emulated_link_bounds_the_throughput(
+    start_chain: StartChain, tiny_bundle: TinyBundle
+) -> None:
+    chain = start_chain(2, tiny_bundle)
+    chain.build([1], depth=4, batch=4, emulation=Emulation(rate_mbit=0.5))
+
+    done = chain.first.ask(Run(requests=40))
+
+    frame_bits = (24 + 10 + 4 * 16 * 4) * 8
+    limit = 0.5e6 / frame_bits
+    assert 0.7 * limit < 40 / done.elapsed_s < 1.2 * limit
+    rows = rows_of(chain.first.ask(TakeRecords()).hops[0].rows, HOP)
+    assert rows["send_s"] == pytest.approx(frame_bits / 0.5e6)
+    assert (rows["wait_send_s"] >= 0).all()
+
+
+def test_a_link_inside_a_device_is_not_emulated(start_worker: StartWorker, tiny_bundle: TinyBundle) -> None:
+    worker = start_worker("pi", bundle=tiny_bundle)
+    inside = link("l", 0, 1)
+    emulated = type(inside)(name="l", tensors=inside.tensors, emulation=Emulation(delay_ms=1))
+    hop = HopSpec(shard=tiny_bundle.ref(0, 4), inlet="l", outlet="l")
+    with worker.claim() as connection, pytest.raises(RequestError, match="cannot be emulated"):
+        connection.ask(BuildPipeline(name="p", depth=1, links=(emulated,), hops=(hop,)))
+
+
+def test_slowdown_counts_as_compute_everywhere_and_is_stamped(
+    start_worker: StartWorker, tiny_bundle: TinyBundle
+) -> None:
+    fast = start_worker("fast", bundle=tiny_bundle)
+    slow = start_worker("slow", "--slowdown", "300", bundle=tiny_bundle)
+    compute_s, alone_s = {}, {}
+    for worker in (fast, slow):
+        with worker.claim() as connection:
+            info = connection.ask(Query())
+            assert info.stamp["device"] == ("native" if worker is fast else "emulated")
+            baseline = Baseline(shard=tiny_bundle.ref(0, 4), inputs=link("l", 0, 1).tensors, requests=5)
+            compute_s[worker.name] = np.median(connection.ask(baseline).compute_s)
+            links = (link("in", 0, 1, port=1), link("out", 4, 1, port=1))
+            hop = HopSpec(shard=tiny_bundle.ref(0, 4), inlet="in", outlet="out")
+            built = connection.ask(BuildPipeline(name="p", depth=1, links=links, hops=(hop,)))
+            alone_s[worker.name] = built.solo_compute_s[0]
+    assert compute_s["slow"] > 30 * compute_s["fast"]
+    assert alone_s["slow"] > 30 * alone_s["fast"]
+
+
+def test_a_controller_source_feeds_a_pipeline(start_worker: StartWorker, tiny_bundle: TinyBundle) -> None:
+    worker = start_worker("pi", bundle=tiny_bundle)
+    samples = Samples({"x": tiny_bundle.inputs}, {"y": tiny_bundle.answers})
+    with ControllerSource() as source, worker.claim() as connection:
+        links = (
+            link("to", 0, 2, port=worker.data_port),
+            link("back", 4, 2, port=source.data_port),
+        )
+        hop = HopSpec(shard=tiny_bundle.ref(0, 4), inlet="to", outlet="back")
+        connection.ask(BuildPipeline(name="p", depth=3, links=links, hops=(hop,)))
+        source.build("p", links, samples, outlet="to", inlet="back", depth=3, batch=2)
+        connection.ask(OpenLinks())
+        source.open_links()
+
+        assert source.run(30, warmup=5).checked == 30
+        assert source.take_rows()["request"].tolist() == list(range(30))
+
+        wrong = Samples({"x": tiny_bundle.inputs}, {"y": tiny_bundle.answers[::-1].copy()})
+        connection.ask(BuildPipeline(name="q", depth=1, links=links, hops=(hop,)))
+        source.build("q", links, wrong, outlet="to", inlet="back", depth=1, batch=2)
+        connection.ask(OpenLinks())
+        source.open_links()
+        with pytest.raises(MismatchError):
+            source.run(3)
+
+
+def test_a_controller_source_notices_a_lost_worker(
+    start_worker: StartWorker, tiny_bundle: TinyBundle
+) -> None:
+    worker = start_worker("pi", bundle=tiny_bundle)
+    samples = Samples({"x": tiny_bundle.inputs}, {"y": tiny_bundle.answers})
+    with ControllerSource() as source, worker.claim() as connection:
+        links = (
+            link("to", 0, 1, port=worker.data_port),
+            link("back", 4, 1, port=source.data_port),
+        )
+        hop = HopSpec(shard=tiny_bundle.ref(0, 4), inlet="to", outlet="back")
+        connection.ask(BuildPipeline(name="p", depth=1, links=links, hops=(hop,)))
+        source.build("p", links, samples, outlet="to", inlet="back", depth=1, batch=1)
+        connection.ask(OpenLinks())
+        source.open_links()
+        worker.process.kill()
+        with pytest.raises(PeerError, match="link (to|back)"):
+            source.run(1_000_000)
+
+
+def test_infer_answers_as_the_graph_does(start_worker: StartWorker, tiny_bundle: TinyBundle) -> None:
+    worker = start_worker("pi", bundle=tiny_bundle)
+    with worker.claim() as connection:
+        spec = TensorSpec(name="x", dtype="float32", shape=(2, 16))
+        inputs = tiny_bundle.inputs[:2].tobytes()
+        found = connection.ask(Infer(shard=tiny_bundle.ref(0, 4), inputs=(spec,), data=(inputs,)))
+        assert found.tensors == (TensorSpec(name="y", dtype="float32", shape=(2, 16)),)
+        result = np.frombuffer(found.data[0], np.float32).reshape(2, 16)
+        np.testing.assert_allclose(result, tiny_bundle.answers[:2], rtol=1e-5, atol=1e-6)
+        with pytest.raises(RequestError, match="not as many as their shapes say"):
+            connection.ask(Infer(shard=tiny_bundle.ref(0, 4), inputs=(spec,), data=(inputs[:-1],)))
+
+
+def test_telemetry_is_handed_over_once(start_worker: StartWorker) -> None:
+    worker = start_worker("pi", "--telemetry-interval", "0.05")
+    with worker.claim() as connection:
+        samples: list[TelemetrySample] = []
+        while len(samples) < 3:
+            samples += connection.ask(SampleTelemetry()).samples
+        at_s = [sample.at_s for sample in samples]
+        assert at_s == sorted(set(at_s))
+        assert all(sample.process_rss_bytes > 1_000_000 for sample in samples)
+
+
+def test_who_a_worker_is(start_worker: StartWorker) -> None:
+    worker = start_worker("pi", "--kind", "virtual", "--cpu", "0")
+    with worker.open() as connection:
+        info = connection.ask(Query())
+    assert (info.name, info.kind, info.slowdown, info.data_port) == ("pi", "virtual", 1.0, worker.data_port)
+    for key in ("worker_digest", "python", "numpy", "onnxruntime", "kernel", "machine", "cores"):
+        assert info.stamp[key], key
+    for key in ("governor", "throttled", "tcp_congestion_control", "tcp_slow_start_after_idle"):
+        assert key in info.stamp
+    assert info.stamp["pinned_cores"] in ("0", None)

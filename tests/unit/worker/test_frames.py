@@ -1,0 +1,144 @@
+"""Frames survive any fragmentation, and nothing but what was agreed is accepted."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.wire.errors import PeerError, ProtocolError, RefusedError
+from worker.wire.frames import DTYPES, HEADER_BYTES, FrameType, LinkLayout, encode_notice, read_notice
+from worker.wire.memory import MemoryStream, memory_pair
+from worker.wire.messages import TensorSpec
+
+shapes = st.lists(st.integers(1, 5), max_size=4).map(tuple)
+dtypes = st.sampled_from(sorted(DTYPES))
+links = st.lists(st.tuples(dtypes, shapes), min_size=1, max_size=4).map(
+    lambda parts: tuple(
+        TensorSpec(name=f"t{index}", dtype=dtype, shape=shape) for index, (dtype, shape) in enumerate(parts)
+    )
+)
+
+
+def delivered(data: bytes, cuts: Sequence[int] = ()) -> MemoryStream:
+    """A stream on which these bytes arrive, cut into pieces, and then the end."""
+    sender, receiver = memory_pair()
+    bounds = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    for start, stop in zip(bounds, bounds[1:], strict=False):
+        sender.send([memoryview(data)[start:stop]])
+    sender.shut()
+    return receiver
+
+
+def read_all(layout: LinkLayout, stream: MemoryStream) -> tuple[int, int, bytes]:
+    request, kind = layout.read_prefix(stream, layout.new_prefix())
+    payload = bytearray(layout.payload_bytes)
+    if kind != FrameType.END:
+        assert stream.receive_into(memoryview(payload)) == len(payload)
+    return request, kind, bytes(payload)
+
+
+@given(links, st.integers(0, 2**64 - 1), st.lists(st.integers(0, 10_000), max_size=8), st.randoms())
+def test_a_frame_arrives_whole_however_it_is_cut(
+    tensors: tuple[TensorSpec, ...], request_id: int, cuts: list[int], random: object
+) -> None:
+    layout = LinkLayout(tensors)
+    prefix = layout.new_prefix()
+    layout.address(prefix, request_id, FrameType.WARMUP)
+    payload = bytes(index % 251 for index in range(layout.payload_bytes))
+    stream = delivered(bytes(prefix) + payload + encode_notice(FrameType.END), cuts)
+
+    assert read_all(layout, stream) == (request_id, FrameType.WARMUP, payload)
+    assert layout.read_prefix(stream, layout.new_prefix())[1] == FrameType.END
+
+
+@given(links, links)
+def test_only_the_agreed_tensors_pass(agreed: tuple[TensorSpec, ...], sent: tuple[TensorSpec, ...]) -> None:
+    one, other = LinkLayout(agreed), LinkLayout(sent)
+    stream = delivered(bytes(other.new_prefix()) + bytes(other.payload_bytes))
+    same = [(t.dtype, t.shape) for t in one.tensors] == [(t.dtype, t.shape) for t in other.tensors]
+    if same:
+        assert one.read_prefix(stream, one.new_prefix())[1] == FrameType.TENSORS
+    else:
+        with pytest.raises(ProtocolError):
+            one.read_prefix(stream, one.new_prefix())
+
+
+@given(links, st.data())
+def test_a_mutated_header_never_passes_as_another_frame(
+    tensors: tuple[TensorSpec, ...], data: st.DataObject
+) -> None:
+    layout = LinkLayout(tensors)
+    prefix = layout.new_prefix()
+    position = data.draw(st.integers(9, len(prefix) - 1))
+    prefix[position] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(ProtocolError):
+        layout.read_prefix(delivered(bytes(prefix)), layout.new_prefix())
+
+
+@given(links, st.data())
+def test_a_frame_cut_short_is_a_lost_peer(tensors: tuple[TensorSpec, ...], data: st.DataObject) -> None:
+    layout = LinkLayout(tensors)
+    prefix = bytes(layout.new_prefix())
+    kept = data.draw(st.integers(0, len(prefix) - 1))
+    with pytest.raises(PeerError, match="closed"):
+        layout.read_prefix(delivered(prefix[:kept]), layout.new_prefix())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "told"),
+    [
+        ("object", (1,), "links carry"),
+        ("float128", (1,), "links carry"),
+        ("float32", (0,), "1 or more"),
+        ("float32", (-1,), "1 or more"),
+        ("float32", (2**32,), "1 or more"),
+        ("float32", (1,) * 17, "1 or more"),
+    ],
+)
+def test_tensors_that_no_link_carries(dtype: str, shape: tuple[int, ...], told: str) -> None:
+    with pytest.raises(RefusedError, match=told):
+        LinkLayout([TensorSpec(name="t", dtype=dtype, shape=shape)])
+
+
+def test_a_link_carries_something_and_each_name_once() -> None:
+    tensor = TensorSpec(name="t", dtype="float32", shape=(1,))
+    with pytest.raises(RefusedError, match="1 to 65535"):
+        LinkLayout([])
+    with pytest.raises(RefusedError, match="two tensors of one name"):
+        LinkLayout([tensor, tensor])
+
+
+def test_abort_says_why() -> None:
+    layout = LinkLayout([TensorSpec(name="t", dtype="float32", shape=(1,))])
+    notice = encode_notice(FrameType.ABORT, "worker b caught fire")
+    readers: list[Callable[[MemoryStream], object]] = [
+        read_notice,
+        lambda stream: layout.read_prefix(stream, layout.new_prefix()),
+    ]
+    for read in readers:
+        with pytest.raises(PeerError, match="gave up: worker b caught fire"):
+            read(delivered(notice))
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_crash_a_reader_of_notices(data: bytes) -> None:
+    if data[:HEADER_BYTES] == encode_notice(FrameType.END):
+        read_notice(delivered(data))
+    else:
+        with pytest.raises(PeerError):
+            read_notice(delivered(data))
+
+
+def test_a_memory_stream_makes_its_sender_wait() -> None:
+    sender, receiver = memory_pair()
+    block = memoryview(bytes(1024 * 1024))
+    sending = threading.Thread(target=sender.send, args=([block, block],))
+    sending.start()
+    sending.join(0.1)
+    assert sending.is_alive()
+    buffer = memoryview(bytearray(len(block)))
+    assert receiver.receive_into(buffer) == len(block)
+    sending.join(5)
+    assert not sending.is_alive()
