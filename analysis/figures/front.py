@@ -94,7 +94,7 @@ def front_figure(points: Sequence[Point], baselines: Sequence[Baseline], layout:
     layered = alt.layer(*[layer for layer in layers if layer is not None]).properties(
         width=layout.width, height=layout.height, description=named
     )
-    spec = layered.to_dict()
+    spec = layered.to_dict(validate=False)
     _set_scale(spec, "x", x, "latency p50 (ms, log scale)   ← better")
     _set_scale(spec, "y", y, "throughput (samples/s, log scale)   better →")
     return dict(spec)

@@ -1,24 +1,25 @@
 """Where a point's label goes, so that none lies on another or on a point."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 __all__ = ["Box", "Placed", "place", "text_width"]
 
-_DIRECTIONS = (
-    (1.0, 0.0),
-    (0.7, -0.7),
-    (0.7, 0.7),
-    (0.0, -1.0),
-    (0.0, 1.0),
-    (-0.7, -0.7),
-    (-0.7, 0.7),
-    (-1.0, 0.0),
+_DIRECTIONS = np.array(
+    [(1.0, 0.0), (0.7, -0.7), (0.7, 0.7), (0.0, -1.0), (0.0, 1.0), (-0.7, -0.7), (-0.7, 0.7), (-1.0, 0.0)]
 )
+_STEPS = 14
 _SWEEPS = 3
 _NARROW_LETTERS = frozenset("fijlrt.,:;'|·()[]! ")
 _WIDE_LETTERS = frozenset("mwMWABCDEFGHKNOPQRSUVXYZ@%_")
+# Prices of a covered square pixel, against a pixel of distance: a label or a labelled point, a lesser point.
+_COVERING, _COVERING_MINOR, _DISTANCE = 3.0, 0.1, 0.6
+
+_Boxes = NDArray[np.float64]
+"""Rows of left, top, right, bottom."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,6 @@ class Box:
     top: float
     right: float
     bottom: float
-
-    def overlap(self, other: "Box") -> float:
-        """Area that both cover."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.bottom, other.bottom) - max(self.top, other.top)
-        return max(width, 0.0) * max(height, 0.0)
 
 
 @dataclass(frozen=True)
@@ -68,10 +63,10 @@ def place(
     radius: float,
     obstacles: Sequence[tuple[float, float]] = (),
 ) -> list[Placed]:
-    """A place for each text near its point, first greedily in the order given, then once more.
+    """A place for each text near its point, first greedily in the order given, then each once more.
 
-    Tries eight directions at growing distance and takes the nearest place that lies within the plot and
-    covers neither another label nor a point. Where there is none it takes the least covered.
+    Tries eight directions at growing distance and takes the cheapest place: near, within the plot, and
+    covering neither another label nor a point.
 
     Args:
         points: The points that are labelled, in pixels, y downwards.
@@ -79,59 +74,66 @@ def place(
         radius: Of a point's mark, pixels.
         obstacles: Other points that no label should cover if it can be helped.
     """
-    marks = [Box(x - radius, y - radius, x + radius, y + radius) for x, y in points]
-    minor = [Box(x - radius / 2, y - radius / 2, x + radius / 2, y + radius / 2) for x, y in obstacles]
-    choices = [
+    marks, minor = _around(points, radius), _around(obstacles, radius / 2)
+    options = [
         _options(x, y, text_width(text, font), font, radius)
         for (x, y), text in zip(points, texts, strict=True)
     ]
-    placed: list[Placed] = []
-    for options in choices:
-        placed.append(_cheapest(options, placed, marks, minor, (width, height)))
+    alone = [
+        _alone(boxes, point, marks, minor, (width, height))
+        for boxes, point in zip(options, points, strict=True)
+    ]
+    chosen: list[int] = []
+    for i, boxes in enumerate(options):
+        others = np.array([options[j][k] for j, k in enumerate(chosen)]).reshape(-1, 4)
+        chosen.append(int(np.argmin(alone[i] + _COVERING * _overlap(boxes, others))))
     # The first to come had the free choice; let each choose again among all the others.
     for _ in range(_SWEEPS):
-        for i, options in enumerate(choices):
-            others = placed[:i] + placed[i + 1 :]
-            placed[i] = _cheapest(options, others, marks, minor, (width, height))
-    return placed
+        for i, boxes in enumerate(options):
+            others = np.array([options[j][k] for j, k in enumerate(chosen) if j != i]).reshape(-1, 4)
+            chosen[i] = int(np.argmin(alone[i] + _COVERING * _overlap(boxes, others)))
+    return [
+        _placed(boxes[k], point, leader=k >= len(_DIRECTIONS))
+        for boxes, k, point in zip(options, chosen, points, strict=True)
+    ]
 
 
-def _cheapest(
-    options: Sequence[tuple[float, Placed]],
-    others: Sequence[Placed],
-    marks: Sequence[Box],
-    minor: Sequence[Box],
-    size: tuple[float, float],
-) -> Placed:
-    return min(options, key=lambda o: o[0] + _cost(o[1].box, others, marks, minor, size))[1]
+def _around(points: Sequence[tuple[float, float]], radius: float) -> _Boxes:
+    centres = np.array(points, dtype=np.float64).reshape(-1, 2)
+    return np.hstack([centres - radius, centres + radius])
 
 
-def _options(x: float, y: float, length: float, font: float, radius: float) -> list[tuple[float, Placed]]:
-    """Every place tried, each with what its distance costs."""
-    options = []
-    for step in range(14):
-        gap = radius + font * (0.25 + 0.75 * step)
-        for dx, dy in _DIRECTIONS:
-            centre_x = x + dx * gap + (length / 2 if dx > 0 else -length / 2 if dx < 0 else 0)
-            centre_y = y + dy * (gap + font * 0.5)
-            box = Box(
-                centre_x - length / 2, centre_y - font * 0.6, centre_x + length / 2, centre_y + font * 0.6
-            )
-            end_x = min(max(x, box.left), box.right)
-            end_y = min(max(y, box.top), box.bottom)
-            placed = Placed(box, centre_x, centre_y, step > 0, end_x, end_y)
-            options.append((0.6 * math.hypot(end_x - x, end_y - y), placed))
-    return options
+def _options(x: float, y: float, length: float, font: float, radius: float) -> _Boxes:
+    """Every place tried, the nearest step first."""
+    gap = np.repeat(radius + font * (0.25 + 0.75 * np.arange(_STEPS)), len(_DIRECTIONS))
+    dx, dy = np.tile(_DIRECTIONS, (_STEPS, 1)).T
+    centre_x = x + dx * gap + np.sign(dx) * length / 2
+    centre_y = y + dy * (gap + font * 0.5)
+    half = font * 0.6
+    return np.stack([centre_x - length / 2, centre_y - half, centre_x + length / 2, centre_y + half], axis=1)
 
 
-def _cost(
-    box: Box, placed: Sequence[Placed], marks: Sequence[Box], minor: Sequence[Box], size: tuple[float, float]
-) -> float:
-    """Covered area in square pixels, weighed: labels and labelled points first, then the plot's edge."""
-    width, height = size
-    inside = Box(0, 0, width, height)
-    area = (box.right - box.left) * (box.bottom - box.top)
-    cost = 3.0 * (area - box.overlap(inside))
-    cost += 3.0 * sum(box.overlap(other.box) for other in placed)
-    cost += 3.0 * sum(box.overlap(mark) for mark in marks)
-    return cost + 0.1 * sum(box.overlap(mark) for mark in minor)
+def _alone(
+    boxes: _Boxes, point: tuple[float, float], marks: _Boxes, minor: _Boxes, size: tuple[float, float]
+) -> NDArray[np.float64]:
+    """What each place costs, whatever the other labels do."""
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    outside = area - _overlap(boxes, np.array([[0.0, 0.0, *size]]))
+    nearest = np.clip(np.array(point), boxes[:, :2], boxes[:, 2:])
+    distance = np.hypot(*(nearest - np.array(point)).T)
+    covered = _COVERING * (outside + _overlap(boxes, marks)) + _COVERING_MINOR * _overlap(boxes, minor)
+    return np.asarray(covered + _DISTANCE * distance)
+
+
+def _overlap(boxes: _Boxes, others: _Boxes) -> NDArray[np.float64]:
+    """For each of `boxes` the area that it shares with all `others` together."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    sides = np.maximum(high - low, 0.0)
+    return np.asarray((sides[..., 0] * sides[..., 1]).sum(axis=1))
+
+
+def _placed(box: NDArray[np.float64], point: tuple[float, float], *, leader: bool) -> Placed:
+    left, top, right, bottom = map(float, box)
+    end_x, end_y = min(max(point[0], left), right), min(max(point[1], top), bottom)
+    return Placed(Box(left, top, right, bottom), (left + right) / 2, (top + bottom) / 2, leader, end_x, end_y)

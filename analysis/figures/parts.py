@@ -124,7 +124,7 @@ def parts_figure(found: Sequence[Breakdown], front: frozenset[str], layout: Layo
             height={"step": layout.row},
             description="where the time of a request goes, by split, at depth 1",
         )
-        .to_dict()
+        .to_dict(validate=False)
     )
 
 

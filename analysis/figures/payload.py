@@ -66,7 +66,7 @@ def payload_figure(
         .properties(
             width=layout.width, height=layout.height * 0.7, description="bytes that cross each cut point"
         )
-        .to_dict()
+        .to_dict(validate=False)
     )
 
 

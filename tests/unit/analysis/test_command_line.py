@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.__main__ import main
 from tests.unit.analysis.synthetic import write_sweep
 
 
@@ -21,13 +22,19 @@ def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _refused(run: subprocess.CompletedProcess[str]) -> str:
-    """The one line of a refusal."""
-    assert run.returncode == 2, run.stderr
-    assert run.stdout == ""
-    assert run.stderr.startswith("error: ")
-    assert run.stderr.count("\n") == 1, "one line"
-    return run.stderr
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must be refused, in this process; the one line it says."""
+
+    def run(*arguments: object) -> str:
+        assert main([str(a) for a in arguments]) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith("error: ")
+        assert said.err.count("\n") == 1, "one line"
+        return said.err
+
+    return run
 
 
 def test_it_prints_each_profiles_answer_and_where_the_report_is(results: Path, tmp_path: Path) -> None:
@@ -45,41 +52,39 @@ def test_an_incomplete_sweep_is_called_so(tmp_path: Path) -> None:
     assert "incomplete: 36 of 54 trials finished" in run.stdout
 
 
-def test_no_such_file(tmp_path: Path) -> None:
-    assert "gone.sqlite: no such results file" in _refused(
-        _run("report", tmp_path / "gone.sqlite", "--out", tmp_path)
+def test_no_such_file(tmp_path: Path, refused: Callable[..., str]) -> None:
+    assert "gone.sqlite: no such results file" in refused(
+        "report", tmp_path / "gone.sqlite", "--out", tmp_path
     )
 
 
 @pytest.mark.parametrize("content", [b"a text", b"SQLite format 3\0 but torn"])
-def test_not_a_results_file(tmp_path: Path, content: bytes) -> None:
+def test_not_a_results_file(tmp_path: Path, content: bytes, refused: Callable[..., str]) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    assert "notes.txt is not a results file" in _refused(_run("report", path, "--out", tmp_path / "o"))
+    assert "notes.txt is not a results file" in refused("report", path, "--out", tmp_path / "o")
     assert not (tmp_path / "o").exists()
 
 
-def test_a_database_of_something_else(tmp_path: Path) -> None:
+def test_a_database_of_something_else(tmp_path: Path, refused: Callable[..., str]) -> None:
     path = tmp_path / "other.sqlite"
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE birds (name TEXT)")
     db.close()
-    assert "other.sqlite" in _refused(_run("report", path, "--out", tmp_path / "o"))
+    assert "other.sqlite" in refused("report", path, "--out", tmp_path / "o")
 
 
-def test_a_sweep_without_a_finished_trial(tmp_path: Path) -> None:
+def test_a_sweep_without_a_finished_trial(tmp_path: Path, refused: Callable[..., str]) -> None:
     results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), skip=(0, 60))
-    assert "no finished trial (12 cells wanted); run the sweep" in _refused(
-        _run("report", results, "--out", tmp_path / "o")
+    assert "no finished trial (12 cells wanted); run the sweep" in refused(
+        "report", results, "--out", tmp_path / "o"
     )
     assert not (tmp_path / "o").exists()
 
 
-def test_an_output_folder_that_is_a_file(results: Path, tmp_path: Path) -> None:
+def test_an_output_folder_that_is_a_file(results: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     (tmp_path / "o").write_text("mine")
-    assert "name a folder you may write to with --out" in _refused(
-        _run("report", results, "--out", tmp_path / "o")
-    )
+    assert "name a folder you may write to with --out" in refused("report", results, "--out", tmp_path / "o")
     assert (tmp_path / "o").read_text() == "mine"
 
 
@@ -92,5 +97,7 @@ def test_an_output_folder_that_is_a_file(results: Path, tmp_path: Path) -> None:
         (lambda r: ("report", r, "--out", "o", "--shiny"), "--shiny"),
     ],
 )
-def test_usage(results: Path, arguments: Callable[[Path], tuple[object, ...]], said: str) -> None:
-    assert said in _refused(_run(*arguments(results)))
+def test_usage(
+    results: Path, arguments: Callable[[Path], tuple[object, ...]], said: str, refused: Callable[..., str]
+) -> None:
+    assert said in refused(*arguments(results))
