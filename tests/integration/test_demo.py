@@ -1,0 +1,113 @@
+"""`make demo` as a user runs it, with a shorter training and fewer cells; the real one takes minutes."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository, in a path with a space, that uses this interpreter's packages."""
+    project = tmp_path_factory.mktemp("a project")
+    for name in ("exporter", "worker", "controller", "analysis", "ansible", "inventory", "scripts"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("ansible.cfg", "Makefile"):
+        shutil.copy(ROOT / name, project)
+    (project / ".venv").mkdir()
+    (project / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (project / "scripts" / "venv").write_text("#!/bin/sh\n", encoding="utf-8")
+
+    _replace(project / "scripts" / "demo", "--input-size 64", "--input-size 32 --epochs 1")
+    _replace(project / "scripts" / "demo", "base_port=7180", "base_port=29180")
+    experiment = project / "ansible" / "experiments" / "demo.yml"
+    _replace(experiment, "splits: clean ", "splits: [0, 50, 100] ")
+    _replace(experiment, "splits: blocks", "splits: [0, 50, 100]")
+    _replace(experiment, "trials: 3", "trials: 2")
+    return project
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _start(project: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        ["make", "demo"],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "ANSIBLE_"))},
+    )
+
+
+def _workers(project: Path) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(project / "results") in word for word in process.info["cmdline"] or [])
+    ]
+
+
+def _trials(project: Path) -> int:
+    path = project / "results" / "demo" / "results.sqlite"
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        (count,) = db.execute("SELECT count(*) FROM trial WHERE status = 'done'").fetchone()
+    return int(count)
+
+
+def test_demo_goes_on_where_it_was_stopped_and_says_when_all_is_done(project: Path) -> None:
+    results = project / "results" / "demo"
+
+    # Ctrl-C in the middle of the sweep: the lab goes, what was measured stays.
+    demo = _start(project)
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if re.match(r"  wifi: \d+/", line):
+            break
+    time.sleep(0.5)
+    os.killpg(demo.pid, signal.SIGINT)
+    rest = demo.stdout.read()
+    assert demo.wait() != 0
+    assert "Traceback" not in rest
+    psutil.wait_procs(_workers(project), timeout=20)
+    assert _workers(project) == []
+    assert not (results / "lab").exists()
+    finished = _trials(project)
+    assert finished > 0
+
+    # The same command goes on: nothing is trained or exported again.
+    demo = _start(project)
+    output = demo.communicate()[0]
+    assert demo.returncode == 0, output
+    assert "epoch" not in output
+    assert _trials(project) == 3 * 2 * 3 * 2 > finished
+    assert _workers(project) == []
+    for name in ("report.html", "pareto.csv", "cells.csv"):
+        assert (results / name).stat().st_size > 0
+    assert list((results / "figures").glob("*.svg"))
+    answers = json.loads((results / "answers.json").read_text(encoding="utf-8"))
+    assert {answer["profile"] for answer in answers} == {"lan", "wifi", "wan"}
+    assert output.rstrip().endswith("results/demo/report.html")
+
+    # And once more: there is nothing to do.
+    demo = _start(project)
+    output = demo.communicate()[0]
+    assert demo.returncode == 0
+    assert "All is done" in output
+    assert "PLAY" not in output
