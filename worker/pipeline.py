@@ -2,20 +2,31 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from worker.endpoint import Endpoint, Samples
 from worker.hop import Hop
 from worker.lifeline import Lifeline
 from worker.links import Connector, Links
 from worker.stage import Stage
-from worker.wire.errors import RefusedError
-from worker.wire.messages import BuildPipeline, HopRecords, HopSpec, PipelineBuilt, Records, Run, RunDone
+from worker.wire.errors import FailedError, RefusedError, WorkerError
+from worker.wire.messages import (
+    BuildPipeline,
+    EndpointSpec,
+    HopRecords,
+    HopSpec,
+    PipelineBuilt,
+    Records,
+    Run,
+    RunDone,
+)
 
 __all__ = ["Pipeline", "StageLoader"]
 
 StageLoader = Callable[[HopSpec], Stage]
 """Loads the stage of a hop, or finds it loaded already."""
+
+_MAX_DEPTH: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class Pipeline:
         *,
         slowdown: float,
         abandoned: Callable[[], bool] = lambda: False,
+        log_failure: Callable[[WorkerError], None] = lambda _cause: None,
     ) -> Self:
         """Load stages, make links, and time each stage alone.
 
@@ -53,49 +65,37 @@ class Pipeline:
             load_samples: the samples of a bundle, by its digest.
             slowdown: how many times slower this device is to be.
             abandoned: asked between the steps; True stops.
+            log_failure: told if the pipeline ends by a failure.
 
         Raises:
             WorkerError: stage, samples or links are missing or do not fit.
         """
-        if build.depth < 1:
-            raise RefusedError(f"depth {build.depth} is too small: at least one request must be in flight")
-        lifeline = Lifeline()
-        source = build.endpoint
-        links = Links(
-            build.name,
-            build.links,
-            build.depth,
-            lifeline,
-            inlets=[hop.inlet for hop in build.hops] + ([source.inlet] if source else []),
-            outlets=[hop.outlet for hop in build.hops] + ([source.outlet] if source else []),
-            source_outlet=source.outlet if source else None,
-        )
-        endpoint = None
-        if source is not None:
-            endpoint = Endpoint(
-                load_samples(source.bundle),
-                links.outlet(source.outlet),
-                links.inlet(source.inlet),
-                lifeline,
-                depth=build.depth,
-                batch=source.batch,
-                check_every=source.check_every,
+        if not 1 <= build.depth <= _MAX_DEPTH or build.solo_runs < 0:
+            raise RefusedError(
+                f"depth {build.depth} (1 to {_MAX_DEPTH}) or solo_runs {build.solo_runs} is out of range"
             )
-        hops, load_s, solo_compute_s = [], [], []
-        for spec in build.hops:
-            if abandoned():
-                raise RefusedError("the controller went away")
-            stage = load_stage(spec)
-            inlet, outlet = links.inlet(spec.inlet), links.outlet(spec.outlet)
-            bound = stage.bind(inlet.layout, outlet.layout, slowdown=slowdown, ended=lifeline.ended)
-            load_s.append(stage.load_s)
-            solo_compute_s.append(bound.time_alone(build.solo_runs))
-            hops.append(Hop(bound, inlet, outlet, lifeline, start=spec.shard.start, stop=spec.shard.stop))
-        built = PipelineBuilt(load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s))
-        pipeline = cls(lifeline, _Parts(links, tuple(hops), endpoint), built)
+        lifeline = Lifeline()
+        lifeline.at_end(lambda cause: None if cause is None else log_failure(cause))
+        try:
+            links = _make_links(build, lifeline)
+            endpoint = build.endpoint and _make_endpoint(build, build.endpoint, links, lifeline, load_samples)
+            hops, load_s, solo_compute_s = [], [], []
+            for spec in build.hops:
+                if abandoned():
+                    raise FailedError("the controller went away")
+                stage = load_stage(spec)
+                inlet, outlet = links.inlet(spec.inlet), links.outlet(spec.outlet)
+                bound = stage.bind(inlet.layout, outlet.layout, slowdown=slowdown, ended=lifeline.ended)
+                load_s.append(stage.load_s)
+                solo_compute_s.append(bound.time_alone(build.solo_runs))
+                hops.append(Hop(bound, inlet, outlet, lifeline, start=spec.shard.start, stop=spec.shard.stop))
+        except BaseException:
+            lifeline.end()
+            raise
         for hop in hops:
             hop.begin()
-        return pipeline
+        built = PipelineBuilt(load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s))
+        return cls(lifeline, _Parts(links, tuple(hops), endpoint), built)
 
     def open(self, sender: str, connector: Connector) -> None:
         """Connect the outgoing links. Raises PeerError: a neighbour cannot be reached."""
@@ -126,3 +126,34 @@ class Pipeline:
         for hop in self._hops:
             hop.join()
         self.links.close()
+
+
+def _make_links(build: BuildPipeline, lifeline: Lifeline) -> Links:
+    source = build.endpoint
+    return Links(
+        build.name,
+        build.links,
+        build.depth,
+        lifeline,
+        inlets=[hop.inlet for hop in build.hops] + ([source.inlet] if source else []),
+        outlets=[hop.outlet for hop in build.hops] + ([source.outlet] if source else []),
+        source_outlet=source.outlet if source else None,
+    )
+
+
+def _make_endpoint(
+    build: BuildPipeline,
+    spec: EndpointSpec,
+    links: Links,
+    lifeline: Lifeline,
+    load_samples: Callable[[str], Samples],
+) -> Endpoint:
+    return Endpoint(
+        load_samples(spec.bundle),
+        links.outlet(spec.outlet),
+        links.inlet(spec.inlet),
+        lifeline,
+        depth=build.depth,
+        batch=spec.batch,
+        check_every=spec.check_every,
+    )

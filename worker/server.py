@@ -17,7 +17,17 @@ from worker.telemetry import TelemetryThread
 from worker.timing import clock
 from worker.wire.control import CLAIMED_LIMIT_BYTES, UNCLAIMED_LIMIT_BYTES, receive_message, send_message
 from worker.wire.errors import BusyError, FailedError, PeerError, ProtocolError, RefusedError, WorkerError
-from worker.wire.messages import Claim, Claimed, DeviceInfo, Query, Reply, Request
+from worker.wire.messages import (
+    Baseline,
+    BuildPipeline,
+    Claim,
+    Claimed,
+    DeviceInfo,
+    Query,
+    Reply,
+    Request,
+    Run,
+)
 from worker.wire.stream import ConnectionKind, SocketStream
 
 __all__ = ["Server", "Settings"]
@@ -126,6 +136,8 @@ class Server:
                 except WorkerError as error:
                     _log.warning("%s: %s", type(request).__name__, error)
                     reply = error.problem()
+                else:
+                    _log_work(request)
                 send_message(stream, reply)
         except ProtocolError as error:
             _tell(stream, RefusedError(str(error)))
@@ -198,6 +210,17 @@ class Server:
     def _links(self) -> Links | None:
         hold = self._hold
         return None if hold is None else hold.session.links
+
+
+def _log_work(request: Request) -> None:
+    match request:
+        case BuildPipeline(name=name, depth=depth, hops=hops):
+            ranges = ", ".join(f"{hop.shard.start}-{hop.shard.stop}" for hop in hops) or "no stage"
+            _log.info("pipeline %s: %s, depth %d", name, ranges, depth)
+        case Run(requests=requests, warmup=warmup):
+            _log.info("ran %d requests after %d to warm up", requests, warmup)
+        case Baseline(shard=shard, requests=requests):
+            _log.info("baseline of %d-%d: %d requests", shard.start, shard.stop, requests)
 
 
 def _tell(stream: SocketStream, error: WorkerError) -> None:

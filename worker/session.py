@@ -1,9 +1,11 @@
 """What a worker does for the controller that holds it."""
 
 import gc
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
+from typing import Final
 
 import numpy as np
 
@@ -41,6 +43,8 @@ from worker.wire.messages import (
 )
 
 __all__ = ["Session"]
+
+_log: Final = logging.getLogger("worker")
 
 _StageKey = tuple[str, str, int]
 
@@ -131,6 +135,7 @@ class Session:
             self._samples_of,
             slowdown=self._slowdown,
             abandoned=self._abandoned,
+            log_failure=lambda cause: _log.warning("pipeline %s ended: %s", build.name, cause),
         )
         return self._pipeline
 

@@ -40,6 +40,9 @@ class TcpOutlet:
     def attach(self, stream: Stream) -> None:
         """Take the connection over which to send."""
         self._stream = stream
+        if self._lifeline.ended.is_set():
+            # It ended while we were connecting: nobody else will shut this stream.
+            stream.shut()
         self._watch.start()
 
     def send(self, slot: Slot) -> None:
