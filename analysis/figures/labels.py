@@ -16,7 +16,7 @@ _SWEEPS = 3
 _NARROW_LETTERS = frozenset("fijlrt.,:;'|·()[]! ")
 _WIDE_LETTERS = frozenset("mwMWABCDEFGHKNOPQRSUVXYZ@%_")
 # Prices of a covered square pixel, against a pixel of distance: a label or a labelled point, a lesser point.
-_COVERING, _COVERING_MINOR, _DISTANCE = 3.0, 0.1, 0.6
+_COVERING, _COVERING_MINOR, _DISTANCE = 3.0, 0.2, 0.6
 
 _Boxes = NDArray[np.float64]
 """Rows of left, top, right, bottom."""
@@ -92,9 +92,10 @@ def place(
         for i, boxes in enumerate(options):
             others = np.array([options[j][k] for j, k in enumerate(chosen) if j != i]).reshape(-1, 4)
             chosen[i] = int(np.argmin(alone[i] + _COVERING * _overlap(boxes, others)))
+    everything = np.array([*points, *obstacles], dtype=np.float64).reshape(-1, 2)
     return [
-        _placed(boxes[k], point, leader=k >= len(_DIRECTIONS))
-        for boxes, k, point in zip(options, chosen, points, strict=True)
+        _placed(boxes[k], i, everything, leader=k >= len(_DIRECTIONS))
+        for i, (boxes, k) in enumerate(zip(options, chosen, strict=True))
     ]
 
 
@@ -133,7 +134,18 @@ def _overlap(boxes: _Boxes, others: _Boxes) -> NDArray[np.float64]:
     return np.asarray((sides[..., 0] * sides[..., 1]).sum(axis=1))
 
 
-def _placed(box: NDArray[np.float64], point: tuple[float, float], *, leader: bool) -> Placed:
+def _placed(box: NDArray[np.float64], own: int, everything: NDArray[np.float64], *, leader: bool) -> Placed:
+    """A leader is drawn for distance, and where another point is nearer to the label than its own."""
+    nearest = np.clip(everything, box[:2], box[2:])
+    distance = np.hypot(*(nearest - everything).T)
+    mistaken = bool((np.delete(distance, own) < distance[own]).any())
     left, top, right, bottom = map(float, box)
-    end_x, end_y = min(max(point[0], left), right), min(max(point[1], top), bottom)
-    return Placed(Box(left, top, right, bottom), (left + right) / 2, (top + bottom) / 2, leader, end_x, end_y)
+    end_x, end_y = map(float, nearest[own])
+    return Placed(
+        Box(left, top, right, bottom),
+        (left + right) / 2,
+        (top + bottom) / 2,
+        leader or mistaken,
+        end_x,
+        end_y,
+    )

@@ -52,7 +52,7 @@ class Layout:
     legend_columns: int
 
 
-WIDE = Layout("wide", 700, 400, 12, 17, 95, 4)
+WIDE = Layout("wide", 700, 400, 12, 17, 95, 5)
 NARROW = Layout("narrow", 262, 330, 10.5, 16, 70, 2)
 # A column of a two-column paper is 252 points wide (IEEE; ACM has 241), its text 8 to 10 points.
 PAPER = Layout("paper", 206, 150, 7, 8.6, 26, 2)

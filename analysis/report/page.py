@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import vl_convert
 
-from analysis.answers import Answer
+from analysis.answers import Answer, Objective
 from analysis.figures import LAYOUTS, VEGA_LITE, Breakdown, Figure, breakdowns, config
 from analysis.figures import selection as chosen
 from analysis.fronts import capability, in_order, operating
@@ -22,7 +22,7 @@ from controller.store import Accuracy
 __all__ = ["render"]
 
 _MISSING_SHOWN = 40
-_WANTED = {
+_WANTED: dict[Objective, str] = {
     "latency": "the lowest latency",
     "throughput": "the highest throughput",
     "knee": "the best of both",
@@ -80,6 +80,7 @@ def _context(sweep: Sweep, found: Sequence[Answer]) -> dict[str, Any]:
         "cells": len(sweep.cells),
         "measured_on": measured_on(sweep),
         "concerns": concerns(sweep),
+        "numbered": any("@" in c.split.where for c in sweep.cells),
         "groups": [_group(sweep, bundle, profile, found) for bundle, profile in sweep.groups()],
         "payloads": [
             {"title": sweep.title(b), "figure": chosen.payload_name(sweep, b)} for b in sweep.manifests
@@ -134,14 +135,27 @@ def _verdict(mine: Sequence[Answer]) -> str:
     """The profile's answer in as few words as are true."""
     if not mine:
         return "No answer yet: no split has finished its depth-1 cell with 11 requests a trial."
+    text = _one_for_all(mine) or _by_objective(mine)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _one_for_all(mine: Sequence[Answer]) -> str:
+    """One split for every objective, where the knee is within noise of each one's best; else nothing."""
+    best = {a.objective: a for a in mine}
+    knee = best["knee"].point
+    others: tuple[Objective, ...] = ("latency", "throughput")
+    behind = [o for o in others if best[o].point.cell.id != knee.cell.id]
+    if not all(any(p.cell.id == knee.cell.id for p in best[o].ties) for o in behind):
+        return ""
+    near = f": within noise of {words.listed(_WANTED[o] for o in behind)}" if behind else ""
+    return f"{knee.split.sentence}, whatever you want most{near}"
+
+
+def _by_objective(mine: Sequence[Answer]) -> str:
     by_split: dict[str, list[str]] = {}
     for a in mine:
         by_split.setdefault(a.point.split.sentence, []).append(_WANTED[a.objective])
-    if len(by_split) == 1:
-        text = f"{next(iter(by_split))}, whatever you want most"
-    else:
-        text = "; ".join(f"{sentence} for {words.listed(goals)}" for sentence, goals in by_split.items())
-    return f"{text[0].upper()}{text[1:]}."
+    return "; ".join(f"{sentence} for {words.listed(goals)}" for sentence, goals in by_split.items())
 
 
 def _breakdown_row(found: Breakdown) -> dict[str, Any]:

@@ -26,6 +26,14 @@ def test_labels_of_a_crowded_front_cover_neither_each_other_nor_a_point() -> Non
         assert not any(_overlap(mine.box, Box(x - 4, y - 4, x + 4, y + 4)) for x, y in points)
 
 
+def test_a_label_that_another_point_is_nearer_to_has_a_line_to_its_own() -> None:
+    (label,) = place([(50.0, 50.0)], ["here"], width=200, height=100, font=10, radius=4)
+    assert not label.leader
+    everywhere = [(float(x), float(y)) for x in range(0, 200, 9) for y in range(0, 100, 9)]
+    (label,) = place([(50.0, 50.0)], ["here"], width=200, height=100, font=10, radius=4, obstacles=everywhere)
+    assert label.leader
+
+
 @given(st.floats(1e-3, 1e3), st.floats(1.2, 1e4))
 def test_a_log_axis_always_has_a_few_ticks_within_it(low: float, factor: float) -> None:
     ticks = log_ticks(low, low * factor)

@@ -3,13 +3,17 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from analysis.answers import answers
 from analysis.errors import OutputError
 from analysis.report import write_report
+from analysis.report.page import _verdict
 from analysis.results import Sweep
+from tests.unit.analysis.synthetic import Physics
 
 
 def _page(sweep: Sweep, folder: Path) -> str:
@@ -78,8 +82,8 @@ def test_void_trials_are_listed_with_the_device(other: Callable[..., Sweep], tmp
 def test_drift_above_the_limit_is_flagged(other: Callable[..., Sweep], tmp_path: Path) -> None:
     text = _page(other(drift=0.08), tmp_path)
     assert "drifted by up to +8.0%" in text
-    assert "+8.0 % above 5 %" in text
-    assert "+4.0 % above" not in text
+    assert "+8.0 %, beyond 5 %" in text
+    assert "+4.0 %, beyond" not in text
 
 
 def test_a_chain_that_disagrees_is_loud(other: Callable[..., Sweep], tmp_path: Path) -> None:
@@ -92,6 +96,15 @@ def test_untrained_and_unlabelled_is_said(other: Callable[..., Sweep], tmp_path:
     text = _page(other(trained=False), tmp_path)
     assert "mobilenet_v2 is untrained" in text
     assert "Accuracy of mobilenet_v2 is null: its samples have no labels" in text
+
+
+def test_one_split_within_noise_of_every_best_is_the_verdict(sweep: Sweep) -> None:
+    """Under wifi offloading has the lowest latency and cutting the rest; then latency becomes a tie."""
+    latency, throughput, knee = (a for a in answers(sweep) if a.profile.name == "wifi")
+    told = _verdict([latency, throughput, knee])
+    assert told.startswith("Send the raw input to server for the lowest latency; cut after features.2 for")
+    tied = _verdict([replace(latency, ties=(knee.point,)), throughput, knee])
+    assert tied == "Cut after features.2, whatever you want most: within noise of the lowest latency."
 
 
 def test_one_trial_has_no_intervals_and_it_says_so(other: Callable[..., Sweep], tmp_path: Path) -> None:
@@ -108,8 +121,6 @@ def test_too_few_requests_leave_no_front_and_it_says_so(other: Callable[..., Swe
 
 
 def test_names_from_the_lab_cannot_become_markup(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    from tests.unit.analysis.synthetic import Physics  # noqa: PLC0415
-
     hostile = "</script><img src=x onerror=alert(1)>"
     html = write_report(
         other(physics=Physics(profiles={hostile: (20.0, 0.005)})), tmp_path, ("svg",)
