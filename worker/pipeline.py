@@ -12,7 +12,6 @@ from worker.stage import Stage
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.messages import (
     BuildPipeline,
-    EndpointSpec,
     HopRecords,
     HopSpec,
     PipelineBuilt,
@@ -78,7 +77,7 @@ class Pipeline:
         lifeline.at_end(lambda cause: None if cause is None else log_failure(cause))
         try:
             links = _make_links(build, lifeline)
-            endpoint = build.endpoint and _make_endpoint(build, build.endpoint, links, lifeline, load_samples)
+            endpoint = _make_endpoint(build, links, lifeline, load_samples)
             hops, load_s, solo_compute_s = [], [], []
             for spec in build.hops:
                 if abandoned():
@@ -142,12 +141,11 @@ def _make_links(build: BuildPipeline, lifeline: Lifeline) -> Links:
 
 
 def _make_endpoint(
-    build: BuildPipeline,
-    spec: EndpointSpec,
-    links: Links,
-    lifeline: Lifeline,
-    load_samples: Callable[[str], Samples],
-) -> Endpoint:
+    build: BuildPipeline, links: Links, lifeline: Lifeline, load_samples: Callable[[str], Samples]
+) -> Endpoint | None:
+    spec = build.endpoint
+    if spec is None:
+        return None
     return Endpoint(
         load_samples(spec.bundle),
         links.outlet(spec.outlet),
