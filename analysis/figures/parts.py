@@ -81,7 +81,7 @@ def parts_figure(found: Sequence[Breakdown], front: frozenset[str], layout: Layo
         sort=names,
         title=None,
         axis=alt.Axis(
-            labelLimit=layout.width // 2,
+            labelLimit=int(layout.width * 0.65),
             labelFontWeight=alt.condition(
                 f"indexof({bold}, datum.value) >= 0", alt.value("bold"), alt.value("normal")
             ),

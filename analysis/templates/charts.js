@@ -1,6 +1,6 @@
 // Draws every figure of the page, for its width: a wide and a narrow specification are in the page.
 const specs = JSON.parse(document.getElementById("charts").textContent);
-const narrow = window.matchMedia("(max-width: 780px)");
+const narrow = window.matchMedia("screen and (max-width: 780px)");
 const options = {
   renderer: "svg",
   actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
