@@ -26,7 +26,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("ansible.cfg", "Makefile"):
         shutil.copy(ROOT / name, project)
     (project / ".venv").mkdir()
-    (project / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (project / ".venv" / name).symlink_to(Path(sys.prefix) / name)
     (project / "scripts" / "venv").write_text("#!/bin/sh\n", encoding="utf-8")
 
     _replace(project / "scripts" / "demo", "--input-size 64", "--input-size 32 --epochs 1")
@@ -75,15 +76,19 @@ def test_demo_goes_on_where_it_was_stopped_and_says_when_all_is_done(project: Pa
     results = project / "results" / "demo"
 
     # Ctrl-C in the middle of the sweep: the lab goes, what was measured stays.
-    demo = _start(project)
-    assert demo.stdout is not None
-    for line in demo.stdout:
-        if re.match(r"  wifi: \d+/", line):
-            break
-    time.sleep(0.5)
-    os.killpg(demo.pid, signal.SIGINT)
-    rest = demo.stdout.read()
-    assert demo.wait() != 0
+    with _start(project) as demo:
+        assert demo.stdout is not None
+        said = []
+        for line in demo.stdout:
+            said.append(line)
+            if re.match(r"  wifi: \d+/", line):
+                break
+        else:
+            pytest.fail("".join(said))
+        time.sleep(0.5)
+        os.killpg(demo.pid, signal.SIGINT)
+        rest = demo.stdout.read()
+    assert demo.returncode != 0
     assert "Traceback" not in rest
     psutil.wait_procs(_workers(project), timeout=20)
     assert _workers(project) == []

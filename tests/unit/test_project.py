@@ -56,7 +56,15 @@ def test_a_wheel_holds_the_packages_with_their_data_and_nothing_else(tmp_path: P
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    pip: list[str | Path] = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
     subprocess.run([*pip, "--no-index", "--wheel-dir", tmp_path, source], check=True)
 
     (wheel,) = tmp_path.glob("edgecut-*.whl")
