@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from analysis.errors import ResultsError
 from analysis.measures import QUANTILES, TrialMeasures, measure
 from analysis.splits import Split, describe
@@ -169,7 +167,7 @@ def load(path: Path) -> Sweep:
         return Sweep(
             path=path,
             experiment=experiment,
-            trials_wanted=_trials_wanted(experiment["text"], measured),
+            trials_wanted=experiment["trials"],
             environments=tuple(store.environments()),
             devices=tuple(store.devices()),
             manifests=manifests,
@@ -180,17 +178,6 @@ def load(path: Path) -> Sweep:
             drifts=tuple(store.drifts()),
             voids=voids,
         )
-
-
-def _trials_wanted(text: str, measured: Mapping[str, list[TrialMeasures]]) -> int:
-    """What the experiment's `trials` says; without it, as many as the cell that has most."""
-    most = max(len(trials) for trials in measured.values())
-    try:
-        asked = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return most
-    number = asked.get("trials") if isinstance(asked, dict) else None
-    return max(number, most) if isinstance(number, int) else most
 
 
 def _cell_results(

@@ -108,6 +108,7 @@ def sweep(
             name=agenda.experiment.name,
             text=agenda.text,
             seed=agenda.experiment.seed,
+            trials=agenda.experiment.trials,
             created_at=now(),
         ) as store,
         Screen(progress) as screen,

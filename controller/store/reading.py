@@ -43,11 +43,13 @@ class Results:
         self.close()
 
     def experiment(self) -> dict[str, Any]:
-        """Name, text, seed, digest and creation time of the experiment."""
-        row = self._db.execute("SELECT digest, name, text, seed, created_at FROM experiment").fetchone()
+        """Digest, name, text, seed, wanted trials of a cell, and creation time of the experiment."""
+        row = self._db.execute(
+            "SELECT digest, name, text, seed, trials, created_at FROM experiment"
+        ).fetchone()
         if row is None:
             raise StoreError(f"{self.path} is empty; run the sweep again")
-        return dict(zip(("digest", "name", "text", "seed", "created_at"), row, strict=True))
+        return dict(zip(("digest", "name", "text", "seed", "trials", "created_at"), row, strict=True))
 
     def environments(self) -> list[tuple[int, str, dict[str, Any]]]:
         """Number, time and stamp of every sweep call that wrote here."""

@@ -20,7 +20,7 @@ class Store(Results):
     """A results file, opened for writing."""
 
     @classmethod
-    def create(cls, path: Path, *, name: str, text: str, seed: int, created_at: str) -> Self:
+    def create(cls, path: Path, *, name: str, text: str, seed: int, trials: int, created_at: str) -> Self:
         """Open `path` for one experiment, making it where there is none.
 
         Raises:
@@ -39,7 +39,8 @@ class Store(Results):
             found = db.execute("SELECT digest, name FROM experiment").fetchone()
             if found is None:
                 db.execute(
-                    "INSERT INTO experiment VALUES (?, ?, ?, ?, ?)", (digest, name, text, seed, created_at)
+                    "INSERT INTO experiment VALUES (?, ?, ?, ?, ?, ?)",
+                    (digest, name, text, seed, trials, created_at),
                 )
             elif found[0] != digest:
                 raise StoreError(

@@ -148,7 +148,7 @@ def write_sweep(
     physics = physics or Physics()
     rng = np.random.default_rng(7)
     text = f"name: demo\nseed: 7\ntrials: {trials}\n"
-    with Store.create(path, name="demo", text=text, seed=7, created_at=AT) as store:
+    with Store.create(path, name="demo", text=text, seed=7, trials=trials, created_at=AT) as store:
         stamp = {"python": "3.11.2", "onnxruntime": "1.31.1", "kernel": "6.1.0-25-amd64", "governor": None}
         devices = [
             DeviceRow("pi", kind, slowdown, {**stamp, "device": "emulated" if slowdown != 1 else "native"}),

@@ -24,7 +24,7 @@ CELL = Cell(
 
 
 def create(path: Path, text: str = "name: demo") -> Store:
-    return Store.create(path, name="demo", text=text, seed=1, created_at="2026-01-01T00:00:00")
+    return Store.create(path, name="demo", text=text, seed=1, trials=3, created_at="2026-01-01T00:00:00")
 
 
 def prepared(path: Path) -> Store:
