@@ -5,7 +5,7 @@
 #                            https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint verify-models venv clean
+.PHONY: help demo test test-lab lint verify-models lab lab-down venv clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -18,8 +18,17 @@ demo: ## train, export, deploy to this machine, sweep, report: results/demo/repo
 test: ## run all tests; TESTS="tests/unit -k wire" runs some
 	@./scripts/test
 
+test-lab: ## test the lab of virtual Pis; needs root and Debian packages, and says which are missing
+	@./scripts/test-lab
+
 lint: ## check style, types, imports, playbooks, scripts
 	@./scripts/lint
+
+lab: ## bring up a lab of three virtual Pis on this machine (docs/setup.md says what it needs)
+	@./scripts/lab
+
+lab-down: ## remove it
+	@./scripts/lab-down
 
 verify-models: ## export and verify all ten models (about 15 minutes)
 	@./scripts/verify-models

@@ -1,0 +1,146 @@
+"""The command line: `python -m virtual_lab COMMAND`. Each command says whether it changed something."""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .access import FILES, give_access, list_pis
+from .base_root import BaseRoot
+from .errors import VirtualLabError
+from .host import check_architecture, check_host, tools_of_administrators
+from .kernel import find_kernel
+from .network import Network
+from .pi import Pi
+
+__all__ = ["main"]
+
+# inventory/virtual/pis.py reads it.
+NUMBER_OF_PIS = "number_of_pis"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        The exit status: 0, 2 after a line on standard error, 130 after Ctrl-C.
+    """
+    given = _parser().parse_args(arguments)
+    tools_of_administrators()
+    os.umask(0o022)
+    try:
+        print("changed" if given.run(given) else "unchanged")
+    except (VirtualLabError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _build(given: argparse.Namespace) -> bool:
+    return _base_root(given).build()
+
+
+def _network(given: argparse.Namespace) -> bool:
+    lab = _lab(given)
+    lab.mkdir(parents=True, exist_ok=True)
+    changed = Network(lab).up()
+    give_access(lab)
+    (lab / NUMBER_OF_PIS).write_text(f"{given.pis}\n", encoding="ascii")
+    for folder in sorted(lab.glob("pis/*")):
+        if int(folder.name.removeprefix("pi")) > given.pis:
+            changed |= Pi(lab, folder.name).remove()
+    list_pis(lab)
+    return changed
+
+
+def _up(given: argparse.Namespace) -> bool:
+    lab, base_root = _lab(given), _base_root(given)
+    pi = Pi(lab, given.name)
+    made = pi.make(base_root.path, given.address)
+    if made:
+        list_pis(lab)
+    cores = sorted(os.sched_getaffinity(0))
+    booted = pi.boot(base_root, memory_mb=given.memory_mb, cpu=cores[given.turn % len(cores)])
+    pi.wait(given.timeout_s)
+    return made or booted
+
+
+def _absent(given: argparse.Namespace) -> bool:
+    lab = _lab(given)
+    if not lab.is_dir():
+        return False
+    for folder in sorted(lab.glob("pis/*")):
+        Pi(lab, folder.name).remove()
+    Network(lab).down()
+    shutil.rmtree(lab / "pis", ignore_errors=True)
+    for name in (*FILES, NUMBER_OF_PIS):
+        (lab / name).unlink(missing_ok=True)
+    for folder in (lab, lab.parent):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    return True
+
+
+def _purge(given: argparse.Namespace) -> bool:
+    cache = _cache(given)
+    if not cache.is_dir():
+        return False
+    shutil.rmtree(cache)
+    return True
+
+
+def _lab(given: argparse.Namespace) -> Path:
+    return Path(given.lab).resolve()
+
+
+def _cache(given: argparse.Namespace) -> Path:
+    return Path(given.cache).expanduser().resolve()
+
+
+def _base_root(given: argparse.Namespace) -> BaseRoot:
+    check_architecture()
+    cache = _cache(given)
+    cache.mkdir(parents=True, exist_ok=True)
+    kernel = find_kernel(cache, Path(given.uml_deb).resolve() if given.uml_deb else None)
+    check_host(needs_compiler=kernel.needs_shim)
+    return BaseRoot(cache=cache, suite=given.suite, kernel=kernel)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="virtual_lab", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    lab = argparse.ArgumentParser(add_help=False)
+    lab.add_argument("--lab", required=True, help="the folder of the lab")
+    cache = argparse.ArgumentParser(add_help=False)
+    cache.add_argument("--cache", required=True, help="the folder that keeps the base root")
+    base = argparse.ArgumentParser(add_help=False, parents=[cache])
+    base.add_argument("--suite", required=True, help="the Debian release of the Pis, such as bookworm")
+    base.add_argument("--uml-deb", default="", help="Debian's user-mode-linux, where it is not installed")
+
+    build = commands.add_parser("build", parents=[base], help="build the base root, unless it is there")
+    build.set_defaults(run=_build)
+    network = commands.add_parser("network", parents=[lab], help="make the network and the ways into it")
+    network.add_argument("--pis", type=int, required=True, help="how many Pis the lab has; more are removed")
+    network.set_defaults(run=_network)
+    up = commands.add_parser("up", parents=[lab, base], help="bring a virtual Pi up and wait until it runs")
+    up.add_argument("name")
+    up.add_argument("--address", required=True)
+    up.add_argument("--memory-mb", type=int, required=True)
+    up.add_argument("--turn", type=int, required=True, help="its turn when cores are given out, from 0")
+    up.add_argument("--timeout-s", type=float, default=120)
+    up.set_defaults(run=_up)
+    absent = commands.add_parser("absent", parents=[lab], help="remove all of the lab")
+    absent.set_defaults(run=_absent)
+    purge = commands.add_parser("purge", parents=[cache], help="remove the cache too")
+    purge.set_defaults(run=_purge)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""One virtual Pi: a folder with its card, its process, its console."""
+
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from .base_root import BaseRoot
+from .card import CARD, HOST_KEY, write_card
+from .errors import PiError
+from .network import Network
+from .processes import running_pid, start, stop
+
+__all__ = ["Pi"]
+
+_CONSOLE = "console.log"
+_ADDRESS = "address"
+
+
+class Pi:
+    """The virtual Pi `name` of the lab in the folder `lab`."""
+
+    def __init__(self, lab: Path, name: str) -> None:
+        self.name = name
+        self._lab = lab
+        self._folder = lab / "pis" / name
+        self._pid_file = self._folder / "pid"
+
+    @property
+    def has_card(self) -> bool:
+        """Whether it can boot."""
+        return (self._folder / CARD).exists()
+
+    @property
+    def address(self) -> str:
+        """Its address in the lab's network. Only with a card."""
+        return (self._folder / _ADDRESS).read_text(encoding="ascii").strip()
+
+    def host_key(self) -> str:
+        """Its public host key, as known_hosts has it. Only with a card."""
+        return " ".join((self._folder / f"{HOST_KEY}.pub").read_text(encoding="utf-8").split()[:2])
+
+    def make(self, base_root: Path, address: str) -> bool:
+        """Write its card, with the address that it is to have in the lab's network; False where it has one.
+
+        Raises:
+            VirtualLabError: It cannot be written.
+        """
+        if self.has_card:
+            return False
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / _ADDRESS).write_text(f"{address}\n", encoding="ascii")
+        write_card(
+            self._folder,
+            name=self.name,
+            address=address,
+            base_root=base_root,
+            authorized_key=self._lab / "id_ed25519.pub",
+        )
+        return True
+
+    def boot(self, base_root: BaseRoot, *, memory_mb: int, cpu: int) -> bool:
+        """Put its plug in; False where it runs.
+
+        Raises:
+            VirtualLabError: Its interface cannot be made, or its kernel does not start.
+        """
+        if running_pid(self._pid_file) is not None:
+            return False
+        network = Network(self._lab)
+        network.add_tap(self.name)
+        (self._folder / _CONSOLE).unlink(missing_ok=True)
+        kernel = base_root.kernel
+        last = int(self.address.rsplit(".", 1)[1])
+        words = [
+            str(kernel.binary),
+            f"mem={memory_mb}M",
+            # Names relative to its folder, since a path with a space would be two words of the command line.
+            f"ubd0={CARD}",
+            "root=/dev/ubda",
+            "rw",
+            f"umid={self.name}",
+            "uml_dir=./uml/",
+            f"vec0:transport=tap,ifname={self.name},depth=64,gro=1,mac=02:ec:00:00:00:{last:02x}",
+            "con=null",
+            "con0=null,fd:1",
+            "quiet",
+        ]
+        # Its kernel is several processes; in a pid namespace all of them end with the one in the pid file.
+        alone = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--"]
+        command = network.enter(["taskset", "--cpu-list", str(cpu), *alone, *words])
+        start(command, self._pid_file, self._folder / _CONSOLE, kernel.environment(base_root.cache))
+        return True
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until systemd says that all of it runs.
+
+        Raises:
+            PiError: It does not within `timeout_s`, its process has ended, or a unit of it failed.
+        """
+        deadline = time.monotonic() + timeout_s
+        state = "silent"
+        while state not in ("running", "degraded"):
+            if running_pid(self._pid_file) is None:
+                raise PiError(f"{self.name} ended while it booted: {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise PiError(f"{self.name} is {state} after {timeout_s:.0f} s: {self._last_words()}")
+            answer = self._ask("systemctl", "is-system-running", "--wait")
+            said = answer.stderr.strip().splitlines() or ["no answer"]
+            state = answer.stdout.strip() or f"silent ({said[-1]})"
+        if state == "degraded":
+            units = self._ask("systemctl", "--failed", "--plain", "--no-legend").stdout.split()[::5]
+            raise PiError(f"{self.name} booted, but a unit of it failed: {', '.join(units) or 'unknown'}")
+
+    def remove(self) -> bool:
+        """Pull its plug and remove all it had; False where there was nothing."""
+        existed = self._folder.exists()
+        stop(self._pid_file)
+        Network(self._lab).remove_tap(self.name)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return existed
+
+    def _ask(self, *command: str) -> subprocess.CompletedProcess[str]:
+        options: list[str | Path] = [
+            "-F",
+            self._lab / "ssh_config",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ConnectTimeout=5",
+        ]
+        try:
+            return subprocess.run(
+                ["ssh", *options, self.name, *command],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 255, "", "no answer in 60 s")
+
+    def _last_words(self) -> str:
+        console = self._folder / _CONSOLE
+        text = console.read_text(encoding="utf-8", errors="replace") if console.exists() else ""
+        panic = re.search(r"Kernel panic - [^\n]*", text)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        said = panic.group(0) if panic else (lines or ["nothing"])[-1]
+        return f"its console says {said!r}; all of it is in {console}"

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Lists the virtual Pis: as many as the lab has, or the three that it gets by default. Ansible runs this.
+
+What a Pi is like (its slowdown, for example) is in host_vars/ and group_vars/.
+"""
+
+import json
+from pathlib import Path
+
+LAB = Path(__file__).resolve().parents[2] / ".edgecut" / "virtual"
+DEFAULT_NUMBER = 3
+
+
+def main() -> None:
+    """Print an inventory: the group `devices` in the order of the chain, and the folder of the lab."""
+    try:
+        number = int((LAB / "number_of_pis").read_text(encoding="ascii"))
+    except FileNotFoundError:
+        number = DEFAULT_NUMBER
+    pis = {f"pi{i}": {"ansible_host": f"10.83.0.{10 + i}"} for i in range(1, number + 1)}
+    inventory = {
+        "_meta": {"hostvars": pis},
+        "all": {"vars": {"virtual_lab": str(LAB)}},
+        "devices": {"hosts": list(pis)},
+    }
+    print(json.dumps(inventory))
+
+
+if __name__ == "__main__":
+    main()
