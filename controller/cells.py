@@ -46,7 +46,8 @@ def cells_of_profile(
         LabError: A placement names a device that the lab does not have.
     """
     grid = experiment.grid(profile)
-    placements = experiment.placements or [[device.name for device in lab.devices]]
+    whole_lab = [device.name for device in lab.devices]
+    placements = experiment.placements or [experiment.devices or whole_lab]
     cells: dict[str, Cell] = {}
     for placement, name in itertools.product(placements, experiment.models):
         bundle = bundles[name]

@@ -66,9 +66,13 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         "../network_profiles.yml"
     )
     splits: Splits = "clean"
+    devices: Annotated[
+        Annotated[list[str], Meta(min_length=1)] | None,
+        Meta(description="the chain, by name; default: all devices of the lab in its order"),
+    ] = None
     placements: Annotated[
         list[Annotated[list[str], Meta(min_length=1)]] | None,
-        Meta(description="chains of devices by name; default: all of the lab in its order"),
+        Meta(description="several chains to compare, in place of `devices`"),
     ] = None
     depths: Annotated[tuple[_Count, ...], Meta(min_length=1, description="requests in flight")] = (1, 4)
     batches: Annotated[tuple[_Count, ...], Meta(min_length=1, description="samples in a request")] = (1,)
@@ -128,6 +132,10 @@ def load_experiment(path: Path) -> Experiment:
         ExperimentError: Names the file, the key and what is allowed.
     """
     experiment = load_yaml(path, Experiment, "experiment")
+    if experiment.devices is not None and experiment.placements is not None:
+        raise ExperimentError(
+            f"experiment {path}: keys 'devices' and 'placements' exclude each other; keep one"
+        )
     names = experiment.profile_names()
     for name in names:
         if names.count(name) > 1:

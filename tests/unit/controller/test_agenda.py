@@ -53,6 +53,12 @@ def test_three_devices_take_every_ordered_pair_of_cuts(make: Make) -> None:
     assert cuts(agenda) == {(0, 0), (4, 4), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3)}
 
 
+def test_devices_name_the_one_chain(make: Make) -> None:
+    (cell, *_) = make("profiles: [lan]\ndevices: [server, pi]").cells["lan"]
+
+    assert cell.devices == ("server", "pi")
+
+
 def test_the_order_is_random_but_the_seeds(make: Make) -> None:
     first, again, other = (make(f"{TWO}seed: {seed}").cells["lan"] for seed in (1, 1, 2))
 

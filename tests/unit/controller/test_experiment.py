@@ -45,6 +45,10 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
         (("name: demo", "name: demo\nname: two"), r"line 2: key 'name' twice"),
         (("name: demo", "name: [demo"), r"is not YAML: line"),
         (("2: 20, ", ""), r"key 'requests' says nothing about depth 2"),
+        (
+            ("name: demo", "name: demo\ndevices: [a]\nplacements: [[a]]"),
+            r"'devices' and 'placements' exclude",
+        ),
         (("lan,", "wifi,"), r"key 'profiles' names 'wifi' twice"),
     ],
 )
