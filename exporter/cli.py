@@ -19,6 +19,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_INTERRUPTED = 130
+
 _Model = Annotated[str, typer.Argument(help="a model of `models`, package.module:function, file.py:function")]
 _Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="a folder that `export` wrote")]
 _DATASETS = "digits, cifar10, cifar100, mnist, fashionmnist, imagefolder, random"
@@ -187,7 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0, 2 for a bad input, 130 for Ctrl-C."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(given or ["--help"], standalone_mode=False, prog_name="python -m exporter")
+        # typer gives the code of an early end; it takes Ctrl-C itself, and gives 130.
+        code = app(given or ["--help"], standalone_mode=False, prog_name="python -m exporter")
     except typer.exceptions.TyperException as error:
         # Its sub-classes, which are private, name the option in format_message().
         say = getattr(error, "format_message", error.__str__)
@@ -196,7 +199,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ExporterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a file that is not readable, a disk that is full
+        print(f"error: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
         print("error: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return code if isinstance(code, int) else 0

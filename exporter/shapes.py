@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-from exporter.bundle.chain import session_of
+from exporter.bundle.chain import run_session, session_of
 from exporter.bundle.tensors import Tensor
-from exporter.errors import GraphError
+from exporter.errors import BundleError, GraphError
 
 __all__ = ["every_tensor", "measure_tensors"]
 
@@ -53,12 +53,9 @@ def every_tensor(model: onnx.ModelProto, folder: Path, inputs: Mapping[str, np.n
     declared = {value.name for value in model.graph.output}
     asked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in declared)
     try:
-        session = session_of(asked.SerializeToString(), folder, threads=0)
-        found = dict(
-            zip([o.name for o in session.get_outputs()], session.run(None, dict(inputs)), strict=True)
-        )
-    except Exception as error:  # onnxruntime's exceptions share no public base
-        raise GraphError(f"ONNX Runtime cannot run this graph: {_first_line(error)}") from None
+        found = run_session(session_of(asked.SerializeToString(), folder, threads=0), inputs)
+    except BundleError as error:
+        raise GraphError(str(error)) from None
     return {name: np.asarray(array) for name, array in inputs.items()} | found
 
 
@@ -84,7 +81,3 @@ def _dtype(name: str, array: Any) -> str:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
         raise GraphError(f'tensor "{name}" is no array of numbers; such a graph cannot be cut')
     return str(array.dtype.name)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]

@@ -63,6 +63,10 @@ def _write(bundle: Bundle, shard: Shard, path: Path, *, self_contained: bool) ->
         onnx.save(
             model, path, save_as_external_data=True, location=f"{path.stem}.weights.bin", size_threshold=256
         )
+        # onnx makes that file readable by its owner alone, and it is to be taken elsewhere
+        weights = path.with_suffix(".weights.bin")
+        if weights.exists():  # a partition of small constants has none
+            weights.chmod(path.stat().st_mode)
         return
     total = sum(len(initializer.raw_data) for initializer in model.graph.initializer)
     if total > _INSIDE_BELOW_BYTES:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from exporter.errors import WeightsError
+from exporter.errors import OutputError, WeightsError
 
 __all__ = ["TrainedAs", "WeightsFile", "fit_weights", "read_weights", "save_weights"]
 
@@ -46,15 +46,9 @@ def read_weights(path: Path) -> WeightsFile:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
-    except pickle.UnpicklingError as error:
-        if "weights_only" not in str(error) and "Weights only" not in str(error):
-            raise WeightsError(f"{path}: not a PyTorch weights file ({error})") from None
-        raise WeightsError(
-            f"{path}: a pickled module or other objects, which are never unpickled here; convert it where "
-            f"you trust it: python -c \"import torch; torch.save(torch.load('{path}', weights_only=False)"
-            f".state_dict(), '{path.with_suffix('.state.pth')}')\""
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged files raise whatever the unpickler stumbles over
+        if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
+            raise WeightsError(_conversion(path)) from None
         raise WeightsError(f"{path}: not a PyTorch weights file ({_first_line(error)})") from None
     return WeightsFile(path, _tensors_of(content, path), _metadata_of(content, path))
 
@@ -90,10 +84,27 @@ def fit_weights(file: WeightsFile, module: torch.nn.Module) -> None:
 
 
 def save_weights(path: Path, module: torch.nn.Module, trained_as: TrainedAs) -> None:
-    """Write ``{"state_dict": ..., "edgecut": {...}}``, whole or not at all."""
+    """Write ``{"state_dict": ..., "edgecut": {...}}``, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     partial = path.with_name(f".{path.name}.partial")
-    torch.save({"state_dict": module.state_dict(), _METADATA: vars(trained_as)}, partial)
-    partial.replace(path)
+    try:
+        torch.save({"state_dict": module.state_dict(), _METADATA: vars(trained_as)}, partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({_first_line(error)})") from None
+
+
+def _conversion(path: Path) -> str:
+    converted = path.with_suffix(".state.pth")
+    return (
+        f"{path}: a pickled module or other objects, which are never unpickled here; convert it where "
+        f'you trust it: python -c "import torch; torch.save('
+        f"torch.load('{path}', weights_only=False).state_dict(), '{converted}')\""
+    )
 
 
 def _tensors_of(content: Any, path: Path) -> dict[str, torch.Tensor]:

@@ -31,7 +31,11 @@ def partitions(bundle: Bundle, cuts: Sequence[int]) -> tuple[tuple[int, int], ..
 
 
 def session_of(graph: bytes, folder: Path, *, threads: int = 1) -> ort.InferenceSession:
-    """Make an ONNX Runtime session from graph bytes whose weights lie in `folder`."""
+    """Make an ONNX Runtime session from graph bytes whose weights lie in `folder`.
+
+    Raises:
+        BundleError: ONNX Runtime refuses the graph.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -40,14 +44,24 @@ def session_of(graph: bytes, folder: Path, *, threads: int = 1) -> ort.Inference
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(folder.resolve())
     )
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    try:
+        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no public base
+        raise BundleError(f"{folder}: ONNX Runtime refuses the graph: {_first_line(error)}") from None
 
 
 def run_session(session: ort.InferenceSession, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
-    """Run a session on the inputs that it wants and return its outputs by name."""
+    """Run a session on the inputs that it wants and return its outputs by name.
+
+    Raises:
+        BundleError: ONNX Runtime cannot run it on these inputs.
+    """
     names = [output.name for output in session.get_outputs()]
     wanted = {value.name: inputs[value.name] for value in session.get_inputs()}
-    return dict(zip(names, session.run(names, wanted), strict=True))
+    try:
+        return dict(zip(names, session.run(names, wanted), strict=True))
+    except Exception as error:  # onnxruntime's exceptions share no public base
+        raise BundleError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from None
 
 
 def run_chain(
@@ -82,6 +96,10 @@ def run_chain(
             current = run_session(session, current)
         parts.append(current)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300]
 
 
 def _batches(

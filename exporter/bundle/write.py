@@ -28,12 +28,12 @@ def folder_in_one_piece(target: Path, *, force: bool, marker: str) -> Iterator[P
     Raises:
         OutputError: the target is taken or cannot be written.
     """
-    _refuse_taken(target, force=force, marker=marker)
     target = Path(os.path.abspath(target))  # noqa: PTH100  # resolve() would follow a link at the target
+    _clear_stale(target)
+    _refuse_taken(target, force=force, marker=marker)
     partial = target.parent / f".{target.name}.partial-{os.getpid()}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(target)
         partial.mkdir()
     except OSError as error:
         raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another --out") from None
@@ -62,7 +62,7 @@ def _refuse_taken(target: Path, *, force: bool, marker: str) -> None:
         raise OutputError(f"{target}: exists; give --force to replace it or choose another --out")
 
 
-def _remove_stale(target: Path) -> None:
+def _clear_stale(target: Path) -> None:
     """Remove what killed exports to the same target left, and put back what one was about to replace."""
     for path in target.parent.glob(f".{target.name}.partial-*"):
         pid = path.name.removesuffix(".replaced").rpartition("-")[2]

@@ -84,7 +84,8 @@ def fixed_batch() -> tuple[nn.Module, Any]:
 
 class _NoOperator(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.special.bessel_j0(x)
+        found: torch.Tensor = torch.special.bessel_j0(x)
+        return found
 
 
 def no_operator() -> tuple[nn.Module, Any]:

@@ -75,10 +75,14 @@ def _value(name: str) -> onnx.ValueInfoProto:
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_tensor_that_only_passes_comes_out_of_the_shard(batch: int) -> None:
     graph = _graph(
-        [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("Neg", ["a"], ["b"]), helper.make_node("Add", ["b", "x"], ["c"])],
+        [
+            helper.make_node("Relu", ["x"], ["a"]),
+            helper.make_node("Neg", ["a"], ["b"]),
+            helper.make_node("Add", ["b", "x"], ["c"]),
+        ],
         ["x"],
         ["c"],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)])
     x, a, b = (Tensor(name, "float32", ("batch", 2)) for name in "xab")
     content = shard_graph(model, 1, 2, [x, a], [x, b])
