@@ -74,6 +74,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=_count, default=1, help="threads of a stage (default: %(default)s)")
     add("--cpu", type=int, default=None, help="run on this core alone")
     add("--telemetry-interval", type=_interval, default=0.5, help="seconds (default: %(default)s)")
+    add("--heartbeat", type=Path, default=None, help="file that is renewed while a controller is connected")
+    add(
+        "--qdisc-of",
+        metavar="INTERFACE",
+        default=None,
+        help="void a run in which this interface's qdisc changes",
+    )
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -88,6 +95,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         threads=options.threads,
         cpu=options.cpu,
         telemetry_interval_s=options.telemetry_interval,
+        heartbeat=None if options.heartbeat is None else options.heartbeat.absolute(),
+        qdisc_of=options.qdisc_of,
     )
 
 

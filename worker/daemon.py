@@ -114,7 +114,8 @@ def _options(settings: Settings) -> list[str]:
         f"--threads={settings.threads}",
         f"--telemetry-interval={settings.telemetry_interval_s}",
     ]
-    return options if settings.cpu is None else [*options, f"--cpu={settings.cpu}"]
+    unless_none = {"cpu": settings.cpu, "heartbeat": settings.heartbeat, "qdisc-of": settings.qdisc_of}
+    return [*options, *(f"--{name}={value}" for name, value in unless_none.items() if value is not None)]
 
 
 def _first_line(pipe: IO[bytes]) -> bytes:

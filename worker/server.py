@@ -9,8 +9,12 @@ from typing import Final
 import msgspec
 
 from worker.device import read_stamp
-from worker.links import Links, serve_join
+from worker.heartbeat import Heartbeat
+from worker.joining import receive_join
+from worker.links import serve_join
 from worker.listener import Listener
+from worker.probe import ProbeReceiver
+from worker.qdisc import QdiscWatch
 from worker.session import Session
 from worker.shards import Store
 from worker.telemetry import TelemetryThread
@@ -23,6 +27,8 @@ from worker.wire.messages import (
     Claim,
     Claimed,
     DeviceInfo,
+    JoinLink,
+    JoinProbe,
     Query,
     Reply,
     Request,
@@ -54,6 +60,8 @@ class Settings:
     threads: int = 1
     cpu: int | None = None
     telemetry_interval_s: float = 0.5
+    heartbeat: Path | None = None
+    qdisc_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,9 +80,13 @@ class Server:
         """Take the ports and the store.
 
         Raises:
-            UsageError: one of them cannot be had.
+            UsageError: one of them, or the heartbeat's file, cannot be had.
+            FailedError: the link that is to be watched cannot be told.
         """
         self._settings = settings
+        self._qdisc = QdiscWatch(settings.qdisc_of)
+        self._qdisc.note()
+        self._heartbeat = Heartbeat(settings.heartbeat)
         self._store = Store(settings.store)
         self._hold: _Hold | None = None
         self._hold_lock = threading.Lock()
@@ -101,6 +113,7 @@ class Server:
             raise
         self.control_port: Final = self._control.port
         self.data_port: Final = self._data.port
+        self._probes = ProbeReceiver(settings.host, self.data_port)
 
     def begin(self) -> None:
         """Start serving."""
@@ -116,6 +129,7 @@ class Server:
             hold = self._hold
         if hold is not None:
             hold.session.close()
+        self._heartbeat.end()
         self._telemetry.close()
 
     def _serve_control(self, stream: SocketStream) -> None:
@@ -170,15 +184,20 @@ class Server:
                     f"worker {self._settings.name} is held by {self._hold.holder} "
                     f"since {clock() - self._hold.since_s:.0f} s"
                 )
+            # All that this controller measures is to be of this link.
+            self._qdisc.note()
             session = Session(
                 self._store,
                 self._telemetry,
+                self._probes,
+                self._qdisc,
                 name=self._settings.name,
                 slowdown=self._settings.slowdown,
                 abandoned=stream.has_ended,
             )
             self._hold = _Hold(claim.holder, clock(), session)
             self._telemetry.take()
+            self._heartbeat.begin()
             _log.info("claimed by %s (%s)", claim.holder, stream.peer)
             return self._hold
 
@@ -187,6 +206,7 @@ class Server:
         with self._hold_lock:
             if self._hold is hold:
                 self._hold = None
+                self._heartbeat.end()
         _log.info("released by %s", hold.holder)
 
     def _info(self) -> DeviceInfo:
@@ -200,16 +220,29 @@ class Server:
             data_port=self.data_port,
             holder=None if hold is None else hold.holder,
             held_s=None if hold is None else clock() - hold.since_s,
-            stamp=read_stamp(slowdown=settings.slowdown, threads=settings.threads),
+            stamp={
+                **read_stamp(slowdown=settings.slowdown, threads=settings.threads),
+                "qdisc": self._told_qdisc(),
+            },
         )
 
-    def _serve_data(self, stream: SocketStream) -> None:
-        join = serve_join(stream, self._links)
-        _log.info("link %s of pipeline %s from %s (%s)", join.link, join.pipeline, join.sender, stream.peer)
+    def _told_qdisc(self) -> str | None:
+        try:
+            return self._qdisc.read()
+        except WorkerError as error:
+            return f"unknown ({error})"
 
-    def _links(self) -> Links | None:
+    def _serve_data(self, stream: SocketStream) -> None:
         hold = self._hold
-        return None if hold is None else hold.session.links
+        session = None if hold is None else hold.session
+        match join := receive_join(stream):
+            case JoinLink():
+                serve_join(stream, join, None if session is None else session.links)
+                what = f"link {join.link} of pipeline {join.pipeline}"
+                _log.info("%s from %s (%s)", what, join.sender, stream.peer)
+            case JoinProbe():
+                _log.info("probe (%s) from %s (%s)", join.kind, join.sender, stream.peer)
+                self._probes.serve(join, stream)
 
 
 def _log_work(request: Request) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 from worker.endpoint import Samples
 from worker.links import Links, open_data_stream
 from worker.pipeline import Pipeline
+from worker.probe import ProbeReceiver, send_throughput, send_train, time_round_trips
+from worker.qdisc import QdiscWatch
 from worker.shards import Store
 from worker.slots import Array
 from worker.stage import Stage, synthetic_inputs
@@ -25,11 +27,15 @@ from worker.wire.messages import (
     BuildPipeline,
     ClosePipeline,
     Done,
+    ExpectProbe,
     Have,
     HopSpec,
     Infer,
     Inferred,
     OpenLinks,
+    ProbeRoundTrips,
+    ProbeThroughput,
+    ProbeTrain,
     PutFile,
     PutShard,
     Reply,
@@ -38,6 +44,7 @@ from worker.wire.messages import (
     SampleTelemetry,
     ShardRef,
     TakeRecords,
+    TakeTrain,
     Telemetry,
     TensorSpec,
 )
@@ -56,6 +63,8 @@ class Session:
         self,
         store: Store,
         telemetry: TelemetryThread,
+        probes: ProbeReceiver,
+        qdisc: QdiscWatch,
         *,
         name: str,
         slowdown: float,
@@ -64,6 +73,8 @@ class Session:
         """`abandoned` tells whether the controller has gone, and is asked during long work."""
         self._store = store
         self._telemetry = telemetry
+        self._probes = probes
+        self._qdisc = qdisc
         self._name = name
         self._slowdown = slowdown
         self._abandoned = abandoned
@@ -91,23 +102,16 @@ class Session:
                 self._store.put_shard(request)
             case PutFile():
                 self._store.put_file(request)
-            case BuildPipeline():
-                return self._build(request).built
-            case OpenLinks():
-                self._built().open(self._name, open_data_stream)
-            case Run():
-                return self._built().run(request, self._abandoned)
-            case TakeRecords():
-                return self._built().take_records()
+            case BuildPipeline() | OpenLinks() | Run() | TakeRecords() | ClosePipeline():
+                return self._drive(request)
             case SampleTelemetry():
                 return Telemetry(samples=self._telemetry.take())
-            case ClosePipeline():
-                self._close_pipeline()
-                self._stages.clear()
             case Baseline():
                 return self._baseline(request)
             case Infer():
                 return self._infer(request)
+            case ExpectProbe() | TakeTrain() | ProbeRoundTrips() | ProbeTrain() | ProbeThroughput():
+                return self._probe(request)
             case _:
                 raise RefusedError(f"{type(request).__name__} is not expected here")
         return Done()
@@ -115,9 +119,33 @@ class Session:
     def close(self) -> None:
         """Close the pipeline and forget the stages; may be called from another thread."""
         self._ended.set()
+        self._probes.close()
         self._close_pipeline()
         self._stages.clear()
         self._samples = None
+
+    def _drive(self, request: BuildPipeline | OpenLinks | Run | TakeRecords | ClosePipeline) -> Reply:
+        """What a pipeline is asked. The link is looked at on every device before a trial and after it.
+
+        Only the device with the endpoint is asked to run; the others are asked for their records.
+        """
+        match request:
+            case BuildPipeline():
+                return self._build(request).built
+            case OpenLinks():
+                self._qdisc.check()
+                self._built().open(self._name, open_data_stream)
+            case Run():
+                done = self._built().run(request, self._abandoned)
+                self._qdisc.check()
+                return done
+            case TakeRecords():
+                self._qdisc.check()
+                return self._built().take_records()
+            case ClosePipeline():
+                self._close_pipeline()
+                self._stages.clear()
+        return Done()
 
     def _built(self) -> Pipeline:
         if self._pipeline is None:
@@ -185,6 +213,22 @@ class Session:
             sleep_for_slowdown(began_s, self._slowdown, self._ended)
             times_s.append(clock() - began_s)
         return BaselineDone(compute_s=tuple(times_s[baseline.warmup :]))
+
+    def _probe(
+        self, request: ExpectProbe | TakeTrain | ProbeRoundTrips | ProbeTrain | ProbeThroughput
+    ) -> Reply:
+        match request:
+            case ExpectProbe():
+                self._probes.expect(request)
+                return Done()
+            case TakeTrain():
+                return self._probes.take_train(request)
+            case ProbeRoundTrips():
+                return time_round_trips(request, self._name, self._abandoned)
+            case ProbeTrain():
+                return send_train(request, self._ended)
+            case ProbeThroughput():
+                return send_throughput(request, self._name)
 
     def _infer(self, infer: Infer) -> Inferred:
         layouts = LinkLayout(infer.inputs).tensors

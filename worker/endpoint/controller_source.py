@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from worker.endpoint.endpoint import Endpoint
 from worker.endpoint.samples import Samples
+from worker.joining import receive_join
 from worker.lifeline import Lifeline
 from worker.links import Links, open_data_stream, serve_join
 from worker.listener import Listener
 from worker.wire.errors import RefusedError
-from worker.wire.messages import LinkSpec, RunDone
+from worker.wire.messages import JoinLink, LinkSpec, RunDone
 from worker.wire.stream import ConnectionKind, SocketStream
 
 __all__ = ["ControllerSource"]
@@ -126,4 +127,7 @@ class ControllerSource:
         return self._endpoint
 
     def _serve(self, stream: SocketStream) -> None:
-        serve_join(stream, lambda: self._links)
+        join = receive_join(stream)
+        if not isinstance(join, JoinLink):
+            raise RefusedError("a controller takes no probes")
+        serve_join(stream, join, self._links)

@@ -2,27 +2,21 @@
 
 from collections.abc import Callable, Collection, Sequence
 
-import msgspec
-
+from worker.joining import ask_to_join, open_data_connection
 from worker.lifeline import Lifeline
 from worker.links.ends import Inlet, Outlet
 from worker.links.in_process import InProcessLink
 from worker.links.tcp_inlet import TcpInlet
 from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
-from worker.wire.control import UNCLAIMED_LIMIT_BYTES, receive_message, send_message
-from worker.wire.errors import PeerError, RefusedError
-from worker.wire.messages import Done, JoinLink, LinkSpec, Problem
-from worker.wire.stream import ConnectionKind, Stream, connect, exchange_preambles
+from worker.wire.control import send_message
+from worker.wire.errors import RefusedError
+from worker.wire.messages import Done, JoinLink, LinkSpec
+from worker.wire.stream import Stream
 
 __all__ = ["Connector", "Links", "open_data_stream", "serve_join"]
 
 Connector = Callable[[LinkSpec], Stream]
 """Opens a stream to the receiving end of a link, preambles exchanged."""
-
-_CONNECT_TIMEOUT_S = 5.0
-
-_join_decoder = msgspec.msgpack.Decoder(JoinLink)
-_joined_decoder: "msgspec.msgpack.Decoder[Done | Problem]" = msgspec.msgpack.Decoder(Done | Problem)
 
 
 class Links:
@@ -108,7 +102,9 @@ class Links:
         for name, outlet in self._outlets.items():
             stream = connector(self._specs[name])
             try:
-                _join(stream, JoinLink(pipeline=self.pipeline, link=name, sender=sender))
+                ask_to_join(
+                    stream, JoinLink(pipeline=self.pipeline, link=name, sender=sender), f"link {name}"
+                )
             except BaseException:
                 stream.close()
                 raise
@@ -135,36 +131,23 @@ def open_data_stream(spec: LinkSpec) -> Stream:
     """
     if spec.host is None or spec.port is None:
         raise RefusedError(f"link {spec.name} stays on one device")
-    stream = connect(spec.host, spec.port, timeout_s=_CONNECT_TIMEOUT_S)
-    try:
-        exchange_preambles(stream, ConnectionKind.DATA, timeout_s=_CONNECT_TIMEOUT_S)
-    except BaseException:
-        stream.close()
-        raise
-    return stream
+    return open_data_connection(spec.host, spec.port)
 
 
-def serve_join(stream: Stream, links: Callable[[], Links | None]) -> JoinLink:
+def serve_join(stream: Stream, join: JoinLink, links: Links | None) -> None:
     """Answer a neighbour that opened a connection to our data port, and give the connection to its link.
 
     Raises:
         RefusedError: no pipeline here expects it (the neighbour is told so).
-        PeerError: the neighbour did not say what it wants.
     """
-    stream.set_timeout(_CONNECT_TIMEOUT_S)
-    join = receive_message(stream, _join_decoder, limit_bytes=UNCLAIMED_LIMIT_BYTES)
-    if join is None:
-        raise PeerError("it named no link")
-    stream.set_timeout(None)
     try:
-        if (expecting := links()) is None:
+        if links is None:
             raise RefusedError(f"link {join.link} of pipeline {join.pipeline} is not expected here")
-        expecting.accept(join, stream)
+        links.accept(join, stream)
     except RefusedError as error:
         send_message(stream, error.problem())
         raise
     send_message(stream, Done())
-    return join
 
 
 def _check_names(names: Collection[str], specs: dict[str, LinkSpec]) -> None:
@@ -179,14 +162,3 @@ def _new_outlet(spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: 
     if spec.emulation is None:
         return TcpOutlet(spec, depth, lifeline, with_memory=with_memory)
     return EmulatedOutlet(spec, spec.emulation, depth, lifeline, with_memory=with_memory)
-
-
-def _join(stream: Stream, join: JoinLink) -> None:
-    stream.set_timeout(_CONNECT_TIMEOUT_S)
-    send_message(stream, join)
-    reply = receive_message(stream, _joined_decoder, limit_bytes=UNCLAIMED_LIMIT_BYTES)
-    stream.set_timeout(None)
-    if reply is None:
-        raise PeerError(f"{stream.peer} closed the connection for link {join.link}")
-    if isinstance(reply, Problem):
-        raise PeerError(f"{stream.peer} does not take link {join.link}: {reply.text}")

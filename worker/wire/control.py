@@ -16,12 +16,16 @@ from worker.wire.messages import (
     ClosePipeline,
     DeviceInfo,
     Done,
+    ExpectProbe,
     Have,
     Infer,
     Inferred,
     Missing,
     OpenLinks,
     PipelineBuilt,
+    ProbeRoundTrips,
+    ProbeThroughput,
+    ProbeTrain,
     Problem,
     PutFile,
     PutShard,
@@ -29,11 +33,16 @@ from worker.wire.messages import (
     Records,
     Reply,
     Request,
+    RoundTrips,
     Run,
     RunDone,
     SampleTelemetry,
     TakeRecords,
+    TakeTrain,
     Telemetry,
+    Throughput,
+    TrainReceived,
+    TrainSent,
 )
 from worker.wire.stream import ConnectionKind, Stream, connect, exchange_preambles
 
@@ -71,6 +80,11 @@ _EXPECTED: Final[dict[type[Any], type[Any]]] = {
     ClosePipeline: Done,
     Baseline: BaselineDone,
     Infer: Inferred,
+    ExpectProbe: Done,
+    ProbeRoundTrips: RoundTrips,
+    ProbeTrain: TrainSent,
+    TakeTrain: TrainReceived,
+    ProbeThroughput: Throughput,
 }
 
 
@@ -157,8 +171,19 @@ class ControlConnection:
     @overload
     def ask(self, request: Infer, *, timeout_s: float | None = None) -> Inferred: ...
     @overload
+    def ask(self, request: ProbeRoundTrips, *, timeout_s: float | None = None) -> RoundTrips: ...
+    @overload
+    def ask(self, request: ProbeTrain, *, timeout_s: float | None = None) -> TrainSent: ...
+    @overload
+    def ask(self, request: TakeTrain, *, timeout_s: float | None = None) -> TrainReceived: ...
+    @overload
+    def ask(self, request: ProbeThroughput, *, timeout_s: float | None = None) -> Throughput: ...
+    @overload
     def ask(
-        self, request: PutShard | PutFile | OpenLinks | ClosePipeline, *, timeout_s: float | None = None
+        self,
+        request: PutShard | PutFile | OpenLinks | ClosePipeline | ExpectProbe,
+        *,
+        timeout_s: float | None = None,
     ) -> Done: ...
     @overload
     def ask(self, request: Request, *, timeout_s: float | None = None) -> Reply: ...

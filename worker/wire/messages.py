@@ -7,7 +7,20 @@ seconds, sizes in bytes, digests are SHA-256 in hex.
 
 from typing import Literal
 
-import msgspec
+from worker.wire.base import Message as _Message
+from worker.wire.base import Part as _Part
+from worker.wire.probes import (
+    ExpectProbe,
+    JoinProbe,
+    ProbeRoundTrips,
+    ProbeThroughput,
+    ProbeTrain,
+    RoundTrips,
+    TakeTrain,
+    Throughput,
+    TrainReceived,
+    TrainSent,
+)
 
 __all__ = [
     "Baseline",
@@ -20,16 +33,21 @@ __all__ = [
     "Done",
     "Emulation",
     "EndpointSpec",
+    "ExpectProbe",
     "Have",
     "HopRecords",
     "HopSpec",
     "Infer",
     "Inferred",
     "JoinLink",
+    "JoinProbe",
     "LinkSpec",
     "Missing",
     "OpenLinks",
     "PipelineBuilt",
+    "ProbeRoundTrips",
+    "ProbeThroughput",
+    "ProbeTrain",
     "Problem",
     "PutFile",
     "PutShard",
@@ -37,23 +55,20 @@ __all__ = [
     "Records",
     "Reply",
     "Request",
+    "RoundTrips",
     "Run",
     "RunDone",
     "SampleTelemetry",
     "ShardRef",
     "TakeRecords",
+    "TakeTrain",
     "Telemetry",
     "TelemetrySample",
     "TensorSpec",
+    "Throughput",
+    "TrainReceived",
+    "TrainSent",
 ]
-
-
-class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
-    """Base of every message: immutable, named by its class on the wire."""
-
-
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of what messages are made of."""
 
 
 # --- parts -----------------------------------------------------------------------------------
@@ -361,6 +376,11 @@ Request = (
     | ClosePipeline
     | Baseline
     | Infer
+    | ExpectProbe
+    | ProbeRoundTrips
+    | ProbeTrain
+    | TakeTrain
+    | ProbeThroughput
 )
 
 Reply = (
@@ -374,5 +394,9 @@ Reply = (
     | Telemetry
     | BaselineDone
     | Inferred
+    | RoundTrips
+    | TrainSent
+    | TrainReceived
+    | Throughput
     | Problem
 )

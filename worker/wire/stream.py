@@ -122,6 +122,19 @@ class SocketStream:
             raise PeerError(f"connection to {self.peer} was lost ({error.strerror or error})") from error
         return received
 
+    def receive_some(self, buffer: memoryview) -> int:
+        """Take what has come, at most the buffer's size, waiting for the first byte; 0 once it ended.
+
+        Raises:
+            PeerError: the connection broke, or the timeout passed.
+        """
+        try:
+            return self._socket.recv_into(buffer)
+        except TimeoutError as error:
+            raise PeerError(f"{self.peer} sent nothing in time") from error
+        except OSError as error:
+            raise PeerError(f"connection to {self.peer} was lost ({error.strerror or error})") from error
+
     def set_timeout(self, seconds: float | None) -> None:
         """See `Stream.set_timeout`."""
         with contextlib.suppress(OSError):
@@ -145,6 +158,12 @@ class SocketStream:
         """See `Stream.close`."""
         self.shut()
         self._socket.close()
+
+    def drop(self) -> None:
+        """Free the connection at once: what was sent and has not left this host never will."""
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
 
 
 def _unsent(buffers: Sequence[memoryview], sent: int) -> Sequence[memoryview]:

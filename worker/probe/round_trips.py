@@ -1,0 +1,77 @@
+"""Round trips on a data connection, one after the other."""
+
+from collections.abc import Callable
+from typing import Final
+
+from worker.joining import ask_to_join, open_data_connection
+from worker.timing import clock
+from worker.wire.errors import FailedError, PeerError, RefusedError
+from worker.wire.messages import JoinProbe, ProbeRoundTrips, RoundTrips
+from worker.wire.stream import SocketStream
+
+__all__ = ["PING_BYTES", "serve_echo", "time_round_trips"]
+
+PING_BYTES: Final = 32
+
+# A link of many seconds' delay is still waited for; a dead one is not for ever.
+_ECHO_TIMEOUT_S: Final = 30.0
+_MAX_ROUND_TRIPS: Final = 10_000
+_MAX_DURATION_S: Final = 300.0
+
+
+def time_round_trips(asked: ProbeRoundTrips, sender: str, abandoned: Callable[[], bool]) -> RoundTrips:
+    """Send a ping, wait for its echo, and so on.
+
+    Args:
+        asked: to whom, and how many.
+        sender: who we say we are.
+        abandoned: whether nobody waits for the answer any more.
+
+    Raises:
+        RefusedError: the numbers are out of range.
+        PeerError: the receiver cannot be reached, does not expect this probe, or was lost.
+    """
+    total = asked.warmup + asked.round_trips
+    if not (asked.warmup >= 0 and 1 <= asked.at_least <= asked.round_trips and total <= _MAX_ROUND_TRIPS):
+        raise RefusedError(f"cannot time {asked.round_trips} round trips after {asked.warmup}")
+    if not 0 <= asked.duration_s <= _MAX_DURATION_S:
+        raise RefusedError(f"cannot time round trips for {asked.duration_s} s (at most {_MAX_DURATION_S:g})")
+    stream = open_data_connection(asked.host, asked.port)
+    try:
+        ask_to_join(stream, JoinProbe(probe=asked.probe, kind="echo", sender=sender), "a probe")
+        stream.set_timeout(_ECHO_TIMEOUT_S)
+        return RoundTrips(round_trips_s=tuple(_time(stream, asked, abandoned)))
+    finally:
+        stream.close()
+
+
+def _time(stream: SocketStream, asked: ProbeRoundTrips, abandoned: Callable[[], bool]) -> list[float]:
+    ping = memoryview(bytearray(PING_BYTES))
+    times_s: list[float] = []
+    deadline_s = clock() + asked.duration_s
+    for position in range(asked.warmup + asked.round_trips):
+        if len(times_s) >= asked.at_least and clock() > deadline_s:
+            break
+        if abandoned():
+            raise FailedError("the controller went away")
+        ping[:8] = position.to_bytes(8, "little")
+        began_s = clock()
+        stream.send([ping])
+        if stream.receive_into(ping) < PING_BYTES:
+            raise PeerError(f"{stream.peer} ended the probe")
+        # A link that is slow enough to be late already is warm after one.
+        if position >= asked.warmup or (position and clock() > deadline_s):
+            times_s.append(clock() - began_s)
+    return times_s
+
+
+def serve_echo(stream: SocketStream) -> None:
+    """Send back every ping, until the other end closes.
+
+    Raises:
+        PeerError: it was lost, or is silent.
+    """
+    stream.set_timeout(_ECHO_TIMEOUT_S)
+    ping = memoryview(bytearray(PING_BYTES))
+    while stream.receive_into(ping) == PING_BYTES:
+        stream.send([ping])

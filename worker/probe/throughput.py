@@ -1,0 +1,89 @@
+"""What one TCP connection gets through a link."""
+
+import contextlib
+import threading
+from typing import Final
+
+import msgspec
+
+from worker.joining import ask_to_join, open_data_connection
+from worker.timing import clock
+from worker.wire.control import UNCLAIMED_LIMIT_BYTES, receive_message, send_message
+from worker.wire.errors import PeerError, RefusedError
+from worker.wire.messages import JoinProbe, ProbeThroughput, Throughput
+from worker.wire.stream import SocketStream
+
+__all__ = ["check_duration", "send_throughput", "serve_throughput"]
+
+_MAX_DURATION_S: Final = 60.0
+_CHUNK_BYTES: Final = 256 * 1024
+# Beyond the duration itself: the first bytes must come, and the answer must go back.
+_ANSWER_TIMEOUT_S: Final = 30.0
+
+_decoder: "Final[msgspec.msgpack.Decoder[Throughput]]" = msgspec.msgpack.Decoder(Throughput)
+
+
+def send_throughput(asked: ProbeThroughput, sender: str) -> Throughput:
+    """Send as fast as it goes until the receiver says what it has counted.
+
+    Raises:
+        RefusedError: the duration is out of range.
+        PeerError: the receiver cannot be reached, does not expect this probe, or was lost.
+    """
+    check_duration(asked.duration_s)
+    join = JoinProbe(probe=asked.probe, kind="throughput", sender=sender, duration_s=asked.duration_s)
+    stream = open_data_connection(asked.host, asked.port)
+    pusher = threading.Thread(target=_push, args=(stream,), name="throughput probe", daemon=True)
+    try:
+        ask_to_join(stream, join, "a probe")
+        stream.set_timeout(asked.duration_s + _ANSWER_TIMEOUT_S)
+        pusher.start()
+        seen = receive_message(stream, _decoder, limit_bytes=UNCLAIMED_LIMIT_BYTES)
+        if seen is None:
+            raise PeerError(f"{stream.peer} ended the probe")
+        return seen
+    finally:
+        stream.shut()
+        if pusher.ident is not None:
+            pusher.join()
+        # A slow link would take minutes to carry what is queued, and the next probe would wait behind it.
+        stream.drop()
+
+
+def _push(stream: SocketStream) -> None:
+    chunk = memoryview(bytes(_CHUNK_BYTES))
+    try:
+        while True:
+            stream.send([chunk])
+    except PeerError:
+        return
+
+
+def serve_throughput(stream: SocketStream, duration_s: float) -> None:
+    """Count what comes for `duration_s`, and tell the other end, which then closes.
+
+    Raises:
+        PeerError: it was lost, or sends nothing.
+    """
+    stream.set_timeout(duration_s + _ANSWER_TIMEOUT_S)
+    buffer = memoryview(bytearray(_CHUNK_BYTES))
+    received_bytes = 0
+    stream.receive_some(buffer)
+    began_s = last_s = clock()
+    while last_s - began_s < duration_s:
+        count = stream.receive_some(buffer)
+        if count == 0:
+            raise PeerError(f"{stream.peer} ended the probe")
+        received_bytes += count
+        last_s = clock()
+    send_message(stream, Throughput(received_bytes=received_bytes, elapsed_s=last_s - began_s))
+    # Closing before the other end does would throw away the answer with the bytes that are still coming.
+    with contextlib.suppress(PeerError):
+        while stream.receive_some(buffer):
+            pass
+
+
+def check_duration(duration_s: float) -> None:
+    """Raises RefusedError: nobody may send for so long."""
+    if not 0 < duration_s <= _MAX_DURATION_S:
+        raise RefusedError(f"cannot send for {duration_s} s (above 0, at most {_MAX_DURATION_S:g})")
