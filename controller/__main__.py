@@ -8,8 +8,10 @@ import typer
 
 from controller.agenda import make_agenda
 from controller.dry_run import dry_run, show_dry_run
-from controller.errors import ControllerError
+from controller.errors import ControllerError, ExperimentError
 from controller.lab import load_lab
+from controller.links import check_links
+from controller.network_profiles import find_profile, load_network_profiles
 from controller.one_cell import OneCell, run_one_cell
 from controller.schema import json_schema, markdown_table
 from controller.screen import Screen
@@ -120,6 +122,25 @@ def sweep(
         raise typer.Exit(130)
     if outcome.left:
         raise typer.Exit(1)
+
+
+@app.command()
+def links(
+    lab: LabFile = _LAB,
+    profile: Annotated[
+        str | None, typer.Option(help="Network profile that the links were shaped to.")
+    ] = None,
+    network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
+    results: Annotated[Path | None, typer.Option(help="Keep it in this results file.")] = None,
+    as_is: Annotated[bool, typer.Option("--as-is", help="Only measure; judge nothing.")] = False,
+) -> None:
+    """Measure every link between two devices; exit code 2 unless all are as the profile asks."""
+    if profile is None and not as_is:
+        raise ExperimentError("name what the links are to be with --profile NAME, or measure them --as-is")
+    asked = (
+        find_profile(load_network_profiles(network_profiles), profile, network_profiles) if profile else None
+    )
+    check_links(load_lab(lab), profile, asked, judge=not as_is, results=results)
 
 
 @app.command()

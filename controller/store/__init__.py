@@ -1,15 +1,26 @@
 """The results file: one SQLite database a sweep.
 
-What was asked (experiment, cells), with what (environments, devices, bundles, links), and what came
-out (trials with their records, baselines, accuracy, drift, telemetry). Write-ahead logging, so that a
-report or a live view can read while a sweep writes. A trial is committed whole or not at all.
+What was asked (experiment, cells), with what (environments, devices, bundles, links as asked and as
+measured), and what came out (trials with their records, baselines, accuracy, drift, telemetry).
+Write-ahead logging, so that a report or a live view can read while a sweep writes. A trial is committed
+whole or not at all.
 
 Nothing that follows from the records is stored beside them: latency, throughput and shares are
 computed by whoever reads.
 """
 
 from controller.store.reading import Results
-from controller.store.rows import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Hop, Link, Trial
+from controller.store.rows import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    DeviceRow,
+    Drift,
+    Hop,
+    Link,
+    MeasuredLink,
+    Trial,
+)
 from controller.store.writing import Store
 
 __all__ = [
@@ -20,6 +31,7 @@ __all__ = [
     "Drift",
     "Hop",
     "Link",
+    "MeasuredLink",
     "Results",
     "Store",
     "Trial",

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from controller.errors import StoreError
-from controller.store.rows import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Hop, Link, Trial
+from controller.store.rows import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    DeviceRow,
+    Drift,
+    Hop,
+    Link,
+    MeasuredLink,
+    Trial,
+)
 from controller.store.schema import check_version, connect, unpack
 
 __all__ = ["Results"]
@@ -159,6 +169,19 @@ class Results:
         """Every repeat of a reference cell."""
         rows = self._db.execute("SELECT profile, taken_at, trials_before, latency_s FROM drift ORDER BY id")
         return [Drift(*row) for row in rows]
+
+    def links(self) -> list[MeasuredLink]:
+        """Every measured link, in the order of measuring."""
+        # Files of the first release have no such table.
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'link'").fetchone():
+            return []
+        rows = self._db.execute(
+            "SELECT profile, sender, receiver, asked, measured, taken_at, environment FROM link ORDER BY id"
+        )
+        return [
+            MeasuredLink(profile, sender, receiver, json.loads(asked), json.loads(measured), at, environment)
+            for profile, sender, receiver, asked, measured, at, environment in rows
+        ]
 
     def telemetry(self, trial: int) -> Iterator[tuple[str, dict[str, Any]]]:
         """Device and sample of one trial's telemetry, in time order."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from controller.store.schema import dump
 
-__all__ = ["Accuracy", "BaselineTrial", "Cell", "DeviceRow", "Drift", "Hop", "Link", "Trial"]
+__all__ = ["Accuracy", "BaselineTrial", "Cell", "DeviceRow", "Drift", "Hop", "Link", "MeasuredLink", "Trial"]
 
 
 @dataclass(frozen=True)
@@ -141,3 +141,22 @@ class DeviceRow:
     kind: str
     slowdown: float
     stamp: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MeasuredLink:
+    """One direction of a link: what a network profile asked of it, and what its workers measured.
+
+    Attributes:
+        asked: Conditions of this direction and the round trip they make; empty where nothing was asked.
+        measured: Median round trip, rate, loss and TCP throughput, with the samples behind them.
+        environment: The sweep call that it belongs to; None where it was measured before one.
+    """
+
+    profile: str
+    sender: str
+    receiver: str
+    asked: Mapping[str, Any]
+    measured: Mapping[str, Any]
+    taken_at: str
+    environment: int | None = None

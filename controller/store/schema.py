@@ -57,6 +57,14 @@ CREATE TABLE telemetry (
 CREATE INDEX telemetry_trial ON telemetry (trial, device);
 """
 
+# Not among the tables of the first release: added to its files when they are written to.
+_LINK_TABLE = """
+CREATE TABLE IF NOT EXISTS link (
+    id INTEGER PRIMARY KEY, profile TEXT NOT NULL, sender TEXT NOT NULL, receiver TEXT NOT NULL,
+    asked TEXT NOT NULL, measured TEXT NOT NULL, taken_at TEXT NOT NULL,
+    environment INTEGER REFERENCES environment)
+"""
+
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     mode = "rwc" if writable else "ro"
@@ -82,6 +90,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
                 db.execute(statement)
         db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
     check_version(db, path)
+    db.execute(_LINK_TABLE)
 
 
 def check_version(db: sqlite3.Connection, path: Path) -> None:

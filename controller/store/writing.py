@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from controller.errors import StoreError
 from controller.store.reading import Results
-from controller.store.rows import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Trial
+from controller.store.rows import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, MeasuredLink, Trial
 from controller.store.schema import connect, dump, pack, prepare
 
 __all__ = ["Store"]
@@ -26,16 +26,9 @@ class Store(Results):
         Raises:
             StoreError: The folder is not writable, or the file is another experiment's.
         """
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"results folder {path.parent}: {error.strerror}; name one you may write to"
-            ) from error
-        store = cls(connect(path, writable=True), path)
+        store = cls.append(path)
         digest = hashlib.sha256(text.encode()).hexdigest()
         with store._transaction() as db:
-            prepare(db, path)
             found = db.execute("SELECT digest, name FROM experiment").fetchone()
             if found is None:
                 db.execute(
@@ -47,6 +40,24 @@ class Store(Results):
                     f"{path} holds results of another experiment ({found[1]}); name another results file, "
                     f"or remove this one"
                 )
+        return store
+
+    @classmethod
+    def append(cls, path: Path) -> Self:
+        """Open `path` whosever experiment's it is, making it where there is none, for none yet.
+
+        Raises:
+            StoreError: The folder is not writable, or the file is no results file.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"results folder {path.parent}: {error.strerror}; name one you may write to"
+            ) from error
+        store = cls(connect(path, writable=True), path)
+        with store._transaction() as db:
+            prepare(db, path)
         return store
 
     @contextmanager
@@ -195,4 +206,14 @@ class Store(Results):
                 "INSERT INTO drift (profile, environment, taken_at, trials_before, latency_s) "
                 "VALUES (?, ?, ?, ?, ?)",
                 (drift.profile, environment, drift.taken_at, drift.trials_before, drift.latency_s),
+            )
+
+    def add_link(self, link: MeasuredLink) -> None:
+        """Commit one direction of a link."""
+        k = link
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO link (profile, sender, receiver, asked, measured, taken_at, environment) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (k.profile, k.sender, k.receiver, dump(k.asked), dump(k.measured), k.taken_at, k.environment),
             )

@@ -1,0 +1,136 @@
+"""What was measured of a link against what was asked of it (bounds: docs/measuring.md)."""
+
+import math
+from dataclasses import dataclass
+
+from controller.network_profiles import Direction
+
+__all__ = ["PING_FRAME_BYTES", "Measured", "binomial_range", "breaches", "round_trip_asked_ms"]
+
+PING_FRAME_BYTES = 98
+"""A ping on the wire: 32 bytes, and 66 of Ethernet, IPv4 and TCP with time stamps."""
+
+_SHARE = 0.10
+_FLOOR_MS = 0.5
+_RATE_SHARE = 0.15
+_LOSS_CONFIDENCE = 0.99
+# Two-sided 99 % of a normal distribution, in standard deviations.
+_SPREAD = 2.576
+# The train filled the link where so much more was offered, or where so much less of it came.
+_FILLING = 1.15
+_HELD_BACK = 0.97
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One direction of a link, as its two workers saw it.
+
+    Attributes:
+        round_trip_ms: Median of `round_trips`; None with fewer than a median wants.
+        lost: Datagrams of `datagrams` that did not come.
+        rate_mbit: At which a train of datagrams came, headers counted; None where none was sent.
+        offered_mbit: At which that train was sent.
+        tcp_mbit: Payload that one TCP connection got through.
+    """
+
+    round_trip_ms: float | None
+    round_trips: int
+    datagrams: int
+    lost: int
+    rate_mbit: float | None
+    offered_mbit: float | None
+    tcp_mbit: float
+
+    @property
+    def loss_percent(self) -> float:
+        return 100 * self.lost / self.datagrams
+
+    def filled(self, asked_mbit: float, loss_percent: float) -> bool:
+        """Whether the rate is the link's own, and not that of a sender who could do no more."""
+        if self.rate_mbit is None or self.offered_mbit is None:
+            return False
+        arriving_mbit = self.offered_mbit * (1 - loss_percent / 100)
+        if arriving_mbit >= _FILLING * asked_mbit or self.rate_mbit > (1 + _RATE_SHARE) * asked_mbit:
+            return True
+        return arriving_mbit >= asked_mbit and self.rate_mbit < _HELD_BACK * arriving_mbit
+
+
+def round_trip_asked_ms(there: Direction, back: Direction) -> float | None:
+    """Both delays, and the time in which the rates carry a ping; None where no delay is set."""
+    if not (there.delay_ms or back.delay_ms):
+        return None
+    carried_ms = sum(
+        PING_FRAME_BYTES * 8 / (way.rate_mbit * 1e3) for way in (there, back) if way.rate_mbit is not None
+    )
+    return there.delay_ms + back.delay_ms + carried_ms
+
+
+def breaches(there: Direction, back: Direction, measured: Measured) -> list[str]:
+    """Figures out of bounds, each with what was asked and measured. What is not set is not judged."""
+    found = [_round_trip(there, back, measured), _rate(there, measured), _loss(there, measured)]
+    return [breach for breach in found if breach]
+
+
+def _round_trip(there: Direction, back: Direction, measured: Measured) -> str | None:
+    asked_ms = round_trip_asked_ms(there, back)
+    if asked_ms is None or measured.round_trip_ms is None:
+        return None
+    # The median of n round trips, each the sum of two uniform jitters, is off by this much at most: its
+    # standard error is 1 / (2 f sqrt(n)), and the density f at the middle is 1 / (2 x the wider jitter).
+    jitter_ms = max(there.jitter_ms, back.jitter_ms)
+    bound_ms = _SHARE * asked_ms + _FLOOR_MS + _SPREAD * jitter_ms / math.sqrt(measured.round_trips)
+    if abs(measured.round_trip_ms - asked_ms) <= bound_ms:
+        return None
+    return f"round trip asked {asked_ms:.3g} ms +- {bound_ms:.2g}, measured {measured.round_trip_ms:.3g} ms"
+
+
+def _rate(there: Direction, measured: Measured) -> str | None:
+    asked_mbit = there.rate_mbit
+    if asked_mbit is None or measured.rate_mbit is None:
+        return None
+    if not measured.filled(asked_mbit, there.loss_percent):
+        return None
+    if abs(measured.rate_mbit - asked_mbit) <= _RATE_SHARE * asked_mbit:
+        return None
+    return f"rate asked {asked_mbit:g} Mbit/s +- {_RATE_SHARE:.0%}, measured {measured.rate_mbit:.1f} Mbit/s"
+
+
+def _loss(there: Direction, measured: Measured) -> str | None:
+    if not there.loss_percent:
+        return None
+    low, high = binomial_range(measured.datagrams, there.loss_percent / 100)
+    if low <= measured.lost <= high:
+        return None
+    return (
+        f"loss asked {there.loss_percent:g} % (of {measured.datagrams} datagrams {low} to {high}), measured "
+        f"{measured.loss_percent:.3g} % ({measured.lost})"
+    )
+
+
+def binomial_range(trials: int, share: float) -> tuple[int, int]:
+    """Fewest and most events of so many trials that are likely enough, where each has probability `share`.
+
+    Each tail beyond holds at most half of 1 %: the acceptance region of the exact two-sided test, so
+    `share` is in the Clopper-Pearson interval of exactly these counts.
+    """
+    tail = (1 - _LOSS_CONFIDENCE) / 2
+    log_share, log_rest = math.log(share), math.log1p(-share)
+    odds = [
+        math.exp(
+            math.lgamma(trials + 1)
+            - math.lgamma(count + 1)
+            - math.lgamma(trials - count + 1)
+            + count * log_share
+            + (trials - count) * log_rest
+        )
+        for count in range(trials + 1)
+    ]
+    low, below = 0, odds[0]
+    while below <= tail:
+        low += 1
+        below += odds[low]
+    high, above = trials, odds[trials]
+    while above <= tail:
+        high -= 1
+        above += odds[high]
+    return low, high

@@ -1,0 +1,146 @@
+"""Every link of a lab, probed one after the other, shown in a table, kept, and judged."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from controller.crew import Crew
+from controller.errors import ControllerError, LabError
+from controller.lab import Lab
+from controller.links.bounds import Measured, breaches, round_trip_asked_ms
+from controller.links.probing import probe_link
+from controller.network_profiles import Direction, NetworkProfile
+from controller.screen import output, plain_table
+from controller.stamp import now
+from controller.store import MeasuredLink, Store
+
+__all__ = ["AS_IS", "check_links"]
+
+AS_IS = "as_is"
+"""Name of the conditions that nobody asked for."""
+
+_WAIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A link one way: what was asked of it there and back, and what was measured."""
+
+    sender: str
+    receiver: str
+    there: Direction
+    back: Direction
+    measured: Measured
+    taken_at: str
+
+    def asked(self) -> dict[str, Any]:
+        return {
+            "delay_ms": self.there.delay_ms,
+            "jitter_ms": self.there.jitter_ms,
+            "rate_mbit": self.there.rate_mbit,
+            "loss_percent": self.there.loss_percent,
+            "round_trip_ms": round_trip_asked_ms(self.there, self.back),
+        }
+
+
+def check_links(
+    lab: Lab, name: str | None, profile: NetworkProfile | None, *, judge: bool, results: Path | None
+) -> None:
+    """Probe every link between two devices, both ways; print a table; keep it in `results`.
+
+    Args:
+        lab: The devices.
+        name: The profile's; None where nothing was asked.
+        profile: What was asked of the links.
+        judge: Whether links out of bounds are an error.
+        results: A results file, made where there is none.
+
+    Raises:
+        ControllerError: A link is out of bounds; a device is not there; nothing shapes these links.
+    """
+    kind = lab.links([device.name for device in lab.devices])
+    if judge and kind != "tc":
+        raise LabError(
+            f"lab {lab.name!r} has links of kind {kind}, which no device shapes: there is nothing to judge; "
+            f"measure them with --as-is"
+        )
+    checked = list(_probe_all(lab, profile or NetworkProfile(), Console(stderr=True)))
+    _show(lab, name, checked)
+    if results is not None:
+        with Store.append(results) as store:
+            for link in checked:
+                store.add_link(
+                    MeasuredLink(
+                        profile=name or AS_IS,
+                        sender=link.sender,
+                        receiver=link.receiver,
+                        asked=link.asked() if profile else {},
+                        measured=_as_stored(link.measured),
+                        taken_at=link.taken_at,
+                    )
+                )
+    if judge:
+        _judge(name or AS_IS, checked)
+
+
+def _probe_all(lab: Lab, profile: NetworkProfile, console: Console) -> Iterator[_Checked]:
+    names = [device.name for device in lab.devices]
+    with Crew(lab, names, _WAIT_S) as crew:
+        for sender, receiver in itertools.permutations(names, 2):
+            console.print(f"probing {sender} -> {receiver}", highlight=False)
+            forward = names.index(sender) < names.index(receiver)
+            there, back = profile.direction(forward), profile.direction(not forward)
+            taken_at = now()
+            measured = probe_link(crew.workers[sender], crew.workers[receiver], there)
+            yield _Checked(sender, receiver, there, back, measured, taken_at)
+
+
+def _as_stored(measured: Measured) -> dict[str, Any]:
+    return asdict(measured) | {"loss_percent": measured.loss_percent}
+
+
+def _show(lab: Lab, name: str | None, checked: list[_Checked]) -> None:
+    table = plain_table(
+        f"lab {lab.name}, " + (f"network profile {name}" if name else "links as they are"),
+        *("round trip ms: asked", "measured", "Mbit/s: asked", "measured"),
+        *("loss %: asked", "measured", "TCP Mbit/s"),
+    )
+    for link in checked:
+        there, m = link.there, link.measured
+        table.add_row(
+            f"{link.sender} -> {link.receiver}",
+            _figure(round_trip_asked_ms(there, link.back)),
+            _figure(m.round_trip_ms),
+            _figure(there.rate_mbit),
+            _rate(there, m),
+            _figure(there.loss_percent or None),
+            _figure(m.loss_percent),
+            _figure(m.tcp_mbit),
+        )
+    output().print(table)
+
+
+def _rate(there: Direction, measured: Measured) -> str:
+    if there.rate_mbit is None or measured.filled(there.rate_mbit, there.loss_percent):
+        return _figure(measured.rate_mbit)
+    return f"{_figure(measured.rate_mbit)} (all that was sent)"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _judge(name: str, checked: list[_Checked]) -> None:
+    found = [(link, text) for link in checked for text in breaches(link.there, link.back, link.measured)]
+    if not found:
+        return
+    link, text = found[0]
+    more = f" ({len(found) - 1} more, see the table)" if len(found) > 1 else ""
+    raise ControllerError(
+        f"{link.sender}: link to {link.receiver} is not as network profile {name!r} asks: {text}{more}; "
+        f"shape it again, or see what is there with --as-is"
+    )

@@ -1,0 +1,185 @@
+"""One direction of a link, measured by the two workers at its ends."""
+
+import secrets
+import statistics
+import time
+from dataclasses import dataclass
+
+from controller.device import ClaimedWorker
+from controller.errors import DeviceError
+from controller.links.bounds import Measured
+from controller.network_profiles import Direction
+from worker.wire.messages import (
+    ExpectProbe,
+    ProbeRoundTrips,
+    ProbeThroughput,
+    ProbeTrain,
+    TakeTrain,
+    TrainReceived,
+    TrainSent,
+)
+
+__all__ = ["probe_link"]
+
+_ROUND_TRIPS = 101
+_MEDIAN_WANTS = 11
+_WARMUP = 20
+_ROUND_TRIPS_S = 4.0
+
+# Small enough for any tunnel: a datagram in pieces would be counted, and shaped, as something else.
+_DATAGRAM_BYTES = 1200
+_HEADERS_V4_BYTES = 42
+_HEADERS_V6_BYTES = 62
+
+_LOSS_TRAIN = 1
+_LOSS_SHARE = 0.5
+_LOSS_MBIT = 20.0
+_LOSS_S = 4.0
+_LOSS_FEWEST = 20
+_LOSS_MOST = 2000
+
+_RATE_TRAIN = 2
+_RATE_EXCESS = 1.25
+_RATE_S = 1.0
+_RATE_FEWEST = 30
+_RATE_MOST = 150_000
+
+_QUEUE_S = 1.0
+_THROUGHPUT_S = 1.5
+_THROUGHPUT_MOST_S = 10.0
+_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class _Train:
+    """A train and what came of it."""
+
+    datagrams: int
+    frame_bytes: int
+    sent: TrainSent
+    received: TrainReceived
+
+    @property
+    def arrived(self) -> int:
+        """Those that the receiver was too slow to take came over the link as well."""
+        return min(self.datagrams, self.received.datagrams + self.received.overflowed)
+
+    def mbit(self, datagrams: int, elapsed_s: float) -> float | None:
+        if datagrams < 2 or elapsed_s <= 0:
+            return None
+        return (datagrams - 1) * self.frame_bytes * 8 / elapsed_s / 1e6
+
+
+@dataclass(frozen=True)
+class _Path:
+    """From whom to whom, and how long what is under way may take."""
+
+    sender: ClaimedWorker
+    receiver: ClaimedWorker
+    probe: str
+    settle_s: float
+
+    def send(self, train: int, datagrams: int, rate_mbit: float) -> _Train:
+        device = self.receiver.device
+        headers_bytes = _HEADERS_V6_BYTES if ":" in device.host else _HEADERS_V4_BYTES
+        asked = ProbeTrain(
+            probe=self.probe,
+            host=device.host,
+            port=device.data_port,
+            train=train,
+            datagrams=datagrams,
+            datagram_bytes=_DATAGRAM_BYTES,
+            frame_bytes=_DATAGRAM_BYTES + headers_bytes,
+            rate_mbit=rate_mbit,
+        )
+        with self.sender.blame() as connection:
+            sent = connection.ask(asked, timeout_s=_PATIENCE_S * 3)
+        take = TakeTrain(probe=self.probe, train=train, datagrams=datagrams, settle_s=self.settle_s)
+        with self.receiver.blame() as connection:
+            received = connection.ask(take, timeout_s=_PATIENCE_S * 3)
+        if not received.datagrams:
+            raise DeviceError(
+                device.name,
+                f"none of {datagrams} datagrams from {self.sender.name} came to UDP port {device.data_port} "
+                f"of {device.host}: let UDP through on the data port, or is the link down?",
+            )
+        return _Train(datagrams, asked.frame_bytes, sent, received)
+
+
+def probe_link(sender: ClaimedWorker, receiver: ClaimedWorker, asked: Direction) -> Measured:
+    """Measure the link from `sender` to `receiver`: round trips, loss, rate, throughput, in this order.
+
+    `asked` paces the trains: below its rate to see loss, above it to see the rate.
+
+    Raises:
+        DeviceError: A worker was lost, or no datagram came.
+    """
+    settle_s = (asked.delay_ms + asked.jitter_ms) / 1e3 + _QUEUE_S
+    path = _Path(sender, receiver, secrets.token_hex(16), settle_s)
+    with receiver.blame() as connection:
+        connection.ask(ExpectProbe(probe=path.probe), timeout_s=_PATIENCE_S)
+    try:
+        round_trips_s = _round_trips(path)
+        loss = _loss_train(path, asked)
+        rate = _rate_train(path, asked) if asked.rate_mbit else None
+        tcp_mbit = _throughput(path, statistics.median(round_trips_s))
+    finally:
+        with receiver.blame() as connection:
+            connection.ask(ExpectProbe(probe=None), timeout_s=_PATIENCE_S)
+    # What is still queued on the link would stand in the next probe's way.
+    time.sleep(settle_s)
+    enough = len(round_trips_s) >= _MEDIAN_WANTS
+    return Measured(
+        round_trip_ms=statistics.median(round_trips_s) * 1e3 if enough else None,
+        round_trips=len(round_trips_s),
+        datagrams=loss.datagrams,
+        lost=loss.datagrams - loss.arrived,
+        rate_mbit=rate.mbit(rate.arrived, rate.received.elapsed_s) if rate else None,
+        offered_mbit=rate.mbit(rate.sent.datagrams, rate.sent.elapsed_s) if rate else None,
+        tcp_mbit=tcp_mbit,
+    )
+
+
+def _round_trips(path: _Path) -> tuple[float, ...]:
+    device = path.receiver.device
+    asked = ProbeRoundTrips(
+        probe=path.probe,
+        host=device.host,
+        port=device.data_port,
+        round_trips=_ROUND_TRIPS,
+        at_least=_MEDIAN_WANTS,
+        duration_s=_ROUND_TRIPS_S,
+        warmup=_WARMUP,
+    )
+    with path.sender.blame() as connection:
+        # At a delay of seconds the fewest that make a median take a minute.
+        return connection.ask(asked, timeout_s=_PATIENCE_S * 5).round_trips_s
+
+
+def _loss_train(path: _Path, asked: Direction) -> _Train:
+    rate_mbit = min(_LOSS_MBIT, _LOSS_SHARE * asked.rate_mbit) if asked.rate_mbit else _LOSS_MBIT
+    return path.send(_LOSS_TRAIN, _datagrams(rate_mbit, _LOSS_S, _LOSS_FEWEST, _LOSS_MOST), rate_mbit)
+
+
+def _rate_train(path: _Path, asked: Direction) -> _Train:
+    assert asked.rate_mbit is not None
+    rate_mbit = _RATE_EXCESS * asked.rate_mbit / (1 - asked.loss_percent / 100)
+    return path.send(_RATE_TRAIN, _datagrams(rate_mbit, _RATE_S, _RATE_FEWEST, _RATE_MOST), rate_mbit)
+
+
+def _datagrams(rate_mbit: float, duration_s: float, fewest: int, most: int) -> int:
+    return min(most, max(fewest, round(rate_mbit * 1e6 * duration_s / (_DATAGRAM_BYTES * 8))))
+
+
+def _throughput(path: _Path, round_trip_s: float) -> float:
+    """A connection needs some ten round trips to find out what a link carries."""
+    device = path.receiver.device
+    asked = ProbeThroughput(
+        probe=path.probe,
+        host=device.host,
+        port=device.data_port,
+        duration_s=min(_THROUGHPUT_MOST_S, max(_THROUGHPUT_S, 10 * round_trip_s)),
+    )
+    with path.sender.blame() as connection:
+        seen = connection.ask(asked, timeout_s=_PATIENCE_S * 3)
+    return seen.received_bytes * 8 / seen.elapsed_s / 1e6
