@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from .base_root import BaseRoot
 from .errors import VirtualLabError
 from .host import check_architecture, check_host, tools_of_administrators
 from .kernel import find_kernel
+from .locking import locked
 from .network import Network
 from .pi import Pi
 
@@ -19,6 +21,8 @@ __all__ = ["main"]
 
 # inventory/virtual/pis.py reads it.
 NUMBER_OF_PIS = "number_of_pis"
+# What is made in the cache; a package that the user put there stays.
+CACHE_FILES = ("root-*", "uml-*", "wide_xstate-*", "lock")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,15 +34,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     tools_of_administrators()
     os.umask(0o022)
+    # So that an end asked for is cleaned up after like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         print("changed" if given.run(given) else "unchanged")
-    except (VirtualLabError, OSError) as error:
+    except VirtualLabError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.filename or 'this machine'}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _check(given: argparse.Namespace) -> bool:
+    _base_root(given)
+    return False
 
 
 def _build(given: argparse.Namespace) -> bool:
@@ -48,12 +62,15 @@ def _build(given: argparse.Namespace) -> bool:
 def _network(given: argparse.Namespace) -> bool:
     lab = _lab(given)
     lab.mkdir(parents=True, exist_ok=True)
-    changed = Network(lab).up()
+    made = changed = Network(lab).up()
     give_access(lab)
     (lab / NUMBER_OF_PIS).write_text(f"{given.pis}\n", encoding="ascii")
-    for folder in sorted(lab.glob("pis/*")):
-        if int(folder.name.removeprefix("pi")) > given.pis:
-            changed |= Pi(lab, folder.name).remove()
+    for pi in _pis(lab):
+        if int(pi.name.removeprefix("pi")) > given.pis:
+            changed |= pi.remove()
+        elif made:
+            # It is on the network that was there before, where nobody reaches it.
+            pi.pull_plug()
     list_pis(lab)
     return changed
 
@@ -74,8 +91,8 @@ def _absent(given: argparse.Namespace) -> bool:
     lab = _lab(given)
     if not lab.is_dir():
         return False
-    for folder in sorted(lab.glob("pis/*")):
-        Pi(lab, folder.name).remove()
+    for pi in _pis(lab):
+        pi.remove()
     Network(lab).down()
     shutil.rmtree(lab / "pis", ignore_errors=True)
     for name in (*FILES, NUMBER_OF_PIS):
@@ -90,12 +107,26 @@ def _purge(given: argparse.Namespace) -> bool:
     cache = _cache(given)
     if not cache.is_dir():
         return False
-    shutil.rmtree(cache)
+    with locked(cache / "lock"):
+        made = [path for pattern in CACHE_FILES for path in cache.glob(pattern)]
+        for path in made:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    # The default is ~/.cache/edgecut/virtual_pi, whose parent is ours too.
+    for folder in (cache, *(parent for parent in [cache.parent] if parent.name == "edgecut")):
+        if not any(folder.iterdir()):
+            folder.rmdir()
     return True
 
 
 def _lab(given: argparse.Namespace) -> Path:
     return Path(given.lab).resolve()
+
+
+def _pis(lab: Path) -> list[Pi]:
+    return [Pi(lab, folder.name) for folder in sorted(lab.glob("pis/pi*"))]
 
 
 def _cache(given: argparse.Namespace) -> Path:
@@ -123,6 +154,8 @@ def _parser() -> argparse.ArgumentParser:
     base.add_argument("--suite", required=True, help="the Debian release of the Pis, such as bookworm")
     base.add_argument("--uml-deb", default="", help="Debian's user-mode-linux, where it is not installed")
 
+    check = commands.add_parser("check", parents=[base], help="say what this machine lacks")
+    check.set_defaults(run=_check)
     build = commands.add_parser("build", parents=[base], help="build the base root, unless it is there")
     build.set_defaults(run=_build)
     network = commands.add_parser("network", parents=[lab], help="make the network and the ways into it")

@@ -1,5 +1,7 @@
 """Other programs, run to their end."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,13 +21,29 @@ def run(
     """Run a command and return what it printed on standard output.
 
     Raises:
-        VirtualLabError: It ended with a status that is not in `accept`; its last words are in the message.
+        VirtualLabError: It ended with a status that is not in `accept`; its first error is in the message.
     """
-    done = subprocess.run(
-        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # mmdebstrap that fails hangs up on its whole process group, which must not be ours.
+        process_group=0,
     )
-    if done.returncode not in accept:
-        said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        errors = [line for line in said if line.startswith(("E:", "error"))] or said[-1:] or ["no output"]
-        raise VirtualLabError(f"{Path(command[0]).name} failed ({done.returncode}): {errors[0]}")
-    return done.stdout
+    try:
+        output, errors = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
+    if process.returncode not in accept:
+        said = [line.strip() for line in (errors + output).splitlines() if line.strip()]
+        first = (
+            [line for line in said if line.startswith(("E:", "error", "Error"))] or said[-1:] or ["no output"]
+        )
+        raise VirtualLabError(f"{Path(command[0]).name} failed ({process.returncode}): {first[0]}")
+    return output

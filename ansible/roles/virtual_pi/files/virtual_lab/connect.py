@@ -10,7 +10,7 @@ def main() -> int:
     """Arguments: host and port; standard output is the socket on which ssh waits for the connection."""
     host, port = sys.argv[1:]
     try:
-        connection = socket.create_connection((host, int(port)), timeout=10)
+        connection = socket.create_connection((host, int(port)), timeout=5)
     except OSError as error:
         print(f"error: {host} port {port}: {error.strerror or error}", file=sys.stderr)
         return 2

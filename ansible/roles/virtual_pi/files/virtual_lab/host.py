@@ -11,7 +11,13 @@ from pathlib import Path
 from .errors import HostError
 from .network import namespaces
 
-__all__ = ["check_architecture", "check_host", "processor_flags", "tools_of_administrators"]
+__all__ = [
+    "check_architecture",
+    "check_host",
+    "missing_packages",
+    "processor_flags",
+    "tools_of_administrators",
+]
 
 # What is run, and the Debian package that brings it.
 _COMMANDS = {
@@ -51,18 +57,24 @@ def check_host(*, needs_compiler: bool) -> None:
     Raises:
         HostError: Something is missing; the message names all of what packages bring.
     """
-    missing = {package for command, package in _COMMANDS.items() if shutil.which(command) is None}
-    if not _KEYRING.exists():
-        missing.add("debian-archive-keyring")
+    missing = missing_packages()
     headers = Path("/usr/include/x86_64-linux-gnu/sys/ptrace.h"), Path("/usr/include/sys/ptrace.h")
     if needs_compiler and (shutil.which("cc") is None or not any(header.exists() for header in headers)):
         missing |= {"gcc", "libc6-dev"}
-    if os.geteuid() != 0 and shutil.which("newuidmap") is None:
-        missing.add("uidmap")
     if missing:
         names = " ".join(sorted(missing))
         raise HostError(f"packages are missing here that a virtual lab needs; as root: apt install {names}")
     _check_rights()
+
+
+def missing_packages() -> set[str]:
+    """Debian packages that are not here, the kernel of the Pis apart."""
+    missing = {package for command, package in _COMMANDS.items() if shutil.which(command) is None}
+    if not _KEYRING.exists():
+        missing.add("debian-archive-keyring")
+    if os.geteuid() != 0 and shutil.which("newuidmap") is None:
+        missing.add("uidmap")
+    return missing
 
 
 def check_architecture() -> None:

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from .commands import run
 from .errors import HostError, VirtualLabError
-from .host import processor_flags
+from .host import missing_packages, processor_flags
 
 __all__ = ["Kernel", "find_kernel"]
 
 _WIDE_STATE = frozenset({"amx_tile", "apx"})
+_INSTALLED = Path("/")
+_BINARY = "usr/bin/linux.uml"
 _SHIM_SOURCE = Path(__file__).with_name("wide_xstate.c")
 
 
@@ -61,21 +63,22 @@ def find_kernel(cache: Path, deb: Path | None) -> Kernel:
         HostError: There is none, or it does not run here.
     """
     lying = sorted(cache.glob("user-mode-linux_*_amd64.deb"))
-    deb = deb or (lying[-1] if lying and shutil.which("linux.uml") is None else None)
-    root = _unpack(cache, deb) if deb else Path("/")
-    binary = root / "usr/bin/linux.uml"
+    deb = deb or (lying[-1] if lying and not (_INSTALLED / _BINARY).exists() else None)
+    root = _unpack(cache, deb) if deb else _INSTALLED
+    binary = root / _BINARY
     if not binary.exists():
-        if deb:
-            raise HostError(f"{deb} has no usr/bin/linux.uml: give Debian's package user-mode-linux")
+        packages = " ".join(["user-mode-linux", *sorted(missing_packages())])
         raise HostError(
-            "this machine has no User-Mode Linux; Debian: apt install user-mode-linux; Ubuntu has no such package: "
-            f"put Debian's, from https://packages.debian.org/bookworm/user-mode-linux, into {cache}, "
+            f"this machine has no User-Mode Linux; as root on Debian: apt install {packages}; Ubuntu lacks "
+            f"that one: put Debian's, from packages.debian.org/bookworm/user-mode-linux, into {cache}, "
             "or name it with -e virtual_pi_uml_deb=FILE"
         )
     try:
         version = run([binary, "--version"]).strip()
     except (OSError, VirtualLabError) as error:
-        raise HostError(f"{binary} does not run here ({error}); take an older Debian's") from error
+        raise HostError(
+            f"{binary} does not run here; take the package of this release or an older one: {error}"
+        ) from error
     if not re.fullmatch(r"\d+\.\d+\.\S+", version):
         raise HostError(f"{binary} does not tell its version, but {version!r}")
     modules = root / "usr/lib/uml/modules" / version
@@ -98,6 +101,9 @@ def _unpack(cache: Path, deb: Path) -> Path:
         except (OSError, VirtualLabError) as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise HostError(f"{deb} cannot be unpacked: {error}") from error
+        if not (partial / _BINARY).exists():
+            shutil.rmtree(partial)
+            raise HostError(f"{deb} has no {_BINARY}: give Debian's package user-mode-linux")
         partial.rename(folder)
     return folder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .base_root import BaseRoot
 from .card import CARD, HOST_KEY, write_card
-from .errors import PiError
+from .errors import HostError, PiError
 from .network import Network
 from .processes import running_pid, start, stop
 
@@ -64,10 +64,11 @@ class Pi:
         """Put its plug in; False where it runs.
 
         Raises:
-            VirtualLabError: Its interface cannot be made, or its kernel does not start.
+            VirtualLabError: Its interface cannot be made, or there is no memory for it.
         """
         if running_pid(self._pid_file) is not None:
             return False
+        _check_memory(self.name, memory_mb)
         network = Network(self._lab)
         network.add_tap(self.name)
         (self._folder / _CONSOLE).unlink(missing_ok=True)
@@ -106,6 +107,7 @@ class Pi:
                 raise PiError(f"{self.name} ended while it booted: {self._last_words()}")
             if time.monotonic() > deadline:
                 raise PiError(f"{self.name} is {state} after {timeout_s:.0f} s: {self._last_words()}")
+            time.sleep(0.5)
             answer = self._ask("systemctl", "is-system-running", "--wait")
             said = answer.stderr.strip().splitlines() or ["no answer"]
             state = answer.stdout.strip() or f"silent ({said[-1]})"
@@ -113,10 +115,14 @@ class Pi:
             units = self._ask("systemctl", "--failed", "--plain", "--no-legend").stdout.split()[::5]
             raise PiError(f"{self.name} booted, but a unit of it failed: {', '.join(units) or 'unknown'}")
 
+    def pull_plug(self) -> bool:
+        """End it as a power cut would; False where it did not run."""
+        return stop(self._pid_file)
+
     def remove(self) -> bool:
         """Pull its plug and remove all it had; False where there was nothing."""
         existed = self._folder.exists()
-        stop(self._pid_file)
+        self.pull_plug()
         Network(self._lab).remove_tap(self.name)
         shutil.rmtree(self._folder, ignore_errors=True)
         return existed
@@ -149,3 +155,13 @@ class Pi:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         said = panic.group(0) if panic else (lines or ["nothing"])[-1]
         return f"its console says {said!r}; all of it is in {console}"
+
+
+def _check_memory(name: str, memory_mb: int) -> None:
+    """A Pi's memory is a file there; where that is full, the Pi dies in the middle of its work."""
+    free_mb = shutil.disk_usage("/dev/shm").free // 2**20
+    if free_mb < memory_mb:
+        raise HostError(
+            f"/dev/shm has {free_mb} MB free and {name} may take {memory_mb}: take fewer Pis, "
+            "-e virtual_pi_memory_mb=512, or as root: mount -o remount,size=8G /dev/shm"
+        )

@@ -1,0 +1,121 @@
+"""A lab of virtual Pis for tests: the playbooks, copied to a folder whose path has a space in it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+
+
+class VirtualLab:
+    """Runs the playbooks of a copy of the repository.
+
+    Args:
+        folder: Where the copy goes.
+        before: What is put before every command, for example to run it as another user.
+        python: The interpreter that runs Ansible.
+    """
+
+    def __init__(self, folder: Path, before: Sequence[str] = (), python: str = sys.executable) -> None:
+        self.root = folder
+        self._before = list(before)
+        self._python = python
+        for name in ("ansible", "inventory"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "ansible.cfg", folder)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the lab."""
+        return self.root / ".edgecut" / "virtual"
+
+    def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a command in the folder of the copy."""
+        return subprocess.run(
+            [*self._before, *command],
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+        )
+
+    def play(self, *settings: str) -> subprocess.CompletedProcess[str]:
+        """Run virtual_lab.yml with settings of the form name=value."""
+        given = [word for setting in settings for word in ("-e", setting)]
+        return self.run(
+            *(
+                self._python,
+                "-m",
+                "ansible",
+                "playbook",
+                "-i",
+                "inventory/virtual",
+                "ansible/virtual_lab.yml",
+            ),
+            *given,
+        )
+
+    def ask(self, command: str, *options: str) -> dict[str, str]:
+        """Run a shell command on every Pi that can be reached and return what each printed, by its name."""
+        module = ("-m", "ansible.builtin.shell", "-a", command, "--one-line")
+        done = self.run(
+            *(self._python, "-m", "ansible", "adhoc", "-i", "inventory/virtual", "devices", *module, *options)
+        )
+        answers = {}
+        for line in done.stdout.splitlines():
+            name, _, rest = line.partition(" | ")
+            if "(stdout)" in rest:
+                answers[name] = rest.split("(stdout)", 1)[1].replace("\\n", "\n").strip()
+        return answers
+
+    def ssh(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run ssh with the lab's settings."""
+        return self.run("ssh", "-F", self.folder / "ssh_config", "-o", "BatchMode=yes", *words)
+
+    def inventory(self) -> dict[str, dict[str, object]]:
+        """What the inventory says of each device."""
+        listed = self.run(self._python, "-m", "ansible", "inventory", "-i", "inventory/virtual", "--list")
+        hosts: dict[str, dict[str, object]] = json.loads(listed.stdout)["_meta"]["hostvars"]
+        return hosts
+
+    def pid(self, name: str) -> int:
+        """The process whose end is a plug pulled."""
+        return int((self.folder / "pis" / name / "pid").read_text(encoding="ascii"))
+
+    def processes(self, pi: str | None = None) -> list[psutil.Process]:
+        """All that runs for this lab, SSH connections included, or what one Pi consists of."""
+        within = self.folder / "pis" / pi if pi else self.folder
+        found = []
+        for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+            told = [*(process.info["cmdline"] or []), process.info["cwd"] or ""]
+            ours = any(str(within) in word for word in told)
+            if ours and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        return found
+
+
+def changed(done: subprocess.CompletedProcess[str]) -> int:
+    """How many tasks changed something, over all hosts."""
+    recap = done.stdout.split("PLAY RECAP")[1]
+    return sum(int(word.removeprefix("changed=")) for word in recap.split() if word.startswith("changed="))
+
+
+def assert_succeeds(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def assert_fails_saying(done: subprocess.CompletedProcess[str], *says: str) -> None:
+    """One message that a person can act on, no stack trace."""
+    assert done.returncode != 0, done.stdout
+    output = " ".join((done.stdout + done.stderr).split())
+    for text in says:
+        assert text in output
+    assert "Traceback" not in output
