@@ -1,5 +1,6 @@
 """The commands. Each is a few lines here and a module of its own."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -187,6 +188,9 @@ def verify_models(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0, 2 for a bad input, 130 for Ctrl-C."""
+    # PyTorch's threads spin while they wait, which beside any other load makes a fit 10 x slower. OpenMP reads
+    # this once, when torch is imported, so it must be said before.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         # typer gives the code of an early end; it takes Ctrl-C itself, and gives 130.
