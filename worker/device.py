@@ -6,7 +6,7 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import psutil
 
@@ -27,6 +27,13 @@ _CPUFREQ: Final = Path("/sys/devices/system/cpu")
 _THERMAL: Final = Path("/sys/class/thermal")
 _THROTTLED: Final = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 _TCP: Final = Path("/proc/sys/net/ipv4")
+
+
+class _Frequency(Protocol):
+    """What psutil tells of a processor's clock."""
+
+    @property
+    def current(self) -> float: ...
 
 
 def read_stamp(*, slowdown: float, threads: int) -> Stamp:
@@ -85,10 +92,11 @@ def frequency_mhz() -> float | None:
     if text is not None and text.isdigit():
         return int(text) / 1000
     try:
-        found = psutil.cpu_freq()
+        # None where /proc/cpuinfo tells no clock, as in User-Mode Linux.
+        found: _Frequency | None = psutil.cpu_freq()
     except (OSError, AttributeError, NotImplementedError, TypeError):
         return None
-    return float(found.current) or None
+    return None if found is None else float(found.current) or None
 
 
 def temperature_c() -> float | None:

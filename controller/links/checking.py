@@ -25,6 +25,10 @@ AS_IS = "as_is"
 
 _WAIT_S = 5.0
 
+# One right link in a hundred has a loss outside its 99 % interval, and a device that is busy for a moment
+# looks like a slow link; a link that is wrong is wrong each time.
+_ATTEMPTS = 3
+
 
 @dataclass(frozen=True)
 class _Checked:
@@ -94,8 +98,12 @@ def _probe_all(lab: Lab, profile: NetworkProfile, console: Console) -> Iterator[
             console.print(f"probing {sender} -> {receiver}", highlight=False)
             forward = names.index(sender) < names.index(receiver)
             there, back = profile.direction(forward), profile.direction(not forward)
-            taken_at = now()
-            measured = probe_link(crew.workers[sender], crew.workers[receiver], there)
+            ends = crew.workers[sender], crew.workers[receiver]
+            for _ in range(_ATTEMPTS):
+                taken_at = now()
+                measured = probe_link(*ends, there)
+                if not breaches(there, back, measured):
+                    break
             yield _Checked(sender, receiver, there, back, measured, taken_at)
 
 
@@ -104,30 +112,28 @@ def _as_stored(measured: Measured) -> dict[str, Any]:
 
 
 def _show(lab: Lab, name: str | None, checked: list[_Checked]) -> None:
-    table = plain_table(
-        f"lab {lab.name}, " + (f"network profile {name}" if name else "links as they are"),
-        *("round trip ms: asked", "measured", "Mbit/s: asked", "measured"),
-        *("loss %: asked", "measured", "TCP Mbit/s"),
-    )
+    heading = f"network profile {name}, measured (asked)" if name else "links as they are"
+    table = plain_table(f"lab {lab.name}, {heading}", "round trip ms", "Mbit/s", "loss %", "TCP Mbit/s")
     for link in checked:
         there, m = link.there, link.measured
         table.add_row(
             f"{link.sender} -> {link.receiver}",
-            _figure(round_trip_asked_ms(there, link.back)),
-            _figure(m.round_trip_ms),
-            _figure(there.rate_mbit),
-            _rate(there, m),
-            _figure(there.loss_percent or None),
-            _figure(m.loss_percent),
-            _figure(m.tcp_mbit),
+            _figures(m.round_trip_ms, round_trip_asked_ms(there, link.back)),
+            _figures(m.rate_mbit, there.rate_mbit) + _doubt(there, m),
+            _figures(m.loss_percent, there.loss_percent or None),
+            _figures(m.tcp_mbit, None),
         )
     output().print(table)
 
 
-def _rate(there: Direction, measured: Measured) -> str:
+def _doubt(there: Direction, measured: Measured) -> str:
     if there.rate_mbit is None or measured.filled(there.rate_mbit, there.loss_percent):
-        return _figure(measured.rate_mbit)
-    return f"{_figure(measured.rate_mbit)} (all that was sent)"
+        return ""
+    return ", all that was sent"
+
+
+def _figures(measured: float | None, asked: float | None) -> str:
+    return _figure(measured) if asked is None else f"{_figure(measured)} ({_figure(asked)})"
 
 
 def _figure(value: float | None) -> str:
