@@ -72,6 +72,7 @@ def _trials(project: Path) -> int:
     return int(count)
 
 
+@pytest.mark.timeout(900)
 def test_demo_goes_on_where_it_was_stopped_and_says_when_all_is_done(project: Path) -> None:
     results = project / "results" / "demo"
 
