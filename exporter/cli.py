@@ -188,8 +188,8 @@ def verify_models(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0, 2 for a bad input, 130 for Ctrl-C."""
-    # PyTorch's threads spin while they wait, which beside any other load makes a fit 10 x slower. OpenMP reads
-    # this once, when torch is imported, so it must be said before.
+    # PyTorch's threads spin while they wait, which beside any other load makes a fit 10 x slower. OpenMP
+    # reads this once, when torch is imported, so it must be said before.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
