@@ -9,7 +9,7 @@ from analysis.errors import ResultsError
 from analysis.measures import QUANTILES, TrialMeasures, measure
 from analysis.splits import Split, describe
 from analysis.statistics import Estimate, estimate, quantile
-from controller.store import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Results
+from controller.store import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, MeasuredLink, Results
 
 __all__ = ["Baseline", "CellResult", "Profile", "Sweep", "Void", "load"]
 
@@ -102,6 +102,7 @@ class Sweep:
     accuracies: tuple[Accuracy, ...]
     drifts: tuple[Drift, ...]
     voids: tuple[Void, ...]
+    links: tuple[MeasuredLink, ...] = ()
 
     @property
     def finished(self) -> int:
@@ -177,7 +178,13 @@ def load(path: Path) -> Sweep:
             accuracies=accuracies,
             drifts=tuple(store.drifts()),
             voids=voids,
+            links=_last_links(store.links()),
         )
+
+
+def _last_links(links: list[MeasuredLink]) -> tuple[MeasuredLink, ...]:
+    """The last measurement of each direction under each profile: a sweep that is resumed measures anew."""
+    return tuple({(k.profile, k.sender, k.receiver): k for k in links}.values())
 
 
 def _cell_results(

@@ -15,6 +15,7 @@ from analysis.figures import selection as chosen
 from analysis.fronts import capability, in_order, operating
 from analysis.report import words
 from analysis.report.concerns import concerns, disagreements, drifts, missing_cells
+from analysis.report.measured_links import measured_links
 from analysis.report.measured_on import measured_on
 from analysis.results import Profile, Sweep
 from controller.store import Accuracy
@@ -93,6 +94,7 @@ def _context(sweep: Sweep, found: Sequence[Answer]) -> dict[str, Any]:
         "devices": [(d, words.flat(d.stamp)) for d in sweep.devices],
         "environments": [(n, at, words.flat(stamp)) for n, at, stamp in sweep.environments],
         "links": [(p, words.conditions(p.asked)) for p in sweep.profiles],
+        "measured_links": measured_links(sweep),
         "manifests": [(sweep.title(b), b, m) for b, m in sweep.manifests.items()],
     }
 

@@ -72,7 +72,7 @@ def check_links(
             f"lab {lab.name!r} has links of kind {kind}, which no device shapes: there is nothing to judge; "
             f"measure them with --as-is"
         )
-    checked = list(_probe_all(lab, profile or NetworkProfile(), Console(stderr=True)))
+    checked = list(_probe_all(lab, profile or NetworkProfile(), _ATTEMPTS if judge else 1))
     _show(lab, name, checked)
     if results is not None:
         with Store.append(results) as store:
@@ -91,7 +91,8 @@ def check_links(
         _judge(name or AS_IS, checked)
 
 
-def _probe_all(lab: Lab, profile: NetworkProfile, console: Console) -> Iterator[_Checked]:
+def _probe_all(lab: Lab, profile: NetworkProfile, attempts: int) -> Iterator[_Checked]:
+    console = Console(stderr=True)
     names = [device.name for device in lab.devices]
     with Crew(lab, names, _WAIT_S) as crew:
         for sender, receiver in itertools.permutations(names, 2):
@@ -99,7 +100,7 @@ def _probe_all(lab: Lab, profile: NetworkProfile, console: Console) -> Iterator[
             forward = names.index(sender) < names.index(receiver)
             there, back = profile.direction(forward), profile.direction(not forward)
             ends = crew.workers[sender], crew.workers[receiver]
-            for _ in range(_ATTEMPTS):
+            for _ in range(attempts):
                 taken_at = now()
                 measured = probe_link(*ends, there)
                 if not breaches(there, back, measured):

@@ -12,8 +12,9 @@ from analysis.answers import answers
 from analysis.errors import OutputError
 from analysis.report import write_report
 from analysis.report.page import _verdict
-from analysis.results import Sweep
-from tests.unit.analysis.synthetic import Physics
+from analysis.results import Sweep, load
+from controller.store import MeasuredLink, Store
+from tests.unit.analysis.synthetic import Physics, write_sweep
 
 
 def _page(sweep: Sweep, folder: Path) -> str:
@@ -143,3 +144,27 @@ def test_a_failure_leaves_the_older_report(
         write_report(sweep, tmp_path, ("svg",))
     assert (tmp_path / "report.html").read_text() == before
     assert not list(tmp_path.glob(".report-*"))
+
+
+def test_links_are_shown_as_asked_against_as_measured(tmp_path: Path) -> None:
+    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60), link="tc", kind="virtual")
+    asked = {"round_trip_ms": 10.078, "rate_mbit": 20, "loss_percent": 0}
+    measured = {"round_trip_ms": 10.61, "rate_mbit": 19.94, "loss_percent": 0.5, "lost": 5, "datagrams": 1000}
+    lost = {"round_trip_ms": None, "rate_mbit": None, "loss_percent": 9.0, "lost": 90, "datagrams": 1000}
+    with Store.append(results) as store:
+        for at, found in (("2026-03-01T09:00:00", lost), ("2026-03-01T10:30:00", measured)):
+            link = MeasuredLink("wifi", "pi", "server", asked, found | {"tcp_mbit": 19.1}, at)
+            store.add_link(link)
+        store.add_link(MeasuredLink("as_is", "server", "pi", {}, measured | {"tcp_mbit": 941.0}, at))
+
+    text = _page(load(results), tmp_path / "out")
+
+    assert "Links under wifi, asked against measured by their own workers, 2026-03-01 10:30" in text
+    assert "pi \N{RIGHTWARDS ARROW} server 10.1 10.6 20 19.9 - 0.5 (5 of 1000) 19.1" in text
+    assert "90 of 1000" not in text
+    assert "server \N{RIGHTWARDS ARROW} pi - 10.6 - 19.9 - 0.5 (5 of 1000) 941" in text
+    assert text.index("Links under wifi") < text.index("Links under as_is")
+
+
+def test_a_sweep_without_measured_links_shows_none(sweep: Sweep, tmp_path: Path) -> None:
+    assert "asked against measured" not in _page(sweep, tmp_path)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from controller.errors import StoreError
-from controller.store import Cell, DeviceRow, Hop, Link, Results, Store, Trial
+from controller.store import Cell, DeviceRow, Hop, Link, MeasuredLink, Results, Store, Trial
 from worker.records import ENDPOINT, HOP
 
 CELL = Cell(
@@ -159,3 +159,34 @@ def test_cells_differ_by_everything_but_their_label() -> None:
         replace(CELL, bundle="b1"),
     ]
     assert len({CELL.id, *(cell.id for cell in changed)}) == len(changed) + 1
+
+
+LINK = MeasuredLink(
+    profile="lan",
+    sender="pi",
+    receiver="server",
+    asked={"delay_ms": 0.2, "rate_mbit": None},
+    measured={"round_trip_ms": 0.44, "tcp_mbit": 941.0},
+    taken_at="2026-01-01T00:00:00",
+)
+
+
+def test_a_measured_link_comes_back_and_the_sweep_may_come_after_it(tmp_path: Path) -> None:
+    with Store.append(tmp_path / "r.sqlite") as store:
+        store.add_link(LINK)
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_link(replace(LINK, environment=1))
+
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert results.links() == [LINK, replace(LINK, environment=1)]
+
+
+def test_a_file_of_the_first_release_has_no_links_until_it_is_written_to(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        store._db.execute("DROP TABLE link")
+
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert results.links() == []
+    with Store.append(tmp_path / "r.sqlite") as store:
+        store.add_link(LINK)
+        assert store.links() == [LINK]

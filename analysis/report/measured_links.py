@@ -1,0 +1,67 @@
+"""Links as they were asked for against links as they were measured, profile by profile."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.report.words import figure
+from analysis.results import Sweep
+from controller.store import MeasuredLink
+
+__all__ = ["LinkRow", "ProfileLinks", "measured_links"]
+
+
+@dataclass(frozen=True)
+class LinkRow:
+    """One direction of a link; each figure in words, `-` where nothing was asked or measured."""
+
+    way: str
+    round_trip_asked: str
+    round_trip: str
+    rate_asked: str
+    rate: str
+    loss_asked: str
+    loss: str
+    tcp: str
+
+
+@dataclass(frozen=True)
+class ProfileLinks:
+    """All that was measured under one profile, and when."""
+
+    profile: str
+    taken_at: str
+    rows: tuple[LinkRow, ...]
+
+
+def measured_links(sweep: Sweep) -> list[ProfileLinks]:
+    """A table for each profile whose links were measured, in the experiment's order, others after."""
+    order = [p.name for p in sweep.profiles]
+    names = sorted(
+        {k.profile for k in sweep.links}, key=lambda n: (order.index(n) if n in order else len(order), n)
+    )
+    return [_of_profile(name, [k for k in sweep.links if k.profile == name]) for name in names]
+
+
+def _of_profile(name: str, links: Sequence[MeasuredLink]) -> ProfileLinks:
+    return ProfileLinks(name, max(k.taken_at for k in links), tuple(_row(k) for k in links))
+
+
+def _row(link: MeasuredLink) -> LinkRow:
+    asked, measured = link.asked, link.measured
+    return LinkRow(
+        way=f"{link.sender} \N{RIGHTWARDS ARROW} {link.receiver}",
+        round_trip_asked=_figure(asked, "round_trip_ms"),
+        round_trip=_figure(measured, "round_trip_ms"),
+        rate_asked=_figure(asked, "rate_mbit"),
+        rate=_figure(measured, "rate_mbit"),
+        # A loss of 0 is none that was asked for.
+        loss_asked=_figure(asked, "loss_percent") if asked.get("loss_percent") else "-",
+        loss=f"{_figure(measured, 'loss_percent')} ({measured.get('lost')} of {measured.get('datagrams')})",
+        tcp=_figure(measured, "tcp_mbit"),
+    )
+
+
+def _figure(told: Mapping[str, Any], key: str) -> str:
+    value = told.get(key)
+    return "-" if value is None else figure(value)
