@@ -1,5 +1,6 @@
 """`python -m controller COMMAND`: drive the workers of a lab."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from controller.agenda import make_agenda
 from controller.dry_run import dry_run, show_dry_run
 from controller.errors import ControllerError, ExperimentError
 from controller.lab import load_lab
-from controller.links import check_links
+from controller.links import check_links, shaping_arguments
 from controller.network_profiles import find_profile, load_network_profiles
 from controller.one_cell import OneCell, run_one_cell
 from controller.schema import json_schema, markdown_table
@@ -133,13 +134,19 @@ def links(
     network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
     results: Annotated[Path | None, typer.Option(help="Keep it in this results file.")] = None,
     as_is: Annotated[bool, typer.Option("--as-is", help="Only measure; judge nothing.")] = False,
+    shaping: Annotated[
+        bool, typer.Option("--shaping", help="Only print, as JSON, what edgecut-link is told on each device.")
+    ] = False,
 ) -> None:
     """Measure every link between two devices; exit code 2 unless all are as the profile asks."""
-    if profile is None and not as_is:
+    if profile is None and (shaping or not as_is):
         raise ExperimentError("name what the links are to be with --profile NAME, or measure them --as-is")
     asked = (
         find_profile(load_network_profiles(network_profiles), profile, network_profiles) if profile else None
     )
+    if asked is not None and shaping:
+        print(json.dumps(shaping_arguments(load_lab(lab), asked)))
+        return
     check_links(load_lab(lab), profile, asked, judge=not as_is, results=results)
 
 

@@ -27,6 +27,7 @@ class Crew:
         self._wait_s = wait_s
         self._names = names
         self._holder = holder_name()
+        self._links: dict[str, object] = {}
         self.workers: dict[str, ClaimedWorker] = {}
 
     def __enter__(self) -> Self:
@@ -44,7 +45,14 @@ class Crew:
         self.close()
 
     def _claim(self, name: str) -> None:
-        self.workers[name] = ClaimedWorker.claim(self._lab.device(name), self._holder, wait_s=self._wait_s)
+        worker = ClaimedWorker.claim(self._lab.device(name), self._holder, wait_s=self._wait_s)
+        link = worker.info.stamp.get("qdisc")
+        if self._links.setdefault(name, link) != link:
+            worker.close()
+            raise DeviceError(
+                name, "its link is not what it was when this began; shape it again (ansible/sweep.yml does)"
+            )
+        self.workers[name] = worker
 
     def recover(self) -> list[DeviceError]:
         """Claim every worker anew after a failure; those that stay away are returned and given up.

@@ -1,0 +1,43 @@
+"""A crew that gets its workers back, and does not take one whose link has changed meanwhile."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.crew import Crew
+from controller.lab import Device, Lab
+from tests.integration.worker.processes import WorkerProcess
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
+    """A worker that watches an interface of which `tmp_path/told.json` tells."""
+    program = tmp_path / "bin" / "tc"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncat {tmp_path}/told.json\n")
+    program.chmod(0o755)
+    (tmp_path / "told.json").write_text('[{"kind":"netem"}]')
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    started = WorkerProcess.start(tmp_path, "pi", "--qdisc-of", "eth7")
+    yield started
+    started.process.kill()
+    started.process.wait()
+
+
+def test_a_worker_whose_link_changed_is_given_up(worker: WorkerProcess, tmp_path: Path) -> None:
+    device = Device(
+        name="pi",
+        kind="virtual",
+        host="127.0.0.1",
+        control_port=worker.control_port,
+        data_port=worker.data_port,
+        link="tc",
+    )
+    with Crew(Lab(name="test", devices=(device,)), ["pi"], 5.0) as crew:
+        assert crew.recover() == []
+        (tmp_path / "told.json").write_text('[{"kind":"pfifo_fast"}]')
+        (lost,) = crew.recover()
+        assert str(lost).startswith("pi: its link is not what it was")
+        assert not crew.workers
