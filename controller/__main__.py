@@ -144,10 +144,13 @@ def links(
     asked = (
         find_profile(load_network_profiles(network_profiles), profile, network_profiles) if profile else None
     )
-    if asked is not None and shaping:
-        print(json.dumps(shaping_arguments(load_lab(lab), asked)))
-        return
-    check_links(load_lab(lab), profile, asked, judge=not as_is, results=results)
+    devices = load_lab(lab)
+    if profile is not None and asked is not None:
+        asked.check_pairs(profile, [device.name for device in devices.devices])
+        if shaping:
+            print(json.dumps(shaping_arguments(devices, asked)))
+            return
+    check_links(devices, profile, asked, judge=not as_is, results=results)
 
 
 @app.command()

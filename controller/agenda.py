@@ -88,6 +88,7 @@ def make_agenda(
     by_name = open_bundles(experiment.models, bundles_folder or folder / experiment.bundles)
     cells = {}
     for name, profile in profiles.items():
+        profile.check_pairs(name, [device.name for device in lab.devices])
         found = list(cells_of_profile(experiment, name, by_name, lab))
         if any(cell.link == "emulated" for cell in found):
             check_emulation(name, profile)

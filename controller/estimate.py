@@ -61,12 +61,11 @@ def request_s(
         (after - before) * whole_model_s[cell.bundle, device] * cell.batch
         for device, before, after in zip(cell.devices, shares[:-1], shares[1:], strict=True)
     ]
-    forward, backward = profile.direction(forward=True), profile.direction(forward=False)
     links = [link for link in route(cell, bundle) if link.sender != link.receiver]
     link_s = []
     delay_s = 0.0
     for link in links:
-        direction = backward if link is links[-1] else forward
+        direction = profile.between(link.sender, link.receiver, forward=link is not links[-1])
         link_s.append(link.payload_bytes * 8 / (direction.rate_mbit * 1e6) if direction.rate_mbit else 0.0)
         delay_s += direction.delay_ms / 1e3
     return sum(compute_s) + sum(link_s) + delay_s, max([*compute_s, *link_s])

@@ -1,5 +1,7 @@
 """Named link conditions: the file of network profiles."""
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,15 +38,38 @@ class NetworkProfile(Direction, frozen=True, forbid_unknown_fields=True, kw_only
     """Conditions of a link, both ways alike unless `forward` or `backward` says otherwise.
 
     Forward is from an earlier device of the chain to a later one.
+
+    Attributes:
+        pairs: Conditions from one device to another, `SENDER -> RECEIVER`, in place of all the above.
     """
 
     description: str = ""
     forward: Direction | None = None
     backward: Direction | None = None
+    pairs: dict[str, Direction] | msgspec.UnsetType = msgspec.UNSET
 
     def direction(self, forward: bool) -> Direction:
         """The conditions one way."""
         return (self.forward if forward else self.backward) or self
+
+    def between(self, sender: str, receiver: str, *, forward: bool) -> Direction:
+        """The conditions from one device to another, by their names."""
+        pairs = self.pairs or {}
+        return pairs.get(f"{sender} -> {receiver}") or self.direction(forward)
+
+    def every_direction(self) -> list[Direction]:
+        """All conditions that some link may get."""
+        return [self.direction(forward=True), self.direction(forward=False), *(self.pairs or {}).values()]
+
+    def check_pairs(self, name: str, devices: Sequence[str]) -> None:
+        """Raise ExperimentError: `pairs` has a key that is no pair of these devices."""
+        there = [f"{sender} -> {receiver}" for sender, receiver in itertools.permutations(devices, 2)]
+        for pair in self.pairs or {}:
+            if pair not in there:
+                raise ExperimentError(
+                    f"network profile {name!r}: key 'pairs.{pair}' is not SENDER -> RECEIVER of this lab"
+                    f"{did_you_mean(pair, there)}"
+                )
 
 
 def load_network_profiles(path: Path) -> dict[str, NetworkProfile]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from controller.errors import ExperimentError
 from controller.lab import Lab
-from controller.network_profiles import NetworkProfile
+from controller.network_profiles import Direction, NetworkProfile
 from controller.store import Cell, Link
 from exporter.bundle import Bundle, Shard, Tensor
 from worker.wire.messages import (
@@ -187,7 +187,8 @@ def _link_spec(
     else:
         receiver = lab.device(link.receiver)
         host, port = receiver.host, receiver.data_port
-    emulation = _emulation(profile, forward) if cell.link == "emulated" else None
+    conditions = profile.between(link.sender, link.receiver, forward=forward)
+    emulation = _emulation(conditions) if cell.link == "emulated" else None
     return LinkSpec(name=name, tensors=tensors, host=host, port=port, emulation=emulation)
 
 
@@ -197,7 +198,7 @@ def check_emulation(name: str, profile: NetworkProfile) -> None:
     Raises:
         ExperimentError: The profile has loss; TCP would hide it from an emulation above it.
     """
-    for conditions in (profile.direction(forward=True), profile.direction(forward=False)):
+    for conditions in profile.every_direction():
         if conditions.loss_percent:
             raise ExperimentError(
                 f"network profile {name!r}: key 'loss_percent' is {conditions.loss_percent:g}, but an "
@@ -205,8 +206,7 @@ def check_emulation(name: str, profile: NetworkProfile) -> None:
             )
 
 
-def _emulation(profile: NetworkProfile, forward: bool) -> Emulation:
-    conditions = profile.direction(forward)
+def _emulation(conditions: Direction) -> Emulation:
     return Emulation(
         delay_ms=conditions.delay_ms, jitter_ms=conditions.jitter_ms, rate_mbit=conditions.rate_mbit
     )

@@ -98,7 +98,8 @@ def _probe_all(lab: Lab, profile: NetworkProfile, attempts: int) -> Iterator[_Ch
         for sender, receiver in itertools.permutations(names, 2):
             console.print(f"probing {sender} -> {receiver}", highlight=False)
             forward = names.index(sender) < names.index(receiver)
-            there, back = profile.direction(forward), profile.direction(not forward)
+            there = profile.between(sender, receiver, forward=forward)
+            back = profile.between(receiver, sender, forward=not forward)
             ends = crew.workers[sender], crew.workers[receiver]
             for _ in range(attempts):
                 taken_at = now()

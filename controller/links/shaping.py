@@ -14,28 +14,34 @@ def shaping_arguments(lab: Lab, profile: NetworkProfile) -> dict[str, list[str]]
     """Arguments of `edgecut-link apply` for each device of the lab, the interface apart.
 
     Each device shapes what it sends: to the devices behind it in the chain as the profile's forward
-    conditions say, to those before it as the backward ones do, and to anybody else as forward.
+    conditions say, to those before it as the backward ones do, to one that is named in its pairs as these
+    say, and to anybody else as forward.
 
     Raises:
         LabError: A device's host has no address.
     """
     ports = sorted({device.data_port for device in lab.devices})
     common = [word for port in ports for word in ("--data-port", str(port))]
-    return {
-        device.name: [*common, *_conditions(profile.direction(forward=True)), *_others(lab, device, profile)]
-        for device in lab.devices
-    }
+    return {device.name: [*common, *_towards_all(lab, device, profile)] for device in lab.devices}
 
 
-def _others(lab: Lab, device: Device, profile: NetworkProfile) -> list[str]:
-    """What differs by who is at the other end."""
+def _towards_all(lab: Lab, device: Device, profile: NetworkProfile) -> list[str]:
+    """Conditions for everybody, then for those devices to which they differ."""
+    general = _conditions(profile.direction(forward=True))
+    differing: dict[tuple[str, ...], list[Device]] = {}
     position = lab.devices.index(device)
-    backward = profile.direction(forward=False)
-    before = lab.devices[:position]
-    if not before or backward == profile.direction(forward=True):
-        return []
-    to = [word for other in before for word in ("--to", _address(other))]
-    return [*to, *_conditions(backward)]
+    for other_position, other in enumerate(lab.devices):
+        if other is device:
+            continue
+        conditions = _conditions(profile.between(device.name, other.name, forward=position < other_position))
+        if conditions != general:
+            differing.setdefault(tuple(conditions), []).append(other)
+    words = list(general)
+    # Those without conditions come last: addresses that follow each other share the conditions after them.
+    for told, others in sorted(differing.items(), key=lambda item: not item[0]):
+        words += [word for other in others for word in ("--to", _address(other))]
+        words += told
+    return words
 
 
 def _conditions(direction: Direction) -> list[str]:

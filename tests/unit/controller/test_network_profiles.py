@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from controller.errors import ExperimentError
@@ -43,3 +44,19 @@ def test_an_unknown_profile_suggests_the_nearest(tmp_path: Path) -> None:
 
     with pytest.raises(ExperimentError, match="no network profile 'wfi' in .*; did you mean 'wifi'"):
         find_profile(load_network_profiles(path), "wfi", path)
+
+
+def test_a_pair_of_devices_may_have_conditions_of_its_own(tmp_path: Path) -> None:
+    text = "home: {delay_ms: 5, pairs: {pi -> server: {delay_ms: 60}}}"
+    profile = load_network_profiles(write(tmp_path, text))["home"]
+
+    assert profile.between("pi", "server", forward=True).delay_ms == 60
+    assert profile.between("server", "pi", forward=False).delay_ms == 5
+    assert [one.delay_ms for one in profile.every_direction()] == [5, 5, 60]
+    with pytest.raises(ExperimentError, match=r"'pairs.pi -> server' is not .*; did you mean 'pi -> serv'"):
+        profile.check_pairs("home", ["pi", "serv"])
+
+
+def test_a_profile_without_pairs_is_kept_in_results_as_it_always_was(tmp_path: Path) -> None:
+    profile = load_network_profiles(write(tmp_path, "lan: {delay_ms: 5}"))["lan"]
+    assert "pairs" not in msgspec.to_builtins(profile)

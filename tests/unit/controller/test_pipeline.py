@@ -84,6 +84,13 @@ def test_only_the_way_back_has_the_backward_conditions(tiny: Bundle, lab: Lab) -
     assert (back.emulation.delay_ms, back.emulation.rate_mbit) == (7, None)
 
 
+def test_a_pair_of_devices_has_its_own_emulation(tiny: Bundle, lab: Lab) -> None:
+    profile = NetworkProfile(delay_ms=5, pairs={"desk -> server": Direction(delay_ms=60)})
+    planned = plan_pipeline("p", cell_of(tiny, 1, 2), tiny, lab, profile)
+    delays_ms = [spec.emulation.delay_ms for spec in planned.specs if spec.emulation]
+    assert delays_ms == [5, 60, 5]
+
+
 def test_links_that_tc_shapes_are_not_emulated_as_well(tiny: Bundle, lab: Lab) -> None:
     planned = plan(replace(cell_of(tiny, 1, 3), link="tc"), tiny, lab)
 

@@ -44,6 +44,13 @@ def test_what_goes_back_up_the_chain_is_shaped_as_the_backward_conditions_say(fa
     assert told["server"] == [*forward, "--to", "10.0.0.1", "--to", "10.0.0.2", *back]
 
 
+def test_a_pair_has_its_own_conditions_and_one_without_any_comes_last(far: Lab) -> None:
+    pairs = {"desk -> pi": Direction(), "desk -> server": Direction(delay_ms=60)}
+    told = shaping_arguments(far, NetworkProfile(delay_ms=5, pairs=pairs))
+    assert told["pi"] == ["--data-port", "7101", "--delay-ms", "5"]
+    assert told["desk"] == [*told["pi"], "--to", "10.0.0.3", "--delay-ms", "60", "--to", "10.0.0.1"]
+
+
 def test_edgecut_link_takes_what_devices_are_told(far: Lab) -> None:
     words = ["apply", "--interface", "eth0", "--print", *shaping_arguments(far, DSL)["server"]]
     done = subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=True)
