@@ -33,6 +33,7 @@ app = typer.Typer(
 LabFile = Annotated[
     Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")
 ]
+_INTERRUPTED = 130
 _LAB = Path(".edgecut/lab.json")
 _NETWORK_PROFILES = Path("ansible/network_profiles.yml")
 
@@ -120,7 +121,7 @@ def sweep(
         outcome = run_sweep(agenda, profiles, store, screen)
         screen.say(_summary(outcome, path))
     if outcome.interrupted:
-        raise typer.Exit(130)
+        raise typer.Exit(_INTERRUPTED)
     if outcome.left:
         raise typer.Exit(1)
 
@@ -163,10 +164,8 @@ def schema(
 
 def _summary(outcome: Outcome, path: Path) -> str:
     if outcome.left:
-        ending = "stopped" if outcome.interrupted else "incomplete"
-        return (
-            f"{ending}: {outcome.done} trials done, {outcome.left} missing; the same command goes on ({path})"
-        )
+        what_next = "" if outcome.interrupted else "; the same command goes on"
+        return f"incomplete: {outcome.done} trials done, {outcome.left} missing{what_next} ({path})"
     if not outcome.done:
         return f"all trials are done already ({path})"
     return f"complete: {outcome.done} trials done ({path})"
@@ -182,9 +181,9 @@ def main() -> int:
     except typer.TyperException as error:
         print(f"error: {error.format_message()}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, typer.Abort):
+    # typer turns Ctrl-C into this code.
+    if code == _INTERRUPTED:
         print("interrupted; finished trials are kept, the same command goes on", file=sys.stderr)
-        return 130
     return int(code or 0)
 
 
