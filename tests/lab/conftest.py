@@ -3,10 +3,6 @@
 import pytest
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "lab: needs a lab of virtual Pis; make test-lab runs it")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave them out, and do not count them as skipped, unless they are asked for: -m lab."""
     if "lab" in config.option.markexpr:
