@@ -3,7 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -59,6 +59,13 @@ class Store(Results):
         with store._transaction() as db:
             prepare(db, path)
         return store
+
+    def close(self) -> None:
+        """Close the file, and leave it as one file that can be read where nothing can be written."""
+        # Refused while somebody reads; then the write-ahead log stays beside the file, and nothing is lost.
+        with suppress(sqlite3.OperationalError):
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        super().close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -107,6 +107,15 @@ def test_a_report_can_read_while_a_sweep_writes(tmp_path: Path) -> None:
         assert len(list(results.trials())) == 1
 
 
+def test_a_closed_file_is_one_file_and_reading_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_trial(a_trial())
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert len(list(results.trials())) == 1
+
+    assert [path.name for path in tmp_path.iterdir()] == ["r.sqlite"]
+
+
 def test_results_of_another_experiment_are_refused_by_name(tmp_path: Path) -> None:
     create(tmp_path / "r.sqlite").close()
 
