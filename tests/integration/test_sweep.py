@@ -246,6 +246,8 @@ def test_told_to_skip_the_sweep_goes_on_with_what_is_left(
 
     assert process.returncode == 1
     assert "given up: server" in said
+    assert "incomplete:" in said  # it came to its end, rather than broke off at the next cell
+    assert "Traceback" not in said
     with Results.open(experiment.parent / "results.sqlite") as results:
         alone = {cell.id for cell in results.cells() if cell.devices == ("pi",)}
         assert {(cell, number) for cell in alone for number in (0, 1)} <= results.finished()
