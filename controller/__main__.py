@@ -34,7 +34,7 @@ LabFile = Annotated[
     Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")
 ]
 _INTERRUPTED = 130
-_LAB = Path(".edgecut/lab.json")
+_LAB = Path(".edgecut/local.json")
 _NETWORK_PROFILES = Path("ansible/network_profiles.yml")
 
 

@@ -70,7 +70,7 @@ class LocalLab:
 
     def devices(self) -> list[str]:
         """Names in the lab file."""
-        return [device["name"] for device in json.loads((self.state / "lab.json").read_text())["devices"]]
+        return [device["name"] for device in json.loads((self.state / "local.json").read_text())["devices"]]
 
     def processes(self) -> list[psutil.Process]:
         """Workers of this lab that run."""
@@ -186,7 +186,7 @@ def test_more_workers_are_remembered_and_can_leave(lab: LocalLab) -> None:
     assert_succeeds(lab.play("deploy.yml", "workers=2"))
     assert lab.devices() == ["pi", "server"]
     assert len(lab.processes()) == 2
-    assert sorted(path.name for path in lab.state.iterdir()) == ["lab.json", "pi", "server"]
+    assert sorted(path.name for path in lab.state.iterdir()) == ["local.json", "pi", "server"]
 
 
 def test_sweep_brings_bundles_runs_profiles_and_reports(lab: LocalLab, experiment: Path) -> None:
@@ -246,7 +246,7 @@ def test_bad_settings_are_named(
 def test_a_sweep_without_a_lab_says_what_makes_one(lab: LocalLab, experiment: Path) -> None:
     nowhere = lab.root / "nowhere"
     done = lab.play("sweep.yml", f"experiment='{experiment}'", f"edgecut_state_dir='{nowhere}'")
-    assert_fails_saying(done, f"error: no lab file {nowhere}/lab.json", "deploy.yml")
+    assert_fails_saying(done, f"error: no lab file {nowhere}/local.json", "deploy.yml")
     assert not nowhere.exists()
 
 
@@ -291,7 +291,7 @@ def test_a_check_run_changes_nothing(lab: LocalLab) -> None:
         )
         assert_succeeds(done)
     assert {process.pid for process in lab.processes()} == pids
-    assert (lab.state / "lab.json").exists()
+    assert (lab.state / "local.json").exists()
 
 
 def test_teardown_leaves_no_process_and_no_file_and_can_be_run_again(lab: LocalLab) -> None:
