@@ -41,10 +41,13 @@ _NETWORK_PROFILES = Path("ansible/network_profiles.yml")
 @app.command()
 def status(
     lab: LabFile = _LAB,
+    devices: Annotated[str | None, typer.Option(help="Only these, as in pi,server. Default: all.")] = None,
     infer: Annotated[bool, typer.Option("--infer", help="Also run a real inference on each device.")] = False,
 ) -> None:
     """Say which devices of the lab are there, and who holds them; exit code 2 unless all are well."""
-    if not show_status(load_lab(lab), infer=infer):
+    there = load_lab(lab)
+    names = devices.split(",") if devices else [device.name for device in there.devices]
+    if not show_status(there, names, infer=infer):
         raise typer.Exit(2)
 
 

@@ -1,5 +1,7 @@
 """Who is there: the devices of a lab, one line each."""
 
+from collections.abc import Sequence
+
 from controller.crew import holder_name
 from controller.device import ClaimedWorker, query
 from controller.errors import DeviceError
@@ -10,15 +12,18 @@ from controller.screen import output, plain_table
 __all__ = ["show_status"]
 
 
-def show_status(lab: Lab, *, infer: bool) -> bool:
-    """Print a table of the lab's devices, with `infer` after a real inference on each.
+def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
+    """Print a table of these devices, with `infer` after a real inference on each.
 
     Returns:
-        Whether every device is there (and computes right).
+        Whether every one is there (and computes right).
+
+    Raises:
+        LabError: The lab has no device of such a name.
     """
     table = plain_table(f"lab {lab.name}", "kind", "control", "data", "slowdown", "links", "state")
     well = True
-    for device in lab.devices:
+    for device in [lab.device(name) for name in names]:
         slowdown, state = "", ""
         try:
             info = query(device)
