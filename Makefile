@@ -24,7 +24,7 @@ test-lab: ## test the lab of virtual Pis; needs root and Debian packages, and sa
 lint: ## check style, types, imports, playbooks, scripts
 	@./scripts/lint
 
-lab: ## bring up a lab of three virtual Pis on this machine (docs/setup.md says what it needs)
+lab: ## bring up a lab of three virtual Pis on this machine (docs/virtual-lab.md says what it needs)
 	@./scripts/lab
 
 lab-down: ## remove it
