@@ -26,9 +26,10 @@ class VirtualLab:
         self.root = folder
         self._before = list(before)
         self._python = python
-        for name in ("ansible", "inventory"):
+        for name in ("analysis", "ansible", "controller", "exporter", "inventory", "worker"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "ansible.cfg", folder)
+        for name in ("ansible.cfg", "pyproject.toml"):
+            shutil.copy(ROOT / name, folder)
 
     @property
     def folder(self) -> Path:
@@ -47,21 +48,16 @@ class VirtualLab:
             env={name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
         )
 
-    def play(self, *settings: str) -> subprocess.CompletedProcess[str]:
-        """Run virtual_lab.yml with settings of the form name=value."""
-        given = [word for setting in settings for word in ("-e", setting)]
-        return self.run(
-            *(
-                self._python,
-                "-m",
-                "ansible",
-                "playbook",
-                "-i",
-                "inventory/virtual",
-                "ansible/virtual_lab.yml",
-            ),
-            *given,
-        )
+    def play(
+        self, *settings: str, playbook: str = "virtual_lab.yml", options: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a playbook with settings of the form name=value and other options of ansible-playbook."""
+        return self.run(*self.playbook(playbook, *settings), *options)
+
+    def playbook(self, playbook: str, *settings: str) -> list[str]:
+        """The command that runs a playbook with settings of the form name=value."""
+        command = [self._python, "-m", "ansible", "playbook", "-i", "inventory/virtual"]
+        return [*command, f"ansible/{playbook}", *(word for one in settings for word in ("-e", one))]
 
     def ask(self, command: str, *options: str) -> dict[str, str]:
         """Run a shell command on every Pi that can be reached and return what each printed, by its name."""
