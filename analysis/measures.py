@@ -46,7 +46,9 @@ class TrialMeasures:
 
     Attributes:
         latency: By quantile name; None where the trial has too few requests for it.
-        network_s: Mean network share of a request: its total less the hops' own parts.
+        network_s: Mean network share of a request: its total less the source's wait and the hops' own parts.
+        source_s: Mean wait at the source, for a credit or for an input.
+        prepare_s: Mean time that an input took to make; in the total only as far as it is in source_s.
         payload_bytes: What one request puts on all links between devices, results included.
         first_payload_bytes: What it puts on the first link between devices; 0 without one.
     """
@@ -57,6 +59,8 @@ class TrialMeasures:
     latency_mean_s: float
     throughput_per_s: float
     network_s: float
+    source_s: float
+    prepare_s: float
     hops: tuple[HopMeans, ...]
     payload_bytes: int
     first_payload_bytes: int
@@ -80,6 +84,7 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
     )
     in_hops = sum(hop.means[name] for hop in hops for name in IN_HOP)
     mean = float(latency.mean())
+    source_s = _mean(trial, "wait_source_s")
     between = [k.payload_bytes for k in trial.links if k.sender != k.receiver]
     return TrialMeasures(
         number=trial.number,
@@ -87,7 +92,9 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
         latency={name: quantile(latency, q) for name, q in QUANTILES.items()},
         latency_mean_s=mean,
         throughput_per_s=requests * batch / trial.elapsed_s,
-        network_s=mean - in_hops,
+        network_s=mean - source_s - in_hops,
+        source_s=source_s,
+        prepare_s=_mean(trial, "prepare_s"),
         hops=hops,
         payload_bytes=sum(between),
         first_payload_bytes=next(iter(between), 0),
@@ -95,6 +102,12 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
         checked=trial.checked,
         environment=trial.environment,
     )
+
+
+def _mean(trial: Trial, field: str) -> float:
+    """Mean of a field of the endpoint's rows; 0 in files from before it was recorded."""
+    names = trial.endpoint.dtype.names or ()
+    return float(trial.endpoint[field].mean()) if field in names else 0.0
 
 
 def _of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:

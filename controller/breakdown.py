@@ -15,11 +15,12 @@ _COMPUTER = {"wait": "wait_compute_s", "decode": "decode_s", "compute": "compute
 def print_breakdown(trial: Trial, console: Console) -> None:
     """Print a row a hop with the median milliseconds of each part, then what the network took.
 
-    The network's share of a request is its latency less what its hops compute and make it wait for;
-    `receive`, `queue` (waiting to be sent) and `send` lie inside that share and are not added to it.
+    The network's share of a request is its latency less its wait at the source and what its hops compute and
+    make it wait for; `receive`, `queue` (waiting to be sent) and `send` lie inside it and are not added.
     """
     table = plain_table("median ms of a request", *_COMPUTER, "receive", "queue", "send")
-    accounted: NDArray[np.float64] = np.zeros(len(trial.endpoint))
+    requests = np.sort(trial.endpoint, order="request")
+    accounted: NDArray[np.float64] = requests["wait_source_s"].copy()
     for hop, unsorted in zip(trial.hops, trial.records, strict=True):
         rows = np.sort(unsorted, order="request")
         accounted += np.sum([rows[name] for name in _COMPUTER.values()], axis=0)
@@ -28,7 +29,7 @@ def print_breakdown(trial: Trial, console: Console) -> None:
             f"{hop.device}, nodes {hop.start} to {hop.stop - 1}", *(_ms(rows[name]) for name in names)
         )
     console.print(table)
-    whole_s = np.sort(trial.endpoint, order="request")["latency_s"]
+    whole_s = requests["latency_s"]
     console.print(f"network {_ms(whole_s - accounted)} ms of {_ms(whole_s)} ms")
 
 

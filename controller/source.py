@@ -47,6 +47,7 @@ class Source:
             depth=depth,
             batch=spec.batch,
             check_every=spec.check_every,
+            prefetch=spec.prefetch,
         )
 
     def open_links(self) -> None:
@@ -59,7 +60,14 @@ class Source:
 
     def run(self, request: Run) -> RunDone:
         """Run requests; see `worker.endpoint.Endpoint.run`."""
-        return self._source.run(request.requests, warmup=request.warmup, timeout_s=request.timeout_s)
+        return self._source.run(
+            request.requests,
+            warmup=request.warmup,
+            timeout_s=request.timeout_s,
+            load=request.load,
+            until_stable=request.until_stable,
+            duration_s=request.duration_s,
+        )
 
     def take_records(self) -> bytes:
         """Rows of the last run, as they would come from a worker."""

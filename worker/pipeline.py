@@ -107,7 +107,13 @@ class Pipeline:
         if self._endpoint is None:
             raise RefusedError("this device has no endpoint: a run is asked of the one that has")
         return self._endpoint.run(
-            run.requests, warmup=run.warmup, timeout_s=run.timeout_s, abandoned=abandoned
+            run.requests,
+            warmup=run.warmup,
+            timeout_s=run.timeout_s,
+            load=run.load,
+            until_stable=run.until_stable,
+            duration_s=run.duration_s,
+            abandoned=abandoned,
         )
 
     def take_records(self) -> Records:
@@ -154,4 +160,5 @@ def _make_endpoint(
         depth=build.depth,
         batch=spec.batch,
         check_every=spec.check_every,
+        prefetch=spec.prefetch,
     )

@@ -29,7 +29,14 @@ HOP: Final = np.dtype(
 """One row a request and hop."""
 
 ENDPOINT: Final = np.dtype(
-    [("request", "<i8"), ("scheduled_at_s", "<f8"), ("finished_at_s", "<f8"), ("latency_s", "<f8")]
+    [
+        ("request", "<i8"),
+        ("scheduled_at_s", "<f8"),
+        ("finished_at_s", "<f8"),
+        ("latency_s", "<f8"),
+        ("wait_source_s", "<f8"),
+        ("prepare_s", "<f8"),
+    ]
 )
 """One row a request, on the clock of the endpoint's device."""
 

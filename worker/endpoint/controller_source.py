@@ -14,10 +14,12 @@ from worker.lifeline import Lifeline
 from worker.links import Links, open_data_stream, serve_join
 from worker.listener import Listener
 from worker.wire.errors import RefusedError
-from worker.wire.messages import JoinLink, LinkSpec, RunDone
+from worker.wire.messages import JoinLink, LinkSpec, LoadSpec, RunDone
 from worker.wire.stream import ConnectionKind, SocketStream
 
 __all__ = ["ControllerSource"]
+
+_CLOSED: Final = LoadSpec()
 
 
 class ControllerSource:
@@ -57,6 +59,7 @@ class ControllerSource:
         depth: int,
         batch: int,
         check_every: int = 1,
+        prefetch: int | None = None,
     ) -> None:
         """Stand ready; what was built before is dropped. The arguments are those of `BuildPipeline`.
 
@@ -77,6 +80,7 @@ class ControllerSource:
             depth=depth,
             batch=batch,
             check_every=check_every,
+            prefetch=prefetch,
         )
         self._links = made
 
@@ -92,10 +96,21 @@ class ControllerSource:
         *,
         warmup: int = 0,
         timeout_s: float = 600.0,
+        load: LoadSpec = _CLOSED,
+        until_stable: bool = False,
+        duration_s: float | None = None,
         abandoned: Callable[[], bool] = lambda: False,
     ) -> RunDone:
         """See `Endpoint.run`."""
-        return self._built().run(requests, warmup=warmup, timeout_s=timeout_s, abandoned=abandoned)
+        return self._built().run(
+            requests,
+            warmup=warmup,
+            timeout_s=timeout_s,
+            load=load,
+            until_stable=until_stable,
+            duration_s=duration_s,
+            abandoned=abandoned,
+        )
 
     def take_rows(self) -> NDArray[np.void]:
         """See `Endpoint.take_rows`."""

@@ -1,5 +1,6 @@
 """Source and sink in one, so that latency is read off one clock."""
 
+import itertools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,15 +10,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.endpoint.inputs import make_inputs
+from worker.endpoint.load import check_load
 from worker.endpoint.samples import Samples, batches_of
+from worker.endpoint.stretch import Stretch
+from worker.endpoint.windows import Windows
 from worker.lifeline import Lifeline
 from worker.links import Inlet, Outlet
 from worker.records import ENDPOINT
-from worker.slots import Array, Slot, bytes_of
-from worker.timing import clock
+from worker.slots import Array, Slot
+from worker.timing import clock, sharpen_sleep, sleep_until
 from worker.wire.errors import FailedError, MismatchError, PeerError, RefusedError, WorkerError
 from worker.wire.frames import FrameType
-from worker.wire.messages import RunDone
+from worker.wire.messages import LoadSpec, RunDone
 
 __all__ = ["WORST_ALLOWED_ERROR", "Endpoint"]
 
@@ -25,12 +30,7 @@ WORST_ALLOWED_ERROR: Final = 1e-4
 """A result may differ from the answer by this much of the answer's own maximum."""
 
 _LINKS_TIMEOUT_S: Final = 10.0
-
-
-@dataclass(frozen=True)
-class _Batch:
-    arrays: list[Array]
-    buffers: list[memoryview]
+_CLOSED: Final = LoadSpec()
 
 
 @dataclass(frozen=True)
@@ -39,24 +39,11 @@ class _Answer:
     scales: list[float]
 
 
-class _Phase:
-    """What one stretch of requests leaves behind."""
-
-    def __init__(self, requests: int, kind: FrameType) -> None:
-        self.requests = requests
-        self.kind = kind
-        self.rows = np.zeros(requests, ENDPOINT)
-        self.rows["request"] = np.arange(requests)
-        self.checked = 0
-        self.worst_error = 0.0
-        self.drained = threading.Event()
-
-
 class Endpoint:
     """Gives requests to `outlet`, at most `depth` at once, and takes their results from `inlet`.
 
-    Request i of batch b takes the samples (i*b .. i*b+b) modulo their count. All batches are prepared here,
-    once: preparation is in no latency.
+    Request i of batch b takes the samples (i*b .. i*b+b) modulo their count. Without a prefetch all batches
+    are prepared here, once: preparation is in no latency. Else waiting for it is (`worker.endpoint.inputs`).
     """
 
     def __init__(
@@ -69,6 +56,7 @@ class Endpoint:
         depth: int,
         batch: int,
         check_every: int,
+        prefetch: int | None = None,
     ) -> None:
         """Raises RefusedError: the samples do not fit the links."""
         if depth < 1 or batch < 1 or check_every < 0:
@@ -76,7 +64,7 @@ class Endpoint:
         self._outlet, self._inlet, self._lifeline = outlet, inlet, lifeline
         self._check_every = check_every
         inputs = batches_of(samples.inputs, outlet.layout, batch, "input")
-        self._batches = [_Batch(arrays, [bytes_of(array) for array in arrays]) for arrays in inputs]
+        self._inputs = make_inputs(inputs, prefetch, depth, lifeline)
         self._answers: list[_Answer] = []
         if check_every:
             answers = batches_of(samples.answers, inlet.layout, batch, "answer")
@@ -84,7 +72,7 @@ class Endpoint:
         self._depth = depth
         self._credits: SimpleQueue[bool] = SimpleQueue()
         self._rows = np.zeros(0, ENDPOINT)
-        self._phase: _Phase | None = None
+        self._stretch: Stretch | None = None
         lifeline.at_end(self._stop)
 
     def run(
@@ -93,38 +81,50 @@ class Endpoint:
         *,
         warmup: int = 0,
         timeout_s: float = 600.0,
+        load: LoadSpec = _CLOSED,
+        until_stable: bool = False,
+        duration_s: float | None = None,
         abandoned: Callable[[], bool] = lambda: False,
     ) -> RunDone:
         """Run requests through the pipeline and wait for all results.
 
         Args:
             requests: how many are recorded.
-            warmup: how many go first, unrecorded; they have drained before the recorded ones begin.
+            warmup: how many go first, in a closed loop, unrecorded; they drain before the others begin.
             timeout_s: for everything.
+            load: when requests are due.
+            until_stable: go on until the last three thirds agree; they are recorded.
+            duration_s: record those that come within it, in place of `requests`.
             abandoned: asked ten times a second; True ends the pipeline.
 
         Raises:
-            RefusedError: nothing to run.
+            RefusedError: nothing to run, or no such load.
             MismatchError: a result differs from the answer, or is out of order.
             PeerError: a neighbour was lost.
             FailedError: not done within `timeout_s`, or the pipeline has ended.
         """
         if requests < 1 or warmup < 0:
             raise RefusedError(f"cannot run {requests} requests after {warmup} to warm up")
+        check_load(load)
+        windows = Windows(requests, until_stable=until_stable, duration_s=duration_s)
         deadline_s = clock() + timeout_s
         self._lifeline.check()
         self._inlet.wait_open(min(_LINKS_TIMEOUT_S, timeout_s))
         if warmup:
-            self._run_phase(_Phase(warmup, FrameType.WARMUP), deadline_s, timeout_s, abandoned)
-        phase = _Phase(requests, FrameType.TENSORS)
-        self._run_phase(phase, deadline_s, timeout_s, abandoned)
-        rows = phase.rows
-        np.subtract(rows["finished_at_s"], rows["scheduled_at_s"], out=rows["latency_s"])
-        self._rows = rows
+            stretch = Stretch(Windows(warmup), FrameType.WARMUP, _CLOSED)
+            self._run_stretch(stretch, deadline_s, timeout_s, abandoned)
+        stretch = Stretch(windows, FrameType.TENSORS, load)
+        self._run_stretch(stretch, deadline_s, timeout_s, abandoned)
+        self._rows = rows = stretch.rows()
         return RunDone(
             elapsed_s=float(rows["finished_at_s"][-1] - rows["scheduled_at_s"][0]),
-            checked=phase.checked,
-            worst_error=phase.worst_error,
+            checked=int(np.count_nonzero(rows["request"] % self._check_every == 0))
+            if self._check_every
+            else 0,
+            worst_error=stretch.worst_error,
+            windows=windows.count,
+            stable=windows.stable,
+            overloaded=stretch.judge_load(rows),
         )
 
     def take_rows(self) -> NDArray[np.void]:
@@ -132,75 +132,111 @@ class Endpoint:
         rows, self._rows = self._rows, np.zeros(0, ENDPOINT)
         return rows
 
-    def _run_phase(
-        self, phase: _Phase, deadline_s: float, timeout_s: float, abandoned: Callable[[], bool]
+    def _run_stretch(
+        self, stretch: Stretch, deadline_s: float, timeout_s: float, abandoned: Callable[[], bool]
     ) -> None:
-        self._phase = phase
+        self._stretch = stretch
         # Left-overs of a run that ended early must not count.
         self._credits = SimpleQueue()
         for _ in range(self._depth):
             self._credits.put(True)
         if self._lifeline.ended.is_set():
-            phase.drained.set()
-            self._credits.put(False)
+            self._stop(None)
+        self._inputs.begin()
         loops = (("source", self._source), ("sink", self._sink))
         threads = [
-            threading.Thread(target=self._guard, args=(loop, phase), name=name, daemon=True)
+            threading.Thread(target=self._guard, args=(loop, stretch), name=name, daemon=True)
             for name, loop in loops
         ]
         for thread in threads:
             thread.start()
-        while not phase.drained.wait(0.1):
+        while not stretch.drained.wait(0.1):
             if abandoned():
                 self._lifeline.fail(FailedError("the controller went away during the run"))
             elif clock() > deadline_s:
                 self._lifeline.fail(FailedError(f"the run was not done within {timeout_s:g} s"))
         for thread in threads:
             thread.join()
+        self._inputs.end()
         self._lifeline.check()
         if self._lifeline.ended.is_set():
             raise FailedError("the pipeline was closed during the run")
 
-    def _guard(self, loop: Callable[[_Phase], None], phase: _Phase) -> None:
+    def _guard(self, loop: Callable[[Stretch], None], stretch: Stretch) -> None:
         try:
-            loop(phase)
+            loop(stretch)
         except Exception as error:
             self._lifeline.fail(error)
 
-    def _source(self, phase: _Phase) -> None:
-        outlet, batches, kind = self._outlet, self._batches, phase.kind
-        take_credit, take, send = self._credits.get, outlet.pool.take, outlet.send
-        scheduled_at_s = phase.rows["scheduled_at_s"]
-        for request in range(phase.requests):
-            if not take_credit() or (slot := take()) is None:
+    def _source(self, stretch: Stretch) -> None:
+        try:
+            self._send_all(stretch)
+        finally:
+            stretch.last = len(stretch.scheduled_at_s) - 1
+            stretch.sent_all.set()
+
+    def _send_all(self, stretch: Stretch) -> None:
+        outlet, inputs, over, kind = self._outlet, self._inputs, stretch.over, stretch.kind
+        offsets_s, limit = stretch.offsets_s, stretch.windows.limit
+        if offsets_s is not None:
+            sharpen_sleep()
+        began_s = due_s = clock()
+        for request in itertools.count():
+            if request == limit or over.is_set():
                 return
-            batch = batches[request % len(batches)]
+            if offsets_s is not None:
+                due_s = began_s + next(offsets_s)
+                if not sleep_until(due_s, over):
+                    return
+            if not self._credits.get() or over.is_set() or (slot := outlet.pool.take()) is None:
+                return
+            if offsets_s is None:
+                due_s = clock()
+            batch = inputs.take(request)
+            if batch is None:
+                return
             slot.arrays = batch.arrays
             slot.buffers[1:] = batch.buffers
             slot.request = request
             slot.kind = kind
-            slot.ready_at_s = scheduled_at_s[request] = clock()
-            send(slot)
+            slot.ready_at_s = ready_s = clock()
+            if ready_s - due_s > stretch.longest_wait_s:
+                # Told before it is sent: its result is the last that the sink may wait for.
+                stretch.overloaded = True
+                stretch.last = request
+            stretch.scheduled_at_s.append(due_s)
+            stretch.wait_source_s.append(ready_s - due_s)
+            stretch.prepare_s.append(batch.prepare_s)
+            outlet.send(slot)
+            if stretch.overloaded:
+                return
 
-    def _sink(self, phase: _Phase) -> None:
+    def _sink(self, stretch: Stretch) -> None:
         receive, put_credit, check_every = self._inlet.receive, self._credits.put, self._check_every
-        finished_at_s = phase.rows["finished_at_s"]
-        for request in range(phase.requests):
+        finished_at_s, windows = stretch.finished_at_s, stretch.windows
+        for request in itertools.count():
             slot = receive()
             if slot is None:
                 if not self._lifeline.ended.is_set():
                     raise PeerError(f"link {self._inlet.name} was closed during a run")
                 return
-            finished_at_s[request] = slot.received_at_s
-            if slot.request != request or slot.kind != phase.kind:
+            finished_at_s.append(slot.received_at_s)
+            if slot.request != request or slot.kind != stretch.kind:
                 raise MismatchError(f"result {slot.request} came where {request} was due")
+            if not stretch.over.is_set() and windows.ends(stretch.scheduled_at_s, finished_at_s):
+                stretch.over.set()
             put_credit(True)
             if check_every and request % check_every == 0:
-                self._check(phase, slot)
+                self._check(stretch, slot)
             slot.give_back()
-        phase.drained.set()
+            if stretch.over.is_set():
+                # What was sent meanwhile is still to come back.
+                stretch.sent_all.wait()
+            if request == stretch.last:
+                break
+        stretch.drained.set()
 
-    def _check(self, phase: _Phase, slot: Slot) -> None:
+    def _check(self, stretch: Stretch, slot: Slot) -> None:
         answer = self._answers[slot.request % len(self._answers)]
         layouts = self._inlet.layout.tensors
         for result, right, scale, layout in zip(
@@ -213,13 +249,14 @@ class Endpoint:
                     f"result of request {slot.request} is wrong: {layout.name} differs from the answer by "
                     f"{error:.3g} of its maximum (at most {WORST_ALLOWED_ERROR:g} is allowed)"
                 )
-            phase.worst_error = max(phase.worst_error, error)
-        phase.checked += 1
+            stretch.worst_error = max(stretch.worst_error, error)
 
     def _stop(self, _cause: WorkerError | None) -> None:
         self._credits.put(False)
-        if self._phase is not None:
-            self._phase.drained.set()
+        if self._stretch is not None:
+            self._stretch.over.set()
+            self._stretch.sent_all.set()
+            self._stretch.drained.set()
 
 
 def _scale(answer: Array) -> float:

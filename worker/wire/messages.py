@@ -42,6 +42,7 @@ __all__ = [
     "JoinLink",
     "JoinProbe",
     "LinkSpec",
+    "LoadSpec",
     "Missing",
     "OpenLinks",
     "PipelineBuilt",
@@ -128,7 +129,8 @@ class HopSpec(_Part, frozen=True):
 class EndpointSpec(_Part, frozen=True):
     """Source and sink of a pipeline, fed from the samples of a bundle.
 
-    Every `check_every`-th result is compared with the bundle's answer (1 is each); 0 checks none.
+    Every `check_every`-th result is compared with the bundle's answer (1 is each); 0 checks none. Inputs are
+    all made before the run (`prefetch` None), or while it goes on, up to `prefetch` ahead.
     """
 
     bundle: str
@@ -136,6 +138,19 @@ class EndpointSpec(_Part, frozen=True):
     inlet: str
     batch: int
     check_every: int = 1
+    prefetch: int | None = None
+
+
+class LoadSpec(_Part, frozen=True):
+    """When requests are due.
+
+    `closed`: as soon as one may be sent (depth 1: the next on completion). `constant` and `poisson`: an open
+    loop, at so many requests a second on average, whatever comes back; `seed` draws the times.
+    """
+
+    kind: Literal["closed", "constant", "poisson"] = "closed"
+    rate_per_s: float = 0.0
+    seed: int = 0
 
 
 class TelemetrySample(_Part, frozen=True):
@@ -222,11 +237,18 @@ class OpenLinks(_Message, frozen=True):
 
 
 class Run(_Message, frozen=True):
-    """Run requests through the pipeline: `warmup` that are not recorded, then `requests` that are."""
+    """Run requests through the pipeline: `warmup` that are not recorded, then `requests` that are.
+
+    With `duration_s` those count that come within it, instead. `until_stable` goes on, a third at a time,
+    until the last three thirds agree, and records these (`worker.endpoint.windows`).
+    """
 
     requests: int
     warmup: int = 0
     timeout_s: float = 600.0
+    load: LoadSpec = LoadSpec()
+    until_stable: bool = False
+    duration_s: float | None = None
 
 
 class TakeRecords(_Message, frozen=True):
@@ -317,11 +339,18 @@ class PipelineBuilt(_Message, frozen=True):
 
 
 class RunDone(_Message, frozen=True):
-    """All requests came back, in order and right. Errors are relative to the answer's own maximum."""
+    """All requests came back, in order and right. Errors are relative to the answer's own maximum.
+
+    `stable` is None where it was not asked for. `overloaded`: requests came faster than results, so waited
+    longer and longer at the source.
+    """
 
     elapsed_s: float
     checked: int
     worst_error: float
+    windows: int = 1
+    stable: bool | None = None
+    overloaded: bool = False
 
 
 class Records(_Message, frozen=True):

@@ -19,7 +19,7 @@ from worker.wire.control import receive_message, send_message
 from worker.wire.errors import FailedError, MismatchError, PeerError, RefusedError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice
 from worker.wire.memory import MemoryStream, memory_pair
-from worker.wire.messages import Done, JoinLink, LinkSpec
+from worker.wire.messages import Done, JoinLink, LinkSpec, LoadSpec
 
 _join_decoder = msgspec.msgpack.Decoder(JoinLink)
 INPUTS = np.arange(5 * 16, dtype=np.float32).reshape(5, 16)
@@ -52,7 +52,7 @@ class NegatingStage:
         self._thread.start()
         return near
 
-    def endpoint(self, *, depth: int = 8, check_every: int = 1) -> Endpoint:
+    def endpoint(self, *, depth: int = 8, check_every: int = 1, prefetch: int | None = None) -> Endpoint:
         endpoint = Endpoint(
             SAMPLES,
             self.links.outlet("to"),
@@ -61,6 +61,7 @@ class NegatingStage:
             depth=depth,
             batch=1,
             check_every=check_every,
+            prefetch=prefetch,
         )
         self.links.open("endpoint", self.connect)
         return endpoint
@@ -185,6 +186,81 @@ def test_a_run_whose_controller_went_is_ended(stage: NegatingStage) -> None:
     stage.delay_s = 0.05
     with pytest.raises(FailedError, match="controller went away"):
         stage.endpoint(depth=1).run(1000, abandoned=lambda: True)
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_a_run_until_stable_records_as_many_as_asked_and_drains_the_rest(
+    stage: NegatingStage, depth: int
+) -> None:
+    stage.delay_s = 0.002
+    endpoint = stage.endpoint(depth=depth)
+    for _ in range(2):
+        done = endpoint.run(10, warmup=2, until_stable=True)
+        rows = endpoint.take_rows()
+        assert (len(rows), done.checked) == (10, 10)
+        assert 3 <= done.windows <= 10
+        assert done.stable is not None
+        assert rows["request"].tolist() == list(range(rows["request"][0], rows["request"][0] + 10))
+
+
+def test_a_run_by_time_takes_what_comes_within_it(stage: NegatingStage) -> None:
+    stage.delay_s = 0.005
+    done = stage.endpoint(depth=1).run(1, duration_s=0.2)
+    assert done.elapsed_s >= 0.2
+    assert 2 <= done.checked <= 41
+
+
+def test_an_open_loop_counts_from_the_scheduled_time_and_the_wait_at_the_source(
+    stage: NegatingStage,
+) -> None:
+    """Due every 2 ms at a stage that takes 20: the excess waits at the source, never in the pipeline."""
+    stage.delay_s = 0.02
+    endpoint = stage.endpoint(depth=2)
+    done = endpoint.run(12, load=LoadSpec(kind="constant", rate_per_s=500.0))
+    rows = endpoint.take_rows()
+    assert not done.overloaded  # for a moment only: no request has waited a second
+    np.testing.assert_allclose(np.diff(rows["scheduled_at_s"]), 0.002)
+    assert stage.most_held <= 2
+    assert rows["latency_s"][-1] > 0.2
+    assert rows["wait_source_s"][-1] > rows["latency_s"][-1] - 0.1
+    assert rows["wait_source_s"][0] < 0.1
+
+
+def test_a_load_that_is_too_much_ends_early_and_says_so(stage: NegatingStage) -> None:
+    stage.delay_s = 0.01
+    endpoint = stage.endpoint(depth=1)
+    done = endpoint.run(100_000, load=LoadSpec(kind="poisson", rate_per_s=5000.0, seed=1))
+    assert done.overloaded
+    assert 10 < len(endpoint.take_rows()) < 1000
+
+
+def test_a_load_that_never_keeps_up_is_too_much_even_in_a_short_run(stage: NegatingStage) -> None:
+    stage.delay_s = 0.004
+    load = LoadSpec(kind="constant", rate_per_s=500.0)
+    done = stage.endpoint(depth=1).run(12, load=load, until_stable=True)
+    assert (done.overloaded, done.windows) == (True, 10)
+
+
+def test_a_load_that_is_light_waits_for_its_times(stage: NegatingStage) -> None:
+    endpoint = stage.endpoint(depth=4)
+    done = endpoint.run(10, load=LoadSpec(kind="constant", rate_per_s=100.0))
+    assert done.elapsed_s >= 0.09
+    assert not done.overloaded
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_preparing_is_a_part_of_its_own(stage: NegatingStage, prefetch: int) -> None:
+    endpoint = stage.endpoint(prefetch=prefetch)
+    assert endpoint.run(30, warmup=3).checked == 30
+    rows = endpoint.take_rows()
+    assert (rows["prepare_s"] > 0).all()
+    if prefetch == 0:
+        assert (rows["wait_source_s"] >= rows["prepare_s"]).all()
+
+
+def test_an_open_run_whose_controller_went_is_ended(stage: NegatingStage) -> None:
+    with pytest.raises(FailedError, match="controller went away"):
+        stage.endpoint().run(100, load=LoadSpec(kind="constant", rate_per_s=0.01), abandoned=lambda: True)
 
 
 def test_there_must_be_something_to_run(stage: NegatingStage) -> None:

@@ -1,0 +1,145 @@
+"""Inputs of requests: all made before the run, or each for itself while it runs, some ahead."""
+
+import itertools
+import threading
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from typing import Final, Protocol
+
+import numpy as np
+
+from worker.lifeline import Lifeline
+from worker.slots import Array, bytes_of
+from worker.timing import clock
+from worker.wire.errors import RefusedError
+
+__all__ = ["Batch", "Inputs", "make_inputs"]
+
+_LOOK_S: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The input of one request, and how long it took to make while the run went on."""
+
+    arrays: list[Array]
+    buffers: list[memoryview]
+    prepare_s: float = 0.0
+
+
+class Inputs(Protocol):
+    """Where the source gets its inputs from: `take` once a request, in order."""
+
+    def begin(self) -> None:
+        """A stretch of requests begins, at request 0."""
+
+    def take(self, request: int) -> Batch | None:
+        """The input of that request, waiting for it; None once the pipeline has ended."""
+
+    def end(self) -> None:
+        """No more will be taken."""
+
+
+def make_inputs(batches: list[list[Array]], prefetch: int | None, depth: int, lifeline: Lifeline) -> Inputs:
+    """Inputs from the different batches, round and round.
+
+    Args:
+        batches: each as views of the samples, in the order of the link's tensors.
+        prefetch: None: all are made here. Else each is made while the run goes on, in memory of its own, and
+            up to so many are ahead of the source; 0: the source makes each itself.
+
+    Raises:
+        RefusedError: a prefetch below 0.
+    """
+    if prefetch is None:
+        return _Ready(batches)
+    if prefetch < 0:
+        raise RefusedError(f"prefetch {prefetch}: a source cannot be less than 0 inputs ahead")
+    made = _MadeInTime(batches, depth + prefetch + 2)
+    return _Ahead(made, prefetch, lifeline) if prefetch else made
+
+
+class _Ready:
+    def __init__(self, batches: list[list[Array]]) -> None:
+        self._batches = [Batch(arrays, [bytes_of(array) for array in arrays]) for arrays in batches]
+
+    def begin(self) -> None:
+        pass
+
+    def take(self, request: int) -> Batch:
+        return self._batches[request % len(self._batches)]
+
+    def end(self) -> None:
+        pass
+
+
+class _MadeInTime:
+    """Puts a request's samples together into one of `buffers` sets of arrays, used in turn.
+
+    A set is used again only when the result of its request is back: besides the `depth` in flight, `prefetch`
+    are ahead, one is in the making, and one is being compared.
+    """
+
+    def __init__(self, batches: list[list[Array]], buffers: int) -> None:
+        self._batches = batches
+        made = [[np.empty_like(array) for array in batches[0]] for _ in range(buffers)]
+        self._memory = [(arrays, [bytes_of(array) for array in arrays]) for arrays in made]
+
+    def begin(self) -> None:
+        pass
+
+    def take(self, request: int) -> Batch:
+        began_s = clock()
+        arrays, buffers = self._memory[request % len(self._memory)]
+        for array, samples in zip(arrays, self._batches[request % len(self._batches)], strict=True):
+            np.copyto(array, samples)
+        return Batch(arrays, buffers, clock() - began_s)
+
+    def end(self) -> None:
+        pass
+
+
+class _Ahead:
+    """The same in a thread of its own, up to `prefetch` ahead of the source."""
+
+    def __init__(self, made: _MadeInTime, prefetch: int, lifeline: Lifeline) -> None:
+        self._made = made
+        self._prefetch = prefetch
+        self._lifeline = lifeline
+        self._over = threading.Event()
+        self._queue: Queue[Batch] = Queue()
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        self._over = threading.Event()
+        self._queue = Queue(self._prefetch)
+        self._thread = threading.Thread(
+            target=self._work, args=(self._queue, self._over), name="prefetch", daemon=True
+        )
+        self._thread.start()
+
+    def take(self, request: int) -> Batch | None:
+        while not self._lifeline.ended.is_set():
+            try:
+                return self._queue.get(timeout=_LOOK_S)
+            except Empty:
+                continue
+        return None
+
+    def end(self) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _work(self, queue: "Queue[Batch]", over: threading.Event) -> None:
+        for request in itertools.count():
+            batch = self._made.take(request)
+            while True:
+                if over.is_set() or self._lifeline.ended.is_set():
+                    return
+                try:
+                    queue.put(batch, timeout=_LOOK_S)
+                    break
+                except Full:
+                    continue

@@ -1,0 +1,67 @@
+"""One stretch of requests, warm-up or recorded: what its source and its sink tell each other."""
+
+import threading
+from array import array
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.endpoint.load import due_offsets_s, longest_wait_s
+from worker.endpoint.windows import Windows
+from worker.records import ENDPOINT
+from worker.wire.frames import FrameType
+from worker.wire.messages import LoadSpec
+
+__all__ = ["Stretch"]
+
+# Results that come at under this share of the rate of requests have not kept up.
+_KEEPS_UP: Final = 0.95
+
+_KEPT_FIELDS: Final = ("scheduled_at_s", "finished_at_s", "wait_source_s", "prepare_s")
+
+
+class Stretch:
+    """Times of every request, appended by the one thread that knows them.
+
+    Attributes:
+        last: the number of the last request, once that is known.
+        over: the sink has enough; set before the credit that would let the source send another.
+        sent_all: the source sends no more, and `last` is known.
+        drained: all results are back, or never will be.
+    """
+
+    def __init__(self, windows: Windows, kind: FrameType, load: LoadSpec) -> None:
+        self.windows = windows
+        self.kind = kind
+        self.offsets_s = due_offsets_s(load)
+        self.longest_wait_s = longest_wait_s(load)
+        self.scheduled_at_s = array("d")
+        self.finished_at_s = array("d")
+        self.wait_source_s = array("d")
+        self.prepare_s = array("d")
+        self.worst_error = 0.0
+        self.overloaded = False
+        self.last: int | None = None if windows.limit is None else windows.limit - 1
+        self.over = threading.Event()
+        self.sent_all = threading.Event()
+        self.drained = threading.Event()
+
+    def rows(self) -> NDArray[np.void]:
+        """The requests that count (`ENDPOINT`): those of the last windows, or all when it was too much."""
+        first = 0 if self.overloaded else self.windows.measured_from
+        stop = len(self.finished_at_s) if self.overloaded else self.windows.measured_to
+        rows = np.zeros(stop - first, ENDPOINT)
+        rows["request"] = np.arange(first, stop)
+        for name in _KEPT_FIELDS:
+            rows[name] = getattr(self, name)[first:stop]
+        np.subtract(rows["finished_at_s"], rows["scheduled_at_s"], out=rows["latency_s"])
+        return rows
+
+    def judge_load(self, rows: NDArray[np.void]) -> bool:
+        """Whether the load was too much: one waited too long, or results kept coming slower than requests."""
+        if self.overloaded or self.offsets_s is None or self.windows.stable is not False:
+            return self.overloaded
+        due_s = float(rows["scheduled_at_s"][-1] - rows["scheduled_at_s"][0])
+        back_s = float(rows["finished_at_s"][-1] - rows["finished_at_s"][0])
+        return due_s < _KEEPS_UP * back_s
