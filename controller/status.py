@@ -21,13 +21,15 @@ def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
     Raises:
         LabError: The lab has no device of such a name.
     """
-    table = plain_table(f"lab {lab.name}", "kind", "control", "data", "slowdown", "links", "state")
+    table = plain_table(
+        f"lab {lab.name}", "kind", "control", "data", "slowdown", "provider", "links", "state"
+    )
     well = True
     for device in [lab.device(name) for name in names]:
-        slowdown, state = "", ""
+        slowdown, provider, state = "", "", ""
         try:
             info = query(device)
-            slowdown = f"{info.slowdown:g}"
+            slowdown, provider = f"{info.slowdown:g}", info.provider
             state = f"held by {info.holder} for {info.held_s:.0f} s" if info.holder else "idle"
             if infer:
                 state = _inferred(device)
@@ -40,6 +42,7 @@ def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
             f"{device.host}:{device.control_port}",
             f"{device.data_port}",
             slowdown,
+            provider,
             device.link,
             state,
         )

@@ -1,4 +1,4 @@
-"""Command line of the worker: `python -m worker serve|start|stop`."""
+"""Command line of the worker: `python -m worker serve|start|stop|ask|check`."""
 
 import argparse
 import gc
@@ -10,16 +10,23 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 from worker.daemon import start, stop
 from worker.device import pin_to_core
+from worker.inspection import inspect_bundle
+from worker.notify import tell_service_manager
+from worker.provider import PROVIDERS
 from worker.server import Server, Settings
+from worker.wire.control import ControlConnection
 from worker.wire.errors import UsageError, WorkerError
+from worker.wire.messages import Query
 
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
+_ASK_TIMEOUT_S = 10.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,6 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     stopping = commands.add_parser("stop", help="end the worker in the background")
     stopping.add_argument("--pid-file", type=Path, required=True, help="where the background worker is noted")
     stopping.set_defaults(command=_stop)
+
+    asking = commands.add_parser("ask", help="ask the worker at an address who it is")
+    asking.add_argument("--host", default="127.0.0.1", help="where it listens (default: %(default)s)")
+    asking.add_argument("--control-port", type=_port, default=7100, help="default: %(default)s")
+    asking.set_defaults(command=_ask)
+
+    checking = commands.add_parser("check", help="hold bundles in a store against their digests")
+    checking.add_argument("--store", type=Path, required=True, help="folder for bundles and shards")
+    checking.add_argument("bundles", nargs="*", metavar="DIGEST", help="of a bundle")
+    checking.set_defaults(command=_check)
     return parser
 
 
@@ -72,6 +89,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--kind", choices=("local", "virtual", "real"), default="local", help="default: %(default)s")
     add("--slowdown", type=_slowdown, default=1.0, help="emulate a device this many times slower")
     add("--threads", type=_count, default=1, help="threads of a stage (default: %(default)s)")
+    add("--provider", choices=tuple(PROVIDERS), default="cpu", help="compute on it (default: %(default)s)")
     add("--cpu", type=int, default=None, help="run on this core alone")
     add("--telemetry-interval", type=_interval, default=0.5, help="seconds (default: %(default)s)")
     add("--heartbeat", type=Path, default=None, help="file that is renewed while a controller is connected")
@@ -93,6 +111,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         kind=options.kind,
         slowdown=options.slowdown,
         threads=options.threads,
+        provider=options.provider,
         cpu=options.cpu,
         telemetry_interval_s=options.telemetry_interval,
         heartbeat=None if options.heartbeat is None else options.heartbeat.absolute(),
@@ -120,6 +139,7 @@ def _serve(options: argparse.Namespace) -> int:
     server.begin()
     ports = {"control_port": server.control_port, "data_port": server.data_port, "pid": os.getpid()}
     print(json.dumps(ports), flush=True)
+    tell_service_manager("READY=1")
     logging.info("worker %s serves on %s: %s", settings.name, settings.host, json.dumps(ports))
     # What was imported lives for ever: the collector need not look at it after each pipeline.
     gc.freeze()
@@ -136,6 +156,19 @@ def _start(options: argparse.Namespace) -> int:
 
 def _stop(options: argparse.Namespace) -> int:
     print(stop(options.pid_file))
+    return 0
+
+
+def _ask(options: argparse.Namespace) -> int:
+    with ControlConnection.open(options.host, options.control_port, timeout_s=_ASK_TIMEOUT_S) as connection:
+        info = connection.ask(Query(), timeout_s=_ASK_TIMEOUT_S)
+    print(json.dumps({"name": info.name, "holder": info.holder, "stamp": info.stamp}))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    found = {digest: asdict(inspect_bundle(options.store, digest)) for digest in options.bundles}
+    print(json.dumps(found))
     return 0
 
 

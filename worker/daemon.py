@@ -112,6 +112,7 @@ def _options(settings: Settings) -> list[str]:
         f"--kind={settings.kind}",
         f"--slowdown={settings.slowdown}",
         f"--threads={settings.threads}",
+        f"--provider={settings.provider}",
         f"--telemetry-interval={settings.telemetry_interval_s}",
     ]
     unless_none = {"cpu": settings.cpu, "heartbeat": settings.heartbeat, "qdisc-of": settings.qdisc_of}

@@ -22,10 +22,11 @@ __all__ = [
 
 Stamp = dict[str, str | int | float | bool | None]
 
-_PACKAGES: Final = ("numpy", "onnxruntime", "msgspec", "psutil")
+_PACKAGES: Final = ("numpy", "msgspec", "psutil")
 _CPUFREQ: Final = Path("/sys/devices/system/cpu")
 _THERMAL: Final = Path("/sys/class/thermal")
 _THROTTLED: Final = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
+_NVIDIA: Final = Path("/proc/driver/nvidia")
 _TCP: Final = Path("/proc/sys/net/ipv4")
 
 
@@ -46,12 +47,15 @@ def read_stamp(*, slowdown: float, threads: int) -> Stamp:
         "worker_digest": source_digest(),
         "python": platform.python_version(),
         **{package: _version(package) for package in _PACKAGES},
+        "onnxruntime": _version("onnxruntime") or _version("onnxruntime-gpu"),
         "system": platform.system(),
         "kernel": platform.release(),
         "machine": platform.machine(),
         "libc": " ".join(platform.libc_ver()) or None,
         "host": platform.node(),
         "processor": _processor(),
+        "gpu": _gpu(),
+        "gpu_driver": _gpu_driver(),
         "cores": psutil.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "governor": _read(_CPUFREQ / f"cpu{(pinned or [0])[0]}/cpufreq/scaling_governor"),
@@ -143,6 +147,22 @@ def _processor() -> str | None:
         if name.strip() == "model name":
             return value.strip()
     return platform.processor() or None
+
+
+def _gpu() -> str | None:
+    """NVIDIA's name of its GPUs here."""
+    lines = [
+        line.partition(":")[2].strip()
+        for told in sorted(_NVIDIA.glob("gpus/*/information"))
+        for line in (_read(told) or "").splitlines()
+        if line.startswith("Model:")
+    ]
+    return ", ".join(lines) or None
+
+
+def _gpu_driver() -> str | None:
+    lines = (_read(_NVIDIA / "version") or "").splitlines()
+    return lines[0].partition(":")[2].strip() if lines else None
 
 
 def _read(path: Path) -> str | None:

@@ -14,6 +14,7 @@ from worker.joining import receive_join
 from worker.links import serve_join
 from worker.listener import Listener
 from worker.probe import ProbeReceiver
+from worker.provider import available_providers, check_available, prepare
 from worker.qdisc import QdiscWatch
 from worker.session import Session
 from worker.shards import Store
@@ -58,6 +59,7 @@ class Settings:
     kind: str = "local"
     slowdown: float = 1.0
     threads: int = 1
+    provider: str = "cpu"
     cpu: int | None = None
     telemetry_interval_s: float = 0.5
     heartbeat: Path | None = None
@@ -80,10 +82,12 @@ class Server:
         """Take the ports and the store.
 
         Raises:
-            UsageError: one of them, or the heartbeat's file, cannot be had.
+            UsageError: one of them, the provider or the heartbeat's file cannot be had.
             FailedError: the link that is to be watched cannot be told.
         """
         self._settings = settings
+        check_available(settings.provider, device=settings.name)
+        prepare(settings.provider)
         self._qdisc = QdiscWatch(settings.qdisc_of)
         self._qdisc.note()
         self._heartbeat = Heartbeat(settings.heartbeat)
@@ -193,6 +197,7 @@ class Server:
                 self._qdisc,
                 name=self._settings.name,
                 slowdown=self._settings.slowdown,
+                provider=self._settings.provider,
                 abandoned=stream.has_ended,
             )
             self._hold = _Hold(claim.holder, clock(), session)
@@ -217,11 +222,14 @@ class Server:
             kind=settings.kind,
             slowdown=settings.slowdown,
             threads=settings.threads,
+            provider=settings.provider,
             data_port=self.data_port,
             holder=None if hold is None else hold.holder,
             held_s=None if hold is None else clock() - hold.since_s,
             stamp={
                 **read_stamp(slowdown=settings.slowdown, threads=settings.threads),
+                "provider": settings.provider,
+                "providers": ", ".join(available_providers()),
                 "qdisc": self._told_qdisc(),
             },
         )

@@ -68,6 +68,7 @@ class Session:
         *,
         name: str,
         slowdown: float,
+        provider: str,
         abandoned: Callable[[], bool],
     ) -> None:
         """`abandoned` tells whether the controller has gone, and is asked during long work."""
@@ -77,6 +78,7 @@ class Session:
         self._qdisc = qdisc
         self._name = name
         self._slowdown = slowdown
+        self._provider = provider
         self._abandoned = abandoned
         self._stages: dict[_StageKey, Stage] = {}
         self._samples: tuple[Path, int, Samples] | None = None
@@ -187,7 +189,7 @@ class Session:
             raise RefusedError(f"a stage needs at least one thread, not {threads}")
         graph, weights_folder = self._store.load_shard(shard)
         label = f"shard {shard.start}-{shard.stop} ({shard.digest[:12]})"
-        return Stage(graph, weights_folder, threads=threads, label=label)
+        return Stage(graph, weights_folder, threads=threads, label=label, provider=self._provider)
 
     def _samples_of(self, bundle: str) -> Samples:
         path = self._store.samples_path(bundle)

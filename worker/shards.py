@@ -20,7 +20,10 @@ from typing import Any, Final
 from worker.wire.errors import FailedError, MissingError, RefusedError, UsageError
 from worker.wire.messages import Have, Missing, PutFile, PutShard, ShardRef
 
-__all__ = ["Store"]
+__all__ = ["BUNDLE_FILES", "Store", "check_digest", "check_manifest"]
+
+BUNDLE_FILES: Final = ("weights.bin", "shards.zip", "samples.npz", "manifest.json")
+"""What a device gets of a bundle; the manifest comes last, since with it the bundle counts as there."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _PIECE_BYTES: Final = 1024 * 1024
@@ -51,7 +54,7 @@ class Store:
     def missing(self, have: Have) -> Missing:
         """What of this is not here. A bundle is, once its manifest is and its weights have their size."""
         for digest in have.bundles:
-            _check_digest(digest)
+            check_digest(digest)
         known = self._shards_in_bundles() if have.shards else set()
         return Missing(
             bundles=tuple(digest for digest in have.bundles if not self._has_bundle(digest)),
@@ -79,7 +82,7 @@ class Store:
         Raises:
             RefusedError: a piece is out of order, or the whole is not what `digest` says.
         """
-        _check_digest(put.digest)
+        check_digest(put.digest)
         folder = self._bundle_folder(put.bundle)
         path, partial = folder / put.name, folder / f".{put.name}.partial"
         end = put.offset + len(put.data)
@@ -100,7 +103,7 @@ class Store:
             if found != put.digest:
                 raise RefusedError(f"{put.name} of bundle {put.bundle[:12]} arrived altered: send it again")
             if put.name == "manifest.json":
-                _check_manifest(json.loads(partial.read_bytes()), put.bundle, partial)
+                check_manifest(json.loads(partial.read_bytes()), put.bundle, partial)
             partial.replace(path)
 
     def load_shard(self, ref: ShardRef) -> tuple[bytes, Path | None]:
@@ -163,7 +166,7 @@ class Store:
             raise MissingError(f"bundle {bundle[:12]} is not on this device: deploy it") from error
         except ValueError as error:
             raise RefusedError(f"{path} is not JSON: deploy the bundle again") from error
-        _check_manifest(manifest, bundle, path)
+        check_manifest(manifest, bundle, path)
         self._manifests[path] = mark, manifest
         return manifest  # type: ignore[no-any-return]
 
@@ -184,10 +187,10 @@ class Store:
         return found
 
     def _bundle_folder(self, digest: str) -> Path:
-        return self._folder / "bundles" / _check_digest(digest)
+        return self._folder / "bundles" / check_digest(digest)
 
     def _shard_path(self, digest: str) -> Path:
-        return self._folder / "shards" / f"{_check_digest(digest)}.onnx"
+        return self._folder / "shards" / f"{check_digest(digest)}.onnx"
 
     def _file_digest(self, path: Path) -> str:
         mark = _mark(path)
@@ -220,14 +223,15 @@ class _writing:  # noqa: N801 - reads as a verb where it is used
             raise FailedError(f"{self._partial.parent} cannot be written: {error.strerror}") from error
 
 
-def _check_digest(digest: str) -> str:
-    """Only 64 hex digits become part of a path."""
+def check_digest(digest: str) -> str:
+    """Let only 64 hex digits become part of a path. Raises RefusedError: it is something else."""
     if not _DIGEST.match(digest):
         raise RefusedError(f"{digest[:80]!r} is not a digest (64 hex digits)")
     return digest
 
 
-def _check_manifest(manifest: Any, bundle: str, path: Path) -> None:
+def check_manifest(manifest: Any, bundle: str, path: Path) -> None:
+    """Raise RefusedError: it is not the manifest of the bundle with this digest."""
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise RefusedError(f"{path} is not a bundle's manifest")
     body = {key: value for key, value in manifest.items() if key != "digest"}

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
+from worker.provider import PROVIDERS, check_used
 from worker.slots import Array, Slot, SlotPool
 from worker.timing import clock, sleep_for_slowdown
 from worker.wire.errors import FailedError, RefusedError
@@ -29,7 +30,9 @@ _ELEMENT_TYPES: Final = {
 class Stage:
     """A loaded shard. What it costs to make: `load_s`."""
 
-    def __init__(self, graph: bytes, weights_folder: Path | None, *, threads: int, label: str) -> None:
+    def __init__(
+        self, graph: bytes, weights_folder: Path | None, *, threads: int, label: str, provider: str = "cpu"
+    ) -> None:
         """Load a shard.
 
         Args:
@@ -37,18 +40,20 @@ class Stage:
             weights_folder: where the files are that its initializers point into; None if it needs none.
             threads: intra-op threads; one thread runs in the caller's own.
             label: what errors call it.
+            provider: one of `PROVIDERS`, to compute on; tensors come and go in the host's memory.
 
         Raises:
-            RefusedError: ONNX Runtime does not take it.
+            RefusedError: ONNX Runtime does not take it, or computes it on something else.
         """
         began_s = clock()
         self.label = label
         try:
             self._session = onnxruntime.InferenceSession(
-                graph, _session_options(weights_folder, threads), providers=["CPUExecutionProvider"]
+                graph, _session_options(weights_folder, threads), providers=[PROVIDERS[provider]]
             )
         except Exception as error:
             raise RefusedError(f"{label} cannot be loaded: {_one_line(error)}") from error
+        check_used(provider, self._session.get_providers(), label=label)
         self.load_s = clock() - began_s
         self.inputs = {node.name: node for node in self._session.get_inputs()}
         self.outputs = {node.name: node for node in self._session.get_outputs()}

@@ -300,14 +300,15 @@ class DeviceInfo(_Message, frozen=True):
     """Who is there: the answer to `Query`.
 
     `kind` is what the inventory calls the device (real, virtual, local); `slowdown` above 1 makes it
-    an emulated slower one. `stamp` is everything a number should carry: versions, kernel, processor,
-    governor, throttling, TCP settings.
+    an emulated slower one; `provider` is what it computes on (cpu, cuda). `stamp` is everything a number
+    should carry: versions, kernel, processor, governor, throttling, TCP settings.
     """
 
     name: str
     kind: str
     slowdown: float
     threads: int
+    provider: str
     data_port: int
     holder: str | None
     held_s: float | None

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.integration.worker.conftest import StartWorker
+from worker.__main__ import main
 from worker.wire.control import ControlConnection
 from worker.wire.messages import Query
 
@@ -122,3 +123,14 @@ def test_the_worker_package_needs_neither_torch_nor_onnx() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+def test_a_worker_is_asked_who_it_is(start_worker: StartWorker, capsys: pytest.CaptureFixture[str]) -> None:
+    worker = start_worker("pi7", "--provider", "cpu")
+    assert main(["ask", "--control-port", str(worker.control_port)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["name"] == "pi7" and told["holder"] is None
+    assert told["stamp"]["provider"] == "cpu" and "cpu" in told["stamp"]["providers"]
+    worker.stop()
+    assert main(["ask", "--control-port", str(worker.control_port)]) == 2
+    assert str(worker.control_port) in capsys.readouterr().err

@@ -1,0 +1,17 @@
+"""Tells systemd that the worker serves, as sd_notify(3) does: it counts as started once it listens."""
+
+import os
+import socket
+
+__all__ = ["tell_service_manager"]
+
+
+def tell_service_manager(state: str) -> None:
+    """Send a state such as `READY=1`; nothing happens where no service manager waits for it."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    # A leading @ stands for the abstract namespace.
+    path = f"\0{address[1:]}" if address.startswith("@") else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.sendto(state.encode(), path)
