@@ -3,6 +3,12 @@
 What is imported here needs no torch; the commands that do are run as ``python -m exporter``.
 """
 
+import os
+
+# ONNX Runtime reports what it loads to its maker unless told otherwise, before it is imported: graphs are their
+# owner's business, and a measured link carries nothing else.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 from exporter.bundle import (
     Bundle,
     CutPoint,

@@ -4,4 +4,10 @@ It is run as `python -m worker`. Others import `worker.wire` (the protocol), `wo
 sink of their own) and `worker.records` (the rows that come back), and nothing else of it.
 """
 
+import os
+
 __all__: list[str] = []
+
+# ONNX Runtime reports what it loads to its maker unless told otherwise, before it is imported: graphs are their
+# owner's business, and a measured link carries nothing else.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

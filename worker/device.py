@@ -22,6 +22,7 @@ __all__ = [
 
 Stamp = dict[str, str | int | float | bool | None]
 
+_PACKAGE: Final = Path(__file__).parent
 _PACKAGES: Final = ("numpy", "msgspec", "psutil")
 _CPUFREQ: Final = Path("/sys/devices/system/cpu")
 _THERMAL: Final = Path("/sys/class/thermal")
@@ -80,9 +81,8 @@ def pin_to_core(core: int) -> None:
     os.sched_setaffinity(0, {core})
 
 
-def source_digest() -> str:
-    """SHA-256 of this package's own source files: which code was it."""
-    folder = Path(__file__).parent
+def source_digest(folder: Path = _PACKAGE) -> str:
+    """SHA-256 of a package's source files, by default of this one's own: which code was it."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())

@@ -1,0 +1,90 @@
+"""A kind of device, and what pip has to be told to fetch wheels for it from another machine."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import FetchError, ProjectError
+
+__all__ = ["PIP", "Target", "base_requirements"]
+
+# Devices install with pip as a wheel, run from its file: they need no ensurepip, and all have one version.
+PIP = "pip==26.3"
+
+# The glibc that wheels may ask for: 2.28 is older than that of any system that edgecut deploys to.
+_NEWEST_GLIBC = 28
+_OLDEST_GLIBC = {"aarch64": 17, "x86_64": 5}
+_LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Devices that take the same wheels.
+
+    Attributes:
+        architecture: As the kernel names it: `aarch64`, `x86_64`.
+        python: Such as `3.11`.
+        provider: What ONNX Runtime computes on: `cpu`, `cuda`.
+    """
+
+    architecture: str
+    python: str
+    provider: str
+
+    def __post_init__(self) -> None:
+        if self.architecture not in _OLDEST_GLIBC:
+            raise FetchError(
+                f"no wheels for architecture {self.architecture}: numpy and onnxruntime are built for "
+                f"{' and '.join(_OLDEST_GLIBC)}; a Raspberry Pi needs the 64-bit system"
+            )
+        if not re.fullmatch(r"3\.\d+", self.python):
+            raise FetchError(f"{self.python!r} is not a Python version such as 3.11")
+
+    @property
+    def name(self) -> str:
+        """For file names and for people."""
+        return f"{self.architecture}-python{self.python}-{self.provider}"
+
+    def __str__(self) -> str:
+        return f"architecture {self.architecture}, Python {self.python}, provider {self.provider}"
+
+    def pip_options(self) -> list[str]:
+        """What makes pip choose wheels for this device and not for the machine that it runs on."""
+        options = ["--only-binary=:all:", "--implementation=cp", f"--python-version={self.python}"]
+        options += [f"--abi={abi}" for abi in (f"cp{self.python.replace('.', '')}", "abi3", "none")]
+        return options + [f"--platform={tag}_{self.architecture}" for tag in self._tags()]
+
+    def _tags(self) -> Iterable[str]:
+        for minor in range(_NEWEST_GLIBC, _OLDEST_GLIBC[self.architecture] - 1, -1):
+            yield f"manylinux_2_{minor}"
+            if minor in _LEGACY:
+                yield _LEGACY[minor]
+
+    def requirements(self, base: Iterable[str]) -> list[str]:
+        """The base requirements, with ONNX Runtime as this provider needs it."""
+        return [self._with_provider(requirement) for requirement in base]
+
+    def _with_provider(self, requirement: str) -> str:
+        name, version = requirement.split("==")
+        if self.provider == "cuda" and name == "onnxruntime":
+            return f"onnxruntime-gpu[cuda,cudnn]=={version}"
+        return requirement
+
+
+def base_requirements(root: Path) -> list[str]:
+    """What a device needs, as edgecut's pyproject.toml pins it.
+
+    Raises:
+        ProjectError: There is no such file, or a pin is missing.
+    """
+    path = root / "pyproject.toml"
+    try:
+        requirements: list[str] = tomllib.loads(path.read_text(encoding="utf-8"))["project"]["dependencies"]
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise ProjectError(f"{path} cannot be read: {error!r}") from error
+    for requirement in requirements:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][\w.]*", requirement):
+            raise ProjectError(f"{path}: dependency {requirement!r} is not pinned as name==version")
+    return requirements
