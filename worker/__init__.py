@@ -8,6 +8,6 @@ import os
 
 __all__: list[str] = []
 
-# ONNX Runtime reports what it loads to its maker unless told otherwise, before it is imported: graphs are their
+# ONNX Runtime reports what it loads to its maker unless told otherwise before its import: graphs are their
 # owner's business, and a measured link carries nothing else.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
