@@ -1,21 +1,18 @@
-"""edgecut-link: the tc lines it makes, its lease, what it refuses. The kernel's part is tested on a lab."""
+"""edgecut_link: the tc lines it makes, its lease, what it refuses. The kernel's part is tested on a lab."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "ansible/roles/network_profile/files/edgecut-link"
+PACKAGE = Path(__file__).parents[3] / "ansible/roles/network_profile/files/edgecut_link"
 
 
 def run(*arguments: str, state: Path = Path("/nonexistent")) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(SCRIPT), "--state-folder", str(state), *arguments]
+    command = [sys.executable, "-I", "-B", str(PACKAGE), "--state-folder", str(state), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -25,16 +22,10 @@ def lines(*conditions: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.fixture(scope="module")
-def link() -> ModuleType:
-    loader = SourceFileLoader("edgecut_link", str(SCRIPT))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    loader.exec_module(module)
-    sys.dont_write_bytecode = before
-    return module
+@pytest.fixture
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test import the package, which lives with its Ansible role."""
+    monkeypatch.setattr(sys, "path", [str(PACKAGE.parent), *sys.path])
 
 
 def test_a_profile_is_one_band_with_netem_and_filters_for_both_ends_and_both_protocols() -> None:
@@ -109,9 +100,11 @@ def test_where_nothing_is_limited_nothing_is_made() -> None:
     ],
 )
 def test_the_limit_is_more_than_what_is_under_way(
-    link: ModuleType, conditions: tuple[float, float, float | None], packets: int
+    importable: None, conditions: tuple[float, float, float | None], packets: int
 ) -> None:
-    assert link.limit_packets(*conditions) == packets
+    from edgecut_link.tc_lines import limit_packets
+
+    assert limit_packets(*conditions) == packets
 
 
 @pytest.mark.parametrize(
@@ -126,6 +119,13 @@ def test_the_limit_is_more_than_what_is_under_way(
         (["--data-port", "70000"], "'70000' is not a port"),
         (["--delay-ms", "1", "--delay-ms", "2"], "--delay-ms is given twice"),
         ([], "there is no interface nope7 on this host; there are: "),
+        (["--interface", ""], "name the interface to shape with --interface, or by its --address"),
+        (["--interface", "", "--address", "pi.local"], "'pi.local' is not an IP address"),
+        (
+            ["--interface", "", "--address", "192.0.2.7"],
+            "address 192.0.2.7 is on no interface of this host",
+        ),
+        (["--interface", "", "--address", "127.0.0.1"], "address 127.0.0.1 is the loopback's; there are: "),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], says: str, tmp_path: Path) -> None:
@@ -144,11 +144,13 @@ def test_more_conditions_than_bands_are_refused() -> None:
 class Lease:
     """A lease whose uptime and beats the test makes."""
 
-    def __init__(self, link: ModuleType, folder: Path, lease_s: float = 60.0) -> None:
-        self._has_ended = link.has_ended
+    def __init__(self, folder: Path, lease_s: float = 60.0) -> None:
+        from edgecut_link.lease import has_ended
+
+        self._has_ended = has_ended
         self._file = folder / "beat"
         self._beats = 0
-        self.state = {"heartbeat": str(self._file), "beat": None, "lease_s": lease_s}
+        self.state: dict[str, object] = {"heartbeat": str(self._file), "beat": None, "lease_s": lease_s}
         self.state |= {"beat_at_s": 1000.0, "looked_at_s": 1000.0}
 
     def beat(self) -> None:
@@ -162,16 +164,16 @@ class Lease:
         return bool(self._has_ended(self.state, uptime_s))
 
 
-def test_a_link_stays_while_the_worker_beats(link: ModuleType, tmp_path: Path) -> None:
-    lease = Lease(link, tmp_path)
+def test_a_link_stays_while_the_worker_beats(importable: None, tmp_path: Path) -> None:
+    lease = Lease(tmp_path)
     for tick in range(1, 100):
         lease.beat()
         assert not lease.ended_at(1000.0 + 10 * tick)
 
 
 @pytest.mark.parametrize("tick_s", [3.0, 7.0, 10.0, 19.0])
-def test_a_link_never_outlives_its_lease(link: ModuleType, tmp_path: Path, tick_s: float) -> None:
-    lease = Lease(link, tmp_path)
+def test_a_link_never_outlives_its_lease(importable: None, tmp_path: Path, tick_s: float) -> None:
+    lease = Lease(tmp_path)
     last_beat_s = 1000.1 + 2 * tick_s
     for tick in range(1, 100):
         at_s = 1000.0 + tick * tick_s
@@ -183,7 +185,7 @@ def test_a_link_never_outlives_its_lease(link: ModuleType, tmp_path: Path, tick_
     assert last_beat_s + 60 - 3 * tick_s <= at_s <= last_beat_s + 60
 
 
-def test_a_heartbeat_that_never_was_or_is_gone_keeps_no_link(link: ModuleType, tmp_path: Path) -> None:
-    lease = Lease(link, tmp_path)
+def test_a_heartbeat_that_never_was_or_is_gone_keeps_no_link(importable: None, tmp_path: Path) -> None:
+    lease = Lease(tmp_path)
     assert not lease.ended_at(1010.0)
     assert lease.ended_at(1050.0) or lease.ended_at(1060.0)

@@ -12,7 +12,7 @@ from controller.lab import Lab
 from controller.links import shaping_arguments
 from controller.network_profiles import Direction, NetworkProfile
 
-SCRIPT = Path(__file__).parents[3] / "ansible/roles/network_profile/files/edgecut-link"
+SCRIPT = Path(__file__).parents[3] / "ansible/roles/network_profile/files/edgecut_link"
 DSL = NetworkProfile(
     delay_ms=15, rate_mbit=16, backward=Direction(delay_ms=15, rate_mbit=2, loss_percent=0.1)
 )

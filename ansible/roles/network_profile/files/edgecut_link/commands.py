@@ -1,0 +1,112 @@
+"""What the commands do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from edgecut_link.errors import LinkError
+from edgecut_link.host import (
+    build,
+    check_interface,
+    interface_of,
+    interfaces,
+    is_ours,
+    qdiscs,
+    root_of,
+    tc,
+    unshape,
+)
+from edgecut_link.lease import Folder, beat_of, has_ended, uptime_s
+from edgecut_link.tc_lines import tc_lines
+
+__all__ = ["run"]
+
+
+def run(options: argparse.Namespace) -> str:
+    """Do what is asked; returns what is to be printed. Raises LinkError: it cannot be done."""
+    commands = {"apply": _apply, "clear": _clear, "show": _show, "expire": _expire}
+    return commands[options.command](options, Folder(options.state_folder))
+
+
+def _apply(options: argparse.Namespace, folder: Folder) -> str:
+    interface, ports = options.interface, sorted(set(options.data_port))
+    if options.print:
+        return "\n".join(
+            " ".join(["tc", *line]) for line in tc_lines(interface or "IF", ports, options.groups)
+        )
+    interface = interface or interface_of(options.address)
+    lines = tc_lines(interface, ports, options.groups)
+    check_interface(interface)
+    asked = {"data_ports": ports, "groups": options.groups}
+    with folder.locked():
+        # What was shaped on another interface belongs to an inventory that has changed since.
+        others = [_clear_one(other, folder) for other in _shaped(folder) if other != interface]
+        if not lines:
+            return "changed" if "changed" in [*others, _clear_one(interface, folder)] else "unchanged"
+        state = folder.read(interface)
+        same = state is not None and state["asked"] == asked and qdiscs(interface) == state["qdiscs"]
+        if state is None or not same:
+            if is_ours(root_of(interface)):
+                _clear_one(interface, folder)
+            state = {"asked": asked, "restore": build(interface, lines), "qdiscs": qdiscs(interface)}
+        now_s, heartbeat = uptime_s(), str(options.heartbeat)
+        state |= {"lease_s": options.lease_s, "heartbeat": heartbeat, "beat": beat_of(heartbeat)}
+        state |= {"beat_at_s": now_s, "looked_at_s": now_s}
+        folder.write(interface, state)
+    return "unchanged" if same and "changed" not in others else "changed"
+
+
+def _clear_one(interface: str, folder: Folder) -> str:
+    try:
+        state = folder.read(interface)
+    except LinkError:
+        state = None
+    shaped = interface in interfaces() and is_ours(root_of(interface))
+    if shaped:
+        unshape(interface, state["restore"] if state else None)
+    folder.remove(interface)
+    return "changed" if shaped else "unchanged"
+
+
+def _shaped(folder: Folder) -> list[str]:
+    """Every interface that is shaped, or is said to be."""
+    return sorted({*folder.noted(), *(one for one in interfaces() if is_ours(root_of(one)))})
+
+
+def _clear(options: argparse.Namespace, folder: Folder) -> str:
+    with folder.locked():
+        wanted = [options.interface] if options.interface else _shaped(folder)
+        done = [_clear_one(interface, folder) for interface in wanted]
+    return "changed" if "changed" in done else "unchanged"
+
+
+def _show(options: argparse.Namespace, folder: Folder) -> str:
+    told: dict[str, Any] = {}
+    for interface in [options.interface] if options.interface else _shaped(folder):
+        check_interface(interface)
+        state = folder.read(interface) or {}
+        told[interface] = {
+            "shaped": is_ours(root_of(interface)),
+            "asked": state.get("asked"),
+            "lease_s": state.get("lease_s"),
+            "since_beat_s": uptime_s() - state["beat_at_s"] if state else None,
+            "qdiscs": qdiscs(interface),
+            "filters": tc(["filter", "show", "dev", interface]).count("flowid"),
+        }
+    return json.dumps(told, indent=2)
+
+
+def _expire(options: argparse.Namespace, folder: Folder) -> str:
+    said = []
+    with folder.locked():
+        for interface in _shaped(folder):
+            state = folder.read(interface)
+            # One without a note is from before whatever removed the note: nobody renews it.
+            if state is None or not is_ours(root_of(interface)) or has_ended(state, uptime_s()):
+                _clear_one(interface, folder)
+                said.append(f"cleared {interface}: its lease has ended")
+            else:
+                folder.write(interface, state)
+    return "\n".join(said)

@@ -1,0 +1,103 @@
+"""The tc lines that make a link: a band for what is shaped, the kernel's own three for all else."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from edgecut_link.errors import LinkError
+
+__all__ = ["HANDLE", "limit_packets", "tc_lines"]
+
+HANDLE = "ec:"
+# The three bands and the priorities that the kernel's own pfifo_fast has: what is not shaped is as before.
+_UNSHAPED_BANDS = 3
+_PRIORITIES = [*"1222120011111111"]
+_MOST_BANDS = 16
+
+_FRAME_BYTES = 1500
+# How long a full-rate burst may queue before it is dropped, and what an unlimited link is taken to carry.
+_QUEUE_S = 0.25
+_UNLIMITED_MBIT = 10_000.0
+# Room for frames that are smaller than the largest.
+_LIMIT_MARGIN = 1.5
+_FEWEST_PACKETS = 128
+
+_Conditions = dict[str, float]
+
+
+def tc_lines(interface: str, ports: Sequence[int], groups: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """The tc lines that shape an interface with the kernel's default qdisc; none where nothing is limited."""
+    wanted = [group for group in groups if group["to"] or any(group["conditions"].values())]
+    if not any(any(group["conditions"].values()) for group in wanted):
+        return []
+    bands = _UNSHAPED_BANDS + len(wanted)
+    if bands > _MOST_BANDS:
+        room = _MOST_BANDS - _UNSHAPED_BANDS
+        raise LinkError(f"{len(wanted)} different conditions on one interface; at most {room} fit")
+    lines = [
+        f"qdisc add dev {interface} root handle {HANDLE} prio bands {bands} priomap".split() + _PRIORITIES
+    ]
+    # Addresses before everybody else: the first filter that matches decides.
+    ordered = sorted(wanted, key=lambda group: not group["to"])
+    for band, group in enumerate(ordered, start=_UNSHAPED_BANDS + 1):
+        netem = _netem_words(group["conditions"])
+        if netem:
+            lines.append(
+                f"qdisc add dev {interface} parent {HANDLE}{band:x} handle ec{band:x}:".split() + netem
+            )
+        for match in _matches(ports, group["to"]):
+            preference = 2 * band + (match[0] == "ipv6")
+            words = f"filter add dev {interface} parent {HANDLE} protocol {match[0]} pref {preference} u32"
+            lines.append(words.split() + match[1:] + ["flowid", f"{HANDLE}{band:x}"])
+    return lines
+
+
+def _netem_words(conditions: _Conditions) -> list[str]:
+    """netem and its options; empty where nothing is limited."""
+    if not any(conditions.values()):
+        return []
+    delay_ms, jitter_ms = conditions.get("delay_ms", 0.0), conditions.get("jitter_ms", 0.0)
+    rate_mbit, loss_percent = conditions.get("rate_mbit"), conditions.get("loss_percent")
+    words = ["netem", "limit", str(limit_packets(delay_ms, jitter_ms, rate_mbit))]
+    if delay_ms or jitter_ms:
+        words += ["delay", f"{_plain(delay_ms)}ms"]
+    if jitter_ms:
+        words.append(f"{_plain(jitter_ms)}ms")
+        # Without a rate netem lets packets overtake each other, which TCP takes for loss.
+        rate_mbit = rate_mbit or 100_000.0
+    if loss_percent:
+        words += ["loss", f"{_plain(loss_percent)}%"]
+    if rate_mbit:
+        words += ["rate", f"{_plain(rate_mbit * 1000)}kbit"]
+    return words
+
+
+def limit_packets(delay_ms: float, jitter_ms: float, rate_mbit: float | None) -> int:
+    """Packets that netem must hold: those under way (bandwidth x delay) and, at a rate, a queue before it."""
+    held_s = (delay_ms + jitter_ms) / 1e3 + (_QUEUE_S if rate_mbit else 0.0)
+    packets = (rate_mbit or _UNLIMITED_MBIT) * 1e6 * held_s / (8 * _FRAME_BYTES)
+    return max(_FEWEST_PACKETS, math.ceil(_LIMIT_MARGIN * packets))
+
+
+def _matches(ports: Sequence[int], addresses: Sequence[str]) -> Iterator[list[str]]:
+    """The protocol, and u32's words for each kind of packet that goes from or to a data port."""
+    for protocol, ip in (("ip", "ip"), ("ipv6", "ip6")):
+        version, bits = (4, 32) if protocol == "ip" else (6, 128)
+        to = [
+            f"match {ip} dst {one}/{bits}"
+            for one in addresses
+            if ipaddress.ip_address(one).version == version
+        ]
+        for destination in to or ([] if addresses else [""]):
+            for number_of in (6, 17):  # TCP, and the UDP of probes
+                for end in ("dport", "sport"):
+                    for one in ports:
+                        words = f"match {ip} protocol {number_of} 0xff match {ip} {end} {one} 0xffff"
+                        yield [protocol, *words.split(), *destination.split()]
+
+
+def _plain(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
