@@ -11,8 +11,8 @@ from controller.agenda import make_agenda
 from controller.dry_run import dry_run, show_dry_run
 from controller.errors import ControllerError, ExperimentError
 from controller.lab import load_lab
-from controller.links import check_links, shaping_arguments
-from controller.network_profiles import find_profile, load_network_profiles
+from controller.links import Check, check_links, shaping_arguments
+from controller.network_profiles import AS_IS, find_profile, load_network_profiles
 from controller.one_cell import OneCell, run_one_cell
 from controller.schema import json_schema, markdown_table
 from controller.screen import Screen
@@ -105,10 +105,10 @@ def sweep(
         experiment, load_lab(lab), bundles_folder=bundles, network_profiles_file=network_profiles
     )
     profiles = agenda.choose(profile)
-    if dry:
-        show_dry_run(dry_run(agenda, profiles), as_json=as_json)
-        return
     path = results or Path("results") / agenda.experiment.name / "results.sqlite"
+    if dry:
+        show_dry_run(dry_run(agenda, profiles, path), as_json=as_json)
+        return
     with (
         Store.create(
             path,
@@ -136,25 +136,33 @@ def links(
         str | None, typer.Option(help="Network profile that the links were shaped to.")
     ] = None,
     network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
+    devices: Annotated[str | None, typer.Option(help="Only between these, as in pi,server.")] = None,
     results: Annotated[Path | None, typer.Option(help="Keep it in this results file.")] = None,
     as_is: Annotated[bool, typer.Option("--as-is", help="Only measure; judge nothing.")] = False,
+    without_lost: Annotated[
+        bool, typer.Option("--without-lost", help="Go on without devices that are not there.")
+    ] = False,
     shaping: Annotated[
-        bool, typer.Option("--shaping", help="Only print, as JSON, what edgecut-link is told on each device.")
+        bool, typer.Option("--shaping", help="Only print, as JSON, what edgecut_link is told on each device.")
     ] = False,
 ) -> None:
     """Measure every link between two devices; exit code 2 unless all are as the profile asks."""
     if profile is None and (shaping or not as_is):
         raise ExperimentError("name what the links are to be with --profile NAME, or measure them --as-is")
-    asked = (
-        find_profile(load_network_profiles(network_profiles), profile, network_profiles) if profile else None
+    there = load_lab(lab)
+    names = [device.name for device in there.devices]
+    # `as_is` needs no file of profiles.
+    from_file = profile is not None and profile != AS_IS
+    asked = find_profile(
+        load_network_profiles(network_profiles) if from_file else {}, profile or AS_IS, network_profiles
     )
-    devices = load_lab(lab)
-    if profile is not None and asked is not None:
-        asked.check_pairs(profile, [device.name for device in devices.devices])
-        if shaping:
-            print(json.dumps(shaping_arguments(devices, asked)))
-            return
-    check_links(devices, profile, asked, judge=not as_is, results=results)
+    asked.check_pairs(profile or AS_IS, names)
+    if shaping:
+        print(json.dumps(shaping_arguments(there, asked)))
+        return
+    wanted = [there.device(name).name for name in devices.split(",")] if devices else names
+    judge = from_file and not as_is
+    check_links(there, Check(wanted, profile, asked, judge, without_lost), results)
 
 
 @app.command()

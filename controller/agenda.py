@@ -8,9 +8,9 @@ from pathlib import Path
 from controller.cells import cells_of_profile, open_bundles
 from controller.errors import ExperimentError
 from controller.experiment import Experiment, load_experiment
+from controller.imposing import check_imposable
 from controller.lab import Lab
 from controller.network_profiles import NetworkProfile, find_profile, load_network_profiles
-from controller.pipeline import check_emulation
 from controller.store import Cell
 from controller.suggest import did_you_mean
 from exporter.bundle import Bundle
@@ -24,6 +24,7 @@ class Agenda:
 
     Attributes:
         text: The experiment file as it stands; results belong to exactly this text.
+        network_profiles_file: Where the profiles are from.
         bundles: By digest.
         network_profiles: The conditions of each profile of the experiment.
         cells: By profile, in the order in which they will be run.
@@ -32,9 +33,15 @@ class Agenda:
     experiment: Experiment
     text: str
     lab: Lab
+    network_profiles_file: Path
     bundles: Mapping[str, Bundle]
     network_profiles: Mapping[str, NetworkProfile]
     cells: Mapping[str, tuple[Cell, ...]]
+
+    def devices(self, profile: str) -> tuple[str, ...]:
+        """Those that the cells of a profile need, in the lab's order."""
+        needed = {name for cell in self.cells[profile] for name in cell.devices}
+        return tuple(device.name for device in self.lab.devices if device.name in needed)
 
     def choose(self, profile: str | None) -> tuple[str, ...]:
         """The profiles to run: the one named, or all.
@@ -90,8 +97,8 @@ def make_agenda(
     for name, profile in profiles.items():
         profile.check_pairs(name, [device.name for device in lab.devices])
         found = list(cells_of_profile(experiment, name, by_name, lab))
-        if any(cell.link == "emulated" for cell in found):
-            check_emulation(name, profile)
+        for cell in found:
+            check_imposable(cell, profile)
         # Each profile has its own order, so that running one alone gives the same as running all.
         random.Random(f"{experiment.seed}:{name}").shuffle(found)
         cells[name] = tuple(found)
@@ -99,6 +106,7 @@ def make_agenda(
         experiment=experiment,
         text=path.read_text(encoding="utf-8"),
         lab=lab,
+        network_profiles_file=profiles_path,
         bundles={bundle.digest: bundle for bundle in by_name.values()},
         network_profiles=profiles,
         cells=cells,

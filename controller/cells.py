@@ -7,6 +7,7 @@ from pathlib import Path
 from controller.errors import ExperimentError
 from controller.experiment import Experiment, Splits
 from controller.lab import Lab
+from controller.network_profiles import AS_IS
 from controller.store import Cell
 from controller.suggest import did_you_mean
 from exporter.bundle import Bundle, BundleError, RangeError
@@ -64,7 +65,8 @@ def cells_of_profile(
                 depth=depth,
                 batch=batch,
                 profile=profile,
-                link=lab.links(placement),
+                # Links that nobody touches are of no kind that imposes anything.
+                link="none" if profile == AS_IS else lab.links(placement),
                 precision=bundle.manifest.precision,
                 source=experiment.source,
             )

@@ -3,7 +3,8 @@
 import getpass
 import os
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,8 @@ from controller.lab import Lab
 
 __all__ = ["Crew", "holder_name"]
 
+LinkCheck = Callable[[ClaimedWorker], None]
+
 
 def holder_name() -> str:
     """Who we are, for whoever finds a worker held."""
@@ -20,20 +23,44 @@ def holder_name() -> str:
 
 
 class Crew:
-    """The claimed workers of a lab, by device name."""
+    """The claimed workers of a lab, by device name.
 
-    def __init__(self, lab: Lab, names: Sequence[str], wait_s: float) -> None:
+    Attributes:
+        absent: Why devices are missing that were not there at the start.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        names: Sequence[str],
+        wait_s: float,
+        *,
+        link_check: LinkCheck | None = None,
+        without_absent: bool = False,
+    ) -> None:
+        """Nothing is claimed before it is entered.
+
+        Args:
+            wait_s: How long to wait for those that are not there at once, all together.
+            link_check: Asked of every worker that is claimed; raises DeviceError where its link is wrong.
+            without_absent: Go on without devices that are not there, as long as one is.
+        """
         self._lab = lab
         self._wait_s = wait_s
         self._names = names
         self._holder = holder_name()
+        self._link_check = link_check
+        self._without_absent = without_absent
         self._links: dict[str, object] = {}
         self.workers: dict[str, ClaimedWorker] = {}
+        self.absent: list[DeviceError] = []
 
     def __enter__(self) -> Self:
+        """Raises DeviceError: one is not there, or none is."""
         try:
-            for name in self._names:
-                self._claim(name)
+            self.absent = self._claim_all(self._names)
+            if self.absent and not (self._without_absent and self.workers):
+                raise self.absent[0]
         except BaseException:
             self.close()
             raise
@@ -44,16 +71,6 @@ class Crew:
     ) -> None:
         self.close()
 
-    def _claim(self, name: str) -> None:
-        worker = ClaimedWorker.claim(self._lab.device(name), self._holder, wait_s=self._wait_s)
-        link = worker.info.stamp.get("qdisc")
-        if self._links.setdefault(name, link) != link:
-            worker.close()
-            raise DeviceError(
-                name, "its link is not what it was when this began; shape it again (ansible/sweep.yml does)"
-            )
-        self.workers[name] = worker
-
     def recover(self) -> list[DeviceError]:
         """Claim every worker anew after a failure; those that stay away are returned and given up.
 
@@ -61,16 +78,51 @@ class Crew:
         """
         names = list(self.workers)
         self.close()
-        lost = []
-        for name in names:
-            try:
-                self._claim(name)
-            except DeviceError as error:
-                lost.append(error)
-        return lost
+        return self._claim_all(names)
 
     def close(self) -> None:
         """Let all workers go."""
         for worker in self.workers.values():
             worker.close()
         self.workers.clear()
+
+    def _claim_all(self, names: Sequence[str]) -> list[DeviceError]:
+        """Claim those that are there at once, then wait for the others; returns why some are missing.
+
+        In this order, because a device clears its link soon after it was let go.
+        """
+        deadline_s = time.monotonic() + self._wait_s
+        missing: list[DeviceError] = []
+        late: list[str] = []
+        for name in names:
+            error = self._claim(name, 0.0)
+            if error is not None and error.lasting:
+                missing.append(error)
+            elif error is not None:
+                late.append(name)
+        waited = [self._claim(name, max(0.0, deadline_s - time.monotonic())) for name in late]
+        return missing + [error for error in waited if error is not None]
+
+    def _claim(self, name: str, wait_s: float) -> DeviceError | None:
+        try:
+            worker = ClaimedWorker.claim(self._lab.device(name), self._holder, wait_s=wait_s)
+        except DeviceError as error:
+            return error
+        try:
+            self._check(worker)
+        except DeviceError as error:
+            worker.close()
+            return error
+        self.workers[name] = worker
+        return None
+
+    def _check(self, worker: ClaimedWorker) -> None:
+        if self._link_check is not None:
+            self._link_check(worker)
+        link = worker.info.stamp.get("qdisc")
+        if self._links.setdefault(worker.name, link) != link:
+            raise DeviceError(
+                worker.name,
+                "its link is not what it was when this began; shape it again (ansible/sweep.yml does)",
+                lasting=True,
+            )

@@ -110,6 +110,8 @@ def _blame(device: Device) -> Iterator[None]:
     except RequestError as error:
         raise DeviceError(device.name, error.told.text) from error
     except ProtocolError as error:
-        raise DeviceError(device.name, f"{error}; deploy the same edgecut everywhere") from error
+        raise DeviceError(
+            device.name, f"{error}; deploy the same edgecut everywhere", lasting=True
+        ) from error
     except WorkerError as error:
         raise DeviceError(device.name, f"{error}; ansible/deploy.yml starts workers") from error

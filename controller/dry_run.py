@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from controller.agenda import Agenda
@@ -10,7 +11,9 @@ from controller.device import query
 from controller.errors import DeviceError
 from controller.estimate import Estimate
 from controller.pipeline import route
+from controller.remaining import Remaining
 from controller.screen import duration, output, plain_table
+from controller.store import Results
 from exporter.bundle import Bundle, run_chain
 
 __all__ = ["dry_run", "show_dry_run"]
@@ -19,13 +22,19 @@ _TIMED_SAMPLES = 32
 _DELIVERED = ("manifest.json", "weights.bin", "shards.zip", "samples.npz")
 
 
-def dry_run(agenda: Agenda, profiles: Sequence[str]) -> dict[str, Any]:
-    """Say what a sweep of these profiles would do.
+def dry_run(agenda: Agenda, profiles: Sequence[str], results: Path) -> dict[str, Any]:
+    """Say what a sweep of these profiles would do, and what of it is in `results` already.
 
     The time is estimated from the model's speed here and the slowdown of the devices that answer.
+
+    Raises:
+        StoreError: `results` is there, but of another experiment, or no results file.
     """
     experiment = agenda.experiment
-    estimate = Estimate(experiment, agenda.bundles, agenda.network_profiles, _whole_model_s(agenda))
+    remaining = _remaining(agenda, results)
+    estimate = Estimate(
+        experiment, agenda.lab, agenda.bundles, agenda.network_profiles, _whole_model_s(agenda)
+    )
     per_profile = []
     for name in profiles:
         cells = agenda.cells[name]
@@ -38,8 +47,11 @@ def dry_run(agenda: Agenda, profiles: Sequence[str]) -> dict[str, Any]:
         per_profile.append(
             {
                 "name": name,
+                "devices": agenda.devices(name),
                 "cells": len(cells),
                 "trials": len(cells) * experiment.trials,
+                "missing_trials": remaining.count(cells),
+                "complete": not remaining.anything(cells),
                 "payload_bytes": payload_bytes,
                 "estimated_s": round(estimate.left_s(cells), 1),
             }
@@ -49,6 +61,8 @@ def dry_run(agenda: Agenda, profiles: Sequence[str]) -> dict[str, Any]:
         "lab": agenda.lab.name,
         "devices": [device.name for device in agenda.lab.devices],
         "profiles": list(profiles),
+        "network_profiles": str(agenda.network_profiles_file.absolute()),
+        "on_failure": experiment.on_failure,
         "bundles": [
             {
                 "model": bundle.manifest.model,
@@ -70,12 +84,13 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
         return
     console = output()
     console.print(f"experiment {found['name']} on lab {found['lab']}: {', '.join(found['devices'])}")
-    table = plain_table("network profile", "cells", "trials", "payload on links", "estimated time")
+    table = plain_table("network profile", "cells", "trials", "missing", "payload on links", "estimated time")
     for part in found["by_profile"]:
         table.add_row(
             part["name"],
             str(part["cells"]),
             str(part["trials"]),
+            str(part["missing_trials"]),
             f"{part['payload_bytes'] / 1e6:.1f} MB",
             duration(part["estimated_s"]),
         )
@@ -85,6 +100,14 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
             f"{bundle['model']}: {bundle['delivered_bytes'] / 1e6:.1f} MB to each device that lacks it "
             f"({bundle['path']})"
         )
+
+
+def _remaining(agenda: Agenda, path: Path) -> Remaining:
+    if not path.exists():
+        return Remaining(agenda, None)
+    with Results.open(path) as results:
+        results.check_experiment(agenda.text)
+        return Remaining(agenda, results)
 
 
 def _whole_model_s(agenda: Agenda) -> dict[tuple[str, str], float]:

@@ -30,11 +30,12 @@ class StoreError(ControllerError):
 
 
 class DeviceError(ControllerError):
-    """A device is not there or refuses. `device` is its name."""
+    """A device is not there or refuses. `device` is its name; `lasting` says that waiting does not help."""
 
-    def __init__(self, device: str, text: str) -> None:
+    def __init__(self, device: str, text: str, *, lasting: bool = False) -> None:
         super().__init__(f"{device}: {text}")
         self.device = device
+        self.lasting = lasting
 
 
 class TrialVoid(ControllerError):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controller.experiment import Experiment
+from controller.lab import Lab
 from controller.network_profiles import NetworkProfile
 from controller.pipeline import route
 from controller.store import Cell
@@ -28,6 +29,7 @@ class Estimate:
     """
 
     experiment: Experiment
+    lab: Lab
     bundles: Mapping[str, Bundle]
     profiles: Mapping[str, NetworkProfile]
     whole_model_s: Mapping[tuple[str, str], float]
@@ -36,7 +38,7 @@ class Estimate:
     def cell_s(self, cell: Cell) -> float:
         """Seconds for all trials of a cell, set-up and warm-up included."""
         depth_1_s, interval_s = request_s(
-            cell, self.bundles[cell.bundle], self.profiles[cell.profile], self.whole_model_s
+            cell, self.bundles[cell.bundle], self.lab, self.profiles[cell.profile], self.whole_model_s
         )
         each_s = depth_1_s if cell.depth == 1 else max(interval_s, depth_1_s / cell.depth)
         requests = self.experiment.warmup + self.experiment.trials * self.experiment.requests_at(cell.depth)
@@ -53,7 +55,11 @@ class Estimate:
 
 
 def request_s(
-    cell: Cell, bundle: Bundle, profile: NetworkProfile, whole_model_s: Mapping[tuple[str, str], float]
+    cell: Cell,
+    bundle: Bundle,
+    lab: Lab,
+    profile: NetworkProfile,
+    whole_model_s: Mapping[tuple[str, str], float],
 ) -> tuple[float, float]:
     """Seconds of one request at depth 1, and seconds between two when the slowest part is always busy."""
     shares = [0.0, *(_macs_before(bundle, cut) for cut in cell.cuts), 1.0]
@@ -65,7 +71,8 @@ def request_s(
     link_s = []
     delay_s = 0.0
     for link in links:
-        direction = profile.between(link.sender, link.receiver, forward=link is not links[-1])
+        forward = lab.is_forward(link.sender, link.receiver)
+        direction = profile.between(link.sender, link.receiver, forward=forward)
         link_s.append(link.payload_bytes * 8 / (direction.rate_mbit * 1e6) if direction.rate_mbit else 0.0)
         delay_s += direction.delay_ms / 1e3
     return sum(compute_s) + sum(link_s) + delay_s, max([*compute_s, *link_s])

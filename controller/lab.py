@@ -35,7 +35,7 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The devices of a lab, in the order of the chain."""
+    """The devices of a lab. Their order tells which way is forward, and is the chain where none is named."""
 
     name: str
     devices: tuple[Device, ...]
@@ -51,6 +51,15 @@ class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
                 return device
         names = [d.name for d in self.devices]
         raise LabError(f"no device {name!r} in lab {self.name!r}{did_you_mean(name, names)}")
+
+    def is_forward(self, sender: str, receiver: str) -> bool:
+        """Whether data from one to the other goes forward: to a device that the lab has later.
+
+        One that the lab does not have, the controller, comes before all.
+        """
+        names = [device.name for device in self.devices]
+        first, last = (names.index(name) if name in names else -1 for name in (sender, receiver))
+        return first < last
 
     def links(self, names: Sequence[str]) -> str:
         """How the links between these devices get their profile.

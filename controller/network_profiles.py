@@ -12,7 +12,10 @@ from controller.errors import ExperimentError
 from controller.suggest import did_you_mean
 from controller.yamlfile import convert, read_yaml
 
-__all__ = ["Direction", "NetworkProfile", "find_profile", "load_network_profiles"]
+__all__ = ["AS_IS", "Direction", "NetworkProfile", "find_profile", "load_network_profiles"]
+
+AS_IS = "as_is"
+"""The profile that is in no file: nobody touches the links, they are only measured."""
 
 _NotNegative = Annotated[float, Meta(ge=0)]
 _Positive = Annotated[float, Meta(gt=0)]
@@ -33,11 +36,16 @@ class Direction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     rate_mbit: _Positive | None = None
     loss_percent: Annotated[float, Meta(ge=0, lt=100)] = 0.0
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is anything to impose."""
+        return bool(self.delay_ms or self.jitter_ms or self.rate_mbit or self.loss_percent)
+
 
 class NetworkProfile(Direction, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Conditions of a link, both ways alike unless `forward` or `backward` says otherwise.
 
-    Forward is from an earlier device of the chain to a later one.
+    Forward is from an earlier device of the lab to a later one, whatever the chain that a cell makes of them.
 
     Attributes:
         pairs: Conditions from one device to another, `SENDER -> RECEIVER`, in place of all the above.
@@ -81,6 +89,11 @@ def load_network_profiles(path: Path) -> dict[str, NetworkProfile]:
     raw = read_yaml(path, "network profiles")
     if not isinstance(raw, dict):
         raise ExperimentError(f"network profiles {path}: expected a mapping of names to conditions")
+    if AS_IS in raw:
+        raise ExperimentError(
+            f"network profiles {path}: key {AS_IS!r} is taken (it stands for links that nobody touches); "
+            f"rename it"
+        )
     return {
         str(name): convert(conditions, NetworkProfile, f"network profiles {path}", within=str(name))
         for name, conditions in raw.items()
@@ -88,11 +101,15 @@ def load_network_profiles(path: Path) -> dict[str, NetworkProfile]:
 
 
 def find_profile(profiles: dict[str, NetworkProfile], name: str, path: Path) -> NetworkProfile:
-    """The profile of that name.
+    """The profile of that name; `as_is`, which no file has, limits nothing.
 
     Raises:
         ExperimentError: There is none; the nearest is suggested.
     """
+    if name == AS_IS:
+        return NetworkProfile(description="links as they are, only measured")
     if name not in profiles:
-        raise ExperimentError(f"no network profile {name!r} in {path}{did_you_mean(name, profiles)}")
+        raise ExperimentError(
+            f"no network profile {name!r} in {path}{did_you_mean(name, [*profiles, AS_IS])}"
+        )
     return profiles[name]

@@ -7,9 +7,11 @@ from controller.breakdown import print_breakdown
 from controller.cells import label_of, resolve_cut
 from controller.crew import Crew
 from controller.errors import ExperimentError
+from controller.imposing import check_imposable
 from controller.lab import Lab
-from controller.network_profiles import NetworkProfile, find_profile, load_network_profiles
-from controller.pipeline import CONTROLLER, check_emulation, plan_pipeline
+from controller.links import link_check
+from controller.network_profiles import AS_IS, NetworkProfile, find_profile, load_network_profiles
+from controller.pipeline import CONTROLLER, plan_pipeline
 from controller.screen import output
 from controller.source import Source
 from controller.store import Cell, Trial
@@ -45,7 +47,7 @@ class OneCell:
             LabError: No such device.
         """
         devices = tuple(self.devices.split(",") if self.devices else (d.name for d in lab.devices))
-        link = lab.links(devices)
+        link = "none" if self.profile == AS_IS else lab.links(devices)
         parts = [part for part in self.at.split(",") if part]
         cuts = tuple(
             resolve_cut(bundle, int(part) if part.isdecimal() else part, asked_by="--at") for part in parts
@@ -77,11 +79,11 @@ class OneCell:
         Raises:
             ExperimentError: No such profile, or an emulated link cannot do it.
         """
-        if cell.link != "emulated":
+        if cell.link == "none":
             return NetworkProfile()
         profiles = load_network_profiles(self.network_profiles)
         profile = find_profile(profiles, self.profile, self.network_profiles)
-        check_emulation(self.profile, profile)
+        check_imposable(cell, profile)
         return profile
 
 
@@ -104,7 +106,7 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
         controller_address=source.address if source else None,
     )
     with (
-        Crew(lab, cell.devices, _WAIT_S) as crew,
+        Crew(lab, cell.devices, _WAIT_S, link_check=link_check(lab, cell.profile, profile)) as crew,
         Rig(plan, cell, bundle, crew.workers, _TIMEOUT_S, source) as rig,
     ):
         trial = rig.run(0, asked.requests, asked.warmup)

@@ -25,7 +25,7 @@ from worker.wire.messages import (
     TensorSpec,
 )
 
-__all__ = ["CONTROLLER", "PipelinePlan", "Stage", "check_emulation", "plan_pipeline", "route"]
+__all__ = ["CONTROLLER", "PipelinePlan", "Stage", "plan_pipeline", "route"]
 
 CONTROLLER = "controller"
 
@@ -86,7 +86,7 @@ def plan_pipeline(
     links = route(cell, bundle)
     tensors = [stages[0].shard.inputs, *(stage.shard.outputs for stage in stages)]
     specs = tuple(
-        _link_spec(f"{name}/{i}", link, crossing, cell, lab, profile, _forward(i, links), controller_address)
+        _link_spec(f"{name}/{i}", link, crossing, cell, lab, profile, controller_address)
         for i, (link, crossing) in enumerate(zip(links, tensors, strict=True))
     )
     endpoint_spec = EndpointSpec(
@@ -157,11 +157,6 @@ def _size_bytes(tensor: Tensor, batch: int) -> int:
     return math.prod(tensor.concrete(batch)) * np.dtype(tensor.dtype).itemsize
 
 
-def _forward(position: int, links: Sequence[Link]) -> bool:
-    """Every link leads to a later device but the last, which brings the result back."""
-    return position < len(links) - 1
-
-
 def _link_spec(
     name: str,
     link: Link,
@@ -169,7 +164,6 @@ def _link_spec(
     cell: Cell,
     lab: Lab,
     profile: NetworkProfile,
-    forward: bool,
     controller_address: tuple[str, int] | None,
 ) -> LinkSpec:
     tensors = tuple(
@@ -187,23 +181,10 @@ def _link_spec(
     else:
         receiver = lab.device(link.receiver)
         host, port = receiver.host, receiver.data_port
+    forward = lab.is_forward(link.sender, link.receiver)
     conditions = profile.between(link.sender, link.receiver, forward=forward)
     emulation = _emulation(conditions) if cell.link == "emulated" else None
     return LinkSpec(name=name, tensors=tensors, host=host, port=port, emulation=emulation)
-
-
-def check_emulation(name: str, profile: NetworkProfile) -> None:
-    """Refuse what the sender of an emulated link cannot do.
-
-    Raises:
-        ExperimentError: The profile has loss; TCP would hide it from an emulation above it.
-    """
-    for conditions in profile.every_direction():
-        if conditions.loss_percent:
-            raise ExperimentError(
-                f"network profile {name!r}: key 'loss_percent' is {conditions.loss_percent:g}, but an "
-                f"emulated link cannot lose packets; use a lab with tc, or a profile without loss"
-            )
 
 
 def _emulation(conditions: Direction) -> Emulation:

@@ -16,10 +16,12 @@ from controller.accuracy import accuracies
 from controller.agenda import Agenda, reference_of
 from controller.baseline import baseline_trial
 from controller.crew import Crew
-from controller.errors import ControllerError, TrialVoid
+from controller.errors import ControllerError, DeviceError, TrialVoid
 from controller.estimate import Estimate
 from controller.interruption import Interruption
+from controller.links import link_check
 from controller.pipeline import CONTROLLER, plan_pipeline
+from controller.remaining import Remaining
 from controller.screen import Screen
 from controller.source import Source
 from controller.stamp import now, stamp
@@ -63,7 +65,8 @@ def run_sweep(agenda: Agenda, profiles: Sequence[str], store: Store, screen: Scr
     """Run what is missing of these profiles.
 
     Raises:
-        DeviceError: A device is not there at the start, even after the experiment's `wait_s`.
+        DeviceError: A device is not there at the start, even after the experiment's `wait_s`, or its link is
+            not as the profile asks; with `on_failure: skip` only if that is so for all of them.
         ControllerError: A trial was void and the experiment says to stop.
     """
     register(agenda, store)
@@ -71,13 +74,26 @@ def run_sweep(agenda: Agenda, profiles: Sequence[str], store: Store, screen: Scr
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption(screen.say))
         sweep = _Sweep(agenda, store, screen, interruption)
-        if sweep.wants_anything(cells):
-            names = list(dict.fromkeys(name for cell in cells for name in cell.devices))
-            sweep.crew = stack.enter_context(Crew(agenda.lab, names, agenda.experiment.wait_s))
+        if sweep.remaining.anything(cells):
+            sweep.crew = stack.enter_context(_crew(agenda, profiles))
             sweep.run(profiles)
-        sweep.outcome.left = sum(len(sweep.missing_trials(cell)) for cell in cells)
+        sweep.outcome.left = sweep.remaining.count(cells)
         sweep.outcome.interrupted = interruption.asked
         return sweep.outcome
+
+
+def _crew(agenda: Agenda, profiles: Sequence[str]) -> Crew:
+    """The workers of these profiles' cells, with links as the one profile that they can have asks."""
+    names = dict.fromkeys(name for profile in profiles for name in agenda.devices(profile))
+    return Crew(
+        agenda.lab,
+        list(names),
+        agenda.experiment.wait_s,
+        link_check=link_check(agenda.lab, profiles[0], agenda.network_profiles[profiles[0]])
+        if len(profiles) == 1
+        else None,
+        without_absent=agenda.experiment.on_failure == "skip",
+    )
 
 
 class _Sweep:
@@ -91,51 +107,16 @@ class _Sweep:
         self._store = store
         self._screen = screen
         self._interruption = interruption
-        self._finished = store.finished()
+        self.remaining = Remaining(agenda, store)
         self._environment = 0
         self._pipelines = 0
         self._lost: set[str] = set()
         self._estimate: Estimate
         self.outcome = Outcome()
 
-    # --- what there is to do -----------------------------------------------------------------
-
-    def missing_trials(self, cell: Cell) -> list[int]:
-        """Numbers of the trials of `cell` that are not finished."""
-        return [n for n in range(self._experiment.trials) if (cell.id, n) not in self._finished]
-
-    def wants_anything(self, cells: Sequence[Cell]) -> bool:
-        """Whether anything is missing: trials, baselines or accuracies."""
-        return bool(
-            any(map(self.missing_trials, cells))
-            or self._missing_baselines(cells)
-            or self._missing_splits(cells)
-        )
-
-    def _missing_baselines(self, cells: Sequence[Cell]) -> list[tuple[str, str, int, int]]:
-        """Bundle, device, batch and number of the baselines that are not there."""
-        have = {(b.bundle, b.device, b.batch, b.number) for b in self._store.baselines()}
-        wanted = dict.fromkeys(
-            (cell.bundle, device, cell.batch, number)
-            for cell in cells
-            for device in cell.devices
-            for number in range(self._experiment.trials)
-        )
-        return [baseline for baseline in wanted if baseline not in have]
-
-    def _missing_splits(self, cells: Sequence[Cell]) -> dict[str, list[tuple[int, ...]]]:
-        """Splits whose accuracy is not there, by bundle."""
-        have = {(a.bundle, a.cuts) for a in self._store.accuracies()}
-        missing: dict[str, dict[tuple[int, ...], None]] = {}
-        for cell in cells:
-            if (cell.bundle, cell.cuts) not in have:
-                missing.setdefault(cell.bundle, {})[cell.cuts] = None
-        return {bundle: sorted(splits) for bundle, splits in missing.items()}
-
-    # --- doing it ----------------------------------------------------------------------------
-
     def run(self, profiles: Sequence[str]) -> None:
         """Run what is missing, until all is there or a stop was asked for."""
+        self._give_up(self.crew.absent)
         devices = [
             DeviceRow(w.name, w.info.kind, w.info.slowdown, w.info.stamp) for w in self.crew.workers.values()
         ]
@@ -144,36 +125,48 @@ class _Sweep:
         self._run_baselines(wanted)
         self._run_accuracies(wanted)
         self._estimate = Estimate(
-            self._experiment, self._agenda.bundles, self._agenda.network_profiles, self._whole_model_s()
+            self._experiment,
+            self._agenda.lab,
+            self._agenda.bundles,
+            self._agenda.network_profiles,
+            self._whole_model_s(),
         )
-        todo = {p: [c for c in self._agenda.cells[p] if self.missing_trials(c)] for p in profiles}
-        for profile in profiles:
+        todo = {p: [c for c in self._agenda.cells[p] if self.remaining.trials(c)] for p in profiles}
+        for position, profile in enumerate(profiles):
             if self._interruption.asked:
                 return
-            later = [cell for p in profiles[profiles.index(profile) + 1 :] for cell in todo[p]]
+            later = [cell for p in profiles[position + 1 :] for cell in todo[p]]
             self._run_profile(profile, todo[profile], later)
 
     def _run_baselines(self, cells: Sequence[Cell]) -> None:
-        missing = self._missing_baselines(cells)
+        missing = self.remaining.baselines(cells)
         for done, (digest, device, batch, number) in enumerate(missing):
             if self._interruption.asked:
                 return
+            if device in self._lost:
+                continue
             self._screen.step("baselines", done, len(missing), f"the whole model on {device}")
-            baseline = baseline_trial(
-                self.crew.workers[device],
-                self._agenda.bundles[digest],
-                batch=batch,
-                number=number,
-                threads=self._experiment.threads,
-                requests=self._experiment.requests_at(min(cell.depth for cell in cells)),
-                warmup=self._experiment.warmup,
-            )
+            try:
+                baseline = baseline_trial(
+                    self.crew.workers[device],
+                    self._agenda.bundles[digest],
+                    batch=batch,
+                    number=number,
+                    threads=self._experiment.threads,
+                    requests=self._experiment.requests_at(min(cell.depth for cell in cells)),
+                    warmup=self._experiment.warmup,
+                )
+            except DeviceError as error:
+                if self._experiment.on_failure == "stop":
+                    raise
+                self._go_on_after(f"baseline of {device}: {error}")
+                continue
             self._store.add_baseline(baseline, self._environment)
         if missing:
             self._screen.step("baselines", len(missing), len(missing), "")
 
     def _run_accuracies(self, cells: Sequence[Cell]) -> None:
-        for digest, splits in self._missing_splits(cells).items():
+        for digest, splits in self.remaining.splits(cells).items():
             bundle = self._agenda.bundles[digest]
             found = accuracies(bundle, splits, self._experiment.samples)
             for done, accuracy in enumerate(found, start=1):
@@ -200,7 +193,9 @@ class _Sweep:
         for position, cell in enumerate(cells):
             if reference is not None and position % every == 0:
                 self._run_reference(reference)
-            left_s = self._estimate.left_s([*cells[position:], *later])
+            left_s = self._estimate.left_s(
+                [one for one in (*cells[position:], *later) if self._lost.isdisjoint(one.devices)]
+            )
             doing = f"{cell.label}, depth {cell.depth}" + (f", batch {cell.batch}" if cell.batch > 1 else "")
             self._screen.step(profile, total - len(cells) + position, total, doing, left_s)
             self._run_cell(cell)
@@ -211,8 +206,10 @@ class _Sweep:
         self._screen.step(profile, total, total, "done")
 
     def _run_cell(self, cell: Cell) -> None:
-        missing = self.missing_trials(cell)
-        if not self._lost.isdisjoint(cell.devices):
+        missing = self.remaining.trials(cell)
+        if gone := self._lost.intersection(cell.devices):
+            reason = f"{', '.join(sorted(gone))}: given up before; left out"
+            self._store.add_void(cell.id, missing[0], self._environment, now(), reason, min(gone))
             return
         started_s = time.monotonic()
         number = missing[0]
@@ -224,7 +221,7 @@ class _Sweep:
                     warmup = self._experiment.warmup if number == missing[0] else 0
                     trial = rig.run(number, self._experiment.requests_at(cell.depth), warmup)
                     self._store.add_trial(replace(trial, environment=self._environment))
-                    self._finished.add((cell.id, number))
+                    self.remaining.finished(cell, number)
                     self.outcome.done += 1
                     if self._interruption.asked:
                         return
@@ -246,7 +243,8 @@ class _Sweep:
             return
         latency_s = statistics.median(trial.endpoint["latency_s"].tolist())
         self._store.add_drift(
-            Drift(cell.profile, trial.started_at, len(self._finished), latency_s), self._environment
+            Drift(cell.profile, trial.started_at, self.remaining.finished_trials, latency_s),
+            self._environment,
         )
 
     def _rig(self, cell: Cell) -> Rig:
@@ -274,7 +272,13 @@ class _Sweep:
         self.outcome.voids.append(what)
         if self._experiment.on_failure == "stop":
             raise ControllerError(f"void trial ({what}); finished trials are kept, the same command goes on")
-        self._screen.say(f"void: {what}; going on")
-        for error in self.crew.recover():
+        self._go_on_after(f"void: {what}")
+
+    def _go_on_after(self, what: str) -> None:
+        self._screen.say(f"{what}; going on")
+        self._give_up(self.crew.recover())
+
+    def _give_up(self, why: Sequence[DeviceError]) -> None:
+        for error in why:
             self._lost.add(error.device)
             self._screen.say(f"given up: {error}; cells that need it are left out")

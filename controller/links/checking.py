@@ -1,7 +1,7 @@
 """Every link of a lab, probed one after the other, shown in a table, kept, and judged."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,19 +9,17 @@ from typing import Any
 from rich.console import Console
 
 from controller.crew import Crew
-from controller.errors import ControllerError, LabError
+from controller.device import ClaimedWorker
+from controller.errors import ControllerError, DeviceError, LabError
 from controller.lab import Lab
 from controller.links.bounds import Measured, breaches, round_trip_asked_ms
 from controller.links.probing import probe_link
-from controller.network_profiles import Direction, NetworkProfile
+from controller.network_profiles import AS_IS, Direction, NetworkProfile
 from controller.screen import output, plain_table
 from controller.stamp import now
 from controller.store import MeasuredLink, Store
 
-__all__ = ["AS_IS", "check_links"]
-
-AS_IS = "as_is"
-"""Name of the conditions that nobody asked for."""
+__all__ = ["Check", "check_links"]
 
 _WAIT_S = 5.0
 
@@ -51,62 +49,93 @@ class _Checked:
         }
 
 
-def check_links(
-    lab: Lab, name: str | None, profile: NetworkProfile | None, *, judge: bool, results: Path | None
-) -> None:
+@dataclass(frozen=True)
+class Check:
+    """What is to be checked.
+
+    Attributes:
+        devices: Between which of the lab's devices.
+        name: The network profile's; None where nothing was asked.
+        profile: What was asked of the links.
+        judge: Whether links out of bounds are an error.
+        without_lost: Go on without a device that is not there, or is lost.
+    """
+
+    devices: Sequence[str]
+    name: str | None
+    profile: NetworkProfile
+    judge: bool
+    without_lost: bool = False
+
+
+def check_links(lab: Lab, check: Check, results: Path | None) -> None:
     """Probe every link between two devices, both ways; print a table; keep it in `results`.
 
     Args:
         lab: The devices.
-        name: The profile's; None where nothing was asked.
-        profile: What was asked of the links.
-        judge: Whether links out of bounds are an error.
+        check: Which links, and what was asked of them.
         results: A results file, made where there is none.
 
     Raises:
         ControllerError: A link is out of bounds; a device is not there; nothing shapes these links.
     """
-    kind = lab.links([device.name for device in lab.devices])
-    if judge and kind != "tc":
+    kind = lab.links(check.devices)
+    if check.judge and kind != "tc":
         raise LabError(
             f"lab {lab.name!r} has links of kind {kind}, which no device shapes: there is nothing to judge; "
             f"measure them with --as-is"
         )
-    checked = list(_probe_all(lab, profile or NetworkProfile(), _ATTEMPTS if judge else 1))
-    _show(lab, name, checked)
+    checked = list(_probe_all(lab, check))
+    _show(lab, check.name, checked)
     if results is not None:
         with Store.append(results) as store:
             for link in checked:
                 store.add_link(
                     MeasuredLink(
-                        profile=name or AS_IS,
+                        profile=check.name or AS_IS,
                         sender=link.sender,
                         receiver=link.receiver,
-                        asked=link.asked() if profile else {},
+                        asked=link.asked() if check.name not in (None, AS_IS) else {},
                         measured=_as_stored(link.measured),
                         taken_at=link.taken_at,
                     )
                 )
-    if judge:
-        _judge(name or AS_IS, checked)
+    if check.judge:
+        _judge(check.name or AS_IS, checked)
 
 
-def _probe_all(lab: Lab, profile: NetworkProfile, attempts: int) -> Iterator[_Checked]:
-    console = Console(stderr=True)
-    names = [device.name for device in lab.devices]
-    with Crew(lab, names, _WAIT_S) as crew:
-        for sender, receiver in itertools.permutations(names, 2):
-            console.print(f"probing {sender} -> {receiver}", highlight=False)
-            forward = names.index(sender) < names.index(receiver)
-            there = profile.between(sender, receiver, forward=forward)
-            back = profile.between(receiver, sender, forward=not forward)
-            ends = crew.workers[sender], crew.workers[receiver]
-            for _ in range(attempts):
-                taken_at = now()
-                measured = probe_link(*ends, there)
-                if not breaches(there, back, measured):
-                    break
-            yield _Checked(sender, receiver, there, back, measured, taken_at)
+def _probe_all(lab: Lab, check: Check) -> Iterator[_Checked]:
+    with Crew(lab, check.devices, _WAIT_S, without_absent=check.without_lost) as crew:
+        for error in crew.absent:
+            _say(f"given up: {error}; its links are left out")
+        for sender, receiver in itertools.permutations(check.devices, 2):
+            if sender not in crew.workers or receiver not in crew.workers:
+                continue
+            _say(f"probing {sender} -> {receiver}")
+            try:
+                yield _probe(lab, check, crew.workers[sender], crew.workers[receiver])
+            except DeviceError as error:
+                lost = crew.recover() if check.without_lost else []
+                if not {one.device for one in lost} & {sender, receiver}:
+                    raise
+                _say(f"given up: {error}; its links are left out")
+
+
+def _probe(lab: Lab, check: Check, sender: ClaimedWorker, receiver: ClaimedWorker) -> _Checked:
+    """A link that is out of bounds is probed again: it may have been a busy moment."""
+    forward = lab.is_forward(sender.name, receiver.name)
+    there = check.profile.between(sender.name, receiver.name, forward=forward)
+    back = check.profile.between(receiver.name, sender.name, forward=not forward)
+    for _ in range(_ATTEMPTS if check.judge else 1):
+        taken_at = now()
+        measured = probe_link(sender, receiver, there)
+        if not breaches(there, back, measured):
+            break
+    return _Checked(sender.name, receiver.name, there, back, measured, taken_at)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _as_stored(measured: Measured) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A results file, read."""
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -60,6 +61,15 @@ class Results:
         if row is None:
             raise StoreError(f"{self.path} is empty; run the sweep again")
         return dict(zip(("digest", "name", "text", "seed", "trials", "created_at"), row, strict=True))
+
+    def check_experiment(self, text: str) -> None:
+        """Raise StoreError: the results are of another experiment than this one (its file's text)."""
+        found = self._db.execute("SELECT digest, name FROM experiment").fetchone()
+        if found is not None and found[0] != hashlib.sha256(text.encode()).hexdigest():
+            raise StoreError(
+                f"{self.path} holds results of another experiment ({found[1]}); name another results file, "
+                f"or remove this one"
+            )
 
     def environments(self) -> list[tuple[int, str, dict[str, Any]]]:
         """Number, time and stamp of every sweep call that wrote here."""

@@ -29,16 +29,11 @@ class Store(Results):
         store = cls.append(path)
         digest = hashlib.sha256(text.encode()).hexdigest()
         with store._transaction() as db:
-            found = db.execute("SELECT digest, name FROM experiment").fetchone()
-            if found is None:
+            store.check_experiment(text)
+            if db.execute("SELECT 1 FROM experiment").fetchone() is None:
                 db.execute(
                     "INSERT INTO experiment VALUES (?, ?, ?, ?, ?, ?)",
                     (digest, name, text, seed, trials, created_at),
-                )
-            elif found[0] != digest:
-                raise StoreError(
-                    f"{path} holds results of another experiment ({found[1]}); name another results file, "
-                    f"or remove this one"
                 )
         return store
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from controller.agenda import Agenda, make_agenda, reference_of
@@ -124,3 +125,26 @@ def test_several_profiles_at_once_are_only_for_emulated_links(make: Make, lab: L
     agenda.refuse_shaped(("lan",))
     with pytest.raises(ExperimentError, match="--profile"):
         agenda.refuse_shaped(("lan", "wan"))
+
+
+def test_under_as_is_nothing_is_imposed(make: Make, lab: Lab) -> None:
+    agenda = make("profiles: [as_is, lan]\n")
+    assert {cell.link for cell in agenda.cells["as_is"]} == {"none"}
+    assert {cell.link for cell in agenda.cells["lan"]} == {lab.links([d.name for d in lab.devices])}
+    assert not agenda.network_profiles["as_is"].limited
+
+
+def test_as_is_is_nobody_elses_name(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "network_profiles.yml").write_text("as_is: {delay_ms: 1}\n")
+    with pytest.raises(ExperimentError, match="key 'as_is' is taken"):
+        make("profiles: [as_is]\n")
+
+
+def test_a_controller_as_source_is_refused_where_its_own_link_is_not_shaped(make: Make, lab: Lab) -> None:
+    shaped = msgspec.structs.replace(
+        lab, devices=tuple(msgspec.structs.replace(device, link="tc") for device in lab.devices)
+    )
+    with pytest.raises(ExperimentError, match="key 'source' is 'controller'.*network profile 'lan'"):
+        make("profiles: [lan]\nsource: controller\n", lab=shaped)
+    assert make("profiles: [as_is]\nsource: controller\n", lab=shaped).cells["as_is"]
+    assert make("profiles: [lan]\nsource: controller\n").cells["lan"]

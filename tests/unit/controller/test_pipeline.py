@@ -91,6 +91,13 @@ def test_a_pair_of_devices_has_its_own_emulation(tiny: Bundle, lab: Lab) -> None
     assert delays_ms == [5, 60, 5]
 
 
+def test_a_chain_against_the_labs_order_goes_backward(tiny: Bundle, lab: Lab) -> None:
+    planned = plan(cell_of(tiny, 2, devices=("server", "pi")), tiny, lab)
+    delays_ms = [spec.emulation.delay_ms for spec in planned.specs if spec.emulation]
+    assert ends(planned)[1:] == [("server", "pi"), ("pi", "server")]
+    assert delays_ms == [7, 5]
+
+
 def test_links_that_tc_shapes_are_not_emulated_as_well(tiny: Bundle, lab: Lab) -> None:
     planned = plan(replace(cell_of(tiny, 1, 3), link="tc"), tiny, lab)
 
@@ -119,10 +126,10 @@ def test_payload_is_what_crosses_times_the_batch(tiny: Bundle) -> None:
     assert [link.payload_bytes for link in route(cell_of(tiny, 1, 3), tiny)] == [8 * 4 * 2] * 4
 
 
-def test_the_estimate_adds_compute_transfer_and_delay(tiny: Bundle) -> None:
+def test_the_estimate_adds_compute_transfer_and_delay(tiny: Bundle, lab: Lab) -> None:
     cell = replace(cell_of(tiny, 2, devices=("pi", "server")), batch=1)
     seconds = {(tiny.digest, "pi"): 0.8, (tiny.digest, "server"): 0.2}
-    latency_s, interval_s = request_s(cell, tiny, PROFILE, seconds)
+    latency_s, interval_s = request_s(cell, tiny, lab, PROFILE, seconds)
 
     transfer_s = 32 * 8 / 20e6
     assert latency_s == pytest.approx(0.4 + 0.1 + 0.005 + transfer_s + 0.007)

@@ -31,14 +31,18 @@ def far(lab: Lab) -> Lab:
 def test_both_ways_alike_need_no_addresses(far: Lab) -> None:
     told = shaping_arguments(far, NetworkProfile(delay_ms=5, rate_mbit=20))
     assert set(told) == {"pi", "desk", "server"}
-    for words in told.values():
-        assert words == ["--data-port", "7101", "--delay-ms", "5", "--rate-mbit", "20"]
+    for words, host in zip(told.values(), ("10.0.0.1", "10.0.0.2", "10.0.0.3"), strict=True):
+        assert words == ["--address", host, "--data-port", "7101", "--delay-ms", "5", "--rate-mbit", "20"]
+
+
+def test_devices_whose_links_tc_does_not_shape_are_told_nothing(lab: Lab) -> None:
+    assert shaping_arguments(lab, NetworkProfile(delay_ms=5)) == {}
 
 
 def test_what_goes_back_up_the_chain_is_shaped_as_the_backward_conditions_say(far: Lab) -> None:
     forward = ["--data-port", "7101", "--delay-ms", "15", "--rate-mbit", "16"]
     back = ["--delay-ms", "15", "--rate-mbit", "2", "--loss-percent", "0.1"]
-    told = shaping_arguments(far, DSL)
+    told = {name: words[2:] for name, words in shaping_arguments(far, DSL).items()}
     assert told["pi"] == forward
     assert told["desk"] == [*forward, "--to", "10.0.0.1", *back]
     assert told["server"] == [*forward, "--to", "10.0.0.1", "--to", "10.0.0.2", *back]
@@ -46,13 +50,14 @@ def test_what_goes_back_up_the_chain_is_shaped_as_the_backward_conditions_say(fa
 
 def test_a_pair_has_its_own_conditions_and_one_without_any_comes_last(far: Lab) -> None:
     pairs = {"desk -> pi": Direction(), "desk -> server": Direction(delay_ms=60)}
-    told = shaping_arguments(far, NetworkProfile(delay_ms=5, pairs=pairs))
+    shaped = shaping_arguments(far, NetworkProfile(delay_ms=5, pairs=pairs))
+    told = {name: words[2:] for name, words in shaped.items()}
     assert told["pi"] == ["--data-port", "7101", "--delay-ms", "5"]
     assert told["desk"] == [*told["pi"], "--to", "10.0.0.3", "--delay-ms", "60", "--to", "10.0.0.1"]
 
 
 def test_edgecut_link_takes_what_devices_are_told(far: Lab) -> None:
-    words = ["apply", "--interface", "eth0", "--print", *shaping_arguments(far, DSL)["server"]]
+    words = ["apply", "--print", *shaping_arguments(far, DSL)["server"]]
     done = subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=True)
     (back,) = [line for line in done.stdout.splitlines() if "handle ec4: netem" in line]
     assert back.endswith("delay 15ms loss 0.1% rate 2000kbit")

@@ -1,0 +1,63 @@
+"""What of a sweep is not in its results file yet."""
+
+from collections.abc import Iterable, Sequence
+
+from controller.agenda import Agenda
+from controller.store import Cell, Results
+
+__all__ = ["Remaining"]
+
+
+class Remaining:
+    """What is missing of an agenda: trials, baselines, accuracies; without a results file, everything.
+
+    The file is read once. Trials that end later are to be told to `finished`; baselines and accuracies are
+    taken once, at the beginning of a sweep.
+    """
+
+    def __init__(self, agenda: Agenda, results: Results | None) -> None:
+        self._trials = agenda.experiment.trials
+        self._finished = results.finished() if results else set()
+        baselines = results.baselines() if results else []
+        self._baselines = {(b.bundle, b.device, b.batch, b.number) for b in baselines}
+        accuracies = results.accuracies() if results else []
+        self._splits = {(a.bundle, a.cuts) for a in accuracies}
+
+    @property
+    def finished_trials(self) -> int:
+        """How many trials are there."""
+        return len(self._finished)
+
+    def finished(self, cell: Cell, number: int) -> None:
+        """Note a trial that has just been kept."""
+        self._finished.add((cell.id, number))
+
+    def trials(self, cell: Cell) -> list[int]:
+        """Numbers of the trials of `cell` that are not finished."""
+        return [number for number in range(self._trials) if (cell.id, number) not in self._finished]
+
+    def count(self, cells: Iterable[Cell]) -> int:
+        """How many trials of these cells are not finished."""
+        return sum(len(self.trials(cell)) for cell in cells)
+
+    def anything(self, cells: Sequence[Cell]) -> bool:
+        """Whether anything is missing."""
+        return bool(self.count(cells) or self.baselines(cells) or self.splits(cells))
+
+    def baselines(self, cells: Sequence[Cell]) -> list[tuple[str, str, int, int]]:
+        """Bundle, device, batch and number of the baselines that are not there."""
+        wanted = dict.fromkeys(
+            (cell.bundle, device, cell.batch, number)
+            for cell in cells
+            for device in cell.devices
+            for number in range(self._trials)
+        )
+        return [baseline for baseline in wanted if baseline not in self._baselines]
+
+    def splits(self, cells: Sequence[Cell]) -> dict[str, list[tuple[int, ...]]]:
+        """Splits whose accuracy is not there, by bundle."""
+        missing: dict[str, dict[tuple[int, ...], None]] = {}
+        for cell in cells:
+            if (cell.bundle, cell.cuts) not in self._splits:
+                missing.setdefault(cell.bundle, {})[cell.cuts] = None
+        return {bundle: sorted(splits) for bundle, splits in missing.items()}
