@@ -5,7 +5,7 @@
 #                            https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lab lint verify-models lab lab-down venv clean
+.PHONY: help demo test test-lab test-arm64 lint verify-models lab lab-down venv clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ test: ## run all tests; TESTS="tests/unit -k wire" runs some
 
 test-lab: ## test the lab of virtual Pis; needs root and Debian packages, and says which are missing
 	@./scripts/test-lab
+
+test-arm64: ## test the worker on a Raspberry Pi's instruction set, emulated; needs root and Debian packages
+	@./scripts/test-arm64
 
 lint: ## check style, types, imports, playbooks, scripts
 	@./scripts/lint

@@ -1,4 +1,7 @@
-"""Command line of the worker: `python -m worker serve|start|stop|ask|check`."""
+"""Command line of the worker: `python -m worker serve|start|stop|ask|check`.
+
+What loads ONNX Runtime is imported on use: on a small device that takes longer than most commands.
+"""
 
 import argparse
 import gc
@@ -12,17 +15,18 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from worker.daemon import start, stop
 from worker.device import pin_to_core
 from worker.inspection import inspect_bundle
 from worker.notify import tell_service_manager
 from worker.provider import PROVIDERS
-from worker.server import Server, Settings
 from worker.wire.control import ControlConnection
 from worker.wire.errors import UsageError, WorkerError
 from worker.wire.messages import Query
+
+if TYPE_CHECKING:
+    from worker.server import Settings
 
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
@@ -101,7 +105,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def _settings(options: argparse.Namespace) -> "Settings":
+    from worker.server import Settings
+
     return Settings(
         name=options.name,
         store=options.store.absolute(),
@@ -120,6 +126,8 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from worker.server import Server
+
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
     )
@@ -150,11 +158,15 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _start(options: argparse.Namespace) -> int:
+    from worker.daemon import start
+
     print(start(_settings(options), options.pid_file, options.log))
     return 0
 
 
 def _stop(options: argparse.Namespace) -> int:
+    from worker.daemon import stop
+
     print(stop(options.pid_file))
     return 0
 

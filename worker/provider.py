@@ -2,14 +2,14 @@
 
 A provider counts only when a session reports it as its own. ONNX Runtime falls back to the CPU without an
 error where a provider's libraries or driver cannot be used, and a number of that kind has a wrong name on it.
+
+It is imported on use: who asks a worker or checks a store needs none of it, and it takes long to load.
 """
 
 import contextlib
 import sys
 from collections.abc import Sequence
 from typing import Final
-
-import onnxruntime
 
 from worker.wire.errors import RefusedError, UsageError
 
@@ -21,6 +21,8 @@ PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvide
 
 def available_providers() -> tuple[str, ...]:
     """Those of `PROVIDERS` that this device's ONNX Runtime was built with."""
+    import onnxruntime
+
     built = onnxruntime.get_available_providers()
     return tuple(name for name, provider in PROVIDERS.items() if provider in built)
 
@@ -33,6 +35,8 @@ def check_available(provider: str, *, device: str) -> None:
     """
     has = available_providers()
     if provider not in has:
+        import onnxruntime
+
         raise UsageError(
             f"device {device} has no provider {provider!r}: its ONNX Runtime {onnxruntime.__version__} has "
             f"{', '.join(has)}; an NVIDIA GPU needs onnxruntime-gpu (deploy with provider: cuda)"
@@ -42,6 +46,8 @@ def check_available(provider: str, *, device: str) -> None:
 def prepare(provider: str) -> None:
     """Load the CUDA and cuDNN libraries that are installed beside ONNX Runtime, where they are needed."""
     if provider == "cuda":
+        import onnxruntime
+
         # It prints what it does not find; stdout is for the worker's ports.
         with contextlib.redirect_stdout(sys.stderr):
             onnxruntime.preload_dlls(directory="")
