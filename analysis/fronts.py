@@ -12,7 +12,7 @@ from typing import Literal
 import moocore
 import numpy as np
 
-from analysis.results import CellResult, Sweep
+from analysis.results import OFFLINE, CellResult, Sweep
 from analysis.splits import Split
 from analysis.statistics import Estimate
 from controller.store import Cell
@@ -47,17 +47,20 @@ class Point:
         """Where it cuts, and on the operating front how deep."""
         if self.front == "capability":
             return self.split.where
+        if self.cell.load != OFFLINE:
+            return f"{self.split.where} · {self.cell.load}, depth {self.cell.depth}"
         return f"{self.split.where} · depth {self.cell.depth}"
 
 
 def capability(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
     """What each split can do: its unloaded latency (p50 at depth 1) and its capacity (deepest cell).
 
-    A split without a depth-1 cell, or whose cells are unfinished, has no point.
+    A split without a depth-1 cell, or whose cells are unfinished, has no point. Cells under an open load are
+    left out: their throughput is what was offered.
     """
     groups: dict[tuple[object, ...], list[CellResult]] = {}
     for result in sweep.of(bundle, profile):
-        if result.trials:
+        if result.trials and result.cell.load == OFFLINE:
             groups.setdefault(_but_depth(result.cell), []).append(result)
     points = []
     for results in groups.values():

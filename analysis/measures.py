@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import ResultsError
 from analysis.statistics import quantile
-from controller.store import Trial
+from controller.store import Course, Trial
 
 __all__ = ["IN_HOP", "ON_NETWORK", "QUANTILES", "HopMeans", "TrialMeasures", "measure"]
 
@@ -45,7 +45,7 @@ class TrialMeasures:
     """The figures of one finished trial, in seconds and samples a second.
 
     Attributes:
-        latency: By quantile name; None where the trial has too few requests for it.
+        latency: By quantile name; None where the trial has too few requests for it, or was overloaded.
         network_s: Mean network share of a request: its total less the source's wait and the hops' own parts.
         source_s: Mean wait at the source, for a credit or for an input.
         prepare_s: Mean time that an input took to make; in the total only as far as it is in source_s.
@@ -67,6 +67,7 @@ class TrialMeasures:
     worst_error: float
     checked: int
     environment: int
+    course: Course
 
 
 def measure(trial: Trial, batch: int) -> TrialMeasures:
@@ -89,7 +90,9 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
     return TrialMeasures(
         number=trial.number,
         requests=requests,
-        latency={name: quantile(latency, q) for name, q in QUANTILES.items()},
+        latency={
+            name: None if trial.course.overloaded else quantile(latency, q) for name, q in QUANTILES.items()
+        },
         latency_mean_s=mean,
         throughput_per_s=requests * batch / trial.elapsed_s,
         network_s=mean - source_s - in_hops,
@@ -101,6 +104,7 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
         worst_error=trial.worst_error,
         checked=trial.checked,
         environment=trial.environment,
+        course=trial.course,
     )
 
 

@@ -11,7 +11,10 @@ from analysis.splits import Split, describe
 from analysis.statistics import Estimate, estimate, quantile
 from controller.store import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, MeasuredLink, Results
 
-__all__ = ["Baseline", "CellResult", "Profile", "Sweep", "Void", "load"]
+OFFLINE = "offline"
+"""The load of a closed loop."""
+
+__all__ = ["OFFLINE", "Baseline", "CellResult", "Profile", "Sweep", "Void", "load"]
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,39 @@ class CellResult:
         return estimate([t.throughput_per_s for t in self.trials])
 
     @property
+    def source(self) -> Estimate:
+        """Mean wait of a request at the source, seconds, over trials."""
+        return estimate([t.source_s for t in self.trials])
+
+    @property
     def network(self) -> Estimate:
         """Mean network share of a request, seconds, over trials."""
         return estimate([t.network_s for t in self.trials])
+
+    @property
+    def load(self) -> str:
+        """The load in words: a closed loop of depth 1 is `single`."""
+        return "single" if (self.cell.load, self.cell.depth) == (OFFLINE, 1) else self.cell.load
+
+    @property
+    def rate(self) -> Estimate:
+        """Requests a second that were offered, over trials; nothing in a closed loop."""
+        return estimate([t.course.rate_per_s for t in self.trials])
+
+    @property
+    def unstable(self) -> int:
+        """Trials whose estimate did not settle."""
+        return sum(t.course.stable is False for t in self.trials)
+
+    @property
+    def overloaded(self) -> int:
+        """Trials in which requests came faster than results."""
+        return sum(t.course.overloaded for t in self.trials)
+
+    @property
+    def bound_missed(self) -> int:
+        """Trials in which no rate kept the bound on latency."""
+        return sum(t.course.bound_kept is False for t in self.trials)
 
     def busy(self) -> dict[str, Estimate]:
         """Busy share of each computing device over trials."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.fronts import Point, capability, in_order, operating
@@ -24,7 +25,7 @@ _DIMENSIONS = [
     "label",
     "cuts",
     "devices",
-] + ["device_kinds", "slowdowns", "source", "depth", "batch", "codec", "backend"]
+] + ["device_kinds", "slowdowns", "source", "depth", "batch", "codec", "backend", "load", "prefetch"]
 
 
 def _with_bounds(*names: str) -> list[str]:
@@ -42,11 +43,24 @@ PARETO_COLUMNS = [
 CELL_COLUMNS = [
     "cell",
     *_DIMENSIONS,
-    *("trials", "trials_wanted", "voids", "requests"),
+    *("trials", "trials_wanted", "voids", "unstable", "overloaded", "bound_missed", "requests", "rate_per_s"),
     *_with_bounds(
-        *(f"latency_{name}_s" for name in QUANTILES), "latency_mean_s", "throughput_per_s", "network_s"
+        *(f"latency_{name}_s" for name in QUANTILES),
+        "latency_mean_s",
+        "throughput_per_s",
+        "network_s",
+        "source_s",
     ),
-    *("interval", "busy", "occupied", "payload_bytes", "worst_error", "accuracy", "accuracy_whole"),
+    *(
+        "prepare_s",
+        "interval",
+        "busy",
+        "occupied",
+        "payload_bytes",
+        "worst_error",
+        "accuracy",
+        "accuracy_whole",
+    ),
     *("on_capability_front", "on_operating_front"),
 ]
 
@@ -117,6 +131,8 @@ def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
         "batch": cell.batch,
         "codec": cell.codec,
         "backend": cell.backend,
+        "load": result.load,
+        "prefetch": cell.prefetch,
     }
 
 
@@ -129,7 +145,13 @@ def _measured(result: CellResult) -> dict[str, Any]:
     figures |= _bounds("latency_mean_s", result.latency_mean)
     figures |= _bounds("throughput_per_s", result.throughput)
     figures |= _bounds("network_s", result.network)
+    figures |= _bounds("source_s", result.source)
     return figures | {
+        "unstable": result.unstable,
+        "overloaded": result.overloaded,
+        "bound_missed": result.bound_missed,
+        "rate_per_s": result.rate.value,
+        "prepare_s": float(np.mean([t.prepare_s for t in result.trials])),
         "requests": sum(t.requests for t in result.trials),
         "interval": result.throughput.kind,
         "busy": _shares(result.busy()),

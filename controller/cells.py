@@ -7,6 +7,7 @@ from pathlib import Path
 from controller.errors import ExperimentError
 from controller.experiment import Experiment, Splits
 from controller.lab import Lab
+from controller.load import OFFLINE, SINGLE
 from controller.network_profiles import AS_IS
 from controller.store import Cell
 from controller.suggest import did_you_mean
@@ -52,8 +53,12 @@ def cells_of_profile(
     cells: dict[str, Cell] = {}
     for placement, name in itertools.product(placements, experiment.models):
         bundle = bundles[name]
-        for cuts, depth, batch in itertools.product(
-            _splits(grid.splits, bundle, len(placement)), grid.depths, grid.batches
+        for cuts, depth, batch, load, prefetch in itertools.product(
+            _splits(grid.splits, bundle, len(placement)),
+            grid.depths,
+            grid.batches,
+            grid.loads,
+            experiment.prefetches,
         ):
             _check_batch(bundle, batch)
             cell = Cell(
@@ -62,13 +67,16 @@ def cells_of_profile(
                 cuts=cuts,
                 label=label_of(bundle, cuts),
                 devices=tuple(placement),
-                depth=depth,
+                depth=1 if load == SINGLE else depth,
                 batch=batch,
                 profile=profile,
                 # Links that nobody touches are of no kind that imposes anything.
                 link="none" if profile == AS_IS else lab.links(placement),
                 precision=bundle.manifest.precision,
                 source=experiment.source,
+                # A closed loop of depth 1 is the same cell, whichever way it was asked for.
+                load=OFFLINE if load == SINGLE else load,
+                prefetch=prefetch,
             )
             cells[cell.id] = cell
     return tuple(cells.values())

@@ -4,14 +4,17 @@ A request costs what its stages compute and its links carry; compute time is the
 that device, shared out by multiply-adds. Once trials have run, what they really took corrects the rest.
 """
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controller.experiment import Experiment
 from controller.lab import Lab
+from controller.load import Load, parse_load
 from controller.network_profiles import NetworkProfile
 from controller.pipeline import route
+from controller.rate_search import RESOLUTION
 from controller.store import Cell
 from exporter.bundle import Bundle
 
@@ -41,8 +44,10 @@ class Estimate:
             cell, self.bundles[cell.bundle], self.lab, self.profiles[cell.profile], self.whole_model_s
         )
         each_s = depth_1_s if cell.depth == 1 else max(interval_s, depth_1_s / cell.depth)
-        requests = self.experiment.warmup + self.experiment.trials * self.experiment.requests_at(cell.depth)
-        return _SETUP_S + requests * each_s
+        trial_s = _trial_s(parse_load(cell.load), self.experiment.requests_at(cell.depth), each_s)
+        if self.experiment.duration_s is not None:
+            trial_s = self.experiment.duration_s * _runs(parse_load(cell.load))
+        return _SETUP_S + self.experiment.warmup * each_s + self.experiment.trials * trial_s
 
     def learn(self, cell: Cell, took_s: float) -> None:
         """Correct by a cell that ran whole."""
@@ -52,6 +57,18 @@ class Estimate:
         """Seconds that these cells will take."""
         ratio = statistics.median(self._ratios[-30:]) if self._ratios else 1.0
         return ratio * sum(map(self.cell_s, cells))
+
+
+def _runs(load: Load) -> int:
+    """Runs that a trial is made of: a search has one to see what can be done, then bisects."""
+    return 1 if load.quantile is None else 1 + math.ceil(math.log2(1 / RESOLUTION))
+
+
+def _trial_s(load: Load, requests: int, each_s: float) -> float:
+    if load.rate_per_s is not None:
+        return requests * max(each_s, 1 / load.rate_per_s)
+    # Rates between half of what can be done and all of it.
+    return requests * each_s * (1 + (_runs(load) - 1) * 1.5)
 
 
 def request_s(

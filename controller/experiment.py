@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from controller.errors import ExperimentError
+from controller.load import SINGLE, parse_load, samples_needed
 from controller.yamlfile import load_yaml
 
 __all__ = ["Experiment", "Grid", "ProfileGrid", "Splits", "load_experiment"]
@@ -26,6 +27,7 @@ Splits = Annotated[
         "over two devices)"
     ),
 ]
+_Loads = Annotated[tuple[str, ...], Meta(min_length=1)]
 _NAMED_SPLITS = ("clean", "all", "blocks", "equal")
 
 
@@ -36,6 +38,7 @@ class ProfileGrid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     splits: Splits | UnsetType = UNSET
     depths: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
     batches: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
+    loads: _Loads | UnsetType = UNSET
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +47,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     splits: Splits
     depths: tuple[int, ...]
     batches: tuple[int, ...]
+    loads: tuple[str, ...]
 
 
 class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,7 +62,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(
             min_length=1,
             description="network profiles: names, or mappings of `name` and what differs under it "
-            "(`splits`, `depths`, `batches`)",
+            "(`splits`, `depths`, `batches`, `loads`)",
         ),
     ]
     bundles: Annotated[str, Meta(description="the folder that holds the bundles")] = "../../bundles"
@@ -76,6 +80,21 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = None
     depths: Annotated[tuple[_Count, ...], Meta(min_length=1, description="requests in flight")] = (1, 4)
     batches: Annotated[tuple[_Count, ...], Meta(min_length=1, description="samples in a request")] = (1,)
+    loads: Annotated[
+        _Loads,
+        Meta(
+            description="when requests are due: `offline` (closed loop, depth kept full), `single` (closed "
+            "loop of depth 1), `constant:20/s`, `poisson:20/s` (open loop, requests a second), "
+            "`poisson:p90<=100ms` (the highest rate that keeps that latency)"
+        ),
+    ] = ("offline",)
+    prefetches: Annotated[
+        tuple[Annotated[int, Meta(ge=0)] | None, ...],
+        Meta(
+            min_length=1,
+            description="inputs made ahead while the trial runs; null: all are made before it",
+        ),
+    ] = (None,)
     source: Annotated[
         Literal["first", "controller"], Meta(description="where requests are born and results end")
     ] = "first"
@@ -84,6 +103,17 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         _Count | dict[_Count, _Count],
         Meta(description="timed requests in a trial: one number, or by depth"),
     ] = 24
+    duration_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="end a trial by time, in seconds, in place of `requests`"),
+    ] = None
+    until_stable: Annotated[
+        bool,
+        Meta(
+            description="go on with a trial, a third at a time, until the last three thirds agree within "
+            "10 %, and record these; after ten it ends and is flagged unstable"
+        ),
+    ] = True
     warmup: Annotated[
         int, Meta(ge=0, description="requests before each cell's first trial, not recorded")
     ] = 5
@@ -118,6 +148,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             splits=self.splits if own.splits is UNSET else own.splits,
             depths=self.depths if own.depths is UNSET else own.depths,
             batches=self.batches if own.batches is UNSET else own.batches,
+            loads=self.loads if own.loads is UNSET else own.loads,
         )
 
     def requests_at(self, depth: int) -> int:
@@ -148,9 +179,26 @@ def load_experiment(path: Path) -> Experiment:
                 f"indices or module paths"
             )
         if isinstance(experiment.requests, dict):
-            for depth in grid.depths:
+            for depth in (*grid.depths, *([1] if SINGLE in grid.loads else ())):
                 if depth not in experiment.requests:
                     raise ExperimentError(
                         f"experiment {path}: key 'requests' says nothing about depth {depth}"
                     )
+        _check_loads(experiment, grid, f"experiment {path}")
     return experiment
+
+
+def _check_loads(experiment: Experiment, grid: Grid, place: str) -> None:
+    for text in grid.loads:
+        try:
+            load = parse_load(text)
+        except ExperimentError as error:
+            raise ExperimentError(f"{place}: {error}") from error
+        if load.quantile is None or experiment.duration_s is not None:
+            continue
+        requests = min(experiment.requests_at(depth) for depth in grid.depths)
+        if requests < samples_needed(load.quantile):
+            raise ExperimentError(
+                f"{place}: key 'requests' is {requests}, but {text!r} needs the {load.quantile} of a trial, "
+                f"which wants {samples_needed(load.quantile)}"
+            )

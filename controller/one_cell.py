@@ -17,6 +17,7 @@ from controller.source import Source
 from controller.store import Cell, Trial
 from controller.trial import Rig
 from exporter.bundle import Bundle
+from worker.wire.messages import Run
 
 __all__ = ["OneCell", "run_one_cell"]
 
@@ -107,9 +108,9 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
     )
     with (
         Crew(lab, cell.devices, _WAIT_S, link_check=link_check(lab, cell.profile, profile)) as crew,
-        Rig(plan, cell, bundle, crew.workers, _TIMEOUT_S, source) as rig,
+        Rig(plan, cell, bundle, crew.workers, source) as rig,
     ):
-        trial = rig.run(0, asked.requests, asked.warmup)
+        trial = rig.run(0, Run(requests=asked.requests, timeout_s=_TIMEOUT_S), warmup=asked.warmup)
     _show(cell, trial)
 
 

@@ -95,6 +95,7 @@ def plan_pipeline(
         inlet=specs[-1].name,
         batch=cell.batch,
         check_every=check_every,
+        prefetch=cell.prefetch,
     )
     hops = tuple(
         HopSpec(

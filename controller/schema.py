@@ -43,4 +43,4 @@ def _holds(entry: dict[str, Any]) -> str:
         if "minimum" in entry:
             return f"{kind} >= {entry['minimum']:g}"
         return f"{kind} > {entry['exclusiveMinimum']:g}" if "exclusiveMinimum" in entry else kind
-    return {"string": "text", "object": "mapping"}[entry["type"]]
+    return {"string": "text", "object": "mapping", "boolean": "`true` or `false`"}[entry["type"]]

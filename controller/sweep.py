@@ -20,6 +20,7 @@ from controller.errors import ControllerError, DeviceError, TrialVoid
 from controller.estimate import Estimate
 from controller.interruption import Interruption
 from controller.links import link_check
+from controller.offer import run_trial
 from controller.pipeline import CONTROLLER, plan_pipeline
 from controller.remaining import Remaining
 from controller.screen import Screen
@@ -27,6 +28,7 @@ from controller.source import Source
 from controller.stamp import now, stamp
 from controller.store import Cell, DeviceRow, Drift, Store
 from controller.trial import Rig
+from worker.wire.messages import Run
 
 __all__ = ["Outcome", "register", "run_sweep"]
 
@@ -219,7 +221,7 @@ class _Sweep:
                 for number in missing:
                     started_at = now()
                     warmup = self._experiment.warmup if number == missing[0] else 0
-                    trial = rig.run(number, self._experiment.requests_at(cell.depth), warmup)
+                    trial = run_trial(rig, cell, number, self._experiment, warmup)
                     self._store.add_trial(replace(trial, environment=self._environment))
                     self.remaining.finished(cell, number)
                     self.outcome.done += 1
@@ -237,7 +239,9 @@ class _Sweep:
             return
         try:
             with self._rig(cell) as rig:
-                trial = rig.run(0, _REFERENCE_REQUESTS, self._experiment.warmup)
+                timeout_s = self._experiment.trial_timeout_s
+                run = Run(requests=_REFERENCE_REQUESTS, timeout_s=timeout_s)
+                trial = rig.run(0, run, warmup=self._experiment.warmup)
         except TrialVoid as void:
             self._after_void(f"{cell.profile}, reference cell: {void}")
             return
@@ -265,7 +269,7 @@ class _Sweep:
             check_every=self._experiment.check_every,
             controller_address=source.address if source else None,
         )
-        return Rig(plan, cell, bundle, self.crew.workers, self._experiment.trial_timeout_s, source)
+        return Rig(plan, cell, bundle, self.crew.workers, source)
 
     def _after_void(self, what: str) -> None:
         """Stop, or get the workers back and go on without those that are lost."""

@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from controller.delivery import supply
 from controller.device import ClaimedWorker, query
@@ -14,13 +16,14 @@ from controller.errors import DeviceError, TrialVoid
 from controller.pipeline import PipelinePlan
 from controller.source import Source
 from controller.stamp import now
-from controller.store import Cell, Hop, Trial
+from controller.store import Cell, Course, Hop, Trial
 from exporter.bundle import Bundle
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.errors import WorkerError
 from worker.wire.messages import (
     ClosePipeline,
     HopRecords,
+    LoadSpec,
     OpenLinks,
     Run,
     RunDone,
@@ -46,7 +49,6 @@ class Rig:
     cell: Cell
     bundle: Bundle
     workers: Mapping[str, ClaimedWorker]
-    timeout_s: float
     source: Source | None = None
     _hops: tuple[Hop, ...] = field(default=(), init=False)
 
@@ -86,8 +88,8 @@ class Rig:
         if self.source is not None:
             self.source.open_links()
 
-    def run(self, number: int, requests: int, warmup: int) -> Trial:
-        """Run one trial: `warmup` requests that do not count, then `requests` that do.
+    def run(self, number: int, request: Run, *, warmup: int = 0) -> Trial:
+        """Run one trial as `request` says, after `warmup` requests that do not count.
 
         Raises:
             TrialVoid: A device was lost, a result was wrong, or it took longer than allowed.
@@ -95,12 +97,13 @@ class Rig:
         started_at = now()
         try:
             self._forget_telemetry()
-            done = self._run(Run(requests=requests, warmup=warmup, timeout_s=self.timeout_s))
+            done = self._run(msgspec.structs.replace(request, warmup=warmup))
             endpoint, records = self._take_records()
             telemetry = self._take_telemetry()
         except (DeviceError, WorkerError) as error:
             raise self._void(error) from error
-        by_range = {(r.start, r.stop): rows_of(r.rows, HOP) for r in records}
+        rows = rows_of(endpoint, ENDPOINT)
+        by_range = {(r.start, r.stop): _counted(rows_of(r.rows, HOP), rows) for r in records}
         return Trial(
             cell=self.cell.id,
             number=number,
@@ -110,9 +113,10 @@ class Rig:
             worst_error=done.worst_error,
             hops=self._hops,
             links=self.plan.links,
-            endpoint=rows_of(endpoint, ENDPOINT),
+            endpoint=rows,
             records=tuple(by_range[hop.start, hop.stop] for hop in self._hops),
             telemetry=telemetry,
+            course=_course(request.load, done),
         )
 
     def _run(self, request: Run) -> RunDone:
@@ -120,7 +124,7 @@ class Rig:
             return self.source.run(request)
         with self.workers[self.plan.endpoint].blame() as connection:
             # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
-            return connection.ask(request, timeout_s=self.timeout_s + _ASK_TIMEOUT_S)
+            return connection.ask(request, timeout_s=request.timeout_s + _ASK_TIMEOUT_S)
 
     def _take_records(self) -> tuple[bytes, list[HopRecords]]:
         endpoint = self.source.take_records() if self.source is not None else b""
@@ -160,3 +164,19 @@ class Rig:
             # A worker that is lost has nothing to take down; the next claim finds out.
             with suppress(DeviceError), self.workers[device].blame() as connection:
                 connection.ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
+
+
+def _counted(rows: NDArray[np.void], endpoint: NDArray[np.void]) -> NDArray[np.void]:
+    """The rows of the requests that count: a run may have gone through more."""
+    return rows[np.isin(rows["request"], endpoint["request"])]
+
+
+def _course(load: LoadSpec, done: RunDone) -> Course:
+    is_open = load.kind != "closed"
+    return Course(
+        windows=done.windows,
+        stable=done.stable,
+        overloaded=done.overloaded,
+        rate_per_s=load.rate_per_s if is_open else None,
+        seed=load.seed if is_open else None,
+    )

@@ -12,7 +12,7 @@ from analysis.figures import labels
 from analysis.figures.base import chart
 from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout
 from analysis.fronts import Point
-from analysis.results import Baseline
+from analysis.results import OFFLINE, Baseline
 from analysis.statistics import Estimate
 
 __all__ = ["front_figure", "log_ticks"]
@@ -101,7 +101,7 @@ def front_figure(points: Sequence[Point], baselines: Sequence[Baseline], layout:
 
 
 def _row(point: Point) -> dict[str, Any]:
-    unloaded = "unloaded, depth 1" if point.front == "capability" else f"depth {point.cell.depth}"
+    unloaded = "unloaded, depth 1" if point.front == "capability" else _offered(point)
     return {
         "label": point.label,
         "where": point.split.where,
@@ -109,11 +109,17 @@ def _row(point: Point) -> dict[str, Any]:
         "status": "on the front" if point.on_front else "dominated",
         **_figures(point.latency, point.throughput),
         "latency_text": f"{_text(point.latency, 1e3, 'ms')} ({unloaded})",
-        "throughput_text": f"{_text(point.throughput, 1, '/s')} (depth {point.cell.depth})",
+        "throughput_text": f"{_text(point.throughput, 1, '/s')} ({_offered(point)})",
         "cuts": ", ".join(map(str, point.cell.cuts)),
         "devices": " → ".join(point.cell.devices),
         "batch": point.cell.batch,
     }
+
+
+def _offered(point: Point) -> str:
+    """How deep, and under which load if it is an open one."""
+    load = "" if point.cell.load == OFFLINE else f"{point.cell.load}, "
+    return f"{load}depth {point.cell.depth}"
 
 
 def _baseline_row(baseline: Baseline) -> dict[str, Any]:

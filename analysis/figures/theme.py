@@ -14,6 +14,7 @@ __all__ = [
     "NARROW",
     "NETWORK",
     "PAPER",
+    "SOURCE",
     "WIDE",
     "Layout",
     "config",
@@ -25,6 +26,7 @@ FRONTS = {"capability": "#0072B2", "operating": "#D55E00"}
 BASELINE = "#A0528A"
 DOMINATED = "#A9AEB4"
 NETWORK = "#8A9097"
+SOURCE = "#F0E442"
 DEVICES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 INK = "#22262B"
 _MUTED = "#5B636C"

@@ -51,7 +51,7 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
 
 def concerns(sweep: Sweep) -> list[Concern]:
     """All of them, the grave ones first."""
-    found = [*_wrong(sweep), *_missing(sweep), *_limits(sweep)]
+    found = [*_wrong(sweep), *_unsettled(sweep), *_missing(sweep), *_limits(sweep)]
     return sorted(found, key=lambda c: c.weight != "grave")
 
 
@@ -79,6 +79,38 @@ def _wrong(sweep: Sweep) -> list[Concern]:
             )
         )
     return found
+
+
+def _unsettled(sweep: Sweep) -> list[Concern]:
+    found = []
+    if unstable := sum(c.unstable for c in sweep.cells):
+        found.append(
+            Concern(
+                "grave" if unstable > sweep.finished / 10 else "note",
+                f"{unstable} of {_trials(sweep.finished)} did not settle: the median latencies of the last "
+                "three windows never lay within 10 % of each other. The column unstable of cells.csv says "
+                "which.",
+            )
+        )
+    if overloaded := sum(c.overloaded for c in sweep.cells):
+        found.append(
+            Concern(
+                "note",
+                f"{_trials(overloaded)} got more requests than the pipeline could take: they have a "
+                "throughput but no latency, and are on no front.",
+            )
+        )
+    if missed := sum(c.bound_missed for c in sweep.cells):
+        found.append(
+            Concern(
+                "note", f"In {_trials(missed)} no rate of requests kept the bound on latency that was asked."
+            )
+        )
+    return found
+
+
+def _trials(number: int) -> str:
+    return f"{number} trial{'s' * (number != 1)}"
 
 
 def _missing(sweep: Sweep) -> list[Concern]:
@@ -122,13 +154,13 @@ def _limits(sweep: Sweep) -> list[Concern]:
         )
     elif any(len(c.trials) == 1 for c in sweep.cells):
         found.append(Concern("note", "Some cells have one trial; their intervals are null."))
-    if any(c.trials and c.latency().value is None for c in sweep.cells):
+    if any(c.trials and c.latency().value is None and not c.overloaded for c in sweep.cells):
         found.append(
             Concern(
                 "note", "Some trials have fewer than 11 requests: their p50 is null and they are on no front."
             )
         )
-    if any(c.trials and c.latency("p90").value is None for c in sweep.cells):
+    if any(c.trials and c.latency("p90").value is None and not c.overloaded for c in sweep.cells):
         found.append(
             Concern(
                 "note", "p90 and above are null where a trial has too few requests (64 for p90, 130, 662)."

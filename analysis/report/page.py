@@ -17,7 +17,7 @@ from analysis.report import words
 from analysis.report.concerns import concerns, disagreements, drifts, missing_cells
 from analysis.report.measured_links import measured_links
 from analysis.report.measured_on import measured_on
-from analysis.results import Profile, Sweep
+from analysis.results import OFFLINE, Profile, Sweep
 from controller.store import Accuracy
 
 __all__ = ["render"]
@@ -128,6 +128,7 @@ def _group(sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer])
         "kinds": list(dict.fromkeys(a.point.split.kind for a in mine)),
         "fronts": fronts,
         "several": len(placements) > 1,
+        "open": any(p.cell.load != OFFLINE for p in points["operating"]),
         "parts": bars and chosen.parts_name(sweep, bundle, profile.name),
         "breakdowns": [_breakdown_row(b) for b in bars],
     }

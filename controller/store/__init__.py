@@ -9,6 +9,7 @@ Nothing that follows from the records is stored beside them: latency, throughput
 computed by whoever reads.
 """
 
+from controller.store.course import Attempt, Course
 from controller.store.reading import Results
 from controller.store.rows import (
     Accuracy,
@@ -25,8 +26,10 @@ from controller.store.writing import Store
 
 __all__ = [
     "Accuracy",
+    "Attempt",
     "BaselineTrial",
     "Cell",
+    "Course",
     "DeviceRow",
     "Drift",
     "Hop",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from controller.errors import StoreError
+from controller.store.course import Course
 from controller.store.rows import (
     Accuracy,
     BaselineTrial,
@@ -19,7 +20,7 @@ from controller.store.rows import (
     MeasuredLink,
     Trial,
 )
-from controller.store.schema import check_version, connect, unpack
+from controller.store.schema import check_version, connect, later_columns, unpack
 
 __all__ = ["Results"]
 
@@ -102,7 +103,7 @@ class Results:
         """Every wanted cell."""
         rows = self._db.execute(
             "SELECT model, bundle, cuts, label, devices, depth, batch, profile, link, precision, source, "
-            "codec, backend FROM cell ORDER BY rowid"
+            f"codec, backend, {later_columns(self._db, 'cell')} FROM cell ORDER BY rowid"
         )
         return [
             Cell(row[0], row[1], tuple(json.loads(row[2])), row[3], tuple(json.loads(row[4])), *row[5:])
@@ -124,7 +125,8 @@ class Results:
         where, values = ("AND cell = ?", (cell,)) if cell else ("", ())
         rows = self._db.execute(
             "SELECT id, cell, number, started_at, elapsed_s, checked, worst_error, hops, links, records, "
-            f"environment FROM trial WHERE status = 'done' {where} ORDER BY id",
+            f"environment, {later_columns(self._db, 'trial')} FROM trial "
+            f"WHERE status = 'done' {where} ORDER BY id",
             values,
         )
         for (
@@ -139,6 +141,7 @@ class Results:
             links,
             blob,
             environment,
+            course,
         ) in rows:
             arrays = unpack(blob)
             made_of = [Hop(**h) for h in json.loads(hops)]
@@ -154,6 +157,7 @@ class Results:
                 endpoint=arrays["endpoint"],
                 records=tuple(arrays[f"hop{i}"] for i in range(len(made_of))),
                 environment=environment,
+                course=Course.from_plain(json.loads(course)),
                 id=number_id,
             )
 

@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.store.course import Course
 from controller.store.schema import dump
 
 __all__ = ["Accuracy", "BaselineTrial", "Cell", "DeviceRow", "Drift", "Hop", "Link", "MeasuredLink", "Trial"]
 
 
+_LATER = {"load": "offline", "prefetch": None}
+
+
 @dataclass(frozen=True)
 class Cell:
     """One configuration of a sweep. Its `id` is a digest of all of it but the label.
+
+    What came after the first release is in the id only where it is not as it was then.
 
     Attributes:
         cuts: One cut index fewer than there are devices; 0 and the node count are the ends.
@@ -23,6 +29,8 @@ class Cell:
         devices: The chain, first to last, by name.
         source: Where requests are born and end: `first` (device) or `controller`.
         link: How the network profile is imposed: `emulated`, `tc`, or `none`.
+        load: When requests are due: `offline` (closed loop), or as in `poisson:20/s`, `poisson:p90<=100ms`.
+        prefetch: How many inputs are made ahead during the run; None: all before it.
     """
 
     model: str
@@ -38,10 +46,15 @@ class Cell:
     source: str = "first"
     codec: str = "none"
     backend: str = "socket"
+    load: str = "offline"
+    prefetch: int | None = None
 
     @property
     def id(self) -> str:
         identity = {key: value for key, value in asdict(self).items() if key != "label"}
+        for key, usual in _LATER.items():
+            if identity[key] == usual:
+                del identity[key]
         return hashlib.sha256(dump(identity).encode()).hexdigest()[:16]
 
 
@@ -91,6 +104,7 @@ class Trial:
     records: tuple[NDArray[np.void], ...]
     environment: int = 0
     id: int = 0
+    course: Course = Course()
     telemetry: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 

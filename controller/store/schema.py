@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from controller.errors import StoreError
 
-__all__ = ["SCHEMA_VERSION", "check_version", "connect", "dump", "pack", "prepare", "unpack"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "check_version",
+    "columns_of",
+    "connect",
+    "dump",
+    "later_columns",
+    "pack",
+    "prepare",
+    "unpack",
+]
 
 SCHEMA_VERSION = 1
 
@@ -65,6 +75,12 @@ CREATE TABLE IF NOT EXISTS link (
     environment INTEGER REFERENCES environment)
 """
 
+_LATER_COLUMNS = {
+    "cell": {"load": "TEXT NOT NULL DEFAULT 'offline'", "prefetch": "INTEGER"},
+    "trial": {"course": "TEXT NOT NULL DEFAULT '{}'"},
+}
+"""Added to files of the first release too, when they are written to."""
+
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     mode = "rwc" if writable else "ro"
@@ -91,6 +107,25 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
     check_version(db, path)
     db.execute(_LINK_TABLE)
+    for table, columns in _LATER_COLUMNS.items():
+        for column, kind in columns.items():
+            if column not in columns_of(db, table):
+                db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+
+
+def columns_of(db: sqlite3.Connection, table: str) -> set[str]:
+    """Names of a table's columns."""
+    return {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+
+
+def later_columns(db: sqlite3.Connection, table: str) -> str:
+    """What to select, after a comma, for the columns that came later: they, or what they would hold."""
+    there = columns_of(db, table)
+    names = [
+        name if name in there else kind.partition("DEFAULT ")[2] or "NULL"
+        for name, kind in _LATER_COLUMNS[table].items()
+    ]
+    return ", ".join(names)
 
 
 def check_version(db: sqlite3.Connection, path: Path) -> None:

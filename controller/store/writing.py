@@ -122,10 +122,13 @@ class Store(Results):
         """Keep the cells that a sweep wants; those already there stay."""
         with self._transaction() as db:
             db.executemany(
-                "INSERT OR IGNORE INTO cell VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO cell (id, model, bundle, precision, cuts, label, devices, source, "
+                "depth, batch, codec, backend, profile, link, load, prefetch) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (c.id, c.model, c.bundle, c.precision, dump(c.cuts), c.label, dump(c.devices), c.source)
                     + (c.depth, c.batch, c.codec, c.backend, c.profile, c.link)
+                    + (c.load, c.prefetch)
                     for c in cells
                 ],
             )
@@ -140,14 +143,15 @@ class Store(Results):
         with self._transaction() as db:
             row = db.execute(
                 "INSERT INTO trial (cell, number, status, environment, started_at, elapsed_s, requests, "
-                "checked, worst_error, hops, links, records) "
-                "VALUES (?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "checked, worst_error, hops, links, records, course) "
+                "VALUES (?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (trial.cell, trial.number, trial.environment, trial.started_at, trial.elapsed_s)
                 + (len(trial.endpoint), trial.checked, trial.worst_error)
                 + (
                     dump([asdict(h) for h in trial.hops]),
                     dump([asdict(k) for k in trial.links]),
                     pack(arrays),
+                    dump(trial.course.as_plain()),
                 ),
             )
             number = int(row.lastrowid or 0)

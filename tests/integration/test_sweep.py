@@ -170,6 +170,38 @@ def test_hops_account_for_no_more_than_the_whole_request(sweep: Command, experim
             assert (whole_s >= 0).all()
 
 
+def test_loads_are_offered_recorded_and_searched(sweep: Command, experiment: Path) -> None:
+    text = experiment.read_text().replace("depths: [1, 4]", "depths: [4]").replace("[ideal, slow]", "[ideal]")
+    experiment.write_text(
+        f"{text}splits: [2]\nloads: [single, constant:1000/s, poisson:1000000/s, poisson:p50<=50ms]\n"
+        "prefetches: [null, 1]\n"
+    )
+    experiment.write_text(experiment.read_text().replace("requests: 11", "requests: {1: 11, 4: 240}"))
+    done = sweep()
+    assert done.returncode == 0, done.stderr
+
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        cells = {cell.id: cell for cell in results.cells()}
+        assert len(cells) == 3 * 4 * 2  # splits with both ends, loads, prefetches
+        for trial in results.trials():
+            cell, course = cells[trial.cell], trial.course
+            assert all(len(rows) == len(trial.endpoint) for rows in trial.records)
+            if cell.load == "offline":
+                assert (cell.depth, course.rate_per_s, course.seed) == (1, None, None)
+            else:
+                assert course.rate_per_s is not None
+                assert course.seed is not None
+            if cell.load == "constant:1000/s":
+                gaps_s = np.diff(trial.endpoint["scheduled_at_s"])
+                np.testing.assert_allclose(gaps_s, 0.001, atol=1e-6)
+            if cell.load == "poisson:1000000/s":
+                assert course.overloaded
+            if cell.load == "poisson:p50<=50ms":
+                assert len(course.attempts) == 5
+                assert course.bound_kept
+            assert (trial.endpoint["prepare_s"] > 0).all() == (cell.prefetch == 1)
+
+
 def test_ctrl_c_finishes_the_trial_and_the_same_command_goes_on(
     sweep: Command, experiment: Path, lab: Path, bundles_folder: Path
 ) -> None:

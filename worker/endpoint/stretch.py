@@ -18,6 +18,9 @@ __all__ = ["Stretch"]
 # Results that come at under this share of the rate of requests have not kept up.
 _KEEPS_UP: Final = 0.95
 
+# A queue of one server and equal service times waits ten of them at 95 % of what it can do.
+_WAIT_OVER_INSIDE: Final = 10
+
 _KEPT_FIELDS: Final = ("scheduled_at_s", "finished_at_s", "wait_source_s", "prepare_s")
 
 
@@ -59,9 +62,18 @@ class Stretch:
         return rows
 
     def judge_load(self, rows: NDArray[np.void]) -> bool:
-        """Whether the load was too much: one waited too long, or results kept coming slower than requests."""
-        if self.overloaded or self.offsets_s is None or self.windows.stable is not False:
+        """Whether the load was too much.
+
+        One waited too long; or most waited much longer at the source than in the pipeline; or the estimate
+        did not settle, and results came slower than requests.
+        """
+        if self.overloaded or self.offsets_s is None:
             return self.overloaded
+        inside_s = rows["latency_s"] - rows["wait_source_s"]
+        if np.median(rows["wait_source_s"]) > _WAIT_OVER_INSIDE * np.median(inside_s):
+            return True
+        if self.windows.stable is not False:
+            return False
         due_s = float(rows["scheduled_at_s"][-1] - rows["scheduled_at_s"][0])
         back_s = float(rows["finished_at_s"][-1] - rows["finished_at_s"][0])
         return due_s < _KEEPS_UP * back_s

@@ -68,6 +68,28 @@ def test_the_order_is_random_but_the_seeds(make: Make) -> None:
     assert set(first) == set(other)
 
 
+def test_a_load_is_a_dimension_and_a_closed_loop_of_depth_1_is_one_cell(make: Make) -> None:
+    agenda = make(f"{TWO}splits: [2]\ndepths: [1, 4]\nloads: [offline, single, poisson:20/s]\n")
+    cells = {(cell.depth, cell.load) for cell in agenda.cells["lan"]}
+
+    assert cells == {(1, "offline"), (4, "offline"), (1, "poisson:20/s"), (4, "poisson:20/s")}
+    assert len(agenda.cells["lan"]) == 3 * 4
+
+
+def test_single_is_the_depth_1_cell_whatever_depths_say(make: Make) -> None:
+    alone = make(f"{TWO}splits: [2]\ndepths: [4]\nloads: [single]\n").cells["lan"]
+    closed = make(f"{TWO}splits: [2]\ndepths: [1]\n").cells["lan"]
+
+    assert {cell.id for cell in alone} == {cell.id for cell in closed}
+
+
+def test_prefetch_is_a_dimension(make: Make) -> None:
+    cells = make(f"{TWO}splits: [2]\ndepths: [1]\nprefetches: [null, 0, 2]\n").cells["lan"]
+
+    assert sorted({str(cell.prefetch) for cell in cells}) == ["0", "2", "None"]
+    assert len({cell.id for cell in cells}) == 9
+
+
 def test_the_ends_are_called_what_they_are(make: Make) -> None:
     labels = {cell.cuts[0]: cell.label for cell in make(TWO).cells["lan"]}
 

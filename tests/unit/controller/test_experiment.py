@@ -50,6 +50,18 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
             r"'devices' and 'placements' exclude",
         ),
         (("lan,", "wifi,"), r"key 'profiles' names 'wifi' twice"),
+        (("name: demo", "name: demo\nbatches: [0]"), r"key 'batches\[0\]': expected a whole number >= 1"),
+        (("name: demo", "name: demo\nloads: [poisson:0/s]"), r"'poisson:0/s' has a rate of 0"),
+        (("name: demo", "name: demo\nloads: [poisson:20]"), r"'poisson:20' is no load; allowed: offline"),
+        (("name: demo", "name: demo\nloads: [poisson:-3/s]"), r"'poisson:-3/s' is no load"),
+        (("name: demo", "name: demo\nloads: ['poisson:p90<=0ms']"), r"allows no latency"),
+        (
+            ("name: demo", "name: demo\nloads: ['poisson:p90<=50ms']"),
+            r"key 'requests' is 11, but 'poisson:p90<=50ms' needs the p90 of a trial, which wants 64",
+        ),
+        (("depths: [2]", "depths: [2], loads: [poisson:x/s]"), r"'poisson:x/s' is no load"),
+        (("name: demo", "name: demo\nduration_s: 0"), r"key 'duration_s': expected a number > 0"),
+        (("name: demo", "name: demo\nprefetches: [-1]"), r"key 'prefetches\[0\]'"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line_that_names_file_and_key(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from controller.errors import StoreError
-from controller.store import Cell, DeviceRow, Hop, Link, MeasuredLink, Results, Store, Trial
+from controller.store import Attempt, Cell, Course, DeviceRow, Hop, Link, MeasuredLink, Results, Store, Trial
 from worker.records import ENDPOINT, HOP
 
 CELL = Cell(
@@ -69,6 +69,41 @@ def test_a_trial_comes_back_as_it_went_in(tmp_path: Path) -> None:
         assert trial.endpoint.tolist() == a_trial().endpoint.tolist()
         assert trial.records[0].tolist() == a_trial().records[0].tolist()
         assert list(results.telemetry(number)) == [("pi", {"at_s": 1.0, "process_rss_bytes": 5})]
+
+
+def test_a_cell_that_is_as_it_always_was_keeps_its_id() -> None:
+    """Results of the first release are found again: the id of a closed loop is what it was."""
+    assert CELL.id == "490b12c4297c919a"
+    assert replace(CELL, load="poisson:20/s").id != CELL.id
+    assert replace(CELL, prefetch=0).id != CELL.id
+
+
+def test_load_and_course_come_back(tmp_path: Path) -> None:
+    cell = replace(CELL, load="poisson:p90<=50ms", prefetch=2)
+    attempts = (Attempt(20.0, None, kept=False), Attempt(10.0, 0.04, kept=True))
+    course = Course(4, True, False, 10.0, 77, attempts, bound_kept=True)
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_cells([cell])
+        store.add_trial(replace(a_trial(), cell=cell.id, course=course))
+
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert results.cells() == [CELL, cell]
+        assert [trial.course for trial in results.trials()] == [course]
+
+
+def test_a_file_from_before_there_were_loads_is_read_and_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with prepared(path) as store:
+        store.add_trial(a_trial())
+        for table, column in (("cell", "load"), ("cell", "prefetch"), ("trial", "course")):
+            store._db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+
+    with Results.open(path) as results:
+        assert results.cells() == [CELL]
+        assert [trial.course for trial in results.trials()] == [Course()]
+    with create(path) as store:
+        store.add_trial(a_trial(1))
+        assert len(list(store.trials())) == 2
 
 
 def test_a_finished_trial_cannot_be_committed_twice(tmp_path: Path) -> None:

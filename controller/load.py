@@ -1,0 +1,84 @@
+"""A load as it stands in an experiment and in the results: when requests are due."""
+
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from controller.errors import ExperimentError
+from worker.wire.messages import LoadSpec
+
+__all__ = ["OFFLINE", "SINGLE", "Load", "parse_load", "samples_needed", "seed_of"]
+
+OFFLINE: Final = "offline"
+SINGLE: Final = "single"
+
+_NUMBER: Final = r"(?:\d+(?:\.\d+)?|\.\d+)"
+_AT_A_RATE: Final = re.compile(rf"(constant|poisson):({_NUMBER})/s")
+_WITHIN: Final = re.compile(rf"(constant|poisson):(p50|p90|p95|p99)<=({_NUMBER})ms")
+
+_SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
+
+
+@dataclass(frozen=True)
+class Load:
+    """When requests are due.
+
+    Attributes:
+        kind: `closed` for `offline` and `single`.
+        rate_per_s: requests a second; None in a closed loop, and where the highest is looked for.
+        quantile: of latency, which the highest rate must keep below `bound_s`; None where none is looked for.
+    """
+
+    kind: Literal["closed", "constant", "poisson"] = "closed"
+    rate_per_s: float | None = None
+    quantile: str | None = None
+    bound_s: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests come at a rate, whatever comes back."""
+        return self.kind != "closed"
+
+    def spec(self, rate_per_s: float, seed: int) -> LoadSpec:
+        """What a source is told."""
+        return LoadSpec(kind=self.kind, rate_per_s=rate_per_s, seed=seed)
+
+
+def parse_load(text: str, *, asked_by: str = "key 'loads'") -> Load:
+    """A load from its one way of being written.
+
+    Raises:
+        ExperimentError: No such load, or a rate or bound of zero.
+    """
+    if text in (OFFLINE, SINGLE):
+        return Load()
+    if found := _AT_A_RATE.fullmatch(text):
+        load = Load(kind=_kind(found[1]), rate_per_s=float(found[2]))
+        if not load.rate_per_s:
+            raise ExperimentError(f"{asked_by}: {text!r} has a rate of 0; it must be above 0 requests/s")
+        return load
+    if found := _WITHIN.fullmatch(text):
+        if not float(found[3]):
+            raise ExperimentError(
+                f"{asked_by}: {text!r} allows no latency at all; the bound must be above 0 ms"
+            )
+        return Load(kind=_kind(found[1]), quantile=found[2], bound_s=float(found[3]) / 1e3)
+    raise ExperimentError(
+        f"{asked_by}: {text!r} is no load; allowed: offline, single, and as in constant:20/s, poisson:20/s, "
+        f"poisson:p90<=100ms"
+    )
+
+
+def _kind(text: str) -> Literal["constant", "poisson"]:
+    return "constant" if text == "constant" else "poisson"
+
+
+def samples_needed(quantile: str) -> int:
+    """Requests that a quantile wants (docs/measuring.md)."""
+    return _SAMPLES_NEEDED[quantile]
+
+
+def seed_of(seed: int, cell: str, number: int) -> int:
+    """The seed of one trial's load: other for each trial, the same whenever the sweep is run again."""
+    return zlib.crc32(f"{seed}:{cell}:{number}".encode())
