@@ -7,6 +7,7 @@ made in a mount namespace of each command's own, so none outlives it.
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -64,7 +65,7 @@ def _cached() -> Path:
         partial = path.with_suffix(".partial")
         try:
             options, suite = _RECIPE[:-1], _RECIPE[-1]
-            subprocess.run(["mmdebstrap", "--quiet", *options, suite, partial], check=True, process_group=0)
+            _run_whole(["mmdebstrap", "--quiet", *options, suite, partial])
             partial.rename(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -72,3 +73,16 @@ def _cached() -> Path:
             if former != path:
                 former.unlink()
     return path
+
+
+def _run_whole(command: Sequence[str | Path]) -> None:
+    """Run a command in a process group of its own, which ends with us and then removes what it made."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+    try:
+        status = process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
+    if status:
+        raise subprocess.CalledProcessError(status, command)

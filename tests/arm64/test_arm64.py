@@ -46,10 +46,21 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arm64Root]:
 
 
 def make_environment(root: Arm64Root) -> subprocess.CompletedProcess[str]:
-    play = [sys.executable, "-m", "ansible", "playbook", "-i", f"{root.folder},"]
-    play += ["tests/arm64/environment.yml"]
-    play += ["-e", "ansible_connection=community.general.chroot"]
-    play += ["-e", "ansible_python_interpreter=/usr/bin/python3.11"]
+    connection = {
+        "ansible_connection": "community.general.chroot",
+        "ansible_python_interpreter": "/usr/bin/python3.11",
+    }
+    inventory: Path = root.folder.with_suffix(".json")
+    inventory.write_text(json.dumps({"all": {"hosts": {str(root.folder): connection}}}))
+    play: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "ansible",
+        "playbook",
+        "-i",
+        inventory,
+        "tests/arm64/environment.yml",
+    ]
     return subprocess.run(
         root.within(play),
         cwd=ROOT,

@@ -1,0 +1,198 @@
+"""The worker as a service of a virtual Pi: put there, lived with, and removed without a trace."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.bundle import Bundle
+from tests.lab.virtual_lab import VirtualLab, assert_fails_saying, assert_succeeds, changed
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
+
+PLAYBOOKS = ("worker_service.yml", "bring_bundle.yml")
+UNIT = "edgecut-worker.service"
+AS_USER = ("service_manager=systemd_user", "link=emulated")
+# They may hold what is not ours, so they stay.
+FOLDERS_OF_A_USER = (".config", ".config/systemd", ".config/systemd/user", ".local", ".local/share")
+# Every name on the disk but what a running system and Ansible itself write.
+FILES = (
+    "sudo find / -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/log "
+    "-o -path /var/lib/systemd/timesync -o -name .ansible -o -name __pycache__ \\) -prune -o -print | sort"
+)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualLab]:
+    """One virtual Pi with the user `edgecut`, whom another role makes."""
+    lab = VirtualLab(tmp_path_factory.mktemp("a lab") / "edge cut")
+    for name in PLAYBOOKS:
+        shutil.copy(Path(__file__).with_name(name), lab.root / "ansible")
+    try:
+        assert_succeeds(lab.play("pis=1"))
+        on_pi(lab, "sudo useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin edgecut")
+        yield lab
+    finally:
+        lab.play("state=absent")
+
+
+@pytest.fixture(scope="module")
+def untouched(lab: VirtualLab) -> str:
+    """The names of all files before the first deployment."""
+    return on_pi(lab, FILES)
+
+
+@pytest.fixture(scope="module")
+def service(lab: VirtualLab, untouched: str) -> VirtualLab:
+    """The lab with the worker's service on it."""
+    assert untouched
+    assert_succeeds(deploy(lab))
+    return lab
+
+
+def deploy(
+    lab: VirtualLab, *settings: str, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    return lab.play(*settings, playbook="worker_service.yml", options=options)
+
+
+def on_pi(lab: VirtualLab, command: str) -> str:
+    done = lab.ssh("pi1", command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def shown(lab: VirtualLab, name: str) -> str:
+    return on_pi(lab, f"systemctl show --property {name} --value {UNIT}")
+
+
+def stamp(lab: VirtualLab) -> dict[str, object]:
+    python = "/opt/edgecut/venv/bin/python -I"
+    told: dict[str, object] = json.loads(on_pi(lab, f"{python} -m worker ask --host 10.83.0.11"))["stamp"]
+    return told
+
+
+def test_the_service_is_up_enabled_and_sandboxed(service: VirtualLab) -> None:
+    assert shown(service, "ActiveState") == "active"
+    assert shown(service, "UnitFileState") == "enabled"
+    told = on_pi(service, f"systemd-analyze security --no-pager {UNIT} | tail -1")
+    exposure = float(told.split(":", 1)[1].split()[0])
+    assert exposure <= 3.0
+    main = shown(service, "MainPID")
+    assert on_pi(service, f"ps -o user= -p {main}") == "edgecut"
+    journal = on_pi(service, f"sudo journalctl --unit {UNIT} --output cat")
+    assert "serves on 10.83.0.11" in journal
+
+
+def test_it_computes_in_its_sandbox(service: VirtualLab) -> None:
+    device = {"name": "pi1", "kind": "virtual", "host": "10.83.0.11", "control_port": 7100, "data_port": 7101}
+    lab_file = service.root / "lab.json"
+    lab_file.write_text(json.dumps({"name": "virtual", "devices": [device | {"link": "tc"}]}))
+    status: list[str | Path] = ["-m", "controller", "status", "--lab", lab_file, "--infer"]
+    told = service.run(service.folder / "enter", sys.executable, *status)
+    assert "inference right" in told.stdout, told.stdout + told.stderr
+    assert stamp(service)["qdisc"]
+
+
+def test_a_second_run_and_a_check_change_nothing(service: VirtualLab) -> None:
+    main = shown(service, "MainPID")
+    for options in ((), ("--check", "--diff")):
+        again = deploy(service, options=options)
+        assert_succeeds(again)
+        assert changed(again) == 0, again.stdout
+    assert shown(service, "MainPID") == main
+
+
+def test_a_killed_worker_comes_back(service: VirtualLab) -> None:
+    main = shown(service, "MainPID")
+    on_pi(service, f"sudo kill -9 {main}")
+    deadline = time.monotonic() + 60
+    while shown(service, "ActiveState") != "active" or shown(service, "MainPID") == main:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
+def test_a_setting_that_changed_restarts_it_and_code_that_changed_reinstalls_it(service: VirtualLab) -> None:
+    before = stamp(service)
+    with (service.root / "worker" / "timing.py").open("a") as source:
+        source.write("# changed\n")
+    done = deploy(service, "slowdown=2")
+    assert_succeeds(done)
+    assert "Make an empty environment" not in done.stdout
+    after = stamp(service)
+    assert after["slowdown"] == 2 != before["slowdown"]
+    assert after["worker_digest"] != before["worker_digest"]
+
+
+def test_a_worker_that_cannot_start_says_why_in_one_line(service: VirtualLab) -> None:
+    assert_fails_saying(deploy(service, "control_port=22"), "pi1: ", "--control-port")
+    assert_fails_saying(deploy(service, "memory_limit=20M"), "pi1: ", "oom-kill")
+    assert "killed by the OOM killer" in on_pi(service, f"sudo journalctl --unit {UNIT} --output cat")
+
+
+def test_an_architecture_without_wheels_is_named_and_nothing_is_changed(service: VirtualLab) -> None:
+    refused = deploy(service, "architecture=armv7l")
+    assert_fails_saying(refused, "pi1: no wheels for architecture armv7l")
+    assert changed(refused) == 0
+
+
+def test_an_environment_that_was_cut_is_made_anew(service: VirtualLab) -> None:
+    venv = "/opt/edgecut/venv"
+    on_pi(service, f"sudo rm -r {venv}/edgecut.json {venv}/lib/python3.11/site-packages/numpy")
+    assert_succeeds(deploy(service))
+    assert shown(service, "ActiveState") == "active"
+    assert on_pi(service, "ls /tmp").count("edgecut-") == 0
+
+
+def test_a_bundle_comes_whole_and_a_damaged_file_is_named_and_sent_again(
+    service: VirtualLab, tiny: Bundle
+) -> None:
+    def bring(*options: str) -> subprocess.CompletedProcess[str]:
+        given = (f"bundle_path='{tiny.path}'", f"bundle_digest={tiny.digest}", "prune_bundles=true")
+        return service.play(*given, playbook="bring_bundle.yml", options=options)
+
+    folder = f"/var/lib/edgecut/store/bundles/{tiny.digest}"
+    assert_succeeds(bring())
+    assert changed(bring()) == 0
+    stray = "/var/lib/edgecut/store/bundles/stray"
+    on_pi(service, f"sudo mkdir {stray}; printf x | sudo dd of={folder}/weights.bin bs=1 conv=notrunc 2>&1")
+    mended = bring()
+    assert_succeeds(mended)
+    assert "weights.bin in" in mended.stdout and "not as it was sent" in mended.stdout
+    assert "item=weights.bin" in mended.stdout and "item=shards.zip" not in mended.stdout
+    assert on_pi(service, f"sudo -u edgecut ls {folder}").split() == sorted(
+        ["manifest.json", "samples.npz", "shards.zip", "weights.bin"]
+    )
+    assert on_pi(service, f"test -e {stray} || echo gone") == "gone"
+    assert changed(bring("--check", "--diff")) == 0
+
+
+def test_what_is_removed_leaves_nothing(service: VirtualLab, untouched: str) -> None:
+    assert_succeeds(deploy(service, "state=absent"))
+    assert set(on_pi(service, FILES).splitlines()) == set(untouched.splitlines())
+    assert on_pi(service, f"systemctl list-units --all --no-legend {UNIT}") == ""
+    assert changed(deploy(service, "state=absent")) == 0
+
+
+def test_without_root_it_is_a_service_of_the_user(lab: VirtualLab, untouched: str) -> None:
+    assert_fails_saying(deploy(lab, *AS_USER), "pi1: ", "sudo loginctl enable-linger pi")
+    on_pi(lab, "sudo loginctl enable-linger pi")
+    assert_succeeds(deploy(lab, *AS_USER))
+    assert on_pi(lab, f"systemctl --user is-active {UNIT}; systemctl --user is-enabled {UNIT}").split() == [
+        "active",
+        "enabled",
+    ]
+    again = deploy(lab, *AS_USER)
+    assert_succeeds(again)
+    assert changed(again) == 0
+
+    assert_succeeds(deploy(lab, *AS_USER, "state=absent"))
+    assert on_pi(lab, "ls /var/lib/systemd/linger") == "pi"
+    on_pi(lab, "sudo loginctl disable-linger pi")
+    left = set(on_pi(lab, FILES).splitlines()) - set(untouched.splitlines())
+    assert left <= {f"/home/pi/{path}" for path in FOLDERS_OF_A_USER}
