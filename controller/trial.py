@@ -33,6 +33,8 @@ from worker.wire.messages import (
 
 __all__ = ["Rig"]
 
+_Telemetry = dict[str, list[dict[str, Any]]]
+
 _BUILD_TIMEOUT_S = 300.0
 _ASK_TIMEOUT_S = 30.0
 
@@ -96,10 +98,10 @@ class Rig:
         """
         started_at = now()
         try:
-            self._forget_telemetry()
+            before = self._take_telemetry()
             done = self._run(msgspec.structs.replace(request, warmup=warmup))
             endpoint, records = self._take_records()
-            telemetry = self._take_telemetry()
+            telemetry = _since(before, self._take_telemetry())
         except (DeviceError, WorkerError) as error:
             raise self._void(error) from error
         rows = rows_of(endpoint, ENDPOINT)
@@ -136,10 +138,7 @@ class Rig:
             endpoint = endpoint or records.endpoint
         return endpoint, hops
 
-    def _forget_telemetry(self) -> None:
-        self._take_telemetry()
-
-    def _take_telemetry(self) -> dict[str, list[dict[str, Any]]]:
+    def _take_telemetry(self) -> _Telemetry:
         taken = {}
         for device in self.plan.builds:
             with self.workers[device].blame() as connection:
@@ -164,6 +163,11 @@ class Rig:
             # A worker that is lost has nothing to take down; the next claim finds out.
             with suppress(DeviceError), self.workers[device].blame() as connection:
                 connection.ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
+
+
+def _since(before: _Telemetry, after: _Telemetry) -> _Telemetry:
+    """What was seen during a trial, after the last that was seen before it: counters count from there."""
+    return {device: [*before[device][-1:], *samples] for device, samples in after.items()}
 
 
 def _counted(rows: NDArray[np.void], endpoint: NDArray[np.void]) -> NDArray[np.void]:

@@ -7,6 +7,7 @@ from typing import Final
 import psutil
 
 from worker.device import frequency_mhz, temperature_c, throttled
+from worker.gpu import NOTHING, find_gpu
 from worker.timing import clock
 from worker.wire.messages import TelemetrySample
 
@@ -26,7 +27,13 @@ class TelemetryThread:
         self._interval_s = interval_s
         self._samples: deque[TelemetrySample] = deque(maxlen=_KEPT_SAMPLES)
         self._process = psutil.Process()
+        self._gpu = find_gpu()
+        # A controller may ask for a sample while the thread takes one.
+        self._lock = threading.Lock()
         self._throttled: int | None = None
+        # The first reading of a CPU share has nothing to compare with.
+        self._process.cpu_percent()
+        self._host_times_s = _host_times_s()
         self._throttled_at_s = float("-inf")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="telemetry", daemon=True)
@@ -41,17 +48,23 @@ class TelemetryThread:
         self._thread.join()
 
     def take(self) -> tuple[TelemetrySample, ...]:
-        """Samples since the last time; they are then forgotten."""
+        """Samples since the last time, with one of now at the end; they are then forgotten.
+
+        So what lies between two calls has a sample at its end, and CPU shares since its beginning, however
+        short it is.
+        """
+        self._add_sample()
         taken = []
         while self._samples:
             taken.append(self._samples.popleft())
         return tuple(taken)
 
     def _look(self) -> None:
-        # The first reading of a CPU share has nothing to compare with.
-        self._process.cpu_percent()
-        psutil.cpu_percent()
         while not self._ended.wait(self._interval_s):
+            self._add_sample()
+
+    def _add_sample(self) -> None:
+        with self._lock:
             self._samples.append(self._sample())
 
     def _sample(self) -> TelemetrySample:
@@ -60,10 +73,11 @@ class TelemetryThread:
             self._throttled, self._throttled_at_s = throttled(), now_s
         memory = psutil.virtual_memory()
         counters = psutil.net_io_counters()
+        gpu = NOTHING if self._gpu is None else self._gpu.read()
         return TelemetrySample(
             at_s=now_s,
             process_cpu_percent=self._process.cpu_percent(),
-            host_cpu_percent=psutil.cpu_percent(),
+            host_cpu_percent=self._host_cpu_percent(),
             process_rss_bytes=self._process.memory_info().rss,
             host_used_bytes=memory.total - memory.available,
             frequency_mhz=frequency_mhz(),
@@ -71,4 +85,22 @@ class TelemetryThread:
             throttled=self._throttled,
             sent_bytes=counters.bytes_sent,
             received_bytes=counters.bytes_recv,
+            gpu_percent=gpu.percent,
+            gpu_power_w=gpu.power_w,
+            gpu_used_bytes=gpu.used_bytes,
         )
+
+    def _host_cpu_percent(self) -> float:
+        """Since the last look, whichever thread had it: psutil's own keeps one for each thread."""
+        (busy_before_s, all_before_s), now = self._host_times_s, _host_times_s()
+        self._host_times_s = now
+        past_s = now[1] - all_before_s
+        return 100 * (now[0] - busy_before_s) / past_s if past_s > 0 else 0.0
+
+
+def _host_times_s() -> tuple[float, float]:
+    """Seconds that all cores together were busy, and seconds in all, since the host came up."""
+    times = psutil.cpu_times()
+    # Linux counts a guest's time under user and nice too.
+    all_s = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return all_s - times.idle - getattr(times, "iowait", 0.0), all_s

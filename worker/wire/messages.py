@@ -166,6 +166,9 @@ class TelemetrySample(_Part, frozen=True):
     throttled: int | None = None
     sent_bytes: int = 0
     received_bytes: int = 0
+    gpu_percent: float | None = None
+    gpu_power_w: float | None = None
+    gpu_used_bytes: int | None = None
 
 
 class HopRecords(_Part, frozen=True):
@@ -256,7 +259,7 @@ class TakeRecords(_Message, frozen=True):
 
 
 class SampleTelemetry(_Message, frozen=True):
-    """Hand over and forget the telemetry gathered so far."""
+    """Hand over and forget the telemetry gathered so far; the last sample is of now."""
 
 
 class ClosePipeline(_Message, frozen=True):
