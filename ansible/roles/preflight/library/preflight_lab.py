@@ -1,0 +1,151 @@
+#!/usr/bin/python
+"""Looks at what the inventory says of all devices together, and at the bundles that they are to hold.
+
+Ansible runs this once, on the machine that runs the playbooks. It changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ansible.module_utils.basic import AnsibleModule
+
+Device = Mapping[str, Any]
+
+ALLOWED = {
+    "service_manager": ("process", "systemd", "systemd_user"),
+    "kind": ("local", "virtual", "real"),
+    "link": ("tc", "emulated", "none"),
+    "provider": ("cpu", "cuda"),
+}
+SETTINGS = ("host", "control_port", "data_port", *ALLOWED)
+# Lower ports are root's, and no worker is.
+LOWEST_PORT = 1024
+
+
+class Problem(NamedTuple):
+    """One thing that stands in the way, and the device of which the inventory says so."""
+
+    device: str
+    check: str
+    what: str
+    do: str
+
+
+def values_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
+    """Words that no role knows, and ports that cannot be."""
+    for name, device in devices.items():
+        for setting, allowed in ALLOWED.items():
+            if device[setting] not in allowed:
+                do = f"set {setting} of this device to one of {', '.join(allowed)}"
+                yield Problem(name, "inventory", f"{setting} is '{device[setting]}'", do)
+        for setting in ("control_port", "data_port"):
+            port = str(device[setting])
+            if not (port.isdecimal() and LOWEST_PORT <= int(port) <= 65535):
+                do = f"set {setting} of this device to a number from {LOWEST_PORT} to 65535"
+                yield Problem(name, "inventory", f"{setting} is '{port}'", do)
+
+
+def combinations_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
+    """Words that do not go together."""
+    for name, device in devices.items():
+        manager, kind = device["service_manager"], device["kind"]
+        if device["link"] == "tc" and manager in ("process", "systemd_user"):
+            what = f"link is tc, and service_manager {manager} has no rights to shape a link"
+            yield Problem(name, "inventory", what, "set link: emulated, or service_manager: systemd")
+        if manager == "process" and kind in ("virtual", "real"):
+            what = f"kind is {kind}, and service_manager process is for processes on this machine"
+            yield Problem(name, "inventory", what, "set service_manager: systemd, or kind: local")
+        if manager in ("systemd", "systemd_user") and kind == "local":
+            what = f"kind is local, and service_manager {manager} is for a device that is a host of its own"
+            yield Problem(name, "inventory", what, "set kind: real (or virtual), or service_manager: process")
+
+
+def resolve(devices: Mapping[str, Device]) -> tuple[dict[str, str], list[Problem]]:
+    """The numeric address of each device, as this machine sees it."""
+    found, problems = {}, []
+    for name, device in devices.items():
+        try:
+            found[name] = str(socket.getaddrinfo(device["host"], None, type=socket.SOCK_STREAM)[0][4][0])
+        except (OSError, UnicodeError) as error:
+            what = f"the name {device['host']} has no address ({getattr(error, 'strerror', None) or error})"
+            do = "set `host` of this device to its address, or put the name into /etc/hosts"
+            problems.append(Problem(name, "address", what, do))
+    return found, problems
+
+
+def ports_apart(devices: Mapping[str, Device], addresses: Mapping[str, str]) -> Iterator[Problem]:
+    """Two devices at one place, or two ports of one device that are one."""
+    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    for name, device in devices.items():
+        for setting in ("control_port", "data_port"):
+            place = addresses.get(name, str(device["host"])), str(device[setting])
+            other = seen.setdefault(place, (name, setting))
+            if other == (name, setting):
+                continue
+            what = f"{setting} {place[1]} at {place[0]} is the {other[1]} of {other[0]} too"
+            do = f"give {name} an address (`host`) or a {setting} of its own"
+            yield Problem(name, "inventory", what, do)
+
+
+def size_of_bundles(folders: Sequence[str]) -> tuple[int, int]:
+    """Bytes of the largest shard, which is a whole model, and bytes of all bundles together.
+
+    Raises:
+        ValueError: a folder is not a bundle.
+    """
+    largest = together = 0
+    for folder in folders:
+        manifest = Path(folder, "manifest.json")
+        try:
+            files = [file for file in Path(folder).iterdir() if file.is_file()]
+            weights = int(json.loads(manifest.read_text(encoding="utf-8"))["weights_bytes"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{manifest} is not a bundle's manifest ({error}): export the model again"
+            ) from error
+        largest = max(largest, weights)
+        together += sum(file.stat().st_size for file in files)
+    return largest, together
+
+
+def main() -> None:
+    """Answer Ansible."""
+    of_each = {name: {"type": "list", "elements": "raw", "required": True} for name in SETTINGS}
+    specification = {
+        "devices": {"type": "list", "elements": "str", "required": True},
+        "settings": {"type": "dict", "options": of_each, "required": True},
+        "bundles": {"type": "list", "elements": "path", "default": []},
+    }
+    module = AnsibleModule(argument_spec=specification, supports_check_mode=True)
+    names, settings = module.params["devices"], module.params["settings"]
+    devices = {name: {key: settings[key][i] for key in SETTINGS} for i, name in enumerate(names)}
+    problems = [*values_allowed(devices), *combinations_allowed(devices)]
+    if len(devices) < 2:
+        do = "put a first and a last device into the inventory's group `devices`"
+        problems.append(
+            Problem(
+                next(iter(devices), "-"), "inventory", "a chain has two ends, and there is one device", do
+            )
+        )
+    addresses, unresolved = resolve(devices)
+    problems += [*unresolved, *ports_apart(devices, addresses)]
+    try:
+        largest, together = size_of_bundles(module.params["bundles"])
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(
+        changed=False,
+        problems=[problem._asdict() for problem in problems],
+        addresses=addresses,
+        largest_shard_bytes=largest,
+        bundles_bytes=together,
+    )
+
+
+if __name__ == "__main__":
+    main()
