@@ -66,6 +66,9 @@ def run(
     threads: Annotated[int, typer.Option(min=1, help="ONNX Runtime threads of a stage.")] = 1,
     profile: Annotated[str, typer.Option(help="Network profile, for emulated links.")] = "ideal",
     source: Annotated[str, typer.Option(help="Where requests are born: first or controller.")] = "first",
+    codec: Annotated[
+        str, typer.Option(help="Codec of the links, as in uint8 or zfp:0.01 or 'forward: uint8'.")
+    ] = "none",
     network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
 ) -> None:
     """Run one cell once, and show where the time went."""
@@ -79,6 +82,7 @@ def run(
         threads=threads,
         profile=profile,
         source=source,
+        codec=codec,
         network_profiles=network_profiles,
     )
     run_one_cell(asked, Bundle.open(bundle), load_lab(lab))

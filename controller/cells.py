@@ -2,18 +2,22 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from controller.codec_choice import check_pairs
 from controller.errors import ExperimentError
 from controller.experiment import Experiment, Splits
 from controller.lab import Lab
 from controller.load import OFFLINE, SINGLE
 from controller.network_profiles import AS_IS
+from controller.pipeline import route
 from controller.store import Cell
 from controller.suggest import did_you_mean
 from exporter.bundle import Bundle, BundleError, RangeError
+from worker.wire.codecs import NO_CODEC
 
-__all__ = ["cells_of_profile", "label_of", "open_bundles", "resolve_cut"]
+__all__ = ["cells_of_profile", "label_of", "open_bundles", "resolve_cut", "with_codec"]
 
 
 def open_bundles(names: Sequence[str], folder: Path) -> dict[str, Bundle]:
@@ -50,13 +54,16 @@ def cells_of_profile(
     grid = experiment.grid(profile)
     whole_lab = [device.name for device in lab.devices]
     placements = experiment.placements or [experiment.devices or whole_lab]
+    for codec in grid.codecs:
+        check_pairs(codec, list(dict.fromkeys(itertools.chain(*placements))), "key 'codecs'")
     cells: dict[str, Cell] = {}
     for placement, name in itertools.product(placements, experiment.models):
         bundle = bundles[name]
-        for cuts, depth, batch, load, prefetch in itertools.product(
+        for cuts, depth, batch, codec, load, prefetch in itertools.product(
             _splits(grid.splits, bundle, len(placement)),
             grid.depths,
             grid.batches,
+            grid.codecs,
             grid.loads,
             experiment.prefetches,
         ):
@@ -78,8 +85,20 @@ def cells_of_profile(
                 load=OFFLINE if load == SINGLE else load,
                 prefetch=prefetch,
             )
+            cell = with_codec(cell, codec, bundle)
             cells[cell.id] = cell
     return tuple(cells.values())
+
+
+def with_codec(cell: Cell, codec: str, bundle: Bundle) -> Cell:
+    """The cell with that choice of codecs; without where none of its links would have one.
+
+    So that what stays on one device is one cell, and not one for each codec.
+    """
+    coded = replace(cell, codec=codec)
+    if all(link.codec == NO_CODEC.name for link in route(coded, bundle)):
+        return replace(cell, codec=NO_CODEC.name)
+    return coded
 
 
 def label_of(bundle: Bundle, cuts: Sequence[int]) -> str:

@@ -4,13 +4,15 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
 from controller.device import ClaimedWorker
 from controller.errors import DeviceError
 from controller.lab import Lab
+from controller.store import Link
+from worker.wire.codecs import available_codecs, lack_of, parse_codec
 
 __all__ = ["Crew", "holder_name"]
 
@@ -70,6 +72,20 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def require_codecs(self, links: Iterable[Link]) -> None:
+        """See that both ends of every link have its codec; devices that are not there are passed over.
+
+        Raises:
+            DeviceError: A device has not; names it, the codec, and what would bring it.
+        """
+        ends = dict.fromkeys((end, k.codec) for k in links for end in (k.sender, k.receiver))
+        for end, codec in ends:
+            # A controller that is an end needs all codecs anyway, and says itself what it lacks.
+            has = self.workers[end].info.codecs if end in self.workers else available_codecs()
+            lack = lack_of(parse_codec(codec), has)
+            if lack:
+                raise DeviceError(end, lack)
 
     def recover(self) -> list[DeviceError]:
         """Claim every worker anew after a failure; those that stay away are returned and given up.

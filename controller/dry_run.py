@@ -53,6 +53,7 @@ def dry_run(agenda: Agenda, profiles: Sequence[str], results: Path) -> dict[str,
                 "missing_trials": remaining.count(cells),
                 "complete": not remaining.anything(cells),
                 "payload_bytes": payload_bytes,
+                "codecs": sorted({cell.codec for cell in cells}),
                 "estimated_s": round(estimate.left_s(cells), 1),
             }
         )
@@ -84,7 +85,9 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
         return
     console = output()
     console.print(f"experiment {found['name']} on lab {found['lab']}: {', '.join(found['devices'])}")
-    table = plain_table("network profile", "cells", "trials", "missing", "payload on links", "estimated time")
+    coded = any(part["codecs"] != ["none"] for part in found["by_profile"])
+    payload = "payload before codecs" if coded else "payload on links"
+    table = plain_table("network profile", "cells", "trials", "missing", payload, "estimated time")
     for part in found["by_profile"]:
         table.add_row(
             part["name"],
@@ -95,6 +98,9 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
             duration(part["estimated_s"]),
         )
     console.print(table)
+    if coded:
+        choices = dict.fromkeys(choice for part in found["by_profile"] for choice in part["codecs"])
+        console.print(f"codecs: {', '.join(choices)}", soft_wrap=True)
     for bundle in found["bundles"]:
         console.print(
             f"{bundle['model']}: {bundle['delivered_bytes'] / 1e6:.1f} MB to each device that lacks it "

@@ -21,6 +21,8 @@ from exporter.bundle import Bundle
 __all__ = ["Estimate", "request_s"]
 
 _SETUP_S = 0.4
+_LEFT = {"fp16": 0.5, "uint8": 0.25, "uint8+zstd": 0.25}
+"""What these codecs leave of a payload of floats; what others leave depends on what it is."""
 
 
 @dataclass
@@ -90,7 +92,8 @@ def request_s(
     for link in links:
         forward = lab.is_forward(link.sender, link.receiver)
         direction = profile.between(link.sender, link.receiver, forward=forward)
-        link_s.append(link.payload_bytes * 8 / (direction.rate_mbit * 1e6) if direction.rate_mbit else 0.0)
+        link_bytes = link.payload_bytes * _LEFT.get(link.codec.partition(":")[0], 1.0)
+        link_s.append(link_bytes * 8 / (direction.rate_mbit * 1e6) if direction.rate_mbit else 0.0)
         delay_s += direction.delay_ms / 1e3
     return sum(compute_s) + sum(link_s) + delay_s, max([*compute_s, *link_s])
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from controller.codec_choice import choice_of
 from controller.errors import ExperimentError
 from controller.load import SINGLE, parse_load, samples_needed
 from controller.yamlfile import load_yaml
@@ -38,6 +39,7 @@ class ProfileGrid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     splits: Splits | UnsetType = UNSET
     depths: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
     batches: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
+    codecs: Annotated[tuple[str | dict[str, str], ...], Meta(min_length=1)] | UnsetType = UNSET
     loads: _Loads | UnsetType = UNSET
 
 
@@ -47,6 +49,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     splits: Splits
     depths: tuple[int, ...]
     batches: tuple[int, ...]
+    codecs: tuple[str, ...]
     loads: tuple[str, ...]
 
 
@@ -62,7 +65,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(
             min_length=1,
             description="network profiles: names, or mappings of `name` and what differs under it "
-            "(`splits`, `depths`, `batches`, `loads`)",
+            "(`splits`, `depths`, `batches`, `codecs`, `loads`)",
         ),
     ]
     bundles: Annotated[str, Meta(description="the folder that holds the bundles")] = "../../bundles"
@@ -80,6 +83,15 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = None
     depths: Annotated[tuple[_Count, ...], Meta(min_length=1, description="requests in flight")] = (1, 4)
     batches: Annotated[tuple[_Count, ...], Meta(min_length=1, description="samples in a request")] = (1,)
+    codecs: Annotated[
+        tuple[str | dict[str, str], ...],
+        Meta(
+            min_length=1,
+            description="codecs of the links: `none`, `fp16`, `uint8`, `lz4`, `zstd` or `zstd:LEVEL`, "
+            "`uint8+zstd`, `zfp:TOLERANCE`; or a mapping of `forward`, `backward` or `SENDER -> RECEIVER` to "
+            "one of them ([codecs.md](codecs.md))",
+        ),
+    ] = ("none",)
     loads: Annotated[
         _Loads,
         Meta(
@@ -140,7 +152,11 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         return tuple(p if isinstance(p, str) else p.name for p in self.profiles)
 
     def grid(self, profile: str) -> Grid:
-        """What is crossed under `profile`."""
+        """What is crossed under `profile`.
+
+        Raises:
+            ExperimentError: A codec that there is not.
+        """
         own = next(p for p in self.profiles if (p if isinstance(p, str) else p.name) == profile)
         if isinstance(own, str):
             own = ProfileGrid(name=own)
@@ -148,6 +164,10 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             splits=self.splits if own.splits is UNSET else own.splits,
             depths=self.depths if own.depths is UNSET else own.depths,
             batches=self.batches if own.batches is UNSET else own.batches,
+            codecs=tuple(
+                choice_of(codec, "key 'codecs'")
+                for codec in (self.codecs if own.codecs is UNSET else own.codecs)
+            ),
             loads=self.loads if own.loads is UNSET else own.loads,
         )
 
@@ -171,7 +191,10 @@ def load_experiment(path: Path) -> Experiment:
     for name in names:
         if names.count(name) > 1:
             raise ExperimentError(f"experiment {path}: key 'profiles' names {name!r} twice")
-        grid = experiment.grid(name)
+        try:
+            grid = experiment.grid(name)
+        except ExperimentError as error:
+            raise ExperimentError(f"experiment {path}: {error}") from error
         if isinstance(grid.splits, str) and grid.splits not in _NAMED_SPLITS:
             allowed = ", ".join(_NAMED_SPLITS)
             raise ExperimentError(

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.accuracy import allowed_error, codec_accuracies
 from controller.breakdown import print_breakdown
-from controller.cells import label_of, resolve_cut
+from controller.cells import label_of, resolve_cut, with_codec
+from controller.codec_choice import check_pairs, parse_choice
 from controller.crew import Crew
 from controller.errors import ExperimentError
 from controller.imposing import check_imposable
@@ -14,9 +16,10 @@ from controller.network_profiles import AS_IS, NetworkProfile, find_profile, loa
 from controller.pipeline import CONTROLLER, plan_pipeline
 from controller.screen import output
 from controller.source import Source
-from controller.store import Cell, Trial
+from controller.store import Cell, CodecAccuracy, Link, Trial
 from controller.trial import Rig
 from exporter.bundle import Bundle
+from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import Run
 
 __all__ = ["OneCell", "run_one_cell"]
@@ -38,6 +41,7 @@ class OneCell:
     threads: int
     profile: str
     source: str
+    codec: str
     network_profiles: Path
 
     def cell(self, bundle: Bundle, lab: Lab) -> Cell:
@@ -60,7 +64,9 @@ class OneCell:
             )
         if self.source not in ("first", CONTROLLER):
             raise ExperimentError(f"--source {self.source}: it is either first or controller")
-        return Cell(
+        codec = parse_choice(self.codec, "--codec")
+        check_pairs(codec, devices, "--codec")
+        cell = Cell(
             model=bundle.manifest.model,
             bundle=bundle.digest,
             cuts=cuts,
@@ -73,6 +79,7 @@ class OneCell:
             precision=bundle.manifest.precision,
             source=self.source,
         )
+        return with_codec(cell, codec, bundle)
 
     def conditions(self, cell: Cell) -> NetworkProfile:
         """The network profile of the cell; links that nobody imposes one on have none.
@@ -97,6 +104,9 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
     cell = asked.cell(bundle, lab)
     profile = asked.conditions(cell)
     source = Source.towards(lab.device(cell.devices[0]).host) if cell.source == CONTROLLER else None
+    coded = cell.codec != NO_CODEC.name
+    needed = max(asked.requests, asked.warmup) * cell.batch
+    found = next(codec_accuracies(bundle, [cell], needed)) if coded else None
     plan = plan_pipeline(
         cell.id,
         cell,
@@ -104,17 +114,18 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
         lab,
         profile,
         threads=asked.threads,
+        allowed_error=allowed_error(found),
         controller_address=source.address if source else None,
     )
-    with (
-        Crew(lab, cell.devices, _WAIT_S, link_check=link_check(lab, cell.profile, profile)) as crew,
-        Rig(plan, cell, bundle, crew.workers, source) as rig,
-    ):
-        trial = rig.run(0, Run(requests=asked.requests, timeout_s=_TIMEOUT_S), warmup=asked.warmup)
-    _show(cell, trial)
+    checking = link_check(lab, cell.profile, profile)
+    with Crew(lab, cell.devices, _WAIT_S, link_check=checking) as crew:
+        crew.require_codecs(plan.links)
+        with Rig(plan, cell, bundle, crew.workers, source) as rig:
+            trial = rig.run(0, Run(requests=asked.requests, timeout_s=_TIMEOUT_S), warmup=asked.warmup)
+    _show(cell, trial, found)
 
 
-def _show(cell: Cell, trial: Trial) -> None:
+def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
     console = output()
     console.print(
         f"{cell.model} cut at {cell.label} over {' -> '.join(cell.devices)}, depth {cell.depth}, batch "
@@ -123,9 +134,29 @@ def _show(cell: Cell, trial: Trial) -> None:
     print_breakdown(trial, console)
     for link in trial.links:
         if link.sender != link.receiver:
-            console.print(f"{link.sender} -> {link.receiver}: {link.payload_bytes} bytes a request")
+            console.print(f"{link.sender} -> {link.receiver}: {_bytes_of(link)}")
+    if found is not None:
+        console.print(
+            f"codecs: {cell.codec}; worst tensor error {found.tensor_error:.1e}; accuracy "
+            f"{_share(found.chain)}, of the whole graph {_share(found.whole)}, over {found.samples} samples"
+        )
     samples = len(trial.endpoint) * cell.batch
     console.print(
         f"{samples / trial.elapsed_s:.2f} samples/s; {trial.checked} of {len(trial.endpoint)} results "
         f"checked, worst error {trial.worst_error:.1e}"
     )
+
+
+def _bytes_of(link: Link) -> str:
+    if link.encoded_bytes is None:
+        return f"{link.payload_bytes} bytes a request"
+    raw = f", {link.sent_raw} tensors raw" if link.sent_raw else ""
+    ratio = link.payload_bytes / link.encoded_bytes
+    return (
+        f"{link.encoded_bytes:.0f} bytes a request, {link.payload_bytes} before codec {link.codec} "
+        f"({ratio:.2f} to 1{raw})"
+    )
+
+
+def _share(value: float | None) -> str:
+    return "null" if value is None else f"{value:.4f}"

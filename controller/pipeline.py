@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controller.codec_choice import codec_of_link
 from controller.errors import ExperimentError
 from controller.lab import Lab
 from controller.network_profiles import Direction, NetworkProfile
 from controller.store import Cell, Link
 from exporter.bundle import Bundle, Shard, Tensor
+from worker.endpoint import WORST_ALLOWED_ERROR
 from worker.wire.messages import (
     BuildPipeline,
     Emulation,
@@ -68,12 +70,14 @@ def plan_pipeline(
     *,
     threads: int = 1,
     check_every: int = 1,
+    allowed_error: float = WORST_ALLOWED_ERROR,
     controller_address: tuple[str, int] | None = None,
 ) -> PipelinePlan:
     """Plan the pipeline of `cell`.
 
     Args:
         name: Unique among the pipelines of a sweep; links are named after it.
+        allowed_error: What a result may differ by from its answer, of the answer's own maximum.
         controller_address: Where the controller takes results, when it is the source.
 
     Raises:
@@ -95,6 +99,7 @@ def plan_pipeline(
         inlet=specs[-1].name,
         batch=cell.batch,
         check_every=check_every,
+        allowed_error=allowed_error,
         prefetch=cell.prefetch,
     )
     hops = tuple(
@@ -134,9 +139,15 @@ def route(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
     partitions = _partitions(cell, bundle)
     ends = [_endpoint(cell), *(device for device, _, _ in partitions), _endpoint(cell)]
     cuts = [0, *(stop for _, _, stop in partitions)]
+    last = len(cuts) - 1
     return tuple(
-        Link(sender, receiver, sum(_size_bytes(tensor, cell.batch) for tensor in bundle.tensors_at(cut)))
-        for sender, receiver, cut in zip(ends[:-1], ends[1:], cuts, strict=True)
+        Link(
+            sender,
+            receiver,
+            sum(_size_bytes(tensor, cell.batch) for tensor in bundle.tensors_at(cut)),
+            codec_of_link(cell.codec, sender, receiver, forward=position < last).name,
+        )
+        for position, (sender, receiver, cut) in enumerate(zip(ends[:-1], ends[1:], cuts, strict=True))
     )
 
 
@@ -185,7 +196,7 @@ def _link_spec(
     forward = lab.is_forward(link.sender, link.receiver)
     conditions = profile.between(link.sender, link.receiver, forward=forward)
     emulation = _emulation(conditions) if cell.link == "emulated" else None
-    return LinkSpec(name=name, tensors=tensors, host=host, port=port, emulation=emulation)
+    return LinkSpec(name=name, tensors=tensors, host=host, port=port, emulation=emulation, codec=link.codec)
 
 
 def _emulation(conditions: Direction) -> Emulation:

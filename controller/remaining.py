@@ -3,9 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from controller.agenda import Agenda
-from controller.store import Cell, Results
+from controller.store import Cell, CodecAccuracy, Results
+from worker.wire.codecs import NO_CODEC
 
-__all__ = ["Remaining"]
+__all__ = ["Coded", "Remaining", "coded_as"]
+
+Coded = tuple[str, tuple[int, ...], tuple[str, ...], str, str, int]
+"""What the accuracy of a cell with codecs depends on."""
 
 
 class Remaining:
@@ -22,6 +26,7 @@ class Remaining:
         self._baselines = {(b.bundle, b.device, b.batch, b.number) for b in baselines}
         accuracies = results.accuracies() if results else []
         self._splits = {(a.bundle, a.cuts) for a in accuracies}
+        self._codecs = {coded_as(found) for found in results.codec_accuracies()} if results else set()
 
     @property
     def finished_trials(self) -> int:
@@ -42,7 +47,7 @@ class Remaining:
 
     def anything(self, cells: Sequence[Cell]) -> bool:
         """Whether anything is missing."""
-        return bool(self.count(cells) or self.baselines(cells) or self.splits(cells))
+        return bool(self.count(cells) or self.baselines(cells) or self.splits(cells) or self.codecs(cells))
 
     def baselines(self, cells: Sequence[Cell]) -> list[tuple[str, str, int, int]]:
         """Bundle, device, batch and number of the baselines that are not there."""
@@ -61,3 +66,16 @@ class Remaining:
             if (cell.bundle, cell.cuts) not in self._splits:
                 missing.setdefault(cell.bundle, {})[cell.cuts] = None
         return {bundle: sorted(splits) for bundle, splits in missing.items()}
+
+    def codecs(self, cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+        """A cell for each split and choice of codecs whose accuracy is not there, by bundle."""
+        missing: dict[str, dict[Coded, Cell]] = {}
+        for cell in cells:
+            if cell.codec != NO_CODEC.name and coded_as(cell) not in self._codecs:
+                missing.setdefault(cell.bundle, {}).setdefault(coded_as(cell), cell)
+        return {bundle: list(found.values()) for bundle, found in missing.items()}
+
+
+def coded_as(what: Cell | CodecAccuracy) -> Coded:
+    """Equal for cells with codecs whose accuracy is the same."""
+    return what.bundle, what.cuts, what.devices, what.source, what.codec, what.batch

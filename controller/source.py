@@ -6,7 +6,7 @@ from typing import Self
 from controller.pipeline import PipelinePlan
 from exporter.bundle import Bundle
 from worker.endpoint import ControllerSource, Samples
-from worker.wire.messages import Run, RunDone
+from worker.wire.messages import Run, RunDone, SentBytes
 
 __all__ = ["Source"]
 
@@ -48,6 +48,7 @@ class Source:
             batch=spec.batch,
             check_every=spec.check_every,
             prefetch=spec.prefetch,
+            allowed_error=spec.allowed_error,
         )
 
     def open_links(self) -> None:
@@ -72,6 +73,10 @@ class Source:
     def take_records(self) -> bytes:
         """Rows of the last run, as they would come from a worker."""
         return self._source.take_rows().tobytes()
+
+    def take_sent(self) -> tuple[SentBytes, ...]:
+        """What a codec on the way to the first stage made of the last run."""
+        return self._source.take_sent()
 
     def close(self) -> None:
         """Leave the pipeline and stop listening."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from controller.accuracy import accuracies
+from controller.accuracy import accuracies, allowed_error, codec_accuracies
 from controller.agenda import Agenda, reference_of
 from controller.baseline import baseline_trial
 from controller.crew import Crew
@@ -21,8 +21,8 @@ from controller.estimate import Estimate
 from controller.interruption import Interruption
 from controller.links import link_check
 from controller.offer import run_trial
-from controller.pipeline import CONTROLLER, plan_pipeline
-from controller.remaining import Remaining
+from controller.pipeline import CONTROLLER, plan_pipeline, route
+from controller.remaining import Remaining, coded_as
 from controller.screen import Screen
 from controller.source import Source
 from controller.stamp import now, stamp
@@ -78,6 +78,9 @@ def run_sweep(agenda: Agenda, profiles: Sequence[str], store: Store, screen: Scr
         sweep = _Sweep(agenda, store, screen, interruption)
         if sweep.remaining.anything(cells):
             sweep.crew = stack.enter_context(_crew(agenda, profiles))
+            sweep.crew.require_codecs(
+                link for cell in cells for link in route(cell, agenda.bundles[cell.bundle])
+            )
             sweep.run(profiles)
         sweep.outcome.left = sweep.remaining.count(cells)
         sweep.outcome.interrupted = interruption.asked
@@ -110,6 +113,7 @@ class _Sweep:
         self._screen = screen
         self._interruption = interruption
         self.remaining = Remaining(agenda, store)
+        self._codec_accuracies = {coded_as(found): found for found in store.codec_accuracies()}
         self._environment = 0
         self._pipelines = 0
         self._lost: set[str] = set()
@@ -126,6 +130,7 @@ class _Sweep:
         wanted = [cell for profile in profiles for cell in self._agenda.cells[profile]]
         self._run_baselines(wanted)
         self._run_accuracies(wanted)
+        self._run_codec_accuracies(wanted)
         self._estimate = Estimate(
             self._experiment,
             self._agenda.lab,
@@ -176,6 +181,19 @@ class _Sweep:
                 self._screen.step(
                     "accuracy", done, len(splits), f"{bundle.manifest.model} cut at {accuracy.cuts}"
                 )
+                if self._interruption.asked:
+                    return
+
+    def _run_codec_accuracies(self, cells: Sequence[Cell]) -> None:
+        for digest, coded in self.remaining.codecs(cells).items():
+            bundle = self._agenda.bundles[digest]
+            # Over all samples: each may be sent, and its result is held against this.
+            found = codec_accuracies(bundle, coded, None)
+            for done, accuracy in enumerate(found, start=1):
+                self._store.add_codec_accuracy(accuracy)
+                self._codec_accuracies[coded_as(accuracy)] = accuracy
+                doing = f"{bundle.manifest.model} cut at {accuracy.cuts}, {accuracy.codec}"
+                self._screen.step("accuracy of codecs", done, len(coded), doing)
                 if self._interruption.asked:
                     return
 
@@ -267,6 +285,7 @@ class _Sweep:
             self._agenda.network_profiles[cell.profile],
             threads=self._experiment.threads,
             check_every=self._experiment.check_every,
+            allowed_error=allowed_error(self._codec_accuracies.get(coded_as(cell))),
             controller_address=source.address if source else None,
         )
         return Rig(plan, cell, bundle, self.crew.workers, source)

@@ -1,8 +1,8 @@
 """One cell on its devices: built, warmed up, timed, taken down."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ from controller.errors import DeviceError, TrialVoid
 from controller.pipeline import PipelinePlan
 from controller.source import Source
 from controller.stamp import now
-from controller.store import Cell, Course, Hop, Trial
+from controller.store import Cell, Course, Hop, Link, Trial
 from exporter.bundle import Bundle
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.errors import WorkerError
@@ -28,6 +28,7 @@ from worker.wire.messages import (
     Run,
     RunDone,
     SampleTelemetry,
+    SentBytes,
     TakeRecords,
 )
 
@@ -100,7 +101,7 @@ class Rig:
         try:
             before = self._take_telemetry()
             done = self._run(msgspec.structs.replace(request, warmup=warmup))
-            endpoint, records = self._take_records()
+            endpoint, records, sent = self._take_records()
             telemetry = _since(before, self._take_telemetry())
         except (DeviceError, WorkerError) as error:
             raise self._void(error) from error
@@ -114,7 +115,7 @@ class Rig:
             checked=done.checked,
             worst_error=done.worst_error,
             hops=self._hops,
-            links=self.plan.links,
+            links=self._links(sent),
             endpoint=rows,
             records=tuple(by_range[hop.start, hop.stop] for hop in self._hops),
             telemetry=telemetry,
@@ -128,15 +129,27 @@ class Rig:
             # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
             return connection.ask(request, timeout_s=request.timeout_s + _ASK_TIMEOUT_S)
 
-    def _take_records(self) -> tuple[bytes, list[HopRecords]]:
+    def _links(self, sent: Sequence[SentBytes]) -> tuple[Link, ...]:
+        """The links, with what their codecs made of this trial's payload."""
+        found = {one.link: one for one in sent if one.requests}
+        return tuple(
+            replace(link, encoded_bytes=coded.encoded_bytes / coded.requests, sent_raw=coded.sent_raw)
+            if (coded := found.get(spec.name))
+            else link
+            for link, spec in zip(self.plan.links, self.plan.specs, strict=True)
+        )
+
+    def _take_records(self) -> tuple[bytes, list[HopRecords], list[SentBytes]]:
         endpoint = self.source.take_records() if self.source is not None else b""
+        sent = list(self.source.take_sent()) if self.source is not None else []
         hops: list[HopRecords] = []
         for device in self.plan.builds:
             with self.workers[device].blame() as connection:
                 records = connection.ask(TakeRecords(), timeout_s=_ASK_TIMEOUT_S)
             hops += records.hops
+            sent += records.sent
             endpoint = endpoint or records.endpoint
-        return endpoint, hops
+        return endpoint, hops, sent
 
     def _take_telemetry(self) -> _Telemetry:
         taken = {}

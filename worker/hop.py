@@ -20,7 +20,9 @@ __all__ = ["Hop"]
 class Hop:
     """Computes what comes out of the inlet and puts it into the outlet, and records each request.
 
-    Where an end of a link takes no time of its own (in-process, emulated), its thread is left out.
+    The inlet decodes in the receive thread and the outlet encodes in the send thread, so that neither keeps
+    the compute thread from computing. Where an end of a link takes no time of its own (in-process; emulated
+    without a codec), its thread is left out.
     """
 
     def __init__(
@@ -96,10 +98,9 @@ class Hop:
                 arrived.received_at_s,
                 began_s,
                 arrived.receive_s,
-                began_s - arrived.received_at_s,
-                0.0,  # decode: no codec yet
+                began_s - arrived.received_at_s - arrived.decode_s,
+                arrived.decode_s,
                 ended_s - began_s,
-                0.0,  # encode
             )
             if passes_on:
                 leaving.held = arrived
@@ -115,7 +116,7 @@ class Hop:
 
     def _record(self, slot: Slot, wait_send_s: float, send_s: float) -> None:
         if slot.kind is FrameType.TENSORS:
-            self._ledger.append(*slot.noted, wait_send_s, send_s)
+            self._ledger.append(*slot.noted, slot.encode_s, wait_send_s, send_s)
             self._recorded += 1
 
     def _stop(self, _cause: WorkerError | None) -> None:

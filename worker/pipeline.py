@@ -118,11 +118,12 @@ class Pipeline:
 
     def take_records(self) -> Records:
         """Records of the last run, of the endpoint and each hop; they are then forgotten."""
+        hops = tuple(HopRecords(start=hop.start, stop=hop.stop, rows=hop.take_rows()) for hop in self._hops)
         return Records(
             endpoint=self._endpoint.take_rows().tobytes() if self._endpoint else b"",
-            hops=tuple(
-                HopRecords(start=hop.start, stop=hop.stop, rows=hop.take_rows()) for hop in self._hops
-            ),
+            hops=hops,
+            # After the hops' rows: the last of them is written when the last frame was sent.
+            sent=self.links.take_sent(),
         )
 
     def close(self) -> None:
@@ -161,4 +162,5 @@ def _make_endpoint(
         batch=spec.batch,
         check_every=spec.check_every,
         prefetch=spec.prefetch,
+        allowed_error=spec.allowed_error,
     )

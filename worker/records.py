@@ -36,6 +36,8 @@ ENDPOINT: Final = np.dtype(
         ("latency_s", "<f8"),
         ("wait_source_s", "<f8"),
         ("prepare_s", "<f8"),
+        ("encode_s", "<f8"),
+        ("decode_s", "<f8"),
     ]
 )
 """One row a request, on the clock of the endpoint's device."""

@@ -20,6 +20,7 @@ from worker.session import Session
 from worker.shards import Store
 from worker.telemetry import TelemetryThread
 from worker.timing import clock
+from worker.wire.codecs import available_codecs
 from worker.wire.control import CLAIMED_LIMIT_BYTES, UNCLAIMED_LIMIT_BYTES, receive_message, send_message
 from worker.wire.errors import BusyError, FailedError, PeerError, ProtocolError, RefusedError, WorkerError
 from worker.wire.messages import (
@@ -226,6 +227,7 @@ class Server:
             data_port=self.data_port,
             holder=None if hold is None else hold.holder,
             held_s=None if hold is None else clock() - hold.since_s,
+            codecs=available_codecs(),
             stamp={
                 **read_stamp(slowdown=settings.slowdown, threads=settings.threads),
                 "provider": settings.provider,

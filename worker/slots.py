@@ -29,6 +29,8 @@ class Slot:
     __slots__ = (
         "arrays",
         "buffers",
+        "decode_s",
+        "encode_s",
         "held",
         "kind",
         "noted",
@@ -38,6 +40,7 @@ class Slot:
         "receive_s",
         "received_at_s",
         "request",
+        "wait_encode_s",
     )
 
     def __init__(self, pool: "SlotPool", prefix: bytearray, arrays: list[Array]) -> None:
@@ -49,8 +52,11 @@ class Slot:
         self.request = 0
         self.kind = FrameType.TENSORS
         self.receive_s = 0.0
+        self.decode_s = 0.0
+        self.encode_s = 0.0
         self.received_at_s = 0.0
         self.ready_at_s = 0.0
+        self.wait_encode_s = 0.0
         self.noted: tuple[float, ...] = ()
 
     def give_back(self) -> None:

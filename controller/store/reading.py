@@ -13,6 +13,7 @@ from controller.store.rows import (
     Accuracy,
     BaselineTrial,
     Cell,
+    CodecAccuracy,
     DeviceRow,
     Drift,
     Hop,
@@ -179,6 +180,24 @@ class Results:
         )
         return [Accuracy(row[0], tuple(json.loads(row[1])), *row[2:]) for row in rows]
 
+    def codec_accuracies(self) -> list[CodecAccuracy]:
+        """Accuracy of every split under every choice of codecs that was computed."""
+        if not self._has_table("codec_accuracy"):
+            return []
+        rows = self._db.execute(
+            "SELECT bundle, cuts, devices, source, codec, batch, samples, whole, chain, worst_error, "
+            "tensor_error FROM codec_accuracy ORDER BY rowid"
+        )
+        return [
+            CodecAccuracy(row[0], tuple(json.loads(row[1])), tuple(json.loads(row[2])), *row[3:])
+            for row in rows
+        ]
+
+    def _has_table(self, name: str) -> bool:
+        """Files of the first release lack those that came later."""
+        found = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+        return found is not None
+
     def drifts(self) -> list[Drift]:
         """Every repeat of a reference cell."""
         rows = self._db.execute("SELECT profile, taken_at, trials_before, latency_s FROM drift ORDER BY id")
@@ -186,8 +205,7 @@ class Results:
 
     def links(self) -> list[MeasuredLink]:
         """Every measured link, in the order of measuring."""
-        # Files of the first release have no such table.
-        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'link'").fetchone():
+        if not self._has_table("link"):
             return []
         rows = self._db.execute(
             "SELECT profile, sender, receiver, asked, measured, taken_at, environment FROM link ORDER BY id"

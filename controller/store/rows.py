@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 from controller.store.course import Course
 from controller.store.schema import dump
 
-__all__ = ["Accuracy", "BaselineTrial", "Cell", "DeviceRow", "Drift", "Hop", "Link", "MeasuredLink", "Trial"]
+__all__ = [
+    "Accuracy",
+    "BaselineTrial",
+    "Cell",
+    "CodecAccuracy",
+    "DeviceRow",
+    "Drift",
+    "Hop",
+    "Link",
+    "MeasuredLink",
+    "Trial",
+]
 
 
 _LATER = {"load": "offline", "prefetch": None}
@@ -29,6 +40,8 @@ class Cell:
         devices: The chain, first to last, by name.
         source: Where requests are born and end: `first` (device) or `controller`.
         link: How the network profile is imposed: `emulated`, `tc`, or `none`.
+        codec: Of every link between devices (`uint8`), or of some (`forward: uint8`); `none` where the cell
+            has no such link.
         load: When requests are due: `offline` (closed loop), or as in `poisson:20/s`, `poisson:p90<=100ms`.
         prefetch: How many inputs are made ahead during the run; None: all before it.
     """
@@ -72,14 +85,20 @@ class Hop:
 
 @dataclass(frozen=True)
 class Link:
-    """A link of a trial. `sender` and `receiver` are device names, or `controller`.
+    """A link of a trial. `sender` and `receiver` are device names, or `controller`; equal within a device.
 
-    `payload_bytes` is what one request puts on it. Links within a device have equal ends.
+    Attributes:
+        payload_bytes: What one request puts on it, before the codec.
+        encoded_bytes: The same after the codec, mean over the trial's requests; None without a codec.
+        sent_raw: Tensors of the trial that the codec could not make shorter, and that went as they were.
     """
 
     sender: str
     receiver: str
     payload_bytes: int
+    codec: str = "none"
+    encoded_bytes: float | None = None
+    sent_raw: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,6 +154,27 @@ class Accuracy:
     whole: float | None
     chain: float | None
     worst_error: float
+
+
+@dataclass(frozen=True)
+class CodecAccuracy:
+    """`Accuracy` of a chain whose links have codecs. A codec may see a whole batch, so it differs by batch.
+
+    Attributes:
+        tensor_error: Largest error that a codec made in a tensor, relative to the tensor's own maximum.
+    """
+
+    bundle: str
+    cuts: tuple[int, ...]
+    devices: tuple[str, ...]
+    source: str
+    codec: str
+    batch: int
+    samples: int
+    whole: float | None
+    chain: float | None
+    worst_error: float
+    tensor_error: float
 
 
 @dataclass(frozen=True)

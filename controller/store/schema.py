@@ -67,7 +67,7 @@ CREATE TABLE telemetry (
 CREATE INDEX telemetry_trial ON telemetry (trial, device);
 """
 
-# Not among the tables of the first release: added to its files when they are written to.
+# Not among the tables of the first release: these two are added to its files when they are written to.
 _LINK_TABLE = """
 CREATE TABLE IF NOT EXISTS link (
     id INTEGER PRIMARY KEY, profile TEXT NOT NULL, sender TEXT NOT NULL, receiver TEXT NOT NULL,
@@ -75,6 +75,13 @@ CREATE TABLE IF NOT EXISTS link (
     environment INTEGER REFERENCES environment)
 """
 
+_CODEC_ACCURACY_TABLE = """
+CREATE TABLE IF NOT EXISTS codec_accuracy (
+    bundle TEXT NOT NULL REFERENCES bundle, cuts TEXT NOT NULL, devices TEXT NOT NULL, source TEXT NOT NULL,
+    codec TEXT NOT NULL, batch INTEGER NOT NULL, samples INTEGER NOT NULL, whole REAL, chain REAL,
+    worst_error REAL NOT NULL, tensor_error REAL NOT NULL,
+    PRIMARY KEY (bundle, cuts, devices, source, codec, batch))
+"""
 _LATER_COLUMNS = {
     "cell": {"load": "TEXT NOT NULL DEFAULT 'offline'", "prefetch": "INTEGER"},
     "trial": {"course": "TEXT NOT NULL DEFAULT '{}'"},
@@ -107,6 +114,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
     check_version(db, path)
     db.execute(_LINK_TABLE)
+    db.execute(_CODEC_ACCURACY_TABLE)
     for table, columns in _LATER_COLUMNS.items():
         for column, kind in columns.items():
             if column not in columns_of(db, table):

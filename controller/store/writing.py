@@ -10,7 +10,16 @@ from typing import Any, Self
 
 from controller.errors import StoreError
 from controller.store.reading import Results
-from controller.store.rows import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, MeasuredLink, Trial
+from controller.store.rows import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    CodecAccuracy,
+    DeviceRow,
+    Drift,
+    MeasuredLink,
+    Trial,
+)
 from controller.store.schema import connect, dump, pack, prepare
 
 __all__ = ["Store"]
@@ -203,6 +212,16 @@ class Store(Results):
             db.execute(
                 "INSERT OR REPLACE INTO accuracy VALUES (?, ?, ?, ?, ?, ?)",
                 (a.bundle, dump(a.cuts), a.samples, a.whole, a.chain, a.worst_error),
+            )
+
+    def add_codec_accuracy(self, accuracy: CodecAccuracy) -> None:
+        """Commit the accuracy of one split under one choice of codecs."""
+        a = accuracy
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO codec_accuracy VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (a.bundle, dump(a.cuts), dump(a.devices), a.source, a.codec, a.batch, a.samples)
+                + (a.whole, a.chain, a.worst_error, a.tensor_error),
             )
 
     def add_drift(self, drift: Drift, environment: int) -> None:

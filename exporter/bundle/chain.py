@@ -1,6 +1,6 @@
 """A chain of shards run on this machine, one after the other: for verification and accuracy."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from exporter.errors import BundleError, RangeError
 __all__ = ["accuracy", "partitions", "run_chain", "run_session", "score", "session_of"]
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+
+Between = Callable[[int, Arrays], Arrays]
+"""What is done to the tensors before the first stage (0), and after each stage (1 and on)."""
 
 
 def partitions(bundle: Bundle, cuts: Sequence[int]) -> tuple[tuple[int, int], ...]:
@@ -71,6 +74,7 @@ def run_chain(
     *,
     threads: int = 1,
     batch: int | None = None,
+    between: Between | None = None,
 ) -> Arrays:
     """Run a split's shards in ONNX Runtime, one after the other, and return the graph's outputs.
 
@@ -80,6 +84,7 @@ def run_chain(
         inputs: arrays by name, samples first.
         threads: threads that ONNX Runtime may use.
         batch: samples a run. Default: the graph's own batch if it is fixed, else all at once.
+        between: what becomes of the tensors between stages. Default: they stay as they are.
 
     Raises:
         RangeError: a cut is not in the graph, or the cuts are not in order.
@@ -91,9 +96,11 @@ def run_chain(
     ]
     parts: list[Arrays] = []
     for values in _batches(bundle, inputs, batch):
-        current = values
-        for session in sessions:
+        current = between(0, values) if between else values
+        for position, session in enumerate(sessions, start=1):
             current = run_session(session, current)
+            if between:
+                current = between(position, current)
         parts.append(current)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -7,14 +7,14 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.endpoint.endpoint import Endpoint
+from worker.endpoint.endpoint import WORST_ALLOWED_ERROR, Endpoint
 from worker.endpoint.samples import Samples
 from worker.joining import receive_join
 from worker.lifeline import Lifeline
 from worker.links import Links, open_data_stream, serve_join
 from worker.listener import Listener
 from worker.wire.errors import RefusedError
-from worker.wire.messages import JoinLink, LinkSpec, LoadSpec, RunDone
+from worker.wire.messages import JoinLink, LinkSpec, LoadSpec, RunDone, SentBytes
 from worker.wire.stream import ConnectionKind, SocketStream
 
 __all__ = ["ControllerSource"]
@@ -60,6 +60,7 @@ class ControllerSource:
         batch: int,
         check_every: int = 1,
         prefetch: int | None = None,
+        allowed_error: float = WORST_ALLOWED_ERROR,
     ) -> None:
         """Stand ready; what was built before is dropped. The arguments are those of `BuildPipeline`.
 
@@ -81,6 +82,7 @@ class ControllerSource:
             batch=batch,
             check_every=check_every,
             prefetch=prefetch,
+            allowed_error=allowed_error,
         )
         self._links = made
 
@@ -115,6 +117,10 @@ class ControllerSource:
     def take_rows(self) -> NDArray[np.void]:
         """See `Endpoint.take_rows`."""
         return self._built().take_rows()
+
+    def take_sent(self) -> tuple[SentBytes, ...]:
+        """What a codec on the way to the first stage made of the last run."""
+        return self._links.take_sent() if self._links is not None else ()
 
     def drop(self) -> None:
         """Close the links and forget the pipeline."""

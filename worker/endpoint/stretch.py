@@ -21,7 +21,10 @@ _KEEPS_UP: Final = 0.95
 # A queue of one server and equal service times waits ten of them at 95 % of what it can do.
 _WAIT_OVER_INSIDE: Final = 10
 
-_KEPT_FIELDS: Final = ("scheduled_at_s", "finished_at_s", "wait_source_s", "prepare_s")
+_KEPT_FIELDS: Final = (
+    *("scheduled_at_s", "finished_at_s", "wait_source_s", "prepare_s"),
+    *("encode_s", "decode_s"),
+)
 
 
 class Stretch:
@@ -43,6 +46,8 @@ class Stretch:
         self.finished_at_s = array("d")
         self.wait_source_s = array("d")
         self.prepare_s = array("d")
+        self.encode_s = array("d")
+        self.decode_s = array("d")
         self.worst_error = 0.0
         self.overloaded = False
         self.last: int | None = None if windows.limit is None else windows.limit - 1

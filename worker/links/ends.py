@@ -13,7 +13,10 @@ SentHook = Callable[[Slot, float, float], None]
 
 
 class Inlet(Protocol):
-    """The receiving end. `immediate` says that receiving costs no time: only waiting, no transfer."""
+    """The receiving end. `immediate` says that receiving costs no time: only waiting, no transfer.
+
+    What `receive` gives is decoded, and says in its `decode_s` how long that took.
+    """
 
     name: str
     layout: LinkLayout
@@ -30,7 +33,10 @@ class Inlet(Protocol):
 
 
 class Outlet(Protocol):
-    """The sending end. `immediate` says that `send` hands over and returns at once."""
+    """The sending end. `immediate` says that `send` hands over and returns at once.
+
+    Where the link has a codec, `send` encodes, and notes in the slot's `encode_s` how long that took.
+    """
 
     name: str
     layout: LinkLayout

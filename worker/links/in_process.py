@@ -6,6 +6,7 @@ from worker.lifeline import Lifeline
 from worker.links.ends import SentHook, ignore_sent
 from worker.slots import Slot, SlotPool
 from worker.timing import clock
+from worker.wire.codecs import NO_CODEC
 from worker.wire.errors import RefusedError, WorkerError
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import LinkSpec
@@ -21,6 +22,8 @@ class InProcessLink:
     def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool) -> None:
         if spec.emulation is not None:
             raise RefusedError(f"link {spec.name} stays on one device and cannot be emulated")
+        if spec.codec != NO_CODEC.name:
+            raise RefusedError(f"link {spec.name} stays on one device and has no use for codec {spec.codec}")
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors)
         self.pool = SlotPool(self.layout, depth, with_memory=with_memory)

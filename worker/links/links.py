@@ -10,7 +10,7 @@ from worker.links.tcp_inlet import TcpInlet
 from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
 from worker.wire.control import send_message
 from worker.wire.errors import RefusedError
-from worker.wire.messages import Done, JoinLink, LinkSpec
+from worker.wire.messages import Done, JoinLink, LinkSpec, SentBytes
 from worker.wire.stream import Stream
 
 __all__ = ["Connector", "Links", "open_data_stream", "serve_join"]
@@ -109,6 +109,11 @@ class Links:
                 stream.close()
                 raise
             outlet.attach(stream)
+
+    def take_sent(self) -> tuple[SentBytes, ...]:
+        """What the codecs of the outgoing links made of the last run."""
+        found = (outlet.take_sent() for outlet in self._outlets.values())
+        return tuple(sent for sent in found if sent is not None)
 
     def wait_open(self, timeout_s: float) -> None:
         """Wait until the neighbours have connected the incoming links. Raises PeerError: not all have."""

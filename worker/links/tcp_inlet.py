@@ -6,6 +6,7 @@ import threading
 from worker.lifeline import Lifeline
 from worker.slots import Slot, SlotPool
 from worker.timing import clock
+from worker.wire.codecs import NO_CODEC, Decoder, parse_codec
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice
 from worker.wire.messages import LinkSpec
@@ -21,7 +22,9 @@ class TcpInlet:
 
     def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline) -> None:
         self.name = spec.name
-        self.layout = LinkLayout(spec.tensors)
+        self.layout = LinkLayout(spec.tensors, parse_codec(spec.codec))
+        coded = self.layout.codec != NO_CODEC
+        self._decoder = Decoder(self.layout.forms, self.layout.codec) if coded else None
         self._depth = depth
         self._pool = SlotPool(self.layout, depth)
         self._prefix = self.layout.new_prefix()
@@ -75,10 +78,17 @@ class TcpInlet:
         slot = self._pool.take_now()
         if slot is None:
             raise ProtocolError(f"sent more than {self._depth} requests before one came back")
-        for buffer in slot.buffers[1:]:
-            if stream.receive_into(buffer) < len(buffer):
-                raise PeerError("closed in the middle of a frame")
-        slot.received_at_s = clock()
+        if self._decoder is None:
+            for buffer in slot.buffers[1:]:
+                if stream.receive_into(buffer) < len(buffer):
+                    raise PeerError("closed in the middle of a frame")
+            slot.received_at_s = clock()
+        else:
+            self._decoder.receive(stream, slot.arrays)
+            slot.received_at_s = clock()
+            # Here and not in the compute thread: the next request is decoded while this one is computed.
+            self._decoder.decode(slot.arrays)
+            slot.decode_s = clock() - slot.received_at_s
         slot.receive_s = slot.received_at_s - began_s
         slot.request = request
         slot.kind = FrameType(kind)

@@ -9,9 +9,10 @@ from worker.lifeline import Lifeline
 from worker.links.ends import SentHook, ignore_sent
 from worker.slots import Slot, SlotPool
 from worker.timing import clock, sharpen_sleep, sleep_until
+from worker.wire.codecs import NO_CODEC, EncodedPayload, Encoder, parse_codec
 from worker.wire.errors import PeerError, ProtocolError, WorkerError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice, read_notice
-from worker.wire.messages import Emulation, LinkSpec
+from worker.wire.messages import Emulation, LinkSpec, SentBytes
 from worker.wire.stream import Stream
 
 __all__ = ["EmulatedOutlet", "TcpOutlet"]
@@ -21,13 +22,21 @@ _LAST_WORD_S = 0.2
 
 
 class TcpOutlet:
-    """Sends slots from where they are, and notices when the other end goes away."""
+    """Sends slots from where they are, and notices when the other end goes away.
+
+    With a codec, `send` encodes first, in the thread that sends: the stage computes the next request
+    meanwhile, and the kernel still has bytes of the one before to send.
+    """
 
     immediate = False
 
     def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool) -> None:
         self.name = spec.name
-        self.layout = LinkLayout(spec.tensors)
+        self.layout = LinkLayout(spec.tensors, parse_codec(spec.codec))
+        coded = self.layout.codec != NO_CODEC
+        self._encoder = Encoder(self.layout.forms, self.layout.codec) if coded else None
+        self._payload = self._encoder.new_payload() if self._encoder else None
+        self._counted = (0, 0, 0)
         self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
         self.on_sent: SentHook = ignore_sent
         self._to = f"{spec.host}:{spec.port}"
@@ -47,21 +56,48 @@ class TcpOutlet:
 
     def send(self, slot: Slot) -> None:
         """Send the slot's frame; returns when the kernel has it."""
-        began_s = clock()
-        self._write(slot)
+        began_s = encoded_s = clock()
+        payload = self._payload
+        if payload is not None:
+            encoded_s = self._encode(slot, payload, began_s)
+        self._write(slot, payload)
         sent_s = clock()
-        self.on_sent(slot, began_s - slot.ready_at_s, sent_s - began_s)
+        self.on_sent(slot, began_s - slot.ready_at_s, sent_s - encoded_s)
         slot.give_back()
 
-    def _write(self, slot: Slot) -> None:
+    def take_sent(self) -> SentBytes | None:
+        """What the codec made of the last run; None without a codec."""
+        if self._encoder is None:
+            return None
+        requests, encoded_bytes, sent_raw = self._counted
+        return SentBytes(link=self.name, requests=requests, encoded_bytes=encoded_bytes, sent_raw=sent_raw)
+
+    def _encode(self, slot: Slot, payload: EncodedPayload, began_s: float) -> float:
+        assert self._encoder is not None
+        self._encoder.encode(slot.arrays, payload)
+        encoded_s = clock()
+        slot.encode_s = encoded_s - began_s
+        return encoded_s
+
+    def _count(self, slot: Slot, payload: EncodedPayload) -> None:
+        if slot.kind is not FrameType.TENSORS:
+            return
+        # Request 0 begins a new run.
+        so_far = (0, 0, 0) if slot.request == 0 else self._counted
+        self._counted = (so_far[0] + 1, so_far[1] + payload.encoded_bytes, so_far[2] + payload.sent_raw)
+
+    def _write(self, slot: Slot, payload: EncodedPayload | None) -> None:
         if self._stream is None:
             raise PeerError(f"link {self.name} to {self._to} is not connected")
         self.layout.address(slot.prefix, slot.request, slot.kind)
+        buffers = slot.buffers if payload is None else [slot.buffers[0], *payload.buffers]
         try:
             with self._frame_boundary:
-                self._stream.send(slot.buffers)
+                self._stream.send(buffers)
         except PeerError as error:
             raise PeerError(f"link {self.name} to {self._to} was lost: {error}") from error
+        if payload is not None:
+            self._count(slot, payload)
 
     def _watch_other_end(self) -> None:
         assert self._stream is not None
@@ -101,12 +137,16 @@ class EmulatedOutlet(TcpOutlet):
     not on when this thread gets to it; those that are on the emulated link at once wait in the queue.
     """
 
-    immediate = True
-
     def __init__(
         self, spec: LinkSpec, emulation: Emulation, depth: int, lifeline: Lifeline, *, with_memory: bool
     ) -> None:
         super().__init__(spec, depth, lifeline, with_memory=with_memory)
+        # To encode takes time: that is for a thread of its own.
+        self.immediate = self._encoder is None
+        # Several frames are between `send` and their delivery, so each slot needs its own.
+        self._payloads = (
+            {slot: self._encoder.new_payload() for slot in self.pool.slots} if self._encoder else {}
+        )
         self._link = EmulatedLink(emulation)
         self._queue: SimpleQueue[Slot | None] = SimpleQueue()
         self._delivery = threading.Thread(target=self._deliver, name=f"deliver {self.name}", daemon=True)
@@ -118,17 +158,27 @@ class EmulatedOutlet(TcpOutlet):
 
     def send(self, slot: Slot) -> None:
         """Give the slot to the emulated link."""
+        payload = self._payloads.get(slot)
+        if payload is not None:
+            began_s = clock()
+            slot.wait_encode_s = began_s - slot.ready_at_s
+            slot.ready_at_s = self._encode(slot, payload, began_s)
         self._queue.put(slot)
 
     def _deliver(self) -> None:
         sharpen_sleep()
         try:
             while (slot := self._queue.get()) is not None:
-                passage = self._link.carry(slot.ready_at_s, self.layout.frame_bytes)
+                payload = self._payloads.get(slot)
+                frame_bytes = self.layout.frame_bytes
+                if payload is not None:
+                    frame_bytes = self.layout.prefix_bytes + payload.total_bytes
+                passage = self._link.carry(slot.ready_at_s, frame_bytes)
                 if not sleep_until(passage.delivery_s, self._lifeline.ended):
                     return
-                self._write(slot)
-                self.on_sent(slot, passage.start_s - slot.ready_at_s, passage.departure_s - passage.start_s)
+                self._write(slot, payload)
+                wait_send_s = slot.wait_encode_s + passage.start_s - slot.ready_at_s
+                self.on_sent(slot, wait_send_s, passage.departure_s - passage.start_s)
                 slot.give_back()
         except Exception as error:
             self._lifeline.fail(error)

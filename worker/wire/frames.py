@@ -3,9 +3,11 @@
     request u64 | type u8 | codec u8 | tensors u16 | descriptor bytes u32 | payload bytes u64
     descriptor, for each tensor:  dtype u8 | dimensions u8 | size u32 each
     payload: the tensors one after the other, row by row, little-endian
+             (on a link with a codec: as `worker.wire.codecs.payload` says)
 
 What crosses a link is agreed before it is opened, so header and descriptor of each of its tensor frames
 are the same bytes but for `request` and `type`, and a receiver compares them before it reads payload.
+`payload bytes` counts the tensors before the codec.
 An ABORT frame carries a line of text; END carries nothing. Both may go either way, and are the last frame.
 """
 
@@ -18,6 +20,7 @@ from typing import Final
 
 import numpy as np
 
+from worker.wire.codecs import NO_CODEC, Codec, TensorForm
 from worker.wire.errors import PeerError, ProtocolError, RefusedError
 from worker.wire.messages import TensorSpec
 from worker.wire.stream import Stream
@@ -27,7 +30,6 @@ __all__ = ["DTYPES", "HEADER_BYTES", "FrameType", "LinkLayout", "encode_notice",
 _HEADER: Final = struct.Struct("<QBBHIQ")
 HEADER_BYTES: Final = _HEADER.size
 _REQUEST_AND_TYPE: Final = struct.Struct("<QB")
-_CODEC_NONE: Final = 0
 _NOTICE_LIMIT_BYTES: Final = 1024
 _MAX_TENSORS: Final = 65_535
 _MAX_DIMENSIONS: Final = 16
@@ -71,24 +73,30 @@ class TensorLayout:
 class LinkLayout:
     """What was agreed to cross a link: the tensors, and the bytes that announce them."""
 
-    def __init__(self, tensors: Sequence[TensorSpec]) -> None:
+    def __init__(self, tensors: Sequence[TensorSpec], codec: Codec = NO_CODEC) -> None:
         """Raises RefusedError: no tensors, an element type that is not known, or a size below 1."""
         if not 0 < len(tensors) <= _MAX_TENSORS:
             raise RefusedError(f"a link carries 1 to {_MAX_TENSORS} tensors, not {len(tensors)}")
         if len({tensor.name for tensor in tensors}) < len(tensors):
             raise RefusedError("a link carries two tensors of one name")
         self.tensors: tuple[TensorLayout, ...] = tuple(_layout_of(tensor) for tensor in tensors)
+        self.codec = codec
         self.payload_bytes = sum(tensor.payload_bytes for tensor in self.tensors)
         descriptor = b"".join(_describe(tensor) for tensor in self.tensors)
         self._prefix = (
             _HEADER.pack(
-                0, FrameType.TENSORS, _CODEC_NONE, len(self.tensors), len(descriptor), self.payload_bytes
+                0, FrameType.TENSORS, codec.code, len(self.tensors), len(descriptor), self.payload_bytes
             )
             + descriptor
         )
         self._agreed = self._prefix[_REQUEST_AND_TYPE.size :]
         self.prefix_bytes = len(self._prefix)
         self.frame_bytes = self.prefix_bytes + self.payload_bytes
+
+    @property
+    def forms(self) -> list[TensorForm]:
+        """Shape and type of each tensor."""
+        return [(tensor.shape, tensor.dtype) for tensor in self.tensors]
 
     def new_prefix(self) -> bytearray:
         """Room for a frame's header and descriptor, filled in but for request and type."""
@@ -142,7 +150,7 @@ def _describe(tensor: TensorLayout) -> bytes:
 def encode_notice(kind: FrameType, text: str = "") -> bytes:
     """An END or ABORT frame."""
     body = text.encode()[:_NOTICE_LIMIT_BYTES]
-    return _HEADER.pack(0, kind, _CODEC_NONE, 0, 0, len(body)) + body
+    return _HEADER.pack(0, kind, NO_CODEC.code, 0, 0, len(body)) + body
 
 
 def read_notice(stream: Stream) -> None:

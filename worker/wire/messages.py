@@ -60,6 +60,7 @@ __all__ = [
     "Run",
     "RunDone",
     "SampleTelemetry",
+    "SentBytes",
     "ShardRef",
     "TakeRecords",
     "TakeTrain",
@@ -98,7 +99,8 @@ class Emulation(_Part, frozen=True):
 class LinkSpec(_Part, frozen=True):
     """One link of a pipeline, told alike to both of its ends.
 
-    `host` and `port` are the receiving end's data port; both None for an in-process link.
+    `host` and `port` are the receiving end's data port; both None for an in-process link. `codec` is a name
+    that `worker.wire.codecs.parse_codec` knows; an in-process link has none.
     """
 
     name: str
@@ -106,6 +108,7 @@ class LinkSpec(_Part, frozen=True):
     host: str | None = None
     port: int | None = None
     emulation: Emulation | None = None
+    codec: str = "none"
 
 
 class ShardRef(_Part, frozen=True):
@@ -129,8 +132,9 @@ class HopSpec(_Part, frozen=True):
 class EndpointSpec(_Part, frozen=True):
     """Source and sink of a pipeline, fed from the samples of a bundle.
 
-    Every `check_every`-th result is compared with the bundle's answer (1 is each); 0 checks none. Inputs are
-    all made before the run (`prefetch` None), or while it goes on, up to `prefetch` ahead.
+    Every `check_every`-th result is compared with the bundle's answer (1 is each); 0 checks none. It may
+    differ by `allowed_error` of the answer's own maximum. Inputs are all made before the run (`prefetch`
+    None), or while it goes on, up to `prefetch` ahead.
     """
 
     bundle: str
@@ -138,6 +142,7 @@ class EndpointSpec(_Part, frozen=True):
     inlet: str
     batch: int
     check_every: int = 1
+    allowed_error: float = 1e-4
     prefetch: int | None = None
 
 
@@ -177,6 +182,18 @@ class HopRecords(_Part, frozen=True):
     start: int
     stop: int
     rows: bytes
+
+
+class SentBytes(_Part, frozen=True):
+    """What a link with a codec carried in the last run: payload bytes as sent, over all its requests.
+
+    `sent_raw` counts tensors that the codec could not make shorter, and that went as they were.
+    """
+
+    link: str
+    requests: int
+    encoded_bytes: int
+    sent_raw: int
 
 
 # --- requests --------------------------------------------------------------------------------
@@ -303,8 +320,9 @@ class DeviceInfo(_Message, frozen=True):
     """Who is there: the answer to `Query`.
 
     `kind` is what the inventory calls the device (real, virtual, local); `slowdown` above 1 makes it
-    an emulated slower one; `provider` is what it computes on (cpu, cuda). `stamp` is everything a number
-    should carry: versions, kernel, processor, governor, throttling, TCP settings.
+    an emulated slower one; `provider` is what it computes on (cpu, cuda); `codecs` are the families that it
+    can encode and decode. `stamp` is everything a number should carry: versions, kernel, processor, governor,
+    throttling, TCP settings.
     """
 
     name: str
@@ -315,6 +333,7 @@ class DeviceInfo(_Message, frozen=True):
     data_port: int
     holder: str | None
     held_s: float | None
+    codecs: tuple[str, ...]
     stamp: dict[str, str | int | float | bool | None]
 
 
@@ -362,6 +381,7 @@ class Records(_Message, frozen=True):
 
     endpoint: bytes
     hops: tuple[HopRecords, ...]
+    sent: tuple[SentBytes, ...] = ()
 
 
 class Telemetry(_Message, frozen=True):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from tests.unit.worker.tiny import TinyBundle, link
 from worker.wire.control import ControlConnection
 from worker.wire.messages import (
@@ -86,10 +88,12 @@ class Chain:
         check_every: int = 1,
         solo_runs: int = 2,
         emulation: Emulation | None = None,
+        codec: str = "none",
+        allowed_error: float = 1e-4,
     ) -> list[PipelineBuilt]:
         """Build and open it; worker i has the nodes between cuts i-1 and i."""
         bounds = (0, *cuts, 4)
-        links = [_emulated(one, emulation) for one in self._links(bounds, batch)]
+        links = [_between_devices(one, emulation, codec) for one in self._links(bounds, batch)]
         built = []
         for index, connection in enumerate(self.connections):
             hop = HopSpec(
@@ -105,6 +109,7 @@ class Chain:
                     inlet=links[-1].name,
                     batch=batch,
                     check_every=check_every,
+                    allowed_error=allowed_error,
                 )
             built.append(
                 connection.ask(
@@ -127,8 +132,9 @@ class Chain:
         ports = [worker.data_port for worker in self.workers]
         names = [f"link{index}" for index in range(len(bounds))]
         receivers: list[int | None] = [None, *ports[1:], ports[0] if len(ports) > 1 else None]
+        width = self.bundle.inputs.shape[1]
         return [
-            link(name, position, batch, port=port)
+            link(name, position, batch, port=port, width=width)
             for name, position, port in zip(names, bounds, receivers, strict=True)
         ]
 
@@ -137,10 +143,10 @@ class Chain:
             connection.close()
 
 
-def _emulated(spec: LinkSpec, emulation: Emulation | None) -> LinkSpec:
-    if emulation is None or spec.port is None:
+def _between_devices(spec: LinkSpec, emulation: Emulation | None, codec: str) -> LinkSpec:
+    if spec.port is None:
         return spec
-    return LinkSpec(name=spec.name, tensors=spec.tensors, host=spec.host, port=spec.port, emulation=emulation)
+    return msgspec.structs.replace(spec, emulation=emulation, codec=codec)
 
 
 def tensor(name: str, *shape: int) -> TensorSpec:

@@ -1,0 +1,139 @@
+"""A sweep over codecs with real workers: run, kept, checked, and refused where a device lacks one."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.store import Results
+from tests.integration.worker.processes import WorkerProcess
+
+Controller = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def start_lab(tmp_path: Path) -> Iterator[Callable[[], Path]]:
+    started: list[WorkerProcess] = []
+
+    def start() -> Path:
+        started.extend(WorkerProcess.start(tmp_path, name) for name in ("pi", "server"))
+        devices = [
+            {"name": one.name, "kind": "local", "host": "127.0.0.1", "link": "emulated"}
+            | {"control_port": one.control_port, "data_port": one.data_port}
+            for one in started
+        ]
+        path = tmp_path / "lab.json"
+        path.write_text(json.dumps({"name": "test", "devices": devices}))
+        return path
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+def controller(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "controller", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    (tmp_path / "profiles.yml").write_text("ideal: {}\n")
+    path = tmp_path / "experiment.yml"
+    path.write_text(
+        "name: tiny\nmodels: [tiny]\nnetwork_profiles: profiles.yml\nprofiles: [ideal]\nsplits: [1, 3]\n"
+        "depths: [1, 4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\nsamples: 4\nbatches: [2]\n"
+        "codecs: [none, fp16, uint8+zstd, lz4, {forward: 'zfp:0.05'}]\n"
+    )
+    return path
+
+
+def sweep(experiment: Path, lab: Path, bundles: Path, *more: str) -> "subprocess.CompletedProcess[str]":
+    results = experiment.parent / "results.sqlite"
+    return controller("sweep", experiment, "--lab", lab, "--bundles", bundles, "--results", results, *more)
+
+
+def test_a_sweep_over_codecs_keeps_what_they_cost_and_what_they_change(
+    start_lab: Callable[[], Path], experiment: Path, bundles_folder: Path
+) -> None:
+    lab = start_lab()
+    ended = sweep(experiment, lab, bundles_folder)
+
+    assert ended.returncode == 0, ended.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        cells = {cell.id: cell for cell in results.cells()}
+        trials = list(results.trials())
+        accuracies = {(found.cuts, found.codec): found for found in results.codec_accuracies()}
+    choices = {"none", "fp16", "uint8+zstd:1", "lz4", "forward: zfp:0.05"}
+    assert {cell.codec for cell in cells.values()} == choices
+    assert len(trials) == len(cells) == 2 * (3 * len(choices) + 1)
+    assert set(accuracies) == {(cut, codec) for cut in ((0,), (1,), (3,)) for codec in choices - {"none"}}
+    for trial in trials:
+        cell = cells[trial.cell]
+        for link in trial.links:
+            if link.codec == "none":
+                assert link.encoded_bytes is None
+            else:
+                assert 0 < (link.encoded_bytes or 0) <= link.payload_bytes
+                assert link.sender != link.receiver
+        if cell.codec == "fp16":
+            assert [link.encoded_bytes for link in trial.links if link.codec == "fp16"] == [32.0, 32.0]
+        if cell.codec != "none":
+            # What the workers gave is what the controller had foreseen.
+            foreseen = accuracies[cell.cuts, cell.codec].worst_error
+            assert trial.worst_error <= max(1e-4, 2 * foreseen)
+    assert all(a.tensor_error == 0 for (_, codec), a in accuracies.items() if codec == "lz4")
+    assert all(1e-6 < a.tensor_error < 1e-3 for (_, codec), a in accuracies.items() if codec == "fp16")
+    assert {a.batch for a in accuracies.values()} == {2}
+
+    again = sweep(experiment, lab, bundles_folder)
+    assert "all trials are done already" in again.stdout + again.stderr
+
+
+def test_one_cell_with_a_codec_says_what_it_saves_and_costs(
+    start_lab: Callable[[], Path], experiment: Path, bundles_folder: Path
+) -> None:
+    run = [*("run", bundles_folder / "tiny", "--at", 2, "--lab", start_lab(), "--profile", "ideal")]
+    run += ["--network-profiles", experiment.parent / "profiles.yml", "--codec"]
+    for source in ("first", "controller"):
+        ended = controller(*run, "fp16", "--source", source)
+        assert ended.returncode == 0, ended.stderr
+        assert "pi -> server: 16 bytes a request, 32 before codec fp16 (2.00 to 1)" in ended.stdout
+        assert "codecs: fp16; worst tensor error" in ended.stdout
+        assert "24 of 24 results checked" in ended.stdout
+    ended = controller(*run, "zfp:x")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "error: --codec: codec 'zfp:x': the tolerance is not a number" in ended.stderr
+
+
+def test_a_device_that_lacks_a_codec_is_named_before_anything_runs(
+    start_lab: Callable[[], Path],
+    experiment: Path,
+    bundles_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without = tmp_path / "without"
+    without.mkdir()
+    (without / "sitecustomize.py").write_text("import sys\nsys.modules['cramjam'] = None\n")
+    with monkeypatch.context() as context:
+        context.setenv("PYTHONPATH", str(without))
+        lab = start_lab()
+    ended = sweep(experiment, lab, bundles_folder)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "error: pi: lacks codec uint8+zstd, which needs the package cramjam there" in ended.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        assert not results.finished()
+
+
+def test_a_dry_run_says_which_codecs(
+    start_lab: Callable[[], Path], experiment: Path, bundles_folder: Path
+) -> None:
+    ended = sweep(experiment, start_lab(), bundles_folder, "--dry-run")
+    assert ended.returncode == 0, ended.stderr
+    assert "payload before codecs" in ended.stdout
+    assert "codecs: forward: zfp:0.05, fp16, lz4, none, uint8+zstd:1" in ended.stdout

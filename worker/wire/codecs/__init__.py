@@ -1,0 +1,19 @@
+"""Codecs: in which form tensors cross a link. Named in experiments, agreed when a link is made."""
+
+from worker.wire.codecs.coders import TensorCoder, make_coder
+from worker.wire.codecs.names import NO_CODEC, Codec, available_codecs, lack_of, parse_codec
+from worker.wire.codecs.payload import Decoder, EncodedPayload, Encoder, TensorForm
+
+__all__ = [
+    "NO_CODEC",
+    "Codec",
+    "Decoder",
+    "EncodedPayload",
+    "Encoder",
+    "TensorCoder",
+    "TensorForm",
+    "available_codecs",
+    "lack_of",
+    "make_coder",
+    "parse_codec",
+]
