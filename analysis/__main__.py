@@ -1,4 +1,4 @@
-"""`python -m analysis report RESULTS --out DIR`."""
+"""`python -m analysis report|export RESULTS --out DIR`."""
 
 import sys
 from collections.abc import Sequence
@@ -43,6 +43,20 @@ def report(
     if sweep.finished < sweep.wanted:
         typer.echo(f"incomplete: {sweep.finished} of {sweep.wanted} trials finished")
     typer.echo(f"report: {written.page.resolve()}")
+
+
+@app.command()
+def export(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")],
+) -> None:
+    """Write batch_metrics.csv, device_metrics.csv and pipeline_metrics.csv (docs/exports.md)."""
+    # As above.
+    from analysis.exports import write_exports
+    from analysis.results import load
+
+    for path, rows in write_exports(load(results), out).items():
+        typer.echo(f"{path.resolve()}: {rows} rows")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

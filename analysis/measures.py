@@ -9,9 +9,18 @@ from numpy.typing import NDArray
 
 from analysis.errors import ResultsError
 from analysis.statistics import quantile
-from controller.store import Course, Trial
+from controller.store import Course, Link, Trial
 
-__all__ = ["IN_HOP", "ON_NETWORK", "QUANTILES", "HopMeans", "TrialMeasures", "measure"]
+__all__ = [
+    "IN_HOP",
+    "ON_NETWORK",
+    "QUANTILES",
+    "HopMeans",
+    "TrialMeasures",
+    "encoded_bytes",
+    "measure",
+    "rows_of_requests",
+]
 
 QUANTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -39,6 +48,11 @@ class HopMeans:
     busy: float
     occupied: float
 
+    @property
+    def bubble(self) -> float:
+        """The share of the time in which the stage had nothing to compute, or was kept from it."""
+        return 1 - self.busy
+
 
 @dataclass(frozen=True)
 class TrialMeasures:
@@ -50,6 +64,9 @@ class TrialMeasures:
         source_s: Mean wait at the source, for a credit or for an input.
         prepare_s: Mean time that an input took to make; in the total only as far as it is in source_s.
         payload_bytes: What one request puts on all links between devices, results included.
+        links: The links between devices, in the order of the chain.
+        bottleneck: The stage or link that was in use for the largest share of the time: a device's name, or
+            as in `pi -> server`.
         first_payload_bytes: What it puts on the first link between devices; 0 without one.
     """
 
@@ -64,10 +81,17 @@ class TrialMeasures:
     hops: tuple[HopMeans, ...]
     payload_bytes: int
     first_payload_bytes: int
+    links: tuple[Link, ...]
+    bottleneck: str
     worst_error: float
     checked: int
     environment: int
     course: Course
+
+    @property
+    def network_share(self) -> float:
+        """Network share of a request over its latency, both means."""
+        return self.network_s / self.latency_mean_s
 
 
 def measure(trial: Trial, batch: int) -> TrialMeasures:
@@ -81,12 +105,12 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
         raise ResultsError(f"trial {trial.number} of cell {trial.cell} has no requests; run it again")
     latency = np.asarray(trial.endpoint["latency_s"], dtype=np.float64)
     hops = tuple(
-        _hop(trial, index, _of_requests(trial, records)) for index, records in enumerate(trial.records)
+        _hop(trial, index, rows_of_requests(trial, records)) for index, records in enumerate(trial.records)
     )
     in_hops = sum(hop.means[name] for hop in hops for name in IN_HOP)
     mean = float(latency.mean())
     source_s = _mean(trial, "wait_source_s")
-    between = [k.payload_bytes for k in trial.links if k.sender != k.receiver]
+    between = tuple(link for link in trial.links if link.sender != link.receiver)
     return TrialMeasures(
         number=trial.number,
         requests=requests,
@@ -99,13 +123,20 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
         source_s=source_s,
         prepare_s=_mean(trial, "prepare_s"),
         hops=hops,
-        payload_bytes=sum(between),
-        first_payload_bytes=next(iter(between), 0),
+        payload_bytes=sum(link.payload_bytes for link in between),
+        first_payload_bytes=between[0].payload_bytes if between else 0,
+        links=between,
+        bottleneck=_bottleneck(trial, hops),
         worst_error=trial.worst_error,
         checked=trial.checked,
         environment=trial.environment,
         course=trial.course,
     )
+
+
+def encoded_bytes(link: Link) -> float:
+    """What one request puts on a link after its codec, mean over the trial; without one, before it."""
+    return float(link.payload_bytes) if link.encoded_bytes is None else link.encoded_bytes
 
 
 def _mean(trial: Trial, field: str) -> float:
@@ -114,7 +145,7 @@ def _mean(trial: Trial, field: str) -> float:
     return float(trial.endpoint[field].mean()) if field in names else 0.0
 
 
-def _of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
+def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
     """The rows of a hop that belong to the endpoint's requests; each request has exactly one."""
     wanted = np.sort(trial.endpoint["request"])
     rows = records[np.isin(records["request"], wanted)]
@@ -124,6 +155,20 @@ def _of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
             f"the endpoint of {len(wanted)}; the results file is not whole"
         )
     return rows
+
+
+def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> str:
+    """The largest of the stages' busy shares and of the shares of the time that links were being sent on.
+
+    What the controller sends as a source is not recorded by any stage, so that link is never named.
+    """
+    shares = {hop.device: 0.0 for hop in hops}
+    for hop, link in zip(hops, trial.links[-len(hops) :], strict=True):
+        shares[hop.device] = max(shares[hop.device], hop.busy)
+        if link.sender != link.receiver:
+            sending_s = hop.means["send_s"] * len(trial.endpoint)
+            shares[f"{link.sender} -> {link.receiver}"] = sending_s / trial.elapsed_s
+    return max(shares, key=lambda name: shares[name])
 
 
 def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:

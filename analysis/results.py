@@ -108,6 +108,16 @@ class CellResult:
         """Trials in which no rate kept the bound on latency."""
         return sum(t.course.bound_kept is False for t in self.trials)
 
+    @property
+    def bottlenecks(self) -> tuple[str, ...]:
+        """What limited its trials, without repeats."""
+        return tuple(dict.fromkeys(t.bottleneck for t in self.trials))
+
+    @property
+    def network_share(self) -> Estimate:
+        """Network share of a request over its latency, over trials."""
+        return estimate([t.network_share for t in self.trials])
+
     def busy(self) -> dict[str, Estimate]:
         """Busy share of each computing device over trials."""
         devices = [hop.device for hop in self.trials[0].hops] if self.trials else []

@@ -1,13 +1,13 @@
 """The tables that others compute with: `cells.csv` and `pareto.csv`. Columns: docs/reports.md."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.fronts import Point, capability, in_order, operating
-from analysis.measures import QUANTILES
+from analysis.measures import QUANTILES, encoded_bytes
 from analysis.results import CellResult, Sweep
 from analysis.statistics import Estimate
 from controller.store import Cell
@@ -46,21 +46,11 @@ CELL_COLUMNS = [
     *("trials", "trials_wanted", "voids", "unstable", "overloaded", "bound_missed", "requests", "rate_per_s"),
     *_with_bounds(
         *(f"latency_{name}_s" for name in QUANTILES),
-        "latency_mean_s",
-        "throughput_per_s",
-        "network_s",
-        "source_s",
+        *("latency_mean_s", "throughput_per_s", "network_s", "network_share", "source_s"),
     ),
-    *(
-        "prepare_s",
-        "interval",
-        "busy",
-        "occupied",
-        "payload_bytes",
-        "worst_error",
-        "accuracy",
-        "accuracy_whole",
-    ),
+    *("prepare_s", "interval", "busy", "bubble", "occupied", "bottleneck"),
+    *("payload_bytes", "link_payload_bytes", "link_encoded_bytes"),
+    *("worst_error", "accuracy", "accuracy_whole"),
     *("on_capability_front", "on_operating_front"),
 ]
 
@@ -145,6 +135,7 @@ def _measured(result: CellResult) -> dict[str, Any]:
     figures |= _bounds("latency_mean_s", result.latency_mean)
     figures |= _bounds("throughput_per_s", result.throughput)
     figures |= _bounds("network_s", result.network)
+    figures |= _bounds("network_share", result.network_share)
     figures |= _bounds("source_s", result.source)
     return figures | {
         "unstable": result.unstable,
@@ -155,7 +146,11 @@ def _measured(result: CellResult) -> dict[str, Any]:
         "requests": sum(t.requests for t in result.trials),
         "interval": result.throughput.kind,
         "busy": _shares(result.busy()),
+        "bubble": _shares(result.busy(), lambda busy: 1 - busy),
         "occupied": _shares(result.occupied()),
+        "bottleneck": ";".join(result.bottlenecks),
+        "link_payload_bytes": ";".join(str(link.payload_bytes) for link in result.trials[0].links),
+        "link_encoded_bytes": ";".join(_encoded(result, i) for i in range(len(result.trials[0].links))),
         "payload_bytes": result.trials[0].payload_bytes,
         "worst_error": max(t.worst_error for t in result.trials),
     }
@@ -170,5 +165,10 @@ def _bounds(name: str, figure: Estimate) -> dict[str, float | None]:
     return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
 
 
-def _shares(shares: Mapping[str, Estimate]) -> str:
-    return ";".join(f"{device}={share.value:.4f}" for device, share in shares.items())
+def _shares(shares: Mapping[str, Estimate], of: Callable[[float], float] = float) -> str:
+    return ";".join(f"{device}={of(share.value or 0.0):.4f}" for device, share in shares.items())
+
+
+def _encoded(result: CellResult, index: int) -> str:
+    """Bytes of a link after its codec, mean over trials; without a codec what was before it."""
+    return f"{np.mean([encoded_bytes(trial.links[index]) for trial in result.trials]):.6g}"

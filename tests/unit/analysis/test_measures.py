@@ -42,6 +42,14 @@ def test_busy_counts_the_time_alone_and_occupied_the_clock(trial: Trial) -> None
     assert first.occupied == pytest.approx(12 * 0.004 / 0.06)
 
 
+def test_what_is_longest_in_use_is_the_bottleneck(trial: Trial) -> None:
+    figures = measure(trial, 1)
+    assert figures.bottleneck == "pi"  # busy 0.7, against 0.6 of the server and 0.3 of the link
+    slow = trial.records[0].copy()
+    slow["send_s"] = 0.0045
+    assert measure(replace(trial, records=(slow, trial.records[1])), 1).bottleneck == "pi -> server"
+
+
 def test_quantiles_without_enough_requests_are_null(trial: Trial) -> None:
     assert measure(trial, 1).latency == {"p50": pytest.approx(0.010), "p90": None, "p95": None, "p99": None}
 

@@ -1,0 +1,87 @@
+"""The three files, written to a folder all or none, a trial at a time."""
+
+import csv
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import OutputError
+from analysis.exports.batches import BATCH_COLUMNS, batch_rows
+from analysis.exports.devices import DEVICE_COLUMNS, device_rows
+from analysis.exports.pipelines import PIPELINE_COLUMNS, pipeline_rows
+from analysis.exports.trial import Exported
+from analysis.results import Sweep
+from controller.store import Results
+
+__all__ = ["EXPORTS", "write_exports"]
+
+EXPORTS: dict[str, tuple[tuple[str, ...], Callable[[Exported], list[dict[str, Any]]]]] = {
+    "batch_metrics.csv": (BATCH_COLUMNS, batch_rows),
+    "device_metrics.csv": (DEVICE_COLUMNS, device_rows),
+    "pipeline_metrics.csv": (PIPELINE_COLUMNS, pipeline_rows),
+}
+
+
+def write_exports(sweep: Sweep, out: Path) -> dict[Path, int]:
+    """Write every file of `EXPORTS` to `out`; what was written, with its number of rows.
+
+    Made in a folder beside and moved in place when all is there.
+
+    Raises:
+        OutputError: `out` cannot be made or written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".export-", dir=out))
+    except OSError as error:
+        raise OutputError(f"{out}: {error.strerror}; name a folder you may write to with --out") from error
+    try:
+        rows = _write(sweep, draft)
+        for name in EXPORTS:
+            (draft / name).replace(out / name)
+    except OSError as error:
+        raise OutputError(f"{out}: {error.strerror}; name another folder with --out") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return {out / name: count for name, count in rows.items()}
+
+
+def _write(sweep: Sweep, folder: Path) -> dict[str, int]:
+    rows = dict.fromkeys(EXPORTS, 0)
+    with ExitStack() as stack:
+        writers = {}
+        for name, (columns, _) in EXPORTS.items():
+            file = stack.enter_context((folder / name).open("w", newline="", encoding="utf-8"))
+            writers[name] = csv.DictWriter(file, columns, lineterminator="\n")
+            writers[name].writeheader()
+        for exported in _trials(sweep):
+            for name, (_, rows_of) in EXPORTS.items():
+                found = rows_of(exported)
+                writers[name].writerows(found)
+                rows[name] += len(found)
+    return rows
+
+
+def _trials(sweep: Sweep) -> Iterator[Exported]:
+    """Every trial that the sweep had when it was loaded; one that came since has not been measured."""
+    machines = {device.name: device for device in sweep.devices}
+    with Results.open(sweep.path) as store:
+        for result in sweep.cells:
+            measured = {figures.number: figures for figures in result.trials}
+            for trial in store.trials(result.cell.id):
+                if trial.number not in measured:
+                    continue
+                telemetry: dict[str, list[Any]] = {}
+                for device, sample in store.telemetry(trial.id):
+                    telemetry.setdefault(device, []).append(sample)
+                yield Exported(
+                    result=result,
+                    trial=trial,
+                    figures=measured[trial.number],
+                    manifest=sweep.manifests[result.cell.bundle],
+                    machines=machines,
+                    telemetry=telemetry,
+                )

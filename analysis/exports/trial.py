@@ -1,0 +1,41 @@
+"""What every row of every export says of its trial."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.measures import TrialMeasures
+from analysis.results import CellResult
+from controller.store import DeviceRow, Trial
+
+__all__ = ["KEYS", "Exported"]
+
+KEYS = ("cell", "trial", "model", "profile", "split", "cuts", "devices", "depth", "batch", "codec", "load")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A finished trial with all that its rows are made from.
+
+    Attributes:
+        manifest: Of its bundle.
+        machines: The devices as they were when the sweep began.
+        telemetry: Samples by device, in time order; the first is of the moment before the trial.
+    """
+
+    result: CellResult
+    trial: Trial
+    figures: TrialMeasures
+    manifest: Mapping[str, Any]
+    machines: Mapping[str, DeviceRow]
+    telemetry: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    def keys(self) -> dict[str, Any]:
+        """The columns `KEYS`."""
+        cell = self.result.cell
+        values = (
+            *(cell.id, self.trial.number, cell.model, cell.profile, self.result.split.where),
+            *(";".join(map(str, cell.cuts)), ";".join(cell.devices), cell.depth, cell.batch, cell.codec),
+            self.result.load,
+        )
+        return dict(zip(KEYS, values, strict=True))
