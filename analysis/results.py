@@ -177,7 +177,7 @@ class Sweep:
     def input_bytes(self, bundle: str) -> int | None:
         """Bytes of one sample's raw input, as an offloading cell sent them; None where none was run."""
         for result in self.cells:
-            if result.cell.bundle == bundle and result.cell.cuts[0] == 0 and result.trials:
+            if result.cell.bundle == bundle and result.cell.cuts[:1] == (0,) and result.trials:
                 return result.trials[0].first_payload_bytes // result.cell.batch
         return None
 

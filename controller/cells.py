@@ -53,7 +53,7 @@ def cells_of_profile(
     """
     grid = experiment.grid(profile)
     whole_lab = [device.name for device in lab.devices]
-    placements = experiment.placements or [experiment.devices or whole_lab]
+    placements = experiment.placements or _chains(experiment, experiment.devices or whole_lab, lab)
     for codec in grid.codecs:
         check_pairs(codec, list(dict.fromkeys(itertools.chain(*placements))), "key 'codecs'")
     cells: dict[str, Cell] = {}
@@ -101,6 +101,17 @@ def with_codec(cell: Cell, codec: str, bundle: Bundle) -> Cell:
     return coded
 
 
+def _chains(experiment: Experiment, devices: list[str], lab: Lab) -> list[list[str]]:
+    """All devices, or the first of them for each number of stages."""
+    for stages in experiment.stages or ():
+        if stages > len(devices):
+            raise ExperimentError(
+                f"key 'stages' has {stages}, but there are {len(devices)} devices "
+                f"({', '.join(devices)}) in lab {lab.name!r}"
+            )
+    return [devices[:stages] for stages in experiment.stages or [len(devices)]]
+
+
 def label_of(bundle: Bundle, cuts: Sequence[int]) -> str:
     """The cuts for human eyes."""
     if all(cut == bundle.node_count for cut in cuts):
@@ -129,8 +140,13 @@ def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...
     """Every split into `devices` parts that is asked for, and both ends, without repeats."""
     cuts = devices - 1
     wanted: Iterable[tuple[int, ...]]
+    if cuts == 0:
+        return [()]
     if splits == "equal":
-        wanted = [bundle.equal_cuts(devices)]
+        try:
+            wanted = [bundle.equal_cuts(devices)]
+        except RangeError as error:
+            raise ExperimentError(f"key 'splits': {bundle.manifest.model}: {error}") from error
     elif isinstance(splits, str):
         points = _points(splits, bundle)
         wanted = itertools.combinations_with_replacement(points, cuts)

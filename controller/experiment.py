@@ -81,6 +81,12 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         list[Annotated[list[str], Meta(min_length=1)]] | None,
         Meta(description="several chains to compare, in place of `devices`"),
     ] = None
+    stages: Annotated[
+        Annotated[list[_Count], Meta(min_length=1)] | None,
+        Meta(
+            description="chains of the first so many devices, for each number; default: all of them",
+        ),
+    ] = None
     depths: Annotated[tuple[_Count, ...], Meta(min_length=1, description="requests in flight")] = (1, 4)
     batches: Annotated[tuple[_Count, ...], Meta(min_length=1, description="samples in a request")] = (1,)
     codecs: Annotated[
@@ -186,6 +192,10 @@ def load_experiment(path: Path) -> Experiment:
     if experiment.devices is not None and experiment.placements is not None:
         raise ExperimentError(
             f"experiment {path}: keys 'devices' and 'placements' exclude each other; keep one"
+        )
+    if experiment.stages is not None and experiment.placements is not None:
+        raise ExperimentError(
+            f"experiment {path}: keys 'stages' and 'placements' exclude each other; keep one"
         )
     names = experiment.profile_names()
     for name in names:

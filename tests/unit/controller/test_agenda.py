@@ -10,6 +10,7 @@ import pytest
 from controller.agenda import Agenda, make_agenda, reference_of
 from controller.errors import ControllerError, ExperimentError, LabError
 from controller.lab import Lab
+from exporter.bundle import Bundle
 
 Make = Callable[..., Agenda]
 
@@ -26,6 +27,7 @@ def make(tmp_path: Path, bundles_folder: Path, lab: Lab) -> Make:
     return make
 
 
+CHAIN = "profiles: [lan]\ndevices: [pi, server]\n"
 TWO = "profiles: [lan]\nplacements: [[pi, server]]\n"
 
 
@@ -58,6 +60,36 @@ def test_devices_name_the_one_chain(make: Make) -> None:
     (cell, *_) = make("profiles: [lan]\ndevices: [server, pi]").cells["lan"]
 
     assert cell.devices == ("server", "pi")
+
+
+def test_stages_are_chains_of_the_first_devices(make: Make) -> None:
+    agenda = make("profiles: [lan]\nstages: [1, 2, 3]\nsplits: equal\ndepths: [1]\n")
+
+    found = {(cell.devices, cell.cuts) for cell in agenda.cells["lan"]}
+    assert (("pi",), ()) in found
+    assert (("pi", "desk"), (2,)) in found
+    assert {devices for devices, _ in found} == {("pi",), ("pi", "desk"), ("pi", "desk", "server")}
+    assert len([devices for devices, _ in found if len(devices) == 1]) == 1
+
+
+def test_a_model_with_too_few_cuts_for_the_stages_is_named(make: Make, lab: Lab) -> None:
+    many = [msgspec.structs.replace(lab.devices[0], name=f"d{i}", control_port=100 + i) for i in range(6)]
+    with pytest.raises(ExperimentError, match="key 'splits': tiny: "):
+        make(
+            "profiles: [lan]\nstages: [6]\nsplits: equal\n", msgspec.structs.replace(lab, devices=tuple(many))
+        )
+
+
+def test_a_batch_that_the_graph_does_not_take_is_refused(
+    make: Make, bundles_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = Bundle.open(bundles_folder / "tiny")
+    fixed = Bundle(tiny.path, replace(tiny.manifest, batch=2))
+    monkeypatch.setattr("controller.cells.Bundle.open", lambda _path: fixed)
+    with pytest.raises(
+        ExperimentError, match="key 'batches': tiny was exported with the fixed batch 2, not 8"
+    ):
+        make(f"{TWO}batches: [8]\n")
 
 
 def test_the_order_is_random_but_the_seeds(make: Make) -> None:
@@ -111,6 +143,17 @@ def test_the_reference_cell_is_a_split_at_the_lowest_depth(make: Make) -> None:
         (f"{TWO}splits: [5]", ExperimentError, "1 to 3, and the ends 0 and 4"),
         (f"{TWO}splits: [blck.0]", ExperimentError, "blck.0.*block.0"),
         (f"{TWO}splits: [[1, 2]]", ExperimentError, "has 2 cuts, but 2 devices need 1"),
+        (f"{TWO}stages: [1]", ExperimentError, "keys 'stages' and 'placements' exclude each other"),
+        (
+            f"{CHAIN}stages: [3]",
+            ExperimentError,
+            r"'stages' has 3, but there are 2 devices \(pi, server\)",
+        ),
+        (
+            "profiles: [lan]\nstages: [4]",
+            ExperimentError,
+            "has 4, but there are 3 devices .* in lab 'paper'",
+        ),
         ("profiles: [lan]\nsplits: [[2, 1]]", ExperimentError, "goes backwards"),
         ("profiles: [lan]\nplacements: [[pi, laptop]]", LabError, "no device 'laptop'"),
     ],
