@@ -15,6 +15,7 @@ from edgecut_link.host import (
     is_ours,
     qdiscs,
     root_of,
+    shaped_interfaces,
     tc,
     unshape,
 )
@@ -72,7 +73,7 @@ def _clear_one(interface: str, folder: Folder) -> str:
 
 def _shaped(folder: Folder) -> list[str]:
     """Every interface that is shaped, or is said to be."""
-    return sorted({*folder.noted(), *(one for one in interfaces() if is_ours(root_of(one)))})
+    return sorted({*folder.noted(), *shaped_interfaces()})
 
 
 def _clear(options: argparse.Namespace, folder: Folder) -> str:
@@ -101,10 +102,11 @@ def _show(options: argparse.Namespace, folder: Folder) -> str:
 def _expire(options: argparse.Namespace, folder: Folder) -> str:
     said = []
     with folder.locked():
-        for interface in _shaped(folder):
+        shaped = shaped_interfaces()
+        for interface in sorted({*folder.noted(), *shaped}):
             state = folder.read(interface)
             # One without a note is from before whatever removed the note: nobody renews it.
-            if state is None or not is_ours(root_of(interface)) or has_ended(state, uptime_s()):
+            if state is None or interface not in shaped or has_ended(state, uptime_s()):
                 _clear_one(interface, folder)
                 said.append(f"cleared {interface}: its lease has ended")
             else:

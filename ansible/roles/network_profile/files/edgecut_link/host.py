@@ -25,6 +25,7 @@ __all__ = [
     "is_ours",
     "qdiscs",
     "root_of",
+    "shaped_interfaces",
     "tc",
     "unshape",
 ]
@@ -68,6 +69,12 @@ def qdiscs(interface: str) -> list[dict[str, Any]]:
     """All qdiscs of an interface, as tc tells them."""
     found: list[dict[str, Any]] = json.loads(tc(["-j", "qdisc", "show", "dev", interface]) or "[]")
     return found
+
+
+def shaped_interfaces() -> list[str]:
+    """The interfaces whose root qdisc this program made."""
+    found = json.loads(tc(["-j", "qdisc", "show"]) or "[]")
+    return sorted({str(qdisc["dev"]) for qdisc in found if qdisc.get("root") and is_ours(qdisc)})
 
 
 def root_of(interface: str) -> dict[str, Any]:
