@@ -223,7 +223,8 @@ class _Sweep:
                 return
         if reference is not None:
             self._run_reference(reference)
-        self._screen.step(profile, total, total, "done")
+        left = sum(bool(self.remaining.trials(cell)) for cell in cells)
+        self._screen.step(profile, total - left, total, f"{left} left out" if left else "done")
 
     def _run_cell(self, cell: Cell) -> None:
         missing = self.remaining.trials(cell)
