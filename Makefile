@@ -24,6 +24,9 @@ test-lab: ## test the lab of virtual Pis; needs root and Debian packages, and sa
 test-arm64: ## test the worker on a Raspberry Pi's instruction set, emulated; needs root and Debian packages
 	@./scripts/test-arm64
 
+bench: ## measure what the runtime makes of this machine: results/bench.json (docs/benchmarks.md)
+	@./scripts/bench
+
 lint: ## check style, types, imports, playbooks, scripts
 	@./scripts/lint
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from controller.agenda import make_agenda
+from controller.bench import run_bench, show_bench
 from controller.dry_run import dry_run, show_dry_run
 from controller.errors import ControllerError, ExperimentError
 from controller.lab import load_lab
@@ -170,6 +171,30 @@ def links(
 
 
 @app.command()
+def bench(
+    out: Annotated[Path, typer.Option(help="File of the results.")] = Path("results/bench.json"),
+    cache: Annotated[Path, typer.Option(help="Folder in which its bundles are kept.")] = Path(
+        "results/bench/bundles"
+    ),
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds at most; 10 minutes may hold fewer.")] = 5,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only figures whose key begins so; may be given several times.")
+    ] = None,
+    cores: Annotated[
+        str | None, typer.Option(help="A core for each of the two devices, as in 0,1. Default: the first.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Only print the table of what is in --out.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="With --show: as Markdown.")] = False,
+) -> None:
+    """Measure what the runtime makes of this machine; exit code 1 where a figure misses its bound."""
+    if show:
+        show_bench(out, as_markdown=markdown)
+        return
+    if not run_bench(out, cache, rounds=rounds, only=only or [], cores=cores):
+        raise typer.Exit(1)
+
+
+@app.command()
 def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="As a table for people.")] = False,
 ) -> None:
@@ -198,7 +223,7 @@ def main() -> int:
         return 2
     # typer turns Ctrl-C into this code.
     if code == _INTERRUPTED:
-        print("interrupted; finished trials are kept, the same command goes on", file=sys.stderr)
+        print("interrupted; what was finished is kept, the same command goes on", file=sys.stderr)
     return int(code or 0)
 
 

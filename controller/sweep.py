@@ -44,12 +44,14 @@ class Outcome:
         done: Trials that this call finished.
         left: Wanted trials that are still missing.
         voids: What went wrong, a line each.
+        overheads_s: Wall time of each cell that ran whole, beside what it waited for its requests.
         interrupted: It was asked to stop.
     """
 
     done: int = 0
     left: int = 0
     voids: list[str] = field(default_factory=list)
+    overheads_s: list[float] = field(default_factory=list)
     interrupted: bool = False
 
 
@@ -250,8 +252,10 @@ class _Sweep:
             self._store.add_void(cell.id, number, self._environment, started_at, str(void), void.device)
             self._after_void(f"{cell.profile}, {cell.label}, depth {cell.depth}: {void}")
         else:
+            took_s = time.monotonic() - started_s
+            self.outcome.overheads_s.append(took_s - rig.ran_s)
             if len(missing) == self._experiment.trials:
-                self._estimate.learn(cell, time.monotonic() - started_s)
+                self._estimate.learn(cell, took_s)
 
     def _run_reference(self, cell: Cell) -> None:
         if not self._lost.isdisjoint(cell.devices):

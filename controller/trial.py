@@ -1,6 +1,8 @@
 """One cell on its devices: built, warmed up, timed, taken down."""
 
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -46,6 +48,9 @@ class Rig:
 
     Entering builds it; leaving takes it down, whatever happened. A failure anywhere is a `TrialVoid`
     that names the device to blame.
+
+    Attributes:
+        ran_s: Wall time spent on requests so far, those to warm up with included.
     """
 
     plan: PipelinePlan
@@ -53,6 +58,7 @@ class Rig:
     bundle: Bundle
     workers: Mapping[str, ClaimedWorker]
     source: Source | None = None
+    ran_s: float = field(default=0.0, init=False)
     _hops: tuple[Hop, ...] = field(default=(), init=False)
 
     def __enter__(self) -> Self:
@@ -70,17 +76,15 @@ class Rig:
         self._take_down()
 
     def _build(self) -> None:
-        hops: dict[tuple[int, int], Hop] = {}
-        for device, build in self.plan.builds.items():
-            worker = self.workers[device]
-            supply(worker, self.bundle, [s.shard for s in self.plan.stages if s.device == device])
-            with worker.blame() as connection:
-                built = connection.ask(build, timeout_s=_BUILD_TIMEOUT_S)
-            for hop, load_s, solo_s in zip(build.hops, built.load_s, built.solo_compute_s, strict=True):
-                shard = hop.shard
-                hops[shard.start, shard.stop] = Hop(
-                    device, shard.start, shard.stop, hop.threads, load_s, solo_s
-                )
+        for device in self.plan.builds:
+            supply(
+                self.workers[device], self.bundle, [s.shard for s in self.plan.stages if s.device == device]
+            )
+        # A stage is timed alone, and devices may share a host: then one after the other.
+        at_once = 1 if any(build.solo_runs for build in self.plan.builds.values()) else len(self.plan.builds)
+        with ThreadPoolExecutor(at_once) as pool:
+            built = pool.map(self._build_on, self.plan.builds)
+            hops = {(hop.start, hop.stop): hop for of_device in built for hop in of_device}
         self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
         if self.source is not None:
             # Before any worker opens its links: the last one connects to us.
@@ -91,6 +95,34 @@ class Rig:
         if self.source is not None:
             self.source.open_links()
 
+    def _build_on(self, device: str) -> list[Hop]:
+        build = self.plan.builds[device]
+        with self.workers[device].blame() as connection:
+            built = connection.ask(build, timeout_s=_BUILD_TIMEOUT_S)
+        return [
+            Hop(device, hop.shard.start, hop.shard.stop, hop.threads, load_s, solo_s)
+            for hop, load_s, solo_s in zip(build.hops, built.load_s, built.solo_compute_s, strict=True)
+        ]
+
+    def resplit(self, cell: Cell, plan: PipelinePlan) -> None:
+        """Go over to another split of the same model on the same devices, between two runs.
+
+        Workers keep what they have: bundle, shards, and stages that both splits share. A plan without
+        `solo_runs` is the quickest: its devices load at once.
+
+        Raises:
+            TrialVoid: A device was lost, or cannot load its new stages.
+        """
+        # A device that has no part in the new split keeps none of the old.
+        for device in self.plan.builds.keys() - plan.builds.keys():
+            with suppress(DeviceError), self.workers[device].blame() as connection:
+                connection.ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
+        self.cell, self.plan = cell, plan
+        try:
+            self._build()
+        except (DeviceError, WorkerError) as error:
+            raise self._void(error) from error
+
     def run(self, number: int, request: Run, *, warmup: int = 0) -> Trial:
         """Run one trial as `request` says, after `warmup` requests that do not count.
 
@@ -100,7 +132,9 @@ class Rig:
         started_at = now()
         try:
             before = self._take_telemetry()
+            began_s = time.monotonic()
             done = self._run(msgspec.structs.replace(request, warmup=warmup))
+            self.ran_s += time.monotonic() - began_s
             endpoint, records, sent = self._take_records()
             telemetry = _since(before, self._take_telemetry())
         except (DeviceError, WorkerError) as error:

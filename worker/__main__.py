@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from worker.device import pin_to_core
+from worker.heap import keep_little
 from worker.inspection import inspect_bundle
 from worker.notify import tell_service_manager
 from worker.provider import PROVIDERS
@@ -140,6 +141,7 @@ def _serve(options: argparse.Namespace) -> int:
             raise UsageError(
                 f"--cpu {settings.cpu}: {error}; this host has cores 0 to {cores - 1}"
             ) from error
+    keep_little()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

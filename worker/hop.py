@@ -26,7 +26,15 @@ class Hop:
     """
 
     def __init__(
-        self, stage: BoundStage, inlet: Inlet, outlet: Outlet, lifeline: Lifeline, *, start: int, stop: int
+        self,
+        stage: BoundStage,
+        inlet: Inlet,
+        outlet: Outlet,
+        lifeline: Lifeline,
+        *,
+        start: int,
+        stop: int,
+        records: bool = True,
     ) -> None:
         self.start, self.stop = start, stop
         self._stage = stage
@@ -38,7 +46,9 @@ class Hop:
         self._arrived: SimpleQueue[Slot | None] = SimpleQueue()
         self._leaving: SimpleQueue[Slot | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        outlet.on_sent = self._record
+        self._records = records
+        if records:
+            outlet.on_sent = self._record
         lifeline.at_end(self._stop)
 
     def begin(self) -> None:
@@ -85,7 +95,7 @@ class Hop:
         receive = self._inlet.receive if self._inlet.immediate else self._arrived.get
         send = self._outlet.send if self._outlet.immediate else self._leaving.put
         take, run = self._outlet.pool.take, self._stage.run
-        passes_on = bool(self._stage.passed_on)
+        passes_on, records = bool(self._stage.passed_on), self._records
         while (arrived := receive()) is not None and (leaving := take()) is not None:
             began_s = clock()
             run(arrived, leaving)
@@ -106,7 +116,7 @@ class Hop:
                 leaving.held = arrived
             else:
                 arrived.give_back()
-            if leaving.kind is FrameType.TENSORS:
+            if leaving.kind is FrameType.TENSORS and records:
                 self._computed += 1
             send(leaving)
 

@@ -87,7 +87,10 @@ class Pipeline:
                 bound = stage.bind(inlet.layout, outlet.layout, slowdown=slowdown, ended=lifeline.ended)
                 load_s.append(stage.load_s)
                 solo_compute_s.append(bound.time_alone(build.solo_runs))
-                hops.append(Hop(bound, inlet, outlet, lifeline, start=spec.shard.start, stop=spec.shard.stop))
+                start, stop = spec.shard.start, spec.shard.stop
+                hops.append(
+                    Hop(bound, inlet, outlet, lifeline, start=start, stop=stop, records=build.records)
+                )
         except BaseException:
             lifeline.end()
             raise

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from worker.device import read_stamp
+from worker.heap import give_memory_back
 from worker.heartbeat import Heartbeat
 from worker.joining import receive_join
 from worker.links import serve_join
@@ -28,6 +29,7 @@ from worker.wire.messages import (
     BuildPipeline,
     Claim,
     Claimed,
+    ClosePipeline,
     DeviceInfo,
     JoinLink,
     JoinProbe,
@@ -35,6 +37,7 @@ from worker.wire.messages import (
     Reply,
     Request,
     Run,
+    TakeRecords,
 )
 from worker.wire.stream import ConnectionKind, SocketStream
 
@@ -158,6 +161,10 @@ class Server:
                 else:
                     _log_work(request)
                 send_message(stream, reply)
+                if isinstance(request, TakeRecords | ClosePipeline):
+                    # Records and slots may be many; what they took is not to count in the next telemetry.
+                    del reply
+                    give_memory_back()
         except ProtocolError as error:
             _tell(stream, RefusedError(str(error)))
             raise

@@ -62,23 +62,25 @@ class Slot:
     def give_back(self) -> None:
         """Return to the pool, to be used by another request."""
         held, self.held = self.held, None
-        self.pool.free.put(self)
+        self.pool.put(self)
         if held is not None:
             held.give_back()
 
 
 class SlotPool:
-    """The slots of one end of a link.
+    """The slots of one end of a link. The one that came back last is taken first: it is still in the cache.
 
     `with_memory=False` makes slots without memory of their own, for a source whose batches are there already.
     """
 
     def __init__(self, layout: LinkLayout, depth: int, *, with_memory: bool = True) -> None:
         self.layout = layout
-        self.free: SimpleQueue[Slot | None] = SimpleQueue()
         self.slots = tuple(self._new_slot(with_memory) for _ in range(depth + 1))
+        self._free: list[Slot] = []
+        # One True for each free slot; False ends whoever waits.
+        self._tokens: SimpleQueue[bool] = SimpleQueue()
         for slot in self.slots:
-            self.free.put(slot)
+            self.put(slot)
 
     def _new_slot(self, with_memory: bool) -> Slot:
         arrays = (
@@ -86,20 +88,25 @@ class SlotPool:
         )
         return Slot(self, self.layout.new_prefix(), arrays)
 
+    def put(self, slot: Slot) -> None:
+        """Take a slot back."""
+        self._free.append(slot)
+        self._tokens.put(True)
+
     def take(self) -> Slot | None:
         """A free slot, waiting for one; None once the pool is stopped."""
-        return self.free.get()
+        return self._free.pop() if self._tokens.get() else None
 
     def take_now(self) -> Slot | None:
         """A free slot, or None when all are in use."""
         try:
-            return self.free.get_nowait()
+            return self._free.pop() if self._tokens.get_nowait() else None
         except Empty:
             return None
 
     def stop(self) -> None:
         """Wake whoever waits for a slot."""
-        self.free.put(None)
+        self._tokens.put(False)
 
 
 def bytes_of(array: Array) -> memoryview:

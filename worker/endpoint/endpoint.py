@@ -122,6 +122,7 @@ class Endpoint:
         stretch = Stretch(windows, FrameType.TENSORS, load)
         self._run_stretch(stretch, deadline_s, timeout_s, abandoned)
         self._rows = rows = stretch.rows()
+        self._stretch = None
         return RunDone(
             elapsed_s=float(rows["finished_at_s"][-1] - rows["scheduled_at_s"][0]),
             checked=int(np.count_nonzero(rows["request"] % self._check_every == 0))

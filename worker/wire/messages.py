@@ -241,7 +241,7 @@ class BuildPipeline(_Message, frozen=True):
     """Load these stages and stand ready for the incoming links; what was loaded before is dropped.
 
     Stages that stay the same (same shard, threads) are kept. `solo_runs` runs of each stage, alone,
-    give its own compute time.
+    give its own compute time. `records` False keeps no rows of the hops, to see what keeping them costs.
     """
 
     name: str
@@ -250,6 +250,7 @@ class BuildPipeline(_Message, frozen=True):
     hops: tuple[HopSpec, ...]
     endpoint: EndpointSpec | None = None
     solo_runs: int = 5
+    records: bool = True
 
 
 class OpenLinks(_Message, frozen=True):

@@ -1,0 +1,81 @@
+"""The figures of the benchmark: what each must be, and what came out."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["FIGURES", "Figure", "Summary", "summarize"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the benchmark's table.
+
+    Attributes:
+        at_least: The bound from below, where there is one.
+        at_most: The bound from above. For `hop_excess_ms_*` it depends on the wire and is measured too.
+        bound_key: The figure of the same run that is the bound from above.
+    """
+
+    key: str
+    what: str
+    at_least: float | None = None
+    at_most: float | None = None
+    bound_key: str | None = None
+
+    def bound(self, medians: Mapping[str, float]) -> str:
+        """The bound, for people."""
+        at_most = self.upper(medians)
+        if self.at_least is not None:
+            return f">= {self.at_least:g}"
+        return "" if at_most is None else f"<= {at_most:.3g}"
+
+    def upper(self, medians: Mapping[str, float]) -> float | None:
+        """The bound from above, measured or fixed."""
+        return medians.get(self.bound_key) if self.bound_key else self.at_most
+
+    def holds(self, medians: Mapping[str, float]) -> bool | None:
+        """Whether the median is within its bound; None without a bound or a median."""
+        value, at_most = medians.get(self.key), self.upper(medians)
+        if value is None or (self.at_least is None and at_most is None):
+            return None
+        return (self.at_least is None or value >= self.at_least) and (at_most is None or value <= at_most)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the rounds gave: median, lowest and highest of `n`."""
+
+    median: float
+    low: float
+    high: float
+    n: int
+
+
+FIGURES = (
+    Figure("bottleneck_busy_b1", "busy share of the slowest stage, mobilenet_v2, batch 1", at_least=0.95),
+    Figure("bottleneck_busy_b8", "the same, batch 8", at_least=0.95),
+    Figure("speedup_mobilenet_v2", "throughput of two devices over one", at_least=1.8),
+    Figure("of_balance_limit_mobilenet_v2", "that speed-up over what the balance allows", at_least=0.93),
+    Figure("of_balance_limit_resnet50", "the same, resnet50", at_least=0.93),
+    Figure("of_balance_limit_vgg16", "the same, vgg16", at_least=0.93),
+    Figure("hop_excess_ms_64k", "a hop over the bare wire, 64 kB", bound_key="hop_bound_ms_64k"),
+    Figure("hop_excess_ms_0m8", "the same, 0.8 MB", bound_key="hop_bound_ms_0m8"),
+    Figure("hop_excess_ms_3m2", "the same, 3.2 MB", bound_key="hop_bound_ms_3m2"),
+    Figure("null_requests_per_s", "two null stages, 4 kB, depth 16, full records", at_least=8_000),
+    Figure("link_fill", "payload rate over the link's, 100 Mbit/s", at_least=0.95),
+    Figure("memory_growth", "resident memory after 100,000 requests over after 1,000", at_most=1.02),
+    Figure("records_cost", "throughput with records over without", at_least=0.97),
+    Figure("resplit_s", "no result for so long when a live pipeline is re-split", at_most=0.3),
+    Figure("cell_overhead_s", "a sweep's cell beside its requests", at_most=0.35),
+)
+"""In the order of the table."""
+
+
+def summarize(values: Mapping[str, Sequence[float]]) -> dict[str, Summary]:
+    """Median, lowest, highest and number of what each figure's rounds gave."""
+    return {
+        key: Summary(statistics.median(found), min(found), max(found), len(found))
+        for key, found in values.items()
+        if found
+    }
