@@ -59,6 +59,10 @@ class VirtualLab:
         command = [self._python, "-m", "ansible", "playbook", "-i", "inventory/virtual"]
         return [*command, f"ansible/{playbook}", *(word for one in settings for word in ("-e", one))]
 
+    def python_module(self, module: str, *arguments: str) -> list[str]:
+        """The command that runs one of our packages."""
+        return [self._python, "-m", module, *arguments]
+
     def ask(self, command: str, *options: str) -> dict[str, str]:
         """Run a shell command on every Pi that can be reached and return what each printed, by its name."""
         module = ("-m", "ansible.builtin.shell", "-a", command, "--one-line")
