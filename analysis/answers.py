@@ -104,7 +104,8 @@ def _gains(
         if b.batch == best.cell.batch:
             gains.append(_gain("baseline", f"{b.device} alone", best, b, objective))
     for p in points:
-        if p is not best and p.split.kind != "split":
+        # An end with the answer's own codec or without any; the others only say how codecs compare.
+        if p is not best and p.split.kind != "split" and p.cell.codec in ("none", best.cell.codec):
             gains.append(_gain(p.split.kind, p.split.where, best, p, objective))
     return tuple(gains)
 
@@ -164,6 +165,7 @@ def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
             "devices": list(a.point.cell.devices),
             "batch": a.point.cell.batch,
             "codec": a.point.cell.codec,
+            "accuracy": a.point.accuracy,
             "depth": a.point.cell.depth,
             "latency_p50_s": _values(a.point.latency),
             "throughput_per_s": _values(a.point.throughput),

@@ -31,7 +31,9 @@ class Point:
         latency_cell: Whose latency it is; on the capability front the split's depth-1 cell.
         latency: p50, seconds.
         throughput: Samples a second.
-        on_front: No other candidate of its bundle and profile is as good or better in both.
+        accuracy: Of the chain, with its codecs.
+        on_front: No other candidate of its bundle and profile is as good or better in both, nor as accurate
+            where codecs make a difference.
     """
 
     front: FrontName
@@ -40,6 +42,7 @@ class Point:
     split: Split
     latency: Estimate
     throughput: Estimate
+    accuracy: float | None = None
     on_front: bool = False
 
     @property
@@ -77,7 +80,7 @@ def operating(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
 
 
 def in_order(points: Sequence[Point]) -> list[Point]:
-    """The points that are on the front, by ascending latency and so by ascending throughput."""
+    """The points on the front, by ascending latency and so, at one accuracy, by ascending throughput."""
     return sorted((p for p in points if p.on_front), key=lambda p: p.latency.value or 0.0)
 
 
@@ -87,7 +90,10 @@ def _but_depth(cell: Cell) -> tuple[object, ...]:
 
 
 def _point(front: FrontName, result: CellResult, unloaded: CellResult) -> Point:
-    return Point(front, result.cell, unloaded.cell, result.split, unloaded.latency(), result.throughput)
+    accuracy = result.accuracy.chain if result.accuracy else None
+    return Point(
+        front, result.cell, unloaded.cell, result.split, unloaded.latency(), result.throughput, accuracy
+    )
 
 
 def _mark(points: Sequence[Point]) -> list[Point]:
@@ -101,7 +107,13 @@ def _mark(points: Sequence[Point]) -> list[Point]:
     if not usable:
         return list(points)
     figures = np.array([(points[i].latency.value, points[i].throughput.value) for i in usable])
+    maximise = [False, True]
+    accuracies = [points[i].accuracy for i in usable]
+    # Without codecs all have the whole graph's accuracy, or are not to be trusted.
+    if len({points[i].cell.codec for i in usable}) > 1 and None not in accuracies:
+        figures = np.column_stack([figures, np.array(accuracies, dtype=np.float64)])
+        maximise = [False, True, True]
     # keep_weakly=False also drops duplicates: a weakly dominated point is on no front.
-    best = moocore.is_nondominated(figures, maximise=[False, True], keep_weakly=False)
+    best = moocore.is_nondominated(figures, maximise=maximise, keep_weakly=False)
     chosen = {i for i, on in zip(usable, best, strict=True) if on}
     return [replace(p, on_front=i in chosen) for i, p in enumerate(points)]

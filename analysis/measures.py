@@ -60,8 +60,11 @@ class TrialMeasures:
 
     Attributes:
         latency: By quantile name; None where the trial has too few requests for it, or was overloaded.
-        network_s: Mean network share of a request: its total less the source's wait and the hops' own parts.
+        network_s: Mean network share of a request: its total less the source's wait, the codecs' time at
+            both ends, and the hops' own parts.
         source_s: Mean wait at the source, for a credit or for an input.
+        ends_codec_s: Mean time to encode at the source and to decode at the sink.
+        encoded_bytes: What is sent of payload_bytes, after the codecs.
         prepare_s: Mean time that an input took to make; in the total only as far as it is in source_s.
         payload_bytes: What one request puts on all links between devices, results included.
         links: The links between devices, in the order of the chain.
@@ -77,9 +80,11 @@ class TrialMeasures:
     throughput_per_s: float
     network_s: float
     source_s: float
+    ends_codec_s: float
     prepare_s: float
     hops: tuple[HopMeans, ...]
     payload_bytes: int
+    encoded_bytes: float
     first_payload_bytes: int
     links: tuple[Link, ...]
     bottleneck: str
@@ -110,6 +115,7 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
     in_hops = sum(hop.means[name] for hop in hops for name in IN_HOP)
     mean = float(latency.mean())
     source_s = _mean(trial, "wait_source_s")
+    ends_codec_s = _mean(trial, "encode_s") + _mean(trial, "decode_s")
     between = tuple(link for link in trial.links if link.sender != link.receiver)
     return TrialMeasures(
         number=trial.number,
@@ -119,11 +125,13 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
         },
         latency_mean_s=mean,
         throughput_per_s=requests * batch / trial.elapsed_s,
-        network_s=mean - source_s - in_hops,
+        network_s=mean - source_s - ends_codec_s - in_hops,
         source_s=source_s,
+        ends_codec_s=ends_codec_s,
         prepare_s=_mean(trial, "prepare_s"),
         hops=hops,
         payload_bytes=sum(link.payload_bytes for link in between),
+        encoded_bytes=sum(map(encoded_bytes, between)),
         first_payload_bytes=between[0].payload_bytes if between else 0,
         links=between,
         bottleneck=_bottleneck(trial, hops),

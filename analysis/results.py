@@ -9,7 +9,16 @@ from analysis.errors import ResultsError
 from analysis.measures import QUANTILES, TrialMeasures, measure
 from analysis.splits import Split, describe
 from analysis.statistics import Estimate, estimate, quantile
-from controller.store import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, MeasuredLink, Results
+from controller.store import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    CodecAccuracy,
+    DeviceRow,
+    Drift,
+    MeasuredLink,
+    Results,
+)
 
 OFFLINE = "offline"
 """The load of a closed loop."""
@@ -58,7 +67,7 @@ class CellResult:
     split: Split
     trials: tuple[TrialMeasures, ...]
     voids: int
-    accuracy: Accuracy | None
+    accuracy: Accuracy | CodecAccuracy | None
 
     def latency(self, name: str = "p50") -> Estimate:
         """A quantile of latency, seconds, over trials."""
@@ -146,6 +155,7 @@ class Sweep:
     drifts: tuple[Drift, ...]
     voids: tuple[Void, ...]
     links: tuple[MeasuredLink, ...] = ()
+    codec_accuracies: tuple[CodecAccuracy, ...] = ()
 
     @property
     def finished(self) -> int:
@@ -207,6 +217,7 @@ def load(path: Path) -> Sweep:
             )
         manifests = store.bundles()
         accuracies = tuple(store.accuracies())
+        codec_accuracies = tuple(store.codec_accuracies())
         voids = tuple(Void(cells[c], n, reason, device, at) for c, n, reason, device, at in store.voids())
         return Sweep(
             path=path,
@@ -216,9 +227,10 @@ def load(path: Path) -> Sweep:
             devices=tuple(store.devices()),
             manifests=manifests,
             profiles=tuple(Profile(*row) for row in store.profiles()),
-            cells=_cell_results(cells, measured, manifests, accuracies, voids),
+            cells=_cell_results(cells, measured, manifests, accuracies, codec_accuracies, voids),
             baselines=_baselines(store.baselines()),
             accuracies=accuracies,
+            codec_accuracies=codec_accuracies,
             drifts=tuple(store.drifts()),
             voids=voids,
             links=_last_links(store.links()),
@@ -235,17 +247,26 @@ def _cell_results(
     measured: Mapping[str, list[TrialMeasures]],
     manifests: Mapping[str, Mapping[str, Any]],
     accuracies: tuple[Accuracy, ...],
+    codec_accuracies: tuple[CodecAccuracy, ...],
     voids: tuple[Void, ...],
 ) -> tuple[CellResult, ...]:
     by_split = {(a.bundle, a.cuts): a for a in accuracies}
+    coded = {_coded(a): a for a in codec_accuracies}
     labels = _labels(cells, manifests)
     results = []
     for identity, cell in cells.items():
         trials = tuple(sorted(measured[identity], key=lambda t: t.number))
-        split = describe(cell.cuts, labels[identity], cell.devices, int(manifests[cell.bundle]["node_count"]))
+        node_count = int(manifests[cell.bundle]["node_count"])
+        split = describe(cell.cuts, labels[identity], cell.devices, node_count, cell.codec)
         failed = sum(v.cell.id == identity for v in voids)
-        results.append(CellResult(cell, split, trials, failed, by_split.get((cell.bundle, cell.cuts))))
+        accuracy = by_split.get((cell.bundle, cell.cuts)) if cell.codec == "none" else coded.get(_coded(cell))
+        results.append(CellResult(cell, split, trials, failed, accuracy))
     return tuple(results)
+
+
+def _coded(what: Cell | CodecAccuracy) -> tuple[object, ...]:
+    """What the accuracy of a cell with codecs depends on."""
+    return what.bundle, what.cuts, what.devices, what.source, what.codec, what.batch
 
 
 def _labels(cells: Mapping[str, Cell], manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from analysis.fronts import Point, capability, in_order, operating
 from analysis.measures import QUANTILES, encoded_bytes
 from analysis.results import CellResult, Sweep
 from analysis.statistics import Estimate
-from controller.store import Cell
+from controller.store import Cell, CodecAccuracy
 
 __all__ = ["CELL_COLUMNS", "PARETO_COLUMNS", "cells_table", "pareto_table"]
 
@@ -38,7 +38,8 @@ PARETO_COLUMNS = [
     *_DIMENSIONS,
     "latency_depth",
     *_with_bounds("latency_p50_s", "throughput_per_s"),
-    *("interval", "trials", "accuracy", "accuracy_whole", "payload_bytes", "cell", "latency_cell"),
+    *("interval", "trials", "accuracy", "accuracy_whole", "payload_bytes", "encoded_bytes"),
+    *("cell", "latency_cell"),
 ]
 CELL_COLUMNS = [
     "cell",
@@ -49,8 +50,8 @@ CELL_COLUMNS = [
         *("latency_mean_s", "throughput_per_s", "network_s", "network_share", "source_s"),
     ),
     *("prepare_s", "interval", "busy", "bubble", "occupied", "bottleneck"),
-    *("payload_bytes", "link_payload_bytes", "link_encoded_bytes"),
-    *("worst_error", "accuracy", "accuracy_whole"),
+    *("payload_bytes", "encoded_bytes", "link_payload_bytes", "link_encoded_bytes"),
+    *("worst_error", "tensor_error", "accuracy", "accuracy_whole"),
     *("on_capability_front", "on_operating_front"),
 ]
 
@@ -94,6 +95,7 @@ def _pareto_row(sweep: Sweep, point: Point, rank: int) -> dict[str, Any]:
         "trials": min(point.latency.trials, point.throughput.trials),
         **_accuracy(result),
         "payload_bytes": result.trials[0].payload_bytes,
+        "encoded_bytes": _encoded_bytes(result),
         "latency_cell": point.latency_cell.id,
     }
 
@@ -152,13 +154,23 @@ def _measured(result: CellResult) -> dict[str, Any]:
         "link_payload_bytes": ";".join(str(link.payload_bytes) for link in result.trials[0].links),
         "link_encoded_bytes": ";".join(_encoded(result, i) for i in range(len(result.trials[0].links))),
         "payload_bytes": result.trials[0].payload_bytes,
+        "encoded_bytes": _encoded_bytes(result),
         "worst_error": max(t.worst_error for t in result.trials),
     }
 
 
 def _accuracy(result: CellResult) -> dict[str, Any]:
     known = result.accuracy
-    return {"accuracy": known.chain if known else None, "accuracy_whole": known.whole if known else None}
+    return {
+        "accuracy": known.chain if known else None,
+        "accuracy_whole": known.whole if known else None,
+        "tensor_error": known.tensor_error if isinstance(known, CodecAccuracy) else None,
+    }
+
+
+def _encoded_bytes(result: CellResult) -> float:
+    """Mean over trials of what a request puts on the links, after the codecs."""
+    return float(np.mean([t.encoded_bytes for t in result.trials]))
 
 
 def _bounds(name: str, figure: Estimate) -> dict[str, float | None]:

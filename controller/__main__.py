@@ -9,6 +9,9 @@ import typer
 
 from controller.agenda import make_agenda
 from controller.bench import run_bench, show_bench
+from controller.cells import resolve_cut
+from controller.codec_choice import choice_of
+from controller.codec_table import CODECS, show_codec_table
 from controller.dry_run import dry_run, show_dry_run
 from controller.errors import ControllerError, ExperimentError
 from controller.lab import load_lab
@@ -192,6 +195,20 @@ def bench(
         return
     if not run_bench(out, cache, rounds=rounds, only=only or [], cores=cores):
         raise typer.Exit(1)
+
+
+@app.command()
+def codecs(
+    bundle: Annotated[Path, typer.Argument(help="Bundle, as `python -m exporter export` writes it.")],
+    at: Annotated[str, typer.Option(help="Cut, as an index or a module path.")],
+    codec: Annotated[str, typer.Option(help="Codecs to compare, with commas between.")] = CODECS,
+    samples: Annotated[int | None, typer.Option(min=1, help="How many samples. Default: all.")] = None,
+) -> None:
+    """Compare codecs on one cut of a model, on this machine: what each saves, costs and changes."""
+    opened = Bundle.open(bundle)
+    cut = resolve_cut(opened, int(at) if at.isdecimal() else at, asked_by="--at")
+    names = [choice_of(name.strip(), "--codec") for name in codec.split(",")]
+    show_codec_table(opened, cut, names, samples)
 
 
 @app.command()

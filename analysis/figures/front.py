@@ -27,6 +27,8 @@ _TOOLTIP = {
     "cuts": "cut points",
     "devices": "devices",
     "batch": "batch",
+    "codec": "codec",
+    "accuracy": "accuracy",
 }
 _X = "latency_ms"
 _Y = "throughput_per_s"
@@ -82,7 +84,7 @@ def front_figure(points: Sequence[Point], baselines: Sequence[Baseline], layout:
     layers = [
         leaders,
         _marks([r for r in rows if r["status"] == "dominated"], layout, colour, 0.5),
-        chart(front)
+        chart(_steps(front))
         .mark_line(interpolate="step-after", color=colour, strokeWidth=layout.font / 7, opacity=0.55)
         .encode(x=f"{_X}:Q", y=f"{_Y}:Q"),
         *_intervals(front + alone, layout),
@@ -100,6 +102,15 @@ def front_figure(points: Sequence[Point], baselines: Sequence[Baseline], layout:
     return dict(spec)
 
 
+def _steps(front: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that the front's line leads through: not those that are there for their accuracy alone."""
+    steps: list[dict[str, Any]] = []
+    for row in front:
+        if not steps or float(row[_Y]) > float(steps[-1][_Y]):
+            steps.append(row)
+    return steps
+
+
 def _row(point: Point) -> dict[str, Any]:
     unloaded = "unloaded, depth 1" if point.front == "capability" else _offered(point)
     return {
@@ -113,6 +124,8 @@ def _row(point: Point) -> dict[str, Any]:
         "cuts": ", ".join(map(str, point.cell.cuts)),
         "devices": " → ".join(point.cell.devices),
         "batch": point.cell.batch,
+        "codec": point.cell.codec,
+        "accuracy": "null" if point.accuracy is None else f"{point.accuracy:.4f}",
     }
 
 
@@ -134,6 +147,8 @@ def _baseline_row(baseline: Baseline) -> dict[str, Any]:
         "cuts": "none",
         "devices": baseline.device,
         "batch": baseline.batch,
+        "codec": "none",
+        "accuracy": "that of the whole graph",
     }
 
 
@@ -247,7 +262,7 @@ def _labels(
         radius=math.sqrt(layout.marker / math.pi) + 1,
         obstacles=[
             *((x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in others),
-            *_stairs([(x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in front]),
+            *_stairs([(x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in _steps(front)]),
         ],
     )
     data = [

@@ -52,6 +52,12 @@ def breakdown(result: CellResult) -> Breakdown:
         for i, hop in enumerate(trials[0].hops)
         for part, names in _PARTS.items()
     }
+    ends_codec_s = mean([t.ends_codec_s for t in trials])
+    if ends_codec_s:
+        # Source and sink are on the first device, or on the controller, which has no colour of its own.
+        first = result.cell.devices[0]
+        parts = {(first, part): parts.get((first, part), 0.0) for part in _PARTS} | parts
+        parts[first, "codec"] += ends_codec_s
     return Breakdown(
         result=result,
         total_s=mean([t.latency_mean_s for t in trials]),

@@ -71,7 +71,7 @@ def _payload(sweep: Sweep, bundle: str) -> Figure:
     for profile in sweep.profiles:
         for point in capability(sweep, bundle, profile.name):
             if point.on_front and point.split.kind == "split":
-                named |= dict.fromkeys(point.cell.cuts, point.split.where)
+                named |= dict.fromkeys(point.cell.cuts, point.split.place)
     return Figure(
         payload_name(sweep, bundle),
         lambda layout: payload_figure(

@@ -137,3 +137,14 @@ def test_a_dry_run_says_which_codecs(
     assert ended.returncode == 0, ended.stderr
     assert "payload before codecs" in ended.stdout
     assert "codecs: forward: zfp:0.05, fp16, lz4, none, uint8+zstd:1" in ended.stdout
+
+
+def test_codecs_are_compared_on_one_cut_without_workers(bundles_folder: Path) -> None:
+    ended = controller("codecs", bundles_folder / "tiny", "--at", "block.0", "--samples", 4)
+    assert ended.returncode == 0, ended.stderr
+    rows = {words[0]: words for line in ended.stdout.splitlines() if (words := line.split())}
+    assert rows["none"][1:3] == ["32", "1.00"]
+    assert rows["fp16"][1:3] == ["16", "2.00"]
+    wrong = controller("codecs", bundles_folder / "tiny", "--at", "block.0", "--codec", "uint8,zfp:x")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "--codec: codec 'zfp:x': the tolerance is not a number" in wrong.stderr
