@@ -68,6 +68,13 @@ def write_record(path: Path, record: Record) -> None:
     beside.replace(path)
 
 
+def reason(complaints: str) -> str:
+    """The line of what apt and dpkg complained of that says most."""
+    lines = [line.strip() for line in complaints.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("dpkg: error", "E: "))]
+    return [*telling, *lines[-1:], "no reason given"][0]
+
+
 class Packages:
     """The packages of this host, and the record of those that are ours."""
 
@@ -128,10 +135,8 @@ class Packages:
         return new
 
     def _failure(self, names: Sequence[str], complaints: str) -> str:
-        errors = [line[3:] for line in complaints.splitlines() if line.startswith("E: ")]
-        reason = errors[0] if errors else (complaints.splitlines() or ["no reason given"])[-1]
         return (
-            f"cannot install {', '.join(names)} ({reason}): give the device a package source "
+            f"cannot install {', '.join(names)} ({reason(complaints)}): give the device a package source "
             "that it reaches, or install them by hand"
         )
 
@@ -163,9 +168,7 @@ class Packages:
             names = [name for name in there if there[name] == way]
             code, _, complaints = self._run(*APT, way, *names) if names else (0, "", "")
             if code:
-                raise ProvisionError(
-                    f"cannot {way} {', '.join(names)} ({complaints.strip().splitlines()[-1]})"
-                )
+                raise ProvisionError(f"cannot {way} {', '.join(names)} ({reason(complaints)})")
         if self._record.exists():
             self._record.unlink()
         return sorted(there)
