@@ -1,6 +1,7 @@
 """`python -m controller bench`."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ def run_bench(out: Path, cache: Path, *, rounds: int, only: Sequence[str], cores
     Raises:
         ControllerError: It cannot be run here; nothing is written then.
     """
+    # Like Ctrl-C, so that our workers end with us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     clock = Clock(_LIMIT_S)
     chosen = _choose(only)
     pinned = choose_cores(cores)

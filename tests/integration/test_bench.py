@@ -118,7 +118,10 @@ def test_one_figure_of_the_command_line_ends_in_a_table_and_a_file(cache: Path, 
     assert set(figures["hop_excess_ms_64k"]) == {"median", "low", "high", "n"}
 
 
-def test_an_interrupted_benchmark_ends_its_workers_and_writes_nothing(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_benchmark_ends_its_workers_and_writes_nothing(
+    cache: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     out = tmp_path / "bench.json"
     process = _start(cache, out, "--only", "null_requests", "--rounds", "100")
     workers: list[psutil.Process] = []
@@ -126,7 +129,7 @@ def test_an_interrupted_benchmark_ends_its_workers_and_writes_nothing(cache: Pat
     while len(workers) < 2 and time.monotonic() < deadline_s:
         time.sleep(0.1)
         workers = psutil.Process(process.pid).children()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("interrupted")
