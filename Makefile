@@ -5,7 +5,7 @@
 #                            https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lab test-arm64 lint verify-models lab lab-down venv clean
+.PHONY: help demo test test-lab test-arm64 bench bench-plan lint verify-models lab lab-down venv clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ test-arm64: ## test the worker on a Raspberry Pi's instruction set, emulated; ne
 
 bench: ## measure what the runtime makes of this machine: results/bench.json (docs/benchmarks.md)
 	@./scripts/bench
+
+bench-plan: ## measure how right predictions and plans are: results/bench-plan.json (at most 25 minutes)
+	@./scripts/bench-plan
 
 lint: ## check style, types, imports, playbooks, scripts
 	@./scripts/lint

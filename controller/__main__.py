@@ -18,6 +18,7 @@ from controller.lab import load_lab
 from controller.links import Check, check_links, shaping_arguments
 from controller.network_profiles import AS_IS, find_profile, load_network_profiles
 from controller.one_cell import OneCell, run_one_cell
+from controller.plan.cli import app as planning
 from controller.schema import json_schema, markdown_table
 from controller.screen import Screen
 from controller.stamp import now
@@ -33,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
 )
+app.add_typer(planning)
 
 LabFile = Annotated[
     Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")

@@ -5,12 +5,23 @@ ControllerError            one line for the user; `python -m controller` exits w
 ├── ExperimentError        the experiment file: wrong key, type, unit, name
 ├── LabError               the lab: no such device, no lab file
 ├── StoreError             the results file: of another experiment, not writable, not one of ours
+├── ProfileError           the profile: none, of another bundle or setting, not one of ours
+├── PlanError              no plan keeps the constraints
 ├── DeviceError            a device: not there, held by another, refuses
 └── TrialVoid              a trial that does not count: device lost, wrong result, time out
 ```
 """
 
-__all__ = ["ControllerError", "DeviceError", "ExperimentError", "LabError", "StoreError", "TrialVoid"]
+__all__ = [
+    "ControllerError",
+    "DeviceError",
+    "ExperimentError",
+    "LabError",
+    "PlanError",
+    "ProfileError",
+    "StoreError",
+    "TrialVoid",
+]
 
 
 class ControllerError(Exception):
@@ -27,6 +38,14 @@ class LabError(ControllerError):
 
 class StoreError(ControllerError):
     """The results file cannot be used."""
+
+
+class ProfileError(ControllerError):
+    """The profile cannot be used."""
+
+
+class PlanError(ControllerError):
+    """There is no plan as it is asked for; says which constraint stands in the way."""
 
 
 class DeviceError(ControllerError):

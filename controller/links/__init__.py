@@ -2,6 +2,7 @@
 
 from controller.links.bounds import Measured, breaches, round_trip_asked_ms
 from controller.links.checking import Check, check_links
+from controller.links.probing import probe_path
 from controller.links.readback import link_check
 from controller.links.shaping import shaping_arguments
 
@@ -11,6 +12,7 @@ __all__ = [
     "breaches",
     "check_links",
     "link_check",
+    "probe_path",
     "round_trip_asked_ms",
     "shaping_arguments",
 ]

@@ -19,7 +19,7 @@ from worker.wire.messages import (
     TrainSent,
 )
 
-__all__ = ["probe_link"]
+__all__ = ["probe_link", "probe_path"]
 
 _ROUND_TRIPS = 101
 _MEDIAN_WANTS = 11
@@ -138,6 +138,23 @@ def probe_link(sender: ClaimedWorker, receiver: ClaimedWorker, asked: Direction)
         offered_mbit=rate.mbit(rate.sent.datagrams, rate.sent.elapsed_s) if rate else None,
         tcp_mbit=tcp_mbit,
     )
+
+
+def probe_path(sender: ClaimedWorker, receiver: ClaimedWorker) -> tuple[float, float]:
+    """Median round trip in seconds and TCP throughput in Mbit/s of a link as it is, without datagrams.
+
+    Raises:
+        DeviceError: A worker was lost, or the receiver cannot be reached.
+    """
+    path = _Path(sender, receiver, secrets.token_hex(16), _QUEUE_S)
+    with receiver.blame() as connection:
+        connection.ask(ExpectProbe(probe=path.probe), timeout_s=_PATIENCE_S)
+    try:
+        round_trip_s = statistics.median(_round_trips(path))
+        return round_trip_s, _throughput(path, round_trip_s)
+    finally:
+        with receiver.blame() as connection:
+            connection.ask(ExpectProbe(probe=None), timeout_s=_PATIENCE_S)
 
 
 def _round_trips(path: _Path) -> tuple[float, ...]:

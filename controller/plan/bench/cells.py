@@ -1,0 +1,161 @@
+"""Every clean split of two devices, measured under several networks, to hold predictions against."""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from controller.errors import TrialVoid
+from controller.network_profiles import NetworkProfile
+from controller.pipeline import plan_pipeline
+from controller.plan.prediction import Prediction, Predictor
+from controller.plan.visits import Ground, unrehearsed
+from controller.store import Cell, Trial
+from controller.trial import Rig
+from worker.wire.messages import Run
+
+__all__ = ["DEPTHS", "MeasuredCell", "NETWORKS", "measure_cells"]
+
+NETWORKS: Final = {
+    "1 Gbit/s, 0.2 ms": NetworkProfile(delay_ms=0.2, rate_mbit=1000),
+    "100 Mbit/s, 2 ms": NetworkProfile(delay_ms=2, rate_mbit=100),
+    "20 Mbit/s, 5 ms": NetworkProfile(delay_ms=5, rate_mbit=20),
+}
+DEPTHS: Final = (1, 4)
+_TRIALS: Final = 3
+_WARMUP: Final = 3
+_FEWEST, _MOST = {1: 5, 4: 10}, {1: 24, 4: 48}
+_TIMEOUT_S: Final = 300.0
+
+
+@dataclass(frozen=True)
+class MeasuredCell:
+    """A cell as predicted and as measured.
+
+    Attributes:
+        predicted: Median latency at depth 1, above it the time between two results of such a run; seconds.
+        measured: The same, the median of three trials.
+        repeated: The same again, one trial at another time.
+    """
+
+    model: str
+    network: str
+    cut: int
+    depth: int
+    predicted: float
+    measured: float
+    repeated: float
+
+    @property
+    def error(self) -> float:
+        return abs(self.predicted / self.measured - 1)
+
+    @property
+    def noise(self) -> float:
+        return abs(self.repeated / self.measured - 1)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    network: str
+    cut: int
+    depth: int
+    requests: int
+    prediction: Prediction
+
+
+def measure_cells(
+    ground: Ground,
+    predictors: dict[str, Predictor],
+    step: Callable[[int, int], None],
+    *,
+    trial_s: float,
+    every: int = 1,
+) -> list[MeasuredCell]:
+    """Measure every profiled split of the lab's first two devices.
+
+    In random order, three trials each, and when all are through once more, one trial each. Cells in which a
+    trial is void are left out.
+
+    Args:
+        predictors: By network.
+        step: Told how many of how many cells are done.
+        trial_s: Seconds that a trial may take, about; a slow cell gets fewer requests.
+        every: Measure every n-th split only; for a quick look.
+    """
+    wanted = list(_wanted(ground, predictors, trial_s, every))
+    found: dict[int, list[float]] = {}
+    order = list(range(len(wanted)))
+    for turn, trials in enumerate((_TRIALS, 1)):
+        random.Random(turn).shuffle(order)
+        for done, number in enumerate(order, start=1):
+            try:
+                values = [_value(trial, wanted[number]) for trial in _run(ground, wanted[number], trials)]
+            except TrialVoid:
+                continue
+            found.setdefault(number, []).append(statistics.median(values))
+            step(turn * len(wanted) + done, 2 * len(wanted))
+    return [
+        MeasuredCell(
+            model=ground.bundle.manifest.model,
+            network=each.network,
+            cut=each.cut,
+            depth=each.depth,
+            predicted=_predicted(each),
+            measured=values[0],
+            repeated=values[1],
+        )
+        for number, each in enumerate(wanted)
+        if len(values := found.get(number, [])) == 2
+    ]
+
+
+def _wanted(
+    ground: Ground, predictors: dict[str, Predictor], trial_s: float, every: int
+) -> Iterator[_Wanted]:
+    devices = [device.name for device in ground.lab.devices][:2]
+    for network, predictor in predictors.items():
+        for cut in predictor.profile.cuts[::every]:
+            for depth in DEPTHS:
+                prediction = predictor.predict(devices, (cut,), depth=depth)
+                requests = int(trial_s / prediction.interval_s)
+                requests = min(max(requests, _FEWEST[depth]), _MOST[depth])
+                yield _Wanted(network, cut, depth, requests, prediction)
+
+
+def _run(ground: Ground, wanted: _Wanted, trials: int) -> list[Trial]:
+    devices = tuple(device.name for device in ground.lab.devices[:2])
+    cell = Cell(
+        model=ground.bundle.manifest.model,
+        bundle=ground.bundle.digest,
+        cuts=(wanted.cut,),
+        label="",
+        devices=devices,
+        depth=wanted.depth,
+        batch=ground.batch,
+        profile=wanted.network,
+        link=ground.lab.links(devices),
+    )
+    name = f"bench-plan.{time.monotonic_ns()}"
+    plan = plan_pipeline(
+        name, cell, ground.bundle, ground.lab, NETWORKS[wanted.network], threads=ground.threads
+    )
+    request = Run(requests=wanted.requests, timeout_s=_TIMEOUT_S)
+    with Rig(unrehearsed(plan), cell, ground.bundle, ground.workers) as rig:
+        return [rig.run(number, request, warmup=0 if number else _WARMUP) for number in range(trials)]
+
+
+def _value(trial: Trial, wanted: _Wanted) -> float:
+    if wanted.depth == 1:
+        return float(np.median(trial.endpoint["latency_s"]))
+    return trial.elapsed_s / wanted.requests
+
+
+def _predicted(wanted: _Wanted) -> float:
+    if wanted.depth == 1:
+        return wanted.prediction.plan.latency_s
+    return wanted.prediction.batch / wanted.prediction.throughput_per_s(wanted.requests)

@@ -1,0 +1,94 @@
+"""The commands `profile`, `plan` and `bench-plan` of `python -m controller`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controller.lab import load_lab
+from controller.plan import commands
+from controller.plan.bench import BenchAsked, bench_plan
+from exporter.bundle import Bundle
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+_LabFile = Annotated[
+    Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")
+]
+_LAB = Path(".edgecut/local.json")
+_NETWORK_PROFILES = Path("ansible/network_profiles.yml")
+_PROFILES = Path("profiles")
+
+
+@app.command()
+def profile(
+    bundle: Annotated[Path, typer.Argument(help="Bundle, as `python -m exporter export` writes it.")],
+    lab: _LabFile = _LAB,
+    cuts: Annotated[
+        str, typer.Option(help="Where to time stages: clean, blocks or all cut points.")
+    ] = "clean",
+    batch: Annotated[int, typer.Option(min=1, help="Samples in a request.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="ONNX Runtime threads of a stage.")] = 1,
+    budget: Annotated[float, typer.Option(min=1, help="Seconds for the stages of each device, about.")] = 40,
+    profiles: Annotated[Path, typer.Option(help="Folder of profiles.")] = _PROFILES,
+    again: Annotated[bool, typer.Option("--again", help="Measure even if one is there that fits.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Measure what a model costs on every device and link of the lab, for `plan`."""
+    asked = commands.ProfileAsked(cuts, batch, threads, budget, profiles, again, as_json)
+    commands.profile(Bundle.open(bundle), load_lab(lab), asked)
+
+
+@app.command()
+def plan(
+    bundle: Annotated[Path, typer.Argument(help="Bundle that was profiled.")],
+    lab: _LabFile = _LAB,
+    objective: Annotated[str, typer.Option(help="latency, throughput, knee or pareto.")] = "latency",
+    profile: Annotated[str, typer.Option(help="Network profile, for emulated links.")] = "ideal",
+    batch: Annotated[int, typer.Option(min=1, help="Samples in a request.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="ONNX Runtime threads of a stage.")] = 1,
+    source: Annotated[
+        str | None, typer.Option(help="Where requests are born: a device, or any. Default: the first.")
+    ] = None,
+    without: Annotated[str, typer.Option(help="Devices to leave out, as in pi,server.")] = "",
+    memory: Annotated[list[str] | None, typer.Option(help="What a stage may take, as in pi=512MB.")] = None,
+    most_latency_ms: Annotated[float | None, typer.Option(min=0, help="The longest latency.")] = None,
+    least_throughput: Annotated[float | None, typer.Option(min=0, help="The fewest samples/s.")] = None,
+    most_devices: Annotated[int | None, typer.Option(min=1, help="How many devices at most.")] = None,
+    profiles: Annotated[Path, typer.Option(help="Folder of profiles.")] = _PROFILES,
+    network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say which devices to use, in which order, and where to cut; exit code 2 when no plan is feasible."""
+    asked = commands.PlanAsked(
+        objective=objective,
+        profile=profile,
+        network_profiles=network_profiles,
+        folder=profiles,
+        batch=batch,
+        threads=threads,
+        source=source,
+        without=without,
+        memory=memory or [],
+        most_latency_ms=most_latency_ms,
+        least_throughput=least_throughput or None,
+        most_devices=most_devices,
+        as_json=as_json,
+    )
+    commands.plan(Bundle.open(bundle), load_lab(lab), asked)
+
+
+@app.command("bench-plan")
+def bench_planning(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundles to profile and to measure.")],
+    lab: _LabFile = _LAB,
+    out: Annotated[Path, typer.Option(help="File of the results.")] = Path("results/bench-plan.json"),
+    trial: Annotated[float, typer.Option(min=0, help="Seconds that a trial may take, about.")] = 0.25,
+    budget: Annotated[float, typer.Option(min=1, help="Seconds for the stages of each device, about.")] = 40,
+    every: Annotated[int, typer.Option(min=1, help="Measure every n-th split only: a quick look.")] = 1,
+) -> None:
+    """Measure how right predictions and plans are; exit code 1 where a figure misses its bound."""
+    if not bench_plan(load_lab(lab), BenchAsked(bundles, out, trial, budget, every)):
+        raise typer.Exit(1)

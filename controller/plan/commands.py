@@ -1,0 +1,281 @@
+"""`controller profile` and `controller plan`, once their arguments are read."""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from controller.device import query
+from controller.errors import DeviceError, ExperimentError, PlanError
+from controller.lab import Lab
+from controller.network_profiles import NetworkProfile, find_profile, load_network_profiles
+from controller.plan.choice import OBJECTIVES, Limits, Objective, choose
+from controller.plan.prediction import Prediction, Predictor
+from controller.plan.problem import Plan, Problem
+from controller.plan.profile import Profile, Settings, load_profile, profile_path, save_profile
+from controller.plan.profiler import Wanted, settings_of, take_profile
+from controller.plan.show import (
+    Candidate,
+    named_baselines,
+    show_devices_worth,
+    show_plans,
+    show_profile,
+    stages_of,
+)
+from controller.plan.stretches import stretches
+from controller.screen import Screen, duration, output
+from exporter.bundle import Bundle
+
+__all__ = ["PlanAsked", "ProfileAsked", "plan", "profile"]
+
+_ANSWER_S = 1.0
+_SIZE = re.compile(r"([0-9.]+)\s*(kB|MB|GB)")
+_UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
+
+
+@dataclass(frozen=True)
+class ProfileAsked:
+    """`controller profile` as it was typed."""
+
+    cuts: str
+    batch: int
+    threads: int
+    budget_s: float
+    folder: Path
+    again: bool
+    as_json: bool
+
+
+@dataclass(frozen=True)
+class PlanAsked:
+    """`controller plan` as it was typed."""
+
+    objective: str
+    profile: str
+    network_profiles: Path
+    folder: Path
+    batch: int
+    threads: int
+    source: str | None
+    without: str
+    memory: Sequence[str]
+    most_latency_ms: float | None
+    least_throughput: float | None
+    most_devices: int | None
+    as_json: bool
+
+
+def profile(bundle: Bundle, lab: Lab, asked: ProfileAsked) -> None:
+    """Take a profile, or show the one that is there if it still fits.
+
+    Raises:
+        ExperimentError: No such cuts, or a batch that the bundle does not take.
+        DeviceError: A device is not there.
+    """
+    wanted = Wanted(_cuts(bundle, asked.cuts), asked.batch, asked.threads, asked.budget_s)
+    _check_batch(bundle, asked.batch)
+    path = _path(asked.folder, lab, bundle, asked.batch, asked.threads)
+    with Screen() as screen:
+        found = None if asked.again else _reusable(path, bundle, lab, wanted, screen)
+        if found is None:
+            found = take_profile(bundle, lab, wanted, screen)
+            save_profile(found, path)
+            screen.say(f"profiled in {duration(found.took_s)}: {path}")
+    if asked.as_json:
+        print(json.dumps(_as_json(found, bundle), indent=1))
+        return
+    show_profile(output(), found, bundle)
+
+
+def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
+    """Print the plan for an objective, what it gains over the baselines, and how many devices are worth it.
+
+    Raises:
+        PlanError: There is none that keeps to the limits.
+        ProfileError: There is no profile, or it is of something else.
+        ExperimentError: No such network profile.
+    """
+    if asked.objective not in OBJECTIVES:
+        raise PlanError(f"--objective {asked.objective}: it is one of {', '.join(OBJECTIVES)}")
+    objective: Objective = asked.objective
+    path = _path(asked.folder, lab, bundle, asked.batch, asked.threads)
+    found = load_profile(path)
+    found.check(
+        path, bundle=bundle.digest, batch=asked.batch, threads=asked.threads, settings=_settings_now(lab)
+    )
+    limits = _limits(asked, found, lab)
+    predictor = Predictor(found, bundle, _conditions(asked, lab))
+    problem = _settled(predictor, limits)
+    plans = [(objective, _predicted(predictor, each)) for each in choose(problem, objective, limits)]
+    baselines = [(name, _predicted(predictor, each)) for name, each in named_baselines(problem, limits)]
+    if asked.as_json:
+        print(json.dumps(_plans_as_json(bundle, asked, plans, baselines), indent=1))
+        return
+    console = output()
+    title = f"{found.model} on {lab.name}, network profile {asked.profile}"
+    show_plans(console, title, plans, baselines, bundle.node_count)
+    _show_gain(plans, baselines, objective)
+    show_devices_worth(console, problem, limits)
+
+
+def _settled(predictor: Predictor, limits: Limits) -> Problem:
+    """Costs for about the latency that the fastest plan has: how long devices wait depends on it."""
+    first = choose(predictor.problem(0.0), "latency", Limits(limits.sources, limits.forbidden))
+    return predictor.problem(first[0].latency_s)
+
+
+def _predicted(predictor: Predictor, each: Plan) -> Prediction:
+    return predictor.predict(each.devices, each.cuts)
+
+
+def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objective: Objective) -> None:
+    def value(prediction: Prediction) -> float:
+        chosen = prediction.plan
+        return chosen.latency_s if objective == "latency" else chosen.interval_s
+
+    best = min(value(prediction) for _, prediction in plans)
+    what = "latency" if objective == "latency" else "time between results"
+    told = [f"{value(prediction) / best:.2f} x with {name}" for name, prediction in baselines]
+    output().print(f"Against the {what} planned: {', '.join(told)}.")
+
+
+# --- what is asked ---------------------------------------------------------------------------
+
+
+def _limits(asked: PlanAsked, found: Profile, lab: Lab) -> Limits:
+    without = tuple(name for name in asked.without.split(",") if name)
+    for name in (*without, *([asked.source] if asked.source and asked.source != "any" else [])):
+        lab.device(name)
+    names = list(found.devices)
+    sources = {None: names[:1], "any": names}.get(asked.source, [asked.source or ""])
+    sources = [name for name in sources if name not in without]
+    if not sources:
+        raise PlanError(
+            f"--without {asked.without}: this is the source; name another with --source, or --source any"
+        )
+    return Limits(
+        sources=tuple(sources),
+        forbidden=without,
+        memory_bytes=_memory(asked.memory, found, lab),
+        latency_s=math.inf if asked.most_latency_ms is None else asked.most_latency_ms / 1e3,
+        interval_s=math.inf if asked.least_throughput is None else asked.batch / asked.least_throughput,
+        most_devices=asked.most_devices,
+    )
+
+
+def _memory(asked: Sequence[str], found: Profile, lab: Lab) -> dict[str, float]:
+    """What the devices have, and what was said on the command line."""
+    sizes: dict[str, float] = {}
+    for name, device in found.devices.items():
+        has = device.settings.get("memory_bytes")
+        if isinstance(has, int):
+            sizes[name] = float(has)
+    for entry in asked:
+        name, _, size = entry.partition("=")
+        lab.device(name)
+        match = _SIZE.fullmatch(size)
+        if match is None:
+            raise PlanError(f"--memory {entry}: write DEVICE=SIZE with kB, MB or GB, as in pi=512MB")
+        sizes[name] = float(match[1]) * _UNITS[match[2]]
+    return sizes
+
+
+def _conditions(asked: PlanAsked, lab: Lab) -> NetworkProfile:
+    """The network profile; links that nobody imposes one on have none."""
+    names = [device.name for device in lab.devices]
+    if lab.links(names) == "none":
+        return NetworkProfile()
+    profiles = load_network_profiles(asked.network_profiles)
+    conditions = find_profile(profiles, asked.profile, asked.network_profiles)
+    conditions.check_pairs(asked.profile, names)
+    return conditions
+
+
+def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
+    named = {
+        "clean": bundle.clean_cuts(),
+        "blocks": bundle.block_cuts(),
+        "all": tuple(point.index for point in bundle.cut_points),
+    }
+    if which not in named:
+        raise ExperimentError(f"--cuts {which}: it is one of {', '.join(named)}")
+    return (0, *named[which], bundle.node_count)
+
+
+def _check_batch(bundle: Bundle, batch: int) -> None:
+    fixed = bundle.manifest.batch
+    if isinstance(fixed, int) and batch != fixed:
+        raise ExperimentError(f"--batch {batch}: {bundle.path} was exported with the fixed batch {fixed}")
+
+
+def _path(folder: Path, lab: Lab, bundle: Bundle, batch: int, threads: int) -> Path:
+    return profile_path(folder, lab=lab.name, model=bundle.manifest.model, batch=batch, threads=threads)
+
+
+def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile | None:
+    if not path.exists():
+        return None
+    found = load_profile(path)
+    settings = {device.name: settings_of(query(device)) for device in lab.devices}
+    why = found.difference(
+        bundle=bundle.digest, batch=wanted.batch, threads=wanted.threads, settings=settings
+    )
+    if why is None and found.cuts != wanted.cuts:
+        why = "other cuts"
+    if why is None and set(found.devices) != set(settings):
+        why = "other devices"
+    screen.say(f"profile {path} is of {why}: taken again" if why else f"taken {found.taken_at}: {path}")
+    return None if why else found
+
+
+def _settings_now(lab: Lab) -> dict[str, Settings]:
+    """Of the devices that answer: a plan can be made while a lab is off."""
+    found = {}
+    for device in lab.devices:
+        try:
+            found[device.name] = settings_of(query(device, timeout_s=_ANSWER_S))
+        except DeviceError:
+            continue
+    return found
+
+
+# --- for other programs ----------------------------------------------------------------------
+
+
+def _as_json(found: Profile, bundle: Bundle) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(found)
+    for name, device in found.devices.items():
+        told["devices"][name]["stretches"] = [
+            msgspec.to_builtins(row) for row in stretches(bundle, found.cuts, device, found.batch)
+        ]
+    return told
+
+
+def _plans_as_json(
+    bundle: Bundle, asked: PlanAsked, plans: Sequence[Candidate], baselines: Sequence[Candidate]
+) -> dict[str, Any]:
+    def told(name: str, prediction: Prediction) -> dict[str, Any]:
+        chosen = prediction.plan
+        return {
+            "name": name,
+            "devices": chosen.devices,
+            "cuts": chosen.cuts,
+            "stages": stages_of(chosen, bundle.node_count),
+            "latency_s": chosen.latency_s,
+            "throughput_per_s": prediction.batch / chosen.interval_s,
+            "bottleneck": chosen.bottleneck,
+        }
+
+    return {
+        "model": bundle.manifest.model,
+        "bundle": bundle.digest,
+        "profile": asked.profile,
+        "objective": asked.objective,
+        "plans": [told(*each) for each in plans],
+        "baselines": [told(*each) for each in baselines],
+    }

@@ -1,0 +1,236 @@
+"""Predicting what a cell will do, from a profile and the conditions of a network.
+
+Modelled: what each stage computes on its device, and that it is slower after waiting and differs when it
+always has work; delay and rate of each link; what a message costs beyond those, by its bytes. Every one
+of these was measured (`controller.plan.calibration`); docs/planning.md says what is not modelled.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.errors import PlanError, ProfileError
+from controller.network_profiles import NetworkProfile
+from controller.plan.problem import Costs, Plan, Problem, evaluate, parts_of
+from controller.plan.profile import Load, PairProfile, Profile, Waking
+from controller.plan.stretches import payload_bytes, stage_memory_bytes, stage_s
+from controller.suggest import did_you_mean
+from exporter.bundle import Bundle, Tensor
+from worker.wire.frames import LinkLayout
+from worker.wire.messages import TensorSpec
+
+__all__ = ["Prediction", "Predictor"]
+
+Floats = NDArray[np.float64]
+
+# How long a device waits follows from the latency, which follows from how long it waits. Waking costs grow so
+# slowly with the wait that the second round changes per mille.
+_ROUNDS: Final = 3
+
+# What of an Ethernet frame is payload of TCP with time stamps.
+_PAYLOAD_SHARE: Final = 1448 / 1514
+
+# Who waits less than this has not waited.
+_AT_ONCE_S: Final = 1e-4
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a cell is predicted to do.
+
+    Attributes:
+        plan: Latency alone in the pipeline, and the interval at which its slowest part sets the pace.
+        depth: Requests in flight.
+        batch: Samples in a request.
+    """
+
+    plan: Plan
+    depth: int
+    batch: int
+
+    @property
+    def latency_s(self) -> float:
+        """Median latency of a request: at depth 1, alone; above, by Little's law with all in flight."""
+        return max(self.plan.latency_s, self.depth * self.interval_s)
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two results."""
+        return self.plan.interval_at(self.depth)
+
+    def throughput_per_s(self, requests: int | None = None) -> float:
+        """Samples a second; with `requests`, of a run of so many, which first has to fill the pipeline."""
+        if requests is None:
+            return self.batch / self.interval_s
+        return self.batch * requests / (self.plan.latency_s + (requests - 1) * self.interval_s)
+
+
+class Predictor:
+    """A profile under the conditions of one network."""
+
+    def __init__(self, profile: Profile, bundle: Bundle, conditions: NetworkProfile) -> None:
+        """Take a profile of this bundle.
+
+        Raises:
+            ProfileError: The profile has cuts that the bundle has not.
+        """
+        if profile.bundle != bundle.digest or profile.cuts[-1] != bundle.node_count:
+            raise ProfileError(f"this profile is of another bundle than {bundle.path}; take one of it")
+        self.profile = profile
+        self.bundle = bundle
+        self.conditions = conditions
+        self.devices = tuple(profile.devices)
+        self._stage_s = np.stack([stage_s(device) for device in profile.devices.values()])
+        crossing = [bundle.tensors_at(cut) for cut in profile.cuts]
+        self._payload = np.array([float(payload_bytes(t, profile.batch)) for t in crossing])
+        self._frame = np.array([float(_frame_bytes(t, profile.batch)) for t in crossing])
+        self._links_as_they_are = {(link.sender, link.receiver): link for link in profile.links}
+        self._pairs = {(pair.source, pair.follower): pair for pair in profile.pairs}
+
+    def problem(self, latency_s: float) -> Problem:
+        """Costs of everything, where a request takes about `latency_s` and who has no part in it waits."""
+        return self._problem(latency_s, dict.fromkeys(self.devices, latency_s))
+
+    def predict(self, devices: Sequence[str], cuts: Sequence[int], *, depth: int = 1) -> Prediction:
+        """What a cell will do.
+
+        Args:
+            devices: The chain, as in a cell; a device whose partition is empty has no stage.
+            cuts: One fewer.
+
+        Raises:
+            PlanError: A device or cut that was not profiled.
+        """
+        chain, at = self._without_empty(devices, cuts)
+        problem = self.problem(0.0)
+        for _ in range(_ROUNDS):
+            latency_s = evaluate(problem, chain, at).latency_s
+            busy_s = {part.name: part.latency_s for part in parts_of(problem, chain, at)}
+            problem = self._problem(
+                latency_s, {name: latency_s - busy_s.get(name, 0.0) for name in self.devices}
+            )
+        plan = evaluate(problem, chain, at)
+        return Prediction(plan, depth, self.profile.batch)
+
+    def _without_empty(self, devices: Sequence[str], cuts: Sequence[int]) -> tuple[list[str], list[int]]:
+        for name in devices:
+            if name not in self.devices:
+                raise PlanError(f"no device {name!r} in this profile{did_you_mean(name, self.devices)}")
+        for cut in cuts:
+            if cut not in self.profile.cuts:
+                raise PlanError(f"cut {cut} was not profiled; profile with --cuts all for every one")
+        bounds = [0, *cuts, self.bundle.node_count]
+        kept = [
+            (name, start)
+            for i, (name, start, stop) in enumerate(zip(devices, bounds[:-1], bounds[1:], strict=True))
+            if start < stop or i == 0
+        ]
+        return [name for name, _ in kept], [start for _, start in kept[1:]]
+
+    # --- costs -------------------------------------------------------------------------------
+
+    def _problem(self, latency_s: float, idle_s: Mapping[str, float]) -> Problem:
+        profile, stage = self.profile, self._stage_s
+        memory = stage_memory_bytes(self.bundle, profile.cuts, profile.batch)
+        idle_bytes = np.array([device.idle_bytes for device in profile.devices.values()])
+        waking = np.array([_waking(device.waking, idle_s[name]) for name, device in profile.devices.items()])
+        slower = stage * waking[:, None, None]
+        as_source = [device.as_source for device in profile.devices.values()]
+        as_follower = [device.as_follower for device in profile.devices.values()]
+        sent = self._payload
+        around = sent[:, None] + sent[None, :]
+        refused = np.tril(np.ones(stage.shape[1:], dtype=bool))
+        first = Costs(
+            slower[:, 0, :],
+            # What it sends on, and the result that comes back to it.
+            _loaded(stage[:, 0, :], as_source, sent + sent[-1]),
+        )
+        last = np.zeros(stage.shape[::2], dtype=bool)
+        last[:, -1] = True
+        link, back = self._links(latency_s)
+        return Problem(
+            devices=self.devices,
+            cuts=profile.cuts,
+            alone=Costs(stage[:, 0, -1], _loaded(stage[:, 0, -1], as_source, np.zeros(()))),
+            first=first.without(last),
+            stage=Costs(slower, _loaded(stage, as_follower, around)).without(refused[None]),
+            link=link,
+            back=back,
+            memory_bytes=memory[None] + idle_bytes[:, None, None],
+        )
+
+    def _links(self, latency_s: float) -> tuple[Costs, Costs]:
+        count = len(self.devices)
+        out = Costs(*(np.zeros((count, count, len(self.profile.cuts))) for _ in range(2)))
+        back = Costs(*(np.zeros((count, count)) for _ in range(2)))
+        for i, sender in enumerate(self.devices):
+            for j, receiver in enumerate(self.devices):
+                if i == j:
+                    continue
+                # The lab's order tells which way is forward, whatever the chain.
+                carried_s, delay_s = self._carried(sender, receiver, forward=i < j)
+                beyond_s = self._beyond(sender, receiver, latency_s)
+                out.interval_s[i, j] = carried_s
+                out.latency_s[i, j] = carried_s + delay_s + beyond_s
+                back.interval_s[i, j] = carried_s[-1]
+                back.latency_s[i, j] = out.latency_s[i, j, -1]
+        return out, back
+
+    def _carried(self, sender: str, receiver: str, *, forward: bool) -> tuple[Floats, float]:
+        """Seconds in which the link takes what crosses each cut, and its delay.
+
+        An emulated link adds its conditions to frames of ours; tc adds them to Ethernet frames on a link that
+        has a delay and a rate of its own.
+        """
+        asked = self.conditions.between(sender, receiver, forward=forward)
+        delay_s = asked.delay_ms / 1e3
+        rate_mbit = asked.rate_mbit or math.inf
+        if self.profile.link != "emulated":
+            link = self._links_as_they_are[sender, receiver]
+            delay_s += link.round_trip_s / 2
+            rate_mbit = min(rate_mbit * _PAYLOAD_SHARE, link.rate_mbit)
+        return self._frame * 8 / (rate_mbit * 1e6), delay_s
+
+    def _beyond(self, sender: str, receiver: str, latency_s: float) -> Floats:
+        """What a message costs beyond delay and rate, by cut: both directions of a pair alike."""
+        pair = self._pairs.get((sender, receiver)) or self._pairs.get((receiver, sender))
+        pairs = [pair] if pair else self._pairs_of(sender) + self._pairs_of(receiver)
+        fixed_s = np.mean([_between(latency_s, pair.idle_s, pair.fixed_s) for pair in pairs])
+        byte_s = np.mean([pair.byte_s for pair in pairs])
+        return np.asarray(fixed_s + byte_s * self._payload)
+
+    def _pairs_of(self, name: str) -> list[PairProfile]:
+        """Two devices that were not measured together: as each is with the first device of the lab."""
+        return [pair for names, pair in self._pairs.items() if name in names]
+
+
+def _loaded(stage: Floats, loads: Sequence[Load], sent: Floats) -> Floats:
+    """Seconds between two results of a stage that always has work; devices are the first axis of `stage`."""
+    shape = (-1,) + (1,) * (stage.ndim - 1)
+    factor, fixed_s, byte_s = (
+        np.array([getattr(load, name) for load in loads]).reshape(shape)
+        for name in ("factor", "fixed_s", "byte_s")
+    )
+    return np.asarray(stage * factor + fixed_s + byte_s * sent)
+
+
+def _waking(points: Sequence[Waking], idle_s: float) -> float:
+    if not points:
+        return 1.0
+    return _between(idle_s, [_AT_ONCE_S, *(p.idle_s for p in points)], [1.0, *(p.factor for p in points)])
+
+
+def _between(idle_s: float, at: Sequence[float], values: Sequence[float]) -> float:
+    """Between two measured waits, straight over the logarithm of the wait; the ends hold beyond them."""
+    order = np.argsort(at)
+    known = np.log(np.maximum(np.array(at)[order], 1e-6))
+    return float(np.interp(np.log(max(idle_s, 1e-6)), known, np.array(values)[order]))
+
+
+def _frame_bytes(tensors: tuple[Tensor, ...], batch: int) -> int:
+    specs = [TensorSpec(name=t.name, dtype=t.dtype, shape=t.concrete(batch)) for t in tensors]
+    return LinkLayout(specs).frame_bytes

@@ -1,0 +1,124 @@
+"""Searching the front by measuring little: predict, measure what could be on it, correct, again.
+
+A split is two figures, its latency at depth 1 and its seconds a sample at the deepest depth. Both are
+predicted for every split. Measured are those that could be on the front if the predictions were as wrong as
+they have been so far; what was measured corrects the rest; it ends when the front stands, or the budget is
+spent.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Point", "Search", "front_of", "hypervolume"]
+
+Split = tuple[int, ...]
+Point = tuple[float, float]
+"""Latency in seconds at depth 1, and seconds a sample at the deepest depth: less is better."""
+
+_MARGIN_FIRST = 0.15
+_MARGIN_LEAST, _MARGIN_MOST = 0.03, 0.3
+_NEAREST = 3
+
+
+@dataclass
+class Search:
+    """One search, under one network profile.
+
+    Attributes:
+        predicted: Of every split.
+        most: How many splits may be measured.
+        at_once: How many are measured before predictions are corrected.
+        measured: What came of those that were.
+    """
+
+    predicted: Mapping[Split, Point]
+    most: int
+    at_once: int = 3
+    measured: dict[Split, Point] = field(default_factory=dict)
+
+    def run(self, measure: Callable[[Split], Point | None]) -> dict[Split, Point]:
+        """Search, and return what was measured; `measure` gives None where nothing came of it."""
+        failed: set[Split] = set()
+        while len(self.measured) + len(failed) < self.most:
+            wanted = [split for split in self.promising() if split not in failed]
+            if not wanted:
+                break
+            for split in wanted[: min(self.at_once, self.most - len(self.measured) - len(failed))]:
+                point = measure(split)
+                if point is None:
+                    failed.add(split)
+                else:
+                    self.measured[split] = point
+        return self.measured
+
+    def promising(self) -> list[Split]:
+        """Splits not measured yet that could be on the front, those that would gain most of it first."""
+        corrected = self.corrected()
+        margin = self.margin()
+        rest = [split for split in self.predicted if split not in self.measured]
+        known = list(self.measured.values())
+        if not known:
+            # The two ends of the predicted front, and its middle, tell most about what is wrong with it.
+            front = sorted(front_of(corrected), key=lambda split: corrected[split])
+            return list(dict.fromkeys([front[0], front[-1], front[len(front) // 2]]))
+        hopes = {split: tuple(value * (1 - margin) for value in corrected[split]) for split in rest}
+        worst = tuple(1.05 * max(point[i] for point in [*corrected.values(), *known]) for i in (0, 1))
+        reference = (worst[0], worst[1])
+        held = hypervolume(known, reference)
+        gains = {
+            split: hypervolume([*known, (hope[0], hope[1])], reference) - held
+            for split, hope in hopes.items()
+            if not any(point[0] <= hope[0] and point[1] <= hope[1] for point in known)
+        }
+        return sorted(gains, key=lambda split: -gains[split])
+
+    def corrected(self) -> dict[Split, Point]:
+        """Predictions, corrected by how far off the measured splits nearest in the graph were."""
+        if not self.measured:
+            return dict(self.predicted)
+        splits = list(self.measured)
+        at = np.array(splits, dtype=float).reshape(len(splits), -1)
+        off = np.log(self._ratios())
+        found = {}
+        for split, point in self.predicted.items():
+            apart = np.abs(at - np.array(split, dtype=float)).sum(axis=1)
+            nearest = np.argsort(apart, kind="stable")[:_NEAREST]
+            weights = 1 / (1 + apart[nearest])
+            shift = np.exp((off[nearest] * weights[:, None]).sum(axis=0) / weights.sum())
+            found[split] = (float(point[0] * shift[0]), float(point[1] * shift[1]))
+        return found
+
+    def margin(self) -> float:
+        """By how much a prediction may be too bad: what nine of ten were off, beside their common error."""
+        if len(self.measured) < _NEAREST:
+            return _MARGIN_FIRST
+        off = np.log(self._ratios())
+        spread = np.abs(off - np.median(off, axis=0))
+        return float(np.clip(np.quantile(spread, 0.9), _MARGIN_LEAST, _MARGIN_MOST))
+
+    def _ratios(self) -> NDArray[np.float64]:
+        return np.array([np.divide(point, self.predicted[split]) for split, point in self.measured.items()])
+
+
+def front_of(points: Mapping[Split, Point]) -> list[Split]:
+    """Splits that no other one weakly dominates; of equal ones the first."""
+    found: list[Split] = []
+    least_s = np.inf
+    for split in sorted(points, key=lambda split: points[split]):
+        if points[split][1] < least_s:
+            found.append(split)
+            least_s = points[split][1]
+    return found
+
+
+def hypervolume(points: Sequence[Point], reference: Point) -> float:
+    """The area that these points dominate below a reference point."""
+    area, least_s = 0.0, reference[1]
+    for latency_s, interval_s in sorted(points):
+        if latency_s < reference[0] and interval_s < least_s:
+            area += (reference[0] - latency_s) * (least_s - interval_s)
+            least_s = interval_s
+    return area

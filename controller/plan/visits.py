@@ -1,0 +1,127 @@
+"""Real cells, run briefly: what a profile is measured with.
+
+A stage is timed where it will work: in a worker's pipeline, on the bundle's own samples. Cells are visited in
+rounds, each in another random order, so that what changes in the meantime touches all of them alike.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+import msgspec
+import numpy as np
+
+from controller.device import ClaimedWorker
+from controller.lab import Lab
+from controller.network_profiles import NetworkProfile
+from controller.pipeline import PipelinePlan, plan_pipeline
+from controller.store import Cell, Trial
+from controller.trial import Rig
+from exporter.bundle import Bundle
+from worker.wire.messages import Run
+
+__all__ = ["Ground", "Visit", "network_s", "rounds", "steady_interval_s", "unrehearsed"]
+
+_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A cell to run: `[0, cut)` on the first device of a pair and the rest on the second.
+
+    Both may be the same device; then both stages are on it, and nothing crosses a link.
+    """
+
+    devices: tuple[str, str]
+    cut: int
+    depth: int
+    requests: int
+    warmup: int
+    conditions: NetworkProfile
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where cells are run: claimed workers, a bundle, and how it is to be run there."""
+
+    lab: Lab
+    bundle: Bundle
+    workers: Mapping[str, ClaimedWorker]
+    batch: int
+    threads: int
+    _numbers: "count[int]"
+
+    @classmethod
+    def of(
+        cls, lab: Lab, bundle: Bundle, workers: Mapping[str, ClaimedWorker], *, batch: int, threads: int
+    ) -> "Ground":
+        return cls(lab, bundle, workers, batch, threads, count())
+
+    def run(self, visit: Visit) -> Trial:
+        """Run one trial of a cell.
+
+        Raises:
+            TrialVoid: A device was lost or a result was wrong.
+        """
+        cell = Cell(
+            model=self.bundle.manifest.model,
+            bundle=self.bundle.digest,
+            cuts=(visit.cut,),
+            label="",
+            devices=visit.devices,
+            depth=visit.depth,
+            batch=self.batch,
+            profile="profile",
+            link=self.lab.links(visit.devices),
+            precision=self.bundle.manifest.precision,
+        )
+        plan = plan_pipeline(
+            f"profile.{next(self._numbers)}",
+            cell,
+            self.bundle,
+            self.lab,
+            visit.conditions,
+            threads=self.threads,
+        )
+        request = Run(requests=visit.requests, timeout_s=_TIMEOUT_S)
+        with Rig(unrehearsed(plan), cell, self.bundle, self.workers) as rig:
+            return rig.run(0, request, warmup=visit.warmup)
+
+
+def unrehearsed(plan: PipelinePlan) -> PipelinePlan:
+    """The pipeline without runs of each stage alone: that time is better spent on requests."""
+    builds = {device: msgspec.structs.replace(build, solo_runs=0) for device, build in plan.builds.items()}
+    return replace(plan, builds=builds)
+
+
+def rounds(
+    ground: Ground, visits: Sequence[Visit], number: int, seed: str, step: Callable[[int, int], None]
+) -> dict[Visit, list[Trial]]:
+    """Run every visit `number` times, round by round; `step` is told how many of how many are done."""
+    found: dict[Visit, list[Trial]] = {visit: [] for visit in visits}
+    done = 0
+    for turn in range(number):
+        order = list(visits)
+        random.Random(f"{seed}:{turn}").shuffle(order)
+        for visit in order:
+            found[visit].append(ground.run(visit))
+            done += 1
+            step(done, number * len(visits))
+    return found
+
+
+def network_s(trial: Trial) -> float:
+    """Median network share of a request (docs/measuring.md)."""
+    share = trial.endpoint["latency_s"].copy()
+    for hop in trial.records:
+        for part in ("wait_compute_s", "decode_s", "compute_s", "encode_s"):
+            share -= hop[part]
+    return float(np.median(share))
+
+
+def steady_interval_s(trial: Trial, depth: int) -> float:
+    """Mean seconds between two results once the pipeline is full."""
+    finished_at_s = trial.endpoint["finished_at_s"]
+    skipped = min(depth, len(finished_at_s) - 2)
+    return float(finished_at_s[-1] - finished_at_s[skipped]) / (len(finished_at_s) - 1 - skipped)

@@ -1,0 +1,152 @@
+"""`controller profile` and `plan` against real workers: processes, sockets, ONNX Runtime."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.network_profiles import NetworkProfile
+from controller.plan import Predictor, load_profile
+from exporter.bundle import Bundle
+from tests.integration.worker.processes import WorkerProcess
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[list[WorkerProcess]]:
+    started: list[WorkerProcess] = []
+    try:
+        for name in ("pi", "server"):
+            started.append(WorkerProcess.start(tmp_path, name))
+        yield started
+    finally:
+        for one in started:
+            one.process.kill()
+            one.process.wait()
+
+
+@pytest.fixture
+def controller(workers: list[WorkerProcess], bundles_folder: Path, tmp_path: Path) -> Run:
+    devices = [
+        {
+            "name": one.name,
+            "kind": "local",
+            "host": "127.0.0.1",
+            "control_port": one.control_port,
+            "data_port": one.data_port,
+            "link": "emulated",
+        }
+        for one in workers
+    ]
+    lab = tmp_path / "lab.json"
+    lab.write_text(json.dumps({"name": "test", "devices": devices}))
+    (tmp_path / "networks.yml").write_text("ideal: {}\nslow: {delay_ms: 5, rate_mbit: 1}\n")
+
+    def run(command: str, *options: str) -> "subprocess.CompletedProcess[str]":
+        line = [sys.executable, "-m", "controller", command, str(bundles_folder / "tiny"), "--lab", str(lab)]
+        if command == "plan":
+            line += ["--network-profiles", str(tmp_path / "networks.yml")]
+        line += ["--profiles", str(tmp_path / "profiles"), *options]
+        return subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
+
+    return run
+
+
+@pytest.mark.slow
+def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundle) -> None:
+    taken = controller("profile", "--budget", "1")
+    assert taken.returncode == 0, taken.stderr
+    assert "block.0" in taken.stdout and "pi -> server" in taken.stdout
+    path = tmp_path / "profiles" / "test-tiny-batch1-threads1.json"
+    profile = load_profile(path)
+    assert profile.cuts == (0, 1, 2, 3, 4)
+    assert {(pair.source, pair.follower) for pair in profile.pairs} == {("pi", "server"), ("server", "pi")}
+    assert all(device.prefix_s[-1] > 0 for device in profile.devices.values())
+
+    # It fits, so it is shown and not taken again.
+    again = controller("profile", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["taken_at"] == profile.taken_at
+    assert len(json.loads(again.stdout)["devices"]["pi"]["stretches"]) == 4
+    other = controller("profile", "--budget", "1", "--cuts", "blocks")
+    assert "is of other cuts: taken again" in other.stderr
+
+    planned = controller("plan", "--objective", "pareto", "--profile", "slow", "--json")
+    assert planned.returncode == 0, planned.stderr
+    answer = json.loads(planned.stdout)
+    # A link of 1 Mbit/s and 5 ms is worth it for nobody: two delays are far longer than the whole model.
+    assert answer["plans"][0]["devices"] == ["pi"]
+    assert {b["name"] for b in answer["baselines"]} >= {
+        "all on pi",
+        "all on server",
+        "equal layers",
+        "greedy",
+    }
+    shown = controller("plan", "--objective", "latency", "--profile", "slow")
+    assert "one device alone is best" in shown.stdout
+
+    predictor = Predictor(load_profile(path), tiny, NetworkProfile(delay_ms=5))
+    assert predictor.predict(("pi", "server"), (2,)).plan.latency_s > 0.010
+
+    for options, says in (
+        (["--most-latency-ms", "0.00001"], "error: no plan keeps latency <= 1e-05 ms (the least is"),
+        (
+            ["--without", "server", "--memory", "pi=1MB"],
+            "error: no plan keeps memory of pi <= 1 MB\n",
+        ),
+        (["--without", "sever"], "error: no device 'sever' in lab 'test'; did you mean 'server'?"),
+        (["--without", "pi"], "error: --without pi: this is the source; name another with --source"),
+        (["--source", "nobody"], "error: no device 'nobody' in lab 'test'"),
+        (["--memory", "pi=lots"], "error: --memory pi=lots: write DEVICE=SIZE with kB, MB or GB"),
+        (
+            ["--objective", "speed"],
+            "error: --objective speed: it is one of latency, throughput, knee, pareto",
+        ),
+        (["--profile", "wifi"], "error: no network profile 'wifi' in"),
+        (["--batch", "8"], "batch8-threads1.json; python -m controller profile BUNDLE takes it"),
+    ):
+        refused = controller("plan", *options)
+        assert refused.returncode == 2, (options, refused.stdout)
+        assert says in refused.stderr
+        assert refused.stderr.count("\n") == 1
+
+
+def test_planning_without_a_profile(controller: Run) -> None:
+    refused = controller("plan")
+    assert refused.returncode == 2
+    assert "no profile" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_profile_of_a_device_as_it_is_no_more(controller: Run, tmp_path: Path) -> None:
+    assert controller("profile", "--budget", "1").returncode == 0
+    path = tmp_path / "profiles" / "test-tiny-batch1-threads1.json"
+    told = json.loads(path.read_text())
+    told["devices"]["pi"]["settings"]["slowdown"] = 18.0
+    path.write_text(json.dumps(told))
+    refused = controller("plan")
+    assert refused.returncode == 2
+    assert "is of another setting (slowdown of pi was 18.0, is 1.0); take it again" in refused.stderr
+    told["bundle"] = "0" * 64
+    path.write_text(json.dumps(told))
+    refused = controller("plan")
+    assert "is of another bundle (000000000000, not " in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--cuts", "some"], "error: --cuts some: it is one of clean, blocks, all"),
+        (["--budget", "0"], "error: "),
+    ],
+)
+def test_what_cannot_be_profiled(controller: Run, options: list[str], says: str) -> None:
+    refused = controller("profile", *options)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(says)
+    assert refused.stderr.count("\n") == 1
