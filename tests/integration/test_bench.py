@@ -105,6 +105,8 @@ def _start(cache: Path, out: Path, *options: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # As from a terminal: what a shell runs in the background has Ctrl-C ignored, and passes that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
 
 
@@ -130,7 +132,10 @@ def test_an_interrupted_benchmark_ends_its_workers_and_writes_nothing(
         time.sleep(0.1)
         workers = psutil.Process(process.pid).children()
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("interrupted")
     assert "Traceback" not in said
