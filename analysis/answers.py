@@ -131,9 +131,10 @@ def one_line(sweep: Sweep, profile: Profile, bundle: str, found: Sequence[Answer
     head = f"{profile.name} ({sweep.title(bundle)})"
     if not mine:
         return f"{head}: no answer yet, no split has finished its depth-1 cell with 11 requests a trial"
+    figures: dict[Objective, Callable[[Point], str]] = {"latency": _ms, "throughput": _per_s, "knee": _both}
     parts = []
-    for objective, figure in (("latency", _ms), ("throughput", _per_s), ("knee", _both)):
-        point = mine[objective]  # type: ignore[index]
+    for objective, figure in figures.items():
+        point = mine[objective]
         parts.append(f"{objective}: {point.split.where} [{point.split.kind}] {figure(point)}")
     return f"{head}: " + "; ".join(parts)
 

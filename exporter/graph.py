@@ -206,7 +206,7 @@ def _normalise(model: ir.Model) -> None:
         common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
         common_passes.RemoveInitializersFromInputsPass(),
         common_passes.RemoveUnusedNodesPass(),
-        common_passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
+        common_passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]  # onnx_ir does not type it
         common_passes.TopologicalSortPass(),
         common_passes.OutputFixPass(),
     ):

@@ -11,6 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from exporter.bundle import Bundle
 
+_ON_REQUEST = ("lab", "arm64")
+"""`make test-lab` and `make test-arm64` run them."""
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -32,6 +35,15 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid}: skipped, which CI does not allow: {_reason(report.longrepr)}"
     return report
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs root, packages and minutes, unless -m asks for it; that is no skip."""
+    unasked = [marker for marker in _ON_REQUEST if marker not in config.option.markexpr]
+    left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in unasked)]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def _reason(longrepr: object) -> str:

@@ -1,6 +1,7 @@
 """Which figures a sweep has, and their names."""
 
 import re
+from functools import partial
 
 from analysis.figures.base import Figure
 from analysis.figures.front import front_figure
@@ -52,7 +53,7 @@ def _of_group(sweep: Sweep, bundle: str, profile: Profile) -> list[Figure]:
             figures.append(
                 Figure(
                     front_name(sweep, bundle, profile.name, name),
-                    lambda layout, points=points: front_figure(points, baselines, layout),  # type: ignore[misc]
+                    partial(front_figure, points, baselines),
                 )
             )
     bars = breakdowns(sweep.of(bundle, profile.name))

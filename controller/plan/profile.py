@@ -4,14 +4,13 @@ One JSON file per lab, bundle, batch and threads. It belongs to one digest and t
 taken with; `check` says when it does not fit.
 """
 
-import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from controller.errors import ProfileError
+from controller.plan.whole_file import write_json
 
 __all__ = [
     "FORMAT",
@@ -205,12 +204,7 @@ def save_profile(profile: Profile, path: Path) -> None:
     Raises:
         ProfileError: It cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(profile), indent=1))
-        partial.replace(path)
+        write_json(path, profile)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise ProfileError(f"profile {path} cannot be written: {error.strerror}") from error

@@ -171,7 +171,7 @@ class Bundle:
         try:
             with zipfile.ZipFile(path) as archive:
                 return archive.read(member)
-        except (OSError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        except (OSError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]  # no stub
             raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
 
     @cached_property

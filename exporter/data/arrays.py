@@ -49,7 +49,7 @@ def from_npz(path: Path, size: int) -> Dataset:
         words = recipe.describe("pixels of 0 to 255, divided by 255")
         inputs = inputs if inputs.ndim == 3 else np.moveaxis(inputs, 3, 1)
 
-        def make(chosen: Array, marks: Array | None) -> Source:  # type: ignore[misc]
+        def make(chosen: Array, marks: Array | None) -> Source:  # type: ignore[misc]  # a class in the other branch
             return ImageArray(chosen, marks, 255.0, recipe)
 
     def part(indices: Array) -> Source:

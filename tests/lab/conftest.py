@@ -1,13 +1,18 @@
-"""Tests on a lab of virtual Pis. Only `make test-lab` runs them: they need root, packages and minutes."""
+"""A lab of virtual Pis for each file of tests that asks for one."""
+
+from collections.abc import Iterator
 
 import pytest
 
+from tests.lab.virtual_lab import VirtualLab, assert_succeeds
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave them out, and do not count them as skipped, unless they are asked for: -m lab."""
-    if "lab" in config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("lab")]
-    if left_out:
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualLab]:
+    """Three virtual Pis, up, with nothing of ours on them."""
+    lab = VirtualLab(tmp_path_factory.mktemp("a lab") / "edge cut")
+    try:
+        assert_succeeds(lab.play())
+        yield lab
+    finally:
+        lab.play("state=absent")

@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -30,17 +29,6 @@ echo files; find /etc /opt /usr /home /root /boot /srv /var/lib /var/spool /run/
   -not -path '/var/lib/systemd/*' -not -path '/var/lib/private*' -printf '%p %y %m %u %g %l\n' | sort
 echo contents; find /etc -xdev -type f -exec sha256sum {} + | sort -k2
 """
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualLab]:
-    """Three virtual Pis, up, with nothing of ours on them."""
-    lab = VirtualLab(tmp_path_factory.mktemp("a lab") / "edge cut")
-    try:
-        assert_succeeds(lab.play())
-        yield lab
-    finally:
-        lab.play("state=absent")
 
 
 def hosts(lab: VirtualLab) -> dict[str, list[str]]:

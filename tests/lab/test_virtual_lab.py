@@ -18,17 +18,6 @@ from tests.lab.virtual_lab import VirtualLab, assert_fails_saying, assert_succee
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualLab]:
-    """Three virtual Pis, up."""
-    lab = VirtualLab(tmp_path_factory.mktemp("a lab") / "edge cut")
-    try:
-        assert_succeeds(lab.play())
-        yield lab
-    finally:
-        lab.play("state=absent")
-
-
 @pytest.fixture
 def mended(lab: VirtualLab) -> Iterator[VirtualLab]:
     """The lab, for a test that breaks it: up again afterwards."""

@@ -1,6 +1,5 @@
 """`python -m controller bench-plan`: profile, predict, measure, compare."""
 
-import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from controller.plan.prediction import Predictor
 from controller.plan.profile import Profile, profile_path, save_profile
 from controller.plan.profiler import Wanted, take_profile
 from controller.plan.visits import Ground
+from controller.plan.whole_file import write_json
 from controller.screen import Screen, duration, output, plain_table
 from controller.stamp import now, stamp
 from exporter.bundle import Bundle
@@ -127,14 +127,9 @@ def _machine(load_before: float) -> dict[str, Any]:
 
 
 def _save(path: Path, report: _Report) -> None:
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
-        partial.replace(path)
+        write_json(path, report)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise ControllerError(f"{path} cannot be written ({error.strerror}); give --out another") from error
 
 
