@@ -1,6 +1,6 @@
 """One trial's records -> its figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +36,14 @@ class HopMeans:
     """One stage in one trial.
 
     Attributes:
+        stage: Its name: the device's, or as in `pi (2)`, where the device has several stages in this trial.
         means: Mean seconds a request, by the names in `IN_HOP` and `ON_NETWORK`.
         busy: Requests x the stage's own median compute time, alone / elapsed.
         occupied: Wall-clock share of the compute thread; it counts preemption as work.
     """
 
     device: str
+    stage: str
     start: int
     stop: int
     means: Mapping[str, float]
@@ -68,7 +70,7 @@ class TrialMeasures:
         prepare_s: Mean time that an input took to make; in the total only as far as it is in source_s.
         payload_bytes: What one request puts on all links between devices, results included.
         links: The links between devices, in the order of the chain.
-        bottleneck: The stage or link that was in use for the largest share of the time: a device's name, or
+        bottleneck: The stage or link that was in use for the largest share of the time: a stage's name, or
             as in `pi -> server`.
         first_payload_bytes: What it puts on the first link between devices; 0 without one.
     """
@@ -109,8 +111,10 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
     if requests == 0 or trial.elapsed_s <= 0:
         raise ResultsError(f"trial {trial.number} of cell {trial.cell} has no requests; run it again")
     latency = np.asarray(trial.endpoint["latency_s"], dtype=np.float64)
+    names = _stage_names([hop.device for hop in trial.hops])
     hops = tuple(
-        _hop(trial, index, rows_of_requests(trial, records)) for index, records in enumerate(trial.records)
+        _hop(trial, index, names[index], rows_of_requests(trial, records))
+        for index, records in enumerate(trial.records)
     )
     in_hops = sum(hop.means[name] for hop in hops for name in IN_HOP)
     mean = float(latency.mean())
@@ -170,19 +174,29 @@ def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> str:
 
     What the controller sends as a source is not recorded by any stage, so that link is never named.
     """
-    shares = {hop.device: 0.0 for hop in hops}
+    shares = {hop.stage: hop.busy for hop in hops}
     for hop, link in zip(hops, trial.links[-len(hops) :], strict=True):
-        shares[hop.device] = max(shares[hop.device], hop.busy)
         if link.sender != link.receiver:
+            name = f"{link.sender} -> {link.receiver}"
             sending_s = hop.means["send_s"] * len(trial.endpoint)
-            shares[f"{link.sender} -> {link.receiver}"] = sending_s / trial.elapsed_s
+            # Links between the same two devices share the way between them.
+            shares[name] = shares.get(name, 0.0) + sending_s / trial.elapsed_s
     return max(shares, key=lambda name: shares[name])
 
 
-def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:
+def _stage_names(devices: Sequence[str]) -> list[str]:
+    """The device of each stage, numbered where it has several."""
+    return [
+        f"{device} ({devices[:i].count(device) + 1})" if devices.count(device) > 1 else device
+        for i, device in enumerate(devices)
+    ]
+
+
+def _hop(trial: Trial, index: int, stage: str, rows: NDArray[Any]) -> HopMeans:
     hop = trial.hops[index]
     return HopMeans(
         device=hop.device,
+        stage=stage,
         start=hop.start,
         stop=hop.stop,
         means={name: float(rows[name].mean()) for name in (*IN_HOP, *ON_NETWORK)},

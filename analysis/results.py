@@ -128,14 +128,14 @@ class CellResult:
         return estimate([t.network_share for t in self.trials])
 
     def busy(self) -> dict[str, Estimate]:
-        """Busy share of each computing device over trials."""
-        devices = [hop.device for hop in self.trials[0].hops] if self.trials else []
-        return {d: estimate([t.hops[i].busy for t in self.trials]) for i, d in enumerate(devices)}
+        """Busy share of each stage over trials."""
+        stages = [hop.stage for hop in self.trials[0].hops] if self.trials else []
+        return {name: estimate([t.hops[i].busy for t in self.trials]) for i, name in enumerate(stages)}
 
     def occupied(self) -> dict[str, Estimate]:
-        """Occupied share of each computing device over trials."""
-        devices = [hop.device for hop in self.trials[0].hops] if self.trials else []
-        return {d: estimate([t.hops[i].occupied for t in self.trials]) for i, d in enumerate(devices)}
+        """Occupied share of each stage over trials."""
+        stages = [hop.stage for hop in self.trials[0].hops] if self.trials else []
+        return {name: estimate([t.hops[i].occupied for t in self.trials]) for i, name in enumerate(stages)}
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,8 @@ class Sweep:
     def input_bytes(self, bundle: str) -> int | None:
         """Bytes of one sample's raw input, as an offloading cell sent them; None where none was run."""
         for result in self.cells:
-            if result.cell.bundle == bundle and result.cell.cuts[:1] == (0,) and result.trials:
+            sends_it = result.split.computing[0] != result.cell.devices[0]
+            if result.cell.bundle == bundle and sends_it and result.trials:
                 return result.trials[0].first_payload_bytes // result.cell.batch
         return None
 

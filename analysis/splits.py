@@ -14,23 +14,28 @@ class Split:
     """Where a cell cuts.
 
     Attributes:
-        kind: `stay` (all on the first device), `offload` (raw input to one other device), `split`.
-        where: For a label: `features.7`, `all on pi`, `raw input to server`, `features.7, uint8`.
-        sentence: For a sentence: `cut after features.7`, `run all of it on pi`, `... with codec uint8`.
-        computing: The devices that compute anything, in chain order.
+        kind: `stay` (all in one stage on the first device), `offload` (raw input to another one), `split`.
+        place: For a label: `features.7`, `all on pi`, `raw input to server`, `features.7, pi→server→pi`.
+        act: For a sentence: `cut after features.7`, `run all of it on pi`.
+        computing: The device of each stage, in chain order.
         codec: Of its links.
     """
 
     kind: Kind
-    where: str
-    sentence: str
+    place: str
+    act: str
     computing: tuple[str, ...]
     codec: str = "none"
 
     @property
-    def place(self) -> str:
-        """`where`, whatever the codec."""
-        return self.where.removesuffix(f", {self.codec}")
+    def where(self) -> str:
+        """`place`, with the codec if it has one: `features.7, uint8`."""
+        return self.place if self.codec == "none" else f"{self.place}, {self.codec}"
+
+    @property
+    def sentence(self) -> str:
+        """`act`, with the codec if it has one: `cut after features.7 with codec uint8`."""
+        return self.act if self.codec == "none" else f"{self.act} with codec {self.codec}"
 
 
 def describe(
@@ -39,7 +44,7 @@ def describe(
     """The split of `devices` at `cuts`, where 0 and `node_count` are the ends.
 
     An empty partition leaves its device out, so a chain of three whose cuts are (0, node_count) offloads
-    to the second device.
+    to the second device. Where a device has several stages, the chain stands beside the cuts.
     """
     edges = (0, *cuts, node_count)
     partitions = zip(devices, edges[:-1], edges[1:], strict=True)
@@ -48,15 +53,10 @@ def describe(
         return Split("stay", f"all on {devices[0]}", f"run all of it on {devices[0]}", computing)
     if len(computing) == 1:
         to = computing[0]
-        return _with_codec(
-            Split("offload", f"raw input to {to}", f"send the raw input to {to}", computing), codec
-        )
-    return _with_codec(Split("split", label, f"cut after {label}", computing), codec)
-
-
-def _with_codec(split: Split, codec: str) -> Split:
-    if codec == "none":
-        return split
-    return replace(
-        split, codec=codec, where=f"{split.where}, {codec}", sentence=f"{split.sentence} with codec {codec}"
-    )
+        split = Split("offload", f"raw input to {to}", f"send the raw input to {to}", computing)
+    else:
+        split = Split("split", label, f"cut after {label}", computing)
+    if len(set(computing)) < len(computing):
+        chain = "→".join(computing)
+        split = replace(split, place=f"{label}, {chain}", act=f"{split.act}, stages on {chain}")
+    return replace(split, codec=codec)

@@ -49,7 +49,8 @@ class Crew:
         """
         self._lab = lab
         self._wait_s = wait_s
-        self._names = names
+        # A chain may have several stages on one device, which is claimed once.
+        self._names = tuple(dict.fromkeys(names))
         self._holder = holder_name()
         self._link_check = link_check
         self._without_absent = without_absent

@@ -82,10 +82,9 @@ def request_s(
 ) -> tuple[float, float]:
     """Seconds of one request at depth 1, and seconds between two when the slowest part is always busy."""
     shares = [0.0, *(_macs_before(bundle, cut) for cut in cell.cuts), 1.0]
-    compute_s = [
-        (after - before) * whole_model_s[cell.bundle, device] * cell.batch
-        for device, before, after in zip(cell.devices, shares[:-1], shares[1:], strict=True)
-    ]
+    compute_s = dict.fromkeys(cell.devices, 0.0)
+    for device, before, after in zip(cell.devices, shares[:-1], shares[1:], strict=True):
+        compute_s[device] += (after - before) * whole_model_s[cell.bundle, device] * cell.batch
     links = [link for link in route(cell, bundle) if link.sender != link.receiver]
     link_s = []
     delay_s = 0.0
@@ -95,7 +94,7 @@ def request_s(
         link_bytes = link.payload_bytes * _LEFT.get(link.codec.partition(":")[0], 1.0)
         link_s.append(link_bytes * 8 / (direction.rate_mbit * 1e6) if direction.rate_mbit else 0.0)
         delay_s += direction.delay_ms / 1e3
-    return sum(compute_s) + sum(link_s) + delay_s, max([*compute_s, *link_s])
+    return sum(compute_s.values()) + sum(link_s) + delay_s, max([*compute_s.values(), *link_s])
 
 
 def _macs_before(bundle: Bundle, cut: int) -> float:

@@ -79,7 +79,10 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = None
     placements: Annotated[
         list[Annotated[list[str], Meta(min_length=1)]] | None,
-        Meta(description="several chains to compare, in place of `devices`"),
+        Meta(
+            description="several chains to compare, in place of `devices`; a device may be named more than "
+            "once, for several stages on it"
+        ),
     ] = None
     stages: Annotated[
         Annotated[list[_Count], Meta(min_length=1)] | None,

@@ -27,7 +27,7 @@ _NOTICED = 0.005
 class Breakdown:
     """Mean seconds a request of one depth-1 cell, over all requests of all its trials.
 
-    Means, not medians: means add up. `parts` (by device and part), `source_s` and `network_s` make `total_s`;
+    Means, not medians: means add up. `parts` (by stage and part), `source_s` and `network_s` make `total_s`;
     `on_network` lies within `network_s`.
     """
 
@@ -48,14 +48,15 @@ def breakdown(result: CellResult) -> Breakdown:
         return float(np.average(values, weights=weights))
 
     parts = {
-        (hop.device, part): mean([sum(t.hops[i].means[n] for n in names) for t in trials])
+        (hop.stage, part): mean([sum(t.hops[i].means[n] for n in names) for t in trials])
         for i, hop in enumerate(trials[0].hops)
         for part, names in _PARTS.items()
     }
     ends_codec_s = mean([t.ends_codec_s for t in trials])
     if ends_codec_s:
         # Source and sink are on the first device, or on the controller, which has no colour of its own.
-        first = result.cell.devices[0]
+        head = trials[0].hops[0]
+        first = head.stage if head.device == result.cell.devices[0] else result.cell.devices[0]
         parts = {(first, part): parts.get((first, part), 0.0) for part in _PARTS} | parts
         parts[first, "codec"] += ends_codec_s
     return Breakdown(
@@ -81,8 +82,7 @@ def parts_figure(found: Sequence[Breakdown], front: frozenset[str], layout: Layo
         found: At least one.
         front: Cell ids on the capability front, whose names are printed bold.
     """
-    devices = list(dict.fromkeys(device for b in found for device in b.result.cell.devices))
-    colours = _colours(devices)
+    colours = _colours(_stages(found))
     names = _names(found)
     rows = [row for b, name in zip(found, names, strict=True) for row in _rows(b, name, list(colours))]
     bold = [n for b, n in zip(found, names, strict=True) if b.result.cell.id in front]
@@ -146,14 +146,21 @@ def _longest(names: Sequence[str], font: float) -> float:
     return max(text_width(name, font) for name in names)
 
 
-def _colours(devices: Sequence[str]) -> dict[str, str]:
+def _stages(found: Sequence[Breakdown]) -> list[str]:
+    """The stages of all bars, device by device in the order of the chains."""
+    devices = list(dict.fromkeys(device for b in found for device in b.result.cell.devices))
+    names = {stage for b in found for stage, _ in b.parts}
+    return sorted(names, key=lambda name: (devices.index(name.partition(" (")[0]), name))
+
+
+def _colours(stages: Sequence[str]) -> dict[str, str]:
     """Colour by segment, in the order in which the segments are stacked."""
     colours = {_SOURCE: SOURCE}
-    for i, device in enumerate(devices):
+    for i, stage in enumerate(stages):
         base = DEVICES[i % len(DEVICES)]
-        colours[f"{device}: wait"] = shade(base, 0.75)
-        colours[f"{device}: codec"] = shade(base, 0.5)
-        colours[f"{device}: compute"] = base
+        colours[f"{stage}: wait"] = shade(base, 0.75)
+        colours[f"{stage}: codec"] = shade(base, 0.5)
+        colours[f"{stage}: compute"] = base
         if i == 0:
             colours[_NETWORK_SHARE] = NETWORK
     return colours

@@ -50,6 +50,28 @@ def test_what_is_longest_in_use_is_the_bottleneck(trial: Trial) -> None:
     assert measure(replace(trial, records=(slow, trial.records[1])), 1).bottleneck == "pi -> server"
 
 
+def test_stages_of_one_device_are_told_apart_and_share_the_way_between_two(trial: Trial) -> None:
+    hops: tuple[Hop, ...] = (
+        Hop("pi", 0, 2, 1, 0.1, 0.002),
+        Hop("server", 2, 3, 1, 0.1, 0.002),
+        Hop("pi", 3, 6, 1, 0.1, 0.0025),
+    )
+    links = (Link("pi", "pi", 9), Link("pi", "server", 800), Link("server", "pi", 40), Link("pi", "pi", 40))
+    figures = measure(replace(trial, hops=hops, links=links, records=(*trial.records, trial.records[0])), 1)
+    assert [hop.stage for hop in figures.hops] == ["pi (1)", "server", "pi (2)"]
+    assert figures.bottleneck == "pi (2)"  # busy 0.5; the links 0.3 and 0
+    hops = (*hops[:2], Hop("server", 3, 5, 1, 0.1, 0.001), Hop("pi", 5, 6, 1, 0.1, 0.001))
+    links = (
+        Link("pi", "server", 8),
+        Link("server", "pi", 8),
+        Link("pi", "server", 8),
+        Link("server", "pi", 8),
+    )
+    records = (trial.records[0],) * 4
+    # 0.3 each: both ways from pi to server together are in use for longer than any stage.
+    assert measure(replace(trial, hops=hops, links=links, records=records), 1).bottleneck == "pi -> server"
+
+
 def test_quantiles_without_enough_requests_are_null(trial: Trial) -> None:
     assert measure(trial, 1).latency == {"p50": pytest.approx(0.010), "p90": None, "p95": None, "p99": None}
 

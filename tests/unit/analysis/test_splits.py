@@ -16,6 +16,10 @@ from analysis.splits import describe
         ((9, 9), ("pi", "mid", "server"), "stay", "all on pi"),
         ((0, 4), ("pi", "mid", "server"), "split", "features.1"),
         ((4, 4), ("pi", "mid", "server"), "split", "features.1"),
+        ((4, 6), ("pi", "pi", "server"), "split", "features.1, pi→pi→server"),
+        ((4, 9), ("pi", "pi", "server"), "split", "features.1, pi→pi"),
+        ((0, 9), ("pi", "pi", "server"), "stay", "all on pi"),
+        ((0, 4), ("pi", "pi", "server"), "split", "features.1"),
     ],
 )
 def test_kind_follows_from_who_computes(

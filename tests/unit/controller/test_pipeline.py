@@ -66,6 +66,23 @@ def test_an_empty_partition_is_skipped(
     assert set(planned.builds) == {name for link in expected for name in link}
 
 
+def test_a_device_may_have_several_stages(tiny: Bundle, lab: Lab) -> None:
+    beside = plan(cell_of(tiny, 1, 3, devices=("pi", "pi", "server")), tiny, lab)
+    around = plan(cell_of(tiny, 1, 3, devices=("pi", "server", "pi")), tiny, lab)
+
+    assert ends(beside) == [("pi", "pi"), ("pi", "pi"), ("pi", "server"), ("server", "pi")]
+    assert ends(around) == [("pi", "pi"), ("pi", "server"), ("server", "pi"), ("pi", "pi")]
+    for planned in (beside, around):
+        assert set(planned.builds) == {"pi", "server"}
+        assert [len(planned.builds[name].hops) for name in ("pi", "server")] == [2, 1]
+        within = [
+            spec
+            for spec, link in zip(planned.specs, planned.links, strict=True)
+            if link.sender == link.receiver
+        ]
+        assert all(spec.port is None for spec in within)
+
+
 def test_links_within_a_device_have_no_port_and_no_emulation(tiny: Bundle, lab: Lab) -> None:
     inside, *_, back = plan(cell_of(tiny, 2, 2), tiny, lab).specs
 

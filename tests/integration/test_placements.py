@@ -1,0 +1,106 @@
+"""Several stages on one device: run, checked, kept, and told apart in the analysis."""
+
+import csv
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from controller.store import Results
+from tests.integration.tiny_lab import controller, sweep, tiny_lab
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    (tmp_path / "profiles.yml").write_text("ideal: {delay_ms: 1}\n")
+    path = tmp_path / "experiment.yml"
+    path.write_text(
+        "name: tiny\nmodels: [tiny]\nnetwork_profiles: profiles.yml\nprofiles: [ideal]\nsplits: [[1, 2]]\n"
+        "placements: [[pi, pi, server], [pi, server, pi], [pi, pi, pi]]\n"
+        "depths: [1, 4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\nbatches: [2]\n"
+        "codecs: [none, {forward: fp16, server -> pi: lz4}]\n"
+    )
+    return path
+
+
+def test_a_device_may_have_several_stages(experiment: Path, bundles_folder: Path, tmp_path: Path) -> None:
+    with tiny_lab(tmp_path) as lab:
+        ended = sweep(experiment, lab, bundles_folder)
+        assert ended.returncode == 0, ended.stderr
+        again = sweep(experiment, lab, bundles_folder)
+    assert "all trials are done already" in again.stdout + again.stderr
+
+    with Results.open(tmp_path / "results.sqlite") as results:
+        cells = {cell.id: cell for cell in results.cells()}
+        trials = list(results.trials())
+    routes = {}
+    for trial in trials:
+        cell = cells[trial.cell]
+        assert trial.checked == 11
+        assert [len(rows) for rows in trial.records] == [11] * len(trial.hops)
+        if cell.cuts == (1, 2):
+            assert [(hop.device, hop.start, hop.stop) for hop in trial.hops] == [
+                (device, start, stop)
+                for device, (start, stop) in zip(cell.devices, ((0, 1), (1, 2), (2, 4)), strict=True)
+            ]
+            routes[cell.devices, cell.codec] = [(k.sender, k.receiver, k.codec) for k in trial.links]
+    coded = "forward: fp16; server -> pi: lz4"
+    inside = ("pi", "pi", "none")
+    assert routes == {
+        (("pi", "pi", "server"), "none"): [
+            inside,
+            inside,
+            ("pi", "server", "none"),
+            ("server", "pi", "none"),
+        ],
+        (("pi", "pi", "server"), coded): [inside, inside, ("pi", "server", "fp16"), ("server", "pi", "lz4")],
+        (("pi", "server", "pi"), "none"): [
+            inside,
+            ("pi", "server", "none"),
+            ("server", "pi", "none"),
+            inside,
+        ],
+        (("pi", "server", "pi"), coded): [inside, ("pi", "server", "fp16"), ("server", "pi", "lz4"), inside],
+        # Nothing crosses a link, so there is nothing to encode.
+        (("pi", "pi", "pi"), "none"): [inside] * 4,
+    }
+
+
+def test_the_report_tells_stages_of_one_device_apart(
+    experiment: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    with tiny_lab(tmp_path) as lab:
+        ended = sweep(experiment, lab, bundles_folder)
+    assert ended.returncode == 0, ended.stderr
+    for command, *more in (("report", "--figures", ""), ("export",)):
+        arguments = [sys.executable, "-m", "analysis", command, str(tmp_path / "results.sqlite")]
+        arguments += ["--out", str(tmp_path), *more]
+        made = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+        assert made.returncode == 0, made.stderr
+    with (tmp_path / "cells.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["cuts"] == "1;2" and row["codec"] == "none"]
+    busy = {row["devices"]: [part.split("=")[0] for part in row["busy"].split(";")] for row in rows}
+    assert busy == {
+        "pi;pi;server": ["pi (1)", "pi (2)", "server"],
+        "pi;server;pi": ["pi (1)", "server", "pi (2)"],
+        "pi;pi;pi": ["pi (1)", "pi (2)", "pi (3)"],
+    }
+    assert {row["where"].rpartition(", ")[2] for row in rows} == {
+        "pi→pi→server",
+        "pi→server→pi",
+        "pi→pi→pi",
+    }
+    with (tmp_path / "device_metrics.csv").open() as file:
+        stages = Counter(row["device"] for row in csv.DictReader(file) if row["devices"] == "pi;server;pi")
+    assert stages["pi"] > stages["server"]
+
+
+def test_one_cell_with_a_device_named_twice(bundles_folder: Path, tmp_path: Path) -> None:
+    with tiny_lab(tmp_path) as lab:
+        run = ["run", bundles_folder / "tiny", "--lab", lab, "--profile", "as_is", "--at", "1,2"]
+        ended = controller(*run, "--devices", "pi,server,pi", "--depth", 3)
+    assert ended.returncode == 0, ended.stderr
+    assert "pi -> server -> pi" in ended.stdout
+    assert "24 of 24 results checked" in ended.stdout
