@@ -101,7 +101,7 @@ def test_one_device_and_one_part_can_be_deployed(deployed: VirtualLab) -> None:
     assert_succeeds(again)
     assert changed(again) == 1
     assert "pi1" not in again.stdout
-    assert "wheels :" not in again.stdout
+    assert "provision :" not in again.stdout
     assert deployed.ssh("pi2", "systemctl is-active edgecut-worker").stdout.strip() == "active"
 
 

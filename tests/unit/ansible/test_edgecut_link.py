@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,8 +15,10 @@ PACKAGE = Path(__file__).parents[3] / "ansible/roles/network_profile/files/edgec
 
 
 def run(*arguments: str, state: Path = Path("/nonexistent")) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-I", "-B", str(PACKAGE), "--state-folder", str(state), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-B", "-m", PACKAGE.name, "--state-folder", str(state), *arguments]
+    return subprocess.run(
+        command, cwd=PACKAGE.parent, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def lines(*conditions: str) -> list[str]:
@@ -189,3 +194,17 @@ def test_a_heartbeat_that_never_was_or_is_gone_keeps_no_link(importable: None, t
     lease = Lease(tmp_path)
     assert not lease.ended_at(1010.0)
     assert lease.ended_at(1050.0) or lease.ended_at(1060.0)
+
+
+def test_packed_it_is_one_file_that_runs_by_itself_and_is_the_same_each_time(
+    load: Callable[[Path, str], ModuleType], tmp_path: Path
+) -> None:
+    pack = load(PACKAGE.parents[1] / "library/pack_program.py", "edgecut_pack_program").pack
+    program = tmp_path / "edgecut-link.pyz"
+    program.write_bytes(pack(PACKAGE))
+    copied = tmp_path / PACKAGE.name
+    shutil.copytree(PACKAGE, copied, copy_function=shutil.copyfile)
+    assert pack(copied) == program.read_bytes()
+    words = ["apply", "--interface", "eth0", "--data-port", "7101", "--print", "--delay-ms", "5"]
+    done = subprocess.run([sys.executable, "-I", program, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == lines("--delay-ms", "5")

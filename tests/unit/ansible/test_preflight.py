@@ -1,10 +1,10 @@
 """What preflight makes of what it finds. That it finds it is tested on a lab."""
 
-import importlib.util
 import json
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,25 +13,16 @@ import pytest
 
 ROLE = Path(__file__).parents[3] / "ansible/roles/preflight"
 
-
-def load(path: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    spec.loader.exec_module(module)
-    sys.dont_write_bytecode = before
-    return module
+Load = Callable[[Path, str], ModuleType]
 
 
 @pytest.fixture(scope="module")
-def facts() -> ModuleType:
+def facts(load: Load) -> ModuleType:
     return load(ROLE / "module_utils/edgecut_facts.py", "ansible.module_utils.edgecut_facts")
 
 
 @pytest.fixture(scope="module")
-def preflight(facts: ModuleType) -> ModuleType:
+def preflight(load: Load, facts: ModuleType) -> ModuleType:
     # Ansible puts the two together when it sends them.
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "ansible.module_utils.edgecut_facts", facts)
@@ -39,12 +30,12 @@ def preflight(facts: ModuleType) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def of_lab() -> ModuleType:
+def of_lab(load: Load) -> ModuleType:
     return load(ROLE / "library/preflight_lab.py", "edgecut_preflight_lab")
 
 
 @pytest.fixture(scope="module")
-def tables() -> ModuleType:
+def tables(load: Load) -> ModuleType:
     return load(ROLE / "filter_plugins/preflight.py", "edgecut_preflight_tables")
 
 

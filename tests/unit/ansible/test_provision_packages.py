@@ -1,7 +1,6 @@
 """provision_packages: what it reads of apt and dpkg, and its record. That it installs is tested on a lab."""
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -24,15 +23,8 @@ Conf wireless-regdb (2022.06.06-1 Debian:12/stable [all])
 
 
 @pytest.fixture(scope="module")
-def packages() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("provision_packages", MODULE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    spec.loader.exec_module(module)
-    sys.dont_write_bytecode = before
-    return module
+def packages(load: Callable[[Path, str], ModuleType]) -> ModuleType:
+    return load(MODULE, "edgecut_provision_packages")
 
 
 def test_what_is_new_and_what_would_go_is_read_and_upgrades_are_neither(packages: ModuleType) -> None:

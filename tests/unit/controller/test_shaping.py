@@ -12,7 +12,7 @@ from controller.lab import Lab
 from controller.links import shaping_arguments
 from controller.network_profiles import Direction, NetworkProfile
 
-SCRIPT = Path(__file__).parents[3] / "ansible/roles/network_profile/files/edgecut_link"
+FILES = Path(__file__).parents[3] / "ansible/roles/network_profile/files"
 DSL = NetworkProfile(
     delay_ms=15, rate_mbit=16, backward=Direction(delay_ms=15, rate_mbit=2, loss_percent=0.1)
 )
@@ -58,7 +58,8 @@ def test_a_pair_has_its_own_conditions_and_one_without_any_comes_last(far: Lab) 
 
 def test_edgecut_link_takes_what_devices_are_told(far: Lab) -> None:
     words = ["apply", "--print", *shaping_arguments(far, DSL)["server"]]
-    done = subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "edgecut_link", *words]
+    done = subprocess.run(command, cwd=FILES, capture_output=True, text=True, check=True)
     (back,) = [line for line in done.stdout.splitlines() if "handle ec4: netem" in line]
     assert back.endswith("delay 15ms loss 0.1% rate 2000kbit")
     assert done.stdout.count("dst 10.0.0.2/32 flowid ec:4") == 4

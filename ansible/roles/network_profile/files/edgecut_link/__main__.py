@@ -1,17 +1,13 @@
-"""Run by its folder: `/usr/bin/python3 -I /opt/edgecut/edgecut_link COMMAND`."""
+"""Run from the file that it is packed into: `/usr/bin/python3 -I /opt/edgecut/edgecut-link.pyz COMMAND`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-# Python puts the folder that it is given on its path, but the package is found in the one above.
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-from edgecut_link.command_line import parse  # noqa: E402
-from edgecut_link.commands import run  # noqa: E402
-from edgecut_link.errors import LinkError  # noqa: E402
+from edgecut_link.command_line import parse
+from edgecut_link.commands import run
+from edgecut_link.errors import LinkError
 
 
 def main(arguments: Sequence[str]) -> int:
