@@ -7,6 +7,7 @@ from typing import Any, Literal
 from analysis.fronts import Point, capability
 from analysis.results import Baseline, Profile, Sweep
 from analysis.statistics import Estimate, ratio
+from controller.store import CHAIN
 
 __all__ = ["OBJECTIVES", "Answer", "Gain", "Objective", "answers", "as_json", "one_line"]
 
@@ -104,8 +105,10 @@ def _gains(
         if b.batch == best.cell.batch:
             gains.append(_gain("baseline", f"{b.device} alone", best, b, objective))
     for p in points:
-        # An end with the answer's own codec or without any; the others only say how codecs compare.
-        if p is not best and p.split.kind != "split" and p.cell.codec in ("none", best.cell.codec):
+        # An end with the answer's own codec or without any, in its topology or a chain; the others only say
+        # how codecs and topologies compare.
+        alike = p.cell.codec in ("none", best.cell.codec) and p.cell.topology in (CHAIN, best.cell.topology)
+        if p is not best and p.split.kind != "split" and alike:
             gains.append(_gain(p.split.kind, p.split.where, best, p, objective))
     return tuple(gains)
 
@@ -166,6 +169,7 @@ def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
             "devices": list(a.point.cell.devices),
             "batch": a.point.cell.batch,
             "codec": a.point.cell.codec,
+            "topology": a.point.cell.topology,
             "accuracy": a.point.accuracy,
             "depth": a.point.cell.depth,
             "latency_p50_s": _values(a.point.latency),

@@ -172,10 +172,11 @@ def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
 def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> str:
     """The largest of the stages' busy shares and of the shares of the time that links were being sent on.
 
-    What the controller sends as a source is not recorded by any stage, so that link is never named.
+    What the controller sends, as a source or a hub, is recorded by no stage, so such a link is never named.
     """
     shares = {hop.stage: hop.busy for hop in hops}
-    for hop, link in zip(hops, trial.links[-len(hops) :], strict=True):
+    leaving = [link for link in trial.links if link.sender != "controller"]
+    for hop, link in zip(hops, leaving[-len(hops) :], strict=True):
         if link.sender != link.receiver:
             name = f"{link.sender} -> {link.receiver}"
             sending_s = hop.means["send_s"] * len(trial.endpoint)

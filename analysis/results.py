@@ -258,7 +258,9 @@ def _cell_results(
     for identity, cell in cells.items():
         trials = tuple(sorted(measured[identity], key=lambda t: t.number))
         node_count = int(manifests[cell.bundle]["node_count"])
-        split = describe(cell.cuts, labels[identity], cell.devices, node_count, cell.codec)
+        split = describe(
+            cell.cuts, labels[identity], cell.devices, node_count, codec=cell.codec, topology=cell.topology
+        )
         failed = sum(v.cell.id == identity for v in voids)
         accuracy = by_split.get((cell.bundle, cell.cuts)) if cell.codec == "none" else coded.get(_coded(cell))
         results.append(CellResult(cell, split, trials, failed, accuracy))

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from controller.store import CHAIN
+
 __all__ = ["Kind", "Split", "describe"]
 
 Kind = Literal["stay", "split", "offload"]
@@ -19,6 +21,7 @@ class Split:
         act: For a sentence: `cut after features.7`, `run all of it on pi`.
         computing: The device of each stage, in chain order.
         codec: Of its links.
+        topology: `chain`, or `hub` (through the controller).
     """
 
     kind: Kind
@@ -26,20 +29,29 @@ class Split:
     act: str
     computing: tuple[str, ...]
     codec: str = "none"
+    topology: str = CHAIN
 
     @property
     def where(self) -> str:
-        """`place`, with the codec if it has one: `features.7, uint8`."""
-        return self.place if self.codec == "none" else f"{self.place}, {self.codec}"
+        """`place`, with what is not as usual: `features.7, uint8, hub`."""
+        codec = "" if self.codec == "none" else f", {self.codec}"
+        return self.place + codec + ("" if self.topology == CHAIN else f", {self.topology}")
 
     @property
     def sentence(self) -> str:
-        """`act`, with the codec if it has one: `cut after features.7 with codec uint8`."""
-        return self.act if self.codec == "none" else f"{self.act} with codec {self.codec}"
+        """`act`, with what is not as usual: `cut after x with codec uint8 through the controller`."""
+        codec = "" if self.codec == "none" else f" with codec {self.codec}"
+        return self.act + codec + ("" if self.topology == CHAIN else " through the controller")
 
 
 def describe(
-    cuts: Sequence[int], label: str, devices: Sequence[str], node_count: int, codec: str = "none"
+    cuts: Sequence[int],
+    label: str,
+    devices: Sequence[str],
+    node_count: int,
+    *,
+    codec: str = "none",
+    topology: str = CHAIN,
 ) -> Split:
     """The split of `devices` at `cuts`, where 0 and `node_count` are the ends.
 
@@ -59,4 +71,4 @@ def describe(
     if len(set(computing)) < len(computing):
         chain = "→".join(computing)
         split = replace(split, place=f"{label}, {chain}", act=f"{split.act}, stages on {chain}")
-    return replace(split, codec=codec)
+    return replace(split, codec=codec, topology=topology)

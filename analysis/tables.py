@@ -25,7 +25,18 @@ _DIMENSIONS = [
     "label",
     "cuts",
     "devices",
-] + ["device_kinds", "slowdowns", "source", "depth", "batch", "codec", "backend", "load", "prefetch"]
+] + [
+    "device_kinds",
+    "slowdowns",
+    "source",
+    "depth",
+    "batch",
+    "codec",
+    "backend",
+    "load",
+    "prefetch",
+    "topology",
+]
 
 
 def _with_bounds(*names: str) -> list[str]:
@@ -125,6 +136,7 @@ def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
         "backend": cell.backend,
         "load": result.load,
         "prefetch": cell.prefetch,
+        "topology": cell.topology,
     }
 
 

@@ -75,6 +75,9 @@ def run(
     codec: Annotated[
         str, typer.Option(help="Codec of the links, as in uint8 or zfp:0.01 or 'forward: uint8'.")
     ] = "none",
+    topology: Annotated[
+        str, typer.Option(help="From device to device (chain), or through the controller (hub).")
+    ] = "chain",
     network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
 ) -> None:
     """Run one cell once, and show where the time went."""
@@ -89,6 +92,7 @@ def run(
         profile=profile,
         source=source,
         codec=codec,
+        topology=topology,
         network_profiles=network_profiles,
     )
     run_one_cell(asked, Bundle.open(bundle), load_lab(lab))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.errors import ControllerError
-from controller.pipeline import route
+from controller.pipeline import stage_links
 from controller.store import Accuracy, Cell, CodecAccuracy
 from exporter.bundle import Bundle, accuracy, run_chain
 from worker.endpoint import WORST_ALLOWED_ERROR
@@ -54,7 +54,7 @@ def codec_accuracies(bundle: Bundle, cells: Sequence[Cell], limit: int | None) -
     whole_accuracy = accuracy(bundle, whole, labels)
     unchanged: dict[tuple[int, ...], _Arrays] = {}
     for cell in cells:
-        links = _CodedLinks([parse_codec(link.codec) for link in route(cell, bundle)])
+        links = _CodedLinks([parse_codec(link.codec) for link in stage_links(cell, bundle)])
         if links.lossless:
             if cell.cuts not in unchanged:
                 unchanged = {cell.cuts: run_chain(bundle, cell.cuts, inputs)}

@@ -17,7 +17,7 @@ from controller.suggest import did_you_mean
 from exporter.bundle import Bundle, BundleError, RangeError
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["cells_of_profile", "label_of", "open_bundles", "resolve_cut", "with_codec"]
+__all__ = ["cells_of_profile", "label_of", "open_bundles", "resolve_cut", "with_codec", "with_topology"]
 
 
 def open_bundles(names: Sequence[str], folder: Path) -> dict[str, Bundle]:
@@ -59,13 +59,14 @@ def cells_of_profile(
     cells: dict[str, Cell] = {}
     for placement, name in itertools.product(placements, experiment.models):
         bundle = bundles[name]
-        for cuts, depth, batch, codec, load, prefetch in itertools.product(
+        for cuts, depth, batch, codec, load, prefetch, topology in itertools.product(
             _splits(grid.splits, bundle, len(placement)),
             grid.depths,
             grid.batches,
             grid.codecs,
             grid.loads,
             experiment.prefetches,
+            grid.topologies,
         ):
             _check_batch(bundle, batch)
             cell = Cell(
@@ -85,7 +86,7 @@ def cells_of_profile(
                 load=OFFLINE if load == SINGLE else load,
                 prefetch=prefetch,
             )
-            cell = with_codec(cell, codec, bundle)
+            cell = with_topology(with_codec(cell, codec, bundle), topology, bundle)
             cells[cell.id] = cell
     return tuple(cells.values())
 
@@ -99,6 +100,12 @@ def with_codec(cell: Cell, codec: str, bundle: Bundle) -> Cell:
     if all(link.codec == NO_CODEC.name for link in route(coded, bundle)):
         return replace(cell, codec=NO_CODEC.name)
     return coded
+
+
+def with_topology(cell: Cell, topology: str, bundle: Bundle) -> Cell:
+    """The cell in that topology; a chain where nothing goes from one device to another."""
+    other = replace(cell, topology=topology)
+    return cell if route(other, bundle) == route(cell, bundle) else other
 
 
 def _chains(experiment: Experiment, devices: list[str], lab: Lab) -> list[list[str]]:

@@ -29,6 +29,7 @@ Splits = Annotated[
     ),
 ]
 _Loads = Annotated[tuple[str, ...], Meta(min_length=1)]
+_Topologies = Annotated[tuple[Literal["chain", "hub"], ...], Meta(min_length=1)]
 _NAMED_SPLITS = ("clean", "all", "blocks", "equal")
 
 
@@ -41,6 +42,7 @@ class ProfileGrid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     batches: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
     codecs: Annotated[tuple[str | dict[str, str], ...], Meta(min_length=1)] | UnsetType = UNSET
     loads: _Loads | UnsetType = UNSET
+    topologies: _Topologies | UnsetType = UNSET
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +53,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     batches: tuple[int, ...]
     codecs: tuple[str, ...]
     loads: tuple[str, ...]
+    topologies: tuple[str, ...]
 
 
 class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -65,7 +68,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(
             min_length=1,
             description="network profiles: names, or mappings of `name` and what differs under it "
-            "(`splits`, `depths`, `batches`, `codecs`, `loads`)",
+            "(`splits`, `depths`, `batches`, `codecs`, `loads`, `topologies`)",
         ),
     ]
     bundles: Annotated[str, Meta(description="the folder that holds the bundles")] = "../../bundles"
@@ -109,6 +112,13 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "`poisson:p90<=100ms` (the highest rate that keeps that latency)"
         ),
     ] = ("offline",)
+    topologies: Annotated[
+        _Topologies,
+        Meta(
+            description="`chain`: from device to device; `hub`: what goes from one device to another goes "
+            "through the controller, as in RPC systems"
+        ),
+    ] = ("chain",)
     prefetches: Annotated[
         tuple[Annotated[int, Meta(ge=0)] | None, ...],
         Meta(
@@ -178,6 +188,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
                 for codec in (self.codecs if own.codecs is UNSET else own.codecs)
             ),
             loads=self.loads if own.loads is UNSET else own.loads,
+            topologies=self.topologies if own.topologies is UNSET else own.topologies,
         )
 
     def requests_at(self, depth: int) -> int:

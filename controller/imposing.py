@@ -2,7 +2,7 @@
 
 from controller.errors import ExperimentError
 from controller.network_profiles import NetworkProfile
-from controller.pipeline import CONTROLLER
+from controller.pipeline import CONTROLLER, goes_through_controller
 from controller.store import Cell
 
 __all__ = ["check_imposable"]
@@ -13,7 +13,7 @@ def check_imposable(cell: Cell, profile: NetworkProfile) -> None:
 
     Raises:
         ExperimentError: Loss on an emulated link, which TCP would hide from an emulation above it; or a
-            controller as source on links that tc shapes, since nothing shapes the controller's own.
+            controller that requests come through where tc shapes links: nothing shapes the controller's own.
     """
     directions = profile.every_direction()
     loss_percent = max(conditions.loss_percent for conditions in directions)
@@ -22,9 +22,13 @@ def check_imposable(cell: Cell, profile: NetworkProfile) -> None:
             f"network profile {cell.profile!r}: key 'loss_percent' is {loss_percent:g}, but an emulated link "
             f"cannot lose packets; use a lab with tc, or a profile without loss"
         )
-    if cell.link == "tc" and cell.source == CONTROLLER and any(way.limited for way in directions):
+    if cell.link == "tc" and goes_through_controller(cell) and any(way.limited for way in directions):
+        what, instead = (
+            ("key 'source' is 'controller'", "source: first")
+            if cell.source == CONTROLLER
+            else ("key 'topologies' has 'hub'", "topologies: [chain]")
+        )
         raise ExperimentError(
-            f"key 'source' is 'controller', but tc shapes the devices' links, not the controller's own, so "
-            f"network profile {cell.profile!r} would hold for a part of the way only; use source: first, or "
-            f"emulated links"
+            f"{what}, but tc shapes the devices' links, not the controller's own, so network profile "
+            f"{cell.profile!r} would hold for a part of the way only; use {instead}, or emulated links"
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from controller.accuracy import allowed_error, codec_accuracies
 from controller.breakdown import print_breakdown
-from controller.cells import label_of, resolve_cut, with_codec
+from controller.cells import label_of, resolve_cut, with_codec, with_topology
 from controller.codec_choice import check_pairs, parse_choice
 from controller.crew import Crew
 from controller.errors import ExperimentError
@@ -13,10 +13,10 @@ from controller.imposing import check_imposable
 from controller.lab import Lab
 from controller.links import link_check
 from controller.network_profiles import AS_IS, NetworkProfile, find_profile, load_network_profiles
+from controller.own_part import OwnPart
 from controller.pipeline import CONTROLLER, plan_pipeline
 from controller.screen import output
-from controller.source import Source
-from controller.store import Cell, CodecAccuracy, Link, Trial
+from controller.store import CHAIN, HUB, Cell, CodecAccuracy, Link, Trial
 from controller.trial import Rig
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
@@ -42,6 +42,7 @@ class OneCell:
     profile: str
     source: str
     codec: str
+    topology: str
     network_profiles: Path
 
     def cell(self, bundle: Bundle, lab: Lab) -> Cell:
@@ -64,6 +65,8 @@ class OneCell:
             )
         if self.source not in ("first", CONTROLLER):
             raise ExperimentError(f"--source {self.source}: it is either first or controller")
+        if self.topology not in (CHAIN, HUB):
+            raise ExperimentError(f"--topology {self.topology}: it is either {CHAIN} or {HUB}")
         codec = parse_choice(self.codec, "--codec")
         check_pairs(codec, devices, "--codec")
         cell = Cell(
@@ -79,7 +82,7 @@ class OneCell:
             precision=bundle.manifest.precision,
             source=self.source,
         )
-        return with_codec(cell, codec, bundle)
+        return with_topology(with_codec(cell, codec, bundle), self.topology, bundle)
 
     def conditions(self, cell: Cell) -> NetworkProfile:
         """The network profile of the cell; links that nobody imposes one on have none.
@@ -103,7 +106,7 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
     """
     cell = asked.cell(bundle, lab)
     profile = asked.conditions(cell)
-    source = Source.towards(lab.device(cell.devices[0]).host) if cell.source == CONTROLLER else None
+    own_part = OwnPart.of(cell, lab)
     coded = cell.codec != NO_CODEC.name
     needed = max(asked.requests, asked.warmup) * cell.batch
     found = next(codec_accuracies(bundle, [cell], needed)) if coded else None
@@ -115,12 +118,12 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
         profile,
         threads=asked.threads,
         allowed_error=allowed_error(found),
-        controller_address=source.address if source else None,
+        controller_addresses=own_part.addresses if own_part else None,
     )
     checking = link_check(lab, cell.profile, profile)
     with Crew(lab, cell.devices, _WAIT_S, link_check=checking) as crew:
         crew.require_codecs(plan.links)
-        with Rig(plan, cell, bundle, crew.workers, source) as rig:
+        with Rig(plan, cell, bundle, crew.workers, own_part) as rig:
             trial = rig.run(0, Run(requests=asked.requests, timeout_s=_TIMEOUT_S), warmup=asked.warmup)
     _show(cell, trial, found)
 
@@ -128,7 +131,7 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
 def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
     console = output()
     console.print(
-        f"{cell.model} cut at {cell.label} over {' -> '.join(cell.devices)}, depth {cell.depth}, batch "
+        f"{cell.model} cut at {cell.label} over {_way(cell)}, depth {cell.depth}, batch "
         f"{cell.batch}, network profile {cell.profile} (link={cell.link})"
     )
     print_breakdown(trial, console)
@@ -145,6 +148,11 @@ def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
         f"{samples / trial.elapsed_s:.2f} samples/s; {trial.checked} of {len(trial.endpoint)} results "
         f"checked, worst error {trial.worst_error:.1e}"
     )
+
+
+def _way(cell: Cell) -> str:
+    between = " -> controller -> " if cell.topology == HUB else " -> "
+    return between.join(cell.devices)
 
 
 def _bytes_of(link: Link) -> str:

@@ -4,9 +4,10 @@ Planning is pure: from a cell, its bundle, the lab and the network profile to wh
 told. `controller.trial` tells them.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from controller.codec_choice import codec_of_link
 from controller.errors import ExperimentError
 from controller.lab import Lab
 from controller.network_profiles import Direction, NetworkProfile
-from controller.store import Cell, Link
+from controller.store import HUB, Cell, Link
 from exporter.bundle import Bundle, Shard, Tensor
 from worker.endpoint import WORST_ALLOWED_ERROR
 from worker.wire.messages import (
@@ -27,7 +28,15 @@ from worker.wire.messages import (
     TensorSpec,
 )
 
-__all__ = ["CONTROLLER", "PipelinePlan", "Stage", "plan_pipeline", "route"]
+__all__ = [
+    "CONTROLLER",
+    "PipelinePlan",
+    "Stage",
+    "goes_through_controller",
+    "plan_pipeline",
+    "route",
+    "stage_links",
+]
 
 CONTROLLER = "controller"
 
@@ -50,6 +59,7 @@ class PipelinePlan:
         links: From the endpoint through the stages and back, as they go into the results.
         specs: The same links as the workers are told of them.
         builds: What each device is told to build; devices without a part in it are absent.
+        relays: Names of a link that ends at the controller and of the one over which it goes on.
     """
 
     name: str
@@ -59,6 +69,18 @@ class PipelinePlan:
     specs: tuple[LinkSpec, ...]
     builds: dict[str, BuildPipeline]
     endpoint_spec: EndpointSpec
+    relays: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def has_controller_endpoint(self) -> bool:
+        """Whether the controller is source and sink."""
+        return self.endpoint == CONTROLLER
+
+    @property
+    def controller_links(self) -> tuple[LinkSpec, ...]:
+        """The links that begin or end at the controller."""
+        ends = zip(self.specs, self.links, strict=True)
+        return tuple(spec for spec, link in ends if CONTROLLER in (link.sender, link.receiver))
 
 
 def plan_pipeline(
@@ -71,32 +93,37 @@ def plan_pipeline(
     threads: int = 1,
     check_every: int = 1,
     allowed_error: float = WORST_ALLOWED_ERROR,
-    controller_address: tuple[str, int] | None = None,
+    controller_addresses: Mapping[str, tuple[str, int]] | None = None,
 ) -> PipelinePlan:
     """Plan the pipeline of `cell`.
 
     Args:
         name: Unique among the pipelines of a sweep; links are named after it.
         allowed_error: What a result may differ by from its answer, of the answer's own maximum.
-        controller_address: Where the controller takes results, when it is the source.
+        controller_addresses: By device, where it reaches the controller, when that has a part in it.
 
     Raises:
-        ExperimentError: The controller is the source, but has no address.
+        ExperimentError: The controller has a part in it, but no address.
     """
     stages = tuple(
         Stage(device, bundle.shard(start, stop)) for device, start, stop in _partitions(cell, bundle)
     )
     endpoint = _endpoint(cell)
-    links = route(cell, bundle)
     tensors = [stages[0].shard.inputs, *(stage.shard.outputs for stage in stages)]
-    specs = tuple(
-        _link_spec(f"{name}/{i}", link, crossing, cell, lab, profile, controller_address)
-        for i, (link, crossing) in enumerate(zip(links, tensors, strict=True))
-    )
+    ways = [_legs(cell, link) for link in stage_links(cell, bundle)]
+    links = tuple(itertools.chain(*ways))
+    told = [
+        tuple(
+            _link_spec(f"{name}/{i}{'on' * leg}", link, crossing, cell, lab, profile, controller_addresses)
+            for leg, link in enumerate(way)
+        )
+        for i, (way, crossing) in enumerate(zip(ways, tensors, strict=True))
+    ]
+    specs = tuple(itertools.chain(*told))
     endpoint_spec = EndpointSpec(
         bundle=bundle.digest,
-        outlet=specs[0].name,
-        inlet=specs[-1].name,
+        outlet=told[0][0].name,
+        inlet=told[-1][-1].name,
         batch=cell.batch,
         check_every=check_every,
         allowed_error=allowed_error,
@@ -110,11 +137,11 @@ def plan_pipeline(
                 start=stage.shard.start,
                 stop=stage.shard.stop,
             ),
-            inlet=before.name,
-            outlet=after.name,
+            inlet=before[-1].name,
+            outlet=after[0].name,
             threads=threads,
         )
-        for stage, before, after in zip(stages, specs[:-1], specs[1:], strict=True)
+        for stage, before, after in zip(stages, told[:-1], told[1:], strict=True)
     )
     builds = {
         device: BuildPipeline(
@@ -131,11 +158,25 @@ def plan_pipeline(
         for device in cell.devices
         if device == endpoint or any(stage.device == device for stage in stages)
     }
-    return PipelinePlan(name, endpoint, stages, links, specs, builds, endpoint_spec)
+    relays = tuple((legs[0].name, legs[1].name) for legs in told if len(legs) > 1)
+    return PipelinePlan(name, endpoint, stages, links, specs, builds, endpoint_spec, relays)
+
+
+def goes_through_controller(cell: Cell) -> bool:
+    """Whether requests of a cell come through the controller's process, as a source or a hub."""
+    return cell.source == CONTROLLER or cell.topology == HUB
 
 
 def route(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
-    """The links of a cell, from the endpoint through its stages and back, with what crosses them."""
+    """The links of a cell, from the endpoint through its stages and back, with what crosses them.
+
+    In a hub, what goes from a device to another one takes two: to the controller, and on from there.
+    """
+    return tuple(itertools.chain(*(_legs(cell, link) for link in stage_links(cell, bundle))))
+
+
+def stage_links(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
+    """The same, but from stage to stage, whatever way they take; each has its codec."""
     partitions = _partitions(cell, bundle)
     ends = [_endpoint(cell), *(device for device, _, _ in partitions), _endpoint(cell)]
     cuts = [0, *(stop for _, _, stop in partitions)]
@@ -149,6 +190,13 @@ def route(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
         )
         for position, (sender, receiver, cut) in enumerate(zip(ends[:-1], ends[1:], cuts, strict=True))
     )
+
+
+def _legs(cell: Cell, link: Link) -> tuple[Link, ...]:
+    """The links that make one between two stages."""
+    if cell.topology != HUB or link.sender == link.receiver or CONTROLLER in (link.sender, link.receiver):
+        return (link,)
+    return replace(link, receiver=CONTROLLER), replace(link, sender=CONTROLLER)
 
 
 def _partitions(cell: Cell, bundle: Bundle) -> list[tuple[str, int, int]]:
@@ -176,7 +224,7 @@ def _link_spec(
     cell: Cell,
     lab: Lab,
     profile: NetworkProfile,
-    controller_address: tuple[str, int] | None,
+    controller_addresses: Mapping[str, tuple[str, int]] | None,
 ) -> LinkSpec:
     tensors = tuple(
         TensorSpec(name=tensor.name, dtype=tensor.dtype, shape=tensor.concrete(cell.batch))
@@ -185,11 +233,9 @@ def _link_spec(
     if link.sender == link.receiver:
         return LinkSpec(name=name, tensors=tensors)
     if link.receiver == CONTROLLER:
-        if controller_address is None:
-            raise ExperimentError(
-                "key 'source': the controller has no address that the last device could reach"
-            )
-        host, port = controller_address
+        if controller_addresses is None:
+            raise ExperimentError(f"the controller has no address that device {link.sender!r} could reach")
+        host, port = controller_addresses[link.sender]
     else:
         receiver = lab.device(link.receiver)
         host, port = receiver.host, receiver.data_port

@@ -21,10 +21,10 @@ from controller.estimate import Estimate
 from controller.interruption import Interruption
 from controller.links import link_check
 from controller.offer import run_trial
-from controller.pipeline import CONTROLLER, plan_pipeline, route
+from controller.own_part import OwnPart
+from controller.pipeline import plan_pipeline, route
 from controller.remaining import Remaining, coded_as
 from controller.screen import Screen
-from controller.source import Source
 from controller.stamp import now, stamp
 from controller.store import Cell, DeviceRow, Drift, Store
 from controller.trial import Rig
@@ -276,11 +276,7 @@ class _Sweep:
 
     def _rig(self, cell: Cell) -> Rig:
         self._pipelines += 1
-        source = (
-            Source.towards(self._agenda.lab.device(cell.devices[0]).host)
-            if (cell.source == CONTROLLER)
-            else None
-        )
+        own_part = OwnPart.of(cell, self._agenda.lab)
         bundle = self._agenda.bundles[cell.bundle]
         plan = plan_pipeline(
             f"{cell.id}.{self._pipelines}",
@@ -291,9 +287,9 @@ class _Sweep:
             threads=self._experiment.threads,
             check_every=self._experiment.check_every,
             allowed_error=allowed_error(self._codec_accuracies.get(coded_as(cell))),
-            controller_address=source.address if source else None,
+            controller_addresses=own_part.addresses if own_part else None,
         )
-        return Rig(plan, cell, bundle, self.crew.workers, source)
+        return Rig(plan, cell, bundle, self.crew.workers, own_part)
 
     def _after_void(self, what: str) -> None:
         """Stop, or get the workers back and go on without those that are lost."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from controller.delivery import supply
 from controller.device import ClaimedWorker, query
 from controller.errors import DeviceError, TrialVoid
+from controller.own_part import OwnPart
 from controller.pipeline import PipelinePlan
-from controller.source import Source
 from controller.stamp import now
 from controller.store import Cell, Course, Hop, Link, Trial
 from exporter.bundle import Bundle
@@ -57,7 +57,7 @@ class Rig:
     cell: Cell
     bundle: Bundle
     workers: Mapping[str, ClaimedWorker]
-    source: Source | None = None
+    own_part: OwnPart | None = None
     ran_s: float = field(default=0.0, init=False)
     _hops: tuple[Hop, ...] = field(default=(), init=False)
 
@@ -86,14 +86,14 @@ class Rig:
             built = pool.map(self._build_on, self.plan.builds)
             hops = {(hop.start, hop.stop): hop for of_device in built for hop in of_device}
         self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
-        if self.source is not None:
-            # Before any worker opens its links: the last one connects to us.
-            self.source.build(self.plan, self.cell.depth, self.bundle)
+        if self.own_part is not None:
+            # Before any worker opens its links: some of them lead to us.
+            self.own_part.build(self.plan, self.cell.depth, self.bundle)
         for device in self.plan.builds:
             with self.workers[device].blame() as connection:
                 connection.ask(OpenLinks(), timeout_s=_ASK_TIMEOUT_S)
-        if self.source is not None:
-            self.source.open_links()
+        if self.own_part is not None:
+            self.own_part.open_links()
 
     def _build_on(self, device: str) -> list[Hop]:
         build = self.plan.builds[device]
@@ -157,8 +157,8 @@ class Rig:
         )
 
     def _run(self, request: Run) -> RunDone:
-        if self.source is not None:
-            return self.source.run(request)
+        if self.own_part is not None and self.plan.has_controller_endpoint:
+            return self.own_part.run(request)
         with self.workers[self.plan.endpoint].blame() as connection:
             # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
             return connection.ask(request, timeout_s=request.timeout_s + _ASK_TIMEOUT_S)
@@ -166,6 +166,8 @@ class Rig:
     def _links(self, sent: Sequence[SentBytes]) -> tuple[Link, ...]:
         """The links, with what their codecs made of this trial's payload."""
         found = {one.link: one for one in sent if one.requests}
+        # A hub passes on what it got.
+        found |= {leaving: found[arriving] for arriving, leaving in self.plan.relays if arriving in found}
         return tuple(
             replace(link, encoded_bytes=coded.encoded_bytes / coded.requests, sent_raw=coded.sent_raw)
             if (coded := found.get(spec.name))
@@ -174,8 +176,8 @@ class Rig:
         )
 
     def _take_records(self) -> tuple[bytes, list[HopRecords], list[SentBytes]]:
-        endpoint = self.source.take_records() if self.source is not None else b""
-        sent = list(self.source.take_sent()) if self.source is not None else []
+        endpoint = self.own_part.take_records() if self.own_part is not None else b""
+        sent = list(self.own_part.take_sent()) if self.own_part is not None else []
         hops: list[HopRecords] = []
         for device in self.plan.builds:
             with self.workers[device].blame() as connection:
@@ -204,8 +206,8 @@ class Rig:
         return TrialVoid(str(error), error.device if isinstance(error, DeviceError) else None)
 
     def _take_down(self) -> None:
-        if self.source is not None:
-            self.source.close()
+        if self.own_part is not None:
+            self.own_part.close()
         for device in self.plan.builds:
             # A worker that is lost has nothing to take down; the next claim finds out.
             with suppress(DeviceError), self.workers[device].blame() as connection:

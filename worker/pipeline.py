@@ -77,7 +77,10 @@ class Pipeline:
         lifeline.at_end(lambda cause: None if cause is None else log_failure(cause))
         try:
             links = _make_links(build, lifeline)
-            endpoint = _make_endpoint(build, links, lifeline, load_samples)
+            endpoint = None
+            if (spec_of_it := build.endpoint) is not None:
+                samples = load_samples(spec_of_it.bundle)
+                endpoint = Endpoint.between(links, spec_of_it, samples, build.depth, lifeline)
             hops, load_s, solo_compute_s = [], [], []
             for spec in build.hops:
                 if abandoned():
@@ -147,23 +150,4 @@ def _make_links(build: BuildPipeline, lifeline: Lifeline) -> Links:
         inlets=[hop.inlet for hop in build.hops] + ([source.inlet] if source else []),
         outlets=[hop.outlet for hop in build.hops] + ([source.outlet] if source else []),
         source_outlet=source.outlet if source else None,
-    )
-
-
-def _make_endpoint(
-    build: BuildPipeline, links: Links, lifeline: Lifeline, load_samples: Callable[[str], Samples]
-) -> Endpoint | None:
-    spec = build.endpoint
-    if spec is None:
-        return None
-    return Endpoint(
-        load_samples(spec.bundle),
-        links.outlet(spec.outlet),
-        links.inlet(spec.inlet),
-        lifeline,
-        depth=build.depth,
-        batch=spec.batch,
-        check_every=spec.check_every,
-        prefetch=spec.prefetch,
-        allowed_error=spec.allowed_error,
     )

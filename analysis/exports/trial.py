@@ -10,7 +10,10 @@ from controller.store import DeviceRow, Trial
 
 __all__ = ["KEYS", "Exported"]
 
-KEYS = ("cell", "trial", "model", "profile", "split", "cuts", "devices", "depth", "batch", "codec", "load")
+KEYS = (
+    *("cell", "trial", "model", "profile", "split", "cuts", "devices", "depth", "batch", "codec", "load"),
+    "topology",
+)
 
 
 @dataclass(frozen=True)
@@ -37,5 +40,6 @@ class Exported:
             *(cell.id, self.trial.number, cell.model, cell.profile, self.result.split.where),
             *(";".join(map(str, cell.cuts)), ";".join(cell.devices), cell.depth, cell.batch, cell.codec),
             self.result.load,
+            cell.topology,
         )
         return dict(zip(KEYS, values, strict=True))

@@ -28,6 +28,7 @@ _TOOLTIP = {
     "devices": "devices",
     "batch": "batch",
     "codec": "codec",
+    "topology": "topology",
     "accuracy": "accuracy",
 }
 _X = "latency_ms"
@@ -125,6 +126,7 @@ def _row(point: Point) -> dict[str, Any]:
         "devices": " → ".join(point.cell.devices),
         "batch": point.cell.batch,
         "codec": point.cell.codec,
+        "topology": point.cell.topology,
         "accuracy": "null" if point.accuracy is None else f"{point.accuracy:.4f}",
     }
 
@@ -148,6 +150,7 @@ def _baseline_row(baseline: Baseline) -> dict[str, Any]:
         "devices": baseline.device,
         "batch": baseline.batch,
         "codec": "none",
+        "topology": "none",
         "accuracy": "that of the whole graph",
     }
 

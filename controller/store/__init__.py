@@ -12,6 +12,8 @@ computed by whoever reads.
 from controller.store.course import Attempt, Course
 from controller.store.reading import Results
 from controller.store.rows import (
+    CHAIN,
+    HUB,
     Accuracy,
     BaselineTrial,
     Cell,
@@ -26,6 +28,8 @@ from controller.store.rows import (
 from controller.store.writing import Store
 
 __all__ = [
+    "CHAIN",
+    "HUB",
     "Accuracy",
     "Attempt",
     "BaselineTrial",

@@ -13,6 +13,8 @@ from controller.store.schema import dump
 
 __all__ = [
     "Accuracy",
+    "CHAIN",
+    "HUB",
     "BaselineTrial",
     "Cell",
     "CodecAccuracy",
@@ -25,7 +27,10 @@ __all__ = [
 ]
 
 
-_LATER = {"load": "offline", "prefetch": None}
+CHAIN = "chain"
+HUB = "hub"
+
+_LATER = {"load": "offline", "prefetch": None, "topology": CHAIN}
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Cell:
             has no such link.
         load: When requests are due: `offline` (closed loop), or as in `poisson:20/s`, `poisson:p90<=100ms`.
         prefetch: How many inputs are made ahead during the run; None: all before it.
+        topology: `chain`: from device to device; `hub`: from each device to the next through the controller.
+            A cell in which nothing goes from one device to another is a chain.
     """
 
     model: str
@@ -61,6 +68,7 @@ class Cell:
     backend: str = "socket"
     load: str = "offline"
     prefetch: int | None = None
+    topology: str = CHAIN
 
     @property
     def id(self) -> str:

@@ -83,7 +83,8 @@ CREATE TABLE IF NOT EXISTS codec_accuracy (
     PRIMARY KEY (bundle, cuts, devices, source, codec, batch))
 """
 _LATER_COLUMNS = {
-    "cell": {"load": "TEXT NOT NULL DEFAULT 'offline'", "prefetch": "INTEGER"},
+    "cell": {"load": "TEXT NOT NULL DEFAULT 'offline'", "prefetch": "INTEGER"}
+    | {"topology": "TEXT NOT NULL DEFAULT 'chain'"},
     "trial": {"course": "TEXT NOT NULL DEFAULT '{}'"},
 }
 """Added to files of the first release too, when they are written to."""

@@ -1,11 +1,11 @@
 """The endpoint of a pipeline: where requests are born and where results end, on one clock.
 
-A worker has one where its device is the first of a pipeline; a controller that feeds a pipeline itself uses
-`ControllerSource`.
+A worker has one where its device is the first of a pipeline; a controller that feeds a pipeline itself, or
+passes its requests on, has a `ControllerPart`.
 """
 
-from worker.endpoint.controller_source import ControllerSource
+from worker.endpoint.controller_part import ControllerPart
 from worker.endpoint.endpoint import WORST_ALLOWED_ERROR, Endpoint
 from worker.endpoint.samples import Samples
 
-__all__ = ["WORST_ALLOWED_ERROR", "ControllerSource", "Endpoint", "Samples"]
+__all__ = ["WORST_ALLOWED_ERROR", "ControllerPart", "Endpoint", "Samples"]

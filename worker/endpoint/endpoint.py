@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,13 @@ from worker.endpoint.samples import Samples, batches_of
 from worker.endpoint.stretch import Stretch
 from worker.endpoint.windows import Windows
 from worker.lifeline import Lifeline
-from worker.links import Inlet, Outlet
+from worker.links import Inlet, Links, Outlet
 from worker.records import ENDPOINT
 from worker.slots import Array, Slot
 from worker.timing import clock, sharpen_sleep, sleep_until
 from worker.wire.errors import FailedError, MismatchError, PeerError, RefusedError, WorkerError
 from worker.wire.frames import FrameType
-from worker.wire.messages import LoadSpec, RunDone
+from worker.wire.messages import EndpointSpec, LoadSpec, RunDone
 
 __all__ = ["WORST_ALLOWED_ERROR", "Endpoint"]
 
@@ -80,6 +80,23 @@ class Endpoint:
         self._rows = np.zeros(0, ENDPOINT)
         self._stretch: Stretch | None = None
         lifeline.at_end(self._stop)
+
+    @classmethod
+    def between(
+        cls, links: Links, spec: EndpointSpec, samples: Samples, depth: int, lifeline: Lifeline
+    ) -> Self:
+        """An endpoint on two of a device's links. Raises RefusedError: the samples do not fit them."""
+        return cls(
+            samples,
+            links.outlet(spec.outlet),
+            links.inlet(spec.inlet),
+            lifeline,
+            depth=depth,
+            batch=spec.batch,
+            check_every=spec.check_every,
+            prefetch=spec.prefetch,
+            allowed_error=spec.allowed_error,
+        )
 
     def run(
         self,

@@ -2,5 +2,6 @@
 
 from worker.links.ends import Inlet, Outlet
 from worker.links.links import Connector, Links, open_data_stream, serve_join
+from worker.links.relay import Relay
 
-__all__ = ["Connector", "Inlet", "Links", "Outlet", "open_data_stream", "serve_join"]
+__all__ = ["Connector", "Inlet", "Links", "Outlet", "Relay", "open_data_stream", "serve_join"]

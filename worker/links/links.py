@@ -6,6 +6,7 @@ from worker.joining import ask_to_join, open_data_connection
 from worker.lifeline import Lifeline
 from worker.links.ends import Inlet, Outlet
 from worker.links.in_process import InProcessLink
+from worker.links.relay import Relay
 from worker.links.tcp_inlet import TcpInlet
 from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
 from worker.wire.control import send_message
@@ -32,6 +33,7 @@ class Links:
         inlets: Collection[str],
         outlets: Collection[str],
         source_outlet: str | None = None,
+        relays: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Stand ready for the links of this device.
 
@@ -43,6 +45,7 @@ class Links:
             inlets: names of the links that are received here.
             outlets: names of the links that are sent from here.
             source_outlet: the one that the source fills from its own memory.
+            relays: names of a link that is received here and of the one over which it goes on, as it is.
 
         Raises:
             RefusedError: a link is not named in `specs`, or twice, or has one end too few.
@@ -53,8 +56,8 @@ class Links:
         self._specs = {spec.name: spec for spec in specs}
         if len(self._specs) < len(specs):
             raise RefusedError(f"pipeline {pipeline} has two links of one name")
-        for names in (inlets, outlets):
-            _check_names(names, self._specs)
+        _check_names([*inlets, *(arriving for arriving, _ in relays)], self._specs)
+        _check_names([*outlets, *(leaving for _, leaving in relays)], self._specs)
         self._in_process: dict[str, InProcessLink] = {}
         self._inlets: dict[str, TcpInlet] = {}
         self._outlets: dict[str, TcpOutlet] = {}
@@ -70,6 +73,19 @@ class Links:
                 self._outlets[name] = _new_outlet(spec, depth, lifeline, with_memory=with_memory)
             if name in inlets:
                 self._inlets[name] = TcpInlet(spec, depth, lifeline)
+        self.relays = tuple(self._make_relay(*names, depth) for names in relays)
+
+    def _make_relay(self, arriving: str, leaving: str, depth: int) -> Relay:
+        before, after = self._specs[arriving], self._specs[leaving]
+        if None in (before.port, after.port) or (before.tensors, before.codec) != (
+            after.tensors,
+            after.codec,
+        ):
+            raise RefusedError(f"link {arriving} cannot go on as {leaving}: they do not carry the same")
+        inlet = TcpInlet(before, depth, self._lifeline, passes_on=True)
+        outlet = _new_outlet(after, depth, self._lifeline, with_memory=False, passes_on=True)
+        self._inlets[arriving], self._outlets[leaving] = inlet, outlet
+        return Relay(inlet, outlet, self._lifeline)
 
     def inlet(self, name: str) -> Inlet:
         """The receiving end of a link."""
@@ -163,7 +179,9 @@ def _check_names(names: Collection[str], specs: dict[str, LinkSpec]) -> None:
             raise RefusedError(f"link {name} is used but not described")
 
 
-def _new_outlet(spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool) -> TcpOutlet:
+def _new_outlet(
+    spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool, passes_on: bool = False
+) -> TcpOutlet:
     if spec.emulation is None:
-        return TcpOutlet(spec, depth, lifeline, with_memory=with_memory)
-    return EmulatedOutlet(spec, spec.emulation, depth, lifeline, with_memory=with_memory)
+        return TcpOutlet(spec, depth, lifeline, with_memory=with_memory, passes_on=passes_on)
+    return EmulatedOutlet(spec, spec.emulation, depth, lifeline, with_memory=with_memory, passes_on=passes_on)

@@ -6,7 +6,7 @@ import threading
 from worker.lifeline import Lifeline
 from worker.slots import Slot, SlotPool
 from worker.timing import clock
-from worker.wire.codecs import NO_CODEC, Decoder, parse_codec
+from worker.wire.codecs import NO_CODEC, Decoder, parse_codec, receive_encoded
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice
 from worker.wire.messages import LinkSpec
@@ -16,15 +16,19 @@ __all__ = ["TcpInlet"]
 
 
 class TcpInlet:
-    """Receives frames into its own slots, once the other end has connected."""
+    """Receives frames into its own slots, once the other end has connected.
+
+    One that `passes_on` leaves payloads as they were sent: its slots are for an outlet that passes on too.
+    """
 
     immediate = False
 
-    def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline) -> None:
+    def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, passes_on: bool = False) -> None:
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors, parse_codec(spec.codec))
         coded = self.layout.codec != NO_CODEC
-        self._decoder = Decoder(self.layout.forms, self.layout.codec) if coded else None
+        self._decoder = Decoder(self.layout.forms, self.layout.codec) if coded and not passes_on else None
+        self._passes_on = coded and passes_on
         self._depth = depth
         self._pool = SlotPool(self.layout, depth)
         self._prefix = self.layout.new_prefix()
@@ -78,7 +82,10 @@ class TcpInlet:
         slot = self._pool.take_now()
         if slot is None:
             raise ProtocolError(f"sent more than {self._depth} requests before one came back")
-        if self._decoder is None:
+        if self._passes_on:
+            slot.buffers[1:] = receive_encoded(stream, slot.arrays)
+            slot.received_at_s = clock()
+        elif self._decoder is None:
             for buffer in slot.buffers[1:]:
                 if stream.receive_into(buffer) < len(buffer):
                     raise PeerError("closed in the middle of a frame")

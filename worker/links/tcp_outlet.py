@@ -25,16 +25,19 @@ class TcpOutlet:
     """Sends slots from where they are, and notices when the other end goes away.
 
     With a codec, `send` encodes first, in the thread that sends: the stage computes the next request
-    meanwhile, and the kernel still has bytes of the one before to send.
+    meanwhile, and the kernel still has bytes of the one before to send. One that `passes_on` takes slots
+    whose buffers are encoded already.
     """
 
     immediate = False
 
-    def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool) -> None:
+    def __init__(
+        self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool, passes_on: bool = False
+    ) -> None:
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors, parse_codec(spec.codec))
         coded = self.layout.codec != NO_CODEC
-        self._encoder = Encoder(self.layout.forms, self.layout.codec) if coded else None
+        self._encoder = Encoder(self.layout.forms, self.layout.codec) if coded and not passes_on else None
         self._payload = self._encoder.new_payload() if self._encoder else None
         self._counted = (0, 0, 0)
         self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
@@ -138,9 +141,16 @@ class EmulatedOutlet(TcpOutlet):
     """
 
     def __init__(
-        self, spec: LinkSpec, emulation: Emulation, depth: int, lifeline: Lifeline, *, with_memory: bool
+        self,
+        spec: LinkSpec,
+        emulation: Emulation,
+        depth: int,
+        lifeline: Lifeline,
+        *,
+        with_memory: bool,
+        passes_on: bool = False,
     ) -> None:
-        super().__init__(spec, depth, lifeline, with_memory=with_memory)
+        super().__init__(spec, depth, lifeline, with_memory=with_memory, passes_on=passes_on)
         # To encode takes time: that is for a thread of its own.
         self.immediate = self._encoder is None
         # Several frames are between `send` and their delivery, so each slot needs its own.
@@ -170,9 +180,8 @@ class EmulatedOutlet(TcpOutlet):
         try:
             while (slot := self._queue.get()) is not None:
                 payload = self._payloads.get(slot)
-                frame_bytes = self.layout.frame_bytes
-                if payload is not None:
-                    frame_bytes = self.layout.prefix_bytes + payload.total_bytes
+                buffers = slot.buffers[1:] if payload is None else payload.buffers
+                frame_bytes = self.layout.prefix_bytes + sum(map(len, buffers))
                 passage = self._link.carry(slot.ready_at_s, frame_bytes)
                 if not sleep_until(passage.delivery_s, self._lifeline.ended):
                     return

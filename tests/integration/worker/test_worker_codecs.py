@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.worker.conftest import StartChain, StartWorker
 from tests.unit.worker.tiny import SAMPLES, TinyBundle, link, make_bundle, tensors
-from worker.endpoint import ControllerSource, Samples
+from worker.endpoint import ControllerPart, Samples
 from worker.joining import open_data_connection
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.codecs import parse_codec
@@ -22,6 +22,7 @@ from worker.wire.messages import (
     BuildPipeline,
     Done,
     Emulation,
+    EndpointSpec,
     HopSpec,
     JoinLink,
     LinkSpec,
@@ -111,15 +112,14 @@ def test_an_emulated_link_is_charged_what_is_sent(start_chain: StartChain, wide_
 
 def test_the_source_encodes_what_it_sends_itself(start_worker: StartWorker, wide_bundle: TinyBundle) -> None:
     worker = start_worker("server", bundle=wide_bundle)
-    with ControllerSource() as source, worker.claim() as connection:
+    with ControllerPart() as source, worker.claim() as connection:
         there = msgspec.structs.replace(link("there", 0, 1, port=worker.data_port, width=WIDTH), codec="fp16")
         back = msgspec.structs.replace(link("back", 4, 1, port=source.data_port, width=WIDTH), codec="uint8")
         hop = HopSpec(shard=wide_bundle.ref(0, 4), inlet="there", outlet="back")
         connection.ask(BuildPipeline(name="p", depth=2, links=(there, back), hops=(hop,)))
         samples = Samples({"x": wide_bundle.inputs}, {"y": wide_bundle.answers})
-        source.build(
-            "p", [there, back], samples, outlet="there", inlet="back", depth=2, batch=1, allowed_error=0.05
-        )
+        ends = EndpointSpec(bundle="", outlet="there", inlet="back", batch=1, allowed_error=0.05)
+        source.build("p", [there, back], 2, endpoint=ends, samples=samples)
         connection.ask(OpenLinks())
         source.open_links()
 

@@ -5,13 +5,14 @@ import pytest
 
 from tests.integration.worker.conftest import StartChain, StartWorker
 from tests.unit.worker.tiny import TinyBundle, link
-from worker.endpoint import ControllerSource, Samples
+from worker.endpoint import ControllerPart, Samples
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.errors import MismatchError, PeerError, RequestError
 from worker.wire.messages import (
     Baseline,
     BuildPipeline,
     Emulation,
+    EndpointSpec,
     HopSpec,
     Infer,
     OpenLinks,
@@ -90,17 +91,21 @@ def test_slowdown_counts_as_compute_everywhere_and_is_stamped(
     assert alone_s["slow"] > 30 * alone_s["fast"]
 
 
+def ends_of(batch: int) -> EndpointSpec:
+    return EndpointSpec(bundle="", outlet="to", inlet="back", batch=batch)
+
+
 def test_a_controller_source_feeds_a_pipeline(start_worker: StartWorker, tiny_bundle: TinyBundle) -> None:
     worker = start_worker("pi", bundle=tiny_bundle)
     samples = Samples({"x": tiny_bundle.inputs}, {"y": tiny_bundle.answers})
-    with ControllerSource() as source, worker.claim() as connection:
+    with ControllerPart() as source, worker.claim() as connection:
         links = (
             link("to", 0, 2, port=worker.data_port),
             link("back", 4, 2, port=source.data_port),
         )
         hop = HopSpec(shard=tiny_bundle.ref(0, 4), inlet="to", outlet="back")
         connection.ask(BuildPipeline(name="p", depth=3, links=links, hops=(hop,)))
-        source.build("p", links, samples, outlet="to", inlet="back", depth=3, batch=2)
+        source.build("p", links, 3, endpoint=ends_of(2), samples=samples)
         connection.ask(OpenLinks())
         source.open_links()
 
@@ -109,7 +114,7 @@ def test_a_controller_source_feeds_a_pipeline(start_worker: StartWorker, tiny_bu
 
         wrong = Samples({"x": tiny_bundle.inputs}, {"y": tiny_bundle.answers[::-1].copy()})
         connection.ask(BuildPipeline(name="q", depth=1, links=links, hops=(hop,)))
-        source.build("q", links, wrong, outlet="to", inlet="back", depth=1, batch=2)
+        source.build("q", links, 1, endpoint=ends_of(2), samples=wrong)
         connection.ask(OpenLinks())
         source.open_links()
         with pytest.raises(MismatchError):
@@ -121,14 +126,14 @@ def test_a_controller_source_notices_a_lost_worker(
 ) -> None:
     worker = start_worker("pi", bundle=tiny_bundle)
     samples = Samples({"x": tiny_bundle.inputs}, {"y": tiny_bundle.answers})
-    with ControllerSource() as source, worker.claim() as connection:
+    with ControllerPart() as source, worker.claim() as connection:
         links = (
             link("to", 0, 1, port=worker.data_port),
             link("back", 4, 1, port=source.data_port),
         )
         hop = HopSpec(shard=tiny_bundle.ref(0, 4), inlet="to", outlet="back")
         connection.ask(BuildPipeline(name="p", depth=1, links=links, hops=(hop,)))
-        source.build("p", links, samples, outlet="to", inlet="back", depth=1, batch=1)
+        source.build("p", links, 1, endpoint=ends_of(1), samples=samples)
         connection.ask(OpenLinks())
         source.open_links()
         worker.process.kill()

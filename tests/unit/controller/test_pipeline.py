@@ -29,7 +29,7 @@ def cell_of(bundle: Bundle, *cuts: int, devices: tuple[str, ...] = ("pi", "desk"
     )
 
 
-def plan(cell: Cell, bundle: Bundle, lab: Lab, **settings: tuple[str, int]) -> PipelinePlan:
+def plan(cell: Cell, bundle: Bundle, lab: Lab, **settings: dict[str, tuple[str, int]]) -> PipelinePlan:
     return plan_pipeline("p", cell, bundle, lab, PROFILE, **settings)  # type: ignore[arg-type]
 
 
@@ -123,7 +123,7 @@ def test_links_that_tc_shapes_are_not_emulated_as_well(tiny: Bundle, lab: Lab) -
 
 def test_with_a_controller_source_every_device_is_reached_over_the_network(tiny: Bundle, lab: Lab) -> None:
     cell = replace(cell_of(tiny, 1, 3), source="controller")
-    planned = plan(cell, tiny, lab, controller_address=("127.0.0.1", 9999))
+    planned = plan(cell, tiny, lab, controller_addresses={"server": ("127.0.0.1", 9999)})
 
     assert ends(planned)[0] == ("controller", "pi")
     assert ends(planned)[-1] == ("server", "controller")

@@ -2,7 +2,7 @@
 
 from worker.wire.codecs.coders import TensorCoder, make_coder
 from worker.wire.codecs.names import NO_CODEC, Codec, available_codecs, lack_of, parse_codec
-from worker.wire.codecs.payload import Decoder, EncodedPayload, Encoder, TensorForm
+from worker.wire.codecs.payload import Decoder, EncodedPayload, Encoder, TensorForm, receive_encoded
 
 __all__ = [
     "NO_CODEC",
@@ -16,4 +16,5 @@ __all__ = [
     "lack_of",
     "make_coder",
     "parse_codec",
+    "receive_encoded",
 ]

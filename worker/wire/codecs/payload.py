@@ -17,7 +17,7 @@ from worker.wire.codecs.names import Codec, available_codecs, lack_of
 from worker.wire.errors import PeerError, ProtocolError, RefusedError
 from worker.wire.stream import Stream
 
-__all__ = ["Decoder", "EncodedPayload", "Encoder", "TensorForm"]
+__all__ = ["Decoder", "EncodedPayload", "Encoder", "TensorForm", "receive_encoded"]
 
 TensorForm = tuple[tuple[int, ...], "np.dtype[np.generic]"]
 """Shape and type of a tensor."""
@@ -37,11 +37,6 @@ class EncodedPayload:
         self.buffers = [memoryview(self.lengths), *[memoryview(b"")] * len(rooms)]
         self.encoded_bytes = 0
         self.sent_raw = 0
-
-    @property
-    def total_bytes(self) -> int:
-        """Of all that `buffers` hold."""
-        return len(self.lengths) + self.encoded_bytes
 
 
 class _Coders:
@@ -104,7 +99,7 @@ class Decoder(_Coders):
         self._sizes = self._lengths.unpack(self._head)
         for array, coder, size in zip(arrays, self._coders, self._sizes, strict=True):
             if size > array.nbytes or (size < array.nbytes and (coder is None or size == 0)):
-                raise ProtocolError(f"sent a tensor of {size} bytes where at most {array.nbytes} were agreed")
+                raise _too_long(size, array)
         for array, room, size in zip(arrays, self._rooms, self._sizes, strict=True):
             if size == array.nbytes or room is None:
                 _fill(stream, bytes_in(array).data)
@@ -131,6 +126,29 @@ class Decoder(_Coders):
         for array, coder, room, size in zip(arrays, self._coders, self._rooms, self._sizes, strict=True):
             if size != array.nbytes and coder is not None and room is not None:
                 coder.decode(room, size, array)
+
+
+def receive_encoded(stream: Stream, arrays: Sequence[Array]) -> list[memoryview]:
+    """Receive a payload into the memory of these tensors without decoding it; returns what to send on.
+
+    Raises:
+        ProtocolError: A tensor is longer than was agreed.
+        PeerError: The connection ended.
+    """
+    head = bytearray(8 * len(arrays))
+    _fill(stream, memoryview(head))
+    sizes = struct.unpack(f"<{len(arrays)}Q", head)
+    for array, size in zip(arrays, sizes, strict=True):
+        if not 0 < size <= array.nbytes:
+            raise _too_long(size, array)
+    buffers = [bytes_in(array)[:size].data for array, size in zip(arrays, sizes, strict=True)]
+    for buffer in buffers:
+        _fill(stream, buffer)
+    return [memoryview(head), *buffers]
+
+
+def _too_long(size: int, array: Array) -> ProtocolError:
+    return ProtocolError(f"sent a tensor of {size} bytes where at most {array.nbytes} were agreed")
 
 
 def _fill(stream: Stream, buffer: memoryview) -> None:

@@ -1,4 +1,4 @@
-"""An endpoint without a worker: the controller feeds a pipeline itself."""
+"""A part of a pipeline without a worker: the controller is source and sink, passes requests on, or both."""
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -7,26 +7,26 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.endpoint.endpoint import WORST_ALLOWED_ERROR, Endpoint
+from worker.endpoint.endpoint import Endpoint
 from worker.endpoint.samples import Samples
 from worker.joining import receive_join
 from worker.lifeline import Lifeline
 from worker.links import Links, open_data_stream, serve_join
 from worker.listener import Listener
 from worker.wire.errors import RefusedError
-from worker.wire.messages import JoinLink, LinkSpec, LoadSpec, RunDone, SentBytes
+from worker.wire.messages import EndpointSpec, JoinLink, LinkSpec, LoadSpec, RunDone, SentBytes
 from worker.wire.stream import ConnectionKind, SocketStream
 
-__all__ = ["ControllerSource"]
+__all__ = ["ControllerPart"]
 
 _CLOSED: Final = LoadSpec()
 
 
-class ControllerSource:
-    """Source and sink of a pipeline, in the controller's process, with a data port for the results.
+class ControllerPart:
+    """What a pipeline has in the controller's process, with a data port of its own.
 
-    It is used as a worker is: `build`, `open_links` once every worker is built, `run`, `take_rows`, `close`.
-    The receiving end of its `inlet` link is `host` and `data_port`.
+    It is used as a worker is: `build`, `open_links` once every worker is built, `run` if it has the endpoint,
+    `take_rows`, `close`. The receiving end of its incoming links is `host` and `data_port`.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class ControllerSource:
         name: str = "controller",
         log: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        """Listen for the results' link. Raises UsageError: the port cannot be had."""
+        """Listen for incoming links. Raises UsageError: the port cannot be had."""
         self._name = name
         self._links: Links | None = None
         self._endpoint: Endpoint | None = None
@@ -52,17 +52,20 @@ class ControllerSource:
         self,
         pipeline: str,
         links: Sequence[LinkSpec],
-        samples: Samples,
-        *,
-        outlet: str,
-        inlet: str,
         depth: int,
-        batch: int,
-        check_every: int = 1,
-        prefetch: int | None = None,
-        allowed_error: float = WORST_ALLOWED_ERROR,
+        *,
+        endpoint: EndpointSpec | None = None,
+        samples: Samples | None = None,
+        relays: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Stand ready; what was built before is dropped. The arguments are those of `BuildPipeline`.
+        """Stand ready; what was built before is dropped.
+
+        Args:
+            pipeline: its name.
+            links: those that begin or end here.
+            depth: requests that may be in flight.
+            endpoint: source and sink, where they are here; fed from `samples`.
+            relays: names of a link that ends here and of the one over which it goes on.
 
         Raises:
             RefusedError: links and samples do not fit.
@@ -70,24 +73,23 @@ class ControllerSource:
         self.drop()
         lifeline = Lifeline()
         self._lifeline = lifeline
-        made = Links(
-            pipeline, links, depth, lifeline, inlets=(inlet,), outlets=(outlet,), source_outlet=outlet
-        )
-        self._endpoint = Endpoint(
-            samples,
-            made.outlet(outlet),
-            made.inlet(inlet),
+        self._links = Links(
+            pipeline,
+            links,
+            depth,
             lifeline,
-            depth=depth,
-            batch=batch,
-            check_every=check_every,
-            prefetch=prefetch,
-            allowed_error=allowed_error,
+            inlets=(endpoint.inlet,) if endpoint else (),
+            outlets=(endpoint.outlet,) if endpoint else (),
+            source_outlet=endpoint.outlet if endpoint else None,
+            relays=relays,
         )
-        self._links = made
+        if endpoint is not None and samples is not None:
+            self._endpoint = Endpoint.between(self._links, endpoint, samples, depth, lifeline)
+        for relay in self._links.relays:
+            relay.begin()
 
     def open_links(self) -> None:
-        """Connect to the first stage. Raises PeerError: it cannot be reached."""
+        """Connect the outgoing links. Raises PeerError: a worker cannot be reached."""
         if self._links is None:
             raise RefusedError("no pipeline is built")
         self._links.open(self._name, open_data_stream)
@@ -119,13 +121,15 @@ class ControllerSource:
         return self._built().take_rows()
 
     def take_sent(self) -> tuple[SentBytes, ...]:
-        """What a codec on the way to the first stage made of the last run."""
+        """What a codec on the way from the source to the first stage made of the last run."""
         return self._links.take_sent() if self._links is not None else ()
 
     def drop(self) -> None:
         """Close the links and forget the pipeline."""
         self._lifeline.end()
         if self._links is not None:
+            for relay in self._links.relays:
+                relay.join()
             self._links.close()
         self._links = self._endpoint = None
 
@@ -144,7 +148,7 @@ class ControllerSource:
 
     def _built(self) -> Endpoint:
         if self._endpoint is None:
-            raise RefusedError("no pipeline is built")
+            raise RefusedError("the controller has no endpoint of a pipeline")
         return self._endpoint
 
     def _serve(self, stream: SocketStream) -> None:

@@ -1,0 +1,99 @@
+"""Chain against hub with real workers: run, checked, kept; and a file from before there were hubs."""
+
+import csv
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from controller.store import Results
+from tests.integration.tiny_lab import controller, sweep, tiny_lab
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    (tmp_path / "profiles.yml").write_text("ideal: {delay_ms: 2}\n")
+    path = tmp_path / "experiment.yml"
+    path.write_text(
+        "name: tiny\nmodels: [tiny]\nnetwork_profiles: profiles.yml\nprofiles: [ideal]\nsplits: [[1, 3]]\n"
+        "placements: [[pi, desk, server]]\ndepths: [1, 4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\n"
+        "topologies: [chain, hub]\ncodecs: [none, {forward: fp16}]\n"
+    )
+    return path
+
+
+def test_a_hub_is_a_dimension_of_sweeps(experiment: Path, bundles_folder: Path, tmp_path: Path) -> None:
+    with tiny_lab(tmp_path, ("pi", "desk", "server")) as lab:
+        ended = sweep(experiment, lab, bundles_folder)
+        assert ended.returncode == 0, ended.stderr
+        again = sweep(experiment, lab, bundles_folder)
+    assert "all trials are done already" in again.stdout + again.stderr
+    with Results.open(tmp_path / "results.sqlite") as results:
+        cells = {cell.id: cell for cell in results.cells()}
+        trials = list(results.trials())
+        assert {found.codec for found in results.codec_accuracies()} == {"forward: fp16"}
+    # All on the first device is a chain, whatever was asked, and so is not there twice.
+    counted = [(c.cuts, c.codec) for c in cells.values() if c.topology == "chain" and c.depth == 1]
+    assert sorted(counted) == sorted(
+        [((1, 3), "none"), ((1, 3), "forward: fp16"), ((0, 0), "none"), ((0, 0), "forward: fp16")]
+        + [((4, 4), "none")]
+    )
+    assert {c.cuts for c in cells.values() if c.topology == "hub"} == {(1, 3), (0, 0)}
+    for trial in trials:
+        cell = cells[trial.cell]
+        assert trial.checked == 11
+        through = [link for link in trial.links if "controller" in (link.sender, link.receiver)]
+        assert len(through) == (0 if cell.topology == "chain" else 4 if cell.cuts == (0, 0) else 6)
+        for arriving, leaving in zip(through[::2], through[1::2], strict=True):
+            assert (arriving.receiver, leaving.sender) == ("controller", "controller")
+            assert arriving.encoded_bytes == leaving.encoded_bytes
+            assert (arriving.encoded_bytes is None) == (arriving.codec == "none")
+
+    arguments = ["export", str(tmp_path / "results.sqlite"), "--out", str(tmp_path)]
+    made = subprocess.run(
+        [sys.executable, "-m", "analysis", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    with (tmp_path / "pipeline_metrics.csv").open() as file:
+        splits = {row["split"] for row in csv.DictReader(file) if row["topology"] == "hub"}
+    assert "raw input to server, hub" in splits
+    assert "raw input to server, forward: fp16, hub" in splits
+
+
+def test_a_sweep_goes_on_in_a_file_from_before_there_were_hubs(
+    experiment: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    experiment.write_text(experiment.read_text().replace("topologies: [chain, hub]\n", ""))
+    path = tmp_path / "results.sqlite"
+    with tiny_lab(tmp_path, ("pi", "desk", "server")) as lab:
+        assert sweep(experiment, lab, bundles_folder).returncode == 0
+        with sqlite3.connect(path) as db:
+            db.execute("ALTER TABLE cell DROP COLUMN topology")
+            db.execute("DELETE FROM telemetry")
+            (gone,) = db.execute("SELECT id FROM trial LIMIT 1").fetchone()
+            db.execute("DELETE FROM trial WHERE id = ?", (gone,))
+        db.close()
+        with Results.open(path) as results:
+            assert {cell.topology for cell in results.cells()} == {"chain"}
+        ended = sweep(experiment, lab, bundles_folder)
+    assert ended.returncode == 0, ended.stderr
+    assert "complete: 1 trials done" in ended.stdout + ended.stderr
+
+
+def test_one_cell_through_the_controller(bundles_folder: Path, tmp_path: Path) -> None:
+    with tiny_lab(tmp_path) as lab:
+        run = ["run", bundles_folder / "tiny", "--lab", lab, "--profile", "as_is", "--at", 2]
+        for source in ("first", "controller"):
+            ended = controller(*run, "--topology", "hub", "--depth", 3, "--source", source, "--codec", "fp16")
+            assert ended.returncode == 0, ended.stderr
+            assert "pi -> controller -> server" in ended.stdout
+            assert "controller -> server: 16 bytes a request, 32 before codec fp16" in ended.stdout
+            assert "24 of 24 results checked" in ended.stdout
+        wrong = controller(*run, "--topology", "ring")
+    assert (wrong.returncode, wrong.stderr) == (2, "error: --topology ring: it is either chain or hub\n")
