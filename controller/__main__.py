@@ -67,9 +67,27 @@ def run(
     ] = None,
     depth: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Samples in a request.")] = 1,
+    load: Annotated[
+        str,
+        typer.Option(
+            help="When requests are due: offline, single, constant:20/s, poisson:20/s, poisson:p90<=100ms."
+        ),
+    ] = "offline",
+    prefetch: Annotated[
+        int | None, typer.Option(min=0, help="Inputs made ahead while it runs. Default: all before it.")
+    ] = None,
     requests: Annotated[int, typer.Option(min=1, help="Timed requests.")] = 24,
+    duration_s: Annotated[
+        float | None, typer.Option("--duration", help="End by time, in seconds, in place of --requests.")
+    ] = None,
+    until_stable: Annotated[
+        bool, typer.Option("--until-stable", help="Go on until the last three thirds agree.")
+    ] = False,
     warmup: Annotated[int, typer.Option(min=0, help="Requests before them.")] = 5,
-    threads: Annotated[int, typer.Option(min=1, help="ONNX Runtime threads of a stage.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="ONNX Runtime threads of a stage. Default: as the inventory says."),
+    ] = None,
     profile: Annotated[str, typer.Option(help="Network profile, for emulated links.")] = "ideal",
     source: Annotated[str, typer.Option(help="Where requests are born: first or controller.")] = "first",
     codec: Annotated[
@@ -86,7 +104,11 @@ def run(
         devices=devices,
         depth=depth,
         batch=batch,
+        load=load,
+        prefetch=prefetch,
         requests=requests,
+        duration_s=duration_s,
+        until_stable=until_stable,
         warmup=warmup,
         threads=threads,
         profile=profile,

@@ -4,10 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from controller.load import OFFLINE, SAMPLES_NEEDED
 from controller.screen import plain_table
-from controller.store import Trial
+from controller.store import Cell, Trial
 
-__all__ = ["print_breakdown"]
+__all__ = ["print_breakdown", "show_course"]
 
 _COMPUTER = {"wait": "wait_compute_s", "decode": "decode_s", "compute": "compute_s", "encode": "encode_s"}
 
@@ -36,6 +37,25 @@ def print_breakdown(trial: Trial, console: Console) -> None:
         console.print(f"encoding at the source and decoding at the sink: {at_ends_s * 1e3:.2f} ms")
     whole_s = requests["latency_s"]
     console.print(f"network {_ms(whole_s - accounted)} ms of {_ms(whole_s)} ms")
+
+
+def show_course(cell: Cell, trial: Trial, console: Console) -> None:
+    """Print what was offered and what came of it: latency where there are samples enough, and every doubt."""
+    course = trial.course
+    if cell.load != OFFLINE:
+        console.print(f"load {cell.load}: {course.rate_per_s or 0:.4g} requests/s offered")
+    if course.bound_kept is False:
+        console.print("no rate kept the bound on latency; this is the lowest that was tried")
+    if course.overloaded:
+        console.print("overloaded: requests came faster than results, so their latency says nothing")
+        return
+    latency_s = trial.endpoint["latency_s"]
+    enough = {name: int(name[1:]) for name, wanted in SAMPLES_NEEDED.items() if len(latency_s) >= wanted}
+    if enough:
+        found = (f"{name} {np.percentile(latency_s, q) * 1e3:.2f} ms" for name, q in enough.items())
+        console.print(f"latency {', '.join(found)} of {len(latency_s)} requests")
+    if course.stable is False:
+        console.print(f"unstable: the estimate did not settle within {course.windows} windows")
 
 
 def _ms(seconds: NDArray[np.float64]) -> str:

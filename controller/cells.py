@@ -54,6 +54,8 @@ def cells_of_profile(
     grid = experiment.grid(profile)
     whole_lab = [device.name for device in lab.devices]
     placements = experiment.placements or _chains(experiment, experiment.devices or whole_lab, lab)
+    for name in experiment.threads if isinstance(experiment.threads, dict) else ():
+        lab.device(name)
     for codec in grid.codecs:
         check_pairs(codec, list(dict.fromkeys(itertools.chain(*placements))), "key 'codecs'")
     cells: dict[str, Cell] = {}

@@ -12,8 +12,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from controller.codec_choice import choice_of
 from controller.errors import ExperimentError
-from controller.load import SINGLE, parse_load, samples_needed
+from controller.load import SINGLE, check_requests
 from controller.yamlfile import load_yaml
+from worker.wire.messages import Run
 
 __all__ = ["Experiment", "Grid", "ProfileGrid", "Splits", "load_experiment"]
 
@@ -154,7 +155,13 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     check_every: Annotated[
         int, Meta(ge=0, description="compare each n-th result with the whole graph's answer; 0: none")
     ] = 1
-    threads: Annotated[_Count, Meta(description="ONNX Runtime threads of a stage")] = 1
+    threads: Annotated[
+        _Count | dict[str, _Count] | None,
+        Meta(
+            description="ONNX Runtime threads of a stage: one number, or by device; null, and where a device "
+            "is not named: as its inventory says"
+        ),
+    ] = None
     seed: Annotated[int, Meta(description="order of the cells")] = 0
     wait_s: Annotated[float, Meta(ge=0, description="how long to wait for a device, in seconds")] = 30.0
     trial_timeout_s: Annotated[float, Meta(gt=0, description="a trial longer than this is void")] = 300.0
@@ -190,6 +197,21 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             loads=self.loads if own.loads is UNSET else own.loads,
             topologies=self.topologies if own.topologies is UNSET else own.topologies,
         )
+
+    def closed_run(self, depth: int) -> Run:
+        """A trial at `depth`, as it is in a closed loop."""
+        return Run(
+            requests=self.requests_at(depth),
+            until_stable=self.until_stable,
+            duration_s=self.duration_s,
+            timeout_s=self.trial_timeout_s,
+        )
+
+    def threads_on(self, device: str, own: int) -> int:
+        """Threads of a stage on `device`, whose inventory says `own`."""
+        if self.threads is None or isinstance(self.threads, int):
+            return self.threads or own
+        return self.threads.get(device, own)
 
     def requests_at(self, depth: int) -> int:
         """Timed requests of a trial at `depth`."""
@@ -237,15 +259,8 @@ def load_experiment(path: Path) -> Experiment:
 
 def _check_loads(experiment: Experiment, grid: Grid, place: str) -> None:
     for text in grid.loads:
+        requests = min(experiment.requests_at(depth) for depth in grid.depths)
         try:
-            load = parse_load(text)
+            check_requests(text, None if experiment.duration_s is not None else requests)
         except ExperimentError as error:
             raise ExperimentError(f"{place}: {error}") from error
-        if load.quantile is None or experiment.duration_s is not None:
-            continue
-        requests = min(experiment.requests_at(depth) for depth in grid.depths)
-        if requests < samples_needed(load.quantile):
-            raise ExperimentError(
-                f"{place}: key 'requests' is {requests}, but {text!r} needs the {load.quantile} of a trial, "
-                f"which wants {samples_needed(load.quantile)}"
-            )

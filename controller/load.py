@@ -8,7 +8,7 @@ from typing import Final, Literal
 from controller.errors import ExperimentError
 from worker.wire.messages import LoadSpec
 
-__all__ = ["OFFLINE", "SINGLE", "Load", "parse_load", "samples_needed", "seed_of"]
+__all__ = ["OFFLINE", "SAMPLES_NEEDED", "SINGLE", "Load", "check_requests", "parse_load", "seed_of"]
 
 OFFLINE: Final = "offline"
 SINGLE: Final = "single"
@@ -17,7 +17,8 @@ _NUMBER: Final = r"(?:\d+(?:\.\d+)?|\.\d+)"
 _AT_A_RATE: Final = re.compile(rf"(constant|poisson):({_NUMBER})/s")
 _WITHIN: Final = re.compile(rf"(constant|poisson):(p50|p90|p95|p99)<=({_NUMBER})ms")
 
-_SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
+SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
+"""Requests that a quantile wants (docs/measuring.md)."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,23 @@ def _kind(text: str) -> Literal["constant", "poisson"]:
     return "constant" if text == "constant" else "poisson"
 
 
-def samples_needed(quantile: str) -> int:
-    """Requests that a quantile wants (docs/measuring.md)."""
-    return _SAMPLES_NEEDED[quantile]
+def check_requests(
+    text: str, requests: int | None, *, asked_by: str = "key 'loads'", requests_by: str = "key 'requests'"
+) -> None:
+    """See that a load is one, and that a trial of so many requests has the quantile that it looks at.
+
+    `requests` is None where a trial ends by time.
+
+    Raises:
+        ExperimentError: No such load, or too few requests (docs/measuring.md).
+    """
+    quantile = parse_load(text, asked_by=asked_by).quantile
+    if quantile is None or requests is None or requests >= SAMPLES_NEEDED[quantile]:
+        return
+    raise ExperimentError(
+        f"{requests_by} is {requests}, but {text!r} needs the {quantile} of a trial, which wants "
+        f"{SAMPLES_NEEDED[quantile]}"
+    )
 
 
 def seed_of(seed: int, cell: str, number: int) -> int:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.experiment import Experiment
 from controller.load import Load, parse_load, seed_of
 from controller.rate_search import highest_rate
 from controller.store import Attempt, Cell, Trial
@@ -16,26 +15,24 @@ __all__ = ["run_trial"]
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
-def run_trial(rig: Rig, cell: Cell, number: int, experiment: Experiment, warmup: int) -> Trial:
+def run_trial(rig: Rig, cell: Cell, number: int, closed: Run, *, seed: int, warmup: int) -> Trial:
     """Run trial `number` of `cell`, after `warmup` requests.
+
+    Args:
+        closed: The trial as it is in a closed loop: requests, time, when it ends.
+        seed: Of the experiment; each trial has one of its own from it.
 
     Raises:
         TrialVoid: See `Rig.run`.
     """
     load = parse_load(cell.load)
-    closed = Run(
-        requests=experiment.requests_at(cell.depth),
-        until_stable=experiment.until_stable,
-        duration_s=experiment.duration_s,
-        timeout_s=experiment.trial_timeout_s,
-    )
     if not load.is_open:
         return rig.run(number, closed, warmup=warmup)
-    seed = seed_of(experiment.seed, cell.id, number)
+    own_seed = seed_of(seed, cell.id, number)
     if load.rate_per_s is not None:
-        spec = load.spec(load.rate_per_s, seed)
+        spec = load.spec(load.rate_per_s, own_seed)
         return rig.run(number, _under(closed, spec), warmup=warmup)
-    return _search(rig, number, closed, load, seed, warmup)
+    return _search(rig, number, closed, load, own_seed, warmup)
 
 
 def _under(run: Run, spec: LoadSpec) -> Run:

@@ -1,10 +1,11 @@
 """One cell, run once: the quick look before a sweep."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from controller.accuracy import allowed_error, codec_accuracies
-from controller.breakdown import print_breakdown
+from controller.breakdown import print_breakdown, show_course
 from controller.cells import label_of, resolve_cut, with_codec, with_topology
 from controller.codec_choice import check_pairs, parse_choice
 from controller.crew import Crew
@@ -12,7 +13,9 @@ from controller.errors import ExperimentError
 from controller.imposing import check_imposable
 from controller.lab import Lab
 from controller.links import link_check
+from controller.load import OFFLINE, SINGLE, check_requests
 from controller.network_profiles import AS_IS, NetworkProfile, find_profile, load_network_profiles
+from controller.offer import run_trial
 from controller.own_part import OwnPart
 from controller.pipeline import CONTROLLER, plan_pipeline
 from controller.screen import output
@@ -36,9 +39,13 @@ class OneCell:
     devices: str | None
     depth: int
     batch: int
+    load: str
+    prefetch: int | None
     requests: int
+    duration_s: float | None
+    until_stable: bool
     warmup: int
-    threads: int
+    threads: int | None
     profile: str
     source: str
     codec: str
@@ -63,6 +70,10 @@ class OneCell:
                 f"--at {self.at}: {len(devices)} devices ({', '.join(devices)}) need {len(devices) - 1} cuts "
                 f"in the order of the graph"
             )
+        if self.duration_s is not None and not 0 < self.duration_s < math.inf:
+            raise ExperimentError(f"--duration {self.duration_s:g}: it must be above 0 seconds")
+        requests = self.requests if self.duration_s is None else None
+        check_requests(self.load, requests, asked_by="--load", requests_by="--requests")
         if self.source not in ("first", CONTROLLER):
             raise ExperimentError(f"--source {self.source}: it is either first or controller")
         if self.topology not in (CHAIN, HUB):
@@ -75,14 +86,30 @@ class OneCell:
             cuts=cuts,
             label=label_of(bundle, cuts),
             devices=devices,
-            depth=self.depth,
+            depth=1 if self.load == SINGLE else self.depth,
             batch=self.batch,
             profile=self.profile,
             link=link,
             precision=bundle.manifest.precision,
             source=self.source,
+            load=OFFLINE if self.load == SINGLE else self.load,
+            prefetch=self.prefetch,
         )
         return with_topology(with_codec(cell, codec, bundle), self.topology, bundle)
+
+    def closed_run(self) -> Run:
+        """The trial as it is in a closed loop."""
+        return Run(
+            requests=self.requests,
+            duration_s=self.duration_s,
+            until_stable=self.until_stable,
+            timeout_s=_TIMEOUT_S,
+        )
+
+    def samples(self) -> int | None:
+        """How many of the bundle's samples it uses; None where nobody knows before."""
+        ends_by_count = self.duration_s is None and not self.until_stable and self.load in (OFFLINE, SINGLE)
+        return max(self.requests, self.warmup) * self.batch if ends_by_count else None
 
     def conditions(self, cell: Cell) -> NetworkProfile:
         """The network profile of the cell; links that nobody imposes one on have none.
@@ -108,23 +135,22 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
     profile = asked.conditions(cell)
     own_part = OwnPart.of(cell, lab)
     coded = cell.codec != NO_CODEC.name
-    needed = max(asked.requests, asked.warmup) * cell.batch
-    found = next(codec_accuracies(bundle, [cell], needed)) if coded else None
-    plan = plan_pipeline(
-        cell.id,
-        cell,
-        bundle,
-        lab,
-        profile,
-        threads=asked.threads,
-        allowed_error=allowed_error(found),
-        controller_addresses=own_part.addresses if own_part else None,
-    )
+    found = next(codec_accuracies(bundle, [cell], asked.samples())) if coded else None
     checking = link_check(lab, cell.profile, profile)
     with Crew(lab, cell.devices, _WAIT_S, link_check=checking) as crew:
+        plan = plan_pipeline(
+            cell.id,
+            cell,
+            bundle,
+            lab,
+            profile,
+            threads={w.name: asked.threads or w.info.threads for w in crew.workers.values()},
+            allowed_error=allowed_error(found),
+            controller_addresses=own_part.addresses if own_part else None,
+        )
         crew.require_codecs(plan.links)
         with Rig(plan, cell, bundle, crew.workers, own_part) as rig:
-            trial = rig.run(0, Run(requests=asked.requests, timeout_s=_TIMEOUT_S), warmup=asked.warmup)
+            trial = run_trial(rig, cell, 0, asked.closed_run(), seed=0, warmup=asked.warmup)
     _show(cell, trial, found)
 
 
@@ -135,6 +161,7 @@ def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
         f"{cell.batch}, network profile {cell.profile} (link={cell.link})"
     )
     print_breakdown(trial, console)
+    show_course(cell, trial, console)
     for link in trial.links:
         if link.sender != link.receiver:
             console.print(f"{link.sender} -> {link.receiver}: {_bytes_of(link)}")

@@ -90,7 +90,7 @@ def plan_pipeline(
     lab: Lab,
     profile: NetworkProfile,
     *,
-    threads: int = 1,
+    threads: int | Mapping[str, int] = 1,
     check_every: int = 1,
     allowed_error: float = WORST_ALLOWED_ERROR,
     controller_addresses: Mapping[str, tuple[str, int]] | None = None,
@@ -99,6 +99,7 @@ def plan_pipeline(
 
     Args:
         name: Unique among the pipelines of a sweep; links are named after it.
+        threads: ONNX Runtime threads of a stage: one number, or by device.
         allowed_error: What a result may differ by from its answer, of the answer's own maximum.
         controller_addresses: By device, where it reaches the controller, when that has a part in it.
 
@@ -139,7 +140,7 @@ def plan_pipeline(
             ),
             inlet=before[-1].name,
             outlet=after[0].name,
-            threads=threads,
+            threads=threads if isinstance(threads, int) else threads[stage.device],
         )
         for stage, before, after in zip(stages, told[:-1], told[1:], strict=True)
     )

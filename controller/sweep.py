@@ -161,7 +161,7 @@ class _Sweep:
                     self._agenda.bundles[digest],
                     batch=batch,
                     number=number,
-                    threads=self._experiment.threads,
+                    threads=self._threads(device),
                     requests=self._experiment.requests_at(min(cell.depth for cell in cells)),
                     warmup=self._experiment.warmup,
                 )
@@ -242,7 +242,8 @@ class _Sweep:
                 for number in missing:
                     started_at = now()
                     warmup = self._experiment.warmup if number == missing[0] else 0
-                    trial = run_trial(rig, cell, number, self._experiment, warmup)
+                    closed = self._experiment.closed_run(cell.depth)
+                    trial = run_trial(rig, cell, number, closed, seed=self._experiment.seed, warmup=warmup)
                     self._store.add_trial(replace(trial, environment=self._environment))
                     self.remaining.finished(cell, number)
                     self.outcome.done += 1
@@ -284,12 +285,15 @@ class _Sweep:
             bundle,
             self._agenda.lab,
             self._agenda.network_profiles[cell.profile],
-            threads=self._experiment.threads,
+            threads={name: self._threads(name) for name in cell.devices},
             check_every=self._experiment.check_every,
             allowed_error=allowed_error(self._codec_accuracies.get(coded_as(cell))),
             controller_addresses=own_part.addresses if own_part else None,
         )
         return Rig(plan, cell, bundle, self.crew.workers, own_part)
+
+    def _threads(self, device: str) -> int:
+        return self._experiment.threads_on(device, self.crew.workers[device].info.threads)
 
     def _after_void(self, what: str) -> None:
         """Stop, or get the workers back and go on without those that are lost."""

@@ -22,6 +22,7 @@ from worker.heap import keep_little
 from worker.inspection import inspect_bundle
 from worker.notify import tell_service_manager
 from worker.provider import PROVIDERS
+from worker.session_options import parse_options
 from worker.wire.control import ControlConnection
 from worker.wire.errors import UsageError, WorkerError
 from worker.wire.messages import Query
@@ -95,6 +96,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--slowdown", type=_slowdown, default=1.0, help="emulate a device this many times slower")
     add("--threads", type=_count, default=1, help="threads of a stage (default: %(default)s)")
     add("--provider", choices=tuple(PROVIDERS), default="cpu", help="compute on it (default: %(default)s)")
+    add(
+        "--onnxruntime-option",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="graph_optimization_level=LEVEL, or an entry of its session configuration; may be repeated",
+    )
     add("--cpu", type=int, default=None, help="run on this core alone")
     add("--telemetry-interval", type=_interval, default=0.5, help="seconds (default: %(default)s)")
     add("--heartbeat", type=Path, default=None, help="file that is renewed while a controller is connected")
@@ -119,6 +127,7 @@ def _settings(options: argparse.Namespace) -> "Settings":
         slowdown=options.slowdown,
         threads=options.threads,
         provider=options.provider,
+        onnxruntime_options=parse_options(options.onnxruntime_option),
         cpu=options.cpu,
         telemetry_interval_s=options.telemetry_interval,
         heartbeat=None if options.heartbeat is None else options.heartbeat.absolute(),

@@ -114,6 +114,7 @@ def _options(settings: Settings) -> list[str]:
         f"--threads={settings.threads}",
         f"--provider={settings.provider}",
         f"--telemetry-interval={settings.telemetry_interval_s}",
+        *(f"--onnxruntime-option={key}={value}" for key, value in settings.onnxruntime_options.items()),
     ]
     unless_none = {"cpu": settings.cpu, "heartbeat": settings.heartbeat, "qdisc-of": settings.qdisc_of}
     return [*options, *(f"--{name}={value}" for name, value in unless_none.items() if value is not None)]

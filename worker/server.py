@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from worker.probe import ProbeReceiver
 from worker.provider import available_providers, check_available, prepare
 from worker.qdisc import QdiscWatch
 from worker.session import Session
+from worker.session_options import Options, options_line
 from worker.shards import Store
 from worker.telemetry import TelemetryThread
 from worker.timing import clock
@@ -64,6 +65,7 @@ class Settings:
     slowdown: float = 1.0
     threads: int = 1
     provider: str = "cpu"
+    onnxruntime_options: Options = field(default_factory=dict)
     cpu: int | None = None
     telemetry_interval_s: float = 0.5
     heartbeat: Path | None = None
@@ -206,6 +208,7 @@ class Server:
                 name=self._settings.name,
                 slowdown=self._settings.slowdown,
                 provider=self._settings.provider,
+                options=self._settings.onnxruntime_options,
                 abandoned=stream.has_ended,
             )
             self._hold = _Hold(claim.holder, clock(), session)
@@ -238,6 +241,7 @@ class Server:
             stamp={
                 **read_stamp(slowdown=settings.slowdown, threads=settings.threads),
                 "provider": settings.provider,
+                "onnxruntime_options": options_line(settings.onnxruntime_options),
                 "providers": ", ".join(available_providers()),
                 "qdisc": self._told_qdisc(),
             },

@@ -14,6 +14,7 @@ from worker.links import Links, open_data_stream
 from worker.pipeline import Pipeline
 from worker.probe import ProbeReceiver, send_throughput, send_train, time_round_trips
 from worker.qdisc import QdiscWatch
+from worker.session_options import Options
 from worker.shards import Store
 from worker.slots import Array
 from worker.stage import Stage, synthetic_inputs
@@ -69,6 +70,7 @@ class Session:
         name: str,
         slowdown: float,
         provider: str,
+        options: Options,
         abandoned: Callable[[], bool],
     ) -> None:
         """`abandoned` tells whether the controller has gone, and is asked during long work."""
@@ -79,6 +81,7 @@ class Session:
         self._name = name
         self._slowdown = slowdown
         self._provider = provider
+        self._options = options
         self._abandoned = abandoned
         self._stages: dict[_StageKey, Stage] = {}
         self._samples: tuple[Path, int, Samples] | None = None
@@ -189,7 +192,14 @@ class Session:
             raise RefusedError(f"a stage needs at least one thread, not {threads}")
         graph, weights_folder = self._store.load_shard(shard)
         label = f"shard {shard.start}-{shard.stop} ({shard.digest[:12]})"
-        return Stage(graph, weights_folder, threads=threads, label=label, provider=self._provider)
+        return Stage(
+            graph,
+            weights_folder,
+            threads=threads,
+            label=label,
+            provider=self._provider,
+            options=self._options,
+        )
 
     def _samples_of(self, bundle: str) -> Samples:
         path = self._store.samples_path(bundle)

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from worker.provider import PROVIDERS, check_used
+from worker.session_options import Options, session_options
 from worker.slots import Array, Slot, SlotPool
 from worker.timing import clock, sleep_for_slowdown
 from worker.wire.errors import FailedError, RefusedError
@@ -31,7 +32,14 @@ class Stage:
     """A loaded shard. What it costs to make: `load_s`."""
 
     def __init__(
-        self, graph: bytes, weights_folder: Path | None, *, threads: int, label: str, provider: str = "cpu"
+        self,
+        graph: bytes,
+        weights_folder: Path | None,
+        *,
+        threads: int,
+        label: str,
+        provider: str = "cpu",
+        options: Options | None = None,
     ) -> None:
         """Load a shard.
 
@@ -41,6 +49,7 @@ class Stage:
             threads: intra-op threads; one thread runs in the caller's own.
             label: what errors call it.
             provider: one of `PROVIDERS`, to compute on; tensors come and go in the host's memory.
+            options: what ONNX Runtime is told besides.
 
         Raises:
             RefusedError: ONNX Runtime does not take it, or computes it on something else.
@@ -49,7 +58,9 @@ class Stage:
         self.label = label
         try:
             self._session = onnxruntime.InferenceSession(
-                graph, _session_options(weights_folder, threads), providers=[PROVIDERS[provider]]
+                graph,
+                session_options(weights_folder, threads, options or {}),
+                providers=[PROVIDERS[provider]],
             )
         except Exception as error:
             raise RefusedError(f"{label} cannot be loaded: {_one_line(error)}") from error
@@ -195,21 +206,6 @@ def _synthetic(tensor: TensorLayout) -> Array:
     if np.issubdtype(tensor.dtype, np.floating):
         return np.random.default_rng(0).standard_normal(tensor.shape, np.float32).astype(tensor.dtype)
     return np.zeros(tensor.shape, tensor.dtype)
-
-
-def _session_options(weights_folder: Path | None, threads: int) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Spinning threads would show as CPU load and slow down a neighbour on the same host.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    if weights_folder is not None:
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(weights_folder)
-        )
-    return options
 
 
 def _check_fit(label: str, name: str, dtype: str, shape: Sequence[int], node: Any) -> None:

@@ -41,6 +41,7 @@ _SETTINGS: Final = (
     "python",
     "numpy",
     "onnxruntime",
+    "onnxruntime_options",
     "machine",
     "host",
     "processor",

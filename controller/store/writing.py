@@ -89,8 +89,8 @@ class Store(Results):
         before = {device.name: device for device in self.devices()}
         for device in devices:
             known = before.get(device.name, device)
-            if (known.kind, known.slowdown) != (device.kind, device.slowdown):
-                then, is_now = (f"{d.kind}, slowdown {d.slowdown:g}" for d in (known, device))
+            if _made_of(known) != _made_of(device):
+                then, is_now = (", ".join(_made_of(d)) for d in (known, device))
                 raise StoreError(
                     f"{self.path}: device {device.name} was {then}, now it is {is_now}; set it back, or "
                     f"name another results file"
@@ -242,3 +242,14 @@ class Store(Results):
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (k.profile, k.sender, k.receiver, dump(k.asked), dump(k.measured), k.taken_at, k.environment),
             )
+
+
+def _made_of(device: DeviceRow) -> tuple[str, ...]:
+    """What must stay as it is for all trials of a device, in words."""
+    options = device.stamp.get("onnxruntime_options")
+    return (
+        device.kind,
+        f"slowdown {device.slowdown:g}",
+        f"threads {device.stamp.get('threads', 1)}",
+        *([f"ONNX Runtime options {options}"] if options else []),
+    )

@@ -21,6 +21,7 @@ DEVICE = {
     "slowdown": 1,
     "threads": 1,
     "provider": "cpu",
+    "onnxruntime_options": {},
     "link": "tc",
     "device_become": False,
     "memory_limit": "85%",
@@ -37,6 +38,9 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "plain": {},
         "plain_again": {},
         "gpu": {"provider": "cuda"},
+        "options": {
+            "onnxruntime_options": {"session.intra_op.allow_spinning": 1, "graph_optimization_level": "basic"}
+        },
         "emulated": {"link": "emulated"},
         "new_code": {"wheels_device": {"digest": "a", "worker_digest": "c"}},
         "less_memory": {"memory_limit": "512M"},
@@ -81,6 +85,13 @@ def test_the_worker_listens_at_the_device_address_and_watches_its_link(units: di
     assert "--qdisc-of" not in value(units["emulated"], "ExecStart")
     assert "--heartbeat" not in value(units["user"], "ExecStart")
     assert "'/srv/100%% mine'" in value(units["percent"], "ExecStart")
+
+
+def test_each_option_of_onnx_runtime_is_told(units: dict[str, list[str]]) -> None:
+    command = value(units["options"], "ExecStart")
+    assert "--onnxruntime-option session.intra_op.allow_spinning=1 --onnxruntime-option" in command
+    assert "--onnxruntime-option graph_optimization_level=basic" in command
+    assert "--onnxruntime-option" not in value(units["plain"], "ExecStart")
 
 
 def test_only_a_gpu_is_let_through_to_the_worker(units: dict[str, list[str]]) -> None:

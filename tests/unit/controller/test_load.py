@@ -4,7 +4,7 @@ import pytest
 
 from analysis.statistics import samples_needed as samples_needed_by_theory
 from controller.errors import ExperimentError
-from controller.load import Load, parse_load, samples_needed, seed_of
+from controller.load import SAMPLES_NEEDED, Load, parse_load, seed_of
 from controller.rate_search import RESOLUTION, highest_rate
 
 
@@ -33,7 +33,7 @@ def test_what_is_no_load_is_refused_with_what_is(text: str) -> None:
 
 def test_quantiles_want_as_many_requests_here_as_in_the_report() -> None:
     for name, q in {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}.items():
-        assert samples_needed(name) == samples_needed_by_theory(q)
+        assert SAMPLES_NEEDED[name] == samples_needed_by_theory(q)
 
 
 def test_each_trial_has_a_seed_of_its_own_and_keeps_it() -> None:

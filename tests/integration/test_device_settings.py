@@ -1,0 +1,138 @@
+"""What a device's inventory says of threads and ONNX Runtime holds in a sweep, and is in its results."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from controller.store import Results
+from tests.integration.tiny_lab import controller, sweep, tiny_lab
+
+OPTIONS = ("--threads", "3", "--onnxruntime-option", "graph_optimization_level=basic")
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    (tmp_path / "profiles.yml").write_text("ideal: {}\n")
+    path = tmp_path / "experiment.yml"
+    path.write_text(
+        "name: tiny\nmodels: [tiny]\nnetwork_profiles: profiles.yml\nprofiles: [ideal]\nsplits: [2]\n"
+        "depths: [1]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("", {"pi": 3, "server": 3}),
+        ("threads: 2\n", {"pi": 2, "server": 2}),
+        ("threads: {server: 1}\n", {"pi": 3, "server": 1}),
+    ],
+)
+def test_threads_are_those_of_the_inventory_unless_the_experiment_says_otherwise(
+    experiment: Path, bundles_folder: Path, tmp_path: Path, asked: str, expected: dict[str, int]
+) -> None:
+    experiment.write_text(experiment.read_text() + asked)
+    with tiny_lab(tmp_path, ("pi", "server"), *OPTIONS) as lab:
+        ended = sweep(experiment, lab, bundles_folder)
+    assert ended.returncode == 0, ended.stderr
+    with Results.open(tmp_path / "results.sqlite") as results:
+        assert {hop.device: hop.threads for trial in results.trials() for hop in trial.hops} == expected
+        assert {found.device: found.threads for found in results.baselines()} == expected
+        stamps = {device.name: device.stamp["onnxruntime_options"] for device in results.devices()}
+    assert stamps == dict.fromkeys(("pi", "server"), "graph_optimization_level=basic")
+
+
+def test_results_belong_to_one_setting_of_a_device(
+    experiment: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    with tiny_lab(tmp_path, ("pi", "server"), *OPTIONS) as lab:
+        assert sweep(experiment, lab, bundles_folder).returncode == 0
+    (tmp_path / "results.sqlite").rename(tmp_path / "kept.sqlite")
+    with Results.open(tmp_path / "kept.sqlite") as results:
+        done = len(results.finished())
+    for options, now in (
+        (("--threads", "3"), "local, slowdown 1, threads 3"),
+        ((*OPTIONS, "--threads", "2"), "threads 2, ONNX Runtime options graph_optimization_level=basic"),
+    ):
+        with tiny_lab(tmp_path, ("pi", "server"), *options) as lab:
+            # One trial is missing, so that there is something to run.
+            (tmp_path / "results.sqlite").write_bytes((tmp_path / "kept.sqlite").read_bytes())
+            _remove_one_trial(tmp_path / "results.sqlite")
+            ended = sweep(experiment, lab, bundles_folder)
+        assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+        assert "device pi was local, slowdown 1, threads 3, ONNX Runtime options" in ended.stderr
+        assert now in ended.stderr
+        with Results.open(tmp_path / "results.sqlite") as results:
+            assert len(results.finished()) == done - 1
+
+
+def _remove_one_trial(path: Path) -> None:
+    db = sqlite3.connect(path)
+    with db:
+        db.execute("DELETE FROM telemetry")
+        db.execute("DELETE FROM trial WHERE id = (SELECT min(id) FROM trial)")
+    db.close()
+
+
+def test_threads_of_a_device_that_there_is_not(
+    experiment: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    experiment.write_text(experiment.read_text() + "threads: {sever: 2}\n")
+    with tiny_lab(tmp_path) as lab:
+        ended = sweep(experiment, lab, bundles_folder)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "no device 'sever' in lab 'test'; did you mean 'server'?" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--load", "single", "--depth", "4"], "depth 1, batch 1"),
+        (["--load", "constant:200/s"], "load constant:200/s: 200 requests/s offered"),
+        (
+            ["--load", "poisson:200/s", "--prefetch", "2", "--until-stable"],
+            "load poisson:200/s: 200 requests/s",
+        ),
+        (["--load", "poisson:p50<=1000ms"], "load poisson:p50<=1000ms: "),
+        (["--duration", "0.3", "--depth", "2"], "latency p50 "),
+        (["--threads", "2"], "24 of 24 results checked"),
+    ],
+)
+def test_one_cell_takes_the_loads_that_an_experiment_takes(
+    bundles_folder: Path, tmp_path: Path, more: list[str], said: str
+) -> None:
+    with tiny_lab(tmp_path) as lab:
+        ended = controller(
+            "run", bundles_folder / "tiny", "--lab", lab, "--profile", "as_is", "--at", 2, *more
+        )
+    assert ended.returncode == 0, ended.stderr
+    assert said in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--load", "constant:0/s"], "--load: 'constant:0/s' has a rate of 0; it must be above 0 requests/s"),
+        (["--load", "bursts"], "--load: 'bursts' is no load; allowed: offline, single, and as in"),
+        (["--load", "poisson:p90<=9ms"], "--requests is 24, but 'poisson:p90<=9ms' needs the p90 of a trial"),
+        (["--duration", "0"], "--duration 0: it must be above 0 seconds"),
+        (["--depth", "0"], "'--depth'"),
+        (["--batch", "0"], "'--batch'"),
+        (["--prefetch", "-1"], "'--prefetch'"),
+        (["--threads", "0"], "'--threads'"),
+        (["--devices", "pi,server,pi"], "--at 2: 3 devices (pi, server, pi) need 2 cuts"),
+    ],
+)
+def test_one_cell_refuses_in_one_line_what_it_cannot_run(
+    bundles_folder: Path, tmp_path: Path, more: list[str], said: str
+) -> None:
+    lab = tmp_path / "lab.json"
+    device = '{{"name": "{}", "kind": "local", "host": "127.0.0.1", "link": "none", '
+    device += '"control_port": 1, "data_port": 2}}'
+    lab.write_text(f'{{"name": "x", "devices": [{device.format("pi")}, {device.format("server")}]}}')
+    ended = controller("run", bundles_folder / "tiny", "--lab", lab, "--profile", "as_is", "--at", 2, *more)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith("error: ")
+    assert said in ended.stderr
