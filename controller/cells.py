@@ -17,7 +17,15 @@ from controller.suggest import did_you_mean
 from exporter.bundle import Bundle, BundleError, RangeError
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["cells_of_profile", "label_of", "open_bundles", "resolve_cut", "with_codec", "with_topology"]
+__all__ = [
+    "cells_of_profile",
+    "check_batch",
+    "label_of",
+    "open_bundles",
+    "resolve_cut",
+    "with_codec",
+    "with_topology",
+]
 
 
 def open_bundles(names: Sequence[str], folder: Path) -> dict[str, Bundle]:
@@ -70,7 +78,7 @@ def cells_of_profile(
             experiment.prefetches,
             grid.topologies,
         ):
-            _check_batch(bundle, batch)
+            check_batch(bundle, batch)
             cell = Cell(
                 model=bundle.manifest.model,
                 bundle=bundle.digest,
@@ -187,9 +195,14 @@ def _listed(bundle: Bundle, entry: int | str | list[int | str], cuts: int) -> tu
     return resolved
 
 
-def _check_batch(bundle: Bundle, batch: int) -> None:
+def check_batch(bundle: Bundle, batch: int, *, asked_by: str = "key 'batches'") -> None:
+    """See that the graph takes such batches.
+
+    Raises:
+        ExperimentError: It was exported with another, fixed one.
+    """
     fixed = bundle.manifest.batch
     if isinstance(fixed, int) and batch != fixed:
         raise ExperimentError(
-            f"key 'batches': {bundle.manifest.model} was exported with the fixed batch {fixed}, not {batch}"
+            f"{asked_by}: {bundle.manifest.model} was exported with the fixed batch {fixed}, not {batch}"
         )

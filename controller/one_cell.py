@@ -6,7 +6,7 @@ from pathlib import Path
 
 from controller.accuracy import allowed_error, codec_accuracies
 from controller.breakdown import print_breakdown, show_course
-from controller.cells import label_of, resolve_cut, with_codec, with_topology
+from controller.cells import check_batch, label_of, resolve_cut, with_codec, with_topology
 from controller.codec_choice import check_pairs, parse_choice
 from controller.crew import Crew
 from controller.errors import ExperimentError
@@ -70,6 +70,7 @@ class OneCell:
                 f"--at {self.at}: {len(devices)} devices ({', '.join(devices)}) need {len(devices) - 1} cuts "
                 f"in the order of the graph"
             )
+        check_batch(bundle, self.batch, asked_by="--batch")
         if self.duration_s is not None and not 0 < self.duration_s < math.inf:
             raise ExperimentError(f"--duration {self.duration_s:g}: it must be above 0 seconds")
         requests = self.requests if self.duration_s is None else None

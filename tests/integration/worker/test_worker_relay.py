@@ -1,9 +1,10 @@
 """A hub: two workers whose links lead through a process between them."""
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import msgspec
 import numpy as np
@@ -11,16 +12,20 @@ import pytest
 
 from tests.integration.worker.conftest import StartWorker
 from tests.integration.worker.processes import WorkerProcess
-from tests.unit.worker.tiny import TinyBundle, link, make_bundle
+from tests.unit.worker.tiny import TinyBundle, link, make_bundle, tensors
 from worker.endpoint import ControllerPart, Samples
+from worker.joining import ask_to_join, open_data_connection
 from worker.records import ENDPOINT, HOP, rows_of
+from worker.wire.codecs import parse_codec
 from worker.wire.control import ControlConnection
 from worker.wire.errors import RefusedError, RequestError
+from worker.wire.frames import LinkLayout
 from worker.wire.messages import (
     BuildPipeline,
     Emulation,
     EndpointSpec,
     HopSpec,
+    JoinLink,
     LinkSpec,
     OpenLinks,
     Query,
@@ -86,7 +91,7 @@ class Hub:
         self.part.open_links()
 
 
-@contextmanager
+@contextlib.contextmanager
 def hub_of(workers: list[WorkerProcess], bundle: TinyBundle) -> Iterator[Hub]:
     with ControllerPart() as part:
         hub = Hub(part, workers, bundle)
@@ -167,7 +172,7 @@ def test_a_relay_that_leaves_ends_the_run(workers: list[WorkerProcess], wide_bun
         assert hub.pi.ask(Run(requests=10)).checked == 10
 
 
-def test_a_relay_takes_no_more_than_the_depth_and_nothing_else_than_agreed() -> None:
+def test_a_relay_joins_only_links_that_carry_the_same() -> None:
     with ControllerPart() as part:
         one, other = link("in", 2, 1, port=part.data_port), link("out", 2, 1, port=1)
         wider = link("out", 2, 2, port=1)
@@ -182,6 +187,36 @@ def test_a_relay_takes_no_more_than_the_depth_and_nothing_else_than_agreed() -> 
             part.build("p", (one, other), 2, relays=(("in", "out"), ("in", "out")))
         with pytest.raises(RefusedError, match="the controller has no endpoint"):
             part.run(1)
+
+
+def test_nonsense_at_the_controllers_port_ends_a_pipeline_at_most() -> None:
+    prefix = LinkLayout(tensors(2, 1)).new_prefix()
+    other, huge = LinkLayout(tensors(2, 2)).new_prefix(), bytearray(prefix)
+    huge[16:24] = b"\xff" * 8
+    coded = LinkLayout(tensors(2, 1), parse_codec("fp16")).new_prefix() + b"\xff" * 16
+    with ControllerPart() as part:
+        for garbage in (b"GET / HTTP/1.1\r\n\r\n", bytes(100), b"EDGECUT\0", b""):
+            with socket.create_connection(("127.0.0.1", part.data_port)) as connection:
+                connection.settimeout(10)
+                with contextlib.suppress(OSError):
+                    connection.sendall(garbage)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(4096):
+                        pass
+        for codec, frame in (("none", other), ("none", huge), ("none", coded), ("fp16", coded)):
+            legs = tuple(
+                msgspec.structs.replace(link(name, 2, 1, port=port), codec=codec)
+                for name, port in (("in", part.data_port), ("out", 1))
+            )
+            part.build("p", legs, 2, relays=(("in", "out"),))
+            with contextlib.closing(open_data_connection("127.0.0.1", part.data_port)) as stream:
+                ask_to_join(stream, JoinLink(pipeline="p", link="in", sender="us"), "link in")
+                stream.send([memoryview(frame)])
+                # It says what was wrong, and closes.
+                told = bytearray(4096)
+                said = bytes(told[: stream.receive_into(memoryview(told))])
+            assert b"link in: worker us" in said and b"sent " in said
+        part.build("p", legs, 2, relays=(("in", "out"),))
 
 
 def test_a_controller_may_be_source_and_relay_at_once(

@@ -154,6 +154,8 @@ def test_the_reference_cell_is_a_split_at_the_lowest_depth(make: Make) -> None:
             ExperimentError,
             "has 4, but there are 3 devices .* in lab 'paper'",
         ),
+        ("profiles: [lan]\nthreads: {serve: 2}", LabError, "no device 'serve'.*did you mean 'server'"),
+        ("profiles: [lan]\nplacements: [[pi, pi, pi]]\nsplits: [2]", ExperimentError, "3 devices need 2"),
         ("profiles: [lan]\nsplits: [[2, 1]]", ExperimentError, "goes backwards"),
         ("profiles: [lan]\nplacements: [[pi, laptop]]", LabError, "no device 'laptop'"),
     ],

@@ -62,6 +62,12 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
         (("depths: [2]", "depths: [2], loads: [poisson:x/s]"), r"'poisson:x/s' is no load"),
         (("name: demo", "name: demo\nduration_s: 0"), r"key 'duration_s': expected a number > 0"),
         (("name: demo", "name: demo\nprefetches: [-1]"), r"key 'prefetches\[0\]'"),
+        (("name: demo", "name: demo\ntopologies: [ring]"), r"key 'topologies\[0\]'.*'ring'"),
+        (("name: demo", "name: demo\ntopologies: []"), r"key 'topologies'"),
+        (("name: demo", "name: demo\nthreads: 0"), r"key 'threads'"),
+        (("name: demo", "name: demo\nthreads: {pi: 0}"), r"key 'threads"),
+        (("name: demo", "name: demo\ncodecs: ['zfp:x']"), r"codec 'zfp:x': the tolerance is not a number"),
+        (("name: demo", "name: demo\ncodecs: ['zfp:nan']"), r"codec 'zfp:nan': the tolerance"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line_that_names_file_and_key(
