@@ -15,6 +15,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None, no_args_is_help=True
 )
 
+_Objectives = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="What fronts are made of: any of latency, throughput, accuracy, payload, memory (of the fullest "
+        "device). Empty: latency and throughput, and accuracy where codecs make a difference.",
+    ),
+]
+_Seed = Annotated[int, typer.Option(min=0, help="Of what is drawn again from the trials.")]
+
 
 @app.callback()
 def _analysis() -> None:
@@ -28,15 +38,18 @@ def report(
     figures: Annotated[
         str, typer.Option(metavar="FORMATS", help="Figure files to write; empty for none.")
     ] = "pdf,svg,png",
+    objectives: _Objectives = "",
+    seed: _Seed = 0,
 ) -> None:
-    """Write report.html, pareto.csv, cells.csv, answers.json and figures/; print each profile's answer."""
+    """Write the report, its tables, answers.json and figures/; print each profile's answer."""
     # Imported here: pandas and altair take a second that --help need not.
     from analysis.figures import check_formats
+    from analysis.objectives import check_objectives
     from analysis.report import write_report
     from analysis.results import load
 
     formats = check_formats(figures)
-    sweep = load(results)
+    sweep = load(results, objectives=check_objectives(objectives), seed=seed)
     written = write_report(sweep, out, formats)
     for line in written.lines:
         typer.echo(line)

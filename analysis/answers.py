@@ -4,15 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from analysis.fronts import Point, capability
+import numpy as np
+
+from analysis.equal_split import equal_cuts
+from analysis.fronts import Front, Point, front_of, resampling_of
+from analysis.objectives import OBJECTIVES, Objective
+from analysis.resampling import Floats, Resampling
 from analysis.results import Baseline, Profile, Sweep
-from analysis.statistics import Estimate, ratio
+from analysis.statistics import BOOTSTRAP_TRIALS, Estimate, interval, ratio
 from controller.store import CHAIN
 
-__all__ = ["OBJECTIVES", "Answer", "Gain", "Objective", "answers", "as_json", "one_line"]
+__all__ = ["Answer", "Gain", "Goal", "answers", "as_json", "goals_of", "one_line"]
 
-Objective = Literal["latency", "throughput", "knee"]
-OBJECTIVES: tuple[Objective, ...] = ("latency", "throughput", "knee")
+Goal = Objective | Literal["knee"]
+"""What is asked of a split: the best of one objective, or the knee of latency and throughput."""
+
+Over = Literal["baseline", "stay", "offload", "equal"]
 
 
 @dataclass(frozen=True)
@@ -20,11 +27,13 @@ class Gain:
     """How many times better the answer is than something else; below 1 it is worse.
 
     Attributes:
-        over: `baseline` (the whole model in a bare loop on one device), or an end of the split range.
-        tie: Whether the two intervals overlap; None with one trial, which cannot tell.
+        over: `baseline` (the whole model in a bare loop on one device), an end of the split range, or the
+            split with equal numbers of nodes (`equal`).
+        factor: With the interval of what is drawn again from both.
+        tie: Whether noise could make it 1; None with one trial, which cannot tell.
     """
 
-    over: Literal["baseline", "stay", "offload"]
+    over: Over
     name: str
     factor: Estimate
     tie: bool | None
@@ -34,34 +43,36 @@ class Gain:
 class Answer:
     """The best point of the capability front for one objective.
 
-    `ties` are the other splits whose interval overlaps the answer's own.
+    Attributes:
+        ties: The other splits that are within noise of it, by the figure asked for (the knee: by both).
+        probability: The share of resamples in which it is the best; None with fewer than two trials.
     """
 
     bundle: str
     profile: Profile
-    objective: Objective
+    objective: Goal
     point: Point
     ties: tuple[Point, ...]
     gains: tuple[Gain, ...]
+    probability: float | None = None
+
+
+def goals_of(objectives: Sequence[Objective]) -> tuple[Goal, ...]:
+    """Latency, throughput and their knee, and what else was asked for by `--objectives`."""
+    asked: tuple[Objective, ...] = tuple(objectives) or ("latency", "throughput")
+    timed = [o for o in asked if OBJECTIVES[o].timed]
+    knee: tuple[Goal, ...] = ("knee",) if len(timed) == 2 else ()
+    return (*timed, *knee, *(o for o in asked if not OBJECTIVES[o].timed))
 
 
 def answers(sweep: Sweep) -> list[Answer]:
     """An answer for each bundle, profile and objective that has points enough to give one."""
     found = []
     for bundle, profile in sweep.groups():
-        points = [p for p in capability(sweep, bundle, profile.name) if _power(p) is not None]
-        if points:
-            baselines = [b for b in sweep.baselines if b.bundle == bundle]
-            found += [_answer(bundle, profile, o, points, baselines) for o in OBJECTIVES]
+        front = front_of(sweep, "capability", bundle, profile.name)
+        if any(_power(p) is not None for p in front.points):
+            found += [_answer(sweep, bundle, profile, goal, front) for goal in goals_of(sweep.objectives)]
     return found
-
-
-def _latency(point: Point | Baseline) -> Estimate:
-    return point.latency
-
-
-def _throughput(point: Point | Baseline) -> Estimate:
-    return point.throughput
 
 
 def _power(point: Point | Baseline) -> float | None:
@@ -75,57 +86,117 @@ def _power(point: Point | Baseline) -> float | None:
     return point.throughput.value / point.latency.value
 
 
-def _answer(
-    bundle: str, profile: Profile, objective: Objective, points: Sequence[Point], baselines: list[Baseline]
-) -> Answer:
-    front = [p for p in points if p.on_front]
-    if objective == "latency":
-        best = min(front, key=lambda p: p.latency.value or 0.0)
-    elif objective == "throughput":
-        best = max(front, key=lambda p: p.throughput.value or 0.0)
-    else:
-        best = max(front, key=lambda p: _power(p) or 0.0)
-    figure = _throughput if objective == "throughput" else _latency
-    ties = [p for p in points if p is not best and _tied(best, p, objective, figure)]
-    alike = [p for p in points if (p.cell.batch, p.cell.devices) == (best.cell.batch, best.cell.devices)]
-    return Answer(bundle, profile, objective, best, tuple(ties), _gains(best, objective, alike, baselines))
+def _answer(sweep: Sweep, bundle: str, profile: Profile, goal: Goal, front: Front) -> Answer:
+    points = [p for p in front.points if _merit(p, goal) is not None]
+    members = [p for p in points if p.on_front] or points
+    best = max(members, key=lambda p: _merit(p, goal) or 0.0)
+    resampling = resampling_of(sweep, profile.name)
+    ties = [p for p in points if p is not best and _tied(best, p, goal, resampling)]
+    sure = _share_best(best, points, goal, resampling) if best.probability is not None else None
+    return Answer(
+        bundle, profile, goal, best, tuple(ties), _gains(sweep, best, goal, points, resampling), sure
+    )
 
 
-def _tied(best: Point, other: Point, objective: Objective, figure: Callable[[Point], Estimate]) -> bool:
-    if objective == "knee":
-        return bool(best.latency.overlaps(other.latency) and best.throughput.overlaps(other.throughput))
-    return bool(figure(best).overlaps(figure(other)))
+def _merit(point: Point, goal: Goal) -> float | None:
+    """A figure of which more is better."""
+    if goal == "knee":
+        return _power(point)
+    value = point.figure(goal).value
+    return value if value is None or OBJECTIVES[goal].maximise else -value
+
+
+def _share_best(best: Point, points: Sequence[Point], goal: Goal, resampling: Resampling) -> float:
+    """In how many resamples it is as good as any; equals share nothing, each counts."""
+    drawn = np.array([_drawn_merit(p, goal, resampling) for p in points])
+    own = drawn[points.index(best)]
+    return float(np.mean(own >= drawn.max(axis=0)))
+
+
+def _drawn_merit(point: Point, goal: Goal, resampling: Resampling) -> Floats:
+    if goal == "knee":
+        return point.draws("throughput", resampling) / point.draws("latency", resampling)
+    drawn = point.draws(goal, resampling)
+    return drawn if OBJECTIVES[goal].maximise else -drawn
+
+
+def _tied(best: Point, other: Point, goal: Goal, resampling: Resampling) -> bool:
+    asked: tuple[Objective, ...] = ("latency", "throughput") if goal == "knee" else (goal,)
+    return all(_tie(best, other, objective, resampling) for objective in asked)
+
+
+def _tie(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> bool | None:
+    mine, theirs = best.figure(objective), _figure(other, objective)
+    if mine.value is None or theirs.value is None:
+        return None
+    if not (mine.values and theirs.values):
+        return mine.value == theirs.value
+    factor = _factor(best, other, objective, resampling)
+    if factor.low is None or factor.high is None:
+        return None
+    return factor.low <= 1 <= factor.high
+
+
+def _factor(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> Estimate:
+    """How many times better `best` is, with the middle 95 % of what is drawn again.
+
+    With fewer than six trials the bootstrap reaches too little: the interval is then at least the widest one
+    that both ranges allow.
+    """
+    mine, theirs = best.figure(objective), _figure(other, objective)
+    more = OBJECTIVES[objective].maximise
+    widest = ratio(mine, theirs) if more else ratio(theirs, mine)
+    if widest.value is None or widest.low is None or widest.high is None:
+        return widest
+    drawn = best.draws(objective, resampling) / _draws(other, objective, resampling)
+    low, high = interval(drawn if more else 1 / drawn)
+    if widest.trials < BOOTSTRAP_TRIALS:
+        low, high = min(low, widest.low), max(high, widest.high)
+    return Estimate(widest.value, low, high, widest.trials, "bootstrap95")
+
+
+def _figure(of: Point | Baseline, objective: Objective) -> Estimate:
+    if isinstance(of, Point):
+        return of.figure(objective)
+    return of.throughput if objective == "throughput" else of.latency
+
+
+def _draws(of: Point | Baseline, objective: Objective, resampling: Resampling) -> Floats:
+    if isinstance(of, Point):
+        return of.draws(objective, resampling)
+    return resampling.draws(_figure(of, objective), objective, f"{of.device} alone, batch {of.batch}")
 
 
 def _gains(
-    best: Point, objective: Objective, points: Sequence[Point], baselines: list[Baseline]
+    sweep: Sweep, best: Point, goal: Goal, points: Sequence[Point], resampling: Resampling
 ) -> tuple[Gain, ...]:
-    gains = []
-    for b in baselines:
-        if b.batch == best.cell.batch:
-            gains.append(_gain("baseline", f"{b.device} alone", best, b, objective))
-    for p in points:
-        # An end with the answer's own codec or without any, in its topology or a chain; the others only say
-        # how codecs and topologies compare.
-        alike = p.cell.codec in ("none", best.cell.codec) and p.cell.topology in (CHAIN, best.cell.topology)
-        if p is not best and p.split.kind != "split" and alike:
-            gains.append(_gain(p.split.kind, p.split.where, best, p, objective))
-    return tuple(gains)
-
-
-def _gain(
-    over: Literal["baseline", "stay", "offload"],
-    name: str,
-    best: Point,
-    other: Point | Baseline,
-    objective: Objective,
-) -> Gain:
     """The knee is compared by its latency: it is the more cautious of its two gains to print."""
-    if objective == "throughput":
-        factor, tie = ratio(best.throughput, other.throughput), best.throughput.overlaps(other.throughput)
-    else:
-        factor, tie = ratio(other.latency, best.latency), best.latency.overlaps(other.latency)
-    return Gain(over, name, factor, tie)
+    objective: Objective = "latency" if goal == "knee" else goal
+    if not OBJECTIVES[objective].timed:
+        return ()
+
+    def gain(over: Over, name: str, other: Point | Baseline) -> Gain:
+        factor = _factor(best, other, objective, resampling)
+        return Gain(over, name, factor, _tie(best, other, objective, resampling))
+
+    gains = [
+        gain("baseline", f"{b.device} alone", b)
+        for b in sweep.baselines
+        if b.bundle == best.cell.bundle and b.batch == best.cell.batch
+    ]
+    equal = equal_cuts(sweep.manifests[best.cell.bundle], len(best.cell.devices))
+    for p in points:
+        alike = (p.cell.batch, p.cell.devices) == (best.cell.batch, best.cell.devices)
+        # Those with the answer's own codec or without any, in its topology or a chain; the others only say
+        # how codecs and topologies compare.
+        alike &= p.cell.codec in ("none", best.cell.codec) and p.cell.topology in (CHAIN, best.cell.topology)
+        if p is best or not alike:
+            continue
+        if p.split.kind != "split":
+            gains.append(gain(p.split.kind, p.split.where, p))
+        elif p.cell.cuts == equal:
+            gains.append(gain("equal", p.split.where, p))
+    return tuple(gains)
 
 
 def one_line(sweep: Sweep, profile: Profile, bundle: str, found: Sequence[Answer]) -> str:
@@ -134,11 +205,15 @@ def one_line(sweep: Sweep, profile: Profile, bundle: str, found: Sequence[Answer
     head = f"{profile.name} ({sweep.title(bundle)})"
     if not mine:
         return f"{head}: no answer yet, no split has finished its depth-1 cell with 11 requests a trial"
-    figures: dict[Objective, Callable[[Point], str]] = {"latency": _ms, "throughput": _per_s, "knee": _both}
-    parts = []
-    for objective, figure in figures.items():
-        point = mine[objective]
-        parts.append(f"{objective}: {point.split.where} [{point.split.kind}] {figure(point)}")
+    figures: dict[Goal, Callable[[Point], str]] = {
+        "latency": _ms,
+        "throughput": _per_s,
+        "knee": _both,
+        "accuracy": lambda p: f"{p.accuracy or 0:.4f}",
+        "payload": lambda p: f"{(p.payload.value or 0) / 1e3:.3g} kB a sample",
+        "memory": lambda p: f"{(p.memory.value or 0) / 1e6:.3g} MB",
+    }
+    parts = [f"{o}: {p.split.where} [{p.split.kind}] {figures[o](p)}" for o, p in mine.items()]
     return f"{head}: " + "; ".join(parts)
 
 
@@ -174,6 +249,10 @@ def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
             "depth": a.point.cell.depth,
             "latency_p50_s": _values(a.point.latency),
             "throughput_per_s": _values(a.point.throughput),
+            "payload_bytes": _values(a.point.payload),
+            "memory_bytes": _values(a.point.memory),
+            "probability_best": a.probability,
+            "probability_on_front": a.point.probability,
             "tied_with": [p.split.where for p in a.ties],
             "gains": [
                 {"over": g.over, "name": g.name, "factor": _values(g.factor), "tie": g.tie} for g in a.gains

@@ -4,11 +4,20 @@
 AnalysisError          one line for the user; `python -m analysis` exits with 2
 ├── ResultsError       the results file: nothing finished in it, or not whole
 ├── OutputError        the output folder: cannot be written
-└── FigureError        a figure format that is not one of ours
+├── FigureError        a figure format that is not one of ours
+├── ObjectiveError     an objective that is not one of ours
+└── ComparisonError    two sets of results that cannot be compared
 ```
 """
 
-__all__ = ["AnalysisError", "FigureError", "OutputError", "ResultsError"]
+__all__ = [
+    "AnalysisError",
+    "ComparisonError",
+    "FigureError",
+    "ObjectiveError",
+    "OutputError",
+    "ResultsError",
+]
 
 
 class AnalysisError(Exception):
@@ -25,3 +34,11 @@ class OutputError(AnalysisError):
 
 class FigureError(AnalysisError):
     """A figure cannot be made as asked."""
+
+
+class ObjectiveError(AnalysisError):
+    """Fronts cannot be made of what was asked."""
+
+
+class ComparisonError(AnalysisError):
+    """What was asked to be compared is not comparable, and why."""

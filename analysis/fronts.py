@@ -5,21 +5,25 @@ Operations Research 9, 1961), so at one depth the two are one variable and a fro
 point. Hence two fronts, each over all depths in its own way.
 """
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import moocore
 import numpy as np
 
+from analysis.attainment import Surface, surfaces
+from analysis.objectives import OBJECTIVES, Objective
+from analysis.resampling import Floats, Resampling, hypervolumes, nondominated, visits_of
 from analysis.results import OFFLINE, CellResult, Sweep
 from analysis.splits import Split
-from analysis.statistics import Estimate
+from analysis.statistics import NOTHING, Estimate, interval
 from controller.store import Cell
 
-__all__ = ["FrontName", "Point", "capability", "in_order", "operating"]
+__all__ = ["Front", "FrontName", "Point", "capability", "front_of", "in_order", "operating", "resampling_of"]
 
 FrontName = Literal["capability", "operating"]
+_NAMES: tuple[Objective, ...] = tuple(OBJECTIVES)
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,11 @@ class Point:
         latency: p50, seconds.
         throughput: Samples a second.
         accuracy: Of the chain, with its codecs.
-        on_front: No other candidate of its bundle and profile is as good or better in both, nor as accurate
-            where codecs make a difference.
+        payload: Bytes a sample that its links carry, after the codecs.
+        memory: Bytes resident in the worker that has most, at its fullest.
+        on_front: No other candidate of its bundle and profile is as good or better in every objective.
+        probability: That it is on the front: the share of resamples in which it is. None with fewer than two
+            trials.
     """
 
     front: FrontName
@@ -43,7 +50,10 @@ class Point:
     latency: Estimate
     throughput: Estimate
     accuracy: float | None = None
+    payload: Estimate = NOTHING
+    memory: Estimate = NOTHING
     on_front: bool = False
+    probability: float | None = None
 
     @property
     def label(self) -> str:
@@ -54,6 +64,41 @@ class Point:
             return f"{self.split.where} · {self.cell.load}, depth {self.cell.depth}"
         return f"{self.split.where} · depth {self.cell.depth}"
 
+    def figure(self, objective: Objective) -> Estimate:
+        """The figure by which it is judged."""
+        if objective == "accuracy":
+            return Estimate(self.accuracy, None, None, 0, None)
+        figures = {
+            "latency": self.latency,
+            "throughput": self.throughput,
+            "payload": self.payload,
+            "memory": self.memory,
+        }
+        return figures[objective]
+
+    def draws(self, objective: Objective, resampling: Resampling) -> Floats:
+        """Its figure, drawn again from its trials."""
+        cell = self.latency_cell if objective == "latency" else self.cell
+        return resampling.draws(self.figure(objective), objective, cell.id)
+
+
+@dataclass(frozen=True)
+class Front:
+    """The candidates of one bundle under one profile, and how sure their front is.
+
+    Attributes:
+        objectives: By which points dominate one another.
+        hypervolume: Share of the box between the worst and the best of each objective that the front
+            dominates; nothing where all candidates are alike.
+        surfaces: What any, half and every trial attained, in latency and throughput.
+    """
+
+    name: FrontName
+    objectives: tuple[Objective, ...]
+    points: tuple[Point, ...] = field(repr=False)
+    hypervolume: Estimate
+    surfaces: tuple[Surface, ...] = ()
+
 
 def capability(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
     """What each split can do: its unloaded latency (p50 at depth 1) and its capacity (deepest cell).
@@ -61,22 +106,28 @@ def capability(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
     A split without a depth-1 cell, or whose cells are unfinished, has no point. Cells under an open load are
     left out: their throughput is what was offered.
     """
-    groups: dict[tuple[object, ...], list[CellResult]] = {}
-    for result in sweep.of(bundle, profile):
-        if result.trials and result.cell.load == OFFLINE:
-            groups.setdefault(_but_depth(result.cell), []).append(result)
-    points = []
-    for results in groups.values():
-        first = min(results, key=lambda r: r.cell.depth)
-        deepest = max(results, key=lambda r: r.cell.depth)
-        if first.cell.depth == 1:
-            points.append(_point("capability", deepest, first))
-    return _mark(points)
+    return list(front_of(sweep, "capability", bundle, profile).points)
 
 
 def operating(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
     """What each cell did: its own latency (p50) and its own throughput, over all depths."""
-    return _mark([_point("operating", r, r) for r in sweep.of(bundle, profile) if r.trials])
+    return list(front_of(sweep, "operating", bundle, profile).points)
+
+
+# Drawing takes a tenth of a second a front, and every table, figure and sentence asks for its front.
+@functools.lru_cache(maxsize=512)
+def front_of(sweep: Sweep, name: FrontName, bundle: str, profile: str) -> Front:
+    """A front with all that is known of it."""
+    points = _candidates(sweep, name, bundle, profile)
+    return judged(name, points, sweep.objectives, resampling_of(sweep, profile))
+
+
+def resampling_of(sweep: Sweep, profile: str) -> Resampling:
+    """How a profile's figures are drawn again: moved by what its visits to the reference cell differed."""
+    visits: dict[str, list[float]] = {}
+    for drift in sweep.drifts:
+        visits.setdefault(drift.profile, []).append(drift.latency_s)
+    return Resampling(sweep.seed, visits_of(visits.get(profile, [])))
 
 
 def in_order(points: Sequence[Point]) -> list[Point]:
@@ -84,36 +135,109 @@ def in_order(points: Sequence[Point]) -> list[Point]:
     return sorted((p for p in points if p.on_front), key=lambda p: p.latency.value or 0.0)
 
 
-def _but_depth(cell: Cell) -> tuple[object, ...]:
-    values = replace(cell, depth=0)
-    return (values.id,)
+def _candidates(sweep: Sweep, name: FrontName, bundle: str, profile: str) -> list[Point]:
+    finished = [r for r in sweep.of(bundle, profile) if r.trials]
+    if name == "operating":
+        return [_point(name, r, r) for r in finished]
+    groups: dict[str, list[CellResult]] = {}
+    for result in finished:
+        if result.cell.load == OFFLINE:
+            groups.setdefault(replace(result.cell, depth=0).id, []).append(result)
+    points = []
+    for results in groups.values():
+        first = min(results, key=lambda r: r.cell.depth)
+        deepest = max(results, key=lambda r: r.cell.depth)
+        if first.cell.depth == 1:
+            points.append(_point(name, deepest, first))
+    return points
 
 
 def _point(front: FrontName, result: CellResult, unloaded: CellResult) -> Point:
-    accuracy = result.accuracy.chain if result.accuracy else None
     return Point(
-        front, result.cell, unloaded.cell, result.split, unloaded.latency(), result.throughput, accuracy
+        front,
+        result.cell,
+        unloaded.cell,
+        result.split,
+        unloaded.latency(),
+        result.throughput,
+        result.accuracy.chain if result.accuracy else None,
+        result.payload,
+        result.memory,
     )
 
 
-def _mark(points: Sequence[Point]) -> list[Point]:
-    """Mark the front. Of points that are equal in both figures the first stays.
+def judged(
+    name: FrontName,
+    points: Sequence[Point],
+    objectives: Sequence[Objective] = (),
+    resampling: Resampling | None = None,
+) -> Front:
+    """Mark the front among `points`, and say how sure it is.
 
-    A point without enough samples for its latency cannot be compared and is on no front.
+    A point that lacks a figure (too few requests for its latency) cannot be compared and is on no front.
+
+    Args:
+        objectives: None: latency and throughput, and accuracy where codecs make a difference.
     """
-    usable = [
-        i for i, p in enumerate(points) if p.latency.value is not None and p.throughput.value is not None
-    ]
+    chosen = tuple(objectives) or _default(points)
+    resampling = resampling or Resampling()
+    figures = np.array(
+        [[p.figure(o).value if p.figure(o).value is not None else np.nan for o in chosen] for p in points],
+        dtype=np.float64,
+    ).reshape(len(points), len(chosen))
+    marks = nondominated(figures, chosen)
+    drawn = np.array([[p.draws(o, resampling) for o in chosen] for p in points], dtype=np.float64)
+    drawn = drawn.reshape(len(points), len(chosen), resampling.resamples).transpose(2, 0, 1)
+    shares = np.mean([nondominated(each, chosen) for each in drawn], axis=0)
+    marked = tuple(
+        replace(p, on_front=bool(mark), probability=float(share) if _told(p, chosen) else None)
+        for p, mark, share in zip(points, marks, shares, strict=True)
+    )
+    bands = surfaces([(p.latency, p.throughput) for p in points])
+    return Front(name, chosen, marked, _hypervolume(marked, figures, drawn, chosen), bands)
+
+
+def _default(points: Sequence[Point]) -> tuple[Objective, ...]:
+    """Without codecs all have the whole graph's accuracy, or are not to be trusted."""
+    usable = [p for p in points if p.latency.value is not None and p.throughput.value is not None]
+    differ = len({p.cell.codec for p in usable}) > 1 and None not in [p.accuracy for p in usable]
+    return ("latency", "throughput", "accuracy") if differ else ("latency", "throughput")
+
+
+def _told(point: Point, objectives: Sequence[Objective]) -> bool:
+    """Whether its trials say how it might come out again: at least two of every measured figure."""
+    figures = [point.figure(o) for o in objectives]
+    return all(f.value is not None and (not f.values or len(f.values) > 1) for f in figures)
+
+
+def _hypervolume(
+    points: Sequence[Point], figures: Floats, drawn: Floats, objectives: Sequence[Objective]
+) -> Estimate:
+    """Of what should be as low as can be: rates as seconds a sample, accuracy negated."""
+    usable = [i for i, row in enumerate(figures) if not np.isnan(row).any()]
     if not usable:
-        return list(points)
-    figures = np.array([(points[i].latency.value, points[i].throughput.value) for i in usable])
-    maximise = [False, True]
-    accuracies = [points[i].accuracy for i in usable]
-    # Without codecs all have the whole graph's accuracy, or are not to be trusted.
-    if len({points[i].cell.codec for i in usable}) > 1 and None not in accuracies:
-        figures = np.column_stack([figures, np.array(accuracies, dtype=np.float64)])
-        maximise = [False, True, True]
-    # keep_weakly=False also drops duplicates: a weakly dominated point is on no front.
-    best = moocore.is_nondominated(figures, maximise=maximise, keep_weakly=False)
-    chosen = {i for i, on in zip(usable, best, strict=True) if on}
-    return [replace(p, on_front=i in chosen) for i, p in enumerate(points)]
+        return NOTHING
+    costs = _costs(figures[usable], objectives)
+    reference, ideal = costs.max(axis=0), costs.min(axis=0)
+    value = hypervolumes(costs[None], reference, ideal)
+    if not len(value):
+        return NOTHING
+    told = [points[i] for i in usable]
+    trials = min(len(p.figure(o).values) or 1 for p in told for o in objectives if o != "accuracy")
+    if any(p.probability is None for p in told):
+        return Estimate(float(value[0]), None, None, trials, None)
+    low, high = interval(hypervolumes(_costs(drawn[:, usable], objectives), reference, ideal))
+    return Estimate(float(value[0]), low, high, trials, "bootstrap95")
+
+
+def _costs(figures: Floats, objectives: Sequence[Objective]) -> Floats:
+    """`figures`, whose last axis is the objectives, so that less is better in each."""
+    columns = []
+    for i, objective in enumerate(objectives):
+        column = figures[..., i]
+        if objective == "throughput":
+            column = 1 / column
+        elif OBJECTIVES[objective].maximise:
+            column = -column
+        columns.append(column)
+    return np.stack(columns, axis=-1)

@@ -1,6 +1,6 @@
 """One trial's records -> its figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,7 @@ class TrialMeasures:
         bottleneck: The stage or link that was in use for the largest share of the time: a stage's name, or
             as in `pi -> server`.
         first_payload_bytes: What it puts on the first link between devices; 0 without one.
+        memory_bytes: Most that was resident in a worker that took part, in the one that had most.
     """
 
     number: int
@@ -94,6 +95,7 @@ class TrialMeasures:
     checked: int
     environment: int
     course: Course
+    memory_bytes: float | None = None
 
     @property
     def network_share(self) -> float:
@@ -101,8 +103,13 @@ class TrialMeasures:
         return self.network_s / self.latency_mean_s
 
 
-def measure(trial: Trial, batch: int) -> TrialMeasures:
+def measure(
+    trial: Trial, batch: int, telemetry: Iterable[tuple[str, Mapping[str, Any]]] = ()
+) -> TrialMeasures:
     """The figures of `trial`, whose requests carried `batch` samples each.
+
+    Args:
+        telemetry: Device and sample.
 
     Raises:
         ResultsError: The trial has no requests, or a hop lacks some of them.
@@ -143,7 +150,17 @@ def measure(trial: Trial, batch: int) -> TrialMeasures:
         checked=trial.checked,
         environment=trial.environment,
         course=trial.course,
+        memory_bytes=_fullest_bytes(trial, telemetry),
     )
+
+
+def _fullest_bytes(trial: Trial, telemetry: Iterable[tuple[str, Mapping[str, Any]]]) -> float | None:
+    """None where a device that took part did not tell."""
+    most = {hop.device: 0.0 for hop in trial.hops}
+    for device, sample in telemetry:
+        if device in most:
+            most[device] = max(most[device], float(sample.get("process_rss_bytes") or 0))
+    return max(most.values()) if most and all(most.values()) else None
 
 
 def encoded_bytes(link: Link) -> float:

@@ -1,5 +1,6 @@
 """A results file -> what the fronts, tables, figures and the report are made from."""
 
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from analysis.errors import ResultsError
 from analysis.measures import QUANTILES, TrialMeasures, measure
+from analysis.objectives import Objective
 from analysis.splits import Split, describe
 from analysis.statistics import Estimate, estimate, quantile
 from controller.store import (
@@ -83,6 +85,16 @@ class CellResult:
         return estimate([t.throughput_per_s for t in self.trials])
 
     @property
+    def payload(self) -> Estimate:
+        """Bytes a sample that its links carry, after the codecs, over trials."""
+        return estimate([t.encoded_bytes / self.cell.batch for t in self.trials])
+
+    @property
+    def memory(self) -> Estimate:
+        """Bytes resident in the worker that has most, at its fullest, over trials."""
+        return estimate([t.memory_bytes for t in self.trials])
+
+    @property
     def source(self) -> Estimate:
         """Mean wait of a request at the source, seconds, over trials."""
         return estimate([t.source_s for t in self.trials])
@@ -138,9 +150,16 @@ class CellResult:
         return {name: estimate([t.hops[i].occupied for t in self.trials]) for i, name in enumerate(stages)}
 
 
-@dataclass(frozen=True)
+# Compared by identity: what is made of a sweep is kept by it.
+@dataclass(frozen=True, eq=False)
 class Sweep:
-    """Everything that a results file holds, measured."""
+    """Everything that a results file holds, measured.
+
+    Attributes:
+        objectives: By which points of its fronts dominate; none: latency and throughput, and accuracy where
+            codecs make a difference.
+        seed: Of what is drawn from its trials.
+    """
 
     path: Path
     experiment: Mapping[str, Any]
@@ -156,6 +175,8 @@ class Sweep:
     voids: tuple[Void, ...]
     links: tuple[MeasuredLink, ...] = ()
     codec_accuracies: tuple[CodecAccuracy, ...] = ()
+    objectives: tuple[Objective, ...] = ()
+    seed: int = 0
 
     @property
     def finished(self) -> int:
@@ -199,19 +220,31 @@ class Sweep:
         return model if len(same) == 1 else f"{model} ({bundle[:8]})"
 
 
-def load(path: Path) -> Sweep:
+def load(path: Path, *, objectives: tuple[Objective, ...] = (), seed: int = 0) -> Sweep:
     """Read and measure the results file at `path`; a sweep may still be writing to it.
+
+    Args:
+        objectives: By which points of fronts are to dominate, see `Sweep`.
+        seed: Of what is drawn from the trials.
 
     Raises:
         StoreError: There is no such file, or it is not a results file.
         ResultsError: No trial has finished yet, or the file is not whole.
     """
+    try:
+        return _load(path, objectives, seed)
+    except sqlite3.Error as error:
+        raise ResultsError(f"{path} cannot be read as results of this edgecut ({error})") from error
+
+
+def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
     with Results.open(path) as store:
         experiment = store.experiment()
         cells = {cell.id: cell for cell in store.cells()}
         measured: dict[str, list[TrialMeasures]] = {identity: [] for identity in cells}
         for trial in store.trials():
-            measured[trial.cell].append(measure(trial, cells[trial.cell].batch))
+            figures = measure(trial, cells[trial.cell].batch, store.telemetry(trial.id))
+            measured[trial.cell].append(figures)
         if not any(measured.values()):
             raise ResultsError(
                 f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep, then report"
@@ -235,6 +268,8 @@ def load(path: Path) -> Sweep:
             drifts=tuple(store.drifts()),
             voids=voids,
             links=_last_links(store.links()),
+            objectives=objectives,
+            seed=seed,
         )
 
 

@@ -7,12 +7,21 @@ repetition would come out; trials do.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BOOTSTRAP_TRIALS", "NOTHING", "Estimate", "estimate", "quantile", "ratio", "samples_needed"]
+__all__ = [
+    "BOOTSTRAP_TRIALS",
+    "NOTHING",
+    "Estimate",
+    "estimate",
+    "interval",
+    "quantile",
+    "ratio",
+    "samples_needed",
+]
 
 BOOTSTRAP_TRIALS = 6
 """From this many trials on the interval is a bootstrap's. With fewer, the bootstrap of a median can
@@ -52,6 +61,7 @@ class Estimate:
 
     Attributes:
         kind: `range` (lowest and highest trial), `bootstrap95`, or None without an interval.
+        values: The trials' own figures, in their order; what resampling draws from.
     """
 
     value: float | None
@@ -59,6 +69,7 @@ class Estimate:
     high: float | None
     trials: int
     kind: str | None
+    values: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
     def overlaps(self, other: "Estimate") -> bool | None:
         """Whether the two intervals share a value; None where one of them has none."""
@@ -75,7 +86,8 @@ def estimate(trials: Sequence[float | None]) -> Estimate:
 
     Two to five trials: their range, which for three covers the true median with 75 % (1 - 2 / 2^n).
     Six or more: percentile bootstrap of the median, 95 %, with a fixed seed (Efron, "Bootstrap methods:
-    another look at the jackknife", Annals of Statistics 7, 1979). One: no interval. A trial that could
+    another look at the jackknife", Annals of Statistics 7, 1979). Of fewer the bootstrap gives the range too:
+    of five trials 5.8 % of the resampled medians are the lowest one. One: no interval. A trial that could
     not give the figure (None) leaves the whole without it, rather than a median over fewer.
     """
     values = [v for v in trials if v is not None]
@@ -84,13 +96,20 @@ def estimate(trials: Sequence[float | None]) -> Estimate:
     array = np.asarray(values, dtype=np.float64)
     middle = float(np.median(array))
     if len(values) == 1:
-        return Estimate(middle, None, None, 1, None)
+        return Estimate(middle, None, None, 1, None, tuple(values))
     if len(values) < BOOTSTRAP_TRIALS:
-        return Estimate(middle, float(array.min()), float(array.max()), len(values), "range")
-    drawn = np.random.default_rng(0).choice(array, size=(_RESAMPLES, len(array)))
+        low, high, kind = float(array.min()), float(array.max()), "range"
+    else:
+        drawn = np.random.default_rng(0).choice(array, size=(_RESAMPLES, len(array)))
+        (low, high), kind = interval(np.median(drawn, axis=1)), "bootstrap95"
+    return Estimate(middle, low, high, len(values), kind, tuple(values))
+
+
+def interval(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    """What holds the middle 95 % of resampled figures: the percentile interval (Efron 1979)."""
     tail = (1 - _INTERVAL) / 2
-    low, high = np.quantile(np.median(drawn, axis=1), [tail, 1 - tail])
-    return Estimate(middle, float(low), float(high), len(values), "bootstrap95")
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def ratio(numerator: Estimate, denominator: Estimate) -> Estimate:

@@ -1,4 +1,4 @@
-"""The tables that others compute with: `cells.csv` and `pareto.csv`. Columns: docs/reports.md."""
+"""The tables that others compute with: `cells.csv`, `pareto.csv`, `fronts.csv`. Columns: docs/reports.md."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.fronts import Point, capability, in_order, operating
+from analysis.fronts import FrontName, Point, capability, front_of, in_order, operating, resampling_of
 from analysis.measures import QUANTILES, encoded_bytes
 from analysis.results import CellResult, Sweep
 from analysis.statistics import Estimate
 from controller.store import Cell, CodecAccuracy
 
-__all__ = ["CELL_COLUMNS", "PARETO_COLUMNS", "cells_table", "pareto_table"]
+__all__ = ["CELL_COLUMNS", "FRONT_COLUMNS", "PARETO_COLUMNS", "cells_table", "fronts_table", "pareto_table"]
 
 _DIMENSIONS = [
     "model",
@@ -49,8 +49,14 @@ PARETO_COLUMNS = [
     *_DIMENSIONS,
     "latency_depth",
     *_with_bounds("latency_p50_s", "throughput_per_s"),
-    *("interval", "trials", "accuracy", "accuracy_whole", "payload_bytes", "encoded_bytes"),
+    *("interval", "trials", "probability", "accuracy", "accuracy_whole", "payload_bytes", "encoded_bytes"),
+    *_with_bounds("memory_bytes"),
     *("cell", "latency_cell"),
+]
+FRONT_COLUMNS = [
+    *("model", "bundle", "profile", "link", "front", "objectives", "candidates", "points"),
+    *_with_bounds("hypervolume"),
+    *("interval", "trials", "reference_visits", "seed"),
 ]
 CELL_COLUMNS = [
     "cell",
@@ -63,6 +69,8 @@ CELL_COLUMNS = [
     *("prepare_s", "interval", "busy", "bubble", "occupied", "bottleneck"),
     *("payload_bytes", "encoded_bytes", "link_payload_bytes", "link_encoded_bytes"),
     *("worst_error", "tensor_error", "accuracy", "accuracy_whole"),
+    *_with_bounds("memory_bytes"),
+    *("capability_probability", "operating_probability"),
     *("on_capability_front", "on_operating_front"),
 ]
 
@@ -70,15 +78,19 @@ CELL_COLUMNS = [
 def cells_table(sweep: Sweep) -> pd.DataFrame:
     """A row for every wanted cell, finished or not; figures of unfinished ones are empty."""
     on = {"capability": set[str](), "operating": set[str]()}
+    sure: dict[str, dict[str, float | None]] = {"capability": {}, "operating": {}}
     for bundle, profile in sweep.groups():
         for p in (*capability(sweep, bundle, profile.name), *operating(sweep, bundle, profile.name)):
+            cells = {p.cell.id, p.latency_cell.id}
+            sure[p.front] |= dict.fromkeys(cells, p.probability)
             if p.on_front:
-                on[p.front] |= {p.cell.id, p.latency_cell.id}
+                on[p.front] |= cells
     rows = [
         _dimensions(sweep, r)
         | _measured(r)
         | {"trials_wanted": sweep.trials_wanted}
         | {f"on_{front}_front": r.cell.id in cells for front, cells in on.items()}
+        | {f"{front}_probability": shares.get(r.cell.id) for front, shares in sure.items()}
         for r in sweep.cells
     ]
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
@@ -93,6 +105,32 @@ def pareto_table(sweep: Sweep) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PARETO_COLUMNS)
 
 
+def fronts_table(sweep: Sweep) -> pd.DataFrame:
+    """A row for every front: by what it is one, and how much it dominates."""
+    rows = []
+    names: tuple[FrontName, ...] = ("capability", "operating")
+    for bundle, profile in sweep.groups():
+        for front in (front_of(sweep, name, bundle, profile.name) for name in names):
+            rows.append(
+                {
+                    "model": sweep.manifests[bundle].get("model"),
+                    "bundle": bundle,
+                    "profile": profile.name,
+                    "link": profile.link,
+                    "front": front.name,
+                    "objectives": ";".join(front.objectives),
+                    "candidates": len(front.points),
+                    "points": sum(p.on_front for p in front.points),
+                    **_bounds("hypervolume", front.hypervolume),
+                    "interval": front.hypervolume.kind,
+                    "trials": front.hypervolume.trials,
+                    "reference_visits": len(resampling_of(sweep, profile.name).visits),
+                    "seed": sweep.seed,
+                }
+            )
+    return pd.DataFrame(rows, columns=FRONT_COLUMNS)
+
+
 def _pareto_row(sweep: Sweep, point: Point, rank: int) -> dict[str, Any]:
     result = next(r for r in sweep.cells if r.cell.id == point.cell.id)
     return {
@@ -104,6 +142,8 @@ def _pareto_row(sweep: Sweep, point: Point, rank: int) -> dict[str, Any]:
         **_bounds("throughput_per_s", point.throughput),
         "interval": point.throughput.kind,
         "trials": min(point.latency.trials, point.throughput.trials),
+        "probability": point.probability,
+        **_bounds("memory_bytes", point.memory),
         **_accuracy(result),
         "payload_bytes": result.trials[0].payload_bytes,
         "encoded_bytes": _encoded_bytes(result),
@@ -151,6 +191,7 @@ def _measured(result: CellResult) -> dict[str, Any]:
     figures |= _bounds("network_s", result.network)
     figures |= _bounds("network_share", result.network_share)
     figures |= _bounds("source_s", result.source)
+    figures |= _bounds("memory_bytes", result.memory)
     return figures | {
         "unstable": result.unstable,
         "overloaded": result.overloaded,

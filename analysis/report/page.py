@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import vl_convert
 
-from analysis.answers import Answer, Objective
+from analysis.answers import Answer, Goal
 from analysis.figures import LAYOUTS, VEGA_LITE, Breakdown, Figure, breakdowns, config
 from analysis.figures import selection as chosen
 from analysis.fronts import capability, in_order, operating
@@ -23,10 +23,13 @@ from controller.store import Accuracy, CodecAccuracy
 __all__ = ["render"]
 
 _MISSING_SHOWN = 40
-_WANTED: dict[Objective, str] = {
+_WANTED: dict[Goal, str] = {
     "latency": "the lowest latency",
     "throughput": "the highest throughput",
     "knee": "the best of both",
+    "accuracy": "the highest accuracy",
+    "payload": "the least payload",
+    "memory": "the least memory",
 }
 
 
@@ -145,8 +148,10 @@ def _verdict(mine: Sequence[Answer]) -> str:
 def _one_for_all(mine: Sequence[Answer]) -> str:
     """One split for every objective, where the knee is within noise of each one's best; else nothing."""
     best = {a.objective: a for a in mine}
+    if "knee" not in best:
+        return ""
     knee = best["knee"].point
-    others: tuple[Objective, ...] = ("latency", "throughput")
+    others: list[Goal] = [goal for goal in best if goal != "knee"]
     behind = [o for o in others if best[o].point.cell.id != knee.cell.id]
     if not all(any(p.cell.id == knee.cell.id for p in best[o].ties) for o in behind):
         return ""

@@ -15,6 +15,7 @@ __all__ = [
     "listed",
     "milliseconds",
     "per_second",
+    "percent",
     "plain",
     "profile_words",
     "times",
@@ -24,6 +25,9 @@ _GOALS = {
     "latency": "For the lowest latency",
     "throughput": "For the highest throughput",
     "knee": "At the knee (most throughput per latency)",
+    "accuracy": "For the highest accuracy",
+    "payload": "For the least payload on the links",
+    "memory": "For the least memory in the fullest device",
 }
 _UNITS = {"delay_ms": "ms one way", "jitter_ms": "ms jitter", "rate_mbit": "Mbit/s", "loss_percent": "% loss"}
 
@@ -104,11 +108,7 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
     `before` are the profile's answers already told: a split is not compared twice by the same figure.
     """
     point = answer.point
-    number = {
-        "latency": milliseconds(point.latency),
-        "throughput": per_second(point.throughput),
-        "knee": f"{milliseconds(point.latency)} and {per_second(point.throughput)}",
-    }[answer.objective]
+    number = _number(answer)
     same = [a.objective for a in before if a.point.cell.id == point.cell.id]
     if answer.objective == "knee" and same:
         return f"{_GOALS['knee']}, the same split as for {listed(same)}: {number}.", []
@@ -122,11 +122,42 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
         sentences.append(
             f"Against the whole model in a bare loop it is {listed(_compared(g, answer) for g in alone)}."
         )
+    if answer.probability is not None:
+        sentences.append(_sure(answer))
     if answer.ties:
         sentences.append(_ties(answer))
     if point.latency.trials == 1:
         sentences.append("There was one trial, so nothing says how a repetition would come out.")
     return lead, sentences
+
+
+def _sure(answer: Answer) -> str:
+    """How often it would come out best again."""
+    share = answer.probability or 0.0
+    often = "in every resample" if share > 0.9995 else f"in {percent(share)} of the resamples"
+    return f"It is the best {often}."
+
+
+def percent(share: float) -> str:
+    """`97 %`; neither `0 %` nor `100 %` of what is not quite that."""
+    if 0 < share < 0.01:
+        return "under 1 %"
+    if 0.99 < share < 1:
+        return "over 99 %"
+    return f"{share * 100:.0f} %"
+
+
+def _number(answer: Answer) -> str:
+    point = answer.point
+    numbers = {
+        "latency": milliseconds(point.latency),
+        "throughput": per_second(point.throughput),
+        "knee": f"{milliseconds(point.latency)} and {per_second(point.throughput)}",
+        "accuracy": figure(point.accuracy, 4),
+        "payload": _with_interval(point.payload, 1e-3, "kB a sample"),
+        "memory": _with_interval(point.memory, 1e-6, "MB"),
+    }
+    return numbers[answer.objective]
 
 
 def _ties(answer: Answer) -> str:
@@ -151,6 +182,8 @@ def _other(gain: Gain, answer: Answer) -> str:
         return f"running all of it on {answer.point.cell.devices[0]}"
     if gain.over == "offload":
         return f"sending the {gain.name}"
+    if gain.over == "equal":
+        return f"the equal split ({gain.name})"
     born = "" if device == answer.point.cell.devices[0] else ", were the inputs born there"
     return f"{device} alone{born}"
 

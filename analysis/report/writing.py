@@ -12,7 +12,7 @@ from analysis.errors import OutputError
 from analysis.figures import FORMATS, PAPER, export, figures_of
 from analysis.report.page import render
 from analysis.results import Sweep
-from analysis.tables import cells_table, pareto_table
+from analysis.tables import cells_table, fronts_table, pareto_table
 
 __all__ = ["Report", "write_report"]
 
@@ -28,7 +28,7 @@ class Report:
 
 
 def write_report(sweep: Sweep, out: Path, formats: Sequence[str] = FORMATS) -> Report:
-    """Write `report.html`, `pareto.csv`, `cells.csv`, `answers.json` and `figures/` to `out`.
+    """Write `report.html`, `pareto.csv`, `fronts.csv`, `cells.csv`, `answers.json` and `figures/` to `out`.
 
     Made in a folder beside and moved in place when all is there, so that a failure leaves an older
     report as it was.
@@ -57,6 +57,7 @@ def _write_all(sweep: Sweep, found: Sequence[Answer], folder: Path, formats: Seq
     figures = figures_of(sweep)
     (folder / "report.html").write_text(render(sweep, found, figures), encoding="utf-8")
     pareto_table(sweep).to_csv(folder / "pareto.csv", index=False)
+    fronts_table(sweep).to_csv(folder / "fronts.csv", index=False)
     cells_table(sweep).to_csv(folder / "cells.csv", index=False)
     (folder / "answers.json").write_text(json.dumps(as_json(sweep, found), indent=2) + "\n", encoding="utf-8")
     if formats:

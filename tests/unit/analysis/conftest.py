@@ -29,6 +29,7 @@ def other(tmp_path: Path) -> Callable[..., Sweep]:
 
     def write(**special: object) -> Sweep:
         small = {"cuts": (0, 12, 24, 48, 60)} | special
-        return load(write_sweep(tmp_path / "other.sqlite", **small))  # type: ignore[arg-type]
+        path = tmp_path / f"other{len(list(tmp_path.glob('*.sqlite')))}.sqlite"
+        return load(write_sweep(path, **small))  # type: ignore[arg-type]
 
     return write

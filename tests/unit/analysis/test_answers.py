@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from analysis.answers import Answer, answers, as_json, one_line
-from analysis.results import Sweep
+from analysis.results import Sweep, load
 from tests.unit.analysis.synthetic import BUNDLE, Physics
 
 
@@ -50,6 +51,7 @@ def test_both_ends_and_every_device_alone_are_compared_with(sweep: Sweep) -> Non
         ("baseline", "server alone"),
         ("stay", "all on pi"),
         ("offload", "raw input to server"),
+        ("equal", "features.5"),
     }
 
 
@@ -81,3 +83,28 @@ def test_the_machine_readable_answers_say_what_the_line_says(sweep: Sweep) -> No
     line = one_line(sweep, sweep.profiles[0], BUNDLE, found)
     assert line.startswith("lan (mobilenet_v2): latency: raw input to server [offload]")
     assert plain[0]["kind"] == "offload" and plain[0]["cuts"] == [0]
+
+
+def test_how_sure_an_answer_is_falls_with_noise(other: Callable[..., Sweep]) -> None:
+    every = tuple(range(0, 61, 6))
+    calm, noisy = (
+        sum(a.probability or 0.0 for a in answers(other(cuts=every, physics=Physics(noise=noise))))
+        for noise in (0.01, 0.15)
+    )
+    assert 0 < noisy < calm <= 9
+    assert all(a.probability is None for a in answers(other(trials=1)))
+
+
+def test_what_the_reference_cell_drifts_by_is_within_noise(other: Callable[..., Sweep]) -> None:
+    """Trials of a cell follow one another and agree; how far visits lie apart the reference cell knows."""
+    calm, drifting = (sum(len(a.ties) for a in answers(other(drift=d))) for d in (0.0, 0.6))
+    assert drifting > calm
+
+
+def test_other_objectives_have_answers_of_their_own(results: Path) -> None:
+    sweep = load(results, objectives=("latency", "payload"))
+    found = _by(answers(sweep))
+    assert {objective for _, objective in found} == {"latency", "payload"}
+    assert found["lan", "payload"].point.split.kind == "stay"
+    assert found["lan", "payload"].point.payload.value == 0
+    assert "payload: all on pi [stay] 0 kB" in one_line(sweep, sweep.profiles[0], BUNDLE, answers(sweep))

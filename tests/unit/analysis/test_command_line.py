@@ -101,3 +101,22 @@ def test_usage(
     results: Path, arguments: Callable[[Path], tuple[object, ...]], said: str, refused: Callable[..., str]
 ) -> None:
     assert said in refused(*arguments(results))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [("latency,speed", "no such objective 'speed'"), ("latency,latency", "latency is there twice")],
+)
+def test_objectives_that_are_none(
+    results: Path, tmp_path: Path, asked: str, said: str, refused: Callable[..., str]
+) -> None:
+    assert said in refused("report", results, "--out", tmp_path / "o", "--objectives", asked)
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_file_of_another_layout_is_named(tmp_path: Path, refused: Callable[..., str]) -> None:
+    results = write_sweep(tmp_path / "old.sqlite", cuts=(0, 60))
+    with sqlite3.connect(results) as db:
+        db.execute("ALTER TABLE experiment DROP COLUMN trials")
+    db.close()
+    assert "old.sqlite cannot be read as results" in refused("report", results, "--out", tmp_path / "o")

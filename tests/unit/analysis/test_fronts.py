@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.fronts import Point, _mark, capability, in_order, operating
+from analysis.fronts import Point, capability, in_order, judged, operating
+from analysis.resampling import Resampling
 from analysis.results import Sweep
 from analysis.splits import describe
 from analysis.statistics import NOTHING, estimate
@@ -30,7 +31,7 @@ _FIGURES = st.lists(st.tuples(*[st.integers(1, 6).map(float)] * 2), min_size=1, 
 
 @given(_FIGURES)
 def test_on_the_front_is_exactly_what_nothing_else_matches(figures: list[tuple[float, float]]) -> None:
-    marked = _mark(_points(figures))
+    marked = list(judged("operating", _points(figures), (), Resampling(resamples=2)).points)
     for i, (latency, rate) in enumerate(figures):
         beaten = any(
             (other_latency <= latency and other_rate >= rate)
@@ -42,13 +43,13 @@ def test_on_the_front_is_exactly_what_nothing_else_matches(figures: list[tuple[f
 
 
 def test_a_weakly_dominated_point_is_on_no_front() -> None:
-    marked = _mark(_points([(1.0, 5.0), (1.0, 4.0), (2.0, 5.0)]))
+    marked = list(judged("operating", _points([(1.0, 5.0), (1.0, 4.0), (2.0, 5.0)])).points)
     assert [p.on_front for p in marked] == [True, False, False]
 
 
 def test_a_point_without_latency_is_on_no_front_and_hides_none() -> None:
     first, second = _points([(1.0, 9.0), (2.0, 5.0)])
-    marked = _mark([replace(first, latency=NOTHING), second])
+    marked = list(judged("operating", [replace(first, latency=NOTHING), second]).points)
     assert [p.on_front for p in marked] == [False, True]
 
 

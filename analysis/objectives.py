@@ -1,0 +1,55 @@
+"""What fronts are made of: the figures by which one split may be better than another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from analysis.errors import ObjectiveError
+
+__all__ = ["OBJECTIVES", "Meaning", "Objective", "check_objectives"]
+
+Objective = Literal["latency", "throughput", "accuracy", "payload", "memory"]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an objective is.
+
+    Attributes:
+        maximise: More of it is better.
+        timed: It is a time or a rate: it moves with whatever slows a device for a while.
+        factor: From the stored unit to the one that is shown.
+    """
+
+    maximise: bool
+    timed: bool
+    unit: str
+    factor: float
+    words: str
+
+
+OBJECTIVES: Mapping[Objective, Meaning] = {
+    "latency": Meaning(False, True, "ms", 1e3, "latency p50"),
+    "throughput": Meaning(True, True, "samples/s", 1, "throughput"),
+    "accuracy": Meaning(True, False, "", 1, "accuracy"),
+    "payload": Meaning(False, False, "kB a sample", 1e-3, "payload on links"),
+    "memory": Meaning(False, False, "MB", 1e-6, "memory of the fullest device"),
+}
+"""In the order of every table. Figures are seconds, samples a second, a share, bytes a sample, bytes."""
+
+
+def check_objectives(text: str) -> tuple[Objective, ...]:
+    """`latency,payload` -> ("latency", "payload"); nothing from an empty text: the default ones.
+
+    Raises:
+        ObjectiveError: One of them is none, or is named twice.
+    """
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in get_args(Objective):
+            raise ObjectiveError(
+                f"--objectives {text}: no such objective {name!r}; have {', '.join(get_args(Objective))}"
+            )
+        if names.count(name) > 1:
+            raise ObjectiveError(f"--objectives {text}: {name} is there twice")
+    return tuple(name for name in OBJECTIVES if name in names)
