@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.answers import Answer, answers
+    from analysis.comparison import Comparison, compare
     from analysis.errors import AnalysisError
-    from analysis.fronts import Point, capability, operating
+    from analysis.fronts import Front, Point, capability, front_of, operating
     from analysis.report import Report, write_report
     from analysis.results import Sweep, load
 
 __all__ = [
     "AnalysisError",
     "Answer",
+    "Comparison",
+    "Front",
     "Point",
     "Report",
     "Sweep",
     "answers",
     "capability",
+    "compare",
+    "front_of",
     "load",
     "operating",
     "write_report",
@@ -29,10 +34,14 @@ __all__ = [
 _HOMES = {
     "AnalysisError": "errors",
     "Answer": "answers",
+    "Comparison": "comparison",
+    "Front": "fronts",
     "Point": "fronts",
     "Report": "report",
     "Sweep": "results",
     "capability": "fronts",
+    "compare": "comparison",
+    "front_of": "fronts",
     "load": "results",
     "operating": "fronts",
     "write_report": "report",

@@ -1,4 +1,4 @@
-"""`python -m analysis report|export RESULTS --out DIR`."""
+"""`python -m analysis report|export RESULTS --out DIR`, `python -m analysis compare A B`."""
 
 import sys
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ _Objectives = Annotated[
         "device). Empty: latency and throughput, and accuracy where codecs make a difference.",
     ),
 ]
+_Figures = Annotated[str, typer.Option(metavar="FORMATS", help="Figure files to write; empty for none.")]
 _Seed = Annotated[int, typer.Option(min=0, help="Of what is drawn again from the trials.")]
 
 
@@ -35,9 +36,7 @@ def _analysis() -> None:
 def report(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")],
-    figures: Annotated[
-        str, typer.Option(metavar="FORMATS", help="Figure files to write; empty for none.")
-    ] = "pdf,svg,png",
+    figures: _Figures = "pdf,svg,png",
     objectives: _Objectives = "",
     seed: _Seed = 0,
 ) -> None:
@@ -70,6 +69,34 @@ def export(
 
     for path, rows in write_exports(load(results), out).items():
         typer.echo(f"{path.resolve()}: {rows} rows")
+
+
+@app.command()
+def compare(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="A [B]", help="Two results files, or one for two of its profiles.")
+    ],
+    profiles: Annotated[
+        str, typer.Option(metavar="X,Y", help="Compare profile X of A with profile Y of B (or of A).")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write compare.html, compare.csv and figures/ there.")
+    ] = None,
+    figures: _Figures = "pdf,svg,png",
+    seed: _Seed = 0,
+) -> None:
+    """Say what differs between two results files, or two profiles, by more than noise."""
+    # As above.
+    from analysis.comparison import compare, sides_of, told, write_comparison
+    from analysis.figures import check_formats
+
+    formats = check_formats(figures)
+    comparison = compare(*sides_of(results, profiles, seed))
+    page = write_comparison(comparison, out, formats) if out else None
+    for line in told(comparison):
+        typer.echo(line)
+    if page:
+        typer.echo(f"comparison: {page.resolve()}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,9 +9,9 @@ import numpy as np
 from analysis.equal_split import equal_cuts
 from analysis.fronts import Front, Point, front_of, resampling_of
 from analysis.objectives import OBJECTIVES, Objective
-from analysis.resampling import Floats, Resampling
+from analysis.resampling import Floats, Resampling, factor
 from analysis.results import Baseline, Profile, Sweep
-from analysis.statistics import BOOTSTRAP_TRIALS, Estimate, interval, ratio
+from analysis.statistics import Estimate
 from controller.store import CHAIN
 
 __all__ = ["Answer", "Gain", "Goal", "answers", "as_json", "goals_of", "one_line"]
@@ -129,30 +129,21 @@ def _tie(best: Point, other: Point | Baseline, objective: Objective, resampling:
     mine, theirs = best.figure(objective), _figure(other, objective)
     if mine.value is None or theirs.value is None:
         return None
-    if not (mine.values and theirs.values):
+    if not (mine.values and theirs.values and mine.value and theirs.value):
         return mine.value == theirs.value
-    factor = _factor(best, other, objective, resampling)
-    if factor.low is None or factor.high is None:
+    times = _factor(best, other, objective, resampling)
+    if times.low is None or times.high is None:
         return None
-    return factor.low <= 1 <= factor.high
+    return times.low <= 1 <= times.high
 
 
 def _factor(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> Estimate:
-    """How many times better `best` is, with the middle 95 % of what is drawn again.
-
-    With fewer than six trials the bootstrap reaches too little: the interval is then at least the widest one
-    that both ranges allow.
-    """
+    """How many times better `best` is."""
     mine, theirs = best.figure(objective), _figure(other, objective)
-    more = OBJECTIVES[objective].maximise
-    widest = ratio(mine, theirs) if more else ratio(theirs, mine)
-    if widest.value is None or widest.low is None or widest.high is None:
-        return widest
     drawn = best.draws(objective, resampling) / _draws(other, objective, resampling)
-    low, high = interval(drawn if more else 1 / drawn)
-    if widest.trials < BOOTSTRAP_TRIALS:
-        low, high = min(low, widest.low), max(high, widest.high)
-    return Estimate(widest.value, low, high, widest.trials, "bootstrap95")
+    if OBJECTIVES[objective].maximise:
+        return factor(mine, theirs, drawn)
+    return factor(theirs, mine, 1 / drawn)
 
 
 def _figure(of: Point | Baseline, objective: Objective) -> Estimate:
@@ -176,8 +167,8 @@ def _gains(
         return ()
 
     def gain(over: Over, name: str, other: Point | Baseline) -> Gain:
-        factor = _factor(best, other, objective, resampling)
-        return Gain(over, name, factor, _tie(best, other, objective, resampling))
+        times = _factor(best, other, objective, resampling)
+        return Gain(over, name, times, _tie(best, other, objective, resampling))
 
     gains = [
         gain("baseline", f"{b.device} alone", b)

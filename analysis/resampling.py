@@ -6,7 +6,7 @@ figures of one cell are drawn together, since they are of the same trials.
 
 Trials of a cell follow one another, so they share what a visit to the cell has in common: the clock of the
 processor, its neighbours. How much that is the reference cell tells, which is visited again and again. Each
-draw therefore moves a cell's times by what one visit to the reference cell differed from its median: two
+draw therefore moves a cell's times by what one visit to the reference cell differed from their mean: two
 levels of repetition (Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013), drawn as
 in Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8.
 """
@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.objectives import OBJECTIVES, Objective
-from analysis.statistics import Estimate
+from analysis.statistics import BOOTSTRAP_TRIALS, Estimate, interval, ratio
 
-__all__ = ["LEAST_VISITS", "RESAMPLES", "Resampling", "hypervolumes", "nondominated", "visits_of"]
+__all__ = ["LEAST_VISITS", "RESAMPLES", "Resampling", "factor", "hypervolumes", "nondominated", "visits_of"]
 
 RESAMPLES = 1000
 LEAST_VISITS = 3
@@ -37,7 +37,7 @@ class Resampling:
     """Draws that repeat with their seed.
 
     Attributes:
-        visits: Logarithms of how much slower each visit to the reference cell was than its median.
+        visits: Logarithms of how much slower each visit to the reference cell was than their mean.
     """
 
     seed: int = 0
@@ -75,17 +75,35 @@ class Resampling:
         return rng.choice(np.asarray(self.visits), size=self.resamples)
 
 
-def visits_of(latencies_s: Sequence[float]) -> tuple[float, ...]:
-    """How visits to one cell differ: logarithms about their median, none where they are too few.
+def factor(mine: Estimate, theirs: Estimate, drawn: Floats) -> Estimate:
+    """`mine` over `theirs`, with the middle 95 % of what is drawn again.
 
-    Widened by sqrt(n / (n - 1)), since about their own middle n values spread too little (Davison and Hinkley
+    With fewer than six trials the bootstrap reaches too little: the interval is then at least the widest one
+    that both ranges allow.
+
+    Args:
+        drawn: Resamples of the factor.
+    """
+    widest = ratio(mine, theirs)
+    if widest.value is None or widest.low is None or widest.high is None:
+        return widest
+    low, high = interval(drawn)
+    if widest.trials < BOOTSTRAP_TRIALS:
+        low, high = min(low, widest.low), max(high, widest.high)
+    return Estimate(widest.value, low, high, widest.trials, "bootstrap95")
+
+
+def visits_of(latencies_s: Sequence[float]) -> tuple[float, ...]:
+    """How visits to one cell differ: logarithms about their mean, none where they are too few.
+
+    Widened by sqrt(n / (n - 1)), since about their own mean n values spread too little (Davison and Hinkley
     1997, section 3.8).
     """
     if len(latencies_s) < LEAST_VISITS:
         return ()
     logs = np.log(np.asarray(latencies_s, dtype=np.float64))
     wider = np.sqrt(len(logs) / (len(logs) - 1))
-    return tuple(float(v) for v in (logs - np.median(logs)) * wider)
+    return tuple(float(v) for v in (logs - np.mean(logs)) * wider)
 
 
 def nondominated(values: Floats, objectives: Sequence[Objective]) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from analysis.report.measured_on import measured_on
 from analysis.results import OFFLINE, CellResult, Profile, Sweep
 from controller.store import Accuracy, CodecAccuracy
 
-__all__ = ["render"]
+__all__ = ["fill", "render"]
 
 _MISSING_SHOWN = 40
 _WANTED: dict[Goal, str] = {
@@ -34,7 +34,12 @@ _WANTED: dict[Goal, str] = {
 
 
 def render(sweep: Sweep, found: Sequence[Answer], figures: Mapping[str, Figure]) -> str:
-    """The whole page, self-contained: styles, data and the drawing code are in it."""
+    """The whole report."""
+    return fill("report.html.j2", figures, **_context(sweep, found))
+
+
+def fill(template: str, figures: Mapping[str, Figure], **context: Any) -> str:
+    """A page from its template, self-contained: styles, data and the drawing code are in it."""
     templates = files("analysis") / "templates"
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis", "templates"),
@@ -47,13 +52,14 @@ def render(sweep: Sweep, found: Sequence[Answer], figures: Mapping[str, Figure])
         "plain": words.plain,
         "figure": words.figure,
         "listed": words.listed,
+        "percent": words.percent,
     }
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template(template).render(
         style=(templates / "report.css").read_text(encoding="utf-8"),
         script=(templates / "charts.js").read_text(encoding="utf-8"),
         library=_library(),
         charts=_charts(figures),
-        **_context(sweep, found),
+        **context,
     )
 
 

@@ -1,15 +1,13 @@
 """Everything that a report consists of, written to a folder whole or not at all."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.answers import Answer, answers, as_json, one_line
-from analysis.errors import OutputError
 from analysis.figures import FORMATS, PAPER, export, figures_of
+from analysis.report.folder import written_whole
 from analysis.report.page import render
 from analysis.results import Sweep
 from analysis.tables import cells_table, fronts_table, pareto_table
@@ -37,20 +35,11 @@ def write_report(sweep: Sweep, out: Path, formats: Sequence[str] = FORMATS) -> R
         OutputError: `out` cannot be made or written.
     """
     found = answers(sweep)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".report-", dir=out))
-    except OSError as error:
-        raise OutputError(f"{out}: {error.strerror}; name a folder you may write to with --out") from error
-    try:
+    with written_whole(out, ".report-") as draft:
         _write_all(sweep, found, draft, formats)
-        files = _move(draft, out)
-    except OSError as error:
-        raise OutputError(f"{out}: {error.strerror}; name another folder with --out") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        files = tuple(out / p.relative_to(draft) for p in sorted(draft.rglob("*")) if p.is_file())
     lines = [one_line(sweep, profile, bundle, found) for bundle, profile in sweep.groups()]
-    return Report(out / "report.html", tuple(files), tuple(found), tuple(lines))
+    return Report(out / "report.html", files, tuple(found), tuple(lines))
 
 
 def _write_all(sweep: Sweep, found: Sequence[Answer], folder: Path, formats: Sequence[str]) -> None:
@@ -64,13 +53,3 @@ def _write_all(sweep: Sweep, found: Sequence[Answer], folder: Path, formats: Seq
         (folder / "figures").mkdir()
         for figure in figures.values():
             export(figure.draw(PAPER), folder / "figures" / figure.name, formats)
-
-
-def _move(draft: Path, out: Path) -> list[Path]:
-    moved = []
-    for source in sorted(p for p in draft.rglob("*") if p.is_file()):
-        target = out / source.relative_to(draft)
-        target.parent.mkdir(exist_ok=True)
-        source.replace(target)
-        moved.append(target)
-    return moved

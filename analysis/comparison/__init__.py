@@ -1,0 +1,20 @@
+"""Two results files, or two network profiles: what differs between them by more than noise."""
+
+from analysis.comparison.differences import Comparison, Difference, Overall, compare
+from analysis.comparison.pairs import Side, matched, sides_of
+from analysis.comparison.tables import COMPARE_COLUMNS, compare_table, told
+from analysis.comparison.writing import write_comparison
+
+__all__ = [
+    "COMPARE_COLUMNS",
+    "Comparison",
+    "Difference",
+    "Overall",
+    "Side",
+    "compare",
+    "compare_table",
+    "matched",
+    "sides_of",
+    "told",
+    "write_comparison",
+]

@@ -1,0 +1,178 @@
+"""How much two sides differ, cell by cell and over all cells, with an interval for each difference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from analysis.answers import Answer, answers
+from analysis.comparison.pairs import Side, matched
+from analysis.fronts import resampling_of
+from analysis.objectives import OBJECTIVES, Objective
+from analysis.resampling import Floats, factor
+from analysis.results import CellResult
+from analysis.statistics import NOTHING, Estimate, interval
+from controller.store import Cell
+
+__all__ = ["Comparison", "Difference", "Moved", "Overall", "Verdict", "compare"]
+
+Verdict = Literal["better", "worse", "tie", "unknown"]
+COMPARED: tuple[Objective, ...] = ("latency", "throughput", "payload", "memory")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of one cell on both sides.
+
+    Attributes:
+        factor: Of `b` over `a`.
+        verdict: Of `b` against `a`; `tie` within noise, `unknown` where one has no interval.
+    """
+
+    objective: Objective
+    cell_a: CellResult
+    cell_b: CellResult
+    a: Estimate
+    b: Estimate
+    factor: Estimate
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Overall:
+    """One figure over all cells of a bundle under a pair of profiles.
+
+    Attributes:
+        factor: Geometric mean over cells of `b` over `a`; without an interval where a cell has one trial.
+        counts: Cells by verdict.
+    """
+
+    bundle: str
+    profiles: tuple[str, str]
+    objective: Objective
+    factor: Estimate
+    counts: dict[Verdict, int]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The answer to one objective on both sides.
+
+    Attributes:
+        tie: Whether the best of `a` is within noise of the best of `b`, on `b`.
+    """
+
+    a: Answer
+    b: Answer
+    tie: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that differs, and between what."""
+
+    a: Side
+    b: Side
+    differences: tuple[Difference, ...]
+    overall: tuple[Overall, ...]
+    moved: tuple[Moved, ...]
+
+
+def compare(a: Side, b: Side) -> Comparison:
+    """Compare two sides.
+
+    Raises:
+        ComparisonError: They are not comparable.
+    """
+    pairs = matched(a, b)
+    drawn = [(d, draws) for pair in pairs for d, draws in _differences(a, b, *pair)]
+    groups: dict[tuple[str, tuple[str, str], Objective], list[tuple[Difference, Floats]]] = {}
+    for d, draws in drawn:
+        names = (d.cell_a.cell.profile, d.cell_b.cell.profile)
+        groups.setdefault((d.cell_a.cell.bundle, names, d.objective), []).append((d, draws))
+    return Comparison(
+        a,
+        b,
+        tuple(d for d, _ in drawn),
+        tuple(_overall(*key, found) for key, found in groups.items()),
+        tuple(_moved(a, b)),
+    )
+
+
+def _differences(a: Side, b: Side, mine: CellResult, theirs: CellResult) -> list[tuple[Difference, Floats]]:
+    found = []
+    for objective in COMPARED:
+        figures = _figure(mine, objective), _figure(theirs, objective)
+        if not figures[0].value or figures[1].value is None:
+            continue
+        # The side is in the key: what is drawn for one says nothing of the other.
+        drawn_a, drawn_b = (
+            resampling_of(side.sweep, cell.cell.profile).draws(figure, objective, f"{which} {cell.cell.id}")
+            for which, side, cell, figure in zip("ab", (a, b), (mine, theirs), figures, strict=True)
+        )
+        draws = drawn_b / drawn_a
+        times = factor(figures[1], figures[0], draws)
+        difference = Difference(objective, mine, theirs, *figures, times, _verdict(times, objective))
+        found.append((difference, draws))
+    return found
+
+
+def _figure(result: CellResult, objective: Objective) -> Estimate:
+    if objective == "latency":
+        return result.latency()
+    if objective == "throughput":
+        return result.throughput
+    return result.payload if objective == "payload" else result.memory
+
+
+def _verdict(times: Estimate, objective: Objective) -> Verdict:
+    if times.low is None or times.high is None:
+        return "unknown"
+    if times.low <= 1 <= times.high:
+        return "tie"
+    return "better" if (times.low > 1) is OBJECTIVES[objective].maximise else "worse"
+
+
+def _overall(
+    bundle: str,
+    profiles: tuple[str, str],
+    objective: Objective,
+    found: Sequence[tuple[Difference, Floats]],
+) -> Overall:
+    counts: dict[Verdict, int] = {"better": 0, "worse": 0, "tie": 0, "unknown": 0}
+    for d, _ in found:
+        counts[d.verdict] += 1
+    usable = [(d.factor.value, draws) for d, draws in found if d.factor.value]
+    if not usable:
+        return Overall(bundle, profiles, objective, NOTHING, counts)
+    middle = float(np.exp(np.mean(np.log([value for value, _ in usable]))))
+    trials = min(d.factor.trials for d, _ in found)
+    if counts["unknown"]:
+        return Overall(bundle, profiles, objective, Estimate(middle, None, None, trials, None), counts)
+    low, high = interval(np.exp(np.mean(np.log([draws for _, draws in usable]), axis=0)))
+    return Overall(bundle, profiles, objective, Estimate(middle, low, high, trials, "bootstrap95"), counts)
+
+
+def _moved(a: Side, b: Side) -> list[Moved]:
+    """Answers to the same question on both sides, where both have one."""
+    theirs = {_question(b, answer): answer for answer in answers(b.sweep)}
+    found = []
+    for mine in answers(a.sweep):
+        other = theirs.get(_question(a, mine))
+        if other is None or a.profile not in (None, mine.profile.name):
+            continue
+        near = [other.point, *other.ties]
+        tie = any(_place(p.cell) == _place(mine.point.cell) for p in near)
+        found.append(Moved(mine, other, tie))
+    return found
+
+
+def _question(side: Side, answer: Answer) -> tuple[str, ...]:
+    if side.profile is None:
+        return answer.bundle, answer.objective, answer.profile.name
+    return answer.bundle, answer.objective, "" if answer.profile.name == side.profile else answer.profile.name
+
+
+def _place(cell: Cell) -> tuple[object, ...]:
+    return cell.cuts, cell.devices, cell.batch, cell.codec, cell.topology

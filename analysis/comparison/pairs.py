@@ -1,0 +1,158 @@
+"""Which cells of two sides are the same cell, and why two sides may not be compared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import ComparisonError
+from analysis.results import CellResult, Sweep, load
+
+__all__ = ["Side", "matched", "sides_of"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared.
+
+    Attributes:
+        profile: The network profile that alone counts; None: each, against the one of its name.
+    """
+
+    name: str
+    sweep: Sweep
+    profile: str | None = None
+
+    def cells(self) -> list[CellResult]:
+        """Its finished cells, of its profile."""
+        return [
+            c
+            for c in self.sweep.cells
+            if c.trials and (self.profile is None or c.cell.profile == self.profile)
+        ]
+
+
+def sides_of(results: Sequence[Path], profiles: str, seed: int = 0) -> tuple[Side, Side]:
+    """What is to be compared, from how it was typed.
+
+    Args:
+        results: One or two results files.
+        profiles: Two names, `wifi,lan`; nothing for all.
+
+    Raises:
+        ComparisonError: Not one or two files, not two profiles, or one file without profiles.
+    """
+    names = [name.strip() for name in profiles.split(",")] if profiles else []
+    if profiles and (len(names) != 2 or not all(names)):
+        raise ComparisonError(f"--profiles {profiles}: name two network profiles, as in wifi,lan")
+    if not 1 <= len(results) <= 2:
+        raise ComparisonError(f"{len(results)} results files; compare two, or two profiles of one")
+    if len(results) == 1 and not names:
+        raise ComparisonError(f"{results[0]} has nothing beside it; name another file, or --profiles X,Y")
+    sweeps = [load(path, seed=seed) for path in results]
+    one, other = sweeps[0], sweeps[-1]
+    mine, theirs = names or (None, None)
+    return Side(_named(results[0], mine), one, mine), Side(_named(results[-1], theirs), other, theirs)
+
+
+def _named(path: Path, profile: str | None) -> str:
+    return str(path) if profile is None else f"{path}, {profile}"
+
+
+def matched(a: Side, b: Side) -> list[tuple[CellResult, CellResult]]:
+    """The cells that both have, in the order of `a`.
+
+    Cells are the same when all that makes a cell is, the bundle's digest first of all. Between two profiles
+    the profile, and how it is imposed, may differ.
+
+    Raises:
+        ComparisonError: There is none, or what has one name is not one thing; which it is.
+    """
+    _check_profiles(a, b)
+    _check_bundles(a, b)
+    across = a.profile is not None
+    theirs = {_key(c, across): c for c in b.cells()}
+    pairs = [(c, theirs[_key(c, across)]) for c in a.cells() if _key(c, across) in theirs]
+    if not pairs:
+        raise ComparisonError(f"{a.name} and {b.name} have no finished cell in common: {_why(a, b, across)}")
+    if not across:
+        _check_conditions(a, b, {mine.cell.profile for mine, _ in pairs})
+    return pairs
+
+
+def _key(result: CellResult, across: bool) -> str:
+    return replace(result.cell, profile="", link="").id if across else result.cell.id
+
+
+def _check_profiles(a: Side, b: Side) -> None:
+    for side in (a, b):
+        names = [p.name for p in side.sweep.profiles]
+        if side.profile is not None and side.profile not in names:
+            raise ComparisonError(
+                f"{side.sweep.path} has no network profile {side.profile!r}; it has {', '.join(names)}"
+            )
+    if (a.sweep.path.resolve(), a.profile) == (b.sweep.path.resolve(), b.profile):
+        raise ComparisonError(
+            f"{a.name} would be compared with itself; name two profiles with --profiles X,Y"
+        )
+
+
+def _check_bundles(a: Side, b: Side) -> None:
+    if set(a.sweep.manifests) & set(b.sweep.manifests):
+        return
+    raise ComparisonError(
+        f"{a.name} and {b.name} are of other bundles ({_bundles(a)}; {_bundles(b)}): another network "
+        "or other weights, so their figures are not comparable; sweep the same bundle twice"
+    )
+
+
+def _bundles(side: Side) -> str:
+    return ", ".join(f"{m.get('model')} {digest[:12]}" for digest, m in side.sweep.manifests.items())
+
+
+def _check_conditions(a: Side, b: Side, names: set[str]) -> None:
+    theirs = {p.name: p for p in b.sweep.profiles}
+    for mine in a.sweep.profiles:
+        if mine.name not in names:
+            continue
+        one, other = _asked(mine.asked), _asked(theirs[mine.name].asked)
+        differ = [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
+        if differ:
+            key = differ[0]
+            raise ComparisonError(
+                f"network profile {mine.name} is not the same in {a.name} and {b.name} ({key}: "
+                f"{one.get(key)}, {other.get(key)}); to compare them: --profiles {mine.name},{mine.name}"
+            )
+
+
+def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in asked.items() if key != "description" and value not in (None, 0)}
+
+
+def _why(a: Side, b: Side, across: bool) -> str:
+    """The first of what makes a cell in which the two have nothing in common."""
+    names = [
+        "bundle",
+        "devices",
+        "cuts",
+        "batch",
+        "depth",
+        "codec",
+        "topology",
+        "load",
+        "source",
+        "precision",
+    ]
+    names += [] if across else ["profile", "link"]
+    for name in [*names, "backend", "prefetch"]:
+        one, other = ({getattr(c.cell, name) for c in side.cells()} for side in (a, b))
+        if not one & other:
+            return f"{name} {_shown(one)} in the one, {_shown(other)} in the other"
+    return "no two of them are alike in everything"
+
+
+def _shown(values: set[Any]) -> str:
+    if not values:
+        return "none"
+    texts = sorted(" -> ".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in values)
+    return ", ".join(texts[:4]) + (" and more" if len(texts) > 4 else "")

@@ -1,0 +1,130 @@
+"""A comparison as `compare.csv`, and as lines for a terminal."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.comparison.differences import Comparison, Difference, Overall
+from analysis.objectives import OBJECTIVES, Objective
+from analysis.report.words import figure, percent, plain
+from analysis.statistics import Estimate
+
+__all__ = ["COMPARE_COLUMNS", "compare_table", "told"]
+
+_SHOWN = 20
+_OVERALL = ("over all cells", "profile", "B / A", "better", "worse", "tie", "unknown")
+_MOVED = ("best for", "profile", "in A", "in B", "")
+_LARGEST = ("largest differences", "profile", "depth", "figure", "A", "B", "B / A", "B is")
+COMPARE_COLUMNS = (
+    *(
+        "model",
+        "bundle",
+        "profile_a",
+        "profile_b",
+        "where",
+        "cuts",
+        "devices",
+        "depth",
+        "batch",
+        "codec",
+        "load",
+    ),
+    *("objective", "a", "a_low", "a_high", "trials_a", "b", "b_low", "b_high", "trials_b"),
+    *("factor", "factor_low", "factor_high", "interval", "verdict", "cell_a", "cell_b"),
+)
+
+
+def compare_table(comparison: Comparison) -> pd.DataFrame:
+    """A row for each figure of each cell that both sides have."""
+    return pd.DataFrame([_row(d) for d in comparison.differences], columns=list(COMPARE_COLUMNS))
+
+
+def _row(d: Difference) -> dict[str, Any]:
+    cell = d.cell_a.cell
+    return {
+        "model": cell.model,
+        "bundle": cell.bundle,
+        "profile_a": cell.profile,
+        "profile_b": d.cell_b.cell.profile,
+        "where": d.cell_a.split.where,
+        "cuts": ";".join(map(str, cell.cuts)),
+        "devices": ";".join(cell.devices),
+        "depth": cell.depth,
+        "batch": cell.batch,
+        "codec": cell.codec,
+        "topology": cell.topology,
+        "load": d.cell_a.load,
+        "objective": d.objective,
+        **_bounds("a", d.a),
+        "trials_a": d.a.trials,
+        **_bounds("b", d.b),
+        "trials_b": d.b.trials,
+        **_bounds("factor", d.factor),
+        "interval": d.factor.kind,
+        "verdict": d.verdict,
+        "cell_a": cell.id,
+        "cell_b": d.cell_b.cell.id,
+    }
+
+
+def _bounds(name: str, found: Estimate) -> dict[str, float | None]:
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def told(comparison: Comparison) -> list[str]:
+    """What a terminal is told: over all cells, how the answers moved, the largest differences."""
+    lines = [f"A: {comparison.a.name}", f"B: {comparison.b.name}", ""]
+    lines += _aligned([_OVERALL, *(_overall(o) for o in comparison.overall)])
+    if comparison.moved:
+        lines += ["", *_aligned([_MOVED, *_moved(comparison)])]
+    beyond = [d for d in comparison.differences if d.verdict in ("better", "worse")]
+    if beyond:
+        shown = sorted(beyond, key=lambda d: -abs(math.log(d.factor.value or 1)))[:_SHOWN]
+        lines += ["", *_aligned([_LARGEST, *(_difference(d) for d in shown)])]
+        lines += [f"and {len(beyond) - _SHOWN} more beyond noise"] if len(beyond) > _SHOWN else []
+    else:
+        lines += ["", "No difference beyond noise."]
+    return lines
+
+
+def _overall(o: Overall) -> tuple[str, ...]:
+    counts = (str(o.counts[v]) for v in ("better", "worse", "tie", "unknown"))
+    return (OBJECTIVES[o.objective].words, _profiles(*o.profiles), plain(o.factor), *counts)
+
+
+def _moved(comparison: Comparison) -> list[tuple[str, ...]]:
+    rows = []
+    for m in comparison.moved:
+        same = m.a.point.split.where == m.b.point.split.where
+        word = "same" if same else "moved, within noise" if m.tie else "moved"
+        sides = (_sure(answer.point.split.where, answer.probability) for answer in (m.a, m.b))
+        rows.append((m.a.objective, _profiles(m.a.profile.name, m.b.profile.name), *sides, word))
+    return rows
+
+
+def _sure(where: str, probability: float | None) -> str:
+    return where if probability is None else f"{where} ({percent(probability)})"
+
+
+def _difference(d: Difference) -> tuple[str, ...]:
+    cell, names = d.cell_a.cell, (d.cell_a.cell.profile, d.cell_b.cell.profile)
+    values = (_value(d.objective, e.value) for e in (d.a, d.b))
+    where = f"{d.cell_a.split.where} ({cell.model})"
+    words = OBJECTIVES[d.objective].words
+    return (where, _profiles(*names), str(cell.depth), words, *values, plain(d.factor), d.verdict)
+
+
+def _value(objective: Objective, value: float | None) -> str:
+    meaning = OBJECTIVES[objective]
+    return "null" if value is None else f"{figure(value * meaning.factor)} {meaning.unit}"
+
+
+def _profiles(a: str, b: str) -> str:
+    return a if a == b else f"{a} | {b}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,121 @@
+"""A comparison written to a folder, whole or not at all: `compare.html`, `compare.csv`, `figures/`."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from analysis.comparison.differences import Comparison, Difference
+from analysis.comparison.surroundings import surroundings
+from analysis.comparison.tables import compare_table
+from analysis.figures import FORMATS, PAPER, Figure, export
+from analysis.figures.differences import FactorRow, factors_figure
+from analysis.figures.selection import stem
+from analysis.objectives import OBJECTIVES, Objective
+from analysis.report.folder import written_whole
+from analysis.report.page import fill
+from analysis.report.words import figure, plain
+
+__all__ = ["write_comparison"]
+
+_MOST_ROWS = 60
+_Group = tuple[str, tuple[str, str], Objective]
+
+
+def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] = FORMATS) -> Path:
+    """Write the page, the table and the figures to `out`; where the page is.
+
+    Raises:
+        OutputError: `out` cannot be made or written.
+    """
+    groups = _groups(comparison)
+    figures = {name: _figure(name, found) for name, found in groups.items()}
+    with written_whole(out, ".compare-") as draft:
+        compare_table(comparison).to_csv(draft / "compare.csv", index=False)
+        page = fill("compare.html.j2", figures, **_context(comparison, groups))
+        (draft / "compare.html").write_text(page, encoding="utf-8")
+        if formats:
+            (draft / "figures").mkdir()
+            for drawn in figures.values():
+                export(drawn.draw(PAPER), draft / "figures" / drawn.name, formats)
+    return out / "compare.html"
+
+
+def _groups(comparison: Comparison) -> dict[str, list[Difference]]:
+    """By figure name: latency of the shallowest cells, throughput of the deepest, as fronts take them."""
+    found: dict[str, list[Difference]] = {}
+    for overall in comparison.overall:
+        if not OBJECTIVES[overall.objective].timed:
+            continue
+        mine = [
+            d
+            for d in comparison.differences
+            if d.objective == overall.objective
+            and d.cell_a.cell.bundle == overall.bundle
+            and (d.cell_a.cell.profile, d.cell_b.cell.profile) == overall.profiles
+        ]
+        depths = [d.cell_a.cell.depth for d in mine]
+        depth = min(depths) if overall.objective == "latency" else max(depths)
+        a, b = overall.profiles
+        model = comparison.a.sweep.title(overall.bundle)
+        name = stem("compare", model, a if a == b else f"{a}-{b}", overall.objective)
+        found[name] = [d for d in mine if d.cell_a.cell.depth == depth]
+    return found
+
+
+def _figure(name: str, found: Sequence[Difference]) -> Figure:
+    shown = sorted(found, key=lambda d: (d.cell_a.cell.devices, d.cell_a.cell.cuts, d.cell_a.cell.batch))
+    if len(shown) > _MOST_ROWS:
+        # What changed least is left out: the table has it.
+        keep = sorted(shown, key=lambda d: -abs((d.factor.value or 1) - 1))[:_MOST_ROWS]
+        shown = [d for d in shown if d in keep]
+    several = len({d.cell_a.cell.batch for d in shown}) > 1
+    rows = [
+        FactorRow(
+            d.cell_a.split.where + (f", batch {d.cell_a.cell.batch}" if several else ""),
+            d.factor.value or 1.0,
+            d.factor.low,
+            d.factor.high,
+            d.verdict,
+            plain(d.a, OBJECTIVES[d.objective].factor),
+            plain(d.b, OBJECTIVES[d.objective].factor),
+        )
+        for d in shown
+    ]
+    meaning = OBJECTIVES[shown[0].objective]
+    title = f"{meaning.words}, B / A ({'more' if meaning.maximise else 'less'} is better)"
+    return Figure(name, partial(factors_figure, rows, title))
+
+
+def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dict[str, object]:
+    beyond = [d for d in comparison.differences if d.verdict in ("better", "worse")]
+    return {
+        "comparison": comparison,
+        "surroundings": surroundings(comparison.a, comparison.b),
+        "objectives": OBJECTIVES,
+        "groups": [(name, found[0], len(found)) for name, found in groups.items()],
+        "beyond": beyond,
+        "cells": len({d.cell_a.cell.id for d in comparison.differences}),
+        "verdict": _verdict(comparison),
+        "trials": min(min(d.a.trials, d.b.trials) for d in comparison.differences),
+    }
+
+
+def _verdict(comparison: Comparison) -> list[str]:
+    """The comparison in as few sentences as are true, one for each figure and pair of profiles."""
+    found = []
+    for o in comparison.overall:
+        if o.factor.value is None:
+            continue
+        meaning, (a, b) = OBJECTIVES[o.objective], o.profiles
+        where = f" under {a}" if a == b else f" ({a} against {b})"
+        low, high = o.factor.low, o.factor.high
+        if low is None or high is None:
+            change = f"is {figure(o.factor.value)} times that of A (no interval: some cells have one trial)"
+        elif low == high == 1:
+            change = "is that of A"
+        elif low <= 1 <= high:
+            change = f"is within noise of A's ({figure(low)} to {figure(high)} times)"
+        else:
+            change = f"is {figure(o.factor.value)} times that of A ({figure(low)} to {figure(high)})"
+        found.append(f"{meaning.words[0].upper()}{meaning.words[1:]} of B{where} {change}.")
+    return found
