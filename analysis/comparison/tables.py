@@ -18,19 +18,8 @@ _OVERALL = ("over all cells", "profile", "B / A", "better", "worse", "tie", "unk
 _MOVED = ("best for", "profile", "in A", "in B", "")
 _LARGEST = ("largest differences", "profile", "depth", "figure", "A", "B", "B / A", "B is")
 COMPARE_COLUMNS = (
-    *(
-        "model",
-        "bundle",
-        "profile_a",
-        "profile_b",
-        "where",
-        "cuts",
-        "devices",
-        "depth",
-        "batch",
-        "codec",
-        "load",
-    ),
+    *("model", "bundle", "profile_a", "profile_b", "where", "cuts", "devices"),
+    *("depth", "batch", "codec", "topology", "load"),
     *("objective", "a", "a_low", "a_high", "trials_a", "b", "b_low", "b_high", "trials_b"),
     *("factor", "factor_low", "factor_high", "interval", "verdict", "cell_a", "cell_b"),
 )
