@@ -54,16 +54,6 @@ reference_every: 0
 on_failure: skip
 """
 
-ROLE = """
-- hosts: devices
-  gather_facts: false
-  tasks:
-    - name: Do what is asked of the links
-      ansible.builtin.include_role:
-        name: network_profile
-        tasks_from: "{{ tasks_from }}"
-"""
-
 
 class LinkLab(VirtualLab):
     """Two deployed Pis, and experiments with a tiny model."""
@@ -77,15 +67,14 @@ class LinkLab(VirtualLab):
         self.work.mkdir()
         (self.work / "profiles.yml").write_text(PROFILES, encoding="utf-8")
         (self.work / "tiny.py").write_text(TINY_MODEL, encoding="utf-8")
-        (folder / "ansible" / "links.yml").write_text(ROLE, encoding="utf-8")
         command = [sys.executable, "-m", "exporter", "export", "tiny.py:build", "--out", "bundles/tiny"]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         subprocess.run(command, cwd=self.work, env=environment, check=True, capture_output=True)
 
     def links(self, tasks_from: str, *settings: str) -> "subprocess.CompletedProcess[str]":
-        """Run a file of tasks of the role `network_profile`."""
+        """The same with the profiles of these tests."""
         profiles = f"network_profiles_file='{self.work / 'profiles.yml'}'"
-        return self.play(f"tasks_from={tasks_from}", profiles, *settings, playbook="links.yml")
+        return super().links(tasks_from, profiles, *settings)
 
     def sweep_settings(self, name: str, profiles: str, trials: int = 1) -> tuple[str, str]:
         """Write an experiment; returns what sweep.yml is told of it."""
@@ -167,27 +156,48 @@ def test_nobodys_link_is_clear_after_its_lease(lab: LinkLab, cleared: LinkLab) -
     print(f"clear by lease after {took_s:.0f} s")
 
 
+def latencies_ms(lab: LinkLab, name: str) -> dict[tuple[str, str], float]:
+    """Median latency of the cut cell by profile and kind of link."""
+    with Results.open(lab.results(name)) as results:
+        cells = {cell.id: cell for cell in results.cells()}
+        trials = [(cells[trial.cell], trial.endpoint["latency_s"]) for trial in results.trials()]
+    return {
+        (cell.profile, cell.link): 1e3 * statistics.median(latency_s.tolist())
+        for cell, latency_s in trials
+        if cell.cuts == (2,)
+    }
+
+
 def test_latency_moves_by_what_the_profiles_ask(lab: LinkLab) -> None:
     settings = lab.sweep_settings("moves", "[as_is, near, far]")
     assert_succeeds(lab.play(*settings, playbook="sweep.yml"))
     assert set(lab.shaped().values()) == {False}
-    latency_ms: dict[str, float] = {}
+    took_ms = latencies_ms(lab, "moves")
+    assert took_ms["near", "tc"] - took_ms["as_is", "none"] == pytest.approx(60, rel=0.1, abs=5)
+    assert took_ms["far", "tc"] - took_ms["as_is", "none"] == pytest.approx(140, rel=0.1, abs=5)
     with Results.open(lab.results("moves")) as results:
-        cells = {cell.id: cell for cell in results.cells()}
-        for trial in results.trials():
-            cell = cells[trial.cell]
-            if cell.cuts == (2,):
-                latency_ms[cell.profile] = 1e3 * statistics.median(trial.endpoint["latency_s"].tolist())
         measured = {(k.profile, k.sender): k.measured["round_trip_ms"] for k in results.links()}
-        kinds = {cell.profile: cell.link for cell in cells.values()}
-    assert kinds == {"as_is": "none", "near": "tc", "far": "tc"}
-    assert latency_ms["near"] - latency_ms["as_is"] == pytest.approx(60, rel=0.1, abs=5)
-    assert latency_ms["far"] - latency_ms["as_is"] == pytest.approx(140, rel=0.1, abs=5)
     assert measured["near", "pi1"] == pytest.approx(60, rel=0.2)
     again = lab.play(*settings, playbook="sweep.yml")
     assert_succeeds(again)
     assert "all trials are done already" in again.stdout
     assert "Shape the link" not in again.stdout
+
+
+def test_a_cell_is_the_same_emulated_and_under_tc(lab: LinkLab) -> None:
+    by_tc = lab.sweep_settings("by_tc", "[near, far]", trials=3)
+    emulated = lab.sweep_settings("emulated", "[near, far]", trials=3)
+    assert_succeeds(lab.play(*by_tc, playbook="sweep.yml"))
+    try:
+        assert_succeeds(lab.play("link=emulated", playbook="deploy.yml", options=["--tags", "lab"]))
+        assert_succeeds(lab.play("link=emulated", *emulated, playbook="sweep.yml"))
+    finally:
+        assert_succeeds(lab.play(playbook="deploy.yml", options=["--tags", "lab"]))
+    under_tc_ms, emulated_ms = latencies_ms(lab, "by_tc"), latencies_ms(lab, "emulated")
+    for profile in ("near", "far"):
+        ratio = emulated_ms[profile, "emulated"] / under_tc_ms[profile, "tc"]
+        print(f"{profile}: emulated {ratio:.3f} x tc ({under_tc_ms[profile, 'tc']:.1f} ms)")
+        assert ratio == pytest.approx(1, abs=0.1)
 
 
 def _killed_in_mid_sweep(lab: LinkLab, *settings: str) -> None:

@@ -1,11 +1,7 @@
-"""The lab of virtual Pis, brought up, lived in and taken down, by root and by an ordinary user."""
+"""The lab of virtual Pis, brought up, lived in and taken down by root."""
 
 import os
-import shutil
 import signal
-import subprocess
-import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,39 +159,3 @@ def test_nothing_is_left_but_the_base_root(lab: VirtualLab) -> None:
     again = lab.play("state=absent")
     assert_succeeds(again)
     assert changed(again) == 0
-
-
-@pytest.fixture
-def ordinary_user() -> Iterator[str]:
-    """A user without any rights, who is gone afterwards."""
-    name = f"lab{uuid.uuid4().hex[:8]}"
-    subprocess.run(["useradd", "--create-home", name], check=True, capture_output=True)
-    try:
-        yield name
-    finally:
-        subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
-
-
-def test_an_ordinary_user_types_the_same_commands(ordinary_user: str) -> None:
-    home = Path("/home") / ordinary_user
-    packages = Path(pytest.__file__).parents[1]
-    python = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/local/bin:/usr/bin")
-    assert python, "the ordinary user needs a Python of this version outside of root's folders"
-    become = ["setpriv", "--reuid", ordinary_user, "--regid", ordinary_user, "--init-groups", "env", "-i"]
-    become += [f"HOME={home}", f"USER={ordinary_user}", "LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin"]
-    become += [f"PYTHONPATH={packages}"]
-    lab = VirtualLab(home / "edge cut", become, python)
-    for path in [home, *home.rglob("*")]:
-        shutil.chown(path, ordinary_user, ordinary_user)
-    try:
-        assert_succeeds(lab.play("pis=1"))
-        assert lab.ask("id -un", "--become") == {"pi1": "root"}
-        assert lab.ssh("pi1", "sudo tc qdisc add dev vec0 root netem delay 10ms").returncode == 0
-        assert psutil.Process(lab.pid("pi1")).username() == ordinary_user
-        assert changed(lab.play()) == 0
-    finally:
-        removed = lab.play("state=absent", "purge=true")
-    assert_succeeds(removed)
-    assert lab.processes() == []
-    assert not lab.folder.parent.exists()
-    assert not (home / ".cache" / "edgecut").exists()

@@ -12,6 +12,16 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 
+_LINKS = """
+- hosts: devices
+  gather_facts: false
+  tasks:
+    - name: Do what is asked of the links
+      ansible.builtin.include_role:
+        name: network_profile
+        tasks_from: "{{ tasks_from }}"
+"""
+
 
 class VirtualLab:
     """Runs the playbooks of a copy of the repository.
@@ -58,6 +68,11 @@ class VirtualLab:
         """The command that runs a playbook with settings of the form name=value."""
         command = [self._python, "-m", "ansible", "playbook", "-i", "inventory/virtual"]
         return [*command, f"ansible/{playbook}", *(word for one in settings for word in ("-e", one))]
+
+    def links(self, tasks_from: str, *settings: str) -> subprocess.CompletedProcess[str]:
+        """Run a file of tasks of the role `network_profile`."""
+        (self.root / "ansible" / "links.yml").write_text(_LINKS, encoding="utf-8")
+        return self.play(f"tasks_from={tasks_from}", *settings, playbook="links.yml")
 
     def python_module(self, module: str, *arguments: str) -> list[str]:
         """The command that runs one of our packages."""
