@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from controller.agenda import make_agenda
+from controller.backend import RpcSettings
 from controller.bench import run_bench, show_bench
 from controller.cells import resolve_cut
 from controller.codec_choice import choice_of
@@ -96,6 +97,14 @@ def run(
     topology: Annotated[
         str, typer.Option(help="From device to device (chain), or through the controller (hub).")
     ] = "chain",
+    backend: Annotated[
+        str, typer.Option(help="What carries requests from device to device: socket or torch_rpc.")
+    ] = "socket",
+    rpc_port: Annotated[int, typer.Option(min=1, max=65535, help="Of PyTorch RPC.")] = 29500,
+    rpc_threads: Annotated[int, typer.Option(min=1, help="Of PyTorch RPC, on each device.")] = 16,
+    rpc_interface: Annotated[
+        str | None, typer.Option(help="Of PyTorch RPC. Default: the one with a device's address.")
+    ] = None,
     network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
 ) -> None:
     """Run one cell once, and show where the time went."""
@@ -115,6 +124,8 @@ def run(
         source=source,
         codec=codec,
         topology=topology,
+        backend=backend,
+        rpc=RpcSettings(port=rpc_port, threads=rpc_threads, interface=rpc_interface),
         network_profiles=network_profiles,
     )
     run_one_cell(asked, Bundle.open(bundle), load_lab(lab))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from controller.backend import SOCKET, TORCH_RPC
 from controller.codec_choice import check_pairs
 from controller.errors import ExperimentError
 from controller.experiment import Experiment, Splits
@@ -23,6 +24,7 @@ __all__ = [
     "label_of",
     "open_bundles",
     "resolve_cut",
+    "with_backend",
     "with_codec",
     "with_topology",
 ]
@@ -69,7 +71,7 @@ def cells_of_profile(
     cells: dict[str, Cell] = {}
     for placement, name in itertools.product(placements, experiment.models):
         bundle = bundles[name]
-        for cuts, depth, batch, codec, load, prefetch, topology in itertools.product(
+        for cuts, depth, batch, codec, load, prefetch, topology, backend in itertools.product(
             _splits(grid.splits, bundle, len(placement)),
             grid.depths,
             grid.batches,
@@ -77,6 +79,7 @@ def cells_of_profile(
             grid.loads,
             experiment.prefetches,
             grid.topologies,
+            grid.backends,
         ):
             check_batch(bundle, batch)
             cell = Cell(
@@ -97,6 +100,7 @@ def cells_of_profile(
                 prefetch=prefetch,
             )
             cell = with_topology(with_codec(cell, codec, bundle), topology, bundle)
+            cell = with_backend(cell, backend, bundle)
             cells[cell.id] = cell
     return tuple(cells.values())
 
@@ -116,6 +120,12 @@ def with_topology(cell: Cell, topology: str, bundle: Bundle) -> Cell:
     """The cell in that topology; a chain where nothing goes from one device to another."""
     other = replace(cell, topology=topology)
     return cell if route(other, bundle) == route(cell, bundle) else other
+
+
+def with_backend(cell: Cell, backend: str, bundle: Bundle) -> Cell:
+    """The cell over that backend; over sockets where nothing crosses from device to device."""
+    crosses = any(link.sender != link.receiver for link in route(cell, bundle))
+    return replace(cell, backend=TORCH_RPC if crosses and backend == TORCH_RPC else SOCKET)
 
 
 def _chains(experiment: Experiment, devices: list[str], lab: Lab) -> list[list[str]]:

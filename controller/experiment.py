@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from controller.backend import Backend, RpcSettings
 from controller.codec_choice import choice_of
 from controller.errors import ExperimentError
 from controller.load import SINGLE, check_requests
@@ -31,6 +32,7 @@ Splits = Annotated[
 ]
 _Loads = Annotated[tuple[str, ...], Meta(min_length=1)]
 _Topologies = Annotated[tuple[Literal["chain", "hub"], ...], Meta(min_length=1)]
+_Backends = Annotated[tuple[Backend, ...], Meta(min_length=1)]
 _NAMED_SPLITS = ("clean", "all", "blocks", "equal")
 
 
@@ -44,6 +46,7 @@ class ProfileGrid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     codecs: Annotated[tuple[str | dict[str, str], ...], Meta(min_length=1)] | UnsetType = UNSET
     loads: _Loads | UnsetType = UNSET
     topologies: _Topologies | UnsetType = UNSET
+    backends: _Backends | UnsetType = UNSET
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +58,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     codecs: tuple[str, ...]
     loads: tuple[str, ...]
     topologies: tuple[str, ...]
+    backends: tuple[Backend, ...]
 
 
 class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,7 +73,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(
             min_length=1,
             description="network profiles: names, or mappings of `name` and what differs under it "
-            "(`splits`, `depths`, `batches`, `codecs`, `loads`, `topologies`)",
+            "(`splits`, `depths`, `batches`, `codecs`, `loads`, `topologies`, `backends`)",
         ),
     ]
     bundles: Annotated[str, Meta(description="the folder that holds the bundles")] = "../../bundles"
@@ -127,6 +131,21 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             description="inputs made ahead while the trial runs; null: all are made before it",
         ),
     ] = (None,)
+    backends: Annotated[
+        _Backends,
+        Meta(
+            description="what carries requests from device to device: `socket` (our own), `torch_rpc` "
+            "(PyTorch RPC, for comparison; [below](#pytorch-rpc))"
+        ),
+    ] = ("socket",)
+    rpc: Annotated[
+        RpcSettings,
+        Meta(
+            description="how `torch_rpc` is run: `port` where the first device lets all meet, `threads` that "
+            "serve calls, network `interface` (null: the one with the device's address), `transport` (`tcp`, "
+            "or `any` that PyTorch finds, such as shared memory within a host)"
+        ),
+    ] = RpcSettings()
     source: Annotated[
         Literal["first", "controller"], Meta(description="where requests are born and results end")
     ] = "first"
@@ -196,6 +215,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             ),
             loads=self.loads if own.loads is UNSET else own.loads,
             topologies=self.topologies if own.topologies is UNSET else own.topologies,
+            backends=self.backends if own.backends is UNSET else own.backends,
         )
 
     def closed_run(self, depth: int) -> Run:

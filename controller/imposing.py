@@ -1,5 +1,6 @@
 """Whether the links of a cell can be given the conditions of its network profile."""
 
+from controller.backend import check_backend
 from controller.errors import ExperimentError
 from controller.network_profiles import NetworkProfile
 from controller.pipeline import CONTROLLER, goes_through_controller
@@ -13,8 +14,10 @@ def check_imposable(cell: Cell, profile: NetworkProfile) -> None:
 
     Raises:
         ExperimentError: Loss on an emulated link, which TCP would hide from an emulation above it; or a
-            controller that requests come through where tc shapes links: nothing shapes the controller's own.
+            controller that requests come through where tc shapes links: nothing shapes the controller's own;
+            or what its backend cannot do.
     """
+    check_backend(cell, profile)
     directions = profile.every_direction()
     loss_percent = max(conditions.loss_percent for conditions in directions)
     if cell.link == "emulated" and loss_percent:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.accuracy import allowed_error, codec_accuracies
+from controller.backend import BACKENDS, SOCKET, RpcSettings, require_rpc
 from controller.breakdown import print_breakdown, show_course
-from controller.cells import check_batch, label_of, resolve_cut, with_codec, with_topology
+from controller.cells import check_batch, label_of, resolve_cut, with_backend, with_codec, with_topology
 from controller.codec_choice import check_pairs, parse_choice
 from controller.crew import Crew
 from controller.errors import ExperimentError
@@ -51,6 +52,8 @@ class OneCell:
     codec: str
     topology: str
     network_profiles: Path
+    backend: str = SOCKET
+    rpc: RpcSettings = RpcSettings()
 
     def cell(self, bundle: Bundle, lab: Lab) -> Cell:
         """The cell, with its cuts found.
@@ -96,7 +99,10 @@ class OneCell:
             load=OFFLINE if self.load == SINGLE else self.load,
             prefetch=self.prefetch,
         )
-        return with_topology(with_codec(cell, codec, bundle), self.topology, bundle)
+        if self.backend not in BACKENDS:
+            raise ExperimentError(f"--backend {self.backend}: it is either {' or '.join(BACKENDS)}")
+        cell = with_topology(with_codec(cell, codec, bundle), self.topology, bundle)
+        return with_backend(cell, self.backend, bundle)
 
     def closed_run(self) -> Run:
         """The trial as it is in a closed loop."""
@@ -118,10 +124,10 @@ class OneCell:
         Raises:
             ExperimentError: No such profile, or an emulated link cannot do it.
         """
-        if cell.link == "none":
-            return NetworkProfile()
-        profiles = load_network_profiles(self.network_profiles)
-        profile = find_profile(profiles, self.profile, self.network_profiles)
+        profile = NetworkProfile()
+        if cell.link != "none":
+            profiles = load_network_profiles(self.network_profiles)
+            profile = find_profile(profiles, self.profile, self.network_profiles)
         check_imposable(cell, profile)
         return profile
 
@@ -148,8 +154,10 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
             threads={w.name: asked.threads or w.info.threads for w in crew.workers.values()},
             allowed_error=allowed_error(found),
             controller_addresses=own_part.addresses if own_part else None,
+            rpc=asked.rpc,
         )
         crew.require_codecs(plan.links)
+        require_rpc(crew.workers, [cell], asked.rpc)
         with Rig(plan, cell, bundle, crew.workers, own_part) as rig:
             trial = run_trial(rig, cell, 0, asked.closed_run(), seed=0, warmup=asked.warmup)
     _show(cell, trial, found)
@@ -160,6 +168,7 @@ def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
     console.print(
         f"{cell.model} cut at {cell.label} over {_way(cell)}, depth {cell.depth}, batch "
         f"{cell.batch}, network profile {cell.profile} (link={cell.link})"
+        + (f", over {cell.backend}" if cell.backend != SOCKET else "")
     )
     print_breakdown(trial, console)
     show_course(cell, trial, console)

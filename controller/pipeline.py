@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from controller.backend import TORCH_RPC, RpcSettings, rpc_specs
 from controller.codec_choice import codec_of_link
 from controller.errors import ExperimentError
 from controller.lab import Lab
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 CONTROLLER = "controller"
+_USUAL_RPC = RpcSettings()
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def plan_pipeline(
     check_every: int = 1,
     allowed_error: float = WORST_ALLOWED_ERROR,
     controller_addresses: Mapping[str, tuple[str, int]] | None = None,
+    rpc: RpcSettings = _USUAL_RPC,
 ) -> PipelinePlan:
     """Plan the pipeline of `cell`.
 
@@ -102,6 +105,7 @@ def plan_pipeline(
         threads: ONNX Runtime threads of a stage: one number, or by device.
         allowed_error: What a result may differ by from its answer, of the answer's own maximum.
         controller_addresses: By device, where it reaches the controller, when that has a part in it.
+        rpc: How PyTorch RPC is run, if that is the cell's backend.
 
     Raises:
         ExperimentError: The controller has a part in it, but no address.
@@ -144,6 +148,14 @@ def plan_pipeline(
         )
         for stage, before, after in zip(stages, told[:-1], told[1:], strict=True)
     )
+    # In the order of the chain, each once.
+    devices = [
+        device
+        for device in dict.fromkeys(cell.devices)
+        if device == endpoint or any(stage.device == device for stage in stages)
+    ]
+    over_rpc = cell.backend == TORCH_RPC
+    rpc_of = rpc_specs(rpc, devices, links, [spec.name for spec in specs], lab) if over_rpc else {}
     builds = {
         device: BuildPipeline(
             name=name,
@@ -155,9 +167,9 @@ def plan_pipeline(
             ),
             hops=tuple(hop for hop, stage in zip(hops, stages, strict=True) if stage.device == device),
             endpoint=endpoint_spec if device == endpoint else None,
+            rpc=rpc_of.get(device),
         )
-        for device in cell.devices
-        if device == endpoint or any(stage.device == device for stage in stages)
+        for device in devices
     }
     relays = tuple((legs[0].name, legs[1].name) for legs in told if len(legs) > 1)
     return PipelinePlan(name, endpoint, stages, links, specs, builds, endpoint_spec, relays)
@@ -242,7 +254,9 @@ def _link_spec(
         host, port = receiver.host, receiver.data_port
     forward = lab.is_forward(link.sender, link.receiver)
     conditions = profile.between(link.sender, link.receiver, forward=forward)
-    emulation = _emulation(conditions) if cell.link == "emulated" else None
+    # What makes connections of its own runs under profiles alone that limit nothing.
+    emulated = cell.link == "emulated" and cell.backend != TORCH_RPC
+    emulation = _emulation(conditions) if emulated else None
     return LinkSpec(name=name, tensors=tensors, host=host, port=port, emulation=emulation, codec=link.codec)
 
 

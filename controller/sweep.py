@@ -14,6 +14,7 @@ import msgspec
 
 from controller.accuracy import accuracies, allowed_error, codec_accuracies
 from controller.agenda import Agenda, reference_of
+from controller.backend import require_rpc
 from controller.baseline import baseline_trial
 from controller.crew import Crew
 from controller.errors import ControllerError, DeviceError, TrialVoid
@@ -83,6 +84,8 @@ def run_sweep(agenda: Agenda, profiles: Sequence[str], store: Store, screen: Scr
             sweep.crew.require_codecs(
                 link for cell in cells for link in route(cell, agenda.bundles[cell.bundle])
             )
+            missing = [cell for cell in cells if sweep.remaining.trials(cell)]
+            require_rpc(sweep.crew.workers, missing, agenda.experiment.rpc)
             sweep.run(profiles)
         sweep.outcome.left = sweep.remaining.count(cells)
         sweep.outcome.interrupted = interruption.asked
@@ -289,6 +292,7 @@ class _Sweep:
             check_every=self._experiment.check_every,
             allowed_error=allowed_error(self._codec_accuracies.get(coded_as(cell))),
             controller_addresses=own_part.addresses if own_part else None,
+            rpc=self._experiment.rpc,
         )
         return Rig(plan, cell, bundle, self.crew.workers, own_part)
 

@@ -98,9 +98,45 @@ def _explain(problem: str, kind: Any, within: str) -> str:
     for word, plain in _WORDS.items():
         text = text.replace(word, plain)
     text = text[0].lower() + text[1:]
+    allowed = _allowed(kind, inner) if text.startswith("invalid enum value") else []
+    if allowed:
+        text += f"; allowed: {', '.join(allowed)}"
     if "a number" in text and text.endswith("got text"):
         text += " (the unit is in the key's name: write the number alone)"
     return f"key {place!r}: {text}" if place else text
+
+
+def _allowed(kind: Any, inner: str) -> list[str]:
+    """The values that the place `inner` (as in `rpc.transport`, `backends[1]`) may have; none if any."""
+    found = [msgspec.inspect.type_info(kind)]
+    for name in re.sub(r"\[\d+\]", ".*", inner).split("."):
+        inside = [part for schema in found for part in _alternatives(schema)]
+        if name == "*":
+            found = [part.item_type for part in inside if hasattr(part, "item_type")]
+        else:
+            found = [
+                field.type
+                for part in inside
+                if isinstance(part, msgspec.inspect.StructType)
+                for field in part.fields
+                if field.encode_name == name
+            ]
+    return [
+        str(value)
+        for schema in found
+        for part in _alternatives(schema)
+        if isinstance(part, msgspec.inspect.LiteralType)
+        for value in part.values
+    ]
+
+
+def _alternatives(schema: Any) -> list[Any]:
+    """The types that a place may have, without what is only said about them."""
+    while isinstance(schema, msgspec.inspect.Metadata):
+        schema = schema.type
+    if not isinstance(schema, msgspec.inspect.UnionType):
+        return [schema]
+    return [part for one in schema.types for part in _alternatives(one)]
 
 
 def _field_names(kind: Any) -> list[str]:

@@ -23,7 +23,7 @@ __all__ = [
 Stamp = dict[str, str | int | float | bool | None]
 
 _PACKAGE: Final = Path(__file__).parent
-_PACKAGES: Final = ("numpy", "msgspec", "psutil", "cramjam", "zfpy")
+_PACKAGES: Final = ("numpy", "msgspec", "psutil", "cramjam", "zfpy", "torch")
 _CPUFREQ: Final = Path("/sys/devices/system/cpu")
 _THERMAL: Final = Path("/sys/class/thermal")
 _THROTTLED: Final = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")

@@ -1,13 +1,13 @@
 """One device's part of a pipeline: its links, its hops and, on the first device, the endpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final, Self
 
 from worker.endpoint import Endpoint, Samples
 from worker.hop import Hop
 from worker.lifeline import Lifeline
-from worker.links import Connector, Links
+from worker.links import Connector, LinkEnds, Links
 from worker.stage import Stage
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.messages import (
@@ -20,7 +20,7 @@ from worker.wire.messages import (
     RunDone,
 )
 
-__all__ = ["Pipeline", "StageLoader"]
+__all__ = ["LinksMaker", "Pipeline", "StageLoader"]
 
 StageLoader = Callable[[HopSpec], Stage]
 """Loads the stage of a hop, or finds it loaded already."""
@@ -28,9 +28,13 @@ StageLoader = Callable[[HopSpec], Stage]
 _MAX_DEPTH: Final = 4096
 
 
+LinksMaker = Callable[[BuildPipeline, Lifeline, Collection[str], Collection[str], str | None], LinkEnds]
+"""Makes link ends: for a pipeline, its lifeline, the names of inlets and outlets, and the source's outlet."""
+
+
 @dataclass(frozen=True)
 class _Parts:
-    links: Links
+    links: LinkEnds
     hops: tuple[Hop, ...]
     endpoint: Endpoint | None
 
@@ -53,6 +57,7 @@ class Pipeline:
         load_samples: Callable[[str], Samples],
         *,
         slowdown: float,
+        make_links: LinksMaker | None = None,
         abandoned: Callable[[], bool] = lambda: False,
         log_failure: Callable[[WorkerError], None] = lambda _cause: None,
     ) -> Self:
@@ -63,6 +68,7 @@ class Pipeline:
             load_stage: see `StageLoader`.
             load_samples: the samples of a bundle, by its digest.
             slowdown: how many times slower this device is to be.
+            make_links: what makes the links; by default those of `worker.links`.
             abandoned: asked between the steps; True stops.
             log_failure: told if the pipeline ends by a failure.
 
@@ -76,7 +82,7 @@ class Pipeline:
         lifeline = Lifeline()
         lifeline.at_end(lambda cause: None if cause is None else log_failure(cause))
         try:
-            links = _make_links(build, lifeline)
+            links = (make_links or _sockets)(build, lifeline, *_ends_here(build))
             endpoint = None
             if (spec_of_it := build.endpoint) is not None:
                 samples = load_samples(spec_of_it.bundle)
@@ -99,6 +105,7 @@ class Pipeline:
             raise
         for hop in hops:
             hop.begin()
+        links.stand_ready()
         built = PipelineBuilt(load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s))
         return cls(lifeline, _Parts(links, tuple(hops), endpoint), built)
 
@@ -140,14 +147,27 @@ class Pipeline:
         self.links.close()
 
 
-def _make_links(build: BuildPipeline, lifeline: Lifeline) -> Links:
+def _ends_here(build: BuildPipeline) -> tuple[list[str], list[str], str | None]:
+    """Names of the links that are received and sent here, and of the one that the source fills."""
     source = build.endpoint
+    inlets = [hop.inlet for hop in build.hops] + ([source.inlet] if source else [])
+    outlets = [hop.outlet for hop in build.hops] + ([source.outlet] if source else [])
+    return inlets, outlets, source.outlet if source else None
+
+
+def _sockets(
+    build: BuildPipeline,
+    lifeline: Lifeline,
+    inlets: Collection[str],
+    outlets: Collection[str],
+    source_outlet: str | None,
+) -> Links:
     return Links(
         build.name,
         build.links,
         build.depth,
         lifeline,
-        inlets=[hop.inlet for hop in build.hops] + ([source.inlet] if source else []),
-        outlets=[hop.outlet for hop in build.hops] + ([source.outlet] if source else []),
-        source_outlet=source.outlet if source else None,
+        inlets=inlets,
+        outlets=outlets,
+        source_outlet=source_outlet,
     )

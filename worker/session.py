@@ -3,21 +3,21 @@
 import gc
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from threading import Event
 from typing import Final
 
 import numpy as np
 
-from worker.endpoint import Samples
 from worker.links import Links, open_data_stream
+from worker.loading import Loader
 from worker.pipeline import Pipeline
 from worker.probe import ProbeReceiver, send_throughput, send_train, time_round_trips
 from worker.qdisc import QdiscWatch
+from worker.rpc import RpcPipeline, RpcSetting, check_rpc
 from worker.session_options import Options
 from worker.shards import Store
 from worker.slots import Array
-from worker.stage import Stage, synthetic_inputs
+from worker.stage import synthetic_inputs
 from worker.telemetry import TelemetryThread
 from worker.timing import clock, sharpen_sleep, sleep_for_slowdown
 from worker.wire.errors import FailedError, RefusedError
@@ -26,11 +26,11 @@ from worker.wire.messages import (
     Baseline,
     BaselineDone,
     BuildPipeline,
+    CheckRpc,
     ClosePipeline,
     Done,
     ExpectProbe,
     Have,
-    HopSpec,
     Infer,
     Inferred,
     OpenLinks,
@@ -43,7 +43,6 @@ from worker.wire.messages import (
     Request,
     Run,
     SampleTelemetry,
-    ShardRef,
     TakeRecords,
     TakeTrain,
     Telemetry,
@@ -53,8 +52,6 @@ from worker.wire.messages import (
 __all__ = ["Session"]
 
 _log: Final = logging.getLogger("worker")
-
-_StageKey = tuple[str, str, int]
 
 
 class Session:
@@ -80,19 +77,19 @@ class Session:
         self._qdisc = qdisc
         self._name = name
         self._slowdown = slowdown
-        self._provider = provider
-        self._options = options
+        self._rpc_setting = RpcSetting(
+            store=store.folder, slowdown=slowdown, provider=provider, options=options
+        )
         self._abandoned = abandoned
-        self._stages: dict[_StageKey, Stage] = {}
-        self._samples: tuple[Path, int, Samples] | None = None
-        self._pipeline: Pipeline | None = None
+        self._loader = Loader(store, provider, options)
+        self._pipeline: Pipeline | RpcPipeline | None = None
         self._ended = Event()
 
     @property
     def links(self) -> Links | None:
         """The links that neighbours may connect to now."""
-        pipeline = self._pipeline
-        return None if pipeline is None else pipeline.links
+        links = self._pipeline.links if isinstance(self._pipeline, Pipeline) else None
+        return links if isinstance(links, Links) else None
 
     def answer(self, request: Request) -> Reply:
         """Do what is asked.
@@ -109,6 +106,8 @@ class Session:
                 self._store.put_file(request)
             case BuildPipeline() | OpenLinks() | Run() | TakeRecords() | ClosePipeline():
                 return self._drive(request)
+            case CheckRpc():
+                check_rpc(request)
             case SampleTelemetry():
                 return Telemetry(samples=self._telemetry.take())
             case Baseline():
@@ -126,8 +125,7 @@ class Session:
         self._ended.set()
         self._probes.close()
         self._close_pipeline()
-        self._stages.clear()
-        self._samples = None
+        self._loader.clear()
 
     def _drive(self, request: BuildPipeline | OpenLinks | Run | TakeRecords | ClosePipeline) -> Reply:
         """What a pipeline is asked. The link is looked at on every device before a trial and after it.
@@ -149,71 +147,53 @@ class Session:
                 return self._built().take_records()
             case ClosePipeline():
                 self._close_pipeline()
-                self._stages.clear()
+                self._loader.keep(())
         return Done()
 
-    def _built(self) -> Pipeline:
+    def _built(self) -> Pipeline | RpcPipeline:
         if self._pipeline is None:
             raise RefusedError("no pipeline is built")
         return self._pipeline
 
-    def _build(self, build: BuildPipeline) -> Pipeline:
+    def _build(self, build: BuildPipeline) -> Pipeline | RpcPipeline:
         self._close_pipeline()
-        wanted = {_key(hop.shard, hop.threads) for hop in build.hops}
-        # Before new ones are loaded: two models at once may be more than the device holds.
-        self._stages = {key: stage for key, stage in self._stages.items() if key in wanted}
+        if build.rpc is not None:
+            return self._build_over_rpc(build)
+        self._loader.keep(build.hops)
         self._pipeline = Pipeline.build(
             build,
-            self._stage_of,
-            self._samples_of,
+            self._loader.stage_of,
+            self._loader.samples_of,
             slowdown=self._slowdown,
             abandoned=self._abandoned,
             log_failure=lambda cause: _log.warning("pipeline %s ended: %s", build.name, cause),
         )
         return self._pipeline
 
+    def _build_over_rpc(self, build: BuildPipeline) -> RpcPipeline:
+        # Its stages are loaded in a process of its own.
+        self._loader.keep(())
+        # Before it is built, so that whoever ends this session meanwhile ends it too.
+        self._pipeline = pipeline = RpcPipeline.start(build, self._rpc_setting)
+        self._telemetry.count_too(pipeline.pid)
+        pipeline.build(build, self._abandoned)
+        return pipeline
+
     def _close_pipeline(self) -> None:
         pipeline, self._pipeline = self._pipeline, None
         if pipeline is not None:
+            self._telemetry.count_too(None)
             pipeline.close()
             # Slots and their pools refer to each other; their memory is wanted now.
             del pipeline
             gc.collect()
 
-    def _stage_of(self, hop: HopSpec) -> Stage:
-        key = _key(hop.shard, hop.threads)
-        stage = self._stages.get(key)
-        if stage is None:
-            stage = self._stages[key] = self._load(hop.shard, hop.threads)
-        return stage
-
-    def _load(self, shard: ShardRef, threads: int) -> Stage:
-        if threads < 1:
-            raise RefusedError(f"a stage needs at least one thread, not {threads}")
-        graph, weights_folder = self._store.load_shard(shard)
-        label = f"shard {shard.start}-{shard.stop} ({shard.digest[:12]})"
-        return Stage(
-            graph,
-            weights_folder,
-            threads=threads,
-            label=label,
-            provider=self._provider,
-            options=self._options,
-        )
-
-    def _samples_of(self, bundle: str) -> Samples:
-        path = self._store.samples_path(bundle)
-        changed_ns = path.stat().st_mtime_ns
-        if self._samples is None or self._samples[:2] != (path, changed_ns):
-            self._samples = (path, changed_ns, Samples.load(path))
-        return self._samples[2]
-
     def _baseline(self, baseline: Baseline) -> BaselineDone:
         if baseline.requests < 1 or baseline.warmup < 0:
             raise RefusedError(f"cannot time {baseline.requests} requests after {baseline.warmup}")
         self._close_pipeline()
-        self._stages.clear()
-        stage = self._load(baseline.shard, baseline.threads)
+        self._loader.keep(())
+        stage = self._loader.load(baseline.shard, baseline.threads)
         inputs = synthetic_inputs(baseline.inputs)
         sharpen_sleep()
         times_s = []
@@ -250,7 +230,7 @@ class Session:
             layout.name: np.frombuffer(data, layout.dtype).reshape(layout.shape)
             for layout, data in zip(layouts, infer.data, strict=True)
         }
-        outputs = self._load(infer.shard, infer.threads).run(inputs)
+        outputs = self._loader.load(infer.shard, infer.threads).run(inputs)
         return Inferred(
             tensors=tuple(
                 TensorSpec(name=name, dtype=array.dtype.name, shape=array.shape)
@@ -258,7 +238,3 @@ class Session:
             ),
             data=tuple(array.tobytes() for array in outputs.values()),
         )
-
-
-def _key(shard: ShardRef, threads: int) -> _StageKey:
-    return shard.digest, shard.bundle, threads

@@ -37,7 +37,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         """Make the folder if it is not there. Raises UsageError: it cannot be written."""
-        self._folder = folder
+        self.folder = folder
         self._lock = threading.Lock()
         self._checked: dict[Path, tuple[_Mark, str]] = {}
         self._manifests: dict[Path, tuple[_Mark, dict[str, Any]]] = {}
@@ -180,17 +180,17 @@ class Store:
     def _shards_in_bundles(self) -> set[str]:
         """Digests of the shards that the bundles here bring along."""
         found: set[str] = set()
-        for folder in (self._folder / "bundles").iterdir():
+        for folder in (self.folder / "bundles").iterdir():
             if (folder / "shards.zip").is_file():
                 with contextlib.suppress(MissingError, RefusedError):
                     found.update(self._manifest(folder.name).get("shards", {}).values())
         return found
 
     def _bundle_folder(self, digest: str) -> Path:
-        return self._folder / "bundles" / check_digest(digest)
+        return self.folder / "bundles" / check_digest(digest)
 
     def _shard_path(self, digest: str) -> Path:
-        return self._folder / "shards" / f"{check_digest(digest)}.onnx"
+        return self.folder / "shards" / f"{check_digest(digest)}.onnx"
 
     def _file_digest(self, path: Path) -> str:
         mark = _mark(path)

@@ -27,6 +27,7 @@ class TelemetryThread:
         self._interval_s = interval_s
         self._samples: deque[TelemetrySample] = deque(maxlen=_KEPT_SAMPLES)
         self._process = psutil.Process()
+        self._other: psutil.Process | None = None
         self._gpu = find_gpu()
         # A controller may ask for a sample while the thread takes one.
         self._lock = threading.Lock()
@@ -46,6 +47,16 @@ class TelemetryThread:
         """Stop looking."""
         self._ended.set()
         self._thread.join()
+
+    def count_too(self, pid: int | None) -> None:
+        """Count another process to this one from now on; None: no other."""
+        with self._lock:
+            try:
+                self._other = None if pid is None else psutil.Process(pid)
+                if self._other is not None:
+                    self._other.cpu_percent()
+            except psutil.Error:
+                self._other = None
 
     def take(self) -> tuple[TelemetrySample, ...]:
         """Samples since the last time, with one of now at the end; they are then forgotten.
@@ -74,11 +85,12 @@ class TelemetryThread:
         memory = psutil.virtual_memory()
         counters = psutil.net_io_counters()
         gpu = NOTHING if self._gpu is None else self._gpu.read()
+        other_percent, other_bytes = self._read_other()
         return TelemetrySample(
             at_s=now_s,
-            process_cpu_percent=self._process.cpu_percent(),
+            process_cpu_percent=self._process.cpu_percent() + other_percent,
             host_cpu_percent=self._host_cpu_percent(),
-            process_rss_bytes=self._process.memory_info().rss,
+            process_rss_bytes=self._process.memory_info().rss + other_bytes,
             host_used_bytes=memory.total - memory.available,
             frequency_mhz=frequency_mhz(),
             temperature_c=temperature_c(),
@@ -89,6 +101,14 @@ class TelemetryThread:
             gpu_power_w=gpu.power_w,
             gpu_used_bytes=gpu.used_bytes,
         )
+
+    def _read_other(self) -> tuple[float, int]:
+        if self._other is None:
+            return 0.0, 0
+        try:
+            return self._other.cpu_percent(), self._other.memory_info().rss
+        except psutil.Error:
+            return 0.0, 0
 
     def _host_cpu_percent(self) -> float:
         """Since the last look, whichever thread had it: psutil's own keeps one for each thread."""

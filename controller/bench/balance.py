@@ -45,10 +45,9 @@ class Balance:
     def run(self, bench: Bench) -> Mapping[str, float]:
         """See `Measurement.run`. Whole and halves are timed alone just before, the whole just after too."""
         bundle = bench.bundles[self.model]
-        if self._cut is None:
-            self._cut = self._best_cut(bench, bundle)
+        cut = self.cut(bench)
         before_s = self._whole_s(bench, bundle)
-        trial = self._trial(bench, bundle, self._cut, self.requests)
+        trial = self._trial(bench, bundle, cut, self.requests)
         whole_s = statistics.mean([before_s, self._whole_s(bench, bundle)])
         rate = result_rate(trial)
         slower_s = max(hop.solo_compute_s for hop in trial.hops)
@@ -58,6 +57,12 @@ class Balance:
             "of_limit": rate * slower_s,
         }
         return {key: found[value] for value, key in self.figures.items()}
+
+    def cut(self, bench: Bench) -> int:
+        """The best split, looked for when it is first asked for."""
+        if self._cut is None:
+            self._cut = self._best_cut(bench, bench.bundles[self.model])
+        return self._cut
 
     def _whole_s(self, bench: Bench, bundle: Bundle) -> float:
         """Seconds of the whole model in a bare ONNX Runtime loop on the first device's core."""

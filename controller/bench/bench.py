@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from controller.bench.backends import best_split, null_split
 from controller.bench.balance import Balance
 from controller.bench.cells import CellOverhead
 from controller.bench.fleet import DEVICES, Fleet
@@ -19,21 +20,24 @@ __all__ = ["Clock", "measurements", "run_rounds"]
 
 def measurements() -> tuple[Measurement, ...]:
     """All of them, in the order in which a round runs them."""
+    mobilenet = Balance(
+        "mobilenet_v2",
+        batch=1,
+        requests=300,
+        figures={
+            "busy": "bottleneck_busy_b1",
+            "speedup": "speedup_mobilenet_v2",
+            "of_limit": "of_balance_limit_mobilenet_v2",
+        },
+    )
     return (
-        Balance(
-            "mobilenet_v2",
-            batch=1,
-            requests=300,
-            figures={
-                "busy": "bottleneck_busy_b1",
-                "speedup": "speedup_mobilenet_v2",
-                "of_limit": "of_balance_limit_mobilenet_v2",
-            },
-        ),
+        mobilenet,
+        best_split(mobilenet),
         HopExcess("64k", batch=16),
         HopExcess("0m8", batch=196),
         HopExcess("3m2", batch=784, requests=60),
         NullRate(),
+        null_split(),
         Balance("mobilenet_v2", batch=8, requests=60, figures={"busy": "bottleneck_busy_b8"}),
         Balance("resnet50", batch=1, requests=60, figures={"of_limit": "of_balance_limit_resnet50"}),
         Balance("vgg16", batch=1, requests=24, figures={"of_limit": "of_balance_limit_vgg16"}),

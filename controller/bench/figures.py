@@ -64,6 +64,8 @@ FIGURES = (
     Figure("hop_excess_ms_3m2", "the same, 3.2 MB", bound_key="hop_bound_ms_3m2"),
     Figure("null_requests_per_s", "two null stages, 4 kB, depth 16, full records", at_least=8_000),
     Figure("link_fill", "payload rate over the link's, 100 Mbit/s", at_least=0.95),
+    Figure("socket_over_rpc", "throughput over PyTorch RPC's at its best, mobilenet_v2", at_least=1.15),
+    Figure("socket_over_rpc_null_0m8", "the same, null stages, 0.8 MB"),
     Figure("memory_growth", "resident memory after 100,000 requests over after 1,000", at_most=1.02),
     Figure("records_cost", "throughput with records over without", at_least=0.97),
     Figure("resplit_s", "no result for so long when a live pipeline is re-split", at_most=0.3),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from controller.backend import SOCKET, Backend, RpcSettings
 from controller.bench.fleet import DEVICES, Fleet
 from controller.network_profiles import NetworkProfile
 from controller.pipeline import PipelinePlan, plan_pipeline
@@ -18,11 +19,18 @@ from worker.wire.messages import Run
 __all__ = ["cell_of", "pipeline", "plan", "result_rate", "run"]
 
 _TIMEOUT_S = 120.0
+_USUAL_RPC = RpcSettings()
 _numbers = itertools.count()
 
 
 def cell_of(
-    bundle: Bundle, cuts: Sequence[int], *, depth: int, batch: int = 1, devices: Sequence[str] = DEVICES
+    bundle: Bundle,
+    cuts: Sequence[int],
+    *,
+    depth: int,
+    batch: int = 1,
+    devices: Sequence[str] = DEVICES,
+    backend: Backend = SOCKET,
 ) -> Cell:
     """The cell of a split over the benchmark's devices."""
     return Cell(
@@ -35,6 +43,7 @@ def cell_of(
         batch=batch,
         profile="bench",
         link="none",
+        backend=backend,
     )
 
 
@@ -47,6 +56,7 @@ def plan(
     check_every: int = 1,
     solo_runs: int = 5,
     records: bool = True,
+    rpc: RpcSettings = _USUAL_RPC,
 ) -> PipelinePlan:
     """What the workers are told of a cell; a rate makes the links emulated ones."""
     link = cell.link if rate_mbit is None else "emulated"
@@ -57,6 +67,7 @@ def plan(
         fleet.lab(),
         NetworkProfile(rate_mbit=rate_mbit),
         check_every=check_every,
+        rpc=rpc,
     )
     builds = {
         device: msgspec.structs.replace(build, solo_runs=solo_runs, records=records)
@@ -78,9 +89,11 @@ def pipeline(
     check_every: int = 1,
     solo_runs: int = 5,
     records: bool = True,
+    backend: Backend = SOCKET,
+    rpc: RpcSettings = _USUAL_RPC,
 ) -> Iterator[Rig]:
     """A pipeline that stands while entered; the arguments are those of `cell_of` and `plan`."""
-    cell = cell_of(bundle, cuts, depth=depth, batch=batch, devices=devices)
+    cell = cell_of(bundle, cuts, depth=depth, batch=batch, devices=devices, backend=backend)
     planned = plan(
         fleet,
         bundle,
@@ -89,6 +102,7 @@ def pipeline(
         check_every=check_every,
         solo_runs=solo_runs,
         records=records,
+        rpc=rpc,
     )
     with Rig(planned, cell, bundle, fleet.crew.workers) as rig:
         yield rig

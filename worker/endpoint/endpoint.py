@@ -16,7 +16,7 @@ from worker.endpoint.samples import Samples, batches_of
 from worker.endpoint.stretch import Stretch
 from worker.endpoint.windows import Windows
 from worker.lifeline import Lifeline
-from worker.links import Inlet, Links, Outlet
+from worker.links import Inlet, LinkEnds, Outlet
 from worker.records import ENDPOINT
 from worker.slots import Array, Slot
 from worker.timing import clock, sharpen_sleep, sleep_until
@@ -83,7 +83,7 @@ class Endpoint:
 
     @classmethod
     def between(
-        cls, links: Links, spec: EndpointSpec, samples: Samples, depth: int, lifeline: Lifeline
+        cls, links: LinkEnds, spec: EndpointSpec, samples: Samples, depth: int, lifeline: Lifeline
     ) -> Self:
         """An endpoint on two of a device's links. Raises RefusedError: the samples do not fit them."""
         return cls(

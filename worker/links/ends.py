@@ -5,8 +5,13 @@ from typing import Protocol
 
 from worker.slots import Slot, SlotPool
 from worker.wire.frames import LinkLayout
+from worker.wire.messages import LinkSpec, SentBytes
+from worker.wire.stream import Stream
 
-__all__ = ["Inlet", "Outlet", "SentHook", "ignore_sent"]
+__all__ = ["Connector", "Inlet", "LinkEnds", "Outlet", "SentHook", "ignore_sent"]
+
+Connector = Callable[[LinkSpec], Stream]
+"""Opens a stream to the receiving end of a link, preambles exchanged."""
 
 SentHook = Callable[[Slot, float, float], None]
 """Told of each slot that was sent, with `wait_send_s` and `send_s`."""
@@ -50,6 +55,28 @@ class Outlet(Protocol):
         Raises:
             PeerError: the other end is lost.
         """
+
+
+class LinkEnds(Protocol):
+    """All the link ends that one device has in a pipeline: `worker.links.Links`, or those of PyTorch RPC."""
+
+    def inlet(self, name: str) -> Inlet:
+        """The receiving end of a link."""
+
+    def outlet(self, name: str) -> Outlet:
+        """The sending end of a link."""
+
+    def stand_ready(self) -> None:
+        """All is built here."""
+
+    def open(self, sender: str, connector: Connector) -> None:
+        """Connect the outgoing links. Raises PeerError: a neighbour cannot be reached."""
+
+    def take_sent(self) -> tuple[SentBytes, ...]:
+        """What the codecs of the outgoing links made of the last run."""
+
+    def close(self) -> None:
+        """Free the connections; the lifeline has ended."""
 
 
 def ignore_sent(_slot: Slot, _wait_send_s: float, _send_s: float) -> None:

@@ -1,10 +1,10 @@
 """All the link ends that one device has in a pipeline."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from worker.joining import ask_to_join, open_data_connection
 from worker.lifeline import Lifeline
-from worker.links.ends import Inlet, Outlet
+from worker.links.ends import Connector, Inlet, Outlet
 from worker.links.in_process import InProcessLink
 from worker.links.relay import Relay
 from worker.links.tcp_inlet import TcpInlet
@@ -14,10 +14,7 @@ from worker.wire.errors import RefusedError
 from worker.wire.messages import Done, JoinLink, LinkSpec, SentBytes
 from worker.wire.stream import Stream
 
-__all__ = ["Connector", "Links", "open_data_stream", "serve_join"]
-
-Connector = Callable[[LinkSpec], Stream]
-"""Opens a stream to the receiving end of a link, preambles exchanged."""
+__all__ = ["Links", "open_data_stream", "serve_join"]
 
 
 class Links:
@@ -105,6 +102,9 @@ class Links:
         if inlet is None:
             raise RefusedError(f"link {join.link} of pipeline {join.pipeline} is not expected here")
         inlet.attach(stream, join.sender)
+
+    def stand_ready(self) -> None:
+        """All is built here. The data port listens anyway."""
 
     def open(self, sender: str, connector: Connector) -> None:
         """Connect the outgoing links. `sender` is who we say we are.

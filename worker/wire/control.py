@@ -11,6 +11,7 @@ from worker.wire.messages import (
     Baseline,
     BaselineDone,
     BuildPipeline,
+    CheckRpc,
     Claim,
     Claimed,
     ClosePipeline,
@@ -85,6 +86,7 @@ _EXPECTED: Final[dict[type[Any], type[Any]]] = {
     ProbeTrain: TrainSent,
     TakeTrain: TrainReceived,
     ProbeThroughput: Throughput,
+    CheckRpc: Done,
 }
 
 
@@ -181,7 +183,7 @@ class ControlConnection:
     @overload
     def ask(
         self,
-        request: PutShard | PutFile | OpenLinks | ClosePipeline | ExpectProbe,
+        request: PutShard | PutFile | OpenLinks | ClosePipeline | ExpectProbe | CheckRpc,
         *,
         timeout_s: float | None = None,
     ) -> Done: ...

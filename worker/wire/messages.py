@@ -21,11 +21,13 @@ from worker.wire.probes import (
     TrainReceived,
     TrainSent,
 )
+from worker.wire.rpc import CheckRpc, RpcRoute, RpcSpec, RpcTransport
 
 __all__ = [
     "Baseline",
     "BaselineDone",
     "BuildPipeline",
+    "CheckRpc",
     "Claim",
     "Claimed",
     "ClosePipeline",
@@ -57,6 +59,9 @@ __all__ = [
     "Reply",
     "Request",
     "RoundTrips",
+    "RpcRoute",
+    "RpcSpec",
+    "RpcTransport",
     "Run",
     "RunDone",
     "SampleTelemetry",
@@ -242,6 +247,7 @@ class BuildPipeline(_Message, frozen=True):
 
     Stages that stay the same (same shard, threads) are kept. `solo_runs` runs of each stage, alone,
     give its own compute time. `records` False keeps no rows of the hops, to see what keeping them costs.
+    With `rpc`, what crosses from device to device goes over PyTorch RPC.
     """
 
     name: str
@@ -251,6 +257,7 @@ class BuildPipeline(_Message, frozen=True):
     endpoint: EndpointSpec | None = None
     solo_runs: int = 5
     records: bool = True
+    rpc: RpcSpec | None = None
 
 
 class OpenLinks(_Message, frozen=True):
@@ -435,6 +442,7 @@ Request = (
     | ProbeTrain
     | TakeTrain
     | ProbeThroughput
+    | CheckRpc
 )
 
 Reply = (

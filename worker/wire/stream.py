@@ -75,12 +75,14 @@ class Stream(Protocol):
 
 
 class SocketStream:
-    """A connected TCP socket as a `Stream`."""
+    """A connected socket as a `Stream`: TCP, or a Unix one to a process of our own."""
 
     def __init__(self, connection: socket.socket, peer: str) -> None:
         self.peer = peer
         self._socket = connection
         connection.settimeout(None)
+        if connection.family == socket.AF_UNIX:
+            return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE.items():

@@ -54,7 +54,7 @@ def write_lab(path: Path, count: int) -> Path:
 
 
 def test_what_was_published_is_there() -> None:
-    assert {"paretopipe", "pi-cluster", "chain-1-to-6", "demo"} <= set(READY)
+    assert {"paretopipe", "pi-cluster", "chain-1-to-6", "rpc-vs-socket", "demo"} <= set(READY)
 
 
 @pytest.mark.parametrize("name", READY)

@@ -1,0 +1,166 @@
+"""The process that has PyTorch: one pipeline over RPC, told what to do by the worker beside it."""
+
+import argparse
+import logging
+import os
+import socket
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+
+from worker.heap import keep_little
+from worker.loading import Loader
+from worker.pipeline import Pipeline
+from worker.provider import prepare
+from worker.session_options import parse_options
+from worker.shards import Store
+from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, send_message
+from worker.wire.errors import FailedError, RefusedError, WorkerError
+from worker.wire.messages import (
+    BuildPipeline,
+    ClosePipeline,
+    Done,
+    OpenLinks,
+    Reply,
+    Request,
+    Run,
+    TakeRecords,
+)
+from worker.wire.stream import SocketStream
+
+_log: Final = logging.getLogger("worker.rpc")
+_request_decoder: Final = msgspec.msgpack.Decoder(Request)
+
+
+class _Child:
+    """Does what `worker.session.Session` does with a pipeline, for one pipeline."""
+
+    def __init__(self, options: argparse.Namespace, stream: SocketStream) -> None:
+        prepare(options.provider)
+        self._loader = Loader(
+            Store(options.store), options.provider, parse_options(options.onnxruntime_option)
+        )
+        self._slowdown = options.slowdown
+        self._stream = stream
+        self._pipeline: Pipeline | None = None
+
+    def answer(self, request: Request) -> Reply:
+        match request:
+            case BuildPipeline():
+                return self._build(request).built
+            case OpenLinks():
+                self._built().open("", _no_connector)
+            case Run():
+                return self._built().run(request, self._stream.has_ended)
+            case TakeRecords():
+                return self._built().take_records()
+            case ClosePipeline():
+                if self._pipeline is not None:
+                    self._pipeline.close()
+            case _:
+                raise RefusedError(f"{type(request).__name__} is not expected here")
+        return Done()
+
+    def _built(self) -> Pipeline:
+        if self._pipeline is None:
+            raise RefusedError("no pipeline is built")
+        return self._pipeline
+
+    def _build(self, build: BuildPipeline) -> Pipeline:
+        # Here and not above: a PyTorch that cannot be imported is to be told as a refusal.
+        from worker.rpc.links import make_rpc_links
+
+        self._pipeline = Pipeline.build(
+            build,
+            self._loader.stage_of,
+            self._loader.samples_of,
+            slowdown=self._slowdown,
+            make_links=make_rpc_links,
+            abandoned=self._stream.has_ended,
+            log_failure=lambda cause: _log.warning("pipeline %s ended: %s", build.name, cause),
+        )
+        return self._pipeline
+
+
+def _no_connector(_spec: object) -> NoReturn:
+    raise RefusedError("PyTorch RPC connects by itself")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    connection = socket.socket(fileno=options.socket)
+    stream = SocketStream(connection, "the worker")
+    child = _Child(options, stream)
+    while True:
+        request = receive_message(stream, _request_decoder, limit_bytes=CLAIMED_LIMIT_BYTES)
+        if request is None:
+            return
+        try:
+            reply = child.answer(request)
+        except WorkerError as error:
+            reply = error.problem()
+        except Exception as error:
+            _log.exception("%s failed", type(request).__name__)
+            reply = FailedError(f"{type(request).__name__}: {type(error).__name__}: {error}").problem()
+        send_message(stream, reply)
+        if isinstance(request, ClosePipeline):
+            return
+
+
+def _end_with_the_worker() -> None:
+    """The worker holds the other end of our stdin, and has nothing to say there."""
+    sys.stdin.buffer.read()
+    # At once, whatever RPC is waiting for.
+    os._exit(0)
+
+
+def _what_is_in_the_way() -> str | None:
+    """Why this PyTorch cannot do it; None if it can."""
+    try:
+        import torch
+    except Exception as error:
+        return f"PyTorch cannot be imported ({' '.join(str(error).split())})"
+    import torch.distributed
+
+    if not torch.distributed.is_available() or not torch.distributed.rpc.is_available():
+        return (
+            f"this build of PyTorch ({torch.__version__}, {sys.platform}) has no RPC; install one that has, "
+            "such as the CPU build for Linux"
+        )
+    return None
+
+
+def main() -> int:
+    """Serve one pipeline, or with `--check` say on stdout what is in the way."""
+    parser = argparse.ArgumentParser(prog="python -m worker.rpc", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only see whether PyTorch has RPC")
+    parser.add_argument("--socket", type=int, help="descriptor of the socket to the worker")
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--slowdown", type=float, default=1.0)
+    parser.add_argument("--provider", default="cpu")
+    parser.add_argument("--onnxruntime-option", action="append", default=[])
+    options = parser.parse_args()
+    if options.check:
+        why = _what_is_in_the_way()
+        print(why or "")
+        return 1 if why else 0
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    # PyTorch's own, about its own code.
+    warnings.simplefilter("ignore")
+    threading.Thread(target=_end_with_the_worker, name="end with the worker", daemon=True).start()
+    keep_little()
+    try:
+        _serve(options)
+    finally:
+        sys.stderr.flush()
+        # RPC's threads may hang on neighbours that are gone; the neighbours were told what there is to tell.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""Links over PyTorch RPC: each request is one `rpc_async` to the worker at the receiving end.
+
+Inside RPC there is nothing to time: a frame's way is one call. `send_s` is what the sender's thread spends in
+that call, `receive_s` is 0, and what tensors wait for in RPC's own queues is network share.
+"""
+
+import threading
+from collections.abc import Collection
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+from torch.distributed import rpc
+
+from worker.lifeline import Lifeline
+from worker.links import Connector, Inlet, Outlet
+from worker.links.ends import SentHook, ignore_sent
+from worker.links.in_process import InProcessLink
+from worker.rpc.world import World, last_line
+from worker.slots import Slot, SlotPool
+from worker.timing import clock
+from worker.wire.codecs import NO_CODEC
+from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
+from worker.wire.frames import FrameType, LinkLayout
+from worker.wire.messages import BuildPipeline, LinkSpec, SentBytes
+
+__all__ = ["RpcLinks", "make_rpc_links"]
+
+# For what comes in: by the names of the links that end here.
+_inlets: "dict[str, RpcInlet]" = {}
+
+
+class RpcInlet:
+    """Takes requests as RPC's threads bring them, and gives them on in the order in which they were sent."""
+
+    immediate = True
+
+    def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline) -> None:
+        self.name = spec.name
+        self.layout = LinkLayout(spec.tensors)
+        self._pool = SlotPool(self.layout, depth, with_memory=False)
+        for slot in self._pool.slots:
+            # Nobody sends these as frames.
+            slot.buffers += [memoryview(b"")] * len(self.layout.tensors)
+        self._depth = depth
+        self._lock = threading.Lock()
+        self._next = 0
+        self._early: dict[int, Slot] = {}
+        self._queue: SimpleQueue[Slot | None] = SimpleQueue()
+        lifeline.at_end(self._stop)
+
+    def wait_open(self, timeout_s: float) -> None:
+        """It is, since all have joined."""
+
+    def receive(self) -> Slot | None:
+        """See `Inlet.receive`."""
+        return self._queue.get()
+
+    def put(self, number: int, request: int, kind: int, tensors: list[torch.Tensor]) -> None:
+        """Take a request; `number` counts those of this link."""
+        arrays = [tensor.numpy() for tensor in tensors]
+        found = [(array.dtype, array.shape) for array in arrays]
+        if found != [(tensor.dtype, tensor.shape) for tensor in self.layout.tensors]:
+            raise ProtocolError(f"link {self.name}: other tensors than were agreed")
+        slot = self._pool.take_now()
+        if slot is None:
+            raise ProtocolError(
+                f"link {self.name}: sent more than {self._depth} requests before one came back"
+            )
+        slot.arrays = arrays
+        slot.request, slot.kind = request, FrameType(kind)
+        with self._lock:
+            # Several threads serve calls, and one may overtake another.
+            self._early[number] = slot
+            received_at_s = clock()
+            while (due := self._early.pop(self._next, None)) is not None:
+                self._next += 1
+                due.received_at_s = received_at_s
+                self._queue.put(due)
+
+    def _stop(self, _cause: WorkerError | None) -> None:
+        self._queue.put(None)
+
+
+class RpcOutlet:
+    """Calls the receiving worker. RPC sends a slot from where it is, so it comes back once answered."""
+
+    immediate = True
+
+    def __init__(
+        self,
+        spec: LinkSpec,
+        receiver: str,
+        address: str,
+        depth: int,
+        lifeline: Lifeline,
+        *,
+        with_memory: bool,
+    ) -> None:
+        """`receiver` is a device, and `address` what RPC calls it."""
+        self.name = spec.name
+        self.layout = LinkLayout(spec.tensors)
+        self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
+        if not with_memory:
+            for slot in self.pool.slots:
+                slot.buffers += [memoryview(b"")] * len(self.layout.tensors)
+        self.on_sent: SentHook = ignore_sent
+        self._receiver, self._address = receiver, address
+        self._number = 0
+        self._lifeline = lifeline
+        lifeline.at_end(lambda _cause: self.pool.stop())
+
+    def send(self, slot: Slot) -> None:
+        """See `Outlet.send`."""
+        began_s = clock()
+        tensors = [torch.from_numpy(array) for array in slot.arrays]
+        call = rpc.rpc_async(
+            self._address,
+            deliver,
+            (self.name, self._number, slot.request, int(slot.kind), tensors),
+            timeout=0,
+        )
+        self._number += 1
+        self.on_sent(slot, 0.0, clock() - began_s)
+        call.add_done_callback(partial(self._answered, slot))
+
+    def _answered(self, slot: Slot, call: Any) -> None:
+        try:
+            call.wait()
+        except Exception as error:
+            if not self._lifeline.ended.is_set():
+                self._lifeline.fail(
+                    PeerError(f"link {self.name} to worker {self._receiver} failed: {last_line(error)}")
+                )
+            return
+        slot.give_back()
+
+
+class RpcLinks:
+    """The link ends of one device, used as `worker.links.Links` is."""
+
+    def __init__(
+        self,
+        build: BuildPipeline,
+        lifeline: Lifeline,
+        *,
+        inlets: Collection[str],
+        outlets: Collection[str],
+        source_outlet: str | None,
+    ) -> None:
+        """Stand ready; see `worker.links.Links`.
+
+        Raises:
+            RefusedError: a link is not described, or has a codec or emulated conditions.
+        """
+        assert build.rpc is not None
+        self._world = World(build.rpc, lifeline)
+        self._specs = {spec.name: spec for spec in build.links}
+        self._routes = {route.link: route for route in build.rpc.routes}
+        self._in_process: dict[str, InProcessLink] = {}
+        self._inlets: dict[str, RpcInlet] = {}
+        self._outlets: dict[str, RpcOutlet] = {}
+        self._peers: dict[str, None] = {}
+        for name in {*inlets, *outlets}:
+            if name not in self._specs:
+                raise RefusedError(f"link {name} is used but not described")
+            spec, with_memory = self._specs[name], name != source_outlet
+            if spec.host is None:
+                self._in_process[name] = InProcessLink(spec, build.depth, lifeline, with_memory=with_memory)
+                continue
+            _check(spec)
+            route = self._routes[name]
+            if name in outlets:
+                to, address = route.receiver, self._world.address(route.receiver)
+                self._outlets[name] = RpcOutlet(
+                    spec, to, address, build.depth, lifeline, with_memory=with_memory
+                )
+                self._peers[route.receiver] = None
+            if name in inlets:
+                self._inlets[name] = RpcInlet(spec, build.depth, lifeline)
+                self._peers[route.sender] = None
+        _inlets.update(self._inlets)
+
+    def inlet(self, name: str) -> Inlet:
+        """The receiving end of a link."""
+        return self._in_process.get(name) or self._inlets[name]
+
+    def outlet(self, name: str) -> Outlet:
+        """The sending end of a link."""
+        return self._in_process.get(name) or self._outlets[name]
+
+    def stand_ready(self) -> None:
+        """All is built here: join the others, in the background."""
+        self._world.begin()
+
+    def open(self, _sender: str, _connector: Connector) -> None:
+        """Wait until the others have joined. Raises WorkerError: not all have."""
+        self._world.enter(self._peers)
+
+    def take_sent(self) -> tuple[SentBytes, ...]:
+        """Nothing: there are no codecs."""
+        return ()
+
+    def close(self) -> None:
+        """Part with the others; the lifeline has ended."""
+        self._world.leave()
+
+
+def make_rpc_links(
+    build: BuildPipeline,
+    lifeline: Lifeline,
+    inlets: Collection[str],
+    outlets: Collection[str],
+    source_outlet: str | None,
+) -> RpcLinks:
+    """See `worker.pipeline.LinksMaker`."""
+    return RpcLinks(build, lifeline, inlets=inlets, outlets=outlets, source_outlet=source_outlet)
+
+
+def deliver(link: str, number: int, request: int, kind: int, tensors: list[torch.Tensor]) -> None:
+    """Called on the receiving worker, once a request."""
+    _inlets[link].put(number, request, kind, tensors)
+
+
+def _check(spec: LinkSpec) -> None:
+    if spec.emulation is not None:
+        raise RefusedError(f"link {spec.name} goes over PyTorch RPC and cannot be emulated")
+    if spec.codec != NO_CODEC.name:
+        raise RefusedError(f"link {spec.name} goes over PyTorch RPC, which has no codec {spec.codec}")

@@ -1,0 +1,184 @@
+"""A pipeline over PyTorch RPC, as the worker has it: a process of its own that does what it is told."""
+
+import contextlib
+import select
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+import msgspec
+
+from worker.rpc.command import command, environment
+from worker.rpc.interfaces import check_interface, interface_with
+from worker.session_options import Options
+from worker.timing import clock
+from worker.wire.control import receive_message, send_message
+from worker.wire.errors import FailedError, PeerError, RequestError, WorkerError
+from worker.wire.messages import (
+    BuildPipeline,
+    ClosePipeline,
+    Done,
+    OpenLinks,
+    PipelineBuilt,
+    Problem,
+    Records,
+    Reply,
+    Request,
+    Run,
+    RunDone,
+    TakeRecords,
+)
+from worker.wire.stream import SocketStream
+
+__all__ = ["RpcPipeline", "RpcSetting"]
+
+_LOOK_S: Final = 0.1
+_BUILD_TIMEOUT_S: Final = 290.0
+_ASK_TIMEOUT_S: Final = 25.0
+_CLOSE_TIMEOUT_S: Final = 5.0
+# Records of a long run are the longest reply.
+_REPLY_LIMIT_BYTES: Final = 1024 * 1024 * 1024
+
+_reply_decoder: Final = msgspec.msgpack.Decoder(Reply)
+_ReplyT = TypeVar("_ReplyT", bound=Reply)
+
+
+@dataclass(frozen=True)
+class RpcSetting:
+    """What of the worker's own settings its process for RPC is to share."""
+
+    store: Path
+    slowdown: float
+    provider: str
+    options: Options
+
+
+class RpcPipeline:
+    """Used as a `Pipeline` is. Closing it ends the process, and so does our own end, however it comes."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
+        self._process = process
+        self._socket = connection
+        self._stream = SocketStream(connection, "the process of PyTorch RPC")
+        self._busy = threading.Lock()
+        self._closed = threading.Event()
+        self.built = PipelineBuilt(load_s=(), solo_compute_s=())
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @classmethod
+    def start(cls, build: BuildPipeline, setting: RpcSetting) -> Self:
+        """Start the process; it has nothing to do yet.
+
+        Raises:
+            RefusedError: there is no such network interface.
+        """
+        spec = build.rpc
+        assert spec is not None
+        if spec.interface is not None:
+            check_interface(spec.interface)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = subprocess.Popen(
+                command(
+                    *("--socket", str(theirs.fileno()), "--store", str(setting.store)),
+                    *("--slowdown", str(setting.slowdown), "--provider", setting.provider),
+                    *(f"--onnxruntime-option={key}={value}" for key, value in setting.options.items()),
+                ),
+                # It ends when this pipe does: with us, whatever ends us.
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=environment(spec.interface or interface_with(spec.address)),
+                start_new_session=True,
+            )
+        return cls(process, ours)
+
+    def build(self, build: BuildPipeline, abandoned: Callable[[], bool]) -> None:
+        """See `Pipeline.build`. Raises WorkerError: what that raises there, or PyTorch cannot be had."""
+        self.built = self._ask(build, PipelineBuilt, _BUILD_TIMEOUT_S, abandoned)
+
+    def open(self, _sender: str, _connector: object) -> None:
+        """Meet the other devices. Raises WorkerError: one did not come."""
+        self._ask(OpenLinks(), Done, _ASK_TIMEOUT_S)
+
+    def run(self, run: Run, abandoned: Callable[[], bool]) -> RunDone:
+        """See `Pipeline.run`."""
+        return self._ask(run, RunDone, run.timeout_s + _ASK_TIMEOUT_S, abandoned)
+
+    def take_records(self) -> Records:
+        """See `Pipeline.take_records`."""
+        return self._ask(TakeRecords(), Records, _ASK_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Part with the other devices in order and end the process; by force where it does not."""
+        self._closed.set()
+        # Who is asked something in another thread is not asked to close: it is ended.
+        if self._process.poll() is None and self._busy.acquire(blocking=False):
+            try:
+                with contextlib.suppress(WorkerError):
+                    self._exchange(ClosePipeline(), _CLOSE_TIMEOUT_S, lambda: False)
+            finally:
+                self._busy.release()
+        self._end()
+        self._stream.close()
+
+    def _ask(
+        self,
+        request: Request,
+        expected: type[_ReplyT],
+        timeout_s: float,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> _ReplyT:
+        with self._busy:
+            reply = self._exchange(request, timeout_s, lambda: self._closed.is_set() or abandoned())
+        if isinstance(reply, Problem):
+            raise RequestError(reply, "PyTorch RPC")
+        if not isinstance(reply, expected):
+            raise FailedError(f"the process of PyTorch RPC answered {type(request).__name__} with {reply}")
+        return reply
+
+    def _exchange(self, request: Request, timeout_s: float, abandoned: Callable[[], bool]) -> Reply:
+        deadline_s = clock() + timeout_s
+        try:
+            send_message(self._stream, request)
+            while not select.select([self._socket], [], [], _LOOK_S)[0]:
+                if abandoned():
+                    self._end()
+                    raise FailedError("the controller went away")
+                if clock() > deadline_s:
+                    self._end()
+                    raise FailedError(
+                        f"the process of PyTorch RPC said nothing for {timeout_s:g} s and was ended"
+                    )
+            reply: Reply | None = receive_message(
+                self._stream, _reply_decoder, limit_bytes=_REPLY_LIMIT_BYTES
+            )
+        except PeerError as error:
+            raise FailedError(f"the process of PyTorch RPC was lost{self._how_it_ended()}") from error
+        if reply is None:
+            raise FailedError(f"the process of PyTorch RPC ended{self._how_it_ended()}")
+        return reply
+
+    def _how_it_ended(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(1.0)
+            return f" by signal {-code}" if code < 0 else f" with code {code}"
+        return ""
+
+    def _end(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(_CLOSE_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
