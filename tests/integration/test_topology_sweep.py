@@ -4,12 +4,13 @@ import csv
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from controller.store import Results
-from tests.integration.tiny_lab import controller, sweep, tiny_lab
+from tests.integration.tiny_lab import controller, sweep, tiny_lab, tiny_workers
 
 
 @pytest.fixture
@@ -97,3 +98,20 @@ def test_one_cell_through_the_controller(bundles_folder: Path, tmp_path: Path) -
             assert "24 of 24 results checked" in ended.stdout
         wrong = controller(*run, "--topology", "ring")
     assert (wrong.returncode, wrong.stderr) == (2, "error: --topology ring: it is either chain or hub\n")
+
+
+@pytest.mark.parametrize("victim", ["pi", "server"])
+def test_a_device_lost_in_a_hub_is_named(bundles_folder: Path, tmp_path: Path, victim: str) -> None:
+    with tiny_workers(tmp_path, ("pi", "server")) as (lab, workers):
+        command = [sys.executable, "-m", "controller", "run", str(bundles_folder / "tiny"), "--lab", str(lab)]
+        command += ["--profile", "as_is", "--at", "2", "--topology", "hub", "--requests", "5000000"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+            log = workers["server"].log
+            while "from controller" not in log.read_text():
+                assert running.poll() is None
+                time.sleep(0.05)
+            time.sleep(0.5)
+            workers[victim].process.kill()
+            _, said = running.communicate(timeout=60)
+    assert (running.returncode, said.count("\n")) == (2, 1)
+    assert said.startswith(f"error: {victim}: lost in mid-trial; ")

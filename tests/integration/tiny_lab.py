@@ -15,19 +15,29 @@ Ended = subprocess.CompletedProcess[str]
 @contextmanager
 def tiny_lab(folder: Path, names: Sequence[str] = ("pi", "server"), *options: str) -> Iterator[Path]:
     """Start a worker for each name; gives the lab file. Links are emulated."""
-    started: list[WorkerProcess] = []
+    with tiny_workers(folder, names, *options) as (path, _):
+        yield path
+
+
+@contextmanager
+def tiny_workers(
+    folder: Path, names: Sequence[str], *options: str
+) -> Iterator[tuple[Path, dict[str, WorkerProcess]]]:
+    """The same, with the workers by name."""
+    started: dict[str, WorkerProcess] = {}
     try:
-        started.extend(WorkerProcess.start(folder, name, *options) for name in names)
+        for name in names:
+            started[name] = WorkerProcess.start(folder, name, *options)
         devices = [
             {"name": one.name, "kind": "local", "host": "127.0.0.1", "link": "emulated"}
             | {"control_port": one.control_port, "data_port": one.data_port}
-            for one in started
+            for one in started.values()
         ]
         path = folder / "lab.json"
         path.write_text(json.dumps({"name": "test", "devices": devices}))
-        yield path
+        yield path, started
     finally:
-        for one in started:
+        for one in started.values():
             one.process.kill()
             one.process.wait()
 
