@@ -155,7 +155,14 @@ def _figure(of: Point | Baseline, objective: Objective) -> Estimate:
 def _draws(of: Point | Baseline, objective: Objective, resampling: Resampling) -> Floats:
     if isinstance(of, Point):
         return of.draws(objective, resampling)
-    return resampling.draws(_figure(of, objective), objective, f"{of.device} alone, batch {of.batch}")
+    return resampling.draws(
+        _figure(of, objective), objective, f"{of.device} alone, batch {of.batch}, threads {of.threads}"
+    )
+
+
+def _setting(point: Point) -> tuple[object, ...]:
+    """What must be the same for a split to be compared with an end."""
+    return point.cell.batch, point.cell.devices, point.cell.threads
 
 
 def _gains(
@@ -173,11 +180,13 @@ def _gains(
     gains = [
         gain("baseline", f"{b.device} alone", b)
         for b in sweep.baselines
-        if b.bundle == best.cell.bundle and b.batch == best.cell.batch
+        if b.bundle == best.cell.bundle
+        and b.batch == best.cell.batch
+        and best.cell.threads in (None, b.threads)
     ]
     equal = equal_cuts(sweep.manifests[best.cell.bundle], len(best.cell.devices))
     for p in points:
-        alike = (p.cell.batch, p.cell.devices) == (best.cell.batch, best.cell.devices)
+        alike = _setting(p) == _setting(best)
         # Those with the answer's own codec or without any, in its topology or a chain; the others only say
         # how codecs and topologies compare.
         alike &= p.cell.codec in ("none", best.cell.codec) and p.cell.topology in (CHAIN, best.cell.topology)
@@ -236,6 +245,7 @@ def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
             "batch": a.point.cell.batch,
             "codec": a.point.cell.codec,
             "topology": a.point.cell.topology,
+            "threads": a.point.cell.threads,
             "accuracy": a.point.accuracy,
             "depth": a.point.cell.depth,
             "latency_p50_s": _values(a.point.latency),

@@ -294,7 +294,13 @@ def _cell_results(
         trials = tuple(sorted(measured[identity], key=lambda t: t.number))
         node_count = int(manifests[cell.bundle]["node_count"])
         split = describe(
-            cell.cuts, labels[identity], cell.devices, node_count, codec=cell.codec, topology=cell.topology
+            cell.cuts,
+            labels[identity],
+            cell.devices,
+            node_count,
+            codec=cell.codec,
+            topology=cell.topology,
+            threads=cell.threads,
         )
         failed = sum(v.cell.id == identity for v in voids)
         accuracy = by_split.get((cell.bundle, cell.cuts)) if cell.codec == "none" else coded.get(_coded(cell))

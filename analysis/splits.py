@@ -22,6 +22,7 @@ class Split:
         computing: The device of each stage, in chain order.
         codec: Of its links.
         topology: `chain`, or `hub` (through the controller).
+        threads: Of each stage, where several numbers are compared.
     """
 
     kind: Kind
@@ -30,18 +31,21 @@ class Split:
     computing: tuple[str, ...]
     codec: str = "none"
     topology: str = CHAIN
+    threads: int | None = None
 
     @property
     def where(self) -> str:
-        """`place`, with what is not as usual: `features.7, uint8, hub`."""
+        """`place`, with what is not as usual: `features.7, uint8, hub, 2 threads`."""
         codec = "" if self.codec == "none" else f", {self.codec}"
-        return self.place + codec + ("" if self.topology == CHAIN else f", {self.topology}")
+        topology = "" if self.topology == CHAIN else f", {self.topology}"
+        return self.place + codec + topology + (f", {_threads(self.threads)}" if self.threads else "")
 
     @property
     def sentence(self) -> str:
         """`act`, with what is not as usual: `cut after x with codec uint8 through the controller`."""
         codec = "" if self.codec == "none" else f" with codec {self.codec}"
-        return self.act + codec + ("" if self.topology == CHAIN else " through the controller")
+        topology = "" if self.topology == CHAIN else " through the controller"
+        return self.act + codec + topology + (f" on {_threads(self.threads)} a stage" if self.threads else "")
 
 
 def describe(
@@ -52,6 +56,7 @@ def describe(
     *,
     codec: str = "none",
     topology: str = CHAIN,
+    threads: int | None = None,
 ) -> Split:
     """The split of `devices` at `cuts`, where 0 and `node_count` are the ends.
 
@@ -62,7 +67,8 @@ def describe(
     partitions = zip(devices, edges[:-1], edges[1:], strict=True)
     computing = tuple(device for device, start, stop in partitions if stop > start)
     if computing == (devices[0],):
-        return Split("stay", f"all on {devices[0]}", f"run all of it on {devices[0]}", computing)
+        stay = Split("stay", f"all on {devices[0]}", f"run all of it on {devices[0]}", computing)
+        return replace(stay, threads=threads)
     if len(computing) == 1:
         to = computing[0]
         split = Split("offload", f"raw input to {to}", f"send the raw input to {to}", computing)
@@ -71,4 +77,8 @@ def describe(
     if len(set(computing)) < len(computing):
         chain = "→".join(computing)
         split = replace(split, place=f"{label}, {chain}", act=f"{split.act}, stages on {chain}")
-    return replace(split, codec=codec, topology=topology)
+    return replace(split, codec=codec, topology=topology, threads=threads)
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"

@@ -36,6 +36,7 @@ _DIMENSIONS = [
     "load",
     "prefetch",
     "topology",
+    "threads",
 ]
 
 
@@ -177,6 +178,7 @@ def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
         "load": result.load,
         "prefetch": cell.prefetch,
         "topology": cell.topology,
+        "threads": cell.threads,
     }
 
 

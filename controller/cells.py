@@ -71,7 +71,7 @@ def cells_of_profile(
     cells: dict[str, Cell] = {}
     for placement, name in itertools.product(placements, experiment.models):
         bundle = bundles[name]
-        for cuts, depth, batch, codec, load, prefetch, topology, backend in itertools.product(
+        for cuts, depth, batch, codec, load, prefetch, topology, backend, threads in itertools.product(
             _splits(grid.splits, bundle, len(placement)),
             grid.depths,
             grid.batches,
@@ -80,6 +80,7 @@ def cells_of_profile(
             experiment.prefetches,
             grid.topologies,
             grid.backends,
+            experiment.compared_threads(),
         ):
             check_batch(bundle, batch)
             cell = Cell(
@@ -98,6 +99,7 @@ def cells_of_profile(
                 # A closed loop of depth 1 is the same cell, whichever way it was asked for.
                 load=OFFLINE if load == SINGLE else load,
                 prefetch=prefetch,
+                threads=threads,
             )
             cell = with_topology(with_codec(cell, codec, bundle), topology, bundle)
             cell = with_backend(cell, backend, bundle)

@@ -175,10 +175,10 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         int, Meta(ge=0, description="compare each n-th result with the whole graph's answer; 0: none")
     ] = 1
     threads: Annotated[
-        _Count | dict[str, _Count] | None,
+        _Count | dict[str, _Count] | tuple[_Count, ...] | None,
         Meta(
-            description="ONNX Runtime threads of a stage: one number, or by device; null, and where a device "
-            "is not named: as its inventory says"
+            description="ONNX Runtime threads of a stage: one number, or by device, or a list of numbers to "
+            "compare; null, and where a device is not named: as its inventory says"
         ),
     ] = None
     seed: Annotated[int, Meta(description="order of the cells")] = 0
@@ -227,11 +227,15 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             timeout_s=self.trial_timeout_s,
         )
 
-    def threads_on(self, device: str, own: int) -> int:
-        """Threads of a stage on `device`, whose inventory says `own`."""
-        if self.threads is None or isinstance(self.threads, int):
-            return self.threads or own
-        return self.threads.get(device, own)
+    def threads_on(self, device: str, own: int, compared: int | None) -> int:
+        """Threads of a stage on `device`, whose inventory says `own`; `compared` is its cell's."""
+        if isinstance(self.threads, dict):
+            return self.threads.get(device, own)
+        return compared or (self.threads if isinstance(self.threads, int) else own)
+
+    def compared_threads(self) -> tuple[int | None, ...]:
+        """The threads of cells: those to compare, or None where all cells have what there is."""
+        return self.threads if isinstance(self.threads, tuple) else (None,)
 
     def requests_at(self, depth: int) -> int:
         """Timed requests of a trial at `depth`."""

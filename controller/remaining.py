@@ -23,7 +23,12 @@ class Remaining:
         self._trials = agenda.experiment.trials
         self._finished = results.finished() if results else set()
         baselines = results.baselines() if results else []
-        self._baselines = {(b.bundle, b.device, b.batch, b.number) for b in baselines}
+        # A cell that compares no threads takes the baseline that there is.
+        self._baselines = {
+            (b.bundle, b.device, b.batch, b.number, threads)
+            for b in baselines
+            for threads in (b.threads, None)
+        }
         accuracies = results.accuracies() if results else []
         self._splits = {(a.bundle, a.cuts) for a in accuracies}
         self._codecs = {coded_as(found) for found in results.codec_accuracies()} if results else set()
@@ -49,10 +54,10 @@ class Remaining:
         """Whether anything is missing."""
         return bool(self.count(cells) or self.baselines(cells) or self.splits(cells) or self.codecs(cells))
 
-    def baselines(self, cells: Sequence[Cell]) -> list[tuple[str, str, int, int]]:
-        """Bundle, device, batch and number of the baselines that are not there."""
+    def baselines(self, cells: Sequence[Cell]) -> list[tuple[str, str, int, int, int | None]]:
+        """Bundle, device, batch, number, and threads if compared, of the baselines that are not there."""
         wanted = dict.fromkeys(
-            (cell.bundle, device, cell.batch, number)
+            (cell.bundle, device, cell.batch, number, cell.threads)
             for cell in cells
             for device in cell.devices
             for number in range(self._trials)

@@ -152,7 +152,7 @@ class _Sweep:
 
     def _run_baselines(self, cells: Sequence[Cell]) -> None:
         missing = self.remaining.baselines(cells)
-        for done, (digest, device, batch, number) in enumerate(missing):
+        for done, (digest, device, batch, number, threads) in enumerate(missing):
             if self._interruption.asked:
                 return
             if device in self._lost:
@@ -164,7 +164,7 @@ class _Sweep:
                     self._agenda.bundles[digest],
                     batch=batch,
                     number=number,
-                    threads=self._threads(device),
+                    threads=self._threads(device, threads),
                     requests=self._experiment.requests_at(min(cell.depth for cell in cells)),
                     warmup=self._experiment.warmup,
                 )
@@ -288,7 +288,7 @@ class _Sweep:
             bundle,
             self._agenda.lab,
             self._agenda.network_profiles[cell.profile],
-            threads={name: self._threads(name) for name in cell.devices},
+            threads={name: self._threads(name, cell.threads) for name in cell.devices},
             check_every=self._experiment.check_every,
             allowed_error=allowed_error(self._codec_accuracies.get(coded_as(cell))),
             controller_addresses=own_part.addresses if own_part else None,
@@ -296,8 +296,8 @@ class _Sweep:
         )
         return Rig(plan, cell, bundle, self.crew.workers, own_part)
 
-    def _threads(self, device: str) -> int:
-        return self._experiment.threads_on(device, self.crew.workers[device].info.threads)
+    def _threads(self, device: str, compared: int | None) -> int:
+        return self._experiment.threads_on(device, self.crew.workers[device].info.threads, compared)
 
     def _after_void(self, what: str) -> None:
         """Stop, or get the workers back and go on without those that are lost."""

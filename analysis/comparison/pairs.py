@@ -139,6 +139,7 @@ def _why(a: Side, b: Side, across: bool) -> str:
         "depth",
         "codec",
         "topology",
+        "threads",
         "load",
         "source",
         "precision",

@@ -77,7 +77,8 @@ def front_figure(points: Sequence[Point], baselines: Sequence[Baseline], layout:
         baselines: Drawn with them, members of no front.
     """
     rows = [_row(p) for p in points if p.latency.value is not None]
-    alone = [_baseline_row(b) for b in baselines if b.latency.value is not None]
+    several = len({b.threads for b in baselines}) > 1
+    alone = [_baseline_row(b, with_threads=several) for b in baselines if b.latency.value is not None]
     x, y = _scales(rows + alone, layout)
     front = sorted((r for r in rows if r["status"] == "on the front"), key=lambda r: float(r[_X]))
     colour = FRONTS[points[0].front]
@@ -137,9 +138,10 @@ def _offered(point: Point) -> str:
     return f"{load}depth {point.cell.depth}"
 
 
-def _baseline_row(baseline: Baseline) -> dict[str, Any]:
+def _baseline_row(baseline: Baseline, *, with_threads: bool) -> dict[str, Any]:
+    threads = f", threads {baseline.threads}" if with_threads else ""
     return {
-        "label": f"{baseline.device} alone",
+        "label": f"{baseline.device} alone{threads}",
         "where": f"whole model on {baseline.device}, bare loop, no network",
         "kind": "baseline",
         "status": "baseline",

@@ -114,7 +114,10 @@ def _group(sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer])
         "capability": capability(sweep, bundle, profile.name),
         "operating": operating(sweep, bundle, profile.name),
     }
-    placements = {(p.cell.devices, p.cell.batch, p.cell.codec, p.cell.topology) for p in points["capability"]}
+    placements = {
+        (p.cell.devices, p.cell.batch, p.cell.codec, p.cell.topology, p.cell.threads)
+        for p in points["capability"]
+    }
     fronts = [
         {
             "name": name,

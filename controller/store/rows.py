@@ -30,7 +30,7 @@ __all__ = [
 CHAIN = "chain"
 HUB = "hub"
 
-_LATER = {"load": "offline", "prefetch": None, "topology": CHAIN}
+_LATER = {"load": "offline", "prefetch": None, "topology": CHAIN, "threads": None}
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Cell:
         prefetch: How many inputs are made ahead during the run; None: all before it.
         topology: `chain`: from device to device; `hub`: from each device to the next through the controller.
             A cell in which nothing goes from one device to another is a chain.
+        threads: ONNX Runtime threads of every stage, where the experiment compares several numbers of them.
     """
 
     model: str
@@ -69,6 +70,7 @@ class Cell:
     load: str = "offline"
     prefetch: int | None = None
     topology: str = CHAIN
+    threads: int | None = None
 
     @property
     def id(self) -> str:

@@ -54,7 +54,7 @@ CREATE TABLE baseline (
     id INTEGER PRIMARY KEY, model TEXT NOT NULL, bundle TEXT NOT NULL REFERENCES bundle,
     device TEXT NOT NULL, batch INTEGER NOT NULL, number INTEGER NOT NULL, threads INTEGER NOT NULL,
     environment INTEGER NOT NULL REFERENCES environment, taken_at TEXT NOT NULL,
-    compute_s TEXT NOT NULL, UNIQUE (bundle, device, batch, number));
+    compute_s TEXT NOT NULL, UNIQUE (bundle, device, batch, number, threads));
 CREATE TABLE accuracy (
     bundle TEXT NOT NULL REFERENCES bundle, cuts TEXT NOT NULL, samples INTEGER NOT NULL,
     whole REAL, chain REAL, worst_error REAL NOT NULL, PRIMARY KEY (bundle, cuts));
@@ -84,7 +84,7 @@ CREATE TABLE IF NOT EXISTS codec_accuracy (
 """
 _LATER_COLUMNS = {
     "cell": {"load": "TEXT NOT NULL DEFAULT 'offline'", "prefetch": "INTEGER"}
-    | {"topology": "TEXT NOT NULL DEFAULT 'chain'"},
+    | {"topology": "TEXT NOT NULL DEFAULT 'chain'", "threads": "INTEGER"},
     "trial": {"course": "TEXT NOT NULL DEFAULT '{}'"},
 }
 """Added to files of the first release too, when they are written to."""

@@ -132,12 +132,12 @@ class Store(Results):
         with self._transaction() as db:
             db.executemany(
                 "INSERT OR IGNORE INTO cell (id, model, bundle, precision, cuts, label, devices, source, "
-                "depth, batch, codec, backend, profile, link, load, prefetch, topology) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "depth, batch, codec, backend, profile, link, load, prefetch, topology, threads) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (c.id, c.model, c.bundle, c.precision, dump(c.cuts), c.label, dump(c.devices), c.source)
                     + (c.depth, c.batch, c.codec, c.backend, c.profile, c.link)
-                    + (c.load, c.prefetch, c.topology)
+                    + (c.load, c.prefetch, c.topology, c.threads)
                     for c in cells
                 ],
             )

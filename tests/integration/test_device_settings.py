@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.answers import answers
+from analysis.results import load
 from controller.store import Results
 from tests.integration.tiny_lab import controller, sweep, tiny_lab
 
@@ -42,6 +44,28 @@ def test_threads_are_those_of_the_inventory_unless_the_experiment_says_otherwise
         assert {found.device: found.threads for found in results.baselines()} == expected
         stamps = {device.name: device.stamp["onnxruntime_options"] for device in results.devices()}
     assert stamps == dict.fromkeys(("pi", "server"), "graph_optimization_level=basic")
+
+
+def test_numbers_of_threads_are_compared(experiment: Path, bundles_folder: Path, tmp_path: Path) -> None:
+    experiment.write_text(experiment.read_text() + "threads: [1, 2]\n")
+    with tiny_lab(tmp_path, ("pi", "server"), *OPTIONS) as lab:
+        ended = sweep(experiment, lab, bundles_folder)
+        assert ended.returncode == 0, ended.stderr
+        again = sweep(experiment, lab, bundles_folder)
+    assert "all trials are done already" in again.stdout + again.stderr
+    with Results.open(tmp_path / "results.sqlite") as results:
+        cells = {cell.id: cell for cell in results.cells()}
+        assert sorted((c.cuts, c.threads or 0) for c in cells.values()) == [
+            (cuts, threads) for cuts in ((0,), (2,), (4,)) for threads in (1, 2)
+        ]
+        for trial in results.trials():
+            assert {hop.threads for hop in trial.hops} == {cells[trial.cell].threads}
+        baselines = sorted((found.device, found.threads) for found in results.baselines())
+    assert baselines == [("pi", 1), ("pi", 2), ("server", 1), ("server", 2)]
+    for answer in answers(load(tmp_path / "results.sqlite")):
+        assert answer.point.split.where.endswith((", 1 thread", ", 2 threads"))
+        # Of the baselines, those with the answer's own threads.
+        assert [gain.over for gain in answer.gains].count("baseline") == 2
 
 
 def test_results_belong_to_one_setting_of_a_device(

@@ -29,5 +29,12 @@ def test_kind_follows_from_who_computes(
     assert (split.kind, split.where) == (kind, where)
 
 
+def test_what_is_not_as_usual_stands_behind() -> None:
+    split = describe((4,), "f", ("pi", "server"), 9, codec="uint8", topology="hub", threads=2)
+    assert (split.place, split.where) == ("f", "f, uint8, hub, 2 threads")
+    assert split.sentence == "cut after f with codec uint8 through the controller on 2 threads a stage"
+    assert describe((9,), "f", ("pi", "server"), 9, threads=1).where == "all on pi, 1 thread"
+
+
 def test_a_device_with_an_empty_partition_does_not_compute() -> None:
     assert describe((4, 4), "x", ("pi", "mid", "server"), 9).computing == ("pi", "server")
