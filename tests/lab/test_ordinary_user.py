@@ -35,8 +35,12 @@ def lab(ordinary_user: str) -> VirtualLab:
     assert python, "the ordinary user needs a Python of this version outside of root's folders"
     become = ["setpriv", "--reuid", ordinary_user, "--regid", ordinary_user, "--init-groups", "env", "-i"]
     become += [f"HOME={home}", f"USER={ordinary_user}", "LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin"]
-    become += [f"PYTHONPATH={packages}"]
-    lab = VirtualLab(home / "edge cut", become, python)
+    environment = home / "venv"
+    subprocess.run([python, "-m", "venv", "--without-pip", environment], check=True, capture_output=True)
+    # Its packages are ours: what is tested is not whether pip can install them a second time.
+    (site,) = environment.glob("lib/python3.*/site-packages")
+    (site / "ours.pth").write_text(f"{packages}\n", encoding="utf-8")
+    lab = VirtualLab(home / "edge cut", become, str(environment / "bin" / "python"))
     for path in [home, *home.rglob("*")]:
         shutil.chown(path, ordinary_user, ordinary_user)
     return lab
