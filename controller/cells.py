@@ -13,7 +13,7 @@ from controller.lab import Lab
 from controller.load import OFFLINE, SINGLE
 from controller.network_profiles import AS_IS
 from controller.pipeline import route
-from controller.store import Cell
+from controller.store import CHAIN, HUB, Cell
 from controller.suggest import did_you_mean
 from exporter.bundle import Bundle, BundleError, RangeError
 from worker.wire.codecs import NO_CODEC
@@ -82,6 +82,9 @@ def cells_of_profile(
             grid.backends,
             experiment.compared_threads(),
         ):
+            if backend == TORCH_RPC and topology == HUB and CHAIN in grid.topologies:
+                # It goes from device to device only, and that cell is there already.
+                continue
             check_batch(bundle, batch)
             cell = Cell(
                 model=bundle.manifest.model,

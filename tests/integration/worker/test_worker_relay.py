@@ -95,9 +95,11 @@ class Hub:
 def hub_of(workers: list[WorkerProcess], bundle: TinyBundle) -> Iterator[Hub]:
     with ControllerPart() as part:
         hub = Hub(part, workers, bundle)
-        yield hub
-        for connection in (hub.pi, hub.server):
-            connection.close()
+        try:
+            yield hub
+        finally:
+            for connection in (hub.pi, hub.server):
+                connection.close()
 
 
 @pytest.mark.parametrize(

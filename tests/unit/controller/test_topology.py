@@ -1,13 +1,15 @@
 """A hub: what goes from one device to another goes through the controller."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from controller.accuracy import codec_accuracies
-from controller.cells import with_codec, with_topology
+from controller.cells import cells_of_profile, with_codec, with_topology
 from controller.errors import ExperimentError
 from controller.estimate import request_s
+from controller.experiment import load_experiment
 from controller.imposing import check_imposable
 from controller.lab import Lab
 from controller.network_profiles import Direction, NetworkProfile
@@ -115,6 +117,20 @@ def test_a_codec_is_that_of_the_two_devices_on_both_links(tiny: Bundle) -> None:
     ]
     chain = replace(cell, topology="chain")
     assert list(codec_accuracies(tiny, [cell], 4)) == list(codec_accuracies(tiny, [chain], 4))
+
+
+def test_chain_hub_and_rpc_can_be_compared_in_one_experiment(tiny: Bundle, lab: Lab, tmp_path: Path) -> None:
+    text = "name: t\nmodels: [tiny]\nprofiles: [as_is]\nsplits: [2]\ndevices: [pi, server]\ndepths: [1]\n"
+    path = tmp_path / "experiment.yml"
+    path.write_text(text + "topologies: [chain, hub]\nbackends: [socket, torch_rpc]\n")
+    cells = cells_of_profile(load_experiment(path), "as_is", {"tiny": tiny}, lab)
+    for cell in cells:
+        check_imposable(cell, NetworkProfile())
+    assert sorted((c.topology, c.backend) for c in cells if c.cuts == (2,)) == [
+        ("chain", "socket"),
+        ("chain", "torch_rpc"),
+        ("hub", "socket"),
+    ]
 
 
 def test_tc_shapes_no_hub(tiny: Bundle) -> None:
