@@ -26,8 +26,8 @@ def check_rpc(check: CheckRpc) -> None:
     """
     if importlib.util.find_spec("torch") is None:
         raise RefusedError(
-            "backend torch_rpc needs PyTorch, which is not installed there; deploy it with "
-            "backends: [socket, torch_rpc] in the inventory"
+            "backend torch_rpc needs PyTorch, which is not installed there; say extras: [torch_rpc] in the "
+            "inventory and deploy again"
         )
     if check.interface is not None:
         check_interface(check.interface)

@@ -68,6 +68,7 @@ def project(tmp_path: Path) -> Path:
 def pin(project: Path, *requirements: str) -> None:
     (project / "pyproject.toml").write_text(
         f'[project]\nversion = "0.1.0"\ndependencies = {json.dumps(requirements)}\n'
+        '[project.optional-dependencies]\ncodecs = ["numpy==2.0", "flatbuffers==3.0"]\nlate = ["torch"]\n'
     )
 
 
@@ -137,6 +138,17 @@ def test_other_pins_make_another_archive_and_the_former_goes(
     now = told(wheelhouse("--architecture", "x86_64"))
     assert now["changed"] and now["digest"] != former["digest"]
     assert leftovers(tmp_path) == sorted(Path(one["archive"]).name for one in (kept, now))
+
+
+def test_extras_are_for_the_devices_that_are_to_have_them(wheelhouse: Wheelhouse, tmp_path: Path) -> None:
+    without = told(wheelhouse())
+    with_codecs = told(wheelhouse("--extra", "codecs"))
+    assert with_codecs["requirements"] == [*without["requirements"], "flatbuffers==3.0"]
+    # Devices of one kind with different extras must not take each other's archive away.
+    assert leftovers(tmp_path) == sorted(Path(one["archive"]).name for one in (without, with_codecs))
+    assert told(wheelhouse())["changed"] is False
+    assert_one_line(wheelhouse("--extra", "codec"), "no extra 'codec'", "there are codecs, late")
+    assert_one_line(wheelhouse("--extra", "late"), "dependency 'torch' is not pinned")
 
 
 @pytest.mark.parametrize(

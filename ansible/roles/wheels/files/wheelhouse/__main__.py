@@ -51,8 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare(given: argparse.Namespace) -> dict[str, Any]:
     root, cache = Path(given.root).resolve(), Path(given.cache).expanduser().resolve()
-    target = Target(given.architecture, given.python, given.provider)
-    requirements = target.requirements(base_requirements(root))
+    extras = tuple(dict.fromkeys(sorted(given.extra)))
+    target = Target(given.architecture, given.python, given.provider, extras)
+    requirements = target.requirements(base_requirements(root, extras))
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / "lock"):
         worker = build_worker_wheel(root, cache, source_digest)
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--architecture", required=True, help="of the device: aarch64, x86_64")
     parser.add_argument("--python", required=True, help="of the device, such as 3.11")
     parser.add_argument("--provider", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--extra", action="append", default=[], help="of pyproject.toml: codecs, torch_rpc")
     parser.add_argument("--online", action="store_true", help="the device fetches for itself")
     return parser
 

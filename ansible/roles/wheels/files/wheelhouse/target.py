@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,13 @@ class Target:
         architecture: As the kernel names it: `aarch64`, `x86_64`.
         python: Such as `3.11`.
         provider: What ONNX Runtime computes on: `cpu`, `cuda`.
+        extras: Of edgecut's pyproject.toml, besides what every device needs: `codecs`, `torch_rpc`.
     """
 
     architecture: str
     python: str
     provider: str
+    extras: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.architecture not in _OLDEST_GLIBC:
@@ -45,10 +47,11 @@ class Target:
     @property
     def name(self) -> str:
         """For file names and for people."""
-        return f"{self.architecture}-python{self.python}-{self.provider}"
+        return "+".join([f"{self.architecture}-python{self.python}-{self.provider}", *self.extras])
 
     def __str__(self) -> str:
-        return f"architecture {self.architecture}, Python {self.python}, provider {self.provider}"
+        extras = f", extras {', '.join(self.extras)}" if self.extras else ""
+        return f"architecture {self.architecture}, Python {self.python}, provider {self.provider}{extras}"
 
     def pip_options(self) -> list[str]:
         """What makes pip choose wheels for this device and not for the machine that it runs on."""
@@ -73,17 +76,27 @@ class Target:
         return requirement
 
 
-def base_requirements(root: Path) -> list[str]:
+def base_requirements(root: Path, extras: Sequence[str] = ()) -> list[str]:
     """What a device needs, as edgecut's pyproject.toml pins it.
 
+    Args:
+        root: The folder of edgecut.
+        extras: Which of its optional dependencies the device is to have besides.
+
     Raises:
-        ProjectError: There is no such file, or a pin is missing.
+        ProjectError: There is no such file or extra, or a pin is missing.
     """
     path = root / "pyproject.toml"
     try:
-        requirements: list[str] = tomllib.loads(path.read_text(encoding="utf-8"))["project"]["dependencies"]
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        requirements: list[str] = list(project["dependencies"])
+        optional: dict[str, list[str]] = project.get("optional-dependencies", {})
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
         raise ProjectError(f"{path} cannot be read: {error!r}") from error
+    for extra in extras:
+        if extra not in optional:
+            raise ProjectError(f"there is no extra {extra!r} in {path}; there are {', '.join(optional)}")
+        requirements += [one for one in optional[extra] if one not in requirements]
     for requirement in requirements:
         if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][\w.]*", requirement):
             raise ProjectError(f"{path}: dependency {requirement!r} is not pinned as name==version")
