@@ -12,7 +12,7 @@ from analysis.objectives import OBJECTIVES, Objective
 from analysis.resampling import Floats, Resampling, factor
 from analysis.results import Baseline, Profile, Sweep
 from analysis.statistics import Estimate
-from controller.store import CHAIN
+from controller.store import CHAIN, SOCKET
 
 __all__ = ["Answer", "Gain", "Goal", "answers", "as_json", "goals_of", "one_line"]
 
@@ -187,9 +187,10 @@ def _gains(
     equal = equal_cuts(sweep.manifests[best.cell.bundle], len(best.cell.devices))
     for p in points:
         alike = _setting(p) == _setting(best)
-        # Those with the answer's own codec or without any, in its topology or a chain; the others only say
-        # how codecs and topologies compare.
+        # Those with the answer's own codec, topology and backend, or as usual; the others only say how
+        # codecs, topologies and backends compare.
         alike &= p.cell.codec in ("none", best.cell.codec) and p.cell.topology in (CHAIN, best.cell.topology)
+        alike &= p.cell.backend in (SOCKET, best.cell.backend)
         if p is best or not alike:
             continue
         if p.split.kind != "split":
@@ -246,6 +247,7 @@ def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
             "codec": a.point.cell.codec,
             "topology": a.point.cell.topology,
             "threads": a.point.cell.threads,
+            "backend": a.point.cell.backend,
             "accuracy": a.point.accuracy,
             "depth": a.point.cell.depth,
             "latency_p50_s": _values(a.point.latency),

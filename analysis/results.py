@@ -301,6 +301,7 @@ def _cell_results(
             codec=cell.codec,
             topology=cell.topology,
             threads=cell.threads,
+            backend=cell.backend,
         )
         failed = sum(v.cell.id == identity for v in voids)
         accuracy = by_split.get((cell.bundle, cell.cuts)) if cell.codec == "none" else coded.get(_coded(cell))

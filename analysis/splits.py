@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from controller.store import CHAIN
+from controller.store import CHAIN, SOCKET
 
 __all__ = ["Kind", "Split", "describe"]
 
@@ -23,6 +23,7 @@ class Split:
         codec: Of its links.
         topology: `chain`, or `hub` (through the controller).
         threads: Of each stage, where several numbers are compared.
+        backend: What carries its requests: `socket`, `torch_rpc`.
     """
 
     kind: Kind
@@ -32,20 +33,31 @@ class Split:
     codec: str = "none"
     topology: str = CHAIN
     threads: int | None = None
+    backend: str = SOCKET
 
     @property
     def where(self) -> str:
-        """`place`, with what is not as usual: `features.7, uint8, hub, 2 threads`."""
+        """`place`, with what is not as usual: `features.7, uint8, hub, 2 threads, torch_rpc`."""
         codec = "" if self.codec == "none" else f", {self.codec}"
         topology = "" if self.topology == CHAIN else f", {self.topology}"
-        return self.place + codec + topology + (f", {_threads(self.threads)}" if self.threads else "")
+        threads = f", {_threads(self.threads)}" if self.threads else ""
+        return (
+            self.place + codec + topology + threads + ("" if self.backend == SOCKET else f", {self.backend}")
+        )
 
     @property
     def sentence(self) -> str:
         """`act`, with what is not as usual: `cut after x with codec uint8 through the controller`."""
         codec = "" if self.codec == "none" else f" with codec {self.codec}"
         topology = "" if self.topology == CHAIN else " through the controller"
-        return self.act + codec + topology + (f" on {_threads(self.threads)} a stage" if self.threads else "")
+        threads = f" on {_threads(self.threads)} a stage" if self.threads else ""
+        return (
+            self.act
+            + codec
+            + topology
+            + threads
+            + ("" if self.backend == SOCKET else f" over {self.backend}")
+        )
 
 
 def describe(
@@ -57,6 +69,7 @@ def describe(
     codec: str = "none",
     topology: str = CHAIN,
     threads: int | None = None,
+    backend: str = SOCKET,
 ) -> Split:
     """The split of `devices` at `cuts`, where 0 and `node_count` are the ends.
 
@@ -77,7 +90,7 @@ def describe(
     if len(set(computing)) < len(computing):
         chain = "→".join(computing)
         split = replace(split, place=f"{label}, {chain}", act=f"{split.act}, stages on {chain}")
-    return replace(split, codec=codec, topology=topology, threads=threads)
+    return replace(split, codec=codec, topology=topology, threads=threads, backend=backend)
 
 
 def _threads(count: int) -> str:

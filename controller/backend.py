@@ -1,7 +1,7 @@
 """What carries requests from device to device: our own sockets, or PyTorch RPC for comparison."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -10,25 +10,14 @@ from controller.device import ClaimedWorker
 from controller.errors import ExperimentError
 from controller.lab import Lab
 from controller.network_profiles import NetworkProfile
-from controller.store import CHAIN, Cell, Link
+from controller.store import CHAIN, TORCH_RPC, Cell, Link
 from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import CheckRpc, RpcRoute, RpcSpec, RpcTransport
 
-__all__ = [
-    "BACKENDS",
-    "SOCKET",
-    "TORCH_RPC",
-    "Backend",
-    "RpcSettings",
-    "check_backend",
-    "require_rpc",
-    "rpc_specs",
-]
+__all__ = ["BACKENDS", "Backend", "RpcSettings", "check_backend", "require_rpc", "rpc_specs"]
 
 Backend = Literal["socket", "torch_rpc"]
-SOCKET: Backend = "socket"
-TORCH_RPC: Backend = "torch_rpc"
-BACKENDS = (SOCKET, TORCH_RPC)
+BACKENDS: tuple[str, ...] = get_args(Backend)
 
 _CHECK_TIMEOUT_S = 150.0
 

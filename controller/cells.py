@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from controller.backend import SOCKET, TORCH_RPC
 from controller.codec_choice import check_pairs
 from controller.errors import ExperimentError
 from controller.experiment import Experiment, Splits
@@ -13,7 +12,7 @@ from controller.lab import Lab
 from controller.load import OFFLINE, SINGLE
 from controller.network_profiles import AS_IS
 from controller.pipeline import route
-from controller.store import CHAIN, HUB, Cell
+from controller.store import CHAIN, HUB, SOCKET, TORCH_RPC, Cell
 from controller.suggest import did_you_mean
 from exporter.bundle import Bundle, BundleError, RangeError
 from worker.wire.codecs import NO_CODEC

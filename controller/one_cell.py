@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.accuracy import allowed_error, codec_accuracies
-from controller.backend import BACKENDS, SOCKET, RpcSettings, require_rpc
+from controller.backend import BACKENDS, RpcSettings, require_rpc
 from controller.breakdown import print_breakdown, show_course
 from controller.cells import check_batch, label_of, resolve_cut, with_backend, with_codec, with_topology
 from controller.codec_choice import check_pairs, parse_choice
@@ -20,7 +20,7 @@ from controller.offer import run_trial
 from controller.own_part import OwnPart
 from controller.pipeline import CONTROLLER, plan_pipeline
 from controller.screen import output
-from controller.store import CHAIN, HUB, Cell, CodecAccuracy, Link, Trial
+from controller.store import CHAIN, HUB, SOCKET, Cell, CodecAccuracy, Link, Trial
 from controller.trial import Rig
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC

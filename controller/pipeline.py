@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from controller.backend import TORCH_RPC, RpcSettings, rpc_specs
+from controller.backend import RpcSettings, rpc_specs
 from controller.codec_choice import codec_of_link
 from controller.errors import ExperimentError
 from controller.lab import Lab
 from controller.network_profiles import Direction, NetworkProfile
-from controller.store import HUB, Cell, Link
+from controller.store import HUB, TORCH_RPC, Cell, Link
 from exporter.bundle import Bundle, Shard, Tensor
 from worker.endpoint import WORST_ALLOWED_ERROR
 from worker.wire.messages import (

@@ -175,4 +175,4 @@ def _question(side: Side, answer: Answer) -> tuple[str, ...]:
 
 
 def _place(cell: Cell) -> tuple[object, ...]:
-    return cell.cuts, cell.devices, cell.batch, cell.codec, cell.topology, cell.threads
+    return cell.cuts, cell.devices, cell.batch, cell.codec, cell.topology, cell.threads, cell.backend

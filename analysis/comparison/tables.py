@@ -19,7 +19,7 @@ _MOVED = ("best for", "profile", "in A", "in B", "")
 _LARGEST = ("largest differences", "profile", "depth", "figure", "A", "B", "B / A", "B is")
 COMPARE_COLUMNS = (
     *("model", "bundle", "profile_a", "profile_b", "where", "cuts", "devices"),
-    *("depth", "batch", "codec", "topology", "threads", "load"),
+    *("depth", "batch", "codec", "topology", "threads", "backend", "load"),
     *("objective", "a", "a_low", "a_high", "trials_a", "b", "b_low", "b_high", "trials_b"),
     *("factor", "factor_low", "factor_high", "interval", "verdict", "cell_a", "cell_b"),
 )
@@ -45,6 +45,7 @@ def _row(d: Difference) -> dict[str, Any]:
         "codec": cell.codec,
         "topology": cell.topology,
         "threads": cell.threads,
+        "backend": cell.backend,
         "load": d.cell_a.load,
         "objective": d.objective,
         **_bounds("a", d.a),

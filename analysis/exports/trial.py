@@ -12,7 +12,7 @@ __all__ = ["KEYS", "Exported"]
 
 KEYS = (
     *("cell", "trial", "model", "profile", "split", "cuts", "devices", "depth", "batch", "codec", "load"),
-    "topology",
+    *("topology", "backend"),
 )
 
 
@@ -40,6 +40,6 @@ class Exported:
             *(cell.id, self.trial.number, cell.model, cell.profile, self.result.split.where),
             *(";".join(map(str, cell.cuts)), ";".join(cell.devices), cell.depth, cell.batch, cell.codec),
             self.result.load,
-            cell.topology,
+            *(cell.topology, cell.backend),
         )
         return dict(zip(KEYS, values, strict=True))

@@ -29,6 +29,7 @@ _TOOLTIP = {
     "batch": "batch",
     "codec": "codec",
     "topology": "topology",
+    "backend": "backend",
     "accuracy": "accuracy",
 }
 _X = "latency_ms"
@@ -128,6 +129,7 @@ def _row(point: Point) -> dict[str, Any]:
         "batch": point.cell.batch,
         "codec": point.cell.codec,
         "topology": point.cell.topology,
+        "backend": point.cell.backend,
         "accuracy": "null" if point.accuracy is None else f"{point.accuracy:.4f}",
     }
 
@@ -153,6 +155,7 @@ def _baseline_row(baseline: Baseline, *, with_threads: bool) -> dict[str, Any]:
         "batch": baseline.batch,
         "codec": "none",
         "topology": "none",
+        "backend": "none",
         "accuracy": "that of the whole graph",
     }
 

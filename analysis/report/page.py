@@ -115,7 +115,7 @@ def _group(sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer])
         "operating": operating(sweep, bundle, profile.name),
     }
     placements = {
-        (p.cell.devices, p.cell.batch, p.cell.codec, p.cell.topology, p.cell.threads)
+        (p.cell.devices, p.cell.batch, p.cell.codec, p.cell.topology, p.cell.threads, p.cell.backend)
         for p in points["capability"]
     }
     fronts = [

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from controller.backend import SOCKET, TORCH_RPC, Backend, RpcSettings
+from controller.backend import RpcSettings
 from controller.bench.balance import Balance
 from controller.bench.bundles import NULL
 from controller.bench.measurement import Bench
 from controller.bench.pipelines import pipeline, result_rate, run
+from controller.store import SOCKET, TORCH_RPC
 
 __all__ = ["SocketOverRpc", "best_split", "null_split"]
 
@@ -63,7 +64,7 @@ class SocketOverRpc:
         over_sockets = statistics.mean([before, self._rate(bench, SOCKET)])
         return {self.key: over_sockets / over_rpc}
 
-    def _rate(self, bench: Bench, backend: Backend, rpc: RpcSettings | None = None) -> float:
+    def _rate(self, bench: Bench, backend: str, rpc: RpcSettings | None = None) -> float:
         with pipeline(
             bench.fleet,
             bench.bundles[self.bundle],

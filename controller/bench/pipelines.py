@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import msgspec
 
-from controller.backend import SOCKET, Backend, RpcSettings
+from controller.backend import RpcSettings
 from controller.bench.fleet import DEVICES, Fleet
 from controller.network_profiles import NetworkProfile
 from controller.pipeline import PipelinePlan, plan_pipeline
-from controller.store import Cell, Trial
+from controller.store import SOCKET, Cell, Trial
 from controller.trial import Rig
 from exporter.bundle import Bundle
 from worker.wire.messages import Run
@@ -30,7 +30,7 @@ def cell_of(
     depth: int,
     batch: int = 1,
     devices: Sequence[str] = DEVICES,
-    backend: Backend = SOCKET,
+    backend: str = SOCKET,
 ) -> Cell:
     """The cell of a split over the benchmark's devices."""
     return Cell(
@@ -89,7 +89,7 @@ def pipeline(
     check_every: int = 1,
     solo_runs: int = 5,
     records: bool = True,
-    backend: Backend = SOCKET,
+    backend: str = SOCKET,
     rpc: RpcSettings = _USUAL_RPC,
 ) -> Iterator[Rig]:
     """A pipeline that stands while entered; the arguments are those of `cell_of` and `plan`."""

@@ -14,6 +14,8 @@ from controller.store.reading import Results
 from controller.store.rows import (
     CHAIN,
     HUB,
+    SOCKET,
+    TORCH_RPC,
     Accuracy,
     BaselineTrial,
     Cell,
@@ -30,6 +32,8 @@ from controller.store.writing import Store
 __all__ = [
     "CHAIN",
     "HUB",
+    "SOCKET",
+    "TORCH_RPC",
     "Accuracy",
     "Attempt",
     "BaselineTrial",

@@ -15,6 +15,8 @@ __all__ = [
     "Accuracy",
     "CHAIN",
     "HUB",
+    "SOCKET",
+    "TORCH_RPC",
     "BaselineTrial",
     "Cell",
     "CodecAccuracy",
@@ -29,6 +31,8 @@ __all__ = [
 
 CHAIN = "chain"
 HUB = "hub"
+SOCKET = "socket"
+TORCH_RPC = "torch_rpc"
 
 _LATER = {"load": "offline", "prefetch": None, "topology": CHAIN, "threads": None}
 
@@ -47,6 +51,7 @@ class Cell:
         link: How the network profile is imposed: `emulated`, `tc`, or `none`.
         codec: Of every link between devices (`uint8`), or of some (`forward: uint8`); `none` where the cell
             has no such link.
+        backend: What carries requests from device to device: `socket` (our own), or `torch_rpc`.
         load: When requests are due: `offline` (closed loop), or as in `poisson:20/s`, `poisson:p90<=100ms`.
         prefetch: How many inputs are made ahead during the run; None: all before it.
         topology: `chain`: from device to device; `hub`: from each device to the next through the controller.
@@ -66,7 +71,7 @@ class Cell:
     precision: str = "fp32"
     source: str = "first"
     codec: str = "none"
-    backend: str = "socket"
+    backend: str = SOCKET
     load: str = "offline"
     prefetch: int | None = None
     topology: str = CHAIN

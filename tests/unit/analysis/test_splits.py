@@ -38,3 +38,10 @@ def test_what_is_not_as_usual_stands_behind() -> None:
 
 def test_a_device_with_an_empty_partition_does_not_compute() -> None:
     assert describe((4, 4), "x", ("pi", "mid", "server"), 9).computing == ("pi", "server")
+
+
+def test_what_is_not_as_usual_is_said() -> None:
+    split = describe((4,), "x", ("pi", "server"), 9, codec="uint8", topology="hub", backend="torch_rpc")
+    assert split.where == "x, uint8, hub, torch_rpc"
+    assert split.sentence == "cut after x with codec uint8 through the controller over torch_rpc"
+    assert describe((9,), "x", ("pi", "server"), 9, backend="torch_rpc").where == "all on pi"
