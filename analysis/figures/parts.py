@@ -171,8 +171,10 @@ def _names(found: Sequence[Breakdown]) -> list[str]:
     names = [b.result.split.where for b in found]
     cells = [b.result.cell for b in found]
     for more in (lambda c: f"batch {c.batch}", lambda c: "→".join(c.devices), lambda c: c.codec, _prefetch):
-        if len(set(names)) < len(names):
-            names = [f"{n}, {more(c)}" for n, c in zip(names, cells, strict=True)]
+        longer = [f"{n}, {more(c)}" for n, c in zip(names, cells, strict=True)]
+        # What tells no two of them apart only makes them too long to be read.
+        if len(set(longer)) > len(set(names)):
+            names = longer
     return (
         names
         if len(set(names)) == len(names)

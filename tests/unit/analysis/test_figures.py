@@ -1,5 +1,6 @@
 """Figures: labels that cover nothing, ticks that can be read, files that are what they are called."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from analysis.errors import FigureError
 from analysis.figures import LAYOUTS, PAPER, breakdowns, check_formats, export, figures_of
 from analysis.figures.front import log_ticks
 from analysis.figures.labels import Box, place
+from analysis.figures.parts import parts_figure
 from analysis.results import Sweep
+from controller.store import Cell
 from tests.unit.analysis.synthetic import BUNDLE
 
 
@@ -89,3 +92,17 @@ def _rows(spec: dict[str, Any], with_key: str) -> list[dict[str, Any]]:
     """The rows of the layer whose data have such a column."""
     data = [*spec.get("datasets", {}).values(), *(layer["data"].get("values") for layer in spec["layer"])]
     return next(rows for rows in data if rows and with_key in rows[0])
+
+
+def test_a_bar_is_named_by_what_tells_it_from_others_and_by_nothing_else(sweep: Sweep) -> None:
+    one = next(b for b in breakdowns(sweep.of(BUNDLE, "lan")) if b.result.split.kind == "split")
+
+    def names(*cells: Cell) -> list[str]:
+        found = [replace(one, result=replace(one.result, cell=cell)) for cell in cells]
+        figure = parts_figure(found, frozenset(), PAPER)
+        return list(dict.fromkeys(row["split"] for row in figure["layer"][0]["data"]["values"]))
+
+    cell, where = one.result.cell, one.result.split.where
+    assert names(cell) == [where]
+    assert names(cell, replace(cell, devices=("pi", "desk"))) == [f"{where}, pi→server", f"{where}, pi→desk"]
+    assert names(cell, replace(cell, batch=8)) == [f"{where}, batch 1", f"{where}, batch 8"]
