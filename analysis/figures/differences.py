@@ -8,6 +8,7 @@ import altair as alt
 
 from analysis.figures.base import chart
 from analysis.figures.front import log_ticks
+from analysis.figures.labels import width_beside
 from analysis.figures.theme import INK, Layout
 
 __all__ = ["FactorRow", "factors_figure"]
@@ -73,6 +74,8 @@ def factors_figure(rows: Sequence[FactorRow], title: str, layout: Layout) -> dic
         ),
     ]
     spec = alt.layer(*layers).properties(
-        width=layout.width * 0.8, height=layout.row * max(len(rows), 3), description=title
+        width=width_beside(names, layout.width, layout.font),
+        height=layout.row * max(len(rows), 3),
+        description=title,
     )
     return dict(spec.to_dict(validate=False))

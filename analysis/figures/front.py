@@ -9,13 +9,15 @@ from typing import Any
 import altair as alt
 
 from analysis.figures import labels
-from analysis.figures.base import chart
-from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout
-from analysis.fronts import Point
+from analysis.figures.bands import band
+from analysis.figures.base import chart, with_filters
+from analysis.figures.room import divided
+from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout, shade
+from analysis.fronts import Front, Point
 from analysis.results import OFFLINE, Baseline
 from analysis.statistics import Estimate
 
-__all__ = ["front_figure", "log_ticks"]
+__all__ = ["LEAST_PROBABILITY", "front_figure", "log_ticks"]
 
 _SHAPES = {"split": "circle", "stay": "square", "offload": "triangle-up"}
 _TOOLTIP = {
@@ -31,7 +33,11 @@ _TOOLTIP = {
     "topology": "topology",
     "backend": "backend",
     "accuracy": "accuracy",
+    "sure": "on the front in",
 }
+_ON, _PERHAPS, _DOMINATED = "on the front", "perhaps", "dominated"
+LEAST_PROBABILITY = 0.05
+"""From this probability of being on the front on, a dominated point is drawn as perhaps on it."""
 _X = "latency_ms"
 _Y = "throughput_per_s"
 
@@ -70,39 +76,42 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [round(i * step, 12) for i in range(first, math.floor(high / step) + 1)]
 
 
-def front_figure(points: Sequence[Point], baselines: Sequence[Baseline], layout: Layout) -> dict[str, Any]:
+def front_figure(front: Front, baselines: Sequence[Baseline], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification of one front; points without latency are left out.
 
     Args:
-        points: Candidates of one front, at least one with both figures.
-        baselines: Drawn with them, members of no front.
+        front: At least one of its candidates has both figures.
+        baselines: Drawn with them if there is room for them; members of no front.
     """
+    points = front.points
     rows = [_row(p) for p in points if p.latency.value is not None]
     several = len({b.threads for b in baselines}) > 1
-    alone = [_baseline_row(b, with_threads=several) for b in baselines if b.latency.value is not None]
+    alone = [_baseline_row(b, with_threads=several) for b in divided(points, baselines)[0]]
     x, y = _scales(rows + alone, layout)
-    front = sorted((r for r in rows if r["status"] == "on the front"), key=lambda r: float(r[_X]))
-    colour = FRONTS[points[0].front]
-    leaders, *texts = _labels(front, rows, alone, (x, y), layout)
+    members = sorted((r for r in rows if r["status"] == _ON), key=lambda r: float(r[_X]))
+    colour = FRONTS[front.name]
+    leaders, *texts = _labels(members, rows, alone, (x, y), layout)
     layers = [
+        band(front.surfaces, colour, (x.high, y.low)),
         leaders,
-        _marks([r for r in rows if r["status"] == "dominated"], layout, colour, 0.5),
-        chart(_steps(front))
+        _marks([r for r in rows if r["status"] == _DOMINATED], layout, colour, 0.5),
+        _marks([r for r in rows if r["status"] == _PERHAPS], layout, colour, 1.0),
+        chart(_steps(members))
         .mark_line(interpolate="step-after", color=colour, strokeWidth=layout.font / 7, opacity=0.55)
         .encode(x=f"{_X}:Q", y=f"{_Y}:Q"),
-        *_intervals(front + alone, layout),
-        _marks(front, layout, colour, 1.0),
+        *_intervals(members + alone, layout),
+        _marks(members, layout, colour, 1.0),
         _marks(alone, layout, colour, 1.0),
         *texts,
     ]
-    named = f"{points[0].front} front: latency p50 against throughput"
+    named = f"{front.name} front: latency p50 against throughput"
     layered = alt.layer(*[layer for layer in layers if layer is not None]).properties(
         width=layout.width, height=layout.height, description=named
     )
     spec = layered.to_dict(validate=False)
     _set_scale(spec, "x", x, "latency p50 (ms, log scale)   ← better")
     _set_scale(spec, "y", y, "throughput (samples/s, log scale)   better →")
-    return dict(spec)
+    return with_filters(spec, ("codec", "depth") if front.name == "operating" else ("codec",))
 
 
 def _steps(front: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -120,7 +129,9 @@ def _row(point: Point) -> dict[str, Any]:
         "label": point.label,
         "where": point.split.where,
         "kind": point.split.kind,
-        "status": "on the front" if point.on_front else "dominated",
+        "status": _status(point),
+        "cell": point.cell.id,
+        "depth": point.cell.depth,
         **_figures(point.latency, point.throughput),
         "latency_text": f"{_text(point.latency, 1e3, 'ms')} ({unloaded})",
         "throughput_text": f"{_text(point.throughput, 1, '/s')} ({_offered(point)})",
@@ -131,7 +142,14 @@ def _row(point: Point) -> dict[str, Any]:
         "topology": point.cell.topology,
         "backend": point.cell.backend,
         "accuracy": "null" if point.accuracy is None else f"{point.accuracy:.4f}",
+        "sure": "null" if point.probability is None else f"{point.probability:.0%} of resamples",
     }
+
+
+def _status(point: Point) -> str:
+    if point.on_front:
+        return _ON
+    return _PERHAPS if (point.probability or 0.0) >= LEAST_PROBABILITY else _DOMINATED
 
 
 def _offered(point: Point) -> str:
@@ -147,6 +165,8 @@ def _baseline_row(baseline: Baseline, *, with_threads: bool) -> dict[str, Any]:
         "where": f"whole model on {baseline.device}, bare loop, no network",
         "kind": "baseline",
         "status": "baseline",
+        "cell": "",
+        "depth": "",
         **_figures(baseline.latency, baseline.throughput),
         "latency_text": _text(baseline.latency, 1e3, "ms"),
         "throughput_text": _text(baseline.throughput, 1, "/s"),
@@ -157,6 +177,7 @@ def _baseline_row(baseline: Baseline, *, with_threads: bool) -> dict[str, Any]:
         "topology": "none",
         "backend": "none",
         "accuracy": "that of the whole graph",
+        "sure": "never: not a candidate",
     }
 
 
@@ -208,7 +229,7 @@ def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity:
     if not rows:
         return None
     baseline = rows[0]["status"] == "baseline"
-    size = layout.marker * {"dominated": 0.55, "on the front": 1.0, "baseline": 1.5}[rows[0]["status"]]
+    size = layout.marker * {_DOMINATED: 0.55, _PERHAPS: 0.8, _ON: 1.0, "baseline": 1.5}[rows[0]["status"]]
     base: alt.Chart = chart(rows).encode(
         x=f"{_X}:Q",
         y=f"{_Y}:Q",
@@ -225,7 +246,9 @@ def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity:
     ).encode(
         color=alt.Color(
             "status:N",
-            scale=alt.Scale(domain=["on the front", "dominated"], range=[colour, DOMINATED]),
+            scale=alt.Scale(
+                domain=[_ON, _PERHAPS, _DOMINATED], range=[colour, shade(colour, 0.55), DOMINATED]
+            ),
             legend=alt.Legend(title=None, symbolOpacity=1, symbolStrokeColor="white"),
         ),
         shape=alt.Shape(
@@ -257,7 +280,7 @@ def _labels(
 ) -> list[alt.Chart]:
     """Names of front points, of both ends and of baselines, each at its own place."""
     x, y = scales
-    ends = [r for r in rows if r["status"] == "dominated" and r["kind"] != "split"]
+    ends = [r for r in rows if r["status"] != _ON and r["kind"] != "split"]
     named = [*front, *alone, *_one_each(ends)]
     others = [r for r in rows if r not in named]
     at = [(x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in named]
@@ -283,7 +306,9 @@ def _labels(
             "end_x": x.to_value(p.end_x),
             "end_y": y.to_value(p.end_y),
             "leader": p.leader,
-            "strong": r["status"] == "on the front",
+            "strong": r["status"] == _ON,
+            "depth": r["depth"],
+            "codec": r["codec"],
         }
         for r, p in zip(named, placed, strict=True)
     ]

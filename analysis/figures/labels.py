@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "Placed", "place", "text_width"]
+__all__ = ["Box", "Placed", "place", "text_width", "width_beside"]
 
 _DIRECTIONS = np.array(
     [(1.0, 0.0), (0.7, -0.7), (0.7, 0.7), (0.0, -1.0), (0.0, 1.0), (-0.7, -0.7), (-0.7, 0.7), (-1.0, 0.0)]
@@ -51,6 +51,11 @@ def text_width(text: str, font: float) -> float:
     """About how wide `text` is in a sans-serif font of `font` pixels; rather too wide than too narrow."""
     widths = (0.33 if c in _NARROW_LETTERS else 0.76 if c in _WIDE_LETTERS else 0.57 for c in text)
     return sum(widths) * font
+
+
+def width_beside(names: Sequence[str], width: float, font: float) -> float:
+    """What an axis of these names leaves for a plot that has `width` beside an ordinary axis."""
+    return max(width * 0.4, width * 1.08 - max(text_width(name, font) for name in names))
 
 
 def place(

@@ -1,16 +1,41 @@
 """Which figures a sweep has, and their names."""
 
 import re
+from collections.abc import Sequence
 from functools import partial
 
+from analysis.answers import Answer
 from analysis.figures.base import Figure
+from analysis.figures.busy import busy_cells, busy_figure
+from analysis.figures.conditions import conditions_figure, placed
 from analysis.figures.front import front_figure
+from analysis.figures.gains import gained, gains_figure
 from analysis.figures.parts import breakdowns, parts_figure
 from analysis.figures.payload import payload_figure
-from analysis.fronts import FrontName, Point, capability, operating
-from analysis.results import Profile, Sweep
+from analysis.figures.prediction import prediction_figure
+from analysis.figures.scaling import best_by_devices, scaling_figure
+from analysis.figures.telemetry import moments, telemetry_figure
+from analysis.figures.timeline import bars_of, timeline_figure
+from analysis.fronts import FrontName, capability, front_of
+from analysis.predictions import PredictedCell
+from analysis.results import CellResult, Profile, Sweep
+from controller.store import Results
 
-__all__ = ["figures_of", "front_name", "parts_name", "payload_name", "stem"]
+__all__ = [
+    "GAINS",
+    "TELEMETRY",
+    "figures_of",
+    "front_name",
+    "group_name",
+    "model_name",
+    "parts_name",
+    "payload_name",
+    "prediction_name",
+    "stem",
+    "timeline_cell",
+]
+
+GAINS, TELEMETRY = "gains", "telemetry"
 
 
 def stem(*words: str) -> str:
@@ -20,48 +45,116 @@ def stem(*words: str) -> str:
 
 def front_name(sweep: Sweep, bundle: str, profile: str, front: str) -> str:
     """`mobilenet_v2-wifi-capability`."""
-    return stem(sweep.title(bundle), profile, front)
+    return group_name(sweep, bundle, profile, front)
+
+
+def group_name(sweep: Sweep, bundle: str, profile: str, what: str) -> str:
+    """Of what is drawn for each model under each profile: `mobilenet_v2-wifi-busy`."""
+    return stem(sweep.title(bundle), profile, what)
+
+
+def model_name(sweep: Sweep, bundle: str, what: str) -> str:
+    """Of what is drawn for each model: `mobilenet_v2-devices`."""
+    return stem(sweep.title(bundle), what)
 
 
 def parts_name(sweep: Sweep, bundle: str, profile: str) -> str:
     """`mobilenet_v2-wifi-parts`."""
-    return stem(sweep.title(bundle), profile, "parts")
+    return group_name(sweep, bundle, profile, "parts")
 
 
 def payload_name(sweep: Sweep, bundle: str) -> str:
     """`mobilenet_v2-payload`."""
-    return stem(sweep.title(bundle), "payload")
+    return model_name(sweep, bundle, "payload")
 
 
-def figures_of(sweep: Sweep) -> dict[str, Figure]:
-    """Every figure that the sweep has results for, by name."""
-    figures: list[Figure] = []
+def prediction_name(depth: int) -> str:
+    """Latency is predicted at depth 1, above it the time between two results."""
+    return "predicted-latency" if depth == 1 else "predicted-interval"
+
+
+def figures_of(
+    sweep: Sweep, found: Sequence[Answer] = (), predicted: Sequence[PredictedCell] = ()
+) -> dict[str, Figure]:
+    """Every figure that the sweep has results for, by name.
+
+    Args:
+        found: Its answers, for the figures of what they gain and of where they hold.
+        predicted: What there is of predictions.
+    """
+    figures = _of_answers(sweep, found)
     for bundle, profile in sweep.groups():
         figures += _of_group(sweep, bundle, profile)
-    figures += [_payload(sweep, bundle) for bundle in sweep.manifests]
+    for bundle in sweep.manifests:
+        figures += _of_model(sweep, bundle, [a for a in found if a.bundle == bundle])
+    for depth in dict.fromkeys(min(c.depth, 2) for c in predicted):
+        cells = [c for c in predicted if min(c.depth, 2) == depth]
+        figures.append(Figure(prediction_name(depth), partial(prediction_figure, cells)))
+    if told := moments(sweep):
+        figures.append(Figure(TELEMETRY, partial(telemetry_figure, told)))
     return {figure.name: figure for figure in figures}
+
+
+def _of_answers(sweep: Sweep, found: Sequence[Answer]) -> list[Figure]:
+    shown = gained(found)
+    if not shown:
+        return []
+    several = len(sweep.manifests) > 1
+    titles = [
+        f"{a.profile.name}: {a.objective}" + (f", {sweep.title(a.bundle)}" if several else "") for a in shown
+    ]
+    return [Figure(GAINS, partial(gains_figure, shown, titles))]
 
 
 def _of_group(sweep: Sweep, bundle: str, profile: Profile) -> list[Figure]:
     baselines = [b for b in sweep.baselines if b.bundle == bundle]
     figures = []
     unloaded = capability(sweep, bundle, profile.name)
-    fronts: tuple[tuple[FrontName, list[Point]], ...]
-    fronts = (("capability", unloaded), ("operating", operating(sweep, bundle, profile.name)))
-    for name, points in fronts:
-        if any(p.latency.value is not None for p in points):
-            figures.append(
-                Figure(
-                    front_name(sweep, bundle, profile.name, name),
-                    partial(front_figure, points, baselines),
-                )
-            )
-    bars = breakdowns(sweep.of(bundle, profile.name))
+    names: tuple[FrontName, ...] = ("capability", "operating")
+    for front in (front_of(sweep, name, bundle, profile.name) for name in names):
+        if any(p.latency.value is not None for p in front.points):
+            name = front_name(sweep, bundle, profile.name, front.name)
+            figures.append(Figure(name, partial(front_figure, front, baselines)))
+    results = sweep.of(bundle, profile.name)
+    bars = breakdowns(results)
     if bars:
         best = frozenset(p.latency_cell.id for p in unloaded if p.on_front)
         figures.append(
             Figure(parts_name(sweep, bundle, profile.name), lambda layout: parts_figure(bars, best, layout))
         )
+    if deep := busy_cells(results):
+        name = group_name(sweep, bundle, profile.name, "busy")
+        figures.append(Figure(name, partial(busy_figure, deep)))
+    if shown := timeline_cell(sweep, bundle, profile.name):
+        figures += _timeline(sweep, shown, group_name(sweep, bundle, profile.name, "timeline"))
+    return figures
+
+
+def timeline_cell(sweep: Sweep, bundle: str, profile: str) -> CellResult | None:
+    """The cell of most throughput among those with several stages."""
+    deep = [r for r in busy_cells(sweep.of(bundle, profile)) if len(r.trials[0].hops) > 1]
+    return max(deep, key=lambda r: r.throughput.value or 0.0, default=None)
+
+
+def _timeline(sweep: Sweep, shown: CellResult, name: str) -> list[Figure]:
+    with Results.open(sweep.path) as store:
+        trial = next(store.trials(shown.cell.id))
+    bars = bars_of(trial, [hop.stage for hop in shown.trials[0].hops])
+    return [Figure(name, partial(timeline_figure, bars))] if bars else []
+
+
+def _of_model(sweep: Sweep, bundle: str, found: Sequence[Answer]) -> list[Figure]:
+    figures = [_payload(sweep, bundle)]
+    for objective in ("latency", "throughput"):
+        mine = [a for a in found if a.objective == objective and placed(a)]
+        if len({placed(a) for a in mine}) > 1:
+            name = model_name(sweep, bundle, f"networks-{objective}")
+            figures.append(Figure(name, partial(conditions_figure, mine)))
+    by_profile = [
+        (p.name, best_by_devices(capability(sweep, b, p.name))) for b, p in sweep.groups() if b == bundle
+    ]
+    if len({count for _, best in by_profile for count in best}) > 1:
+        figures.append(Figure(model_name(sweep, bundle, "devices"), partial(scaling_figure, by_profile)))
     return figures
 
 

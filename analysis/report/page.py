@@ -12,11 +12,16 @@ import vl_convert
 from analysis.answers import Answer, Goal
 from analysis.figures import LAYOUTS, VEGA_LITE, Breakdown, Figure, breakdowns, config
 from analysis.figures import selection as chosen
-from analysis.fronts import capability, in_order, operating
+from analysis.figures.front import LEAST_PROBABILITY
+from analysis.figures.room import divided
+from analysis.fronts import FrontName, Point, capability, front_of, in_order, operating
+from analysis.predictions import PredictedCell, errors_of
 from analysis.report import words
+from analysis.report.cells import cells_json
 from analysis.report.concerns import concerns, disagreements, drifts, missing_cells
 from analysis.report.measured_links import measured_links
 from analysis.report.measured_on import measured_on
+from analysis.resampling import RESAMPLES
 from analysis.results import OFFLINE, CellResult, Profile, Sweep
 from controller.store import Accuracy, CodecAccuracy
 
@@ -33,9 +38,21 @@ _WANTED: dict[Goal, str] = {
 }
 
 
-def render(sweep: Sweep, found: Sequence[Answer], figures: Mapping[str, Figure]) -> str:
+def render(
+    sweep: Sweep,
+    found: Sequence[Answer],
+    figures: Mapping[str, Figure],
+    predicted: Sequence[PredictedCell] = (),
+) -> str:
     """The whole report."""
-    return fill("report.html.j2", figures, **_context(sweep, found))
+    drawn = frozenset(figures)
+    return fill(
+        "report.html.j2",
+        figures,
+        **_context(sweep, found, drawn),
+        predictions=_predictions(predicted),
+        cells_json=cells_json(sweep),
+    )
 
 
 def fill(template: str, figures: Mapping[str, Figure], **context: Any) -> str:
@@ -78,7 +95,7 @@ def _charts(figures: Mapping[str, Figure]) -> str:
     return json.dumps(specs, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 
 
-def _context(sweep: Sweep, found: Sequence[Answer]) -> dict[str, Any]:
+def _context(sweep: Sweep, found: Sequence[Answer], drawn: frozenset[str]) -> dict[str, Any]:
     missing = missing_cells(sweep)
     return {
         "title": f"Where to cut {words.listed(sweep.title(b) for b in sweep.manifests)}",
@@ -90,8 +107,15 @@ def _context(sweep: Sweep, found: Sequence[Answer]) -> dict[str, Any]:
         "cells": len(sweep.cells),
         "measured_on": measured_on(sweep),
         "concerns": concerns(sweep),
+        "seed": sweep.seed,
         "numbered": any("@" in c.split.where for c in sweep.cells),
-        "groups": [_group(sweep, bundle, profile, found) for bundle, profile in sweep.groups()],
+        "groups": [_group(sweep, bundle, profile, found, drawn) for bundle, profile in sweep.groups()],
+        "gains": chosen.GAINS if chosen.GAINS in drawn else "",
+        "telemetry": chosen.TELEMETRY if chosen.TELEMETRY in drawn else "",
+        "models": [_model(sweep, bundle, drawn) for bundle in sweep.manifests],
+        "choices": _choices(sweep),
+        "least_probability": LEAST_PROBABILITY,
+        "resamples": RESAMPLES,
         "payloads": [
             {"title": sweep.title(b), "figure": chosen.payload_name(sweep, b)} for b in sweep.manifests
         ],
@@ -108,9 +132,45 @@ def _context(sweep: Sweep, found: Sequence[Answer]) -> dict[str, Any]:
     }
 
 
-def _group(sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer]) -> dict[str, Any]:
+def _model(sweep: Sweep, bundle: str, drawn: frozenset[str]) -> dict[str, Any]:
+    """A model's own figures: maps of networks, and throughput by number of devices."""
+    names = {what: chosen.model_name(sweep, bundle, what) for what in ("devices",)}
+    maps = [(o, chosen.model_name(sweep, bundle, f"networks-{o}")) for o in ("latency", "throughput")]
+    return {
+        "title": sweep.title(bundle),
+        "maps": [(objective, name) for objective, name in maps if name in drawn],
+        "devices": names["devices"] if names["devices"] in drawn else "",
+    }
+
+
+def _choices(sweep: Sweep) -> dict[str, list[str]]:
+    """What the page can be narrowed to, where there is more than one."""
+    cells = [r.cell for r in sweep.cells if r.trials]
+    found = {
+        "model": list(dict.fromkeys(sweep.title(b) for b, _ in sweep.groups())),
+        "profile": list(dict.fromkeys(p.name for _, p in sweep.groups())),
+        "depth": [str(d) for d in sorted({c.depth for c in cells})],
+        "codec": sorted({c.codec for c in cells}),
+    }
+    return {name: values for name, values in found.items() if len(values) > 1}
+
+
+def _predictions(predicted: Sequence[PredictedCell]) -> list[dict[str, Any]]:
+    kinds = {1: "latency of a request alone", 2: "time between two results"}
+    found = []
+    for kind, what in kinds.items():
+        cells = [c for c in predicted if min(c.depth, 2) == kind]
+        if cells:
+            name = chosen.prediction_name(kind)
+            found.append({"what": what, "figure": name, "errors": errors_of(cells)})
+    return found
+
+
+def _group(
+    sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer], drawn: frozenset[str]
+) -> dict[str, Any]:
     mine = [a for a in found if a.bundle == bundle and a.profile.name == profile.name]
-    points = {
+    points: dict[FrontName, list[Point]] = {
         "capability": capability(sweep, bundle, profile.name),
         "operating": operating(sweep, bundle, profile.name),
     }
@@ -124,6 +184,16 @@ def _group(sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer])
             "figure": chosen.front_name(sweep, bundle, profile.name, name),
             "drawn": any(p.latency.value is not None for p in candidates),
             "points": in_order(candidates),
+            "perhaps": sum(
+                not p.on_front and (p.probability or 0.0) >= LEAST_PROBABILITY for p in candidates
+            ),
+            "outside": [
+                f"{b.device} alone ({words.milliseconds(b.latency)}, {words.per_second(b.throughput)})"
+                for b in divided(candidates, [b for b in sweep.baselines if b.bundle == bundle])[1]
+                if b.latency.value is not None
+            ],
+            "hypervolume": front_of(sweep, name, bundle, profile.name).hypervolume,
+            "objectives": front_of(sweep, name, bundle, profile.name).objectives,
             "dominated": len(candidates) - len(in_order(candidates)),
         }
         for name, candidates in points.items()
@@ -141,9 +211,17 @@ def _group(sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer])
         "fronts": fronts,
         "several": len(placements) > 1,
         "open": any(p.cell.load != OFFLINE for p in points["operating"]),
+        "brief": [words.brief(a) for a in mine if a.objective in ("latency", "throughput")],
+        "busy": _if_drawn(chosen.group_name(sweep, bundle, profile.name, "busy"), drawn),
+        "timeline": _if_drawn(chosen.group_name(sweep, bundle, profile.name, "timeline"), drawn),
+        "timeline_cell": chosen.timeline_cell(sweep, bundle, profile.name),
         "parts": bars and chosen.parts_name(sweep, bundle, profile.name),
         "breakdowns": [_breakdown_row(b) for b in bars],
     }
+
+
+def _if_drawn(name: str, drawn: frozenset[str]) -> str:
+    return name if name in drawn else ""
 
 
 def _verdict(mine: Sequence[Answer]) -> str:

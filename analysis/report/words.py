@@ -9,6 +9,7 @@ from analysis.statistics import Estimate
 
 __all__ = [
     "answer_sentences",
+    "brief",
     "conditions",
     "figure",
     "flat",
@@ -129,6 +130,25 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
     if point.latency.trials == 1:
         sentences.append("There was one trial, so nothing says how a repetition would come out.")
     return lead, sentences
+
+
+def brief(answer: Answer) -> str:
+    """An answer in one clause: how much, with which split, against what, how sure."""
+    point, goal = answer.point, answer.objective
+    number = per_second(point.throughput) if goal == "throughput" else milliseconds(point.latency)
+    first = point.cell.devices[0]
+    against = [_briefly(g, f"{first} alone") for g in answer.gains if g.name == f"{first} alone"]
+    against += [_briefly(g, "the equal split") for g in answer.gains if g.over == "equal"]
+    told = f"{goal} {number} with {point.split.where}" + (f": {', '.join(against)}" if against else "")
+    return told if answer.probability is None else f"{told}; {percent(answer.probability)} sure"
+
+
+def _briefly(gain: Gain, other: str) -> str:
+    if gain.factor.value is None:
+        return f"not comparable with {other}"
+    return (
+        f"a tie with {other}" if gain.tie else f"{figure(gain.factor.value)} \N{MULTIPLICATION SIGN} {other}"
+    )
 
 
 def _sure(answer: Answer) -> str:

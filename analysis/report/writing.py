@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analysis.answers import Answer, answers, as_json, one_line
 from analysis.figures import FORMATS, PAPER, export, figures_of
+from analysis.predictions import find_predictions, load_predictions
 from analysis.report.folder import written_whole
 from analysis.report.page import render
 from analysis.results import Sweep
@@ -43,8 +44,10 @@ def write_report(sweep: Sweep, out: Path, formats: Sequence[str] = FORMATS) -> R
 
 
 def _write_all(sweep: Sweep, found: Sequence[Answer], folder: Path, formats: Sequence[str]) -> None:
-    figures = figures_of(sweep)
-    (folder / "report.html").write_text(render(sweep, found, figures), encoding="utf-8")
+    beside = find_predictions(sweep.path)
+    predicted = load_predictions(beside) if beside else ()
+    figures = figures_of(sweep, found, predicted)
+    (folder / "report.html").write_text(render(sweep, found, figures, predicted), encoding="utf-8")
     pareto_table(sweep).to_csv(folder / "pareto.csv", index=False)
     fronts_table(sweep).to_csv(folder / "fronts.csv", index=False)
     cells_table(sweep).to_csv(folder / "cells.csv", index=False)

@@ -1,20 +1,26 @@
 // Draws every figure of the page, for its width: a wide and a narrow specification are in the page.
 const specs = JSON.parse(document.getElementById("charts").textContent);
+const cells = JSON.parse(document.getElementById("cells")?.textContent ?? "{}");
 const narrow = window.matchMedia("screen and (max-width: 780px)");
 const options = {
   renderer: "svg",
   actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
 };
+const views = new Map();
+const only = { model: "", profile: "", depth: "", codec: "" };
 
 async function draw(place, layout) {
   const name = place.dataset.chart;
   try {
+    views.get(place)?.finalize();
     const { view } = await window.vegaEmbed(place, specs[name][layout], { ...options, downloadFileName: name });
     const svg = place.querySelector("svg");
     // With a viewBox the figure shrinks where even the narrow one is too wide, and on paper.
     svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
     place.dataset.drawn = layout;
-    return view;
+    views.set(place, view);
+    view.addEventListener("click", (_, item) => cells[item?.datum?.cell] && show(place, cells[item.datum.cell]));
+    await narrowed(view);
   } catch (error) {
     place.textContent = `This figure could not be drawn (${error.message}); it is also in figures/${name}.svg.`;
     throw error;
@@ -27,6 +33,60 @@ async function drawAll(layout) {
   document.documentElement.dataset.charts = String(places.length);
 }
 
+// Depth and codec are parameters of those figures that have them; model and profile are sections of the page.
+async function narrowed(view) {
+  const known = Object.keys(view.getState({ signals: (name) => name.startsWith("only_") }).signals ?? {});
+  for (const name of known) view.signal(name, only[name.slice(5)] || "all");
+  await view.runAsync();
+}
+
+function filter(name, value) {
+  only[name] = value;
+  for (const element of document.querySelectorAll("[data-model], [data-profile]")) {
+    const { model, profile } = element.dataset;
+    element.hidden = (only.model && model !== only.model) || (profile && only.profile && profile !== only.profile);
+  }
+  for (const view of views.values()) narrowed(view);
+}
+
+function element(tag, text = "", className = "") {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  made.className = className;
+  return made;
+}
+
+// What a click on a point shows: where that cell's time goes.
+function show(place, cell) {
+  const figure = place.closest("figure");
+  figure.querySelector(".cell")?.remove();
+  const panel = element("div", "", "cell");
+  const close = element("button", "\u00d7", "close");
+  close.setAttribute("aria-label", "close");
+  close.addEventListener("click", () => panel.remove());
+  const total = cell.parts.reduce((sum, [, ms]) => sum + ms, 0);
+  const bar = element("div", "", "bar");
+  const legend = element("ul", "", "parts");
+  for (const [name, ms, colour] of cell.parts) {
+    const piece = element("span");
+    piece.style.width = `${(ms / total) * 100}%`;
+    piece.style.background = colour;
+    piece.title = `${name}: ${ms.toPrecision(3)} ms`;
+    bar.append(piece);
+    const entry = element("li", `${name} ${ms.toPrecision(3)} ms`);
+    entry.style.setProperty("--colour", colour);
+    legend.append(entry);
+  }
+  const facts = element("dl");
+  for (const [name, value] of cell.facts) facts.append(element("dt", name), element("dd", value));
+  panel.append(close, element("h4", cell.where), element("p", `Mean latency ${total.toPrecision(3)} ms:`), bar, legend, facts);
+  place.after(panel);
+}
+
+for (const select of document.querySelectorAll("[data-filter]")) {
+  select.value = "";
+  select.addEventListener("change", () => filter(select.dataset.filter, select.value));
+}
 const fitting = () => (narrow.matches ? "narrow" : "wide");
 narrow.addEventListener("change", () => drawAll(fitting()));
 drawAll(fitting());

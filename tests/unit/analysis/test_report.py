@@ -35,7 +35,10 @@ def test_everything_is_written(sweep: Sweep, tmp_path: Path) -> None:
         "answers.json",
         "figures",
     }
-    assert len(list((out / "figures").glob("*.svg"))) == 10
+    assert len(list((out / "figures").glob("*.svg"))) == 20
+    for drawn in (out / "figures").glob("*.svg"):
+        width = float(drawn.read_text().split('width="', 1)[1].split('"', 1)[0].removesuffix("px"))
+        assert width <= 252, f"{drawn.name} is wider than a column of a two-column paper"
     assert set(written.files) == {p for p in out.rglob("*") if p.is_file()}
     assert len(json.loads((out / "answers.json").read_text())) == 9
 
@@ -128,7 +131,7 @@ def test_names_from_the_lab_cannot_become_markup(other: Callable[..., Sweep], tm
         other(physics=Physics(profiles={hostile: (20.0, 0.005)})), tmp_path, ("svg",)
     ).page.read_text(encoding="utf-8")
     assert hostile not in html
-    assert len(list((tmp_path / "figures").iterdir())) == 4
+    assert len(list((tmp_path / "figures").iterdir())) == 8
 
 
 def test_a_failure_leaves_the_older_report(

@@ -1,0 +1,91 @@
+"""The figure of how busy each stage was, by split: where the pipeline has its bubbles."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from analysis.figures.base import chart
+from analysis.figures.labels import width_beside
+from analysis.figures.theme import DEVICES, INK, Layout
+from analysis.results import OFFLINE, CellResult
+
+__all__ = ["busy_cells", "busy_figure"]
+
+
+def busy_cells(results: Sequence[CellResult]) -> list[CellResult]:
+    """The deepest finished cell of each split, in a closed loop: there a stage could be busy all the time."""
+    deepest: dict[tuple[object, ...], CellResult] = {}
+    for r in results:
+        key = (r.cell.devices, r.cell.cuts, r.cell.batch, r.cell.codec)
+        if not r.trials or r.cell.load != OFFLINE or r.cell.depth == 1:
+            continue
+        if key not in deepest or r.cell.depth > deepest[key].cell.depth:
+            deepest[key] = r
+    return sorted(deepest.values(), key=lambda r: (r.cell.devices, r.cell.cuts, r.cell.batch, r.cell.codec))
+
+
+def busy_figure(found: Sequence[CellResult], layout: Layout) -> dict[str, Any]:
+    """The Vega-Lite specification: a row a split, a point a stage, its interval over trials."""
+    devices = list(dict.fromkeys(d for r in found for d in r.cell.devices))
+    rows: list[dict[str, Any]] = []
+    names = []
+    for r in found:
+        name = r.split.where + (f", batch {r.cell.batch}" if len({f.cell.batch for f in found}) > 1 else "")
+        names.append(name)
+        for stage, share in r.busy().items():
+            value = share.value or 0.0
+            rows.append(
+                {
+                    "split": name,
+                    "stage": stage,
+                    "device": stage.partition(" (")[0],
+                    "busy": value,
+                    "low": value if share.low is None else share.low,
+                    "high": value if share.high is None else share.high,
+                    "depth": r.cell.depth,
+                    "bottleneck": ", ".join(r.bottlenecks),
+                }
+            )
+    y = alt.Y(
+        "split:N", sort=names, title=None, axis=alt.Axis(labelLimit=int(layout.width * 0.6), ticks=False)
+    )
+    title = "busy share of the stage"
+    scale = alt.Scale(domain=[0, max(1.0, *(r["high"] for r in rows))], nice=False)
+    axis = alt.Axis(format=".0%", tickCount=5)
+    x = alt.X("busy:Q", title=title, scale=scale, axis=axis)
+    colour = alt.Color(
+        "device:N",
+        scale=alt.Scale(domain=devices, range=[DEVICES[i % len(DEVICES)] for i in range(len(devices))]),
+        legend=alt.Legend(title=None),
+    )
+    shapes = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+    shape = alt.Shape(
+        "device:N",
+        scale=alt.Scale(domain=devices, range=[shapes[i % len(shapes)] for i in range(len(devices))]),
+        legend=alt.Legend(title=None),
+    )
+    hints = [
+        alt.Tooltip("split:N"),
+        alt.Tooltip("stage:N"),
+        alt.Tooltip("busy:Q", format=".1%"),
+        alt.Tooltip("depth:Q"),
+        alt.Tooltip("bottleneck:N"),
+    ]
+    base = chart(rows).encode(y=y)
+    limit = chart([{"busy": 1}]).mark_rule(color=INK, strokeDash=[3, 3], strokeWidth=layout.font / 14)
+    layers = [
+        limit.encode(x=x),
+        base.mark_rule(strokeWidth=layout.font / 8).encode(
+            x=alt.X("low:Q", scale=scale, axis=axis, title=title), x2="high", color=colour
+        ),
+        base.mark_point(filled=True, opacity=1, size=layout.marker * 0.7).encode(
+            x=x, color=colour, shape=shape, tooltip=hints
+        ),
+    ]
+    spec = alt.layer(*layers).properties(
+        width=width_beside(names, layout.width, layout.font),
+        height=layout.row * max(len(names), 3),
+        description="busy share of each stage",
+    )
+    return dict(spec.to_dict(validate=False))

@@ -1,0 +1,131 @@
+"""The figure of the best split by network condition: a map over rate and delay."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from analysis.answers import Answer
+from analysis.figures import labels
+from analysis.figures.base import chart
+from analysis.figures.front import log_ticks
+from analysis.figures.theme import INK, Layout
+
+__all__ = ["conditions_figure", "placed"]
+
+_KINDS = {
+    "stay": ("#009E73", "square"),
+    "split": ("#0072B2", "circle"),
+    "offload": ("#E69F00", "triangle-up"),
+}
+
+
+def placed(answer: Answer) -> tuple[float, float] | None:
+    """Rate in Mbit/s and one-way delay in ms of the answer's network; None where one is not set.
+
+    Where a network differs by direction, that of requests counts: they are what a cut makes large.
+    """
+    asked: Mapping[str, Any] = answer.profile.asked
+    forward = asked.get("forward")
+    asked = {**asked, **forward} if isinstance(forward, Mapping) else asked
+    rate, delay = asked.get("rate_mbit"), asked.get("delay_ms")
+    if not isinstance(rate, int | float) or not isinstance(delay, int | float) or rate <= 0 or delay <= 0:
+        return None
+    return float(rate), float(delay)
+
+
+def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]:
+    """The Vega-Lite specification. Only networks that were measured are on it: nothing is filled in between.
+
+    Args:
+        found: Answers for one objective, each with a place.
+    """
+    places = [place for a in found if (place := placed(a)) is not None]
+    (left, right), (low, high) = (_domain([p[i] for p in places]) for i in (0, 1))
+    height = layout.height * 0.75
+    rows = [
+        {
+            "rate": rate,
+            "delay": delay,
+            "profile": a.profile.name,
+            "kind": a.point.split.kind,
+            "where": a.point.split.where,
+            "text": f"{a.profile.name}: {a.point.split.where}",
+            "sure": "null" if a.probability is None else f"{a.probability:.0%}",
+        }
+        for a, (rate, delay) in zip(found, places, strict=True)
+    ]
+    at = [(_share(r, left, right) * layout.width, (1 - _share(d, low, high)) * height) for r, d in places]
+    texts = labels.place(
+        at,
+        [str(row["text"]) for row in rows],
+        width=layout.width,
+        height=height,
+        font=layout.font,
+        radius=np.sqrt(layout.marker * 2 / np.pi),
+    )
+    named = [
+        {
+            "text": row["text"],
+            "at_x": left * (right / left) ** (p.x / layout.width),
+            "at_y": low * (high / low) ** (1 - p.y / height),
+        }
+        for row, p in zip(rows, texts, strict=True)
+    ]
+    x = alt.X(
+        "rate:Q",
+        title="rate of the network (Mbit/s, log scale)",
+        scale=alt.Scale(type="log", domain=[left, right], nice=False),
+        axis=alt.Axis(values=log_ticks(left, right), format="~r"),
+    )
+    y = alt.Y(
+        "delay:Q",
+        title="delay, one way (ms, log scale)",
+        scale=alt.Scale(type="log", domain=[low, high], nice=False),
+        axis=alt.Axis(values=log_ticks(low, high), format="~r"),
+    )
+    kinds = [kind for kind in _KINDS if any(row["kind"] == kind for row in rows)]
+    colour, shape = (
+        (alt.Color, alt.Shape)[i](
+            "kind:N",
+            scale=alt.Scale(domain=kinds, range=[_KINDS[k][i] for k in kinds]),
+            legend=alt.Legend(title=None),
+        )
+        for i in (0, 1)
+    )
+    hints = {
+        "profile": "network",
+        "where": "best split",
+        "kind": "kind",
+        "sure": "best in",
+        "rate": "Mbit/s",
+        "delay": "ms",
+    }
+    marks = (
+        chart(rows)
+        .mark_point(filled=True, opacity=1, size=layout.marker * 2)
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            shape=shape,
+            tooltip=[alt.Tooltip(f"{k}:N", title=t) for k, t in hints.items()],
+        )
+    )
+    text = (
+        chart(named).mark_text(fontSize=layout.font, color=INK).encode(x="at_x:Q", y="at_y:Q", text="text:N")
+    )
+    spec = alt.layer(marks, text).properties(
+        width=layout.width, height=height, description="best split by rate and delay of the network"
+    )
+    return dict(spec.to_dict(validate=False))
+
+
+def _domain(values: Sequence[float]) -> tuple[float, float]:
+    room = max((max(values) / min(values)) ** 0.15, 2.0)
+    return min(values) / room, max(values) * room
+
+
+def _share(value: float, low: float, high: float) -> float:
+    return float(np.log(value / low) / np.log(high / low))

@@ -1,0 +1,75 @@
+"""The figure of predicted against measured: points on the line were predicted right."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from analysis.figures.base import chart
+from analysis.figures.front import log_ticks
+from analysis.figures.theme import DEVICES, INK, Layout
+from analysis.predictions import PredictedCell
+
+__all__ = ["prediction_figure"]
+
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+
+
+def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[str, Any]:
+    """The Vega-Lite specification: a point a cell, of one figure, both axes in ms."""
+    rows: list[dict[str, Any]] = [
+        {
+            "model": c.model,
+            "network": c.network,
+            "cut": c.cut,
+            "measured": c.measured_s * 1e3,
+            "predicted": c.predicted_s * 1e3,
+            "off": c.predicted_s / c.measured_s - 1,
+        }
+        for c in found
+    ]
+    values = [v for row in rows for v in (float(row["measured"]), float(row["predicted"]))]
+    low, high = min(values) / 1.15, max(values) * 1.15
+    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    axis = alt.Axis(values=log_ticks(low, high), format="~r")
+    # Two legends stand side by side: where room is scarce, each in one column.
+    columns = 1 if layout.legend_columns < 3 else layout.legend_columns
+    networks = list(dict.fromkeys(str(row["network"]) for row in rows))
+    models = list(dict.fromkeys(str(row["model"]) for row in rows))
+    x = alt.X("measured:Q", title="measured (ms, log scale)", scale=scale, axis=axis)
+    y = alt.Y("predicted:Q", title="predicted (ms, log scale)", scale=scale, axis=axis)
+    corners = [{"measured": v, "predicted": v} for v in (low, high)]
+    ends = [{"measured": v, "low": v * 0.8, "high": v * 1.2} for v in (low, high)]
+    layers = [
+        chart(ends)
+        .mark_area(color="#8A9097", opacity=0.15, clip=True)
+        .encode(x=x, y=alt.Y("low:Q", scale=scale, axis=axis, title="predicted (ms, log scale)"), y2="high"),
+        chart(corners).mark_line(color=INK, strokeWidth=layout.font / 14).encode(x=x, y=y),
+        chart(rows)
+        .mark_point(filled=True, opacity=0.75, size=layout.marker * 0.5)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color(
+                "network:N",
+                scale=alt.Scale(domain=networks, range=[DEVICES[i % 6] for i in range(len(networks))]),
+                legend=alt.Legend(title=None, columns=columns),
+            ),
+            shape=alt.Shape(
+                "model:N",
+                scale=alt.Scale(domain=models, range=[_SHAPES[i % 6] for i in range(len(models))]),
+                legend=alt.Legend(title=None, columns=columns),
+            ),
+            tooltip=[
+                alt.Tooltip("model:N"),
+                alt.Tooltip("network:N"),
+                alt.Tooltip("cut:Q", title="cut point"),
+                alt.Tooltip("measured:Q", title="measured, ms", format=".4~g"),
+                alt.Tooltip("predicted:Q", title="predicted, ms", format=".4~g"),
+                alt.Tooltip("off:Q", title="off by", format="+.1%"),
+            ],
+        ),
+    ]
+    side = min(layout.width, layout.height)
+    spec = alt.layer(*layers).properties(width=side, height=side, description="predicted against measured")
+    return dict(spec.to_dict(validate=False))

@@ -1,0 +1,84 @@
+"""The figure of throughput by number of devices: what each further one brings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from analysis.figures.base import chart
+from analysis.figures.front import log_ticks
+from analysis.figures.theme import DEVICES, INK, Layout
+from analysis.fronts import Point
+
+__all__ = ["best_by_devices", "scaling_figure"]
+
+
+def best_by_devices(points: Sequence[Point]) -> dict[int, Point]:
+    """The capability of most throughput for each number of devices that compute."""
+    best: dict[int, Point] = {}
+    for p in points:
+        count = len(set(p.split.computing))
+        if p.throughput.value is not None and (
+            count not in best or p.throughput.value > (best[count].throughput.value or 0.0)
+        ):
+            best[count] = p
+    return dict(sorted(best.items()))
+
+
+def scaling_figure(found: Sequence[tuple[str, dict[int, Point]]], layout: Layout) -> dict[str, Any]:
+    """The Vega-Lite specification: a line a network profile, each point the best split of so many devices.
+
+    Args:
+        found: Profile, and its best point by number of devices.
+    """
+    rows: list[dict[str, Any]] = [
+        {
+            "profile": profile,
+            "devices": count,
+            "throughput": p.throughput.value,
+            "low": p.throughput.low or p.throughput.value,
+            "high": p.throughput.high or p.throughput.value,
+            "where": p.split.where,
+            "on": " \N{RIGHTWARDS ARROW} ".join(p.split.computing),
+        }
+        for profile, best in found
+        for count, p in best.items()
+    ]
+    names = [profile for profile, _ in found]
+    counts = sorted({row["devices"] for row in rows})
+    shapes = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+    colour = alt.Color(
+        "profile:N",
+        scale=alt.Scale(domain=names, range=[DEVICES[i % len(DEVICES)] for i in range(len(names))]),
+        legend=alt.Legend(title=None),
+    )
+    shape = alt.Shape(
+        "profile:N",
+        scale=alt.Scale(domain=names, range=[shapes[i % len(shapes)] for i in range(len(names))]),
+        legend=alt.Legend(title=None),
+    )
+    title = "throughput (samples/s, log scale)"
+    bounds = min(row["low"] for row in rows) / 1.25, max(row["high"] for row in rows) * 1.25
+    scale = alt.Scale(type="log", domain=list(bounds), nice=False)
+    axis = alt.Axis(values=log_ticks(*bounds), format="~r")
+    x = alt.X("devices:O", title="devices that compute", sort=counts, axis=alt.Axis(labelAngle=0))
+    hints = {"profile": "network", "where": "best split", "on": "on", "throughput": "samples/s"}
+    base = chart(rows).encode(x=x)
+    layers = [
+        base.mark_line(strokeWidth=layout.font / 8, opacity=0.6).encode(
+            y=alt.Y("throughput:Q", title=title, scale=scale, axis=axis), color=colour
+        ),
+        base.mark_rule(color=INK, strokeWidth=layout.font / 11).encode(
+            y=alt.Y("low:Q", title=title, scale=scale, axis=axis), y2="high"
+        ),
+        base.mark_point(filled=True, opacity=1, size=layout.marker).encode(
+            y=alt.Y("throughput:Q", title=title, scale=scale, axis=axis),
+            color=colour,
+            shape=shape,
+            tooltip=[alt.Tooltip(f"{key}:N", title=words) for key, words in hints.items()],
+        ),
+    ]
+    spec = alt.layer(*layers).properties(
+        width=layout.width * 0.6, height=layout.height * 0.6, description="throughput by number of devices"
+    )
+    return dict(spec.to_dict(validate=False))

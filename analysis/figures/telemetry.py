@@ -1,0 +1,96 @@
+"""The figure of what devices did over time: processor, memory, clock, temperature, trial by trial."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import altair as alt
+
+from analysis.figures.base import chart
+from analysis.figures.theme import DEVICES, Layout
+from analysis.results import Sweep
+from controller.store import Results
+
+__all__ = ["Moment", "moments", "telemetry_figure"]
+
+# What a device tells: unit that is shown, factor to it, and whether the mean or the most of a trial counts.
+_TOLD = {
+    "process_cpu_percent": ("worker, % of a core", 1.0, "mean"),
+    "host_cpu_percent": ("host, % of all cores", 1.0, "mean"),
+    "process_rss_bytes": ("worker's memory, MB", 1e-6, "most"),
+    "frequency_mhz": ("clock, MHz", 1.0, "mean"),
+    "temperature_c": ("temperature, °C", 1.0, "most"),
+    "gpu_power_w": ("GPU, W", 1.0, "mean"),
+}
+_MOST_TRIALS = 300
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One figure of one device during one trial."""
+
+    minutes: float
+    device: str
+    name: str
+    value: float
+
+
+def moments(sweep: Sweep) -> list[Moment]:
+    """A moment for each trial, device and thing that it told, in minutes since the first trial.
+
+    Of a long sweep every n-th trial only: the figure shows the course of things, not each trial.
+    """
+    with Results.open(sweep.path) as store:
+        trials = [(t.id, datetime.fromisoformat(t.started_at)) for t in store.trials()]
+        shown = trials[:: max(1, len(trials) // _MOST_TRIALS)]
+        begun = min((at for _, at in shown), default=None)
+        found = []
+        for trial, at in shown:
+            samples: dict[str, list[Mapping[str, Any]]] = {}
+            for device, sample in store.telemetry(trial):
+                samples.setdefault(device, []).append(sample)
+            minutes = (at - begun).total_seconds() / 60 if begun else 0.0
+            for device, told in samples.items():
+                found += [Moment(minutes, device, *row) for row in _summary(told)]
+    return found
+
+
+def _summary(samples: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
+    rows = []
+    for key, (name, factor, how) in _TOLD.items():
+        values = [float(s[key]) for s in samples if s.get(key) is not None]
+        if values:
+            rows.append((name, factor * (max(values) if how == "most" else sum(values) / len(values))))
+    return rows
+
+
+def telemetry_figure(found: Sequence[Moment], layout: Layout) -> dict[str, Any]:
+    """The Vega-Lite specification: a panel for each thing that some device told."""
+    devices = list(dict.fromkeys(m.device for m in found))
+    colour = alt.Color(
+        "device:N",
+        scale=alt.Scale(domain=devices, range=[DEVICES[i % len(DEVICES)] for i in range(len(devices))]),
+        legend=alt.Legend(title=None),
+    )
+    names = [name for name, *_ in _TOLD.values() if any(m.name == name for m in found)]
+    panels = []
+    for name in names:
+        rows = [{"minutes": m.minutes, "device": m.device, "value": m.value} for m in found if m.name == name]
+        panels.append(
+            chart(rows)
+            .mark_point(filled=True, opacity=0.6, size=layout.marker * 0.2)
+            .encode(
+                x=alt.X("minutes:Q", title="minutes since the first trial" if name == names[-1] else None),
+                y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3)),
+                color=colour,
+                tooltip=[alt.Tooltip("device:N"), alt.Tooltip("value:Q", title=name, format=".4~g")],
+            )
+            .properties(
+                width=layout.width * 0.9,
+                height=layout.height * 0.18,
+                title=alt.TitleParams(name, anchor="start", fontSize=layout.font, fontWeight="normal"),
+            )
+        )
+    spec = alt.vconcat(*panels, spacing=layout.font).resolve_scale(color="shared")
+    return dict(spec.to_dict(validate=False))
