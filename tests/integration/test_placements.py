@@ -97,10 +97,12 @@ def test_the_report_tells_stages_of_one_device_apart(
     assert stages["pi"] > stages["server"]
 
 
-def test_one_cell_with_a_device_named_twice(bundles_folder: Path, tmp_path: Path) -> None:
+def test_one_cell_with_several_links_between_the_same_two(bundles_folder: Path, tmp_path: Path) -> None:
     with tiny_lab(tmp_path) as lab:
-        run = ["run", bundles_folder / "tiny", "--lab", lab, "--profile", "as_is", "--at", "1,2"]
-        ended = controller(*run, "--devices", "pi,server,pi", "--depth", 3)
-    assert ended.returncode == 0, ended.stderr
-    assert "pi -> server -> pi" in ended.stdout
-    assert "24 of 24 results checked" in ended.stdout
+        run = ["run", bundles_folder / "tiny", "--lab", lab, "--profile", "as_is", "--depth", 3]
+        run += ["--devices", "pi,server,pi,server", "--at", "1,2,3", "--codec", "pi -> server: fp16"]
+        for topology, way in (("chain", "pi -> server"), ("hub", "pi -> controller")):
+            ended = controller(*run, "--topology", topology)
+            assert ended.returncode == 0, ended.stderr
+            assert ended.stdout.count(f"{way}: 16 bytes a request, 32 before codec fp16") == 2
+            assert "24 of 24 results checked" in ended.stdout
