@@ -1,5 +1,6 @@
 """A hub: what goes from one device to another goes through the controller."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from controller.experiment import load_experiment
 from controller.imposing import check_imposable
 from controller.lab import Lab
 from controller.network_profiles import Direction, NetworkProfile
+from controller.own_part import OwnPart
 from controller.pipeline import PipelinePlan, plan_pipeline, route
 from controller.store import HUB, Cell
 from exporter.bundle import Bundle
@@ -79,6 +81,25 @@ def test_a_controller_source_is_a_hub_already_at_both_ends(tiny: Bundle, lab: La
         ("server", "controller"),
     ]
     assert len(plan(cell, tiny, lab).relays) == 1
+
+
+def test_the_controller_listens_where_every_device_reaches_it() -> None:
+    for hosts in ({"pi": "127.0.0.1"}, {"pi": "127.0.0.1", "server": "127.0.0.2"}):
+        own_part = OwnPart(hosts)
+        assert {name: host for name, (host, _) in own_part.addresses.items()} == hosts
+        for address in own_part.addresses.values():
+            socket.create_connection(address, timeout=5).close()
+        own_part.close()
+
+
+def test_the_controller_has_no_part_in_a_chain_of_devices(tiny: Bundle, lab: Lab) -> None:
+    cell = hub(tiny, 2, devices=("pi", "server"))
+    assert OwnPart.of(replace(cell, topology="chain"), lab) is None
+    for asked in (cell, replace(cell, topology="chain", source="controller")):
+        own_part = OwnPart.of(asked, lab)
+        assert own_part is not None
+        assert {host for host, _ in own_part.addresses.values()} == {"127.0.0.1"}
+        own_part.close()
 
 
 @pytest.mark.parametrize(
