@@ -9,6 +9,7 @@ from analysis.comparison.surroundings import surroundings
 from analysis.comparison.tables import compare_table
 from analysis.figures import FORMATS, PAPER, Figure, export
 from analysis.figures.differences import FactorRow, factors_figure
+from analysis.figures.names import distinct_names
 from analysis.figures.selection import stem
 from analysis.objectives import OBJECTIVES, Objective
 from analysis.report.folder import written_whole
@@ -68,10 +69,10 @@ def _figure(name: str, found: Sequence[Difference]) -> Figure:
         # What changed least is left out: the table has it.
         keep = sorted(shown, key=lambda d: -abs((d.factor.value or 1) - 1))[:_MOST_ROWS]
         shown = [d for d in shown if d in keep]
-    several = len({d.cell_a.cell.batch for d in shown}) > 1
+    names = distinct_names([d.cell_a for d in shown])
     rows = [
         FactorRow(
-            d.cell_a.split.where + (f", batch {d.cell_a.cell.batch}" if several else ""),
+            name,
             d.factor.value or 1.0,
             d.factor.low,
             d.factor.high,
@@ -79,7 +80,7 @@ def _figure(name: str, found: Sequence[Difference]) -> Figure:
             plain(d.a, OBJECTIVES[d.objective].factor),
             plain(d.b, OBJECTIVES[d.objective].factor),
         )
-        for d in shown
+        for d, name in zip(shown, names, strict=True)
     ]
     meaning = OBJECTIVES[shown[0].objective]
     title = f"{meaning.words}, B / A ({'more' if meaning.maximise else 'less'} is better)"

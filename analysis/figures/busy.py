@@ -1,12 +1,14 @@
 """The figure of how busy each stage was, by split: where the pipeline has its bubbles."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
 
 from analysis.figures.base import chart
 from analysis.figures.labels import width_beside
+from analysis.figures.names import distinct_names
 from analysis.figures.theme import DEVICES, INK, Layout
 from analysis.results import OFFLINE, CellResult
 
@@ -15,9 +17,9 @@ __all__ = ["busy_cells", "busy_figure"]
 
 def busy_cells(results: Sequence[CellResult]) -> list[CellResult]:
     """The deepest finished cell of each split, in a closed loop: there a stage could be busy all the time."""
-    deepest: dict[tuple[object, ...], CellResult] = {}
+    deepest: dict[str, CellResult] = {}
     for r in results:
-        key = (r.cell.devices, r.cell.cuts, r.cell.batch, r.cell.codec)
+        key = replace(r.cell, depth=0).id
         if not r.trials or r.cell.load != OFFLINE or r.cell.depth == 1:
             continue
         if key not in deepest or r.cell.depth > deepest[key].cell.depth:
@@ -28,11 +30,9 @@ def busy_cells(results: Sequence[CellResult]) -> list[CellResult]:
 def busy_figure(found: Sequence[CellResult], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification: a row a split, a point a stage, its interval over trials."""
     devices = list(dict.fromkeys(d for r in found for d in r.cell.devices))
+    names = distinct_names(found)
     rows: list[dict[str, Any]] = []
-    names = []
-    for r in found:
-        name = r.split.where + (f", batch {r.cell.batch}" if len({f.cell.batch for f in found}) > 1 else "")
-        names.append(name)
+    for r, name in zip(found, names, strict=True):
         for stage, share in r.busy().items():
             value = share.value or 0.0
             rows.append(

@@ -9,10 +9,10 @@ import numpy as np
 
 from analysis.figures.base import chart
 from analysis.figures.labels import text_width
+from analysis.figures.names import distinct_names
 from analysis.figures.theme import DEVICES, INK, NETWORK, SOURCE, Layout, shade
 from analysis.measures import ON_NETWORK
 from analysis.results import CellResult
-from controller.store import Cell
 
 __all__ = ["Breakdown", "breakdown", "breakdowns", "parts_figure"]
 
@@ -83,7 +83,7 @@ def parts_figure(found: Sequence[Breakdown], front: frozenset[str], layout: Layo
         front: Cell ids on the capability front, whose names are printed bold.
     """
     colours = _colours(_stages(found))
-    names = _names(found)
+    names = distinct_names([b.result for b in found])
     rows = [row for b, name in zip(found, names, strict=True) for row in _rows(b, name, list(colours))]
     bold = [n for b, n in zip(found, names, strict=True) if b.result.cell.id in front]
     if all(row["share"] < _NOTICED for row in rows if row["part"] == _SOURCE):
@@ -164,26 +164,6 @@ def _colours(stages: Sequence[str]) -> dict[str, str]:
         if i == 0:
             colours[_NETWORK_SHARE] = NETWORK
     return colours
-
-
-def _names(found: Sequence[Breakdown]) -> list[str]:
-    """A bar's name: where it cuts, with more where several bars cut there."""
-    names = [b.result.split.where for b in found]
-    cells = [b.result.cell for b in found]
-    for more in (lambda c: f"batch {c.batch}", lambda c: "→".join(c.devices), lambda c: c.codec, _prefetch):
-        longer = [f"{n}, {more(c)}" for n, c in zip(names, cells, strict=True)]
-        # What tells no two of them apart only makes them too long to be read.
-        if len(set(longer)) > len(set(names)):
-            names = longer
-    return (
-        names
-        if len(set(names)) == len(names)
-        else [f"{n} ({c.id[:4]})" for n, c in zip(names, cells, strict=True)]
-    )
-
-
-def _prefetch(cell: Cell) -> str:
-    return "all inputs made before" if cell.prefetch is None else f"{cell.prefetch} inputs ahead"
 
 
 def _rows(found: Breakdown, name: str, order: Sequence[str]) -> list[dict[str, Any]]:
