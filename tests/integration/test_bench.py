@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
+from controller.backend import RpcSettings
+from controller.bench.backends import null_split
 from controller.bench.bundles import NULL, make_bundles
 from controller.bench.fleet import Fleet, choose_cores
 from controller.bench.measurement import Bench
@@ -51,6 +53,19 @@ def test_the_benchmark_notices_two_milliseconds_in_the_send_path(cache: Path) ->
     slowed = _hop_excess_ms(bundle, (_SLOW_WORKER,))
     assert slowed - as_it_is > 1.0
     assert slowed > 1.5
+
+
+@pytest.mark.slow
+def test_sockets_are_held_against_rpc_over_the_same_stages(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.open(cache / NULL)
+    cores = choose_cores(None)
+    monkeypatch.setattr("controller.bench.backends._TRIED", [RpcSettings(threads=4)])
+    with Fleet(cores, [bundle]) as fleet:
+        found = null_split().run(Bench(cores, {NULL: bundle}, fleet))
+    # RPC copies, pickles and hands over more than we do: on null stages by far.
+    assert found["socket_over_rpc_null_0m8"] > 1.0
 
 
 @pytest.mark.slow

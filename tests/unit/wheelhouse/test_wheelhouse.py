@@ -151,6 +151,25 @@ def test_extras_are_for_the_devices_that_are_to_have_them(wheelhouse: Wheelhouse
     assert_one_line(wheelhouse("--extra", "late"), "dependency 'torch' is not pinned")
 
 
+def test_a_device_gets_pytorch_without_cuda(wheelhouse: Wheelhouse, index: Path, project: Path) -> None:
+    (project / "pyproject.toml").write_text(
+        '[project]\nversion = "0.1.0"\ndependencies = ["numpy==2.0"]\n'
+        '[project.optional-dependencies]\ntorch_rpc = ["torch==2.9"]\n'
+    )
+    make_wheel(index, "torch", "2.9", NATIVE.format("aarch64"), requires="triton")
+    says = "torch==2.9+cpu (PyTorch comes from https://there; TORCH_INDEX names another index)"
+    assert_one_line(wheelhouse("--extra", "torch_rpc", TORCH_INDEX="https://there"), says)
+    make_wheel(index, "torch", "2.9+cpu", NATIVE.format("aarch64"))
+    names = told(wheelhouse("--extra", "torch_rpc"))["wheels"]
+    assert [name.split("-")[:2] for name in names] == [
+        ["numpy", "2.0"],
+        ["pip", module("target").PIP.split("==")[1]],
+        ["torch", "2.9+cpu"],
+    ]
+    online = told(wheelhouse("--extra", "torch_rpc", "--online"))["requirements"]
+    assert online[1:] == ["torch==2.9+cpu", f"--extra-index-url={module('target').TORCH_INDEX}"]
+
+
 @pytest.mark.parametrize(
     "damage", [lambda data: data[: len(data) // 2], lambda data: data.replace(b"numpy.py", b"bumpy.py")]
 )

@@ -64,6 +64,8 @@ def _prepare(given: argparse.Namespace) -> dict[str, Any]:
         }
         if given.online:
             digest = hashlib.sha256(json.dumps(requirements).encode()).hexdigest()
+            # They are what the device's pip is given, so its options may be among them.
+            told["requirements"] = [*requirements, *target.index_options()]
             return {**told, "digest": f"online {digest}", "changed": False}
         archive, fetched = fetch(target, requirements, cache)
     return {

@@ -34,13 +34,21 @@ def download(target: Target, requirements: Sequence[str], folder: Path) -> None:
     if _NO_NETWORK.search(said):
         raise FetchError(
             f"the package index cannot be reached, and the wheels for {target} are not in the cache: "
-            "connect this machine once, or deploy with -e wheels_online=true"
+            "connect this machine once, or deploy with -e wheels_online=true" + _which_index(target)
         )
     if "No matching distribution" in said or "ResolutionImpossible" in said:
         lacking = [one for one in requirements if not _is_there(target, one)]
-        raise FetchError(f"no wheels for {target}: {', '.join(lacking or requirements)}")
+        raise FetchError(
+            f"no wheels for {target}: {', '.join(lacking or requirements)}{_which_index(target)}"
+        )
     errors = [line for line in said.splitlines() if line.startswith("ERROR")] or said.splitlines()[-1:]
     raise FetchError(f"pip failed for {target}: {errors[0] if errors else 'no output'}")
+
+
+def _which_index(target: Target) -> str:
+    """Where PyTorch was looked for, if it was."""
+    given = [option.partition("=")[2] for option in target.index_options()]
+    return f" (PyTorch comes from {given[0]}; TORCH_INDEX names another index)" if given else ""
 
 
 def _is_there(target: Target, requirement: str) -> bool:

@@ -1,5 +1,6 @@
 """A kind of device, and what pip has to be told to fetch wheels for it from another machine."""
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -8,10 +9,13 @@ from pathlib import Path
 
 from .errors import FetchError, ProjectError
 
-__all__ = ["PIP", "Target", "base_requirements"]
+__all__ = ["PIP", "TORCH_INDEX", "Target", "base_requirements"]
 
 # Devices install with pip as a wheel, run from its file: they need no ensurepip, and all have one version.
 PIP = "pip==26.3"
+
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+_TORCH_EXTRA = "torch_rpc"
 
 # The glibc that wheels may ask for: 2.28 is older than that of any system that edgecut deploys to.
 _NEWEST_GLIBC = 28
@@ -57,7 +61,14 @@ class Target:
         """What makes pip choose wheels for this device and not for the machine that it runs on."""
         options = ["--only-binary=:all:", "--implementation=cp", f"--python-version={self.python}"]
         options += [f"--abi={abi}" for abi in (f"cp{self.python.replace('.', '')}", "abi3", "none")]
-        return options + [f"--platform={tag}_{self.architecture}" for tag in self._tags()]
+        options += [f"--platform={tag}_{self.architecture}" for tag in self._tags()]
+        return options + self.index_options()
+
+    def index_options(self) -> list[str]:
+        """Where pip finds PyTorch without CUDA, where that is wanted; no ordinary index has it."""
+        if self.provider != "cpu" or _TORCH_EXTRA not in self.extras:
+            return []
+        return [f"--extra-index-url={os.environ.get('TORCH_INDEX') or TORCH_INDEX}"]
 
     def _tags(self) -> Iterable[str]:
         for minor in range(_NEWEST_GLIBC, _OLDEST_GLIBC[self.architecture] - 1, -1):
@@ -66,13 +77,16 @@ class Target:
                 yield _LEGACY[minor]
 
     def requirements(self, base: Iterable[str]) -> list[str]:
-        """The base requirements, with ONNX Runtime as this provider needs it."""
+        """The base requirements, with ONNX Runtime and PyTorch as this provider needs them."""
         return [self._with_provider(requirement) for requirement in base]
 
     def _with_provider(self, requirement: str) -> str:
         name, version = requirement.split("==")
         if self.provider == "cuda" and name == "onnxruntime":
             return f"onnxruntime-gpu[cuda,cudnn]=={version}"
+        if self.provider == "cpu" and name == "torch":
+            # The ordinary index has it for CUDA: gigabytes that a Pi has no use for.
+            return f"torch=={version}+cpu"
         return requirement
 
 
