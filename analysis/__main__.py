@@ -39,6 +39,13 @@ def report(
     figures: _Figures = "pdf,svg,png",
     objectives: _Objectives = "",
     seed: _Seed = 0,
+    against: Annotated[
+        str,
+        typer.Option(metavar="SPLIT", help="What splits.csv compares with; else the equal split."),
+    ] = "",
+    codec_pj_per_bit: Annotated[
+        float | None, typer.Option(min=0, metavar="PJ", help="A model of codecs' energy for nodes.csv.")
+    ] = None,
 ) -> None:
     """Write the report, its tables, answers.json and figures/; print each profile's answer."""
     # Imported here: pandas and altair take a second that --help need not.
@@ -49,7 +56,7 @@ def report(
 
     formats = check_formats(figures)
     sweep = load(results, objectives=check_objectives(objectives), seed=seed)
-    written = write_report(sweep, out, formats)
+    written = write_report(sweep, out, formats, against=against, codec_pj_per_bit=codec_pj_per_bit)
     for line in written.lines:
         typer.echo(line)
     if sweep.finished < sweep.wanted:

@@ -4,10 +4,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from analysis.answers import Answer, answers, as_json, one_line
 from analysis.figures import FORMATS, PAPER, export, figures_of
+from analysis.latex import latex
 from analysis.predictions import find_predictions, load_predictions
+from analysis.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
 from analysis.report.folder import written_whole
 from analysis.report.page import render
 from analysis.results import Sweep
@@ -26,11 +31,22 @@ class Report:
     lines: tuple[str, ...]
 
 
-def write_report(sweep: Sweep, out: Path, formats: Sequence[str] = FORMATS) -> Report:
-    """Write `report.html`, `pareto.csv`, `fronts.csv`, `cells.csv`, `answers.json` and `figures/` to `out`.
+def write_report(
+    sweep: Sweep,
+    out: Path,
+    formats: Sequence[str] = FORMATS,
+    *,
+    against: str = "",
+    codec_pj_per_bit: float | None = None,
+) -> Report:
+    """Write `report.html`, the tables as CSV and LaTeX, `answers.json` and `figures/` to `out`.
 
     Made in a folder beside and moved in place when all is there, so that a failure leaves an older
     report as it was.
+
+    Args:
+        against: The split that the table of splits is compared with; nothing: the equal split.
+        codec_pj_per_bit: For the energy of codecs in the table of nodes.
 
     Raises:
         OutputError: `out` cannot be made or written.
@@ -38,6 +54,7 @@ def write_report(sweep: Sweep, out: Path, formats: Sequence[str] = FORMATS) -> R
     found = answers(sweep)
     with written_whole(out, ".report-") as draft:
         _write_all(sweep, found, draft, formats)
+        _write_published(sweep, draft, against, codec_pj_per_bit)
         files = tuple(out / p.relative_to(draft) for p in sorted(draft.rglob("*")) if p.is_file())
     lines = [one_line(sweep, profile, bundle, found) for bundle, profile in sweep.groups()]
     return Report(out / "report.html", files, tuple(found), tuple(lines))
@@ -48,11 +65,23 @@ def _write_all(sweep: Sweep, found: Sequence[Answer], folder: Path, formats: Seq
     predicted = load_predictions(beside) if beside else ()
     figures = figures_of(sweep, found, predicted)
     (folder / "report.html").write_text(render(sweep, found, figures, predicted), encoding="utf-8")
-    pareto_table(sweep).to_csv(folder / "pareto.csv", index=False)
-    fronts_table(sweep).to_csv(folder / "fronts.csv", index=False)
+    _write_table(folder, "pareto", pareto_table(sweep))
+    _write_table(folder, "fronts", fronts_table(sweep))
     cells_table(sweep).to_csv(folder / "cells.csv", index=False)
     (folder / "answers.json").write_text(json.dumps(as_json(sweep, found), indent=2) + "\n", encoding="utf-8")
     if formats:
         (folder / "figures").mkdir()
         for figure in figures.values():
             export(figure.draw(PAPER), folder / "figures" / figure.name, formats)
+
+
+def _write_published(sweep: Sweep, folder: Path, against: str, codec_pj_per_bit: float | None) -> None:
+    splits, nodes = split_rows(sweep, against), node_rows(sweep, codec_pj_per_bit)
+    _write_table(folder, "splits", pd.DataFrame(splits, columns=list(SPLIT_COLUMNS)))
+    _write_table(folder, "nodes", pd.DataFrame(nodes, columns=list(NODE_COLUMNS)))
+
+
+def _write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    table.to_csv(folder / f"{name}.csv", index=False)
+    rows: list[dict[Any, Any]] = table.astype(object).where(table.notna(), None).to_dict("records")
+    (folder / f"{name}.tex").write_text(latex(list(table.columns), rows), encoding="utf-8")

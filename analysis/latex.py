@@ -1,0 +1,36 @@
+"""A table as LaTeX, for a paper: booktabs' rules, figures to four digits, names escaped."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["latex"]
+
+_ESCAPES = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
+_ESCAPES |= {"\\": "\\textbackslash{}", "\N{RIGHTWARDS ARROW}": "$\\rightarrow$"}
+
+
+def latex(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """A `tabular` that needs the package booktabs; columns without any value are left out."""
+    used = [c for c in columns if any(_text(row.get(c)) for row in rows)]
+    numbers = {c for c in used if all(_number(row.get(c)) for row in rows)}
+    kinds = "".join("r" if c in numbers else "l" for c in used)
+    lines = [f"\\begin{{tabular}}{{{kinds}}}", "\\toprule"]
+    lines += [" & ".join(escaped(c.replace("_", " ")) for c in used) + " \\\\", "\\midrule"]
+    lines += [" & ".join(_text(row.get(c)) for c in used) + " \\\\" for row in rows]
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
+def escaped(text: str) -> str:
+    """`text` with what LaTeX would take for commands written out."""
+    return "".join(_ESCAPES.get(c, c) for c in text)
+
+
+def _number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else escaped(str(value))
