@@ -52,7 +52,7 @@ function filter(name, value) {
 function element(tag, text = "", className = "") {
   const made = document.createElement(tag);
   made.textContent = text;
-  made.className = className;
+  if (className) made.className = className;
   return made;
 }
 

@@ -56,9 +56,9 @@ def test_every_figure_is_drawn_for_the_width_and_nothing_complains(
     dom, log = _open(report, tmp_path, width=width)
     assert "CONSOLE" not in log, log
     charts = re.findall(r'<div class="chart[^"]*"[^>]*data-chart="([^"]+)"[^>]*data-drawn="(\w+)"', dom)
-    assert len(charts) == 10
+    assert len(charts) == 20
     assert {drawn for _, drawn in charts} == {layout}
-    assert re.search(r'<html[^>]*data-charts="10"', dom)
+    assert re.search(r'<html[^>]*data-charts="20"', dom)
 
 
 def test_the_drawn_front_has_its_points_and_their_names(report: Path, tmp_path: Path) -> None:
@@ -66,5 +66,45 @@ def test_the_drawn_front_has_its_points_and_their_names(report: Path, tmp_path: 
     start = dom.index('data-chart="mobilenet_v2-wifi-capability"')
     figure = html.unescape(dom[start : dom.index("</figure>", start)])
     texts = re.findall(r"<text[^>]*>([^<]+)</text>", figure)
-    assert {"raw input to server", "features.2", "all on pi", "pi alone", "server alone"} <= set(texts)
+    assert {"raw input to server", "features.2", "all on pi", "pi alone"} <= set(texts)
     assert len(re.findall(r'<path aria-label="', figure)) >= 6, "a mark for each split"
+
+
+_ACT = """<script type="module">
+const waiting = setInterval(() => {
+  if (!document.documentElement.dataset.charts) return;
+  clearInterval(waiting);
+  for (const [name, value] of [["profile", "wifi"], ["depth", "4"]]) {
+    const select = document.querySelector(`[data-filter=${name}]`);
+    select.value = value;
+    select.dispatchEvent(new Event("change"));
+  }
+  setTimeout(() => {
+    const figure = document.querySelector('[data-chart="mobilenet_v2-wifi-operating"]');
+    const marks = [...figure.querySelectorAll("path")].filter((mark) => mark.__data__?.datum?.cell);
+    document.documentElement.dataset.marks = marks.length;
+    const { x, y } = marks[0].getBoundingClientRect();
+    for (const kind of ["mousedown", "mouseup", "click"])
+      marks[0].dispatchEvent(new MouseEvent(kind, { bubbles: true, clientX: x + 1, clientY: y + 1 }));
+  }, 500);
+}, 50);
+</script>"""
+
+
+def test_the_page_can_be_narrowed_and_a_click_shows_where_a_cells_time_goes(
+    report: Path, tmp_path: Path
+) -> None:
+    page = report.read_text(encoding="utf-8")
+    end = page.rindex("</body>")
+    acted = tmp_path / "acted.html"
+    acted.write_text(page[:end] + _ACT + page[end:], encoding="utf-8")
+    dom, log = _open(acted, tmp_path / "profile", width=1200)
+    assert "CONSOLE" not in log, log
+    sections = re.findall(r'<section class="profile"[^>]*>', dom)
+    assert [("wifi" in section, "hidden" in section) for section in sections].count((True, False)) == 1
+    assert sum("hidden" in section for section in sections) == 2
+    panel = dom[dom.index('<div class="cell">') :]
+    assert re.search(r"<li[^>]*>(pi|server): compute [0-9.]+ ms</li>", panel)
+    assert "<dt>depth, batch</dt><dd>4, 1</dd>" in panel, "only the cells of depth 4 are left to click on"
+    marks = re.search(r'data-marks="(\d+)"', dom)
+    assert marks and 6 <= int(marks[1]) < 12, "six of twelve cells, and the line through the front"
