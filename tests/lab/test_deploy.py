@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 
 PIS = ["pi1", "pi2", "pi3"]
 
-# What a host is made of. Left out is what changes by itself while a host runs: logs, temporary files, caches, logins,
-# the state of systemd's own services, and bytecode that Python writes beside its modules.
+# What a host is made of. Left out is what changes by itself while a host runs: logs, temporary files, caches,
+# logins, the state of systemd's own services, and bytecode that Python writes beside its modules.
 HOST = r"""
 echo packages; dpkg-query -W
 echo users; cat /etc/passwd /etc/group
