@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 MAGIC = b"EDGECUT\0"
-VERSION = 1
+VERSION = 2
 _PREAMBLE = struct.Struct("<8sHBB4s")
 PREAMBLE_BYTES = _PREAMBLE.size
 

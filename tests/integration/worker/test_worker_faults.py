@@ -30,7 +30,7 @@ from worker.wire.messages import (
     Run,
     RunDone,
 )
-from worker.wire.stream import MAGIC, ConnectionKind, SocketStream, connect, exchange_preambles
+from worker.wire.stream import MAGIC, VERSION, ConnectionKind, SocketStream, connect, exchange_preambles
 
 _joined_decoder: "msgspec.msgpack.Decoder[Done | Problem]" = msgspec.msgpack.Decoder(Done | Problem)
 ENDLESS = Run(requests=5_000_000)
@@ -154,22 +154,23 @@ def test_work_needs_a_claim(start_worker: StartWorker) -> None:
 def test_another_protocol_version_is_told_on_both_ends(start_worker: StartWorker) -> None:
     worker = start_worker("pi")
     with socket.create_connection(("127.0.0.1", worker.control_port)) as old:
-        old.sendall(struct.pack("<8sHBB4s", MAGIC, 2, 1, 0, bytes(4)))
-        assert old.recv(16, socket.MSG_WAITALL)[:10] == MAGIC + b"\x01\x00"
+        old.sendall(struct.pack("<8sHBB4s", MAGIC, VERSION + 1, 1, 0, bytes(4)))
+        assert old.recv(16, socket.MSG_WAITALL)[:10] == MAGIC + VERSION.to_bytes(2, "little")
         assert old.recv(1) == b""
-    assert "speaks protocol 2, this end 1" in worker.log.read_text()
+    assert f"speaks protocol {VERSION + 1}, this end {VERSION}" in worker.log.read_text()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_answer_as_version_2, args=(listener,), daemon=True).start()
+        threading.Thread(target=_answer_as_a_later_version, args=(listener,), daemon=True).start()
         port = listener.getsockname()[1]
-        with pytest.raises(ProtocolError, match=f"worker at 127.0.0.1:{port} speaks protocol 2, this end 1"):
+        told = f"worker at 127.0.0.1:{port} speaks protocol {VERSION + 1}, this end {VERSION}"
+        with pytest.raises(ProtocolError, match=told):
             ControlConnection.open("127.0.0.1", port)
 
 
-def _answer_as_version_2(listener: socket.socket) -> None:
+def _answer_as_a_later_version(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     with connection:
-        connection.sendall(struct.pack("<8sHBB4s", MAGIC, 2, 1, 0, bytes(4)))
+        connection.sendall(struct.pack("<8sHBB4s", MAGIC, VERSION + 1, 1, 0, bytes(4)))
         connection.recv(16)
 
 
