@@ -19,7 +19,9 @@ from controller.store import (
     DeviceRow,
     Drift,
     MeasuredLink,
+    Profiling,
     Results,
+    Scope,
 )
 
 OFFLINE = "offline"
@@ -177,6 +179,8 @@ class Sweep:
     codec_accuracies: tuple[CodecAccuracy, ...] = ()
     objectives: tuple[Objective, ...] = ()
     seed: int = 0
+    scopes: tuple[Scope, ...] = ()
+    profilings: tuple[Profiling, ...] = ()
 
     @property
     def finished(self) -> int:
@@ -270,6 +274,8 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             links=_last_links(store.links()),
             objectives=objectives,
             seed=seed,
+            scopes=tuple(store.scopes()),
+            profilings=tuple(store.profilings()),
         )
 
 

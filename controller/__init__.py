@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from controller.agenda import Agenda, make_agenda
     from controller.errors import ControllerError
     from controller.lab import Lab, load_lab
+    from controller.outcome import Outcome
     from controller.store import Cell, Results, Store, Trial
-    from controller.sweep import Outcome, run_sweep
+    from controller.sweep import run_sweep
 
 __all__ = [
     "Agenda",
@@ -33,7 +34,7 @@ _HOMES = {
     "Cell": "store",
     "ControllerError": "errors",
     "Lab": "lab",
-    "Outcome": "sweep",
+    "Outcome": "outcome",
     "Results": "store",
     "Store": "store",
     "Trial": "store",

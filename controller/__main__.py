@@ -19,13 +19,16 @@ from controller.lab import load_lab
 from controller.links import Check, check_links, shaping_arguments
 from controller.network_profiles import AS_IS, find_profile, load_network_profiles
 from controller.one_cell import OneCell, run_one_cell
+from controller.outcome import INTERRUPTED
 from controller.plan.cli import app as planning
 from controller.schema import json_schema, markdown_table
 from controller.screen import Screen
+from controller.search.budget import TimeBudget, parse_duration
+from controller.search.profiling import prepare
 from controller.stamp import now
 from controller.status import show_status
 from controller.store import Store
-from controller.sweep import Outcome, run_sweep
+from controller.sweep import run_sweep
 from exporter.bundle import Bundle, BundleError
 
 app = typer.Typer(
@@ -40,7 +43,11 @@ app.add_typer(planning)
 LabFile = Annotated[
     Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")
 ]
-_INTERRUPTED = 130
+_KEPT = {
+    "sweep": "what was finished is kept, the same command goes on",
+    "profile": "a profile is kept whole or not at all: none was written",
+    "bench-plan": "models that were done are in its file; the same command begins anew",
+}
 _LAB = Path(".edgecut/local.json")
 _NETWORK_PROFILES = Path("ansible/network_profiles.yml")
 
@@ -144,6 +151,16 @@ def sweep(
         Path | None, typer.Option(help="File of network profiles, in place of the file's.")
     ] = None,
     progress: Annotated[Path | None, typer.Option(help="Append progress to this file too, as lines.")] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(help="Measure the most promising cells first, for so long: 1h30m, 20m, 90s."),
+    ] = None,
+    profiles_folder: Annotated[
+        Path, typer.Option("--profiles", help="Folder of profiles, for search: planned.")
+    ] = Path("profiles"),
+    only_prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only take the profiles that search: planned needs.")
+    ] = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: as JSON.")] = False,
 ) -> None:
@@ -152,9 +169,10 @@ def sweep(
         experiment, load_lab(lab), bundles_folder=bundles, network_profiles_file=network_profiles
     )
     profiles = agenda.choose(profile)
+    budget = TimeBudget(parse_duration(time_budget)) if time_budget is not None else None
     path = results or Path("results") / agenda.experiment.name / "results.sqlite"
     if dry:
-        show_dry_run(dry_run(agenda, profiles, path), as_json=as_json)
+        show_dry_run(dry_run(agenda, profiles, path, budget), as_json=as_json)
         return
     with (
         Store.create(
@@ -167,13 +185,15 @@ def sweep(
         ) as store,
         Screen(progress) as screen,
     ):
+        if only_prepare:
+            prepare(agenda, store, profiles_folder, screen, shaped=False)
+            return
         agenda.refuse_shaped(profiles)
-        outcome = run_sweep(agenda, profiles, store, screen)
-        screen.say(_summary(outcome, path))
-    if outcome.interrupted:
-        raise typer.Exit(_INTERRUPTED)
-    if outcome.left:
-        raise typer.Exit(1)
+        prepare(agenda, store, profiles_folder, screen, shaped=True)
+        outcome = run_sweep(agenda, profiles, store, screen, budget)
+        screen.say(outcome.summary(path))
+    if outcome.exit_code:
+        raise typer.Exit(outcome.exit_code)
 
 
 @app.command()
@@ -258,15 +278,6 @@ def schema(
     print(markdown_table() if markdown else json_schema())
 
 
-def _summary(outcome: Outcome, path: Path) -> str:
-    if outcome.left:
-        what_next = "" if outcome.interrupted else "; the same command goes on"
-        return f"incomplete: {outcome.done} trials done, {outcome.left} missing{what_next} ({path})"
-    if not outcome.done:
-        return f"all trials are done already ({path})"
-    return f"complete: {outcome.done} trials done ({path})"
-
-
 def main() -> int:
     """Run the command line; returns the exit code."""
     try:
@@ -278,9 +289,15 @@ def main() -> int:
         print(f"error: {error.format_message()}", file=sys.stderr)
         return 2
     # typer turns Ctrl-C into this code.
-    if code == _INTERRUPTED:
-        print("interrupted; what was finished is kept, the same command goes on", file=sys.stderr)
+    if code == INTERRUPTED:
+        print(f"interrupted; {_kept()}" if _kept() else "interrupted", file=sys.stderr)
     return int(code or 0)
+
+
+def _kept() -> str:
+    """What a command that was interrupted leaves behind."""
+    words = [word for word in sys.argv[1:] if word in _KEPT]
+    return _KEPT[words[0]] if words else ""
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from controller.experiment import Experiment, load_experiment
 from controller.imposing import check_imposable
 from controller.lab import Lab
 from controller.network_profiles import NetworkProfile, find_profile, load_network_profiles
+from controller.search.plannable import check_plannable
 from controller.store import Cell
 from controller.suggest import did_you_mean
 from exporter.bundle import Bundle
@@ -99,6 +100,8 @@ def make_agenda(
         found = list(cells_of_profile(experiment, name, by_name, lab))
         for cell in found:
             check_imposable(cell, profile)
+            if experiment.search == "planned":
+                check_plannable(cell)
         # Each profile has its own order, so that running one alone gives the same as running all.
         random.Random(f"{experiment.seed}:{name}").shuffle(found)
         cells[name] = tuple(found)

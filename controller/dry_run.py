@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,12 @@ from controller.estimate import Estimate
 from controller.pipeline import route
 from controller.remaining import Remaining
 from controller.screen import duration, output, plain_table
-from controller.store import Results
+from controller.search.budget import TimeBudget
+from controller.search.candidates import candidates_of
+from controller.search.orders import promising_cells
+from controller.search.predicted import most_candidates
+from controller.search.profiling import STAGES_S, kept_profiles, missing_profiles
+from controller.store import Cell, Results
 from exporter.bundle import Bundle, run_chain
 
 __all__ = ["dry_run", "show_dry_run"]
@@ -22,22 +27,36 @@ _TIMED_SAMPLES = 32
 _DELIVERED = ("manifest.json", "weights.bin", "shards.zip", "samples.npz")
 
 
-def dry_run(agenda: Agenda, profiles: Sequence[str], results: Path) -> dict[str, Any]:
+def dry_run(
+    agenda: Agenda, profiles: Sequence[str], results: Path, budget: TimeBudget | None = None
+) -> dict[str, Any]:
     """Say what a sweep of these profiles would do, and what of it is in `results` already.
 
-    The time is estimated from the model's speed here and the slowdown of the devices that answer.
+    The time is estimated from the model's speed here and the slowdown of the devices that answer. Of
+    cells that are chosen as they are measured, it is all that may be chosen.
 
     Raises:
         StoreError: `results` is there, but of another experiment, or no results file.
     """
+    if not results.exists():
+        return _dry_run(agenda, profiles, None, budget)
+    with Results.open(results) as kept:
+        kept.check_experiment(agenda.text)
+        return _dry_run(agenda, profiles, kept, budget)
+
+
+def _dry_run(
+    agenda: Agenda, profiles: Sequence[str], results: Results | None, budget: TimeBudget | None
+) -> dict[str, Any]:
     experiment = agenda.experiment
-    remaining = _remaining(agenda, results)
+    remaining = Remaining(agenda, results)
+    unprofiled = missing_profiles(agenda, kept_profiles(results) if results else {})
     estimate = Estimate(
         experiment, agenda.lab, agenda.bundles, agenda.network_profiles, _whole_model_s(agenda)
     )
     per_profile = []
     for name in profiles:
-        cells = agenda.cells[name]
+        cells = _may_be_run(agenda, name, remaining, results, known=not unprofiled)
         payload_bytes = sum(
             link.payload_bytes * (experiment.warmup + experiment.trials * experiment.requests_at(cell.depth))
             for cell in cells
@@ -51,12 +70,15 @@ def dry_run(agenda: Agenda, profiles: Sequence[str], results: Path) -> dict[str,
                 "cells": len(cells),
                 "trials": len(cells) * experiment.trials,
                 "missing_trials": remaining.count(cells),
-                "complete": not remaining.anything(cells),
+                "complete": not unprofiled and not remaining.anything(cells),
                 "payload_bytes": payload_bytes,
                 "codecs": sorted({cell.codec for cell in cells}),
+                "cells_in_all": len(agenda.cells[name]),
                 "estimated_s": round(estimate.left_s(cells), 1),
+                "time_budget_s": None,
             }
         )
+    _share_out(per_profile, budget)
     return {
         "name": experiment.name,
         "lab": agenda.lab.name,
@@ -64,6 +86,16 @@ def dry_run(agenda: Agenda, profiles: Sequence[str], results: Path) -> dict[str,
         "profiles": list(profiles),
         "network_profiles": str(agenda.network_profiles_file.absolute()),
         "on_failure": experiment.on_failure,
+        "search": experiment.search,
+        "profiling": [
+            {
+                "model": agenda.bundles[one.key[0]].manifest.model,
+                "devices": one.devices,
+                "cuts": len(one.cuts),
+                "stages_s": STAGES_S * len(one.devices),
+            }
+            for one in unprofiled
+        ],
         "bundles": [
             {
                 "model": bundle.manifest.model,
@@ -98,6 +130,8 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
             duration(part["estimated_s"]),
         )
     console.print(table)
+    for line in _of_choosing(found):
+        console.print(line, soft_wrap=True)
     if coded:
         choices = dict.fromkeys(choice for part in found["by_profile"] for choice in part["codecs"])
         console.print(f"codecs: {', '.join(choices)}", soft_wrap=True)
@@ -108,12 +142,57 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
         )
 
 
-def _remaining(agenda: Agenda, path: Path) -> Remaining:
-    if not path.exists():
-        return Remaining(agenda, None)
-    with Results.open(path) as results:
-        results.check_experiment(agenda.text)
-        return Remaining(agenda, results)
+def _of_choosing(found: Mapping[str, Any]) -> list[str]:
+    """What to know where not all cells are run."""
+    told = []
+    if found["search"] == "planned":
+        in_all = sum(part["cells_in_all"] for part in found["by_profile"])
+        told.append(
+            f"search: planned; at most {found['cells']} of {in_all} cells, fewer where the front stands"
+        )
+    for one in found["profiling"]:
+        told.append(
+            f"{one['model']} must be profiled first, unless a profile that fits is there: {one['cuts']} cuts "
+            f"on {', '.join(one['devices'])}, about {duration(one['stages_s'])} and as much for messages"
+        )
+    for part in found["by_profile"]:
+        if part["time_budget_s"] is not None:
+            time = duration(part["time_budget_s"])
+            told.append(f"time budget of {part['name']}: {time}; the most promising cells first")
+    return told
+
+
+def _share_out(per_profile: Sequence[dict[str, Any]], budget: TimeBudget | None) -> None:
+    """Give each profile of which something is missing an equal part of a time budget."""
+    unfinished = [part for part in per_profile if not part["complete"]]
+    if budget is None:
+        return
+    for part in unfinished:
+        part["time_budget_s"] = round(budget.seconds / len(unfinished), 1)
+        part["estimated_s"] = min(part["estimated_s"], part["time_budget_s"])
+
+
+def _may_be_run(
+    agenda: Agenda, name: str, remaining: Remaining, results: Results | None, *, known: bool
+) -> Sequence[Cell]:
+    """Cells of a profile that were run or may be; with `known`, of a planned search as far as it has come."""
+    cells = agenda.cells[name]
+    if agenda.experiment.search != "planned":
+        return cells
+    if results is None or not known:
+        most = most_candidates(agenda, name)
+        return [cell for candidate in candidates_of(cells)[:most] for cell in candidate.cells]
+    order = promising_cells(agenda, name, remaining, results, {}, has_budget=False)
+    chosen = {cell.id for cell in results.cells()}
+    return [
+        *(cell for cell in cells if cell.id in chosen),
+        *_but(chosen, order.next_cells()),
+        *_but(chosen, order.ahead()),
+    ]
+
+
+def _but(chosen: Set[str], cells: Sequence[Cell]) -> list[Cell]:
+    return [cell for cell in cells if cell.id not in chosen]
 
 
 def _whole_model_s(agenda: Agenda) -> dict[tuple[str, str], float]:

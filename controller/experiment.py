@@ -181,6 +181,17 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "compare; null, and where a device is not named: as its inventory says"
         ),
     ] = None
+    search: Annotated[
+        Literal["exhaustive", "planned"],
+        Meta(
+            description="`exhaustive`: every cell; `planned`: the lab is profiled, and those cells are "
+            "measured that could be on the front ([below](#planned))"
+        ),
+    ] = "exhaustive"
+    search_share: Annotated[
+        Annotated[float, Meta(gt=0, le=1)],
+        Meta(description="the most that `planned` may measure of a model's splits under a network profile"),
+    ] = 0.2
     seed: Annotated[int, Meta(description="order of the cells")] = 0
     wait_s: Annotated[float, Meta(ge=0, description="how long to wait for a device, in seconds")] = 30.0
     trial_timeout_s: Annotated[float, Meta(gt=0, description="a trial longer than this is void")] = 300.0

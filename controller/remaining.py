@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from controller.agenda import Agenda
-from controller.store import Cell, CodecAccuracy, Results
+from controller.store import Accuracy, Cell, CodecAccuracy, Results
 from worker.wire.codecs import NO_CODEC
 
 __all__ = ["Coded", "Remaining", "coded_as"]
@@ -15,8 +15,7 @@ Coded = tuple[str, tuple[int, ...], tuple[str, ...], str, str, int]
 class Remaining:
     """What is missing of an agenda: trials, baselines, accuracies; without a results file, everything.
 
-    The file is read once. Trials that end later are to be told to `finished`; baselines and accuracies are
-    taken once, at the beginning of a sweep.
+    The file is read once. What is kept later is to be told; baselines are taken once, at the beginning.
     """
 
     def __init__(self, agenda: Agenda, results: Results | None) -> None:
@@ -41,6 +40,14 @@ class Remaining:
     def finished(self, cell: Cell, number: int) -> None:
         """Note a trial that has just been kept."""
         self._finished.add((cell.id, number))
+
+    def accuracy_kept(self, accuracy: Accuracy) -> None:
+        """Note an accuracy that has just been kept."""
+        self._splits.add((accuracy.bundle, accuracy.cuts))
+
+    def codec_accuracy_kept(self, accuracy: CodecAccuracy) -> None:
+        """Note an accuracy under codecs that has just been kept."""
+        self._codecs.add(coded_as(accuracy))
 
     def trials(self, cell: Cell) -> list[int]:
         """Numbers of the trials of `cell` that are not finished."""

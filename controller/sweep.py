@@ -1,4 +1,4 @@
-"""A sweep: every cell of an experiment, in random order, each trial committed as it ends.
+"""A sweep: the cells of an experiment, all or the most promising, each trial committed as it ends.
 
 What is already in the results file is not run again, so the same command takes up a sweep that
 was interrupted.
@@ -8,11 +8,8 @@ import statistics
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import msgspec
-
-from controller.accuracy import accuracies, allowed_error, codec_accuracies
 from controller.agenda import Agenda, reference_of
 from controller.backend import require_rpc
 from controller.baseline import baseline_trial
@@ -22,64 +19,50 @@ from controller.estimate import Estimate
 from controller.interruption import Interruption
 from controller.links import link_check
 from controller.offer import run_trial
+from controller.outcome import Outcome
 from controller.own_part import OwnPart
 from controller.pipeline import plan_pipeline, route
-from controller.remaining import Remaining, coded_as
+from controller.register import register
+from controller.remaining import Remaining
 from controller.screen import Screen
+from controller.search.budget import TimeBudget
+from controller.search.order import Order, PromisingCells
+from controller.search.orders import is_chosen, make_order
 from controller.stamp import now, stamp
 from controller.store import Cell, DeviceRow, Drift, Store
+from controller.taking_accuracy import TakingAccuracy
 from controller.trial import Rig
 from worker.wire.messages import Run
 
-__all__ = ["Outcome", "register", "run_sweep"]
+__all__ = ["run_sweep"]
 
 _REFERENCE_REQUESTS = 11
 """The fewest that give a median (see docs/measuring.md)."""
 
 
-@dataclass
-class Outcome:
-    """How a sweep ended.
-
-    Attributes:
-        done: Trials that this call finished.
-        left: Wanted trials that are still missing.
-        voids: What went wrong, a line each.
-        overheads_s: Wall time of each cell that ran whole, beside what it waited for its requests.
-        interrupted: It was asked to stop.
-    """
-
-    done: int = 0
-    left: int = 0
-    voids: list[str] = field(default_factory=list)
-    overheads_s: list[float] = field(default_factory=list)
-    interrupted: bool = False
-
-
-def register(agenda: Agenda, store: Store) -> None:
-    """Write down what the sweep wants, so that a report can say what is missing."""
-    for position, (name, profile) in enumerate(agenda.network_profiles.items()):
-        store.add_profile(name, position, agenda.cells[name][0].link, msgspec.to_builtins(profile))
-    for bundle in agenda.bundles.values():
-        store.add_bundle(bundle.digest, bundle.manifest.model, (bundle.path / "manifest.json").read_text())
-    for cells in agenda.cells.values():
-        store.add_cells(cells)
-
-
-def run_sweep(agenda: Agenda, profiles: Sequence[str], store: Store, screen: Screen) -> Outcome:
-    """Run what is missing of these profiles.
+def run_sweep(
+    agenda: Agenda,
+    profiles: Sequence[str],
+    store: Store,
+    screen: Screen,
+    budget: TimeBudget | None = None,
+) -> Outcome:
+    """Run what is missing of these profiles; of what `budget` is too short for, the most promising.
 
     Raises:
         DeviceError: A device is not there at the start, even after the experiment's `wait_s`, or its link is
             not as the profile asks; with `on_failure: skip` only if that is so for all of them.
+        ProfileError: The experiment says `search: planned`, and `controller.search.profiling.prepare` has not
+            been called.
         ControllerError: A trial was void and the experiment says to stop.
     """
-    register(agenda, store)
+    register(agenda, store, profiles, has_budget=budget is not None)
     cells = [cell for profile in profiles for cell in agenda.cells[profile]]
+    chosen = is_chosen(agenda, has_budget=budget is not None)
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption(screen.say))
-        sweep = _Sweep(agenda, store, screen, interruption)
-        if sweep.remaining.anything(cells):
+        sweep = _Sweep(agenda, store, screen, interruption, budget)
+        if chosen or sweep.remaining.anything(cells):
             sweep.crew = stack.enter_context(_crew(agenda, profiles))
             sweep.crew.require_codecs(
                 link for cell in cells for link in route(cell, agenda.bundles[cell.bundle])
@@ -87,6 +70,8 @@ def run_sweep(agenda: Agenda, profiles: Sequence[str], store: Store, screen: Scr
             missing = [cell for cell in cells if sweep.remaining.trials(cell)]
             require_rpc(sweep.crew.workers, missing, agenda.experiment.rpc)
             sweep.run(profiles)
+        if chosen:
+            cells = [cell for cell in store.cells() if cell.profile in profiles]
         sweep.outcome.left = sweep.remaining.count(cells)
         sweep.outcome.interrupted = interruption.asked
         return sweep.outcome
@@ -111,14 +96,22 @@ class _Sweep:
 
     crew: Crew
 
-    def __init__(self, agenda: Agenda, store: Store, screen: Screen, interruption: Interruption) -> None:
+    def __init__(
+        self,
+        agenda: Agenda,
+        store: Store,
+        screen: Screen,
+        interruption: Interruption,
+        budget: TimeBudget | None,
+    ) -> None:
         self._agenda = agenda
+        self._budget = budget
         self._experiment = agenda.experiment
         self._store = store
         self._screen = screen
         self._interruption = interruption
         self.remaining = Remaining(agenda, store)
-        self._codec_accuracies = {coded_as(found): found for found in store.codec_accuracies()}
+        self._accuracies = TakingAccuracy(agenda, store, self.remaining, screen, interruption)
         self._environment = 0
         self._pipelines = 0
         self._lost: set[str] = set()
@@ -134,21 +127,33 @@ class _Sweep:
         self._environment = self._store.add_environment(now(), stamp(self._agenda.lab.name), devices)
         wanted = [cell for profile in profiles for cell in self._agenda.cells[profile]]
         self._run_baselines(wanted)
-        self._run_accuracies(wanted)
-        self._run_codec_accuracies(wanted)
+        if not is_chosen(self._agenda, has_budget=self._budget is not None):
+            self._accuracies.take(wanted)
+        whole_model_s = self._whole_model_s()
         self._estimate = Estimate(
             self._experiment,
             self._agenda.lab,
             self._agenda.bundles,
             self._agenda.network_profiles,
-            self._whole_model_s(),
+            whole_model_s,
         )
-        todo = {p: [c for c in self._agenda.cells[p] if self.remaining.trials(c)] for p in profiles}
         for position, profile in enumerate(profiles):
             if self._interruption.asked:
                 return
-            later = [cell for p in profiles[position + 1 :] for cell in todo[p]]
-            self._run_profile(profile, todo[profile], later)
+            if self._budget is not None:
+                self._budget.begin_part(len(profiles) - position)
+            order = make_order(
+                self._agenda,
+                profile,
+                self.remaining,
+                self._store,
+                whole_model_s,
+                has_budget=self._budget is not None,
+            )
+            later = [cell for p in profiles[position + 1 :] for cell in self._agenda.cells[p]]
+            if isinstance(order, PromisingCells):
+                later = []
+            self._run_profile(profile, order, [cell for cell in later if self.remaining.trials(cell)])
 
     def _run_baselines(self, cells: Sequence[Cell]) -> None:
         missing = self.remaining.baselines(cells)
@@ -177,59 +182,64 @@ class _Sweep:
         if missing:
             self._screen.step("baselines", len(missing), len(missing), "")
 
-    def _run_accuracies(self, cells: Sequence[Cell]) -> None:
-        for digest, splits in self.remaining.splits(cells).items():
-            bundle = self._agenda.bundles[digest]
-            found = accuracies(bundle, splits, self._experiment.samples)
-            for done, accuracy in enumerate(found, start=1):
-                self._store.add_accuracy(accuracy)
-                self._screen.step(
-                    "accuracy", done, len(splits), f"{bundle.manifest.model} cut at {accuracy.cuts}"
-                )
-                if self._interruption.asked:
-                    return
-
-    def _run_codec_accuracies(self, cells: Sequence[Cell]) -> None:
-        for digest, coded in self.remaining.codecs(cells).items():
-            bundle = self._agenda.bundles[digest]
-            # Over all samples: each may be sent, and its result is held against this.
-            found = codec_accuracies(bundle, coded, None)
-            for done, accuracy in enumerate(found, start=1):
-                self._store.add_codec_accuracy(accuracy)
-                self._codec_accuracies[coded_as(accuracy)] = accuracy
-                doing = f"{bundle.manifest.model} cut at {accuracy.cuts}, {accuracy.codec}"
-                self._screen.step("accuracy of codecs", done, len(coded), doing)
-                if self._interruption.asked:
-                    return
-
     def _whole_model_s(self) -> dict[tuple[str, str], float]:
         seconds: dict[tuple[str, str], list[float]] = {}
         for b in self._store.baselines():
             seconds.setdefault((b.bundle, b.device), []).append(statistics.median(b.compute_s) / b.batch)
         return {key: statistics.median(values) for key, values in seconds.items()}
 
-    def _run_profile(self, profile: str, cells: Sequence[Cell], later: Sequence[Cell]) -> None:
-        """Run these cells of one profile, the reference cell among them; `later` is for the time left."""
-        if not cells:
-            return
+    def _run_profile(self, profile: str, order: Order, later: Sequence[Cell]) -> None:
+        """Run cells of one profile as they are ordered, the reference cell among them.
+
+        Args:
+            later: For the time left.
+        """
         every = self._experiment.reference_every
         reference = reference_of(self._agenda.cells[profile]) if every else None
-        total = len(self._agenda.cells[profile])
-        for position, cell in enumerate(cells):
-            if reference is not None and position % every == 0:
-                self._run_reference(reference)
-            left_s = self._estimate.left_s(
-                [one for one in (*cells[position:], *later) if self._lost.isdisjoint(one.devices)]
-            )
-            doing = f"{cell.label}, depth {cell.depth}" + (f", batch {cell.batch}" if cell.batch > 1 else "")
-            self._screen.step(profile, total - len(cells) + position, total, doing, left_s)
-            self._run_cell(cell)
+        before = sum(not self.remaining.trials(cell) for cell in self._agenda.cells[profile])
+        run, ended = 0, None
+        while cells := order.next_cells():
+            if run and self._budget is not None and self._estimate.left_s(cells) > self._budget.left_s:
+                ended = "time spent"
+                self.outcome.left_out += len(cells) + len(order.ahead())
+                break
+            if isinstance(order, PromisingCells):
+                self._store.add_cells(cells)
+                self._accuracies.take(cells)
+            ahead = order.ahead()
+            for position, cell in enumerate(cells):
+                if self._interruption.asked:
+                    return
+                if reference is not None and run % every == 0:
+                    self._run_reference(reference)
+                self._show(profile, before + run, (*cells[position:], *ahead), later)
+                self._run_cell(cell)
+                run += 1
             if self._interruption.asked:
                 return
-        if reference is not None:
+        if isinstance(order, PromisingCells):
+            self._store.set_scope(order.scope(profile, ended))
+        if run and reference is not None:
             self._run_reference(reference)
-        left = sum(bool(self.remaining.trials(cell)) for cell in cells)
-        self._screen.step(profile, total - left, total, f"{left} left out" if left else "done")
+        if run:
+            self._show_end(profile)
+
+    def _show(self, profile: str, done: int, missing: Sequence[Cell], later: Sequence[Cell]) -> None:
+        """Say which cell comes now, the first of what is missing, and how far all is."""
+        cell = missing[0]
+        left_s = self._estimate.left_s(
+            [one for one in (*missing, *later) if self._lost.isdisjoint(one.devices)]
+        )
+        if self._budget is not None:
+            left_s = min(left_s, max(0.0, self._budget.left_s))
+        doing = f"{cell.label}, depth {cell.depth}" + (f", batch {cell.batch}" if cell.batch > 1 else "")
+        self._screen.step(profile, done, done + len(missing), doing, left_s)
+
+    def _show_end(self, profile: str) -> None:
+        wanted = [cell for cell in self._store.cells() if cell.profile == profile]
+        left = sum(bool(self.remaining.trials(cell)) for cell in wanted)
+        told = f"{left} left out" if left else "done"
+        self._screen.step(profile, len(wanted) - left, len(wanted), told)
 
     def _run_cell(self, cell: Cell) -> None:
         missing = self.remaining.trials(cell)
@@ -290,7 +300,7 @@ class _Sweep:
             self._agenda.network_profiles[cell.profile],
             threads={name: self._threads(name, cell.threads) for name in cell.devices},
             check_every=self._experiment.check_every,
-            allowed_error=allowed_error(self._codec_accuracies.get(coded_as(cell))),
+            allowed_error=self._accuracies.allowed_error(cell),
             controller_addresses=own_part.addresses if own_part else None,
             rpc=self._experiment.rpc,
         )

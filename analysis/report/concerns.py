@@ -51,7 +51,7 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
 
 def concerns(sweep: Sweep) -> list[Concern]:
     """All of them, the grave ones first."""
-    found = [*_wrong(sweep), *_unsettled(sweep), *_missing(sweep), *_limits(sweep)]
+    found = [*_wrong(sweep), *_unsettled(sweep), *_missing(sweep), *_chosen(sweep), *_limits(sweep)]
     return sorted(found, key=lambda c: c.weight != "grave")
 
 
@@ -130,6 +130,40 @@ def _missing(sweep: Sweep) -> list[Concern]:
         blamed = f" (devices named: {listed(devices)})" if devices else ""
         found.append(
             Concern("note", f"{_count(len(sweep.voids), 'trial')} void{blamed}; void trials are not counted.")
+        )
+    return found
+
+
+_ENDED = {
+    "front stands": "by prediction no other could be on the front",
+    "share measured": "as many as the experiment allows; others could be on the front by prediction",
+    "time spent": "as many as there was time for, the most promising first",
+    None: "and the search has not ended; the same sweep command goes on",
+}
+
+
+def _chosen(sweep: Sweep) -> list[Concern]:
+    """What was not measured because it was not chosen."""
+    found = []
+    for scope in sweep.scopes:
+        wanted = sum(c.cell.profile == scope.profile for c in sweep.cells)
+        if wanted >= scope.cells or scope.ended not in _ENDED:
+            continue
+        how = "a planned search" if scope.how == "planned" else "a time budget"
+        found.append(
+            Concern(
+                "note",
+                f"Under {scope.profile}, {wanted} of {scope.cells} cells were measured, chosen by {how}: "
+                f"{_ENDED[scope.ended]}. A split that was not measured cannot win.",
+            )
+        )
+    if sweep.profilings:
+        took_s = sum(p.took_s for p in sweep.profilings)
+        found.append(
+            Concern(
+                "note",
+                f"Profiling the lab, which the search predicts from, took {took_s:.0f} s beside it.",
+            )
         )
     return found
 

@@ -6,15 +6,18 @@ they have been so far; what was measured corrects the rest; it ends when the fro
 spent.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Point", "Search", "front_of", "hypervolume"]
+__all__ = ["Place", "Point", "Search", "front_of", "hypervolume"]
 
-Split = tuple[int, ...]
+Split = TypeVar("Split", bound=Hashable)
+Place = tuple[Hashable, tuple[int, ...]]
+"""What a split is of (a chain of devices, a batch), and its cuts: near are near cuts of one chain."""
 Point = tuple[float, float]
 """Latency in seconds at depth 1, and seconds a sample at the deepest depth: less is better."""
 
@@ -23,36 +26,58 @@ _MARGIN_LEAST, _MARGIN_MOST = 0.03, 0.3
 _NEAREST = 3
 
 
+def _cuts(split: Hashable) -> Place:
+    return (), cast(tuple[int, ...], split)
+
+
 @dataclass
-class Search:
+class Search(Generic[Split]):
     """One search, under one network profile.
 
     Attributes:
         predicted: Of every split.
         most: How many splits may be measured.
         at_once: How many are measured before predictions are corrected.
+        place: Where a split is; where splits are cuts and nothing else, it is they.
+        to_the_end: Go on when the front stands, with those that are nearest to it.
         measured: What came of those that were.
+        failed: Those of which nothing came.
     """
 
     predicted: Mapping[Split, Point]
     most: int
     at_once: int = 3
+    place: Callable[[Split], Place] = _cuts
+    to_the_end: bool = False
     measured: dict[Split, Point] = field(default_factory=dict)
+    failed: set[Split] = field(default_factory=set)
 
     def run(self, measure: Callable[[Split], Point | None]) -> dict[Split, Point]:
         """Search, and return what was measured; `measure` gives None where nothing came of it."""
-        failed: set[Split] = set()
-        while len(self.measured) + len(failed) < self.most:
-            wanted = [split for split in self.promising() if split not in failed]
-            if not wanted:
-                break
-            for split in wanted[: min(self.at_once, self.most - len(self.measured) - len(failed))]:
+        while chosen := self.choose():
+            for split in chosen:
                 point = measure(split)
                 if point is None:
-                    failed.add(split)
+                    self.failed.add(split)
                 else:
                     self.measured[split] = point
         return self.measured
+
+    @property
+    def left(self) -> int:
+        """How many more may be measured."""
+        return max(0, self.most - len(self.measured) - len(self.failed))
+
+    def choose(self) -> list[Split]:
+        """What to measure next; nothing where the front stands, or as many were measured as may be."""
+        return self.ahead()[: self.at_once]
+
+    def ahead(self) -> list[Split]:
+        """What would be measured if what is to come corrected nothing, in that order."""
+        wanted = self.promising()
+        if self.to_the_end:
+            wanted = [*wanted, *self._nearest(set(wanted))]
+        return [split for split in wanted if split not in self.failed][: self.left]
 
     def promising(self) -> list[Split]:
         """Splits not measured yet that could be on the front, those that would gain most of it first."""
@@ -62,7 +87,10 @@ class Search:
         known = list(self.measured.values())
         if not known:
             # The two ends of the predicted front, and its middle, tell most about what is wrong with it.
-            front = sorted(front_of(corrected), key=lambda split: corrected[split])
+            there = {split: point for split, point in corrected.items() if split not in self.failed}
+            front = front_of(there)
+            if not front:
+                return []
             return list(dict.fromkeys([front[0], front[-1], front[len(front) // 2]]))
         hopes = {split: tuple(value * (1 - margin) for value in corrected[split]) for split in rest}
         worst = tuple(1.05 * max(point[i] for point in [*corrected.values(), *known]) for i in (0, 1))
@@ -79,17 +107,38 @@ class Search:
         """Predictions, corrected by how far off the measured splits nearest in the graph were."""
         if not self.measured:
             return dict(self.predicted)
-        splits = list(self.measured)
-        at = np.array(splits, dtype=float).reshape(len(splits), -1)
         off = np.log(self._ratios())
+        of_chain: dict[Hashable, list[int]] = {}
+        places = [self.place(split) for split in self.measured]
+        for i, (chain, _) in enumerate(places):
+            of_chain.setdefault(chain, []).append(i)
+        common = np.exp(np.median(off, axis=0))
         found = {}
         for split, point in self.predicted.items():
-            apart = np.abs(at - np.array(split, dtype=float)).sum(axis=1)
-            nearest = np.argsort(apart, kind="stable")[:_NEAREST]
-            weights = 1 / (1 + apart[nearest])
-            shift = np.exp((off[nearest] * weights[:, None]).sum(axis=0) / weights.sum())
+            chain, cuts = self.place(split)
+            alike = of_chain.get(chain)
+            shift = common
+            if alike:
+                at = np.array([places[i][1] for i in alike], dtype=float).reshape(len(alike), -1)
+                apart = np.abs(at - np.array(cuts, dtype=float)).sum(axis=1)
+                nearest = np.argsort(apart, kind="stable")[:_NEAREST]
+                weights = 1 / (1 + apart[nearest])
+                mean = (off[alike][nearest] * weights[:, None]).sum(axis=0) / weights.sum()
+                shift = np.exp(mean)
             found[split] = (float(point[0] * shift[0]), float(point[1] * shift[1]))
         return found
+
+    def _nearest(self, but: set[Split]) -> list[Split]:
+        """The rest, those first that would have to be least better to be on the front."""
+        corrected = self.corrected()
+        known = list(self.measured.values()) or [corrected[split] for split in front_of(corrected)]
+
+        def behind(split: Split) -> float:
+            point = corrected[split]
+            return max(min(point[0] / one[0], point[1] / one[1]) for one in known)
+
+        rest = [split for split in self.predicted if split not in self.measured and split not in but]
+        return sorted(rest, key=behind)
 
     def margin(self) -> float:
         """By how much a prediction may be too bad: what nine of ten were off, beside their common error."""

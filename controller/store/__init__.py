@@ -25,6 +25,8 @@ from controller.store.rows import (
     Hop,
     Link,
     MeasuredLink,
+    Profiling,
+    Scope,
     Trial,
 )
 from controller.store.writing import Store
@@ -45,7 +47,9 @@ __all__ = [
     "Hop",
     "Link",
     "MeasuredLink",
+    "Profiling",
     "Results",
+    "Scope",
     "Store",
     "Trial",
 ]

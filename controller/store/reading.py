@@ -19,6 +19,8 @@ from controller.store.rows import (
     Hop,
     Link,
     MeasuredLink,
+    Profiling,
+    Scope,
     Trial,
 )
 from controller.store.schema import check_version, connect, later_columns, unpack
@@ -214,6 +216,22 @@ class Results:
             MeasuredLink(profile, sender, receiver, json.loads(asked), json.loads(measured), at, environment)
             for profile, sender, receiver, asked, measured, at, environment in rows
         ]
+
+    def scopes(self) -> list[Scope]:
+        """Network profiles of which not all cells were wanted."""
+        if not self._has_table("scope"):
+            return []
+        return [
+            Scope(*row)
+            for row in self._db.execute("SELECT profile, how, cells, ended FROM scope ORDER BY rowid")
+        ]
+
+    def profilings(self) -> list[Profiling]:
+        """Every profile that predictions were made from."""
+        if not self._has_table("profiling"):
+            return []
+        rows = self._db.execute("SELECT bundle, batch, threads, took_s, text FROM profiling ORDER BY rowid")
+        return [Profiling(*row) for row in rows]
 
     def telemetry(self, trial: int) -> Iterator[tuple[str, dict[str, Any]]]:
         """Device and sample of one trial's telemetry, in time order."""

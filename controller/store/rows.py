@@ -25,6 +25,8 @@ __all__ = [
     "Hop",
     "Link",
     "MeasuredLink",
+    "Profiling",
+    "Scope",
     "Trial",
 ]
 
@@ -229,3 +231,34 @@ class MeasuredLink:
     measured: Mapping[str, Any]
     taken_at: str
     environment: int | None = None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """That not all cells of a network profile were wanted, but the most promising.
+
+    Attributes:
+        how: `planned`: those that could be on the front; `time budget`: as many as there was time for.
+        cells: How many there are of them all.
+        ended: `front stands`, `share measured`, `time spent`, `all measured`; None while it is under way.
+    """
+
+    profile: str
+    how: str
+    cells: int
+    ended: str | None = None
+
+
+@dataclass(frozen=True)
+class Profiling:
+    """A profile that predictions were made from, as JSON text, and how long it took to take.
+
+    Attributes:
+        threads: Where the experiment compares several numbers of them; else 0.
+    """
+
+    bundle: str
+    batch: int
+    threads: int
+    took_s: float
+    text: str

@@ -67,7 +67,7 @@ CREATE TABLE telemetry (
 CREATE INDEX telemetry_trial ON telemetry (trial, device);
 """
 
-# Not among the tables of the first release: these two are added to its files when they are written to.
+# Not among the tables of the first release: these are added to its files when they are written to.
 _LINK_TABLE = """
 CREATE TABLE IF NOT EXISTS link (
     id INTEGER PRIMARY KEY, profile TEXT NOT NULL, sender TEXT NOT NULL, receiver TEXT NOT NULL,
@@ -82,6 +82,17 @@ CREATE TABLE IF NOT EXISTS codec_accuracy (
     worst_error REAL NOT NULL, tensor_error REAL NOT NULL,
     PRIMARY KEY (bundle, cuts, devices, source, codec, batch))
 """
+_SCOPE_TABLE = """
+CREATE TABLE IF NOT EXISTS scope (
+    profile TEXT PRIMARY KEY, how TEXT NOT NULL, cells INTEGER NOT NULL, ended TEXT)
+"""
+
+_PROFILING_TABLE = """
+CREATE TABLE IF NOT EXISTS profiling (
+    bundle TEXT NOT NULL, batch INTEGER NOT NULL, threads INTEGER NOT NULL, took_s REAL NOT NULL,
+    text TEXT NOT NULL, PRIMARY KEY (bundle, batch, threads))
+"""
+
 _LATER_COLUMNS = {
     "cell": {"load": "TEXT NOT NULL DEFAULT 'offline'", "prefetch": "INTEGER"}
     | {"topology": "TEXT NOT NULL DEFAULT 'chain'", "threads": "INTEGER"},
@@ -114,12 +125,12 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
                 db.execute(statement)
         db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
     check_version(db, path)
-    db.execute(_LINK_TABLE)
-    db.execute(_CODEC_ACCURACY_TABLE)
-    for table, columns in _LATER_COLUMNS.items():
+    for table in (_LINK_TABLE, _CODEC_ACCURACY_TABLE, _SCOPE_TABLE, _PROFILING_TABLE):
+        db.execute(table)
+    for name, columns in _LATER_COLUMNS.items():
         for column, kind in columns.items():
-            if column not in columns_of(db, table):
-                db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            if column not in columns_of(db, name):
+                db.execute(f"ALTER TABLE {name} ADD COLUMN {column} {kind}")
 
 
 def columns_of(db: sqlite3.Connection, table: str) -> set[str]:

@@ -18,6 +18,8 @@ from controller.store.rows import (
     DeviceRow,
     Drift,
     MeasuredLink,
+    Profiling,
+    Scope,
     Trial,
 )
 from controller.store.schema import connect, dump, pack, prepare
@@ -231,6 +233,28 @@ class Store(Results):
                 "INSERT INTO drift (profile, environment, taken_at, trials_before, latency_s) "
                 "VALUES (?, ?, ?, ?, ?)",
                 (drift.profile, environment, drift.taken_at, drift.trials_before, drift.latency_s),
+            )
+
+    def set_scope(self, scope: Scope) -> None:
+        """Keep that not all cells of a network profile are wanted, and how far that has come."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO scope VALUES (?, ?, ?, ?)",
+                (scope.profile, scope.how, scope.cells, scope.ended),
+            )
+
+    def remove_scope(self, profile: str) -> None:
+        """From now on all cells of this network profile are wanted."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM scope WHERE profile = ?", (profile,))
+
+    def add_profiling(self, profiling: Profiling) -> None:
+        """Keep a profile that predictions are made from."""
+        p = profiling
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO profiling VALUES (?, ?, ?, ?, ?)",
+                (p.bundle, p.batch, p.threads, p.took_s, p.text),
             )
 
     def add_link(self, link: MeasuredLink) -> None:

@@ -47,3 +47,28 @@ def test_a_split_that_cannot_be_measured_is_left_out() -> None:
 def test_hypervolume_of_two_steps() -> None:
     assert hypervolume([(1, 3), (2, 1), (2, 2)], (4, 4)) == (4 - 1) * (4 - 3) + (4 - 2) * (3 - 1)
     assert hypervolume([(5, 5)], (4, 4)) == 0
+
+
+def test_what_is_off_on_one_chain_says_little_of_another() -> None:
+    predicted: dict[tuple[str, int], Point] = {(chain, i): (1.0, 1.0) for chain in "ab" for i in range(5)}
+    search = Search(predicted, most=10, place=lambda split: (split[0], (split[1],)))
+    search.measured = {("a", 0): (2.0, 1.0), ("a", 1): (2.0, 1.0), ("b", 4): (0.5, 1.0)}
+    corrected = search.corrected()
+    assert corrected["a", 2][0] == pytest.approx(2.0)
+    assert corrected["b", 2][0] == pytest.approx(0.5)
+
+
+def test_to_the_end_all_are_measured_and_those_nearest_to_the_front_first() -> None:
+    truth = {(i,): (0.01 * (i + 1), 0.01 * (i + 1)) for i in range(20)}
+    search = Search(truth, most=20, at_once=1, to_the_end=True)
+    found = list(search.run(lambda split: truth[split]))
+    assert found[0] == (0,)
+    assert sorted(found) == sorted(truth)
+    assert found[-10:] == [(i,) for i in range(10, 20)]
+
+
+def test_when_none_of_the_first_can_be_measured_others_are_tried() -> None:
+    truth = _truth(20)
+    first = Search(truth, most=20).choose()
+    found = Search(truth, most=20).run(lambda split: None if split in first else truth[split])
+    assert len(found) > 1

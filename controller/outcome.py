@@ -1,0 +1,56 @@
+"""How a sweep ended, in words and as an exit code."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["INTERRUPTED", "MISSING", "TIME_SPENT", "Outcome"]
+
+MISSING = 1
+TIME_SPENT = 3
+INTERRUPTED = 130
+
+
+@dataclass
+class Outcome:
+    """How a sweep ended.
+
+    Attributes:
+        done: Trials that this call finished.
+        left: Wanted trials that are still missing.
+        voids: What went wrong, a line each.
+        overheads_s: Wall time of each cell that ran whole, beside what it waited for its requests.
+        interrupted: It was asked to stop.
+        left_out: Cells for which there was no time.
+    """
+
+    done: int = 0
+    left: int = 0
+    left_out: int = 0
+    voids: list[str] = field(default_factory=list)
+    overheads_s: list[float] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with: 0 only where nothing is missing."""
+        if self.interrupted:
+            return INTERRUPTED
+        if self.left:
+            return MISSING
+        return TIME_SPENT if self.left_out else 0
+
+    def summary(self, path: Path) -> str:
+        """How it ended, in a line."""
+        if self.left:
+            what_next = "" if self.interrupted else "; the same command goes on"
+            return f"incomplete: {self.done} trials done, {self.left} missing{what_next} ({path})"
+        if self.interrupted:
+            return f"incomplete: {self.done} trials done ({path})"
+        if self.left_out:
+            return (
+                f"time is spent: {self.done} trials done, the most promising first; {self.left_out} cells "
+                f"were left out; the same command goes on ({path})"
+            )
+        if not self.done:
+            return f"all trials are done already ({path})"
+        return f"complete: {self.done} trials done ({path})"

@@ -1,0 +1,33 @@
+"""What `search: planned` cannot be asked for: cells that nothing predicts."""
+
+from controller.errors import ExperimentError
+from controller.load import OFFLINE
+from controller.store import CHAIN, SOCKET, Cell
+from worker.wire.codecs import NO_CODEC
+
+__all__ = ["check_plannable"]
+
+
+def check_plannable(cell: Cell) -> None:
+    """Refuse a cell of which there is no prediction.
+
+    Raises:
+        ExperimentError: Names the key to blame.
+    """
+    for key, value, usual in (
+        ("codecs", cell.codec, NO_CODEC.name),
+        ("loads", cell.load, OFFLINE),
+        ("topologies", cell.topology, CHAIN),
+        ("backends", cell.backend, SOCKET),
+        ("source", cell.source, "first"),
+    ):
+        if value != usual:
+            raise ExperimentError(
+                f"key 'search': planned needs predictions, and there are none of {key} {value!r}; leave "
+                f"{key} at {usual!r}, or sweep with search: exhaustive"
+            )
+    if len(set(cell.devices)) < len(cell.devices):
+        raise ExperimentError(
+            f"key 'search': planned needs predictions, and there are none of several stages on one device "
+            f"({', '.join(cell.devices)}); sweep with search: exhaustive"
+        )

@@ -1,0 +1,100 @@
+"""What is predicted of a network profile's candidates: from profiles, or roughly, from baselines."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from controller.agenda import Agenda
+from controller.estimate import request_s
+from controller.network_profiles import NetworkProfile
+from controller.plan.prediction import Prediction, Predictor
+from controller.plan.profile import Profile
+from controller.plan.search import Point, Search
+from controller.search.candidates import Candidate, candidates_of
+from controller.store import Cell
+
+__all__ = ["ProfileKey", "estimated_searches", "most_candidates", "planned_searches", "profile_key"]
+
+ProfileKey = tuple[str, int, int | None]
+"""Bundle, batch, and threads where the experiment compares several: a profile is of one of each."""
+
+_FEWEST = 3
+"""Both ends of a front and its middle: less is no search."""
+
+
+def profile_key(cell: Cell) -> ProfileKey:
+    """Which profile predicts a cell."""
+    return cell.bundle, cell.batch, cell.threads
+
+
+def planned_searches(
+    agenda: Agenda, name: str, profiles: Mapping[ProfileKey, Profile]
+) -> list[Search[Candidate]]:
+    """A search for the front of each bundle under network profile `name`, by profiles taken before."""
+    conditions = agenda.network_profiles[name] if agenda.cells[name][0].link != "none" else NetworkProfile()
+    predictors = {
+        key: Predictor(profile, agenda.bundles[key[0]], conditions) for key, profile in profiles.items()
+    }
+    experiment = agenda.experiment
+
+    def point(candidate: Candidate) -> Point:
+        shallow, deep = candidate.shallow, candidate.deep
+        plan = predictors[profile_key(deep)].predict(deep.devices, deep.cuts).plan
+        requests = None if experiment.duration_s is not None else experiment.requests_at(deep.depth)
+        throughput_per_s = Prediction(plan, deep.depth, deep.batch).throughput_per_s(requests)
+        return Prediction(plan, shallow.depth, shallow.batch).latency_s, 1 / throughput_per_s
+
+    return _searches(agenda, name, point, lambda number: _most(experiment.search_share, number), at_once=3)
+
+
+def most_candidates(agenda: Agenda, name: str) -> int:
+    """How many splits a planned search may measure under network profile `name`."""
+    numbers = Counter(candidate.shallow.bundle for candidate in candidates_of(agenda.cells[name]))
+    return sum(min(number, _most(agenda.experiment.search_share, number)) for number in numbers.values())
+
+
+def estimated_searches(
+    agenda: Agenda, name: str, whole_model_s: Mapping[tuple[str, str], float]
+) -> list[Search[Candidate]]:
+    """The same without profiles, to its end: compute time by multiply-adds, links by bytes; one at a time."""
+
+    def point(candidate: Candidate) -> Point:
+        shallow, deep = candidate.shallow, candidate.deep
+        alone_s, _ = estimate(shallow)
+        _, interval_s = estimate(deep)
+        latency_s = max(alone_s, shallow.depth * interval_s) if shallow.depth > 1 else alone_s
+        return latency_s, max(interval_s, alone_s / deep.depth) / deep.batch
+
+    def estimate(cell: Cell) -> tuple[float, float]:
+        profile = agenda.network_profiles[name]
+        return request_s(cell, agenda.bundles[cell.bundle], agenda.lab, profile, whole_model_s)
+
+    searches = _searches(agenda, name, point, lambda number: number, at_once=1)
+    for search in searches:
+        search.to_the_end = True
+    return searches
+
+
+def _most(share: float, number: int) -> int:
+    return max(_FEWEST, int(share * number))
+
+
+def _searches(
+    agenda: Agenda,
+    name: str,
+    point: Callable[[Candidate], Point],
+    most: Callable[[int], int],
+    *,
+    at_once: int,
+) -> list[Search[Candidate]]:
+    by_bundle: dict[str, list[Candidate]] = {}
+    for candidate in candidates_of(agenda.cells[name]):
+        by_bundle.setdefault(candidate.shallow.bundle, []).append(candidate)
+    return [
+        Search(
+            {candidate: point(candidate) for candidate in alike},
+            most(len(alike)),
+            at_once=at_once,
+            place=lambda candidate: candidate.place,
+        )
+        for alike in by_bundle.values()
+    ]

@@ -1,0 +1,153 @@
+"""The profiles that `search: planned` predicts from: taken once, and kept in the results file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from controller.agenda import Agenda
+from controller.device import query
+from controller.errors import ExperimentError, ProfileError
+from controller.lab import Lab
+from controller.plan.profile import Profile, Settings, load_profile, profile_path, save_profile
+from controller.plan.profiler import Wanted, settings_of, take_profile
+from controller.screen import Screen, duration
+from controller.search.predicted import ProfileKey, profile_key
+from controller.store import Profiling, Results, Store
+from worker.wire.messages import DeviceInfo
+
+__all__ = ["STAGES_S", "kept_profiles", "missing_profiles", "prepare"]
+
+STAGES_S = 40.0
+"""What timing the stages of one device may take, about."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A profile that is not in the results file yet.
+
+    Attributes:
+        cuts: Where cells cut the graph, both ends included.
+        devices: Of those cells, in the lab's order.
+    """
+
+    key: ProfileKey
+    cuts: tuple[int, ...]
+    devices: tuple[str, ...]
+
+    def fits(self, profile: Profile) -> bool:
+        """Whether a profile says something of all that is cut, on all devices."""
+        return set(self.cuts) <= set(profile.cuts) and set(self.devices) <= set(profile.devices)
+
+
+def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
+    """What a results file has.
+
+    Raises:
+        ProfileError: One was kept by another edgecut.
+    """
+    try:
+        return {
+            (kept.bundle, kept.batch, kept.threads or None): msgspec.json.decode(kept.text, type=Profile)
+            for kept in results.profilings()
+        }
+    except msgspec.DecodeError as error:
+        raise ProfileError(
+            f"{results.path} has a profile that this edgecut cannot read ({error}); name another results file"
+        ) from error
+
+
+def missing_profiles(agenda: Agenda, kept: Mapping[ProfileKey, Profile]) -> list[Missing]:
+    """What must be profiled yet before anything of a planned search can be predicted."""
+    if agenda.experiment.search != "planned":
+        return []
+    by_key: dict[ProfileKey, tuple[set[int], set[str]]] = {}
+    for cells in agenda.cells.values():
+        for cell in cells:
+            cuts, devices = by_key.setdefault(profile_key(cell), (set(), set()))
+            cuts.update(cell.cuts)
+            devices.update(cell.devices)
+    order = [device.name for device in agenda.lab.devices]
+    wanted = [
+        Missing(
+            key,
+            tuple(sorted({0, *cuts, agenda.bundles[key[0]].node_count})),
+            tuple(name for name in order if name in devices),
+        )
+        for key, (cuts, devices) in by_key.items()
+    ]
+    return [one for one in wanted if one.key not in kept or not one.fits(kept[one.key])]
+
+
+def prepare(agenda: Agenda, store: Store, folder: Path, screen: Screen, *, shaped: bool) -> None:
+    """Take what profiles are missing, or find them in a folder of them, and keep them in the results file.
+
+    Args:
+        shaped: That links may be shaped by tc now, in which case nothing can be profiled.
+
+    Raises:
+        DeviceError: A device is not there.
+        ProfileError: It would have to be taken, and cannot now.
+        ExperimentError: Devices differ in their number of threads.
+    """
+    for missing in missing_profiles(agenda, kept_profiles(store)):
+        infos = {name: query(agenda.lab.device(name)) for name in missing.devices}
+        bundle, batch, compared = missing.key
+        wanted = Wanted(missing.cuts, batch, _threads(agenda, infos, compared), STAGES_S)
+        profile = _found(agenda, missing, wanted, folder, infos)
+        if profile is None:
+            if shaped and agenda.lab.links(missing.devices) == "tc":
+                raise ProfileError(
+                    f"no profile of {agenda.bundles[bundle].manifest.model}, and none can be taken on links "
+                    f"that are shaped: clear them and run the same command with --prepare, as "
+                    f"ansible/sweep.yml does"
+                )
+            profile = _taken(agenda, missing, wanted, folder, screen)
+        text = msgspec.json.encode(profile).decode()
+        store.add_profiling(Profiling(bundle, batch, compared or 0, profile.took_s, text))
+
+
+def _found(
+    agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path, infos: Mapping[str, DeviceInfo]
+) -> Profile | None:
+    path = _path(agenda, missing, wanted, folder)
+    if not path.is_file():
+        return None
+    profile = load_profile(path)
+    settings: dict[str, Settings] = {name: settings_of(info) for name, info in infos.items()}
+    bundle, batch, _ = missing.key
+    other = profile.difference(bundle=bundle, batch=batch, threads=wanted.threads, settings=settings)
+    return profile if other is None and missing.fits(profile) else None
+
+
+def _taken(agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path, screen: Screen) -> Profile:
+    lab = agenda.lab
+    part = Lab(name=lab.name, devices=tuple(lab.device(name) for name in missing.devices))
+    bundle = agenda.bundles[missing.key[0]]
+    screen.say(f"profiling {bundle.manifest.model} on {', '.join(missing.devices)}")
+    profile = take_profile(bundle, part, wanted, screen)
+    path = _path(agenda, missing, wanted, folder)
+    # A profile of a part of the lab does not take the place of one of all of it.
+    if part.devices == lab.devices or not path.exists():
+        save_profile(profile, path)
+    screen.say(f"profiled in {duration(profile.took_s)}: {path}")
+    return profile
+
+
+def _path(agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path) -> Path:
+    model = agenda.bundles[missing.key[0]].manifest.model
+    return profile_path(folder, lab=agenda.lab.name, model=model, batch=wanted.batch, threads=wanted.threads)
+
+
+def _threads(agenda: Agenda, infos: Mapping[str, DeviceInfo], compared: int | None) -> int:
+    numbers = {
+        name: agenda.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
+    }
+    if len(set(numbers.values())) > 1:
+        told = ", ".join(f"{name} {number}" for name, number in numbers.items())
+        raise ExperimentError(
+            f"key 'search': planned needs one number of threads for all devices ({told}); say threads: N, or "
+            f"sweep with search: exhaustive"
+        )
+    return next(iter(numbers.values()))

@@ -1,0 +1,197 @@
+"""`search: planned` and `--time-budget` against real workers, taken up again."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.errors import StoreError
+from controller.store import Results
+from tests.integration.tiny_lab import Ended, sweep, tiny_lab
+
+Sweep = Callable[..., Ended]
+
+EXPERIMENT = """
+name: tiny
+models: [tiny]
+network_profiles: networks.yml
+profiles: [ideal, slow]
+depths: [1, 4]
+trials: 2
+requests: 11
+warmup: 1
+wait_s: 5
+until_stable: false
+reference_every: 0
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Path]:
+    with tiny_lab(tmp_path) as path:
+        yield path
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    (tmp_path / "networks.yml").write_text("ideal: {}\nslow: {delay_ms: 5, rate_mbit: 1}\n")
+    path = tmp_path / "experiment.yml"
+    path.write_text(EXPERIMENT)
+    return path
+
+
+@pytest.fixture
+def run(experiment: Path, lab: Path, bundles_folder: Path) -> Sweep:
+    def run(*more: str) -> Ended:
+        folder = str(experiment.parent / "profiles")
+        return sweep(experiment, lab, bundles_folder, "--profiles", folder, *more)
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_planned_sweep_measures_what_could_be_on_the_front(run: Sweep, experiment: Path) -> None:
+    experiment.write_text(EXPERIMENT + "search: planned\n")
+    before = run("--dry-run")
+    assert "search: planned; at most 12 of 20 cells" in before.stdout
+    assert "tiny must be profiled first" in before.stdout
+
+    prepared = run("--prepare")
+    assert prepared.returncode == 0, prepared.stderr
+    assert (experiment.parent / "profiles" / "test-tiny-batch1-threads1.json").is_file()
+    planned = json.loads(run("--dry-run", "--json").stdout)
+    assert planned["profiling"] == []
+    assert [part["complete"] for part in planned["by_profile"]] == [False, False]
+
+    first = run("--profile", "slow")
+    assert first.returncode == 0, first.stderr
+    # Nothing is profiled twice, and what stands in the results is not chosen anew.
+    assert "profiled" not in first.stderr
+    again = run("--profile", "slow")
+    assert "all trials are done already" in again.stderr
+    planned = json.loads(run("--dry-run", "--json").stdout)
+    assert [part["complete"] for part in planned["by_profile"]] == [False, True]
+
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        cells = results.cells()
+        (scope,) = results.scopes()
+        (profiling,) = results.profilings()
+        assert {(trial.cell, trial.number) for trial in results.trials()} == results.finished()
+        assert len(results.finished()) == 2 * len(cells)
+        assert {accuracy.cuts for accuracy in results.accuracies()} == {cell.cuts for cell in cells}
+    assert (scope.profile, scope.how, scope.cells) == ("slow", "planned", 10)
+    assert scope.ended in ("front stands", "share measured")
+    assert profiling.took_s > 0
+    assert {cell.profile for cell in cells} == {"slow"}
+    splits = {cell.cuts for cell in cells}
+    # A link of 5 ms and 1 Mbit/s is worth it for nobody, and that is known without measuring all.
+    assert (4,) in splits
+    assert len(splits) <= 3
+    assert all({c.depth for c in cells if c.cuts == cuts} == {1, 4} for cuts in splits)
+
+
+@pytest.mark.slow
+def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
+    run: Sweep, experiment: Path, lab: Path, bundles_folder: Path
+) -> None:
+    experiment.write_text(EXPERIMENT + "search: planned\n")
+    assert run("--prepare").returncode == 0
+    results = experiment.parent / "results.sqlite"
+    line = [sys.executable, "-m", "controller", "sweep", str(experiment), "--lab", str(lab)]
+    line += ["--bundles", str(bundles_folder), "--results", str(results), "--profile", "slow"]
+    stopped = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    deadline_s = time.monotonic() + 60
+    while not _finished(results):
+        assert time.monotonic() < deadline_s, "the sweep makes no progress"
+        time.sleep(0.01)
+    stopped.send_signal(signal.SIGINT)
+    said = stopped.communicate(timeout=60)[1]
+    assert stopped.returncode == 130, said
+    assert "interrupted; what was finished is kept, the same command goes on" in said
+    before = _finished(results)
+    with Results.open(results) as kept:
+        chosen = {cell.id for cell in kept.cells()}
+        assert [scope.ended for scope in kept.scopes()] == [None]
+        ran = {trial.cell: trial.started_at for trial in kept.trials()}
+
+    assert run("--profile", "slow").returncode == 0
+    with Results.open(results) as kept:
+        assert before <= kept.finished()
+        assert chosen <= {cell.id for cell in kept.cells()}
+        assert len(kept.finished()) == 2 * len(kept.cells())
+        first = {trial.cell for trial in list(kept.trials())[: 2 * len(chosen)]}
+        assert first == chosen
+        assert (
+            ran.items()
+            <= {t.cell: t.started_at for t in kept.trials() if (t.cell, t.number) in before}.items()
+        )
+
+
+def _finished(results: Path) -> set[tuple[str, int]]:
+    try:
+        with Results.open(results) as kept:
+            return kept.finished()
+    except (StoreError, sqlite3.Error):  # the sweep has not made the file yet
+        return set()
+
+
+@pytest.mark.slow
+def test_a_time_budget_measures_whole_splits_and_says_what_it_left_out(run: Sweep, experiment: Path) -> None:
+    short = run("--profile", "slow", "--time-budget", "1s")
+    assert short.returncode == 3, short.stderr
+    assert "time is spent" in short.stderr
+    assert "cells were left out; the same command goes on" in short.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        (scope,) = results.scopes()
+        cells = results.cells()
+        assert len(results.finished()) == 2 * len(cells)
+    assert (scope.how, scope.cells, scope.ended) == ("time budget", 10, "time spent")
+    assert 2 <= len(cells) < 10
+
+    long = run("--profile", "slow", "--time-budget", "1h")
+    assert long.returncode == 0, long.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        assert [scope.ended for scope in results.scopes()] == ["all measured"]
+        assert len(results.finished()) == 20
+
+    # Without a budget all of the experiment is wanted, as ever.
+    whole = run()
+    assert whole.returncode == 0, whole.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        assert results.scopes() == []
+        assert len(results.finished()) == 40
+
+
+@pytest.mark.parametrize("asked", ["soon", "0s", "-5m", "20"])
+def test_a_duration_that_is_none(run: Sweep, asked: str) -> None:
+    refused = run("--time-budget", asked)
+    assert refused.returncode == 2
+    said = f"error: --time-budget {asked}: write hours, minutes or seconds, as in 1h30m, 20m or 90s\n"
+    assert refused.stderr == said
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("codecs: [none, uint8]", "there are none of codecs 'uint8'"),
+        ("topologies: [hub]", "there are none of topologies 'hub'"),
+        ("source: controller", "there are none of source 'controller'"),
+        ("loads: ['constant:20/s']", "there are none of loads 'constant:20/s'"),
+        ("placements: [[pi, server, pi]]", "several stages on one device (pi, server, pi)"),
+        ("search_share: 0", "key 'search_share'"),
+        ("threads: {pi: 2, server: 1}", "one number of threads for all devices (pi 2, server 1)"),
+    ],
+)
+def test_what_cannot_be_planned(run: Sweep, experiment: Path, line: str, says: str) -> None:
+    experiment.write_text(EXPERIMENT + f"search: planned\n{line}\n")
+    refused = run()
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: ")
+    assert says in refused.stderr
+    assert refused.stderr.count("\n") == 1
