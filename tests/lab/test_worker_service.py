@@ -1,9 +1,12 @@
 """The worker as a service of a virtual Pi: put there, lived with, and removed without a trace."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,6 +173,47 @@ def test_a_bundle_comes_whole_and_a_damaged_file_is_named_and_sent_again(
     )
     assert on_pi(service, f"test -e {stray} || echo gone") == "gone"
     assert changed(bring("--check", "--diff")) == 0
+
+
+@pytest.fixture
+def index(service: VirtualLab, tmp_path: Path) -> Iterator[None]:
+    """A package index in the lab's network, of the wheels that the controller has, and a Pi that uses it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgecut" / "wheels"
+    with tarfile.open(
+        max(cache.glob("x86_64-python3.11-cpu-*.tar"), key=lambda path: path.stat().st_mtime)
+    ) as tar:
+        tar.extractall(tmp_path / "wheels", filter="data")
+    for wheel in (tmp_path / "wheels").rglob("*.whl"):
+        project = tmp_path / "simple" / re.sub(r"[-_.]+", "-", wheel.name.split("-")[0]).lower()
+        project.mkdir(parents=True, exist_ok=True)
+        wheel.rename(project / wheel.name)
+    serve: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "http.server",
+        "--bind",
+        "10.83.0.1",
+        "--directory",
+        tmp_path / "simple",
+        "8000",
+    ]
+    settings = "[global]\nindex-url = http://10.83.0.1:8000\ntrusted-host = 10.83.0.1\n"
+    on_pi(service, f"printf '{settings}' | sudo tee /etc/pip.conf")
+    with subprocess.Popen([service.folder / "enter", *serve], stderr=subprocess.DEVNULL) as server:
+        try:
+            yield
+        finally:
+            server.terminate()
+            on_pi(service, "sudo rm /etc/pip.conf")
+
+
+def test_online_the_device_fetches_from_its_own_index(service: VirtualLab, index: None) -> None:
+    online = deploy(service, "wheels_online=true")
+    assert_succeeds(online)
+    assert "Send the wheels" not in online.stdout
+    assert shown(service, "ActiveState") == "active"
+    assert "onnxruntime==" in on_pi(service, "/opt/edgecut/venv/bin/python -I -m pip freeze")
+    assert changed(deploy(service, "wheels_online=true")) == 0
 
 
 def test_what_is_removed_leaves_nothing(service: VirtualLab, untouched: str) -> None:
