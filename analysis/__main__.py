@@ -1,5 +1,6 @@
-"""`python -m analysis report|export RESULTS --out DIR`, `python -m analysis compare A B`."""
+"""`python -m analysis report|export RESULTS --out DIR`, `best RESULTS`, `compare A B`."""
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,6 +63,26 @@ def report(
     if sweep.finished < sweep.wanted:
         typer.echo(f"incomplete: {sweep.finished} of {sweep.wanted} trials finished")
     typer.echo(f"report: {written.page.resolve()}")
+
+
+@app.command()
+def best(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
+    objective: Annotated[str, typer.Option(help="latency, throughput or knee.")] = "knee",
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    seed: _Seed = 0,
+) -> None:
+    """Print the best split of those that were measured, beside the others, and how sure that is."""
+    # As above.
+    from analysis.best import best_as_json, best_of, show_best
+    from analysis.results import load
+
+    sweep = load(results, seed=seed)
+    found = best_of(sweep, objective)
+    if as_json:
+        typer.echo(json.dumps(best_as_json(sweep, found), indent=1))
+    else:
+        show_best(sweep, found)
 
 
 @app.command()

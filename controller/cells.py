@@ -62,16 +62,21 @@ def cells_of_profile(
     """
     grid = experiment.grid(profile)
     whole_lab = [device.name for device in lab.devices]
-    placements = experiment.placements or _chains(experiment, experiment.devices or whole_lab, lab)
+    placements = _placements(experiment, whole_lab, lab)
     for name in experiment.threads if isinstance(experiment.threads, dict) else ():
         lab.device(name)
     for codec in grid.codecs:
         check_pairs(codec, list(dict.fromkeys(itertools.chain(*placements))), "key 'codecs'")
     cells: dict[str, Cell] = {}
-    for placement, name in itertools.product(placements, experiment.models):
+    for (position, placement), name in itertools.product(enumerate(placements), experiment.models):
         bundle = bundles[name]
+        splits = (
+            _splits(grid.splits, bundle, len(placement))
+            if experiment.chains is None
+            else [_listed(bundle, list(experiment.chains[position].cuts), len(placement) - 1, "key 'chains'")]
+        )
         for cuts, depth, batch, codec, load, prefetch, topology, backend, threads in itertools.product(
-            _splits(grid.splits, bundle, len(placement)),
+            splits,
             grid.depths,
             grid.batches,
             grid.codecs,
@@ -130,6 +135,12 @@ def with_backend(cell: Cell, backend: str, bundle: Bundle) -> Cell:
     """The cell over that backend; over sockets where nothing crosses from device to device."""
     crosses = any(link.sender != link.receiver for link in route(cell, bundle))
     return replace(cell, backend=TORCH_RPC if crosses and backend == TORCH_RPC else SOCKET)
+
+
+def _placements(experiment: Experiment, whole_lab: list[str], lab: Lab) -> Sequence[list[str]]:
+    if experiment.chains is not None:
+        return [chain.devices for chain in experiment.chains]
+    return experiment.placements or _chains(experiment, experiment.devices or whole_lab, lab)
 
 
 def _chains(experiment: Experiment, devices: list[str], lab: Lab) -> list[list[str]]:
@@ -195,17 +206,17 @@ def _points(splits: str, bundle: Bundle) -> Sequence[int]:
     return [point.index for point in bundle.cut_points]
 
 
-def _listed(bundle: Bundle, entry: int | str | list[int | str], cuts: int) -> tuple[int, ...]:
+def _listed(
+    bundle: Bundle, entry: int | str | list[int | str], cuts: int, asked_by: str = "key 'splits'"
+) -> tuple[int, ...]:
     parts = entry if isinstance(entry, list) else [entry]
     if len(parts) != cuts:
         raise ExperimentError(
-            f"key 'splits': {entry!r} has {len(parts)} cuts, but {cuts + 1} devices need {cuts}"
+            f"{asked_by}: {entry!r} has {len(parts)} cuts, but {cuts + 1} devices need {cuts}"
         )
-    resolved = tuple(resolve_cut(bundle, part) for part in parts)
+    resolved = tuple(resolve_cut(bundle, part, asked_by=asked_by) for part in parts)
     if list(resolved) != sorted(resolved):
-        raise ExperimentError(
-            f"key 'splits': {entry!r} goes backwards; cuts must be in the order of the graph"
-        )
+        raise ExperimentError(f"{asked_by}: {entry!r} goes backwards; cuts must be in the order of the graph")
     return resolved
 
 

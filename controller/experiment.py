@@ -17,7 +17,7 @@ from controller.load import SINGLE, check_requests
 from controller.yamlfile import load_yaml
 from worker.wire.messages import Run
 
-__all__ = ["Experiment", "Grid", "ProfileGrid", "Splits", "load_experiment"]
+__all__ = ["Chain", "Experiment", "Grid", "ProfileGrid", "Splits", "load_experiment"]
 
 _Count = Annotated[int, Meta(ge=1)]
 _Cut = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(min_length=1)]
@@ -33,6 +33,11 @@ Splits = Annotated[
 _Loads = Annotated[tuple[str, ...], Meta(min_length=1)]
 _Topologies = Annotated[tuple[Literal["chain", "hub"], ...], Meta(min_length=1)]
 _Backends = Annotated[tuple[Backend, ...], Meta(min_length=1)]
+_EXCLUDING = (
+    ("devices", "placements"),
+    ("stages", "placements"),
+    *((key, "chains") for key in ("devices", "placements", "stages")),
+)
 _NAMED_SPLITS = ("clean", "all", "blocks", "equal")
 
 
@@ -47,6 +52,13 @@ class ProfileGrid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     loads: _Loads | UnsetType = UNSET
     topologies: _Topologies | UnsetType = UNSET
     backends: _Backends | UnsetType = UNSET
+
+
+class Chain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One split on one chain of devices."""
+
+    devices: Annotated[list[str], Meta(min_length=1)]
+    cuts: list[_Cut]
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +108,13 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Annotated[list[_Count], Meta(min_length=1)] | None,
         Meta(
             description="chains of the first so many devices, for each number; default: all of them",
+        ),
+    ] = None
+    chains: Annotated[
+        Annotated[list[Chain], Meta(min_length=1)] | None,
+        Meta(
+            description="splits one by one, each a mapping of `devices` and `cuts`, in place of `splits`, "
+            "`devices`, `placements` and `stages`; no end is added to them"
         ),
     ] = None
     depths: Annotated[tuple[_Count, ...], Meta(min_length=1, description="requests in flight")] = (1, 4)
@@ -260,14 +279,11 @@ def load_experiment(path: Path) -> Experiment:
         ExperimentError: Names the file, the key and what is allowed.
     """
     experiment = load_yaml(path, Experiment, "experiment")
-    if experiment.devices is not None and experiment.placements is not None:
-        raise ExperimentError(
-            f"experiment {path}: keys 'devices' and 'placements' exclude each other; keep one"
-        )
-    if experiment.stages is not None and experiment.placements is not None:
-        raise ExperimentError(
-            f"experiment {path}: keys 'stages' and 'placements' exclude each other; keep one"
-        )
+    for one, other in _EXCLUDING:
+        if getattr(experiment, one) is not None and getattr(experiment, other) is not None:
+            raise ExperimentError(
+                f"experiment {path}: keys {one!r} and {other!r} exclude each other; keep one"
+            )
     names = experiment.profile_names()
     for name in names:
         if names.count(name) > 1:

@@ -57,8 +57,10 @@ class Sample:
     interval_s: float
 
 
-def calibrate(ground: Ground, profile: Profile, step: Callable[[int, int], None]) -> Profile:
-    """The profile with `pairs`, and with `waking` and loads of its devices.
+def calibrate(
+    ground: Ground, profile: Profile, step: Callable[[int, int], None], *, quick: bool = False
+) -> Profile:
+    """The profile with `pairs`, and with `waking` and loads of its devices; `quick`: each cell once.
 
     Raises:
         TrialVoid: A device was lost meanwhile, or computes wrong results.
@@ -79,7 +81,7 @@ def calibrate(ground: Ground, profile: Profile, step: Callable[[int, int], None]
         for cut in chosen_cuts(ground, profile, pair)
         for depth, delay_ms in [*product([1], delays), (_DEEP, delays[0])]
     ]
-    found = rounds(ground, visits, _ROUNDS, "messages", step)
+    found = rounds(ground, visits, 1 if quick else _ROUNDS, "messages", step)
     stages = {name: stage_s(device) for name, device in profile.devices.items()}
     samples = [_sample(visit, trials, profile, stages) for visit, trials in found.items()]
     devices = {

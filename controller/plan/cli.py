@@ -32,12 +32,14 @@ def profile(
     batch: Annotated[int, typer.Option(min=1, help="Samples in a request.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="ONNX Runtime threads of a stage.")] = 1,
     budget: Annotated[float, typer.Option(min=1, help="Seconds for the stages of each device, about.")] = 40,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer repetitions: sooner, and less sure.")] = False,
     profiles: Annotated[Path, typer.Option(help="Folder of profiles.")] = _PROFILES,
+    progress: Annotated[Path | None, typer.Option(help="Append progress to this file too, as lines.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Measure even if one is there that fits.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Measure what a model costs on every device and link of the lab, for `plan`."""
-    asked = commands.ProfileAsked(cuts, batch, threads, budget, profiles, again, as_json)
+    asked = commands.ProfileAsked(cuts, batch, threads, budget, quick, profiles, progress, again, as_json)
     commands.profile(Bundle.open(bundle), load_lab(lab), asked)
 
 
@@ -59,6 +61,11 @@ def plan(
     most_devices: Annotated[int | None, typer.Option(min=1, help="How many devices at most.")] = None,
     profiles: Annotated[Path, typer.Option(help="Folder of profiles.")] = _PROFILES,
     network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
+    best: Annotated[int, typer.Option(min=1, help="How many plans: the best, and the next best.")] = 1,
+    experiment: Annotated[
+        Path | None,
+        typer.Option(help="Write an experiment that tries them, and what they are to be compared with."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Say which devices to use, in which order, and where to cut; exit code 2 when no plan is feasible."""
@@ -75,6 +82,8 @@ def plan(
         most_latency_ms=most_latency_ms,
         least_throughput=least_throughput or None,
         most_devices=most_devices,
+        best=best,
+        experiment=experiment,
         as_json=as_json,
     )
     commands.plan(Bundle.open(bundle), load_lab(lab), asked)

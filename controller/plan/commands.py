@@ -13,7 +13,8 @@ import msgspec
 from controller.device import query
 from controller.errors import DeviceError, ExperimentError, PlanError
 from controller.lab import Lab
-from controller.network_profiles import NetworkProfile, find_profile, load_network_profiles
+from controller.network_profiles import AS_IS, NetworkProfile, find_profile, load_network_profiles
+from controller.plan.candidates import best_plans
 from controller.plan.choice import OBJECTIVES, Limits, Objective, choose
 from controller.plan.prediction import Prediction, Predictor
 from controller.plan.problem import Plan, Problem
@@ -28,6 +29,7 @@ from controller.plan.show import (
     stages_of,
 )
 from controller.plan.stretches import stretches
+from controller.plan.trying import write_experiment
 from controller.screen import Screen, duration, output
 from exporter.bundle import Bundle
 
@@ -46,7 +48,9 @@ class ProfileAsked:
     batch: int
     threads: int
     budget_s: float
+    quick: bool
     folder: Path
+    progress: Path | None
     again: bool
     as_json: bool
 
@@ -67,6 +71,8 @@ class PlanAsked:
     most_latency_ms: float | None
     least_throughput: float | None
     most_devices: int | None
+    best: int
+    experiment: Path | None
     as_json: bool
 
 
@@ -77,10 +83,10 @@ def profile(bundle: Bundle, lab: Lab, asked: ProfileAsked) -> None:
         ExperimentError: No such cuts, or a batch that the bundle does not take.
         DeviceError: A device is not there.
     """
-    wanted = Wanted(_cuts(bundle, asked.cuts), asked.batch, asked.threads, asked.budget_s)
+    wanted = Wanted(_cuts(bundle, asked.cuts), asked.batch, asked.threads, asked.budget_s, asked.quick)
     _check_batch(bundle, asked.batch)
     path = _path(asked.folder, lab, bundle, asked.batch, asked.threads)
-    with Screen() as screen:
+    with Screen(asked.progress) as screen:
         found = None if asked.again else _reusable(path, bundle, lab, wanted, screen)
         if found is None:
             found = take_profile(bundle, lab, wanted, screen)
@@ -111,8 +117,20 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
     limits = _limits(asked, found, lab)
     predictor = Predictor(found, bundle, _conditions(asked, lab))
     problem = _settled(predictor, limits)
-    plans = [(objective, _predicted(predictor, each)) for each in choose(problem, objective, limits)]
+    chosen = best_plans(problem, objective, limits, asked.best)
+    plans = [(_named(objective, number), _predicted(predictor, each)) for number, each in enumerate(chosen)]
     baselines = [(name, _predicted(predictor, each)) for name, each in named_baselines(problem, limits)]
+    if asked.experiment is not None:
+        write_experiment(
+            asked.experiment,
+            bundle,
+            [prediction.plan for _, prediction in plans],
+            order=[device.name for device in lab.devices],
+            profile=asked.profile,
+            network_profiles=asked.network_profiles,
+            batch=asked.batch,
+            threads=asked.threads,
+        )
     if asked.as_json:
         print(json.dumps(_plans_as_json(bundle, asked, plans, baselines), indent=1))
         return
@@ -127,6 +145,11 @@ def _settled(predictor: Predictor, limits: Limits) -> Problem:
     """Costs for about the latency that the fastest plan has: how long devices wait depends on it."""
     first = choose(predictor.problem(0.0), "latency", Limits(limits.sources, limits.forbidden))
     return predictor.problem(first[0].latency_s)
+
+
+def _named(objective: Objective, number: int) -> str:
+    """All of a Pareto set are best."""
+    return objective if objective == "pareto" or not number else f"next best {number}"
 
 
 def _predicted(predictor: Predictor, each: Plan) -> Prediction:
@@ -188,7 +211,7 @@ def _memory(asked: Sequence[str], found: Profile, lab: Lab) -> dict[str, float]:
 def _conditions(asked: PlanAsked, lab: Lab) -> NetworkProfile:
     """The network profile; links that nobody imposes one on have none."""
     names = [device.name for device in lab.devices]
-    if lab.links(names) == "none":
+    if asked.profile == AS_IS or lab.links(names) == "none":
         return NetworkProfile()
     profiles = load_network_profiles(asked.network_profiles)
     conditions = find_profile(profiles, asked.profile, asked.network_profiles)

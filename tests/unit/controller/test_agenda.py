@@ -215,3 +215,30 @@ def test_a_controller_as_source_is_refused_where_its_own_link_is_not_shaped(make
         make("profiles: [lan]\nsource: controller\n", lab=shaped)
     assert make("profiles: [as_is]\nsource: controller\n", lab=shaped).cells["as_is"]
     assert make("profiles: [lan]\nsource: controller\n").cells["lan"]
+
+
+def test_chains_are_splits_one_by_one(make: Make) -> None:
+    agenda = make(
+        "profiles: [lan]\ndepths: [1]\nchains:\n- {devices: [pi, server], cuts: [block.0]}\n"
+        "- {devices: [desk], cuts: []}\n- {devices: [server, desk, pi], cuts: [1, 3]}\n"
+    )
+
+    assert {(cell.devices, cell.cuts) for cell in agenda.cells["lan"]} == {
+        (("pi", "server"), (2,)),
+        (("desk",), ()),
+        (("server", "desk", "pi"), (1, 3)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("chains: [{devices: [pi, server], cuts: []}]", "key 'chains': .* need 1"),
+        ("chains: [{devices: [pi, server], cuts: [block.7]}]", "key 'chains'"),
+        ("chains: [{devices: [pi, desk, server], cuts: [3, 1]}]", "key 'chains': .* goes backwards"),
+        ("stages: [2]\nchains: [{devices: [pi], cuts: []}]", "keys 'stages' and 'chains' exclude each other"),
+    ],
+)
+def test_chains_that_cannot_be(make: Make, text: str, says: str) -> None:
+    with pytest.raises(ExperimentError, match=says):
+        make(f"profiles: [lan]\n{text}\n")

@@ -1,0 +1,102 @@
+"""`best_split.yml` and planned sweeps as a user runs them: real ansible-playbook, real workers."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from controller.store import Results
+from tests.integration.test_playbooks import TINY_MODEL, LocalLab, assert_fails_saying, assert_succeeds
+
+PLANNED = """
+name: planned
+models: [tiny]
+bundles: ../../bundles
+profiles: [ideal, lan]
+search: planned
+depths: [1, 2]
+trials: 2
+requests: 11
+until_stable: false
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLab]:
+    """The repository with a bundle of a tiny model, and nothing deployed."""
+    lab = LocalLab(tmp_path_factory.mktemp("a lab"))
+    (lab.root / "tiny.py").write_text(TINY_MODEL, encoding="utf-8")
+    export = [sys.executable, "-m", "exporter", "export", "tiny.py:build", "--out", "bundles/tiny"]
+    subprocess.run(export, cwd=lab.root, check=True, capture_output=True)
+    try:
+        yield lab
+    finally:
+        lab.play("teardown.yml")
+        for process in lab.processes():
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ([], "No model is named; for example: -e model=mobilenet_v2"),
+        (["model=resnet18"], "bundles/resnet18; make it with: python -m exporter export resnet18"),
+        (["model=tiny", "objective=speed"], "objective=speed: it is latency, throughput or knee"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_before_anything_is_deployed(
+    lab: LocalLab, settings: list[str], says: str
+) -> None:
+    assert_fails_saying(lab.play("best_split.yml", *settings), says)
+    assert not lab.state.exists()
+
+
+@pytest.mark.slow
+def test_from_nothing_to_the_best_split_and_its_partitions(lab: LocalLab) -> None:
+    done = lab.play("best_split.yml", "model=tiny", "objective=throughput")
+    assert_succeeds(done)
+    assert "next best 1" in done.stdout
+    assert "<- best" in done.stdout
+    assert "server alone, without edgecut" in done.stdout
+    assert "For the highest throughput" in done.stdout
+    folder = lab.root / "results" / "best-split-tiny-throughput-as_is"
+    (results,) = folder.glob("*/results.sqlite")
+    with Results.open(results) as kept:
+        cells = kept.cells()
+        assert len(kept.finished()) == 3 * len(cells)
+        assert len({cell.cuts for cell in cells}) >= 4
+        assert {baseline.device for baseline in kept.baselines()} == {"pi", "server"}
+    partitions = list((folder / "partitions").glob("*.onnx")) if (folder / "partitions").is_dir() else []
+    assert len(partitions) in (0, 2)
+    assert bool(partitions) == ("Nothing is cut" not in done.stdout)
+
+    again = lab.play("best_split.yml", "model=tiny", "objective=throughput")
+    assert_succeeds(again)
+    assert "<- best" in again.stdout
+    wrong = lab.play("best_split.yml", "model=tiny", "network_profile=wfi")
+    assert_fails_saying(wrong, "no network profile 'wfi'")
+
+
+@pytest.mark.slow
+def test_a_planned_sweep_profiles_first_and_a_time_budget_is_shared_out(lab: LocalLab) -> None:
+    path = lab.root / "ansible" / "experiments" / "planned.yml"
+    path.write_text(PLANNED, encoding="utf-8")
+    assert_succeeds(lab.play("deploy.yml"))
+    short = lab.play("sweep.yml", "experiment=experiments/planned.yml", "time_budget=2s")
+    assert_succeeds(short)
+    results = lab.root / "results" / "planned" / "results.sqlite"
+    with Results.open(results) as kept:
+        assert {cell.profile for cell in kept.cells()} == {"ideal", "lan"}
+        assert len(kept.profilings()) == 1
+    whole = lab.play("sweep.yml", "experiment=experiments/planned.yml")
+    assert_succeeds(whole)
+    with Results.open(results) as kept:
+        assert {scope.ended for scope in kept.scopes()} <= {"front stands", "share measured"}
+    assert_succeeds(lab.play("report.yml", "results=../results/planned"))
+    page = (results.parent / "report.html").read_text(encoding="utf-8")
+    assert "chosen by a planned search" in page
+    assert_fails_saying(
+        lab.play("sweep.yml", "experiment=experiments/planned.yml", "time_budget=soon"),
+        "--time-budget soon: write",
+    )
