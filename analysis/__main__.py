@@ -70,6 +70,7 @@ def best(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
     objective: Annotated[str, typer.Option(help="latency, throughput or knee.")] = "knee",
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    progress: Annotated[Path | None, typer.Option(help="Append it to this file too.")] = None,
     seed: _Seed = 0,
 ) -> None:
     """Print the best split of those that were measured, beside the others, and how sure that is."""
@@ -81,8 +82,15 @@ def best(
     found = best_of(sweep, objective)
     if as_json:
         typer.echo(json.dumps(best_as_json(sweep, found), indent=1))
-    else:
-        show_best(sweep, found)
+        return
+    told = show_best(sweep, found)
+    typer.echo(told)
+    if progress:
+        try:
+            with progress.open("a", encoding="utf-8") as file:
+                file.write(f"{told}\n")
+        except OSError as error:
+            raise AnalysisError(f"--progress {progress} cannot be written: {error.strerror}") from error
 
 
 @app.command()

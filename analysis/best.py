@@ -1,7 +1,9 @@
 """The best split of a few that were measured, for a terminal: a table, and what can be said of it."""
 
 import shutil
+import textwrap
 from collections.abc import Sequence
+from io import StringIO
 
 from rich import box
 from rich.console import Console
@@ -16,7 +18,8 @@ from analysis.results import Baseline, Sweep
 __all__ = ["GOALS", "best_as_json", "best_of", "show_best"]
 
 GOALS: tuple[Goal, ...] = ("latency", "throughput", "knee")
-_WIDTH = 160
+_WIDTH = 130
+_SENTENCES = 100
 
 
 def best_of(sweep: Sweep, objective: str) -> list[Answer]:
@@ -43,20 +46,24 @@ def best_as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, object
     return told
 
 
-def show_best(sweep: Sweep, found: Sequence[Answer]) -> None:
-    """Print for each answer what was measured beside it, and how sure it is."""
-    console = Console(highlight=False, width=max(100, min(_WIDTH, shutil.get_terminal_size().columns)))
+def show_best(sweep: Sweep, found: Sequence[Answer]) -> str:
+    """What was measured beside each answer, and how sure it is, as lines for a terminal."""
+    width = max(_WIDTH, shutil.get_terminal_size().columns)
+    console = Console(file=StringIO(), highlight=False, width=width)
     for answer in found:
         console.print(_table(sweep, answer))
         lead, sentences = answer_sentences(answer)
-        console.print(" ".join([lead, *sentences]), soft_wrap=True, markup=False)
+        for line in textwrap.wrap(" ".join([lead, *sentences]), _SENTENCES):
+            console.print(line, markup=False)
+    lines = console.file.getvalue().splitlines() if isinstance(console.file, StringIO) else []
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def _table(sweep: Sweep, answer: Answer) -> Table:
     title = f"{sweep.title(answer.bundle)}, network profile {answer.profile.name}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for head in ("split", "latency ms", "samples/s", "at depth", "on the front"):
-        table.add_column(head, justify="left" if head == "split" else "right", no_wrap=head == "split")
+        table.add_column(head, justify="left" if head == "split" else "right", no_wrap=True)
     best = answer.point.cell.id
     ties = {point.cell.id for point in answer.ties}
     front = front_of(sweep, "capability", answer.bundle, answer.profile.name)

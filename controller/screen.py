@@ -2,16 +2,21 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-__all__ = ["Screen", "duration", "output", "plain_table"]
+from controller.errors import ControllerError
+
+__all__ = ["Screen", "also_into", "duration", "output", "plain_table"]
 
 _LINE_EVERY_S = 5.0
 _PIPE_WIDTH = 160
@@ -40,12 +45,34 @@ def plain_table(*columns: str, title: str | None = None) -> Table:
     return table
 
 
+def _appended(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise ControllerError(f"--progress {path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def also_into(path: Path | None) -> Iterator[None]:
+    """Append what is printed within to a file too, where one is given, for whoever follows it."""
+    if path is None:
+        yield
+        return
+    printed = StringIO()
+    with redirect_stdout(printed):
+        yield
+    print(printed.getvalue(), end="")
+    lines = [line.rstrip() for line in printed.getvalue().splitlines()]
+    with _appended(path) as file:
+        file.writelines(f"{line}\n" for line in lines if line)
+
+
 class Screen:
     """Progress of a sweep on standard error, and as lines in a file if one is given."""
 
     def __init__(self, progress_file: Path | None = None) -> None:
         self._console = Console(stderr=True)
-        self._file = progress_file.open("a", encoding="utf-8") if progress_file else None
+        self._file = _appended(progress_file) if progress_file else None
         self._bar = Progress(
             TextColumn("[bold]{task.fields[profile]}"),
             BarColumn(),

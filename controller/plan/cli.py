@@ -8,6 +8,7 @@ import typer
 from controller.lab import load_lab
 from controller.plan import commands
 from controller.plan.bench import BenchAsked, bench_plan
+from controller.screen import also_into
 from exporter.bundle import Bundle
 
 __all__ = ["app"]
@@ -66,6 +67,7 @@ def plan(
         Path | None,
         typer.Option(help="Write an experiment that tries them, and what they are to be compared with."),
     ] = None,
+    progress: Annotated[Path | None, typer.Option(help="Append the tables to this file too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Say which devices to use, in which order, and where to cut; exit code 2 when no plan is feasible."""
@@ -86,7 +88,8 @@ def plan(
         experiment=experiment,
         as_json=as_json,
     )
-    commands.plan(Bundle.open(bundle), load_lab(lab), asked)
+    with also_into(progress):
+        commands.plan(Bundle.open(bundle), load_lab(lab), asked)
 
 
 @app.command("bench-plan")
