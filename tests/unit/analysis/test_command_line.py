@@ -1,5 +1,6 @@
 """`python -m analysis`, as a user types it: what it prints and how it ends."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -120,3 +121,25 @@ def test_a_file_of_another_layout_is_named(tmp_path: Path, refused: Callable[...
         db.execute("ALTER TABLE experiment DROP COLUMN trials")
     db.close()
     assert "old.sqlite cannot be read as results" in refused("report", results, "--out", tmp_path / "o")
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput", "knee"])
+def test_the_best_of_what_was_measured_is_told_beside_the_rest(tmp_path: Path, objective: str) -> None:
+    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 24, 60))
+    progress = tmp_path / "progress.log"
+    run = _run("best", results, "--objective", objective, "--progress", progress)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("<- best") == 3, "one for each network profile"
+    assert "server alone, without edgecut" in run.stdout
+    assert progress.read_text(encoding="utf-8") == run.stdout
+    told = json.loads(_run("best", results, "--objective", objective, "--json").stdout)
+    assert [one["profile"] for one in told] == ["lan", "wifi", "wan"]
+    assert all(
+        one["at"] == ("12" if one["cuts"] == [12] else "24" if one["cuts"] == [24] else None) for one in told
+    )
+
+
+def test_what_best_refuses(results: Path, refused: Callable[..., str]) -> None:
+    assert "--objective speed: it is one of latency, throughput, knee" in refused(
+        "best", results, "--objective", "speed"
+    )

@@ -11,9 +11,10 @@ import pytest
 from analysis.answers import answers
 from analysis.errors import OutputError
 from analysis.report import write_report
+from analysis.report.concerns import concerns
 from analysis.report.page import _verdict
 from analysis.results import Sweep, load
-from controller.store import MeasuredLink, Store
+from controller.store import MeasuredLink, Profiling, Scope, Store
 from tests.unit.analysis.synthetic import Physics, write_sweep
 
 
@@ -175,3 +176,19 @@ def test_links_are_shown_as_asked_against_as_measured(tmp_path: Path) -> None:
 
 def test_a_sweep_without_measured_links_shows_none(sweep: Sweep, tmp_path: Path) -> None:
     assert "asked against measured" not in _page(sweep, tmp_path)
+
+
+def test_what_was_chosen_and_what_it_was_chosen_from_is_said(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
+    with Store.append(path) as store:
+        store.set_scope(Scope("lan", "planned", 60, "front stands"))
+        store.set_scope(Scope("wifi", "time budget", 6, "all measured"))
+        store.set_scope(Scope("wan", "time budget", 40, "time spent"))
+        store.add_profiling(Profiling("b" * 64, 1, 0, 81.4, "{}"))
+    texts = [concern.text for concern in concerns(load(path)) if concern.weight == "note"]
+    (planned,) = [text for text in texts if "Under lan" in text]
+    assert "6 of 60 cells were measured, chosen by a planned search: by prediction no other" in planned
+    (spent,) = [text for text in texts if "Under wan" in text]
+    assert "6 of 40 cells were measured, chosen by a time budget: as many as there was time for" in spent
+    assert not any("Under wifi" in text for text in texts)
+    assert any("took 81 s" in text for text in texts)
