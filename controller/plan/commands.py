@@ -246,7 +246,7 @@ def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Scre
     found = load_profile(path)
     settings = {device.name: settings_of(query(device)) for device in lab.devices}
     why = found.difference(
-        bundle=bundle.digest, batch=wanted.batch, threads=wanted.threads, settings=settings
+        bundle=bundle.digest, batch=wanted.batch, threads=wanted.common_threads, settings=settings
     )
     if why is None and found.cuts != wanted.cuts:
         why = "other cuts"

@@ -5,8 +5,9 @@ always has work; delay and rate of each link; what a message costs beyond those,
 of these was measured (`controller.plan.calibration`); docs/planning.md says what is not modelled.
 """
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +70,35 @@ class Prediction:
         return self.batch * requests / (self.plan.latency_s + (requests - 1) * self.interval_s)
 
 
+@dataclass(frozen=True)
+class _Positions:
+    """What depends on where the graph may be cut: at all positions of a profile, or at some and both ends.
+
+    Attributes:
+        stage_s: (D, K, K), as `Problem.stage`, without what waiting and load do to it.
+        payload: (K,) bytes of what crosses.
+        frame: (K,) bytes of what is sent of it.
+        memory: (K, K) bytes of a stage.
+    """
+
+    cuts: tuple[int, ...]
+    stage_s: Floats
+    payload: Floats
+    frame: Floats
+    memory: Floats
+
+    def only(self, cuts: Iterable[int]) -> "_Positions":
+        """Both ends and these: costs of one pipeline need no others, and all of them take long."""
+        keep = np.array(sorted({0, len(self.cuts) - 1, *(self.cuts.index(cut) for cut in cuts)}))
+        return _Positions(
+            tuple(self.cuts[i] for i in keep),
+            self.stage_s[:, keep[:, None], keep],
+            self.payload[keep],
+            self.frame[keep],
+            self.memory[keep[:, None], keep],
+        )
+
+
 class Predictor:
     """A profile under the conditions of one network."""
 
@@ -84,16 +114,21 @@ class Predictor:
         self.bundle = bundle
         self.conditions = conditions
         self.devices = tuple(profile.devices)
-        self._stage_s = np.stack([stage_s(device) for device in profile.devices.values()])
         crossing = [bundle.tensors_at(cut) for cut in profile.cuts]
-        self._payload = np.array([float(payload_bytes(t, profile.batch)) for t in crossing])
-        self._frame = np.array([float(_frame_bytes(t, profile.batch)) for t in crossing])
+        self._all = _Positions(
+            profile.cuts,
+            np.stack([stage_s(device) for device in profile.devices.values()]),
+            np.array([float(payload_bytes(t, profile.batch)) for t in crossing]),
+            np.array([float(_frame_bytes(t, profile.batch)) for t in crossing]),
+            stage_memory_bytes(bundle, profile.cuts, profile.batch),
+        )
         self._links_as_they_are = {(link.sender, link.receiver): link for link in profile.links}
         self._pairs = {(pair.source, pair.follower): pair for pair in profile.pairs}
 
     def problem(self, latency_s: float) -> Problem:
         """Costs of everything, where a request takes about `latency_s` and who has no part in it waits."""
-        return self._problem(latency_s, dict.fromkeys(self.devices, latency_s))
+        pairs = list(itertools.permutations(self.devices, 2))
+        return self._problem(self._all, pairs, latency_s, dict.fromkeys(self.devices, latency_s))
 
     def predict(self, devices: Sequence[str], cuts: Sequence[int], *, depth: int = 1) -> Prediction:
         """What a cell will do.
@@ -106,12 +141,17 @@ class Predictor:
             PlanError: A device or cut that was not profiled.
         """
         chain, at = self._without_empty(devices, cuts)
-        problem = self.problem(0.0)
+        positions = self._all.only(at)
+        pairs = [*itertools.pairwise(chain), (chain[-1], chain[0])] if len(chain) > 1 else []
+        problem = self._problem(positions, pairs, 0.0, dict.fromkeys(self.devices, 0.0))
         for _ in range(_ROUNDS):
             latency_s = evaluate(problem, chain, at).latency_s
             busy_s = {part.name: part.latency_s for part in parts_of(problem, chain, at)}
             problem = self._problem(
-                latency_s, {name: latency_s - busy_s.get(name, 0.0) for name in self.devices}
+                positions,
+                pairs,
+                latency_s,
+                {name: latency_s - busy_s.get(name, 0.0) for name in self.devices},
             )
         plan = evaluate(problem, chain, at)
         return Prediction(plan, depth, self.profile.batch)
@@ -133,15 +173,21 @@ class Predictor:
 
     # --- costs -------------------------------------------------------------------------------
 
-    def _problem(self, latency_s: float, idle_s: Mapping[str, float]) -> Problem:
-        profile, stage = self.profile, self._stage_s
-        memory = stage_memory_bytes(self.bundle, profile.cuts, profile.batch)
+    def _problem(
+        self,
+        positions: _Positions,
+        pairs: Iterable[tuple[str, str]],
+        latency_s: float,
+        idle_s: Mapping[str, float],
+    ) -> Problem:
+        """Costs at these positions, and of the links between these pairs: of the others there are none."""
+        profile, stage = self.profile, positions.stage_s
         idle_bytes = np.array([device.idle_bytes for device in profile.devices.values()])
         waking = np.array([_waking(device.waking, idle_s[name]) for name, device in profile.devices.items()])
         slower = stage * waking[:, None, None]
         as_source = [device.as_source for device in profile.devices.values()]
         as_follower = [device.as_follower for device in profile.devices.values()]
-        sent = self._payload
+        sent = positions.payload
         around = sent[:, None] + sent[None, :]
         refused = np.tril(np.ones(stage.shape[1:], dtype=bool))
         first = Costs(
@@ -151,36 +197,36 @@ class Predictor:
         )
         last = np.zeros(stage.shape[::2], dtype=bool)
         last[:, -1] = True
-        link, back = self._links(latency_s)
+        link, back = self._links(positions, pairs, latency_s)
         return Problem(
             devices=self.devices,
-            cuts=profile.cuts,
+            cuts=positions.cuts,
             alone=Costs(stage[:, 0, -1], _loaded(stage[:, 0, -1], as_source, np.zeros(()))),
             first=first.without(last),
             stage=Costs(slower, _loaded(stage, as_follower, around)).without(refused[None]),
             link=link,
             back=back,
-            memory_bytes=memory[None] + idle_bytes[:, None, None],
+            memory_bytes=positions.memory[None] + idle_bytes[:, None, None],
         )
 
-    def _links(self, latency_s: float) -> tuple[Costs, Costs]:
+    def _links(
+        self, positions: _Positions, pairs: Iterable[tuple[str, str]], latency_s: float
+    ) -> tuple[Costs, Costs]:
         count = len(self.devices)
-        out = Costs(*(np.zeros((count, count, len(self.profile.cuts))) for _ in range(2)))
+        out = Costs(*(np.zeros((count, count, len(positions.cuts))) for _ in range(2)))
         back = Costs(*(np.zeros((count, count)) for _ in range(2)))
-        for i, sender in enumerate(self.devices):
-            for j, receiver in enumerate(self.devices):
-                if i == j:
-                    continue
-                # The lab's order tells which way is forward, whatever the chain.
-                carried_s, delay_s = self._carried(sender, receiver, forward=i < j)
-                beyond_s = self._beyond(sender, receiver, latency_s)
-                out.interval_s[i, j] = carried_s
-                out.latency_s[i, j] = carried_s + delay_s + beyond_s
-                back.interval_s[i, j] = carried_s[-1]
-                back.latency_s[i, j] = out.latency_s[i, j, -1]
+        for sender, receiver in pairs:
+            i, j = self.devices.index(sender), self.devices.index(receiver)
+            # The lab's order tells which way is forward, whatever the chain.
+            carried_s, delay_s = self._carried(positions.frame, sender, receiver, forward=i < j)
+            beyond_s = self._beyond(positions.payload, sender, receiver, latency_s)
+            out.interval_s[i, j] = carried_s
+            out.latency_s[i, j] = carried_s + delay_s + beyond_s
+            back.interval_s[i, j] = carried_s[-1]
+            back.latency_s[i, j] = out.latency_s[i, j, -1]
         return out, back
 
-    def _carried(self, sender: str, receiver: str, *, forward: bool) -> tuple[Floats, float]:
+    def _carried(self, frame: Floats, sender: str, receiver: str, *, forward: bool) -> tuple[Floats, float]:
         """Seconds in which the link takes what crosses each cut, and its delay.
 
         An emulated link adds its conditions to frames of ours; tc adds them to Ethernet frames on a link that
@@ -193,15 +239,15 @@ class Predictor:
             link = self._links_as_they_are[sender, receiver]
             delay_s += link.round_trip_s / 2
             rate_mbit = min(rate_mbit * _PAYLOAD_SHARE, link.rate_mbit)
-        return self._frame * 8 / (rate_mbit * 1e6), delay_s
+        return frame * 8 / (rate_mbit * 1e6), delay_s
 
-    def _beyond(self, sender: str, receiver: str, latency_s: float) -> Floats:
+    def _beyond(self, payload: Floats, sender: str, receiver: str, latency_s: float) -> Floats:
         """What a message costs beyond delay and rate, by cut: both directions of a pair alike."""
         pair = self._pairs.get((sender, receiver)) or self._pairs.get((receiver, sender))
         pairs = [pair] if pair else self._pairs_of(sender) + self._pairs_of(receiver)
         fixed_s = np.mean([_between(latency_s, pair.idle_s, pair.fixed_s) for pair in pairs])
         byte_s = np.mean([pair.byte_s for pair in pairs])
-        return np.asarray(fixed_s + byte_s * self._payload)
+        return np.asarray(fixed_s + byte_s * payload)
 
     def _pairs_of(self, name: str) -> list[PairProfile]:
         """Two devices that were not measured together: as each is with the first device of the lab."""

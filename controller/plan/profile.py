@@ -112,6 +112,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A lab's devices and links, for one bundle, batch and number of threads.
 
     Attributes:
+        threads: 0 where devices differ: then each device's is among its settings.
         cuts: Positions at which stages were timed, from 0 to the node count.
         link: How the lab's links get their network profile.
     """
@@ -170,7 +171,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 def profile_path(folder: Path, *, lab: str, model: str, batch: int, threads: int) -> Path:
     """Where the profile of these lies in a folder of profiles."""
-    return folder / f"{lab}-{model}-batch{batch}-threads{threads}.json"
+    return folder / f"{lab}-{model}-batch{batch}-threads{threads or '-by-device'}.json"
 
 
 def load_profile(path: Path) -> Profile:

@@ -24,7 +24,10 @@ from controller.store import Trial
 from exporter.bundle import Bundle
 from worker.wire.messages import DeviceInfo, SampleTelemetry
 
-__all__ = ["Wanted", "settings_of", "take_profile"]
+__all__ = ["BY_DEVICE", "Wanted", "settings_of", "take_profile"]
+
+BY_DEVICE: Final = 0
+"""In place of a profile's number of threads: each device's is among its settings."""
 
 _ROUNDS: Final = 3
 _ROUNDS_QUICK: Final = 2
@@ -62,14 +65,26 @@ class Wanted:
     Attributes:
         cuts: Positions to time stages at, from 0 to the node count.
         budget_s: Seconds that timing the stages of one device may take, roughly.
+        threads: ONNX Runtime threads of a stage: one number, or by device.
         quick: Fewer repetitions of everything: in about half the time, and less sure.
     """
 
     cuts: tuple[int, ...]
     batch: int = 1
-    threads: int = 1
+    threads: int | Mapping[str, int] = 1
     budget_s: float = 40.0
     quick: bool = False
+
+    @property
+    def common_threads(self) -> int:
+        """The number of threads, as a profile has it; `BY_DEVICE` where devices differ."""
+        return self.threads if isinstance(self.threads, int) else BY_DEVICE
+
+    def settings(self, info: DeviceInfo) -> Settings:
+        """The settings that a device's figures depend on; its threads too, where devices differ."""
+        if isinstance(self.threads, int):
+            return settings_of(info)
+        return settings_of(info) | {"threads": self.threads[info.name]}
 
     @property
     def rounds(self) -> int:
@@ -101,7 +116,7 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
             model=bundle.manifest.model,
             bundle=bundle.digest,
             batch=wanted.batch,
-            threads=wanted.threads,
+            threads=wanted.common_threads,
             link=lab.links(names),
             cuts=wanted.cuts,
             taken_at=now(),
@@ -144,7 +159,7 @@ def _device(ground: Ground, name: str, wanted: Wanted, step: Callable[[int, int]
             spreads.append(spread)
     suffix_s.append(0.0)
     return DeviceProfile(
-        settings=settings_of(worker.info),
+        settings=wanted.settings(worker.info),
         taken_at=taken_at,
         prefix_s=tuple(prefix_s),
         suffix_s=tuple(suffix_s),

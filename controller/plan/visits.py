@@ -25,6 +25,9 @@ __all__ = ["Ground", "Visit", "network_s", "rounds", "steady_interval_s", "unreh
 
 _TIMEOUT_S = 300.0
 
+Threads = int | Mapping[str, int]
+"""ONNX Runtime threads of a stage: one number, or by device."""
+
 
 @dataclass(frozen=True)
 class Visit:
@@ -49,12 +52,18 @@ class Ground:
     bundle: Bundle
     workers: Mapping[str, ClaimedWorker]
     batch: int
-    threads: int
+    threads: Threads
     _numbers: "count[int]"
 
     @classmethod
     def of(
-        cls, lab: Lab, bundle: Bundle, workers: Mapping[str, ClaimedWorker], *, batch: int, threads: int
+        cls,
+        lab: Lab,
+        bundle: Bundle,
+        workers: Mapping[str, ClaimedWorker],
+        *,
+        batch: int,
+        threads: Threads,
     ) -> "Ground":
         return cls(lab, bundle, workers, batch, threads, count())
 

@@ -20,6 +20,9 @@ ProfileKey = tuple[str, int, int | None]
 _FEWEST = 3
 """Both ends of a front and its middle: less is no search."""
 
+_ROUNDS = 50
+"""The most that a search may take, about."""
+
 
 def profile_key(cell: Cell) -> ProfileKey:
     """Which profile predicts a cell."""
@@ -43,7 +46,11 @@ def planned_searches(
         throughput_per_s = Prediction(plan, deep.depth, deep.batch).throughput_per_s(requests)
         return Prediction(plan, shallow.depth, shallow.batch).latency_s, 1 / throughput_per_s
 
-    return _searches(agenda, name, point, lambda number: _most(experiment.search_share, number), at_once=3)
+    searches = _searches(agenda, name, point, lambda number: _most(experiment.search_share, number))
+    for search in searches:
+        # Millions of splits are not thought over anew after every few of thousands.
+        search.at_once = max(_FEWEST, search.most // _ROUNDS)
+    return searches
 
 
 def most_candidates(agenda: Agenda, name: str) -> int:
@@ -55,7 +62,7 @@ def most_candidates(agenda: Agenda, name: str) -> int:
 def estimated_searches(
     agenda: Agenda, name: str, whole_model_s: Mapping[tuple[str, str], float]
 ) -> list[Search[Candidate]]:
-    """The same without profiles, to its end: compute time by multiply-adds, links by bytes; one at a time."""
+    """The same without profiles, to its end: compute time by multiply-adds, links by bytes."""
 
     def point(candidate: Candidate) -> Point:
         shallow, deep = candidate.shallow, candidate.deep
@@ -68,7 +75,7 @@ def estimated_searches(
         profile = agenda.network_profiles[name]
         return request_s(cell, agenda.bundles[cell.bundle], agenda.lab, profile, whole_model_s)
 
-    searches = _searches(agenda, name, point, lambda number: number, at_once=1)
+    searches = _searches(agenda, name, point, lambda number: number)
     for search in searches:
         search.to_the_end = True
     return searches
@@ -79,12 +86,7 @@ def _most(share: float, number: int) -> int:
 
 
 def _searches(
-    agenda: Agenda,
-    name: str,
-    point: Callable[[Candidate], Point],
-    most: Callable[[int], int],
-    *,
-    at_once: int,
+    agenda: Agenda, name: str, point: Callable[[Candidate], Point], most: Callable[[int], int]
 ) -> list[Search[Candidate]]:
     by_bundle: dict[str, list[Candidate]] = {}
     for candidate in candidates_of(agenda.cells[name]):
@@ -93,7 +95,6 @@ def _searches(
         Search(
             {candidate: point(candidate) for candidate in alike},
             most(len(alike)),
-            at_once=at_once,
             place=lambda candidate: candidate.place,
         )
         for alike in by_bundle.values()

@@ -8,10 +8,10 @@ import msgspec
 
 from controller.agenda import Agenda
 from controller.device import query
-from controller.errors import ExperimentError, ProfileError
+from controller.errors import ProfileError
 from controller.lab import Lab
 from controller.plan.profile import Profile, Settings, load_profile, profile_path, save_profile
-from controller.plan.profiler import Wanted, settings_of, take_profile
+from controller.plan.profiler import Wanted, take_profile
 from controller.screen import Screen, duration
 from controller.search.predicted import ProfileKey, profile_key
 from controller.store import Profiling, Results, Store
@@ -89,7 +89,6 @@ def prepare(agenda: Agenda, store: Store, folder: Path, screen: Screen, *, shape
     Raises:
         DeviceError: A device is not there.
         ProfileError: It would have to be taken, and cannot now.
-        ExperimentError: Devices differ in their number of threads.
     """
     for missing in missing_profiles(agenda, kept_profiles(store)):
         infos = {name: query(agenda.lab.device(name)) for name in missing.devices}
@@ -115,9 +114,9 @@ def _found(
     if not path.is_file():
         return None
     profile = load_profile(path)
-    settings: dict[str, Settings] = {name: settings_of(info) for name, info in infos.items()}
+    settings: dict[str, Settings] = {name: wanted.settings(info) for name, info in infos.items()}
     bundle, batch, _ = missing.key
-    other = profile.difference(bundle=bundle, batch=batch, threads=wanted.threads, settings=settings)
+    other = profile.difference(bundle=bundle, batch=batch, threads=wanted.common_threads, settings=settings)
     return profile if other is None and missing.fits(profile) else None
 
 
@@ -137,17 +136,17 @@ def _taken(agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path, scree
 
 def _path(agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path) -> Path:
     model = agenda.bundles[missing.key[0]].manifest.model
-    return profile_path(folder, lab=agenda.lab.name, model=model, batch=wanted.batch, threads=wanted.threads)
+    return profile_path(
+        folder, lab=agenda.lab.name, model=model, batch=wanted.batch, threads=wanted.common_threads
+    )
 
 
-def _threads(agenda: Agenda, infos: Mapping[str, DeviceInfo], compared: int | None) -> int:
+def _threads(
+    agenda: Agenda, infos: Mapping[str, DeviceInfo], compared: int | None
+) -> int | Mapping[str, int]:
+    """One number where all devices have the same."""
     numbers = {
         name: agenda.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
     }
-    if len(set(numbers.values())) > 1:
-        told = ", ".join(f"{name} {number}" for name, number in numbers.items())
-        raise ExperimentError(
-            f"key 'search': planned needs one number of threads for all devices ({told}); say threads: N, or "
-            f"sweep with search: exhaustive"
-        )
-    return next(iter(numbers.values()))
+    alike = set(numbers.values())
+    return alike.pop() if len(alike) == 1 else numbers

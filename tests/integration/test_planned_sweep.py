@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import StoreError
+from controller.plan import load_profile
 from controller.store import Results
 from tests.integration.tiny_lab import Ended, sweep, tiny_lab
 
@@ -133,6 +134,23 @@ def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
         )
 
 
+@pytest.mark.slow
+def test_devices_with_threads_of_their_own_are_profiled_with_these(run: Sweep, experiment: Path) -> None:
+    experiment.write_text(EXPERIMENT + "search: planned\nthreads: {pi: 2, server: 1}\n")
+    done = run("--profile", "slow")
+    assert done.returncode == 0, done.stderr
+    profile = load_profile(experiment.parent / "profiles" / "test-tiny-batch1-threads-by-device.json")
+    assert {name: device.settings["threads"] for name, device in profile.devices.items()} == {
+        "pi": 2,
+        "server": 1,
+    }
+    # Results of its own, but the profile that is there fits.
+    (experiment.parent / "results.sqlite").unlink()
+    again = run("--prepare")
+    assert again.returncode == 0, again.stderr
+    assert "profiling" not in again.stderr
+
+
 def _finished(results: Path) -> set[tuple[str, int]]:
     try:
         with Results.open(results) as kept:
@@ -185,7 +203,6 @@ def test_a_duration_that_is_none(run: Sweep, asked: str) -> None:
         ("loads: ['constant:20/s']", "there are none of loads 'constant:20/s'"),
         ("placements: [[pi, server, pi]]", "several stages on one device (pi, server, pi)"),
         ("search_share: 0", "key 'search_share'"),
-        ("threads: {pi: 2, server: 1}", "one number of threads for all devices (pi 2, server 1)"),
     ],
 )
 def test_what_cannot_be_planned(run: Sweep, experiment: Path, line: str, says: str) -> None:
@@ -194,4 +211,28 @@ def test_what_cannot_be_planned(run: Sweep, experiment: Path, line: str, says: s
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: ")
     assert says in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_profile_that_is_stopped_says_that_there_is_none(
+    lab: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    line = [sys.executable, "-m", "controller", "profile", str(bundles_folder / "tiny"), "--lab", str(lab)]
+    line += ["--profiles", str(tmp_path / "profiles"), "--progress", str(tmp_path / "progress.log")]
+    stopped = subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline_s = time.monotonic() + 60
+    while not (tmp_path / "progress.log").is_file() or not (tmp_path / "progress.log").stat().st_size:
+        assert time.monotonic() < deadline_s, "nothing is profiled"
+        time.sleep(0.01)
+    stopped.send_signal(signal.SIGINT)
+    said = stopped.communicate(timeout=60)[1]
+    assert stopped.returncode == 130
+    assert said.splitlines()[-1] == "interrupted; a profile is kept whole or not at all: none was written"
+    assert not list((tmp_path / "profiles").glob("*"))
+
+
+def test_a_progress_file_that_cannot_be_written(run: Sweep, tmp_path: Path) -> None:
+    refused = run("--progress", str(tmp_path / "nowhere" / "progress.log"))
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"error: --progress {tmp_path}/nowhere/progress.log cannot be written")
     assert refused.stderr.count("\n") == 1

@@ -72,3 +72,25 @@ def test_when_none_of_the_first_can_be_measured_others_are_tried() -> None:
     first = Search(truth, most=20).choose()
     found = Search(truth, most=20).run(lambda split: None if split in first else truth[split])
     assert len(found) > 1
+
+
+def test_three_stages_are_searched_like_two() -> None:
+    """435 splits over three unequal devices, predicted with one error in ten, and all of them too good."""
+    rng = np.random.default_rng(5)
+    upto_s = np.concatenate([[0.0], np.cumsum(rng.uniform(0.5e-3, 2e-3, 29))])
+    sent_s = rng.uniform(0.5e-3, 4e-3, 30)
+    truth: dict[tuple[int, ...], Point] = {}
+    predicted: dict[tuple[int, ...], Point] = {}
+    for i in range(30):
+        for j in range(i + 1, 30):
+            stages = 4 * upto_s[i], 2 * (upto_s[j] - upto_s[i]), upto_s[-1] - upto_s[j]
+            parts = *stages, float(sent_s[i]), float(sent_s[j])
+            noise = rng.uniform(0.97, 1.03, 2)
+            truth[i, j] = float(sum(parts) * noise[0]), float(max(parts) * noise[1])
+            off = 0.8 * rng.uniform(0.9, 1.1, 2)
+            predicted[i, j] = float(sum(parts) * off[0]), float(max(parts) * off[1])
+    found = Search(predicted, most=len(truth) // 5).run(lambda split: truth[split])
+    reference = (max(p[0] for p in truth.values()), max(p[1] for p in truth.values()))
+    whole = hypervolume(list(truth.values()), reference)
+    assert hypervolume(list(found.values()), reference) >= 0.98 * whole
+    assert len(found) <= len(truth) // 5
