@@ -21,11 +21,12 @@ def register(agenda: Agenda, store: Store, profiles: Sequence[str], *, has_budge
     for bundle in agenda.bundles.values():
         store.add_bundle(bundle.digest, bundle.manifest.model, (bundle.path / "manifest.json").read_text())
     how = "planned" if agenda.experiment.search == "planned" else "time budget"
-    limited = {scope.profile for scope in store.scopes()}
+    scopes = {scope.profile: scope for scope in store.scopes()}
     for name, cells in agenda.cells.items():
         if is_chosen(agenda, has_budget=has_budget):
-            if name in profiles:
+            there = scopes.get(name)
+            if name in profiles and not (there and there.how == how and there.over):
                 store.set_scope(Scope(name, how, len(cells)))
-        elif name in profiles or name not in limited:
+        elif name in profiles or name not in scopes:
             store.remove_scope(name)
             store.add_cells(cells)

@@ -62,7 +62,12 @@ def run_sweep(
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption(screen.say))
         sweep = _Sweep(agenda, store, screen, interruption, budget)
-        if chosen or sweep.remaining.anything(cells):
+        if chosen:
+            wanted = [cell for cell in store.cells() if cell.profile in profiles]
+            over = all(scope.over for scope in store.scopes() if scope.profile in profiles)
+        else:
+            wanted, over = cells, True
+        if not over or sweep.remaining.anything(wanted):
             sweep.crew = stack.enter_context(_crew(agenda, profiles))
             sweep.crew.require_codecs(
                 link for cell in cells for link in route(cell, agenda.bundles[cell.bundle])
@@ -218,7 +223,10 @@ class _Sweep:
             if self._interruption.asked:
                 return
         if isinstance(order, PromisingCells):
-            self._store.set_scope(order.scope(profile, ended))
+            scope = order.scope(profile, ended)
+            self._store.set_scope(scope)
+            wanted = sum(cell.profile == profile for cell in self._store.cells())
+            self._screen.say(f"{profile}: {wanted} of {scope.cells} cells chosen; {scope.ended}")
         if run and reference is not None:
             self._run_reference(reference)
         if run:

@@ -248,6 +248,11 @@ class Scope:
     cells: int
     ended: str | None = None
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing else would be chosen."""
+        return self.ended not in (None, "time spent")
+
 
 @dataclass(frozen=True)
 class Profiling:
