@@ -151,6 +151,22 @@ def test_devices_with_threads_of_their_own_are_profiled_with_these(run: Sweep, e
     assert "profiling" not in again.stderr
 
 
+@pytest.mark.slow
+def test_where_tc_shapes_links_the_lab_is_profiled_before_they_are(
+    run: Sweep, experiment: Path, lab: Path
+) -> None:
+    lab.write_text(lab.read_text().replace('"emulated"', '"tc"'))
+    experiment.write_text(EXPERIMENT + "search: planned\n")
+    refused = run("--profile", "slow")
+    assert refused.returncode == 2
+    assert "error: no profile of tiny, and none can be taken on links that are shaped" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    prepared = run("--prepare")
+    assert prepared.returncode == 0, prepared.stderr
+    # What is in the way now is that nobody shaped them.
+    assert "no profile" not in run("--profile", "slow").stderr
+
+
 def _finished(results: Path) -> set[tuple[str, int]]:
     try:
         with Results.open(results) as kept:
