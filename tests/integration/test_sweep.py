@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from controller.store import Results
+from worker.wire.stream import MAGIC, VERSION
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -429,7 +430,7 @@ def test_a_worker_of_another_protocol_version_is_named(
         described = json.loads(lab.read_text())
         described["devices"][1]["control_port"] = server.getsockname()[1]
         lab.write_text(json.dumps(described))
-        newer = struct.pack("<8sHBB4s", b"EDGECUT\0", 2, 1, 0, bytes(4))
+        newer = struct.pack("<8sHBB4s", MAGIC, VERSION + 1, 1, 0, bytes(4))
 
         def answer() -> None:
             connection, _ = server.accept()

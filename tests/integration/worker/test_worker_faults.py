@@ -180,12 +180,12 @@ def test_the_data_port_is_not_the_control_port(start_worker: StartWorker) -> Non
         ControlConnection.open("127.0.0.1", worker.data_port)
 
 
-PREAMBLE = struct.pack("<8sHBB4s", MAGIC, 1, 1, 0, bytes(4))
+PREAMBLE = struct.pack("<8sHBB4s", MAGIC, VERSION, 1, 0, bytes(4))
 GARBAGE = [
     b"GET / HTTP/1.1\r\n\r\n",
     b"\0" * 100,
     b"EDGECUT\0",
-    MAGIC + b"\x01\x00\x01\x07" + bytes(4),
+    struct.pack("<8sHBB4s", MAGIC, VERSION, 1, 7, bytes(4)),
     PREAMBLE + b"\xff\xff\xff\xff",
     PREAMBLE + struct.pack("<I", 5) + b"hello",
     PREAMBLE + struct.pack("<I", 1000) + b"cut short",
