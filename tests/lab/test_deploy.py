@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 PIS = ["pi1", "pi2", "pi3"]
 
 # What a host is made of. Left out is what changes by itself while a host runs: logs, temporary files, caches,
-# logins, the state of systemd's own services, bytecode that Python writes beside its modules, and the copies that
-# useradd and userdel keep of the files before.
+# logins, the state of systemd's own services, bytecode that Python writes beside its modules, and the copies
+# that useradd and userdel keep of the files before.
 HOST = r"""
 echo packages; dpkg-query -W
 echo users; cat /etc/passwd /etc/group
@@ -28,7 +28,8 @@ echo qdiscs; tc qdisc show
 echo files; find /etc /opt /usr /home /root /boot /srv /var/lib /var/spool /run/systemd/system -xdev \
   -not -path '*/__pycache__*' -not -path '/home/pi/.ansible*' -not -path '/root/.ansible*' \
   -not -path '/var/lib/systemd/*' -not -path '/var/lib/private*' -printf '%p %y %m %u %g %l\n' | sort
-echo contents; find /etc -xdev -type f -not -regex '/etc/g?\(passwd\|group\|shadow\)-' -exec sha256sum {} + | sort -k2
+echo contents; find /etc -xdev -type f -not -regex '/etc/g?\(passwd\|group\|shadow\)-' -exec sha256sum {} + |
+  sort -k2
 """
 
 
