@@ -173,7 +173,7 @@ class Session:
     def _build_over_rpc(self, build: BuildPipeline) -> RpcPipeline:
         # Its stages are loaded in a process of its own.
         self._loader.keep(())
-        # Before it is built, so that whoever ends this session meanwhile ends it too.
+        # Before it is built, so that whoever ends the session meanwhile ends it too.
         self._pipeline = pipeline = RpcPipeline.start(build, self._rpc_setting)
         self._telemetry.count_too(pipeline.pid)
         pipeline.build(build, self._abandoned)
