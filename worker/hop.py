@@ -1,12 +1,11 @@
 """A hop: receive | compute | send around one stage, each in a thread of its own."""
 
-import threading
 import time
-from collections.abc import Callable
 from queue import SimpleQueue
 
 from worker.lifeline import Lifeline
 from worker.links import Inlet, Outlet
+from worker.loops import Loops
 from worker.records import Ledger
 from worker.slots import Slot
 from worker.stage import BoundStage
@@ -45,7 +44,7 @@ class Hop:
         self._recorded = 0
         self._arrived: SimpleQueue[Slot | None] = SimpleQueue()
         self._leaving: SimpleQueue[Slot | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._loops = Loops(lifeline)
         self._records = records
         if records:
             outlet.on_sent = self._record
@@ -59,16 +58,11 @@ class Hop:
         if not self._outlet.immediate:
             loops.append(("send", self._send))
         for name, loop in loops:
-            thread = threading.Thread(
-                target=self._guard, args=(loop,), name=f"{name} {self.start}-{self.stop}", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
+            self._loops.begin(f"{name} {self.start}-{self.stop}", loop)
 
     def join(self) -> None:
         """Wait for the threads; the lifeline has ended."""
-        for thread in self._threads:
-            thread.join()
+        self._loops.join()
 
     def take_rows(self, *, timeout_s: float = 1.0) -> bytes:
         """Records since the run began, as rows of `worker.records.HOP`; they are then forgotten.
@@ -79,12 +73,6 @@ class Hop:
         while self._recorded < self._computed and not self._lifeline.ended.is_set() and clock() < deadline_s:
             time.sleep(0.001)
         return self._ledger.take()
-
-    def _guard(self, loop: Callable[[], None]) -> None:
-        try:
-            loop()
-        except Exception as error:
-            self._lifeline.fail(error)
 
     def _receive(self) -> None:
         while (slot := self._inlet.receive()) is not None:

@@ -1,11 +1,10 @@
 """A relay: what one link brings goes on over another one, as it is."""
 
-import threading
-from collections.abc import Callable
 from queue import SimpleQueue
 
 from worker.lifeline import Lifeline
 from worker.links.ends import Inlet, Outlet
+from worker.loops import Loops
 from worker.slots import Slot
 from worker.wire.errors import WorkerError
 
@@ -21,9 +20,8 @@ class Relay:
 
     def __init__(self, inlet: Inlet, outlet: Outlet, lifeline: Lifeline) -> None:
         self._inlet, self._outlet = inlet, outlet
-        self._lifeline = lifeline
         self._leaving: SimpleQueue[Slot | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._loops = Loops(lifeline)
         lifeline.at_end(self._stop)
 
     def begin(self) -> None:
@@ -32,22 +30,11 @@ class Relay:
         if not self._outlet.immediate:
             loops.append(("send", self._send))
         for name, loop in loops:
-            thread = threading.Thread(
-                target=self._guard, args=(loop,), name=f"{name} {self._inlet.name}", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
+            self._loops.begin(f"{name} {self._inlet.name}", loop)
 
     def join(self) -> None:
         """Wait for the threads; the lifeline has ended."""
-        for thread in self._threads:
-            thread.join()
-
-    def _guard(self, loop: Callable[[], None]) -> None:
-        try:
-            loop()
-        except Exception as error:
-            self._lifeline.fail(error)
+        self._loops.join()
 
     def _receive(self) -> None:
         send = self._outlet.send if self._outlet.immediate else self._leaving.put
