@@ -19,10 +19,10 @@ _DECLARED: list[torch.library.Library] = []
 def torchvision() -> ModuleType:
     """Return the torchvision package, imported with or without its compiled operators."""
     if not _DECLARED and not _loads():
-        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # by torch
         for operator in ("nms", "qnms"):
             schema = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            library.define(schema)  # type: ignore[no-untyped-call]
+            library.define(schema)  # type: ignore[no-untyped-call]  # by torch
         _DECLARED.append(library)  # a library's declarations last as long as it does
     return importlib.import_module("torchvision")
 

@@ -130,7 +130,7 @@ def _epochs(module: torch.nn.Module, dataset: Dataset, settings: TrainSettings) 
             loss = functional.cross_entropy(
                 module(source.take(indices)[0]), labels[indices], label_smoothing=_LABEL_SMOOTHING
             )
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # by torch
             torch.nn.utils.clip_grad_norm_(module.parameters(), _GRADIENT_NORM)
             optimizer.step()
             schedule.step()
