@@ -15,6 +15,7 @@ from controller.codec_choice import choice_of
 from controller.codec_table import CODECS, show_codec_table
 from controller.dry_run import dry_run, show_dry_run
 from controller.errors import ControllerError, ExperimentError
+from controller.integrity import run_check
 from controller.lab import load_lab
 from controller.links import Check, check_links, shaping_arguments
 from controller.network_profiles import AS_IS, find_profile, load_network_profiles
@@ -268,6 +269,18 @@ def codecs(
     cut = resolve_cut(opened, int(at) if at.isdecimal() else at, asked_by="--at")
     names = [choice_of(name.strip(), "--codec") for name in codec.split(",")]
     show_codec_table(opened, cut, names, samples)
+
+
+@app.command()
+def check(
+    results: Annotated[Path, typer.Argument(help="Results file, as a sweep writes it.")],
+    save: Annotated[
+        Path | None, typer.Option(help="Also write what can be read of a damaged file to this new one.")
+    ] = None,
+) -> None:
+    """See whether a results file is whole and true to itself; exit code 1 where anything is wrong."""
+    if not run_check(results, save):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -10,7 +10,7 @@ computed by whoever reads.
 """
 
 from controller.store.course import Attempt, Course
-from controller.store.reading import Results
+from controller.store.reading import Results, read_cells
 from controller.store.rows import (
     CHAIN,
     HUB,
@@ -29,6 +29,7 @@ from controller.store.rows import (
     Scope,
     Trial,
 )
+from controller.store.schema import unpack
 from controller.store.writing import Store
 
 __all__ = [
@@ -52,4 +53,6 @@ __all__ = [
     "Scope",
     "Store",
     "Trial",
+    "read_cells",
+    "unpack",
 ]

@@ -23,9 +23,17 @@ from controller.store.rows import (
     Scope,
     Trial,
 )
-from controller.store.schema import check_version, connect, later_columns, unpack
+from controller.store.schema import (
+    check_version,
+    check_whole,
+    connect,
+    damage,
+    later_columns,
+    read_though_cut_short,
+    unpack,
+)
 
-__all__ = ["Results"]
+__all__ = ["Results", "read_cells"]
 
 
 class Results:
@@ -36,17 +44,30 @@ class Results:
         self.path = path
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open `path` for reading only.
+    def open(cls, path: Path, *, whole: bool = True) -> Self:
+        """Open `path` for reading only; unless `whole` is false, only where it is not damaged.
 
         Raises:
-            StoreError: There is no such file, or it is not a results file.
+            StoreError: There is no such file, or it is not a results file, or a damaged one.
         """
         if not path.is_file():
             raise StoreError(f"{path}: no such results file; a sweep writes it")
         results = cls(connect(path, writable=False), path)
+        if not whole:
+            read_though_cut_short(results._db)
         check_version(results._db, path)
+        if whole:
+            check_whole(results._db, path)
         return results
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The database itself, for whoever looks at more than what this gives."""
+        return self._db
+
+    def damage(self) -> str:
+        """What SQLite says is wrong with the file, in one line; empty where nothing is. Reads all of it."""
+        return damage(self._db, "integrity_check")
 
     def close(self) -> None:
         self._db.close()
@@ -104,14 +125,7 @@ class Results:
 
     def cells(self) -> list[Cell]:
         """Every wanted cell."""
-        rows = self._db.execute(
-            "SELECT model, bundle, cuts, label, devices, depth, batch, profile, link, precision, source, "
-            f"codec, backend, {later_columns(self._db, 'cell')} FROM cell ORDER BY rowid"
-        )
-        return [
-            Cell(row[0], row[1], tuple(json.loads(row[2])), row[3], tuple(json.loads(row[4])), *row[5:])
-            for row in rows
-        ]
+        return [cell for _, cell in read_cells(self._db)]
 
     def finished(self) -> set[tuple[str, int]]:
         """(cell, number) of every finished trial."""
@@ -240,3 +254,13 @@ class Results:
         )
         for device, sample in rows:
             yield device, json.loads(sample)
+
+
+def read_cells(db: sqlite3.Connection) -> Iterator[tuple[str, Cell]]:
+    """Every wanted cell, and the id under which it is kept."""
+    rows = db.execute(
+        "SELECT id, model, bundle, cuts, label, devices, depth, batch, profile, link, precision, source, "
+        f"codec, backend, {later_columns(db, 'cell')} FROM cell ORDER BY rowid"
+    )
+    for name, model, bundle, cuts, label, devices, *rest in rows:
+        yield name, Cell(model, bundle, tuple(json.loads(cuts)), label, tuple(json.loads(devices)), *rest)

@@ -5,7 +5,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,15 @@ from controller.errors import StoreError
 __all__ = [
     "SCHEMA_VERSION",
     "check_version",
+    "check_whole",
     "columns_of",
     "connect",
+    "damage",
     "dump",
     "later_columns",
     "pack",
     "prepare",
+    "read_though_cut_short",
     "unpack",
 ]
 
@@ -113,6 +116,8 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT:
+            raise _damaged(path, str(error)) from error
         doing = "written" if writable else "read"
         raise StoreError(f"results file {path} cannot be {doing} ({error})") from error
     return db
@@ -152,10 +157,43 @@ def check_version(db: sqlite3.Connection, path: Path) -> None:
     try:
         found = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT:
+            raise _damaged(path, str(error)) from error
         raise StoreError(f"{path} is not a results file of edgecut ({error})") from error
     if found is None or found[0] != str(SCHEMA_VERSION):
         version = found[0] if found else "none"
         raise StoreError(f"{path} has schema version {version}, this edgecut reads {SCHEMA_VERSION}")
+
+
+def check_whole(db: sqlite3.Connection, path: Path) -> None:
+    """Raise StoreError: the file was cut short, or a page of it is torn."""
+    told = damage(db, "quick_check")
+    if told:
+        raise _damaged(path, told)
+
+
+def _damaged(path: Path, told: str) -> StoreError:
+    return StoreError(
+        f"results file {path} is damaged ({told}); `python -m controller check {path} --save NEW` saves what "
+        f"can be read"
+    )
+
+
+def read_though_cut_short(db: sqlite3.Connection) -> None:
+    """Have SQLite read pages of a file that has fewer of them than it says; otherwise it reads none."""
+    db.execute("PRAGMA writable_schema = ON")
+
+
+def damage(db: sqlite3.Connection, how: Literal["quick_check", "integrity_check"]) -> str:
+    """What SQLite says is wrong with the file, in one line; empty where nothing is."""
+    try:
+        told = [line for (line,) in db.execute(f"PRAGMA {how}(10)")]
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    if told == ["ok"]:
+        return ""
+    more = f", and {len(told) - 1} more" if len(told) > 1 else ""
+    return " ".join(told[0].split()) + more
 
 
 def dump(value: Any) -> str:

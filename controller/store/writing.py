@@ -22,7 +22,7 @@ from controller.store.rows import (
     Scope,
     Trial,
 )
-from controller.store.schema import connect, dump, pack, prepare
+from controller.store.schema import check_whole, connect, dump, pack, prepare
 
 __all__ = ["Store"]
 
@@ -53,7 +53,7 @@ class Store(Results):
         """Open `path` whosever experiment's it is, making it where there is none, for none yet.
 
         Raises:
-            StoreError: The folder is not writable, or the file is no results file.
+            StoreError: The folder is not writable, or the file is no results file, or a damaged one.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +64,7 @@ class Store(Results):
         store = cls(connect(path, writable=True), path)
         with store._transaction() as db:
             prepare(db, path)
+        check_whole(store._db, path)
         return store
 
     def close(self) -> None:
