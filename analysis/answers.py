@@ -6,12 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from analysis.coverage import Coverage, coverage
 from analysis.equal_split import equal_cuts
 from analysis.fronts import Front, Point, front_of, resampling_of
 from analysis.objectives import OBJECTIVES, Objective
 from analysis.resampling import Floats, Resampling, factor
 from analysis.results import Baseline, Profile, Sweep
 from analysis.statistics import Estimate
+from controller.knee import power
 from controller.store import CHAIN, SOCKET
 
 __all__ = ["Answer", "Gain", "Goal", "answers", "as_json", "goals_of", "one_line"]
@@ -45,7 +47,8 @@ class Answer:
 
     Attributes:
         ties: The other splits that are within noise of it, by the figure asked for (the knee: by both).
-        probability: The share of resamples in which it is the best; None with fewer than two trials.
+        among: The splits that it is the best of.
+        probability: The share of resamples in which it is the best of those; None with fewer than two trials.
     """
 
     bundle: str
@@ -54,6 +57,7 @@ class Answer:
     point: Point
     ties: tuple[Point, ...]
     gains: tuple[Gain, ...]
+    among: Coverage
     probability: float | None = None
 
 
@@ -76,14 +80,10 @@ def answers(sweep: Sweep) -> list[Answer]:
 
 
 def _power(point: Point | Baseline) -> float | None:
-    """Throughput over latency: Kleinrock's power, whose maximum is the knee whatever the units.
-
-    L. Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in computer
-    communications", ICC 1979.
-    """
+    """What the knee has most of; None where either figure is not known."""
     if not point.latency.value or point.throughput.value is None:
         return None
-    return point.throughput.value / point.latency.value
+    return power(point.latency.value, point.throughput.value)
 
 
 def _answer(sweep: Sweep, bundle: str, profile: Profile, goal: Goal, front: Front) -> Answer:
@@ -94,7 +94,14 @@ def _answer(sweep: Sweep, bundle: str, profile: Profile, goal: Goal, front: Fron
     ties = [p for p in points if p is not best and _tied(best, p, goal, resampling)]
     sure = _share_best(best, points, goal, resampling) if best.probability is not None else None
     return Answer(
-        bundle, profile, goal, best, tuple(ties), _gains(sweep, best, goal, points, resampling), sure
+        bundle,
+        profile,
+        goal,
+        best,
+        tuple(ties),
+        _gains(sweep, best, goal, points, resampling),
+        coverage(sweep, bundle, profile.name),
+        sure,
     )
 
 
@@ -255,6 +262,8 @@ def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
             "payload_bytes": _values(a.point.payload),
             "memory_bytes": _values(a.point.memory),
             "probability_best": a.probability,
+            "splits_measured": a.among.measured,
+            "splits": a.among.splits,
             "probability_on_front": a.point.probability,
             "tied_with": [p.split.where for p in a.ties],
             "gains": [

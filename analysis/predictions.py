@@ -1,18 +1,31 @@
-"""What was predicted of cells, and what came of it: the file that `controller bench-plan` writes."""
+"""What was predicted of cells, and what came of it: by a planned sweep, and by `controller bench-plan`."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from analysis.errors import ResultsError
+from analysis.results import Sweep
 
-__all__ = ["FILE", "Errors", "PredictedCell", "errors_of", "find_predictions", "load_predictions"]
+__all__ = [
+    "FILE",
+    "Errors",
+    "PredictedCell",
+    "Source",
+    "errors_of",
+    "find_predictions",
+    "load_predictions",
+    "predictions_of",
+]
 
 FILE = "bench-plan.json"
+
+Source = Literal["sweep", "bench"]
+"""Whose cells they are: those of the results, or those of a file beside them."""
 
 
 @dataclass(frozen=True)
@@ -20,28 +33,60 @@ class PredictedCell:
     """A cell as predicted and as measured.
 
     Attributes:
+        network: The network profile.
+        where: Where it cuts.
         depth: At 1 the seconds are of a request's median latency, above it between two results.
-        repeated_s: One trial at another time: what no prediction can beat.
+        repeated_s: One trial at another time: what no prediction can beat. None where none was taken.
     """
 
     model: str
     network: str
-    cut: int
+    where: str
     depth: int
     predicted_s: float
     measured_s: float
-    repeated_s: float
+    repeated_s: float | None = None
+    source: Source = "sweep"
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Relative errors over cells: median and 95th percentile, and those of the repeated measurement."""
+    """Relative errors over cells: median and 95th percentile, and those of a repeated measurement, if any."""
 
     cells: int
     median: float
     p95: float
-    noise_median: float
-    noise_p95: float
+    noise_median: float | None = None
+    noise_p95: float | None = None
+
+
+def predictions_of(sweep: Sweep) -> tuple[PredictedCell, ...]:
+    """Predictions that a planned sweep went by, of those cells that it has measured, then those beside it.
+
+    Raises:
+        ResultsError: There is a file beside it that is not one of predictions.
+    """
+    seconds = {predicted.cell: predicted.seconds for predicted in sweep.predicted}
+    found = []
+    for result in sweep.cells:
+        measured_s = result.latency().value
+        if result.cell.depth > 1:
+            rate = result.throughput.value
+            measured_s = result.cell.batch / rate if rate else None
+        if result.cell.id in seconds and measured_s:
+            cell = result.cell
+            found.append(
+                PredictedCell(
+                    sweep.title(cell.bundle),
+                    cell.profile,
+                    result.split.where,
+                    cell.depth,
+                    seconds[cell.id],
+                    measured_s,
+                )
+            )
+    beside = find_predictions(sweep.path)
+    return (*found, *(load_predictions(beside) if beside else ()))
 
 
 def find_predictions(results: Path) -> Path | None:
@@ -68,26 +113,24 @@ def load_predictions(path: Path) -> tuple[PredictedCell, ...]:
 
 
 def _cell(row: Any) -> PredictedCell:
-    cell = PredictedCell(
+    predicted_s, measured_s, repeated_s = (float(row[key]) for key in ("predicted", "measured", "repeated"))
+    if not min(predicted_s, measured_s, repeated_s) > 0:
+        raise ValueError("a time that is not above 0")
+    return PredictedCell(
         str(row["model"]),
         str(row["network"]),
-        int(row["cut"]),
+        f"cut point {int(row['cut'])}",
         int(row["depth"]),
-        *(float(row[key]) for key in ("predicted", "measured", "repeated")),
+        predicted_s,
+        measured_s,
+        repeated_s,
+        "bench",
     )
-    if not min(cell.predicted_s, cell.measured_s, cell.repeated_s) > 0:
-        raise ValueError("a time that is not above 0")
-    return cell
 
 
 def errors_of(found: Sequence[PredictedCell]) -> Errors:
     """How far off predictions are, beside how far off a repetition is."""
-    measured = np.array([c.measured_s for c in found])
-    errors, noise = (
-        np.abs(np.array(values) / measured - 1)
-        for values in ([c.predicted_s for c in found], [c.repeated_s for c in found])
-    )
-    return Errors(
-        len(found),
-        *(float(np.quantile(which, q)) for which in (errors, noise) for q in (0.5, 0.95)),
-    )
+    off = [abs(c.predicted_s / c.measured_s - 1) for c in found]
+    noise = [abs(c.repeated_s / c.measured_s - 1) for c in found if c.repeated_s is not None]
+    quantiles = [float(np.quantile(which, q)) for which in (off, noise) if which for q in (0.5, 0.95)]
+    return Errors(len(found), *quantiles)

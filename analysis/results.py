@@ -19,6 +19,7 @@ from controller.store import (
     DeviceRow,
     Drift,
     MeasuredLink,
+    Predicted,
     Profiling,
     Results,
     Scope,
@@ -181,6 +182,7 @@ class Sweep:
     seed: int = 0
     scopes: tuple[Scope, ...] = ()
     profilings: tuple[Profiling, ...] = ()
+    predicted: tuple[Predicted, ...] = ()
 
     @property
     def finished(self) -> int:
@@ -276,6 +278,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             seed=seed,
             scopes=tuple(store.scopes()),
             profilings=tuple(store.profilings()),
+            predicted=tuple(store.predicted()),
         )
 
 

@@ -1,10 +1,12 @@
 """What a sweep wants, written into its results file before anything is run."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
 from controller.agenda import Agenda
+from controller.search.candidates import candidates_of
 from controller.search.orders import is_chosen
 from controller.store import Scope, Store
 
@@ -26,7 +28,8 @@ def register(agenda: Agenda, store: Store, profiles: Sequence[str], *, has_budge
         if is_chosen(agenda, has_budget=has_budget):
             there = scopes.get(name)
             if name in profiles and not (there and there.how == how and there.over):
-                store.set_scope(Scope(name, how, len(cells)))
+                splits = Counter(candidate.shallow.bundle for candidate in candidates_of(cells))
+                store.set_scope(Scope(name, how, len(cells), splits=splits))
         elif name in profiles or name not in scopes:
             store.remove_scope(name)
             store.add_cells(cells)

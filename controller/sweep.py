@@ -210,6 +210,7 @@ class _Sweep:
                 break
             if isinstance(order, PromisingCells):
                 self._store.add_cells(cells)
+                self._store.add_predicted(order.predicted())
                 self._accuracies.take(cells)
             ahead = order.ahead()
             for position, cell in enumerate(cells):

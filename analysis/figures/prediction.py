@@ -21,7 +21,7 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
         {
             "model": c.model,
             "network": c.network,
-            "cut": c.cut,
+            "where": c.where,
             "measured": c.measured_s * 1e3,
             "predicted": c.predicted_s * 1e3,
             "off": c.predicted_s / c.measured_s - 1,
@@ -63,7 +63,7 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
             tooltip=[
                 alt.Tooltip("model:N"),
                 alt.Tooltip("network:N"),
-                alt.Tooltip("cut:Q", title="cut point"),
+                alt.Tooltip("where:N", title="cuts"),
                 alt.Tooltip("measured:Q", title="measured, ms", format=".4~g"),
                 alt.Tooltip("predicted:Q", title="predicted, ms", format=".4~g"),
                 alt.Tooltip("off:Q", title="off by", format="+.1%"),

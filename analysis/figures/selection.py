@@ -17,7 +17,7 @@ from analysis.figures.scaling import best_by_devices, scaling_figure
 from analysis.figures.telemetry import moments, telemetry_figure
 from analysis.figures.timeline import bars_of, timeline_figure
 from analysis.fronts import FrontName, capability, front_of
-from analysis.predictions import PredictedCell
+from analysis.predictions import PredictedCell, Source
 from analysis.results import CellResult, Profile, Sweep
 from controller.store import Results
 
@@ -68,9 +68,10 @@ def payload_name(sweep: Sweep, bundle: str) -> str:
     return model_name(sweep, bundle, "payload")
 
 
-def prediction_name(depth: int) -> str:
+def prediction_name(source: Source, depth: int) -> str:
     """Latency is predicted at depth 1, above it the time between two results."""
-    return "predicted-latency" if depth == 1 else "predicted-interval"
+    name = "predicted-latency" if depth == 1 else "predicted-interval"
+    return f"bench-{name}" if source == "bench" else name
 
 
 def figures_of(
@@ -87,9 +88,9 @@ def figures_of(
         figures += _of_group(sweep, bundle, profile)
     for bundle in sweep.manifests:
         figures += _of_model(sweep, bundle, [a for a in found if a.bundle == bundle])
-    for depth in dict.fromkeys(min(c.depth, 2) for c in predicted):
-        cells = [c for c in predicted if min(c.depth, 2) == depth]
-        figures.append(Figure(prediction_name(depth), partial(prediction_figure, cells)))
+    for source, depth in dict.fromkeys((c.source, min(c.depth, 2)) for c in predicted):
+        cells = [c for c in predicted if (c.source, min(c.depth, 2)) == (source, depth)]
+        figures.append(Figure(prediction_name(source, depth), partial(prediction_figure, cells)))
     if told := moments(sweep):
         figures.append(Figure(TELEMETRY, partial(telemetry_figure, told)))
     return {figure.name: figure for figure in figures}

@@ -158,11 +158,10 @@ def _choices(sweep: Sweep) -> dict[str, list[str]]:
 def _predictions(predicted: Sequence[PredictedCell]) -> list[dict[str, Any]]:
     kinds = {1: "latency of a request alone", 2: "time between two results"}
     found = []
-    for kind, what in kinds.items():
-        cells = [c for c in predicted if min(c.depth, 2) == kind]
-        if cells:
-            name = chosen.prediction_name(kind)
-            found.append({"what": what, "figure": name, "errors": errors_of(cells)})
+    for source, kind in dict.fromkeys((c.source, min(c.depth, 2)) for c in predicted):
+        cells = [c for c in predicted if (c.source, min(c.depth, 2)) == (source, kind)]
+        name = chosen.prediction_name(source, kind)
+        found.append({"source": source, "what": kinds[kind], "figure": name, "errors": errors_of(cells)})
     return found
 
 

@@ -123,7 +123,7 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
         sentences.append(
             f"Against the whole model in a bare loop it is {listed(_compared(g, answer) for g in alone)}."
         )
-    if answer.probability is not None:
+    if answer.probability is not None or answer.among.measured < 2:
         sentences.append(_sure(answer))
     if answer.ties:
         sentences.append(_ties(answer))
@@ -140,7 +140,12 @@ def brief(answer: Answer) -> str:
     against = [_briefly(g, f"{first} alone") for g in answer.gains if g.name == f"{first} alone"]
     against += [_briefly(g, "the equal split") for g in answer.gains if g.over == "equal"]
     told = f"{goal} {number} with {point.split.where}" + (f": {', '.join(against)}" if against else "")
-    return told if answer.probability is None else f"{told}; {percent(answer.probability)} sure"
+    if answer.among.measured < 2:
+        return f"{told}; no other split was measured"
+    if answer.probability is None:
+        return told
+    told = f"{told}; {percent(answer.probability)} sure"
+    return told if answer.among.whole else f"{told} among {_measured(answer)}"
 
 
 def _briefly(gain: Gain, other: str) -> str:
@@ -152,10 +157,19 @@ def _briefly(gain: Gain, other: str) -> str:
 
 
 def _sure(answer: Answer) -> str:
-    """How often it would come out best again."""
+    """How often it would come out best again, and of what."""
+    if answer.among.measured < 2:
+        return "No other split was measured, so nothing says whether it is the best."
     share = answer.probability or 0.0
     often = "in every resample" if share > 0.9995 else f"in {percent(share)} of the resamples"
-    return f"It is the best {often}."
+    of = f"all {answer.among.measured} splits of the experiment" if answer.among.whole else _measured(answer)
+    return f"It is the best {often}, of {of}."
+
+
+def _measured(answer: Answer) -> str:
+    among = answer.among
+    number = among.measured if among.splits is None else f"{among.measured} of {among.splits}"
+    return f"the {number} splits that were measured"
 
 
 def percent(share: float) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.answers import Answer, answers, as_json, one_line
 from analysis.figures import FORMATS, PAPER, export, figures_of
 from analysis.latex import latex
-from analysis.predictions import find_predictions, load_predictions
+from analysis.predictions import predictions_of
 from analysis.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
 from analysis.report.folder import written_whole
 from analysis.report.page import render
@@ -61,8 +61,7 @@ def write_report(
 
 
 def _write_all(sweep: Sweep, found: Sequence[Answer], folder: Path, formats: Sequence[str]) -> None:
-    beside = find_predictions(sweep.path)
-    predicted = load_predictions(beside) if beside else ()
+    predicted = predictions_of(sweep)
     figures = figures_of(sweep, found, predicted)
     (folder / "report.html").write_text(render(sweep, found, figures, predicted), encoding="utf-8")
     _write_table(folder, "pareto", pareto_table(sweep))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from controller.knee import power
 from controller.plan.choice import Limits, Objective, choose
 from controller.plan.problem import Plan, Problem, evaluate
 
@@ -46,9 +47,9 @@ def _moved(problem: Problem, cuts: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def _worth(objective: Objective) -> Callable[[Plan], float]:
-    """What is to be small. The knee has most throughput over latency, as in reports."""
+    """What is to be small."""
     if objective == "latency":
         return lambda plan: plan.latency_s
     if objective == "throughput":
         return lambda plan: plan.interval_s
-    return lambda plan: plan.latency_s * plan.interval_s
+    return lambda plan: -power(plan.latency_s, 1 / plan.interval_s)

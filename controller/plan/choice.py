@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from controller.errors import PlanError
+from controller.knee import power
 from controller.plan.planner import fastest, pareto_set, steadiest
 from controller.plan.problem import Plan, Problem
 
@@ -90,24 +91,9 @@ def _choose(problem: Problem, objective: Objective, limits: Limits) -> tuple[Pla
     return front if objective == "pareto" or not front else (knee(front),)
 
 
-def knee(front: Sequence[Plan]) -> Plan:
-    """The plan of a front that lies farthest from the line between its two ends, both axes scaled to 1.
-
-    Das: On characterizing the "knee" of the Pareto curve based on normal-boundary intersection, Structural
-    Optimization 18, 1999.
-    """
-    first, last = front[0], front[-1]
-    width_s = last.latency_s - first.latency_s
-    height_s = first.interval_s - last.interval_s
-    if not width_s or not height_s:
-        return first
-
-    def below(plan: Plan) -> float:
-        right = (plan.latency_s - first.latency_s) / width_s
-        down = (first.interval_s - plan.interval_s) / height_s
-        return down - right
-
-    return max(front, key=below)
+def knee(plans: Sequence[Plan]) -> Plan:
+    """The plan of most throughput per latency."""
+    return max(plans, key=lambda plan: power(plan.latency_s, 1 / plan.interval_s))
 
 
 def by_devices(problem: Problem, limits: Limits) -> list[tuple[int, Plan, Plan]]:

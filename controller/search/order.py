@@ -1,13 +1,14 @@
 """In which order the cells of a network profile are run, and which of them at all."""
 
 import random
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from controller.plan.search import Search
 from controller.remaining import Remaining
 from controller.search.candidates import Candidate, measured_point
-from controller.store import Cell, Results, Scope
+from controller.store import Cell, Predicted, Results, Scope
 
 __all__ = ["AllCells", "Order", "PromisingCells"]
 
@@ -103,7 +104,22 @@ class PromisingCells:
         if ended is None:
             spent = any(not search.left and search.promising() for search in searches)
             ended = "share measured" if spent else "front stands"
-        return Scope(profile, "time budget" if to_the_end else "planned", cells, ended)
+        splits = Counter(candidate.shallow.bundle for search in searches for candidate in search.predicted)
+        return Scope(profile, "time budget" if to_the_end else "planned", cells, ended, splits)
+
+    def predicted(self) -> list[Predicted]:
+        """What is predicted of the cells given last, uncorrected; nothing where they were only estimated."""
+        found = []
+        for search, candidate in self._given:
+            if search.to_the_end:
+                continue
+            latency_s, sample_s = search.predicted[candidate]
+            shallow, deep = candidate.shallow, candidate.deep
+            if shallow.depth == 1:
+                found.append(Predicted(shallow.id, latency_s))
+            if deep.depth > 1:
+                found.append(Predicted(deep.id, sample_s * deep.batch))
+        return found
 
     def _complete(self, candidate: Candidate) -> bool:
         return not self._remaining.count(candidate.cells)

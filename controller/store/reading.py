@@ -19,6 +19,7 @@ from controller.store.rows import (
     Hop,
     Link,
     MeasuredLink,
+    Predicted,
     Profiling,
     Scope,
     Trial,
@@ -235,10 +236,18 @@ class Results:
         """Network profiles of which not all cells were wanted."""
         if not self._has_table("scope"):
             return []
+        rows = self._db.execute(
+            f"SELECT profile, how, cells, ended, {later_columns(self._db, 'scope')} FROM scope ORDER BY rowid"
+        )
         return [
-            Scope(*row)
-            for row in self._db.execute("SELECT profile, how, cells, ended FROM scope ORDER BY rowid")
+            Scope(name, how, cells, ended, json.loads(splits)) for name, how, cells, ended, splits in rows
         ]
+
+    def predicted(self) -> list[Predicted]:
+        """What was predicted of cells before they were run."""
+        if not self._has_table("predicted"):
+            return []
+        return [Predicted(*row) for row in self._db.execute("SELECT cell, seconds FROM predicted")]
 
     def profilings(self) -> list[Profiling]:
         """Every profile that predictions were made from."""

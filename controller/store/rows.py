@@ -25,6 +25,7 @@ __all__ = [
     "Hop",
     "Link",
     "MeasuredLink",
+    "Predicted",
     "Profiling",
     "Scope",
     "Trial",
@@ -241,12 +242,14 @@ class Scope:
         how: `planned`: those that could be on the front; `time budget`: as many as there was time for.
         cells: How many there are of them all.
         ended: `front stands`, `share measured`, `time spent`, `all measured`; None while it is under way.
+        splits: How many there are of each bundle, by digest; nothing in files of earlier releases.
     """
 
     profile: str
     how: str
     cells: int
     ended: str | None = None
+    splits: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -267,3 +270,15 @@ class Profiling:
     threads: int
     took_s: float
     text: str
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What was predicted of a cell before it was run, by the profile that the search goes by.
+
+    Attributes:
+        seconds: At depth 1 the median latency of a request, above it between two results.
+    """
+
+    cell: str
+    seconds: float

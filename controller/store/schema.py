@@ -96,10 +96,15 @@ CREATE TABLE IF NOT EXISTS profiling (
     text TEXT NOT NULL, PRIMARY KEY (bundle, batch, threads))
 """
 
+_PREDICTED_TABLE = """
+CREATE TABLE IF NOT EXISTS predicted (cell TEXT PRIMARY KEY REFERENCES cell, seconds REAL NOT NULL)
+"""
+
 _LATER_COLUMNS = {
     "cell": {"load": "TEXT NOT NULL DEFAULT 'offline'", "prefetch": "INTEGER"}
     | {"topology": "TEXT NOT NULL DEFAULT 'chain'", "threads": "INTEGER"},
     "trial": {"course": "TEXT NOT NULL DEFAULT '{}'"},
+    "scope": {"splits": "TEXT NOT NULL DEFAULT '{}'"},
 }
 """Added to files of the first release too, when they are written to."""
 
@@ -130,7 +135,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
                 db.execute(statement)
         db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
     check_version(db, path)
-    for table in (_LINK_TABLE, _CODEC_ACCURACY_TABLE, _SCOPE_TABLE, _PROFILING_TABLE):
+    for table in (_LINK_TABLE, _CODEC_ACCURACY_TABLE, _SCOPE_TABLE, _PROFILING_TABLE, _PREDICTED_TABLE):
         db.execute(table)
     for name, columns in _LATER_COLUMNS.items():
         for column, kind in columns.items():

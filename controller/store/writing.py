@@ -18,6 +18,7 @@ from controller.store.rows import (
     DeviceRow,
     Drift,
     MeasuredLink,
+    Predicted,
     Profiling,
     Scope,
     Trial,
@@ -240,8 +241,8 @@ class Store(Results):
         """Keep that not all cells of a network profile are wanted, and how far that has come."""
         with self._transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO scope VALUES (?, ?, ?, ?)",
-                (scope.profile, scope.how, scope.cells, scope.ended),
+                "INSERT OR REPLACE INTO scope (profile, how, cells, ended, splits) VALUES (?, ?, ?, ?, ?)",
+                (scope.profile, scope.how, scope.cells, scope.ended, dump(scope.splits)),
             )
 
     def remove_scope(self, profile: str) -> None:
@@ -256,6 +257,13 @@ class Store(Results):
             db.execute(
                 "INSERT OR REPLACE INTO profiling VALUES (?, ?, ?, ?, ?)",
                 (p.bundle, p.batch, p.threads, p.took_s, p.text),
+            )
+
+    def add_predicted(self, predicted: Sequence[Predicted]) -> None:
+        """Keep what is predicted of cells that were added; what was predicted of them before stays."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO predicted VALUES (?, ?)", [(p.cell, p.seconds) for p in predicted]
             )
 
     def add_link(self, link: MeasuredLink) -> None:

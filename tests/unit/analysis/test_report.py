@@ -13,6 +13,7 @@ from analysis.errors import OutputError
 from analysis.report import write_report
 from analysis.report.concerns import concerns
 from analysis.report.page import _verdict
+from analysis.report.words import answer_sentences, brief
 from analysis.results import Sweep, load
 from controller.store import MeasuredLink, Profiling, Scope, Store
 from tests.unit.analysis.synthetic import Physics, write_sweep
@@ -181,7 +182,7 @@ def test_a_sweep_without_measured_links_shows_none(sweep: Sweep, tmp_path: Path)
 def test_what_was_chosen_and_what_it_was_chosen_from_is_said(tmp_path: Path) -> None:
     path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
     with Store.append(path) as store:
-        store.set_scope(Scope("lan", "planned", 60, "front stands"))
+        store.set_scope(Scope("lan", "planned", 60, "front stands", {"b" * 64: 30}))
         store.set_scope(Scope("wifi", "time budget", 6, "all measured"))
         store.set_scope(Scope("wan", "time budget", 40, "time spent"))
         store.add_profiling(Profiling("b" * 64, 1, 0, 81.4, "{}"))
@@ -192,3 +193,28 @@ def test_what_was_chosen_and_what_it_was_chosen_from_is_said(tmp_path: Path) -> 
     assert "6 of 40 cells were measured, chosen by a time budget: as many as there was time for" in spent
     assert not any("Under wifi" in text for text in texts)
     assert any("took 81 s" in text for text in texts)
+
+
+def test_how_sure_an_answer_is_says_of_how_many_splits(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
+    with Store.append(path) as store:
+        (bundle,) = load(path).manifests
+        store.set_scope(Scope("wifi", "planned", 60, "front stands", {bundle: 30}))
+        store.set_scope(Scope("wan", "time budget", 40, "time spent"))
+    sweep = load(path)
+    fastest = [a for a in answers(sweep) if a.objective == "latency"]
+    told = {a.profile.name: (brief(a), *answer_sentences(a)) for a in fastest}
+    assert re.search(r"; [\w ]+ % sure$", told["lan"][0])
+    assert "of all 3 splits of the experiment." in " ".join(told["lan"][2])
+    assert told["wifi"][0].endswith(" % sure among the 3 of 30 splits that were measured")
+    assert "of the 3 of 30 splits that were measured." in " ".join(told["wifi"][2])
+    # A file of an earlier release does not say how many there were.
+    assert told["wan"][0].endswith(" % sure among the 3 splits that were measured")
+
+
+def test_the_only_split_that_was_measured_is_called_so(other: Callable[..., Sweep]) -> None:
+    sweep = other(cuts=(0, 12, 60), skip=(0, 60))
+    (answer,) = (a for a in answers(sweep) if (a.profile.name, a.objective) == ("lan", "latency"))
+    assert answer.probability == 1.0
+    assert brief(answer).endswith("; no other split was measured")
+    assert "nothing says whether it is the best" in " ".join(answer_sentences(answer)[1])

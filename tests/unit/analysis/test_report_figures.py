@@ -20,11 +20,18 @@ from analysis.figures.scaling import best_by_devices
 from analysis.figures.telemetry import moments
 from analysis.figures.timeline import bars_of
 from analysis.fronts import capability, front_of
-from analysis.predictions import FILE, PredictedCell, errors_of, find_predictions, load_predictions
+from analysis.predictions import (
+    FILE,
+    PredictedCell,
+    errors_of,
+    find_predictions,
+    load_predictions,
+    predictions_of,
+)
 from analysis.report import write_report
 from analysis.report.cells import cells_json
 from analysis.results import Sweep, load
-from controller.store import Results, Store
+from controller.store import Predicted, Results, Store
 from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
 
 _CELLS = [
@@ -46,9 +53,13 @@ def _rows(spec: dict[str, Any], has: str) -> list[dict[str, Any]]:
 
 
 def test_every_figure_is_drawn_in_every_layout_and_without_a_nan(sweep: Sweep) -> None:
-    predicted = [PredictedCell("m", "lan", 1, d, 1.1, 1.0, 0.9) for d in (1, 4)]
+    predicted = [
+        PredictedCell("m", "lan", "features.2", d, 1.1, 1.0, 0.9, source)
+        for source in ("sweep", "bench")
+        for d in (1, 4)
+    ]
     figures = figures_of(sweep, answers(sweep), predicted)
-    assert {"gains", "predicted-latency", "predicted-interval"} < set(figures)
+    assert {"gains", "predicted-latency", "predicted-interval", "bench-predicted-latency"} < set(figures)
     of_wifi = ("capability", "operating", "busy", "timeline", "parts")
     assert {f"mobilenet_v2-wifi-{what}" for what in of_wifi} < set(figures)
     assert {f"mobilenet_v2-{what}" for what in ("networks-latency", "devices", "payload")} < set(figures)
@@ -174,6 +185,32 @@ def test_predictions_beside_the_results_are_shown_with_their_errors(tmp_path: Pa
     html = write_report(load(results), tmp_path / "out", ()).page.read_text(encoding="utf-8")
     assert "Predicted against measured" in html
     assert "off by 10 % (median)" in html
+
+
+def test_predictions_that_a_planned_sweep_went_by_are_held_against_its_own_cells(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60))
+    before = load(path)
+    alone = next(r for r in before.cells if r.cell.depth == 1)
+    deep = next(r for r in before.cells if r.cell.depth > 1)
+    with Store.append(path) as store:
+        rate = deep.throughput.value or 0.0
+        store.add_predicted(
+            [
+                Predicted(alone.cell.id, 1.1 * (alone.latency().value or 0.0)),
+                Predicted(deep.cell.id, 0.8 * deep.cell.batch / rate),
+            ]
+        )
+        # What was said first is what it went by.
+        store.add_predicted([Predicted(alone.cell.id, 99.0)])
+    sweep = load(path)
+    latency, interval = predictions_of(sweep)
+    assert errors_of([latency]).median == pytest.approx(0.1)
+    assert errors_of([interval]).median == pytest.approx(0.2)
+    assert (latency.where, latency.network) == (alone.split.where, alone.cell.profile)
+    html = write_report(sweep, tmp_path / "out", ("svg",)).page.read_text(encoding="utf-8")
+    assert "What the search of this sweep was told" in html
+    assert "off by 10 % (median) and 10 % (95th percentile)." in html
+    assert (tmp_path / "out" / "figures" / "predicted-latency.svg").is_file()
 
 
 @pytest.mark.parametrize("text", ["no json", "[]", '{"cells": [{"model": "m"}]}'])

@@ -81,6 +81,24 @@ def test_a_fifth_of_the_cells_finds_the_front(tmp_path: Path) -> None:
     scope = order.scope("lan", None)
     assert scope.cells == len(lab.cells)
     assert scope.ended in ("front stands", "share measured")
+    assert scope.splits == {BUNDLE: len(lab.truth)}
+
+
+def test_what_was_predicted_is_told_of_every_cell_that_is_given(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    order = lab.order(most=6)
+    cells = order.next_cells()
+    predicted = {p.cell: p.seconds for p in order.predicted()}
+    assert set(predicted) == {cell.id for cell in cells}
+    for candidate in candidates_of(cells):
+        truth = lab.truth[candidate.id] or (0.0, 0.0)
+        off = lab.off[candidate.id]
+        assert predicted[candidate.shallow.id] == 1.5 * truth[0] * off[0]
+        assert predicted[candidate.deep.id] == 1.5 * truth[1] * off[1]
+    # What is only estimated is no prediction.
+    rough = lab.order(most=6, to_the_end=True)
+    assert rough.next_cells()
+    assert not rough.predicted()
 
 
 def test_who_takes_it_up_in_the_middle_of_a_round_chooses_the_same(tmp_path: Path) -> None:

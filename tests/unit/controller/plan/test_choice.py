@@ -65,10 +65,12 @@ def _plan(latency_s: float, interval_s: float) -> Plan:
     return Plan(PI, (), latency_s, interval_s, "pi")
 
 
-def test_the_knee_is_farthest_below_the_line() -> None:
+def test_the_knee_has_most_throughput_per_latency() -> None:
     front = [_plan(1, 10), _plan(2, 2), _plan(9, 1.5), _plan(10, 1)]
     assert knee(front) is front[1]
     assert knee(front[:1]) is front[0]
+    # A plan far out at one end does not move it, as it would if axes were scaled by the ends.
+    assert knee([_plan(0.1, 1000), *front]) is front[1]
 
 
 def test_devices_that_gain_too_little_are_not_worth_it() -> None:
