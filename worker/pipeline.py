@@ -8,8 +8,10 @@ from worker.endpoint import Endpoint, Samples
 from worker.hop import Hop
 from worker.lifeline import Lifeline
 from worker.links import Connector, LinkEnds, Links
+from worker.room import check_room
 from worker.stage import Stage
 from worker.wire.errors import FailedError, RefusedError, WorkerError
+from worker.wire.frames import LinkLayout
 from worker.wire.messages import (
     BuildPipeline,
     HopRecords,
@@ -79,6 +81,7 @@ class Pipeline:
             raise RefusedError(
                 f"depth {build.depth} (1 to {_MAX_DEPTH}) or solo_runs {build.solo_runs} is out of range"
             )
+        _check_memory(build)
         lifeline = Lifeline()
         lifeline.at_end(lambda cause: None if cause is None else log_failure(cause))
         try:
@@ -145,6 +148,18 @@ class Pipeline:
         for hop in self._hops:
             hop.join()
         self.links.close()
+
+
+def _check_memory(build: BuildPipeline) -> None:
+    """Raise RefusedError: the slots of the links that end here are more than there is memory."""
+    inlets, outlets, _ = _ends_here(build)
+    specs = {spec.name: spec for spec in build.links}
+    wanted_bytes = sum(
+        LinkLayout(specs[name].tensors).payload_bytes * (build.depth + 1)
+        for name in [*inlets, *outlets]
+        if name in specs
+    )
+    check_room(wanted_bytes, f"pipeline {build.name} at depth {build.depth}")
 
 
 def _ends_here(build: BuildPipeline) -> tuple[list[str], list[str], str | None]:

@@ -51,6 +51,10 @@ _request_decoder: Final = msgspec.msgpack.Decoder(Request)
 # Who has not claimed the worker may not keep a connection without using it.
 _UNCLAIMED_IDLE_S: Final = 60.0
 
+# From a message's length to its last byte. Who holds the worker sends shards and weights.
+_UNCLAIMED_MESSAGE_S: Final = 5.0
+_CLAIMED_MESSAGE_S: Final = 120.0
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -147,10 +151,15 @@ class Server:
         try:
             while True:
                 stream.set_timeout(_UNCLAIMED_IDLE_S if mine is None else None)
-                limit_bytes = UNCLAIMED_LIMIT_BYTES if mine is None else CLAIMED_LIMIT_BYTES
-                request = receive_message(stream, _request_decoder, limit_bytes=limit_bytes)
+                request = receive_message(
+                    stream,
+                    _request_decoder,
+                    limit_bytes=UNCLAIMED_LIMIT_BYTES if mine is None else CLAIMED_LIMIT_BYTES,
+                    within_s=_UNCLAIMED_MESSAGE_S if mine is None else _CLAIMED_MESSAGE_S,
+                )
                 if request is None:
                     return
+                stream.set_timeout(_UNCLAIMED_IDLE_S if mine is None else None)
                 try:
                     if isinstance(request, Claim):
                         mine = self._claim(request, stream)

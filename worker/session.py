@@ -14,6 +14,7 @@ from worker.pipeline import Pipeline
 from worker.probe import ProbeReceiver, send_throughput, send_train, time_round_trips
 from worker.qdisc import QdiscWatch
 from worker.rpc import RpcPipeline, RpcSetting, check_rpc
+from worker.room import check_room
 from worker.session_options import Options
 from worker.shards import Store
 from worker.slots import Array
@@ -194,6 +195,7 @@ class Session:
         self._close_pipeline()
         self._loader.keep(())
         stage = self._loader.load(baseline.shard, baseline.threads)
+        check_room(LinkLayout(baseline.inputs).payload_bytes, "the inputs of a baseline")
         inputs = synthetic_inputs(baseline.inputs)
         sharpen_sleep()
         times_s = []

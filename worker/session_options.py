@@ -1,5 +1,7 @@
 """How ONNX Runtime is set up on a device: what its inventory says, over what a measurement needs."""
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,7 +27,15 @@ OPTIMIZATION_LEVELS: Final = {
 """Our names, and those of ONNX Runtime."""
 
 _WEIGHTS: Final = "session.model_external_initializers_file_folder_path"
-_ENTRIES: Final = ("session.", "optimization.", "mlas.", "ep.")
+_FORMAT: Final = "session.load_model_format"
+_ENTRIES: Final = ("session.", "optimization.", "mlas.")
+
+# What loads code, reads or writes a file, or lets the graph's bytes be something else than ONNX. What an
+# execution provider takes (`ep.`) has entries of all these kinds, under names of its own, so none is taken.
+_REFUSED: Final = re.compile(r"librar|custom_op|file|profil|path|folder|directory|_format|ort_model_bytes")
+
+# Nothing is found in here: a shard without a bundle may point to no file, not even in the working directory.
+_NO_FOLDER: Final = os.devnull
 _LONGEST: Final = 1024
 
 # Spinning threads would show as CPU load and slow down a neighbour on the same host.
@@ -50,6 +60,11 @@ def parse_options(given: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"ONNX Runtime option {key!r} is given twice")
         if key == _WEIGHTS:
             raise UsageError(f"ONNX Runtime option {key!r} is set by the worker itself; leave it out")
+        if key.startswith("ep.") or _REFUSED.search(key.lower()):
+            raise UsageError(
+                f"ONNX Runtime option {key[:80]!r} is refused, since it may load code, or read or write files: "
+                "leave it out"
+            )
         if key == _LEVEL and value not in OPTIMIZATION_LEVELS:
             raise UsageError(
                 f"ONNX Runtime option {key!r} is {value!r}; allowed: {', '.join(OPTIMIZATION_LEVELS)}"
@@ -76,7 +91,8 @@ def session_options(
     """What a session is made with.
 
     Args:
-        weights_folder: Where the files are that a shard's initializers point into.
+        weights_folder: Where the files are that a shard's initializers point into; ONNX Runtime refuses those
+            that lead out of it, by `..`, as absolute paths or over links. None: it may point to none.
         threads: Intra-op threads; one thread runs in the caller's own.
         options: As `parse_options` gives them.
     """
@@ -92,8 +108,9 @@ def session_options(
         made.graph_optimization_level = getattr(
             onnxruntime.GraphOptimizationLevel, OPTIMIZATION_LEVELS[level]
         )
-    if weights_folder is not None:
-        entries[_WEIGHTS] = str(weights_folder)
+    entries[_WEIGHTS] = str(weights_folder or _NO_FOLDER)
+    # Else bytes that begin so are taken for ONNX Runtime's own format, of which much less is checked.
+    entries[_FORMAT] = "ONNX"
     for key, value in entries.items():
         made.add_session_config_entry(key, value)
     return made

@@ -14,13 +14,14 @@ import os
 import re
 import threading
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
 from worker.wire.errors import FailedError, MissingError, RefusedError, UsageError
 from worker.wire.messages import Have, Missing, PutFile, PutShard, ShardRef
 
-__all__ = ["BUNDLE_FILES", "Store", "check_digest", "check_manifest"]
+__all__ = ["BUNDLE_FILES", "Store", "check_digest", "read_manifest"]
 
 BUNDLE_FILES: Final = ("weights.bin", "shards.zip", "samples.npz", "manifest.json")
 """What a device gets of a bundle; the manifest comes last, since with it the bundle counts as there."""
@@ -28,6 +29,7 @@ BUNDLE_FILES: Final = ("weights.bin", "shards.zip", "samples.npz", "manifest.jso
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _PIECE_BYTES: Final = 1024 * 1024
 _LONGEST_SHARD_BYTES: Final = 256 * 1024 * 1024
+_LONGEST_MANIFEST_BYTES: Final = 256 * 1024 * 1024
 
 _Mark = tuple[int, int, int]
 
@@ -103,7 +105,7 @@ class Store:
             if found != put.digest:
                 raise RefusedError(f"{put.name} of bundle {put.bundle[:12]} arrived altered: send it again")
             if put.name == "manifest.json":
-                check_manifest(json.loads(partial.read_bytes()), put.bundle, partial)
+                read_manifest(partial, put.bundle)
             partial.replace(path)
 
     def load_shard(self, ref: ShardRef) -> tuple[bytes, Path | None]:
@@ -161,14 +163,11 @@ class Store:
             known = self._manifests.get(path)
             if known is not None and known[0] == mark:
                 return known[1]
-            manifest = json.loads(path.read_bytes())
+            manifest = read_manifest(path, bundle)
         except FileNotFoundError as error:
             raise MissingError(f"bundle {bundle[:12]} is not on this device: deploy it") from error
-        except ValueError as error:
-            raise RefusedError(f"{path} is not JSON: deploy the bundle again") from error
-        check_manifest(manifest, bundle, path)
         self._manifests[path] = mark, manifest
-        return manifest  # type: ignore[no-any-return]
+        return manifest
 
     def _has_bundle(self, digest: str) -> bool:
         try:
@@ -230,10 +229,21 @@ def check_digest(digest: str) -> str:
     return digest
 
 
-def check_manifest(manifest: Any, bundle: str, path: Path) -> None:
-    """Raise RefusedError: it is not the manifest of the bundle with this digest."""
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise RefusedError(f"{path} is not a bundle's manifest")
+def read_manifest(path: Path, bundle: str) -> dict[str, Any]:
+    """Read the manifest of the bundle with this digest.
+
+    Raises:
+        RefusedError: it is something else.
+        FileNotFoundError: there is none.
+    """
+    if path.stat().st_size > _LONGEST_MANIFEST_BYTES:
+        raise RefusedError(f"{path} is too long for a manifest: deploy the bundle again")
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(f"{path} is not JSON: deploy the bundle again") from error
+    if not _is_manifest(manifest):
+        raise RefusedError(f"{path} is not a bundle's manifest: deploy the bundle again")
     body = {key: value for key, value in manifest.items() if key != "digest"}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     found = hashlib.sha256(canonical).hexdigest()
@@ -241,6 +251,27 @@ def check_manifest(manifest: Any, bundle: str, path: Path) -> None:
         raise RefusedError(
             f"{path} is altered: its digest is {found[:12]}, not {bundle[:12]}; deploy it again"
         )
+    return manifest  # type: ignore[no-any-return]
+
+
+def _is_manifest(manifest: Any) -> bool:
+    """Whether what we look up in it has the form that we rely on."""
+    if not isinstance(manifest, dict):
+        return False
+    files, shards = manifest.get("files"), manifest.get("shards", {})
+    return (
+        isinstance(files, dict)
+        and all(
+            isinstance(entry, dict) and type(entry.get("size_bytes")) is int and _is_digest(entry.get("digest"))
+            for entry in files.values()
+        )
+        and isinstance(shards, dict)
+        and all(map(_is_digest, shards.values()))
+    )
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and _DIGEST.match(value) is not None
 
 
 def _mark(path: Path) -> _Mark:
@@ -256,7 +287,8 @@ def _read_member(archive: Path, member: str) -> bytes:
             return file.read(member)
     except KeyError as error:
         raise FileNotFoundError(member) from error
-    except (zipfile.BadZipFile, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+        # RuntimeError: encrypted, or packed by a method that is not there.
         raise RefusedError(f"{archive} cannot be read ({error}): deploy the bundle again") from error

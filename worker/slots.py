@@ -4,6 +4,7 @@ A pool has one slot more than the depth. Credits keep at most `depth` requests i
 may be on its way back when the next request comes; so a pool is never empty unless a neighbour cheats.
 """
 
+import math
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -115,7 +116,8 @@ def bytes_of(array: Array) -> memoryview:
 
 
 def _aligned(shape: tuple[int, ...], dtype: "np.dtype[np.generic]") -> Array:
-    size = int(np.prod(shape)) * dtype.itemsize
+    # Not numpy's product, which goes round at 2^63.
+    size = math.prod(shape) * dtype.itemsize
     memory = np.zeros(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size].view(dtype).reshape(shape)

@@ -27,7 +27,10 @@ class Samples:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 parts = {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError, EOFError, KeyError) as error:
+        except MemoryError as error:
+            raise RefusedError(f"{path} cannot be read: its arrays are larger than there is memory") from error
+        except Exception as error:
+            # numpy, zipfile and what unpacks for them each have errors of their own for what is damaged.
             raise RefusedError(f"{path} cannot be read: {error}") from error
         return cls(_with_prefix(parts, "input."), _with_prefix(parts, "answer."))
 

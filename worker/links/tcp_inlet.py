@@ -87,7 +87,7 @@ class TcpInlet:
             slot.received_at_s = clock()
         elif self._decoder is None:
             for buffer in slot.buffers[1:]:
-                if stream.receive_into(buffer) < len(buffer):
+                if stream.receive_into(buffer, begun=True) < len(buffer):
                     raise PeerError("closed in the middle of a frame")
             slot.received_at_s = clock()
         else:

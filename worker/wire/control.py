@@ -1,6 +1,7 @@
 """Messages on a stream, and the controller's side of a control connection."""
 
 import struct
+import time
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
 
@@ -60,7 +61,10 @@ UNCLAIMED_LIMIT_BYTES = 64 * 1024
 CLAIMED_LIMIT_BYTES = 64 * 1024 * 1024
 
 # Records of a long run are the longest reply: 80 bytes a request and hop.
-_REPLY_LIMIT_BYTES = 1024 * 1024 * 1024
+_RECORDS_LIMIT_BYTES = 1024 * 1024 * 1024
+
+# Memory for a message is taken as its bytes come: a length alone takes no more than this.
+_FIRST_BYTES = 1024 * 1024
 
 _LENGTH = struct.Struct("<I")
 _T = TypeVar("_T")
@@ -96,12 +100,20 @@ def send_message(stream: Stream, message: msgspec.Struct) -> None:
     stream.send([memoryview(_LENGTH.pack(len(body))), memoryview(body)])
 
 
-def receive_message(stream: Stream, decoder: "msgspec.msgpack.Decoder[_T]", *, limit_bytes: int) -> _T | None:
+def receive_message(
+    stream: Stream,
+    decoder: "msgspec.msgpack.Decoder[_T]",
+    *,
+    limit_bytes: int,
+    within_s: float | None = None,
+) -> _T | None:
     """Receive one message; None when the other end closed instead.
+
+    The stream's timeout is for the beginning of a message; `within_s` is for what comes after its length.
 
     Raises:
         ProtocolError: longer than `limit_bytes`, or not a message that `decoder` knows.
-        PeerError: the connection broke in the middle of it.
+        PeerError: the connection broke in the middle of it, or it did not come in time.
     """
     prefix = bytearray(_LENGTH.size)
     received = stream.receive_into(memoryview(prefix))
@@ -112,13 +124,28 @@ def receive_message(stream: Stream, decoder: "msgspec.msgpack.Decoder[_T]", *, l
     (size,) = _LENGTH.unpack(prefix)
     if size > limit_bytes:
         raise ProtocolError(f"{stream.peer} sent a message of {size} bytes; at most {limit_bytes} are taken")
-    body = bytearray(size)
-    if stream.receive_into(memoryview(body)) < size:
-        raise PeerError(f"{stream.peer} closed the connection in the middle of a message")
+    body = _receive_body(stream, size, within_s)
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"{stream.peer} sent a message that cannot be read: {error}") from error
+
+
+def _receive_body(stream: Stream, size: int, within_s: float | None) -> bytearray:
+    deadline_s = None if within_s is None else time.monotonic() + within_s
+    body = bytearray(min(size, _FIRST_BYTES))
+    start = 0
+    while True:
+        if deadline_s is not None:
+            stream.set_timeout(max(deadline_s - time.monotonic(), 0.001))
+        with memoryview(body)[start:] as room:
+            wanted = len(room)
+            if stream.receive_into(room, begun=True) < wanted:
+                raise PeerError(f"{stream.peer} closed the connection in the middle of a message")
+        start = len(body)
+        if start == size:
+            return body
+        body.extend(bytes(min(size - start, start)))
 
 
 class ControlConnection:
@@ -200,7 +227,7 @@ class ControlConnection:
         """
         self._stream.set_timeout(timeout_s)
         send_message(self._stream, request)
-        reply = receive_message(self._stream, _reply_decoder, limit_bytes=_REPLY_LIMIT_BYTES)
+        reply = receive_message(self._stream, _reply_decoder, limit_bytes=_reply_limit_bytes(request))
         if reply is None:
             raise PeerError(f"worker at {self.peer} closed the connection: has it stopped?")
         if isinstance(reply, Problem):
@@ -226,3 +253,10 @@ class ControlConnection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _reply_limit_bytes(request: Request) -> int:
+    """How long a reply may be: who is only asked who it is may answer with little."""
+    if isinstance(request, TakeRecords):
+        return _RECORDS_LIMIT_BYTES
+    return UNCLAIMED_LIMIT_BYTES if isinstance(request, Query) else CLAIMED_LIMIT_BYTES

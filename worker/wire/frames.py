@@ -33,6 +33,7 @@ _REQUEST_AND_TYPE: Final = struct.Struct("<QB")
 _NOTICE_LIMIT_BYTES: Final = 1024
 _MAX_TENSORS: Final = 65_535
 _MAX_DIMENSIONS: Final = 16
+_LONGEST_PAYLOAD_BYTES: Final = 2**40
 
 DTYPES: Final[dict[str, int]] = {
     "float32": 1,
@@ -74,7 +75,7 @@ class LinkLayout:
     """What was agreed to cross a link: the tensors, and the bytes that announce them."""
 
     def __init__(self, tensors: Sequence[TensorSpec], codec: Codec = NO_CODEC) -> None:
-        """Raises RefusedError: no tensors, an element type that is not known, or a size below 1."""
+        """Raises RefusedError: no tensors, an element type that is not known, a size below 1, too much."""
         if not 0 < len(tensors) <= _MAX_TENSORS:
             raise RefusedError(f"a link carries 1 to {_MAX_TENSORS} tensors, not {len(tensors)}")
         if len({tensor.name for tensor in tensors}) < len(tensors):
@@ -82,6 +83,10 @@ class LinkLayout:
         self.tensors: tuple[TensorLayout, ...] = tuple(_layout_of(tensor) for tensor in tensors)
         self.codec = codec
         self.payload_bytes = sum(tensor.payload_bytes for tensor in self.tensors)
+        if self.payload_bytes > _LONGEST_PAYLOAD_BYTES:
+            raise RefusedError(
+                f"a link carries at most {_LONGEST_PAYLOAD_BYTES} bytes, not {self.payload_bytes}"
+            )
         descriptor = b"".join(_describe(tensor) for tensor in self.tensors)
         self._prefix = (
             _HEADER.pack(
@@ -126,7 +131,7 @@ class LinkLayout:
         header_rest = prefix[_REQUEST_AND_TYPE.size : HEADER_BYTES]
         if header_rest != self._agreed[: len(header_rest)]:
             raise ProtocolError("sent a frame of other tensors than were agreed")
-        if stream.receive_into(view[HEADER_BYTES:]) < self.prefix_bytes - HEADER_BYTES:
+        if stream.receive_into(view[HEADER_BYTES:], begun=True) < self.prefix_bytes - HEADER_BYTES:
             raise PeerError("closed in the middle of a frame")
         if prefix[HEADER_BYTES:] != self._agreed[len(header_rest) :]:
             raise ProtocolError("sent tensors of other types or shapes than were agreed")
@@ -176,5 +181,5 @@ def _check_notice(stream: Stream, header: bytearray) -> None:
     if kind != FrameType.ABORT:
         raise ProtocolError(f"sent a frame of type {kind}, which is not known")
     body = bytearray(size)
-    stream.receive_into(memoryview(body))
+    stream.receive_into(memoryview(body), begun=True)
     raise PeerError(f"gave up: {body.decode(errors='replace')}")

@@ -1,6 +1,7 @@
 """A stream without a network, for tests and for two ends in one process."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -69,11 +70,13 @@ class MemoryStream:
             if buffer.nbytes and not self._outgoing.put(bytes(buffer), self._timeout_s):
                 raise PeerError(f"connection to {self.peer} was lost")
 
-    def receive_into(self, buffer: memoryview) -> int:
-        """See `Stream.receive_into`."""
+    def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
+        """See `Stream.receive_into`; who stops here is stopped by our own hand, so `begun` changes nothing."""
+        deadline_s = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         received = 0
         while received < len(buffer):
-            chunk = self._incoming.take(len(buffer) - received, self._timeout_s)
+            left_s = None if deadline_s is None else max(deadline_s - time.monotonic(), 0.0)
+            chunk = self._incoming.take(len(buffer) - received, left_s)
             if chunk is None:
                 raise PeerError(f"{self.peer} sent nothing in time")
             if not chunk:

@@ -8,6 +8,7 @@ import contextlib
 import os
 import socket
 import struct
+import time
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Protocol
@@ -34,6 +35,11 @@ PREAMBLE_BYTES = _PREAMBLE.size
 # A peer that vanished without closing (plug pulled) is noticed after about this long.
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
 
+# Who stops in the middle of a frame is cut off after this long; so is who goes on, but slower than the slowest
+# link that anybody measures. The kernel counts, so frames that come in time cost nothing more.
+_STALL_S = 15.0
+_SLOWEST_BYTES_PER_S = 100
+
 # The kernel takes at most 1024 buffers in one call (IOV_MAX).
 _BUFFERS_PER_CALL = 512
 
@@ -46,7 +52,10 @@ class ConnectionKind(IntEnum):
 
 
 class Stream(Protocol):
-    """One connection. A call blocks until done, or until `set_timeout` has passed (PeerError)."""
+    """One connection. A call blocks until done, or until `set_timeout` has passed (PeerError).
+
+    For what is received that is the time until the last byte, so who sends byte by byte gains nothing by it.
+    """
 
     peer: str
 
@@ -57,11 +66,14 @@ class Stream(Protocol):
             PeerError: the other end is gone.
         """
 
-    def receive_into(self, buffer: memoryview) -> int:
+    def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         """Fill the buffer; returns its size, or less if the stream ended first.
 
+        `begun` says that these bytes go on with what has begun to come, so that they are not waited for as
+        the beginning of something is: where there is no timeout, they must keep coming all the same.
+
         Raises:
-            PeerError: the connection broke, or the timeout passed.
+            PeerError: the connection broke, the timeout passed, or the sender stopped in the middle.
         """
 
     def set_timeout(self, seconds: float | None) -> None:
@@ -80,7 +92,9 @@ class SocketStream:
     def __init__(self, connection: socket.socket, peer: str) -> None:
         self.peer = peer
         self._socket = connection
+        self._timeout_s: float | None = None
         connection.settimeout(None)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(_STALL_S), 0))
         if connection.family == socket.AF_UNIX:
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -108,20 +122,54 @@ class SocketStream:
         if rest:
             self.send(rest)
 
-    def receive_into(self, buffer: memoryview) -> int:
+    def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         """See `Stream.receive_into`."""
-        size = len(buffer)
-        received = 0
         try:
-            while received < size:
-                count = self._socket.recv_into(buffer[received:], 0, socket.MSG_WAITALL)
-                if count == 0:
-                    break
-                received += count
+            if self._timeout_s is None:
+                return self._receive_at_pace(buffer, begun)
+            return self._receive_until(buffer, time.monotonic() + self._timeout_s)
         except TimeoutError as error:
             raise PeerError(f"{self.peer} sent nothing in time") from error
         except OSError as error:
             raise PeerError(f"connection to {self.peer} was lost ({error.strerror or error})") from error
+
+    def _receive_at_pace(self, buffer: memoryview, begun: bool) -> int:
+        """Wait for ever for the first byte, unless it has `begun`, and for the others while they keep coming."""
+        size = len(buffer)
+        received = 0
+        while received < size:
+            began_s = time.monotonic()
+            try:
+                count = self._socket.recv_into(buffer[received:], 0, socket.MSG_WAITALL)
+            except BlockingIOError:
+                if not (begun or received):
+                    continue
+                count = -1
+            if count == 0:
+                break
+            received += max(count, 0)
+            # A signal may also end the call early.
+            waited_s = time.monotonic() - began_s
+            if received < size and waited_s >= _STALL_S and count < _SLOWEST_BYTES_PER_S * waited_s:
+                raise PeerError(f"{self.peer} stopped in the middle, or is too slow")
+        return received
+
+    def _receive_until(self, buffer: memoryview, deadline_s: float) -> int:
+        size = len(buffer)
+        received = 0
+        try:
+            while received < size:
+                count = self._socket.recv_into(buffer[received:])
+                if count == 0:
+                    break
+                received += count
+                left_s = deadline_s - time.monotonic()
+                if received < size:
+                    if left_s <= 0:
+                        raise TimeoutError
+                    self._socket.settimeout(left_s)
+        finally:
+            self.set_timeout(self._timeout_s)
         return received
 
     def receive_some(self, buffer: memoryview) -> int:
@@ -139,6 +187,7 @@ class SocketStream:
 
     def set_timeout(self, seconds: float | None) -> None:
         """See `Stream.set_timeout`."""
+        self._timeout_s = seconds
         with contextlib.suppress(OSError):
             self._socket.settimeout(seconds)
 

@@ -152,5 +152,5 @@ def _too_long(size: int, array: Array) -> ProtocolError:
 
 
 def _fill(stream: Stream, buffer: memoryview) -> None:
-    if stream.receive_into(buffer) < len(buffer):
+    if stream.receive_into(buffer, begun=True) < len(buffer):
         raise PeerError("closed in the middle of a frame")
