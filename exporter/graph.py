@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 import torch
 from torch.utils import _pytree as pytree
 
-from exporter.errors import GraphError, ModelError
+from exporter.bundle.guard import check_graph
+from exporter.errors import BundleError, GraphError, ModelError
 
 __all__ = ["Example", "Graph", "from_file", "from_torch"]
 
@@ -164,11 +166,14 @@ def from_file(path: Path) -> Graph:
     """Read a ready ``.onnx`` file, its weights beside it or inside.
 
     Raises:
-        ModelError: the file is missing, damaged or not an ONNX model.
+        ModelError: the file is missing, damaged, not an ONNX model, or one that is refused (`check_graph`).
         GraphError: an input's shape is open in more than the batch.
     """
     try:
+        check_graph(onnx.load(path, load_external_data=False), str(path), path.parent)
         model = ir.load(path)
+    except BundleError as error:
+        raise ModelError(str(error)) from None
     except FileNotFoundError as error:
         raise ModelError(f"{error.filename or path}: no such file") from None
     except Exception as error:  # protobuf and onnx_ir raise many kinds

@@ -5,6 +5,8 @@ from exporter.errors import RangeError
 
 __all__ = ["parse_cuts", "parse_splits"]
 
+_LONGEST_CUT = 12
+
 
 def parse_cuts(bundle: Bundle, text: str) -> tuple[int, ...]:
     """Return the cut points of one split: indexes or module paths, separated by commas.
@@ -35,7 +37,7 @@ def parse_splits(bundle: Bundle, text: str) -> tuple[tuple[int, ...], ...]:
 
 
 def _parse_one(bundle: Bundle, text: str) -> int:
-    if not text.lstrip("-").isdecimal():
+    if not text.removeprefix("-").isdecimal() or len(text) > _LONGEST_CUT:
         return bundle.resolve(text)
     cut = int(text)
     bundle.tensors_at(cut)  # raises when out of range

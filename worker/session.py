@@ -13,8 +13,8 @@ from worker.loading import Loader
 from worker.pipeline import Pipeline
 from worker.probe import ProbeReceiver, send_throughput, send_train, time_round_trips
 from worker.qdisc import QdiscWatch
-from worker.rpc import RpcPipeline, RpcSetting, check_rpc
 from worker.room import check_room
+from worker.rpc import RpcPipeline, RpcSetting, check_rpc
 from worker.session_options import Options
 from worker.shards import Store
 from worker.slots import Array

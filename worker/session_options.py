@@ -62,8 +62,8 @@ def parse_options(given: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"ONNX Runtime option {key!r} is set by the worker itself; leave it out")
         if key.startswith("ep.") or _REFUSED.search(key.lower()):
             raise UsageError(
-                f"ONNX Runtime option {key[:80]!r} is refused, since it may load code, or read or write files: "
-                "leave it out"
+                f"ONNX Runtime option {key[:80]!r} is refused, since it may load code, or read or write "
+                "files: leave it out"
             )
         if key == _LEVEL and value not in OPTIMIZATION_LEVELS:
             raise UsageError(

@@ -148,6 +148,8 @@ class Store:
         entry = manifest.get("files", {}).get(name)
         if entry is None or not path.is_file():
             raise MissingError(f"{name} of bundle {bundle[:12]} is not on this device")
+        if path.is_symlink():
+            raise RefusedError(f"{path} is a link; files of a bundle lie in it, so deploy the bundle again")
         found = self._file_digest(path)
         if found != entry["digest"]:
             raise RefusedError(
@@ -262,7 +264,9 @@ def _is_manifest(manifest: Any) -> bool:
     return (
         isinstance(files, dict)
         and all(
-            isinstance(entry, dict) and type(entry.get("size_bytes")) is int and _is_digest(entry.get("digest"))
+            isinstance(entry, dict)
+            and type(entry.get("size_bytes")) is int
+            and _is_digest(entry.get("digest"))
             for entry in files.values()
         )
         and isinstance(shards, dict)

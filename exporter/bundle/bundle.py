@@ -11,6 +11,7 @@ import onnx
 
 from exporter.bundle import cuts
 from exporter.bundle.cuts import CutPoint
+from exporter.bundle.guard import check_inside, parse_graph
 from exporter.bundle.manifest import FileEntry, Manifest, decode, file_digest
 from exporter.bundle.partition import shard_graph
 from exporter.bundle.samples import Samples, load_samples
@@ -18,6 +19,8 @@ from exporter.bundle.tensors import Tensor
 from exporter.errors import BundleError, RangeError
 
 __all__ = ["Bundle", "Shard"]
+
+_LONGEST_GRAPH_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,12 @@ class Bundle:
             check: ``manifest`` checks the manifest's digest, ``all`` every file's as well.
 
         Raises:
-            BundleError: a file is missing or altered; the message names it.
+            BundleError: a file is missing, altered, or not in the folder; the message names it.
         """
         folder = Path(path)
         bundle = cls(folder, decode(folder / "manifest.json", check=check != "none"))
+        for name in ("manifest.json", *bundle.files):
+            check_inside(folder / name, folder, str(folder))
         if check == "all":
             for name, entry in bundle.files.items():
                 _check_file(folder / name, entry)
@@ -149,6 +154,7 @@ class Bundle:
                 f"{self.path / 'shards.zip'}: {start}-{stop}.onnx is altered, its digest does not match; "
                 "export the bundle again"
             )
+        parse_graph(graph, f"{self.path / 'shards.zip'}: {start}-{stop}.onnx", self.path)
         return Shard(start, stop, expected, graph, inputs, outputs)
 
     def samples(self) -> Samples:
@@ -170,25 +176,36 @@ class Bundle:
         path = self.path / "shards.zip"
         try:
             with zipfile.ZipFile(path) as archive:
+                size_bytes = archive.getinfo(member).file_size
+                if size_bytes > _LONGEST_GRAPH_BYTES:
+                    raise BundleError(f"{path}: {member} has {size_bytes} bytes, too many for a shard")
                 return archive.read(member)
-        except (OSError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]  # no stub
+        except BundleError:
+            raise
+        except Exception as error:  # zipfile and what unpacks for it have many
             raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
 
     @cached_property
     def _model(self) -> onnx.ModelProto:
         path = self.path / "model.onnx"
         try:
-            return onnx.load(path, load_external_data=False)
-        except Exception as error:  # protobuf's own errors come without types
-            raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
+            data = path.read_bytes()
+        except OSError as error:
+            raise BundleError(f"{path}: cannot be read ({error.strerror}); export the bundle again") from None
+        model = parse_graph(data, str(path), self.path)
+        if len(model.graph.node) != self.node_count:
+            raise BundleError(f"{path}: is not the graph of its manifest; export the bundle again")
+        return model
 
 
 def _check_file(path: Path, entry: FileEntry) -> None:
     try:
-        size = path.stat().st_size
+        as_told = path.stat().st_size == entry.size_bytes and file_digest(path) == entry.digest
     except FileNotFoundError:
         raise BundleError(
             f"{path}: missing from the bundle; copy it again or export the bundle again"
         ) from None
-    if size != entry.size_bytes or file_digest(path) != entry.digest:
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
+    if not as_told:
         raise BundleError(f"{path}: altered, its digest does not match the manifest; export the bundle again")

@@ -16,6 +16,8 @@ __all__ = ["FORMAT", "FileEntry", "Manifest", "decode", "digest_of", "encode", "
 
 FORMAT = "edgecut-bundle/1"
 
+_FILES = ("model.onnx", "samples.npz", "shards.zip", "weights.bin")
+
 
 @dataclass(frozen=True)
 class FileEntry:
@@ -96,7 +98,7 @@ def decode(path: Path, *, check: bool) -> Manifest:
             f"{path.parent}: not a bundle (no manifest.json); make one with "
             f"`python -m exporter export MODEL --out {path.parent}`"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read as JSON ({error}); export the bundle again") from None
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
@@ -106,9 +108,34 @@ def decode(path: Path, *, check: bool) -> Manifest:
     if check and document.get("digest") != digest_of(document):
         raise BundleError(f"{path}: altered, its digest does not match; export the bundle again")
     try:
-        return msgspec.convert(document, Manifest)
+        manifest = msgspec.convert(document, Manifest)
     except msgspec.ValidationError as error:
         raise BundleError(f"{path}: {error}; export the bundle again") from None
+    wrong = _wrong_in(manifest)
+    if wrong:
+        raise BundleError(f"{path}: {wrong}; export the bundle again")
+    return manifest
+
+
+def _wrong_in(manifest: Manifest) -> str | None:
+    """What does not fit together; None if nothing. Whoever reads on relies on it."""
+    count = manifest.node_count
+    if count < 1 or len(manifest.nodes) != count:
+        return f"it has {len(manifest.nodes)} nodes, not the {count} that it says"
+    if [point.index for point in manifest.cut_points] != list(range(1, count)):
+        return f"its cut points are not 1 to {count - 1}"
+    if not manifest.inputs or not manifest.outputs:
+        return "it has no inputs, or no outputs"
+    if manifest.batch != "symbolic" and not (isinstance(manifest.batch, int) and manifest.batch >= 1):
+        return f"its batch is {manifest.batch!r}"
+    for name in manifest.files:
+        if name not in _FILES:
+            return f"it names a file {name[:80]!r}; a bundle has {', '.join(_FILES)}"
+    for tensors in (manifest.inputs, manifest.outputs, *(point.tensors for point in manifest.cut_points)):
+        for tensor in tensors:
+            if not tensor.is_sound():
+                return f"tensor {tensor.name[:80]!r} has no such type or shape"
+    return None
 
 
 def file_digest(path: Path) -> str:

@@ -60,9 +60,9 @@ def reference_outputs(path: Path) -> Arrays:
 
 def _load(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # numpy, zipfile and what unpacks for them each have their own
         raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 __all__ = ["Tensor"]
 
+_MAX_DIMENSIONS = 16
 _BATCH = re.compile(r"(?:(\d+)\*)?batch")
 
 
@@ -28,6 +29,15 @@ class Tensor:
     def concrete(self, batch: int) -> tuple[int, ...]:
         """Return the shape with the batch filled in."""
         return tuple(_fill(dim, batch) for dim in self.shape)
+
+    def is_sound(self) -> bool:
+        """Whether type and shape can be, for one that was read from a file."""
+        try:
+            dtype, shape = np.dtype(self.dtype), self.concrete(1)
+        except (TypeError, ValueError):
+            return False
+        number = dtype.name == self.dtype and (dtype.kind in "biufc" or dtype.name == "bfloat16")
+        return number and len(shape) <= _MAX_DIMENSIONS and all(0 < size < 2**32 for size in shape)
 
     @property
     def bytes_per_sample(self) -> int:

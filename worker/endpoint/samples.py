@@ -25,10 +25,12 @@ class Samples:
     def load(cls, path: Path) -> "Samples":
         """Read a bundle's `samples.npz`. Raises RefusedError: it is not one."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 parts = {name: arrays[name] for name in arrays.files}
         except MemoryError as error:
-            raise RefusedError(f"{path} cannot be read: its arrays are larger than there is memory") from error
+            raise RefusedError(
+                f"{path} cannot be read: its arrays are larger than there is memory"
+            ) from error
         except Exception as error:
             # numpy, zipfile and what unpacks for them each have errors of their own for what is damaged.
             raise RefusedError(f"{path} cannot be read: {error}") from error

@@ -71,7 +71,7 @@ class MemoryStream:
                 raise PeerError(f"connection to {self.peer} was lost")
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
-        """See `Stream.receive_into`; who stops here is stopped by our own hand, so `begun` changes nothing."""
+        """See `Stream.receive_into`; within a process nobody need be cut off, so `begun` changes nothing."""
         deadline_s = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         received = 0
         while received < len(buffer):

@@ -35,8 +35,8 @@ PREAMBLE_BYTES = _PREAMBLE.size
 # A peer that vanished without closing (plug pulled) is noticed after about this long.
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
 
-# Who stops in the middle of a frame is cut off after this long; so is who goes on, but slower than the slowest
-# link that anybody measures. The kernel counts, so frames that come in time cost nothing more.
+# Who stops in the middle of a frame is cut off after this long; so is who goes on, but slower than the
+# slowest link that anybody measures. The kernel counts, so frames that come in time cost nothing more.
 _STALL_S = 15.0
 _SLOWEST_BYTES_PER_S = 100
 
@@ -134,7 +134,7 @@ class SocketStream:
             raise PeerError(f"connection to {self.peer} was lost ({error.strerror or error})") from error
 
     def _receive_at_pace(self, buffer: memoryview, begun: bool) -> int:
-        """Wait for ever for the first byte, unless it has `begun`, and for the others while they keep coming."""
+        """Wait for ever for the first byte, unless it has `begun`; for others while they keep coming."""
         size = len(buffer)
         received = 0
         while received < size:

@@ -28,6 +28,18 @@ def test_without_options_threads_do_not_spin() -> None:
     made = session_options(None, 1, {})
     assert made.get_session_config_entry(SPINNING) == "0"
     assert made.graph_optimization_level == onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    assert made.get_session_config_entry("session.load_model_format") == "ONNX"
+
+
+def test_nothing_loads_a_library_of_operators() -> None:
+    sources = [
+        path for package in ("worker", "exporter", "controller") for path in Path(package).rglob("*.py")
+    ]
+    assert sources
+    for path in sources:
+        text = path.read_text()
+        assert "register_custom_op" not in text, path
+        assert "register_execution_provider_library" not in text, path
 
 
 def test_the_stamp_has_them_in_one_order() -> None:
@@ -51,6 +63,16 @@ def test_the_stamp_has_them_in_one_order() -> None:
         ([f"{SPINNING}=1", f"{SPINNING}=0"], f"ONNX Runtime option '{SPINNING}' is given twice"),
         (["graph_optimization_level=3"], "is '3'; allowed: disable, basic, extended, layout, all"),
         (["session.model_external_initializers_file_folder_path=/"], "is set by the worker itself"),
+        (["session.load_model_format=ORT"], "is refused, since it may load code, or read or write files"),
+        (["session.custom_ops_library=/tmp/evil.so"], "'session.custom_ops_library' is refused"),
+        (["session.register_custom_op=x"], "is refused"),
+        (["session.optimized_model_filepath=/etc/cron.d/x"], "is refused"),
+        (["session.enable_profiling=1"], "is refused"),
+        (["session.collect_node_memory_stats_to_file=/tmp/x"], "is refused"),
+        (["session.use_ort_model_bytes_directly=1"], "is refused"),
+        (["session.node_partition_config_file=x"], "is refused"),
+        (["ep.context_file_path=/tmp/x"], "is refused"),
+        (["ep.qnn.backend_path=/tmp/evil.so"], "is refused"),
     ],
 )
 def test_what_is_no_option_is_refused(given: list[str], reason: str) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.wire.codecs.names import Codec
+from worker.wire.codecs.zstd_frame import is_one_frame_of
 from worker.wire.errors import ProtocolError
 
 __all__ = ["Array", "Bytes", "TensorCoder", "bytes_in", "make_coder"]
@@ -179,6 +180,8 @@ class _Zstd:
         return int(self._zstd.compress_into(bytes_in(array), room, level=self._level))
 
     def decode(self, room: Bytes, size: int, array: Array) -> None:
+        if not is_one_frame_of(room[:size], self._payload_bytes):
+            raise ProtocolError("sent a tensor that cannot be decoded")
         try:
             found = self._zstd.decompress_into(room[:size], bytes_in(array))
         except _cramjam().DecompressionError:
