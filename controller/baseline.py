@@ -2,8 +2,10 @@
 
 from controller.delivery import supply
 from controller.device import ClaimedWorker
+from controller.errors import DeviceError
 from controller.stamp import now
 from controller.store import BaselineTrial
+from controller.watch import Watch
 from exporter.bundle import Bundle
 from worker.wire.messages import Baseline, ShardRef, TensorSpec
 
@@ -40,8 +42,14 @@ def baseline_trial(
         requests=requests,
     )
     taken_at = now()
-    with worker.blame() as connection:
-        done = connection.ask(request, timeout_s=_TIMEOUT_S)
+    with Watch([worker.device], worker.connection.interrupt) as watch:
+        try:
+            with worker.blame() as connection:
+                done = connection.ask(request, timeout_s=_TIMEOUT_S)
+        except DeviceError as error:
+            if watch.lost is None:
+                raise
+            raise watch.lost from error
     return BaselineTrial(
         model=bundle.manifest.model,
         bundle=bundle.digest,

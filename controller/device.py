@@ -8,11 +8,12 @@ from typing import Self
 
 from controller.errors import DeviceError
 from controller.lab import Device
+from controller.loss import how_lost
 from worker.wire.control import ControlConnection
 from worker.wire.errors import ProtocolError, RequestError, WorkerError
 from worker.wire.messages import Claim, DeviceInfo, Query
 
-__all__ = ["ClaimedWorker", "query"]
+__all__ = ["ClaimedWorker", "pulse", "query"]
 
 _RETRY_S = 0.5
 _CLAIM_TIMEOUT_S = 10.0
@@ -31,17 +32,31 @@ def query(device: Device, *, timeout_s: float = 5.0) -> DeviceInfo:
         return connection.ask(Query(), timeout_s=timeout_s)
 
 
+def pulse(device: Device, *, timeout_s: float) -> None:
+    """See that a worker is there and awake, at less cost to it than by a question.
+
+    Raises:
+        DeviceError: It is not.
+    """
+    with _blame(device):
+        ControlConnection.open(device.host, device.control_port, timeout_s=timeout_s).close()
+
+
 class ClaimedWorker:
     """A worker that is ours until closed.
 
     Attributes:
+        holder: As whom it was claimed.
         connection: Its control connection; ask on it within `blame`.
         info: What the worker said of itself when it was claimed.
         has: Digests of the bundles and shards that it is known to have.
     """
 
-    def __init__(self, device: Device, connection: ControlConnection, info: DeviceInfo) -> None:
+    def __init__(
+        self, device: Device, connection: ControlConnection, info: DeviceInfo, holder: str = ""
+    ) -> None:
         self.device = device
+        self.holder = holder
         self.connection = connection
         self.info = info
         self.has: set[str] = set()
@@ -73,7 +88,7 @@ class ClaimedWorker:
         except BaseException:
             connection.close()
             raise
-        return cls(device, connection, info)
+        return cls(device, connection, info, holder)
 
     @property
     def name(self) -> str:
@@ -114,4 +129,6 @@ def _blame(device: Device) -> Iterator[None]:
             device.name, f"{error}; deploy the same edgecut everywhere", lasting=True
         ) from error
     except WorkerError as error:
-        raise DeviceError(device.name, f"{error}; ansible/deploy.yml starts workers") from error
+        cause = how_lost(error)
+        told = f"{error}; ansible/deploy.yml starts workers"
+        raise DeviceError(device.name, told, cause=cause) from error

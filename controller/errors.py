@@ -49,12 +49,19 @@ class PlanError(ControllerError):
 
 
 class DeviceError(ControllerError):
-    """A device is not there or refuses. `device` is its name; `lasting` says that waiting does not help."""
+    """A device is not there or refuses.
 
-    def __init__(self, device: str, text: str, *, lasting: bool = False) -> None:
+    Attributes:
+        device: Its name.
+        lasting: Waiting does not help.
+        cause: How it was lost, in a word of `controller.loss`; None where it was not.
+    """
+
+    def __init__(self, device: str, text: str, *, lasting: bool = False, cause: str | None = None) -> None:
         super().__init__(f"{device}: {text}")
         self.device = device
         self.lasting = lasting
+        self.cause = cause
 
 
 class TrialVoid(ControllerError):

@@ -215,8 +215,11 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     wait_s: Annotated[float, Meta(ge=0, description="how long to wait for a device, in seconds")] = 30.0
     trial_timeout_s: Annotated[float, Meta(gt=0, description="a trial longer than this is void")] = 300.0
     on_failure: Annotated[
-        Literal["stop", "skip"],
-        Meta(description="after a void trial: stop the sweep, or go on with the next cell"),
+        Literal["stop", "skip", "wait"],
+        Meta(
+            description="after a void trial: stop the sweep; skip what needs a device that stays away for "
+            "`wait_s`, and go on; or wait that long for all devices, and try again, three times at most"
+        ),
     ] = "stop"
     reference_every: Annotated[
         int, Meta(ge=0, description="repeat the reference cell every n cells, to see drift; 0: never")

@@ -1,7 +1,7 @@
 """The controller's own part in a pipeline: source and sink in place of the first device, the hub, or both."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
 
 from controller.lab import Lab
@@ -66,8 +66,8 @@ class OwnPart:
         """
         self._part.open_links()
 
-    def run(self, request: Run) -> RunDone:
-        """Run requests; see `worker.endpoint.Endpoint.run`."""
+    def run(self, request: Run, abandoned: Callable[[], bool]) -> RunDone:
+        """Run requests until `abandoned`; see `worker.endpoint.Endpoint.run`."""
         return self._part.run(
             request.requests,
             warmup=request.warmup,
@@ -75,6 +75,7 @@ class OwnPart:
             load=request.load,
             until_stable=request.until_stable,
             duration_s=request.duration_s,
+            abandoned=abandoned,
         )
 
     def take_records(self) -> bytes:

@@ -14,8 +14,9 @@ from controller.agenda import Agenda, reference_of
 from controller.backend import require_rpc
 from controller.baseline import baseline_trial
 from controller.crew import Crew
-from controller.errors import ControllerError, DeviceError, TrialVoid
+from controller.errors import DeviceError, TrialVoid
 from controller.estimate import Estimate
+from controller.failures import Failures
 from controller.interruption import Interruption
 from controller.links import link_check
 from controller.offer import run_trial
@@ -119,13 +120,13 @@ class _Sweep:
         self._accuracies = TakingAccuracy(agenda, store, self.remaining, screen, interruption)
         self._environment = 0
         self._pipelines = 0
-        self._lost: set[str] = set()
         self._estimate: Estimate
         self.outcome = Outcome()
+        self._failures = Failures(agenda.experiment, screen, self.outcome)
 
     def run(self, profiles: Sequence[str]) -> None:
         """Run what is missing, until all is there or a stop was asked for."""
-        self._give_up(self.crew.absent)
+        self._failures.give_up(self.crew.absent)
         devices = [
             DeviceRow(w.name, w.info.kind, w.info.slowdown, w.info.stamp) for w in self.crew.workers.values()
         ]
@@ -165,25 +166,26 @@ class _Sweep:
         for done, (digest, device, batch, number, threads) in enumerate(missing):
             if self._interruption.asked:
                 return
-            if device in self._lost:
-                continue
             self._screen.step("baselines", done, len(missing), f"the whole model on {device}")
-            try:
-                baseline = baseline_trial(
-                    self.crew.workers[device],
-                    self._agenda.bundles[digest],
-                    batch=batch,
-                    number=number,
-                    threads=self._threads(device, threads),
-                    requests=self._experiment.requests_at(min(cell.depth for cell in cells)),
-                    warmup=self._experiment.warmup,
-                )
-            except DeviceError as error:
-                if self._experiment.on_failure == "stop":
-                    raise
-                self._go_on_after(f"baseline of {device}: {error}")
-                continue
-            self._store.add_baseline(baseline, self._environment)
+            requests = self._experiment.requests_at(min(cell.depth for cell in cells))
+            for _ in range(self._failures.tries):
+                if device in self._failures.lost:
+                    break
+                try:
+                    baseline = baseline_trial(
+                        self.crew.workers[device],
+                        self._agenda.bundles[digest],
+                        batch=batch,
+                        number=number,
+                        threads=self._threads(device, threads),
+                        requests=requests,
+                        warmup=self._experiment.warmup,
+                    )
+                except DeviceError as error:
+                    self._failures.failed(f"baseline of {device}: {error}", error, self.crew)
+                    continue
+                self._store.add_baseline(baseline, self._environment)
+                break
         if missing:
             self._screen.step("baselines", len(missing), len(missing), "")
 
@@ -237,7 +239,7 @@ class _Sweep:
         """Say which cell comes now, the first of what is missing, and how far all is."""
         cell = missing[0]
         left_s = self._estimate.left_s(
-            [one for one in (*missing, *later) if self._lost.isdisjoint(one.devices)]
+            [one for one in (*missing, *later) if self._failures.lost.isdisjoint(one.devices)]
         )
         if self._budget is not None:
             left_s = min(left_s, max(0.0, self._budget.left_s))
@@ -251,11 +253,17 @@ class _Sweep:
         self._screen.step(profile, len(wanted) - left, len(wanted), told)
 
     def _run_cell(self, cell: Cell) -> None:
+        for _ in range(self._failures.tries):
+            if self._try_cell(cell) or self._interruption.asked:
+                return
+
+    def _try_cell(self, cell: Cell) -> bool:
+        """Run what is missing of a cell; false where a trial was void, and it might be tried again."""
         missing = self.remaining.trials(cell)
-        if gone := self._lost.intersection(cell.devices):
+        if gone := self._failures.lost.intersection(cell.devices):
             reason = f"{', '.join(sorted(gone))}: given up before; left out"
             self._store.add_void(cell.id, missing[0], self._environment, now(), reason, min(gone))
-            return
+            return True
         started_s = time.monotonic()
         number = missing[0]
         started_at = now()
@@ -270,18 +278,19 @@ class _Sweep:
                     self.remaining.finished(cell, number)
                     self.outcome.done += 1
                     if self._interruption.asked:
-                        return
+                        return True
         except TrialVoid as void:
             self._store.add_void(cell.id, number, self._environment, started_at, str(void), void.device)
-            self._after_void(f"{cell.profile}, {cell.label}, depth {cell.depth}: {void}")
-        else:
-            took_s = time.monotonic() - started_s
-            self.outcome.overheads_s.append(took_s - rig.ran_s)
-            if len(missing) == self._experiment.trials:
-                self._estimate.learn(cell, took_s)
+            self._failures.void(f"{cell.profile}, {cell.label}, depth {cell.depth}: {void}", self.crew)
+            return False
+        took_s = time.monotonic() - started_s
+        self.outcome.overheads_s.append(took_s - rig.ran_s)
+        if len(missing) == self._experiment.trials:
+            self._estimate.learn(cell, took_s)
+        return True
 
     def _run_reference(self, cell: Cell) -> None:
-        if not self._lost.isdisjoint(cell.devices):
+        if not self._failures.lost.isdisjoint(cell.devices):
             return
         try:
             with self._rig(cell) as rig:
@@ -289,7 +298,7 @@ class _Sweep:
                 run = Run(requests=_REFERENCE_REQUESTS, timeout_s=timeout_s)
                 trial = rig.run(0, run, warmup=self._experiment.warmup)
         except TrialVoid as void:
-            self._after_void(f"{cell.profile}, reference cell: {void}")
+            self._failures.void(f"{cell.profile}, reference cell: {void}", self.crew)
             return
         latency_s = statistics.median(trial.endpoint["latency_s"].tolist())
         self._store.add_drift(
@@ -317,19 +326,3 @@ class _Sweep:
 
     def _threads(self, device: str, compared: int | None) -> int:
         return self._experiment.threads_on(device, self.crew.workers[device].info.threads, compared)
-
-    def _after_void(self, what: str) -> None:
-        """Stop, or get the workers back and go on without those that are lost."""
-        self.outcome.voids.append(what)
-        if self._experiment.on_failure == "stop":
-            raise ControllerError(f"void trial ({what}); finished trials are kept, the same command goes on")
-        self._go_on_after(f"void: {what}")
-
-    def _go_on_after(self, what: str) -> None:
-        self._screen.say(f"{what}; going on")
-        self._give_up(self.crew.recover())
-
-    def _give_up(self, why: Sequence[DeviceError]) -> None:
-        for error in why:
-            self._lost.add(error.device)
-            self._screen.say(f"given up: {error}; cells that need it are left out")

@@ -1,9 +1,9 @@
 """One cell on its devices: built, warmed up, timed, taken down."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from controller.delivery import supply
 from controller.device import ClaimedWorker, query
 from controller.errors import DeviceError, TrialVoid
+from controller.loss import EXITED, NOT_RESPONDING
 from controller.own_part import OwnPart
 from controller.pipeline import PipelinePlan
 from controller.stamp import now
 from controller.store import Cell, Course, Hop, Link, Trial
+from controller.watch import PATIENCE_S, Watch
 from exporter.bundle import Bundle
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.errors import WorkerError
@@ -40,6 +42,9 @@ _Telemetry = dict[str, list[dict[str, Any]]]
 
 _BUILD_TIMEOUT_S = 300.0
 _ASK_TIMEOUT_S = 30.0
+# Who loads a model answers late.
+_BUILD_PATIENCE_S = 10.0
+_BLAME_TIMEOUT_S = 2.0
 
 
 @dataclass
@@ -82,7 +87,7 @@ class Rig:
             )
         # A stage is timed alone, and devices may share a host: then one after the other.
         at_once = 1 if any(build.solo_runs for build in self.plan.builds.values()) else len(self.plan.builds)
-        with ThreadPoolExecutor(at_once) as pool:
+        with self._watched(_BUILD_PATIENCE_S), ThreadPoolExecutor(at_once) as pool:
             built = pool.map(self._build_on, self.plan.builds)
             hops = {(hop.start, hop.stop): hop for of_device in built for hop in of_device}
         self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
@@ -157,8 +162,29 @@ class Rig:
         )
 
     def _run(self, request: Run) -> RunDone:
+        with self._watched() as watch:
+            return self._ask_run(request, watch.is_lost)
+
+    @contextmanager
+    def _watched(self, patience_s: float = PATIENCE_S) -> Iterator[Watch]:
+        """Wait for a device only as long as it answers. Raises DeviceError: one no longer does."""
+        workers = [self.workers[name] for name in self.plan.builds]
+
+        def end_wait() -> None:
+            for worker in workers:
+                worker.connection.interrupt()
+
+        with Watch([worker.device for worker in workers], end_wait, patience_s=patience_s) as watch:
+            try:
+                yield watch
+            except (DeviceError, WorkerError) as error:
+                if watch.lost is None:
+                    raise
+                raise watch.lost from error
+
+    def _ask_run(self, request: Run, abandoned: Callable[[], bool]) -> RunDone:
         if self.own_part is not None and self.plan.has_controller_endpoint:
-            return self.own_part.run(request)
+            return self.own_part.run(request, abandoned)
         with self.workers[self.plan.endpoint].blame() as connection:
             # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
             return connection.ask(request, timeout_s=request.timeout_s + _ASK_TIMEOUT_S)
@@ -197,12 +223,19 @@ class Rig:
 
     def _void(self, error: DeviceError | WorkerError) -> TrialVoid:
         """Find out who is to blame: a neighbour sees a dead worker first, and complains of its link."""
+        if isinstance(error, DeviceError) and error.cause == NOT_RESPONDING:
+            return _lost(error)
+        strangers = []
         for device in self.plan.builds:
+            worker = self.workers[device]
             try:
-                query(self.workers[device].device, timeout_s=2.0)
+                if query(worker.device, timeout_s=_BLAME_TIMEOUT_S).holder != worker.holder:
+                    strangers.append(device)
             except DeviceError as lost:
-                reason = str(lost).removeprefix(f"{device}: ")
-                return TrialVoid(f"{device}: lost in mid-trial; {reason}", device)
+                return _lost(lost)
+        if strangers:
+            told = f"{EXITED} and was started anew, or its connection was reset ({error})"
+            return TrialVoid(f"{strangers[0]}: lost in mid-trial; {told}", strangers[0])
         return TrialVoid(str(error), error.device if isinstance(error, DeviceError) else None)
 
     def _take_down(self) -> None:
@@ -212,6 +245,12 @@ class Rig:
             # A worker that is lost has nothing to take down; the next claim finds out.
             with suppress(DeviceError), self.workers[device].blame() as connection:
                 connection.ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
+
+
+def _lost(error: DeviceError) -> TrialVoid:
+    told = str(error).removeprefix(f"{error.device}: ")
+    cause = f"{error.cause}: " if error.cause else ""
+    return TrialVoid(f"{error.device}: lost in mid-trial; {cause}{told}", error.device)
 
 
 def _since(before: _Telemetry, after: _Telemetry) -> _Telemetry:

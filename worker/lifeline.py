@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from worker.exhaustion import one_line
 from worker.wire.errors import FailedError, WorkerError
 
 __all__ = ["Lifeline"]
@@ -33,7 +34,7 @@ class Lifeline:
     def fail(self, cause: BaseException) -> None:
         """Something failed: everything stops, and the neighbours hear why. May be called from any thread."""
         if not isinstance(cause, WorkerError):
-            cause = FailedError(f"{type(cause).__name__}: {cause}")
+            cause = FailedError(f"{type(cause).__name__}: {one_line(cause)}")
         self._end(cause, failure=cause)
 
     def leave(self, cause: WorkerError) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from worker.device import read_stamp
+from worker.exhaustion import one_line
 from worker.heap import give_memory_back
 from worker.heartbeat import Heartbeat
 from worker.joining import receive_join
@@ -194,11 +195,13 @@ class Server:
         except WorkerError:
             raise
         except MemoryError as error:
-            raise FailedError(f"{type(request).__name__}: out of memory") from error
+            raise FailedError(f"{type(request).__name__}: {one_line(error)}") from error
         except Exception as error:
             # A controller must hear of our own mistakes too, and the worker must outlive them.
             _log.exception("%s failed", type(request).__name__)
-            raise FailedError(f"{type(request).__name__}: {type(error).__name__}: {error}") from error
+            raise FailedError(
+                f"{type(request).__name__}: {type(error).__name__}: {one_line(error)}"
+            ) from error
 
     def _claim(self, claim: Claim, stream: SocketStream) -> _Hold:
         with self._hold_lock:

@@ -18,6 +18,7 @@ import zlib
 from pathlib import Path
 from typing import Any, Final
 
+from worker.exhaustion import one_line
 from worker.wire.errors import FailedError, MissingError, RefusedError, UsageError
 from worker.wire.messages import Have, Missing, PutFile, PutShard, ShardRef
 
@@ -221,7 +222,7 @@ class _writing:  # noqa: N801 - reads as a verb where it is used
         with contextlib.suppress(OSError):
             self._partial.unlink()
         if isinstance(error, OSError):
-            raise FailedError(f"{self._partial.parent} cannot be written: {error.strerror}") from error
+            raise FailedError(f"{self._partial.parent} cannot be written: {one_line(error)}") from error
 
 
 def check_digest(digest: str) -> str:

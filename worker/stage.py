@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
+from worker.exhaustion import one_line
 from worker.provider import PROVIDERS, check_used
 from worker.session_options import Options, session_options
 from worker.slots import Array, Slot, SlotPool
@@ -63,7 +64,7 @@ class Stage:
                 providers=[PROVIDERS[provider]],
             )
         except Exception as error:
-            raise RefusedError(f"{label} cannot be loaded: {_one_line(error)}") from error
+            raise RefusedError(f"{label} cannot be loaded: {one_line(error)}") from error
         check_used(provider, self._session.get_providers(), label=label)
         self.load_s = clock() - began_s
         self.inputs = {node.name: node for node in self._session.get_inputs()}
@@ -91,7 +92,7 @@ class Stage:
         try:
             results = self._session.run(list(self.outputs), dict(inputs))
         except Exception as error:
-            raise FailedError(f"{self.label} cannot be run: {_one_line(error)}") from error
+            raise FailedError(f"{self.label} cannot be run: {one_line(error)}") from error
         return dict(zip(self.outputs, (np.ascontiguousarray(result) for result in results), strict=True))
 
 
@@ -166,7 +167,7 @@ class BoundStage:
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:
-            raise FailedError(f"{self._stage.label} cannot be run: {_one_line(error)}") from error
+            raise FailedError(f"{self._stage.label} cannot be run: {one_line(error)}") from error
         sleep_for_slowdown(began_s, self._slowdown, self._ended)
 
     def _new_binding(self, leaving: Slot) -> tuple[Any, list[Array | None]]:
@@ -219,7 +220,3 @@ def _check_fit(label: str, name: str, dtype: str, shape: Sequence[int], node: An
     )
     if not fits:
         raise RefusedError(f"{label}: {name} has shape {node.shape}, not {list(shape)}")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

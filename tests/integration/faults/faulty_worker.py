@@ -1,0 +1,59 @@
+"""`python faulty_worker.py FOLDER serve ...`: a worker that ends itself at the point that FOLDER/fault names.
+
+The file holds the point and a signal: `computing 9`. It is taken away, and FOLDER/fired gets the time (of the
+monotonic clock, which all processes of a host share), before the signal is raised: each fault happens once.
+"""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from worker.__main__ import main
+from worker.stage import BoundStage, Stage
+from worker.wire.stream import SocketStream
+
+_FOLDER = Path(sys.argv[1])
+_FAULT = _FOLDER / "fault"
+_LONG_BYTES = 40
+"""Longer than the preamble, so a frame: control messages of a worker under way are not what is to be cut."""
+
+
+def _fire_at(point: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        wanted, number = _FAULT.read_text().split()
+        if wanted == point:
+            _FAULT.unlink()
+            (_FOLDER / "fired").write_text(f"{time.monotonic()}\n")
+            os.kill(os.getpid(), int(number))
+
+
+def _before(point: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def called(*arguments: Any, **named: Any) -> Any:
+        _fire_at(point)
+        return function(*arguments, **named)
+
+    return called
+
+
+_send = SocketStream.send
+
+
+def _send_half(stream: SocketStream, buffers: Sequence[memoryview]) -> None:
+    if len(buffers) > 1 and len(buffers[-1]) >= _LONG_BYTES and _FAULT.exists():
+        if "sending" in _FAULT.read_text():
+            _send(stream, [*buffers[:-1], buffers[-1][: len(buffers[-1]) // 2]])
+        _fire_at("sending")
+    _send(stream, buffers)
+
+
+if __name__ == "__main__":
+    Stage.__init__ = _before("loading", Stage.__init__)  # type: ignore[method-assign]
+    BoundStage.run = _before("computing", BoundStage.run)  # type: ignore[method-assign]
+    SocketStream.send = _send_half  # type: ignore[method-assign, assignment]
+    sys.exit(main(sys.argv[2:]))
