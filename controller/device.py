@@ -15,6 +15,8 @@ from worker.wire.messages import Claim, DeviceInfo, Query
 
 __all__ = ["ClaimedWorker", "pulse", "query"]
 
+# Soon at first: a worker whose controller was lost is free in milliseconds.
+_FIRST_RETRY_S = 0.02
 _RETRY_S = 0.5
 _CLAIM_TIMEOUT_S = 10.0
 
@@ -69,6 +71,7 @@ class ClaimedWorker:
             DeviceError: It stayed so; or it is of another protocol, where waiting would not help.
         """
         deadline = time.monotonic() + wait_s
+        pause_s = _FIRST_RETRY_S
         with _blame(device):
             while True:
                 try:
@@ -76,9 +79,10 @@ class ClaimedWorker:
                 except ProtocolError:
                     raise
                 except WorkerError:
-                    if time.monotonic() + _RETRY_S > deadline:
+                    if time.monotonic() + pause_s > deadline:
                         raise
-                time.sleep(_RETRY_S)
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, _RETRY_S)
 
     @classmethod
     def _claim_once(cls, device: Device, holder: str) -> Self:
