@@ -18,6 +18,8 @@ from controller.errors import ControllerError, ExperimentError
 from controller.integrity import run_check
 from controller.lab import load_lab
 from controller.links import Check, check_links, shaping_arguments
+from controller.live import AtWork, note_sweep
+from controller.live.cli import app as watching
 from controller.network_profiles import AS_IS, find_profile, load_network_profiles
 from controller.one_cell import OneCell, run_one_cell
 from controller.outcome import INTERRUPTED
@@ -40,6 +42,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(planning)
+app.add_typer(watching)
 
 LabFile = Annotated[
     Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")
@@ -184,15 +187,19 @@ def sweep(
             trials=agenda.experiment.trials,
             created_at=now(),
         ) as store,
-        Screen(progress) as screen,
+        AtWork(store, is_shown=sys.stderr.isatty()) as work,
+        Screen(progress, work) as screen,
     ):
+        note_sweep(lab, path)
         if only_prepare:
             prepare(agenda, store, profiles_folder, screen, shaped=False)
+            work.end("the lab is profiled")
             return
         agenda.refuse_shaped(profiles)
         prepare(agenda, store, profiles_folder, screen, shaped=True)
         outcome = run_sweep(agenda, profiles, store, screen, budget)
         screen.say(outcome.summary(path))
+        work.end(outcome.summary(path))
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)
 

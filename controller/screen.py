@@ -7,16 +7,18 @@ from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Protocol, Self, TextIO
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from controller.errors import ControllerError
+from controller.store import Cell, Trial
 
-__all__ = ["Screen", "also_into", "duration", "output", "plain_table"]
+__all__ = ["Noted", "Screen", "also_into", "duration", "output", "plain_table"]
 
 _LINE_EVERY_S = 5.0
 _PIPE_WIDTH = 160
@@ -67,12 +69,28 @@ def also_into(path: Path | None) -> Iterator[None]:
         file.writelines(f"{line}\n" for line in lines if line)
 
 
+class Noted(Protocol):
+    """What is told all that a screen is told, and shows more of it than a bar."""
+
+    def step(self, part: str, done: int, total: int, doing: str, left_s: float | None) -> None: ...
+
+    def running(self, cell: Cell, number: int) -> None: ...
+
+    def finished(self, cell: Cell, trial: Trial) -> None: ...
+
+    def __rich__(self) -> RenderableType: ...
+
+
 class Screen:
     """Progress of a sweep on standard error, and as lines in a file if one is given."""
 
-    def __init__(self, progress_file: Path | None = None) -> None:
+    def __init__(self, progress_file: Path | None = None, noted: Noted | None = None) -> None:
         self._console = Console(stderr=True)
         self._file = _appended(progress_file) if progress_file else None
+        self._noted = noted
+        # Drawn between trials only: a clock that ticks would take time from what is measured.
+        self._panel = Live(noted, console=self._console, auto_refresh=False) if noted else None
+        self._is_terminal = sys.stderr.isatty()
         self._bar = Progress(
             TextColumn("[bold]{task.fields[profile]}"),
             BarColumn(),
@@ -80,19 +98,24 @@ class Screen:
             TextColumn("{task.fields[doing]}"),
             TextColumn("{task.fields[left]}"),
             console=self._console,
-            disable=not sys.stderr.isatty(),
+            disable=not self._is_terminal or self._panel is not None,
         )
         self._task = self._bar.add_task("", profile="", doing="", left="", total=None)
         self._last_line_s = 0.0
 
     def __enter__(self) -> Self:
         self._bar.start()
+        if self._panel and self._is_terminal:
+            self._panel.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        self._draw()
+        if self._panel:
+            self._panel.stop()
         if self._file:
             self._file.close()
 
@@ -105,14 +128,32 @@ class Screen:
         """Show how far it is. Off a terminal at most one line every few seconds, the last one always."""
         left = "" if left_s is None else f"{duration(left_s)} left"
         self._bar.update(self._task, completed=done, total=total, profile=profile, doing=doing, left=left)
+        if self._noted:
+            self._noted.step(profile, done, total, doing, left_s)
+            self._draw()
         now = time.monotonic()
         if now - self._last_line_s < _LINE_EVERY_S and done < total:
             return
         self._last_line_s = now
         line = "  ".join(part for part in (f"{profile}: {done}/{total}", doing, left) if part)
-        if self._bar.disable:
+        if not self._is_terminal:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         self._write(line)
+
+    def running(self, cell: Cell, number: int) -> None:
+        """Say that trial `number` of a cell begins."""
+        if self._noted:
+            self._noted.running(cell, number)
+            self._draw()
+
+    def finished(self, cell: Cell, trial: Trial) -> None:
+        """Say what a trial was."""
+        if self._noted:
+            self._noted.finished(cell, trial)
+
+    def _draw(self) -> None:
+        if self._panel and self._panel.is_started:
+            self._panel.refresh()
 
     def _write(self, line: str) -> None:
         if self._file:

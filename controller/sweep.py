@@ -271,11 +271,13 @@ class _Sweep:
             with self._rig(cell) as rig:
                 for number in missing:
                     started_at = now()
+                    self._screen.running(cell, number)
                     warmup = self._experiment.warmup if number == missing[0] else 0
                     closed = self._experiment.closed_run(cell.depth)
                     trial = run_trial(rig, cell, number, closed, seed=self._experiment.seed, warmup=warmup)
                     self._store.add_trial(replace(trial, environment=self._environment))
                     self.remaining.finished(cell, number)
+                    self._screen.finished(cell, trial)
                     self.outcome.done += 1
                     if self._interruption.asked:
                         return True

@@ -128,6 +128,10 @@ class Results:
         """Every wanted cell."""
         return [cell for _, cell in read_cells(self._db)]
 
+    def cell_count(self) -> int:
+        """How many cells are wanted."""
+        return int(self._db.execute("SELECT count(*) FROM cell").fetchone()[0])
+
     def finished(self) -> set[tuple[str, int]]:
         """(cell, number) of every finished trial."""
         return {(c, n) for c, n in self._db.execute("SELECT cell, number FROM trial WHERE status = 'done'")}
@@ -138,13 +142,17 @@ class Results:
             "SELECT cell, number, reason, device, started_at FROM trial WHERE status = 'void' ORDER BY id"
         ).fetchall()
 
-    def trials(self, cell: str | None = None) -> Iterator[Trial]:
-        """Finished trials with their records, of one cell or of all, in the order they were run."""
-        where, values = ("AND cell = ?", (cell,)) if cell else ("", ())
+    def trials(self, cell: str | None = None, *, after: int = 0) -> Iterator[Trial]:
+        """Finished trials with their records, of one cell or of all, in the order they were run.
+
+        Args:
+            after: Id of the last trial that is known already.
+        """
+        where, values = ("AND cell = ?", (after, cell)) if cell else ("", (after,))
         rows = self._db.execute(
             "SELECT id, cell, number, started_at, elapsed_s, checked, worst_error, hops, links, records, "
             f"environment, {later_columns(self._db, 'trial')} FROM trial "
-            f"WHERE status = 'done' {where} ORDER BY id",
+            f"WHERE status = 'done' AND id > ? {where} ORDER BY id",
             values,
         )
         for (

@@ -1,0 +1,131 @@
+"""What there is to see of a sweep: what runs now, what its last trial showed, the front so far."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from controller.live.live_file import Now
+from controller.plan.search import Point, front_of
+from controller.search.candidates import Candidate, candidates_of
+from controller.store import Cell, Trial
+
+__all__ = ["Board", "Seen", "Stage"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a trial, and its busy share (docs/measuring.md)."""
+
+    name: str
+    busy: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a finished trial showed.
+
+    Attributes:
+        in_flight: Requests in flight, on average: rate times mean latency (Little's law).
+    """
+
+    cell: str
+    number: int
+    stages: tuple[Stage, ...]
+    in_flight: float
+    latency_s: float
+    samples_per_s: float
+
+
+@dataclass
+class Board:
+    """All of it, as far as it is known.
+
+    Attributes:
+        trials: Wanted of every cell.
+        now: What the sweep is at; None where it never said.
+        last: The trial that finished last.
+    """
+
+    experiment: str = ""
+    trials: int = 0
+    now: Now | None = None
+    last: Seen | None = None
+    cells: dict[str, Cell] = field(default_factory=dict)
+    _seen: dict[str, list[Seen]] = field(default_factory=dict)
+
+    def want(self, cells: Iterable[Cell]) -> None:
+        """Take in the cells that are wanted."""
+        self.cells |= {cell.id: cell for cell in cells}
+
+    def finished(self, cell: Cell, trial: Trial) -> None:
+        """Take in a finished trial."""
+        self.cells.setdefault(cell.id, cell)
+        self.last = _seen(cell, trial)
+        self._seen.setdefault(cell.id, []).append(self.last)
+
+    @property
+    def cell(self) -> Cell | None:
+        """The cell that runs."""
+        return self.cells.get(self.now.cell or "") if self.now else None
+
+    @property
+    def shown(self) -> Cell | None:
+        """The cell whose front is the one to look at: that which runs, or ran last."""
+        return self.cell or (self.cells.get(self.last.cell) if self.last else None)
+
+    def missing(self) -> int:
+        """Trials of the wanted cells that are not finished."""
+        return sum(max(0, self.trials - len(self._seen.get(cell, ()))) for cell in self.cells)
+
+    def finished_trials(self) -> int:
+        """Trials that are."""
+        return sum(map(len, self._seen.values()))
+
+    def front(self, cell: Cell) -> tuple[list[tuple[Cell, Point]], int]:
+        """The front so far of the cell's bundle under its network profile, and of how many splits.
+
+        Each by its deepest cell, with latency in seconds and seconds a sample, by rising latency.
+        """
+        measured: dict[Candidate, Point] = {}
+        alike = (
+            self.cells[identity]
+            for identity in self._seen
+            if (self.cells[identity].bundle, self.cells[identity].profile) == (cell.bundle, cell.profile)
+        )
+        for candidate in candidates_of(alike):
+            # A capability front needs the latency of a request alone.
+            if candidate.shallow.depth == 1:
+                measured[candidate] = self._point(candidate)
+        return [(each.deep, measured[each]) for each in front_of(measured)], len(measured)
+
+    def _point(self, candidate: Candidate) -> Point:
+        alone, deep = (self._seen[cell.id] for cell in (candidate.shallow, candidate.deep))
+        return (
+            statistics.median(seen.latency_s for seen in alone),
+            1 / statistics.median(seen.samples_per_s for seen in deep),
+        )
+
+
+def _seen(cell: Cell, trial: Trial) -> Seen:
+    requests = len(trial.endpoint)
+    latency_s = trial.endpoint["latency_s"]
+    devices = [hop.device for hop in trial.hops]
+    return Seen(
+        cell.id,
+        trial.number,
+        tuple(
+            Stage(_stage_name(devices, i), requests * hop.solo_compute_s / trial.elapsed_s)
+            for i, hop in enumerate(trial.hops)
+        ),
+        float(np.sum(latency_s)) / trial.elapsed_s,
+        float(np.median(latency_s)),
+        requests * cell.batch / trial.elapsed_s,
+    )
+
+
+def _stage_name(devices: list[str], position: int) -> str:
+    """Its device, with a number where that has several stages, as in reports."""
+    device = devices[position]
+    return device if devices.count(device) == 1 else f"{device} ({devices[: position + 1].count(device)})"

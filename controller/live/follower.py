@@ -1,0 +1,90 @@
+"""Another process's end of it: a results file and its live file, read again and again."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from controller.errors import StoreError
+from controller.live.board import Board
+from controller.live.live_file import Now, read_now
+from controller.store import Results
+
+__all__ = ["Follower"]
+
+_UNFINISHED_S = 2.0
+"""For so long a file may be in the making, which cannot be told from one that is no results file."""
+
+
+class Follower:
+    """Follows one results file, which need not be there yet.
+
+    Attributes:
+        board: What is known; None before there is anything.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self.results = results
+        self.board: Board | None = None
+        self._last_trial = 0
+        self._written_at = ""
+        self._seen_s = 0.0
+        self._refused_s: float | None = None
+
+    def look(self) -> None:
+        """Take in what has come since.
+
+        Raises:
+            StoreError: It is not a results file.
+        """
+        now = read_now(self.results)
+        try:
+            self._read()
+        except sqlite3.OperationalError:
+            # Being moved, or cleaned up by its writer: next time.
+            pass
+        except StoreError:
+            self._refused_s = self._refused_s or time.monotonic()
+            if time.monotonic() - self._refused_s > _UNFINISHED_S:
+                raise
+        else:
+            self._refused_s = None
+        if now is not None and self.board is None:
+            self.board = Board()
+        if self.board is not None:
+            self._note(now)
+            self.board.now = now
+
+    def _note(self, now: Now | None) -> None:
+        if now is not None and now.written_at != self._written_at:
+            self._written_at, self._seen_s = now.written_at, time.monotonic()
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that are left: what was told, less the time since."""
+        now = self.board.now if self.board else None
+        if now is None or now.left_s is None:
+            return None
+        return max(0.0, now.left_s - (time.monotonic() - self._seen_s))
+
+    def _read(self) -> None:
+        if not self.results.is_file() or not self.results.stat().st_size:
+            return
+        # Opened anew each time: a writer that ends cannot clean up while somebody has it open.
+        with Results.open(self.results) as results:
+            if self.board is None or not self.board.experiment:
+                experiment = results.experiment()
+                self.board = Board(experiment["name"], experiment["trials"])
+            # A planned search adds cells as it goes on.
+            if results.cell_count() != len(self.board.cells):
+                self.board.want(results.cells())
+            for trial in results.trials(after=self._last_trial):
+                self.board.finished(self.board.cells[trial.cell], trial)
+                self._last_trial = trial.id
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to come: the sweep has ended, and nothing that is wanted is missing."""
+        board = self.board
+        if board is None or not board.finished_trials() or board.missing():
+            return False
+        return board.now is None or board.now.ended is not None

@@ -1,0 +1,144 @@
+"""A board as a panel on a terminal, or as a line."""
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from controller.live.board import Board, Seen
+from controller.screen import duration
+from controller.store import Cell
+
+__all__ = ["line", "panel", "state"]
+
+_BAR = 32
+_POINTS = 8
+
+
+def panel(board: Board, left_s: float | None, hint: str | None = None) -> RenderableType:
+    """All of a board.
+
+    Args:
+        left_s: Seconds that are left by now.
+        hint: A word at its foot.
+    """
+    parts: list[RenderableType] = [_progress(board, left_s)]
+    if board.now is not None and board.now.ended is None and not board.now.has_died:
+        parts.append(_doing(board))
+    if board.last is not None:
+        parts += [Text(), _stages(board, board.last)]
+    cell = board.shown
+    if cell is not None and (front := _front(board, cell)) is not None:
+        parts += [Text(), front]
+    title = f"[bold]edgecut[/] {board.experiment}"
+    return Panel(
+        Group(*parts),
+        title=title,
+        title_align="left",
+        subtitle=hint,
+        subtitle_align="right",
+        box=box.ROUNDED,
+        padding=(0, 1),
+    )
+
+
+def state(board: Board) -> str:
+    """Whether the sweep runs, how it ended, or that it did without a word."""
+    now = board.now
+    if now is None:
+        return "no sweep is running"
+    if now.ended is not None:
+        return f"ended: {now.ended}"
+    if now.has_died:
+        return f"died (process {now.pid} is gone); what was finished is kept, the same command goes on"
+    return "running" if now.is_here else f"running on {now.host}, last heard of at {now.written_at[:19]} UTC"
+
+
+def line(board: Board, left_s: float | None) -> str:
+    """The most of it in one line."""
+    now = board.now
+    if now is None or now.ended is not None or now.has_died:
+        return f"{state(board)}; {board.finished_trials()} trials finished, {board.missing()} missing"
+    parts = [f"{now.part}: {now.done}/{now.total}", _what(board)]
+    if board.last is not None and board.cell is not None:
+        busy = ", ".join(f"{stage.name} {stage.busy:.0%}" for stage in board.last.stages)
+        last = board.cells[board.last.cell]
+        parts.append(f"in flight {board.last.in_flight:.1f} of {last.depth}, busy {busy}")
+    if board.shown is not None:
+        front, measured = board.front(board.shown)
+        parts.append(f"front {len(front)} of {measured} splits")
+    if left_s is not None:
+        parts.append(f"{duration(left_s)} left")
+    return "  ".join(part for part in parts if part)
+
+
+def _progress(board: Board, left_s: float | None) -> RenderableType:
+    now = board.now
+    if now is None or not now.total:
+        return Text(state(board))
+    grid = Table.grid(padding=(0, 2))
+    told = state(board)
+    if told == "running":
+        told = f"{duration(left_s)} left" if left_s is not None else "running"
+    grid.add_row(
+        Text(now.part, style="bold"),
+        ProgressBar(total=now.total, completed=now.done, width=_BAR),
+        Text(f"{now.done}/{now.total}"),
+        Text(told, style="red" if now.has_died else ""),
+    )
+    return grid
+
+
+def _doing(board: Board) -> RenderableType:
+    return Text.assemble(("now  ", "dim"), _what(board))
+
+
+def _what(board: Board) -> str:
+    cell, now = board.cell, board.now
+    if cell is None or now is None:
+        return now.doing if now else ""
+    return f"{_cell(cell)}, trial {now.number + 1} of {board.trials}"
+
+
+def _cell(cell: Cell) -> str:
+    batch = f", batch {cell.batch}" if cell.batch > 1 else ""
+    codec = f", {cell.codec}" if cell.codec != "none" else ""
+    return f"{cell.label}{codec} on {' -> '.join(cell.devices)}, depth {cell.depth}{batch}"
+
+
+def _stages(board: Board, last: Seen) -> RenderableType:
+    """Of the trial that finished last: nobody asks a device anything while it is measured."""
+    cell = board.cells[last.cell]
+    head = (
+        f"last trial: {last.latency_s * 1e3:.3g} ms, {last.samples_per_s:.3g} samples/s, "
+        f"in flight {last.in_flight:.1f} of {cell.depth}"
+    )
+    if board.cell is None or board.cell.id != cell.id:
+        head += f" ({cell.label}, depth {cell.depth})"
+    grid = Table.grid(padding=(0, 2))
+    for stage in last.stages:
+        grid.add_row(
+            stage.name,
+            ProgressBar(total=1.0, completed=min(1.0, stage.busy), width=_BAR),
+            Text(f"{stage.busy:.0%} busy", justify="right"),
+        )
+    return Group(Text(head), grid)
+
+
+def _front(board: Board, cell: Cell) -> RenderableType | None:
+    front, measured = board.front(cell)
+    if not front:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column(f"front so far: {cell.model}, {cell.profile}", no_wrap=True)
+    table.add_column("latency ms", justify="right")
+    table.add_column("samples/s", justify="right")
+    shown = front if len(front) <= _POINTS else [*front[: _POINTS - 1], front[-1]]
+    for one, (latency_s, sample_s) in shown:
+        codec = f", {one.codec}" if one.codec != "none" else ""
+        table.add_row(f"{one.label}{codec}", f"{latency_s * 1e3:.3g}", f"{1 / sample_s:.3g}")
+    more = f", {len(front) - len(shown)} of them not shown" if len(front) > len(shown) else ""
+    told = f"{len(front)} on the front, of {measured} splits measured so far{more}"
+    return Group(table, Text(told, style="dim"))

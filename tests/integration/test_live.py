@@ -1,0 +1,136 @@
+"""`controller watch` beside real sweeps: of one that goes on, that ended, that was killed, and of none."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.live.follower import Follower
+from controller.live.live_file import live_path, read_now
+from controller.live.view import line
+from tests.integration.tiny_lab import Ended, controller, sweep, tiny_lab
+
+EXPERIMENT = """
+name: tiny
+models: [tiny]
+network_profiles: networks.yml
+profiles: [ideal]
+depths: [1, 4]
+trials: 2
+requests: 11
+warmup: 1
+until_stable: false
+reference_every: 0
+"""
+LONG = EXPERIMENT.replace("requests: 11", "duration_s: 5")
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Path]:
+    with tiny_lab(tmp_path) as path:
+        yield path
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    (tmp_path / "networks.yml").write_text("ideal: {}\n")
+    return tmp_path / "results.sqlite"
+
+
+def watch(*arguments: object) -> Ended:
+    return controller("watch", *arguments)
+
+
+def test_what_is_swept_on_a_lab_is_followed_to_its_end(
+    tmp_path: Path, lab: Path, results: Path, bundles_folder: Path
+) -> None:
+    (tmp_path / "experiment.yml").write_text(EXPERIMENT)
+    command = [sys.executable, "-m", "controller", "watch", "--lab", str(lab)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watcher:
+        swept = sweep(tmp_path / "experiment.yml", lab, bundles_folder)
+        if swept.returncode:
+            watcher.kill()
+        told = watcher.communicate(timeout=60)[0].splitlines()
+    assert swept.returncode == 0, swept.stderr
+    assert watcher.returncode == 0
+    assert "ended: complete: 20 trials done" in told[-1]
+    assert told[-1].endswith("20 trials finished, 0 missing")
+    shown = watch(results, "--once").stdout
+    assert "edgecut tiny" in shown
+    assert "last trial:" in shown
+    assert "% busy" in shown
+    assert "of 5 splits measured so far" in shown
+    # Nothing is left of it but one small file.
+    assert live_path(results).stat().st_size < 2000
+    assert not list(tmp_path.glob(".*partial*"))
+
+
+def _started(tmp_path: Path, lab: Path, results: Path, bundles: Path) -> "subprocess.Popen[bytes]":
+    """A sweep that is in the midst of a trial."""
+    (tmp_path / "experiment.yml").write_text(LONG)
+    command = [sys.executable, "-m", "controller", "sweep", str(tmp_path / "experiment.yml")]
+    command += ["--lab", str(lab), "--bundles", str(bundles), "--results", str(results)]
+    sweeping = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _until(lambda: (now := read_now(results)) is not None and now.cell is not None)
+    return sweeping
+
+
+def _line(results: Path) -> str:
+    follower = Follower(results)
+    follower.look()
+    assert follower.board is not None
+    return line(follower.board, follower.left_s)
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def test_a_sweep_that_was_killed_is_told_from_one_that_runs(
+    tmp_path: Path, lab: Path, results: Path, bundles_folder: Path
+) -> None:
+    sweeping = _started(tmp_path, lab, results, bundles_folder)
+    running = _line(results)
+    assert "trial 1 of 2" in running
+    assert "died" not in running
+    sweeping.kill()
+    sweeping.wait()
+
+    # Whoever watches goes on waiting for the same command, until Ctrl-C.
+    command = [sys.executable, "-m", "controller", "watch", str(results)]
+    watcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert watcher.stdout is not None
+    assert f"died (process {sweeping.pid} is gone)" in watcher.stdout.readline()
+    watcher.send_signal(signal.SIGINT)
+    said = watcher.communicate(timeout=30)[1]
+    assert watcher.returncode == 130
+    assert said == "interrupted\n"
+
+
+def test_a_sweep_that_was_interrupted_says_so(
+    tmp_path: Path, lab: Path, results: Path, bundles_folder: Path
+) -> None:
+    sweeping = _started(tmp_path, lab, results, bundles_folder)
+    os.kill(sweeping.pid, signal.SIGINT)
+    # Two signals at once would be taken for one.
+    time.sleep(1)
+    os.kill(sweeping.pid, signal.SIGINT)
+    assert sweeping.wait(60) == 130
+    assert "ended: interrupted; what was finished is kept" in _line(results)
+
+
+def test_what_is_no_results_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.sqlite").write_text("something else entirely, and long enough\n" * 9)
+    ended = watch(tmp_path / "other.sqlite")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: ")
+    assert "other.sqlite" in ended.stderr
+    assert ended.stderr.count("\n") == 1
