@@ -54,7 +54,7 @@ def _row(link: MeasuredLink) -> LinkRow:
         round_trip_asked=_figure(asked, "round_trip_ms"),
         round_trip=_figure(measured, "round_trip_ms"),
         rate_asked=_figure(asked, "rate_mbit"),
-        rate=_figure(measured, "rate_mbit"),
+        rate=_figure(measured, "rate_mbit") + ("" if measured.get("filled", True) else ", all that was sent"),
         # A loss of 0 is none that was asked for.
         loss_asked=_figure(asked, "loss_percent") if asked.get("loss_percent") else "-",
         loss=f"{_figure(measured, 'loss_percent')} ({measured.get('lost')} of {measured.get('datagrams')})",

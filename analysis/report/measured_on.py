@@ -13,6 +13,7 @@ _KINDS = {
     "virtual": ("virtual machine", "virtual machines"),
     "real": ("real device", "real devices"),
 }
+_LABS = {"local": "local lab", "virtual": "lab of virtual devices"}
 _LINKS = {
     "emulated": "Links are emulated: the sending worker holds each frame back as the profile's rate and "
     "delay say. No packet crossed such a network.",
@@ -56,10 +57,7 @@ def measured_on(sweep: Sweep) -> MeasuredOn:
         "So this is a simulation of such devices on such a network, run with the real runtime. How the "
         "splits compare is what it shows; the milliseconds are not those of a Raspberry Pi."
     )
-    where = (
-        "a local lab" if set(kinds) == {"local"} else "virtual devices" if "virtual" in kinds else "this lab"
-    )
-    what = listed(
-        w for w, yes in (("emulated devices", bool(slow)), ("emulated links", "emulated" in links)) if yes
-    )
-    return MeasuredOn(f"Measured in {where}" + (f" with {what}" if what else ""), tuple(sentences), True)
+    lab = next((lab for kind, lab in _LABS.items() if kind in kinds), "lab")
+    told = ("some devices emulated as slower", bool(slow)), ("emulated links", "emulated" in links)
+    what = listed(words for words, holds in told if holds)
+    return MeasuredOn(f"Measured in a {lab}" + (f" with {what}" if what else ""), tuple(sentences), True)

@@ -23,6 +23,7 @@ from analysis.report.measured_links import measured_links
 from analysis.report.measured_on import measured_on
 from analysis.resampling import RESAMPLES
 from analysis.results import OFFLINE, CellResult, Profile, Sweep
+from analysis.statistics import Estimate
 from controller.store import Accuracy, CodecAccuracy
 
 __all__ = ["fill", "render"]
@@ -173,10 +174,7 @@ def _group(
         "capability": capability(sweep, bundle, profile.name),
         "operating": operating(sweep, bundle, profile.name),
     }
-    placements = {
-        (p.cell.devices, p.cell.batch, p.cell.codec, p.cell.topology, p.cell.threads, p.cell.backend)
-        for p in points["capability"]
-    }
+    cells = [p.cell for candidates in points.values() for p in candidates]
     fronts = [
         {
             "name": name,
@@ -192,6 +190,7 @@ def _group(
                 if b.latency.value is not None
             ],
             "hypervolume": front_of(sweep, name, bundle, profile.name).hypervolume,
+            "lucky": _lies_off(front_of(sweep, name, bundle, profile.name).hypervolume),
             "objectives": front_of(sweep, name, bundle, profile.name).objectives,
             "dominated": len(candidates) - len(in_order(candidates)),
         }
@@ -208,7 +207,9 @@ def _group(
         "verdict": _verdict(mine),
         "kinds": list(dict.fromkeys(a.point.split.kind for a in mine)),
         "fronts": fronts,
-        "several": len(placements) > 1,
+        "differing": [
+            name for name in ("devices", "batch", "codec") if len({getattr(cell, name) for cell in cells}) > 1
+        ],
         "open": any(p.cell.load != OFFLINE for p in points["operating"]),
         "brief": [words.brief(a) for a in mine if a.objective in ("latency", "throughput")],
         "busy": _if_drawn(chosen.group_name(sweep, bundle, profile.name, "busy"), drawn),
@@ -217,6 +218,13 @@ def _group(
         "parts": bars and chosen.parts_name(sweep, bundle, profile.name),
         "breakdowns": [_breakdown_row(b) for b in bars],
     }
+
+
+def _lies_off(figure: Estimate) -> bool:
+    """Whether a figure is not within its own interval."""
+    if figure.value is None or figure.low is None or figure.high is None:
+        return False
+    return not figure.low <= figure.value <= figure.high
 
 
 def _if_drawn(name: str, drawn: frozenset[str]) -> str:

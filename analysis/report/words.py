@@ -80,7 +80,8 @@ def conditions(asked: Mapping[str, Any]) -> str:
     """A profile's conditions in words, whatever keys it has."""
     parts = []
     directed = isinstance(asked.get("forward"), Mapping) and isinstance(asked.get("backward"), Mapping)
-    for key, value in asked.items():
+    # Forward comes first; the rest stays as the profile has it.
+    for key, value in sorted(asked.items(), key=lambda item: item[0] == "backward"):
         if key == "rate_mbit" and value is None and not directed:
             parts.append("no rate limit")
         if key == "description" or value in (None, "", {}) or (directed and key in _UNITS):

@@ -17,6 +17,8 @@ async function draw(place, layout) {
     const svg = place.querySelector("svg");
     // With a viewBox the figure shrinks where even the narrow one is too wide, and on paper.
     svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
+    // On a phone a small figure does not grow until its text is larger than the page's.
+    svg.style.maxWidth = layout === "narrow" ? `${Math.min(430, 1.25 * svg.getAttribute("width"))}px` : "";
     place.dataset.drawn = layout;
     views.set(place, view);
     view.addEventListener("click", (_, item) => cells[item?.datum?.cell] && show(place, cells[item.datum.cell]));

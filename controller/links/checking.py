@@ -96,7 +96,7 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
                         sender=link.sender,
                         receiver=link.receiver,
                         asked=link.asked() if check.name not in (None, AS_IS) else {},
-                        measured=_as_stored(link.measured),
+                        measured=_as_stored(link),
                         taken_at=link.taken_at,
                     )
                 )
@@ -138,8 +138,11 @@ def _say(text: str) -> None:
     Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _as_stored(measured: Measured) -> dict[str, Any]:
-    return asdict(measured) | {"loss_percent": measured.loss_percent}
+def _as_stored(link: _Checked) -> dict[str, Any]:
+    return asdict(link.measured) | {
+        "loss_percent": link.measured.loss_percent,
+        "filled": not _doubt(link.there, link.measured),
+    }
 
 
 def _show(lab: Lab, name: str | None, checked: list[_Checked]) -> None:

@@ -58,7 +58,7 @@ def test_it_refers_to_nothing_outside_itself(sweep: Sweep, tmp_path: Path) -> No
 
 def test_a_local_lab_is_called_a_simulation(sweep: Sweep, tmp_path: Path) -> None:
     text = _page(sweep, tmp_path)
-    assert "Measured in a local lab with emulated devices and emulated links" in text
+    assert "Measured in a local lab with some devices emulated as slower and emulated links" in text
     assert "this is a simulation of such devices" in text
     assert "pi (sleeps until each run has taken 10 times as long)" in text
 
