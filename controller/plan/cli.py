@@ -18,6 +18,10 @@ app = typer.Typer()
 _LabFile = Annotated[
     Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")
 ]
+_Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="ONNX Runtime threads of a stage. Default: as the inventory says."),
+]
 _LAB = Path(".edgecut/local.json")
 _NETWORK_PROFILES = Path("ansible/network_profiles.yml")
 _PROFILES = Path("profiles")
@@ -31,7 +35,7 @@ def profile(
         str, typer.Option(help="Where to time stages: clean, blocks or all cut points.")
     ] = "clean",
     batch: Annotated[int, typer.Option(min=1, help="Samples in a request.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="ONNX Runtime threads of a stage.")] = 1,
+    threads: _Threads = None,
     budget: Annotated[float, typer.Option(min=1, help="Seconds for the stages of each device, about.")] = 40,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer repetitions: sooner, and less sure.")] = False,
     profiles: Annotated[Path, typer.Option(help="Folder of profiles.")] = _PROFILES,
@@ -51,7 +55,7 @@ def plan(
     objective: Annotated[str, typer.Option(help="latency, throughput, knee or pareto.")] = "latency",
     profile: Annotated[str, typer.Option(help="Network profile, for emulated links.")] = "ideal",
     batch: Annotated[int, typer.Option(min=1, help="Samples in a request.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="ONNX Runtime threads of a stage.")] = 1,
+    threads: _Threads = None,
     source: Annotated[
         str | None, typer.Option(help="Where requests are born: a device, or any. Default: the first.")
     ] = None,

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from controller.plan.candidates import best_plans
 from controller.plan.choice import OBJECTIVES, Limits, Objective, choose
 from controller.plan.prediction import Prediction, Predictor
 from controller.plan.problem import Plan, Problem
-from controller.plan.profile import Profile, Settings, load_profile, profile_path, save_profile
-from controller.plan.profiler import Wanted, settings_of, take_profile
+from controller.plan.profile import Profile, load_profile, profile_path, save_profile
+from controller.plan.profiler import Wanted, take_profile
 from controller.plan.show import (
     Candidate,
     named_baselines,
@@ -32,6 +32,7 @@ from controller.plan.stretches import stretches
 from controller.plan.trying import write_experiment
 from controller.screen import Screen, duration, output
 from exporter.bundle import Bundle
+from worker.wire.messages import DeviceInfo
 
 __all__ = ["PlanAsked", "ProfileAsked", "plan", "profile"]
 
@@ -46,7 +47,7 @@ class ProfileAsked:
 
     cuts: str
     batch: int
-    threads: int
+    threads: int | None
     budget_s: float
     quick: bool
     folder: Path
@@ -64,7 +65,7 @@ class PlanAsked:
     network_profiles: Path
     folder: Path
     batch: int
-    threads: int
+    threads: int | None
     source: str | None
     without: str
     memory: Sequence[str]
@@ -83,9 +84,11 @@ def profile(bundle: Bundle, lab: Lab, asked: ProfileAsked) -> None:
         ExperimentError: No such cuts, or a batch that the bundle does not take.
         DeviceError: A device is not there.
     """
-    wanted = Wanted(_cuts(bundle, asked.cuts), asked.batch, asked.threads, asked.budget_s, asked.quick)
+    cuts = _cuts(bundle, asked.cuts)
     _check_batch(bundle, asked.batch)
-    path = _path(asked.folder, lab, bundle, asked.batch, asked.threads)
+    threads = _threads(asked.threads, {device.name: query(device) for device in lab.devices})
+    wanted = Wanted(cuts, asked.batch, threads, asked.budget_s, asked.quick)
+    path = _path(asked.folder, lab, bundle, wanted)
     with Screen(asked.progress) as screen:
         found = None if asked.again else _reusable(path, bundle, lab, wanted, screen)
         if found is None:
@@ -109,11 +112,12 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
     if asked.objective not in OBJECTIVES:
         raise PlanError(f"--objective {asked.objective}: it is one of {', '.join(OBJECTIVES)}")
     objective: Objective = asked.objective
-    path = _path(asked.folder, lab, bundle, asked.batch, asked.threads)
+    infos = _answering(lab)
+    now = Wanted((), asked.batch, _threads(asked.threads, infos))
+    path = _path(asked.folder, lab, bundle, now)
     found = load_profile(path)
-    found.check(
-        path, bundle=bundle.digest, batch=asked.batch, threads=asked.threads, settings=_settings_now(lab)
-    )
+    settings = {name: now.settings(info) for name, info in infos.items()}
+    found.check(path, bundle=bundle.digest, batch=asked.batch, threads=now.common_threads, settings=settings)
     limits = _limits(asked, found, lab)
     predictor = Predictor(found, bundle, _conditions(asked, lab))
     problem = _settled(predictor, limits)
@@ -129,7 +133,7 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
             profile=asked.profile,
             network_profiles=asked.network_profiles,
             batch=asked.batch,
-            threads=asked.threads,
+            threads=now.threads,
         )
     if asked.as_json:
         print(json.dumps(_plans_as_json(bundle, asked, plans, baselines), indent=1))
@@ -236,15 +240,30 @@ def _check_batch(bundle: Bundle, batch: int) -> None:
         raise ExperimentError(f"--batch {batch}: {bundle.path} was exported with the fixed batch {fixed}")
 
 
-def _path(folder: Path, lab: Lab, bundle: Bundle, batch: int, threads: int) -> Path:
-    return profile_path(folder, lab=lab.name, model=bundle.manifest.model, batch=batch, threads=threads)
+def _path(folder: Path, lab: Lab, bundle: Bundle, wanted: Wanted) -> Path:
+    return profile_path(
+        folder,
+        lab=lab.name,
+        model=bundle.manifest.model,
+        batch=wanted.batch,
+        threads=wanted.common_threads,
+    )
+
+
+def _threads(asked: int | None, infos: Mapping[str, DeviceInfo]) -> int | dict[str, int]:
+    """One number, or that of each device where they differ; 1 where no device can say."""
+    if asked is not None:
+        return asked
+    numbers = {name: info.threads for name, info in infos.items()}
+    alike = set(numbers.values()) or {1}
+    return alike.pop() if len(alike) == 1 else numbers
 
 
 def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile | None:
     if not path.exists():
         return None
     found = load_profile(path)
-    settings = {device.name: settings_of(query(device)) for device in lab.devices}
+    settings = {device.name: wanted.settings(query(device)) for device in lab.devices}
     why = found.difference(
         bundle=bundle.digest, batch=wanted.batch, threads=wanted.common_threads, settings=settings
     )
@@ -256,12 +275,12 @@ def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Scre
     return None if why else found
 
 
-def _settings_now(lab: Lab) -> dict[str, Settings]:
-    """Of the devices that answer: a plan can be made while a lab is off."""
+def _answering(lab: Lab) -> dict[str, DeviceInfo]:
+    """The devices that answer: a plan can be made while a lab is off."""
     found = {}
     for device in lab.devices:
         try:
-            found[device.name] = settings_of(query(device, timeout_s=_ANSWER_S))
+            found[device.name] = query(device, timeout_s=_ANSWER_S)
         except DeviceError:
             continue
     return found

@@ -1,6 +1,6 @@
 """An experiment that tries plans: the best few, and what they are to be compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def write_experiment(
     profile: str,
     network_profiles: Path,
     batch: int,
-    threads: int,
+    threads: int | Mapping[str, int],
 ) -> None:
     """Write an experiment file of these plans, of both ends of the first one's chain, and of its equal split.
 
@@ -49,7 +49,7 @@ def write_experiment(
         "chains": [{"devices": list(devices), "cuts": list(cuts)} for devices, cuts in chains],
         "depths": [1, depth],
         "batches": [batch],
-        "threads": threads,
+        "threads": threads if isinstance(threads, int) else dict(threads),
         "trials": _TRIALS,
         "requests": {1: _REQUESTS_ALONE, depth: max(_REQUESTS_DEEP, 4 * depth)},
         "until_stable": False,
