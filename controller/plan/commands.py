@@ -10,16 +10,17 @@ from typing import Any
 
 import msgspec
 
+from controller.codec_choice import choice_of
 from controller.device import query
 from controller.errors import DeviceError, ExperimentError, PlanError
 from controller.lab import Lab
 from controller.network_profiles import AS_IS, NetworkProfile, find_profile, load_network_profiles
 from controller.plan.candidates import best_plans
-from controller.plan.choice import OBJECTIVES, Limits, Objective, choose
+from controller.plan.choice import OBJECTIVES, Limits, Objective, choose, is_feasible
 from controller.plan.prediction import Prediction, Predictor
 from controller.plan.problem import Plan, Problem
 from controller.plan.profile import Profile, load_profile, profile_path, save_profile
-from controller.plan.profiler import Wanted, take_profile
+from controller.plan.profiler import Wanted, take_profile, with_codecs
 from controller.plan.show import (
     Candidate,
     named_baselines,
@@ -32,6 +33,7 @@ from controller.plan.stretches import stretches
 from controller.plan.trying import write_experiment
 from controller.screen import Screen, duration, output
 from exporter.bundle import Bundle
+from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import DeviceInfo
 
 __all__ = ["PlanAsked", "ProfileAsked", "plan", "profile"]
@@ -54,6 +56,7 @@ class ProfileAsked:
     progress: Path | None
     again: bool
     as_json: bool
+    codecs: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class PlanAsked:
     memory: Sequence[str]
     most_latency_ms: float | None
     least_throughput: float | None
+    codec: str
+    least_accuracy: float
     most_devices: int | None
     best: int
     experiment: Path | None
@@ -86,6 +91,8 @@ def profile(bundle: Bundle, lab: Lab, asked: ProfileAsked) -> None:
     """
     cuts = _cuts(bundle, asked.cuts)
     _check_batch(bundle, asked.batch)
+    names = [choice_of(name.strip(), "--codecs") for name in asked.codecs.split(",") if name.strip()]
+    names = [name for name in dict.fromkeys(names) if name != NO_CODEC.name]
     threads = _threads(asked.threads, {device.name: query(device) for device in lab.devices})
     wanted = Wanted(cuts, asked.batch, threads, asked.budget_s, asked.quick)
     path = _path(asked.folder, lab, bundle, wanted)
@@ -95,6 +102,11 @@ def profile(bundle: Bundle, lab: Lab, asked: ProfileAsked) -> None:
             found = take_profile(bundle, lab, wanted, screen)
             save_profile(found, path)
             screen.say(f"profiled in {duration(found.took_s)}: {path}")
+        missing = [name for name in names if name not in found.codecs]
+        if missing:
+            found = with_codecs(found, bundle, lab, wanted, missing, screen)
+            save_profile(found, path)
+            screen.say(f"codecs measured: {', '.join(missing)}")
     if asked.as_json:
         print(json.dumps(_as_json(found, bundle), indent=1))
         return
@@ -119,9 +131,16 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
     settings = {name: now.settings(info) for name, info in infos.items()}
     found.check(path, bundle=bundle.digest, batch=asked.batch, threads=now.common_threads, settings=settings)
     limits = _limits(asked, found, lab)
-    predictor = Predictor(found, bundle, _conditions(asked, lab))
-    problem = _settled(predictor, limits)
-    chosen = best_plans(problem, objective, limits, asked.best)
+    codec = choice_of(asked.codec, "--codec")
+    predictor = Predictor(found, bundle, _conditions(asked, lab), codec)
+    problem = _settled(predictor, limits, asked.least_accuracy)
+    try:
+        chosen = best_plans(problem, objective, limits, asked.best)
+    except PlanError as error:
+        if asked.least_accuracy and is_feasible(_settled(predictor, limits, 0.0), objective, limits):
+            told = f"accuracy >= {asked.least_accuracy:g} with codec {codec} and the rest"
+            raise PlanError(f"no plan keeps {told}; drop one of these") from error
+        raise
     plans = [(_named(objective, number), _predicted(predictor, each)) for number, each in enumerate(chosen)]
     baselines = [(name, _predicted(predictor, each)) for name, each in named_baselines(problem, limits)]
     if asked.experiment is not None:
@@ -134,21 +153,24 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
             network_profiles=asked.network_profiles,
             batch=asked.batch,
             threads=now.threads,
+            codec=codec,
         )
     if asked.as_json:
         print(json.dumps(_plans_as_json(bundle, asked, plans, baselines), indent=1))
         return
     console = output()
     title = f"{found.model} on {lab.name}, network profile {asked.profile}"
+    if codec != NO_CODEC.name:
+        title += f", codec {codec}"
     show_plans(console, title, plans, baselines, bundle.node_count)
     _show_gain(plans, baselines, objective)
     show_devices_worth(console, problem, limits)
 
 
-def _settled(predictor: Predictor, limits: Limits) -> Problem:
+def _settled(predictor: Predictor, limits: Limits, least_accuracy: float) -> Problem:
     """Costs for about the latency that the fastest plan has: how long devices wait depends on it."""
     first = choose(predictor.problem(0.0), "latency", Limits(limits.sources, limits.forbidden))
-    return predictor.problem(first[0].latency_s)
+    return predictor.problem(first[0].latency_s, least_accuracy=least_accuracy)
 
 
 def _named(objective: Objective, number: int) -> str:
@@ -317,6 +339,7 @@ def _plans_as_json(
         "model": bundle.manifest.model,
         "bundle": bundle.digest,
         "profile": asked.profile,
+        "codec": asked.codec,
         "objective": asked.objective,
         "plans": [told(*each) for each in plans],
         "baselines": [told(*each) for each in baselines],

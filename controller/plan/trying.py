@@ -10,6 +10,7 @@ from controller.errors import PlanError
 from controller.plan.problem import Plan
 from controller.plan.show import depth_for
 from exporter.bundle import Bundle, RangeError
+from worker.wire.codecs import NO_CODEC
 
 __all__ = ["write_experiment"]
 
@@ -29,6 +30,7 @@ def write_experiment(
     network_profiles: Path,
     batch: int,
     threads: int | Mapping[str, int],
+    codec: str = NO_CODEC.name,
 ) -> None:
     """Write an experiment file of these plans, of both ends of the first one's chain, and of its equal split.
 
@@ -49,6 +51,7 @@ def write_experiment(
         "chains": [{"devices": list(devices), "cuts": list(cuts)} for devices, cuts in chains],
         "depths": [1, depth],
         "batches": [batch],
+        "codecs": list(dict.fromkeys([NO_CODEC.name, codec])),
         "threads": threads if isinstance(threads, int) else dict(threads),
         "trials": _TRIALS,
         "requests": {1: _REQUESTS_ALONE, depth: max(_REQUESTS_DEEP, 4 * depth)},
