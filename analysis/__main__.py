@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from analysis.errors import AnalysisError
-from controller.errors import ControllerError
+from controller.errors import ControllerError, one_line
 
 app = typer.Typer(
     pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None, no_args_is_help=True
@@ -148,6 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TyperException as error:
         # The option's name is in the formatted message only.
         return _fail(error.format_message() if hasattr(error, "format_message") else str(error))
+    except OSError as error:  # a path that no system takes, a disk that is full
+        return _fail(f"{error.filename or 'file'}: {error.strerror or error}")
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted; nothing was written", file=sys.stderr)
         return 130
@@ -155,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(text: str) -> int:
-    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    print(f"error: {one_line(text)}", file=sys.stderr)
     return 2
 
 

@@ -106,7 +106,7 @@ def load_predictions(path: Path) -> tuple[PredictedCell, ...]:
         return tuple(_cell(row) for row in rows)
     except OSError as error:
         raise ResultsError(f"{path} cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ResultsError(
             f"{path} has no predicted and measured cells; python -m controller bench-plan writes such a file"
         ) from error

@@ -1,16 +1,16 @@
 """A results file -> what the fronts, tables, figures and the report are made from."""
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.errors import ResultsError
+from analysis.errors import AnalysisError, ResultsError
 from analysis.measures import QUANTILES, TrialMeasures, measure
 from analysis.objectives import Objective
 from analysis.splits import Split, describe
 from analysis.statistics import Estimate, estimate, quantile
+from controller.errors import ControllerError
 from controller.store import (
     Accuracy,
     BaselineTrial,
@@ -239,8 +239,15 @@ def load(path: Path, *, objectives: tuple[Objective, ...] = (), seed: int = 0) -
     """
     try:
         return _load(path, objectives, seed)
-    except sqlite3.Error as error:
-        raise ResultsError(f"{path} cannot be read as results of this edgecut ({error})") from error
+    except (AnalysisError, ControllerError):
+        raise
+    except Exception as error:
+        # SQLite keeps what it is given: texts for numbers, half of a JSON, arrays that do not unpack. Who
+        # reads on relies on all of it, so what it stumbles over here is the file's fault.
+        raise ResultsError(
+            f"{path} cannot be read as results of this edgecut ({type(error).__name__}: {error}); "
+            f"python -m controller check {path} says more"
+        ) from error
 
 
 def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from controller.cells import resolve_cut
 from controller.codec_choice import choice_of
 from controller.codec_table import CODECS, show_codec_table
 from controller.dry_run import dry_run, show_dry_run
-from controller.errors import ControllerError, ExperimentError
+from controller.errors import ControllerError, ExperimentError, one_line
 from controller.integrity import run_check
 from controller.lab import load_lab
 from controller.links import Check, check_links, shaping_arguments
@@ -298,25 +299,31 @@ def schema(
     print(markdown_table() if markdown else json_schema())
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(standalone_mode=False)
+        code = app(given, prog_name="python -m controller", standalone_mode=False)
     except (ControllerError, BundleError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
     except typer.TyperException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
-        return 2
+        return _refuse(error.format_message())
+    except OSError as error:  # a path that no system takes, a disk that is full
+        return _refuse(f"{error.filename or 'file'}: {error.strerror or error}")
     # typer turns Ctrl-C into this code.
     if code == INTERRUPTED:
-        print(f"interrupted; {_kept()}" if _kept() else "interrupted", file=sys.stderr)
+        print(f"interrupted; {_kept(given)}" if _kept(given) else "interrupted", file=sys.stderr)
     return int(code or 0)
 
 
-def _kept() -> str:
+def _refuse(text: str) -> int:
+    print(f"error: {one_line(text)}", file=sys.stderr)
+    return 2
+
+
+def _kept(given: Sequence[str]) -> str:
     """What a command that was interrupted leaves behind."""
-    words = [word for word in sys.argv[1:] if word in _KEPT]
+    words = [word for word in given if word in _KEPT]
     return _KEPT[words[0]] if words else ""
 
 

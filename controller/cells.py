@@ -1,13 +1,14 @@
 """From an experiment, the bundles and the lab to the cells of a sweep."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from controller.codec_choice import check_pairs
 from controller.errors import ExperimentError
-from controller.experiment import Experiment, Splits
+from controller.experiment import Experiment, Grid, Splits
 from controller.lab import Lab
 from controller.load import OFFLINE, SINGLE
 from controller.network_profiles import AS_IS
@@ -16,6 +17,8 @@ from controller.store import CHAIN, HUB, SOCKET, TORCH_RPC, Cell
 from controller.suggest import did_you_mean
 from exporter.bundle import Bundle, BundleError, RangeError
 from worker.wire.codecs import NO_CODEC
+
+_MOST_CELLS = 1_000_000
 
 __all__ = [
     "cells_of_profile",
@@ -75,6 +78,7 @@ def cells_of_profile(
             if experiment.chains is None
             else [_listed(bundle, list(experiment.chains[position].cuts), len(placement) - 1, "key 'chains'")]
         )
+        _check_count(experiment, grid, splits, len(placements))
         for cuts, depth, batch, codec, load, prefetch, topology, backend, threads in itertools.product(
             splits,
             grid.depths,
@@ -112,6 +116,19 @@ def cells_of_profile(
             cell = with_backend(cell, backend, bundle)
             cells[cell.id] = cell
     return tuple(cells.values())
+
+
+def _check_count(experiment: Experiment, grid: Grid, splits: Collection[object], placements: int) -> None:
+    """Raise ExperimentError: nobody measures so many cells, and to lay them out takes all memory."""
+    lists = (
+        *(splits, grid.depths, grid.batches, grid.codecs, grid.loads, grid.topologies, grid.backends),
+        *(experiment.prefetches, experiment.compared_threads(), experiment.models),
+    )
+    count = placements * math.prod(map(len, lists))
+    if count > _MOST_CELLS:
+        raise ExperimentError(
+            f"{count} cells under one network profile, of {_MOST_CELLS} at most: name fewer values"
+        )
 
 
 def with_codec(cell: Cell, codec: str, bundle: Bundle) -> Cell:
@@ -191,6 +208,11 @@ def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...
             raise ExperimentError(f"key 'splits': {bundle.manifest.model}: {error}") from error
     elif isinstance(splits, str):
         points = _points(splits, bundle)
+        if math.comb(len(points) + cuts - 1, cuts) > _MOST_CELLS:
+            raise ExperimentError(
+                f"key 'splits' is {splits!r}, of which {devices} devices have more than {_MOST_CELLS}; "
+                "list some"
+            )
         wanted = itertools.combinations_with_replacement(points, cuts)
     else:
         wanted = [_listed(bundle, entry, cuts) for entry in splits]

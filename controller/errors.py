@@ -12,6 +12,8 @@ ControllerError            one line for the user; `python -m controller` exits w
 ```
 """
 
+from worker.wire.errors import one_line
+
 __all__ = [
     "ControllerError",
     "DeviceError",
@@ -21,6 +23,7 @@ __all__ = [
     "ProfileError",
     "StoreError",
     "TrialVoid",
+    "one_line",
 ]
 
 

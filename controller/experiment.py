@@ -19,7 +19,8 @@ from worker.wire.messages import Run
 
 __all__ = ["Chain", "Experiment", "Grid", "ProfileGrid", "Splits", "load_experiment"]
 
-_Count = Annotated[int, Meta(ge=1)]
+# What is larger is a slip: it would outlast everybody, or leave the numbers that a message can hold.
+_Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 _Cut = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(min_length=1)]
 
 Splits = Annotated[
@@ -144,7 +145,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         ),
     ] = ("chain",)
     prefetches: Annotated[
-        tuple[Annotated[int, Meta(ge=0)] | None, ...],
+        tuple[Annotated[int, Meta(ge=0, le=1_000_000)] | None, ...],
         Meta(
             min_length=1,
             description="inputs made ahead while the trial runs; null: all are made before it",
@@ -174,7 +175,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(description="timed requests in a trial: one number, or by depth"),
     ] = 24
     duration_s: Annotated[
-        Annotated[float, Meta(gt=0)] | None,
+        Annotated[float, Meta(gt=0, le=1e7)] | None,
         Meta(description="end a trial by time, in seconds, in place of `requests`"),
     ] = None
     until_stable: Annotated[
@@ -185,13 +186,18 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         ),
     ] = True
     warmup: Annotated[
-        int, Meta(ge=0, description="requests before each cell's first trial, not recorded")
+        int, Meta(ge=0, le=1_000_000, description="requests before each cell's first trial, not recorded")
     ] = 5
     samples: Annotated[
         _Count | None, Meta(description="samples on which the accuracy of each split is taken; default: all")
     ] = None
     check_every: Annotated[
-        int, Meta(ge=0, description="compare each n-th result with the whole graph's answer; 0: none")
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000_000,
+            description="compare each n-th result with the whole graph's answer; 0: none",
+        ),
     ] = 1
     threads: Annotated[
         _Count | dict[str, _Count] | tuple[_Count, ...] | None,
@@ -212,8 +218,12 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(description="the most that `planned` may measure of a model's splits under a network profile"),
     ] = 0.2
     seed: Annotated[int, Meta(description="order of the cells")] = 0
-    wait_s: Annotated[float, Meta(ge=0, description="how long to wait for a device, in seconds")] = 30.0
-    trial_timeout_s: Annotated[float, Meta(gt=0, description="a trial longer than this is void")] = 300.0
+    wait_s: Annotated[float, Meta(ge=0, le=1e7, description="how long to wait for a device, in seconds")] = (
+        30.0
+    )
+    trial_timeout_s: Annotated[float, Meta(gt=0, le=1e7, description="a trial longer than this is void")] = (
+        300.0
+    )
     on_failure: Annotated[
         Literal["stop", "skip", "wait"],
         Meta(
@@ -222,7 +232,12 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         ),
     ] = "stop"
     reference_every: Annotated[
-        int, Meta(ge=0, description="repeat the reference cell every n cells, to see drift; 0: never")
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000_000,
+            description="repeat the reference cell every n cells, to see drift; 0: never",
+        ),
     ] = 20
 
     def profile_names(self) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def load_lab(path: Path) -> Lab:
         ) from error
     except OSError as error:
         raise LabError(f"lab file {path} cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LabError(f"lab file {path}: {error}; run ansible/deploy.yml again") from error
     if not lab.devices:
         raise LabError(f"lab file {path} names no devices")

@@ -17,6 +17,9 @@ _NUMBER: Final = r"(?:\d+(?:\.\d+)?|\.\d+)"
 _AT_A_RATE: Final = re.compile(rf"(constant|poisson):({_NUMBER})/s")
 _WITHIN: Final = re.compile(rf"(constant|poisson):(p50|p90|p95|p99)<=({_NUMBER})ms")
 
+_HIGHEST_PER_S: Final = 1e7
+_LONGEST_MS: Final = 1e9
+
 SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
 """Requests that a quantile wants (docs/measuring.md)."""
 
@@ -55,14 +58,18 @@ def parse_load(text: str, *, asked_by: str = "key 'loads'") -> Load:
     if text in (OFFLINE, SINGLE):
         return Load()
     if found := _AT_A_RATE.fullmatch(text):
-        load = Load(kind=_kind(found[1]), rate_per_s=float(found[2]))
-        if not load.rate_per_s:
-            raise ExperimentError(f"{asked_by}: {text!r} has a rate of 0; it must be above 0 requests/s")
-        return load
-    if found := _WITHIN.fullmatch(text):
-        if not float(found[3]):
+        rate_per_s = float(found[2])
+        if not 0 < rate_per_s <= _HIGHEST_PER_S:
             raise ExperimentError(
-                f"{asked_by}: {text!r} allows no latency at all; the bound must be above 0 ms"
+                f"{asked_by}: {text[:80]!r} has a rate of {rate_per_s:g}; "
+                f"it must be above 0 requests/s and at most {_HIGHEST_PER_S:g}"
+            )
+        return Load(kind=_kind(found[1]), rate_per_s=rate_per_s)
+    if found := _WITHIN.fullmatch(text):
+        if not 0 < float(found[3]) <= _LONGEST_MS:
+            raise ExperimentError(
+                f"{asked_by}: {text[:80]!r} allows no latency at all, or any; the bound must be above 0 ms "
+                f"and at most {_LONGEST_MS:g} ms"
             )
         return Load(kind=_kind(found[1]), quantile=found[2], bound_s=float(found[3]) / 1e3)
     raise ExperimentError(

@@ -17,8 +17,9 @@ __all__ = ["AS_IS", "Direction", "NetworkProfile", "find_profile", "load_network
 AS_IS = "as_is"
 """The profile that is in no file: nobody touches the links, they are only measured."""
 
-_NotNegative = Annotated[float, Meta(ge=0)]
-_Positive = Annotated[float, Meta(gt=0)]
+# Ten million ms are hours, and 10 million Mbit/s is more than any wire: beyond is a slip, or infinite.
+_NotNegative = Annotated[float, Meta(ge=0, le=1e7)]
+_Positive = Annotated[float, Meta(gt=0, le=1e7)]
 
 
 class Direction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

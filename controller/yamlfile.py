@@ -21,6 +21,10 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key that is a list or a mapping", key_node.start_mark
+                )
             key = key_node.value
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} twice", key_node.start_mark)
@@ -53,6 +57,13 @@ def read_yaml(path: Path, what: str) -> Any:
         raise ExperimentError(f"{what} {path} is not text in UTF-8") from error
     except yaml.YAMLError as error:
         raise ExperimentError(f"{what} {path} is not YAML: {_one_line(error)}") from error
+    except RecursionError as error:
+        raise ExperimentError(
+            f"{what} {path} is not YAML: lists or mappings in each other, too deep"
+        ) from error
+    except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
+        # What PyYAML raises where a tag, a date or a number is not what it looks like.
+        raise ExperimentError(f"{what} {path} is not YAML: {error}") from error
 
 
 def convert(raw: Any, kind: type[T], place: str, *, within: str = "") -> T:
@@ -65,6 +76,9 @@ def convert(raw: Any, kind: type[T], place: str, *, within: str = "") -> T:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         raise ExperimentError(f"{place}: {_explain(str(error), kind, within)}") from error
+    except RecursionError as error:
+        # By anchors, a list of YAML may hold itself.
+        raise ExperimentError(f"{place}: lists or mappings in each other, without end") from error
 
 
 def _one_line(error: yaml.YAMLError) -> str:

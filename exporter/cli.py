@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 import typer.exceptions
 
-from exporter.errors import ExporterError
+from exporter.errors import ExporterError, one_line
 
 __all__ = ["app", "main"]
 
@@ -198,13 +198,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.exceptions.TyperException as error:
         # Its sub-classes, which are private, name the option in format_message().
         say = getattr(error, "format_message", error.__str__)
-        print(f"error: {say()}; see --help", file=sys.stderr)
+        print(f"error: {one_line(say())}; see --help", file=sys.stderr)
         return 2
     except ExporterError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
     except OSError as error:  # a file that is not readable, a disk that is full
-        print(f"error: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
+        told = f"{error.filename or 'file'}: {error.strerror or error}"
+        print(f"error: {one_line(told)}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED

@@ -27,6 +27,7 @@ __all__ = [
     "VerifyError",
     "WeightsError",
     "nearest",
+    "one_line",
 ]
 
 
@@ -70,3 +71,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean "..."?)`` for the closest known word, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f' (did you mean "{close[0]}"?)' if close else ""
+
+
+def one_line(text: str) -> str:
+    """Text of others as one line that a terminal shows and does not obey: without control characters."""
+    words = " ".join(text.split())
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)

@@ -24,7 +24,7 @@ from worker.notify import tell_service_manager
 from worker.provider import PROVIDERS
 from worker.session_options import parse_options
 from worker.wire.control import ControlConnection
-from worker.wire.errors import UsageError, WorkerError
+from worker.wire.errors import UsageError, WorkerError, one_line
 from worker.wire.messages import Query
 
 if TYPE_CHECKING:
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 _ASK_TIMEOUT_S = 10.0
+
+
+class _OneLine(logging.Formatter):
+    """Names come from others: what they hold begins no line of its own in the log."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        record.message = one_line(record.message)
+        return super().formatMessage(record)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,14 +53,27 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. Errors are one line on stderr."""
     try:
-        options = _parser().parse_args(arguments)
+        options = _parse(arguments)
         return int(options.command(options))
     except WorkerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        return _EXIT_BAD_INPUT
+    except OSError as error:  # a path that no system takes, a disk that is full
+        told = f"{error.filename or 'file'}: {error.strerror or error}"
+        print(f"error: {one_line(told)}", file=sys.stderr)
         return _EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return _EXIT_INTERRUPTED
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    options = _parser().parse_args(arguments)
+    for key, value in vars(options).items():
+        # What argparse makes of `--store=--`.
+        if value == [] and key not in ("bundles", "onnxruntime_option"):
+            raise UsageError(f"--{key.replace('_', '-')} has no value")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,9 +159,9 @@ def _settings(options: argparse.Namespace) -> "Settings":
 def _serve(options: argparse.Namespace) -> int:
     from worker.server import Server
 
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
-    )
+    to_stderr = logging.StreamHandler(sys.stderr)
+    to_stderr.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[to_stderr], force=True)
     settings = _settings(options)
     if settings.cpu is not None:
         try:

@@ -191,9 +191,9 @@ def _read_note(pid_file: Path) -> _Note | None:
         note = json.loads(pid_file.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{pid_file} is not a pid file of a worker: remove it") from error
-    if not isinstance(note, dict) or not isinstance(note.get("pid"), int):
+    if not isinstance(note, dict) or type(note.get("pid")) is not int or not 0 < note["pid"] < 2**31:
         raise UsageError(f"{pid_file} is not a pid file of a worker: remove it")
     return note
 

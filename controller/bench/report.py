@@ -69,7 +69,7 @@ def load_report(path: Path) -> Report:
         return msgspec.json.decode(path.read_bytes(), type=Report)
     except OSError as error:
         raise ControllerError(f"{path} cannot be read ({error.strerror}); make bench writes it") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ControllerError(f"{path} is no benchmark's result: {error}; make bench writes one") from error
 
 

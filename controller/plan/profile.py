@@ -213,7 +213,7 @@ def load_profile(path: Path) -> Profile:
         raise ProfileError(f"no profile {path}; python -m controller profile BUNDLE takes it") from error
     except OSError as error:
         raise ProfileError(f"profile {path} cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProfileError(f"profile {path} is not one ({error}); take it again") from error
     if profile.format != FORMAT:
         raise ProfileError(f"profile {path} has format {profile.format!r}, this edgecut reads {FORMAT!r}")

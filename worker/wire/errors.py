@@ -27,6 +27,7 @@ __all__ = [
     "RequestError",
     "UsageError",
     "WorkerError",
+    "one_line",
 ]
 
 Kind = Literal["busy", "missing", "refused", "mismatch", "peer", "failed"]
@@ -39,7 +40,7 @@ class WorkerError(Exception):
 
     def problem(self) -> Problem:
         """What is told to the controller."""
-        return Problem(kind=self.kind, text=" ".join(str(self).split()))
+        return Problem(kind=self.kind, text=one_line(str(self)))
 
 
 class UsageError(WorkerError):
@@ -90,10 +91,16 @@ class RequestError(WorkerError):
     """A worker answered with a `Problem`; `told` is it, `peer` the worker (host:port)."""
 
     def __init__(self, told: Problem, peer: str) -> None:
-        super().__init__(f"{peer}: {told.text}")
+        super().__init__(f"{peer}: {one_line(told.text)}")
         self.told = told
         self.peer = peer
 
     def problem(self) -> Problem:
         """The problem as the worker told it."""
         return self.told
+
+
+def one_line(text: str) -> str:
+    """Text of others as one line that a terminal shows and does not obey: without control characters."""
+    words = " ".join(text.split())
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)

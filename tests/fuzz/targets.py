@@ -1,0 +1,278 @@
+"""What is fuzzed: each target takes bytes from anybody and raises only where the code is wrong.
+
+`make fuzz` runs them guided by coverage, `tests/unit/fuzz/` on the kept corpus and on mutations of it. To
+refuse by one of the packages' own errors is right; so is to do what the bytes say. Anything else is a finding.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from analysis.errors import AnalysisError
+from analysis.results import load
+from controller.agenda import make_agenda
+from controller.errors import ControllerError, ExperimentError, LabError
+from controller.lab import Device, Lab, load_lab
+from controller.network_profiles import load_network_profiles
+from controller.plan.profile import load_profile
+from exporter.bundle import Bundle, BundleError
+from exporter.splits import parse_splits
+from worker.inspection import inspect_bundle
+from worker.slots import SlotPool
+from worker.wire.codecs import Decoder, parse_codec
+from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message
+from worker.wire.errors import PeerError, RefusedError
+from worker.wire.frames import FrameType, LinkLayout, read_notice
+from worker.wire.memory import MemoryStream, memory_pair
+from worker.wire.messages import Done, JoinLink, JoinProbe, Problem, Reply, Request, TensorSpec
+from worker.wire.stream import ConnectionKind, exchange_preambles
+
+__all__ = ["CORPUS", "LAB", "TARGETS", "run_one"]
+
+CORPUS: Final = Path(__file__).parent / "corpus"
+_BUNDLE: Final = Path(__file__).parent / "bundle"
+_NETWORK_PROFILES: Final = Path(__file__).parents[2] / "ansible" / "network_profiles.yml"
+
+_LAYOUTS: Final = (
+    (("x", "float32", (1, 8)),),
+    (("a", "float64", (3, 5, 7)), ("b", "int64", (2,))),
+    (("a", "float16", (4, 4)), ("b", "float32", (70, 33)), ("c", "bool", (5,))),
+    (("long", "float32", (1, 64, 28, 28)),),
+)
+_CODECS: Final = ("none", "fp16", "uint8", "lz4", "zstd", "uint8+zstd", "zfp:0.01")
+_DECODERS: Final = tuple(
+    msgspec.msgpack.Decoder(kind) for kind in (Request, Reply, JoinLink | JoinProbe, Done | Problem)
+)
+
+
+def run_one(target: str, data: bytes) -> None:
+    """Run a target on one input."""
+    TARGETS[target](data)
+
+
+def frames(data: bytes) -> None:
+    """A receiver of frames on a link, with a codec or without; the first bytes choose the link."""
+    layout = _layout(data[:2])
+    stream = _delivered(data[2:])
+    prefix = layout.new_prefix()
+    slot = SlotPool(layout, 0).slots[0]
+    decoder = Decoder(layout.forms, layout.codec)
+    with suppress(PeerError):
+        for _ in range(20):
+            _, kind = layout.read_prefix(stream, prefix)
+            if kind == FrameType.END:
+                return
+            if layout.codec.family == "none":
+                for buffer in slot.buffers[1:]:
+                    if stream.receive_into(buffer, begun=True) < len(buffer):
+                        return
+            else:
+                decoder.receive(stream, slot.arrays)
+                decoder.decode(slot.arrays)
+
+
+def notices(data: bytes) -> None:
+    """Who waits for the last word of a connection."""
+    with suppress(PeerError):
+        read_notice(_delivered(data))
+
+
+def codecs(data: bytes) -> None:
+    """A decoder whose every tensor is said to be encoded in just these bytes."""
+    layout = _layout(data[:2])
+    if layout.codec.family == "none":
+        return
+    decoder = Decoder(layout.forms, layout.codec)
+    arrays = [np.zeros(shape, dtype) for shape, dtype in layout.forms]
+    body = data[2:]
+    lengths = b"".join(min(len(body), array.nbytes).to_bytes(8, "little") for array in arrays)
+    payload = b"".join(body[: array.nbytes] for array in arrays)
+    with suppress(PeerError):
+        decoder.receive(_delivered(lengths + payload), arrays)
+        decoder.decode(arrays)
+
+
+def messages(data: bytes) -> None:
+    """Who receives messages; what is taken for one is one when it is sent on."""
+    decoder = _DECODERS[data[0] % len(_DECODERS)] if data else _DECODERS[0]
+    stream = _delivered(data[1:])
+    with suppress(PeerError):
+        while (message := receive_message(stream, decoder, limit_bytes=CLAIMED_LIMIT_BYTES)) is not None:
+            again = decoder.decode(msgspec.msgpack.encode(message))
+            assert repr(again) == repr(message)
+
+
+def preamble(data: bytes) -> None:
+    """Either port."""
+    kind = ConnectionKind.DATA if data[:1] == b"\1" else ConnectionKind.CONTROL
+    with suppress(PeerError):
+        exchange_preambles(_delivered(data[1:]), kind, timeout_s=1.0)
+
+
+def tensors(data: bytes) -> None:
+    """What a link is asked to carry."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError, RefusedError):
+        specs = msgspec.msgpack.decode(data, type=tuple[TensorSpec, ...])
+        layout = LinkLayout(specs)
+        assert layout.frame_bytes == len(layout.new_prefix()) + layout.payload_bytes
+
+
+def bundle(data: bytes) -> None:
+    """A bundle, one of whose files is these bytes, by somebody who knows how digests are made."""
+    if not data:
+        return
+    names = ("manifest.json", "model.onnx", "shards.zip", "samples.npz", "weights.bin")
+    folder = _scratch() / "bundle"
+    _copy_bundle(folder)
+    name = names[data[0] % len(names)]
+    (folder / name).write_bytes(data[1:])
+    _seal(folder)
+    with suppress(BundleError):
+        opened = Bundle.open(folder)
+        for split in parse_splits(opened, "all"):
+            for index in split:
+                opened.label(index)
+        opened.equal_cuts(2)
+        opened.shard(0, opened.node_count)
+        opened.shard(0, 1)
+        if opened.node_count > 3:
+            opened.shard(1, 3)
+        opened.samples()
+
+
+def store_manifest(data: bytes) -> None:
+    """A manifest in a device's store."""
+    store = _scratch() / "store"
+    folder = store / "bundles" / ("0" * 64)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").write_bytes(data)
+    inspect_bundle(store, "0" * 64)
+
+
+def experiment(data: bytes) -> None:
+    """An experiment file, on a lab and with a bundle that are there."""
+    path = _scratch() / "experiment.yml"
+    path.write_bytes(data)
+    with suppress(ControllerError, BundleError):
+        make_agenda(path, LAB, bundles_folder=_BUNDLE.parent, network_profiles_file=_NETWORK_PROFILES)
+
+
+def network_profiles(data: bytes) -> None:
+    """A file of network profiles."""
+    path = _scratch() / "network_profiles.yml"
+    path.write_bytes(data)
+    with suppress(ExperimentError):
+        for name, profile in load_network_profiles(path).items():
+            with suppress(ExperimentError):
+                profile.check_pairs(name, ["pi", "desk"])
+            for direction in profile.every_direction():
+                assert 0 <= direction.delay_ms < float("inf")
+
+
+def lab(data: bytes) -> None:
+    """A lab file."""
+    path = _scratch() / "lab.json"
+    path.write_bytes(data)
+    with suppress(LabError):
+        found = load_lab(path)
+        found.links([device.name for device in found.devices])
+
+
+def device_profile(data: bytes) -> None:
+    """A profile of what a model costs on devices."""
+    path = _scratch() / "profile.json"
+    path.write_bytes(data)
+    with suppress(ControllerError):
+        load_profile(path)
+
+
+def results(data: bytes) -> None:
+    """A results file."""
+    path = _scratch() / "results.sqlite"
+    path.write_bytes(data)
+    with suppress(ControllerError, AnalysisError):
+        load(path)
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    target.__name__: target
+    for target in (
+        frames, notices, codecs, messages, preamble, tensors, bundle, store_manifest, experiment,
+        network_profiles, lab, device_profile, results,
+    )
+}  # fmt: skip
+
+
+LAB: Final = Lab(
+    name="lab",
+    devices=tuple(
+        Device(
+            name=name, kind="local", host="127.0.0.1", control_port=1 + at, data_port=11 + at, link="emulated"
+        )
+        for at, name in enumerate(("pi", "desk", "server"))
+    ),
+)
+
+
+@cache
+def _scratch() -> Path:
+    """A folder of this process's own; in memory where the system has such."""
+    shared = Path("/dev/shm")
+    folder = tempfile.TemporaryDirectory(prefix="edgecut-fuzz-", dir=shared if shared.is_dir() else None)
+    _kept.append(folder)
+    return Path(folder.name)
+
+
+_kept: "Final[list[tempfile.TemporaryDirectory[str]]]" = []
+
+
+def _copy_bundle(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(_BUNDLE, folder)
+
+
+def _seal(folder: Path) -> None:
+    """Make the manifest say of files and of itself what is so, where it is one."""
+    path = folder / "manifest.json"
+    try:
+        document = json.loads(path.read_bytes())
+        for name, entry in document["files"].items():
+            content = (folder / name).read_bytes()
+            entry.update(digest=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+        rest = {key: value for key, value in document.items() if key != "digest"}
+        canonical = json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
+        path.write_text(json.dumps(rest | {"digest": hashlib.sha256(canonical).hexdigest()}))
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
+        return
+
+
+@cache
+def _layout(chosen: bytes) -> LinkLayout:
+    which, codec = (*chosen, 0, 0)[:2]
+    specs = [
+        TensorSpec(name=name, dtype=dtype, shape=shape)
+        for name, dtype, shape in _LAYOUTS[which % len(_LAYOUTS)]
+    ]
+    return LinkLayout(specs, parse_codec(_CODECS[codec % len(_CODECS)]))
+
+
+def _delivered(data: bytes) -> MemoryStream:
+    """A stream on which these bytes arrive in pieces, and then the end; it never waits for more."""
+    sender, receiver = memory_pair()
+    sender.set_timeout(0.0)
+    step = 1 + len(data) // 7
+    with suppress(PeerError):
+        for start in range(0, len(data), step):
+            sender.send([memoryview(data)[start : start + step]])
+    # This way alone: what the receiver sends is taken, and nobody reads it.
+    sender._outgoing.end()
+    return receiver
