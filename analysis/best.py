@@ -49,7 +49,7 @@ def best_as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, object
 def show_best(sweep: Sweep, found: Sequence[Answer]) -> str:
     """What was measured beside each answer, and how sure it is, as lines for a terminal."""
     width = max(_WIDTH, shutil.get_terminal_size().columns)
-    console = Console(file=StringIO(), highlight=False, width=width)
+    console = Console(file=StringIO(), highlight=False, markup=False, emoji=False, width=width)
     for answer in found:
         console.print(_table(sweep, answer))
         lead, sentences = answer_sentences(answer)

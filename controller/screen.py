@@ -36,7 +36,10 @@ def duration(seconds: float) -> str:
 
 def output() -> Console:
     """Standard output; wide enough for any table where it is not a terminal."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    # No markup: names come from files and devices, and brackets in them are brackets.
+    return Console(
+        highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH
+    )
 
 
 def plain_table(*columns: str, title: str | None = None) -> Table:
@@ -92,11 +95,11 @@ class Screen:
         self._panel = Live(noted, console=self._console, auto_refresh=False) if noted else None
         self._is_terminal = sys.stderr.isatty()
         self._bar = Progress(
-            TextColumn("[bold]{task.fields[profile]}"),
+            TextColumn("{task.fields[profile]}", style="bold", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[doing]}"),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[doing]}", markup=False),
+            TextColumn("{task.fields[left]}", markup=False),
             console=self._console,
             disable=not self._is_terminal or self._panel is not None,
         )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from controller.crew import holder_name
 from controller.device import ClaimedWorker, query
-from controller.errors import DeviceError
+from controller.errors import DeviceError, one_line
 from controller.health import infer_once
 from controller.lab import Device, Lab
 from controller.screen import output, plain_table
@@ -30,7 +30,7 @@ def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
         try:
             info = query(device)
             slowdown, provider = f"{info.slowdown:g}", info.provider
-            state = f"held by {info.holder} for {info.held_s:.0f} s" if info.holder else "idle"
+            state = f"held by {one_line(info.holder)} for {info.held_s:.0f} s" if info.holder else "idle"
             if infer:
                 state = _inferred(device)
         except DeviceError as error:

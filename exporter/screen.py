@@ -33,8 +33,10 @@ _PIPE_WIDTH = 160
 
 def _console() -> Console:
     """Return a console for stdout; in a pipe it does not colour, and does not wrap to 80 columns."""
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+    made = Console(highlight=False, markup=False, emoji=False)
+    return (
+        made if made.is_terminal else Console(highlight=False, markup=False, emoji=False, width=_PIPE_WIDTH)
+    )
 
 
 def _table(*columns: str, right: frozenset[str] = frozenset()) -> Table:
@@ -94,7 +96,12 @@ def print_cuts_json(bundle: Bundle) -> None:
 def progress() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function that shows how many of all are done: a bar on a terminal, nothing in a pipe."""
     shown = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, done, of: bar.update(task, description=what, completed=done, total=of or None)

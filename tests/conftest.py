@@ -7,9 +7,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
 from exporter.bundle import Bundle
+
+# CI tries the same examples each time; elsewhere each run tries others. No time limits: machines are shared.
+settings.register_profile("edgecut", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
+settings.load_profile("edgecut")
 
 _ON_REQUEST = ("lab", "arm64")
 """`make test-lab` and `make test-arm64` run them."""

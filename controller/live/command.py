@@ -45,9 +45,11 @@ def watch(asked: Watched) -> None:
     Raises:
         StoreError: It is not a results file.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if asked.once:
-        Console(highlight=False, width=None if console.is_terminal else _WIDTH).print(_once(asked))
+        Console(
+            highlight=False, markup=False, emoji=False, width=None if console.is_terminal else _WIDTH
+        ).print(_once(asked))
     elif console.is_terminal:
         _on_terminal(asked, console)
     else:

@@ -88,14 +88,14 @@ class LiveFile:
 
 def live_path(results: Path) -> Path:
     """Where the live file of a results file lies."""
-    return results.with_suffix(".live.json")
+    return results.parent / f"{results.stem}.live.json"
 
 
 def read_now(results: Path) -> Now | None:
     """What the live file says; None where there is none that can be read."""
     try:
         found = msgspec.json.decode(live_path(results).read_bytes(), type=Now)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return found if found.format == _FORMAT else None
 
@@ -110,12 +110,12 @@ def swept_on(lab_file: Path) -> Path | None:
     """The results file that was last swept into on a lab."""
     try:
         return Path(msgspec.json.decode(_note_path(lab_file).read_bytes(), type=dict[str, str])["results"])
-    except (OSError, msgspec.DecodeError, KeyError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
         return None
 
 
 def _note_path(lab_file: Path) -> Path:
-    return lab_file.with_suffix(".sweep.json")
+    return lab_file.parent / f"{lab_file.stem}.sweep.json"
 
 
 def _replace(path: Path, content: bytes) -> None:

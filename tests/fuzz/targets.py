@@ -1,7 +1,7 @@
 """What is fuzzed: each target takes bytes from anybody and raises only where the code is wrong.
 
-`make fuzz` runs them guided by coverage, `tests/unit/fuzz/` on the kept corpus and on mutations of it. To
-refuse by one of the packages' own errors is right; so is to do what the bytes say. Anything else is a finding.
+`make fuzz` runs them guided by coverage, `tests/unit/fuzz/` on the kept corpus and on mutations of it. Right
+is to refuse by an error of the packages' own, or to do what the bytes say. Anything else is a finding.
 """
 
 import hashlib

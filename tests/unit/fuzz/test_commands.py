@@ -152,7 +152,7 @@ def worker_commands() -> Commands:
     }
 
 
-# What keeps a command from doing what it is for: to serve, to export ten models, to measure for ten minutes.
+# What keeps a command from doing what it is for: to serve, to wait, to export ten models, to measure long.
 _KEPT_SHORT: Final[Mapping[tuple[str, str], Words]] = {
     ("worker", "serve"): ["--store=empty/none"],
     ("worker", "start"): ["--store=empty/none", "--pid-file=pid.json"],
@@ -160,6 +160,7 @@ _KEPT_SHORT: Final[Mapping[tuple[str, str], Words]] = {
     ("exporter", "verify-models"): ["none"],
     ("exporter", "train"): ["none", "--epochs=1"],
     ("controller", "bench"): ["--show"],
+    ("controller", "watch"): ["--once"],
     ("analysis", "report"): ["--figures="],
     ("analysis", "compare"): ["--figures="],
 }
