@@ -12,6 +12,7 @@ from controller.agenda import make_agenda
 from controller.backend import RpcSettings
 from controller.bench import run_bench, show_bench
 from controller.cells import resolve_cut
+from controller.certificates import Authority
 from controller.codec_choice import choice_of
 from controller.codec_table import CODECS, show_codec_table
 from controller.dry_run import dry_run, show_dry_run
@@ -289,6 +290,18 @@ def check(
     """See whether a results file is whole and true to itself; exit code 1 where anything is wrong."""
     if not run_check(results, save):
         raise typer.Exit(1)
+
+
+@app.command()
+def certificate(
+    device: Annotated[str, typer.Argument(help="Name of the device that is to have it.")],
+    authority: Annotated[Path, typer.Option(help="Folder of the lab's certificate authority.")],
+    installed: Annotated[str, typer.Option(help="SHA-256 of the device.pem that it has.")] = "",
+) -> None:
+    """Print, as JSON, ca.pem and a new device.pem with its private key; null if the one it has is good."""
+    with Authority(authority) as opened:
+        issued = opened.issue(device).pem.decode() if opened.needs(device, installed) else None
+        print(json.dumps({"ca": opened.ca_pem.decode(), "device": issued}))
 
 
 @app.command()

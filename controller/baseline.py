@@ -42,7 +42,7 @@ def baseline_trial(
         requests=requests,
     )
     taken_at = now()
-    with Watch([worker.device], worker.connection.interrupt) as watch:
+    with Watch([worker], worker.connection.interrupt) as watch:
         try:
             with worker.blame() as connection:
                 done = connection.ask(request, timeout_s=_TIMEOUT_S)

@@ -122,7 +122,9 @@ class Crew:
 
     def _claim(self, name: str, wait_s: float) -> DeviceError | None:
         try:
-            worker = ClaimedWorker.claim(self._lab.device(name), self._holder, wait_s=wait_s)
+            worker = ClaimedWorker.claim(
+                self._lab.device(name), self._lab.load_security(), self._holder, wait_s=wait_s
+            )
         except DeviceError as error:
             return error
         try:

@@ -10,10 +10,11 @@ from controller.errors import DeviceError
 from controller.lab import Device
 from controller.loss import how_lost
 from worker.wire.control import ControlConnection
-from worker.wire.errors import ProtocolError, RequestError, WorkerError
+from worker.wire.errors import DeniedError, ProtocolError, RequestError, WorkerError
 from worker.wire.messages import Claim, DeviceInfo, Query
+from worker.wire.security import Security
 
-__all__ = ["ClaimedWorker", "pulse", "query"]
+__all__ = ["ClaimedWorker", "query"]
 
 # Soon at first: a worker whose controller was lost is free in milliseconds.
 _FIRST_RETRY_S = 0.02
@@ -21,27 +22,19 @@ _RETRY_S = 0.5
 _CLAIM_TIMEOUT_S = 10.0
 
 
-def query(device: Device, *, timeout_s: float = 5.0) -> DeviceInfo:
-    """Ask who is there; works while another controller holds the worker.
+def query(device: Device, security: Security, *, timeout_s: float = 5.0) -> DeviceInfo:
+    """Ask who is there; works while another controller holds the worker. `security` is that of its lab.
 
     Raises:
         DeviceError: Nobody is, or not a worker of our protocol.
     """
     with (
         _blame(device),
-        ControlConnection.open(device.host, device.control_port, timeout_s=timeout_s) as connection,
+        ControlConnection.open(
+            device.host, device.control_port, security, timeout_s=timeout_s, expected=device.name
+        ) as connection,
     ):
         return connection.ask(Query(), timeout_s=timeout_s)
-
-
-def pulse(device: Device, *, timeout_s: float) -> None:
-    """See that a worker is there and awake, at less cost to it than by a question.
-
-    Raises:
-        DeviceError: It is not.
-    """
-    with _blame(device):
-        ControlConnection.open(device.host, device.control_port, timeout_s=timeout_s).close()
 
 
 class ClaimedWorker:
@@ -55,28 +48,34 @@ class ClaimedWorker:
     """
 
     def __init__(
-        self, device: Device, connection: ControlConnection, info: DeviceInfo, holder: str = ""
+        self,
+        device: Device,
+        security: Security,
+        connection: ControlConnection,
+        info: DeviceInfo,
+        holder: str = "",
     ) -> None:
         self.device = device
         self.holder = holder
+        self._security = security
         self.connection = connection
         self.info = info
         self.has: set[str] = set()
 
     @classmethod
-    def claim(cls, device: Device, holder: str, *, wait_s: float = 0.0) -> Self:
+    def claim(cls, device: Device, security: Security, holder: str, *, wait_s: float = 0.0) -> Self:
         """Connect and claim, trying again for `wait_s` while nobody answers or another holds it.
 
         Raises:
-            DeviceError: It stayed so; or it is of another protocol, where waiting would not help.
+            DeviceError: It stayed so; or it is of another protocol or lab, where waiting would not help.
         """
         deadline = time.monotonic() + wait_s
         pause_s = _FIRST_RETRY_S
         with _blame(device):
             while True:
                 try:
-                    return cls._claim_once(device, holder)
-                except ProtocolError:
+                    return cls._claim_once(device, security, holder)
+                except (ProtocolError, DeniedError):
                     raise
                 except WorkerError:
                     if time.monotonic() + pause_s > deadline:
@@ -85,19 +84,35 @@ class ClaimedWorker:
                 pause_s = min(2 * pause_s, _RETRY_S)
 
     @classmethod
-    def _claim_once(cls, device: Device, holder: str) -> Self:
-        connection = ControlConnection.open(device.host, device.control_port)
+    def _claim_once(cls, device: Device, security: Security, holder: str) -> Self:
+        connection = ControlConnection.open(device.host, device.control_port, security, expected=device.name)
         try:
             info = connection.ask(Claim(holder=holder), timeout_s=_CLAIM_TIMEOUT_S).device
         except BaseException:
             connection.close()
             raise
-        return cls(device, connection, info, holder)
+        return cls(device, security, connection, info, holder)
 
     @property
     def name(self) -> str:
         """The device's name."""
         return self.device.name
+
+    def query(self, *, timeout_s: float) -> DeviceInfo:
+        """Ask on another connection who is there. Raises DeviceError: see `query`."""
+        return query(self.device, self._security, timeout_s=timeout_s)
+
+    def pulse(self, *, timeout_s: float) -> None:
+        """See that it is there and awake, at less cost to it than by a question.
+
+        Raises:
+            DeviceError: It is not.
+        """
+        device = self.device
+        with _blame(device):
+            ControlConnection.open(
+                device.host, device.control_port, self._security, timeout_s=timeout_s, expected=device.name
+            ).close()
 
     @contextmanager
     def blame(self) -> Iterator[ControlConnection]:
@@ -131,6 +146,10 @@ def _blame(device: Device) -> Iterator[None]:
     except ProtocolError as error:
         raise DeviceError(
             device.name, f"{error}; deploy the same edgecut everywhere", lasting=True
+        ) from error
+    except DeniedError as error:
+        raise DeviceError(
+            device.name, f"{error}; run ansible/deploy.yml, or name its own lab with --lab", lasting=True
         ) from error
     except WorkerError as error:
         cause = how_lost(error)

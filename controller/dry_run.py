@@ -197,9 +197,10 @@ def _but(chosen: Set[str], cells: Sequence[Cell]) -> list[Cell]:
 
 def _whole_model_s(agenda: Agenda) -> dict[tuple[str, str], float]:
     slowdown = {}
+    security = agenda.lab.load_security()
     for device in agenda.lab.devices:
         try:
-            slowdown[device.name] = query(device, timeout_s=1.0).slowdown
+            slowdown[device.name] = query(device, security, timeout_s=1.0).slowdown
         except DeviceError:
             slowdown[device.name] = 1.0
     here_s = {digest: _seconds_here(bundle) for digest, bundle in agenda.bundles.items()}

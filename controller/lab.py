@@ -12,8 +12,10 @@ import msgspec
 
 from controller.errors import LabError
 from controller.suggest import did_you_mean
+from worker.wire.errors import UsageError
+from worker.wire.security import CONTROLLER, Security, load_security
 
-__all__ = ["Device", "Lab", "load_lab"]
+__all__ = ["Certificates", "Device", "KeyFile", "Lab", "load_lab"]
 
 
 class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,11 +36,46 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     store: str = ""
 
 
+class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="key"):
+    """The lab has a key; it is in `file`."""
+
+    file: str
+
+
+class Certificates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="tls"):
+    """The lab has certificates; the controller's are in `folder`."""
+
+    folder: str
+
+
 class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The devices of a lab. Their order tells which way is forward, and is the chain where none is named."""
+    """The devices of a lab. Their order tells which way is forward, and is the chain where none is named.
+
+    Attributes:
+        security: Where that is which proves us to its workers, never what it is; None where they ask for
+            no proof. Paths in a lab file are relative to its folder.
+    """
 
     name: str
     devices: tuple[Device, ...]
+    security: KeyFile | Certificates | None = None
+
+    def load_security(self) -> Security:
+        """What proves us to the workers, read anew each time.
+
+        Raises:
+            LabError: It cannot be read.
+        """
+        key, folder = None, None
+        match self.security:
+            case KeyFile():
+                key = Path(self.security.file)
+            case Certificates():
+                folder = Path(self.security.folder)
+        try:
+            return load_security(key, folder, name=CONTROLLER)
+        except UsageError as error:
+            raise LabError(f"lab {self.name}: {error}") from error
 
     def device(self, name: str) -> Device:
         """The device of that name.
@@ -94,7 +131,19 @@ def load_lab(path: Path) -> Lab:
     if not lab.devices:
         raise LabError(f"lab file {path} names no devices")
     names = [device.name for device in lab.devices]
+    if CONTROLLER in names:
+        raise LabError(f"lab file {path} names a device {CONTROLLER!r}, which we are: give it another name")
     for name in names:
         if names.count(name) > 1:
             raise LabError(f"lab file {path} names device {name!r} twice")
-    return lab
+    return msgspec.structs.replace(lab, security=_beside(path, lab.security))
+
+
+def _beside(lab_file: Path, security: KeyFile | Certificates | None) -> KeyFile | Certificates | None:
+    folder = lab_file.absolute().parent
+    match security:
+        case KeyFile():
+            return KeyFile(file=str(folder / security.file))
+        case Certificates():
+            return Certificates(folder=str(folder / security.folder))
+    return None

@@ -10,6 +10,7 @@ from controller.store import Cell
 from exporter.bundle import Bundle
 from worker.endpoint import ControllerPart, Samples
 from worker.wire.messages import Run, RunDone, SentBytes
+from worker.wire.security import OPEN, Security
 
 __all__ = ["OwnPart"]
 
@@ -23,10 +24,12 @@ class OwnPart:
         addresses: By device, the host and port under which that device reaches us.
     """
 
-    def __init__(self, own_hosts: Mapping[str, str]) -> None:
-        """`own_hosts`: by device, our address on the way to it."""
+    def __init__(self, own_hosts: Mapping[str, str], security: Security = OPEN) -> None:
+        """`own_hosts`: by device, our address on the way to it. `security` is that of the lab."""
         hosts = set(own_hosts.values())
-        self._part = ControllerPart(host=hosts.pop() if len(hosts) == 1 else _EVERY_ADDRESS)
+        self._part = ControllerPart(
+            host=hosts.pop() if len(hosts) == 1 else _EVERY_ADDRESS, security=security
+        )
         self._has_endpoint = False
         self.addresses = {name: (host, self._part.data_port) for name, host in own_hosts.items()}
 
@@ -35,11 +38,12 @@ class OwnPart:
         """Listen for the devices of a cell; None where the controller has no part in it.
 
         Raises:
-            LabError: No such device.
+            LabError: No such device, or the lab's key cannot be read.
         """
         if not goes_through_controller(cell):
             return None
-        return cls({name: _host_towards(lab.device(name).host) for name in cell.devices})
+        own_hosts = {name: _host_towards(lab.device(name).host) for name in cell.devices}
+        return cls(own_hosts, lab.load_security())
 
     def build(self, plan: PipelinePlan, depth: int, bundle: Bundle) -> None:
         """Stand ready for the links that end here.

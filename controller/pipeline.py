@@ -257,7 +257,15 @@ def _link_spec(
     # What makes connections of its own runs under profiles alone that limit nothing.
     emulated = cell.link == "emulated" and cell.backend != TORCH_RPC
     emulation = _emulation(conditions) if emulated else None
-    return LinkSpec(name=name, tensors=tensors, host=host, port=port, emulation=emulation, codec=link.codec)
+    return LinkSpec(
+        name=name,
+        tensors=tensors,
+        host=host,
+        port=port,
+        emulation=emulation,
+        codec=link.codec,
+        receiver=link.receiver,
+    )
 
 
 def _emulation(conditions: Direction) -> Emulation:

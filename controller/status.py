@@ -8,6 +8,7 @@ from controller.errors import DeviceError, one_line
 from controller.health import infer_once
 from controller.lab import Device, Lab
 from controller.screen import output, plain_table
+from worker.wire.security import Security
 
 __all__ = ["show_status"]
 
@@ -19,20 +20,23 @@ def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
         Whether every one is there (and computes right).
 
     Raises:
-        LabError: The lab has no device of such a name.
+        LabError: The lab has no device of such a name, or its key cannot be read.
     """
     table = plain_table(
         f"lab {lab.name}", "kind", "control", "data", "slowdown", "provider", "links", "state"
     )
     well = True
+    security = lab.load_security()
     for device in [lab.device(name) for name in names]:
         slowdown, provider, state = "", "", ""
         try:
-            info = query(device)
+            info = query(device, security)
             slowdown, provider = f"{info.slowdown:g}", info.provider
             state = f"held by {one_line(info.holder)} for {info.held_s:.0f} s" if info.holder else "idle"
             if infer:
-                state = _inferred(device)
+                state = _inferred(device, security)
+            if info.denied:
+                state += f"; {info.denied} connections denied"
         except DeviceError as error:
             well = False
             state = str(error).removeprefix(f"{device.name}: ")
@@ -50,7 +54,7 @@ def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
     return well
 
 
-def _inferred(device: Device) -> str:
-    with ClaimedWorker.claim(device, holder_name()) as worker:
+def _inferred(device: Device, security: Security) -> str:
+    with ClaimedWorker.claim(device, security, holder_name()) as worker:
         infer_once(worker)
     return "inference right"

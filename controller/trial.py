@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.delivery import supply
-from controller.device import ClaimedWorker, query
+from controller.device import ClaimedWorker
 from controller.errors import DeviceError, TrialVoid
 from controller.loss import EXITED, NOT_RESPONDING
 from controller.own_part import OwnPart
@@ -174,7 +174,7 @@ class Rig:
             for worker in workers:
                 worker.connection.interrupt()
 
-        with Watch([worker.device for worker in workers], end_wait, patience_s=patience_s) as watch:
+        with Watch(workers, end_wait, patience_s=patience_s) as watch:
             try:
                 yield watch
             except (DeviceError, WorkerError) as error:
@@ -229,7 +229,7 @@ class Rig:
         for device in self.plan.builds:
             worker = self.workers[device]
             try:
-                if query(worker.device, timeout_s=_BLAME_TIMEOUT_S).holder != worker.holder:
+                if worker.query(timeout_s=_BLAME_TIMEOUT_S).holder != worker.holder:
                     strangers.append(device)
             except DeviceError as lost:
                 return _lost(lost)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from controller.device import pulse
+from controller.device import ClaimedWorker
 from controller.errors import DeviceError
-from controller.lab import Device
 from controller.loss import EXITED
 
 __all__ = ["PATIENCE_S", "Watch"]
@@ -31,14 +30,14 @@ class Watch:
 
     def __init__(
         self,
-        devices: Iterable[Device],
+        workers: Iterable[ClaimedWorker],
         end_wait: Callable[[], None],
         *,
         every_s: float = _EVERY_S,
         patience_s: float = PATIENCE_S,
     ) -> None:
         """`end_wait` is called once, from another thread, when a device is lost."""
-        self._devices = tuple(devices)
+        self._workers = tuple(workers)
         self._end_wait = end_wait
         self._every_s = every_s
         self._patience_s = patience_s
@@ -62,8 +61,8 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(self._every_s):
-            for device in self._devices:
-                error = self._examine(device)
+            for worker in self._workers:
+                error = self._examine(worker)
                 if self._over.is_set():
                     return
                 if error is not None:
@@ -71,12 +70,12 @@ class Watch:
                     self._end_wait()
                     return
 
-    def _examine(self, device: Device) -> DeviceError | None:
+    def _examine(self, worker: ClaimedWorker) -> DeviceError | None:
         """None as soon as it answers; it has all our patience for that, in two tries."""
         deadline_s = time.monotonic() + self._patience_s
         while True:
             try:
-                pulse(device, timeout_s=self._patience_s / 2)
+                worker.pulse(timeout_s=self._patience_s / 2)
             except DeviceError as error:
                 if error.cause == EXITED or time.monotonic() > deadline_s - self._patience_s / 4:
                     return error

@@ -26,6 +26,7 @@ from worker.session_options import parse_options
 from worker.wire.control import ControlConnection
 from worker.wire.errors import UsageError, WorkerError, one_line
 from worker.wire.messages import Query
+from worker.wire.security import load_security
 
 if TYPE_CHECKING:
     from worker.server import Settings
@@ -97,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     asking = commands.add_parser("ask", help="ask the worker at an address who it is")
     asking.add_argument("--host", default="127.0.0.1", help="where it listens (default: %(default)s)")
     asking.add_argument("--control-port", type=_port, default=7100, help="default: %(default)s")
+    asking.add_argument("--name", default=None, help="the device that it must be, by its certificate")
+    _add_secrets(asking)
     asking.set_defaults(command=_ask)
 
     checking = commands.add_parser("check", help="hold bundles in a store against their digests")
@@ -133,6 +136,20 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="void a run in which this interface's qdisc changes",
     )
+    _add_secrets(parser)
+    add("--open-to-all", action="store_true", help="without a key, listen beyond this host all the same")
+
+
+def _add_secrets(parser: argparse.ArgumentParser) -> None:
+    secrets = parser.add_mutually_exclusive_group()
+    secrets.add_argument("--key-file", type=Path, default=None, help="file with the lab's key")
+    secrets.add_argument(
+        "--certificates",
+        type=Path,
+        metavar="DIR",
+        default=None,
+        help="use TLS with the ca.pem and device.pem of this folder",
+    )
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
@@ -151,9 +168,16 @@ def _settings(options: argparse.Namespace) -> "Settings":
         onnxruntime_options=parse_options(options.onnxruntime_option),
         cpu=options.cpu,
         telemetry_interval_s=options.telemetry_interval,
-        heartbeat=None if options.heartbeat is None else options.heartbeat.absolute(),
+        heartbeat=_absolute(options.heartbeat),
         qdisc_of=options.qdisc_of,
+        key_file=_absolute(options.key_file),
+        certificates=_absolute(options.certificates),
+        open_to_all=options.open_to_all,
     )
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -204,7 +228,10 @@ def _stop(options: argparse.Namespace) -> int:
 
 
 def _ask(options: argparse.Namespace) -> int:
-    with ControlConnection.open(options.host, options.control_port, timeout_s=_ASK_TIMEOUT_S) as connection:
+    security = load_security(options.key_file, options.certificates, name=options.name or "controller")
+    with ControlConnection.open(
+        options.host, options.control_port, security, timeout_s=_ASK_TIMEOUT_S, expected=options.name
+    ) as connection:
         info = connection.ask(Query(), timeout_s=_ASK_TIMEOUT_S)
     print(json.dumps({"name": info.name, "holder": info.holder, "stamp": info.stamp}))
     return 0

@@ -21,6 +21,7 @@ from worker.timing import clock
 from worker.wire.control import ControlConnection
 from worker.wire.errors import FailedError, UsageError, WorkerError
 from worker.wire.messages import Query
+from worker.wire.security import load_security, secret_files
 
 __all__ = ["start", "stop"]
 
@@ -44,11 +45,11 @@ def start(
     note = _read_note(pid_file)
     was_running = note is not None and _is_running(note)
     if note is not None and was_running:
-        if note["digest"] == digest and _answers(settings.host, note):
+        if note["digest"] == digest and _answers(settings, note):
             return "already running"
         _end(note)
     note = _spawn(settings, digest, pid_file, log)
-    if not _answers(settings.host, note):
+    if not _answers(settings, note):
         _end(note)
         pid_file.unlink(missing_ok=True)
         raise FailedError(f"worker {settings.name} was started but does not answer; see {log}")
@@ -116,7 +117,15 @@ def _options(settings: Settings) -> list[str]:
         f"--telemetry-interval={settings.telemetry_interval_s}",
         *(f"--onnxruntime-option={key}={value}" for key, value in settings.onnxruntime_options.items()),
     ]
-    unless_none = {"cpu": settings.cpu, "heartbeat": settings.heartbeat, "qdisc-of": settings.qdisc_of}
+    unless_none = {
+        "cpu": settings.cpu,
+        "heartbeat": settings.heartbeat,
+        "qdisc-of": settings.qdisc_of,
+        "key-file": settings.key_file,
+        "certificates": settings.certificates,
+    }
+    if settings.open_to_all:
+        options.append("--open-to-all")
     return [*options, *(f"--{name}={value}" for name, value in unless_none.items() if value is not None)]
 
 
@@ -135,11 +144,15 @@ def _last_error(log: Path, start: int) -> str | None:
     return errors[-1] if errors else None
 
 
-def _answers(host: str, note: _Note) -> bool:
+def _answers(settings: Settings, note: _Note) -> bool:
     try:
+        host = settings.host
+        security = load_security(settings.key_file, settings.certificates, name=settings.name)
         # "" and 0.0.0.0 listen on every address; loopback is one of them.
         reached = "127.0.0.1" if host in ("", "0.0.0.0") else host  # noqa: S104
-        with ControlConnection.open(reached, note["control_port"], timeout_s=_ASK_TIMEOUT_S) as connection:
+        with ControlConnection.open(
+            reached, note["control_port"], security, timeout_s=_ASK_TIMEOUT_S, expected=settings.name
+        ) as connection:
             connection.ask(Query(), timeout_s=_ASK_TIMEOUT_S)
     except (WorkerError, KeyError):
         return False
@@ -181,9 +194,13 @@ def _began(pid: int) -> str | None:
 
 
 def _digest(settings: Settings) -> str:
-    """Changes when the settings or the worker's code do."""
+    """Changes when the settings, the worker's code or its secrets do."""
     told = json.dumps(asdict(settings), sort_keys=True, default=str)
-    return hashlib.sha256(f"{told}\0{source_digest()}\0{sys.executable}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{told}\0{source_digest()}\0{sys.executable}".encode())
+    for path in secret_files(settings.key_file, settings.certificates):
+        with contextlib.suppress(OSError):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _read_note(pid_file: Path) -> _Note | None:

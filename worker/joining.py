@@ -5,13 +5,17 @@ from typing import Final
 import msgspec
 
 from worker.wire.control import UNCLAIMED_LIMIT_BYTES, receive_message, send_message
-from worker.wire.errors import PeerError
+from worker.wire.errors import DeniedError, PeerError
 from worker.wire.messages import Done, JoinLink, JoinProbe, Problem
-from worker.wire.stream import ConnectionKind, SocketStream, Stream, connect, exchange_preambles
+from worker.wire.opening import open_connection
+from worker.wire.security import OPEN, Security
+from worker.wire.stream import ConnectionKind, SocketStream, Stream
 
 __all__ = ["ask_to_join", "open_data_connection", "receive_join"]
 
 _TIMEOUT_S: Final = 5.0
+# There and back twice, or thrice, over a link of a second's delay.
+_HANDSHAKE_S: Final = 10.0
 
 _join_decoder: "Final[msgspec.msgpack.Decoder[JoinLink | JoinProbe]]" = msgspec.msgpack.Decoder(
     JoinLink | JoinProbe
@@ -19,19 +23,23 @@ _join_decoder: "Final[msgspec.msgpack.Decoder[JoinLink | JoinProbe]]" = msgspec.
 _joined_decoder: "Final[msgspec.msgpack.Decoder[Done | Problem]]" = msgspec.msgpack.Decoder(Done | Problem)
 
 
-def open_data_connection(host: str, port: int) -> SocketStream:
-    """Connect to a worker's data port, preambles exchanged.
+def open_data_connection(
+    host: str, port: int, security: Security = OPEN, *, expected: str | None = None
+) -> SocketStream:
+    """Connect to the data port of the lab's device `expected`, where that is known.
 
     Raises:
-        PeerError: it cannot be reached, or is no worker's data port.
+        PeerError: it cannot be reached, is no worker's data port, or does not belong to the lab.
     """
-    stream = connect(host, port, timeout_s=_TIMEOUT_S)
-    try:
-        exchange_preambles(stream, ConnectionKind.DATA, timeout_s=_TIMEOUT_S)
-    except BaseException:
-        stream.close()
-        raise
-    return stream
+    return open_connection(
+        host,
+        port,
+        ConnectionKind.DATA,
+        security,
+        timeout_s=_TIMEOUT_S,
+        handshake_s=_HANDSHAKE_S,
+        expected=expected,
+    )
 
 
 def ask_to_join(stream: Stream, join: JoinLink | JoinProbe, what: str) -> None:
@@ -50,7 +58,7 @@ def ask_to_join(stream: Stream, join: JoinLink | JoinProbe, what: str) -> None:
         raise PeerError(f"{stream.peer} does not take {what}: {reply.text}")
 
 
-def receive_join(stream: Stream) -> JoinLink | JoinProbe:
+def receive_join(stream: SocketStream) -> JoinLink | JoinProbe:
     """What a connection to our data port is for.
 
     Raises:
@@ -61,4 +69,6 @@ def receive_join(stream: Stream) -> JoinLink | JoinProbe:
     if join is None:
         raise PeerError("it named no link")
     stream.set_timeout(None)
+    if stream.identity is not None and join.sender != stream.identity:
+        raise DeniedError(f"it says {join.sender!r}, and is {stream.identity!r} by its certificate")
     return join

@@ -1,4 +1,4 @@
-"""A listening port: accepts connections, exchanges preambles, and hands each on in a thread of its own."""
+"""A listening port: accepts connections, has each prove itself, and hands it on in a thread of its own."""
 
 import contextlib
 import socket
@@ -6,8 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from worker.admission import Admission
 from worker.wire.errors import WorkerError
-from worker.wire.stream import ConnectionKind, SocketStream, exchange_preambles, listen
+from worker.wire.opening import refuse, shake_hands
+from worker.wire.security import OPEN, Method, Role, Security
+from worker.wire.stream import ConnectionKind, SocketStream, listen
 
 __all__ = ["Listener"]
 
@@ -18,9 +21,9 @@ _MAX_CONNECTIONS: Final = 64
 class Listener:
     """Serves one port until closed.
 
-    `serve` gets each connection after its preamble, in a thread of its own, and owns it from then on unless
-    it raises. A connection that cannot say what it is, or whose serving raises, is closed, with one line to
-    `log`.
+    `serve` gets each connection once it has proved itself, in a thread of its own, and owns it from then on
+    unless it raises. A connection that cannot prove itself in time, or whose serving raises, is closed, with
+    one line to `log`.
     """
 
     def __init__(
@@ -32,8 +35,15 @@ class Listener:
         log: Callable[[str], None],
         *,
         option: str,
+        security: Security = OPEN,
+        admission: Admission | None = None,
     ) -> None:
-        """Listen on `host:port` (port 0: any). Raises UsageError, naming `option`: the port cannot be had."""
+        """Listen on `host:port` (port 0: any). Raises UsageError, naming `option`: the port cannot be had.
+
+        Ports of one process share an `admission`.
+        """
+        self._security = security
+        self._admission = admission or Admission(limits=security.method is not Method.NONE, log=log)
         self._kind = kind
         self._serve = serve
         self._log = log
@@ -58,31 +68,52 @@ class Listener:
 
     def _accept(self) -> None:
         while not self._closed:
-            self._room.acquire()
             try:
                 connection, address = self._socket.accept()
             except OSError as error:
-                self._room.release()
                 if not self._closed:
                     self._log(f"port {self.port}: cannot accept ({error.strerror})")
                     # Out of descriptors, most likely: trying at once again would only burn the processor.
                     threading.Event().wait(0.2)
                 continue
+            if not self._admission.may_try(address[0]):
+                refuse(connection, self._kind)
+                continue
             peer = f"{address[0]}:{address[1]}"
+            try:
+                stream = SocketStream(connection, peer)
+            except OSError:
+                # It was reset before we looked at it.
+                connection.close()
+                continue
+            self._admission.begin(stream)
             threading.Thread(
-                target=self._handle, args=(connection, peer), name=f"from {peer}", daemon=True
+                target=self._handle, args=(stream, address[0]), name=f"from {peer}", daemon=True
             ).start()
 
-    def _handle(self, connection: socket.socket, peer: str) -> None:
+    def _handle(self, stream: SocketStream, host: str) -> None:
+        secured: SocketStream | None = None
         try:
-            stream = SocketStream(connection, peer)
-        except OSError:
-            # It was reset before we looked at it.
-            connection.close()
-            self._room.release()
+            secured = shake_hands(
+                stream, self._kind, Role.LISTENER, self._security, timeout_s=_HANDSHAKE_TIMEOUT_S
+            )
+        except WorkerError as error:
+            self._admission.failed(host)
+            self._log(f"{self._kind.name.lower()} connection from {stream.peer} denied: {error}")
+        finally:
+            self._admission.end(stream)
+            if secured is None:
+                stream.close()
+        if secured is not None:
+            self._hand_on(secured)
+
+    def _hand_on(self, stream: SocketStream) -> None:
+        peer = stream.peer
+        if not self._room.acquire(blocking=False):
+            self._log(f"{self._kind.name.lower()} connection from {peer} closed: {_MAX_CONNECTIONS} are open")
+            stream.close()
             return
         try:
-            exchange_preambles(stream, self._kind, timeout_s=_HANDSHAKE_TIMEOUT_S)
             self._serve(stream)
         except WorkerError as error:
             self._log(f"{self._kind.name.lower()} connection from {peer} closed: {error}")

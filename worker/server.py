@@ -8,8 +8,10 @@ from typing import Final
 
 import msgspec
 
+from worker.admission import Admission
 from worker.device import read_stamp
 from worker.exhaustion import one_line
+from worker.exposure import choose_security
 from worker.heap import give_memory_back
 from worker.heartbeat import Heartbeat
 from worker.joining import receive_join
@@ -25,7 +27,14 @@ from worker.telemetry import TelemetryThread
 from worker.timing import clock
 from worker.wire.codecs import available_codecs
 from worker.wire.control import CLAIMED_LIMIT_BYTES, UNCLAIMED_LIMIT_BYTES, receive_message, send_message
-from worker.wire.errors import BusyError, FailedError, PeerError, ProtocolError, RefusedError, WorkerError
+from worker.wire.errors import (
+    BusyError,
+    FailedError,
+    PeerError,
+    ProtocolError,
+    RefusedError,
+    WorkerError,
+)
 from worker.wire.messages import (
     Baseline,
     BuildPipeline,
@@ -41,6 +50,7 @@ from worker.wire.messages import (
     Run,
     TakeRecords,
 )
+from worker.wire.security import OPEN
 from worker.wire.stream import ConnectionKind, SocketStream
 
 __all__ = ["Server", "Settings"]
@@ -75,6 +85,9 @@ class Settings:
     telemetry_interval_s: float = 0.5
     heartbeat: Path | None = None
     qdisc_of: str | None = None
+    key_file: Path | None = None
+    certificates: Path | None = None
+    open_to_all: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,10 +106,19 @@ class Server:
         """Take the ports and the store.
 
         Raises:
-            UsageError: one of them, the provider or the heartbeat's file cannot be had.
+            UsageError: one of them, the provider, the heartbeat's file or the lab's key cannot be had; or
+                anybody on the network could use the worker, and `open_to_all` does not say so.
             FailedError: the link that is to be watched cannot be told.
         """
         self._settings = settings
+        self._security = security = choose_security(
+            settings.name,
+            settings.host,
+            settings.key_file,
+            settings.certificates,
+            open_to_all=settings.open_to_all,
+        )
+        self._admission = Admission(limits=security is not OPEN, log=_log.warning)
         check_available(settings.provider, device=settings.name)
         prepare(settings.provider)
         self._qdisc = QdiscWatch(settings.qdisc_of)
@@ -113,6 +135,8 @@ class Server:
             self._serve_data,
             _log.warning,
             option="--data-port",
+            security=security,
+            admission=self._admission,
         )
         try:
             self._control = Listener(
@@ -122,6 +146,8 @@ class Server:
                 self._serve_control,
                 _log.warning,
                 option="--control-port",
+                security=security,
+                admission=self._admission,
             )
         except WorkerError:
             self._data.close()
@@ -132,6 +158,9 @@ class Server:
 
     def begin(self) -> None:
         """Start serving."""
+        if self._security is OPEN:
+            whom = "anybody who reaches it" if self._settings.open_to_all else "every user of this host"
+            _log.warning("worker %s has no key: %s can use it", self._settings.name, whom)
         self._telemetry.begin()
         self._data.begin()
         self._control.begin()
@@ -222,6 +251,7 @@ class Server:
                 provider=self._settings.provider,
                 options=self._settings.onnxruntime_options,
                 abandoned=stream.has_ended,
+                security=self._security,
             )
             self._hold = _Hold(claim.holder, clock(), session)
             self._telemetry.take()
@@ -250,12 +280,14 @@ class Server:
             holder=None if hold is None else hold.holder,
             held_s=None if hold is None else clock() - hold.since_s,
             codecs=available_codecs(),
+            denied=self._admission.denied,
             stamp={
                 **read_stamp(slowdown=settings.slowdown, threads=settings.threads),
                 "provider": settings.provider,
                 "onnxruntime_options": options_line(settings.onnxruntime_options),
                 "providers": ", ".join(available_providers()),
                 "qdisc": self._told_qdisc(),
+                "security": self._security.method.name.lower(),
             },
         )
 

@@ -3,6 +3,7 @@
 import gc
 import logging
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 from typing import Final
 
@@ -49,6 +50,7 @@ from worker.wire.messages import (
     Telemetry,
     TensorSpec,
 )
+from worker.wire.security import OPEN, Security
 
 __all__ = ["Session"]
 
@@ -70,6 +72,7 @@ class Session:
         provider: str,
         options: Options,
         abandoned: Callable[[], bool],
+        security: Security = OPEN,
     ) -> None:
         """`abandoned` tells whether the controller has gone, and is asked during long work."""
         self._store = store
@@ -82,6 +85,7 @@ class Session:
             store=store.folder, slowdown=slowdown, provider=provider, options=options
         )
         self._abandoned = abandoned
+        self._security = security
         self._loader = Loader(store, provider, options)
         self._pipeline: Pipeline | RpcPipeline | None = None
         self._ended = Event()
@@ -138,7 +142,7 @@ class Session:
                 return self._build(request).built
             case OpenLinks():
                 self._qdisc.check()
-                self._built().open(self._name, open_data_stream)
+                self._built().open(self._name, partial(open_data_stream, security=self._security))
             case Run():
                 done = self._built().run(request, self._abandoned)
                 self._qdisc.check()
@@ -218,11 +222,11 @@ class Session:
             case TakeTrain():
                 return self._probes.take_train(request)
             case ProbeRoundTrips():
-                return time_round_trips(request, self._name, self._abandoned)
+                return time_round_trips(request, self._name, self._abandoned, self._security)
             case ProbeTrain():
                 return send_train(request, self._ended)
             case ProbeThroughput():
-                return send_throughput(request, self._name)
+                return send_throughput(request, self._name, self._security)
 
     def _infer(self, infer: Infer) -> Inferred:
         layouts = LinkLayout(infer.inputs).tensors

@@ -167,6 +167,7 @@ def _round_trips(path: _Path) -> tuple[float, ...]:
         at_least=_MEDIAN_WANTS,
         duration_s=_ROUND_TRIPS_S,
         warmup=_WARMUP,
+        receiver=device.name,
     )
     with path.sender.blame() as connection:
         # At a delay of seconds the fewest that make a median take a minute.
@@ -196,6 +197,7 @@ def _throughput(path: _Path, round_trip_s: float) -> float:
         host=device.host,
         port=device.data_port,
         duration_s=min(_THROUGHPUT_MOST_S, max(_THROUGHPUT_S, 10 * round_trip_s)),
+        receiver=device.name,
     )
     with path.sender.blame() as connection:
         seen = connection.ask(asked, timeout_s=_PATIENCE_S * 3)

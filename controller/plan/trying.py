@@ -1,6 +1,6 @@
 """An experiment that tries plans: the best few, and what they are to be compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from controller.errors import PlanError
 from controller.plan.problem import Plan
 from controller.plan.show import depth_for
 from exporter.bundle import Bundle, RangeError
-from worker.wire.codecs import NO_CODEC
 
 __all__ = ["write_experiment"]
 
@@ -29,8 +28,7 @@ def write_experiment(
     profile: str,
     network_profiles: Path,
     batch: int,
-    threads: int | Mapping[str, int],
-    codec: str = NO_CODEC.name,
+    threads: int,
 ) -> None:
     """Write an experiment file of these plans, of both ends of the first one's chain, and of its equal split.
 
@@ -51,8 +49,7 @@ def write_experiment(
         "chains": [{"devices": list(devices), "cuts": list(cuts)} for devices, cuts in chains],
         "depths": [1, depth],
         "batches": [batch],
-        "codecs": list(dict.fromkeys([NO_CODEC.name, codec])),
-        "threads": threads if isinstance(threads, int) else dict(threads),
+        "threads": threads,
         "trials": _TRIALS,
         "requests": {1: _REQUESTS_ALONE, depth: max(_REQUESTS_DEEP, 4 * depth)},
         "until_stable": False,

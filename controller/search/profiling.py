@@ -9,7 +9,6 @@ import msgspec
 from controller.agenda import Agenda
 from controller.device import query
 from controller.errors import ProfileError
-from controller.lab import Lab
 from controller.plan.profile import Profile, Settings, load_profile, profile_path, save_profile
 from controller.plan.profiler import Wanted, take_profile
 from controller.screen import Screen, duration
@@ -91,7 +90,7 @@ def prepare(agenda: Agenda, store: Store, folder: Path, screen: Screen, *, shape
         ProfileError: It would have to be taken, and cannot now.
     """
     for missing in missing_profiles(agenda, kept_profiles(store)):
-        infos = {name: query(agenda.lab.device(name)) for name in missing.devices}
+        infos = {name: query(agenda.lab.device(name), agenda.lab.load_security()) for name in missing.devices}
         bundle, batch, compared = missing.key
         wanted = Wanted(missing.cuts, batch, _threads(agenda, infos, compared), STAGES_S)
         profile = _found(agenda, missing, wanted, folder, infos)
@@ -122,7 +121,7 @@ def _found(
 
 def _taken(agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path, screen: Screen) -> Profile:
     lab = agenda.lab
-    part = Lab(name=lab.name, devices=tuple(lab.device(name) for name in missing.devices))
+    part = msgspec.structs.replace(lab, devices=tuple(lab.device(name) for name in missing.devices))
     bundle = agenda.bundles[missing.key[0]]
     screen.say(f"profiling {bundle.manifest.model} on {', '.join(missing.devices)}")
     profile = take_profile(bundle, part, wanted, screen)

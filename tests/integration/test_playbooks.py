@@ -151,6 +151,16 @@ def test_a_second_deploy_changes_nothing_from_either_folder(lab: LocalLab) -> No
         assert changed(again) == 0
 
 
+def test_the_lab_has_a_key_that_nobody_else_can_read(lab: LocalLab) -> None:
+    keys = [lab.state / "local.key", *(lab.state / name / "secrets" / "lab.key" for name in ("pi", "server"))]
+    (key,) = {path.read_text() for path in keys}
+    assert len(bytes.fromhex(key)) == 32
+    assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
+    assert key.strip() not in (lab.state / "local.json").read_text()
+    for process in lab.processes():
+        assert "--key-file" in process.cmdline() and key.strip() not in " ".join(process.cmdline())
+
+
 def test_deploy_mends_a_dead_worker(lab: LocalLab) -> None:
     dead = json.loads((lab.state / "server" / "worker.pid").read_text())["pid"]
     os.kill(dead, signal.SIGKILL)
@@ -186,7 +196,7 @@ def test_more_workers_are_remembered_and_can_leave(lab: LocalLab) -> None:
     assert_succeeds(lab.play("deploy.yml", "workers=2"))
     assert lab.devices() == ["pi", "server"]
     assert len(lab.processes()) == 2
-    assert sorted(path.name for path in lab.state.iterdir()) == ["local.json", "pi", "server"]
+    assert sorted(path.name for path in lab.state.iterdir()) == ["local.json", "local.key", "pi", "server"]
 
 
 def test_sweep_brings_bundles_runs_profiles_and_reports(lab: LocalLab, experiment: Path) -> None:

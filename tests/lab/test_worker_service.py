@@ -76,7 +76,8 @@ def shown(lab: VirtualLab, name: str) -> str:
 
 def stamp(lab: VirtualLab) -> dict[str, object]:
     python = "/opt/edgecut/venv/bin/python -I"
-    told: dict[str, object] = json.loads(on_pi(lab, f"{python} -m worker ask --host 10.83.0.11"))["stamp"]
+    ask = f"sudo {python} -m worker ask --host 10.83.0.11 --key-file /etc/edgecut/lab.key"
+    told: dict[str, object] = json.loads(on_pi(lab, ask))["stamp"]
     return told
 
 
@@ -92,13 +93,28 @@ def test_the_service_is_up_enabled_and_sandboxed(service: VirtualLab) -> None:
     assert "serves on 10.83.0.11" in journal
 
 
+def test_the_key_is_for_root_and_the_worker_alone(service: VirtualLab) -> None:
+    told = on_pi(service, "sudo sh -c 'stat -c \"%n %U %G %a\" /etc/edgecut /etc/edgecut/*'")
+    assert told.splitlines() == ["/etc/edgecut root edgecut 750", "/etc/edgecut/lab.key root edgecut 640"]
+    key = (service.root / ".edgecut" / "virtual.key").read_text().strip()
+    assert on_pi(service, "sudo cat /etc/edgecut/lab.key") == key
+    assert on_pi(service, "cat /etc/edgecut/lab.key 2>&1 || echo refused").endswith("refused")
+    assert key not in on_pi(service, f"ps axww; sudo journalctl --boot; cat /etc/systemd/system/{UNIT}")
+    denied = on_pi(service, "/opt/edgecut/venv/bin/python -I -m worker ask --host 10.83.0.11 2>&1 || :")
+    assert "asks for the lab's key" in denied
+    listens = on_pi(service, "ss -Hltn 'sport >= 7100 and sport <= 7101'")
+    assert listens.count("10.83.0.11:") == 2 and "0.0.0.0:71" not in listens
+
+
 def test_it_computes_in_its_sandbox(service: VirtualLab) -> None:
     device = {"name": "pi1", "kind": "virtual", "host": "10.83.0.11", "control_port": 7100, "data_port": 7101}
     lab_file = service.root / "lab.json"
-    lab_file.write_text(json.dumps({"name": "virtual", "devices": [device | {"link": "tc"}]}))
+    proof = {"method": "key", "file": ".edgecut/virtual.key"}
+    told = {"name": "virtual", "security": proof, "devices": [device | {"link": "tc"}]}
+    lab_file.write_text(json.dumps(told))
     status: list[str | Path] = ["-m", "controller", "status", "--lab", lab_file, "--infer"]
-    told = service.run(service.folder / "enter", sys.executable, *status)
-    assert "inference right" in told.stdout, told.stdout + told.stderr
+    shown = service.run(service.folder / "enter", sys.executable, *status)
+    assert "inference right" in shown.stdout, shown.stdout + shown.stderr
     assert stamp(service)["qdisc"]
 
 
@@ -118,6 +134,22 @@ def test_a_killed_worker_comes_back(service: VirtualLab) -> None:
     while shown(service, "ActiveState") != "active" or shown(service, "MainPID") == main:
         assert time.monotonic() < deadline
         time.sleep(1)
+
+
+def test_another_key_or_certificates_restart_it(service: VirtualLab) -> None:
+    main = shown(service, "MainPID")
+    for settings in (("new_key=true",), ("security=tls",), ("security=key",)):
+        done = deploy(service, *settings)
+        assert_succeeds(done)
+        assert "changed" in done.stdout
+        assert shown(service, "MainPID") != main
+        main = shown(service, "MainPID")
+        if settings == ("security=tls",):
+            again = deploy(service, *settings)
+            assert_succeeds(again)
+            assert changed(again) == 0
+            names = on_pi(service, "sudo ls /etc/edgecut").split()
+            assert names == ["ca.pem", "device.pem"]
 
 
 def test_a_setting_that_changed_restarts_it_and_code_that_changed_reinstalls_it(service: VirtualLab) -> None:

@@ -1,6 +1,7 @@
 """A part of a pipeline without a worker: the controller is source and sink, passes requests on, or both."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -15,6 +16,7 @@ from worker.links import Links, open_data_stream, serve_join
 from worker.listener import Listener
 from worker.wire.errors import RefusedError
 from worker.wire.messages import EndpointSpec, JoinLink, LinkSpec, LoadSpec, RunDone, SentBytes
+from worker.wire.security import OPEN, Security
 from worker.wire.stream import ConnectionKind, SocketStream
 
 __all__ = ["ControllerPart"]
@@ -35,15 +37,23 @@ class ControllerPart:
         host: str = "127.0.0.1",
         port: int = 0,
         name: str = "controller",
+        security: Security = OPEN,
         log: Callable[[str], None] = lambda _line: None,
     ) -> None:
         """Listen for incoming links. Raises UsageError: the port cannot be had."""
         self._name = name
+        self._security = security
         self._links: Links | None = None
         self._endpoint: Endpoint | None = None
         self._lifeline = Lifeline()
         self._listener = Listener(
-            host, port, ConnectionKind.DATA, self._serve, log, option="the controller's data port"
+            host,
+            port,
+            ConnectionKind.DATA,
+            self._serve,
+            log,
+            option="the controller's data port",
+            security=security,
         )
         self._listener.begin()
         self.data_port: Final = self._listener.port
@@ -92,7 +102,7 @@ class ControllerPart:
         """Connect the outgoing links. Raises PeerError: a worker cannot be reached."""
         if self._links is None:
             raise RefusedError("no pipeline is built")
-        self._links.open(self._name, open_data_stream)
+        self._links.open(self._name, partial(open_data_stream, security=self._security))
 
     def run(
         self,

@@ -12,6 +12,7 @@ from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
 from worker.wire.control import send_message
 from worker.wire.errors import RefusedError
 from worker.wire.messages import Done, JoinLink, LinkSpec, SentBytes
+from worker.wire.security import OPEN, Security
 from worker.wire.stream import Stream
 
 __all__ = ["Links", "open_data_stream", "serve_join"]
@@ -144,15 +145,15 @@ class Links:
             outlet.close()
 
 
-def open_data_stream(spec: LinkSpec) -> Stream:
+def open_data_stream(spec: LinkSpec, security: Security = OPEN) -> Stream:
     """Connect to the data port at the receiving end of a link.
 
     Raises:
-        PeerError: it cannot be reached, or is no worker's data port.
+        PeerError: it cannot be reached, is no worker's data port, or does not belong to the lab.
     """
     if spec.host is None or spec.port is None:
         raise RefusedError(f"link {spec.name} stays on one device")
-    return open_data_connection(spec.host, spec.port)
+    return open_data_connection(spec.host, spec.port, security, expected=spec.receiver)
 
 
 def serve_join(stream: Stream, join: JoinLink, links: Links | None) -> None:

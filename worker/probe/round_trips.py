@@ -7,6 +7,7 @@ from worker.joining import ask_to_join, open_data_connection
 from worker.timing import clock
 from worker.wire.errors import FailedError, PeerError, RefusedError
 from worker.wire.messages import JoinProbe, ProbeRoundTrips, RoundTrips
+from worker.wire.security import OPEN, Security
 from worker.wire.stream import SocketStream
 
 __all__ = ["PING_BYTES", "serve_echo", "time_round_trips"]
@@ -19,13 +20,16 @@ _MAX_ROUND_TRIPS: Final = 10_000
 _MAX_DURATION_S: Final = 300.0
 
 
-def time_round_trips(asked: ProbeRoundTrips, sender: str, abandoned: Callable[[], bool]) -> RoundTrips:
+def time_round_trips(
+    asked: ProbeRoundTrips, sender: str, abandoned: Callable[[], bool], security: Security = OPEN
+) -> RoundTrips:
     """Send a ping, wait for its echo, and so on.
 
     Args:
         asked: to whom, and how many.
         sender: who we say we are.
         abandoned: whether nobody waits for the answer any more.
+        security: how the receiver proves itself.
 
     Raises:
         RefusedError: the numbers are out of range.
@@ -36,7 +40,7 @@ def time_round_trips(asked: ProbeRoundTrips, sender: str, abandoned: Callable[[]
         raise RefusedError(f"cannot time {asked.round_trips} round trips after {asked.warmup}")
     if not 0 <= asked.duration_s <= _MAX_DURATION_S:
         raise RefusedError(f"cannot time round trips for {asked.duration_s} s (at most {_MAX_DURATION_S:g})")
-    stream = open_data_connection(asked.host, asked.port)
+    stream = open_data_connection(asked.host, asked.port, security, expected=asked.receiver)
     try:
         ask_to_join(stream, JoinProbe(probe=asked.probe, kind="echo", sender=sender), "a probe")
         stream.set_timeout(_ECHO_TIMEOUT_S)

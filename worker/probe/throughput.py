@@ -11,6 +11,7 @@ from worker.timing import clock
 from worker.wire.control import UNCLAIMED_LIMIT_BYTES, receive_message, send_message
 from worker.wire.errors import PeerError, RefusedError
 from worker.wire.messages import JoinProbe, ProbeThroughput, Throughput
+from worker.wire.security import OPEN, Security
 from worker.wire.stream import SocketStream
 
 __all__ = ["check_duration", "send_throughput", "serve_throughput"]
@@ -23,7 +24,7 @@ _ANSWER_TIMEOUT_S: Final = 30.0
 _decoder: "Final[msgspec.msgpack.Decoder[Throughput]]" = msgspec.msgpack.Decoder(Throughput)
 
 
-def send_throughput(asked: ProbeThroughput, sender: str) -> Throughput:
+def send_throughput(asked: ProbeThroughput, sender: str, security: Security = OPEN) -> Throughput:
     """Send as fast as it goes until the receiver says what it has counted.
 
     Raises:
@@ -32,7 +33,7 @@ def send_throughput(asked: ProbeThroughput, sender: str) -> Throughput:
     """
     check_duration(asked.duration_s)
     join = JoinProbe(probe=asked.probe, kind="throughput", sender=sender, duration_s=asked.duration_s)
-    stream = open_data_connection(asked.host, asked.port)
+    stream = open_data_connection(asked.host, asked.port, security, expected=asked.receiver)
     pusher = threading.Thread(target=_push, args=(stream,), name="throughput probe", daemon=True)
     try:
         ask_to_join(stream, join, "a probe")

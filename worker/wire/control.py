@@ -7,7 +7,7 @@ from typing import Any, Final, Self, TypeVar, overload
 
 import msgspec
 
-from worker.wire.errors import PeerError, ProtocolError, RequestError
+from worker.wire.errors import DeniedError, PeerError, ProtocolError, RequestError
 from worker.wire.messages import (
     Baseline,
     BaselineDone,
@@ -46,7 +46,9 @@ from worker.wire.messages import (
     TrainReceived,
     TrainSent,
 )
-from worker.wire.stream import ConnectionKind, Stream, connect, exchange_preambles
+from worker.wire.opening import open_connection
+from worker.wire.security import OPEN, Security
+from worker.wire.stream import ConnectionKind, Stream
 
 __all__ = [
     "CLAIMED_LIMIT_BYTES",
@@ -158,23 +160,30 @@ class ControlConnection:
         self._stream = stream
 
     @classmethod
-    def open(cls, host: str, port: int, *, timeout_s: float = 5.0) -> Self:
-        """Connect to a worker's control port.
+    def open(
+        cls,
+        host: str,
+        port: int,
+        security: Security = OPEN,
+        *,
+        timeout_s: float = 5.0,
+        expected: str | None = None,
+    ) -> Self:
+        """Connect to a worker's control port; `expected` is the device that must be there.
 
         Raises:
             PeerError: nobody answers there within `timeout_s`.
             ProtocolError: who answers is no worker, or of another protocol version.
+            DeniedError: it does not belong to our lab, or takes us for somebody who does not.
         """
-        stream = connect(host, port, timeout_s=timeout_s)
         try:
-            exchange_preambles(stream, ConnectionKind.CONTROL, timeout_s=timeout_s)
-        except ProtocolError as error:
-            stream.close()
-            raise ProtocolError(f"worker at {error}") from error
-        except BaseException:
-            stream.close()
-            raise
-        return cls(stream)
+            return cls(
+                open_connection(
+                    host, port, ConnectionKind.CONTROL, security, timeout_s=timeout_s, expected=expected
+                )
+            )
+        except (ProtocolError, DeniedError) as error:
+            raise type(error)(f"worker at {error}") from error
 
     @property
     def peer(self) -> str:

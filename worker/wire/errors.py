@@ -8,7 +8,8 @@ WorkerError                 one line that says what and where; `kind` is the kin
 ├── MismatchError           a result differs from the answer
 ├── FailedError             it was tried and did not work
 ├── PeerError               the other end of a connection was lost, or cannot be reached
-│   └── ProtocolError       the other end does not keep to the protocol
+│   ├── ProtocolError       the other end does not keep to the protocol
+│   └── DeniedError         the other end does not belong to the lab, or takes us for somebody who does not
 └── RequestError            a worker answered a request with a `Problem` (seen by the controller)
 """
 
@@ -18,6 +19,7 @@ from worker.wire.messages import Problem
 
 __all__ = [
     "BusyError",
+    "DeniedError",
     "FailedError",
     "MismatchError",
     "MissingError",
@@ -85,6 +87,10 @@ class PeerError(WorkerError):
 
 class ProtocolError(PeerError):
     """The other end does not keep to the protocol."""
+
+
+class DeniedError(PeerError):
+    """The other end does not belong to the lab, or takes us for somebody who does not."""
 
 
 class RequestError(WorkerError):

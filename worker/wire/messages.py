@@ -218,7 +218,8 @@ class DeviceInfo(_Message, frozen=True):
     `kind` is what the inventory calls the device (real, virtual, local); `slowdown` above 1 makes it
     an emulated slower one; `provider` is what it computes on (cpu, cuda); `codecs` are the families that it
     can encode and decode. `stamp` is everything a number should carry: versions, kernel, processor, governor,
-    throttling, TCP settings.
+    throttling, TCP settings. `denied`: connections that could not prove that they belong to the lab,
+    since the worker began.
     """
 
     name: str
@@ -230,6 +231,7 @@ class DeviceInfo(_Message, frozen=True):
     holder: str | None
     held_s: float | None
     codecs: tuple[str, ...]
+    denied: int
     stamp: dict[str, str | int | float | bool | None]
 
 

@@ -45,7 +45,8 @@ class LinkSpec(Part, frozen=True):
     """One link of a pipeline, told alike to both of its ends.
 
     `host` and `port` are the receiving end's data port; both None for an in-process link. `codec` is a name
-    that `worker.wire.codecs.parse_codec` knows; an in-process link has none.
+    that `worker.wire.codecs.parse_codec` knows; an in-process link has none. `receiver` is the device at the
+    receiving end, or `controller`: its certificate must say so, where there are any.
     """
 
     name: str
@@ -54,6 +55,7 @@ class LinkSpec(Part, frozen=True):
     port: int | None = None
     emulation: Emulation | None = None
     codec: str = "none"
+    receiver: str | None = None
 
 
 class ShardRef(Part, frozen=True):

@@ -35,7 +35,8 @@ class ExpectProbe(Message, frozen=True):
 class ProbeRoundTrips(Message, frozen=True):
     """Time echoes on a data connection, one after the other, after `warmup` that do not count.
 
-    It ends after `round_trips`, or once `duration_s` has passed and `at_least` are there.
+    It ends after `round_trips`, or once `duration_s` has passed and `at_least` are there. `receiver` is the
+    device that must be there, as in `LinkSpec`.
     """
 
     probe: str
@@ -45,6 +46,7 @@ class ProbeRoundTrips(Message, frozen=True):
     at_least: int
     duration_s: float
     warmup: int = 0
+    receiver: str | None = None
 
 
 class ProbeTrain(Message, frozen=True):
@@ -82,6 +84,7 @@ class ProbeThroughput(Message, frozen=True):
     host: str
     port: int
     duration_s: float
+    receiver: str | None = None
 
 
 class JoinProbe(Message, frozen=True):

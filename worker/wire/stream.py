@@ -9,26 +9,28 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from worker.wire.errors import PeerError, ProtocolError, UsageError
 
 __all__ = [
     "MAGIC",
     "PREAMBLE_BYTES",
+    "STALL_S",
     "VERSION",
     "ConnectionKind",
     "SocketStream",
     "Stream",
     "connect",
-    "exchange_preambles",
     "listen",
+    "make_preamble",
+    "read_preamble",
 ]
 
 MAGIC = b"EDGECUT\0"
-VERSION = 2
+VERSION = 3
 _PREAMBLE = struct.Struct("<8sHBB4s")
 PREAMBLE_BYTES = _PREAMBLE.size
 
@@ -37,11 +39,14 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2, "TCP_USER
 
 # Who stops in the middle of a frame is cut off after this long; so is who goes on, but slower than the
 # slowest link that anybody measures. The kernel counts, so frames that come in time cost nothing more.
-_STALL_S = 15.0
+STALL_S = 15.0
 _SLOWEST_BYTES_PER_S = 100
 
 # The kernel takes at most 1024 buffers in one call (IOV_MAX).
 _BUFFERS_PER_CALL = 512
+
+
+_SocketT = TypeVar("_SocketT", bound=socket.socket)
 
 
 class ConnectionKind(IntEnum):
@@ -87,14 +92,19 @@ class Stream(Protocol):
 
 
 class SocketStream:
-    """A connected socket as a `Stream`: TCP, or a Unix one to a process of our own."""
+    """A connected socket as a `Stream`: TCP, or a Unix one to a process of our own.
+
+    `identity` is who is at the other end, where a certificate says so.
+    """
+
+    identity: str | None = None
 
     def __init__(self, connection: socket.socket, peer: str) -> None:
         self.peer = peer
-        self._socket = connection
+        self._socket: socket.socket = connection
         self._timeout_s: float | None = None
         connection.settimeout(None)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(_STALL_S), 0))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(STALL_S), 0))
         if connection.family == socket.AF_UNIX:
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -146,7 +156,7 @@ class SocketStream:
             received += max(count, 0)
             # A signal may also end the call early.
             waited_s = time.monotonic() - began_s
-            if received < size and waited_s >= _STALL_S and count < _SLOWEST_BYTES_PER_S * waited_s:
+            if received < size and waited_s >= STALL_S and count < _SLOWEST_BYTES_PER_S * waited_s:
                 raise PeerError(f"{self.peer} stopped in the middle, or is too slow")
         return received
 
@@ -194,16 +204,22 @@ class SocketStream:
     def has_ended(self) -> bool:
         """Whether the other end has closed or broken the connection; does not block, takes no bytes."""
         try:
-            return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            return socket.socket.recv(self._socket, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
             return False
         except OSError:
             return True
 
+    def layer(self, wrap: Callable[[socket.socket], _SocketT]) -> _SocketT:
+        """Put a layer such as TLS around the connection; who ends this stream ends that, too."""
+        self._socket = layered = wrap(self._socket)
+        return layered
+
     def shut(self) -> None:
         """See `Stream.shut`."""
+        # Of the connection itself: a TLS socket would go on in plain text.
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """See `Stream.close`."""
@@ -257,19 +273,21 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
         ) from error
 
 
-def exchange_preambles(stream: Stream, kind: ConnectionKind, *, timeout_s: float) -> None:
-    """Send our preamble and check theirs; the first thing on every connection.
+def make_preamble(kind: ConnectionKind, method: int = 0) -> bytes:
+    """The 16 bytes that open every connection; `method` is how its ends are to prove themselves."""
+    return _PREAMBLE.pack(MAGIC, VERSION, kind, method, bytes(4))
+
+
+def read_preamble(stream: Stream, kind: ConnectionKind, theirs: bytearray) -> int:
+    """Receive the other end's preamble into `theirs` and check it; returns its method of authentication.
 
     Raises:
         ProtocolError: not edgecut, another version, or a connection for something else.
-        PeerError: lost, or silent for `timeout_s`.
+        PeerError: lost, or silent until the stream's timeout.
     """
-    stream.set_timeout(timeout_s)
-    stream.send([memoryview(_PREAMBLE.pack(MAGIC, VERSION, kind, 0, bytes(4)))])
-    theirs = bytearray(PREAMBLE_BYTES)
     if stream.receive_into(memoryview(theirs)) < PREAMBLE_BYTES:
         raise ProtocolError(f"{stream.peer} closed the connection before it said what it is")
-    magic, version, their_kind, authentication, reserved = _PREAMBLE.unpack(theirs)
+    magic, version, their_kind, method, reserved = _PREAMBLE.unpack(theirs)
     if magic != MAGIC:
         raise ProtocolError(f"{stream.peer} does not speak edgecut's protocol")
     if version != VERSION:
@@ -278,9 +296,9 @@ def exchange_preambles(stream: Stream, kind: ConnectionKind, *, timeout_s: float
         )
     if their_kind != kind:
         raise ProtocolError(f"{stream.peer} is for {_kind_name(their_kind)}, not for {_kind_name(kind)}")
-    if authentication != 0 or reserved != bytes(4):
-        raise ProtocolError(f"{stream.peer} asks for authentication {authentication}, which is not known")
-    stream.set_timeout(None)
+    if reserved != bytes(4):
+        raise ProtocolError(f"{stream.peer} uses a part of the preamble that is reserved")
+    return int(method)
 
 
 def _reason(error: Exception) -> str:

@@ -30,7 +30,9 @@ from worker.wire.messages import (
     Run,
     RunDone,
 )
-from worker.wire.stream import MAGIC, VERSION, ConnectionKind, SocketStream, connect, exchange_preambles
+from worker.wire.opening import shake_hands
+from worker.wire.security import Role
+from worker.wire.stream import MAGIC, VERSION, ConnectionKind, SocketStream, connect
 
 _joined_decoder: "msgspec.msgpack.Decoder[Done | Problem]" = msgspec.msgpack.Decoder(Done | Problem)
 ENDLESS = Run(requests=5_000_000)
@@ -213,7 +215,7 @@ def test_garbage_on_either_port_leaves_the_worker_serving(start_worker: StartWor
 def test_a_message_too_long_is_refused_before_it_is_read(start_worker: StartWorker) -> None:
     worker = start_worker("pi")
     with contextlib.closing(connect("127.0.0.1", worker.control_port, timeout_s=5)) as stream:
-        exchange_preambles(stream, ConnectionKind.CONTROL, timeout_s=5)
+        shake_hands(stream, ConnectionKind.CONTROL, Role.OPENER, timeout_s=5)
         stream.send([memoryview(struct.pack("<I", 64 * 1024 + 1))])
         told = receive_message(stream, msgspec.msgpack.Decoder(Problem), limit_bytes=10_000)
         assert told is not None
@@ -236,7 +238,7 @@ def _joined(
 ) -> Iterator[tuple[SocketStream, Done | Problem]]:
     """A connection to the worker's data port that asks to be a link, and the worker's answer."""
     with contextlib.closing(connect("127.0.0.1", worker.data_port, timeout_s=5)) as stream:
-        exchange_preambles(stream, ConnectionKind.DATA, timeout_s=5)
+        shake_hands(stream, ConnectionKind.DATA, Role.OPENER, timeout_s=5)
         send_message(stream, JoinLink(pipeline=pipeline, link=name, sender="us"))
         reply = receive_message(stream, _joined_decoder, limit_bytes=10_000)
         assert reply is not None
@@ -314,7 +316,7 @@ def _take_link_and_read_nothing(listener: socket.socket, done: threading.Event) 
     accepted, _ = listener.accept()
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     with contextlib.closing(SocketStream(accepted, "worker")) as stream:
-        exchange_preambles(stream, ConnectionKind.DATA, timeout_s=5)
+        shake_hands(stream, ConnectionKind.DATA, Role.LISTENER, timeout_s=5)
         receive_message(stream, msgspec.msgpack.Decoder(JoinLink), limit_bytes=10_000)
         send_message(stream, Done())
         done.wait(60)

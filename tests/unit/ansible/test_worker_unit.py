@@ -23,6 +23,8 @@ DEVICE = {
     "provider": "cpu",
     "onnxruntime_options": {},
     "link": "tc",
+    "security": "key",
+    "device_secrets": "/etc/edgecut",
     "device_become": False,
     "memory_limit": "85%",
     "edgecut_device": {"address": "192.168.1.11", "interface": "eth0"},
@@ -44,6 +46,8 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "emulated": {"link": "emulated"},
         "new_code": {"wheels_device": {"digest": "a", "worker_digest": "c"}},
         "less_memory": {"memory_limit": "512M"},
+        "new_key": {"worker_secret": {"stat": {"checksum": "d"}}},
+        "tls": {"security": "tls"},
         "percent": {"store": "/srv/100% mine"},
         "user": {"service_manager": "systemd_user", "link": "none"},
         "user_gpu": {"service_manager": "systemd_user", "link": "none", "provider": "cuda"},
@@ -87,6 +91,12 @@ def test_the_worker_listens_at_the_device_address_and_watches_its_link(units: di
     assert "'/srv/100%% mine'" in value(units["percent"], "ExecStart")
 
 
+def test_the_worker_is_told_where_its_secrets_are(units: dict[str, list[str]]) -> None:
+    assert "--key-file /etc/edgecut/lab.key" in value(units["plain"], "ExecStart")
+    command = value(units["tls"], "ExecStart")
+    assert "--certificates /etc/edgecut" in command and "--key-file" not in command
+
+
 def test_each_option_of_onnx_runtime_is_told(units: dict[str, list[str]]) -> None:
     command = value(units["options"], "ExecStart")
     assert "--onnxruntime-option session.intra_op.allow_spinning=1 --onnxruntime-option" in command
@@ -108,7 +118,8 @@ def test_the_revision_changes_with_what_the_worker_is_started_with(units: dict[s
     # Devices differ by their names, which the command has.
     assert len(set(revisions.values())) == len(revisions)
     commands = {name: value(unit, "ExecStart") for name, unit in units.items()}
-    assert commands["new_code"].replace("new_code", "") == commands["plain"].replace("plain", "")
+    for name in ("new_code", "new_key"):
+        assert commands[name].replace(name, "") == commands["plain"].replace("plain", "")
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")

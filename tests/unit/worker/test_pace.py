@@ -15,7 +15,9 @@ from worker.wire.control import receive_message
 from worker.wire.errors import PeerError
 from worker.wire.memory import memory_pair
 from worker.wire.messages import Query
-from worker.wire.stream import ConnectionKind, SocketStream, exchange_preambles
+from worker.wire.opening import shake_hands
+from worker.wire.security import Role
+from worker.wire.stream import ConnectionKind, SocketStream
 
 Pair = tuple[SocketStream, socket.socket]
 
@@ -48,7 +50,7 @@ def test_a_timeout_is_until_the_last_byte(pair: Pair) -> None:
     dripping.start()
     try:
         with pytest.raises(PeerError, match="them sent nothing in time"):
-            exchange_preambles(stream, ConnectionKind.CONTROL, timeout_s=0.3)
+            shake_hands(stream, ConnectionKind.CONTROL, Role.LISTENER, timeout_s=0.3)
         stream.set_timeout(0.3)
         with pytest.raises(PeerError, match="in time"):
             stream.receive_into(memoryview(bytearray(100)))
@@ -145,7 +147,7 @@ def test_a_frame_that_comes_in_bursts_is_waited_for(monkeypatch: pytest.MonkeyPa
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Pair:
     """A pair whose stream waits one second for what has begun, where others wait longer."""
-    monkeypatch.setattr(streams, "_STALL_S", 1.0)
+    monkeypatch.setattr(streams, "STALL_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         theirs = socket.create_connection(listener.getsockname())
         ours, _ = listener.accept()

@@ -1,0 +1,101 @@
+"""How every connection begins: a preamble each way, then proof that the other end belongs to the lab."""
+
+import contextlib
+import socket
+from typing import Final
+
+from worker.timing import clock
+from worker.wire.errors import DeniedError, PeerError, ProtocolError
+from worker.wire.security import OPEN, Method, Role, Security
+from worker.wire.stream import (
+    PREAMBLE_BYTES,
+    ConnectionKind,
+    SocketStream,
+    connect,
+    make_preamble,
+    read_preamble,
+)
+
+__all__ = ["open_connection", "refuse", "shake_hands"]
+
+# In the place of a method: come back later.
+_REFUSED: Final = 255
+
+
+def open_connection(
+    host: str,
+    port: int,
+    kind: ConnectionKind,
+    security: Security = OPEN,
+    *,
+    timeout_s: float,
+    handshake_s: float | None = None,
+    expected: str | None = None,
+) -> SocketStream:
+    """Connect to a listening port of the lab.
+
+    Args:
+        timeout_s: How long it may take to connect, and then to prove ourselves, unless `handshake_s` says how
+            long that may take.
+        expected: Which device must be there, where certificates can tell; None: any of the lab.
+
+    Raises:
+        PeerError: Nobody answers there, or not in time.
+        ProtocolError: Not edgecut, another version, or a port for something else.
+        DeniedError: The other end does not belong to the lab, or takes us for somebody who does not.
+    """
+    stream = connect(host, port, timeout_s=timeout_s)
+    try:
+        return shake_hands(
+            stream, kind, Role.OPENER, security, timeout_s=handshake_s or timeout_s, expected=expected
+        )
+    except BaseException:
+        stream.close()
+        raise
+
+
+def shake_hands(
+    stream: SocketStream,
+    kind: ConnectionKind,
+    role: Role,
+    security: Security = OPEN,
+    *,
+    timeout_s: float,
+    expected: str | None = None,
+) -> SocketStream:
+    """Begin a connection; returns the stream to go on with. All of it together may take `timeout_s`.
+
+    Raises:
+        PeerError, ProtocolError, DeniedError: As `open_connection`; the caller closes the stream.
+    """
+    deadline_s = clock() + timeout_s
+    attempt = security.attempt(role, expected)
+    ours = make_preamble(kind, security.method)
+    stream.set_timeout(timeout_s)
+    stream.send([memoryview(ours), memoryview(attempt.hello)])
+    theirs = bytearray(PREAMBLE_BYTES)
+    method = read_preamble(stream, kind, theirs)
+    _compare(stream.peer, method, security.method)
+    preambles = (ours, bytes(theirs)) if role is Role.OPENER else (bytes(theirs), ours)
+    secured = attempt.finish(stream, kind, b"".join(preambles), deadline_s)
+    secured.set_timeout(None)
+    return secured
+
+
+def refuse(connection: socket.socket, kind: ConnectionKind) -> None:
+    """Say that nobody is let in from there now, and close; takes no time."""
+    with contextlib.suppress(OSError), connection:
+        connection.setblocking(False)
+        connection.send(make_preamble(kind, _REFUSED))
+
+
+def _compare(peer: str, theirs: int, ours: Method) -> None:
+    if theirs == ours:
+        return
+    if theirs == _REFUSED:
+        raise PeerError(f"{peer} refuses this address for some seconds: too many attempts from it failed")
+    try:
+        asks_for = Method(theirs).asks_for
+    except ValueError:
+        raise ProtocolError(f"{peer} asks for authentication {theirs}, which is not known") from None
+    raise DeniedError(f"{peer} asks for {asks_for}, this end for {ours.asks_for}")

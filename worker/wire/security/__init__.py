@@ -1,0 +1,28 @@
+"""How the two ends of a connection prove that they belong to the lab, before anything else is said."""
+
+from worker.wire.security.interface import (
+    CERTIFICATE_FILE,
+    CONTROLLER,
+    IDENTITY,
+    OPEN,
+    Method,
+    Role,
+    Security,
+)
+from worker.wire.security.lab_key import KeySecurity, LabKey, read_key
+from worker.wire.security.loading import load_security, secret_files
+
+__all__ = [
+    "CERTIFICATE_FILE",
+    "CONTROLLER",
+    "IDENTITY",
+    "OPEN",
+    "KeySecurity",
+    "LabKey",
+    "Method",
+    "Role",
+    "Security",
+    "load_security",
+    "read_key",
+    "secret_files",
+]

@@ -1,0 +1,148 @@
+"""The lab's key: 32 bytes that every device and the controller hold, and nobody else."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import stat
+from pathlib import Path
+from typing import Final
+
+from worker.timing import clock
+from worker.wire.errors import DeniedError, PeerError, UsageError
+from worker.wire.security.interface import Attempt, Method, Role
+from worker.wire.security.proof import NONCE_BYTES, PROOF_BYTES, Proof
+from worker.wire.stream import ConnectionKind, SocketStream, Stream
+
+__all__ = ["KEY_BYTES", "KeySecurity", "LabKey", "prove", "read_key"]
+
+KEY_BYTES: Final = 32
+_LONGEST_FILE: Final = 1024
+
+
+class LabKey:
+    """Makes message authentication codes; what with cannot be printed, stored or encoded by accident.
+
+    `source` names it in messages.
+    """
+
+    __slots__ = ("_secret", "source")
+
+    def __init__(self, secret: bytes, source: str) -> None:
+        """Raises UsageError: it is not 32 bytes."""
+        if len(secret) != KEY_BYTES:
+            raise UsageError(f"{source} does not hold a lab's key of {KEY_BYTES} bytes")
+        self._secret = secret
+        self.source = source
+
+    def mac(self, message: bytes) -> bytes:
+        """HMAC-SHA256 of the message, 32 bytes."""
+        return hmac.digest(self._secret, message, hashlib.sha256)
+
+    def __repr__(self) -> str:
+        return f"LabKey(of {self.source})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a lab's key is not to be stored or sent")
+
+
+def read_key(path: Path) -> LabKey:
+    """Read a key file: 32 bytes as 64 hex digits or in base64.
+
+    Raises:
+        UsageError: There is none, it holds something else, or every user of this host can read it.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            text = file.read(_LONGEST_FILE).strip()
+    except OSError as error:
+        raise UsageError(
+            f"key file {path} cannot be read ({error.strerror}): ansible/deploy.yml makes it"
+        ) from error
+    if mode & 0o007:
+        raise UsageError(f"key file {path} is open to every user of this host: chmod o-rwx {path}")
+    secret = _decode(text)
+    if secret is None or len(secret) != KEY_BYTES:
+        raise UsageError(
+            f"key file {path} does not hold {KEY_BYTES} bytes in hex or base64: remove it, and "
+            f"ansible/deploy.yml makes another"
+        )
+    return LabKey(secret, str(path))
+
+
+def _decode(text: bytes) -> bytes | None:
+    if re.fullmatch(rb"[0-9a-fA-F]{64}", text):
+        return bytes.fromhex(text.decode())
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return None
+
+
+class KeySecurity:
+    """Both ends hold the lab's key. Guards the beginning of a connection, not what is sent on it later."""
+
+    method = Method.KEY
+
+    def __init__(self, key: LabKey) -> None:
+        self._key = key
+
+    def attempt(self, role: Role, expected: str | None) -> Attempt:
+        """See `Security.attempt`. All devices hold one key, so which of them it is cannot be told by it."""
+        return _KeyAttempt(self._key, role)
+
+
+class _KeyAttempt:
+    def __init__(self, key: LabKey, role: Role) -> None:
+        self._source = key.source
+        self._role = role
+        self._proof = Proof(key, role)
+        self.hello = self._proof.nonce
+
+    def finish(
+        self, stream: SocketStream, kind: ConnectionKind, preambles: bytes, deadline_s: float
+    ) -> SocketStream:
+        prove(stream, self._proof, self._role, preambles, deadline_s, source=self._source)
+        return stream
+
+
+def prove(
+    stream: Stream, proof: Proof, role: Role, preambles: bytes, deadline_s: float, *, source: str
+) -> None:
+    """Exchange proofs; our nonce is sent already.
+
+    Args:
+        source: Where our key is from, for messages.
+
+    Raises:
+        DeniedError: The other end does not hold the key, or thinks so of us.
+        PeerError: It was lost or is too slow.
+    """
+    if not proof.meet(preambles, _receive(stream, NONCE_BYTES, deadline_s)):
+        raise DeniedError(f"{stream.peer} sends back what it is sent")
+    if role is Role.OPENER:
+        stream.send([memoryview(proof.ours())])
+    try:
+        theirs = _receive(stream, PROOF_BYTES, deadline_s)
+    except DeniedError as error:
+        if role is Role.LISTENER:
+            raise
+        raise DeniedError(f"{stream.peer} does not accept the key {source}: it has another") from error
+    if not proof.is_right(theirs):
+        raise DeniedError(f"{stream.peer} does not hold the lab's key ({source})")
+    if role is Role.LISTENER:
+        stream.send([memoryview(proof.ours())])
+
+
+def _receive(stream: Stream, size: int, deadline_s: float) -> bytes:
+    """So many bytes. Raises DeniedError: the other end closed instead; PeerError: it is lost or too slow."""
+    left_s = deadline_s - clock()
+    if left_s <= 0:
+        raise PeerError(f"{stream.peer} took too long to prove itself")
+    stream.set_timeout(left_s)
+    found = bytearray(size)
+    if stream.receive_into(memoryview(found)) < size:
+        raise DeniedError(f"{stream.peer} closed the connection before it proved itself")
+    return bytes(found)

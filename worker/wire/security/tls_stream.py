@@ -1,0 +1,149 @@
+"""A stream over TLS.
+
+OpenSSL does not let two threads use one connection at once, and ours do: one receives while another sends or
+watches. So the socket never blocks; each call into OpenSSL is short and made under a lock, and threads wait
+for the socket outside of it.
+"""
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Final, Self
+
+from worker.wire.errors import PeerError
+from worker.wire.stream import STALL_S, SocketStream
+
+__all__ = ["TlsStream"]
+
+# OpenSSL sends no more than that in one record.
+_RECORD_BYTES: Final = 16_384
+
+
+class TlsStream(SocketStream):
+    """See `worker.wire.stream.Stream`. Buffers are sent one by one: there is no scatter send in TLS."""
+
+    def __init__(self, stream: SocketStream, wrapped: ssl.SSLSocket) -> None:
+        self.peer = stream.peer
+        self.identity: str | None = None
+        self._socket = self._tls = wrapped
+        self._timeout_s = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def around(cls, stream: SocketStream, context: ssl.SSLContext, *, is_listener: bool) -> Self:
+        """Take over a stream's connection; whoever ends the one ends the other.
+
+        Raises:
+            ssl.SSLError: It was lost already.
+        """
+
+        def wrap(connection: socket.socket) -> ssl.SSLSocket:
+            return context.wrap_socket(connection, server_side=is_listener, do_handshake_on_connect=False)
+
+        wrapped = stream.layer(wrap)
+        wrapped.setblocking(False)
+        return cls(stream, wrapped)
+
+    def shake_hands(self) -> None:
+        """Agree on TLS with the other end.
+
+        Raises:
+            ssl.SSLError: It cannot, or has no certificate of ours.
+            PeerError: It was lost, or silent until the timeout.
+        """
+        with self._blaming(pass_on=ssl.SSLError):
+            self._do(self._tls.do_handshake, self._deadline_s())
+
+    def certificate_names(self) -> list[tuple[str, str]]:
+        """Form and value of the alternative names in the other end's certificate, which was verified."""
+        found = self._tls.getpeercert() or {}
+        names = found.get("subjectAltName", ())
+        return [(str(name[0]), str(name[1])) for name in names if isinstance(name, tuple) and len(name) == 2]
+
+    def send(self, buffers: Sequence[memoryview]) -> None:
+        """See `Stream.send`."""
+        with self._blaming(too_late="takes no more bytes"):
+            # What is shorter than a record is joined: it would be a record, and a packet, of its own.
+            pending = bytearray()
+            for buffer in buffers:
+                rest = buffer
+                if pending:
+                    missing = _RECORD_BYTES - len(pending)
+                    pending += rest[:missing]
+                    rest = rest[missing:]
+                    if len(pending) == _RECORD_BYTES:
+                        self._write(memoryview(pending))
+                        pending = bytearray()
+                whole = rest.nbytes - rest.nbytes % _RECORD_BYTES
+                self._write(rest[:whole])
+                pending += rest[whole:]
+            self._write(memoryview(pending))
+
+    def _write(self, rest: memoryview) -> None:
+        while rest.nbytes:
+            sent = self._do(partial(self._tls.send, rest), self._deadline_s())
+            rest = rest[sent:]
+
+    def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
+        """See `Stream.receive_into`."""
+        with self._blaming():
+            deadline_s = self._deadline_s()
+            size, received = len(buffer), 0
+            while received < size:
+                has_begun = begun or received
+                stalled_s = time.monotonic() + STALL_S if has_begun and deadline_s is None else None
+                count = self._take(buffer[received:], deadline_s or stalled_s)
+                if count == 0:
+                    break
+                received += count
+            return received
+
+    def receive_some(self, buffer: memoryview) -> int:
+        """See `SocketStream.receive_some`."""
+        with self._blaming():
+            return self._take(buffer, self._deadline_s())
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """See `Stream.set_timeout`."""
+        self._timeout_s = seconds
+
+    def _take(self, buffer: memoryview, deadline_s: float | None) -> int:
+        return self._do(partial(self._tls.recv_into, buffer), deadline_s)
+
+    def _deadline_s(self) -> float | None:
+        return None if self._timeout_s is None else time.monotonic() + self._timeout_s
+
+    def _do(self, call: Callable[[], int | None], deadline_s: float | None) -> int:
+        """Call into OpenSSL until it need not wait for the socket. Raises TimeoutError: it still does."""
+        while True:
+            with self._lock:
+                try:
+                    return call() or 0
+                except ssl.SSLWantReadError:
+                    wanted = select.POLLIN
+                except ssl.SSLWantWriteError:
+                    wanted = select.POLLOUT
+            poll = select.poll()
+            poll.register(self._tls.fileno(), wanted)
+            left_s = None if deadline_s is None else max(deadline_s - time.monotonic(), 0.0)
+            if not poll.poll(None if left_s is None else left_s * 1e3) and left_s is not None:
+                raise TimeoutError
+
+    @contextlib.contextmanager
+    def _blaming(
+        self, *, too_late: str = "sent nothing in time", pass_on: type[Exception] | tuple[()] = ()
+    ) -> Iterator[None]:
+        try:
+            yield
+        except pass_on:
+            raise
+        except TimeoutError as error:
+            raise PeerError(f"{self.peer} {too_late}") from error
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise PeerError(f"connection to {self.peer} was lost ({why})") from error
