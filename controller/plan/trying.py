@@ -16,6 +16,10 @@ __all__ = ["write_experiment"]
 _DEEPEST = 16
 _TRIALS = 3
 _REQUESTS_ALONE, _REQUESTS_DEEP = 11, 24
+_FEWEST_DEEP = 12
+_TRIAL_S = 2.0
+"""What a trial of a deep pipeline may take, about: with slow devices it has fewer requests."""
+
 _Chain = tuple[tuple[str, ...], tuple[int, ...]]
 
 
@@ -51,7 +55,7 @@ def write_experiment(
         "batches": [batch],
         "threads": threads,
         "trials": _TRIALS,
-        "requests": {1: _REQUESTS_ALONE, depth: max(_REQUESTS_DEEP, 4 * depth)},
+        "requests": {1: _REQUESTS_ALONE, depth: _requests(plans, depth)},
         "until_stable": False,
     }
     text = yaml.safe_dump(experiment, sort_keys=False, default_flow_style=None, width=110)
@@ -62,6 +66,13 @@ def write_experiment(
         )
     except OSError as error:
         raise PlanError(f"--experiment {path} cannot be written: {error.strerror}") from error
+
+
+def _requests(plans: Sequence[Plan], depth: int) -> int:
+    """Of a trial at this depth: enough to fill the pipeline several times, in about the time there is."""
+    usual = max(_REQUESTS_DEEP, 4 * depth)
+    in_time = int(_TRIAL_S / max(plan.interval_s for plan in plans))
+    return min(usual, max(in_time, _FEWEST_DEEP, 3 * depth))
 
 
 def _chains(bundle: Bundle, plans: Sequence[Plan], order: Sequence[str]) -> list[_Chain]:

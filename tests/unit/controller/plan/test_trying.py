@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+import yaml
 
 from controller.agenda import make_agenda
 from controller.errors import PlanError
@@ -96,3 +97,11 @@ def test_an_experiment_that_cannot_be_written(tmp_path: Path, tiny: Bundle) -> N
             batch=1,
             threads=1,
         )
+
+
+@pytest.mark.parametrize(("interval_s", "requests"), [(0.001, 24), (0.1, 20), (1.0, 12)])
+def test_trials_of_slow_devices_have_fewer_requests(
+    tiny: Bundle, tmp_path: Path, interval_s: float, requests: int
+) -> None:
+    _written(tmp_path / "e.yml", tiny, [Plan(("pi", "server"), (2,), 2 * interval_s, interval_s, "pi")])
+    assert yaml.safe_load((tmp_path / "e.yml").read_text())["requests"] == {1: 11, 2: requests}
