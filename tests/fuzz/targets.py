@@ -34,7 +34,7 @@ from worker.wire.errors import PeerError, RefusedError
 from worker.wire.frames import FrameType, LinkLayout, read_notice
 from worker.wire.memory import MemoryStream, memory_pair
 from worker.wire.messages import Done, JoinLink, JoinProbe, Problem, Reply, Request, TensorSpec
-from worker.wire.stream import ConnectionKind, exchange_preambles
+from worker.wire.stream import PREAMBLE_BYTES, ConnectionKind, read_preamble
 
 __all__ = ["CORPUS", "LAB", "TARGETS", "run_one"]
 
@@ -115,7 +115,7 @@ def preamble(data: bytes) -> None:
     """Either port."""
     kind = ConnectionKind.DATA if data[:1] == b"\1" else ConnectionKind.CONTROL
     with suppress(PeerError):
-        exchange_preambles(_delivered(data[1:]), kind, timeout_s=1.0)
+        read_preamble(_delivered(data[1:]), kind, bytearray(PREAMBLE_BYTES))
 
 
 def tensors(data: bytes) -> None:
