@@ -97,13 +97,17 @@ def best(
 def export(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")],
+    formats: Annotated[
+        str, typer.Option(metavar="FORMATS", help="csv, parquet, or both with a comma between.")
+    ] = "csv",
 ) -> None:
-    """Write batch_metrics.csv, device_metrics.csv and pipeline_metrics.csv (docs/exports.md)."""
+    """Write batch_metrics, device_metrics and pipeline_metrics as CSV or Parquet (docs/exports.md)."""
     # As above.
-    from analysis.exports import write_exports
+    from analysis.exports import check_export_formats, write_exports
     from analysis.results import load
 
-    for path, rows in write_exports(load(results), out).items():
+    chosen = check_export_formats(formats)
+    for path, rows in write_exports(load(results), out, chosen).items():
         typer.echo(f"{path.resolve()}: {rows} rows")
 
 

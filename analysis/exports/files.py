@@ -1,9 +1,8 @@
-"""The three files, written to a folder all or none, a trial at a time."""
+"""The three tables, written to a folder all or none, a trial at a time."""
 
-import csv
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from analysis.errors import OutputError
 from analysis.exports.batches import BATCH_COLUMNS, batch_rows
 from analysis.exports.devices import DEVICE_COLUMNS, device_rows
+from analysis.exports.formats import row_writer
 from analysis.exports.pipelines import PIPELINE_COLUMNS, pipeline_rows
 from analysis.exports.trial import Exported
 from analysis.results import Sweep
@@ -19,16 +19,19 @@ from controller.store import Results
 __all__ = ["EXPORTS", "write_exports"]
 
 EXPORTS: dict[str, tuple[tuple[str, ...], Callable[[Exported], list[dict[str, Any]]]]] = {
-    "batch_metrics.csv": (BATCH_COLUMNS, batch_rows),
-    "device_metrics.csv": (DEVICE_COLUMNS, device_rows),
-    "pipeline_metrics.csv": (PIPELINE_COLUMNS, pipeline_rows),
+    "batch_metrics": (BATCH_COLUMNS, batch_rows),
+    "device_metrics": (DEVICE_COLUMNS, device_rows),
+    "pipeline_metrics": (PIPELINE_COLUMNS, pipeline_rows),
 }
 
 
-def write_exports(sweep: Sweep, out: Path) -> dict[Path, int]:
-    """Write every file of `EXPORTS` to `out`; what was written, with its number of rows.
+def write_exports(sweep: Sweep, out: Path, formats: Sequence[str] = ("csv",)) -> dict[Path, int]:
+    """Write every table of `EXPORTS` to `out`; what was written, with its number of rows.
 
     Made in a folder beside and moved in place when all is there.
+
+    Args:
+        formats: As `check_export_formats` gives them.
 
     Raises:
         OutputError: `out` cannot be made or written.
@@ -39,8 +42,8 @@ def write_exports(sweep: Sweep, out: Path) -> dict[Path, int]:
     except OSError as error:
         raise OutputError(f"{out}: {error.strerror}; name a folder you may write to with --out") from error
     try:
-        rows = _write(sweep, draft)
-        for name in EXPORTS:
+        rows = _write(sweep, draft, formats)
+        for name in rows:
             (draft / name).replace(out / name)
     except OSError as error:
         raise OutputError(f"{out}: {error.strerror}; name another folder with --out") from error
@@ -49,19 +52,19 @@ def write_exports(sweep: Sweep, out: Path) -> dict[Path, int]:
     return {out / name: count for name, count in rows.items()}
 
 
-def _write(sweep: Sweep, folder: Path) -> dict[str, int]:
-    rows = dict.fromkeys(EXPORTS, 0)
+def _write(sweep: Sweep, folder: Path, formats: Sequence[str]) -> dict[str, int]:
+    files = [(f"{table}.{name}", table, name) for table in EXPORTS for name in formats]
+    rows = {file: 0 for file, _, _ in files}
     with ExitStack() as stack:
-        writers = {}
-        for name, (columns, _) in EXPORTS.items():
-            file = stack.enter_context((folder / name).open("w", newline="", encoding="utf-8"))
-            writers[name] = csv.DictWriter(file, columns, lineterminator="\n")
-            writers[name].writeheader()
+        writers = {
+            file: stack.enter_context(row_writer(folder / file, EXPORTS[table][0], name))
+            for file, table, name in files
+        }
         for exported in _trials(sweep):
-            for name, (_, rows_of) in EXPORTS.items():
-                found = rows_of(exported)
-                writers[name].writerows(found)
-                rows[name] += len(found)
+            found = {table: rows_of(exported) for table, (_, rows_of) in EXPORTS.items()}
+            for file, table, _ in files:
+                writers[file].write(found[table])
+                rows[file] += len(found[table])
     return rows
 
 

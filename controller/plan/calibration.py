@@ -20,7 +20,7 @@ from controller.plan.stretches import payload_bytes, stage_s
 from controller.plan.visits import Ground, Visit, network_s, rounds, steady_interval_s
 from controller.store import Trial
 
-__all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking"]
+__all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking", "median_slope"]
 
 _DELAYS_MS: Final = (0.2, 2.0, 10.0)
 _DEEP: Final = 4
@@ -168,7 +168,7 @@ def fit_load(samples: Sequence[Sample], device: str) -> Load:
     factor = float(np.median([s.compute_s[device] / s.alone_s[device] for s in busy]))
     rest_s = np.array([s.interval_s - s.compute_s[device] for s in busy])
     sent = np.array([float(s.sent_bytes) for s in busy])
-    byte_s = _slope(sent, rest_s)
+    byte_s = median_slope(sent, rest_s)
     return Load(factor=factor, fixed_s=max(0.0, float(np.median(rest_s - byte_s * sent))), byte_s=byte_s)
 
 
@@ -195,7 +195,7 @@ def fit_messages(samples: Sequence[Sample], pair: tuple[str, str], profile: Prof
         bytes_.append(np.array([float(s.sent_bytes) for s in group]))
     centred_x = np.concatenate([x - x.mean() for x in bytes_])
     centred_y = np.concatenate([y - y.mean() for y in beyond])
-    byte_s = _slope(centred_x, centred_y)
+    byte_s = median_slope(centred_x, centred_y)
     # Two messages each time: out and back.
     fixed_s = [max(0.0, float(np.median(y - byte_s * x)) / 2) for x, y in zip(bytes_, beyond, strict=True)]
     return PairProfile(
@@ -203,7 +203,7 @@ def fit_messages(samples: Sequence[Sample], pair: tuple[str, str], profile: Prof
     )
 
 
-def _slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+def median_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """The median of the slopes between any two points, no less than 0: one bad cell must not bend it.
 
     Sen: Estimates of the regression coefficient based on Kendall's tau, J. American Statistical

@@ -10,7 +10,7 @@ from controller.knee import power
 from controller.plan.planner import fastest, pareto_set, steadiest
 from controller.plan.problem import Plan, Problem
 
-__all__ = ["OBJECTIVES", "Limits", "Objective", "by_devices", "choose", "knee", "worth_using"]
+__all__ = ["OBJECTIVES", "Limits", "Objective", "by_devices", "choose", "is_feasible", "knee", "worth_using"]
 
 Objective = Literal["latency", "throughput", "knee", "pareto"]
 OBJECTIVES: tuple[Objective, ...] = ("latency", "throughput", "knee", "pareto")
@@ -70,6 +70,11 @@ def choose(problem: Problem, objective: Objective, limits: Limits) -> tuple[Plan
     if not found:
         raise PlanError(_why_not(problem, limits))
     return found
+
+
+def is_feasible(problem: Problem, objective: Objective, limits: Limits) -> bool:
+    """Whether any plan keeps to the limits."""
+    return bool(_choose(problem, objective, limits))
 
 
 def _choose(problem: Problem, objective: Objective, limits: Limits) -> tuple[Plan, ...]:

@@ -18,6 +18,10 @@ app = typer.Typer()
 _LabFile = Annotated[
     Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")
 ]
+_Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="ONNX Runtime threads of a stage. Default: as the inventory says."),
+]
 _LAB = Path(".edgecut/local.json")
 _NETWORK_PROFILES = Path("ansible/network_profiles.yml")
 _PROFILES = Path("profiles")
@@ -31,16 +35,19 @@ def profile(
         str, typer.Option(help="Where to time stages: clean, blocks or all cut points.")
     ] = "clean",
     batch: Annotated[int, typer.Option(min=1, help="Samples in a request.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="ONNX Runtime threads of a stage.")] = 1,
+    threads: _Threads = None,
     budget: Annotated[float, typer.Option(min=1, help="Seconds for the stages of each device, about.")] = 40,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer repetitions: sooner, and less sure.")] = False,
     profiles: Annotated[Path, typer.Option(help="Folder of profiles.")] = _PROFILES,
     progress: Annotated[Path | None, typer.Option(help="Append progress to this file too, as lines.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Measure even if one is there that fits.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    codecs: Annotated[str, typer.Option(help="Codecs to measure too, as in uint8,zfp:0.01.")] = "",
 ) -> None:
     """Measure what a model costs on every device and link of the lab, for `plan`."""
-    asked = commands.ProfileAsked(cuts, batch, threads, budget, quick, profiles, progress, again, as_json)
+    asked = commands.ProfileAsked(
+        cuts, batch, threads, budget, quick, profiles, progress, again, as_json, codecs
+    )
     commands.profile(Bundle.open(bundle), load_lab(lab), asked)
 
 
@@ -51,7 +58,7 @@ def plan(
     objective: Annotated[str, typer.Option(help="latency, throughput, knee or pareto.")] = "latency",
     profile: Annotated[str, typer.Option(help="Network profile, for emulated links.")] = "ideal",
     batch: Annotated[int, typer.Option(min=1, help="Samples in a request.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="ONNX Runtime threads of a stage.")] = 1,
+    threads: _Threads = None,
     source: Annotated[
         str | None, typer.Option(help="Where requests are born: a device, or any. Default: the first.")
     ] = None,
@@ -59,6 +66,11 @@ def plan(
     memory: Annotated[list[str] | None, typer.Option(help="What a stage may take, as in pi=512MB.")] = None,
     most_latency_ms: Annotated[float | None, typer.Option(min=0, help="The longest latency.")] = None,
     least_throughput: Annotated[float | None, typer.Option(min=0, help="The fewest samples/s.")] = None,
+    codec: Annotated[str, typer.Option(help="Codec of all links, of those profiled.")] = "none",
+    least_accuracy: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Cut nowhere where the codec leaves less accuracy, as in 0.95."),
+    ] = None,
     most_devices: Annotated[int | None, typer.Option(min=1, help="How many devices at most.")] = None,
     profiles: Annotated[Path, typer.Option(help="Folder of profiles.")] = _PROFILES,
     network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
@@ -83,6 +95,8 @@ def plan(
         memory=memory or [],
         most_latency_ms=most_latency_ms,
         least_throughput=least_throughput or None,
+        codec=codec,
+        least_accuracy=least_accuracy or 0.0,
         most_devices=most_devices,
         best=best,
         experiment=experiment,

@@ -3,23 +3,24 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from controller.codec_choice import choice_of
 from controller.device import query
 from controller.errors import DeviceError, ExperimentError, PlanError
 from controller.lab import Lab
 from controller.network_profiles import AS_IS, NetworkProfile, find_profile, load_network_profiles
 from controller.plan.candidates import best_plans
-from controller.plan.choice import OBJECTIVES, Limits, Objective, choose
+from controller.plan.choice import OBJECTIVES, Limits, Objective, choose, is_feasible
 from controller.plan.prediction import Prediction, Predictor
 from controller.plan.problem import Plan, Problem
-from controller.plan.profile import Profile, Settings, load_profile, profile_path, save_profile
-from controller.plan.profiler import Wanted, settings_of, take_profile
+from controller.plan.profile import Profile, load_profile, profile_path, save_profile
+from controller.plan.profiler import Wanted, take_profile, with_codecs
 from controller.plan.show import (
     Candidate,
     named_baselines,
@@ -32,6 +33,8 @@ from controller.plan.stretches import stretches
 from controller.plan.trying import write_experiment
 from controller.screen import Screen, duration, output
 from exporter.bundle import Bundle
+from worker.wire.codecs import NO_CODEC
+from worker.wire.messages import DeviceInfo
 
 __all__ = ["PlanAsked", "ProfileAsked", "plan", "profile"]
 
@@ -46,13 +49,14 @@ class ProfileAsked:
 
     cuts: str
     batch: int
-    threads: int
+    threads: int | None
     budget_s: float
     quick: bool
     folder: Path
     progress: Path | None
     again: bool
     as_json: bool
+    codecs: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,14 @@ class PlanAsked:
     network_profiles: Path
     folder: Path
     batch: int
-    threads: int
+    threads: int | None
     source: str | None
     without: str
     memory: Sequence[str]
     most_latency_ms: float | None
     least_throughput: float | None
+    codec: str
+    least_accuracy: float
     most_devices: int | None
     best: int
     experiment: Path | None
@@ -83,15 +89,25 @@ def profile(bundle: Bundle, lab: Lab, asked: ProfileAsked) -> None:
         ExperimentError: No such cuts, or a batch that the bundle does not take.
         DeviceError: A device is not there.
     """
-    wanted = Wanted(_cuts(bundle, asked.cuts), asked.batch, asked.threads, asked.budget_s, asked.quick)
+    cuts = _cuts(bundle, asked.cuts)
     _check_batch(bundle, asked.batch)
-    path = _path(asked.folder, lab, bundle, asked.batch, asked.threads)
+    names = [choice_of(name.strip(), "--codecs") for name in asked.codecs.split(",") if name.strip()]
+    names = [name for name in dict.fromkeys(names) if name != NO_CODEC.name]
+    security = lab.load_security()
+    threads = _threads(asked.threads, {device.name: query(device, security) for device in lab.devices})
+    wanted = Wanted(cuts, asked.batch, threads, asked.budget_s, asked.quick)
+    path = _path(asked.folder, lab, bundle, wanted)
     with Screen(asked.progress) as screen:
         found = None if asked.again else _reusable(path, bundle, lab, wanted, screen)
         if found is None:
             found = take_profile(bundle, lab, wanted, screen)
             save_profile(found, path)
             screen.say(f"profiled in {duration(found.took_s)}: {path}")
+        missing = [name for name in names if name not in found.codecs]
+        if missing:
+            found = with_codecs(found, bundle, lab, wanted, missing, screen)
+            save_profile(found, path)
+            screen.say(f"codecs measured: {', '.join(missing)}")
     if asked.as_json:
         print(json.dumps(_as_json(found, bundle), indent=1))
         return
@@ -109,15 +125,23 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
     if asked.objective not in OBJECTIVES:
         raise PlanError(f"--objective {asked.objective}: it is one of {', '.join(OBJECTIVES)}")
     objective: Objective = asked.objective
-    path = _path(asked.folder, lab, bundle, asked.batch, asked.threads)
+    infos = _answering(lab)
+    now = Wanted((), asked.batch, _threads(asked.threads, infos))
+    path = _path(asked.folder, lab, bundle, now)
     found = load_profile(path)
-    found.check(
-        path, bundle=bundle.digest, batch=asked.batch, threads=asked.threads, settings=_settings_now(lab)
-    )
+    settings = {name: now.settings(info) for name, info in infos.items()}
+    found.check(path, bundle=bundle.digest, batch=asked.batch, threads=now.common_threads, settings=settings)
     limits = _limits(asked, found, lab)
-    predictor = Predictor(found, bundle, _conditions(asked, lab))
-    problem = _settled(predictor, limits)
-    chosen = best_plans(problem, objective, limits, asked.best)
+    codec = choice_of(asked.codec, "--codec")
+    predictor = Predictor(found, bundle, _conditions(asked, lab), codec)
+    problem = _settled(predictor, limits, asked.least_accuracy)
+    try:
+        chosen = best_plans(problem, objective, limits, asked.best)
+    except PlanError as error:
+        if asked.least_accuracy and is_feasible(_settled(predictor, limits, 0.0), objective, limits):
+            told = f"accuracy >= {asked.least_accuracy:g} with codec {codec} and the rest"
+            raise PlanError(f"no plan keeps {told}; drop one of these") from error
+        raise
     plans = [(_named(objective, number), _predicted(predictor, each)) for number, each in enumerate(chosen)]
     baselines = [(name, _predicted(predictor, each)) for name, each in named_baselines(problem, limits)]
     if asked.experiment is not None:
@@ -129,22 +153,25 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
             profile=asked.profile,
             network_profiles=asked.network_profiles,
             batch=asked.batch,
-            threads=asked.threads,
+            threads=now.threads,
+            codec=codec,
         )
     if asked.as_json:
         print(json.dumps(_plans_as_json(bundle, asked, plans, baselines), indent=1))
         return
     console = output()
     title = f"{found.model} on {lab.name}, network profile {asked.profile}"
+    if codec != NO_CODEC.name:
+        title += f", codec {codec}"
     show_plans(console, title, plans, baselines, bundle.node_count)
     _show_gain(plans, baselines, objective)
     show_devices_worth(console, problem, limits)
 
 
-def _settled(predictor: Predictor, limits: Limits) -> Problem:
+def _settled(predictor: Predictor, limits: Limits, least_accuracy: float) -> Problem:
     """Costs for about the latency that the fastest plan has: how long devices wait depends on it."""
     first = choose(predictor.problem(0.0), "latency", Limits(limits.sources, limits.forbidden))
-    return predictor.problem(first[0].latency_s)
+    return predictor.problem(first[0].latency_s, least_accuracy=least_accuracy)
 
 
 def _named(objective: Objective, number: int) -> str:
@@ -236,15 +263,31 @@ def _check_batch(bundle: Bundle, batch: int) -> None:
         raise ExperimentError(f"--batch {batch}: {bundle.path} was exported with the fixed batch {fixed}")
 
 
-def _path(folder: Path, lab: Lab, bundle: Bundle, batch: int, threads: int) -> Path:
-    return profile_path(folder, lab=lab.name, model=bundle.manifest.model, batch=batch, threads=threads)
+def _path(folder: Path, lab: Lab, bundle: Bundle, wanted: Wanted) -> Path:
+    return profile_path(
+        folder,
+        lab=lab.name,
+        model=bundle.manifest.model,
+        batch=wanted.batch,
+        threads=wanted.common_threads,
+    )
+
+
+def _threads(asked: int | None, infos: Mapping[str, DeviceInfo]) -> int | dict[str, int]:
+    """One number, or that of each device where they differ; 1 where no device can say."""
+    if asked is not None:
+        return asked
+    numbers = {name: info.threads for name, info in infos.items()}
+    alike = set(numbers.values()) or {1}
+    return alike.pop() if len(alike) == 1 else numbers
 
 
 def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile | None:
     if not path.exists():
         return None
     found = load_profile(path)
-    settings = {device.name: settings_of(query(device, lab.load_security())) for device in lab.devices}
+    security = lab.load_security()
+    settings = {device.name: wanted.settings(query(device, security)) for device in lab.devices}
     why = found.difference(
         bundle=bundle.digest, batch=wanted.batch, threads=wanted.common_threads, settings=settings
     )
@@ -256,13 +299,13 @@ def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Scre
     return None if why else found
 
 
-def _settings_now(lab: Lab) -> dict[str, Settings]:
-    """Of the devices that answer: a plan can be made while a lab is off."""
+def _answering(lab: Lab) -> dict[str, DeviceInfo]:
+    """The devices that answer: a plan can be made while a lab is off."""
     found = {}
     security = lab.load_security()
     for device in lab.devices:
         try:
-            found[device.name] = settings_of(query(device, security, timeout_s=_ANSWER_S))
+            found[device.name] = query(device, security, timeout_s=_ANSWER_S)
         except DeviceError:
             continue
     return found
@@ -299,6 +342,7 @@ def _plans_as_json(
         "model": bundle.manifest.model,
         "bundle": bundle.digest,
         "profile": asked.profile,
+        "codec": asked.codec,
         "objective": asked.objective,
         "plans": [told(*each) for each in plans],
         "baselines": [told(*each) for each in baselines],

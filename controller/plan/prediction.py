@@ -8,7 +8,7 @@ of these was measured (`controller.plan.calibration`); docs/planning.md says wha
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from controller.errors import PlanError, ProfileError
 from controller.network_profiles import NetworkProfile
 from controller.plan.problem import Costs, Plan, Problem, evaluate, parts_of
-from controller.plan.profile import Load, PairProfile, Profile, Waking
+from controller.plan.profile import CodecProfile, Load, PairProfile, Profile, Waking
 from controller.plan.stretches import payload_bytes, stage_memory_bytes, stage_s
 from controller.suggest import did_you_mean
 from exporter.bundle import Bundle, Tensor
+from worker.wire.codecs import NO_CODEC
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import TensorSpec
 
@@ -77,7 +78,8 @@ class _Positions:
     Attributes:
         stage_s: (D, K, K), as `Problem.stage`, without what waiting and load do to it.
         payload: (K,) bytes of what crosses.
-        frame: (K,) bytes of what is sent of it.
+        frame: (K,) bytes of what is sent of it, after the codec.
+        sent: (K,) bytes of payload after the codec.
         memory: (K, K) bytes of a stage.
     """
 
@@ -85,6 +87,7 @@ class _Positions:
     stage_s: Floats
     payload: Floats
     frame: Floats
+    sent: Floats
     memory: Floats
 
     def only(self, cuts: Iterable[int]) -> "_Positions":
@@ -95,18 +98,21 @@ class _Positions:
             self.stage_s[:, keep[:, None], keep],
             self.payload[keep],
             self.frame[keep],
+            self.sent[keep],
             self.memory[keep[:, None], keep],
         )
 
 
 class Predictor:
-    """A profile under the conditions of one network."""
+    """A profile under the conditions of one network, with a codec on every link, or none."""
 
-    def __init__(self, profile: Profile, bundle: Bundle, conditions: NetworkProfile) -> None:
+    def __init__(
+        self, profile: Profile, bundle: Bundle, conditions: NetworkProfile, codec: str = NO_CODEC.name
+    ) -> None:
         """Take a profile of this bundle.
 
         Raises:
-            ProfileError: The profile has cuts that the bundle has not.
+            ProfileError: The profile has cuts that the bundle has not, or has not this codec.
         """
         if profile.bundle != bundle.digest or profile.cuts[-1] != bundle.node_count:
             raise ProfileError(f"this profile is of another bundle than {bundle.path}; take one of it")
@@ -114,21 +120,36 @@ class Predictor:
         self.bundle = bundle
         self.conditions = conditions
         self.devices = tuple(profile.devices)
+        self._codec = _codec_of(profile, codec)
         crossing = [bundle.tensors_at(cut) for cut in profile.cuts]
+        payload = np.array([float(payload_bytes(t, profile.batch)) for t in crossing])
+        frame = np.array([float(_frame_bytes(t, profile.batch)) for t in crossing])
+        sent = payload
+        if self._codec is not None:
+            sent = np.array(self._codec.encoded_bytes) * profile.batch
         self._all = _Positions(
             profile.cuts,
             np.stack([stage_s(device) for device in profile.devices.values()]),
-            np.array([float(payload_bytes(t, profile.batch)) for t in crossing]),
-            np.array([float(_frame_bytes(t, profile.batch)) for t in crossing]),
+            payload,
+            frame - payload + sent,
+            sent,
             stage_memory_bytes(bundle, profile.cuts, profile.batch),
         )
         self._links_as_they_are = {(link.sender, link.receiver): link for link in profile.links}
         self._pairs = {(pair.source, pair.follower): pair for pair in profile.pairs}
 
-    def problem(self, latency_s: float) -> Problem:
-        """Costs of everything, where a request takes about `latency_s` and who has no part in it waits."""
+    def problem(self, latency_s: float, *, least_accuracy: float = 0.0) -> Problem:
+        """Costs of everything, where a request takes about `latency_s` and who has no part in it waits.
+
+        Args:
+            least_accuracy: Cuts at which the codec leaves less of it, or nobody knows how much, are left out.
+        """
         pairs = list(itertools.permutations(self.devices, 2))
-        return self._problem(self._all, pairs, latency_s, dict.fromkeys(self.devices, latency_s))
+        problem = self._problem(self._all, pairs, latency_s, dict.fromkeys(self.devices, latency_s))
+        if self._codec is None or not least_accuracy:
+            return problem
+        known = np.array([-1.0 if a is None else a for a in self._codec.accuracy])
+        return replace(problem, link=problem.link.without((known < least_accuracy)[None, None, :]))
 
     def predict(self, devices: Sequence[str], cuts: Sequence[int], *, depth: int = 1) -> Prediction:
         """What a cell will do.
@@ -187,7 +208,7 @@ class Predictor:
         slower = stage * waking[:, None, None]
         as_source = [device.as_source for device in profile.devices.values()]
         as_follower = [device.as_follower for device in profile.devices.values()]
-        sent = positions.payload
+        sent = positions.sent
         around = sent[:, None] + sent[None, :]
         refused = np.tril(np.ones(stage.shape[1:], dtype=bool))
         first = Costs(
@@ -219,12 +240,24 @@ class Predictor:
             i, j = self.devices.index(sender), self.devices.index(receiver)
             # The lab's order tells which way is forward, whatever the chain.
             carried_s, delay_s = self._carried(positions.frame, sender, receiver, forward=i < j)
-            beyond_s = self._beyond(positions.payload, sender, receiver, latency_s)
-            out.interval_s[i, j] = carried_s
-            out.latency_s[i, j] = carried_s + delay_s + beyond_s
-            back.interval_s[i, j] = carried_s[-1]
+            beyond_s = self._beyond(positions.sent, sender, receiver, latency_s)
+            encode_s, decode_s = self._coding_s(positions.payload, sender, receiver)
+            # A codec works in the threads that send and receive, each beside the link.
+            out.interval_s[i, j] = np.maximum(carried_s, np.maximum(encode_s, decode_s))
+            out.latency_s[i, j] = encode_s + carried_s + delay_s + beyond_s + decode_s
+            back.interval_s[i, j] = out.interval_s[i, j, -1]
             back.latency_s[i, j] = out.latency_s[i, j, -1]
         return out, back
+
+    def _coding_s(self, payload: Floats, sender: str, receiver: str) -> tuple[Floats, Floats]:
+        """Seconds that one end takes to encode what crosses each cut, and the other to decode it."""
+        if self._codec is None:
+            return np.zeros_like(payload), np.zeros_like(payload)
+        one, other = self._codec.costs[sender], self._codec.costs[receiver]
+        return (
+            one.encode_fixed_s + one.encode_byte_s * payload,
+            other.decode_fixed_s + other.decode_byte_s * payload,
+        )
 
     def _carried(self, frame: Floats, sender: str, receiver: str, *, forward: bool) -> tuple[Floats, float]:
         """Seconds in which the link takes what crosses each cut, and its delay.
@@ -252,6 +285,18 @@ class Predictor:
     def _pairs_of(self, name: str) -> list[PairProfile]:
         """Two devices that were not measured together: as each is with the first device of the lab."""
         return [pair for names, pair in self._pairs.items() if name in names]
+
+
+def _codec_of(profile: Profile, name: str) -> CodecProfile | None:
+    if name == NO_CODEC.name:
+        return None
+    if name not in profile.codecs:
+        has = f"; it has {', '.join(profile.codecs)}" if profile.codecs else ""
+        raise ProfileError(
+            f"this profile has no codec {name!r}{has}; measure it: python -m controller profile BUNDLE "
+            f"--codecs {name}"
+        )
+    return profile.codecs[name]
 
 
 def _loaded(stage: Floats, loads: Sequence[Load], sent: Floats) -> Floats:

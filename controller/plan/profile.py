@@ -14,6 +14,8 @@ from controller.plan.whole_file import write_json
 
 __all__ = [
     "FORMAT",
+    "CodecCost",
+    "CodecProfile",
     "DeviceProfile",
     "LinkProfile",
     "Load",
@@ -108,6 +110,29 @@ class PairProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     byte_s: float
 
 
+class CodecCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a device takes for a codec: fixed seconds + seconds a byte x bytes before it."""
+
+    encode_fixed_s: float
+    encode_byte_s: float
+    decode_fixed_s: float
+    decode_byte_s: float
+
+
+class CodecProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A codec on every link.
+
+    Attributes:
+        encoded_bytes: What is sent of one sample at each of the profile's cuts.
+        accuracy: Of the chain of two that is cut there; None where samples have no labels.
+        costs: By device.
+    """
+
+    encoded_bytes: tuple[float, ...]
+    accuracy: tuple[float | None, ...]
+    costs: dict[str, CodecCost]
+
+
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A lab's devices and links, for one bundle, batch and number of threads.
 
@@ -115,6 +140,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         threads: 0 where devices differ: then each device's is among its settings.
         cuts: Positions at which stages were timed, from 0 to the node count.
         link: How the lab's links get their network profile.
+        codecs: Those that were measured, by name.
     """
 
     format: str
@@ -130,6 +156,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     devices: dict[str, DeviceProfile]
     links: tuple[LinkProfile, ...]
     pairs: tuple[PairProfile, ...]
+    codecs: dict[str, CodecProfile] = {}
 
     def check(
         self, path: Path, *, bundle: str, batch: int, threads: int, settings: Mapping[str, Settings]

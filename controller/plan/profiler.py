@@ -1,8 +1,9 @@
 """Taking a profile of a lab: stages device by device, then links, then messages between pairs."""
 
+import itertools
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,15 +17,16 @@ from controller.lab import Lab
 from controller.links import probe_path
 from controller.network_profiles import NetworkProfile
 from controller.plan.calibration import calibrate
+from controller.plan.codecs import profile_codecs
 from controller.plan.profile import FORMAT, DeviceProfile, LinkProfile, Profile, Settings
 from controller.plan.visits import Ground, Visit, rounds
 from controller.screen import Screen
 from controller.stamp import now
-from controller.store import Trial
+from controller.store import Link, Trial
 from exporter.bundle import Bundle
 from worker.wire.messages import DeviceInfo, SampleTelemetry
 
-__all__ = ["BY_DEVICE", "Wanted", "settings_of", "take_profile"]
+__all__ = ["BY_DEVICE", "Wanted", "settings_of", "take_profile", "with_codecs"]
 
 BY_DEVICE: Final = 0
 """In place of a profile's number of threads: each device's is among its settings."""
@@ -127,6 +129,26 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
         )
         profile = calibrate(ground, profile, _stepper(screen, "messages"), quick=wanted.quick)
     return msgspec.structs.replace(profile, took_s=round(time.monotonic() - began_s, 1))
+
+
+def with_codecs(
+    profile: Profile, bundle: Bundle, lab: Lab, wanted: Wanted, names: Sequence[str], screen: Screen
+) -> Profile:
+    """The profile, with what these codecs cost and save.
+
+    Raises:
+        ControllerError: This machine lacks a codec.
+        DeviceError: A device is not there, or lacks one.
+        TrialVoid: A device was lost meanwhile.
+    """
+    with Crew(lab, list(profile.devices), _WAIT_S) as crew:
+        crew.require_codecs(
+            Link(sender, receiver, 0, name)
+            for name in names
+            for sender, receiver in itertools.permutations(profile.devices, 2)
+        )
+        ground = Ground.of(lab, bundle, crew.workers, batch=wanted.batch, threads=wanted.threads)
+        return profile_codecs(ground, profile, names, _stepper(screen, "codecs"))
 
 
 def _stepper(screen: Screen, what: str) -> Callable[[int, int], None]:

@@ -1,6 +1,6 @@
 """An experiment that tries plans: the best few, and what they are to be compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from controller.errors import PlanError
 from controller.plan.problem import Plan
 from controller.plan.show import depth_for
 from exporter.bundle import Bundle, RangeError
+from worker.wire.codecs import NO_CODEC
 
 __all__ = ["write_experiment"]
 
@@ -32,7 +33,8 @@ def write_experiment(
     profile: str,
     network_profiles: Path,
     batch: int,
-    threads: int,
+    threads: int | Mapping[str, int],
+    codec: str = NO_CODEC.name,
 ) -> None:
     """Write an experiment file of these plans, of both ends of the first one's chain, and of its equal split.
 
@@ -53,7 +55,8 @@ def write_experiment(
         "chains": [{"devices": list(devices), "cuts": list(cuts)} for devices, cuts in chains],
         "depths": [1, depth],
         "batches": [batch],
-        "threads": threads,
+        "codecs": list(dict.fromkeys([NO_CODEC.name, codec])),
+        "threads": threads if isinstance(threads, int) else dict(threads),
         "trials": _TRIALS,
         "requests": {1: _REQUESTS_ALONE, depth: _requests(plans, depth)},
         "until_stable": False,

@@ -10,6 +10,7 @@ import pytest
 
 from controller.network_profiles import NetworkProfile
 from controller.plan import Predictor, load_profile
+from controller.plan.stretches import payload_bytes
 from exporter.bundle import Bundle
 from tests.integration.worker.processes import WorkerProcess
 
@@ -75,6 +76,16 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
     other = controller("profile", "--budget", "1", "--cuts", "blocks")
     assert "is of other cuts: taken again" in other.stderr
 
+    coded = controller("profile", "--cuts", "blocks", "--codecs", "none,fp16")
+    assert coded.returncode == 0, coded.stderr
+    assert "codecs measured: fp16" in coded.stderr
+    codec = load_profile(path).codecs["fp16"]
+    assert set(codec.costs) == {"pi", "server"}
+    assert codec.encoded_bytes[1] == payload_bytes(tiny.tensors_at(load_profile(path).cuts[1]), 1) / 2
+    assert all(cost.encode_fixed_s + cost.encode_byte_s > 0 for cost in codec.costs.values())
+    with_codec = controller("plan", "--codec", "fp16", "--profile", "slow", "--least-accuracy", "0.1")
+    assert "network profile slow, codec fp16" in " ".join(with_codec.stdout.split()), with_codec.stderr
+
     planned = controller("plan", "--objective", "pareto", "--profile", "slow", "--json")
     assert planned.returncode == 0, planned.stderr
     answer = json.loads(planned.stdout)
@@ -106,6 +117,8 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
             ["--objective", "speed"],
             "error: --objective speed: it is one of latency, throughput, knee, pareto",
         ),
+        (["--codec", "uint8"], "error: this profile has no codec 'uint8'; it has fp16; measure it:"),
+        (["--codec", "zip"], "error: --codec: "),
         (["--profile", "wifi"], "error: no network profile 'wifi' in"),
         (["--batch", "8"], "batch8-threads1.json; python -m controller profile BUNDLE takes it"),
     ):
@@ -142,6 +155,7 @@ def test_a_profile_of_a_device_as_it_is_no_more(controller: Run, tmp_path: Path)
     ("options", "says"),
     [
         (["--cuts", "some"], "error: --cuts some: it is one of clean, blocks, all"),
+        (["--codecs", "zip"], "error: --codecs: "),
         (["--budget", "0"], "error: "),
     ],
 )

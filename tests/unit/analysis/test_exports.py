@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from analysis.__main__ import main
 from analysis.exports import EXPORTS
 from controller.store import Cell, Course, DeviceRow, Hop, Link, Store, Trial
-from tests.unit.analysis.synthetic import AT, BUNDLE
+from tests.unit.analysis.synthetic import AT, BUNDLE, write_sweep
 from worker.records import ENDPOINT, HOP
 
 ROOT = Path(__file__).parents[3]
@@ -82,7 +83,7 @@ def exported(tmp_path: Path) -> dict[str, list[dict[str, str]]]:
     assert main(["export", str(results(tmp_path / "r.sqlite")), "--out", str(tmp_path / "out")]) == 0
     tables = {}
     for name in EXPORTS:
-        with (tmp_path / "out" / name).open(newline="") as file:
+        with (tmp_path / "out" / f"{name}.csv").open(newline="") as file:
             tables[name] = list(csv.DictReader(file))
     return tables
 
@@ -97,7 +98,7 @@ def check(row: dict[str, str], **expected: object) -> None:
 
 
 def test_a_batch_is_a_row(exported: dict[str, list[dict[str, str]]]) -> None:
-    rows = exported["batch_metrics.csv"]
+    rows = exported["batch_metrics"]
     assert [row["request"] for row in rows] == [str(i) for i in range(REQUESTS)]
     check(rows[0], model="tiny", cuts="2", devices="pi;server", load="constant:20/s", interval_s="")
     check(
@@ -116,7 +117,7 @@ def test_a_batch_is_a_row(exported: dict[str, list[dict[str, str]]]) -> None:
 
 
 def test_a_stage_is_a_row_with_its_device(exported: dict[str, list[dict[str, str]]]) -> None:
-    pi, server = exported["device_metrics.csv"]
+    pi, server = exported["device_metrics"]
     check(
         pi,
         device="pi",
@@ -158,7 +159,7 @@ def test_a_stage_is_a_row_with_its_device(exported: dict[str, list[dict[str, str
 
 
 def test_a_trial_is_a_row_of_the_pipeline(exported: dict[str, list[dict[str, str]]]) -> None:
-    (row,) = exported["pipeline_metrics.csv"]
+    (row,) = exported["pipeline_metrics"]
     check(
         row,
         requests=12,
@@ -199,4 +200,53 @@ def test_a_file_that_is_not_there_is_one_line_and_leaves_nothing(
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_parquet_holds_what_csv_does_with_types(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    out = tmp_path / "out"
+    path = str(write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60)))
+    assert main(["export", path, "--out", str(out), "--formats", "csv,parquet"]) == 0
+    assert {file.name for file in out.iterdir()} == {
+        f"{table}.{form}" for table in EXPORTS for form in ("csv", "parquet")
+    }
+    for table, (columns, _) in EXPORTS.items():
+        with (out / f"{table}.csv").open(newline="") as file:
+            told = list(csv.DictReader(file))
+        typed = parquet.read_table(out / f"{table}.parquet").to_pylist()
+        assert len(typed) == len(told) > 0
+        for row, texts in zip(typed, told, strict=True):
+            assert tuple(row) == columns
+            assert all(_same(value, texts[name]) for name, value in row.items())
+
+
+def _same(value: object, text: str) -> bool:
+    if value is None:
+        return text == ""
+    if isinstance(value, float):
+        return float(text) == pytest.approx(value)
+    return str(value) == text
+
+
+@pytest.mark.parametrize(
+    ("formats", "said"),
+    [
+        ("xlsx", "error: --formats xlsx: name one or more of csv, parquet\n"),
+        ("", "error: --formats : name one or more of csv, parquet\n"),
+        ("parquet", "error: --formats parquet needs the package pyarrow; install it: pip install"),
+    ],
+)
+def test_formats_that_cannot_be_written(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    formats: str,
+    said: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    path = str(results(tmp_path / "r.sqlite"))
+    assert main(["export", path, "--out", str(tmp_path / "out"), "--formats", formats]) == 2
+    assert capsys.readouterr().err.startswith(said)
     assert not (tmp_path / "out").exists()

@@ -1,6 +1,9 @@
 """The tables of published work, against what the physics of the sweep gives; and tables as LaTeX."""
 
+import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,6 @@ from analysis.__main__ import main
 from analysis.latex import latex
 from analysis.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
 from analysis.results import Sweep, load
-from controller.store import Results
 from tests.unit.analysis.synthetic import INPUT_BYTES, NODES, OUTPUT_BYTES, Physics, write_sweep
 
 
@@ -64,7 +66,8 @@ def test_nodes_add_up_to_their_total(sweep: Sweep) -> None:
         for column in ("payload_bytes", "codec_s", "inference_s"):
             assert sum(r[column] for r in mine) == pytest.approx(total[column])
         assert total["overhead"] == pytest.approx(1 - total["inference_s"] / total["total_s"])
-        assert total["codec_energy_j"] is None, "no figure of a model was given"
+        assert total["codec_energy_model_j"] is None, "no figure of a model was given"
+        assert all(0 <= r["overhead"] < 1 and r["send_s"] >= 0 for r in mine[1:])
         assert set(total) <= set(NODE_COLUMNS)
 
 
@@ -74,12 +77,19 @@ def test_the_raw_input_is_the_dispatchers_payload(sweep: Sweep) -> None:
     assert payload == {"dispatcher": INPUT_BYTES, "server": OUTPUT_BYTES, "total": INPUT_BYTES + OUTPUT_BYTES}
 
 
-def test_codec_energy_counts_only_what_a_codec_was_given(tmp_path: Path) -> None:
-    sweep = load(write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60)))
-    with Results.open(sweep.path) as store:
-        assert all(link.codec == "none" for trial in store.trials() for link in trial.links)
-    totals = [r for r in node_rows(sweep, 5.0) if r["node"] == "total"]
-    assert {r["codec_energy_j"] for r in totals} == {0.0}
+def test_codec_energy_counts_only_what_a_codec_was_given_where_it_was_encoded(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60))
+    assert {r["codec_energy_model_j"] for r in node_rows(load(path), 5.0)} == {0.0}
+    with closing(sqlite3.connect(path)) as db, db:
+        for number, text in db.execute("SELECT id, links FROM trial WHERE status = 'done'").fetchall():
+            links = json.loads(text)
+            links[0]["codec"] = "uint8"
+            db.execute("UPDATE trial SET links = ? WHERE id = ?", (json.dumps(links), number))
+    rows = [r for r in node_rows(load(path), 5.0) if r["nodes"] == 2 and r["profile"] == "lan"]
+    energy = {r["node"]: r["codec_energy_model_j"] for r in rows}
+    crossing = Physics().crossing_bytes(24)
+    assert energy["pi"] == energy["total"] == pytest.approx(crossing * 8 * 5e-12)
+    assert energy["server"] == energy["dispatcher"] == 0.0
 
 
 def test_latex_escapes_names_and_leaves_empty_columns_out() -> None:

@@ -13,10 +13,10 @@ from analysis.errors import OutputError
 from analysis.report import write_report
 from analysis.report.concerns import concerns
 from analysis.report.page import _verdict
-from analysis.report.words import answer_sentences, brief
+from analysis.report.words import answer_sentences, brief, conditions
 from analysis.results import Sweep, load
 from controller.store import MeasuredLink, Profiling, Scope, Store
-from tests.unit.analysis.synthetic import Physics, write_sweep
+from tests.unit.analysis.synthetic import AT, Physics, write_sweep
 
 
 def _page(sweep: Sweep, folder: Path) -> str:
@@ -173,6 +173,26 @@ def test_links_are_shown_as_asked_against_as_measured(tmp_path: Path) -> None:
     assert "90 of 1000" not in text
     assert "server \N{RIGHTWARDS ARROW} pi - 10.6 - 19.9 - 0.5 (5 of 1000) 941" in text
     assert text.index("Links under wifi") < text.index("Links under as_is")
+
+
+def test_a_rate_that_no_sender_could_fill_is_not_told_as_the_links_own(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60))
+    with Store.append(path) as store:
+        found = {"rate_mbit": 102.0, "filled": False, "loss_percent": 0.0, "lost": 0, "datagrams": 9}
+        store.add_link(MeasuredLink("lan", "pi", "server", {"rate_mbit": 1000.0}, found, AT))
+    assert "1000 102, all that was sent" in _page(load(path), tmp_path / "out")
+
+
+def test_conditions_are_told_forward_first() -> None:
+    told = conditions({"backward": {"delay_ms": 1.0, "rate_mbit": 30.0}, "forward": {"delay_ms": 2.0}})
+    assert told.index("forward") < told.index("backward")
+
+
+def test_only_columns_that_differ_are_in_the_tables_of_points(sweep: Sweep, tmp_path: Path) -> None:
+    html = write_report(sweep, tmp_path, ()).page.read_text(encoding="utf-8")
+    heads = re.findall(r"Points of the capability front, by latency</caption>\s*<thead>(.*?)</thead>", html)
+    assert heads
+    assert not any("batch" in head or "devices" in head or "codec" in head for head in heads)
 
 
 def test_a_sweep_without_measured_links_shows_none(sweep: Sweep, tmp_path: Path) -> None:

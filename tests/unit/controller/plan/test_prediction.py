@@ -7,7 +7,8 @@ import pytest
 from controller.errors import PlanError, ProfileError
 from controller.network_profiles import Direction, NetworkProfile
 from controller.plan import Predictor, Profile
-from controller.plan.profile import Load, Waking
+from controller.plan.profile import CodecCost, CodecProfile, Load, Waking
+from controller.plan.stretches import payload_bytes
 from exporter.bundle import Bundle
 
 IDEAL = NetworkProfile()
@@ -107,3 +108,43 @@ def test_what_was_not_profiled(
 def test_a_profile_of_another_bundle(profile: Profile, tiny: Bundle) -> None:
     with pytest.raises(ProfileError, match="of another bundle"):
         Predictor(msgspec.structs.replace(profile, bundle="0" * 64), tiny, IDEAL)
+
+
+@pytest.fixture
+def coded(profile: Profile) -> Profile:
+    """With a codec that leaves a quarter, and takes 1 ms to encode and 2 ms to decode, and 10 us a byte."""
+    cost = CodecCost(encode_fixed_s=1e-3, encode_byte_s=1e-5, decode_fixed_s=2e-3, decode_byte_s=1e-5)
+    codec = CodecProfile(
+        encoded_bytes=(4.0, 8.0, 4.0, 2.0, 2.0),
+        accuracy=(0.9, 0.5, 0.97, None, 1.0),
+        costs={"pi": cost, "server": cost},
+    )
+    return msgspec.structs.replace(profile, codecs={"uint8": codec})
+
+
+def test_a_codec_saves_bytes_and_costs_time_at_both_ends(coded: Profile, tiny: Bundle) -> None:
+    without, within = (
+        Predictor(coded, tiny, IDEAL, codec).predict(CHAIN, (1,)) for codec in ("none", "uint8")
+    )
+    payload = payload_bytes(tiny.tensors_at(1), 1) + payload_bytes(tiny.tensors_at(4), 1)
+    assert within.plan.latency_s - without.plan.latency_s == pytest.approx(2 * 3e-3 + 2 * 1e-5 * payload)
+    slow = NetworkProfile(rate_mbit=0.01)
+    without, within = (
+        Predictor(coded, tiny, slow, codec).predict(CHAIN, (1,)) for codec in ("none", "uint8")
+    )
+    saved = payload_bytes(tiny.tensors_at(1), 1) - 8
+    assert without.plan.interval_s - within.plan.interval_s == pytest.approx(saved * 8 / 1e4)
+
+
+def test_cuts_that_cost_too_much_accuracy_are_left_out(coded: Profile, tiny: Bundle) -> None:
+    predictor = Predictor(coded, tiny, IDEAL, "uint8")
+    allowed = np.isfinite(predictor.problem(0.0, least_accuracy=0.95).link.latency_s[0, 1])
+    # Where nobody knows it, nothing is promised.
+    assert allowed.tolist() == [False, False, True, False, True]
+    assert np.isfinite(predictor.problem(0.0).link.latency_s).all()
+    assert np.isfinite(Predictor(coded, tiny, IDEAL).problem(0.0, least_accuracy=0.95).link.latency_s).all()
+
+
+def test_a_codec_that_was_not_profiled(coded: Profile, tiny: Bundle) -> None:
+    with pytest.raises(ProfileError, match=r"no codec 'fp16'; it has uint8; measure it: .*--codecs fp16"):
+        Predictor(coded, tiny, IDEAL, "fp16")
