@@ -5,7 +5,7 @@
 #                            https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lab test-arm64 bench bench-plan lint verify-models lab lab-down venv clean
+.PHONY: help demo test fuzz test-lab test-arm64 bench bench-plan lint verify-models lab lab-down venv clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +17,9 @@ demo: ## train, export, deploy to this machine, sweep, report: results/demo/repo
 
 test: ## run all tests; TESTS="tests/unit -k wire" runs some
 	@./scripts/test
+
+fuzz: ## look for bytes that break what reads them; MINUTES=10
+	@MINUTES="$(MINUTES)" ./scripts/fuzz
 
 test-lab: ## test the lab of virtual Pis; needs root and Debian packages, and says which are missing
 	@./scripts/test-lab
