@@ -135,10 +135,12 @@ def _front(board: Board, cell: Cell) -> RenderableType | None:
     table.add_column(f"front so far: {cell.model}, {cell.profile}", no_wrap=True)
     table.add_column("latency ms", justify="right")
     table.add_column("samples/s", justify="right")
+    several = len({one.devices for one in board.cells.values() if one.profile == cell.profile}) > 1
     shown = front if len(front) <= _POINTS else [*front[: _POINTS - 1], front[-1]]
     for one, (latency_s, sample_s) in shown:
         codec = f", {one.codec}" if one.codec != "none" else ""
-        table.add_row(f"{one.label}{codec}", f"{latency_s * 1e3:.3g}", f"{1 / sample_s:.3g}")
+        chain = f" on {' -> '.join(one.devices)}" if several else ""
+        table.add_row(f"{one.label}{codec}{chain}", f"{latency_s * 1e3:.3g}", f"{1 / sample_s:.3g}")
     more = f", {len(front) - len(shown)} of them not shown" if len(front) > len(shown) else ""
     told = f"{len(front)} on the front, of {measured} splits measured so far{more}"
     return Group(table, Text(told, style="dim"))

@@ -164,12 +164,13 @@ def _device(ground: Ground, name: str, wanted: Wanted, step: Callable[[int, int]
         (name, name), wanted.cuts[-1], depth=1, requests=3, warmup=_WARMUP, conditions=NetworkProfile()
     )
     whole_s = float(np.median(ground.run(look).records[0]["compute_s"]))
-    each_s = wanted.budget_s / (wanted.rounds * len(wanted.cuts)) - _BUILD_S
+    number = _rounds(wanted, whole_s)
+    each_s = wanted.budget_s / (number * len(wanted.cuts)) - _BUILD_S
     # One run more when the stages are loaded.
     requests = int(each_s / whole_s) - _WARMUP - 1
     requests = min(max(requests, _REQUESTS_FEWEST), _REQUESTS_MOST)
     visits = [replace(look, cut=cut, requests=requests) for cut in wanted.cuts]
-    found = rounds(ground, visits, wanted.rounds, name, step)
+    found = rounds(ground, visits, number, name, step)
     prefix_s: list[float] = [0.0]
     suffix_s: list[float] = []
     spreads: list[float] = []
@@ -185,10 +186,16 @@ def _device(ground: Ground, name: str, wanted: Wanted, step: Callable[[int, int]
         taken_at=taken_at,
         prefix_s=tuple(prefix_s),
         suffix_s=tuple(suffix_s),
-        requests=requests * wanted.rounds,
+        requests=requests * number,
         spread=statistics.median(spreads),
         idle_bytes=idle_bytes,
     )
+
+
+def _rounds(wanted: Wanted, whole_s: float) -> int:
+    """How often every stage is visited: once where there is time for no more and all is to be quick."""
+    least_s = wanted.rounds * len(wanted.cuts) * (_BUILD_S + (_WARMUP + 1 + _REQUESTS_FEWEST) * whole_s)
+    return 1 if wanted.quick and least_s > 2 * wanted.budget_s else wanted.rounds
 
 
 def _times_s(trials: list[Trial]) -> dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]]:
