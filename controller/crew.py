@@ -11,6 +11,7 @@ from typing import Self
 from controller.device import ClaimedWorker
 from controller.errors import DeviceError
 from controller.lab import Lab
+from controller.loss import HELD
 from controller.store import Link
 from worker.wire.codecs import available_codecs, lack_of, parse_codec
 
@@ -106,19 +107,27 @@ class Crew:
     def _claim_all(self, names: Sequence[str]) -> list[DeviceError]:
         """Claim those that are there at once, then wait for the others; returns why some are missing.
 
-        In this order, because a device clears its link soon after it was let go.
+        In this order, because a device clears its link soon after it was let go. One that another controller
+        has is waited for before the next is claimed: two that want the same would else have a part each.
         """
         deadline_s = time.monotonic() + self._wait_s
         missing: list[DeviceError] = []
-        late: list[str] = []
+        late: dict[str, DeviceError] = {}
         for name in names:
             error = self._claim(name, 0.0)
+            if error is not None and error.cause == HELD:
+                error = self._claim(name, max(0.0, deadline_s - time.monotonic()))
             if error is not None and error.lasting:
                 missing.append(error)
             elif error is not None:
-                late.append(name)
-        waited = [self._claim(name, max(0.0, deadline_s - time.monotonic())) for name in late]
-        return missing + [error for error in waited if error is not None]
+                late[name] = error
+        for name, error in late.items():
+            left_s = deadline_s - time.monotonic()
+            # An attempt at a host that does not answer takes seconds: with no time left, it has had its own.
+            still = self._claim(name, left_s) if left_s > 0 else error
+            if still is not None:
+                missing.append(still)
+        return missing
 
     def _claim(self, name: str, wait_s: float) -> DeviceError | None:
         try:

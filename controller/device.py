@@ -8,7 +8,7 @@ from typing import Self
 
 from controller.errors import DeviceError
 from controller.lab import Device
-from controller.loss import how_lost
+from controller.loss import HELD, how_lost
 from worker.wire.control import ControlConnection
 from worker.wire.errors import DeniedError, ProtocolError, RequestError, WorkerError
 from worker.wire.messages import Claim, DeviceInfo, Query
@@ -142,7 +142,8 @@ def _blame(device: Device) -> Iterator[None]:
     try:
         yield
     except RequestError as error:
-        raise DeviceError(device.name, error.told.text) from error
+        cause = HELD if error.told.kind == "busy" else None
+        raise DeviceError(device.name, error.told.text, cause=cause) from error
     except ProtocolError as error:
         raise DeviceError(
             device.name, f"{error}; deploy the same edgecut everywhere", lasting=True

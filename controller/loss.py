@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Iterator
 
-__all__ = ["EXITED", "NOT_RESPONDING", "UNREACHABLE", "how_lost"]
+__all__ = ["EXITED", "HELD", "NOT_RESPONDING", "UNREACHABLE", "how_lost"]
 
 EXITED = "exited"
 """The host answers, but no worker does."""
@@ -13,6 +13,9 @@ UNREACHABLE = "unreachable"
 
 NOT_RESPONDING = "not responding"
 """The worker's host takes connections for it, but it says nothing: it is stopped, or out of its wits."""
+
+HELD = "held"
+"""It is not lost: another controller has it."""
 
 _EXITED = (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE)
 _UNREACHABLE = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN)

@@ -15,11 +15,15 @@ Coded = tuple[str, tuple[int, ...], tuple[str, ...], str, str, int]
 class Remaining:
     """What is missing of an agenda: trials, baselines, accuracies; without a results file, everything.
 
-    The file is read once. What is kept later is to be told; baselines are taken once, at the beginning.
+    What is kept later is to be told; baselines are taken once, at the beginning.
     """
 
     def __init__(self, agenda: Agenda, results: Results | None) -> None:
         self._trials = agenda.experiment.trials
+        self.read(results)
+
+    def read(self, results: Results | None) -> None:
+        """Read the file, or read it again: another sweep may have written it while this one waited."""
         self._finished = results.finished() if results else set()
         baselines = results.baselines() if results else []
         # A cell that compares no threads takes the baseline that there is.

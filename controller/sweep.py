@@ -70,6 +70,7 @@ def run_sweep(
             wanted, over = cells, True
         if not over or sweep.remaining.anything(wanted):
             sweep.crew = stack.enter_context(_crew(agenda, profiles))
+            sweep.remaining.read(store)
             sweep.crew.require_codecs(
                 link for cell in cells for link in route(cell, agenda.bundles[cell.bundle])
             )

@@ -45,6 +45,8 @@ _ASK_TIMEOUT_S = 30.0
 # Who loads a model answers late.
 _BUILD_PATIENCE_S = 10.0
 _BLAME_TIMEOUT_S = 2.0
+_EXHAUSTED = ("out of memory", "disk full")
+"""What a worker says that has run out of them (`worker.exhaustion`)."""
 
 
 @dataclass
@@ -225,6 +227,9 @@ class Rig:
         """Find out who is to blame: a neighbour sees a dead worker first, and complains of its link."""
         if isinstance(error, DeviceError) and error.cause == NOT_RESPONDING:
             return _lost(error)
+        if isinstance(error, DeviceError) and any(words in str(error) for words in _EXHAUSTED):
+            # Who has none left for what was asked may have none to answer another question.
+            return TrialVoid(str(error), error.device)
         strangers = []
         for device in self.plan.builds:
             worker = self.workers[device]

@@ -14,8 +14,9 @@ _MEMORY: Final = (
     "failed to allocate memory",
     "out of memory",
     "cannot allocate memory",
+    "failed to map segment",
 )
-"""What ONNX Runtime and the C++ library say, in lower case; neither raises MemoryError."""
+"""What ONNX Runtime, the C++ library and the loader say, in lower case; none raises MemoryError."""
 
 
 def one_line(error: BaseException) -> str:

@@ -87,9 +87,16 @@ class Listener:
                 connection.close()
                 continue
             self._admission.begin(stream)
-            threading.Thread(
+            handling = threading.Thread(
                 target=self._handle, args=(stream, address[0]), name=f"from {peer}", daemon=True
-            ).start()
+            )
+            try:
+                handling.start()
+            except (RuntimeError, MemoryError) as error:
+                # No memory for a thread just now; the port is to outlive that.
+                self._admission.end(stream)
+                stream.close()
+                self._log(f"port {self.port}: cannot serve {peer} ({error})")
 
     def _handle(self, stream: SocketStream, host: str) -> None:
         secured: SocketStream | None = None

@@ -209,6 +209,10 @@ class Server:
         except ProtocolError as error:
             _tell(stream, RefusedError(str(error)))
             raise
+        except MemoryError as error:
+            told = FailedError(f"message not taken: {one_line(error)}")
+            _tell(stream, told)
+            raise told from error
         finally:
             if mine is not None:
                 self._release(mine)

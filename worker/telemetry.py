@@ -1,5 +1,6 @@
 """Looks at the device at a set interval, in a thread of its own."""
 
+import contextlib
 import threading
 from collections import deque
 from typing import Final
@@ -72,7 +73,9 @@ class TelemetryThread:
 
     def _look(self) -> None:
         while not self._ended.wait(self._interval_s):
-            self._add_sample()
+            # A device that is out of memory or descriptors for a moment is to be looked at afterwards too.
+            with contextlib.suppress(OSError, MemoryError, psutil.Error):
+                self._add_sample()
 
     def _add_sample(self) -> None:
         with self._lock:

@@ -1,11 +1,13 @@
 """`python faulty_worker.py FOLDER serve ...`: a worker that ends itself at the point that FOLDER/fault names.
 
-The file holds the point and a signal: `computing 9`. It is taken away, and FOLDER/fired gets the time (of the
-monotonic clock, which all processes of a host share), before the signal is raised: each fault happens once.
+The file holds the point and a signal: `computing 9`; or `memory`, for no more of that from there on. It is
+taken away, and FOLDER/fired gets the time (of the monotonic clock, which all processes of a host share),
+before the signal is raised: each fault happens once.
 """
 
 import contextlib
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
+
+import psutil
 
 from worker.__main__ import main
 from worker.stage import BoundStage, Stage
@@ -30,7 +34,16 @@ def _fire_at(point: str) -> None:
         if wanted == point:
             _FAULT.unlink()
             (_FOLDER / "fired").write_text(f"{time.monotonic()}\n")
-            os.kill(os.getpid(), int(number))
+            if number == "memory":
+                _limit_memory()
+            else:
+                os.kill(os.getpid(), int(number))
+
+
+def _limit_memory() -> None:
+    """From now on none but what it has."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms, hard))
 
 
 def _before(point: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -22,14 +22,21 @@ class LabWorker:
     """A worker that comes back on the ports it had."""
 
     def __init__(
-        self, name: str, folder: Path, *, host: str = "127.0.0.1", prefix: Sequence[str] = ()
+        self,
+        name: str,
+        folder: Path,
+        *,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.host = host
         self.folder = folder / name
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         self.log = self.folder / "log"
         self._prefix = prefix
+        self._options = options
         self.ports = (0, 0)
         self.start()
 
@@ -38,6 +45,7 @@ class LabWorker:
         command = [*self._prefix, sys.executable, str(_WORKER), str(self.folder), "serve"]
         command += ["--name", self.name, "--host", self.host, "--store", str(self.folder / "store")]
         command += ["--control-port", str(self.ports[0]), "--data-port", str(self.ports[1])]
+        command += self._options
         with self.log.open("a") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self.process.stdout is not None
@@ -51,11 +59,14 @@ class LabWorker:
         ports = {"control_port": self.ports[0], "data_port": self.ports[1]}
         return {"name": self.name, "kind": "local", "host": self.host, "link": "emulated"} | ports
 
-    def arm(self, point: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Have it raise this signal when it next comes to a point: `loading`, `computing`, `sending`."""
+    def arm(self, point: str, number: signal.Signals | None = signal.SIGKILL) -> None:
+        """Have it raise this signal when it next comes to a point: `loading`, `computing`, `sending`.
+
+        None: from there on it gets no more memory.
+        """
         (self.folder / "fired").unlink(missing_ok=True)
         partial = self.folder / "fault.partial"
-        partial.write_text(f"{point} {number.value}")
+        partial.write_text(f"{point} {number.value if number else 'memory'}")
         partial.replace(self.folder / "fault")
 
     def fired_at_s(self) -> float:
@@ -78,12 +89,14 @@ class LabWorker:
 
 
 @contextlib.contextmanager
-def lab_of(folder: Path, names: Sequence[str] = ("pi", "server")) -> Iterator[dict[str, LabWorker]]:
+def lab_of(
+    folder: Path, names: Sequence[str] = ("pi", "server"), options: Sequence[str] = ()
+) -> Iterator[dict[str, LabWorker]]:
     """Workers by name, and `lab.json` beside them."""
     started: dict[str, LabWorker] = {}
     try:
         for name in names:
-            started[name] = LabWorker(name, folder)
+            started[name] = LabWorker(name, folder, options=options)
         write_lab(folder, [worker.device() for worker in started.values()])
         yield started
     finally:
@@ -122,9 +135,11 @@ def write_experiment(folder: Path, **keys: object) -> Path:
 class SweepProcess:
     """`controller sweep` under way; keeps when it said what."""
 
-    def __init__(self, folder: Path, bundles: Path) -> None:
-        self.results = folder / "results.sqlite"
-        command = [sys.executable, "-m", "controller", "sweep", str(folder / "experiment.yml")]
+    def __init__(
+        self, folder: Path, bundles: Path, prefix: Sequence[str], program: Sequence[str], results: Path | None
+    ) -> None:
+        self.results = results or folder / "results.sqlite"
+        command = [*prefix, sys.executable, *program, "sweep", str(folder / "experiment.yml")]
         command += [
             "--lab",
             str(folder / "lab.json"),
@@ -184,9 +199,16 @@ class SweepProcess:
 
 
 @contextlib.contextmanager
-def sweeping(folder: Path, bundles: Path) -> Iterator[SweepProcess]:
+def sweeping(
+    folder: Path,
+    bundles: Path,
+    *,
+    prefix: Sequence[str] = (),
+    program: Sequence[str] = ("-m", "controller"),
+    results: Path | None = None,
+) -> Iterator[SweepProcess]:
     """Sweep `experiment.yml` over `lab.json`, both in the folder."""
-    sweep = SweepProcess(folder, bundles)
+    sweep = SweepProcess(folder, bundles, prefix, program, results)
     try:
         yield sweep
     finally:
