@@ -21,5 +21,5 @@ class _Stepped(datetime):
 
 
 if __name__ == "__main__":
-    stamp.datetime = _Stepped  # type: ignore[misc]
+    stamp.datetime = _Stepped  # type: ignore[attr-defined]
     sys.exit(main())
