@@ -60,7 +60,7 @@ class LabWorker:
         return {"name": self.name, "kind": "local", "host": self.host, "link": "emulated"} | ports
 
     def arm(self, point: str, number: signal.Signals | None = signal.SIGKILL) -> None:
-        """Have it raise this signal when it next comes to a point: `loading`, `computing`, `sending`, `recording`.
+        """Have it raise this signal when it next comes to `loading`, `computing`, `sending` or `recording`.
 
         None: from there on it gets no more memory.
         """
