@@ -9,6 +9,7 @@ ControllerError            one line for the user; `python -m controller` exits w
 ├── PlanError              no plan keeps the constraints
 ├── DeviceError            a device: not there, held by another, refuses
 └── TrialVoid              a trial that does not count: device lost, wrong result, time out
+    └── TrialThrottled     a device slowed itself down in it
 ```
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "PlanError",
     "ProfileError",
     "StoreError",
+    "TrialThrottled",
     "TrialVoid",
     "one_line",
 ]
@@ -73,3 +75,7 @@ class TrialVoid(ControllerError):
     def __init__(self, text: str, device: str | None = None) -> None:
         super().__init__(text)
         self.device = device
+
+
+class TrialThrottled(TrialVoid):
+    """A device slowed itself down during the trial."""

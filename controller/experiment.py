@@ -231,6 +231,21 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "`wait_s`, and go on; or wait that long for all devices, and try again, three times at most"
         ),
     ] = "stop"
+    on_throttle: Annotated[
+        Literal["flag", "wait", "void"],
+        Meta(
+            description="a trial in which a Raspberry Pi slowed itself down: `flag`: it counts, and its "
+            "telemetry tells; `void`: it does not count; `wait`: nor does it, and it is tried again once the "
+            "device has cooled down, three times at most"
+        ),
+    ] = "flag"
+    cool_to_c: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="before each trial, wait until no device of it is warmer than that"),
+    ] = None
+    cool_wait_s: Annotated[
+        float, Meta(ge=0, description="how long to wait for a device to cool down, in seconds")
+    ] = 600.0
     reference_every: Annotated[
         int,
         Meta(

@@ -16,7 +16,7 @@ from controller.baseline import baseline_trial
 from controller.crew import Crew
 from controller.errors import DeviceError, TrialVoid
 from controller.estimate import Estimate
-from controller.failures import Failures
+from controller.failures import TRIES, Failures
 from controller.interruption import Interruption
 from controller.links import link_check
 from controller.offer import run_trial
@@ -32,6 +32,7 @@ from controller.search.orders import is_chosen, make_order
 from controller.stamp import now, stamp
 from controller.store import Cell, DeviceRow, Drift, Store
 from controller.taking_accuracy import TakingAccuracy
+from controller.throttling import Throttling
 from controller.trial import Rig
 from worker.wire.messages import Run
 
@@ -123,6 +124,7 @@ class _Sweep:
         self._pipelines = 0
         self._estimate: Estimate
         self.outcome = Outcome()
+        self._throttling = Throttling(agenda.experiment, screen)
         self._failures = Failures(agenda.experiment, screen, self.outcome)
 
     def run(self, profiles: Sequence[str]) -> None:
@@ -254,43 +256,57 @@ class _Sweep:
         self._screen.step(profile, len(wanted) - left, len(wanted), told)
 
     def _run_cell(self, cell: Cell) -> None:
-        for _ in range(self._failures.tries):
-            if self._try_cell(cell) or self._interruption.asked:
+        for tried in range(1, TRIES + 1):
+            void = self._try_cell(cell)
+            if void is None:
+                return
+            what = f"{cell.profile}, {cell.label}, depth {cell.depth}: {void}"
+            if self._throttling.tries_again(void) and tried < TRIES:
+                self.outcome.voids.append(what)
+                self._screen.say(f"void: {what}; trying again")
+            else:
+                self._failures.void(what, self.crew)
+                if tried >= self._failures.tries:
+                    return
+            if self._interruption.asked:
                 return
 
-    def _try_cell(self, cell: Cell) -> bool:
-        """Run what is missing of a cell; false where a trial was void, and it might be tried again."""
+    def _try_cell(self, cell: Cell) -> TrialVoid | None:
+        """Run what is missing of a cell; gives why a trial was void, and the cell is not finished."""
         missing = self.remaining.trials(cell)
         if gone := self._failures.lost.intersection(cell.devices):
             reason = f"{', '.join(sorted(gone))}: given up before; left out"
             self._store.add_void(cell.id, missing[0], self._environment, now(), reason, min(gone))
-            return True
+            return None
         started_s = time.monotonic()
         number = missing[0]
         started_at = now()
         try:
             with self._rig(cell) as rig:
                 for number in missing:
+                    self._throttling.cool_down(
+                        [self.crew.workers[name] for name in dict.fromkeys(cell.devices)]
+                    )
                     started_at = now()
                     self._screen.running(cell, number)
                     warmup = self._experiment.warmup if number == missing[0] else 0
                     closed = self._experiment.closed_run(cell.depth)
                     trial = run_trial(rig, cell, number, closed, seed=self._experiment.seed, warmup=warmup)
+                    self._throttling.judge(trial)
                     self._store.add_trial(replace(trial, environment=self._environment))
                     self.remaining.finished(cell, number)
                     self._screen.finished(cell, trial)
                     self.outcome.done += 1
                     if self._interruption.asked:
-                        return True
+                        return None
         except TrialVoid as void:
             self._store.add_void(cell.id, number, self._environment, started_at, str(void), void.device)
-            self._failures.void(f"{cell.profile}, {cell.label}, depth {cell.depth}: {void}", self.crew)
-            return False
+            return void
         took_s = time.monotonic() - started_s
         self.outcome.overheads_s.append(took_s - rig.ran_s)
         if len(missing) == self._experiment.trials:
             self._estimate.learn(cell, took_s)
-        return True
+        return None
 
     def _run_reference(self, cell: Cell) -> None:
         if not self._failures.lost.isdisjoint(cell.devices):

@@ -63,8 +63,10 @@ class TelemetryThread:
         """Samples since the last time, with one of now at the end; they are then forgotten.
 
         So what lies between two calls has a sample at its end, and CPU shares since its beginning, however
-        short it is.
+        short it is. Throttling flags are of now too.
         """
+        with self._lock:
+            self._throttled_at_s = float("-inf")
         self._add_sample()
         taken = []
         while self._samples:

@@ -29,7 +29,9 @@ class LabWorker:
         host: str = "127.0.0.1",
         prefix: Sequence[str] = (),
         options: Sequence[str] = (),
+        program: Sequence[str] | None = None,
     ) -> None:
+        """`program`: what runs in place of `faulty_worker.py`, with its own arguments."""
         self.name = name
         self.host = host
         self.folder = folder / name
@@ -37,12 +39,13 @@ class LabWorker:
         self.log = self.folder / "log"
         self._prefix = prefix
         self._options = options
+        self._program = program or (str(_WORKER), str(self.folder))
         self.ports = (0, 0)
         self.start()
 
     def start(self) -> None:
         """Start it, or start it again."""
-        command = [*self._prefix, sys.executable, str(_WORKER), str(self.folder), "serve"]
+        command = [*self._prefix, sys.executable, *self._program, "serve"]
         command += ["--name", self.name, "--host", self.host, "--store", str(self.folder / "store")]
         command += ["--control-port", str(self.ports[0]), "--data-port", str(self.ports[1])]
         command += self._options
