@@ -5,7 +5,7 @@
 #                            https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz test-lab test-arm64 bench bench-plan lint verify-models lab lab-down venv clean
+.PHONY: help demo test fuzz soak test-lab test-arm64 bench bench-plan lint verify-models lab lab-down venv clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ lab: ## bring up a lab of three virtual Pis on this machine (docs/virtual-lab.md
 
 lab-down: ## remove it
 	@./scripts/lab-down
+
+soak: ## random sweeps with random faults on this machine for MINUTES (30); SEED=N repeats one
+	@./scripts/soak
 
 verify-models: ## export and verify all ten models (about 15 minutes)
 	@./scripts/verify-models

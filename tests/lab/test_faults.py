@@ -1,0 +1,86 @@
+"""Virtual Pis that reboot while a sweep runs: named, waited for, and every trial is there in the end."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from controller.integrity import run_check
+from controller.store import Results
+from tests.bundles import export_tiny
+from tests.lab.virtual_lab import VirtualLab, assert_succeeds
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+
+EXPERIMENT = """
+name: rebooted
+models: [tiny]
+bundles: bundles
+network_profiles: profiles.yml
+profiles: [as_is]
+splits: [2]
+depths: [1]
+trials: 8
+duration_s: 2
+until_stable: false
+wait_s: 180
+reference_every: 0
+on_failure: wait
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualLab]:
+    """Two Pis, deployed."""
+    lab = VirtualLab(tmp_path_factory.mktemp("faults") / "edge cut")
+    try:
+        assert_succeeds(lab.play("pis=2"))
+        assert_succeeds(lab.play(playbook="deploy.yml"))
+        yield lab
+    finally:
+        lab.play("state=absent")
+
+
+def test_a_device_that_reboots_is_waited_for(lab: VirtualLab, tmp_path: Path) -> None:
+    export_tiny(tmp_path / "bundles")
+    (tmp_path / "profiles.yml").write_text("near: {delay_ms: 30}\n")
+    (tmp_path / "experiment.yml").write_text(EXPERIMENT)
+    results = tmp_path / "results.sqlite"
+    command = [sys.executable, "-m", "controller", "sweep", str(tmp_path / "experiment.yml")]
+    command += ["--lab", str(lab.root / ".edgecut" / "virtual.json"), "--results", str(results)]
+    environment = os.environ | {"PYTHONPATH": str(lab.root)}
+    with subprocess.Popen(
+        command, cwd=lab.root, env=environment, stderr=subprocess.PIPE, text=True
+    ) as sweeping:
+        assert sweeping.stderr is not None
+        said = ""
+        rebooted_at_s = 0.0
+        for line in sweeping.stderr:
+            said += line
+            if re.match(r"as_is: \d+/", line) and not rebooted_at_s:
+                time.sleep(5)
+                rebooted_at_s = time.monotonic()
+                _reboot(lab, "pi2")
+            if line.startswith("void: "):
+                print(f"told {time.monotonic() - rebooted_at_s:.1f} s after the reboot: {line}")
+        print(f"over {time.monotonic() - rebooted_at_s:.1f} s after the reboot")
+    assert sweeping.returncode == 0, said
+    with Results.open(results) as opened:
+        assert len(opened.finished()) == 8 * len(opened.cells())
+        assert {device for _, _, _, device, _ in opened.voids()} == {"pi2"}
+    assert run_check(results)
+
+
+def _reboot(lab: VirtualLab, name: str) -> None:
+    """As `reboot` does it; where the machine stays off after that, it is switched on again."""
+    pid = lab.pid(name)
+    lab.ssh(name, "sudo systemctl reboot --force")
+    time.sleep(5)
+    if not psutil.pid_exists(pid):
+        assert_succeeds(lab.play("pis=2"))

@@ -1,0 +1,152 @@
+"""One round: a random sweep, faults while it runs, and in the end every trial once and nothing wrong."""
+
+import contextlib
+import io
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from controller.integrity import run_check
+from controller.store import Results
+from tests.integration.faults.lab import LabWorker, sweeping, write_experiment, write_lab
+from tests.integration.faults.proxy import Proxy
+from tests.soak.faults import FAULTS, Scene, Undo
+
+__all__ = ["Tally", "run_round"]
+
+_CALM_S = 180.0
+"""How long the last call of a sweep, with nothing done to it, may take."""
+
+_GOOD_CODES = (0, 1, 2, 130, -9)
+
+
+@dataclass
+class Tally:
+    """What happened in all rounds."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    voids: Counter[str] = field(default_factory=Counter)
+    rounds: int = 0
+    calls: int = 0
+    trials: int = 0
+    recoveries: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def run_round(folder: Path, bundles: Path, chance: random.Random, tally: Tally, until_s: float) -> None:
+    """Sweep until every trial is there; faults are injected until `until_s`, or there were enough."""
+    names = ["pi", "desk", "server"][: chance.choice((2, 2, 3))]
+    write_experiment(folder, **_experiment(chance))
+    faults_left = chance.randint(2, 12)
+    injected_at: list[int] = []
+    with ExitStack() as stack:
+        workers, proxies = stack.enter_context(_lab(folder, names))
+        while True:
+            is_calm = faults_left <= 0 or time.monotonic() > until_s
+            with sweeping(folder, bundles) as sweep:
+                scene = Scene(chance, workers, proxies, sweep)
+                if not is_calm:
+                    faults_left -= _torment(scene, tally, injected_at, faults_left)
+                code = sweep.end(_CALM_S)
+            tally.calls += 1
+            if code not in _GOOD_CODES:
+                tally.wrong.append(f"exit code {code}: {sweep.said[-3:]}")
+                return
+            if code == 0:
+                break
+            if is_calm:
+                tally.wrong.append(f"not complete without faults: {code}: {sweep.said[-3:]}")
+                return
+    _judge(sweep.results, tally, injected_at)
+
+
+def _torment(scene: Scene, tally: Tally, injected_at: list[int], most: int) -> int:
+    """Do harm now and then until the sweep has ended; gives how often."""
+    undone: list[tuple[float, Undo]] = []
+    count = 0
+    next_at_s = time.monotonic() + scene.chance.uniform(0.2, 2.5)
+    while scene.sweep.process.poll() is None:
+        now_s = time.monotonic()
+        for due in [one for one in undone if one[0] <= now_s]:
+            undone.remove(due)
+            due[1]()
+        if now_s >= next_at_s and count < most:
+            fault = scene.chance.choice(FAULTS)
+            undo = fault.do(scene)
+            if undo is not None:
+                undone.append((now_s + scene.chance.uniform(0.0, fault.at_most_s), undo))
+                tally.faults[fault.name] += 1
+                injected_at.append(scene.sweep.finished())
+                count += 1
+            next_at_s = now_s + scene.chance.uniform(0.2, 2.5)
+        time.sleep(0.01)
+    for _, undo in undone:
+        undo()
+    return max(count, 1)
+
+
+def _experiment(chance: random.Random) -> dict[str, Any]:
+    load, topology = chance.choice(("offline", "offline", "constant:200/s")), chance.choice(("chain", "hub"))
+    return {
+        "profiles": [chance.choice(("ideal", "slow"))],
+        "depths": sorted(chance.sample((1, 2, 3, 5), 2)),
+        "batches": [chance.choice((1, 4))],
+        "trials": chance.randint(1, 4),
+        "requests": chance.choice((11, 40, 150)),
+        "codecs": [chance.choice(("none", "none", "fp16"))],
+        "loads": [load],
+        "topologies": [topology],
+        "source": chance.choice(("first", "first", "controller")),
+        "on_failure": chance.choice(("wait", "wait", "skip", "stop")),
+        "wait_s": chance.choice((3, 15)),
+        "reference_every": chance.choice((0, 3)),
+        "seed": chance.randrange(1000),
+    }
+
+
+@contextlib.contextmanager
+def _lab(folder: Path, names: Sequence[str]) -> Iterator[tuple[dict[str, LabWorker], list[Proxy]]]:
+    """Workers; connections to the last one, control and data, go through proxies that can reset them."""
+    workers: dict[str, LabWorker] = {}
+    with ExitStack() as stack:
+        for name in names:
+            workers[name] = worker = LabWorker(name, folder)
+            stack.callback(worker.end)
+        last = workers[names[-1]].device()
+        proxies = {key: stack.enter_context(Proxy(last[key])) for key in ("control_port", "data_port")}
+        devices = [worker.device() for worker in workers.values()]
+        devices[-1] |= {key: proxy.port for key, proxy in proxies.items()}
+        write_lab(folder, devices)
+        yield workers, list(proxies.values())
+
+
+def _judge(path: Path, tally: Tally, injected_at: Sequence[int]) -> None:
+    """Every wanted trial once, and nothing that `controller check` finds."""
+    with Results.open(path) as results:
+        trials_a_cell = results.experiment()["trials"]
+        wanted = {(cell.id, number) for cell in results.cells() for number in range(trials_a_cell)}
+        done = results.finished()
+        for _, _, reason, _, _ in results.voids():
+            tally.voids[_cause(reason)] += 1
+    if done != wanted:
+        tally.wrong.append(f"{path}: {len(wanted - done)} trials missing, {len(done - wanted)} not wanted")
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        is_well = run_check(path)
+    if not is_well:
+        tally.wrong.append(told.getvalue())
+    tally.rounds += 1
+    tally.trials += len(done)
+    # A fault is recovered from once another trial is there.
+    tally.recoveries += sum(at < len(done) for at in injected_at)
+
+
+def _cause(reason: str) -> str:
+    causes = ("exited", "not responding", "unreachable", "out of memory", "given up before")
+    causes += ("went away", "Connection reset", "closed it", "lost")
+    return next((cause for cause in causes if cause in reason), reason)
