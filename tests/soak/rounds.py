@@ -22,6 +22,12 @@ __all__ = ["Tally", "run_round"]
 _CALM_S = 180.0
 """How long the last call of a sweep, with nothing done to it, may take."""
 
+_CAUSES = (
+    *("exited", "not responding", "unreachable", "out of memory", "given up before", "went away"),
+    *("Connection reset", "closed it", "lost"),
+)
+"""Words in the reasons of void trials, by which these are counted; the first that is in one."""
+
 _GOOD_CODES = (0, 1, 2, 130, -9)
 
 
@@ -147,6 +153,4 @@ def _judge(path: Path, tally: Tally, injected_at: Sequence[int]) -> None:
 
 
 def _cause(reason: str) -> str:
-    causes = ("exited", "not responding", "unreachable", "out of memory", "given up before")
-    causes += ("went away", "Connection reset", "closed it", "lost")
-    return next((cause for cause in causes if cause in reason), reason)
+    return next((cause for cause in _CAUSES if cause in reason), reason)
