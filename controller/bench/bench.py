@@ -12,6 +12,7 @@ from controller.bench.fleet import DEVICES, Fleet
 from controller.bench.measurement import Bench, Measurement
 from controller.bench.memory import MemoryGrowth
 from controller.bench.resplit import Resplit
+from controller.bench.secured import SecurityCost
 from controller.bench.wire import HopExcess, LinkFill, NullRate
 from exporter.bundle import Bundle
 
@@ -44,6 +45,7 @@ def measurements() -> tuple[Measurement, ...]:
         LinkFill(),
         Resplit(),
         CellOverhead(),
+        SecurityCost(mobilenet),
         MemoryGrowth(),
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,16 +15,20 @@ from typing import Literal, Self
 
 import psutil
 
+from controller.certificates import Authority
 from controller.crew import Crew
 from controller.errors import LabError
-from controller.lab import Device, Lab
+from controller.lab import Certificates, Device, KeyFile, Lab
 from exporter.bundle import Bundle
+from worker.wire.security import CERTIFICATE_FILE
 
 __all__ = ["DEVICES", "Fleet", "choose_cores"]
 
 DEVICES = ("first", "second")
 
 _STOP_S = 15.0
+_KEY = "lab.key"
+_AUTHORITY = "lab.tls"
 
 
 def choose_cores(asked: str | None, devices: Sequence[str] = DEVICES) -> tuple[int, ...]:
@@ -56,7 +61,12 @@ class Fleet:
     """The workers `DEVICES`, started for one measurement or many, and ended with it."""
 
     def __init__(
-        self, cores: Sequence[int], bundles: Sequence[Bundle], *, command: Sequence[str] = ("-m", "worker")
+        self,
+        cores: Sequence[int],
+        bundles: Sequence[Bundle],
+        *,
+        command: Sequence[str] = ("-m", "worker"),
+        security: Literal["none", "key", "tls"] = "none",
     ) -> None:
         """Nothing runs until entered.
 
@@ -64,11 +74,13 @@ class Fleet:
             cores: One for each of `DEVICES`.
             bundles: What the workers are to have already, as after `deploy.yml`.
             command: What is run in place of `python -m worker`; for tests.
+            security: How connections are secured.
         """
         self._cores = cores
         self._bundles = bundles
         self._command = command
         self._folder = tempfile.TemporaryDirectory(prefix="edgecut-bench-")
+        self._security = security
         self._processes: list[subprocess.Popen[bytes]] = []
         self._devices: list[Device] = []
         self.crew: Crew
@@ -103,7 +115,13 @@ class Fleet:
             )
             for device in self._devices
         )
-        return Lab(name="bench", devices=devices)
+        folder = Path(self._folder.name)
+        proofs = {
+            "none": None,
+            "key": KeyFile(str(folder / _KEY)),
+            "tls": Certificates(str(folder / _AUTHORITY)),
+        }
+        return Lab(name="bench", devices=devices, security=proofs[self._security])
 
     @contextmanager
     def lent(self) -> Iterator[None]:
@@ -129,7 +147,7 @@ class Fleet:
         with (folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *self._command, "serve", "--name", name, "--store", str(folder)]
-                + ["--control-port", "0", "--data-port", "0", "--cpu", str(core)],
+                + ["--control-port", "0", "--data-port", "0", "--cpu", str(core), *self._secrets(name)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 # Ctrl-C is for us; we end the workers.
@@ -151,6 +169,24 @@ class Fleet:
             data_port=ports["data_port"],
             link="none",
         )
+
+    def _secrets(self, name: str) -> list[str]:
+        """What the worker is told of them, once they are there."""
+        folder = Path(self._folder.name)
+        match self._security:
+            case "key":
+                file = folder / _KEY
+                if not file.exists():
+                    file.touch(0o600)
+                    file.write_text(secrets.token_hex(32))
+                return ["--key-file", str(file)]
+            case "tls":
+                own = folder / name
+                with Authority(folder / _AUTHORITY) as authority:
+                    (own / "ca.pem").write_bytes(authority.ca_pem)
+                    (own / CERTIFICATE_FILE).write_bytes(authority.issue(name).pem)
+                return ["--certificates", str(own)]
+        return []
 
     def _end(self) -> None:
         for process in self._processes:
