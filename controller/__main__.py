@@ -16,7 +16,7 @@ from controller.certificates import Authority
 from controller.codec_choice import choice_of
 from controller.codec_table import CODECS, show_codec_table
 from controller.dry_run import dry_run, show_dry_run
-from controller.errors import ControllerError, ExperimentError, one_line
+from controller.errors import ControllerError, ExperimentError, LabError, one_line
 from controller.integrity import run_check
 from controller.lab import load_lab
 from controller.links import Check, check_links, shaping_arguments
@@ -35,6 +35,7 @@ from controller.status import show_status
 from controller.store import Store
 from controller.sweep import run_sweep
 from exporter.bundle import Bundle, BundleError
+from worker.wire.security import CONTROLLER
 
 app = typer.Typer(
     help="Drive the workers of a lab: look at it, run one cell, sweep an experiment.",
@@ -299,6 +300,8 @@ def certificate(
     installed: Annotated[str, typer.Option(help="SHA-256 of the device.pem that it has.")] = "",
 ) -> None:
     """Print, as JSON, ca.pem and a new device.pem with its private key; null if the one it has is good."""
+    if device == CONTROLLER:
+        raise LabError(f"no device may be called {CONTROLLER!r}, which we are")
     with Authority(authority) as opened:
         issued = opened.issue(device).pem.decode() if opened.needs(device, installed) else None
         print(json.dumps({"ca": opened.ca_pem.decode(), "device": issued}))

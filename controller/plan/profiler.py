@@ -96,7 +96,9 @@ class Wanted:
 
 def settings_of(info: DeviceInfo) -> Settings:
     """The settings that a device's figures depend on."""
-    return {key: info.stamp.get(key) for key in _SETTINGS} | {"kind": info.kind, "provider": info.provider}
+    found = {key: info.stamp.get(key) for key in _SETTINGS} | {"kind": info.kind, "provider": info.provider}
+    # The lab's key costs nothing once a connection stands; encryption costs every byte.
+    return found | {"security": "tls"} if info.stamp.get("security") == "tls" else found
 
 
 def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile:

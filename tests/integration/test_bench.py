@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -66,6 +66,15 @@ def test_sockets_are_held_against_rpc_over_the_same_stages(
         found = null_split().run(Bench(cores, {NULL: bundle}, fleet))
     # RPC copies, pickles and hands over more than we do: on null stages by far.
     assert found["socket_over_rpc_null_0m8"] > 1.0
+
+
+@pytest.mark.parametrize("security", ["key", "tls"])
+def test_workers_of_a_secured_lab_are_measured_too(cache: Path, security: Literal["key", "tls"]) -> None:
+    bundle = Bundle.open(cache / NULL)
+    with Fleet(choose_cores(None), [bundle], security=security) as fleet:
+        assert {worker.info.stamp["security"] for worker in fleet.crew.workers.values()} == {security}
+        with pipeline(fleet, bundle, (2,), depth=4, batch=196) as rig:
+            assert run(rig, 20).checked == 20
 
 
 @pytest.mark.slow

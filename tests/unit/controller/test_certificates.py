@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from controller.__main__ import main
 from controller.certificates import Authority
 from controller.errors import LabError
 
@@ -65,6 +66,16 @@ def test_nothing_in_the_folder_is_for_others_and_no_key_of_a_device_is_kept(tmp_
     for path in files.values():
         assert path.stat().st_mode & 0o777 == 0o600
         assert secret not in path.read_bytes()
+
+
+def test_no_device_gets_the_controllers_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["controller", "certificate", "controller", "--authority", str(tmp_path / "lab.tls")]
+    monkeypatch.setattr("sys.argv", command)
+    assert main() == 2
+    assert capsys.readouterr().err == "error: no device may be called 'controller', which we are\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_holds_something_else_is_named(tmp_path: Path) -> None:

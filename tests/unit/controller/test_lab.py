@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from controller.errors import LabError
-from controller.lab import Lab, load_lab
+from controller.lab import KeyFile, Lab, load_lab
+from worker.wire.security import Method
 
 PI: dict[str, Any] = {
     "name": "pi",
@@ -36,6 +37,7 @@ def test_devices_come_in_the_order_of_the_chain(tmp_path: Path) -> None:
     [
         ([], "names no devices"),
         ([PI, PI], "names device 'pi' twice"),
+        ([PI | {"name": "controller"}], "names a device 'controller', which we are"),
         ([PI | {"port": 3}], "unknown field `port`"),
         ([PI | {"link": "wet string"}], "wet string"),
     ],
@@ -43,6 +45,21 @@ def test_devices_come_in_the_order_of_the_chain(tmp_path: Path) -> None:
 def test_a_wrong_lab_file_is_refused(tmp_path: Path, devices: list[dict[str, Any]], says: str) -> None:
     with pytest.raises(LabError, match=says):
         load_lab(write(tmp_path, *devices))
+
+
+def test_secrets_are_looked_for_beside_the_lab_file(tmp_path: Path) -> None:
+    path = write(tmp_path, PI)
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"security": {"method": "key", "file": "my.key"}})
+    )
+    lab = load_lab(path)
+    assert lab.security == KeyFile(str(tmp_path / "my.key"))
+    with pytest.raises(LabError, match=r"lab test: key file .*/my\.key cannot be read"):
+        lab.load_security()
+    key = tmp_path / "my.key"
+    key.touch(0o600)
+    key.write_text("00" * 32)
+    assert lab.load_security().method is Method.KEY
 
 
 def test_no_lab_file_says_what_writes_it(tmp_path: Path) -> None:
