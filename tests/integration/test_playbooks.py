@@ -158,7 +158,8 @@ def test_the_lab_has_a_key_that_nobody_else_can_read(lab: LocalLab) -> None:
     assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
     assert key.strip() not in (lab.state / "local.json").read_text()
     for process in lab.processes():
-        assert "--key-file" in process.cmdline() and key.strip() not in " ".join(process.cmdline())
+        command = " ".join(process.cmdline())
+        assert "--key-file=" in command and key.strip() not in command
 
 
 def test_deploy_mends_a_dead_worker(lab: LocalLab) -> None:
