@@ -257,6 +257,8 @@ def test_a_good_controller_is_served_whatever_others_did() -> None:
                 max_examples=_SEQUENCES, stateful_step_count=20, suppress_health_check=list(HealthCheck)
             )
             test("runTest").runTest()
+            # Whatever names held, each line is one of ours.
+            assert all(line[:2] == "20" for line in worker.log.read_text().splitlines())
             assert process.memory_info().rss < _MOST_MEMORY_BYTES
         finally:
             worker.process.kill()

@@ -221,6 +221,42 @@ def check(package: str, words: Words) -> None:
 
 
 @pytest.mark.usefixtures("there")
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        ("worker", ["check", "--store=--", "0" * 64]),
+        ("worker", ["stop", "--pid-file=--"]),
+        ("worker", ["stop", "--pid-file=deep.json"]),
+        ("worker", ["stop", "--pid-file=pids.json"]),
+        ("worker", ["check", "--store=" + "a" * 5000, "0" * 64]),
+        ("exporter", ["cuts", "a" * 5000]),
+        ("exporter", ["verify", "bundle", "--splits=--1"]),
+        ("controller", ["sweep", "text.yml"]),
+        ("controller", ["sweep", "a" * 5000]),
+        ("controller", ["status", "--lab=a\x1b[31m\nb"]),
+        ("controller", ["run", "bundle", "--at=3", "--lab=lab.json", "--load=constant:" + "9" * 400 + "/s"]),
+        ("analysis", ["best", "a" * 5000]),
+        ("analysis", ["best", "binary"]),
+    ],
+)
+def test_what_once_ended_in_a_traceback(package: str, words: Words) -> None:
+    code, out, err = said_by(package, words)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert err.rstrip("\n").isprintable()
+
+
+@pytest.mark.usefixtures("there")
+def test_brackets_in_names_are_shown_as_they_are() -> None:
+    code, out, err = said_by("controller", ["status", "--lab=odd_lab.json"])
+    assert (code, err) == (2, "")
+    assert "[/red]" in out
+    code, out, err = said_by("controller", ["watch", "--once", ""])
+    assert (code, err) == (0, "") or err.startswith("error: ")
+
+
+@pytest.mark.usefixtures("there")
 @pytest.mark.parametrize("package", list(_MAINS))
 def test_no_command_line_ends_in_a_traceback(package: str) -> None:
     @settings(max_examples=_EXAMPLES[package], deadline=None, suppress_health_check=list(HealthCheck))
