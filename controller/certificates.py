@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Authority", "Issued"]
 
+# X.520 allows no longer common name.
+_LONGEST_NAME_BYTES = 64
 _VALID = datetime.timedelta(days=3650)
 _RENEWED_BEFORE = datetime.timedelta(days=365)
 # Boards without a battery begin with a clock of years ago.
@@ -103,6 +105,7 @@ class Authority:
         """A new key and a certificate for it, which says that its holder is this device.
 
         Raises:
+            LabError: No certificate can hold such a name.
             OSError: It cannot be put on record.
         """
         from cryptography import x509
@@ -110,6 +113,11 @@ class Authority:
         from cryptography.hazmat.primitives.serialization import Encoding
         from cryptography.x509.oid import ExtendedKeyUsageOID
 
+        if not device.isprintable() or not 1 <= len(device.encode()) <= _LONGEST_NAME_BYTES:
+            raise LabError(
+                f"device name {device[:80]!r} cannot stand in a certificate: "
+                f"1 to {_LONGEST_NAME_BYTES} bytes, printable"
+            )
         key = _new_key()
         until = min(_now() + _VALID, self._ca.not_valid_after_utc)
         identity = IDENTITY + urllib.parse.quote(device, safe="")

@@ -176,7 +176,7 @@ _COMMANDS: Final[Mapping[str, Commands]] = {
     "controller": typer_commands(controller_cli.app),
     "analysis": typer_commands(analysis_cli.app),
 }
-_EXAMPLES: Final = {"worker": 150, "exporter": 150, "controller": 300, "analysis": 100}
+_EXAMPLES: Final = {"worker": 120, "exporter": 80, "controller": 200, "analysis": 60}
 
 
 def typed(package: str) -> st.SearchStrategy[Words]:
@@ -235,6 +235,7 @@ def check(package: str, words: Words) -> None:
         ("controller", ["sweep", "a" * 5000]),
         ("controller", ["status", "--lab=a\x1b[31m\nb"]),
         ("controller", ["run", "bundle", "--at=3", "--lab=lab.json", "--load=constant:" + "9" * 400 + "/s"]),
+        ("controller", ["certificate", "", "--authority=folder"]),
         ("analysis", ["best", "a" * 5000]),
         ("analysis", ["best", "binary"]),
     ],
