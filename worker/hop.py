@@ -4,7 +4,7 @@ import time
 from queue import SimpleQueue
 
 from worker.lifeline import Lifeline
-from worker.links import Inlet, Outlet
+from worker.links import Inlet, Outlet, Sender
 from worker.loops import Loops
 from worker.records import Ledger
 from worker.slots import Slot
@@ -43,7 +43,7 @@ class Hop:
         self._computed = 0
         self._recorded = 0
         self._arrived: SimpleQueue[Slot | None] = SimpleQueue()
-        self._leaving: SimpleQueue[Slot | None] = SimpleQueue()
+        self._sender = Sender(outlet, lifeline)
         self._loops = Loops(lifeline)
         self._records = records
         if records:
@@ -55,10 +55,9 @@ class Hop:
         loops = [("compute", self._compute)]
         if not self._inlet.immediate:
             loops.append(("receive", self._receive))
-        if not self._outlet.immediate:
-            loops.append(("send", self._send))
         for name, loop in loops:
             self._loops.begin(f"{name} {self.start}-{self.stop}", loop)
+        self._sender.begin(self._loops, f"{self.start}-{self.stop}")
 
     def join(self) -> None:
         """Wait for the threads; the lifeline has ended."""
@@ -81,8 +80,7 @@ class Hop:
     def _compute(self) -> None:
         sharpen_sleep()
         receive = self._inlet.receive if self._inlet.immediate else self._arrived.get
-        send = self._outlet.send if self._outlet.immediate else self._leaving.put
-        take, run = self._outlet.pool.take, self._stage.run
+        take, run, send = self._outlet.pool.take, self._stage.run, self._sender.send
         passes_on, records = bool(self._stage.passed_on), self._records
         while (arrived := receive()) is not None and (leaving := take()) is not None:
             began_s = clock()
@@ -108,10 +106,6 @@ class Hop:
                 self._computed += 1
             send(leaving)
 
-    def _send(self) -> None:
-        while (slot := self._leaving.get()) is not None:
-            self._outlet.send(slot)
-
     def _record(self, slot: Slot, wait_send_s: float, send_s: float) -> None:
         if slot.kind is FrameType.TENSORS:
             self._ledger.append(*slot.noted, slot.encode_s, wait_send_s, send_s)
@@ -119,4 +113,3 @@ class Hop:
 
     def _stop(self, _cause: WorkerError | None) -> None:
         self._arrived.put(None)
-        self._leaving.put(None)

@@ -5,6 +5,7 @@ may be on its way back when the next request comes; so a pool is never empty unl
 """
 
 import math
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -24,7 +25,8 @@ class Slot:
     """Tensors of one request on one link, and the times noted of it so far.
 
     `buffers` is the frame as it goes over the wire: the prefix, then each tensor's bytes. `held` is a slot of
-    the link before whose tensors this one passes on; it goes back with this one.
+    the link before whose tensors this one passes on; it goes back with this one. `unsent` is what is left to
+    send of a frame that was begun.
     """
 
     __slots__ = (
@@ -41,6 +43,8 @@ class Slot:
         "receive_s",
         "received_at_s",
         "request",
+        "sending_at_s",
+        "unsent",
         "wait_encode_s",
     )
 
@@ -57,7 +61,9 @@ class Slot:
         self.encode_s = 0.0
         self.received_at_s = 0.0
         self.ready_at_s = 0.0
+        self.sending_at_s = 0.0
         self.wait_encode_s = 0.0
+        self.unsent: Sequence[memoryview] = ()
         self.noted: tuple[float, ...] = ()
 
     def give_back(self) -> None:

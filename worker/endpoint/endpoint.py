@@ -1,42 +1,32 @@
 """Source and sink in one, so that latency is read off one clock."""
 
-import itertools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.endpoint.answers import WORST_ALLOWED_ERROR, Answers
 from worker.endpoint.inputs import make_inputs
 from worker.endpoint.load import check_load
 from worker.endpoint.samples import Samples, batches_of
+from worker.endpoint.sink import Sink
+from worker.endpoint.source import Source
 from worker.endpoint.stretch import Stretch
 from worker.endpoint.windows import Windows
 from worker.lifeline import Lifeline
 from worker.links import Inlet, LinkEnds, Outlet
 from worker.records import ENDPOINT
-from worker.slots import Array, Slot
-from worker.timing import clock, sharpen_sleep, sleep_until
-from worker.wire.errors import FailedError, MismatchError, PeerError, RefusedError, WorkerError
+from worker.timing import clock
+from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import FrameType
 from worker.wire.messages import EndpointSpec, LoadSpec, RunDone
 
 __all__ = ["WORST_ALLOWED_ERROR", "Endpoint"]
 
-WORST_ALLOWED_ERROR: Final = 1e-4
-"""A result may differ from the answer by this much of the answer's own maximum, where no codec loses any."""
-
 _LINKS_TIMEOUT_S: Final = 10.0
 _CLOSED: Final = LoadSpec()
-
-
-@dataclass(frozen=True)
-class _Answer:
-    tensors: list[Array]
-    scales: list[float]
 
 
 class Endpoint:
@@ -66,17 +56,17 @@ class Endpoint:
         """
         if depth < 1 or batch < 1 or check_every < 0:
             raise RefusedError(f"depth {depth}, batch {batch}, check_every {check_every}: too small")
-        self._outlet, self._inlet, self._lifeline = outlet, inlet, lifeline
+        self._inlet, self._lifeline = inlet, lifeline
         self._check_every = check_every
-        self._allowed_error = allowed_error
         inputs = batches_of(samples.inputs, outlet.layout, batch, "input")
         self._inputs = make_inputs(inputs, prefetch, depth, lifeline)
-        self._answers: list[_Answer] = []
-        if check_every:
-            answers = batches_of(samples.answers, inlet.layout, batch, "answer")
-            self._answers = [_Answer(arrays, [_scale(array) for array in arrays]) for arrays in answers]
-        self._depth = depth
-        self._credits: SimpleQueue[bool] = SimpleQueue()
+        self._source = Source(outlet, self._inputs, depth)
+        answers = (
+            Answers(samples.answers, inlet.layout, batch, allowed_error=allowed_error)
+            if check_every
+            else None
+        )
+        self._sink = Sink(inlet, answers, lifeline, check_every=check_every)
         self._rows = np.zeros(0, ENDPOINT)
         self._stretch: Stretch | None = None
         lifeline.at_end(self._stop)
@@ -160,17 +150,13 @@ class Endpoint:
         self, stretch: Stretch, deadline_s: float, timeout_s: float, abandoned: Callable[[], bool]
     ) -> None:
         self._stretch = stretch
-        # Left-overs of a run that ended early must not count.
-        self._credits = SimpleQueue()
-        for _ in range(self._depth):
-            self._credits.put(True)
+        self._source.begin()
         if self._lifeline.ended.is_set():
             self._stop(None)
         self._inputs.begin()
-        loops = (("source", self._source), ("sink", self._sink))
         threads = [
-            threading.Thread(target=self._guard, args=(loop, stretch), name=name, daemon=True)
-            for name, loop in loops
+            threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
+            for name, loop in self._loops(stretch).items()
         ]
         for thread in threads:
             thread.start()
@@ -186,114 +172,34 @@ class Endpoint:
         if self._lifeline.ended.is_set():
             raise FailedError("the pipeline was closed during the run")
 
-    def _guard(self, loop: Callable[[Stretch], None], stretch: Stretch) -> None:
+    def _loops(self, stretch: Stretch) -> dict[str, Callable[[], None]]:
+        """What threads do, by their names."""
+        source, sink = self._source, self._sink
+
+        def receive_all(on_result: Callable[[], None]) -> None:
+            sink.receive_all(stretch, on_result)
+
+        if stretch.offsets_s is None and source.never_waits:
+            # To hand each credit to another thread would cost more than to send the next request.
+            def take_turns() -> None:
+                source.send_first(stretch)
+                receive_all(lambda: source.send_next(stretch))
+
+            return {"endpoint": take_turns}
+        return {
+            "source": lambda: source.send_all(stretch),
+            "sink": lambda: receive_all(source.give_credit),
+        }
+
+    def _guard(self, loop: Callable[[], None]) -> None:
         try:
-            loop(stretch)
+            loop()
         except Exception as error:
             self._lifeline.fail(error)
 
-    def _source(self, stretch: Stretch) -> None:
-        try:
-            self._send_all(stretch)
-        finally:
-            stretch.last = len(stretch.scheduled_at_s) - 1
-            stretch.sent_all.set()
-
-    def _send_all(self, stretch: Stretch) -> None:
-        outlet, inputs, over, kind = self._outlet, self._inputs, stretch.over, stretch.kind
-        offsets_s, limit = stretch.offsets_s, stretch.windows.limit
-        if offsets_s is not None:
-            sharpen_sleep()
-        began_s = due_s = clock()
-        for request in itertools.count():
-            if request == limit or over.is_set():
-                return
-            if offsets_s is not None:
-                due_s = began_s + next(offsets_s)
-                if not sleep_until(due_s, over):
-                    return
-            if not self._credits.get() or over.is_set() or (slot := outlet.pool.take()) is None:
-                return
-            if offsets_s is None:
-                due_s = clock()
-            batch = inputs.take(request)
-            if batch is None:
-                return
-            slot.arrays = batch.arrays
-            slot.buffers[1:] = batch.buffers
-            slot.request = request
-            slot.kind = kind
-            slot.ready_at_s = ready_s = clock()
-            if ready_s - due_s > stretch.longest_wait_s:
-                # Told before it is sent: its result is the last that the sink may wait for.
-                stretch.overloaded = True
-                stretch.last = request
-            stretch.scheduled_at_s.append(due_s)
-            stretch.wait_source_s.append(ready_s - due_s)
-            stretch.prepare_s.append(batch.prepare_s)
-            outlet.send(slot)
-            # The slot may be on its way back already, but it is taken by this thread alone.
-            stretch.encode_s.append(slot.encode_s)
-            if stretch.overloaded:
-                return
-
-    def _sink(self, stretch: Stretch) -> None:
-        receive, put_credit, check_every = self._inlet.receive, self._credits.put, self._check_every
-        finished_at_s, windows = stretch.finished_at_s, stretch.windows
-        for request in itertools.count():
-            slot = receive()
-            if slot is None:
-                if not self._lifeline.ended.is_set():
-                    raise PeerError(f"link {self._inlet.name} was closed during a run")
-                return
-            finished_at_s.append(slot.received_at_s + slot.decode_s)
-            stretch.decode_s.append(slot.decode_s)
-            if slot.request != request or slot.kind != stretch.kind:
-                raise MismatchError(f"result {slot.request} came where {request} was due")
-            if not stretch.over.is_set() and windows.ends(stretch.scheduled_at_s, finished_at_s):
-                stretch.over.set()
-            put_credit(True)
-            if check_every and request % check_every == 0:
-                self._check(stretch, slot)
-            slot.give_back()
-            if stretch.over.is_set():
-                # What was sent meanwhile is still to come back.
-                stretch.sent_all.wait()
-            if request == stretch.last:
-                break
-        stretch.drained.set()
-
-    def _check(self, stretch: Stretch, slot: Slot) -> None:
-        answer = self._answers[slot.request % len(self._answers)]
-        layouts = self._inlet.layout.tensors
-        for result, right, scale, layout in zip(
-            slot.arrays, answer.tensors, answer.scales, layouts, strict=True
-        ):
-            error = _difference(result, right) / scale
-            # Written so that NaN does not pass.
-            if not error <= self._allowed_error:
-                raise MismatchError(
-                    f"result of request {slot.request} is wrong: {layout.name} differs from the answer by "
-                    f"{error:.3g} of its maximum (at most {self._allowed_error:.3g} is allowed)"
-                )
-            stretch.worst_error = max(stretch.worst_error, error)
-
     def _stop(self, _cause: WorkerError | None) -> None:
-        self._credits.put(False)
+        self._source.stop()
         if self._stretch is not None:
             self._stretch.over.set()
             self._stretch.sent_all.set()
             self._stretch.drained.set()
-
-
-def _scale(answer: Array) -> float:
-    """The answer's own maximum, by which errors are divided; 1 when it is zero."""
-    return float(np.max(np.abs(answer.astype(np.float64)))) or 1.0
-
-
-def _difference(result: Array, right: Array) -> float:
-    """Largest absolute difference."""
-    if result.dtype.kind == "f" and result.dtype.itemsize >= 4:
-        difference = np.subtract(result, right)
-        return float(np.max(np.abs(difference, out=difference)))
-    return float(np.max(np.abs(result.astype(np.float64) - right.astype(np.float64))))

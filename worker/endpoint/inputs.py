@@ -28,7 +28,12 @@ class Batch:
 
 
 class Inputs(Protocol):
-    """Where the source gets its inputs from: `take` once a request, in order."""
+    """Where the source gets its inputs from: `take` once a request, in order.
+
+    `ready` says that they are all made, so that `take` costs no time.
+    """
+
+    ready: bool
 
     def begin(self) -> None:
         """A stretch of requests begins, at request 0."""
@@ -60,6 +65,8 @@ def make_inputs(batches: list[list[Array]], prefetch: int | None, depth: int, li
 
 
 class _Ready:
+    ready = True
+
     def __init__(self, batches: list[list[Array]]) -> None:
         self._batches = [Batch(arrays, [bytes_of(array) for array in arrays]) for arrays in batches]
 
@@ -79,6 +86,8 @@ class _MadeInTime:
     A set is used again only when the result of its request is back: besides the `depth` in flight, `prefetch`
     are ahead, one is in the making, and one is being compared.
     """
+
+    ready = False
 
     def __init__(self, batches: list[list[Array]], buffers: int) -> None:
         self._batches = batches
@@ -101,6 +110,8 @@ class _MadeInTime:
 
 class _Ahead:
     """The same in a thread of its own, up to `prefetch` ahead of the source."""
+
+    ready = False
 
     def __init__(self, made: _MadeInTime, prefetch: int, lifeline: Lifeline) -> None:
         self._made = made

@@ -55,6 +55,11 @@ class Stretch:
         self.sent_all = threading.Event()
         self.drained = threading.Event()
 
+    def end_requests(self) -> None:
+        """The source sends no more than it has."""
+        self.last = len(self.scheduled_at_s) - 1
+        self.sent_all.set()
+
     def rows(self) -> NDArray[np.void]:
         """The requests that count (`ENDPOINT`): those of the last windows, or all when it was too much."""
         first = 0 if self.overloaded else self.windows.measured_from

@@ -3,5 +3,16 @@
 from worker.links.ends import Connector, Inlet, LinkEnds, Outlet
 from worker.links.links import Links, open_data_stream, serve_join
 from worker.links.relay import Relay
+from worker.links.sender import Sender
 
-__all__ = ["Connector", "Inlet", "LinkEnds", "Links", "Outlet", "Relay", "open_data_stream", "serve_join"]
+__all__ = [
+    "Connector",
+    "Inlet",
+    "LinkEnds",
+    "Links",
+    "Outlet",
+    "Relay",
+    "Sender",
+    "open_data_stream",
+    "serve_join",
+]

@@ -56,6 +56,15 @@ class Outlet(Protocol):
             PeerError: the other end is lost.
         """
 
+    def send_now(self, slot: Slot) -> bool:
+        """Send a slot if that takes no waiting, in a thread that has other things to do.
+
+        False: it has not gone, or not all of it; `send` it, before any other.
+
+        Raises:
+            PeerError: the other end is lost.
+        """
+
 
 class LinkEnds(Protocol):
     """All the link ends that one device has in a pipeline: `worker.links.Links`, or those of PyTorch RPC."""

@@ -38,6 +38,11 @@ class InProcessLink:
         slot.received_at_s = clock()
         self._queue.put(slot)
 
+    def send_now(self, slot: Slot) -> bool:
+        """See `Outlet.send_now`."""
+        self.send(slot)
+        return True
+
     def receive(self) -> Slot | None:
         """See `Inlet.receive`."""
         return self._queue.get()

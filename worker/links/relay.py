@@ -1,12 +1,9 @@
 """A relay: what one link brings goes on over another one, as it is."""
 
-from queue import SimpleQueue
-
 from worker.lifeline import Lifeline
 from worker.links.ends import Inlet, Outlet
+from worker.links.sender import Sender
 from worker.loops import Loops
-from worker.slots import Slot
-from worker.wire.errors import WorkerError
 
 __all__ = ["Relay"]
 
@@ -19,32 +16,21 @@ class Relay:
     """
 
     def __init__(self, inlet: Inlet, outlet: Outlet, lifeline: Lifeline) -> None:
-        self._inlet, self._outlet = inlet, outlet
-        self._leaving: SimpleQueue[Slot | None] = SimpleQueue()
+        self._inlet = inlet
+        self._sender = Sender(outlet, lifeline)
         self._loops = Loops(lifeline)
-        lifeline.at_end(self._stop)
 
     def begin(self) -> None:
         """Start the threads; the links' other ends need not be connected yet."""
-        loops = [("receive", self._receive)]
-        if not self._outlet.immediate:
-            loops.append(("send", self._send))
-        for name, loop in loops:
-            self._loops.begin(f"{name} {self._inlet.name}", loop)
+        self._loops.begin(f"receive {self._inlet.name}", self._receive)
+        self._sender.begin(self._loops, self._inlet.name)
 
     def join(self) -> None:
         """Wait for the threads; the lifeline has ended."""
         self._loops.join()
 
     def _receive(self) -> None:
-        send = self._outlet.send if self._outlet.immediate else self._leaving.put
+        send = self._sender.send
         while (slot := self._inlet.receive()) is not None:
             slot.ready_at_s = slot.received_at_s
             send(slot)
-
-    def _send(self) -> None:
-        while (slot := self._leaving.get()) is not None:
-            self._outlet.send(slot)
-
-    def _stop(self, _cause: WorkerError | None) -> None:
-        self._leaving.put(None)

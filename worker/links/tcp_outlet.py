@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Sequence
 from queue import SimpleQueue
 
 from worker.emulation import EmulatedLink
@@ -16,6 +17,10 @@ from worker.wire.messages import Emulation, LinkSpec, SentBytes
 from worker.wire.stream import Stream
 
 __all__ = ["EmulatedOutlet", "TcpOutlet"]
+
+# A larger frame takes longer to copy into the kernel than to hand to another thread, which may have a core to
+# itself.
+_SENT_NOW_BYTES = 128 * 1024
 
 # How long a last word may take to be sent to a neighbour that reads no more.
 _LAST_WORD_S = 0.2
@@ -57,15 +62,48 @@ class TcpOutlet:
             stream.shut()
         self._watch.start()
 
+    def send_now(self, slot: Slot) -> bool:
+        """Send a small frame, as far as the kernel takes it at once; see `Outlet.send_now`."""
+        stream = self._stream
+        if self._encoder is not None or self.layout.frame_bytes > _SENT_NOW_BYTES or stream is None:
+            return False
+        slot.sending_at_s = clock()
+        self.layout.address(slot.prefix, slot.request, slot.kind)
+        # Let go by `send` when a rest is left: until that is gone, nothing else may be sent.
+        self._frame_boundary.acquire()
+        try:
+            slot.unsent = stream.send_now(slot.buffers)
+        except PeerError as error:
+            self._frame_boundary.release()
+            raise self._lost(error) from error
+        if slot.unsent:
+            return False
+        self._frame_boundary.release()
+        self._note(slot, slot.sending_at_s, slot.sending_at_s)
+        return True
+
     def send(self, slot: Slot) -> None:
         """Send the slot's frame; returns when the kernel has it."""
+        if slot.unsent:
+            self._send_rest(slot)
+            return
         began_s = encoded_s = clock()
         payload = self._payload
         if payload is not None:
             encoded_s = self._encode(slot, payload, began_s)
         self._write(slot, payload)
-        sent_s = clock()
-        self.on_sent(slot, began_s - slot.ready_at_s, sent_s - encoded_s)
+        self._note(slot, began_s, encoded_s)
+
+    def _send_rest(self, slot: Slot) -> None:
+        rest, slot.unsent = slot.unsent, ()
+        try:
+            self._send_all(rest)
+        finally:
+            self._frame_boundary.release()
+        self._note(slot, slot.sending_at_s, slot.sending_at_s)
+
+    def _note(self, slot: Slot, began_s: float, encoded_s: float) -> None:
+        self.on_sent(slot, began_s - slot.ready_at_s, clock() - encoded_s)
         slot.give_back()
 
     def take_sent(self) -> SentBytes | None:
@@ -90,17 +128,22 @@ class TcpOutlet:
         self._counted = (so_far[0] + 1, so_far[1] + payload.encoded_bytes, so_far[2] + payload.sent_raw)
 
     def _write(self, slot: Slot, payload: EncodedPayload | None) -> None:
-        if self._stream is None:
-            raise PeerError(f"link {self.name} to {self._to} is not connected")
         self.layout.address(slot.prefix, slot.request, slot.kind)
-        buffers = slot.buffers if payload is None else [slot.buffers[0], *payload.buffers]
-        try:
-            with self._frame_boundary:
-                self._stream.send(buffers)
-        except PeerError as error:
-            raise PeerError(f"link {self.name} to {self._to} was lost: {error}") from error
+        with self._frame_boundary:
+            self._send_all(slot.buffers if payload is None else [slot.buffers[0], *payload.buffers])
         if payload is not None:
             self._count(slot, payload)
+
+    def _send_all(self, buffers: Sequence[memoryview]) -> None:
+        if self._stream is None:
+            raise PeerError(f"link {self.name} to {self._to} is not connected")
+        try:
+            self._stream.send(buffers)
+        except PeerError as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: PeerError) -> PeerError:
+        return PeerError(f"link {self.name} to {self._to} was lost: {error}")
 
     def _watch_other_end(self) -> None:
         assert self._stream is not None
@@ -165,6 +208,13 @@ class EmulatedOutlet(TcpOutlet):
         """See `TcpOutlet.attach`."""
         super().attach(stream)
         self._delivery.start()
+
+    def send_now(self, slot: Slot) -> bool:
+        """See `Outlet.send_now`. To encode takes time."""
+        if not self.immediate:
+            return False
+        self.send(slot)
+        return True
 
     def send(self, slot: Slot) -> None:
         """Give the slot to the emulated link."""

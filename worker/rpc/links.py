@@ -125,6 +125,11 @@ class RpcOutlet:
         self.on_sent(slot, 0.0, clock() - began_s)
         call.add_done_callback(partial(self._answered, slot))
 
+    def send_now(self, slot: Slot) -> bool:
+        """See `Outlet.send_now`."""
+        self.send(slot)
+        return True
+
     def _answered(self, slot: Slot, call: Any) -> None:
         try:
             call.wait()

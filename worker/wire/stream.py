@@ -71,6 +71,13 @@ class Stream(Protocol):
             PeerError: the other end is gone.
         """
 
+    def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
+        """Send what goes without waiting; returns what is left, for `send`.
+
+        Raises:
+            PeerError: the other end is gone.
+        """
+
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         """Fill the buffer; returns its size, or less if the stream ended first.
 
@@ -129,6 +136,16 @@ class SocketStream:
             raise self._lost(error, "takes no more bytes") from error
         if rest:
             self.send(rest)
+
+    def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
+        """See `Stream.send_now`."""
+        try:
+            sent = self._socket.sendmsg(buffers[:_BUFFERS_PER_CALL], (), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return buffers
+        except OSError as error:
+            raise PeerError(f"connection to {self.peer} was lost ({error.strerror or error})") from error
+        return _unsent(buffers, sent)
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         """See `Stream.receive_into`."""

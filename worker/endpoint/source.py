@@ -1,0 +1,102 @@
+"""The source: where requests are born."""
+
+import itertools
+from queue import SimpleQueue
+
+from worker.endpoint.inputs import Inputs
+from worker.endpoint.stretch import Stretch
+from worker.links import Outlet
+from worker.slots import Slot
+from worker.timing import clock, sharpen_sleep, sleep_until
+
+__all__ = ["Source"]
+
+
+class Source:
+    """Gives requests to `outlet`, at most `depth` at once: a credit each, which its result brings back."""
+
+    def __init__(self, outlet: Outlet, inputs: Inputs, depth: int) -> None:
+        self._outlet, self._inputs, self._depth = outlet, inputs, depth
+        self._credits: SimpleQueue[bool] = SimpleQueue()
+
+    @property
+    def never_waits(self) -> bool:
+        """Whether a request costs no time but for a credit, so that the thread of the sink may send it."""
+        return self._outlet.immediate and self._inputs.ready
+
+    def begin(self) -> None:
+        """A stretch begins: all credits are here, and none is left over from one that ended early."""
+        self._credits = SimpleQueue()
+        for _ in range(self._depth):
+            self._credits.put(True)
+
+    def stop(self) -> None:
+        """The pipeline has ended."""
+        self._credits.put(False)
+
+    def give_credit(self) -> None:
+        """A result is back: `send_all` may send another."""
+        self._credits.put(True)
+
+    def send_all(self, stretch: Stretch) -> None:
+        """Send all requests of a stretch, each as soon as it is due and has a credit."""
+        try:
+            self._send_all(stretch)
+        finally:
+            stretch.end_requests()
+
+    def send_first(self, stretch: Stretch) -> None:
+        """Send as many requests as there may be at once; `send_next` sends the others."""
+        for _ in range(self._depth):
+            self.send_next(stretch)
+
+    def send_next(self, stretch: Stretch) -> None:
+        """Send one more request, if there is one, for a result that came back. Only if this `never_waits`."""
+        request = len(stretch.scheduled_at_s)
+        if request == stretch.windows.limit or stretch.over.is_set():
+            stretch.end_requests()
+            return
+        due_s = clock()
+        if (slot := self._outlet.pool.take()) is not None:
+            self._send(stretch, slot, request, due_s)
+
+    def _send_all(self, stretch: Stretch) -> None:
+        outlet, over, offsets_s = self._outlet, stretch.over, stretch.offsets_s
+        if offsets_s is not None:
+            sharpen_sleep()
+        began_s = due_s = clock()
+        for request in itertools.count():
+            if request == stretch.windows.limit or over.is_set():
+                return
+            if offsets_s is not None:
+                due_s = began_s + next(offsets_s)
+                if not sleep_until(due_s, over):
+                    return
+            if not self._credits.get() or over.is_set() or (slot := outlet.pool.take()) is None:
+                return
+            if offsets_s is None:
+                due_s = clock()
+            if not self._send(stretch, slot, request, due_s) or stretch.overloaded:
+                return
+
+    def _send(self, stretch: Stretch, slot: Slot, request: int, due_s: float) -> bool:
+        """Fill the slot and send it; False once the pipeline has ended."""
+        batch = self._inputs.take(request)
+        if batch is None:
+            return False
+        slot.arrays = batch.arrays
+        slot.buffers[1:] = batch.buffers
+        slot.request = request
+        slot.kind = stretch.kind
+        slot.ready_at_s = ready_s = clock()
+        if ready_s - due_s > stretch.longest_wait_s:
+            # Told before it is sent: its result is the last that the sink may wait for.
+            stretch.overloaded = True
+            stretch.last = request
+        stretch.scheduled_at_s.append(due_s)
+        stretch.wait_source_s.append(ready_s - due_s)
+        stretch.prepare_s.append(batch.prepare_s)
+        self._outlet.send(slot)
+        # The slot may be on its way back already, but it is taken by this thread alone.
+        stretch.encode_s.append(slot.encode_s)
+        return True

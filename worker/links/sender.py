@@ -1,0 +1,47 @@
+"""Sends what a thread that computes or receives is done with: at once, or by a thread of its own."""
+
+from queue import SimpleQueue
+
+from worker.lifeline import Lifeline
+from worker.links.ends import Outlet
+from worker.loops import Loops
+from worker.slots import Slot
+from worker.wire.errors import WorkerError
+
+__all__ = ["Sender"]
+
+
+class Sender:
+    """The way to an outlet that keeps nobody waiting; frames leave in the order of `send`.
+
+    To wake a thread and to hand it the interpreter costs more than to send a small frame: what the outlet
+    takes at once goes in the caller's thread. The rest, and all that comes after it until it is gone, is for
+    a thread of its own. Slots come from one thread.
+    """
+
+    def __init__(self, outlet: Outlet, lifeline: Lifeline) -> None:
+        self._outlet = outlet
+        self._queue: SimpleQueue[Slot | None] = SimpleQueue()
+        self._queued = 0
+        self._gone = 0
+        lifeline.at_end(self._stop)
+
+    def begin(self, loops: Loops, name: str) -> None:
+        """Start the thread, where the outlet may want one."""
+        if not self._outlet.immediate:
+            loops.begin(f"send {name}", self._work)
+
+    def send(self, slot: Slot) -> None:
+        """Send, now or later. Raises PeerError: the other end is lost."""
+        if self._queued == self._gone and self._outlet.send_now(slot):
+            return
+        self._queued += 1
+        self._queue.put(slot)
+
+    def _work(self) -> None:
+        while (slot := self._queue.get()) is not None:
+            self._outlet.send(slot)
+            self._gone += 1
+
+    def _stop(self, _cause: WorkerError | None) -> None:
+        self._queue.put(None)
