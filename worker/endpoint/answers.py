@@ -29,10 +29,7 @@ class _Answer:
         self.scale = float(np.max(np.abs(self.tensor.astype(np.float64)))) or 1.0
 
     def error(self, result: Array) -> float:
-        """Largest absolute difference, as a share of the scale; NaN if there is one in the result.
-
-        The sink shares a core with the first stage, so this is three passes and no allocation.
-        """
+        """Largest absolute difference, as a share of the scale; NaN if there is one in the result."""
         np.subtract(result, self.tensor, out=self.scratch, dtype=self.scratch.dtype)
         np.abs(self.scratch, out=self.scratch)
         return float(np.maximum.reduce(self.scratch, axis=None)) / self.scale

@@ -8,7 +8,7 @@ from worker.slots import Slot, SlotPool
 from worker.timing import clock
 from worker.wire.codecs import NO_CODEC, Decoder, parse_codec, receive_encoded
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
-from worker.wire.frames import FrameType, LinkLayout, encode_notice
+from worker.wire.frames import FrameType, LinkLayout, encode_notice, fill_all
 from worker.wire.messages import LinkSpec
 from worker.wire.stream import Stream
 
@@ -26,12 +26,12 @@ class TcpInlet:
     def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, passes_on: bool = False) -> None:
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors, parse_codec(spec.codec))
-        coded = self.layout.codec != NO_CODEC
-        self._decoder = Decoder(self.layout.forms, self.layout.codec) if coded and not passes_on else None
-        self._passes_on = coded and passes_on
+        self._coded = self.layout.codec != NO_CODEC
+        decodes = self._coded and not passes_on
+        self._decoder = Decoder(self.layout.forms, self.layout.codec) if decodes else None
         self._depth = depth
         self._pool = SlotPool(self.layout, depth)
-        self._prefix = self.layout.new_prefix()
+        self._prefix = memoryview(self.layout.new_prefix())
         self._lifeline = lifeline
         self._attached = threading.Event()
         self._lock = threading.Lock()
@@ -74,32 +74,37 @@ class TcpInlet:
             raise PeerError(f"link {self.name} from {self._from} was lost: {error}") from error
 
     def _receive(self, stream: Stream) -> Slot | None:
-        request, kind = self.layout.read_prefix(stream, self._prefix)
+        slot = self._pool.take_now()
+        # Where its length is known, a frame that is here is taken whole, in one call of the system.
+        buffers = slot.buffers if slot is not None and not self._coded else [self._prefix]
+        received = stream.receive_some_into(buffers)
         began_s = clock()
+        request, kind = self.layout.read_rest(stream, buffers, received)
         if kind == FrameType.END:
             self._lifeline.leave(PeerError(f"link {self.name}: {self._from} closed it"))
             return None
-        slot = self._pool.take_now()
+        slot = slot or self._pool.take_now()
         if slot is None:
             raise ProtocolError(f"sent more than {self._depth} requests before one came back")
-        if self._passes_on:
-            slot.buffers[1:] = receive_encoded(stream, slot.arrays)
-            slot.received_at_s = clock()
-        elif self._decoder is None:
-            for buffer in slot.buffers[1:]:
-                if stream.receive_into(buffer, begun=True) < len(buffer):
-                    raise PeerError("closed in the middle of a frame")
-            slot.received_at_s = clock()
-        else:
-            self._decoder.receive(stream, slot.arrays)
-            slot.received_at_s = clock()
-            # Here and not in the compute thread: the next request is decoded while this one is computed.
-            self._decoder.decode(slot.arrays)
-            slot.decode_s = clock() - slot.received_at_s
+        if len(buffers) == 1:
+            self._receive_payload(stream, slot)
+        slot.received_at_s = clock()
         slot.receive_s = slot.received_at_s - began_s
         slot.request = request
         slot.kind = FrameType(kind)
+        if self._decoder is not None:
+            # Here and not in the compute thread: the next request is decoded while this one is computed.
+            self._decoder.decode(slot.arrays)
+            slot.decode_s = clock() - slot.received_at_s
         return slot
+
+    def _receive_payload(self, stream: Stream, slot: Slot) -> None:
+        if self._decoder is not None:
+            self._decoder.receive(stream, slot.arrays)
+        elif self._coded:
+            slot.buffers[1:] = receive_encoded(stream, slot.arrays)
+        else:
+            fill_all(stream, slot.buffers[1:])
 
     def _stop(self, cause: WorkerError | None) -> None:
         with self._lock:

@@ -25,7 +25,7 @@ from worker.wire.errors import PeerError, ProtocolError, RefusedError
 from worker.wire.messages import TensorSpec
 from worker.wire.stream import Stream
 
-__all__ = ["DTYPES", "HEADER_BYTES", "FrameType", "LinkLayout", "encode_notice", "read_notice"]
+__all__ = ["DTYPES", "HEADER_BYTES", "FrameType", "LinkLayout", "encode_notice", "fill_all", "read_notice"]
 
 _HEADER: Final = struct.Struct("<QBBHIQ")
 HEADER_BYTES: Final = _HEADER.size
@@ -112,30 +112,57 @@ class LinkLayout:
         """Write request and type into a prefix."""
         _REQUEST_AND_TYPE.pack_into(prefix, 0, request, kind)
 
-    def read_prefix(self, stream: Stream, prefix: bytearray) -> tuple[int, int]:
-        """Receive header and descriptor of the next frame; returns its request and type.
+    def read_rest(self, stream: Stream, buffers: Sequence[memoryview], received: int) -> tuple[int, int]:
+        """Receive what is left of the next frame, or of its prefix; returns its request and type.
 
-        END is returned like the others; `prefix` must be `prefix_bytes` long.
+        END is returned like the others.
+
+        Args:
+            stream: Where it comes from.
+            buffers: Room for the prefix alone, or for it and each tensor.
+            received: So many bytes are in the buffers already; 0 only if the stream has ended.
 
         Raises:
             ProtocolError: it does not announce what was agreed.
             PeerError: the connection ended without END, or its other end gave up (ABORT).
         """
-        view = memoryview(prefix)
-        if stream.receive_into(view[:HEADER_BYTES]) < HEADER_BYTES:
+        prefix = buffers[0]
+        if received == 0:
             raise PeerError("closed without a word")
+        received = _fill(stream, prefix[:HEADER_BYTES], received)
         request, kind = _REQUEST_AND_TYPE.unpack_from(prefix)
         if kind not in (FrameType.TENSORS, FrameType.WARMUP):
-            _check_notice(stream, prefix)
+            _check_notice(stream, prefix, b"".join(buffers)[HEADER_BYTES:received])
             return request, FrameType.END
-        header_rest = prefix[_REQUEST_AND_TYPE.size : HEADER_BYTES]
-        if header_rest != self._agreed[: len(header_rest)]:
+        header_rest = HEADER_BYTES - _REQUEST_AND_TYPE.size
+        if prefix[_REQUEST_AND_TYPE.size : HEADER_BYTES] != self._agreed[:header_rest]:
             raise ProtocolError("sent a frame of other tensors than were agreed")
-        if stream.receive_into(view[HEADER_BYTES:], begun=True) < self.prefix_bytes - HEADER_BYTES:
-            raise PeerError("closed in the middle of a frame")
-        if prefix[HEADER_BYTES:] != self._agreed[len(header_rest) :]:
+        received = _fill(stream, prefix, received)
+        if prefix[HEADER_BYTES:] != self._agreed[header_rest:]:
             raise ProtocolError("sent tensors of other types or shapes than were agreed")
+        if received < self.frame_bytes:
+            fill_all(stream, buffers[1:], received - len(prefix))
         return request, kind
+
+
+def _fill(stream: Stream, buffer: memoryview, received: int) -> int:
+    """Receive what a buffer lacks that has `received` bytes, or more than fit; how many are then received."""
+    lacks = len(buffer) - received
+    if lacks <= 0:
+        return received
+    if stream.receive_into(buffer[received:], begun=True) < lacks:
+        raise PeerError("closed in the middle of a frame")
+    return len(buffer)
+
+
+def fill_all(stream: Stream, buffers: Sequence[memoryview], received: int = 0) -> None:
+    """Receive into all buffers what they lack; their first `received` bytes are there.
+
+    Raises:
+        PeerError: the stream ended before that, or broke.
+    """
+    for buffer in buffers:
+        received = _fill(stream, buffer, received) - len(buffer)
 
 
 def _layout_of(tensor: TensorSpec) -> TensorLayout:
@@ -171,8 +198,8 @@ def read_notice(stream: Stream) -> None:
     _check_notice(stream, header)
 
 
-def _check_notice(stream: Stream, header: bytearray) -> None:
-    """Accept END; raise what an ABORT says, or that it is neither."""
+def _check_notice(stream: Stream, header: bytearray | memoryview, begun: bytes = b"") -> None:
+    """Accept END; raise what an ABORT says, or that it is neither. `begun`: what came of its text already."""
     _, kind, codec, tensors, descriptor_bytes, size = _HEADER.unpack_from(header)
     if codec or tensors or descriptor_bytes or size > _NOTICE_LIMIT_BYTES:
         raise ProtocolError("sent a frame that cannot be read")
@@ -180,6 +207,7 @@ def _check_notice(stream: Stream, header: bytearray) -> None:
         return
     if kind != FrameType.ABORT:
         raise ProtocolError(f"sent a frame of type {kind}, which is not known")
-    body = bytearray(size)
-    stream.receive_into(memoryview(body), begun=True)
-    raise PeerError(f"gave up: {body.decode(errors='replace')}")
+    rest = bytearray(max(size - len(begun), 0))
+    stream.receive_into(memoryview(rest), begun=True)
+    text = (begun + rest)[:size]
+    raise PeerError(f"gave up: {text.decode(errors='replace')}")

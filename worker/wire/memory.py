@@ -89,6 +89,14 @@ class MemoryStream:
             received += len(chunk)
         return received
 
+    def receive_some_into(self, buffers: Sequence[memoryview]) -> int:
+        """See `Stream.receive_some_into`."""
+        chunk = self._incoming.take(len(buffers[0]), self._timeout_s)
+        if chunk is None:
+            raise PeerError(f"{self.peer} sent nothing in time")
+        buffers[0][: len(chunk)] = chunk
+        return len(chunk)
+
     def set_timeout(self, seconds: float | None) -> None:
         """See `Stream.set_timeout`."""
         self._timeout_s = seconds

@@ -88,6 +88,15 @@ class Stream(Protocol):
             PeerError: the connection broke, the timeout passed, or the sender stopped in the middle.
         """
 
+    def receive_some_into(self, buffers: Sequence[memoryview]) -> int:
+        """Take what has come of something into these buffers, in their order; 0 once the stream has ended.
+
+        Waits for the first byte only. The others are for `receive_into`.
+
+        Raises:
+            PeerError: the connection broke, or the timeout passed.
+        """
+
     def set_timeout(self, seconds: float | None) -> None:
         """How long a call may block; None is for ever."""
 
@@ -194,6 +203,20 @@ class SocketStream:
         finally:
             self.set_timeout(self._timeout_s)
         return received
+
+    def receive_some_into(self, buffers: Sequence[memoryview]) -> int:
+        """See `Stream.receive_some_into`."""
+        try:
+            while True:
+                try:
+                    return self._socket.recvmsg_into(buffers[:_BUFFERS_PER_CALL])[0]
+                except BlockingIOError:
+                    # Nothing has begun to come, and that may take as long as it likes.
+                    continue
+        except TimeoutError as error:
+            raise PeerError(f"{self.peer} sent nothing in time") from error
+        except OSError as error:
+            raise PeerError(f"connection to {self.peer} was lost ({error.strerror or error})") from error
 
     def receive_some(self, buffer: memoryview) -> int:
         """Take what has come, at most the buffer's size, waiting for the first byte; 0 once it ended.

@@ -103,9 +103,9 @@ class NegatingStage:
         kind = 0
         while kind != FrameType.END:
             payload = bytearray(self._layout.payload_bytes)
+            frame = [memoryview(self._layout.new_prefix()), memoryview(payload)]
             try:
-                request, kind = self._layout.read_prefix(stream, self._layout.new_prefix())
-                stream.receive_into(memoryview(payload)[: 0 if kind == FrameType.END else None])
+                request, kind = self._layout.read_rest(stream, frame, stream.receive_some_into(frame))
             except PeerError:
                 request, kind = 0, FrameType.END
             with arrived:

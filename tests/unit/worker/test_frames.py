@@ -31,11 +31,18 @@ def delivered(data: bytes, cuts: Sequence[int] = ()) -> MemoryStream:
     return receiver
 
 
+def read_prefix(layout: LinkLayout, stream: MemoryStream) -> tuple[int, int]:
+    prefix = [memoryview(layout.new_prefix())]
+    return layout.read_rest(stream, prefix, stream.receive_some_into(prefix))
+
+
 def read_all(layout: LinkLayout, stream: MemoryStream) -> tuple[int, int, bytes]:
-    request, kind = layout.read_prefix(stream, layout.new_prefix())
     payload = bytearray(layout.payload_bytes)
-    if kind != FrameType.END:
-        assert stream.receive_into(memoryview(payload)) == len(payload)
+    view, sizes = memoryview(payload), [tensor.payload_bytes for tensor in layout.tensors]
+    starts = [sum(sizes[:index]) for index in range(len(sizes))]
+    tensors = [view[start : start + size] for start, size in zip(starts, sizes, strict=True)]
+    buffers = [memoryview(layout.new_prefix()), *tensors]
+    request, kind = layout.read_rest(stream, buffers, stream.receive_some_into(buffers))
     return request, kind, bytes(payload)
 
 
@@ -50,7 +57,7 @@ def test_a_frame_arrives_whole_however_it_is_cut(
     stream = delivered(bytes(prefix) + payload + encode_notice(FrameType.END), cuts)
 
     assert read_all(layout, stream) == (request_id, FrameType.WARMUP, payload)
-    assert layout.read_prefix(stream, layout.new_prefix())[1] == FrameType.END
+    assert read_prefix(layout, stream)[1] == FrameType.END
 
 
 @given(links, links)
@@ -59,10 +66,10 @@ def test_only_the_agreed_tensors_pass(agreed: tuple[TensorSpec, ...], sent: tupl
     stream = delivered(bytes(other.new_prefix()) + bytes(other.payload_bytes))
     same = [(t.dtype, t.shape) for t in one.tensors] == [(t.dtype, t.shape) for t in other.tensors]
     if same:
-        assert one.read_prefix(stream, one.new_prefix())[1] == FrameType.TENSORS
+        assert read_prefix(one, stream)[1] == FrameType.TENSORS
     else:
         with pytest.raises(ProtocolError):
-            one.read_prefix(stream, one.new_prefix())
+            read_prefix(one, stream)
 
 
 @given(links, st.data())
@@ -74,7 +81,7 @@ def test_a_mutated_header_never_passes_as_another_frame(
     position = data.draw(st.integers(9, len(prefix) - 1))
     prefix[position] ^= data.draw(st.integers(1, 255))
     with pytest.raises(ProtocolError):
-        layout.read_prefix(delivered(bytes(prefix)), layout.new_prefix())
+        read_prefix(layout, delivered(bytes(prefix)))
 
 
 @given(links, st.data())
@@ -83,7 +90,7 @@ def test_a_frame_cut_short_is_a_lost_peer(tensors: tuple[TensorSpec, ...], data:
     prefix = bytes(layout.new_prefix())
     kept = data.draw(st.integers(0, len(prefix) - 1))
     with pytest.raises(PeerError, match="closed"):
-        layout.read_prefix(delivered(prefix[:kept]), layout.new_prefix())
+        read_prefix(layout, delivered(prefix[:kept]))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +122,7 @@ def test_abort_says_why() -> None:
     notice = encode_notice(FrameType.ABORT, "worker b caught fire")
     readers: list[Callable[[MemoryStream], object]] = [
         read_notice,
-        lambda stream: layout.read_prefix(stream, layout.new_prefix()),
+        lambda stream: read_prefix(layout, stream),
     ]
     for read in readers:
         with pytest.raises(PeerError, match="gave up: worker b caught fire"):
