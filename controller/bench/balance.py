@@ -14,6 +14,7 @@ __all__ = ["Balance"]
 
 _DEPTH = 4
 _TRIED_AROUND = 2
+_LEAST_RUNS_ALONE = 9
 
 
 @dataclass
@@ -84,7 +85,7 @@ class Balance:
             (cut,),
             depth=_DEPTH,
             batch=self.batch,
-            solo_runs=max(5, requests // 8),
+            solo_runs=max(_LEAST_RUNS_ALONE, requests // 8),
         ) as rig:
             return run(rig, requests, warmup=_DEPTH)
 

@@ -24,7 +24,7 @@ def measurements() -> tuple[Measurement, ...]:
     mobilenet = Balance(
         "mobilenet_v2",
         batch=1,
-        requests=300,
+        requests=600,
         figures={
             "busy": "bottleneck_busy_b1",
             "speedup": "speedup_mobilenet_v2",

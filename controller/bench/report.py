@@ -21,7 +21,7 @@ class Report(msgspec.Struct, frozen=True):
     """What `results/bench.json` holds.
 
     Attributes:
-        figures: By key; those without a bound, such as `hop_ms_64k`, too.
+        figures: By key; those without a bound, such as `hop_whole_ms_64k`, too.
         machine: Versions, kernel, processor and load of the machine.
     """
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from worker.__main__ import main
 from worker.wire.stream import SocketStream
 
-_send = SocketStream.send
+_send, _send_now = SocketStream.send, SocketStream.send_now
 
 
 def _send_late(stream: SocketStream, buffers: Sequence[memoryview]) -> None:
@@ -18,6 +18,12 @@ def _send_late(stream: SocketStream, buffers: Sequence[memoryview]) -> None:
     _send(stream, buffers)
 
 
+def _send_now_late(stream: SocketStream, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
+    time.sleep(0.002)
+    return _send_now(stream, buffers)
+
+
 if __name__ == "__main__":
     SocketStream.send = _send_late  # type: ignore[method-assign, assignment]
+    SocketStream.send_now = _send_now_late  # type: ignore[method-assign, assignment]
     sys.exit(main())

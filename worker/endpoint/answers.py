@@ -1,6 +1,6 @@
 """What should come out of a pipeline, and whether it did."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +15,9 @@ __all__ = ["WORST_ALLOWED_ERROR", "Answers"]
 
 WORST_ALLOWED_ERROR: Final = 1e-4
 """A result may differ from the answer by this much of the answer's own maximum, where no codec loses any."""
+
+# The sink shares a core with the first stage, and arithmetic would cost that more than a look at the bytes.
+_REMEMBERED_BYTES: Final = 64 * 2**20
 
 
 @dataclass
@@ -49,11 +52,25 @@ class Answers:
             [_Answer(tensor, room) for tensor, room in zip(tensors, scratch, strict=True)]
             for tensors in batches_of(samples, layout, batch, "answer")
         ]
+        remembers = len(self._batches) * layout.payload_bytes <= _REMEMBERED_BYTES
+        self._right: dict[int, bytes] | None = {} if remembers else None
 
     def check(self, slot: Slot) -> float:
-        """The largest error of a result's tensors. Raises MismatchError: one is larger than allowed."""
+        """The largest error of a result's tensors. Raises MismatchError: one is larger than allowed.
+
+        0 for a result that is, to the byte, what was found right for its batch before.
+        """
+        index = slot.request % len(self._batches)
+        result = b"".join(slot.buffers[1:]) if self._right is not None else b""
+        if self._right is not None and self._right.get(index) == result:
+            return 0.0
+        worst = self._worst_error(slot, self._batches[index])
+        if self._right is not None:
+            self._right[index] = result
+        return worst
+
+    def _worst_error(self, slot: Slot, answers: Sequence[_Answer]) -> float:
         worst = 0.0
-        answers = self._batches[slot.request % len(self._batches)]
         for result, answer, layout in zip(slot.arrays, answers, self._layouts, strict=True):
             error = answer.error(result)
             # Written so that NaN does not pass.

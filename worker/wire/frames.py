@@ -6,7 +6,7 @@
              (on a link with a codec: as `worker.wire.codecs.payload` says)
 
 What crosses a link is agreed before it is opened, so header and descriptor of each of its tensor frames
-are the same bytes but for `request` and `type`, and a receiver compares them before it reads payload.
+are the same bytes but for `request` and `type`, and a receiver compares them before it uses payload.
 `payload bytes` counts the tensors before the codec.
 An ABORT frame carries a line of text; END carries nothing. Both may go either way, and are the last frame.
 """
@@ -134,15 +134,21 @@ class LinkLayout:
         if kind not in (FrameType.TENSORS, FrameType.WARMUP):
             _check_notice(stream, prefix, b"".join(buffers)[HEADER_BYTES:received])
             return request, FrameType.END
+        if received < self.prefix_bytes or bytes(prefix[_REQUEST_AND_TYPE.size :]) != self._agreed:
+            received = self._check_agreed(stream, prefix, received)
+        if received < self.frame_bytes:
+            fill_all(stream, buffers[1:], received - len(prefix))
+        return request, kind
+
+    def _check_agreed(self, stream: Stream, prefix: memoryview, received: int) -> int:
+        """Receive what the prefix lacks, once its header is what was agreed; how many bytes there are then."""
         header_rest = HEADER_BYTES - _REQUEST_AND_TYPE.size
         if prefix[_REQUEST_AND_TYPE.size : HEADER_BYTES] != self._agreed[:header_rest]:
             raise ProtocolError("sent a frame of other tensors than were agreed")
         received = _fill(stream, prefix, received)
         if prefix[HEADER_BYTES:] != self._agreed[header_rest:]:
             raise ProtocolError("sent tensors of other types or shapes than were agreed")
-        if received < self.frame_bytes:
-            fill_all(stream, buffers[1:], received - len(prefix))
-        return request, kind
+        return received
 
 
 def _fill(stream: Stream, buffer: memoryview, received: int) -> int:
