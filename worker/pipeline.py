@@ -96,7 +96,13 @@ class Pipeline:
                     raise FailedError("the controller went away")
                 stage = load_stage(spec)
                 inlet, outlet = links.inlet(spec.inlet), links.outlet(spec.outlet)
-                bound = stage.bind(inlet.layout, outlet.layout, slowdown=slowdown, ended=lifeline.ended)
+                bound = stage.bind(
+                    inlet.layout,
+                    outlet.layout,
+                    slowdown=slowdown,
+                    ended=lifeline.ended,
+                    reuses_memory=inlet.reuses_memory,
+                )
                 load_s.append(stage.load_s)
                 solo_compute_s.append(bound.time_alone(build.solo_runs))
                 start, stop = spec.shard.start, spec.shard.stop

@@ -20,12 +20,14 @@ SentHook = Callable[[Slot, float, float], None]
 class Inlet(Protocol):
     """The receiving end. `immediate` says that receiving costs no time: only waiting, no transfer.
 
+    `reuses_memory` says that requests come in the same arrays again and again.
     What `receive` gives is decoded, and says in its `decode_s` how long that took.
     """
 
     name: str
     layout: LinkLayout
     immediate: bool
+    reuses_memory: bool
 
     def receive(self) -> Slot | None:
         """The next request, waiting for it; None once the link was closed in order.

@@ -18,6 +18,7 @@ class InProcessLink:
     """Both `Inlet` and `Outlet`."""
 
     immediate = True
+    reuses_memory = True
 
     def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool) -> None:
         if spec.emulation is not None:

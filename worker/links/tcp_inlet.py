@@ -22,6 +22,7 @@ class TcpInlet:
     """
 
     immediate = False
+    reuses_memory = True
 
     def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, passes_on: bool = False) -> None:
         self.name = spec.name

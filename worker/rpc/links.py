@@ -35,6 +35,7 @@ class RpcInlet:
     """Takes requests as RPC's threads bring them, and gives them on in the order in which they were sent."""
 
     immediate = True
+    reuses_memory = False
 
     def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline) -> None:
         self.name = spec.name

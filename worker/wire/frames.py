@@ -141,7 +141,7 @@ class LinkLayout:
         return request, kind
 
     def _check_agreed(self, stream: Stream, prefix: memoryview, received: int) -> int:
-        """Receive what the prefix lacks, once its header is what was agreed; how many bytes there are then."""
+        """Receive what the prefix lacks, once its header is right; how many bytes there are then."""
         header_rest = HEADER_BYTES - _REQUEST_AND_TYPE.size
         if prefix[_REQUEST_AND_TYPE.size : HEADER_BYTES] != self._agreed[:header_rest]:
             raise ProtocolError("sent a frame of other tensors than were agreed")
