@@ -53,20 +53,21 @@ class Answers:
             for tensors in batches_of(samples, layout, batch, "answer")
         ]
         remembers = len(self._batches) * layout.payload_bytes <= _REMEMBERED_BYTES
-        self._right: dict[int, bytes] | None = {} if remembers else None
+        self._right: dict[int, tuple[bytes, float]] | None = {} if remembers else None
 
     def check(self, slot: Slot) -> float:
         """The largest error of a result's tensors. Raises MismatchError: one is larger than allowed.
 
-        0 for a result that is, to the byte, what was found right for its batch before.
+        That of a result which is, to the byte, what was found right for its batch before is known already.
         """
         index = slot.request % len(self._batches)
-        result = b"".join(slot.buffers[1:]) if self._right is not None else b""
-        if self._right is not None and self._right.get(index) == result:
-            return 0.0
-        worst = self._worst_error(slot, self._batches[index])
-        if self._right is not None:
-            self._right[index] = result
+        if self._right is None:
+            return self._worst_error(slot, self._batches[index])
+        result = b"".join(slot.buffers[1:])
+        right, worst = self._right.get(index, (None, 0.0))
+        if result != right:
+            worst = self._worst_error(slot, self._batches[index])
+            self._right[index] = result, worst
         return worst
 
     def _worst_error(self, slot: Slot, answers: Sequence[_Answer]) -> float:

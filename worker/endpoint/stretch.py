@@ -21,6 +21,9 @@ _KEEPS_UP: Final = 0.95
 # A queue of one server and equal service times waits ten of them at 95 % of what it can do.
 _WAIT_OVER_INSIDE: Final = 10
 
+# A source that sleeps until a request is due is woken this late on a busy host, whatever the load.
+_WOKEN_LATE_S: Final = 0.010
+
 _KEPT_FIELDS: Final = (
     *("scheduled_at_s", "finished_at_s", "wait_source_s", "prepare_s"),
     *("encode_s", "decode_s"),
@@ -80,7 +83,8 @@ class Stretch:
         if self.overloaded or self.offsets_s is None:
             return self.overloaded
         inside_s = rows["latency_s"] - rows["wait_source_s"]
-        if np.median(rows["wait_source_s"]) > _WAIT_OVER_INSIDE * np.median(inside_s):
+        bearable_s = max(_WAIT_OVER_INSIDE * float(np.median(inside_s)), _WOKEN_LATE_S)
+        if np.median(rows["wait_source_s"]) > bearable_s:
             return True
         if self.windows.stable is not False:
             return False
