@@ -63,19 +63,16 @@ def frames(data: bytes) -> None:
     """A receiver of frames on a link, with a codec or without; the first bytes choose the link."""
     layout = _layout(data[:2])
     stream = _delivered(data[2:])
-    prefix = layout.new_prefix()
     slot = SlotPool(layout, 0).slots[0]
+    coded = layout.codec.family != "none"
+    buffers = [memoryview(layout.new_prefix())] if coded else slot.buffers
     decoder = Decoder(layout.forms, layout.codec)
     with suppress(PeerError):
         for _ in range(20):
-            _, kind = layout.read_prefix(stream, prefix)
+            _, kind = layout.read_rest(stream, buffers, stream.receive_some_into(buffers))
             if kind == FrameType.END:
                 return
-            if layout.codec.family == "none":
-                for buffer in slot.buffers[1:]:
-                    if stream.receive_into(buffer, begun=True) < len(buffer):
-                        return
-            else:
+            if coded:
                 decoder.receive(stream, slot.arrays)
                 decoder.decode(slot.arrays)
 

@@ -153,7 +153,7 @@ class SocketStream:
         except BlockingIOError:
             return buffers
         except OSError as error:
-            raise PeerError(f"connection to {self.peer} was lost ({error.strerror or error})") from error
+            raise self._lost(error, "takes no more bytes") from error
         return _unsent(buffers, sent)
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
@@ -213,10 +213,8 @@ class SocketStream:
                 except BlockingIOError:
                     # Nothing has begun to come, and that may take as long as it likes.
                     continue
-        except TimeoutError as error:
-            raise PeerError(f"{self.peer} sent nothing in time") from error
         except OSError as error:
-            raise PeerError(f"connection to {self.peer} was lost ({error.strerror or error})") from error
+            raise self._lost(error, "sent nothing in time") from error
 
     def receive_some(self, buffer: memoryview) -> int:
         """Take what has come, at most the buffer's size, waiting for the first byte; 0 once it ended.

@@ -84,6 +84,10 @@ class TlsStream(SocketStream):
                 pending += rest[whole:]
             self._write(memoryview(pending))
 
+    def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
+        """See `Stream.send_now`. Nothing: to encrypt takes time."""
+        return buffers
+
     def _write(self, rest: memoryview) -> None:
         while rest.nbytes:
             sent = self._do(partial(self._tls.send, rest), self._deadline_s())
@@ -107,6 +111,10 @@ class TlsStream(SocketStream):
         """See `SocketStream.receive_some`."""
         with self._blaming():
             return self._take(buffer, self._deadline_s())
+
+    def receive_some_into(self, buffers: Sequence[memoryview]) -> int:
+        """See `Stream.receive_some_into`. OpenSSL fills one buffer at a time."""
+        return self.receive_some(buffers[0])
 
     def set_timeout(self, seconds: float | None) -> None:
         """See `Stream.set_timeout`."""
