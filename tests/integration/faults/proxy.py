@@ -48,9 +48,13 @@ class Proxy:
         while True:
             try:
                 one, _ = self._listener.accept()
-                other = socket.create_connection(self._to)
             except OSError:
                 return
+            try:
+                other = socket.create_connection(self._to)
+            except OSError:
+                one.close()
+                continue
             with self._lock:
                 self._ends += [one, other]
             for source, target in ((one, other), (other, one)):
