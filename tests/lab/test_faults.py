@@ -52,7 +52,9 @@ def test_a_device_that_reboots_is_waited_for(lab: VirtualLab, tmp_path: Path) ->
     (tmp_path / "profiles.yml").write_text("near: {delay_ms: 30}\n")
     (tmp_path / "experiment.yml").write_text(EXPERIMENT)
     results = tmp_path / "results.sqlite"
-    command = [sys.executable, "-m", "controller", "sweep", str(tmp_path / "experiment.yml")]
+    enter = lab.inventory()["pi1"]["virtual_lab_enter"]
+    assert isinstance(enter, list)
+    command = [*enter, sys.executable, "-m", "controller", "sweep", str(tmp_path / "experiment.yml")]
     command += ["--lab", str(lab.root / ".edgecut" / "virtual.json"), "--results", str(results)]
     environment = os.environ | {"PYTHONPATH": str(lab.root)}
     with subprocess.Popen(
