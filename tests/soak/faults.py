@@ -95,12 +95,17 @@ def _reset(scene: Scene) -> Undo:
     return lambda: None
 
 
-def _signal_controller(number: signal.Signals) -> Callable[[Scene], Undo]:
-    def do(scene: Scene) -> Undo:
-        scene.sweep.process.send_signal(number)
-        return lambda: None
+def _kill_controller(scene: Scene) -> Undo:
+    scene.sweep.process.kill()
+    return lambda: None
 
-    return do
+
+def _interrupt_controller(scene: Scene) -> Undo | None:
+    # Python has words of its own for ^C while it still starts.
+    if not scene.sweep.said:
+        return None
+    scene.sweep.process.send_signal(signal.SIGINT)
+    return lambda: None
 
 
 def _stop_controller(scene: Scene) -> Undo:
@@ -117,7 +122,7 @@ FAULTS = (
     Fault("worker out of memory", _take_memory, 3.0),
     Fault("worker stopped", _stop_worker, 12.0),
     Fault("connections reset", _reset, 0.0),
-    Fault("controller killed", _signal_controller(signal.SIGKILL), 0.0),
-    Fault("controller interrupted", _signal_controller(signal.SIGINT), 0.0),
+    Fault("controller killed", _kill_controller, 0.0),
+    Fault("controller interrupted", _interrupt_controller, 0.0),
     Fault("controller stopped", _stop_controller, 6.0),
 )

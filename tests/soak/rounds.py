@@ -75,7 +75,7 @@ def _torment(scene: Scene, tally: Tally, injected_at: list[int], most: int) -> i
     """Do harm now and then until the sweep has ended; gives how often."""
     undone: list[tuple[float, Undo]] = []
     count = 0
-    next_at_s = time.monotonic() + scene.chance.uniform(0.2, 2.5)
+    next_at_s = time.monotonic() + scene.chance.uniform(0.2, 6.0)
     while scene.sweep.process.poll() is None:
         now_s = time.monotonic()
         for due in [one for one in undone if one[0] <= now_s]:
@@ -97,13 +97,15 @@ def _torment(scene: Scene, tally: Tally, injected_at: list[int], most: int) -> i
 
 
 def _experiment(chance: random.Random) -> dict[str, Any]:
-    load, topology = chance.choice(("offline", "offline", "constant:200/s")), chance.choice(("chain", "hub"))
+    # Long enough that most faults find trials under way, short enough for many rounds.
+    profile, requests = chance.choice((("ideal", 200), ("ideal", 600), ("slow", 11)))
+    load, topology = chance.choice(("offline", "offline", "constant:500/s")), chance.choice(("chain", "hub"))
     return {
-        "profiles": [chance.choice(("ideal", "slow"))],
+        "profiles": [profile],
         "depths": sorted(chance.sample((1, 2, 3, 5), 2)),
         "batches": [chance.choice((1, 4))],
-        "trials": chance.randint(1, 4),
-        "requests": chance.choice((11, 40, 150)),
+        "trials": chance.randint(3, 8),
+        "requests": requests,
         "codecs": [chance.choice(("none", "none", "fp16"))],
         "loads": [load],
         "topologies": [topology],
