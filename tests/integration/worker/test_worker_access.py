@@ -24,7 +24,7 @@ from worker.wire.messages import JoinLink, Query
 from worker.wire.opening import shake_hands
 from worker.wire.security import OPEN, KeySecurity, LabKey, Role, Security, read_key
 from worker.wire.security.tls import TlsSecurity
-from worker.wire.stream import ConnectionKind, SocketStream, make_preamble
+from worker.wire.stream import PREAMBLE_BYTES, ConnectionKind, SocketStream, make_preamble
 
 PORTS = ("control", "data")
 KINDS = {"control": ConnectionKind.CONTROL, "data": ConnectionKind.DATA}
@@ -232,19 +232,21 @@ def test_who_is_slow_is_cut_off_and_holds_nobody_up(worker: WorkerProcess, acces
     began_s = time.monotonic()
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(raw(worker, port)) for port in PORTS]
-        slow = {
-            stack.enter_context(raw(worker, port)): make_preamble(KINDS[port], access.method)
-            for port in PORTS
-        }
-        for number in range(6):
-            for connection, preamble in slow.items():
-                connection.sendall(preamble[number : number + 1])
-            assert is_served(worker, access.good) == 0
-            # All of these together are well within the time that a connection has.
-            time.sleep(0.3)
-        for connection in (*silent, *slow):
+        slow = {port: stack.enter_context(raw(worker, port)) for port in PORTS}
+        sent = 0
+        # Byte by byte the preamble takes 8 s, of which each comes long before a worker is tired of waiting.
+        with contextlib.suppress(OSError):
+            while sent < PREAMBLE_BYTES:
+                for port, connection in slow.items():
+                    connection.sendall(make_preamble(KINDS[port], access.method)[sent : sent + 1])
+                sent += 1
+                if sent == 2:
+                    assert is_served(worker, access.good) == 0
+                time.sleep(0.5)
+        assert sent < PREAMBLE_BYTES
+        for connection in (*silent, *slow.values()):
             assert len(heard(connection)) == access.says_bytes
-    assert 4 < time.monotonic() - began_s < 8
+    assert time.monotonic() - began_s > 4
     assert is_served(worker, access.good) == 4
     assert "sent nothing in time" in worker.log.read_text()
 
