@@ -52,9 +52,8 @@ def test_a_device_that_reboots_is_waited_for(lab: VirtualLab, tmp_path: Path) ->
     (tmp_path / "profiles.yml").write_text("near: {delay_ms: 30}\n")
     (tmp_path / "experiment.yml").write_text(EXPERIMENT)
     results = tmp_path / "results.sqlite"
-    enter = lab.inventory()["pi1"]["virtual_lab_enter"]
-    assert isinstance(enter, list)
-    command = [*enter, sys.executable, "-m", "controller", "sweep", str(tmp_path / "experiment.yml")]
+    enter = lab.folder / "enter"
+    command = [str(enter), sys.executable, "-m", "controller", "sweep", str(tmp_path / "experiment.yml")]
     command += ["--lab", str(lab.root / ".edgecut" / "virtual.json"), "--results", str(results)]
     environment = os.environ | {"PYTHONPATH": str(lab.root)}
     with subprocess.Popen(

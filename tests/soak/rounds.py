@@ -28,7 +28,8 @@ _CAUSES = (
 )
 """Words in the reasons of void trials, by which these are counted; the first that is in one."""
 
-_GOOD_CODES = (0, 1, 2, 130, -9)
+_GOOD_CODES = (0, 1, 2, 130, -9, -2)
+"""The last is that of ^C while it was ending anyway."""
 
 
 @dataclass
