@@ -31,7 +31,7 @@ def how_lost(error: BaseException) -> str | None:
         if isinstance(one, TimeoutError):
             # Python's own, at the end of a timeout that we had set.
             return UNREACHABLE if "does not answer within" in str(error) else NOT_RESPONDING
-    return None
+    return EXITED if "closed the connection" in str(error) else None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -324,7 +324,8 @@ def read_preamble(stream: Stream, kind: ConnectionKind, theirs: bytearray) -> in
         PeerError: lost, or silent until the stream's timeout.
     """
     if stream.receive_into(memoryview(theirs)) < PREAMBLE_BYTES:
-        raise ProtocolError(f"{stream.peer} closed the connection before it said what it is")
+        # Most likely a worker that is just ending; one of another version says so.
+        raise PeerError(f"{stream.peer} closed the connection before it said what it is")
     magic, version, their_kind, method, reserved = _PREAMBLE.unpack(theirs)
     if magic != MAGIC:
         raise ProtocolError(f"{stream.peer} does not speak edgecut's protocol")
