@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,14 +63,18 @@ def test_a_device_that_reboots_is_waited_for(lab: VirtualLab, tmp_path: Path) ->
         assert sweeping.stderr is not None
         said = ""
         rebooted_at_s = 0.0
+        rebooting: threading.Thread | None = None
         for line in sweeping.stderr:
             said += line
             if re.match(r"as_is: \d+/", line) and not rebooted_at_s:
                 time.sleep(5)
                 rebooted_at_s = time.monotonic()
-                _reboot(lab, "pi2")
+                rebooting = threading.Thread(target=_reboot, args=(lab, "pi2"))
+                rebooting.start()
             if line.startswith("void: "):
                 print(f"told {time.monotonic() - rebooted_at_s:.1f} s after the reboot: {line}")
+        assert rebooting is not None
+        rebooting.join()
         print(f"over {time.monotonic() - rebooted_at_s:.1f} s after the reboot")
     assert sweeping.returncode == 0, said
     with Results.open(results) as opened:
@@ -82,6 +87,8 @@ def _reboot(lab: VirtualLab, name: str) -> None:
     """As `reboot` does it; where the machine stays off after that, it is switched on again."""
     pid = lab.pid(name)
     lab.ssh(name, "sudo systemctl reboot --force")
-    time.sleep(5)
+    deadline_s = time.monotonic() + 60
+    while psutil.pid_exists(pid) and time.monotonic() < deadline_s:
+        time.sleep(0.5)
     if not psutil.pid_exists(pid):
-        assert_succeeds(lab.play("pis=2"))
+        lab.play("pis=2")
