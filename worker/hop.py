@@ -2,6 +2,7 @@
 
 import time
 from queue import SimpleQueue
+from typing import Final
 
 from worker.lifeline import Lifeline
 from worker.links import Inlet, Outlet, Sender
@@ -14,6 +15,9 @@ from worker.wire.errors import WorkerError
 from worker.wire.frames import FrameType
 
 __all__ = ["Hop"]
+
+# To look a member up in an enumeration costs as much as to append a row.
+_TENSORS: Final = FrameType.TENSORS
 
 
 class Hop:
@@ -102,13 +106,13 @@ class Hop:
                 leaving.held = arrived
             else:
                 arrived.give_back()
-            if leaving.kind is FrameType.TENSORS and records:
+            if records and leaving.kind is _TENSORS:
                 self._computed += 1
             send(leaving)
 
     def _record(self, slot: Slot, wait_send_s: float, send_s: float) -> None:
-        if slot.kind is FrameType.TENSORS:
-            self._ledger.append(*slot.noted, slot.encode_s, wait_send_s, send_s)
+        if slot.kind is _TENSORS:
+            self._ledger.append(slot.noted, slot.encode_s, wait_send_s, send_s)
             self._recorded += 1
 
     def _stop(self, _cause: WorkerError | None) -> None:

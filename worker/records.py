@@ -42,8 +42,9 @@ ENDPOINT: Final = np.dtype(
 )
 """One row a request, on the clock of the endpoint's device."""
 
-_ROW: Final = struct.Struct("<q9d")
-_ROWS_PER_CHUNK: Final = 16_384
+_pack_into: Final = struct.Struct("<q9d").pack_into
+_ROW_BYTES: Final = HOP.itemsize
+_CHUNK_BYTES: Final = 16_384 * _ROW_BYTES
 
 
 class Ledger:
@@ -54,29 +55,32 @@ class Ledger:
 
     def __init__(self) -> None:
         self._chunks: list[bytearray] = []
-        self._next = _ROWS_PER_CHUNK
+        self._chunk = bytearray()
+        self._end = _CHUNK_BYTES
 
-    def append(self, *row: float) -> None:
-        """Add a row, the fields of `HOP` in order.
+    def append(self, noted: tuple[float, ...], encode_s: float, wait_send_s: float, send_s: float) -> None:
+        """Add a row, the fields of `HOP` in order: what was noted before it was sent, and the rest.
 
         Request 0 begins a new run: what was there is forgotten.
         """
-        if row[0] == 0:
+        if noted[0] == 0:
             self.clear()
-        if self._next == _ROWS_PER_CHUNK:
-            self._chunks.append(bytearray(_ROWS_PER_CHUNK * _ROW.size))
-            self._next = 0
-        _ROW.pack_into(self._chunks[-1], self._next * _ROW.size, *row)
-        self._next += 1
+        at = self._end
+        if at == _CHUNK_BYTES:
+            self._chunk = bytearray(_CHUNK_BYTES)
+            self._chunks.append(self._chunk)
+            at = 0
+        _pack_into(self._chunk, at, *noted, encode_s, wait_send_s, send_s)
+        self._end = at + _ROW_BYTES
 
     def clear(self) -> None:
         """Forget all rows."""
         self._chunks.clear()
-        self._next = _ROWS_PER_CHUNK
+        self._end = _CHUNK_BYTES
 
     def take(self) -> bytes:
         """All rows as bytes; they are then forgotten."""
-        unused = (_ROWS_PER_CHUNK - self._next) * _ROW.size
+        unused = _CHUNK_BYTES - self._end
         rows = b"".join(self._chunks)
         self.clear()
         return rows[: len(rows) - unused] if unused else rows

@@ -10,7 +10,8 @@ from worker.records import HOP, Ledger, rows_of
 def test_rows_come_out_as_they_went_in(count: int) -> None:
     ledger = Ledger()
     for request in range(count):
-        ledger.append(request, *(request + field / 10 for field in range(1, 10)))
+        fields = [request + field / 10 for field in range(1, 10)]
+        ledger.append((request, *fields[:6]), *fields[6:])
     rows = rows_of(ledger.take(), HOP)
     assert rows["request"].tolist() == list(range(count))
     for field, name in enumerate((HOP.names or ())[1:], start=1):
@@ -21,5 +22,5 @@ def test_rows_come_out_as_they_went_in(count: int) -> None:
 def test_request_0_begins_a_new_run() -> None:
     ledger = Ledger()
     for request in (0, 1, 2, 0, 1):
-        ledger.append(request, *([0.5] * 9))
+        ledger.append((request, *([0.5] * 6)), 0.5, 0.5, 0.5)
     assert rows_of(ledger.take(), HOP)["request"].tolist() == [0, 1]
