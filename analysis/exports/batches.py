@@ -28,7 +28,8 @@ def batch_rows(exported: Exported) -> list[dict[str, Any]]:
     latency_s = endpoint["latency_s"]
     own = {name: _field(endpoint, name) for name in _OWN}
     sums = {name: np.sum([hop[name] for hop in hops], axis=0) for name in _SUMS}
-    network_s = latency_s - own["wait_source_s"] - sum(sums.values())
+    at_ends_s = own["wait_source_s"] + _field(endpoint, "encode_s") + _field(endpoint, "decode_s")
+    network_s = latency_s - at_ends_s - sum(sums.values())
     between_s = np.diff(endpoint["finished_at_s"]).tolist()
     keys = exported.keys()
     return [

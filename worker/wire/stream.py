@@ -1,7 +1,7 @@
 """Streams of bytes between two ends, and the preamble that opens each of them.
 
 A `Stream` is all that the rest of the package knows of a connection: `SocketStream` is TCP,
-`worker.wire.memory` has one without a network. TLS would be a third beside them.
+`worker.wire.memory` has one without a network, `worker.wire.security` one that TLS encrypts.
 """
 
 import contextlib

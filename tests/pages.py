@@ -1,0 +1,35 @@
+"""The pages that people read, taken apart: what is code in them, and what is not."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+__all__ = ["PAGES", "ROOT", "code_of", "name_of", "prose_of"]
+
+ROOT: Final = Path(__file__).parents[1]
+PAGES: Final = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+
+_FENCED: Final = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_INDENTED: Final = re.compile(r"(?<=\n\n)((?: {4}[^\n]*\n)+)")
+_INLINE: Final = re.compile(r"`([^`\n]+)`")
+
+
+def name_of(page: Path) -> str:
+    """What a test of this page is called."""
+    return page.relative_to(ROOT).as_posix()
+
+
+def prose_of(page: Path) -> str:
+    """The page without its code; headings and links stay."""
+    text = _FENCED.sub("\n", page.read_text(encoding="utf-8"))
+    return _INLINE.sub("``", text)
+
+
+def code_of(page: Path) -> list[str]:
+    """The lines of its blocks of code, and what is code within a line."""
+    text = page.read_text(encoding="utf-8")
+    blocks = _FENCED.findall(text)
+    rest = _FENCED.sub("\n", text)
+    blocks += _INDENTED.findall(rest)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return [*lines, *_INLINE.findall(rest)]
