@@ -103,7 +103,9 @@ def run(
         int | None,
         typer.Option(min=1, help="ONNX Runtime threads of a stage. Default: as the inventory says."),
     ] = None,
-    profile: Annotated[str, typer.Option(help="Network profile, for emulated links.")] = "ideal",
+    profile: Annotated[
+        str, typer.Option(help="Network profile; where tc shapes links, the one that is in force.")
+    ] = "ideal",
     source: Annotated[str, typer.Option(help="Where requests are born: first or controller.")] = "first",
     codec: Annotated[
         str, typer.Option(help="Codec of the links, as in uint8 or zfp:0.01 or 'forward: uint8'.")

@@ -56,7 +56,7 @@ def plan(
     bundle: Annotated[Path, typer.Argument(help="Bundle that was profiled.")],
     lab: _LabFile = _LAB,
     objective: Annotated[str, typer.Option(help="latency, throughput, knee or pareto.")] = "latency",
-    profile: Annotated[str, typer.Option(help="Network profile, for emulated links.")] = "ideal",
+    profile: Annotated[str, typer.Option(help="Network profile that the plan is for.")] = "ideal",
     batch: Annotated[int, typer.Option(min=1, help="Samples in a request.")] = 1,
     threads: _Threads = None,
     source: Annotated[
