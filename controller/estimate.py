@@ -21,6 +21,8 @@ from exporter.bundle import Bundle
 __all__ = ["Estimate", "request_s"]
 
 _SETUP_S = 0.4
+_UNKNOWN_S = 1.0
+"""Of a whole model that no device could run."""
 _LEFT = {"fp16": 0.5, "uint8": 0.25, "uint8+zstd": 0.25}
 """What these codecs leave of a payload of floats; what others leave depends on what it is."""
 
@@ -30,7 +32,8 @@ class Estimate:
     """Seconds that cells take, corrected by those that ran.
 
     Attributes:
-        whole_model_s: Seconds for one sample of a bundle (digest) on a device, by both names.
+        whole_model_s: Seconds for one sample of a bundle (digest) on a device, by both names; a device
+            without is as slow as the slowest.
     """
 
     experiment: Experiment
@@ -84,7 +87,7 @@ def request_s(
     shares = [0.0, *(_macs_before(bundle, cut) for cut in cell.cuts), 1.0]
     compute_s = dict.fromkeys(cell.devices, 0.0)
     for device, before, after in zip(cell.devices, shares[:-1], shares[1:], strict=True):
-        compute_s[device] += (after - before) * whole_model_s[cell.bundle, device] * cell.batch
+        compute_s[device] += (after - before) * _whole_s(whole_model_s, cell.bundle, device) * cell.batch
     links = [link for link in route(cell, bundle) if link.sender != link.receiver]
     link_s = []
     delay_s = 0.0
@@ -95,6 +98,14 @@ def request_s(
         link_s.append(link_bytes * 8 / (direction.rate_mbit * 1e6) if direction.rate_mbit else 0.0)
         delay_s += direction.delay_ms / 1e3
     return sum(compute_s.values()) + sum(link_s) + delay_s, max([*compute_s.values(), *link_s])
+
+
+def _whole_s(known: Mapping[tuple[str, str], float], bundle: str, device: str) -> float:
+    """Of a device that could not run the whole model, which may be why it is split: as on the slowest."""
+    if (bundle, device) in known:
+        return known[bundle, device]
+    alike = [seconds for (digest, _), seconds in known.items() if digest == bundle]
+    return max(alike or known.values(), default=_UNKNOWN_S)
 
 
 def _macs_before(bundle: Bundle, cut: int) -> float:
