@@ -200,7 +200,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         ),
     ] = 1
     threads: Annotated[
-        _Count | dict[str, _Count] | tuple[_Count, ...] | None,
+        _Count | dict[str, _Count] | Annotated[tuple[_Count, ...], Meta(min_length=1)] | None,
         Meta(
             description="ONNX Runtime threads of a stage: one number, or by device, or a list of numbers to "
             "compare; null, and where a device is not named: as its inventory says"
@@ -217,7 +217,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Annotated[float, Meta(gt=0, le=1)],
         Meta(description="the most that `planned` may measure of a model's splits under a network profile"),
     ] = 0.2
-    seed: Annotated[int, Meta(description="order of the cells")] = 0
+    # No results file holds a larger number.
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="order of the cells")] = 0
     wait_s: Annotated[float, Meta(ge=0, le=1e7, description="how long to wait for a device, in seconds")] = (
         30.0
     )

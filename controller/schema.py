@@ -40,7 +40,7 @@ def _holds(entry: dict[str, Any]) -> str:
         return "list" if "anyOf" in entry["items"] else f"list of {_holds(entry['items'])}"
     if entry.get("type") in ("integer", "number"):
         kind = {"integer": "whole number", "number": "number"}[entry["type"]]
-        if "minimum" in entry:
+        if entry.get("minimum", -1) >= 0:
             return f"{kind} >= {entry['minimum']:g}"
         return f"{kind} > {entry['exclusiveMinimum']:g}" if "exclusiveMinimum" in entry else kind
     return {"string": "text", "object": "mapping", "boolean": "`true` or `false`"}[entry["type"]]
