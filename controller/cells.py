@@ -66,7 +66,8 @@ def cells_of_profile(
     grid = experiment.grid(profile)
     whole_lab = [device.name for device in lab.devices]
     placements = _placements(experiment, whole_lab, lab)
-    for name in experiment.threads if isinstance(experiment.threads, dict) else ():
+    named = experiment.threads if isinstance(experiment.threads, dict) else ()
+    for name in dict.fromkeys((*itertools.chain(*placements), *named)):
         lab.device(name)
     for codec in grid.codecs:
         check_pairs(codec, list(dict.fromkeys(itertools.chain(*placements))), "key 'codecs'")

@@ -158,6 +158,8 @@ def test_the_reference_cell_is_a_split_at_the_lowest_depth(make: Make) -> None:
         ("profiles: [lan]\nplacements: [[pi, pi, pi]]\nsplits: [2]", ExperimentError, "3 devices need 2"),
         ("profiles: [lan]\nsplits: [[2, 1]]", ExperimentError, "goes backwards"),
         ("profiles: [lan]\nplacements: [[pi, laptop]]", LabError, "no device 'laptop'"),
+        # Nothing asks how links between these get their profile.
+        ("profiles: [as_is]\ndevices: [pi, sever]", LabError, "no device 'sever'.*did you mean 'server'"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(
