@@ -1,8 +1,6 @@
 """`controller profile` and `controller plan`, once their arguments are read."""
 
 import json
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +8,13 @@ from typing import Any
 
 import msgspec
 
+from controller.cells import check_batch
 from controller.codec_choice import choice_of
 from controller.device import query
 from controller.errors import DeviceError, ExperimentError, PlanError
 from controller.lab import Lab
 from controller.network_profiles import AS_IS, NetworkProfile, find_profile, load_network_profiles
+from controller.plan.asked import PlanAsked, limits_of
 from controller.plan.candidates import best_plans
 from controller.plan.choice import OBJECTIVES, Limits, Objective, choose, is_feasible
 from controller.plan.prediction import Prediction, Predictor
@@ -39,8 +39,6 @@ from worker.wire.messages import DeviceInfo
 __all__ = ["PlanAsked", "ProfileAsked", "plan", "profile"]
 
 _ANSWER_S = 1.0
-_SIZE = re.compile(r"([0-9.]+)\s*(kB|MB|GB)")
-_UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
 @dataclass(frozen=True)
@@ -59,29 +57,6 @@ class ProfileAsked:
     codecs: str = ""
 
 
-@dataclass(frozen=True)
-class PlanAsked:
-    """`controller plan` as it was typed."""
-
-    objective: str
-    profile: str
-    network_profiles: Path
-    folder: Path
-    batch: int
-    threads: int | None
-    source: str | None
-    without: str
-    memory: Sequence[str]
-    most_latency_ms: float | None
-    least_throughput: float | None
-    codec: str
-    least_accuracy: float
-    most_devices: int | None
-    best: int
-    experiment: Path | None
-    as_json: bool
-
-
 def profile(bundle: Bundle, lab: Lab, asked: ProfileAsked) -> None:
     """Take a profile, or show the one that is there if it still fits.
 
@@ -90,7 +65,7 @@ def profile(bundle: Bundle, lab: Lab, asked: ProfileAsked) -> None:
         DeviceError: A device is not there.
     """
     cuts = _cuts(bundle, asked.cuts)
-    _check_batch(bundle, asked.batch)
+    check_batch(bundle, asked.batch, asked_by="--batch")
     names = [choice_of(name.strip(), "--codecs") for name in asked.codecs.split(",") if name.strip()]
     names = [name for name in dict.fromkeys(names) if name != NO_CODEC.name]
     security = lab.load_security()
@@ -131,7 +106,7 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
     found = load_profile(path)
     settings = {name: now.settings(info) for name, info in infos.items()}
     found.check(path, bundle=bundle.digest, batch=asked.batch, threads=now.common_threads, settings=settings)
-    limits = _limits(asked, found, lab)
+    limits = limits_of(asked, found, path, lab)
     codec = choice_of(asked.codec, "--codec")
     predictor = Predictor(found, bundle, _conditions(asked, lab), codec)
     problem = _settled(predictor, limits, asked.least_accuracy)
@@ -194,47 +169,6 @@ def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objec
     output().print(f"Against the {what} planned: {', '.join(told)}.")
 
 
-# --- what is asked ---------------------------------------------------------------------------
-
-
-def _limits(asked: PlanAsked, found: Profile, lab: Lab) -> Limits:
-    without = tuple(name for name in asked.without.split(",") if name)
-    for name in (*without, *([asked.source] if asked.source and asked.source != "any" else [])):
-        lab.device(name)
-    names = list(found.devices)
-    sources = {None: names[:1], "any": names}.get(asked.source, [asked.source or ""])
-    sources = [name for name in sources if name not in without]
-    if not sources:
-        raise PlanError(
-            f"--without {asked.without}: this is the source; name another with --source, or --source any"
-        )
-    return Limits(
-        sources=tuple(sources),
-        forbidden=without,
-        memory_bytes=_memory(asked.memory, found, lab),
-        latency_s=math.inf if asked.most_latency_ms is None else asked.most_latency_ms / 1e3,
-        interval_s=math.inf if asked.least_throughput is None else asked.batch / asked.least_throughput,
-        most_devices=asked.most_devices,
-    )
-
-
-def _memory(asked: Sequence[str], found: Profile, lab: Lab) -> dict[str, float]:
-    """What the devices have, and what was said on the command line."""
-    sizes: dict[str, float] = {}
-    for name, device in found.devices.items():
-        has = device.settings.get("memory_bytes")
-        if isinstance(has, int):
-            sizes[name] = float(has)
-    for entry in asked:
-        name, _, size = entry.partition("=")
-        lab.device(name)
-        match = _SIZE.fullmatch(size)
-        if match is None:
-            raise PlanError(f"--memory {entry}: write DEVICE=SIZE with kB, MB or GB, as in pi=512MB")
-        sizes[name] = float(match[1]) * _UNITS[match[2]]
-    return sizes
-
-
 def _conditions(asked: PlanAsked, lab: Lab) -> NetworkProfile:
     """The network profile; links that nobody imposes one on have none."""
     names = [device.name for device in lab.devices]
@@ -255,12 +189,6 @@ def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
     if which not in named:
         raise ExperimentError(f"--cuts {which}: it is one of {', '.join(named)}")
     return (0, *named[which], bundle.node_count)
-
-
-def _check_batch(bundle: Bundle, batch: int) -> None:
-    fixed = bundle.manifest.batch
-    if isinstance(fixed, int) and batch != fixed:
-        raise ExperimentError(f"--batch {batch}: {bundle.path} was exported with the fixed batch {fixed}")
 
 
 def _path(folder: Path, lab: Lab, bundle: Bundle, wanted: Wanted) -> Path:
@@ -309,9 +237,6 @@ def _answering(lab: Lab) -> dict[str, DeviceInfo]:
         except DeviceError:
             continue
     return found
-
-
-# --- for other programs ----------------------------------------------------------------------
 
 
 def _as_json(found: Profile, bundle: Bundle) -> dict[str, Any]:
