@@ -16,6 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None, no_args_is_help=True
 )
 
+_INTERRUPTED = 130
+
 _Objectives = Annotated[
     str,
     typer.Option(
@@ -150,10 +152,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.format_message() if hasattr(error, "format_message") else str(error))
     except OSError as error:  # a path that no system takes, a disk that is full
         return _fail(f"{error.filename or 'file'}: {error.strerror or error}")
-    except (KeyboardInterrupt, typer.Abort):
+    # typer turns Ctrl-C into this code.
+    if code == _INTERRUPTED:
         print("interrupted; nothing was written", file=sys.stderr)
-        return 130
-    return code if isinstance(code, int) else 0
+    return int(code or 0)
 
 
 def _fail(text: str) -> int:

@@ -143,3 +143,14 @@ def test_what_best_refuses(results: Path, refused: Callable[..., str]) -> None:
     assert "--objective speed: it is one of latency, throughput, knee" in refused(
         "best", results, "--objective", "speed"
     )
+
+
+def test_ctrl_c_ends_with_a_line(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.results.load", interrupted)
+    assert main(["report", str(results), "--out", str(tmp_path / "o")]) == 130
+    assert capsys.readouterr().err == "interrupted; nothing was written\n"
