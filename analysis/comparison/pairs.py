@@ -145,7 +145,7 @@ def _why(a: Side, b: Side, across: bool) -> str:
         "precision",
     ]
     names += [] if across else ["profile", "link"]
-    for name in [*names, "backend", "threads", "prefetch"]:
+    for name in [*names, "backend", "prefetch"]:
         one, other = ({getattr(c.cell, name) for c in side.cells()} for side in (a, b))
         if not one & other:
             return f"{name} {_shown(one)} in the one, {_shown(other)} in the other"

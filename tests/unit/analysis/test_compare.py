@@ -11,6 +11,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.comparison import Side, compare, compare_table
+from analysis.comparison.surroundings import surroundings
 from analysis.errors import ComparisonError
 from analysis.results import Sweep, load
 from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep
@@ -166,3 +167,16 @@ def test_what_else_differs_is_listed(pair: tuple[Path, Path], tmp_path: Path) ->
     html = (tmp_path / "compare.html").read_text(encoding="utf-8")
     assert "<th>server.kernel</th><td>6.1.0-25-amd64</td><td>6.12.1</td>" in html
     assert "onnxruntime</th>" not in html
+
+
+def test_another_version_of_onnxruntime_is_told_and_another_clock_is_not(pair: tuple[Path, Path]) -> None:
+    a, b = _sides(pair)
+    devices = tuple(replace(d, stamp={**d.stamp, "frequency_mhz": 1500.0}) for d in a.sweep.devices)
+    later = tuple(
+        replace(d, stamp={**d.stamp, "frequency_mhz": 1800.0, "onnxruntime": "1.32.0"})
+        for d in b.sweep.devices
+    )
+    told = surroundings(
+        replace(a, sweep=replace(a.sweep, devices=devices)), replace(b, sweep=replace(b.sweep, devices=later))
+    )
+    assert told == [(f"{name}.onnxruntime", "1.31.1", "1.32.0") for name in ("pi", "server")]
