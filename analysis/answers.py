@@ -16,7 +16,7 @@ from analysis.statistics import Estimate
 from controller.knee import power
 from controller.store import CHAIN, SOCKET
 
-__all__ = ["Answer", "Gain", "Goal", "answers", "as_json", "goals_of", "one_line"]
+__all__ = ["Answer", "Gain", "Goal", "answers", "as_json", "goals_of", "one_line", "why_none"]
 
 Goal = Objective | Literal["knee"]
 """What is asked of a split: the best of one objective, or the knee of latency and throughput."""
@@ -75,7 +75,11 @@ def answers(sweep: Sweep) -> list[Answer]:
     for bundle, profile in sweep.groups():
         front = front_of(sweep, "capability", bundle, profile.name)
         if any(_power(p) is not None for p in front.points):
-            found += [_answer(sweep, bundle, profile, goal, front) for goal in goals_of(sweep.objectives)]
+            found += [
+                _answer(sweep, bundle, profile, goal, front)
+                for goal in goals_of(sweep.objectives)
+                if any(_merit(p, goal) is not None for p in front.points)
+            ]
     return found
 
 
@@ -212,7 +216,7 @@ def one_line(sweep: Sweep, profile: Profile, bundle: str, found: Sequence[Answer
     mine = {a.objective: a.point for a in found if (a.bundle, a.profile.name) == (bundle, profile.name)}
     head = f"{profile.name} ({sweep.title(bundle)})"
     if not mine:
-        return f"{head}: no answer yet, no split has finished its depth-1 cell with 11 requests a trial"
+        return f"{head}: no answer yet, {why_none(sweep)}"
     figures: dict[Goal, Callable[[Point], str]] = {
         "latency": _ms,
         "throughput": _per_s,
@@ -223,6 +227,12 @@ def one_line(sweep: Sweep, profile: Profile, bundle: str, found: Sequence[Answer
     }
     parts = [f"{o}: {p.split.where} [{p.split.kind}] {figures[o](p)}" for o, p in mine.items()]
     return f"{head}: " + "; ".join(parts)
+
+
+def why_none(sweep: Sweep) -> str:
+    """What no split of a profile without an answer has."""
+    why = "no split has finished its depth-1 cell with 11 requests a trial"
+    return f"{why}, or none has {' or '.join(sweep.objectives)}" if sweep.objectives else why
 
 
 def _ms(point: Point) -> str:

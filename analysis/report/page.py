@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import vl_convert
 
-from analysis.answers import Answer, Goal
+from analysis.answers import Answer, Goal, why_none
 from analysis.figures import LAYOUTS, VEGA_LITE, Breakdown, Figure, breakdowns, config
 from analysis.figures import selection as chosen
 from analysis.figures.front import LEAST_PROBABILITY
@@ -204,7 +204,7 @@ def _group(
         "conditions": words.profile_words(profile),
         "description": profile.asked.get("description", ""),
         "answers": [(a, *words.answer_sentences(a, mine[:i])) for i, a in enumerate(mine)],
-        "verdict": _verdict(mine),
+        "verdict": _verdict(sweep, mine),
         "kinds": list(dict.fromkeys(a.point.split.kind for a in mine)),
         "fronts": fronts,
         "differing": [
@@ -231,10 +231,10 @@ def _if_drawn(name: str, drawn: frozenset[str]) -> str:
     return name if name in drawn else ""
 
 
-def _verdict(mine: Sequence[Answer]) -> str:
+def _verdict(sweep: Sweep, mine: Sequence[Answer]) -> str:
     """The profile's answer in as few words as are true."""
     if not mine:
-        return "No answer yet: no split has finished its depth-1 cell with 11 requests a trial."
+        return f"No answer yet: {why_none(sweep)}."
     text = _one_for_all(mine) or _by_objective(mine)
     return f"{text[0].upper()}{text[1:]}."
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis.__main__ import main
 from analysis.answers import Answer, answers, as_json, one_line
 from analysis.results import Sweep, load
-from tests.unit.analysis.synthetic import BUNDLE, Physics
+from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep
 
 
 def _by(found: list[Answer]) -> dict[tuple[str, str], Answer]:
@@ -108,3 +109,17 @@ def test_other_objectives_have_answers_of_their_own(results: Path) -> None:
     assert found["lan", "payload"].point.split.kind == "stay"
     assert found["lan", "payload"].point.payload.value == 0
     assert "payload: all on pi [stay] 0 kB" in one_line(sweep, sweep.profiles[0], BUNDLE, answers(sweep))
+
+
+def test_an_objective_that_nothing_has_a_figure_for_has_no_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60), trained=False)
+    assert not answers(load(path, objectives=("accuracy",))), "samples without labels"
+    assert {a.objective for a in answers(load(path, objectives=("latency", "accuracy")))} == {"latency"}
+
+    out = str(tmp_path / "o")
+    assert main(["report", str(path), "--out", out, "--figures", "", "--objectives", "accuracy"]) == 0
+    said = capsys.readouterr().out
+    assert "no answer yet, no split has finished its depth-1 cell" in said
+    assert "or none has accuracy\n" in said

@@ -111,9 +111,9 @@ def test_untrained_and_unlabelled_is_said(other: Callable[..., Sweep], tmp_path:
 def test_one_split_within_noise_of_every_best_is_the_verdict(sweep: Sweep) -> None:
     """Under wifi offloading has the lowest latency and cutting the rest; then latency becomes a tie."""
     latency, throughput, knee = (a for a in answers(sweep) if a.profile.name == "wifi")
-    told = _verdict([replace(latency, ties=()), throughput, knee])
+    told = _verdict(sweep, [replace(latency, ties=()), throughput, knee])
     assert told.startswith("Send the raw input to server for the lowest latency; cut after features.2 for")
-    tied = _verdict([replace(latency, ties=(knee.point,)), throughput, knee])
+    tied = _verdict(sweep, [replace(latency, ties=(knee.point,)), throughput, knee])
     assert tied == "Cut after features.2, whatever you want most: within noise of the lowest latency."
 
 
