@@ -23,6 +23,7 @@ from controller.store import (
     Profiling,
     Results,
     Scope,
+    known_devices,
 )
 
 OFFLINE = "offline"
@@ -271,7 +272,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             experiment=experiment,
             trials_wanted=experiment["trials"],
             environments=tuple(store.environments()),
-            devices=tuple(store.devices()),
+            devices=known_devices(store),
             manifests=manifests,
             profiles=tuple(Profile(*row) for row in store.profiles()),
             cells=_cell_results(cells, measured, manifests, accuracies, codec_accuracies, voids),

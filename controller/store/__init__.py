@@ -10,6 +10,7 @@ computed by whoever reads.
 """
 
 from controller.store.course import Attempt, Course
+from controller.store.devices import known_devices
 from controller.store.reading import Results, read_cells
 from controller.store.rows import (
     CHAIN,
@@ -55,6 +56,7 @@ __all__ = [
     "Scope",
     "Store",
     "Trial",
+    "known_devices",
     "read_cells",
     "unpack",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from controller.errors import StoreError
+from controller.store.devices import known_devices
 from controller.store.reading import Results
 from controller.store.rows import (
     Accuracy,
@@ -90,7 +91,7 @@ class Store(Results):
         Raises:
             StoreError: A device is not what it was for the trials that are there.
         """
-        before = {device.name: device for device in self.devices()}
+        before = {device.name: device for device in known_devices(self)}
         for device in devices:
             known = before.get(device.name, device)
             if _made_of(known) != _made_of(device):

@@ -12,6 +12,7 @@ from analysis.answers import answers
 from analysis.errors import OutputError
 from analysis.report import write_report
 from analysis.report.concerns import concerns
+from analysis.report.measured_on import measured_on
 from analysis.report.page import _verdict
 from analysis.report.words import answer_sentences, brief, conditions
 from analysis.results import Sweep, load
@@ -238,3 +239,15 @@ def test_the_only_split_that_was_measured_is_called_so(other: Callable[..., Swee
     assert answer.probability == 1.0
     assert brief(answer).endswith("; no other split was measured")
     assert "nothing says whether it is the best" in " ".join(answer_sentences(answer)[1])
+
+
+def test_a_device_that_stayed_away_later_is_told_of_all_the_same(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), kind="real", slowdown=1.0, link="tc")
+    with Store.append(path) as store:
+        _, server = store.devices()
+        store.add_environment(AT, {}, [replace(server, name="desk", kind="local")])
+    banner = measured_on(load(path))
+    assert banner.sentences[0] == (
+        "Devices: 2 real devices and 1 worker process on one and the same machine (pi, server, desk)."
+    )
+    assert banner.simulated, "whichever call it was that had it"

@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 
 from controller.errors import StoreError
-from controller.store import Attempt, Cell, Course, DeviceRow, Hop, Link, MeasuredLink, Results, Store, Trial
+from controller.store import (
+    Attempt,
+    Cell,
+    Course,
+    DeviceRow,
+    Hop,
+    Link,
+    MeasuredLink,
+    Results,
+    Store,
+    Trial,
+    known_devices,
+)
 from worker.records import ENDPOINT, HOP
 
 CELL = Cell(
@@ -236,3 +248,17 @@ def test_a_file_of_the_first_release_has_no_links_until_it_is_written_to(tmp_pat
     with Store.append(tmp_path / "r.sqlite") as store:
         store.add_link(LINK)
         assert store.links() == [LINK]
+
+
+def test_a_device_that_was_away_must_come_back_as_it_was(tmp_path: Path) -> None:
+    at = "2026-01-01T00:00:00"
+    pi, server = DeviceRow("pi", "local", 8.0, {}), DeviceRow("server", "local", 1.0, {})
+    with create(tmp_path / "r.sqlite") as store:
+        store.add_environment(at, {}, [pi, server])
+        store.add_environment(at, {}, [pi])
+
+        assert known_devices(store) == (pi, server)
+        with pytest.raises(StoreError, match="device server was local, slowdown 1, .*now it is .*slowdown 2"):
+            store.add_environment(at, {}, [pi, replace(server, slowdown=2.0)])
+        store.add_environment(at, {}, [replace(server, stamp={"kernel": "6.12"})])
+        assert known_devices(store) == (pi, replace(server, stamp={"kernel": "6.12"}))
