@@ -1,5 +1,6 @@
 """Codecs in the analysis: named with the split, weighed by what they do to accuracy, listed in the report."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.answers import answers
+from analysis.exports import write_exports
 from analysis.figures import figures_of
 from analysis.fronts import capability
 from analysis.report.page import render
@@ -108,3 +110,13 @@ def test_a_report_without_codecs_says_nothing_of_them(tmp_path: Path) -> None:
     sweep = load(write_sweep(tmp_path / "results.sqlite", cuts=CUTS))
     page = render(sweep, answers(sweep), figures_of(sweep))
     assert "Codecs, over all" not in page
+
+
+def test_batches_and_pipelines_have_the_same_network_share(sweep: Sweep, tmp_path: Path) -> None:
+    write_exports(sweep, tmp_path)
+    with (tmp_path / "batch_metrics.csv").open() as batches, (tmp_path / "pipeline_metrics.csv").open() as whole:
+        shares: dict[tuple[str, str], list[float]] = {}
+        for row in csv.DictReader(batches):
+            shares.setdefault((row["cell"], row["trial"]), []).append(float(row["network_s"]))
+        for row in csv.DictReader(whole):
+            assert np.mean(shares[row["cell"], row["trial"]]) == pytest.approx(float(row["network_s"]))
