@@ -52,7 +52,8 @@ def moments(sweep: Sweep) -> list[Moment]:
                 samples.setdefault(device, []).append(sample)
             minutes = (at - begun).total_seconds() / 60 if begun else 0.0
             for device, told in samples.items():
-                found += [Moment(minutes, device, *row) for row in _summary(told)]
+                # The first is of before the trial: what it shows is what the device did then.
+                found += [Moment(minutes, device, *row) for row in _summary(told[1:])]
     return found
 
 

@@ -148,7 +148,8 @@ def test_telemetry_is_told_trial_by_trial(tmp_path: Path) -> None:
     with Results.open(path) as store:
         cell = next(c for c in store.cells() if c.depth == 1)
     trial = run_trial(cell, 1, 11, Physics(), np.random.default_rng(0))
-    told = [{"at_s": t, "process_rss_bytes": 1e6 * t, "temperature_c": None} for t in (1.0, 2.0)]
+    # The first is of the moment before, when it had another model.
+    told = [{"at_s": t, "process_rss_bytes": 4e6 / t, "temperature_c": None} for t in (1.0, 2.0)]
     with Store.append(path) as writing:
         from dataclasses import replace
 
