@@ -4,7 +4,8 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Self
 
-from controller.lab import Lab
+from controller.errors import DeviceError
+from controller.lab import Device, Lab
 from controller.pipeline import PipelinePlan, goes_through_controller
 from controller.store import Cell
 from exporter.bundle import Bundle
@@ -38,11 +39,12 @@ class OwnPart:
         """Listen for the devices of a cell; None where the controller has no part in it.
 
         Raises:
+            DeviceError: There is no way to one of them.
             LabError: No such device, or the lab's key cannot be read.
         """
         if not goes_through_controller(cell):
             return None
-        own_hosts = {name: _host_towards(lab.device(name).host) for name in cell.devices}
+        own_hosts = {name: _host_towards(lab.device(name)) for name in cell.devices}
         return cls(own_hosts, lab.load_security())
 
     def build(self, plan: PipelinePlan, depth: int, bundle: Bundle) -> None:
@@ -95,9 +97,16 @@ class OwnPart:
         self._part.close()
 
 
-def _host_towards(device_host: str) -> str:
+def _host_towards(device: Device) -> str:
     """Our address by which that device can reach us."""
     # Connecting a datagram socket sends nothing: it only makes the kernel choose the way.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((device_host, 9))
+        try:
+            probe.connect((device.host, 9))
+        except OSError as error:
+            raise DeviceError(
+                device.name,
+                f"its requests come through the controller, which finds no way to {device.host!r} over IPv4: "
+                f"{error.strerror}",
+            ) from error
         return str(probe.getsockname()[0])

@@ -327,7 +327,10 @@ class _Sweep:
 
     def _rig(self, cell: Cell) -> Rig:
         self._pipelines += 1
-        own_part = OwnPart.of(cell, self._agenda.lab)
+        try:
+            own_part = OwnPart.of(cell, self._agenda.lab)
+        except DeviceError as error:
+            raise TrialVoid(str(error), error.device) from error
         bundle = self._agenda.bundles[cell.bundle]
         plan = plan_pipeline(
             f"{cell.id}.{self._pipelines}",

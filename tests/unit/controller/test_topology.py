@@ -4,11 +4,12 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from controller.accuracy import codec_accuracies
 from controller.cells import cells_of_profile, with_codec, with_topology
-from controller.errors import ExperimentError
+from controller.errors import DeviceError, ExperimentError
 from controller.estimate import request_s
 from controller.experiment import load_experiment
 from controller.imposing import check_imposable
@@ -170,3 +171,10 @@ def test_the_estimate_counts_both_links(tiny: Bundle, lab: Lab) -> None:
     latency_s, _ = request_s(cell, tiny, lab, PROFILE, seconds)
     # Forward has a rate, backward has not.
     assert latency_s == pytest.approx(2 * (0.005 + 0.007 + 64 * 8 / 20e6))
+
+
+def test_a_device_to_which_the_controller_finds_no_way_is_named(tiny: Bundle, lab: Lab) -> None:
+    nowhere = msgspec.structs.replace(lab.devices[1], host="::1")
+    away = msgspec.structs.replace(lab, devices=(lab.devices[0], nowhere, lab.devices[2]))
+    with pytest.raises(DeviceError, match=r"^desk: .* finds no way to '::1' over IPv4: "):
+        OwnPart.of(hub(tiny, 1, 2), away)
