@@ -166,9 +166,7 @@ def _figure(of: Point | Baseline, objective: Objective) -> Estimate:
 def _draws(of: Point | Baseline, objective: Objective, resampling: Resampling) -> Floats:
     if isinstance(of, Point):
         return of.draws(objective, resampling)
-    return resampling.draws(
-        _figure(of, objective), objective, f"{of.device} alone, batch {of.batch}, threads {of.threads}"
-    )
+    return resampling.draws(_figure(of, objective), objective, of.key)
 
 
 def _setting(point: Point) -> tuple[object, ...]:

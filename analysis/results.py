@@ -64,6 +64,11 @@ class Baseline:
     latency: Estimate
     throughput: Estimate
 
+    @property
+    def key(self) -> str:
+        """What its draws go by; equal for the same baseline, whoever draws."""
+        return f"{self.device} alone, batch {self.batch}, threads {self.threads}"
+
 
 @dataclass(frozen=True)
 class CellResult:

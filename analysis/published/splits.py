@@ -9,6 +9,7 @@ from analysis.measures import TrialMeasures
 from analysis.resampling import Resampling, factor
 from analysis.results import Baseline, CellResult, Sweep
 from analysis.statistics import NOTHING, Estimate, estimate
+from controller.store import Cell
 
 __all__ = ["SPLIT_COLUMNS", "split_rows"]
 
@@ -72,11 +73,10 @@ def _row(
     )
     one = NOTHING
     if baseline is not None:
-        key = f"{baseline.device} alone, batch {baseline.batch}, threads {baseline.threads}"
         one = factor(
             deep.throughput,
             baseline.throughput,
-            drawn / resampling.draws(baseline.throughput, "throughput", key),
+            drawn / resampling.draws(baseline.throughput, "throughput", baseline.key),
         )
     alone_s = baseline.latency.value if baseline else None
     return {
@@ -130,9 +130,17 @@ def _named(sweep: Sweep, p: Point, points: list[Point], named: str) -> Point | N
     else:
         cuts = equal_cuts(sweep.manifests[p.cell.bundle], len(p.cell.devices))
         found = [q for q in points if q.cell.cuts == cuts]
-    alike = [q for q in found if (q.cell.devices, q.cell.batch) == (p.cell.devices, p.cell.batch)]
-    same = [q for q in alike if q.cell.codec == p.cell.codec]
-    return next(iter([*same, *alike, *found]), None)
+    # The first of those that are most alike.
+    return max(found, key=lambda q: _likeness(p.cell, q.cell), default=None)
+
+
+def _likeness(one: Cell, other: Cell) -> tuple[bool, ...]:
+    """What two cells have in common beside their cuts, the most telling first."""
+    names = ("threads", "codec", "topology", "backend", "prefetch")
+    return (
+        (one.devices, one.batch) == (other.devices, other.batch),
+        *(getattr(one, name) == getattr(other, name) for name in names),
+    )
 
 
 def _baseline(sweep: Sweep, p: Point) -> Baseline | None:

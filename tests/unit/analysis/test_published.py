@@ -4,15 +4,18 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.__main__ import main
 from analysis.latex import latex
 from analysis.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
 from analysis.results import Sweep, load
-from tests.unit.analysis.synthetic import INPUT_BYTES, NODES, OUTPUT_BYTES, Physics, write_sweep
+from controller.store import Store
+from tests.unit.analysis.synthetic import INPUT_BYTES, NODES, OUTPUT_BYTES, Physics, run_trial, write_sweep
 
 
 def test_shares_and_limits_are_those_of_the_stages_alone(other: Callable[..., Sweep]) -> None:
@@ -46,6 +49,19 @@ def test_a_named_split_is_compared_with_itself_as_1(sweep: Sweep) -> None:
     named = [r for r in rows if r["where"] == "raw input to server"]
     assert named and all(r["speedup_named"] == 1 for r in named)
     assert {r["named"] for r in rows} == {"raw input to server"}
+
+
+def test_the_equal_split_with_as_many_threads_is_compared_with(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(12, 30))
+    rng = np.random.default_rng(3)
+    with Store.append(path) as store:
+        compared = [replace(c, threads=n) for n in (1, 4) for c in store.cells() if c.profile == "lan"]
+        store.add_cells(compared)
+        for cell in compared:
+            store.add_trial(run_trial(cell, 0, 24, Physics(), rng))
+    named = {r["where"]: r["named"] for r in split_rows(load(path)) if r["profile"] == "lan"}
+    assert {where.partition(", ")[2] for where in named} == {"", "1 thread", "4 threads"}
+    assert all(where.partition(", ")[2] == other.partition(", ")[2] for where, other in named.items())
 
 
 def test_a_split_that_is_none_is_refused(
