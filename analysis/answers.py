@@ -171,7 +171,7 @@ def _draws(of: Point | Baseline, objective: Objective, resampling: Resampling) -
 
 def _setting(point: Point) -> tuple[object, ...]:
     """What must be the same for a split to be compared with an end."""
-    return point.cell.batch, point.cell.devices, point.cell.threads
+    return point.cell.batch, point.cell.devices, point.cell.threads, point.cell.prefetch
 
 
 def _gains(

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.__main__ import main
 from analysis.answers import Answer, answers, as_json, one_line
 from analysis.results import Sweep, load
-from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep
+from controller.store import Store
+from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
 
 
 def _by(found: list[Answer]) -> dict[tuple[str, str], Answer]:
@@ -123,3 +126,16 @@ def test_an_objective_that_nothing_has_a_figure_for_has_no_answer(
     said = capsys.readouterr().out
     assert "no answer yet, no split has finished its depth-1 cell" in said
     assert "or none has accuracy\n" in said
+
+
+def test_an_end_whose_inputs_were_made_otherwise_is_not_compared_with(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
+    rng = np.random.default_rng(3)
+    with Store.append(path) as store:
+        ahead = [replace(c, prefetch=4) for c in store.cells() if c.profile == "lan"]
+        store.add_cells(ahead)
+        for cell in ahead:
+            for number in range(3):
+                store.add_trial(run_trial(cell, number, 24, Physics(), rng))
+    for answer in answers(load(path)):
+        assert [g.over for g in answer.gains].count("stay") <= 1
