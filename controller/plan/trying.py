@@ -44,12 +44,14 @@ def write_experiment(
     Raises:
         PlanError: The file cannot be written.
     """
+    # Such as `.`, which has no name.
+    folder = bundle.path.resolve()
     chains = _chains(bundle, plans, order)
     depth = min(_DEEPEST, max(2, *(depth_for(plan) for plan in plans)))
     experiment = {
-        "name": f"best-split-{bundle.path.name}",
-        "models": [bundle.path.name],
-        "bundles": str(bundle.path.absolute().parent),
+        "name": f"best-split-{folder.name}",
+        "models": [folder.name],
+        "bundles": str(folder.parent),
         "network_profiles": str(network_profiles.absolute()),
         "profiles": [profile],
         "chains": [{"devices": list(devices), "cuts": list(cuts)} for devices, cuts in chains],

@@ -105,3 +105,11 @@ def test_trials_of_slow_devices_have_fewer_requests(
 ) -> None:
     _written(tmp_path / "e.yml", tiny, [Plan(("pi", "server"), (2,), 2 * interval_s, interval_s, "pi")])
     assert yaml.safe_load((tmp_path / "e.yml").read_text())["requests"] == {1: 11, 2: requests}
+
+
+def test_a_bundle_may_be_named_by_where_one_stands(
+    tmp_path: Path, tiny: Bundle, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny.path)
+    _written(tmp_path / "e.yml", Bundle.open(Path()), [Plan(("pi", "server"), (2,), 0.02, 0.01, "pi")])
+    assert {cell.model for cell in make_agenda(tmp_path / "e.yml", lab).cells["lan"]} == {"tiny"}
