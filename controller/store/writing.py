@@ -3,7 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -39,15 +39,17 @@ class Store(Results):
         Raises:
             StoreError: The folder is not writable, or the file is another experiment's.
         """
-        store = cls.append(path)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        with store._transaction() as db:
-            store.check_experiment(text)
-            if db.execute("SELECT 1 FROM experiment").fetchone() is None:
-                db.execute(
-                    "INSERT INTO experiment VALUES (?, ?, ?, ?, ?, ?)",
-                    (digest, name, text, seed, trials, created_at),
-                )
+        with ExitStack() as stack:
+            store = stack.enter_context(cls.append(path))
+            with store._transaction() as db:
+                store.check_experiment(text)
+                if db.execute("SELECT 1 FROM experiment").fetchone() is None:
+                    db.execute(
+                        "INSERT INTO experiment VALUES (?, ?, ?, ?, ?, ?)",
+                        (digest, name, text, seed, trials, created_at),
+                    )
+            stack.pop_all()
         return store
 
     @classmethod

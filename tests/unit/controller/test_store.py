@@ -1,5 +1,7 @@
 """The results file: nothing lost, nothing twice, nothing of another experiment."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,6 +170,10 @@ def test_results_of_another_experiment_are_refused_by_name(tmp_path: Path) -> No
 
     with pytest.raises(StoreError, match=r"r\.sqlite holds results of another experiment \(demo\)"):
         create(tmp_path / "r.sqlite", text="name: other")
+    # Left as it was found: one file, that can be read where nothing can be written.
+    assert [path.name for path in tmp_path.iterdir()] == ["r.sqlite"]
+    with closing(sqlite3.connect(tmp_path / "r.sqlite")) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be looked at", b""])
