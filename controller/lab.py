@@ -6,7 +6,7 @@ versions) is not in it: the device itself says so.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -16,6 +16,8 @@ from worker.wire.errors import UsageError
 from worker.wire.security import CONTROLLER, Security, load_security
 
 __all__ = ["Certificates", "Device", "KeyFile", "Lab", "load_lab"]
+
+_Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -30,8 +32,8 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     name: str
     kind: Literal["real", "virtual", "local"]
     host: str
-    control_port: int
-    data_port: int
+    control_port: _Port
+    data_port: _Port
     link: Literal["emulated", "tc", "none"]
     store: str = ""
 

@@ -40,6 +40,7 @@ def test_devices_come_in_the_order_of_the_chain(tmp_path: Path) -> None:
         ([PI | {"name": "controller"}], "names a device 'controller', which we are"),
         ([PI | {"port": 3}], "unknown field `port`"),
         ([PI | {"link": "wet string"}], "wet string"),
+        ([PI | {"data_port": 70000}], r"<= 65535 - at .*data_port"),
     ],
 )
 def test_a_wrong_lab_file_is_refused(tmp_path: Path, devices: list[dict[str, Any]], says: str) -> None:
