@@ -83,7 +83,7 @@ def _encoded_bytes(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[floa
     codec = parse_codec(name)
     size = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
     samples = bundle.samples()
-    count = min(samples.count, _SAMPLES) // size * size
+    count = max(min(samples.count, _SAMPLES) // size, 1) * size
     sent = np.zeros(len(cuts))
 
     def encode(position: int, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
