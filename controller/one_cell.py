@@ -118,16 +118,17 @@ class OneCell:
         ends_by_count = self.duration_s is None and not self.until_stable and self.load in (OFFLINE, SINGLE)
         return max(self.requests, self.warmup) * self.batch if ends_by_count else None
 
-    def conditions(self, cell: Cell) -> NetworkProfile:
+    def conditions(self, cell: Cell, lab: Lab) -> NetworkProfile:
         """The network profile of the cell; links that nobody imposes one on have none.
 
         Raises:
-            ExperimentError: No such profile, or an emulated link cannot do it.
+            ExperimentError: No such profile, or one of other devices, or an emulated link cannot do it.
         """
         profile = NetworkProfile()
         if cell.link != "none":
             profiles = load_network_profiles(self.network_profiles)
             profile = find_profile(profiles, self.profile, self.network_profiles)
+            profile.check_pairs(self.profile, [device.name for device in lab.devices])
         check_imposable(cell, profile)
         return profile
 
@@ -139,7 +140,7 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
         ControllerError: The cell cannot be, a device is not there, or the trial is void.
     """
     cell = asked.cell(bundle, lab)
-    profile = asked.conditions(cell)
+    profile = asked.conditions(cell, lab)
     own_part = OwnPart.of(cell, lab)
     coded = cell.codec != NO_CODEC.name
     found = next(codec_accuracies(bundle, [cell], asked.samples())) if coded else None
