@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from controller.live.live_file import Now
+from controller.load import OFFLINE
 from controller.plan.search import Point, front_of
 from controller.search.candidates import Candidate, candidates_of
 from controller.store import Cell, Trial
@@ -95,8 +96,8 @@ class Board:
             if (self.cells[identity].bundle, self.cells[identity].profile) == (cell.bundle, cell.profile)
         )
         for candidate in candidates_of(alike):
-            # A capability front needs the latency of a request alone.
-            if candidate.shallow.depth == 1:
+            # A capability front needs the latency of a request alone, and what comes of a full pipeline.
+            if candidate.shallow.depth == 1 and candidate.shallow.load == OFFLINE:
                 measured[candidate] = self._point(candidate)
         return [(each.deep, measured[each]) for each in front_of(measured)], len(measured)
 

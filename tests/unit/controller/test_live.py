@@ -1,6 +1,7 @@
 """What a live view shows, of boards whose sweep is made up."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -62,6 +63,17 @@ def test_the_front_of_a_board_is_that_of_the_medians(results: Path) -> None:
     latencies = [latency_s for _, (latency_s, _) in front]
     assert latencies == sorted(latencies)
     assert all(one.depth == 4 for one, _ in front)
+
+
+def test_what_ran_at_a_rate_alone_is_on_no_front_of_a_board(results: Path) -> None:
+    board = Board("demo", 3)
+    with Results.open(results) as store:
+        cell = next(c for c in store.cells() if c.depth == 1)
+        trial = next(store.trials(cell.id))
+    board.finished(replace(cell, load="poisson:2/s"), trial)
+    assert board.front(cell) == ([], 0)
+    board.finished(cell, trial)
+    assert board.front(cell)[1] == 1
 
 
 def test_only_what_is_new_is_read_again(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
