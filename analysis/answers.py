@@ -229,7 +229,7 @@ def one_line(sweep: Sweep, profile: Profile, bundle: str, found: Sequence[Answer
 
 def why_none(sweep: Sweep) -> str:
     """What no split of a profile without an answer has."""
-    why = "no split has finished its depth-1 cell with 11 requests a trial"
+    why = "no split has finished its depth-1 cell, with 11 requests a trial, and its deepest one"
     return f"{why}, or none has {' or '.join(sweep.objectives)}" if sweep.objectives else why
 
 

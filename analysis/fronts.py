@@ -103,7 +103,7 @@ class Front:
 def capability(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
     """What each split can do: its unloaded latency (p50 at depth 1) and its capacity (deepest cell).
 
-    A split without a depth-1 cell, or whose cells are unfinished, has no point. Cells under an open load are
+    A split without a depth-1 cell, or of which that or the deepest is unfinished, has no point. Cells under an open load are
     left out: their throughput is what was offered.
     """
     return list(front_of(sweep, "capability", bundle, profile).points)
@@ -136,18 +136,19 @@ def in_order(points: Sequence[Point]) -> list[Point]:
 
 
 def _candidates(sweep: Sweep, name: FrontName, bundle: str, profile: str) -> list[Point]:
-    finished = [r for r in sweep.of(bundle, profile) if r.trials]
+    wanted = sweep.of(bundle, profile)
     if name == "operating":
-        return [_point(name, r, r) for r in finished]
+        return [_point(name, r, r) for r in wanted if r.trials]
     groups: dict[str, list[CellResult]] = {}
-    for result in finished:
+    for result in wanted:
         if result.cell.load == OFFLINE:
             groups.setdefault(replace(result.cell, depth=0).id, []).append(result)
     points = []
     for results in groups.values():
         first = min(results, key=lambda r: r.cell.depth)
         deepest = max(results, key=lambda r: r.cell.depth)
-        if first.cell.depth == 1:
+        # Until the deepest has run, a shallower one would be held against the deepest of other splits.
+        if first.cell.depth == 1 and first.trials and deepest.trials:
             points.append(_point(name, deepest, first))
     return points
 

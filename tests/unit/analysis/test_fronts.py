@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analysis.fronts import Point, capability, in_order, judged, operating
 from analysis.resampling import Resampling
-from analysis.results import Sweep
+from analysis.results import CellResult, Sweep
 from analysis.splits import describe
 from analysis.statistics import NOTHING, estimate
 from controller.store import Cell
@@ -81,3 +81,13 @@ def test_a_split_without_a_depth_1_cell_has_no_capability(other: Callable[..., S
     sweep = other(depths=(2, 4), requests=(24, 24))
     assert capability(sweep, BUNDLE, "lan") == []
     assert in_order(operating(sweep, BUNDLE, "lan"))
+
+
+def test_a_split_whose_deepest_cell_is_unfinished_has_no_capability_yet(sweep: Sweep) -> None:
+    def missing(r: CellResult) -> bool:
+        return (r.cell.cuts, r.cell.depth) == ((12,), 4)
+
+    part = replace(sweep, cells=tuple(replace(r, trials=()) if missing(r) else r for r in sweep.cells))
+    found = {p.cell.cuts for p in capability(part, BUNDLE, "lan")}
+    assert found == {p.cell.cuts for p in capability(sweep, BUNDLE, "lan")} - {(12,)}
+    assert (12,) in {p.cell.cuts for p in operating(part, BUNDLE, "lan")}
