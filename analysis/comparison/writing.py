@@ -11,8 +11,8 @@ from analysis.figures import FORMATS, PAPER, Figure, export
 from analysis.figures.differences import FactorRow, factors_figure
 from analysis.figures.names import distinct_names
 from analysis.figures.selection import stem
+from analysis.folder import written_whole
 from analysis.objectives import OBJECTIVES, Objective
-from analysis.report.folder import written_whole
 from analysis.report.page import fill
 from analysis.report.words import figure, plain
 

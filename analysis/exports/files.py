@@ -1,18 +1,16 @@
 """The three tables, written to a folder all or none, a trial at a time."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from analysis.errors import OutputError
 from analysis.exports.batches import BATCH_COLUMNS, batch_rows
 from analysis.exports.devices import DEVICE_COLUMNS, device_rows
 from analysis.exports.formats import row_writer
 from analysis.exports.pipelines import PIPELINE_COLUMNS, pipeline_rows
 from analysis.exports.trial import Exported
+from analysis.folder import written_whole
 from analysis.results import Sweep
 from controller.store import Results
 
@@ -36,19 +34,8 @@ def write_exports(sweep: Sweep, out: Path, formats: Sequence[str] = ("csv",)) ->
     Raises:
         OutputError: `out` cannot be made or written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".export-", dir=out))
-    except OSError as error:
-        raise OutputError(f"{out}: {error.strerror}; name a folder you may write to with --out") from error
-    try:
+    with written_whole(out, ".export-") as draft:
         rows = _write(sweep, draft, formats)
-        for name in rows:
-            (draft / name).replace(out / name)
-    except OSError as error:
-        raise OutputError(f"{out}: {error.strerror}; name another folder with --out") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return {out / name: count for name, count in rows.items()}
 
 

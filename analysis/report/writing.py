@@ -10,10 +10,10 @@ import pandas as pd
 
 from analysis.answers import Answer, answers, as_json, one_line
 from analysis.figures import FORMATS, PAPER, export, figures_of
+from analysis.folder import written_whole
 from analysis.latex import latex
 from analysis.predictions import predictions_of
 from analysis.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
-from analysis.report.folder import written_whole
 from analysis.report.page import render
 from analysis.results import Sweep
 from analysis.tables import cells_table, fronts_table, pareto_table

@@ -1,4 +1,4 @@
-"""A folder of results, written whole or not at all."""
+"""A folder of what the analysis makes, written whole or not at all."""
 
 import shutil
 import tempfile
