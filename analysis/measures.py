@@ -189,7 +189,8 @@ def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
 def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> str:
     """The largest of the stages' busy shares and of the shares of the time that links were being sent on.
 
-    What the controller sends, as a source or a hub, is recorded by no stage, so such a link is never named.
+    What is sent by no stage is recorded by none: a link from the controller, or from a first device that has
+    only the source, is never named.
     """
     shares = {hop.stage: hop.busy for hop in hops}
     leaving = [link for link in trial.links if link.sender != "controller"]
