@@ -202,6 +202,25 @@ def test_a_time_budget_measures_whole_splits_and_says_what_it_left_out(run: Swee
         assert len(results.finished()) == 40
 
 
+@pytest.mark.slow
+def test_a_device_that_is_not_there_costs_its_own_cells_alone(
+    run: Sweep, experiment: Path, lab: Path
+) -> None:
+    told = json.loads(lab.read_text())
+    told["devices"].append(told["devices"][0] | {"name": "gone", "control_port": 1, "data_port": 2})
+    lab.write_text(json.dumps(told))
+    chains = "placements: [[pi, server], [pi, gone]]\nsplits: []\non_failure: skip\n"
+    experiment.write_text(EXPERIMENT.replace("wait_s: 5", "wait_s: 0") + chains)
+    ended = run("--profile", "slow", "--time-budget", "1h")
+    assert ended.returncode == 1, ended.stderr
+    assert "given up: gone" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        there = {cell.id for cell in results.cells() if "gone" not in cell.devices}
+        assert len(there) == 4
+        assert {(cell, number) for cell in there for number in (0, 1)} == results.finished()
+
+
 @pytest.mark.parametrize("asked", ["soon", "0s", "-5m", "20"])
 def test_a_duration_that_is_none(run: Sweep, asked: str) -> None:
     refused = run("--time-budget", asked)
