@@ -103,8 +103,8 @@ class Front:
 def capability(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
     """What each split can do: its unloaded latency (p50 at depth 1) and its capacity (deepest cell).
 
-    A split without a depth-1 cell, or of which that or the deepest is unfinished, has no point. Cells under an open load are
-    left out: their throughput is what was offered.
+    A split without a depth-1 cell, or of which that or the deepest is unfinished, has no point. Cells under
+    an open load are left out: their throughput is what was offered.
     """
     return list(front_of(sweep, "capability", bundle, profile).points)
 

@@ -114,7 +114,10 @@ def test_a_report_without_codecs_says_nothing_of_them(tmp_path: Path) -> None:
 
 def test_batches_and_pipelines_have_the_same_network_share(sweep: Sweep, tmp_path: Path) -> None:
     write_exports(sweep, tmp_path)
-    with (tmp_path / "batch_metrics.csv").open() as batches, (tmp_path / "pipeline_metrics.csv").open() as whole:
+    with (
+        (tmp_path / "batch_metrics.csv").open() as batches,
+        (tmp_path / "pipeline_metrics.csv").open() as whole,
+    ):
         shares: dict[tuple[str, str], list[float]] = {}
         for row in csv.DictReader(batches):
             shares.setdefault((row["cell"], row["trial"]), []).append(float(row["network_s"]))
