@@ -40,8 +40,9 @@ class Store(Results):
             StoreError: The folder is not writable, or the file is another experiment's.
         """
         digest = hashlib.sha256(text.encode()).hexdigest()
+        store = cls.append(path)
         with ExitStack() as stack:
-            store = stack.enter_context(cls.append(path))
+            stack.callback(store.close)
             with store._transaction() as db:
                 store.check_experiment(text)
                 if db.execute("SELECT 1 FROM experiment").fetchone() is None:
