@@ -6,7 +6,7 @@ from pathlib import Path
 from controller.errors import StoreError
 from controller.integrity.findings import findings
 from controller.integrity.saving import save
-from controller.store import Results
+from controller.store import UNREADABLE, Results
 
 __all__ = ["run_check"]
 
@@ -32,6 +32,8 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
             raise StoreError(f"{path} is not a results file of this edgecut ({error})") from error
         except sqlite3.DatabaseError as error:
             found, told = [f"the file is damaged: {error}"], ""
+        except (*UNREADABLE, StoreError) as error:
+            found, told = [f"a row holds what no sweep writes ({type(error).__name__}: {error})"], ""
     for line in found:
         print(line)
     if save_to is not None:

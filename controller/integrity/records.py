@@ -2,20 +2,15 @@
 
 import json
 import sqlite3
-import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store import Cell, Hop, read_cells, unpack
+from controller.store import UNREADABLE, Cell, Hop, read_cells, unpack
 
-__all__ = ["UNREADABLE", "record_findings"]
-
-UNREADABLE = (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
-"""What reading records raises that are not what was written."""
+__all__ = ["record_findings"]
 
 # Those that files of the first release have too.
 _ENDPOINT_FIELDS = frozenset(("request", "scheduled_at_s", "finished_at_s", "latency_s"))
@@ -62,7 +57,7 @@ def _of_trial(
     try:
         hops = [Hop(**hop) for hop in json.loads(hops_text)]
         arrays = unpack(blob)
-    except (*UNREADABLE, TypeError) as error:
+    except UNREADABLE as error:
         yield f"its records cannot be read ({type(error).__name__}: {error})"
         return
     if set(arrays) != {"endpoint", *(f"hop{position}" for position in range(len(hops)))}:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import StoreError
-from controller.integrity.records import UNREADABLE
-from controller.store import Results, Store, unpack
+from controller.store import UNREADABLE, Results, Store, unpack
 
 __all__ = ["Saved", "save"]
 

@@ -20,13 +20,17 @@ from controller.plan.stretches import payload_bytes, stage_s
 from controller.plan.visits import Ground, Visit, network_s, rounds, steady_interval_s
 from controller.store import Trial
 
-__all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking", "median_slope"]
+__all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking", "median_slope", "visit_for"]
 
 _DELAYS_MS: Final = (0.2, 2.0, 10.0)
 _DEEP: Final = 4
 _ROUNDS: Final = 2
-_REQUESTS: Final = {1: 8, _DEEP: 20}
-_WARMUP: Final = 3
+# Of a stage of a millisecond some ten requests are slower than all that follow, until caches and memory are warm.
+_VISIT_S: Final = 0.2
+_FEWEST: Final = {1: 5, _DEEP: 12}
+_MOST: Final = {1: 60, _DEEP: 200}
+_WARMUP_S: Final = 0.05
+_MOST_WARMUP: Final = 40
 # A stage sets the pace where it takes so much longer than the other one.
 _SLOWER = 1.15
 
@@ -68,21 +72,14 @@ def calibrate(
     names = list(profile.devices)
     pairs = [(names[0], other) for other in names[1:]] + [(other, names[0]) for other in names[1:]]
     delays = _DELAYS_MS if profile.link == "emulated" else (0.0,)
+    stages = {name: stage_s(device) for name, device in profile.devices.items()}
     visits = [
-        Visit(
-            pair,
-            cut,
-            depth=depth,
-            requests=_REQUESTS[depth],
-            warmup=_WARMUP,
-            conditions=NetworkProfile(delay_ms=delay_ms),
-        )
+        visit_for(profile, stages, pair, cut, depth, delay_ms)
         for pair in pairs
         for cut in chosen_cuts(ground, profile, pair)
         for depth, delay_ms in [*product([1], delays), (_DEEP, delays[0])]
     ]
     found = rounds(ground, visits, 1 if quick else _ROUNDS, "messages", step)
-    stages = {name: stage_s(device) for name, device in profile.devices.items()}
     samples = [_sample(visit, trials, profile, stages) for visit, trials in found.items()]
     devices = {
         name: msgspec.structs.replace(
@@ -110,6 +107,30 @@ def chosen_cuts(ground: Ground, profile: Profile, pair: tuple[str, str]) -> tupl
             chosen |= {min(side, key=lambda i: sizes[i]), max(side, key=lambda i: sizes[i])}
             chosen.add(side[len(side) // 2])
     return tuple(profile.cuts[i] for i in sorted(chosen))
+
+
+def visit_for(
+    profile: Profile,
+    stages: dict[str, NDArray[np.float64]],
+    pair: tuple[str, str],
+    cut: int,
+    depth: int,
+    delay_ms: float,
+) -> Visit:
+    """How to visit a cell: for `_VISIT_S`, about; `stages` is what each device takes (`stage_s`)."""
+    at = profile.cuts.index(cut)
+    alone_s = [float(stages[pair[0]][0, at]), float(stages[pair[1]][at, -1])]
+    round_s = sum(alone_s) + 2 * delay_ms / 1e3
+    expected_s = round_s if depth == 1 else max(*alone_s, round_s / depth)
+    requests = min(max(int(_VISIT_S / expected_s), _FEWEST[depth]), _MOST[depth])
+    return Visit(
+        pair,
+        cut,
+        depth=depth,
+        requests=requests,
+        warmup=min(1 + int(_WARMUP_S / expected_s), _MOST_WARMUP),
+        conditions=NetworkProfile(delay_ms=delay_ms),
+    )
 
 
 def _sample(

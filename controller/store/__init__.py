@@ -9,6 +9,7 @@ Nothing that follows from the records is stored beside them: latency, throughput
 computed by whoever reads.
 """
 
+from controller.store.as_written import UNREADABLE
 from controller.store.course import Attempt, Course
 from controller.store.devices import known_devices
 from controller.store.reading import Results, read_cells
@@ -39,6 +40,7 @@ __all__ = [
     "HUB",
     "SOCKET",
     "TORCH_RPC",
+    "UNREADABLE",
     "Accuracy",
     "Attempt",
     "BaselineTrial",

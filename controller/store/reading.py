@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from controller.errors import StoreError
+from controller.store.as_written import as_written, each_as_written
 from controller.store.course import Course
 from controller.store.rows import (
     Accuracy,
@@ -79,6 +80,7 @@ class Results:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @as_written
     def experiment(self) -> dict[str, Any]:
         """Digest, name, text, seed, wanted trials of a cell, and creation time of the experiment."""
         row = self._db.execute(
@@ -88,6 +90,7 @@ class Results:
             raise StoreError(f"{self.path} is empty; run the sweep again")
         return dict(zip(("digest", "name", "text", "seed", "trials", "created_at"), row, strict=True))
 
+    @as_written
     def check_experiment(self, text: str) -> None:
         """Raise StoreError: the results are of another experiment than this one (its file's text)."""
         found = self._db.execute("SELECT digest, name FROM experiment").fetchone()
@@ -97,11 +100,13 @@ class Results:
                 f"or remove this one"
             )
 
+    @as_written
     def environments(self) -> list[tuple[int, str, dict[str, Any]]]:
         """Number, time and stamp of every sweep call that wrote here."""
         rows = self._db.execute("SELECT id, taken_at, stamp FROM environment ORDER BY id")
         return [(number, taken_at, json.loads(stamp)) for number, taken_at, stamp in rows]
 
+    @as_written
     def devices(self, environment: int | None = None) -> list[DeviceRow]:
         """Devices of one environment (the last by default)."""
         if environment is None:
@@ -112,6 +117,7 @@ class Results:
         )
         return [DeviceRow(name, kind, slowdown, json.loads(stamp)) for name, kind, slowdown, stamp in rows]
 
+    @as_written
     def bundles(self) -> dict[str, dict[str, Any]]:
         """Manifest by bundle digest."""
         return {
@@ -119,29 +125,35 @@ class Results:
             for digest, text in self._db.execute("SELECT digest, manifest FROM bundle")
         }
 
+    @as_written
     def profiles(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Name, how it is imposed, and conditions of each network profile, in the experiment's order."""
         rows = self._db.execute("SELECT name, link, asked FROM profile ORDER BY position")
         return [(name, link, json.loads(asked)) for name, link, asked in rows]
 
+    @as_written
     def cells(self) -> list[Cell]:
         """Every wanted cell."""
         return [cell for _, cell in read_cells(self._db)]
 
+    @as_written
     def cell_count(self) -> int:
         """How many cells are wanted."""
         return int(self._db.execute("SELECT count(*) FROM cell").fetchone()[0])
 
+    @as_written
     def finished(self) -> set[tuple[str, int]]:
         """(cell, number) of every finished trial."""
         return {(c, n) for c, n in self._db.execute("SELECT cell, number FROM trial WHERE status = 'done'")}
 
+    @as_written
     def voids(self) -> list[tuple[str, int, str, str | None, str]]:
         """Cell, number, reason, device and time of every void trial."""
         return self._db.execute(
             "SELECT cell, number, reason, device, started_at FROM trial WHERE status = 'void' ORDER BY id"
         ).fetchall()
 
+    @each_as_written
     def trials(self, cell: str | None = None, *, after: int = 0) -> Iterator[Trial]:
         """Finished trials with their records, of one cell or of all, in the order they were run.
 
@@ -187,6 +199,7 @@ class Results:
                 id=number_id,
             )
 
+    @as_written
     def baselines(self) -> list[BaselineTrial]:
         """Every baseline trial."""
         rows = self._db.execute(
@@ -198,6 +211,7 @@ class Results:
             for model, bundle, device, batch, number, threads, at, seconds in rows
         ]
 
+    @as_written
     def accuracies(self) -> list[Accuracy]:
         """Accuracy of every split that was computed."""
         rows = self._db.execute(
@@ -205,6 +219,7 @@ class Results:
         )
         return [Accuracy(row[0], tuple(json.loads(row[1])), *row[2:]) for row in rows]
 
+    @as_written
     def codec_accuracies(self) -> list[CodecAccuracy]:
         """Accuracy of every split under every choice of codecs that was computed."""
         if not self._has_table("codec_accuracy"):
@@ -223,11 +238,13 @@ class Results:
         found = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
         return found is not None
 
+    @as_written
     def drifts(self) -> list[Drift]:
         """Every repeat of a reference cell."""
         rows = self._db.execute("SELECT profile, taken_at, trials_before, latency_s FROM drift ORDER BY id")
         return [Drift(*row) for row in rows]
 
+    @as_written
     def links(self) -> list[MeasuredLink]:
         """Every measured link, in the order of measuring."""
         if not self._has_table("link"):
@@ -240,6 +257,7 @@ class Results:
             for profile, sender, receiver, asked, measured, at, environment in rows
         ]
 
+    @as_written
     def scopes(self) -> list[Scope]:
         """Network profiles of which not all cells were wanted."""
         if not self._has_table("scope"):
@@ -251,12 +269,14 @@ class Results:
             Scope(name, how, cells, ended, json.loads(splits)) for name, how, cells, ended, splits in rows
         ]
 
+    @as_written
     def predicted(self) -> list[Predicted]:
         """What was predicted of cells before they were run."""
         if not self._has_table("predicted"):
             return []
         return [Predicted(*row) for row in self._db.execute("SELECT cell, seconds FROM predicted")]
 
+    @as_written
     def profilings(self) -> list[Profiling]:
         """Every profile that predictions were made from."""
         if not self._has_table("profiling"):
@@ -264,6 +284,7 @@ class Results:
         rows = self._db.execute("SELECT bundle, batch, threads, took_s, text FROM profiling ORDER BY rowid")
         return [Profiling(*row) for row in rows]
 
+    @each_as_written
     def telemetry(self, trial: int) -> Iterator[tuple[str, dict[str, Any]]]:
         """Device and sample of one trial's telemetry, in time order."""
         rows = self._db.execute(

@@ -27,8 +27,9 @@ NETWORKS: Final = {
 }
 DEPTHS: Final = (1, 4)
 _TRIALS: Final = 3
-_WARMUP: Final = 3
-_FEWEST, _MOST = {1: 5, 4: 10}, {1: 24, 4: 48}
+_WARMUP_S: Final = 0.05
+_MOST_WARMUP: Final = 40
+_FEWEST, _MOST = {1: 3, 4: 8}, {1: 36, 4: 96}
 _TIMEOUT_S: Final = 300.0
 
 
@@ -65,6 +66,7 @@ class _Wanted:
     cut: int
     depth: int
     requests: int
+    warmup: int
     prediction: Prediction
 
 
@@ -124,7 +126,8 @@ def _wanted(
                 prediction = predictor.predict(devices, (cut,), depth=depth)
                 requests = int(trial_s / prediction.interval_s)
                 requests = min(max(requests, _FEWEST[depth]), _MOST[depth])
-                yield _Wanted(network, cut, depth, requests, prediction)
+                warmup = min(1 + int(_WARMUP_S / prediction.interval_s), _MOST_WARMUP)
+                yield _Wanted(network, cut, depth, requests, warmup, prediction)
 
 
 def _run(ground: Ground, wanted: _Wanted, trials: int) -> list[Trial]:
@@ -146,7 +149,7 @@ def _run(ground: Ground, wanted: _Wanted, trials: int) -> list[Trial]:
     )
     request = Run(requests=wanted.requests, timeout_s=_TIMEOUT_S)
     with Rig(unrehearsed(plan), cell, ground.bundle, ground.workers) as rig:
-        return [rig.run(number, request, warmup=0 if number else _WARMUP) for number in range(trials)]
+        return [rig.run(number, request, warmup=0 if number else wanted.warmup) for number in range(trials)]
 
 
 def _value(trial: Trial, wanted: _Wanted) -> float:

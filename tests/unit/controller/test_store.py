@@ -1,7 +1,9 @@
 """The results file: nothing lost, nothing twice, nothing of another experiment."""
 
+import contextlib
+import shutil
 import sqlite3
-from contextlib import closing
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from controller.errors import StoreError
+from controller.integrity import run_check
 from controller.store import (
     Attempt,
     Cell,
@@ -22,6 +25,7 @@ from controller.store import (
     Trial,
     known_devices,
 )
+from tests.fuzz.targets import CORPUS
 from worker.records import ENDPOINT, HOP
 
 CELL = Cell(
@@ -172,7 +176,7 @@ def test_results_of_another_experiment_are_refused_by_name(tmp_path: Path) -> No
         create(tmp_path / "r.sqlite", text="name: other")
     # Left as it was found: one file, that can be read where nothing can be written.
     assert [path.name for path in tmp_path.iterdir()] == ["r.sqlite"]
-    with closing(sqlite3.connect(tmp_path / "r.sqlite")) as db:
+    with contextlib.closing(sqlite3.connect(tmp_path / "r.sqlite")) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
@@ -268,3 +272,34 @@ def test_a_device_that_was_away_must_come_back_as_it_was(tmp_path: Path) -> None
             store.add_environment(at, {}, [pi, replace(server, slowdown=2.0)])
         store.add_environment(at, {}, [replace(server, stamp={"kernel": "6.12"})])
         assert known_devices(store) == (pi, replace(server, stamp={"kernel": "6.12"}))
+
+
+SMALL = CORPUS / "results" / "small"
+READERS = (
+    *("experiment", "environments", "devices", "bundles", "profiles", "cells", "finished", "voids"),
+    *("trials", "baselines", "accuracies", "codec_accuracies", "drifts", "links", "scopes", "predicted"),
+    "profilings",
+)
+
+
+def columns() -> list[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(SMALL)) as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return [(table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")]
+
+
+@pytest.mark.parametrize("value", ["[[[", "[]", '{"a": 1}', "null", "7", b"\xff\x00", "[" * 100_000])
+@pytest.mark.parametrize(("table", "column"), columns())
+def test_a_value_that_no_sweep_writes_is_the_files_fault(
+    tmp_path: Path, table: str, column: str, value: str | bytes
+) -> None:
+    path = tmp_path / "r.sqlite"
+    shutil.copyfile(SMALL, path)
+    with contextlib.closing(sqlite3.connect(path)) as db, contextlib.suppress(sqlite3.IntegrityError), db:
+        db.execute(f"UPDATE {table} SET {column} = ?", (value,))
+    with contextlib.suppress(StoreError), Store.append(path) as results:
+        for reader in READERS:
+            with contextlib.suppress(StoreError):
+                deque(getattr(results, reader)())
+    with contextlib.suppress(StoreError):
+        run_check(path)

@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from controller.plan import Profile
-from controller.plan.calibration import Sample, fit_load, fit_messages, fit_waking
+from controller.plan.calibration import Sample, fit_load, fit_messages, fit_waking, visit_for
+from controller.plan.stretches import stage_s
+from controller.plan.visits import Visit
 
 BYTES = (1_000, 50_000, 200_000, 400_000)
 
@@ -62,3 +64,20 @@ def test_load_is_fitted_where_the_device_sets_the_pace() -> None:
     assert load.byte_s == pytest.approx(2e-9)
     # The server never does.
     assert fit_load(busy, "server").factor == 1.0
+
+
+def test_a_fast_cell_is_run_more_often_than_a_slow_one(profile: Profile) -> None:
+    """Else the requests that find caches cold would be most of them, and all predictions too slow."""
+    stages = {name: stage_s(device) for name, device in profile.devices.items()}
+    pair = (*profile.devices,)[:2]
+    whole_s = stages[pair[0]][0, -1]
+
+    def visit(whole: float, depth: int) -> Visit:
+        scaled = {name: each * whole / whole_s for name, each in stages.items()}
+        return visit_for(profile, scaled, (pair[0], pair[1]), profile.cuts[-1], depth, delay_ms=0.0)
+
+    for depth in (1, 4):
+        fast, slow = visit(0.001, depth), visit(0.1, depth)
+        assert fast.requests > 5 * slow.requests
+        assert fast.warmup > 5 * slow.warmup
+        assert fast.requests * 0.001 < 1 > slow.requests * 0.1 / depth
