@@ -25,12 +25,12 @@ __all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking", "med
 _DELAYS_MS: Final = (0.2, 2.0, 10.0)
 _DEEP: Final = 4
 _ROUNDS: Final = 2
-# Of a stage of a millisecond some ten requests are slower than all that follow, until caches and memory are warm.
+# After a rest a core takes tenths of a second to come up to speed, and the first requests find caches cold.
+_WARMUP_S: Final = {1: 0.05, _DEEP: 0.3}
+_MOST_WARMUP: Final = 200
 _VISIT_S: Final = 0.2
 _FEWEST: Final = {1: 5, _DEEP: 12}
 _MOST: Final = {1: 60, _DEEP: 200}
-_WARMUP_S: Final = 0.05
-_MOST_WARMUP: Final = 40
 # A stage sets the pace where it takes so much longer than the other one.
 _SLOWER = 1.15
 
@@ -128,7 +128,7 @@ def visit_for(
         cut,
         depth=depth,
         requests=requests,
-        warmup=min(1 + int(_WARMUP_S / expected_s), _MOST_WARMUP),
+        warmup=min(1 + int(_WARMUP_S[depth] / expected_s), _MOST_WARMUP),
         conditions=NetworkProfile(delay_ms=delay_ms),
     )
 

@@ -27,8 +27,8 @@ NETWORKS: Final = {
 }
 DEPTHS: Final = (1, 4)
 _TRIALS: Final = 3
-_WARMUP_S: Final = 0.05
-_MOST_WARMUP: Final = 40
+_WARMUP_S: Final = 0.1
+_MOST_WARMUP: Final = 80
 _FEWEST, _MOST = {1: 3, 4: 8}, {1: 36, 4: 96}
 _TIMEOUT_S: Final = 300.0
 
