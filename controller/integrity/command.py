@@ -30,10 +30,8 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
             told = _summary(results)
         except sqlite3.OperationalError as error:
             raise StoreError(f"{path} is not a results file of this edgecut ({error})") from error
-        except sqlite3.DatabaseError as error:
-            found, told = [f"the file is damaged: {error}"], ""
         except (*UNREADABLE, StoreError) as error:
-            found, told = [f"a row holds what no sweep writes ({type(error).__name__}: {error})"], ""
+            found, told = [_unreadable(error)], ""
     for line in found:
         print(line)
     if save_to is not None:
@@ -50,6 +48,13 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
     else:
         print(f"{path}: {told}; nothing wrong")
     return not found
+
+
+def _unreadable(error: Exception) -> str:
+    cause = error.__cause__ if isinstance(error, StoreError) else error
+    if isinstance(cause, sqlite3.DatabaseError):
+        return f"the file is damaged: {cause}"
+    return f"a row holds what no sweep writes ({type(cause).__name__}: {cause})"
 
 
 def _summary(results: Results) -> str:

@@ -288,7 +288,7 @@ def columns() -> list[tuple[str, str]]:
         return [(table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")]
 
 
-@pytest.mark.parametrize("value", ["[[[", "[]", '{"a": 1}', "null", "7", b"\xff\x00", "[" * 100_000])
+@pytest.mark.parametrize("value", ["[[[", '{"a": 1}', b"\xff\x00", "[" * 100_000])
 @pytest.mark.parametrize(("table", "column"), columns())
 def test_a_value_that_no_sweep_writes_is_the_files_fault(
     tmp_path: Path, table: str, column: str, value: str | bytes
