@@ -25,7 +25,6 @@ _NO_FAULT_OF_THE_FILE: Final = (
 )
 
 
-
 class _Results(Protocol):
     path: Path
 
@@ -39,7 +38,7 @@ def as_written(read: Callable[Concatenate[R, P], T]) -> Callable[Concatenate[R, 
     """Have a method that reads rows raise StoreError where they are not what a sweep writes."""
 
     @functools.wraps(read)
-    def checked(results: R, *arguments: P.args, **named: P.kwargs) -> T:
+    def checked(results: R, /, *arguments: P.args, **named: P.kwargs) -> T:
         with _told(results):
             return read(results, *arguments, **named)
 
@@ -52,7 +51,7 @@ def each_as_written(
     """`as_written` for a method that gives rows one by one."""
 
     @functools.wraps(read)
-    def checked(results: R, *arguments: P.args, **named: P.kwargs) -> Iterator[T]:
+    def checked(results: R, /, *arguments: P.args, **named: P.kwargs) -> Iterator[T]:
         with _told(results):
             yield from read(results, *arguments, **named)
 
