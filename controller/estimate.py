@@ -42,9 +42,16 @@ class Estimate:
     profiles: Mapping[str, NetworkProfile]
     whole_model_s: Mapping[tuple[str, str], float]
     _ratios: list[float] = field(default_factory=list)
+    # All that is left is summed up before each cell.
+    _seconds: dict[Cell, float] = field(default_factory=dict)
 
     def cell_s(self, cell: Cell) -> float:
         """Seconds for all trials of a cell, set-up and warm-up included."""
+        if cell not in self._seconds:
+            self._seconds[cell] = self._cell_s(cell)
+        return self._seconds[cell]
+
+    def _cell_s(self, cell: Cell) -> float:
         depth_1_s, interval_s = request_s(
             cell, self.bundles[cell.bundle], self.lab, self.profiles[cell.profile], self.whole_model_s
         )
