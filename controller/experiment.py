@@ -169,7 +169,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     source: Annotated[
         Literal["first", "controller"], Meta(description="where requests are born and results end")
     ] = "first"
-    trials: Annotated[_Count, Meta(description="timed repetitions of a cell")] = 3
+    trials: Annotated[int, Meta(ge=1, le=10_000, description="timed repetitions of a cell")] = 3
     requests: Annotated[
         _Count | dict[_Count, _Count],
         Meta(description="timed requests in a trial: one number, or by depth"),

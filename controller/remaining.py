@@ -55,7 +55,9 @@ class Remaining:
 
     def trials(self, cell: Cell) -> list[int]:
         """Numbers of the trials of `cell` that are not finished."""
-        return [number for number in range(self._trials) if (cell.id, number) not in self._finished]
+        # A digest: not made anew for each number.
+        identity = cell.id
+        return [number for number in range(self._trials) if (identity, number) not in self._finished]
 
     def count(self, cells: Iterable[Cell]) -> int:
         """How many trials of these cells are not finished."""

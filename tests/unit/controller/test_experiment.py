@@ -38,6 +38,8 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
         (("name: demo", "name: demo\nwait_s: 30s"), r"key 'wait_s': expected a number, got text .*unit"),
         (("name: demo", "name: demo\ndepths: [0]"), r"key 'depths\[0\]': expected a whole number >= 1"),
         (("name: demo", "name: demo\ntrials: 1.5"), r"key 'trials': expected a whole number"),
+        # Each is a thing to remember, of every cell.
+        (("name: demo", "name: demo\ntrials: 1000000"), r"key 'trials': expected a whole number <= 10000"),
         (("name: demo", "name: demo\nsplits: cleen"), r"'splits' is 'cleen'; allowed: clean, all"),
         (("name: demo", "name: demo\non_failure: maybe"), r"key 'on_failure'"),
         (("name: demo", "name: ../up"), r"key 'name'"),
