@@ -116,6 +116,21 @@ def test_an_unfit_python_is_one_line(tmp_path: Path, answers: str, says: str) ->
     assert not (project / ".venv").exists()
 
 
+def test_an_environment_that_is_a_link_is_left_alone(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "scripts").mkdir(parents=True)
+    (elsewhere / "bin").mkdir(parents=True)
+    (elsewhere / "bin" / "tool").touch()
+    shutil.copy(ROOT / "scripts" / "venv", project / "scripts")
+    shutil.copy(ROOT / "pyproject.toml", project)
+    (project / ".venv").symlink_to(elsewhere)
+
+    done = subprocess.run([project / "scripts" / "venv"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: .venv is a link to {elsewhere}, ")
+    assert (elsewhere / "bin" / "tool").exists()
+
+
 @pytest.mark.parametrize("body", ["pytest.skip('why')", "pytest.importorskip('no_such_module')"])
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_skip_fails_where_ci_is_set(tmp_path: Path, body: str, inside: bool) -> None:
