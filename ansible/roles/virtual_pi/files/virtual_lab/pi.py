@@ -17,6 +17,17 @@ __all__ = ["Pi"]
 _CONSOLE = "console.log"
 _ADDRESS = "address"
 
+# Left to itself the kernel begins anew in the same process, where its network interface is still taken by the
+# process's former life. So it ends (`noreboot`), and is started again when the console has one more restart.
+_PLUG = f"""
+restarts=0
+while "$@"; do
+  counted=$(grep -c 'reboot: Restarting system' {_CONSOLE})
+  [ "$counted" -gt "$restarts" ] || break
+  restarts=$counted
+done
+"""
+
 
 class Pi:
     """The virtual Pi `name` of the lab in the folder `lab`."""
@@ -87,9 +98,10 @@ class Pi:
             "con=null",
             "con0=null,fd:1",
             "quiet",
+            "noreboot",
         ]
         # Its kernel is several processes; in a pid namespace all of them end with the one in the pid file.
-        alone = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--"]
+        alone = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--", "sh", "-c", _PLUG, "sh"]
         command = network.enter(["taskset", "--cpu-list", str(cpu), *alone, *words])
         start(command, self._pid_file, self._folder / _CONSOLE, kernel.environment(base_root.cache))
         return True
