@@ -18,6 +18,7 @@ from worker.wire.errors import PeerError, ProtocolError, UsageError
 __all__ = [
     "MAGIC",
     "PREAMBLE_BYTES",
+    "SLOWEST_BYTES_PER_S",
     "STALL_S",
     "VERSION",
     "ConnectionKind",
@@ -40,7 +41,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2, "TCP_USER
 # Who stops in the middle of a frame is cut off after this long; so is who goes on, but slower than the
 # slowest link that anybody measures. The kernel counts, so frames that come in time cost nothing more.
 STALL_S = 15.0
-_SLOWEST_BYTES_PER_S = 100
+SLOWEST_BYTES_PER_S = 100
 
 # The kernel takes at most 1024 buffers in one call (IOV_MAX).
 _BUFFERS_PER_CALL = 512
@@ -182,7 +183,7 @@ class SocketStream:
             received += max(count, 0)
             # A signal may also end the call early.
             waited_s = time.monotonic() - began_s
-            if received < size and waited_s >= STALL_S and count < _SLOWEST_BYTES_PER_S * waited_s:
+            if received < size and waited_s >= STALL_S and count < SLOWEST_BYTES_PER_S * waited_s:
                 raise PeerError(f"{self.peer} stopped in the middle, or is too slow")
         return received
 

@@ -180,3 +180,31 @@ def test_certificates_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     (tmp_path / "device.pem").write_text("nothing")
     with pytest.raises(WorkerError, match=r"device\.pem cannot be used \(.*\): ansible/deploy\.yml makes it"):
         TlsSecurity(tmp_path, "pi")
+
+
+def test_who_drips_is_cut_off_and_who_sends_in_bursts_is_waited_for(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.wire.security.tls_stream.STALL_S", 0.5)
+    sender, receiver = ends
+
+    def send_bursts() -> None:
+        for _ in range(4):
+            sender.send([memoryview(bytes(2000))])
+            time.sleep(0.3)
+
+    sending = in_thread(send_bursts)
+    assert receiver.receive_into(memoryview(bytearray(8000)), begun=True) == 8000
+    sending.join()
+
+    over = threading.Event()
+
+    def drip() -> None:
+        while not over.wait(0.05):
+            sender.send([memoryview(b"E")])
+
+    dripping = in_thread(drip)
+    with pytest.raises(PeerError, match="too slow"):
+        receiver.receive_into(memoryview(bytearray(10_000)))
+    over.set()
+    dripping.join()

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final, Self
 
 from worker.wire.errors import PeerError
-from worker.wire.stream import STALL_S, SocketStream
+from worker.wire.stream import SLOWEST_BYTES_PER_S, STALL_S, SocketStream
 
 __all__ = ["TlsStream"]
 
@@ -96,16 +96,33 @@ class TlsStream(SocketStream):
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         """See `Stream.receive_into`."""
         with self._blaming():
+            if self._timeout_s is None:
+                return self._receive_at_pace(buffer, begun)
             deadline_s = self._deadline_s()
             size, received = len(buffer), 0
-            while received < size:
-                has_begun = begun or received
-                stalled_s = time.monotonic() + STALL_S if has_begun and deadline_s is None else None
-                count = self._take(buffer[received:], deadline_s or stalled_s)
-                if count == 0:
-                    break
+            while received < size and (count := self._take(buffer[received:], deadline_s)):
                 received += count
             return received
+
+    def _receive_at_pace(self, buffer: memoryview, begun: bool) -> int:
+        """As that of `SocketStream`, counted here: what OpenSSL took from the kernel may not be whole yet."""
+        size, received = len(buffer), 0
+        paced_since_s, paced_from, stalled_s = 0.0, 0, None
+        while received < size:
+            if begun or received:
+                now_s = time.monotonic()
+                if stalled_s is None:
+                    paced_since_s = now_s
+                elif now_s - paced_since_s >= STALL_S:
+                    if received - paced_from < SLOWEST_BYTES_PER_S * (now_s - paced_since_s):
+                        raise PeerError(f"{self.peer} is too slow")
+                    paced_since_s, paced_from = now_s, received
+                stalled_s = now_s + STALL_S
+            count = self._take(buffer[received:], stalled_s)
+            if count == 0:
+                break
+            received += count
+        return received
 
     def receive_some(self, buffer: memoryview) -> int:
         """See `SocketStream.receive_some`."""
