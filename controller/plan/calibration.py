@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from controller.network_profiles import NetworkProfile
 from controller.plan.profile import Load, PairProfile, Profile, Waking
 from controller.plan.stretches import payload_bytes, stage_s
-from controller.plan.visits import Ground, Visit, network_s, rounds, steady_interval_s
+from controller.plan.visits import Ground, Visit, network_s, requests_in, rounds, steady_interval_s
 from controller.store import Trial
 
 __all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking", "median_slope", "visit_for"]
@@ -122,13 +122,12 @@ def visit_for(
     alone_s = [float(stages[pair[0]][0, at]), float(stages[pair[1]][at, -1])]
     round_s = sum(alone_s) + 2 * delay_ms / 1e3
     expected_s = round_s if depth == 1 else max(*alone_s, round_s / depth)
-    requests = min(max(int(_VISIT_S / expected_s), _FEWEST[depth]), _MOST[depth])
     return Visit(
         pair,
         cut,
         depth=depth,
-        requests=requests,
-        warmup=min(1 + int(_WARMUP_S[depth] / expected_s), _MOST_WARMUP),
+        requests=requests_in(_VISIT_S, expected_s, fewest=_FEWEST[depth], most=_MOST[depth]),
+        warmup=requests_in(_WARMUP_S[depth], expected_s, fewest=1, most=_MOST_WARMUP),
         conditions=NetworkProfile(delay_ms=delay_ms),
     )
 

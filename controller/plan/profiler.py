@@ -19,7 +19,7 @@ from controller.network_profiles import NetworkProfile
 from controller.plan.calibration import calibrate
 from controller.plan.codecs import profile_codecs
 from controller.plan.profile import FORMAT, DeviceProfile, LinkProfile, Profile, Settings
-from controller.plan.visits import Ground, Visit, rounds
+from controller.plan.visits import Ground, Visit, requests_in, rounds
 from controller.screen import Screen
 from controller.stamp import now
 from controller.store import Link, Trial
@@ -169,8 +169,8 @@ def _device(ground: Ground, name: str, wanted: Wanted, step: Callable[[int, int]
     number = _rounds(wanted, whole_s)
     each_s = wanted.budget_s / (number * len(wanted.cuts)) - _BUILD_S
     # One run more when the stages are loaded.
-    requests = int(each_s / whole_s) - _WARMUP - 1
-    requests = min(max(requests, _REQUESTS_FEWEST), _REQUESTS_MOST)
+    timed_s = each_s - (_WARMUP + 1) * whole_s
+    requests = requests_in(timed_s, whole_s, fewest=_REQUESTS_FEWEST, most=_REQUESTS_MOST)
     visits = [replace(look, cut=cut, requests=requests) for cut in wanted.cuts]
     found = rounds(ground, visits, number, name, step)
     prefix_s: list[float] = [0.0]

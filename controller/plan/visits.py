@@ -21,7 +21,7 @@ from controller.trial import Rig
 from exporter.bundle import Bundle
 from worker.wire.messages import Run
 
-__all__ = ["Ground", "Visit", "network_s", "rounds", "steady_interval_s", "unrehearsed"]
+__all__ = ["Ground", "Visit", "network_s", "requests_in", "rounds", "steady_interval_s", "unrehearsed"]
 
 _TIMEOUT_S = 300.0
 
@@ -100,6 +100,11 @@ class Ground:
         request = Run(requests=visit.requests, timeout_s=_TIMEOUT_S)
         with Rig(unrehearsed(plan), cell, self.bundle, self.workers) as rig:
             return rig.run(0, request, warmup=visit.warmup)
+
+
+def requests_in(time_s: float, each_s: float, *, fewest: int, most: int) -> int:
+    """How many requests of `each_s` there is time for, within these bounds."""
+    return min(max(int(time_s / each_s), fewest), most)
 
 
 def unrehearsed(plan: PipelinePlan) -> PipelinePlan:

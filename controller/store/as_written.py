@@ -63,7 +63,8 @@ def _told(results: _Results) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        if getattr(error, "sqlite_errorcode", None) in _NO_FAULT_OF_THE_FILE:
+        # The upper bits say more of the same; an error of Python's own module has no code.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_FAULT_OF_THE_FILE:
             raise
         raise StoreError(
             f"results file {results.path} holds what no sweep writes ({type(error).__name__}: {error}); "

@@ -13,7 +13,7 @@ from controller.errors import TrialVoid
 from controller.network_profiles import NetworkProfile
 from controller.pipeline import plan_pipeline
 from controller.plan.prediction import Prediction, Predictor
-from controller.plan.visits import Ground, unrehearsed
+from controller.plan.visits import Ground, requests_in, unrehearsed
 from controller.store import Cell, Trial
 from controller.trial import Rig
 from worker.wire.messages import Run
@@ -124,9 +124,9 @@ def _wanted(
         for cut in predictor.profile.cuts[::every]:
             for depth in DEPTHS:
                 prediction = predictor.predict(devices, (cut,), depth=depth)
-                requests = int(trial_s / prediction.interval_s)
-                requests = min(max(requests, _FEWEST[depth]), _MOST[depth])
-                warmup = min(1 + int(_WARMUP_S / prediction.interval_s), _MOST_WARMUP)
+                each_s = prediction.interval_s
+                requests = requests_in(trial_s, each_s, fewest=_FEWEST[depth], most=_MOST[depth])
+                warmup = requests_in(_WARMUP_S, each_s, fewest=1, most=_MOST_WARMUP)
                 yield _Wanted(network, cut, depth, requests, warmup, prediction)
 
 

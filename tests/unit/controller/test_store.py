@@ -303,3 +303,17 @@ def test_a_value_that_no_sweep_writes_is_the_files_fault(
                 deque(getattr(results, reader)())
     with contextlib.suppress(StoreError):
         run_check(path)
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_READ])
+def test_a_file_that_cannot_be_read_just_now_is_not_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def read_cells(_db: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("not now")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr("controller.store.reading.read_cells", read_cells)
+    with create(tmp_path / "r.sqlite") as store, pytest.raises(sqlite3.OperationalError, match="not now"):
+        store.cells()
