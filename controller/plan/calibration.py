@@ -24,7 +24,6 @@ __all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking", "med
 
 _DELAYS_MS: Final = (0.2, 2.0, 10.0)
 _DEEP: Final = 4
-_ROUNDS: Final = 2
 # After a rest a core takes tenths of a second to come up to speed, and the first requests find caches cold.
 _WARMUP_S: Final = {1: 0.05, _DEEP: 0.3}
 _MOST_WARMUP: Final = 200
@@ -61,10 +60,8 @@ class Sample:
     interval_s: float
 
 
-def calibrate(
-    ground: Ground, profile: Profile, step: Callable[[int, int], None], *, quick: bool = False
-) -> Profile:
-    """The profile with `pairs`, and with `waking` and loads of its devices; `quick`: each cell once.
+def calibrate(ground: Ground, profile: Profile, step: Callable[[int, int], None], *, number: int) -> Profile:
+    """The profile with `pairs`, and with `waking` and loads of its devices, from so many rounds.
 
     Raises:
         TrialVoid: A device was lost meanwhile, or computes wrong results.
@@ -79,7 +76,7 @@ def calibrate(
         for cut in chosen_cuts(ground, profile, pair)
         for depth, delay_ms in [*product([1], delays), (_DEEP, delays[0])]
     ]
-    found = rounds(ground, visits, 1 if quick else _ROUNDS, "messages", step)
+    found = rounds(ground, visits, number, "messages", step)
     samples = [_sample(visit, trials, profile, stages) for visit, trials in found.items()]
     devices = {
         name: msgspec.structs.replace(

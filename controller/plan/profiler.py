@@ -129,7 +129,10 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
             links=links,
             pairs=(),
         )
-        profile = calibrate(ground, profile, _stepper(screen, "messages"), quick=wanted.quick)
+        slowest_s = max(device.prefix_s[-1] for device in devices.values())
+        # A cell of two devices has more requests than a stage alone.
+        number = max(_rounds(wanted, slowest_s) - 1, 1)
+        profile = calibrate(ground, profile, _stepper(screen, "messages"), number=number)
     return msgspec.structs.replace(profile, took_s=round(time.monotonic() - began_s, 1))
 
 
@@ -195,9 +198,9 @@ def _device(ground: Ground, name: str, wanted: Wanted, step: Callable[[int, int]
 
 
 def _rounds(wanted: Wanted, whole_s: float) -> int:
-    """How often every stage is visited: once where there is time for no more and all is to be quick."""
-    least_s = wanted.rounds * len(wanted.cuts) * (_BUILD_S + (_WARMUP + 1 + _REQUESTS_FEWEST) * whole_s)
-    return 1 if wanted.quick and least_s > 2 * wanted.budget_s else wanted.rounds
+    """How often every stage is visited: on a slow device less often than wanted, to keep to the budget."""
+    once_s = len(wanted.cuts) * (_BUILD_S + (_WARMUP + 1 + _REQUESTS_FEWEST) * whole_s)
+    return min(max(int(wanted.budget_s / once_s), 1), wanted.rounds)
 
 
 def _times_s(trials: list[Trial]) -> dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]]:

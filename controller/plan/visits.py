@@ -5,9 +5,11 @@ rounds, each in another random order, so that what changes in the meantime touch
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -21,7 +23,17 @@ from controller.trial import Rig
 from exporter.bundle import Bundle
 from worker.wire.messages import Run
 
-__all__ = ["Ground", "Visit", "network_s", "requests_in", "rounds", "steady_interval_s", "unrehearsed"]
+__all__ = [
+    "Ground",
+    "Visit",
+    "in_random_order",
+    "network_s",
+    "requests_in",
+    "rounds",
+    "steady_interval_s",
+]
+
+T = TypeVar("T")
 
 _TIMEOUT_S = 300.0
 
@@ -69,11 +81,38 @@ class Ground:
         return cls(lab, bundle, workers, batch, threads, count())
 
     def run(self, visit: Visit) -> Trial:
-        """Run one trial of a cell.
+        """Run one trial of a cell. Raises TrialVoid: see `run_each`."""
+        with closing(self.run_each([visit])) as trials:
+            return next(trials)
+
+    def run_each(self, visits: Iterable[Visit]) -> Generator[Trial]:
+        """Run one trial of each cell; where a stage is the one before's as well, it is not loaded again.
 
         Raises:
             TrialVoid: A device was lost or a result was wrong.
         """
+        wanted = list(visits)
+        with closing(self.pipelines(map(self._planned, wanted))) as rigs:
+            for visit, rig in zip(wanted, rigs, strict=True):
+                request = Run(requests=visit.requests, timeout_s=_TIMEOUT_S)
+                yield rig.run(0, request, warmup=visit.warmup)
+
+    def pipelines(self, wanted: Iterable[tuple[Cell, PipelinePlan]]) -> Generator[Rig]:
+        """Build each of these in turn, out of the one before.
+
+        Raises:
+            TrialVoid: A device was lost, or cannot load a stage.
+        """
+        with ExitStack() as standing:
+            rig: Rig | None = None
+            for cell, plan in wanted:
+                if rig is None:
+                    rig = standing.enter_context(Rig(_unrehearsed(plan), cell, self.bundle, self.workers))
+                else:
+                    rig.resplit(cell, _unrehearsed(plan))
+                yield rig
+
+    def _planned(self, visit: Visit) -> tuple[Cell, PipelinePlan]:
         cell = Cell(
             model=self.bundle.manifest.model,
             bundle=self.bundle.digest,
@@ -97,9 +136,7 @@ class Ground:
             # A codec may change results, by as much as a sweep would find out first.
             check_every=1 if visit.codec == "none" else 0,
         )
-        request = Run(requests=visit.requests, timeout_s=_TIMEOUT_S)
-        with Rig(unrehearsed(plan), cell, self.bundle, self.workers) as rig:
-            return rig.run(0, request, warmup=visit.warmup)
+        return cell, plan
 
 
 def requests_in(time_s: float, each_s: float, *, fewest: int, most: int) -> int:
@@ -107,7 +144,7 @@ def requests_in(time_s: float, each_s: float, *, fewest: int, most: int) -> int:
     return min(max(int(time_s / each_s), fewest), most)
 
 
-def unrehearsed(plan: PipelinePlan) -> PipelinePlan:
+def _unrehearsed(plan: PipelinePlan) -> PipelinePlan:
     """The pipeline without runs of each stage alone: that time is better spent on requests."""
     builds = {device: msgspec.structs.replace(build, solo_runs=0) for device, build in plan.builds.items()}
     return replace(plan, builds=builds)
@@ -116,17 +153,34 @@ def unrehearsed(plan: PipelinePlan) -> PipelinePlan:
 def rounds(
     ground: Ground, visits: Sequence[Visit], number: int, seed: str, step: Callable[[int, int], None]
 ) -> dict[Visit, list[Trial]]:
-    """Run every visit `number` times, round by round; `step` is told how many of how many are done."""
+    """Run every visit `number` times, round by round; `step` is told how many of how many are done.
+
+    In random order, but visits with the same stages one after another: to load a stage may take longer than
+    to time it.
+    """
     found: dict[Visit, list[Trial]] = {visit: [] for visit in visits}
     done = 0
     for turn in range(number):
-        order = list(visits)
-        random.Random(f"{seed}:{turn}").shuffle(order)
-        for visit in order:
-            found[visit].append(ground.run(visit))
-            done += 1
-            step(done, number * len(visits))
+        for together in in_random_order(visits, lambda visit: (visit.devices, visit.cut), f"{seed}:{turn}"):
+            with closing(ground.run_each(together)) as trials:
+                for visit, trial in zip(together, trials, strict=True):
+                    found[visit].append(trial)
+                    done += 1
+                    step(done, number * len(visits))
     return found
+
+
+def in_random_order(all_: Iterable[T], key: Callable[[T], Hashable], seed: object) -> list[list[T]]:
+    """Those with the same key together, in random order, and the groups too."""
+    chance = random.Random(str(seed))
+    groups: dict[Hashable, list[T]] = {}
+    for one in all_:
+        groups.setdefault(key(one), []).append(one)
+    for group in groups.values():
+        chance.shuffle(group)
+    shuffled = list(groups.values())
+    chance.shuffle(shuffled)
+    return shuffled
 
 
 def network_s(trial: Trial) -> float:

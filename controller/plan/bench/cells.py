@@ -1,9 +1,9 @@
 """Every clean split of two devices, measured under several networks, to hold predictions against."""
 
-import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,11 +11,10 @@ import numpy as np
 
 from controller.errors import TrialVoid
 from controller.network_profiles import NetworkProfile
-from controller.pipeline import plan_pipeline
+from controller.pipeline import PipelinePlan, plan_pipeline
 from controller.plan.prediction import Prediction, Predictor
-from controller.plan.visits import Ground, requests_in, unrehearsed
+from controller.plan.visits import Ground, in_random_order, requests_in
 from controller.store import Cell, Trial
-from controller.trial import Rig
 from worker.wire.messages import Run
 
 __all__ = ["DEPTHS", "MeasuredCell", "NETWORKS", "measure_cells"]
@@ -29,7 +28,7 @@ DEPTHS: Final = (1, 4)
 _TRIALS: Final = 3
 _WARMUP_S: Final = 0.1
 _MOST_WARMUP: Final = 80
-_FEWEST, _MOST = {1: 3, 4: 8}, {1: 36, 4: 96}
+_FEWEST, _MOST = {1: 3, 4: 6}, {1: 36, 4: 96}
 _TIMEOUT_S: Final = 300.0
 
 
@@ -60,7 +59,7 @@ class MeasuredCell:
         return abs(self.repeated / self.measured - 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Wanted:
     network: str
     cut: int
@@ -80,8 +79,9 @@ def measure_cells(
 ) -> list[MeasuredCell]:
     """Measure every profiled split of the lab's first two devices.
 
-    In random order, three trials each, and when all are through once more, one trial each. Cells in which a
-    trial is void are left out.
+    Splits in random order, and the cells of each: three trials a cell, and when all are through once more,
+    one trial each. Cells in which a trial is void are left out, and what is left of a split that cannot be
+    built.
 
     Args:
         predictors: By network.
@@ -90,17 +90,14 @@ def measure_cells(
         every: Measure every n-th split only; for a quick look.
     """
     wanted = list(_wanted(ground, predictors, trial_s, every))
-    found: dict[int, list[float]] = {}
-    order = list(range(len(wanted)))
+    found: dict[_Wanted, list[float]] = {each: [] for each in wanted}
+    done = 0
     for turn, trials in enumerate((_TRIALS, 1)):
-        random.Random(turn).shuffle(order)
-        for done, number in enumerate(order, start=1):
-            try:
-                values = [_value(trial, wanted[number]) for trial in _run(ground, wanted[number], trials)]
-            except TrialVoid:
-                continue
-            found.setdefault(number, []).append(statistics.median(values))
-            step(turn * len(wanted) + done, 2 * len(wanted))
+        for split in in_random_order(wanted, lambda each: each.cut, turn):
+            for each, value in _values(ground, split, trials):
+                found[each].append(value)
+            done += len(split)
+            step(done, 2 * len(wanted))
     return [
         MeasuredCell(
             model=ground.bundle.manifest.model,
@@ -111,8 +108,8 @@ def measure_cells(
             measured=values[0],
             repeated=values[1],
         )
-        for number, each in enumerate(wanted)
-        if len(values := found.get(number, [])) == 2
+        for each, values in found.items()
+        if len(values) == 2
     ]
 
 
@@ -130,7 +127,19 @@ def _wanted(
                 yield _Wanted(network, cut, depth, requests, warmup, prediction)
 
 
-def _run(ground: Ground, wanted: _Wanted, trials: int) -> list[Trial]:
+def _values(ground: Ground, split: Sequence[_Wanted], trials: int) -> Iterator[tuple[_Wanted, float]]:
+    """The median over so many trials of each cell of a split."""
+    with suppress(TrialVoid), closing(ground.pipelines(_planned(ground, each) for each in split)) as rigs:
+        for each, rig in zip(split, rigs, strict=True):
+            request = Run(requests=each.requests, timeout_s=_TIMEOUT_S)
+            try:
+                ran = [rig.run(i, request, warmup=0 if i else each.warmup) for i in range(trials)]
+            except TrialVoid:
+                continue
+            yield each, statistics.median(_value(trial, each) for trial in ran)
+
+
+def _planned(ground: Ground, wanted: _Wanted) -> tuple[Cell, PipelinePlan]:
     devices = tuple(device.name for device in ground.lab.devices[:2])
     cell = Cell(
         model=ground.bundle.manifest.model,
@@ -147,9 +156,7 @@ def _run(ground: Ground, wanted: _Wanted, trials: int) -> list[Trial]:
     plan = plan_pipeline(
         name, cell, ground.bundle, ground.lab, NETWORKS[wanted.network], threads=ground.threads
     )
-    request = Run(requests=wanted.requests, timeout_s=_TIMEOUT_S)
-    with Rig(unrehearsed(plan), cell, ground.bundle, ground.workers) as rig:
-        return [rig.run(number, request, warmup=0 if number else wanted.warmup) for number in range(trials)]
+    return cell, plan
 
 
 def _value(trial: Trial, wanted: _Wanted) -> float:
