@@ -88,10 +88,10 @@ class Wanted:
             return settings_of(info)
         return settings_of(info) | {"threads": self.threads[info.name]}
 
-    @property
-    def rounds(self) -> int:
-        """How often every stage is visited."""
-        return _ROUNDS_QUICK if self.quick else _ROUNDS
+    def rounds(self, whole_s: float) -> int:
+        """How often every stage is visited: fewer times than usual where the whole model takes too long."""
+        once_s = len(self.cuts) * (_BUILD_S + (_WARMUP + 1 + _REQUESTS_FEWEST) * whole_s)
+        return min(max(int(self.budget_s / once_s), 1), _ROUNDS_QUICK if self.quick else _ROUNDS)
 
 
 def settings_of(info: DeviceInfo) -> Settings:
@@ -131,7 +131,7 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
         )
         slowest_s = max(device.prefix_s[-1] for device in devices.values())
         # A cell of two devices has more requests than a stage alone.
-        number = max(_rounds(wanted, slowest_s) - 1, 1)
+        number = max(wanted.rounds(slowest_s) - 1, 1)
         profile = calibrate(ground, profile, _stepper(screen, "messages"), number=number)
     return msgspec.structs.replace(profile, took_s=round(time.monotonic() - began_s, 1))
 
@@ -169,7 +169,7 @@ def _device(ground: Ground, name: str, wanted: Wanted, step: Callable[[int, int]
         (name, name), wanted.cuts[-1], depth=1, requests=3, warmup=_WARMUP, conditions=NetworkProfile()
     )
     whole_s = float(np.median(ground.run(look).records[0]["compute_s"]))
-    number = _rounds(wanted, whole_s)
+    number = wanted.rounds(whole_s)
     each_s = wanted.budget_s / (number * len(wanted.cuts)) - _BUILD_S
     # One run more when the stages are loaded.
     timed_s = each_s - (_WARMUP + 1) * whole_s
@@ -195,12 +195,6 @@ def _device(ground: Ground, name: str, wanted: Wanted, step: Callable[[int, int]
         spread=statistics.median(spreads),
         idle_bytes=idle_bytes,
     )
-
-
-def _rounds(wanted: Wanted, whole_s: float) -> int:
-    """How often every stage is visited: on a slow device less often than wanted, to keep to the budget."""
-    once_s = len(wanted.cuts) * (_BUILD_S + (_WARMUP + 1 + _REQUESTS_FEWEST) * whole_s)
-    return min(max(int(wanted.budget_s / once_s), 1), wanted.rounds)
 
 
 def _times_s(trials: list[Trial]) -> dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]]:

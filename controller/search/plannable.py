@@ -3,7 +3,6 @@
 from controller.errors import ExperimentError
 from controller.load import OFFLINE
 from controller.store import CHAIN, SOCKET, Cell
-from worker.wire.codecs import NO_CODEC
 
 __all__ = ["check_plannable"]
 
@@ -15,7 +14,6 @@ def check_plannable(cell: Cell) -> None:
         ExperimentError: Names the key to blame.
     """
     for key, value, usual in (
-        ("codecs", cell.codec, NO_CODEC.name),
         ("loads", cell.load, OFFLINE),
         ("topologies", cell.topology, CHAIN),
         ("backends", cell.backend, SOCKET),

@@ -35,13 +35,14 @@ def planned_searches(
     """A search for the front of each bundle under network profile `name`, by profiles taken before."""
     conditions = agenda.network_profiles[name] if agenda.cells[name][0].link != "none" else NetworkProfile()
     predictors = {
-        key: Predictor(profile, agenda.bundles[key[0]], conditions) for key, profile in profiles.items()
+        (key, codec): Predictor(profiles[key], agenda.bundles[key[0]], conditions, codec)
+        for key, codec in {(profile_key(cell), cell.codec) for cell in agenda.cells[name]}
     }
     experiment = agenda.experiment
 
     def point(candidate: Candidate) -> Point:
         shallow, deep = candidate.shallow, candidate.deep
-        plan = predictors[profile_key(deep)].predict(deep.devices, deep.cuts).plan
+        plan = predictors[profile_key(deep), deep.codec].predict(deep.devices, deep.cuts).plan
         requests = None if experiment.duration_s is not None else experiment.requests_at(deep.depth)
         throughput_per_s = Prediction(plan, deep.depth, deep.batch).throughput_per_s(requests)
         return Prediction(plan, shallow.depth, shallow.batch).latency_s, 1 / throughput_per_s

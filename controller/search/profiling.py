@@ -10,10 +10,11 @@ from controller.agenda import Agenda
 from controller.device import query
 from controller.errors import ProfileError
 from controller.plan.profile import Profile, Settings, load_profile, profile_path, save_profile
-from controller.plan.profiler import Wanted, take_profile
+from controller.plan.profiler import Wanted, take_profile, with_codecs
 from controller.screen import Screen, duration
 from controller.search.predicted import ProfileKey, profile_key
 from controller.store import Profiling, Results, Store
+from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import DeviceInfo
 
 __all__ = ["STAGES_S", "kept_profiles", "missing_profiles", "prepare"]
@@ -29,15 +30,21 @@ class Missing:
     Attributes:
         cuts: Where cells cut the graph, both ends included.
         devices: Of those cells, in the lab's order.
+        codecs: On links of those cells.
     """
 
     key: ProfileKey
     cuts: tuple[int, ...]
     devices: tuple[str, ...]
+    codecs: tuple[str, ...]
 
     def fits(self, profile: Profile) -> bool:
         """Whether a profile says something of all that is cut, on all devices."""
         return set(self.cuts) <= set(profile.cuts) and set(self.devices) <= set(profile.devices)
+
+    def codecs_beyond(self, profile: Profile | None) -> list[str]:
+        """Codecs of which a profile says nothing."""
+        return [name for name in self.codecs if profile is None or name not in profile.codecs]
 
 
 def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
@@ -61,20 +68,22 @@ def missing_profiles(agenda: Agenda, kept: Mapping[ProfileKey, Profile]) -> list
     """What must be profiled yet before anything of a planned search can be predicted."""
     if agenda.experiment.search != "planned":
         return []
-    by_key: dict[ProfileKey, tuple[set[int], set[str]]] = {}
+    by_key: dict[ProfileKey, tuple[set[int], set[str], set[str]]] = {}
     for cells in agenda.cells.values():
         for cell in cells:
-            cuts, devices = by_key.setdefault(profile_key(cell), (set(), set()))
+            cuts, devices, codecs = by_key.setdefault(profile_key(cell), (set(), set(), set()))
             cuts.update(cell.cuts)
             devices.update(cell.devices)
+            codecs.add(cell.codec)
     order = [device.name for device in agenda.lab.devices]
     wanted = [
         Missing(
             key,
             tuple(sorted({0, *cuts, agenda.bundles[key[0]].node_count})),
             tuple(name for name in order if name in devices),
+            tuple(sorted(codecs - {NO_CODEC.name})),
         )
-        for key, (cuts, devices) in by_key.items()
+        for key, (cuts, devices, codecs) in by_key.items()
     ]
     return [one for one in wanted if one.key not in kept or not one.fits(kept[one.key])]
 
@@ -94,14 +103,14 @@ def prepare(agenda: Agenda, store: Store, folder: Path, screen: Screen, *, shape
         bundle, batch, compared = missing.key
         wanted = Wanted(missing.cuts, batch, _threads(agenda, infos, compared), STAGES_S)
         profile = _found(agenda, missing, wanted, folder, infos)
-        if profile is None:
+        if profile is None or missing.codecs_beyond(profile):
             if shaped and agenda.lab.links(missing.devices) == "tc":
                 raise ProfileError(
                     f"no profile of {agenda.bundles[bundle].manifest.model}, and none can be taken on links "
                     f"that are shaped: clear them and run the same command with --prepare, as "
                     f"ansible/sweep.yml does"
                 )
-            profile = _taken(agenda, missing, wanted, folder, screen)
+            profile = _taken(agenda, missing, wanted, folder, screen, profile)
         text = msgspec.json.encode(profile).decode()
         store.add_profiling(Profiling(bundle, batch, compared or 0, profile.took_s, text))
 
@@ -119,17 +128,33 @@ def _found(
     return profile if other is None and missing.fits(profile) else None
 
 
-def _taken(agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path, screen: Screen) -> Profile:
+def _taken(
+    agenda: Agenda,
+    missing: Missing,
+    wanted: Wanted,
+    folder: Path,
+    screen: Screen,
+    without_codecs: Profile | None,
+) -> Profile:
+    """What is missing, or of one that is there no more than its codecs."""
     lab = agenda.lab
     part = msgspec.structs.replace(lab, devices=tuple(lab.device(name) for name in missing.devices))
     bundle = agenda.bundles[missing.key[0]]
-    screen.say(f"profiling {bundle.manifest.model} on {', '.join(missing.devices)}")
-    profile = take_profile(bundle, part, wanted, screen)
     path = _path(agenda, missing, wanted, folder)
     # A profile of a part of the lab does not take the place of one of all of it.
-    if part.devices == lab.devices or not path.exists():
-        save_profile(profile, path)
-    screen.say(f"profiled in {duration(profile.took_s)}: {path}")
+    is_kept = without_codecs is not None or part.devices == lab.devices or not path.exists()
+    profile = without_codecs
+    if profile is None:
+        screen.say(f"profiling {bundle.manifest.model} on {', '.join(missing.devices)}")
+        profile = take_profile(bundle, part, wanted, screen)
+        screen.say(f"profiled in {duration(profile.took_s)}: {path}")
+        if is_kept:
+            save_profile(profile, path)
+    if codecs := missing.codecs_beyond(profile):
+        profile = with_codecs(profile, bundle, lab, wanted, codecs, screen)
+        screen.say(f"codecs measured: {', '.join(codecs)}")
+        if is_kept:
+            save_profile(profile, path)
     return profile
 
 

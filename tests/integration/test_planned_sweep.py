@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from controller.agenda import make_agenda
 from controller.errors import StoreError
+from controller.lab import load_lab
 from controller.plan import load_profile
+from controller.search.predicted import planned_searches
+from controller.search.profiling import kept_profiles
 from controller.store import Results
 from tests.integration.tiny_lab import Ended, sweep, tiny_lab
 
@@ -203,6 +207,37 @@ def test_a_time_budget_measures_whole_splits_and_says_what_it_left_out(run: Swee
 
 
 @pytest.mark.slow
+def test_codecs_are_profiled_and_predicted(
+    run: Sweep, experiment: Path, lab: Path, bundles_folder: Path
+) -> None:
+    # 32 bytes are on their way for 26 ms; half of them come 13 ms earlier.
+    (experiment.parent / "networks.yml").write_text("ideal: {}\nslow: {rate_mbit: 0.01}\n")
+    experiment.write_text(EXPERIMENT + "search: planned\n")
+    assert run("--prepare").returncode == 0
+    experiment.with_name("results.sqlite").unlink()
+
+    experiment.write_text(EXPERIMENT + "search: planned\ncodecs: [none, fp16]\n")
+    prepared = run("--prepare")
+    assert prepared.returncode == 0, prepared.stderr
+    # What was profiled without codecs is not profiled again.
+    assert "codecs measured: fp16" in prepared.stderr
+    assert "profiled in" not in prepared.stderr
+
+    agenda = make_agenda(experiment, load_lab(lab), bundles_folder=bundles_folder)
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        (search,) = planned_searches(agenda, "slow", kept_profiles(results))
+    latency_s = {(each.deep.cuts, each.deep.codec): point[0] for each, point in search.predicted.items()}
+    for cut in (1, 2, 3):
+        saved_s = latency_s[(cut,), "none"] - latency_s[(cut,), "fp16"]
+        assert 2 * 0.010 < saved_s < 2 * 0.016
+
+    swept = run("--profile", "slow")
+    assert swept.returncode == 0, swept.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        assert {one.cell for one in results.predicted()} == {cell.id for cell in results.cells()}
+
+
+@pytest.mark.slow
 def test_a_device_that_is_not_there_costs_its_own_cells_alone(
     run: Sweep, experiment: Path, lab: Path
 ) -> None:
@@ -232,7 +267,6 @@ def test_a_duration_that_is_none(run: Sweep, asked: str) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("codecs: [none, uint8]", "there are none of codecs 'uint8'"),
         ("topologies: [hub]", "there are none of topologies 'hub'"),
         ("source: controller", "there are none of source 'controller'"),
         ("loads: ['constant:20/s']", "there are none of loads 'constant:20/s'"),

@@ -1,0 +1,41 @@
+"""Cells run one after another on real workers, as profiles and benches run them."""
+
+from pathlib import Path
+
+from controller.crew import Crew
+from controller.lab import load_lab
+from controller.network_profiles import NetworkProfile
+from controller.plan.visits import Ground, Visit, rounds
+from exporter.bundle import Bundle
+from tests.integration.tiny_lab import tiny_lab
+
+
+def test_a_stage_is_loaded_once_for_all_cells_that_have_it(tmp_path: Path, tiny: Bundle) -> None:
+    visits = [
+        Visit(devices, cut, depth=depth, requests=4, warmup=1, conditions=NetworkProfile(delay_ms=1))
+        for cut in (1, 2)
+        for devices in (("pi", "server"), ("server", "server"))
+        for depth in (1, 2)
+    ]
+    with tiny_lab(tmp_path) as path:
+        lab = load_lab(path)
+        with Crew(lab, ["pi", "server"], 5.0) as crew:
+            ground = Ground.of(lab, tiny, crew.workers, batch=1, threads=1)
+            steps: list[tuple[int, int]] = []
+            found = rounds(ground, visits, 2, "seed", lambda *step: steps.append(step))
+
+    assert steps == [(done, 16) for done in range(1, 17)]
+    for visit, trials in found.items():
+        for trial in trials:
+            assert [hop.device for hop in trial.hops] == list(visit.devices)
+            assert [(hop.start, hop.stop) for hop in trial.hops] == [(0, visit.cut), (visit.cut, 4)]
+            assert len(trial.endpoint) == 4
+    # In each round, whatever the depth; the next round has to load it again.
+    for cut in (1, 2):
+        alone, deep = (
+            [tuple(hop.load_s for hop in trial.hops) for trial in found[visit]]
+            for visit in visits
+            if visit.cut == cut and visit.devices == ("pi", "server")
+        )
+        assert alone == deep
+        assert alone[0] != alone[1]
