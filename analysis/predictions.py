@@ -102,8 +102,8 @@ def load_predictions(path: Path) -> tuple[PredictedCell, ...]:
         ResultsError: It cannot be read, or is not one.
     """
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return tuple(_cell(row) for row in rows)
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(_cell(row) for row in [*found["cells"], *found["long_chains"]])
     except OSError as error:
         raise ResultsError(f"{path} cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -112,14 +112,20 @@ def load_predictions(path: Path) -> tuple[PredictedCell, ...]:
         ) from error
 
 
+def _where(devices: list[str], cuts: list[int]) -> str:
+    points = ", ".join(str(int(cut)) for cut in cuts)
+    return f"cut point {points}" if len(cuts) == 1 else f"cut points {points} on {', '.join(devices)}"
+
+
 def _cell(row: Any) -> PredictedCell:
-    predicted_s, measured_s, repeated_s = (float(row[key]) for key in ("predicted", "measured", "repeated"))
-    if not min(predicted_s, measured_s, repeated_s) > 0:
+    predicted_s, measured_s = float(row["predicted"]), float(row["measured"])
+    repeated_s = None if row["repeated"] is None else float(row["repeated"])
+    if not min(predicted_s, measured_s, repeated_s or measured_s) > 0:
         raise ValueError("a time that is not above 0")
     return PredictedCell(
         str(row["model"]),
         str(row["network"]),
-        f"cut point {int(row['cut'])}",
+        _where(row["devices"], row["cuts"]),
         int(row["depth"]),
         predicted_s,
         measured_s,

@@ -121,7 +121,7 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
             raise _damaged(path, str(error)) from error
         doing = "written" if writable else "read"
         raise StoreError(f"results file {path} cannot be {doing} ({error})") from error
@@ -162,7 +162,7 @@ def check_version(db: sqlite3.Connection, path: Path) -> None:
     try:
         found = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
             raise _damaged(path, str(error)) from error
         raise StoreError(f"{path} is not a results file of edgecut ({error})") from error
     if found is None or found[0] != str(SCHEMA_VERSION):

@@ -1,10 +1,11 @@
-"""Every clean split of two devices, measured under several networks, to hold predictions against."""
+"""Splits measured under several networks, to hold predictions against."""
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from controller.errors import TrialVoid
 from controller.network_profiles import NetworkProfile
 from controller.pipeline import PipelinePlan, plan_pipeline
+from controller.plan.bench.splits import Split
 from controller.plan.prediction import Prediction, Predictor
 from controller.plan.visits import Ground, in_random_order, requests_in
 from controller.store import Cell, Trial
@@ -26,9 +28,10 @@ NETWORKS: Final = {
 }
 DEPTHS: Final = (1, 4)
 _TRIALS: Final = 3
+_REPEATED_EVERY: Final = 3
 _WARMUP_S: Final = 0.1
 _MOST_WARMUP: Final = 80
-_FEWEST, _MOST = {1: 3, 4: 6}, {1: 36, 4: 96}
+_FEWEST, _MOST = {1: 2, 4: 5}, {1: 36, 4: 96}
 _TIMEOUT_S: Final = 300.0
 
 
@@ -39,30 +42,31 @@ class MeasuredCell:
     Attributes:
         predicted: Median latency at depth 1, above it the time between two results of such a run; seconds.
         measured: The same, the median of three trials.
-        repeated: The same again, one trial at another time.
+        repeated: The same again, one trial at another time; of some cells.
     """
 
     model: str
     network: str
-    cut: int
+    devices: tuple[str, ...]
+    cuts: tuple[int, ...]
     depth: int
     predicted: float
     measured: float
-    repeated: float
+    repeated: float | None
 
     @property
     def error(self) -> float:
         return abs(self.predicted / self.measured - 1)
 
     @property
-    def noise(self) -> float:
-        return abs(self.repeated / self.measured - 1)
+    def noise(self) -> float | None:
+        return None if self.repeated is None else abs(self.repeated / self.measured - 1)
 
 
 @dataclass(frozen=True, eq=False)
 class _Wanted:
     network: str
-    cut: int
+    split: Split
     depth: int
     requests: int
     warmup: int
@@ -71,80 +75,81 @@ class _Wanted:
 
 def measure_cells(
     ground: Ground,
-    predictors: dict[str, Predictor],
+    predictors: Mapping[str, Predictor],
+    splits: Iterable[Split],
     step: Callable[[int, int], None],
     *,
     trial_s: float,
-    every: int = 1,
 ) -> list[MeasuredCell]:
-    """Measure every profiled split of the lab's first two devices.
+    """Measure splits under each network, at each depth.
 
-    Splits in random order, and the cells of each: three trials a cell, and when all are through once more,
-    one trial each. Cells in which a trial is void are left out, and what is left of a split that cannot be
-    built.
+    Splits in random order, and the cells of each: three trials a cell, and when all are through, those of
+    every third split once more. Cells in which a trial is void are left out, and what is left of a split that
+    cannot be built.
 
     Args:
         predictors: By network.
         step: Told how many of how many cells are done.
         trial_s: Seconds that a trial may take, about; a slow cell gets fewer requests.
-        every: Measure every n-th split only; for a quick look.
     """
-    wanted = list(_wanted(ground, predictors, trial_s, every))
-    found: dict[_Wanted, list[float]] = {each: [] for each in wanted}
-    done = 0
-    for turn, trials in enumerate((_TRIALS, 1)):
-        for split in in_random_order(wanted, lambda each: each.cut, turn):
-            for each, value in _values(ground, split, trials):
-                found[each].append(value)
-            done += len(split)
-            step(done, 2 * len(wanted))
+    wanted = list(_wanted(predictors, splits, trial_s))
+    repeats = set(list(dict.fromkeys(each.split for each in wanted))[::_REPEATED_EVERY])
+    again = [each for each in wanted if each.split in repeats]
+    total = len(wanted) + len(again)
+    measured = _medians(ground, wanted, _TRIALS, lambda done: step(done, total))
+    repeated = _medians(ground, again, 1, lambda done: step(len(wanted) + done, total))
     return [
         MeasuredCell(
             model=ground.bundle.manifest.model,
             network=each.network,
-            cut=each.cut,
+            devices=each.split.devices,
+            cuts=each.split.cuts,
             depth=each.depth,
             predicted=_predicted(each),
-            measured=values[0],
-            repeated=values[1],
+            measured=measured[each],
+            repeated=repeated.get(each),
         )
-        for each, values in found.items()
-        if len(values) == 2
+        for each in wanted
+        if each in measured
     ]
 
 
 def _wanted(
-    ground: Ground, predictors: dict[str, Predictor], trial_s: float, every: int
+    predictors: Mapping[str, Predictor], splits: Iterable[Split], trial_s: float
 ) -> Iterator[_Wanted]:
-    devices = [device.name for device in ground.lab.devices][:2]
-    for network, predictor in predictors.items():
-        for cut in predictor.profile.cuts[::every]:
-            for depth in DEPTHS:
-                prediction = predictor.predict(devices, (cut,), depth=depth)
-                each_s = prediction.interval_s
-                requests = requests_in(trial_s, each_s, fewest=_FEWEST[depth], most=_MOST[depth])
-                warmup = requests_in(_WARMUP_S, each_s, fewest=1, most=_MOST_WARMUP)
-                yield _Wanted(network, cut, depth, requests, warmup, prediction)
+    for split, (network, predictor), depth in product(splits, predictors.items(), DEPTHS):
+        prediction = predictor.predict(split.devices, split.cuts, depth=depth)
+        each_s = prediction.interval_s
+        requests = requests_in(trial_s, each_s, fewest=_FEWEST[depth], most=_MOST[depth])
+        warmup = requests_in(_WARMUP_S, each_s, fewest=1, most=_MOST_WARMUP)
+        yield _Wanted(network, split, depth, requests, warmup, prediction)
 
 
-def _values(ground: Ground, split: Sequence[_Wanted], trials: int) -> Iterator[tuple[_Wanted, float]]:
-    """The median over so many trials of each cell of a split."""
-    with suppress(TrialVoid), closing(ground.pipelines(_planned(ground, each) for each in split)) as rigs:
-        for each, rig in zip(split, rigs, strict=True):
-            request = Run(requests=each.requests, timeout_s=_TIMEOUT_S)
-            try:
-                ran = [rig.run(i, request, warmup=0 if i else each.warmup) for i in range(trials)]
-            except TrialVoid:
-                continue
-            yield each, statistics.median(_value(trial, each) for trial in ran)
+def _medians(
+    ground: Ground, wanted: Sequence[_Wanted], trials: int, step: Callable[[int], None]
+) -> dict[_Wanted, float]:
+    """The median over so many trials of each cell, but of those that are void."""
+    found: dict[_Wanted, float] = {}
+    done = 0
+    for of_split in in_random_order(wanted, lambda each: each.split, trials):
+        pipelines = ground.pipelines(_planned(ground, each) for each in of_split)
+        with suppress(TrialVoid), closing(pipelines):
+            for each, rig in zip(of_split, pipelines, strict=True):
+                request = Run(requests=each.requests, timeout_s=_TIMEOUT_S)
+                with suppress(TrialVoid):
+                    ran = [rig.run(i, request, warmup=0 if i else each.warmup) for i in range(trials)]
+                    found[each] = statistics.median(_value(trial, each) for trial in ran)
+        done += len(of_split)
+        step(done)
+    return found
 
 
 def _planned(ground: Ground, wanted: _Wanted) -> tuple[Cell, PipelinePlan]:
-    devices = tuple(device.name for device in ground.lab.devices[:2])
+    devices = wanted.split.devices
     cell = Cell(
         model=ground.bundle.manifest.model,
         bundle=ground.bundle.digest,
-        cuts=(wanted.cut,),
+        cuts=wanted.split.cuts,
         label="",
         devices=devices,
         depth=wanted.depth,

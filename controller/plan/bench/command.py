@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from controller.errors import ControllerError, LabError
 from controller.lab import Lab
 from controller.plan.bench.cells import NETWORKS, MeasuredCell, measure_cells
 from controller.plan.bench.figures import BOUNDS, Summary, figures_of, plan_large_lab_s
+from controller.plan.bench.splits import Split, long_chains, two_way
 from controller.plan.prediction import Predictor
 from controller.plan.profile import Profile, profile_path, save_profile
 from controller.plan.profiler import Wanted, take_profile
@@ -28,6 +29,9 @@ __all__ = ["BenchAsked", "bench_plan"]
 
 _WAIT_S: Final = 5.0
 _PLANS: Final = 3
+_LONG_CHAINS: Final = 6
+"""Splits that are measured of each number of devices above two."""
+_LONG_CHAIN_CUTS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,22 @@ class _Report(msgspec.Struct, frozen=True):
     machine: dict[str, Any]
     taken_at: str
     cells: list[MeasuredCell]
+    long_chains: list[MeasuredCell]
     profiling_s: dict[str, float]
+
+
+@dataclass
+class _Found:
+    """What was measured so far: cells of two devices, and of chains of more."""
+
+    plan_s: list[float]
+    cells: list[MeasuredCell] = field(default_factory=list)
+    long_chains: list[MeasuredCell] = field(default_factory=list)
+    equal_cuts: dict[str, int] = field(default_factory=dict)
+    profiling_s: dict[str, float] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, Summary]:
+        return figures_of(self.cells, self.equal_cuts, self.plan_s, self.long_chains)
 
 
 def bench_plan(lab: Lab, asked: BenchAsked) -> bool:
@@ -71,53 +90,60 @@ def bench_plan(lab: Lab, asked: BenchAsked) -> bool:
         )
     began_s = time.monotonic()
     load_before = os.getloadavg()[0]
-    plan_s = [plan_large_lab_s(seed) for seed in range(_PLANS)]
-    cells: list[MeasuredCell] = []
-    profiling_s: dict[str, float] = {}
-    equal_cuts: dict[str, int] = {}
+    found = _Found([plan_large_lab_s(seed) for seed in range(_PLANS)])
     with Screen() as screen:
         for path in asked.bundles:
             bundle = Bundle.open(path)
-            model = bundle.manifest.model
-            profile = _profiled(bundle, lab, asked, screen)
-            profiling_s[model] = profile.took_s
-            equal_cuts[model] = bundle.equal_cuts(2)[0]
-            cells += _measured(bundle, lab, profile, asked, screen)
-            _save(
-                asked.out,
-                _Report(
-                    figures_of(cells, equal_cuts, plan_s), _machine(load_before), now(), cells, profiling_s
-                ),
-            )
-            screen.say(f"{model} done after {duration(time.monotonic() - began_s)}")
-    figures = figures_of(cells, equal_cuts, plan_s)
-    _show(output(), figures, cells)
-    took, profiling = duration(time.monotonic() - began_s), duration(sum(profiling_s.values()))
+            _measure_pair(bundle, lab, asked, screen, found)
+            _save(asked.out, found, load_before)
+            screen.say(f"{bundle.manifest.model} done after {duration(time.monotonic() - began_s)}")
+        if len(lab.devices) > 2:
+            _measure_long_chains(Bundle.open(asked.bundles[0]), lab, asked, screen, found)
+            _save(asked.out, found, load_before)
+    figures = found.figures()
+    _show(output(), figures, found.cells)
+    took, profiling = duration(time.monotonic() - began_s), duration(sum(found.profiling_s.values()))
     print(f"{asked.out} ({took}; profiling {profiling} of it)")
     return all(_holds(key, summary) is not False for key, summary in figures.items())
 
 
-def _profiled(bundle: Bundle, lab: Lab, asked: BenchAsked, screen: Screen) -> Profile:
+def _measure_pair(bundle: Bundle, lab: Lab, asked: BenchAsked, screen: Screen, found: _Found) -> None:
+    """Every clean split of the lab's first two devices."""
+    pair = msgspec.structs.replace(lab, devices=lab.devices[:2])
+    model = bundle.manifest.model
     cuts = (0, *bundle.clean_cuts(), bundle.node_count)
-    profile = take_profile(bundle, lab, Wanted(cuts, budget_s=asked.budget_s), screen)
-    path = profile_path(asked.out.parent / "profiles", lab=lab.name, model=profile.model, batch=1, threads=1)
+    profile = take_profile(bundle, pair, Wanted(cuts, budget_s=asked.budget_s), screen)
+    path = profile_path(asked.out.parent / "profiles", lab=lab.name, model=model, batch=1, threads=1)
     save_profile(profile, path)
-    return profile
+    found.profiling_s[model] = profile.took_s
+    found.equal_cuts[model] = bundle.equal_cuts(2)[0]
+    splits = two_way([device.name for device in pair.devices], cuts[:: asked.every])
+    found.cells += _measured(bundle, pair, profile, splits, asked, screen)
+
+
+def _measure_long_chains(bundle: Bundle, lab: Lab, asked: BenchAsked, screen: Screen, found: _Found) -> None:
+    """A sample of splits over three devices and more; to profile so many at every cut would take too long."""
+    inner = bundle.clean_cuts()
+    cuts = (0, *inner[:: max(1, len(inner) // _LONG_CHAIN_CUTS)], bundle.node_count)
+    profile = take_profile(bundle, lab, Wanted(cuts, budget_s=asked.budget_s, quick=True), screen)
+    found.profiling_s[f"{bundle.manifest.model}, {len(lab.devices)} devices"] = profile.took_s
+    number = max(1, _LONG_CHAINS // asked.every)
+    splits = long_chains([device.name for device in lab.devices], cuts, number)
+    found.long_chains += _measured(bundle, lab, profile, splits, asked, screen)
 
 
 def _measured(
-    bundle: Bundle, lab: Lab, profile: Profile, asked: BenchAsked, screen: Screen
+    bundle: Bundle, lab: Lab, profile: Profile, splits: Sequence[Split], asked: BenchAsked, screen: Screen
 ) -> list[MeasuredCell]:
     predictors = {name: Predictor(profile, bundle, conditions) for name, conditions in NETWORKS.items()}
-    names = [device.name for device in lab.devices]
-    with Crew(lab, names, _WAIT_S) as crew:
+    with Crew(lab, [device.name for device in lab.devices], _WAIT_S) as crew:
         ground = Ground.of(lab, bundle, crew.workers, batch=1, threads=1)
         return measure_cells(
             ground,
             predictors,
+            splits,
             lambda done, total: screen.step(profile.model, done, total, "cells"),
             trial_s=asked.trial_s,
-            every=asked.every,
         )
 
 
@@ -126,7 +152,10 @@ def _machine(load_before: float) -> dict[str, Any]:
     return {**stamp("bench-plan"), **load}
 
 
-def _save(path: Path, report: _Report) -> None:
+def _save(path: Path, found: _Found, load_before: float) -> None:
+    report = _Report(
+        found.figures(), _machine(load_before), now(), found.cells, found.long_chains, found.profiling_s
+    )
     try:
         write_json(path, report)
     except OSError as error:
@@ -150,7 +179,7 @@ def _show(console: Console, figures: dict[str, Summary], cells: Sequence[Measure
             ", ".join(group),
             _percent([cell.error for cell in here if cell.depth == 1]),
             _percent([cell.error for cell in here if cell.depth > 1]),
-            _percent([cell.noise for cell in here]),
+            _percent([cell.noise for cell in here if cell.noise is not None]),
         )
     console.print(by_group)
 

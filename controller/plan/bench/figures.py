@@ -18,6 +18,8 @@ BOUNDS: Mapping[str, tuple[str, float | None]] = {
     "latency_median_error": ("at most", 0.08),
     "throughput_median_error": ("at most", 0.08),
     "error_p95": ("at most", 0.20),
+    "long_latency_median_error": ("", None),
+    "long_throughput_median_error": ("", None),
     "noise_median": ("", None),
     "noise_p95": ("", None),
     "hypervolume_ratio": ("at least", 0.98),
@@ -40,23 +42,30 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 def figures_of(
-    cells: Sequence[MeasuredCell], equal_cuts: Mapping[str, int], plan_s: Sequence[float]
+    cells: Sequence[MeasuredCell],
+    equal_cuts: Mapping[str, int],
+    plan_s: Sequence[float],
+    long_chains: Sequence[MeasuredCell] = (),
 ) -> dict[str, Summary]:
     """All figures that these cells allow.
 
     Args:
-        cells: Of any models and networks.
+        cells: Of any models and networks, two devices each.
         equal_cuts: By model, where the equal-layer split cuts.
         plan_s: Times that planning for a large lab took.
+        long_chains: Cells of more devices.
     """
     latencies = [cell.error for cell in cells if cell.depth == 1]
     throughputs = [cell.error for cell in cells if cell.depth > 1]
+    noise = [cell.noise for cell in cells if cell.noise is not None]
     found = {
         "latency_median_error": _median(latencies),
         "throughput_median_error": _median(throughputs),
         "error_p95": _high([*latencies, *throughputs]),
-        "noise_median": _median([cell.noise for cell in cells]),
-        "noise_p95": _high([cell.noise for cell in cells]),
+        "long_latency_median_error": _median([cell.error for cell in long_chains if cell.depth == 1]),
+        "long_throughput_median_error": _median([cell.error for cell in long_chains if cell.depth > 1]),
+        "noise_median": _median(noise),
+        "noise_p95": _high(noise),
         "plan_100x8_s": _summary(plan_s),
     }
     searches = [_searched(*points) for points in _fronts(cells)]
@@ -112,17 +121,17 @@ def _fronts(
     """Predicted and measured points of the splits of each model under each network."""
     found = []
     for group in _groups(cells):
-        by_split: dict[int, dict[int, MeasuredCell]] = {}
+        by_split: dict[tuple[int, ...], dict[int, MeasuredCell]] = {}
         for cell in cells:
             if (cell.model, cell.network) == group:
-                by_split.setdefault(cell.cut, {})[cell.depth] = cell
-        whole = {cut: depths for cut, depths in by_split.items() if len(depths) == 2}
+                by_split.setdefault(cell.cuts, {})[cell.depth] = cell
         predicted: dict[tuple[int, ...], Point] = {}
         measured: dict[tuple[int, ...], Point] = {}
-        for cut, depths in whole.items():
-            alone, deep = depths[min(depths)], depths[max(depths)]
-            predicted[cut,] = alone.predicted, deep.predicted
-            measured[cut,] = alone.measured, deep.measured
+        for cuts, depths in by_split.items():
+            if len(depths) == 2:
+                alone, deep = depths[min(depths)], depths[max(depths)]
+                predicted[cuts] = alone.predicted, deep.predicted
+                measured[cuts] = alone.measured, deep.measured
         found.append((predicted, measured))
     return found
 

@@ -34,11 +34,12 @@ from analysis.results import Sweep, load
 from controller.store import Predicted, Results, Store
 from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
 
-_CELLS = [
-    {"model": "m", "network": n, "cut": c, "depth": d, "predicted": 1.1, "measured": 1.0, "repeated": 0.95}
-    for n in ("lan", "wan")
-    for c in (0, 5, 9)
-    for d in (1, 4)
+_CELLS: list[dict[str, Any]] = [
+    {"model": "m", "network": network, "devices": ["a", "b", "c"][: len(cuts) + 1], "cuts": cuts}
+    | {"depth": depth, "predicted": 1.1, "measured": 1.0, "repeated": 0.95}
+    for network in ("lan", "wan")
+    for cuts in ([0], [5], [9], [5, 9])
+    for depth in (1, 4)
 ]
 
 
@@ -178,9 +179,13 @@ def test_a_click_finds_every_finished_cell_and_its_parts_add_up(sweep: Sweep) ->
 
 def test_predictions_beside_the_results_are_shown_with_their_errors(tmp_path: Path) -> None:
     results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60))
-    (tmp_path / FILE).write_text(json.dumps({"cells": _CELLS}))
+    short = [cell for cell in _CELLS if len(cell["cuts"]) == 1]
+    long_chains = [cell for cell in _CELLS if cell not in short]
+    (tmp_path / FILE).write_text(json.dumps({"cells": short, "long_chains": long_chains}))
     assert find_predictions(results) == tmp_path / FILE
-    errors = errors_of(load_predictions(tmp_path / FILE))
+    told = load_predictions(tmp_path / FILE)
+    assert {cell.where for cell in told} >= {"cut point 5", "cut points 5, 9 on a, b, c"}
+    errors = errors_of(told)
     assert errors.median == pytest.approx(0.1)
     assert errors.noise_p95 == pytest.approx(0.05)
     html = write_report(load(results), tmp_path / "out", ()).page.read_text(encoding="utf-8")

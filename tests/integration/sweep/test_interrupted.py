@@ -1,0 +1,91 @@
+"""What befalls a sweep on its way, and how it goes on."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+from controller.store import Results
+from tests.integration.sweep.sweeping import Command, Worker, arguments, finished, wait_for_trials
+
+
+def test_ctrl_c_finishes_the_trial_and_the_same_command_goes_on(
+    sweep: Command, experiment: Path, lab: Path, bundles_folder: Path
+) -> None:
+    process = subprocess.Popen(
+        arguments(experiment, lab, bundles_folder),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    wait_for_trials(experiment, 3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "the same command goes on" in said
+    done = finished(experiment)
+    assert 3 <= done < 40
+    assert f"complete: {40 - done} trials done" in sweep().stderr
+
+
+def test_a_killed_controller_loses_no_trial_and_repeats_none(
+    sweep: Command, experiment: Path, lab: Path, bundles_folder: Path
+) -> None:
+    process = subprocess.Popen(arguments(experiment, lab, bundles_folder), stderr=subprocess.DEVNULL)
+    wait_for_trials(experiment, 3)
+    process.kill()
+    process.wait()
+    done = finished(experiment)
+
+    assert f"complete: {40 - done} trials done" in sweep().stderr
+    assert finished(experiment) == 40
+
+
+def test_a_worker_that_dies_in_mid_trial_is_named_and_the_sweep_stops_as_told(
+    sweep: Command, experiment: Path, lab: Path, bundles_folder: Path, workers: dict[str, Worker]
+) -> None:
+    process = subprocess.Popen(
+        arguments(experiment, lab, bundles_folder),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    wait_for_trials(experiment, 3)
+    workers["server"].kill()
+    _, said = process.communicate(timeout=60)
+    last = said.strip().splitlines()[-1]
+
+    assert process.returncode == 2
+    assert last.startswith("error: void trial")
+    assert "server" in last
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        ((_, _, _, device, _),) = results.voids()
+        assert device == "server"
+    workers["server"].start()
+    assert sweep().returncode == 0
+    assert finished(experiment) == 40
+
+
+def test_told_to_skip_the_sweep_goes_on_with_what_is_left(
+    experiment: Path, lab: Path, bundles_folder: Path, workers: dict[str, Worker]
+) -> None:
+    experiment.write_text(
+        experiment.read_text() + "on_failure: skip\nplacements: [[pi, server], [pi]]\nsplits: []\n"
+    )
+    process = subprocess.Popen(
+        arguments(experiment, lab, bundles_folder),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    wait_for_trials(experiment, 3)
+    workers["server"].kill()
+    _, said = process.communicate(timeout=90)
+
+    assert process.returncode == 1
+    assert "given up: server" in said
+    assert "incomplete:" in said  # it came to its end, rather than broke off at the next cell
+    assert "Traceback" not in said
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        alone = {cell.id for cell in results.cells() if cell.devices == ("pi",)}
+        assert {(cell, number) for cell in alone for number in (0, 1)} <= results.finished()

@@ -1,0 +1,160 @@
+"""What a sweep measures: the controller against real workers, sockets, ONNX Runtime."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from controller.store import Results
+from tests.integration.sweep.sweeping import Command, Worker, arguments, finished
+
+
+def test_a_sweep_measures_every_cell_and_then_has_nothing_left(sweep: Command, experiment: Path) -> None:
+    first = sweep()
+    again = sweep()
+
+    assert first.returncode == 0, first.stderr
+    assert "complete: 40 trials done" in first.stderr
+    assert again.returncode == 0
+    assert "all trials are done already" in again.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        trials = list(results.trials())
+        assert len(trials) == 2 * 5 * 2 * 2  # profiles, splits with both ends, depths, trials
+        assert all(len(trial.endpoint) == 11 and trial.checked == 11 for trial in trials)
+        assert {(b.device, b.number) for b in results.baselines()} == {
+            (device, number) for device in ("pi", "server") for number in (0, 1)
+        }
+        assert sorted(a.cuts for a in results.accuracies()) == [(0,), (1,), (2,), (3,), (4,)]
+        assert {d.profile for d in results.drifts()} == {"ideal", "slow"}
+        assert [device.name for device in results.devices()] == ["pi", "server"]
+
+
+def test_the_network_profile_is_felt_where_a_link_is_crossed(sweep: Command, experiment: Path) -> None:
+    assert sweep("--profile", "slow").returncode == 0
+
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        cells = {cell.id: cell for cell in results.cells()}
+        for trial in results.trials():
+            cell = cells[trial.cell]
+            crosses = cell.label != "all on first"
+            assert (trial.endpoint["latency_s"].min() > 0.010) == crosses, cell
+
+
+def test_hops_account_for_no_more_than_the_whole_request(sweep: Command, experiment: Path) -> None:
+    assert sweep("--profile", "ideal").returncode == 0
+
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        for trial in results.trials():
+            order = trial.endpoint["request"].argsort()
+            whole_s = trial.endpoint["latency_s"][order]
+            for unsorted in trial.records:
+                rows = unsorted[unsorted["request"].argsort()]
+                whole_s = whole_s - sum(
+                    rows[name] for name in ("wait_compute_s", "decode_s", "compute_s", "encode_s")
+                )
+            assert (whole_s >= 0).all()
+
+
+def test_loads_are_offered_recorded_and_searched(sweep: Command, experiment: Path) -> None:
+    text = experiment.read_text().replace("depths: [1, 4]", "depths: [4]").replace("[ideal, slow]", "[ideal]")
+    experiment.write_text(
+        f"{text}splits: [2]\nloads: [single, constant:1000/s, poisson:1000000/s, poisson:p50<=50ms]\n"
+        "prefetches: [null, 1]\n"
+    )
+    experiment.write_text(experiment.read_text().replace("requests: 11", "requests: {1: 11, 4: 240}"))
+    done = sweep()
+    assert done.returncode == 0, done.stderr
+
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        cells = {cell.id: cell for cell in results.cells()}
+        assert len(cells) == 3 * 4 * 2  # splits with both ends, loads, prefetches
+        for trial in results.trials():
+            cell, course = cells[trial.cell], trial.course
+            assert all(len(rows) == len(trial.endpoint) for rows in trial.records)
+            if cell.load == "offline":
+                assert (cell.depth, course.rate_per_s, course.seed) == (1, None, None)
+            else:
+                assert course.rate_per_s is not None
+                assert course.seed is not None
+            if cell.load == "constant:1000/s":
+                gaps_s = np.diff(trial.endpoint["scheduled_at_s"])
+                np.testing.assert_allclose(gaps_s, 0.001, atol=1e-6)
+            if cell.load == "poisson:1000000/s":
+                assert course.overloaded
+            if cell.load == "poisson:p50<=50ms":
+                assert len(course.attempts) == 5
+                assert course.bound_kept
+            assert (trial.endpoint["prepare_s"] > 0).all() == (cell.prefetch == 1)
+
+
+def test_the_controller_can_be_the_source(sweep: Command, experiment: Path) -> None:
+    experiment.write_text(experiment.read_text() + "source: controller\n")
+
+    ended = sweep("--profile", "slow")
+
+    assert ended.returncode == 0, ended.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        for trial in results.trials():
+            assert trial.links[0].sender == trial.links[-1].receiver == "controller"
+            assert trial.endpoint["latency_s"].min() > 0.010
+
+
+def test_a_chain_of_three_devices_gives_the_answers_of_the_whole(
+    workers: dict[str, Worker], experiment: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    workers["desk"] = Worker("desk", tmp_path)
+    lab = tmp_path / "three.json"
+    lab.write_text(json.dumps({"name": "three", "devices": [w.device() for w in workers.values()]}))
+
+    ended = subprocess.run(
+        [*arguments(experiment, lab, bundles_folder), "--profile", "ideal"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        longest = {cell.id for cell in results.cells() if cell.cuts == (1, 3)}
+        trials = [trial for trial in results.trials() if trial.cell in longest]
+        assert trials
+        for trial in trials:
+            assert [hop.device for hop in trial.hops] == ["pi", "server", "desk"]
+            assert trial.checked == 11
+            assert trial.worst_error <= 1e-4
+
+
+def test_one_cell_shows_where_the_time_went(lab: Path, experiment: Path, bundles_folder: Path) -> None:
+    command = [sys.executable, "-m", "controller", "run", str(bundles_folder / "tiny"), "--at", "block.0"]
+    command += [
+        "--lab",
+        str(lab),
+        "--network-profiles",
+        str(experiment.parent / "profiles.yml"),
+        "--profile",
+        "slow",
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+    for word in ("compute", "network", "pi -> server: 32 bytes", "24 of 24 results checked"):
+        assert word in ended.stdout
+
+
+def test_status_names_every_device_and_infers_for_real(lab: Path) -> None:
+    command = [sys.executable, "-m", "controller", "status", "--lab", str(lab), "--infer"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 0, ended.stdout
+    assert ended.stdout.count("inference right") == 2
+
+
+def test_a_dry_run_counts_without_running(sweep: Command, experiment: Path) -> None:
+    plan = json.loads(sweep("--dry-run", "--json").stdout)
+
+    assert (plan["cells"], plan["profiles"]) == (20, ["ideal", "slow"])
+    assert plan["bundles"][0]["model"] == "tiny"
+    assert finished(experiment) == 0
