@@ -11,7 +11,7 @@ from controller.errors import ExperimentError
 from worker.wire.codecs import NO_CODEC, Codec, parse_codec
 from worker.wire.errors import RefusedError
 
-__all__ = ["check_pairs", "choice_of", "codec_of_link", "pairs_of", "parse_choice"]
+__all__ = ["check_pairs", "choice_of", "codec_of_link", "is_by_link", "pairs_of", "parse_choice"]
 
 _DIRECTIONS = ("forward", "backward")
 
@@ -36,7 +36,7 @@ def parse_choice(line: str, place: str) -> str:
     Raises:
         ExperimentError: See `choice_of`.
     """
-    if ": " not in line:
+    if not is_by_link(line):
         return choice_of(line.strip(), place)
     return choice_of(_links(line), place)
 
@@ -45,16 +45,21 @@ def codec_of_link(choice: str, sender: str, receiver: str, *, forward: bool) -> 
     """The codec that `choice` has for one link; none where both its ends are on one device."""
     if sender == receiver:
         return NO_CODEC
-    if ": " not in choice:
+    if not is_by_link(choice):
         return parse_codec(choice)
     links = _links(choice)
     direction = links.get("forward" if forward else "backward", NO_CODEC.name)
     return parse_codec(links.get(f"{sender} -> {receiver}", direction))
 
 
+def is_by_link(choice: str) -> bool:
+    """Whether a choice is of single links, and so not one codec for all."""
+    return ": " in choice
+
+
 def pairs_of(choice: str) -> set[tuple[str, str]]:
     """The links that a choice names by their ends."""
-    if ": " not in choice:
+    if not is_by_link(choice):
         return set()
     return {(ends[0], ends[1]) for key in _links(choice) if len(ends := key.split(" -> ")) == 2}
 

@@ -70,6 +70,7 @@ def limits_of(asked: PlanAsked, found: Profile, path: Path, lab: Lab) -> Limits:
         latency_s=math.inf if asked.most_latency_ms is None else asked.most_latency_ms / 1e3,
         interval_s=math.inf if asked.least_throughput is None else asked.batch / asked.least_throughput,
         most_devices=asked.most_devices,
+        batch=asked.batch,
     )
 
 

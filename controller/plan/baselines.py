@@ -4,9 +4,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from controller.plan.choice import Limits
 from controller.plan.problem import Plan, Problem, evaluate
 
-__all__ = ["equal_layers", "greedy", "one_device"]
+__all__ = ["equal_layers", "greedy", "named_baselines", "one_device"]
+
+
+def named_baselines(problem: Problem, limits: Limits) -> list[tuple[str, Plan]]:
+    """What the plan is compared with: each device alone, and equal and greedy splits in the lab's order."""
+    source = limits.sources[0]
+    allowed = [name for name in problem.devices if name not in limits.forbidden]
+    order = [source, *(name for name in allowed if name != source)]
+    found = [(f"all on {name}", one_device(problem, source, name)) for name in order]
+    if len(order) > 1:
+        for name, plan in (
+            ("equal layers", equal_layers(problem, order)),
+            ("greedy", greedy(problem, order)),
+        ):
+            if plan is not None:
+                found.append((name, plan))
+    return found
 
 
 def one_device(problem: Problem, source: str, device: str) -> Plan:

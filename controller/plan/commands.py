@@ -15,15 +15,15 @@ from controller.errors import DeviceError, ExperimentError, PlanError
 from controller.lab import Lab
 from controller.network_profiles import AS_IS, NetworkProfile, find_profile, load_network_profiles
 from controller.plan.asked import PlanAsked, limits_of
-from controller.plan.candidates import best_plans
-from controller.plan.choice import OBJECTIVES, Limits, Objective, choose, is_feasible
+from controller.plan.baselines import named_baselines
+from controller.plan.choice import OBJECTIVES, Objective
+from controller.plan.chooser import Chooser
 from controller.plan.prediction import Prediction, Predictor
-from controller.plan.problem import Plan, Problem
+from controller.plan.problem import Plan
 from controller.plan.profile import Profile, load_profile, profile_path, save_profile
 from controller.plan.profiler import Wanted, take_profile, with_codecs
 from controller.plan.show import (
     Candidate,
-    named_baselines,
     show_devices_worth,
     show_plans,
     show_profile,
@@ -109,16 +109,18 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
     limits = limits_of(asked, found, path, lab)
     codec = choice_of(asked.codec, "--codec")
     predictor = Predictor(found, bundle, _conditions(asked, lab), codec)
-    problem = _settled(predictor, limits, asked.least_accuracy)
+    chooser = Chooser(predictor, asked.least_accuracy)
     try:
-        chosen = best_plans(problem, objective, limits, asked.best)
+        chosen = chooser.best(objective, limits, asked.best)
     except PlanError as error:
-        if asked.least_accuracy and is_feasible(_settled(predictor, limits, 0.0), objective, limits):
+        if asked.least_accuracy and Chooser(predictor).is_feasible(limits):
             told = f"accuracy >= {asked.least_accuracy:g} with codec {codec} and the rest"
             raise PlanError(f"no plan keeps {told}; drop one of these") from error
         raise
     plans = [(_named(objective, number), _predicted(predictor, each)) for number, each in enumerate(chosen)]
-    baselines = [(name, _predicted(predictor, each)) for name, each in named_baselines(problem, limits)]
+    baselines = [
+        (name, _predicted(predictor, each)) for name, each in named_baselines(chooser.problem(limits), limits)
+    ]
     if asked.experiment is not None:
         write_experiment(
             asked.experiment,
@@ -140,13 +142,7 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
         title += f", codec {codec}"
     show_plans(console, title, plans, baselines, bundle.node_count)
     _show_gain(plans, baselines, objective)
-    show_devices_worth(console, problem, limits)
-
-
-def _settled(predictor: Predictor, limits: Limits, least_accuracy: float) -> Problem:
-    """Costs for about the latency that the fastest plan has: how long devices wait depends on it."""
-    first = choose(predictor.problem(0.0), "latency", Limits(limits.sources, limits.forbidden))
-    return predictor.problem(first[0].latency_s, least_accuracy=least_accuracy)
+    show_devices_worth(console, chooser, limits)
 
 
 def _named(objective: Objective, number: int) -> str:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from controller.plan.baselines import equal_layers, greedy, one_device
-from controller.plan.choice import Limits, by_devices, worth_using
+from controller.plan.choice import Limits, worth_using
+from controller.plan.chooser import Chooser
 from controller.plan.prediction import Prediction
-from controller.plan.problem import Plan, Problem
+from controller.plan.problem import Plan
 from controller.plan.profile import Profile
 from controller.plan.stretches import stretches
 from controller.screen import plain_table
 from exporter.bundle import Bundle
 
-__all__ = ["Candidate", "named_baselines", "show_devices_worth", "show_plans", "show_profile", "stages_of"]
+__all__ = ["Candidate", "show_devices_worth", "show_plans", "show_profile", "stages_of"]
 
 # Predictions are about this good: what gains less is not worth a device.
 _GAIN = 0.05
@@ -29,22 +29,6 @@ def stages_of(plan: Plan, node_count: int) -> str:
         for name, start, stop in zip(plan.devices, bounds[:-1], bounds[1:], strict=True)
     ]
     return " -> ".join(parts)
-
-
-def named_baselines(problem: Problem, limits: Limits) -> list[tuple[str, Plan]]:
-    """What the plan is compared with: each device alone, and equal and greedy splits in the lab's order."""
-    source = limits.sources[0]
-    allowed = [name for name in problem.devices if name not in limits.forbidden]
-    order = [source, *(name for name in allowed if name != source)]
-    found = [(f"all on {name}", one_device(problem, source, name)) for name in order]
-    if len(order) > 1:
-        for name, plan in (
-            ("equal layers", equal_layers(problem, order)),
-            ("greedy", greedy(problem, order)),
-        ):
-            if plan is not None:
-                found.append((name, plan))
-    return found
 
 
 def show_plans(
@@ -70,22 +54,29 @@ def depth_for(plan: Plan) -> int:
     return max(1, -int(-plan.latency_s * (1 - 1e-9) // plan.interval_s))
 
 
-def show_devices_worth(console: Console, problem: Problem, limits: Limits) -> None:
+def show_devices_worth(console: Console, chooser: Chooser, limits: Limits) -> None:
     """Print what each further device gains, and how many are worth using."""
-    rows = by_devices(problem, limits)
-    if len(problem.devices) < 2 or not rows:
+    rows = chooser.by_devices(limits)
+    if not rows or rows[-1][0] < 2:
         return
-    table = plain_table("devices, at most", "least latency ms", "most requests/s")
+    table = plain_table("devices, at most", "least latency ms", "most samples/s")
     for number, quick, steady in rows:
-        table.add_row(str(number), f"{quick.latency_s * 1e3:.2f}", f"{1 / steady.interval_s:.1f}")
+        table.add_row(str(number), f"{quick.latency_s * 1e3:.2f}", f"{limits.batch / steady.interval_s:.1f}")
     console.print(table)
-    for what, values in (
-        ("latency", [(number, quick.latency_s) for number, quick, _ in rows]),
-        ("throughput", [(number, steady.interval_s) for number, _, steady in rows]),
+    for what, plans, values in (
+        ("latency", [quick for _, quick, _ in rows], [quick.latency_s for _, quick, _ in rows]),
+        ("throughput", [steady for _, _, steady in rows], [steady.interval_s for _, _, steady in rows]),
     ):
-        number = worth_using(values, _GAIN)
-        told = "one device alone is best" if number == 1 else f"{number} devices are worth using"
+        computing = _computing(plans[worth_using(values, _GAIN)])
+        told = f"{len(computing)} devices are worth using"
+        if len(computing) == 1:
+            told = f"one device alone is best ({computing[0]})"
         console.print(f"For {what}, {told}: more gain less than {_GAIN:.0%}.")
+
+
+def _computing(plan: Plan) -> tuple[str, ...]:
+    """The devices that have a stage: a source that sends raw input has none."""
+    return plan.devices[1:] if plan.cuts[:1] == (0,) else plan.devices
 
 
 def show_profile(console: Console, profile: Profile, bundle: Bundle) -> None:

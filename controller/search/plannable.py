@@ -1,5 +1,6 @@
 """What `search: planned` cannot be asked for: cells that nothing predicts."""
 
+from controller.codec_choice import is_by_link
 from controller.errors import ExperimentError
 from controller.load import OFFLINE
 from controller.store import CHAIN, SOCKET, Cell
@@ -18,12 +19,18 @@ def check_plannable(cell: Cell) -> None:
         ("topologies", cell.topology, CHAIN),
         ("backends", cell.backend, SOCKET),
         ("source", cell.source, "first"),
+        ("prefetches", cell.prefetch, None),
     ):
         if value != usual:
             raise ExperimentError(
                 f"key 'search': planned needs predictions, and there are none of {key} {value!r}; leave "
-                f"{key} at {usual!r}, or sweep with search: exhaustive"
+                f"{key} at {'null' if usual is None else repr(usual)}, or sweep with search: exhaustive"
             )
+    if is_by_link(cell.codec):
+        raise ExperimentError(
+            f"key 'search': planned needs predictions, and there are none of codecs that differ from link to "
+            f"link ({cell.codec!r}); name one for all links under 'codecs', or sweep with search: exhaustive"
+        )
     if len(set(cell.devices)) < len(cell.devices):
         raise ExperimentError(
             f"key 'search': planned needs predictions, and there are none of several stages on one device "

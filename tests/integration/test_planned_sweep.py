@@ -272,6 +272,8 @@ def test_a_duration_that_is_none(run: Sweep, asked: str) -> None:
         ("loads: ['constant:20/s']", "there are none of loads 'constant:20/s'"),
         ("placements: [[pi, server, pi]]", "several stages on one device (pi, server, pi)"),
         ("search_share: 0", "key 'search_share'"),
+        ("prefetches: [4]", "there are none of prefetches 4; leave prefetches at null"),
+        ("codecs: [none, {forward: uint8}]", "('forward: uint8'); name one for all links under 'codecs'"),
     ],
 )
 def test_what_cannot_be_planned(run: Sweep, experiment: Path, line: str, says: str) -> None:

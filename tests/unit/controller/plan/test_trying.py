@@ -10,8 +10,7 @@ from controller.agenda import make_agenda
 from controller.errors import PlanError
 from controller.lab import Lab
 from controller.network_profiles import NetworkProfile
-from controller.plan import Limits, Plan, Predictor, Profile
-from controller.plan.candidates import best_plans
+from controller.plan import Chooser, Limits, Plan, Predictor, Profile
 from controller.plan.choice import Objective
 from controller.plan.problem import Problem, evaluate
 from controller.plan.trying import write_experiment
@@ -21,13 +20,23 @@ LIMITS = Limits(sources=("pi",))
 
 
 @pytest.fixture
-def problem(profile: Profile, tiny: Bundle) -> Problem:
-    return Predictor(profile, tiny, NetworkProfile()).problem(0.01)
+def predictor(profile: Profile, tiny: Bundle) -> Predictor:
+    return Predictor(profile, tiny, NetworkProfile())
+
+
+@pytest.fixture
+def problem(predictor: Predictor) -> Problem:
+    return predictor.problem(0.01)
+
+
+@pytest.fixture
+def chooser(predictor: Predictor) -> Chooser:
+    return Chooser(predictor)
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput", "knee"])
-def test_the_next_best_of_all_there_are(problem: Problem, objective: Objective) -> None:
-    plans = best_plans(problem, objective, LIMITS, 3)
+def test_the_next_best_of_all_there_are(chooser: Chooser, problem: Problem, objective: Objective) -> None:
+    plans = chooser.best(objective, LIMITS, 3)
     every = [evaluate(problem, ("pi", "server"), (cut,)) for cut in problem.cuts[:-1]]
     every.append(evaluate(problem, ("pi",), ()))
     if objective == "latency":
@@ -39,14 +48,14 @@ def test_the_next_best_of_all_there_are(problem: Problem, objective: Objective) 
     assert len({(plan.devices, plan.cuts) for plan in plans}) == 3
 
 
-def test_the_next_best_keep_to_the_limits_too(problem: Problem) -> None:
-    quickest = best_plans(problem, "latency", LIMITS, 1)[0]
+def test_the_next_best_keep_to_the_limits_too(chooser: Chooser) -> None:
+    quickest = chooser.best("latency", LIMITS, 1)[0]
     limits = Limits(sources=("pi",), latency_s=quickest.latency_s * 1.01)
-    assert all(plan.latency_s <= limits.latency_s for plan in best_plans(problem, "latency", limits, 5))
+    assert all(plan.latency_s <= limits.latency_s for plan in chooser.best("latency", limits, 5))
 
 
-def test_all_of_a_pareto_set_are_best(problem: Problem) -> None:
-    plans = best_plans(problem, "pareto", LIMITS, 1)
+def test_all_of_a_pareto_set_are_best(chooser: Chooser) -> None:
+    plans = chooser.best("pareto", LIMITS, 1)
     assert [plan.interval_s for plan in plans] == sorted((p.interval_s for p in plans), reverse=True)
 
 
