@@ -170,11 +170,11 @@ def rounds(
     return found
 
 
-def in_random_order(all_: Iterable[T], key: Callable[[T], Hashable], seed: object) -> list[list[T]]:
+def in_random_order(members: Iterable[T], key: Callable[[T], Hashable], seed: object) -> list[list[T]]:
     """Those with the same key together, in random order, and the groups too."""
     chance = random.Random(str(seed))
     groups: dict[Hashable, list[T]] = {}
-    for one in all_:
+    for one in members:
         groups.setdefault(key(one), []).append(one)
     for group in groups.values():
         chance.shuffle(group)
