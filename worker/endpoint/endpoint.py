@@ -131,7 +131,7 @@ class Endpoint:
         self._rows = rows = stretch.rows()
         self._stretch = None
         return RunDone(
-            elapsed_s=float(rows["finished_at_s"][-1] - rows["scheduled_at_s"][0]),
+            elapsed_s=stretch.elapsed_s(),
             checked=int(np.count_nonzero(rows["request"] % self._check_every == 0))
             if self._check_every
             else 0,

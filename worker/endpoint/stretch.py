@@ -74,6 +74,17 @@ class Stretch:
         np.subtract(rows["finished_at_s"], rows["scheduled_at_s"], out=rows["latency_s"])
         return rows
 
+    def elapsed_s(self) -> float:
+        """Seconds in which the requests that count came back, one of them after the other.
+
+        Since the first was due, where the pipeline was empty; since the result before it, where settling
+        requests were still inside: who waits for those as well must not be called slower for it.
+        """
+        first = 0 if self.overloaded else self.windows.measured_from
+        stop = len(self.finished_at_s) if self.overloaded else self.windows.measured_to
+        began_s = self.finished_at_s[first - 1] if first else self.scheduled_at_s[0]
+        return self.finished_at_s[stop - 1] - began_s
+
     def judge_load(self, rows: NDArray[np.void]) -> bool:
         """Whether the load was too much.
 

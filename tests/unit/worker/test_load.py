@@ -8,10 +8,12 @@ import pytest
 
 from worker.endpoint.inputs import make_inputs
 from worker.endpoint.load import check_load, due_offsets_s, longest_wait_s
+from worker.endpoint.stretch import Stretch
 from worker.endpoint.windows import Windows
 from worker.lifeline import Lifeline
 from worker.slots import Array
 from worker.wire.errors import RefusedError
+from worker.wire.frames import FrameType
 from worker.wire.messages import LoadSpec
 
 
@@ -80,6 +82,27 @@ def test_a_run_that_settles_late_counts_its_last_three_windows(requests: int) ->
     assert windows.stable
     assert windows.count > 3
     assert windows.measured_to - windows.measured_from == requests
+
+
+@pytest.mark.parametrize(("slow_results", "elapsed_s"), [(0, 27.0), (10, 24.0)])
+def test_elapsed_time_is_of_the_results_that_count_alone(slow_results: int, elapsed_s: float) -> None:
+    """Depth 4, a result every second, the first ones every three: a pipeline that fills up counts, one that
+    is full when the counting begins must not count its other requests' time too.
+    """
+    windows = Windows(24, until_stable=True)
+    stretch = Stretch(windows, FrameType.TENSORS, LoadSpec())
+    stretch.scheduled_at_s.extend([0.0] * 4)
+    at_s = 4.0
+    for i in range(60):
+        at_s += 3.0 if i < slow_results else 1.0 if i else 0.0
+        stretch.finished_at_s.append(at_s)
+        stretch.scheduled_at_s.append(at_s)
+        if windows.ends(stretch.scheduled_at_s, stretch.finished_at_s):
+            break
+    assert windows.stable
+    assert (windows.measured_from > 0) == bool(slow_results)
+    assert windows.measured_to - windows.measured_from == 24
+    assert stretch.elapsed_s() == pytest.approx(elapsed_s)
 
 
 def test_a_run_that_never_settles_ends_after_ten_windows() -> None:
