@@ -1,9 +1,9 @@
 """Searching the front by measuring little: predict, measure what could be on it, correct, again.
 
 A split is two figures, its latency at depth 1 and its seconds a sample at the deepest depth. Both are
-predicted for every split. Measured are those that could be on the front if the predictions were as wrong as
-they have been so far; what was measured corrects the rest; it ends when the front stands, or the budget is
-spent.
+predicted for every split. Measured is first what answers are compared with, then those that could be on the
+front if the predictions were as wrong as they have been so far; what was measured corrects the rest; it ends
+when the front stands, or the budget is spent.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -39,6 +39,8 @@ class Search(Generic[Split]):
         most: How many splits may be measured.
         at_once: How many are measured before predictions are corrected.
         place: Where a split is; where splits are cuts and nothing else, it is they.
+        first: Measured before all others, a third of `most` at most: what answers are compared with. To
+            begin with them finds no less of the front.
         to_the_end: Go on when the front stands, with those that are nearest to it.
         measured: What came of those that were.
         failed: Those of which nothing came.
@@ -48,6 +50,7 @@ class Search(Generic[Split]):
     most: int
     at_once: int = 3
     place: Callable[[Split], Place] = _cuts
+    first: Sequence[Split] = ()
     to_the_end: bool = False
     measured: dict[Split, Point] = field(default_factory=dict)
     failed: set[Split] = field(default_factory=set)
@@ -81,6 +84,9 @@ class Search(Generic[Split]):
 
     def promising(self) -> list[Split]:
         """Splits not measured yet that could be on the front, those that would gain most of it first."""
+        untried = [s for s in self.first[: self.most // 3] if s not in self.measured and s not in self.failed]
+        if untried:
+            return untried
         corrected = self.corrected()
         margin = self.margin()
         rest = [split for split in self.predicted if split not in self.measured]

@@ -63,5 +63,7 @@ def promising_cells(
     if has_budget:
         for search in searches:
             search.at_once = 1
+            # There may be time for no more than the most promising one.
+            search.first = ()
     seed = f"{agenda.experiment.seed}:{name}"
     return PromisingCells(searches, begun & {cell.id for cell in cells}, remaining, results, seed)

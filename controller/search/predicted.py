@@ -1,7 +1,7 @@
 """What is predicted of a network profile's candidates: from profiles, or roughly, from baselines."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from controller.agenda import Agenda
 from controller.estimate import request_s
@@ -11,6 +11,7 @@ from controller.plan.profile import Profile
 from controller.plan.search import Point, Search
 from controller.search.candidates import Candidate, candidates_of
 from controller.store import Cell
+from worker.wire.codecs import NO_CODEC
 
 __all__ = ["ProfileKey", "estimated_searches", "most_candidates", "planned_searches", "profile_key"]
 
@@ -49,6 +50,7 @@ def planned_searches(
 
     searches = _searches(agenda, name, point, lambda number: _most(experiment.search_share, number))
     for search in searches:
+        search.first = _compared(agenda, search.predicted)
         # Millions of splits are not thought over anew after every few of thousands.
         search.at_once = max(_FEWEST, search.most // _ROUNDS)
     return searches
@@ -80,6 +82,21 @@ def estimated_searches(
     for search in searches:
         search.to_the_end = True
     return searches
+
+
+def _compared(agenda: Agenda, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """What answers are compared with, plain: of each chain the equal split, then both ends."""
+    equal, ends = [], []
+    for candidate in candidates:
+        cell = candidate.deep
+        bundle = agenda.bundles[cell.bundle]
+        if cell.codec != NO_CODEC.name:
+            continue
+        if cell.cuts == bundle.equal_cuts(len(cell.devices)):
+            equal.append(candidate)
+        elif set(cell.cuts) in ({0}, {bundle.node_count}):
+            ends.append(candidate)
+    return [*equal, *ends]
 
 
 def _most(share: float, number: int) -> int:

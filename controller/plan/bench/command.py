@@ -14,7 +14,7 @@ from controller.crew import Crew
 from controller.errors import ControllerError, LabError
 from controller.lab import Lab
 from controller.plan.bench.cells import NETWORKS, MeasuredCell, measure_cells
-from controller.plan.bench.figures import BOUNDS, Summary, figures_of, plan_large_lab_s
+from controller.plan.bench.figures import BOUNDS, Summary, figures_of, plan_large_lab_s, searches_of
 from controller.plan.bench.splits import Split, long_chains, two_way
 from controller.plan.prediction import Predictor
 from controller.plan.profile import Profile, profile_path, save_profile
@@ -101,7 +101,7 @@ def bench_plan(lab: Lab, asked: BenchAsked) -> bool:
             _measure_long_chains(Bundle.open(asked.bundles[0]), lab, asked, screen, found)
             _save(asked.out, found, load_before)
     figures = found.figures()
-    _show(output(), figures, found.cells)
+    _show(output(), figures, found)
     took, profiling = duration(time.monotonic() - began_s), duration(sum(found.profiling_s.values()))
     print(f"{asked.out} ({took}; profiling {profiling} of it)")
     return all(_holds(key, summary) is not False for key, summary in figures.items())
@@ -162,7 +162,7 @@ def _save(path: Path, found: _Found, load_before: float) -> None:
         raise ControllerError(f"{path} cannot be written ({error.strerror}); give --out another") from error
 
 
-def _show(console: Console, figures: dict[str, Summary], cells: Sequence[MeasuredCell]) -> None:
+def _show(console: Console, figures: dict[str, Summary], found: _Found) -> None:
     table = plain_table("figure", "value", "low to high", "must be", "holds")
     for key, summary in figures.items():
         side, bound = BOUNDS[key]
@@ -172,14 +172,16 @@ def _show(console: Console, figures: dict[str, Summary], cells: Sequence[Measure
             key, f"{summary.median:.4g}", between, "" if bound is None else f"{side} {bound:g}", holds
         )
     console.print(table)
-    by_group = plain_table("median error", "latency", "throughput", "noise")
-    for group in dict.fromkeys((cell.model, cell.network) for cell in cells):
-        here = [cell for cell in cells if (cell.model, cell.network) == group]
+    by_group = plain_table("median error", "latency", "throughput", "noise", "front found", "with cells")
+    for group, (ratio, share) in searches_of(found.cells, found.equal_cuts).items():
+        here = [cell for cell in found.cells if (cell.model, cell.network) == group]
         by_group.add_row(
             ", ".join(group),
             _percent([cell.error for cell in here if cell.depth == 1]),
             _percent([cell.error for cell in here if cell.depth > 1]),
             _percent([cell.noise for cell in here if cell.noise is not None]),
+            f"{ratio:.1%}",
+            f"{share:.1%}",
         )
     console.print(by_group)
 

@@ -12,7 +12,7 @@ from controller.plan.planner import pareto_set
 from controller.plan.problem import Costs, Problem
 from controller.plan.search import Point, Search, hypervolume
 
-__all__ = ["BOUNDS", "Summary", "figures_of", "plan_large_lab_s"]
+__all__ = ["BOUNDS", "Summary", "figures_of", "plan_large_lab_s", "searches_of"]
 
 BOUNDS: Mapping[str, tuple[str, float | None]] = {
     "latency_median_error": ("at most", 0.08),
@@ -68,7 +68,7 @@ def figures_of(
         "noise_p95": _high(noise),
         "plan_100x8_s": _summary(plan_s),
     }
-    searches = [_searched(*points) for points in _fronts(cells)]
+    searches = searches_of(cells, equal_cuts).values()
     gains = [
         gain
         for (model, _), points in zip(_groups(cells), _fronts(cells), strict=True)
@@ -78,6 +78,16 @@ def figures_of(
     found["cells_share"] = _summary([share for _, share in searches])
     found["gain_over_equal_split"] = _summary(gains)
     return {key: summary for key in BOUNDS if (summary := found[key]) is not None}
+
+
+def searches_of(
+    cells: Sequence[MeasuredCell], equal_cuts: Mapping[str, int]
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """By model and network: how much of the front's area a search finds, and the share of cells for that."""
+    return {
+        (model, network): _searched(*points, equal_cuts[model])
+        for (model, network), points in zip(_groups(cells), _fronts(cells), strict=True)
+    }
 
 
 def plan_large_lab_s(seed: int = 0) -> float:
@@ -137,13 +147,15 @@ def _fronts(
 
 
 def _searched(
-    predicted: Mapping[tuple[int, ...], Point], measured: Mapping[tuple[int, ...], Point]
+    predicted: Mapping[tuple[int, ...], Point], measured: Mapping[tuple[int, ...], Point], equal_cut: int
 ) -> tuple[float, float]:
     """How much of the front's area a search finds, and the share of cells that it measures for that.
 
     What it measures is looked up in the exhaustive sweep, so both fronts are of the same trials.
     """
-    found = Search(predicted, most=max(2, int(_SHARE * len(measured)))).run(lambda split: measured[split])
+    compared = [split for split in ((equal_cut,), min(measured), max(measured)) if split in measured]
+    search = Search(predicted, most=max(2, int(_SHARE * len(measured))), first=compared)
+    found = search.run(lambda split: measured[split])
     worst = [max(point[i] for point in measured.values()) for i in (0, 1)]
     reference = (worst[0], worst[1])
     whole = hypervolume(list(measured.values()), reference)

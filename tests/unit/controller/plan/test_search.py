@@ -94,3 +94,17 @@ def test_three_stages_are_searched_like_two() -> None:
     whole = hypervolume(list(truth.values()), reference)
     assert hypervolume(list(found.values()), reference) >= 0.98 * whole
     assert len(found) <= len(truth) // 5
+
+
+def test_what_answers_are_compared_with_is_measured_first_up_to_a_third() -> None:
+    truth = _truth(60)
+    compared = [(30,), (0,), (59,)]
+    search = Search(truth, most=12, first=compared)
+    assert search.choose() == compared
+    found = search.run(lambda split: truth[split] if split != (0,) else None)
+    assert {(30,), (59,)} <= set(found)
+    assert search.failed == {(0,)}
+    assert len(found) + len(search.failed) <= 12
+    few = Search(truth, most=4, first=compared)
+    assert few.choose()[0] == (30,)
+    assert len(set(compared) & set(few.run(lambda split: truth[split]))) < 3
