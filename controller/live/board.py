@@ -91,13 +91,12 @@ class Board:
         """
         measured: dict[Candidate, Point] = {}
         alike = (
-            self.cells[identity]
-            for identity in self._seen
-            if (self.cells[identity].bundle, self.cells[identity].profile) == (cell.bundle, cell.profile)
+            one for one in self.cells.values() if (one.bundle, one.profile) == (cell.bundle, cell.profile)
         )
         for candidate in candidates_of(alike):
             # A capability front needs the latency of a request alone, and what comes of a full pipeline.
-            if candidate.shallow.depth == 1 and candidate.shallow.load == OFFLINE:
+            alone, deep = candidate.shallow, candidate.deep
+            if alone.depth == 1 and alone.load == OFFLINE and {alone.id, deep.id} <= self._seen.keys():
                 measured[candidate] = self._point(candidate)
         return [(each.deep, measured[each]) for each in front_of(measured)], len(measured)
 

@@ -76,6 +76,19 @@ def test_what_ran_at_a_rate_alone_is_on_no_front_of_a_board(results: Path) -> No
     assert board.front(cell)[1] == 1
 
 
+def test_a_split_that_was_only_run_at_depth_1_is_on_no_front_yet(results: Path) -> None:
+    board = Board("demo", 3)
+    with Results.open(results) as store:
+        alone = next(c for c in store.cells() if c.depth == 1)
+        deep = next(c for c in store.cells() if c.id == replace(alone, depth=c.depth).id and c.depth > 1)
+        board.want([alone, deep])
+        board.finished(alone, next(store.trials(alone.id)))
+        assert board.front(alone) == ([], 0)
+        board.finished(deep, next(store.trials(deep.id)))
+    ((cell, _),), measured = board.front(alone)
+    assert (cell, measured) == (deep, 1)
+
+
 def test_only_what_is_new_is_read_again(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     follower = Follower(results)
     follower.look()
