@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.errors import ResultsError
 from analysis.results import Sweep
+from controller.store import Cell
 
 __all__ = [
     "FILE",
@@ -37,6 +38,7 @@ class PredictedCell:
         where: Where it cuts.
         depth: At 1 the seconds are of a request's median latency, above it between two results.
         repeated_s: One trial at another time: what no prediction can beat. None where none was taken.
+        cell: The sweep's own cell; None of a bench's.
     """
 
     model: str
@@ -47,6 +49,7 @@ class PredictedCell:
     measured_s: float
     repeated_s: float | None = None
     source: Source = "sweep"
+    cell: Cell | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def predictions_of(sweep: Sweep) -> tuple[PredictedCell, ...]:
                     cell.depth,
                     seconds[cell.id],
                     measured_s,
+                    cell=cell,
                 )
             )
     beside = find_predictions(sweep.path)

@@ -7,8 +7,12 @@ from typing import Any
 import altair as alt
 
 from analysis.figures.theme import Layout
+from controller.store import Cell
 
-__all__ = ["Figure", "chart", "with_filters"]
+__all__ = ["FILTERS", "Figure", "chart", "of_cell", "with_filters"]
+
+FILTERS = ("model", "profile", "depth", "codec")
+"""What the page has menus for."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +28,40 @@ def chart(rows: Sequence[dict[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.Data(values=list(rows)))  # type: ignore[no-untyped-call]  # altair types only its front
 
 
-def with_filters(spec: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-    """`spec` with a parameter `only_FIELD` for each field: a value shows its rows alone, `all` shows all.
+def of_cell(cell: Cell) -> dict[str, Any]:
+    """What a row of this cell has, so that a click finds the cell and the page's menus narrow the figure.
 
-    Rows without the field, or with an empty one, are shown always.
+    A figure of several models or profiles has those in its rows too; one of a single one lies in a section of
+    the page that is hidden as a whole.
     """
-    datasets = spec.get("datasets", {})
-    for layer in spec["layer"]:
-        data = layer.get("data", {})
-        values = data.get("values") or datasets.get(data.get("name")) or [{}]
+    return {"cell": cell.id, "depth": cell.depth, "codec": cell.codec}
+
+
+def with_filters(spec: dict[str, Any], fields: Sequence[str] = FILTERS) -> dict[str, Any]:
+    """`spec` with a parameter `only_FIELD` for each field of its rows: a value shows its rows alone.
+
+    Rows without the field, or with an empty one, are shown always. With `all`, the default, all are shown
+    but those whose `FIELD_all` is false: they stand in for another row once a value is chosen.
+    """
+    datasets, used = spec.get("datasets", {}), set()
+
+    def filtered(part: dict[str, Any], inherited: dict[str, Any]) -> dict[str, Any]:
+        data = part.get("data", inherited)
+        for kind in ("layer", "vconcat"):
+            if kind in part:
+                return {**part, kind: [filtered(child, data) for child in part[kind]]}
+        row = (data.get("values") or datasets.get(data.get("name")) or [{}])[0]
+        mine = [f for f in fields if f in row]
+        used.update(mine)
         tests = [
-            {"filter": f"only_{f} === 'all' || datum.{f} === '' || '' + datum.{f} === only_{f}"}
-            for f in fields
-            if f in values[0]
+            {
+                "filter": f"only_{f} === 'all' ? datum.{f}_all !== false"
+                f" : datum.{f} === '' || '' + datum.{f} === only_{f}"
+            }
+            for f in mine
         ]
-        layer["transform"] = [*layer.get("transform", []), *tests]
-    params = [{"name": f"only_{field}", "value": "all"} for field in fields]
-    return {**spec, "params": [*spec.get("params", []), *params]}
+        return {**part, "transform": [*tests, *part.get("transform", [])]} if tests else part
+
+    found = filtered(spec, {})
+    params = [{"name": f"only_{field}", "value": "all"} for field in fields if field in used]
+    return {**found, "params": [*spec.get("params", []), *params]} if params else found

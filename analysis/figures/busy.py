@@ -6,10 +6,10 @@ from typing import Any
 
 import altair as alt
 
-from analysis.figures.base import chart
+from analysis.figures.base import chart, of_cell
 from analysis.figures.labels import width_beside
 from analysis.figures.names import distinct_names
-from analysis.figures.theme import DEVICES, INK, Layout
+from analysis.figures.theme import INK, Layout, colours, shapes
 from analysis.results import OFFLINE, CellResult
 
 __all__ = ["busy_cells", "busy_figure"]
@@ -19,7 +19,7 @@ def busy_cells(results: Sequence[CellResult]) -> list[CellResult]:
     """The deepest finished cell of each split, in a closed loop: there a stage could be busy all the time."""
     deepest: dict[str, CellResult] = {}
     for r in results:
-        key = replace(r.cell, depth=0).id
+        key = _split(r)
         if not r.trials or r.cell.load != OFFLINE or r.cell.depth == 1:
             continue
         if key not in deepest or r.cell.depth > deepest[key].cell.depth:
@@ -27,23 +27,35 @@ def busy_cells(results: Sequence[CellResult]) -> list[CellResult]:
     return sorted(deepest.values(), key=lambda r: (r.cell.devices, r.cell.cuts, r.cell.batch, r.cell.codec))
 
 
-def busy_figure(found: Sequence[CellResult], layout: Layout) -> dict[str, Any]:
-    """The Vega-Lite specification: a row a split, a point a stage, its interval over trials."""
+def _split(result: CellResult) -> str:
+    return replace(result.cell, depth=0).id
+
+
+def busy_figure(found: Sequence[CellResult], results: Sequence[CellResult], layout: Layout) -> dict[str, Any]:
+    """The Vega-Lite specification: a row a split, a point a stage, its interval over trials.
+
+    Args:
+        found: The deepest cell of each split, as `busy_cells` gives them: what is shown at first.
+        results: Where the same splits' cells of other depths are, for a page that is narrowed to one.
+    """
     devices = list(dict.fromkeys(d for r in found for d in r.cell.devices))
     names = distinct_names(found)
+    named = {_split(r): name for r, name in zip(found, names, strict=True)}
+    shallower = [r for r in results if r.trials and _split(r) in named and r not in found]
     rows: list[dict[str, Any]] = []
-    for r, name in zip(found, names, strict=True):
+    for r in (*found, *shallower):
         for stage, share in r.busy().items():
             value = share.value or 0.0
             rows.append(
                 {
-                    "split": name,
+                    **of_cell(r.cell),
+                    "depth_all": r in found,
+                    "split": named[_split(r)],
                     "stage": stage,
                     "device": stage.partition(" (")[0],
                     "busy": value,
                     "low": value if share.low is None else share.low,
                     "high": value if share.high is None else share.high,
-                    "depth": r.cell.depth,
                     "bottleneck": ", ".join(r.bottlenecks),
                 }
             )
@@ -56,13 +68,12 @@ def busy_figure(found: Sequence[CellResult], layout: Layout) -> dict[str, Any]:
     x = alt.X("busy:Q", title=title, scale=scale, axis=axis)
     colour = alt.Color(
         "device:N",
-        scale=alt.Scale(domain=devices, range=[DEVICES[i % len(DEVICES)] for i in range(len(devices))]),
+        scale=alt.Scale(domain=devices, range=colours(len(devices))),
         legend=alt.Legend(title=None),
     )
-    shapes = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
     shape = alt.Shape(
         "device:N",
-        scale=alt.Scale(domain=devices, range=[shapes[i % len(shapes)] for i in range(len(devices))]),
+        scale=alt.Scale(domain=devices, range=shapes(len(devices))),
         legend=alt.Legend(title=None),
     )
     hints = [

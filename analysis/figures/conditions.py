@@ -46,6 +46,7 @@ def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]
     height = layout.height * 0.75
     rows = [
         {
+            "cell": (a.point.latency_cell if a.objective == "latency" else a.point.cell).id,
             "rate": rate,
             "delay": delay,
             "profile": a.profile.name,
@@ -67,6 +68,7 @@ def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]
     )
     named = [
         {
+            "profile": row["profile"],
             "text": row["text"],
             "at_x": left * (right / left) ** (p.x / layout.width),
             "at_y": low * (high / low) ** (1 - p.y / height),

@@ -10,7 +10,7 @@ import altair as alt
 
 from analysis.figures import labels
 from analysis.figures.bands import band
-from analysis.figures.base import chart, with_filters
+from analysis.figures.base import chart, of_cell
 from analysis.figures.room import divided
 from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout, shade
 from analysis.fronts import Front, Point
@@ -111,7 +111,7 @@ def front_figure(front: Front, baselines: Sequence[Baseline], layout: Layout) ->
     spec = layered.to_dict(validate=False)
     _set_scale(spec, "x", x, "latency p50 (ms, log scale)   ← better")
     _set_scale(spec, "y", y, "throughput (samples/s, log scale)   better →")
-    return with_filters(spec, ("codec", "depth") if front.name == "operating" else ("codec",))
+    return dict(spec)
 
 
 def _steps(front: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -130,15 +130,15 @@ def _row(point: Point) -> dict[str, Any]:
         "where": point.split.where,
         "kind": point.split.kind,
         "status": _status(point),
-        "cell": point.cell.id,
-        "depth": point.cell.depth,
+        **of_cell(point.cell),
+        # A capability is of two depths: its split's deepest, and 1.
+        "depth": point.cell.depth if point.front == "operating" else "",
         **_figures(point.latency, point.throughput),
         "latency_text": f"{_text(point.latency, 1e3, 'ms')} ({unloaded})",
         "throughput_text": f"{_text(point.throughput, 1, '/s')} ({_offered(point)})",
         "cuts": ", ".join(map(str, point.cell.cuts)),
         "devices": " → ".join(point.cell.devices),
         "batch": point.cell.batch,
-        "codec": point.cell.codec,
         "topology": point.cell.topology,
         "backend": point.cell.backend,
         "accuracy": "null" if point.accuracy is None else f"{point.accuracy:.4f}",

@@ -27,14 +27,21 @@ def gained(found: Sequence[Answer]) -> list[Answer]:
     return [a for a in found if a.objective in _SHOWN and any(_over(g, a) for g in a.gains)]
 
 
-def gains_figure(found: Sequence[Answer], titles: Sequence[str], layout: Layout) -> dict[str, Any]:
+def gains_figure(
+    found: Sequence[Answer], titles: Sequence[str], models: Sequence[str], layout: Layout
+) -> dict[str, Any]:
     """The Vega-Lite specification.
 
     Args:
         found: Answers with gains.
         titles: The row of each.
+        models: The model of each.
     """
-    rows = [row for a, title in zip(found, titles, strict=True) for row in _rows(a, title)]
+    rows = [
+        {"model": model, **row}
+        for a, title, model in zip(found, titles, models, strict=True)
+        for row in _rows(a, title)
+    ]
     values = [v for row in rows for v in (row["low"], row["high"], 1.0)]
     low, high = min(values) / 1.12, max(values) * 1.12
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
@@ -87,6 +94,8 @@ def _over(gain: Gain, answer: Answer) -> str | None:
 
 
 def _rows(answer: Answer, title: str) -> list[dict[str, Any]]:
+    point = answer.point
+    cell = point.latency_cell if answer.objective == "latency" else point.cell
     rows = []
     for gain in answer.gains:
         over, factor = _over(gain, answer), gain.factor
@@ -96,8 +105,10 @@ def _rows(answer: Answer, title: str) -> list[dict[str, Any]]:
         high = factor.value if factor.high is None else factor.high
         rows.append(
             {
+                "cell": cell.id,
+                "profile": cell.profile,
                 "title": title,
-                "where": answer.point.split.where,
+                "where": point.split.where,
                 "over": over,
                 "name": gain.name,
                 "factor": factor.value,

@@ -7,18 +7,27 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from analysis.figures.base import chart
+from analysis.figures.base import chart, of_cell
 from analysis.figures.labels import text_width
 from analysis.figures.names import distinct_names
 from analysis.figures.theme import DEVICES, INK, NETWORK, SOURCE, Layout, shade
 from analysis.measures import ON_NETWORK
 from analysis.results import CellResult
 
-__all__ = ["Breakdown", "breakdown", "breakdowns", "parts_figure"]
+__all__ = [
+    "AT_SOURCE",
+    "NETWORK_SHARE",
+    "Breakdown",
+    "breakdown",
+    "breakdowns",
+    "part_colours",
+    "parts_figure",
+    "stages_of",
+]
 
 _PARTS = {"wait": ("wait_compute_s",), "codec": ("decode_s", "encode_s"), "compute": ("compute_s",)}
-_NETWORK_SHARE = "network share"
-_SOURCE = "source"
+NETWORK_SHARE = "network share"
+AT_SOURCE = "source"
 # In a closed loop with its inputs ready the source takes some microseconds: nothing that a bar could show.
 _NOTICED = 0.005
 
@@ -82,12 +91,12 @@ def parts_figure(found: Sequence[Breakdown], front: frozenset[str], layout: Layo
         found: At least one.
         front: Cell ids on the capability front, whose names are printed bold.
     """
-    colours = _colours(_stages(found))
+    colours = part_colours(stages_of(found))
     names = distinct_names([b.result for b in found])
     rows = [row for b, name in zip(found, names, strict=True) for row in _rows(b, name, list(colours))]
     bold = [n for b, n in zip(found, names, strict=True) if b.result.cell.id in front]
-    if all(row["share"] < _NOTICED for row in rows if row["part"] == _SOURCE):
-        rows = [row for row in rows if row["part"] != _SOURCE]
+    if all(row["share"] < _NOTICED for row in rows if row["part"] == AT_SOURCE):
+        rows = [row for row in rows if row["part"] != AT_SOURCE]
     used = [s for s in colours if any(r["part"] == s and r["mean_ms"] > 0 for r in rows)]
     y = alt.Y(
         "split:N",
@@ -146,48 +155,54 @@ def _longest(names: Sequence[str], font: float) -> float:
     return max(text_width(name, font) for name in names)
 
 
-def _stages(found: Sequence[Breakdown]) -> list[str]:
+def stages_of(found: Sequence[Breakdown]) -> list[str]:
     """The stages of all bars, device by device in the order of the chains."""
     devices = list(dict.fromkeys(device for b in found for device in b.result.cell.devices))
     names = {stage for b in found for stage, _ in b.parts}
     return sorted(names, key=lambda name: (devices.index(name.partition(" (")[0]), name))
 
 
-def _colours(stages: Sequence[str]) -> dict[str, str]:
+def part_colours(stages: Sequence[str]) -> dict[str, str]:
     """Colour by segment, in the order in which the segments are stacked."""
-    colours = {_SOURCE: SOURCE}
+    colours = {AT_SOURCE: SOURCE}
     for i, stage in enumerate(stages):
         base = DEVICES[i % len(DEVICES)]
         colours[f"{stage}: wait"] = shade(base, 0.75)
         colours[f"{stage}: codec"] = shade(base, 0.5)
         colours[f"{stage}: compute"] = base
         if i == 0:
-            colours[_NETWORK_SHARE] = NETWORK
+            colours[NETWORK_SHARE] = NETWORK
     return colours
 
 
 def _rows(found: Breakdown, name: str, order: Sequence[str]) -> list[dict[str, Any]]:
     within = ", ".join(f"{n.removesuffix('_s')} {v * 1e3:.3g} ms" for n, v in found.on_network.items())
-    segments = {_SOURCE: found.source_s}
+    segments = {AT_SOURCE: found.source_s}
     segments |= {f"{device}: {part}": seconds for (device, part), seconds in found.parts.items()}
-    segments[_NETWORK_SHARE] = found.network_s
+    segments[NETWORK_SHARE] = found.network_s
     return [
         {
+            **_at_depth_1(found),
             "split": name,
             "part": part,
             "order": order.index(part),
             "mean_ms": seconds * 1e3,
             "share": seconds / found.total_s,
             "total_ms": found.total_s * 1e3,
-            "within": within if part == _NETWORK_SHARE else "–",
+            "within": within if part == NETWORK_SHARE else "–",
         }
         for part, seconds in segments.items()
     ]
 
 
+def _at_depth_1(found: Breakdown) -> dict[str, Any]:
+    """Bars are of depth 1 by what they show, so that no other depth can be asked of them."""
+    return {**of_cell(found.result.cell), "depth": ""}
+
+
 def _medians(found: Sequence[Breakdown], names: Sequence[str]) -> list[dict[str, Any]]:
     return [
-        {"split": name, "p50_ms": value * 1e3}
+        {**_at_depth_1(b), "split": name, "p50_ms": value * 1e3}
         for b, name in zip(found, names, strict=True)
         if (value := b.result.latency().value) is not None
     ]

@@ -5,20 +5,19 @@ from typing import Any
 
 import altair as alt
 
-from analysis.figures.base import chart
+from analysis.figures.base import chart, of_cell
 from analysis.figures.front import log_ticks
-from analysis.figures.theme import DEVICES, INK, Layout
+from analysis.figures.theme import INK, Layout, colours, shapes
 from analysis.predictions import PredictedCell
 
 __all__ = ["prediction_figure"]
-
-_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 
 
 def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification: a point a cell, of one figure, both axes in ms."""
     rows: list[dict[str, Any]] = [
         {
+            **_narrowing(c),
             "model": c.model,
             "network": c.network,
             "where": c.where,
@@ -52,12 +51,12 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
             y=y,
             color=alt.Color(
                 "network:N",
-                scale=alt.Scale(domain=networks, range=[DEVICES[i % 6] for i in range(len(networks))]),
+                scale=alt.Scale(domain=networks, range=colours(len(networks))),
                 legend=alt.Legend(title=None, columns=columns),
             ),
             shape=alt.Shape(
                 "model:N",
-                scale=alt.Scale(domain=models, range=[_SHAPES[i % 6] for i in range(len(models))]),
+                scale=alt.Scale(domain=models, range=shapes(len(models))),
                 legend=alt.Legend(title=None, columns=columns),
             ),
             tooltip=[
@@ -73,3 +72,12 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
     side = min(layout.width, layout.height)
     spec = alt.layer(*layers).properties(width=side, height=side, description="predicted against measured")
     return dict(spec.to_dict(validate=False))
+
+
+def _narrowing(found: PredictedCell) -> dict[str, Any]:
+    """What the page's menus go by; they say nothing of a bench's cells, which are not the sweep's own."""
+    if found.cell is None:
+        return {"cell": "", "profile": "", "depth": "", "codec": ""}
+    # Latency is of depth 1 alone.
+    depth = found.depth if found.depth > 1 else ""
+    return of_cell(found.cell) | {"profile": found.cell.profile, "depth": depth}

@@ -5,9 +5,9 @@ from typing import Any
 
 import altair as alt
 
-from analysis.figures.base import chart
+from analysis.figures.base import chart, of_cell
 from analysis.figures.front import log_ticks
-from analysis.figures.theme import DEVICES, INK, Layout
+from analysis.figures.theme import INK, Layout, colours, shapes
 from analysis.fronts import Point
 
 __all__ = ["best_by_devices", "scaling_figure"]
@@ -25,15 +25,29 @@ def best_by_devices(points: Sequence[Point]) -> dict[int, Point]:
     return dict(sorted(best.items()))
 
 
-def scaling_figure(found: Sequence[tuple[str, dict[int, Point]]], layout: Layout) -> dict[str, Any]:
+def _best_by_codec(points: Sequence[Point]) -> list[tuple[int, Point, bool]]:
+    """For each codec the best by number of devices, and whether it is the best of all codecs."""
+    overall = best_by_devices(points)
+    return [
+        (count, p, overall[count] is p)
+        for codec in dict.fromkeys(p.cell.codec for p in points)
+        for count, p in best_by_devices([p for p in points if p.cell.codec == codec]).items()
+    ]
+
+
+def scaling_figure(found: Sequence[tuple[str, Sequence[Point]]], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification: a line a network profile, each point the best split of so many devices.
 
     Args:
-        found: Profile, and its best point by number of devices.
+        found: Profile, and its points.
     """
     rows: list[dict[str, Any]] = [
         {
+            **of_cell(p.cell),
             "profile": profile,
+            "codec_all": over_all,
+            # The best is sought among all depths, as a capability is.
+            "depth": "",
             "devices": count,
             "throughput": p.throughput.value,
             "low": p.throughput.low or p.throughput.value,
@@ -41,20 +55,19 @@ def scaling_figure(found: Sequence[tuple[str, dict[int, Point]]], layout: Layout
             "where": p.split.where,
             "on": " \N{RIGHTWARDS ARROW} ".join(p.split.computing),
         }
-        for profile, best in found
-        for count, p in best.items()
+        for profile, points in found
+        for count, p, over_all in _best_by_codec(points)
     ]
     names = [profile for profile, _ in found]
     counts = sorted({row["devices"] for row in rows})
-    shapes = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
     colour = alt.Color(
         "profile:N",
-        scale=alt.Scale(domain=names, range=[DEVICES[i % len(DEVICES)] for i in range(len(names))]),
+        scale=alt.Scale(domain=names, range=colours(len(names))),
         legend=alt.Legend(title=None),
     )
     shape = alt.Shape(
         "profile:N",
-        scale=alt.Scale(domain=names, range=[shapes[i % len(shapes)] for i in range(len(names))]),
+        scale=alt.Scale(domain=names, range=shapes(len(names))),
         legend=alt.Legend(title=None),
     )
     title = "throughput (samples/s, log scale)"

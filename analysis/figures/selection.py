@@ -1,11 +1,12 @@
 """Which figures a sweep has, and their names."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from analysis.answers import Answer
-from analysis.figures.base import Figure
+from analysis.figures.base import Figure, with_filters
 from analysis.figures.busy import busy_cells, busy_figure
 from analysis.figures.conditions import conditions_figure, placed
 from analysis.figures.front import front_figure
@@ -15,10 +16,11 @@ from analysis.figures.payload import payload_figure
 from analysis.figures.prediction import prediction_figure
 from analysis.figures.scaling import best_by_devices, scaling_figure
 from analysis.figures.telemetry import moments, telemetry_figure
+from analysis.figures.theme import Layout
 from analysis.figures.timeline import bars_of, timeline_figure
 from analysis.fronts import FrontName, capability, front_of
 from analysis.predictions import PredictedCell, Source
-from analysis.results import CellResult, Profile, Sweep
+from analysis.results import OFFLINE, CellResult, Profile, Sweep
 from controller.store import Results
 
 __all__ = [
@@ -93,7 +95,11 @@ def figures_of(
         figures.append(Figure(prediction_name(source, depth), partial(prediction_figure, cells)))
     if told := moments(sweep):
         figures.append(Figure(TELEMETRY, partial(telemetry_figure, told)))
-    return {figure.name: figure for figure in figures}
+    return {f.name: Figure(f.name, partial(_narrowable, f.draw)) for f in figures}
+
+
+def _narrowable(draw: Callable[[Layout], dict[str, Any]], layout: Layout) -> dict[str, Any]:
+    return with_filters(draw(layout))
 
 
 def _of_answers(sweep: Sweep, found: Sequence[Answer]) -> list[Figure]:
@@ -104,7 +110,8 @@ def _of_answers(sweep: Sweep, found: Sequence[Answer]) -> list[Figure]:
     titles = [
         f"{a.profile.name}: {a.objective}" + (f", {sweep.title(a.bundle)}" if several else "") for a in shown
     ]
-    return [Figure(GAINS, partial(gains_figure, shown, titles))]
+    models = [sweep.title(a.bundle) for a in shown]
+    return [Figure(GAINS, partial(gains_figure, shown, titles, models))]
 
 
 def _of_group(sweep: Sweep, bundle: str, profile: Profile) -> list[Figure]:
@@ -125,10 +132,14 @@ def _of_group(sweep: Sweep, bundle: str, profile: Profile) -> list[Figure]:
         )
     if deep := busy_cells(results):
         name = group_name(sweep, bundle, profile.name, "busy")
-        figures.append(Figure(name, partial(busy_figure, deep)))
+        figures.append(Figure(name, partial(busy_figure, deep, _closed(results))))
     if shown := timeline_cell(sweep, bundle, profile.name):
         figures += _timeline(sweep, shown, group_name(sweep, bundle, profile.name, "timeline"))
     return figures
+
+
+def _closed(results: Sequence[CellResult]) -> list[CellResult]:
+    return [r for r in results if r.cell.load == OFFLINE]
 
 
 def timeline_cell(sweep: Sweep, bundle: str, profile: str) -> CellResult | None:
@@ -141,7 +152,7 @@ def _timeline(sweep: Sweep, shown: CellResult, name: str) -> list[Figure]:
     with Results.open(sweep.path) as store:
         trial = next(store.trials(shown.cell.id))
     bars = bars_of(trial, [hop.stage for hop in shown.trials[0].hops])
-    return [Figure(name, partial(timeline_figure, bars))] if bars else []
+    return [Figure(name, partial(timeline_figure, bars, shown.cell.id))] if bars else []
 
 
 def _of_model(sweep: Sweep, bundle: str, found: Sequence[Answer]) -> list[Figure]:
@@ -151,10 +162,8 @@ def _of_model(sweep: Sweep, bundle: str, found: Sequence[Answer]) -> list[Figure
         if len({placed(a) for a in mine}) > 1:
             name = model_name(sweep, bundle, f"networks-{objective}")
             figures.append(Figure(name, partial(conditions_figure, mine)))
-    by_profile = [
-        (p.name, best_by_devices(capability(sweep, b, p.name))) for b, p in sweep.groups() if b == bundle
-    ]
-    if len({count for _, best in by_profile for count in best}) > 1:
+    by_profile = [(p.name, capability(sweep, b, p.name)) for b, p in sweep.groups() if b == bundle]
+    if len({count for _, points in by_profile for count in best_by_devices(points)}) > 1:
         figures.append(Figure(model_name(sweep, bundle, "devices"), partial(scaling_figure, by_profile)))
     return figures
 

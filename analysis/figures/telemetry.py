@@ -7,10 +7,10 @@ from typing import Any
 
 import altair as alt
 
-from analysis.figures.base import chart
-from analysis.figures.theme import DEVICES, Layout
+from analysis.figures.base import chart, of_cell
+from analysis.figures.theme import Layout, colours, shapes
 from analysis.results import Sweep
-from controller.store import Results
+from controller.store import Cell, Results
 
 __all__ = ["Moment", "moments", "telemetry_figure"]
 
@@ -28,8 +28,10 @@ _MOST_TRIALS = 300
 
 @dataclass(frozen=True)
 class Moment:
-    """One figure of one device during one trial."""
+    """One figure of one device during one trial of a cell."""
 
+    cell: Cell
+    model: str
     minutes: float
     device: str
     name: str
@@ -41,19 +43,25 @@ def moments(sweep: Sweep) -> list[Moment]:
 
     Of a long sweep every n-th trial only: the figure shows the course of things, not each trial.
     """
+    cells = {r.cell.id: r.cell for r in sweep.cells}
     with Results.open(sweep.path) as store:
-        trials = [(t.id, datetime.fromisoformat(t.started_at)) for t in store.trials()]
+        trials = [
+            (t.id, cells[t.cell], datetime.fromisoformat(t.started_at))
+            for t in store.trials()
+            if t.cell in cells
+        ]
         shown = trials[:: max(1, len(trials) // _MOST_TRIALS)]
-        begun = min((at for _, at in shown), default=None)
+        begun = min((at for *_, at in shown), default=None)
         found = []
-        for trial, at in shown:
+        for trial, cell, at in shown:
             samples: dict[str, list[Mapping[str, Any]]] = {}
             for device, sample in store.telemetry(trial):
                 samples.setdefault(device, []).append(sample)
             minutes = (at - begun).total_seconds() / 60 if begun else 0.0
             for device, told in samples.items():
                 # The first is of before the trial: what it shows is what the device did then.
-                found += [Moment(minutes, device, *row) for row in _summary(told[1:])]
+                told_of = cell, sweep.title(cell.bundle), minutes, device
+                found += [Moment(*told_of, *row) for row in _summary(told[1:])]
     return found
 
 
@@ -69,15 +77,29 @@ def _summary(samples: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
 def telemetry_figure(found: Sequence[Moment], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification: a panel for each thing that some device told."""
     devices = list(dict.fromkeys(m.device for m in found))
-    colour = alt.Color(
-        "device:N",
-        scale=alt.Scale(domain=devices, range=[DEVICES[i % len(DEVICES)] for i in range(len(devices))]),
-        legend=alt.Legend(title=None),
+    colour, shape = (
+        channel(
+            "device:N",
+            scale=alt.Scale(domain=devices, range=looks(len(devices))),
+            legend=alt.Legend(title=None),
+        )
+        for channel, looks in ((alt.Color, colours), (alt.Shape, shapes))
     )
     names = [name for name, *_ in _TOLD.values() if any(m.name == name for m in found)]
     panels = []
     for name in names:
-        rows = [{"minutes": m.minutes, "device": m.device, "value": m.value} for m in found if m.name == name]
+        rows = [
+            {
+                **of_cell(m.cell),
+                "model": m.model,
+                "profile": m.cell.profile,
+                "minutes": m.minutes,
+                "device": m.device,
+                "value": m.value,
+            }
+            for m in found
+            if m.name == name
+        ]
         panels.append(
             chart(rows)
             .mark_point(filled=True, opacity=0.6, size=layout.marker * 0.2)
@@ -85,6 +107,7 @@ def telemetry_figure(found: Sequence[Moment], layout: Layout) -> dict[str, Any]:
                 x=alt.X("minutes:Q", title="minutes since the first trial" if name == names[-1] else None),
                 y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3)),
                 color=colour,
+                shape=shape,
                 tooltip=[alt.Tooltip("device:N"), alt.Tooltip("value:Q", title=name, format=".4~g")],
             )
             .properties(
@@ -93,5 +116,5 @@ def telemetry_figure(found: Sequence[Moment], layout: Layout) -> dict[str, Any]:
                 title=alt.TitleParams(name, anchor="start", fontSize=layout.font, fontWeight="normal"),
             )
         )
-    spec = alt.vconcat(*panels, spacing=layout.font).resolve_scale(color="shared")
+    spec = alt.vconcat(*panels, spacing=layout.font).resolve_scale(color="shared", shape="shared")
     return dict(spec.to_dict(validate=False))

@@ -17,8 +17,10 @@ __all__ = [
     "SOURCE",
     "WIDE",
     "Layout",
+    "colours",
     "config",
     "shade",
+    "shapes",
 ]
 
 # M. Okabe and K. Ito, "Color Universal Design", 2008.
@@ -28,6 +30,7 @@ DOMINATED = "#A9AEB4"
 NETWORK = "#8A9097"
 SOURCE = "#F0E442"
 DEVICES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 INK = "#22262B"
 _MUTED = "#5B636C"
 _GRID = "#E7E9EC"
@@ -102,6 +105,16 @@ def config(layout: Layout) -> dict[str, Any]:
             "labelLimit": 0,
         },
     }
+
+
+def colours(count: int) -> list[str]:
+    """A colour for each of so many; from the seventh on the same ones, lighter."""
+    return [shade(DEVICES[i % len(DEVICES)], 0.45 * (i // len(DEVICES) % 2)) for i in range(count)]
+
+
+def shapes(count: int) -> list[str]:
+    """A shape for each of so many: with `colours` no pair comes twice among 36."""
+    return [_SHAPES[(i + i // len(DEVICES)) % len(_SHAPES)] for i in range(count)]
 
 
 def shade(colour: str, lighter: float) -> str:

@@ -52,11 +52,16 @@ def bars_of(trial: Trial, stages: Sequence[str]) -> list[Bar]:
     return [Bar(b.stage, b.request, b.start_s - origin, b.stop_s - origin) for b in bars]
 
 
-def timeline_figure(bars: Sequence[Bar], layout: Layout) -> dict[str, Any]:
-    """The Vega-Lite specification: a row a stage, a bar a request; what is white between them is a bubble."""
+def timeline_figure(bars: Sequence[Bar], cell: str, layout: Layout) -> dict[str, Any]:
+    """The Vega-Lite specification: a row a stage, a bar a request; what is white between them is a bubble.
+
+    Args:
+        cell: The id of the cell that they are of.
+    """
     stages = list(dict.fromkeys(bar.stage for bar in bars))
     rows: list[dict[str, Any]] = [
         {
+            "cell": cell,
             "stage": bar.stage,
             "request": bar.request,
             "start": bar.start_s * 1e3,

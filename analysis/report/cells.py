@@ -1,32 +1,44 @@
 """Every finished cell as the page's script needs it: what a click on its point shows."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from analysis.figures.parts import breakdown
-from analysis.figures.theme import DEVICES, NETWORK, SOURCE, shade
+from analysis.figures.parts import (
+    AT_SOURCE,
+    NETWORK_SHARE,
+    Breakdown,
+    breakdown,
+    breakdowns,
+    part_colours,
+    stages_of,
+)
 from analysis.report.words import milliseconds, per_second, percent
-from analysis.results import CellResult, Sweep
+from analysis.results import Sweep
 
 __all__ = ["cells_json"]
-
-_LIGHTER = {"wait": 0.75, "codec": 0.5, "compute": 0.0}
 
 
 def cells_json(sweep: Sweep) -> str:
     """JSON that can stand in a script element, by cell id."""
-    told = {r.cell.id: _cell(r) for r in sweep.cells if r.trials}
+    told: dict[str, dict[str, Any]] = {}
+    for bundle, profile in sweep.groups():
+        results = sweep.of(bundle, profile.name)
+        found = [breakdown(r) for r in results if r.trials]
+        # As the figure of this group has them; a stage of deeper cells alone comes after.
+        stages = stages_of(breakdowns(results))
+        stages += [stage for stage in stages_of(found) if stage not in stages]
+        colours = part_colours(stages)
+        told |= {b.result.cell.id: _cell(b, colours) for b in found}
     return json.dumps(told, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 
 
-def _cell(result: CellResult) -> dict[str, Any]:
-    cell, found = result.cell, breakdown(result)
-    stages = list(dict.fromkeys(stage for stage, _ in found.parts))
-    parts: list[tuple[str, float, str]] = []
-    for (stage, part), seconds in found.parts.items():
-        base = DEVICES[stages.index(stage) % len(DEVICES)]
-        parts.append((f"{stage}: {part}", seconds * 1e3, shade(base, _LIGHTER[part])))
-    parts += [("network share", found.network_s * 1e3, NETWORK), ("source", found.source_s * 1e3, SOURCE)]
+def _cell(found: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
+    result = found.result
+    cell = result.cell
+    named = {f"{stage}: {part}": seconds for (stage, part), seconds in found.parts.items()}
+    named |= {NETWORK_SHARE: found.network_s, AT_SOURCE: found.source_s}
+    parts = [(name, seconds * 1e3, colours[name]) for name, seconds in named.items()]
     busy = {stage: percent(share.value or 0.0) for stage, share in result.busy().items()}
     facts = [
         ["network", cell.profile],

@@ -14,15 +14,10 @@ async function draw(place, layout) {
   try {
     views.get(place)?.finalize();
     const { view } = await window.vegaEmbed(place, specs[name][layout], { ...options, downloadFileName: name });
-    const svg = place.querySelector("svg");
-    // With a viewBox the figure shrinks where even the narrow one is too wide, and on paper.
-    svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
-    // On a phone a small figure does not grow until its text is larger than the page's.
-    svg.style.maxWidth = layout === "narrow" ? `${Math.min(430, 1.25 * svg.getAttribute("width"))}px` : "";
     place.dataset.drawn = layout;
     views.set(place, view);
     view.addEventListener("click", (_, item) => cells[item?.datum?.cell] && show(place, cells[item.datum.cell]));
-    await narrowed(view);
+    await narrowed(place, view);
   } catch (error) {
     place.textContent = `This figure could not be drawn (${error.message}); it is also in figures/${name}.svg.`;
     throw error;
@@ -35,20 +30,41 @@ async function drawAll(layout) {
   document.documentElement.dataset.charts = String(places.length);
 }
 
-// Depth and codec are parameters of those figures that have them; model and profile are sections of the page.
-async function narrowed(view) {
+// What a figure can be narrowed to is a parameter of it; a model and a profile are sections of the page too.
+async function narrowed(place, view) {
   const known = Object.keys(view.getState({ signals: (name) => name.startsWith("only_") }).signals ?? {});
+  const rows = Object.values(specs[place.dataset.chart][place.dataset.drawn].datasets ?? {}).flat();
+  const ofCells = rows.filter((row) => row.cell);
+  const emptied = ofCells.length > 0 && !ofCells.some((row) => left(row, known));
+  place.classList.toggle("emptied", emptied);
+  // A scale of nothing is an error.
+  if (emptied) return;
   for (const name of known) view.signal(name, only[name.slice(5)] || "all");
   await view.runAsync();
+  const svg = place.querySelector("svg");
+  // With a viewBox the figure shrinks where even the narrow one is too wide, and on paper.
+  svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
+  // On a phone a small figure does not grow until its text is larger than the page's.
+  const most = Math.min(430, 1.25 * svg.getAttribute("width"));
+  svg.style.maxWidth = place.dataset.drawn === "narrow" ? `${most}px` : "";
+}
+
+// As the figure's own filters have it.
+function left(row, known) {
+  return known.every((name) => {
+    const field = name.slice(5);
+    if (!(field in row)) return true;
+    return only[field] ? row[field] === "" || String(row[field]) === only[field] : row[`${field}_all`] !== false;
+  });
 }
 
 function filter(name, value) {
   only[name] = value;
   for (const element of document.querySelectorAll("[data-model], [data-profile]")) {
     const { model, profile } = element.dataset;
-    element.hidden = (only.model && model !== only.model) || (profile && only.profile && profile !== only.profile);
+    element.hidden = (model && only.model && model !== only.model) || (profile && only.profile && profile !== only.profile);
   }
-  for (const view of views.values()) narrowed(view);
+  for (const [place, view] of views) narrowed(place, view);
 }
 
 function element(tag, text = "", className = "") {

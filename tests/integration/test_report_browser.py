@@ -1,6 +1,7 @@
 """The report in a real browser that can reach no network."""
 
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -74,37 +75,66 @@ _ACT = """<script type="module">
 const waiting = setInterval(() => {
   if (!document.documentElement.dataset.charts) return;
   clearInterval(waiting);
-  for (const [name, value] of [["profile", "wifi"], ["depth", "4"]]) {
+  for (const [name, value] of Object.entries(CHOSEN)) {
     const select = document.querySelector(`[data-filter=${name}]`);
     select.value = value;
     select.dispatchEvent(new Event("change"));
   }
   setTimeout(() => {
-    const figure = document.querySelector('[data-chart="mobilenet_v2-wifi-operating"]');
-    const marks = [...figure.querySelectorAll("path")].filter((mark) => mark.__data__?.datum?.cell);
-    document.documentElement.dataset.marks = marks.length;
-    const { x, y } = marks[0].getBoundingClientRect();
-    for (const kind of ["mousedown", "mouseup", "click"])
-      marks[0].dispatchEvent(new MouseEvent(kind, { bubbles: true, clientX: x + 1, clientY: y + 1 }));
+    for (const chart of CHARTS) {
+      const place = document.querySelector(`[data-chart="${chart}"]`);
+      const marks = [...place.querySelectorAll("path")].filter((mark) => mark.__data__?.datum?.cell);
+      place.closest("figure").dataset.marks = marks.length;
+      if (!marks.length) continue;
+      const { x, y } = marks[0].getBoundingClientRect();
+      for (const kind of ["mousedown", "mouseup", "click"])
+        marks[0].dispatchEvent(new MouseEvent(kind, { bubbles: true, clientX: x + 1, clientY: y + 1 }));
+    }
   }, 500);
 }, 50);
 </script>"""
 
 
+def _act(report: Path, folder: Path, *charts: str, **chosen: str) -> tuple[str, list[tuple[int, str]]]:
+    """Choose in the menus, then click each figure's first mark: the page; its marks, its panel."""
+    page = report.read_text(encoding="utf-8")
+    end = page.rindex("</body>")
+    acted = folder / "acted.html"
+    act = _ACT.replace("CHOSEN", json.dumps(chosen)).replace("CHARTS", json.dumps(charts))
+    acted.write_text(page[:end] + act + page[end:], encoding="utf-8")
+    dom, log = _open(acted, folder / "profile", width=1200)
+    assert "CONSOLE" not in log, log
+    found = []
+    for chart in charts:
+        before, after = dom.split(f'data-chart="{chart}"')
+        marks = re.findall(r'data-marks="(\d+)"', before)[-1]
+        figure = after[: after.index("</figure>")]
+        found.append((int(marks), figure[figure.find('<div class="cell">') :]))
+    return dom, found
+
+
 def test_the_page_can_be_narrowed_and_a_click_shows_where_a_cells_time_goes(
     report: Path, tmp_path: Path
 ) -> None:
-    page = report.read_text(encoding="utf-8")
-    end = page.rindex("</body>")
-    acted = tmp_path / "acted.html"
-    acted.write_text(page[:end] + _ACT + page[end:], encoding="utf-8")
-    dom, log = _open(acted, tmp_path / "profile", width=1200)
-    assert "CONSOLE" not in log, log
+    charts = [f"mobilenet_v2-wifi-{what}" for what in ("operating", "busy", "parts", "timeline")]
+    dom, found = _act(report, tmp_path, *charts, profile="wifi", depth="4")
     sections = re.findall(r'<section class="profile"[^>]*>', dom)
     assert [("wifi" in section, "hidden" in section) for section in sections].count((True, False)) == 1
     assert sum("hidden" in section for section in sections) == 2
-    panel = dom[dom.index('<div class="cell">') :]
+    (marks, panel), *_ = found
     assert re.search(r"<li[^>]*>(pi|server): compute [0-9.]+ ms</li>", panel)
-    assert "<dt>depth, batch</dt><dd>4, 1</dd>" in panel, "only the cells of depth 4 are left to click on"
-    marks = re.search(r'data-marks="(\d+)"', dom)
-    assert marks and 6 <= int(marks[1]) < 12, "six of twelve cells, and the line through the front"
+    assert 6 <= marks < 12, "six of twelve cells, and the line through the front"
+    for (_, panel), depth in zip(found, (4, 4, 1, 4), strict=True):
+        assert f"<dt>depth, batch</dt><dd>{depth}, 1</dd>" in panel, "only bars of parts are of depth 1"
+
+
+def test_figures_of_several_networks_and_of_other_depths_are_narrowed_too(
+    report: Path, tmp_path: Path
+) -> None:
+    charts = "gains", "mobilenet_v2-devices", "mobilenet_v2-wifi-busy"
+    _, found = _act(report, tmp_path, *charts, profile="wifi", depth="1")
+    for (_, panel), depth in zip(found, (1, 4, 1), strict=True):
+        assert "<dt>network</dt><dd>wifi</dd>" in panel
+        assert f"<dt>depth, batch</dt><dd>{depth}, 1</dd>" in panel
+    assert 0 < found[0][0] <= 3 * 2 * 2, "of three networks' gains one's: a point and a line each"
+    assert found[1][0] <= 5, "two numbers of devices, what joins them, two intervals"

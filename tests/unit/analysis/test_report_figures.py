@@ -18,6 +18,7 @@ from analysis.figures.conditions import placed
 from analysis.figures.room import divided
 from analysis.figures.scaling import best_by_devices
 from analysis.figures.telemetry import moments
+from analysis.figures.theme import colours, shapes
 from analysis.figures.timeline import bars_of
 from analysis.fronts import capability, front_of
 from analysis.predictions import (
@@ -157,15 +158,66 @@ def test_telemetry_is_told_trial_by_trial(tmp_path: Path) -> None:
         writing.add_trial(replace(trial, telemetry={"pi": told}))
     sweep = load(path)
     assert [(m.device, m.name, m.value) for m in moments(sweep)] == [("pi", "worker's memory, MB", 2.0)]
-    assert "telemetry" in figures_of(sweep)
+    spec = figures_of(sweep)["telemetry"].draw(PAPER)
+    assert {p["name"] for p in spec["params"]} == {
+        f"only_{f}" for f in ("model", "profile", "depth", "codec")
+    }
+    assert all({"color", "shape"} < set(panel["encoding"]) for panel in spec["vconcat"])
 
 
 def test_a_filter_leaves_rows_without_its_field_alone() -> None:
-    spec = {"layer": [{"data": {"values": [{"depth": 1}]}}, {"data": {"values": [{"x": 1}]}}]}
-    filtered = with_filters(spec, ("depth",))
+    inner = {"layer": [{"mark": "point"}], "data": {"name": "of depths"}}
+    spec: dict[str, Any] = {
+        "datasets": {"of depths": [{"depth": 1}]},
+        "vconcat": [inner, {"mark": "point", "data": {"values": [{"x": 1}]}}],
+    }
+    filtered = with_filters(spec, ("depth", "codec"))
     assert filtered["params"] == [{"name": "only_depth", "value": "all"}]
-    assert len(filtered["layer"][0]["transform"]) == 1
-    assert filtered["layer"][1]["transform"] == []
+    assert len(filtered["vconcat"][0]["layer"][0]["transform"]) == 1
+    assert filtered["vconcat"][1] == spec["vconcat"][1]
+    assert "params" not in with_filters(spec, ("codec",))
+
+
+@pytest.mark.parametrize(
+    ("figure", "narrowed_by"),
+    [
+        ("gains", {"model", "profile"}),
+        ("mobilenet_v2-wifi-capability", {"depth", "codec"}),
+        ("mobilenet_v2-wifi-operating", {"depth", "codec"}),
+        ("mobilenet_v2-wifi-parts", {"depth", "codec"}),
+        ("mobilenet_v2-wifi-busy", {"depth", "codec"}),
+        ("mobilenet_v2-wifi-timeline", set()),
+        ("mobilenet_v2-networks-latency", {"profile"}),
+        ("mobilenet_v2-devices", {"profile", "depth", "codec"}),
+    ],
+)
+def test_a_figure_of_cells_can_be_clicked_and_narrowed(
+    sweep: Sweep, figure: str, narrowed_by: set[str]
+) -> None:
+    spec = figures_of(sweep, answers(sweep))[figure].draw(PAPER)
+    told = json.loads(cells_json(sweep))
+    cells = {row["cell"] for row in _rows(spec, "cell")} - {""}
+    assert cells and cells <= set(told)
+    assert {param["name"].removeprefix("only_") for param in spec.get("params", [])} == narrowed_by
+
+
+def test_stages_are_shown_at_another_depth_only_once_it_is_chosen(sweep: Sweep) -> None:
+    rows = _rows(figures_of(sweep)["mobilenet_v2-wifi-busy"].draw(PAPER), "busy")
+    assert {(row["depth"], row["depth_all"]) for row in rows if "cell" in row} == {(1, False), (4, True)}
+
+
+def test_a_click_shows_a_stage_in_the_colour_that_the_figure_has_it_in(sweep: Sweep) -> None:
+    spec = figures_of(sweep)["mobilenet_v2-wifi-parts"].draw(PAPER)
+    scale = next(e["encoding"]["color"]["scale"] for e in spec["layer"] if "color" in e["encoding"])
+    drawn = dict(zip(scale["domain"], scale["range"], strict=True))
+    offloaded = next(r for r in sweep.of(BUNDLE, "wifi") if r.split.kind == "offload")
+    shown = {name: colour for name, _, colour in json.loads(cells_json(sweep))[offloaded.cell.id]["parts"]}
+    assert shown["server: compute"] == drawn["server: compute"] != drawn["pi: compute"]
+
+
+def test_a_dozen_of_anything_differ_in_colour_and_shape() -> None:
+    assert len(set(zip(colours(36), shapes(36), strict=True))) == 36
+    assert len(set(colours(12))) == 12
 
 
 def test_a_click_finds_every_finished_cell_and_its_parts_add_up(sweep: Sweep) -> None:
