@@ -21,6 +21,7 @@ from worker.wire.codecs import NO_CODEC
 _MOST_CELLS = 1_000_000
 
 __all__ = [
+    "chain_at",
     "cells_of_profile",
     "check_batch",
     "label_of",
@@ -194,6 +195,28 @@ def resolve_cut(bundle: Bundle, cut: int | str, *, asked_by: str = "key 'splits'
     except RangeError as error:
         raise ExperimentError(f"{asked_by}: {error}") from error
     return cut
+
+
+def chain_at(bundle: Bundle, lab: Lab, at: str, chain: str | None) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The devices and cuts that `--devices` and `--at` name; without devices, those of the whole lab.
+
+    Raises:
+        ExperimentError: The cuts are not in the model, or do not fit the number of devices.
+        LabError: No such device.
+    """
+    devices = tuple(chain.split(",") if chain else (device.name for device in lab.devices))
+    for name in devices:
+        lab.device(name)
+    parts = [part for part in at.split(",") if part]
+    cuts = tuple(
+        resolve_cut(bundle, int(part) if part.isdecimal() else part, asked_by="--at") for part in parts
+    )
+    if len(cuts) != len(devices) - 1 or list(cuts) != sorted(cuts):
+        raise ExperimentError(
+            f"--at {at}: {len(devices)} devices ({', '.join(devices)}) need {len(devices) - 1} cuts in the "
+            f"order of the graph"
+        )
+    return devices, cuts
 
 
 def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from controller.accuracy import allowed_error, codec_accuracies
 from controller.backend import BACKENDS, RpcSettings, require_rpc
 from controller.breakdown import print_breakdown, show_course
-from controller.cells import check_batch, label_of, resolve_cut, with_backend, with_codec, with_topology
+from controller.cells import chain_at, check_batch, label_of, with_backend, with_codec, with_topology
 from controller.codec_choice import check_pairs, parse_choice
 from controller.crew import Crew
 from controller.errors import ExperimentError
@@ -62,17 +62,8 @@ class OneCell:
             ExperimentError: The cuts are not in the model, or do not fit the number of devices.
             LabError: No such device.
         """
-        devices = tuple(self.devices.split(",") if self.devices else (d.name for d in lab.devices))
+        devices, cuts = chain_at(bundle, lab, self.at, self.devices)
         link = "none" if self.profile == AS_IS else lab.links(devices)
-        parts = [part for part in self.at.split(",") if part]
-        cuts = tuple(
-            resolve_cut(bundle, int(part) if part.isdecimal() else part, asked_by="--at") for part in parts
-        )
-        if len(cuts) != len(devices) - 1 or list(cuts) != sorted(cuts):
-            raise ExperimentError(
-                f"--at {self.at}: {len(devices)} devices ({', '.join(devices)}) need {len(devices) - 1} cuts "
-                f"in the order of the graph"
-            )
         check_batch(bundle, self.batch, asked_by="--batch")
         if self.duration_s is not None and not 0 < self.duration_s < math.inf:
             raise ExperimentError(f"--duration {self.duration_s:g}: it must be above 0 seconds")

@@ -19,7 +19,13 @@ _UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 @dataclass(frozen=True)
 class PlanAsked:
-    """`controller plan` as it was typed."""
+    """`controller plan` as it was typed.
+
+    Attributes:
+        at: Cuts of one split that is to be predicted, in place of planning.
+        chain: Its devices; None: the whole lab.
+        depth: Requests in flight in it.
+    """
 
     objective: str
     profile: str
@@ -38,6 +44,33 @@ class PlanAsked:
     best: int
     experiment: Path | None
     as_json: bool
+    at: str | None = None
+    chain: str | None = None
+    depth: int | None = None
+
+    def check_kind(self) -> None:
+        """Refuse options of planning beside `--at`, and options of `--at` without it.
+
+        Raises:
+            PlanError: Names the option.
+        """
+        of_planning = {
+            "--source": self.source,
+            "--without": self.without,
+            "--memory": self.memory,
+            "--most-latency-ms": self.most_latency_ms,
+            "--least-throughput": self.least_throughput,
+            "--least-accuracy": self.least_accuracy,
+            "--most-devices": self.most_devices,
+            "--best": self.best - 1,
+            "--experiment": self.experiment,
+        }
+        of_one = {"--devices": self.chain, "--depth": self.depth}
+        if self.at is None:
+            if wrong := next((option for option, value in of_one.items() if value), None):
+                raise PlanError(f"{wrong} is of one split: name its cuts with --at, or leave {wrong} out")
+        elif wrong := next((option for option, value in of_planning.items() if value), None):
+            raise PlanError(f"--at predicts one split as it is: leave {wrong} out, or plan without --at")
 
 
 def limits_of(asked: PlanAsked, found: Profile, path: Path, lab: Lab) -> Limits:

@@ -75,6 +75,16 @@ def plan(
     profiles: Annotated[Path, typer.Option(help="Folder of profiles.")] = _PROFILES,
     network_profiles: Annotated[Path, typer.Option(help="File of network profiles.")] = _NETWORK_PROFILES,
     best: Annotated[int, typer.Option(min=1, help="How many plans: the best, and the next best.")] = 1,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="Predict this split and plan nothing; cuts as in `run`: 23 or features.7 or 12,41."
+        ),
+    ] = None,
+    devices: Annotated[
+        str | None, typer.Option(help="Its chain, as in pi,server. Default: the whole lab.")
+    ] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="Its requests in flight. Default: 1.")] = None,
     experiment: Annotated[
         Path | None,
         typer.Option(help="Write an experiment that tries them, and what they are to be compared with."),
@@ -101,6 +111,9 @@ def plan(
         best=best,
         experiment=experiment,
         as_json=as_json,
+        at=at,
+        chain=devices,
+        depth=depth,
     )
     with also_into(progress):
         commands.plan(Bundle.open(bundle), load_lab(lab), asked)

@@ -18,6 +18,7 @@ from controller.plan.asked import PlanAsked, limits_of
 from controller.plan.baselines import named_baselines
 from controller.plan.choice import OBJECTIVES, Objective
 from controller.plan.chooser import Chooser
+from controller.plan.given import show_given
 from controller.plan.prediction import Prediction, Predictor
 from controller.plan.problem import Plan
 from controller.plan.profile import Profile, load_profile, profile_path, save_profile
@@ -92,13 +93,16 @@ def profile(bundle: Bundle, lab: Lab, asked: ProfileAsked) -> None:
 def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
     """Print the plan for an objective, what it gains over the baselines, and how many devices are worth it.
 
+    With cuts, print what that one split is predicted to do.
+
     Raises:
-        PlanError: There is none that keeps to the limits.
+        PlanError: There is none that keeps to the limits, or options that do not go together.
         ProfileError: There is no profile, or it is of something else.
         ExperimentError: No such network profile.
     """
     if asked.objective not in OBJECTIVES:
         raise PlanError(f"--objective {asked.objective}: it is one of {', '.join(OBJECTIVES)}")
+    asked.check_kind()
     objective: Objective = asked.objective
     infos = _answering(lab)
     now = Wanted((), asked.batch, _threads(asked.threads, infos))
@@ -106,9 +110,15 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
     found = load_profile(path)
     settings = {name: now.settings(info) for name, info in infos.items()}
     found.check(path, bundle=bundle.digest, batch=asked.batch, threads=now.common_threads, settings=settings)
-    limits = limits_of(asked, found, path, lab)
     codec = choice_of(asked.codec, "--codec")
     predictor = Predictor(found, bundle, _conditions(asked, lab), codec)
+    title = f"{found.model} on {lab.name}, network profile {asked.profile}"
+    if codec != NO_CODEC.name:
+        title += f", codec {codec}"
+    if asked.at is not None:
+        show_given(predictor, lab, asked, title)
+        return
+    limits = limits_of(asked, found, path, lab)
     chooser = Chooser(predictor, asked.least_accuracy)
     try:
         chosen = chooser.best(objective, limits, asked.best)
@@ -137,9 +147,6 @@ def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
         print(json.dumps(_plans_as_json(bundle, asked, plans, baselines), indent=1))
         return
     console = output()
-    title = f"{found.model} on {lab.name}, network profile {asked.profile}"
-    if codec != NO_CODEC.name:
-        title += f", codec {codec}"
     show_plans(console, title, plans, baselines, bundle.node_count)
     _show_gain(plans, baselines, objective)
     show_devices_worth(console, chooser, limits)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from controller.errors import PlanError, ProfileError
 from controller.network_profiles import NetworkProfile
-from controller.plan.problem import Costs, Plan, Problem, evaluate, parts_of
+from controller.plan.problem import Costs, Part, Plan, Problem, evaluate, parts_of
 from controller.plan.profile import CodecProfile, Load, PairProfile, Profile, Waking
 from controller.plan.stretches import payload_bytes, stage_memory_bytes, stage_s
 from controller.suggest import did_you_mean
@@ -48,11 +48,13 @@ class Prediction:
         plan: Latency alone in the pipeline, and the interval at which its slowest part sets the pace.
         depth: Requests in flight.
         batch: Samples in a request.
+        parts: Its stages and links, in the order of a request.
     """
 
     plan: Plan
     depth: int
     batch: int
+    parts: tuple[Part, ...] = ()
 
     @property
     def latency_s(self) -> float:
@@ -175,7 +177,7 @@ class Predictor:
                 {name: latency_s - busy_s.get(name, 0.0) for name in self.devices},
             )
         plan = evaluate(problem, chain, at)
-        return Prediction(plan, depth, self.profile.batch)
+        return Prediction(plan, depth, self.profile.batch, tuple(parts_of(problem, chain, at)))
 
     def _without_empty(self, devices: Sequence[str], cuts: Sequence[int]) -> tuple[list[str], list[int]]:
         for name in devices:

@@ -100,6 +100,10 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
     shown = controller("plan", "--objective", "latency", "--profile", "slow")
     assert "one device alone is best" in shown.stdout
 
+    given = controller("plan", "--at", "2", "--depth", "2", "--profile", "slow", "--json")
+    assert given.returncode == 0, given.stderr
+    assert json.loads(given.stdout)["stages"] == "pi 0-2 -> server 2-4"
+
     predictor = Predictor(load_profile(path), tiny, NetworkProfile(delay_ms=5))
     assert predictor.predict(("pi", "server"), (2,)).plan.latency_s > 0.010
 
@@ -119,6 +123,7 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
         ),
         (["--codec", "uint8"], "error: this profile has no codec 'uint8'; it has fp16; measure it:"),
         (["--codec", "zip"], "error: --codec: "),
+        (["--at", "2", "--best", "2"], "error: --at predicts one split as it is: leave --best out"),
         (["--profile", "wifi"], "error: no network profile 'wifi' in"),
         (["--batch", "8"], "batch8-threads1.json; python -m controller profile BUNDLE takes it"),
     ):
