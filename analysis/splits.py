@@ -74,7 +74,7 @@ def describe(
     """The split of `devices` at `cuts`, where 0 and `node_count` are the ends.
 
     An empty partition leaves its device out, so a chain of three whose cuts are (0, node_count) offloads
-    to the second device. Where a device has several stages, the chain stands beside the cuts.
+    to the second device. Where one is left out, or has several stages, the chain stands beside the cuts.
     """
     edges = (0, *cuts, node_count)
     partitions = zip(devices, edges[:-1], edges[1:], strict=True)
@@ -86,11 +86,21 @@ def describe(
         to = computing[0]
         split = Split("offload", f"raw input to {to}", f"send the raw input to {to}", computing)
     else:
-        split = Split("split", label, f"cut after {label}", computing)
-    if len(set(computing)) < len(computing):
-        chain = "→".join(computing)
-        split = replace(split, place=f"{label}, {chain}", act=f"{split.act}, stages on {chain}")
+        at = _without_empty(label, cuts, node_count)
+        split = Split("split", at, f"cut after {at}", computing)
+        if len(set(computing)) < len(devices):
+            chain = "→".join(computing)
+            split = replace(split, place=f"{at}, {chain}", act=f"{split.act}, stages on {chain}")
     return replace(split, codec=codec, topology=topology, threads=threads, backend=backend)
+
+
+def _without_empty(label: str, cuts: Sequence[int], node_count: int) -> str:
+    """A label with each cut once, and without those at the ends of the graph: nothing lies between them."""
+    parts = label.split(" | ")
+    if len(parts) != len(cuts):
+        return label
+    named = dict(zip(cuts, parts, strict=True))
+    return " | ".join(part for cut, part in named.items() if 0 < cut < node_count)
 
 
 def _threads(count: int) -> str:

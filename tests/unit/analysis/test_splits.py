@@ -14,12 +14,13 @@ from analysis.splits import describe
         ((0, 0), ("pi", "mid", "server"), "offload", "raw input to server"),
         ((0, 9), ("pi", "mid", "server"), "offload", "raw input to mid"),
         ((9, 9), ("pi", "mid", "server"), "stay", "all on pi"),
-        ((0, 4), ("pi", "mid", "server"), "split", "features.1"),
-        ((4, 4), ("pi", "mid", "server"), "split", "features.1"),
+        ((0, 4), ("pi", "mid", "server"), "split", "features.1, mid→server"),
+        ((4, 4), ("pi", "mid", "server"), "split", "features.1, pi→server"),
+        ((4, 6), ("pi", "mid", "server"), "split", "features.1"),
         ((4, 6), ("pi", "pi", "server"), "split", "features.1, pi→pi→server"),
         ((4, 9), ("pi", "pi", "server"), "split", "features.1, pi→pi"),
         ((0, 9), ("pi", "pi", "server"), "stay", "all on pi"),
-        ((0, 4), ("pi", "pi", "server"), "split", "features.1"),
+        ((0, 4), ("pi", "pi", "server"), "split", "features.1, pi→server"),
     ],
 )
 def test_kind_follows_from_who_computes(
@@ -38,6 +39,16 @@ def test_what_is_not_as_usual_stands_behind() -> None:
 
 def test_a_device_with_an_empty_partition_does_not_compute() -> None:
     assert describe((4, 4), "x", ("pi", "mid", "server"), 9).computing == ("pi", "server")
+
+
+def test_a_cut_is_named_once_however_many_devices_are_left_out_there() -> None:
+    devices = ("pi", "mid", "other", "server")
+    once = describe((4, 4, 4), "a @4 | a @4 | a @4", devices, 9)
+    assert once.where == "a @4, pi→server"
+    assert once.sentence == "cut after a @4, stages on pi→server"
+    twice = describe((0, 4, 6), "input @0 | a @4 | b @6", devices, 9)
+    assert twice.where == "a @4 | b @6, mid→other→server"
+    assert describe((4, 6, 9), "a @4 | b @6 | y @9", devices, 9).place == "a @4 | b @6, pi→mid→other"
 
 
 def test_what_is_not_as_usual_is_said() -> None:
