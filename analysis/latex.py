@@ -2,23 +2,40 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-__all__ = ["latex"]
+import pandas as pd
+
+__all__ = ["latex", "write_table"]
 
 _ESCAPES = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
 _ESCAPES |= {"\\": "\\textbackslash{}", "\N{RIGHTWARDS ARROW}": "$\\rightarrow$"}
 
 
 def latex(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    """A `tabular` that needs the package booktabs; columns without any value are left out."""
-    used = [c for c in columns if any(_text(row.get(c)) for row in rows)]
+    """A `tabular` that needs the package booktabs; columns without any value are left out.
+
+    Without rows it has every column's name.
+    """
+    used = [c for c in columns if not rows or any(_text(row.get(c)) for row in rows)]
     numbers = {c for c in used if all(_number(row.get(c)) for row in rows)}
     kinds = "".join("r" if c in numbers else "l" for c in used)
     lines = [f"\\begin{{tabular}}{{{kinds}}}", "\\toprule"]
     lines += [" & ".join(escaped(c.replace("_", " ")) for c in used) + " \\\\", "\\midrule"]
     lines += [" & ".join(_text(row.get(c)) for c in used) + " \\\\" for row in rows]
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
+def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    """Write NAME.csv and NAME.tex.
+
+    Raises:
+        OSError: One of them cannot be written.
+    """
+    table.to_csv(folder / f"{name}.csv", index=False)
+    rows: list[dict[Any, Any]] = table.astype(object).where(table.notna(), None).to_dict("records")
+    (folder / f"{name}.tex").write_text(latex(list(table.columns), rows), encoding="utf-8")
 
 
 def escaped(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A comparison written to a folder, whole or not at all: `compare.html`, `compare.csv`, `figures/`."""
+"""A comparison written to a folder, whole or not at all: `compare.html`, its table, `figures/`."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,6 +12,7 @@ from analysis.figures.differences import FactorRow, factors_figure
 from analysis.figures.names import distinct_names
 from analysis.figures.selection import stem
 from analysis.folder import written_whole
+from analysis.latex import write_table
 from analysis.objectives import OBJECTIVES, Objective
 from analysis.report.page import fill
 from analysis.report.words import figure, plain
@@ -31,7 +32,7 @@ def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] =
     groups = _groups(comparison)
     figures = {name: _figure(name, found) for name, found in groups.items()}
     with written_whole(out, ".compare-") as draft:
-        compare_table(comparison).to_csv(draft / "compare.csv", index=False)
+        write_table(draft, "compare", compare_table(comparison))
         page = fill("compare.html.j2", figures, **_context(comparison, groups))
         (draft / "compare.html").write_text(page, encoding="utf-8")
         if formats:

@@ -21,10 +21,11 @@ from analysis.report.cells import cells_json
 from analysis.report.concerns import concerns, disagreements, drifts, missing_cells
 from analysis.report.measured_links import measured_links
 from analysis.report.measured_on import measured_on
+from analysis.report.tables import codec_rows
 from analysis.resampling import RESAMPLES
-from analysis.results import OFFLINE, CellResult, Profile, Sweep
+from analysis.results import OFFLINE, Profile, Sweep
 from analysis.statistics import Estimate
-from controller.store import Accuracy, CodecAccuracy
+from controller.store import Accuracy
 
 __all__ = ["fill", "render"]
 
@@ -291,30 +292,6 @@ def _accuracy(sweep: Sweep, bundle: str) -> dict[str, Any]:
         "whole": rows[0].whole if rows else None,
         "worst_error": max((a.worst_error for a in rows), default=None),
         "wrong": len(wrong),
-        "codecs": _codecs(sweep, bundle),
+        "codecs": codec_rows(sweep, bundle),
         "rows": [(a, labels.get(a.cuts, ",".join(map(str, a.cuts))), a in wrong) for a in listed],
     }
-
-
-def _codecs(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
-    """What each choice of codecs does over all its splits: what it saves, and its worst errors."""
-    found: dict[str, list[CellResult]] = {}
-    for result in sweep.cells:
-        if result.cell.bundle == bundle and result.cell.codec != "none" and result.trials:
-            found.setdefault(result.cell.codec, []).append(result)
-    rows = []
-    for codec, results in sorted(found.items()):
-        known = [r.accuracy for r in results if isinstance(r.accuracy, CodecAccuracy)]
-        changes = [a.chain - a.whole for a in known if a.chain is not None and a.whole is not None]
-        ratios = [t.payload_bytes / t.encoded_bytes for r in results for t in r.trials]
-        rows.append(
-            {
-                "codec": codec,
-                "cells": len(results),
-                "ratios": (min(ratios), max(ratios)),
-                "tensor_error": max((a.tensor_error for a in known), default=None),
-                "answer_error": max((a.worst_error for a in known), default=None),
-                "change": min(changes, default=None),
-            }
-        )
-    return rows

@@ -4,17 +4,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from analysis.answers import Answer, answers, as_json, one_line
 from analysis.figures import FORMATS, PAPER, export, figures_of
 from analysis.folder import written_whole
-from analysis.latex import latex
+from analysis.latex import write_table
 from analysis.predictions import predictions_of
 from analysis.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
 from analysis.report.page import render
+from analysis.report.tables import page_tables
 from analysis.results import Sweep
 from analysis.tables import cells_table, fronts_table, pareto_table
 
@@ -54,7 +54,7 @@ def write_report(
     found = answers(sweep)
     with written_whole(out, ".report-") as draft:
         _write_all(sweep, found, draft, formats)
-        _write_published(sweep, draft, against, codec_pj_per_bit)
+        _write_tables(sweep, draft, against, codec_pj_per_bit)
         files = tuple(out / p.relative_to(draft) for p in sorted(draft.rglob("*")) if p.is_file())
     lines = [one_line(sweep, profile, bundle, found) for bundle, profile in sweep.groups()]
     return Report(out / "report.html", files, tuple(found), tuple(lines))
@@ -64,9 +64,6 @@ def _write_all(sweep: Sweep, found: Sequence[Answer], folder: Path, formats: Seq
     predicted = predictions_of(sweep)
     figures = figures_of(sweep, found, predicted)
     (folder / "report.html").write_text(render(sweep, found, figures, predicted), encoding="utf-8")
-    _write_table(folder, "pareto", pareto_table(sweep))
-    _write_table(folder, "fronts", fronts_table(sweep))
-    cells_table(sweep).to_csv(folder / "cells.csv", index=False)
     (folder / "answers.json").write_text(json.dumps(as_json(sweep, found), indent=2) + "\n", encoding="utf-8")
     if formats:
         (folder / "figures").mkdir()
@@ -74,13 +71,16 @@ def _write_all(sweep: Sweep, found: Sequence[Answer], folder: Path, formats: Seq
             export(figure.draw(PAPER), folder / "figures" / figure.name, formats)
 
 
-def _write_published(sweep: Sweep, folder: Path, against: str, codec_pj_per_bit: float | None) -> None:
+def _write_tables(sweep: Sweep, folder: Path, against: str, codec_pj_per_bit: float | None) -> None:
     splits, nodes = split_rows(sweep, against), node_rows(sweep, codec_pj_per_bit)
-    _write_table(folder, "splits", pd.DataFrame(splits, columns=list(SPLIT_COLUMNS)))
-    _write_table(folder, "nodes", pd.DataFrame(nodes, columns=list(NODE_COLUMNS)))
-
-
-def _write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
-    table.to_csv(folder / f"{name}.csv", index=False)
-    rows: list[dict[Any, Any]] = table.astype(object).where(table.notna(), None).to_dict("records")
-    (folder / f"{name}.tex").write_text(latex(list(table.columns), rows), encoding="utf-8")
+    tables = [
+        ("pareto", pareto_table(sweep)),
+        ("fronts", fronts_table(sweep)),
+        ("splits", pd.DataFrame(splits, columns=list(SPLIT_COLUMNS))),
+        ("nodes", pd.DataFrame(nodes, columns=list(NODE_COLUMNS))),
+        *page_tables(sweep),
+    ]
+    for name, table in tables:
+        write_table(folder, name, table)
+    # Some seventy columns: no page is so wide.
+    cells_table(sweep).to_csv(folder / "cells.csv", index=False)

@@ -155,7 +155,8 @@ def test_a_terminal_a_table_and_a_page_say_the_same(
     assert f"The {len(better) + sum(r['verdict'] == 'worse' for r in rows)} differences beyond noise" in html
     own = re.sub(r"<script type=\"module\">.*?</script>", "", html, flags=re.DOTALL)
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", own)
-    assert sorted(p.name for p in out.glob("*")) == ["compare.csv", "compare.html", "figures"]
+    assert sorted(p.name for p in out.glob("*")) == ["compare.csv", "compare.html", "compare.tex", "figures"]
+    assert (out / "compare.tex").read_text().count("\\\\\n") == len(rows) + 1
     assert len(list((out / "figures").iterdir())) == 6
 
 

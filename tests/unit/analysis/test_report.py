@@ -1,5 +1,6 @@
 """The report: whole, self-contained, and plain about what it is and what it lacks."""
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -19,6 +20,22 @@ from analysis.results import Sweep, load
 from controller.store import MeasuredLink, Profiling, Scope, Store
 from tests.unit.analysis.synthetic import AT, Physics, write_sweep
 
+_TABLES = (
+    "pareto",
+    "fronts",
+    "splits",
+    "nodes",
+    "parts",
+    "links",
+    "profiles",
+    "drift",
+    "voids",
+    "codecs",
+) + (
+    "accuracy",
+    "devices",
+)
+
 
 def _page(sweep: Sweep, folder: Path) -> str:
     """The report's text, without markup and scripts."""
@@ -32,11 +49,7 @@ def test_everything_is_written(sweep: Sweep, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     assert {p.name for p in out.iterdir()} == {
         "report.html",
-        "pareto.csv",
-        "fronts.csv",
-        "splits.csv",
-        "nodes.csv",
-        *(f"{table}.tex" for table in ("pareto", "fronts", "splits", "nodes")),
+        *(f"{table}.{kind}" for table in _TABLES for kind in ("csv", "tex")),
         "cells.csv",
         "answers.json",
         "figures",
@@ -47,6 +60,46 @@ def test_everything_is_written(sweep: Sweep, tmp_path: Path) -> None:
         assert width <= 252, f"{drawn.name} is wider than a column of a two-column paper"
     assert set(written.files) == {p for p in out.rglob("*") if p.is_file()}
     assert len(json.loads((out / "answers.json").read_text())) == 9
+
+
+def test_the_pages_own_tables_say_what_it_says(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    from analysis.figures import breakdowns
+
+    found = replace(
+        other(voids=(12,)),
+        links=(
+            MeasuredLink(
+                "wifi",
+                "pi",
+                "server",
+                {"rate_mbit": 20.0},
+                {"rate_mbit": 19.9, "tcp_mbit": 19.1, "filled": True},
+                "2026-03-01T10:30:00+00:00",
+            ),
+        ),
+    )
+    write_report(found, tmp_path, ())
+
+    def table(name: str) -> list[dict[str, str]]:
+        with (tmp_path / f"{name}.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        latex = (tmp_path / f"{name}.tex").read_text()
+        assert latex.count("\\\\\n") == len(rows) + 1, f"{name}.tex has a line for each row, and the head"
+        return rows
+
+    parts = table("parts")
+    assert len(parts) == sum(len(breakdowns(found.of(b, p.name))) for b, p in found.groups())
+    for row in parts:
+        stages = (value for part in ("wait_s", "codec_s", "compute_s") for value in row[part].split(";"))
+        total = sum(float(value.split("=")[1]) for value in stages)
+        total += float(row["network_s"]) + float(row["source_s"])
+        assert total == pytest.approx(float(row["total_s"]), rel=1e-4)
+    assert {row["reason"] for row in table("voids")} == {"server: connection lost"}
+    assert len(table("drift")) == 9 and len(table("profiles")) == 3
+    assert [row["device"] for row in table("devices")] == ["pi", "server"]
+    (link,) = table("links")
+    assert (link["rate_mbit_asked"], link["rate_mbit"], link["tcp_mbit"]) == ("20.0", "19.9", "19.1")
+    assert table("codecs") == [] and len(table("accuracy")) == 5
 
 
 def test_it_refers_to_nothing_outside_itself(sweep: Sweep, tmp_path: Path) -> None:

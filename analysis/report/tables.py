@@ -1,0 +1,195 @@
+"""The page's own tables, as others compute with them and print them. Columns: docs/reports.md."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.figures import Breakdown, breakdowns
+from analysis.report import words
+from analysis.report.concerns import drifts
+from analysis.results import CellResult, Sweep
+from controller.store import CodecAccuracy
+
+__all__ = ["codec_rows", "page_tables"]
+
+_PARTS = ("wait", "codec", "compute")
+_COLUMNS = {
+    "parts": (
+        *("model", "profile", "where", "cuts", "devices", "batch", "codec", "cell", "total_s", "network_s"),
+        *(
+            "network_share",
+            "source_s",
+            "wait_s",
+            "codec_s",
+            "compute_s",
+            "receive_s",
+            "wait_send_s",
+            "send_s",
+        ),
+    ),
+    "links": (
+        *("profile", "sender", "receiver", "taken_at", "round_trip_ms_asked", "round_trip_ms"),
+        *(
+            "rate_mbit_asked",
+            "rate_mbit",
+            "filled",
+            "loss_percent_asked",
+            "loss_percent",
+            "lost",
+            "datagrams",
+        ),
+        "tcp_mbit",
+    ),
+    "profiles": ("profile", "link", "conditions"),
+    "drift": ("profile", "taken_at", "trials_before", "latency_s", "change", "flagged"),
+    "voids": ("model", "profile", "where", "depth", "trial", "device", "at", "reason", "cell"),
+    "codecs": (
+        *("model", "codec", "cells", "ratio_low", "ratio_high", "tensor_error", "worst_error"),
+        "accuracy_change",
+    ),
+    "accuracy": ("model", "cuts", "samples", "accuracy_whole", "accuracy", "worst_error"),
+    "devices": ("device", "kind", "slowdown"),
+}
+
+
+def page_tables(sweep: Sweep) -> list[tuple[str, pd.DataFrame]]:
+    """Name and rows of each, in the page's order; one that has nothing to say has no rows."""
+    rows = {
+        "parts": _parts(sweep),
+        "accuracy": _accuracy(sweep),
+        "codecs": _codecs(sweep),
+        "drift": _drift(sweep),
+        "voids": _voids(sweep),
+        "devices": [{"device": d.name, "kind": d.kind, "slowdown": d.slowdown} for d in sweep.devices],
+        "profiles": [
+            {"profile": p.name, "link": p.link, "conditions": words.conditions(p.asked)}
+            for p in sweep.profiles
+        ],
+        "links": _links(sweep),
+    }
+    return [(name, pd.DataFrame(found, columns=list(_COLUMNS[name]))) for name, found in rows.items()]
+
+
+def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
+    """What each choice of codecs does over all its splits: what it saves, and its worst errors."""
+    found: dict[str, list[CellResult]] = {}
+    for result in sweep.cells:
+        if result.cell.bundle == bundle and result.cell.codec != "none" and result.trials:
+            found.setdefault(result.cell.codec, []).append(result)
+    rows = []
+    for codec, results in sorted(found.items()):
+        known = [r.accuracy for r in results if isinstance(r.accuracy, CodecAccuracy)]
+        changes = [a.chain - a.whole for a in known if a.chain is not None and a.whole is not None]
+        ratios = [t.payload_bytes / t.encoded_bytes for r in results for t in r.trials]
+        rows.append(
+            {
+                "codec": codec,
+                "cells": len(results),
+                "ratios": (min(ratios), max(ratios)),
+                "tensor_error": max((a.tensor_error for a in known), default=None),
+                "answer_error": max((a.worst_error for a in known), default=None),
+                "change": min(changes, default=None),
+            }
+        )
+    return rows
+
+
+def _parts(sweep: Sweep) -> list[dict[str, Any]]:
+    return [
+        {"model": sweep.title(bundle), "profile": profile.name} | _of_cell(found)
+        for bundle, profile in sweep.groups()
+        for found in breakdowns(sweep.of(bundle, profile.name))
+    ]
+
+
+def _of_cell(found: Breakdown) -> dict[str, Any]:
+    cell = found.result.cell
+    stages = {
+        f"{part}_s": ";".join(f"{stage}={s:.6g}" for (stage, name), s in found.parts.items() if name == part)
+        for part in _PARTS
+    }
+    return {
+        "where": found.result.split.where,
+        "cuts": ";".join(map(str, cell.cuts)),
+        "devices": ";".join(cell.devices),
+        "batch": cell.batch,
+        "codec": cell.codec,
+        "cell": cell.id,
+        "total_s": found.total_s,
+        "network_s": found.network_s,
+        "network_share": found.network_s / found.total_s,
+        "source_s": found.source_s,
+        **stages,
+        **found.on_network,
+    }
+
+
+def _accuracy(sweep: Sweep) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": sweep.title(a.bundle),
+            "cuts": ";".join(map(str, a.cuts)),
+            "samples": a.samples,
+            "accuracy_whole": a.whole,
+            "accuracy": a.chain,
+            "worst_error": a.worst_error,
+        }
+        for a in sorted(sweep.accuracies, key=lambda a: (a.bundle, a.cuts))
+    ]
+
+
+def _codecs(sweep: Sweep) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": sweep.title(bundle),
+            "codec": row["codec"],
+            "cells": row["cells"],
+            "ratio_low": row["ratios"][0],
+            "ratio_high": row["ratios"][1],
+            "tensor_error": row["tensor_error"],
+            "worst_error": row["answer_error"],
+            "accuracy_change": row["change"],
+        }
+        for bundle in sweep.manifests
+        for row in codec_rows(sweep, bundle)
+    ]
+
+
+def _drift(sweep: Sweep) -> list[dict[str, Any]]:
+    return [vars(d.drift) | {"change": d.change, "flagged": d.flagged} for d in drifts(sweep)]
+
+
+def _voids(sweep: Sweep) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": sweep.title(v.cell.bundle),
+            "profile": v.cell.profile,
+            "where": sweep.split_of(v.cell).where,
+            "depth": v.cell.depth,
+            "trial": v.number,
+            "device": v.device,
+            "at": v.at,
+            "reason": v.reason,
+            "cell": v.cell.id,
+        }
+        for v in sweep.voids
+    ]
+
+
+def _links(sweep: Sweep) -> list[dict[str, Any]]:
+    return [
+        {
+            "profile": link.profile,
+            "sender": link.sender,
+            "receiver": link.receiver,
+            "taken_at": link.taken_at,
+            **_suffixed(link.asked, "_asked", ("round_trip_ms", "rate_mbit", "loss_percent")),
+            **link.measured,
+        }
+        for link in sweep.links
+    ]
+
+
+def _suffixed(told: Mapping[str, Any], suffix: str, keys: Sequence[str]) -> dict[str, Any]:
+    return {f"{key}{suffix}": told.get(key) for key in keys}
