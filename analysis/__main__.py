@@ -49,6 +49,12 @@ def report(
     codec_pj_per_bit: Annotated[
         float | None, typer.Option(min=0, metavar="PJ", help="A model of codecs' energy for nodes.csv.")
     ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="What bench-plan wrote, to show; else that beside RESULTS, if any."
+        ),
+    ] = None,
 ) -> None:
     """Write the report, its tables, answers.json and figures/; print each profile's answer."""
     # Imported here: pandas and altair take a second that --help need not.
@@ -59,7 +65,9 @@ def report(
 
     formats = check_formats(figures)
     sweep = load(results, objectives=check_objectives(objectives), seed=seed)
-    written = write_report(sweep, out, formats, against=against, codec_pj_per_bit=codec_pj_per_bit)
+    written = write_report(
+        sweep, out, formats, against=against, codec_pj_per_bit=codec_pj_per_bit, predictions=predictions
+    )
     for line in written.lines:
         typer.echo(line)
     if sweep.finished < sweep.wanted:

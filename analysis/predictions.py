@@ -26,7 +26,7 @@ __all__ = [
 FILE = "bench-plan.json"
 
 Source = Literal["sweep", "bench"]
-"""Whose cells they are: those of the results, or those of a file beside them."""
+"""Whose cells they are: those of the results, or those of a file of `controller bench-plan`."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,14 @@ class Errors:
     noise_p95: float | None = None
 
 
-def predictions_of(sweep: Sweep) -> tuple[PredictedCell, ...]:
-    """Predictions that a planned sweep went by, of those cells that it has measured, then those beside it.
+def predictions_of(sweep: Sweep, file: Path | None = None) -> tuple[PredictedCell, ...]:
+    """Predictions that a planned sweep went by, of those cells that it has measured, then those of a file.
+
+    Args:
+        file: What `controller bench-plan` wrote; None: that beside the results, if there is one.
 
     Raises:
-        ResultsError: There is a file beside it that is not one of predictions.
+        ResultsError: The file cannot be read, or is not one of predictions.
     """
     seconds = {predicted.cell: predicted.seconds for predicted in sweep.predicted}
     found = []
@@ -89,8 +92,8 @@ def predictions_of(sweep: Sweep) -> tuple[PredictedCell, ...]:
                     cell=cell,
                 )
             )
-    beside = find_predictions(sweep.path)
-    return (*found, *(load_predictions(beside) if beside else ()))
+    file = file or find_predictions(sweep.path)
+    return (*found, *(load_predictions(file) if file else ()))
 
 
 def find_predictions(results: Path) -> Path | None:
@@ -107,6 +110,10 @@ def load_predictions(path: Path) -> tuple[PredictedCell, ...]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        if lacking := _lacking(found):
+            raise ResultsError(
+                f"{path} is of an older layout (no {lacking}); python -m controller bench-plan writes it anew"
+            )
         return tuple(_cell(row) for row in [*found["cells"], *found["long_chains"]])
     except OSError as error:
         raise ResultsError(f"{path} cannot be read ({error.strerror})") from error
@@ -114,6 +121,15 @@ def load_predictions(path: Path) -> tuple[PredictedCell, ...]:
         raise ResultsError(
             f"{path} has no predicted and measured cells; python -m controller bench-plan writes such a file"
         ) from error
+
+
+def _lacking(found: Any) -> str:
+    """What a file of an older layout does not have, though its cells were predicted and measured."""
+    rows = [row for row in found["cells"] if {"predicted", "measured"} <= set(row)]
+    if not rows:
+        return ""
+    missing = [key for key in ("devices", "cuts") if not all(key in row for row in rows)]
+    return ", ".join(repr(key) for key in (*missing, *({"long_chains"} - set(found))))
 
 
 def _where(devices: list[str], cuts: list[int]) -> str:

@@ -12,6 +12,7 @@ import vl_convert
 from analysis.answers import Answer, Goal, why_none
 from analysis.figures import LAYOUTS, VEGA_LITE, Breakdown, Figure, breakdowns, config
 from analysis.figures import selection as chosen
+from analysis.figures.conditions import placed
 from analysis.figures.front import LEAST_PROBABILITY
 from analysis.figures.room import divided
 from analysis.fronts import FrontName, Point, capability, front_of, in_order, operating
@@ -114,7 +115,7 @@ def _context(sweep: Sweep, found: Sequence[Answer], drawn: frozenset[str]) -> di
         "groups": [_group(sweep, bundle, profile, found, drawn) for bundle, profile in sweep.groups()],
         "gains": chosen.GAINS if chosen.GAINS in drawn else "",
         "telemetry": chosen.TELEMETRY if chosen.TELEMETRY in drawn else "",
-        "models": [_model(sweep, bundle, drawn) for bundle in sweep.manifests],
+        "models": [_model(sweep, bundle, found, drawn) for bundle in sweep.manifests],
         "choices": _choices(sweep),
         "least_probability": LEAST_PROBABILITY,
         "resamples": RESAMPLES,
@@ -134,14 +135,17 @@ def _context(sweep: Sweep, found: Sequence[Answer], drawn: frozenset[str]) -> di
     }
 
 
-def _model(sweep: Sweep, bundle: str, drawn: frozenset[str]) -> dict[str, Any]:
+def _model(sweep: Sweep, bundle: str, found: Sequence[Answer], drawn: frozenset[str]) -> dict[str, Any]:
     """A model's own figures: maps of networks, and throughput by number of devices."""
-    names = {what: chosen.model_name(sweep, bundle, what) for what in ("devices",)}
-    maps = [(o, chosen.model_name(sweep, bundle, f"networks-{o}")) for o in ("latency", "throughput")]
+    maps = []
+    for objective in ("latency", "throughput"):
+        mine = [a for a in found if (a.bundle, a.objective) == (bundle, objective)]
+        unplaced = [a.profile.name for a in mine if placed(a) is None]
+        maps.append((objective, chosen.model_name(sweep, bundle, f"networks-{objective}"), unplaced))
     return {
         "title": sweep.title(bundle),
-        "maps": [(objective, name) for objective, name in maps if name in drawn],
-        "devices": names["devices"] if names["devices"] in drawn else "",
+        "maps": [row for row in maps if row[1] in drawn],
+        "devices": _if_drawn(chosen.model_name(sweep, bundle, "devices"), drawn),
     }
 
 

@@ -11,7 +11,7 @@ from analysis.answers import Answer, answers, as_json, one_line
 from analysis.figures import FORMATS, PAPER, export, figures_of
 from analysis.folder import written_whole
 from analysis.latex import write_table
-from analysis.predictions import predictions_of
+from analysis.predictions import PredictedCell, predictions_of
 from analysis.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
 from analysis.report.page import render
 from analysis.report.tables import page_tables
@@ -38,6 +38,7 @@ def write_report(
     *,
     against: str = "",
     codec_pj_per_bit: float | None = None,
+    predictions: Path | None = None,
 ) -> Report:
     """Write `report.html`, the tables as CSV and LaTeX, `answers.json` and `figures/` to `out`.
 
@@ -47,21 +48,28 @@ def write_report(
     Args:
         against: The split that the table of splits is compared with; nothing: the equal split.
         codec_pj_per_bit: For the energy of codecs in the table of nodes.
+        predictions: A file of predicted and measured cells to show; None: that beside the results, if any.
 
     Raises:
         OutputError: `out` cannot be made or written.
+        ResultsError: The file of predictions cannot be read, or is none.
     """
-    found = answers(sweep)
+    found, predicted = answers(sweep), predictions_of(sweep, predictions)
     with written_whole(out, ".report-") as draft:
-        _write_all(sweep, found, draft, formats)
+        _write_all(sweep, found, predicted, draft, formats)
         _write_tables(sweep, draft, against, codec_pj_per_bit)
         files = tuple(out / p.relative_to(draft) for p in sorted(draft.rglob("*")) if p.is_file())
     lines = [one_line(sweep, profile, bundle, found) for bundle, profile in sweep.groups()]
     return Report(out / "report.html", files, tuple(found), tuple(lines))
 
 
-def _write_all(sweep: Sweep, found: Sequence[Answer], folder: Path, formats: Sequence[str]) -> None:
-    predicted = predictions_of(sweep)
+def _write_all(
+    sweep: Sweep,
+    found: Sequence[Answer],
+    predicted: Sequence[PredictedCell],
+    folder: Path,
+    formats: Sequence[str],
+) -> None:
     figures = figures_of(sweep, found, predicted)
     (folder / "report.html").write_text(render(sweep, found, figures, predicted), encoding="utf-8")
     (folder / "answers.json").write_text(json.dumps(as_json(sweep, found), indent=2) + "\n", encoding="utf-8")

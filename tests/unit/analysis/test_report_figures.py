@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from analysis.__main__ import main
 from analysis.answers import answers
 from analysis.errors import ResultsError
 from analysis.figures import LAYOUTS, PAPER, figures_of
@@ -131,8 +133,6 @@ def test_a_row_of_the_time_line_keeps_its_own_clock(sweep: Sweep) -> None:
 
 
 def test_a_network_is_placed_by_the_direction_of_requests(sweep: Sweep) -> None:
-    from dataclasses import replace
-
     answer = answers(sweep)[0]
     asked = {"forward": {"rate_mbit": 5, "delay_ms": 7}, "backward": {"rate_mbit": 50, "delay_ms": 7}}
     assert placed(replace(answer, profile=replace(answer.profile, asked=asked))) == (5.0, 7.0)
@@ -153,8 +153,6 @@ def test_telemetry_is_told_trial_by_trial(tmp_path: Path) -> None:
     # The first is of the moment before, when it had another model.
     told = [{"at_s": t, "process_rss_bytes": 4e6 / t, "temperature_c": None} for t in (1.0, 2.0)]
     with Store.append(path) as writing:
-        from dataclasses import replace
-
         writing.add_trial(replace(trial, telemetry={"pi": told}))
     sweep = load(path)
     assert [(m.device, m.name, m.value) for m in moments(sweep)] == [("pi", "worker's memory, MB", 2.0)]
@@ -278,6 +276,58 @@ def test_a_file_of_predictions_that_is_none(tmp_path: Path, text: str) -> None:
     with pytest.raises(ResultsError, match=r"bench-plan.json has no predicted and measured cells"):
         write_report(load(results), tmp_path / "out", ())
     assert not list((tmp_path).glob("out/*"))
+
+
+def test_a_file_of_predictions_can_lie_anywhere(tmp_path: Path) -> None:
+    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60))
+    named = tmp_path / "elsewhere" / "of-another-day.json"
+    named.parent.mkdir()
+    named.write_text(json.dumps({"cells": _CELLS, "long_chains": []}))
+    told = [
+        "report",
+        str(results),
+        "--out",
+        str(tmp_path / "out"),
+        "--figures",
+        "",
+        "--predictions",
+        str(named),
+    ]
+    assert main(told) == 0
+    html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert 'data-chart="bench-predicted-latency"' in html
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"cells": _CELLS}, "is of an older layout (no 'long_chains')"),
+        (
+            {"cells": [{k: v for k, v in c.items() if k not in ("devices", "cuts")} for c in _CELLS]},
+            "is of an older layout (no 'devices', 'cuts', 'long_chains')",
+        ),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_file_of_predictions_that_cannot_be_shown_is_named_on_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: dict[str, Any] | None, said: str
+) -> None:
+    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), trials=1)
+    named = tmp_path / "named.json"
+    if content:
+        named.write_text(json.dumps(content))
+    assert main(["report", str(results), "--out", str(tmp_path / "out"), "--predictions", str(named)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {named} {said}") and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_networks_without_a_place_on_the_map_are_named_beneath_it(sweep: Sweep, tmp_path: Path) -> None:
+    ideal = next(p for p in sweep.profiles if p.name == "wan")
+    others = tuple(p for p in sweep.profiles if p is not ideal)
+    changed = replace(sweep, profiles=(*others, replace(ideal, asked={"rate_mbit": None, "delay_ms": 0})))
+    html = write_report(changed, tmp_path, ()).page.read_text(encoding="utf-8")
+    assert html.count("Not on the map, since no rate or no delay is set: wan.") == 2
 
 
 def test_the_first_screen_says_the_answer_and_how_sure(sweep: Sweep, tmp_path: Path) -> None:
