@@ -18,6 +18,7 @@ finitely many costs and each round excludes it, so this ends, with every point o
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,8 +127,9 @@ def _of_source(problem: Problem, source: str, most_devices: int | None, objectiv
 class _Table:
     """Best values of every state, for one source.
 
-    A set of used devices is a bit mask over the others, in the order of `_others`. `_values[mask, v]` is
-    the best value, by cut (K), of pipelines that have used `mask`, v last, up to the end of v's stage.
+    A set of used devices is a bit mask over the others, in the order of `_others`. `_values[i, v]` is the
+    best value, by cut (K), of pipelines that have used `_masks[i]`, v last, up to the end of v's stage.
+    Larger sets than may be used have no row.
     """
 
     def __init__(
@@ -150,20 +152,25 @@ class _Table:
         self._back = take(problem.back)[self._others, source]
         count = len(self._others)
         self._most = count if most_devices is None else min(count, most_devices - 1)
-        self._values = np.full((1 << count, count, len(problem.cuts)), np.inf)
-        self._fill()
+        by_size = [
+            [sum(1 << v for v in chosen) for chosen in combinations(range(count), size)]
+            for size in range(self._most + 1)
+        ]
+        self._masks = np.array(sorted(mask for masks in by_size for mask in masks))
+        self._values = np.full((len(self._masks), count, len(problem.cuts)), np.inf)
+        self._fill(by_size)
 
-    def _fill(self) -> None:
-        count = len(self._others)
-        by_size: list[list[int]] = [[] for _ in range(count + 1)]
-        for mask in range(1 << count):
-            by_size[mask.bit_count()].append(mask)
+    def _fill(self, by_size: Sequence[Sequence[int]]) -> None:
         for size in range(self._most):
-            for v in range(count):
+            for v in range(len(self._others)):
                 masks = np.array([mask for mask in by_size[size] if not mask >> v & 1])
                 if len(masks):
                     arriving = self._arriving(masks, v)
-                    self._values[masks | 1 << v, v] = self._through(v, arriving)
+                    self._values[self._rows(masks | 1 << v), v] = self._through(v, arriving)
+
+    def _rows(self, masks: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Where in `_values` these sets of devices stand."""
+        return np.searchsorted(self._masks, masks)
 
     def _through(self, v: int, arriving: Floats) -> Floats:
         """Best values by cut at which v's stage stops, from those at which it starts (a row a mask)."""
@@ -180,19 +187,19 @@ class _Table:
         """Best values by cut (a row a mask) after the link to v, of pipelines that have used the mask."""
         if masks[0] == 0:
             return self._join(self._first, self._link_out[v])[None]
-        return np.asarray(self._join(self._values[masks], self._link[None, :, v]).min(axis=1))
+        return np.asarray(self._join(self._values[self._rows(masks)], self._link[None, :, v]).min(axis=1))
 
     def best(self) -> tuple[list[int], list[int]] | None:
         """Devices and cuts, both as indices, of a best pipeline; None when all are infinite."""
         if not self._others or not self._most:
             return ([self._source], []) if np.isfinite(self._alone) else None
         ends = self._join(self._values[:, :, -1], self._back[None])
-        mask, v = np.unravel_index(int(np.argmin(ends)), ends.shape)
-        if np.isfinite(self._alone) and self._alone <= ends[mask, v]:
+        row, v = np.unravel_index(int(np.argmin(ends)), ends.shape)
+        if np.isfinite(self._alone) and self._alone <= ends[row, v]:
             return [self._source], []
-        if not np.isfinite(ends[mask, v]):
+        if not np.isfinite(ends[row, v]):
             return None
-        return self._walk_back(int(mask), int(v))
+        return self._walk_back(int(self._masks[row]), int(v))
 
     def _walk_back(self, mask: int, v: int) -> tuple[list[int], list[int]]:
         """From the last stage to the source: each step repeats the minimum that led here."""
@@ -207,5 +214,6 @@ class _Table:
             cuts.append(start)
             if not before:
                 return [self._source, *reversed(chain)], cuts[::-1]
-            v = int(np.argmin(self._join(self._values[before, :, start], self._link[:, v, start])))
+            row = int(self._rows(np.array(before)))
+            v = int(np.argmin(self._join(self._values[row, :, start], self._link[:, v, start])))
             mask, stop = before, start

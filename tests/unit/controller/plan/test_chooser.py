@@ -94,3 +94,24 @@ def test_what_a_refusal_says_is_possible_is(predictor: Predictor) -> None:
     assert told
     (plan,) = chooser.choose("latency", Limits(PI, interval_s=8 / float(told[1]), batch=8))
     assert 8 / plan.interval_s >= float(told[1])
+
+
+def test_a_lab_that_is_too_large_is_refused_before_it_takes_all_memory(
+    profile: Profile, tiny: Bundle
+) -> None:
+    server = profile.devices["server"]
+    devices = {"pi": profile.devices["pi"], **{f"d{number}": server for number in range(19)}}
+    pairs = tuple(msgspec.structs.replace(profile.pairs[0], follower=name) for name in list(devices)[1:])
+    large = msgspec.structs.replace(profile, devices=devices, pairs=pairs)
+    chooser = Chooser(Predictor(large, tiny, NetworkProfile()))
+    with pytest.raises(
+        PlanError, match="^20 devices are too many .* name --most-devices 4, or leave some out"
+    ):
+        chooser.choose("latency", Limits(PI))
+    (plan,) = chooser.choose("latency", Limits(PI, most_devices=4))
+    assert plan.cuts == (0,)
+    without = tuple(f"d{number}" for number in range(7))
+    assert chooser.choose("latency", Limits(PI, forbidden=without))
+    # Whether it would do without the limit on devices, nobody can say.
+    with pytest.raises(PlanError, match=r"no plan keeps latency <= 0\.001 ms \(the least is 5\.1 ms\)$"):
+        chooser.choose("latency", Limits(PI, latency_s=1e-6, most_devices=4))
