@@ -29,8 +29,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(sweep, folder, ()).page
 
 
-def _open(page: Path, profile: Path, *, width: int) -> tuple[str, str]:
-    """The page's elements after its scripts ran, and what the browser logged."""
+def _browse(page: Path, profile: Path, *options: str) -> tuple[str, str]:
+    """What the browser printed of the page, and what it logged."""
     assert _CHROMIUM is not None
     run = subprocess.run(
         [
@@ -39,7 +39,7 @@ def _open(page: Path, profile: Path, *, width: int) -> tuple[str, str]:
             # Every name fails to resolve and every address is refused by a proxy that is not there.
             *("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9"),
             *("--enable-logging=stderr", "--v=0", f"--user-data-dir={profile}"),
-            *("--virtual-time-budget=20000", f"--window-size={width},2000", "--dump-dom"),
+            *("--virtual-time-budget=20000", *options),
             page.as_uri(),
         ],
         capture_output=True,
@@ -48,6 +48,18 @@ def _open(page: Path, profile: Path, *, width: int) -> tuple[str, str]:
         timeout=120,
     )
     return run.stdout, run.stderr
+
+
+def _open(page: Path, profile: Path, *, width: int) -> tuple[str, str]:
+    """The page's elements after its scripts ran, and what the browser logged."""
+    return _browse(page, profile, f"--window-size={width},2000", "--dump-dom")
+
+
+def _with_script(report: Path, copy: Path, script: str) -> Path:
+    page = report.read_text(encoding="utf-8")
+    end = page.rindex("</body>")
+    copy.write_text(page[:end] + script + page[end:], encoding="utf-8")
+    return copy
 
 
 @pytest.mark.parametrize(("width", "layout"), [(1200, "wide"), (600, "narrow")])
@@ -97,11 +109,8 @@ const waiting = setInterval(() => {
 
 def _act(report: Path, folder: Path, *charts: str, **chosen: str) -> tuple[str, list[tuple[int, str]]]:
     """Choose in the menus, then click each figure's first mark: the page; its marks, its panel."""
-    page = report.read_text(encoding="utf-8")
-    end = page.rindex("</body>")
-    acted = folder / "acted.html"
     act = _ACT.replace("CHOSEN", json.dumps(chosen)).replace("CHARTS", json.dumps(charts))
-    acted.write_text(page[:end] + act + page[end:], encoding="utf-8")
+    acted = _with_script(report, folder / "acted.html", act)
     dom, log = _open(acted, folder / "profile", width=1200)
     assert "CONSOLE" not in log, log
     found = []
@@ -138,3 +147,44 @@ def test_figures_of_several_networks_and_of_other_depths_are_narrowed_too(
         assert f"<dt>depth, batch</dt><dd>{depth}, 1</dd>" in panel
     assert 0 < found[0][0] <= 3 * 2 * 2, "of three networks' gains one's: a point and a line each"
     assert found[1][0] <= 5, "two numbers of devices, what joins them, two intervals"
+
+
+# A browser's window cannot be as narrow as a phone's; a frame in it can.
+_PHONE = 390
+_MEASURE = """<script type="module">
+const waiting = setInterval(() => {
+  if (!document.documentElement.dataset.charts) return;
+  clearInterval(waiting);
+  for (const details of document.querySelectorAll("details")) details.open = true;
+  const within = (element) => element.closest(".scroll, pre, .vega-embed details") || element.ownerSVGElement;
+  const beyond = (element) => !within(element) && element.getBoundingClientRect().right > innerWidth + 1;
+  const wide = [...document.body.querySelectorAll("*")].filter(beyond);
+  const told = {
+    width: innerWidth,
+    needed: document.documentElement.scrollWidth,
+    wide: wide.map((element) => `${element.tagName} in ${element.closest("[id]")?.id}`),
+    narrow: document.querySelectorAll("[data-drawn=narrow]").length,
+  };
+  parent.postMessage(JSON.stringify(told), "*");
+}, 50);
+</script>"""
+
+
+def test_nothing_lies_beyond_a_phones_edge(report: Path, tmp_path: Path) -> None:
+    _with_script(report, tmp_path / "phone.html", _MEASURE)
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f'<iframe src="phone.html" width="{_PHONE}" height="800" style="border: 0"></iframe>'
+        '<pre id="told"></pre>'
+        '<script>onmessage = (event) => (document.getElementById("told").textContent = event.data);</script>'
+    )
+    dom, _ = _browse(frame, tmp_path / "profile", "--hide-scrollbars", "--dump-dom")
+    told = json.loads(html.unescape(dom[dom.index('<pre id="told">') + 15 : dom.index("</pre>")]))
+    assert told == {"width": _PHONE, "needed": _PHONE, "wide": [], "narrow": 20}
+
+
+def test_it_prints_as_pages(report: Path, tmp_path: Path) -> None:
+    printed = tmp_path / "report.pdf"
+    _browse(report, tmp_path / "profile", f"--print-to-pdf={printed}", "--no-pdf-header-footer")
+    pages = re.findall(rb"/Type\s*/Page\b(?!s)", printed.read_bytes())
+    assert 8 <= len(pages) <= 40, "a page for the answer, for each network more than one, and the tables"
