@@ -226,7 +226,8 @@ def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Scre
         why = "other cuts"
     if why is None and set(found.devices) != set(settings):
         why = "other devices"
-    screen.say(f"profile {path} is of {why}: taken again" if why else f"taken {found.taken_at}: {path}")
+    why = f"of {why}" if why else "a quick one" if wanted.is_too_quick(found) else None
+    screen.say(f"profile {path} is {why}: taken again" if why else f"taken {found.taken_at}: {path}")
     return None if why else found
 
 

@@ -141,6 +141,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         cuts: Positions at which stages were timed, from 0 to the node count.
         link: How the lab's links get their network profile.
         codecs: Those that were measured, by name.
+        quick: With fewer repetitions than usual: it does not stand in for a full one.
     """
 
     format: str
@@ -157,6 +158,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     links: tuple[LinkProfile, ...]
     pairs: tuple[PairProfile, ...]
     codecs: dict[str, CodecProfile] = {}
+    quick: bool = False
 
     def check(
         self, path: Path, *, bundle: str, batch: int, threads: int, settings: Mapping[str, Settings]

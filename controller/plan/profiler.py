@@ -77,6 +77,10 @@ class Wanted:
     budget_s: float = 40.0
     quick: bool = False
 
+    def is_too_quick(self, profile: Profile) -> bool:
+        """Whether a full profile is wanted and this is a quick one."""
+        return profile.quick and not self.quick
+
     @property
     def common_threads(self) -> int:
         """The number of threads, as a profile has it; `BY_DEVICE` where devices differ."""
@@ -128,6 +132,7 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
             devices=devices,
             links=links,
             pairs=(),
+            quick=wanted.quick,
         )
         slowest_s = max(device.prefix_s[-1] for device in devices.values())
         # A cell of two devices has more requests than a stage alone.

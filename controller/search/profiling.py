@@ -103,6 +103,9 @@ def prepare(agenda: Agenda, store: Store, folder: Path, screen: Screen, *, shape
         bundle, batch, compared = missing.key
         wanted = Wanted(missing.cuts, batch, _threads(agenda, infos, compared), STAGES_S)
         profile = _found(agenda, missing, wanted, folder, infos)
+        if profile is not None and wanted.is_too_quick(profile):
+            screen.say(f"profile {_path(agenda, missing, wanted, folder)} is a quick one: taken again")
+            profile = None
         if profile is None or missing.codecs_beyond(profile):
             if shaped and agenda.lab.links(missing.devices) == "tc":
                 raise ProfileError(

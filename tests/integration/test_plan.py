@@ -142,8 +142,13 @@ def test_planning_without_a_profile(controller: Run) -> None:
 
 @pytest.mark.slow
 def test_a_profile_of_a_device_as_it_is_no_more(controller: Run, tmp_path: Path) -> None:
-    assert controller("profile", "--budget", "1").returncode == 0
+    assert controller("profile", "--budget", "1", "--quick").returncode == 0
     path = tmp_path / "profiles" / "test-tiny-batch1-threads1.json"
+    assert load_profile(path).quick
+    assert "taken again" not in controller("profile", "--budget", "1", "--quick").stderr
+    assert "is a quick one: taken again" in controller("profile", "--budget", "1").stderr
+    assert not load_profile(path).quick
+    assert "taken again" not in controller("profile", "--budget", "1", "--quick").stderr
     told = json.loads(path.read_text())
     told["devices"]["pi"]["settings"]["slowdown"] = 18.0
     path.write_text(json.dumps(told))

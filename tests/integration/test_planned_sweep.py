@@ -61,14 +61,22 @@ def run(experiment: Path, lab: Path, bundles_folder: Path) -> Sweep:
 
 
 @pytest.mark.slow
-def test_a_planned_sweep_measures_what_could_be_on_the_front(run: Sweep, experiment: Path) -> None:
+def test_a_planned_sweep_measures_what_could_be_on_the_front(
+    run: Sweep, experiment: Path, lab: Path, bundles_folder: Path
+) -> None:
     experiment.write_text(EXPERIMENT + "search: planned\n")
     before = run("--dry-run")
     assert "search: planned; at most 12 of 20 cells" in before.stdout
     assert "tiny must be profiled first" in before.stdout
 
+    # One that was taken in a hurry is not what a sweep goes by.
+    folder = experiment.parent / "profiles"
+    line = [sys.executable, "-m", "controller", "profile", str(bundles_folder / "tiny"), "--lab", str(lab)]
+    line += ["--profiles", str(folder), "--quick", "--budget", "1"]
+    subprocess.run(line, check=True, capture_output=True, timeout=60)
     prepared = run("--prepare")
     assert prepared.returncode == 0, prepared.stderr
+    assert "test-tiny-batch1-threads1.json is a quick one: taken again" in prepared.stderr
     assert (experiment.parent / "profiles" / "test-tiny-batch1-threads1.json").is_file()
     planned = json.loads(run("--dry-run", "--json").stdout)
     assert planned["profiling"] == []

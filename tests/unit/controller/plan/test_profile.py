@@ -1,5 +1,6 @@
 """Profiles as files, and what they refuse to be used for."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,14 @@ def test_what_is_saved_is_loaded(profile: Profile, tmp_path: Path) -> None:
     save_profile(profile, path)
     assert load_profile(path) == profile
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_older_file_is_a_full_profile(profile: Profile, tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    told = msgspec.to_builtins(profile)
+    del told["quick"]
+    path.write_text(json.dumps(told))
+    assert not load_profile(path).quick
 
 
 @pytest.mark.parametrize(
