@@ -9,7 +9,7 @@ import altair as alt
 from analysis.figures.base import chart, of_cell
 from analysis.figures.labels import width_beside
 from analysis.figures.names import distinct_names
-from analysis.figures.theme import INK, Layout, colours, shapes
+from analysis.figures.theme import INK, PAPER, Layout, looks
 from analysis.results import OFFLINE, CellResult
 
 __all__ = ["busy_cells", "busy_figure"]
@@ -31,17 +31,22 @@ def _split(result: CellResult) -> str:
     return replace(result.cell, depth=0).id
 
 
-def busy_figure(found: Sequence[CellResult], results: Sequence[CellResult], layout: Layout) -> dict[str, Any]:
+def busy_figure(
+    found: Sequence[CellResult], results: Sequence[CellResult], devices: Sequence[str], layout: Layout
+) -> dict[str, Any]:
     """The Vega-Lite specification: a row a split, a point a stage, its interval over trials.
 
     Args:
         found: The deepest cell of each split, as `busy_cells` gives them: what is shown at first.
         results: Where the same splits' cells of other depths are, for a page that is narrowed to one.
+        devices: Of the lab, in its order.
     """
-    devices = list(dict.fromkeys(d for r in found for d in r.cell.devices))
+    drawn = looks([device for r in found for device in r.split.computing], devices)
     names = distinct_names(found)
     named = {_split(r): name for r, name in zip(found, names, strict=True)}
-    shallower = [r for r in results if r.trials and _split(r) in named and r not in found]
+    # Paper has no menus.
+    others = results if layout is not PAPER else ()
+    shallower = [r for r in others if r.trials and _split(r) in named and r not in found]
     rows: list[dict[str, Any]] = []
     for r in (*found, *shallower):
         for stage, share in r.busy().items():
@@ -68,12 +73,12 @@ def busy_figure(found: Sequence[CellResult], results: Sequence[CellResult], layo
     x = alt.X("busy:Q", title=title, scale=scale, axis=axis)
     colour = alt.Color(
         "device:N",
-        scale=alt.Scale(domain=devices, range=colours(len(devices))),
+        scale=alt.Scale(domain=list(drawn), range=[colour for colour, _ in drawn.values()]),
         legend=alt.Legend(title=None),
     )
     shape = alt.Shape(
         "device:N",
-        scale=alt.Scale(domain=devices, range=shapes(len(devices))),
+        scale=alt.Scale(domain=list(drawn), range=[shape for _, shape in drawn.values()]),
         legend=alt.Legend(title=None),
     )
     hints = [

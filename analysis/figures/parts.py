@@ -84,14 +84,17 @@ def breakdowns(results: Sequence[CellResult]) -> list[Breakdown]:
     return [breakdown(r) for r in sorted(alone, key=lambda r: (r.cell.devices, r.cell.cuts, r.cell.batch))]
 
 
-def parts_figure(found: Sequence[Breakdown], front: frozenset[str], layout: Layout) -> dict[str, Any]:
+def parts_figure(
+    found: Sequence[Breakdown], front: frozenset[str], devices: Sequence[str], layout: Layout
+) -> dict[str, Any]:
     """The Vega-Lite specification of the bars.
 
     Args:
         found: At least one.
         front: Cell ids on the capability front, whose names are printed bold.
+        devices: Of the lab, in its order.
     """
-    colours = part_colours(stages_of(found))
+    colours = part_colours(stages_of(found), devices)
     names = distinct_names([b.result for b in found])
     rows = [row for b, name in zip(found, names, strict=True) for row in _rows(b, name, list(colours))]
     bold = [n for b, n in zip(found, names, strict=True) if b.result.cell.id in front]
@@ -162,11 +165,11 @@ def stages_of(found: Sequence[Breakdown]) -> list[str]:
     return sorted(names, key=lambda name: (devices.index(name.partition(" (")[0]), name))
 
 
-def part_colours(stages: Sequence[str]) -> dict[str, str]:
-    """Colour by segment, in the order in which the segments are stacked."""
-    colours = {AT_SOURCE: SOURCE}
+def part_colours(stages: Sequence[str], devices: Sequence[str]) -> dict[str, str]:
+    """Colour by segment, in the order in which the segments are stacked; by device, as in other figures."""
+    colours, known = {AT_SOURCE: SOURCE}, [*devices, *(stage for stage in stages if stage not in devices)]
     for i, stage in enumerate(stages):
-        base = DEVICES[i % len(DEVICES)]
+        base = DEVICES[known.index(stage) % len(DEVICES)]
         colours[f"{stage}: wait"] = shade(base, 0.75)
         colours[f"{stage}: codec"] = shade(base, 0.5)
         colours[f"{stage}: compute"] = base

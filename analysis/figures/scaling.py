@@ -7,7 +7,7 @@ import altair as alt
 
 from analysis.figures.base import chart, of_cell
 from analysis.figures.front import log_ticks
-from analysis.figures.theme import INK, Layout, colours, shapes
+from analysis.figures.theme import INK, PAPER, Layout, colours, shapes
 from analysis.fronts import Point
 
 __all__ = ["best_by_devices", "scaling_figure"]
@@ -57,6 +57,8 @@ def scaling_figure(found: Sequence[tuple[str, Sequence[Point]]], layout: Layout)
         }
         for profile, points in found
         for count, p, over_all in _best_by_codec(points)
+        # Paper has no menus.
+        if over_all or layout is not PAPER
     ]
     names = [profile for profile, _ in found]
     counts = sorted({row["devices"] for row in rows})

@@ -94,7 +94,7 @@ def figures_of(
         cells = [c for c in predicted if (c.source, min(c.depth, 2)) == (source, depth)]
         figures.append(Figure(prediction_name(source, depth), partial(prediction_figure, cells)))
     if told := moments(sweep):
-        figures.append(Figure(TELEMETRY, partial(telemetry_figure, told)))
+        figures.append(Figure(TELEMETRY, partial(telemetry_figure, told, [d.name for d in sweep.devices])))
     return {f.name: Figure(f.name, partial(_narrowable, f.draw)) for f in figures}
 
 
@@ -124,15 +124,18 @@ def _of_group(sweep: Sweep, bundle: str, profile: Profile) -> list[Figure]:
             name = front_name(sweep, bundle, profile.name, front.name)
             figures.append(Figure(name, partial(front_figure, front, baselines)))
     results = sweep.of(bundle, profile.name)
-    bars = breakdowns(results)
+    bars, devices = breakdowns(results), [d.name for d in sweep.devices]
     if bars:
         best = frozenset(p.latency_cell.id for p in unloaded if p.on_front)
         figures.append(
-            Figure(parts_name(sweep, bundle, profile.name), lambda layout: parts_figure(bars, best, layout))
+            Figure(
+                parts_name(sweep, bundle, profile.name),
+                lambda layout: parts_figure(bars, best, devices, layout),
+            )
         )
     if deep := busy_cells(results):
         name = group_name(sweep, bundle, profile.name, "busy")
-        figures.append(Figure(name, partial(busy_figure, deep, _closed(results))))
+        figures.append(Figure(name, partial(busy_figure, deep, _closed(results), devices)))
     if shown := timeline_cell(sweep, bundle, profile.name):
         figures += _timeline(sweep, shown, group_name(sweep, bundle, profile.name, "timeline"))
     return figures
@@ -152,7 +155,11 @@ def _timeline(sweep: Sweep, shown: CellResult, name: str) -> list[Figure]:
     with Results.open(sweep.path) as store:
         trial = next(store.trials(shown.cell.id))
     bars = bars_of(trial, [hop.stage for hop in shown.trials[0].hops])
-    return [Figure(name, partial(timeline_figure, bars, shown.cell.id))] if bars else []
+    return (
+        [Figure(name, partial(timeline_figure, bars, shown.cell.id, [d.name for d in sweep.devices]))]
+        if bars
+        else []
+    )
 
 
 def _of_model(sweep: Sweep, bundle: str, found: Sequence[Answer]) -> list[Figure]:

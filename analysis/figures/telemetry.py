@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from analysis.figures.base import chart, of_cell
-from analysis.figures.theme import Layout, colours, shapes
+from analysis.figures.theme import Layout, looks
 from analysis.results import Sweep
 from controller.store import Cell, Results
 
@@ -74,16 +74,20 @@ def _summary(samples: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
     return rows
 
 
-def telemetry_figure(found: Sequence[Moment], layout: Layout) -> dict[str, Any]:
-    """The Vega-Lite specification: a panel for each thing that some device told."""
-    devices = list(dict.fromkeys(m.device for m in found))
+def telemetry_figure(found: Sequence[Moment], devices: Sequence[str], layout: Layout) -> dict[str, Any]:
+    """The Vega-Lite specification: a panel for each thing that some device told.
+
+    Args:
+        devices: Of the lab, in its order.
+    """
+    drawn = looks([m.device for m in found], devices)
     colour, shape = (
         channel(
             "device:N",
-            scale=alt.Scale(domain=devices, range=looks(len(devices))),
+            scale=alt.Scale(domain=list(drawn), range=[pair[i] for pair in drawn.values()]),
             legend=alt.Legend(title=None),
         )
-        for channel, looks in ((alt.Color, colours), (alt.Shape, shapes))
+        for i, channel in enumerate((alt.Color, alt.Shape))
     )
     names = [name for name, *_ in _TOLD.values() if any(m.name == name for m in found)]
     panels = []

@@ -1,6 +1,6 @@
 """How figures look: colours that the colour-blind tell apart, sizes for a page, a phone and a paper."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = [
     "Layout",
     "colours",
     "config",
+    "looks",
     "shade",
     "shapes",
 ]
@@ -110,6 +111,13 @@ def config(layout: Layout) -> dict[str, Any]:
 def colours(count: int) -> list[str]:
     """A colour for each of so many; from the seventh on the same ones, lighter."""
     return [shade(DEVICES[i % len(DEVICES)], 0.45 * (i // len(DEVICES) % 2)) for i in range(count)]
+
+
+def looks(names: Sequence[str], order: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and shape of each name, by its place in `order`: the same in every figure of a report."""
+    known = [*order, *(name for name in names if name not in order)]
+    paired = dict(zip(known, zip(colours(len(known)), shapes(len(known)), strict=True), strict=True))
+    return {name: paired[name] for name in known if name in names}
 
 
 def shapes(count: int) -> list[str]:

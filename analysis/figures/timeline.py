@@ -52,11 +52,12 @@ def bars_of(trial: Trial, stages: Sequence[str]) -> list[Bar]:
     return [Bar(b.stage, b.request, b.start_s - origin, b.stop_s - origin) for b in bars]
 
 
-def timeline_figure(bars: Sequence[Bar], cell: str, layout: Layout) -> dict[str, Any]:
+def timeline_figure(bars: Sequence[Bar], cell: str, devices: Sequence[str], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification: a row a stage, a bar a request; what is white between them is a bubble.
 
     Args:
         cell: The id of the cell that they are of.
+        devices: Of the lab, in its order.
     """
     stages = list(dict.fromkeys(bar.stage for bar in bars))
     rows: list[dict[str, Any]] = [
@@ -74,9 +75,10 @@ def timeline_figure(bars: Sequence[Bar], cell: str, layout: Layout) -> dict[str,
         for bar in bars
     ]
     # Neighbouring requests differ in shade, so that bars that touch are still two.
+    known = [*devices, *(stage for stage in stages if stage not in devices)]
     looks = {
-        f"{stage} {odd}": shade(DEVICES[i % len(DEVICES)], 0.45 * odd)
-        for i, stage in enumerate(stages)
+        f"{stage} {odd}": shade(DEVICES[known.index(stage) % len(DEVICES)], 0.45 * odd)
+        for stage in stages
         for odd in (0, 1)
     }
     y = alt.Y("stage:N", sort=stages, title=None, axis=alt.Axis(ticks=False, domain=False))

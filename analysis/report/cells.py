@@ -25,10 +25,10 @@ def cells_json(sweep: Sweep) -> str:
     for bundle, profile in sweep.groups():
         results = sweep.of(bundle, profile.name)
         found = [breakdown(r) for r in results if r.trials]
-        # As the figure of this group has them; a stage of deeper cells alone comes after.
+        # As the figure of this group has them; a second stage of a device that it lacks comes after.
         stages = stages_of(breakdowns(results))
         stages += [stage for stage in stages_of(found) if stage not in stages]
-        colours = part_colours(stages)
+        colours = part_colours(stages, [d.name for d in sweep.devices])
         told |= {b.result.cell.id: _cell(b, colours) for b in found}
     return json.dumps(told, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 

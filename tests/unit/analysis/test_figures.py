@@ -98,7 +98,7 @@ def test_a_bar_is_named_by_what_tells_it_from_others_and_by_nothing_else(sweep: 
 
     def names(*cells: Cell) -> list[str]:
         found = [replace(one, result=replace(one.result, cell=cell)) for cell in cells]
-        figure = parts_figure(found, frozenset(), PAPER)
+        figure = parts_figure(found, frozenset(), ["pi", "server"], PAPER)
         return list(dict.fromkeys(row["split"] for row in figure["layer"][0]["data"]["values"]))
 
     cell, where = one.result.cell, one.result.split.where

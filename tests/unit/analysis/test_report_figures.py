@@ -20,7 +20,7 @@ from analysis.figures.conditions import placed
 from analysis.figures.room import divided
 from analysis.figures.scaling import best_by_devices
 from analysis.figures.telemetry import moments
-from analysis.figures.theme import colours, shapes
+from analysis.figures.theme import WIDE, colours, looks, shapes
 from analysis.figures.timeline import bars_of
 from analysis.fronts import capability, front_of
 from analysis.predictions import (
@@ -200,8 +200,10 @@ def test_a_figure_of_cells_can_be_clicked_and_narrowed(
 
 
 def test_stages_are_shown_at_another_depth_only_once_it_is_chosen(sweep: Sweep) -> None:
-    rows = _rows(figures_of(sweep)["mobilenet_v2-wifi-busy"].draw(PAPER), "busy")
+    rows = _rows(figures_of(sweep)["mobilenet_v2-wifi-busy"].draw(WIDE), "busy")
     assert {(row["depth"], row["depth_all"]) for row in rows if "cell" in row} == {(1, False), (4, True)}
+    rows = _rows(figures_of(sweep)["mobilenet_v2-wifi-busy"].draw(PAPER), "busy")
+    assert {row["depth"] for row in rows if "cell" in row} == {4}, "paper has no menus"
 
 
 def test_a_click_shows_a_stage_in_the_colour_that_the_figure_has_it_in(sweep: Sweep) -> None:
@@ -216,6 +218,8 @@ def test_a_click_shows_a_stage_in_the_colour_that_the_figure_has_it_in(sweep: Sw
 def test_a_dozen_of_anything_differ_in_colour_and_shape() -> None:
     assert len(set(zip(colours(36), shapes(36), strict=True))) == 36
     assert len(set(colours(12))) == 12
+    some, all_ = looks(["c"], ["a", "b", "c"]), looks(["a", "c"], ["a", "b", "c"])
+    assert some["c"] == all_["c"] != all_["a"], "a device keeps its colour where others are not drawn"
 
 
 def test_a_click_finds_every_finished_cell_and_its_parts_add_up(sweep: Sweep) -> None:
