@@ -33,8 +33,7 @@ async function drawAll(layout) {
 // What a figure can be narrowed to is a parameter of it; a model and a profile are sections of the page too.
 async function narrowed(place, view) {
   const known = Object.keys(view.getState({ signals: (name) => name.startsWith("only_") }).signals ?? {});
-  const rows = Object.values(specs[place.dataset.chart][place.dataset.drawn].datasets ?? {}).flat();
-  const ofCells = rows.filter((row) => row.cell);
+  const ofCells = rowsOf(specs[place.dataset.chart][place.dataset.drawn]).filter((row) => row.cell);
   const emptied = ofCells.length > 0 && !ofCells.some((row) => left(row, known));
   place.classList.toggle("emptied", emptied);
   // A scale of nothing is an error.
@@ -47,6 +46,11 @@ async function narrowed(place, view) {
   // On a phone a small figure does not grow until its text is larger than the page's.
   const most = Math.min(430, 1.25 * svg.getAttribute("width"));
   svg.style.maxWidth = place.dataset.drawn === "narrow" ? `${most}px` : "";
+}
+
+function rowsOf(part) {
+  const parts = [...(part.layer ?? []), ...(part.vconcat ?? [])];
+  return [...(part.data?.values ?? []), ...parts.flatMap(rowsOf)];
 }
 
 // As the figure's own filters have it.

@@ -22,11 +22,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from analysis.report import write_report
     from analysis.results import load
+    from controller.store import Predicted, Results, Store
     from tests.unit.analysis.synthetic import write_sweep
 
     folder = tmp_path_factory.mktemp("report")
-    sweep = load(write_sweep(folder / "results.sqlite", cuts=(0, 12, 24, 36, 48, 60)))
-    return write_report(sweep, folder, ()).page
+    path = write_sweep(folder / "results.sqlite", cuts=(0, 12, 24, 36, 48, 60))
+    with Results.open(path) as results:
+        deep = next(cell for cell in results.cells() if cell.depth == 4)
+    with Store.append(path) as store:
+        store.add_predicted([Predicted(deep.id, 0.02)])
+    return write_report(load(path), folder, ()).page
 
 
 def _browse(page: Path, profile: Path, *options: str) -> tuple[str, str]:
@@ -69,9 +74,9 @@ def test_every_figure_is_drawn_for_the_width_and_nothing_complains(
     dom, log = _open(report, tmp_path, width=width)
     assert "CONSOLE" not in log, log
     charts = re.findall(r'<div class="chart[^"]*"[^>]*data-chart="([^"]+)"[^>]*data-drawn="(\w+)"', dom)
-    assert len(charts) == 20
+    assert len(charts) == 21
     assert {drawn for _, drawn in charts} == {layout}
-    assert re.search(r'<html[^>]*data-charts="20"', dom)
+    assert re.search(r'<html[^>]*data-charts="21"', dom)
 
 
 def test_the_drawn_front_has_its_points_and_their_names(report: Path, tmp_path: Path) -> None:
@@ -141,12 +146,15 @@ def test_figures_of_several_networks_and_of_other_depths_are_narrowed_too(
     report: Path, tmp_path: Path
 ) -> None:
     charts = "gains", "mobilenet_v2-devices", "mobilenet_v2-wifi-busy"
-    _, found = _act(report, tmp_path, *charts, profile="wifi", depth="1")
+    dom, found = _act(report, tmp_path, *charts, profile="wifi", depth="1")
     for (_, panel), depth in zip(found, (1, 4, 1), strict=True):
         assert "<dt>network</dt><dd>wifi</dd>" in panel
         assert f"<dt>depth, batch</dt><dd>{depth}, 1</dd>" in panel
     assert 0 < found[0][0] <= 3 * 2 * 2, "of three networks' gains one's: a point and a line each"
     assert found[1][0] <= 5, "two numbers of devices, what joins them, two intervals"
+    emptied = re.findall(r'<div class="chart[^"]* emptied"[^>]*data-chart="([^"]+)"', dom)
+    assert "predicted-interval" in emptied, "its only cell is of depth 4, under another network"
+    assert not {*charts, "mobilenet_v2-wifi-operating", "mobilenet_v2-wifi-timeline"} & {*emptied}
 
 
 # A browser's window cannot be as narrow as a phone's; a frame in it can.
@@ -180,7 +188,7 @@ def test_nothing_lies_beyond_a_phones_edge(report: Path, tmp_path: Path) -> None
     )
     dom, _ = _browse(frame, tmp_path / "profile", "--hide-scrollbars", "--dump-dom")
     told = json.loads(html.unescape(dom[dom.index('<pre id="told">') + 15 : dom.index("</pre>")]))
-    assert told == {"width": _PHONE, "needed": _PHONE, "wide": [], "narrow": 20}
+    assert told == {"width": _PHONE, "needed": _PHONE, "wide": [], "narrow": 21}
 
 
 def test_it_prints_as_pages(report: Path, tmp_path: Path) -> None:
