@@ -11,6 +11,8 @@ __all__ = ["latex", "write_table"]
 
 _ESCAPES = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
 _ESCAPES |= {"\\": "\\textbackslash{}", "\N{RIGHTWARDS ARROW}": "$\\rightarrow$"}
+# In TeX's own font encoding these three print as other characters.
+_ESCAPES |= {c: f"${c}$" for c in "|<>"}
 
 
 def latex(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -109,8 +109,8 @@ def test_codec_energy_counts_only_what_a_codec_was_given_where_it_was_encoded(tm
 
 
 def test_latex_escapes_names_and_leaves_empty_columns_out() -> None:
-    rows = [{"where": "features.0_1 & 50%", "latency_s": 0.01234567, "none": None}]
+    rows = [{"where": "features.0_1 | b & 50%", "latency_s": 0.01234567, "none": None}]
     text = latex(("where", "latency_s", "none"), rows)
-    assert "features.0\\_1 \\& 50\\% & 0.01235 \\\\" in text
+    assert "features.0\\_1 $|$ b \\& 50\\% & 0.01235 \\\\" in text
     assert text.startswith("\\begin{tabular}{lr}")
     assert "where & latency s \\\\" in text
