@@ -50,7 +50,7 @@ def _show(console: Console, predictor: Predictor, prediction: Prediction, title:
     console.print(table)
     console.print(
         f"Alone in the pipeline: latency {plan.latency_s * 1e3:.2f} ms. At depth {prediction.depth}: "
-        f"latency {prediction.latency_s * 1e3:.2f} ms, {prediction.throughput_per_s():.1f} samples/s."
+        f"latency {prediction.latency_s * 1e3:.2f} ms, {prediction.throughput_per_s:.1f} samples/s."
     )
     most_per_s = prediction.batch / plan.interval_s
     console.print(f"With enough in flight: {most_per_s:.1f} samples/s, set by {plan.bottleneck}.")
@@ -69,7 +69,7 @@ def _as_json(predictor: Predictor, asked: PlanAsked, prediction: Prediction) -> 
         "batch": prediction.batch,
         "depth": prediction.depth,
         "latency_s": prediction.latency_s,
-        "throughput_per_s": prediction.throughput_per_s(),
+        "throughput_per_s": prediction.throughput_per_s,
         "alone_latency_s": plan.latency_s,
         "most_throughput_per_s": prediction.batch / plan.interval_s,
         "bottleneck": plan.bottleneck,

@@ -66,11 +66,10 @@ class Prediction:
         """Seconds between two results."""
         return self.plan.interval_at(self.depth)
 
-    def throughput_per_s(self, requests: int | None = None) -> float:
-        """Samples a second; with `requests`, of a run of so many, which first has to fill the pipeline."""
-        if requests is None:
-            return self.batch / self.interval_s
-        return self.batch * requests / (self.plan.latency_s + (requests - 1) * self.interval_s)
+    @property
+    def throughput_per_s(self) -> float:
+        """Samples a second."""
+        return self.batch / self.interval_s
 
 
 @dataclass(frozen=True)

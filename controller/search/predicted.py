@@ -44,8 +44,7 @@ def planned_searches(
     def point(candidate: Candidate) -> Point:
         shallow, deep = candidate.shallow, candidate.deep
         plan = predictors[profile_key(deep), deep.codec].predict(deep.devices, deep.cuts).plan
-        requests = None if experiment.duration_s is not None else experiment.requests_at(deep.depth)
-        throughput_per_s = Prediction(plan, deep.depth, deep.batch).throughput_per_s(requests)
+        throughput_per_s = Prediction(plan, deep.depth, deep.batch).throughput_per_s
         return Prediction(plan, shallow.depth, shallow.batch).latency_s, 1 / throughput_per_s
 
     searches = _searches(agenda, name, point, lambda number: _most(experiment.search_share, number))

@@ -57,7 +57,7 @@ class Endpoint:
         if depth < 1 or batch < 1 or check_every < 0:
             raise RefusedError(f"depth {depth}, batch {batch}, check_every {check_every}: too small")
         self._inlet, self._lifeline = inlet, lifeline
-        self._check_every = check_every
+        self._check_every, self._depth = check_every, depth
         inputs = batches_of(samples.inputs, outlet.layout, batch, "input")
         self._inputs = make_inputs(inputs, prefetch, depth, lifeline)
         self._source = Source(outlet, self._inputs, depth)
@@ -102,7 +102,8 @@ class Endpoint:
         """Run requests through the pipeline and wait for all results.
 
         Args:
-            requests: how many are recorded.
+            requests: how many are recorded. Those that only fill the pipeline come before: in a closed loop
+                one fewer than the depth, in an open one the first.
             warmup: how many go first, in a closed loop, unrecorded; they drain before the others begin.
             timeout_s: for everything.
             load: when requests are due.
@@ -119,7 +120,9 @@ class Endpoint:
         if requests < 1 or warmup < 0:
             raise RefusedError(f"cannot run {requests} requests after {warmup} to warm up")
         check_load(load)
-        windows = Windows(requests, until_stable=until_stable, duration_s=duration_s)
+        windows = Windows(
+            requests, filling=self._filling(load), until_stable=until_stable, duration_s=duration_s
+        )
         deadline_s = clock() + timeout_s
         self._lifeline.check()
         self._inlet.wait_open(min(_LINKS_TIMEOUT_S, timeout_s))
@@ -132,7 +135,7 @@ class Endpoint:
         self._stretch = None
         return RunDone(
             elapsed_s=stretch.elapsed_s(),
-            checked=int(np.count_nonzero(rows["request"] % self._check_every == 0))
+            checked=int(np.count_nonzero((rows["request"] - windows.filling) % self._check_every == 0))
             if self._check_every
             else 0,
             worst_error=stretch.worst_error,
@@ -145,6 +148,10 @@ class Endpoint:
         """Records of the last run (`worker.records.ENDPOINT`); they are then forgotten."""
         rows, self._rows = self._rows, np.zeros(0, ENDPOINT)
         return rows
+
+    def _filling(self, load: LoadSpec) -> int:
+        """How many requests find fewer in the pipeline than those that follow, or no result before theirs."""
+        return self._depth - 1 if load.kind == "closed" else 1
 
     def _run_stretch(
         self, stretch: Stretch, deadline_s: float, timeout_s: float, abandoned: Callable[[], bool]

@@ -44,7 +44,7 @@ class Sink:
             ):
                 stretch.over.set()
             on_result()
-            if answers is not None and request % self._check_every == 0:
+            if answers is not None and (request - stretch.windows.filling) % self._check_every == 0:
                 stretch.worst_error = max(stretch.worst_error, answers.check(slot))
             slot.give_back()
             if stretch.over.is_set():

@@ -77,8 +77,8 @@ class Stretch:
     def elapsed_s(self) -> float:
         """Seconds in which the requests that count came back, one of them after the other.
 
-        Since the first was due, where the pipeline was empty; since the result before it, where settling
-        requests were still inside: who waits for those as well must not be called slower for it.
+        Since the result before the first of them, so that the pipeline is as full at the beginning as at the
+        end. Since the first was due where nothing was before it: at depth 1, or when it was too much.
         """
         first = 0 if self.overloaded else self.windows.measured_from
         stop = len(self.finished_at_s) if self.overloaded else self.windows.measured_to

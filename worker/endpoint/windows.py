@@ -26,15 +26,24 @@ class Windows:
     throughput are one variable (Little's law), and in an open loop the throughput is given.
 
     Attributes:
+        filling: how many requests come before the first window.
         limit: how many requests are sent at most; None without a limit.
         stable: whether the last windows agree; None where nobody asked, or could tell.
     """
 
-    def __init__(self, requests: int, *, until_stable: bool = False, duration_s: float | None = None) -> None:
+    def __init__(
+        self,
+        requests: int,
+        *,
+        filling: int = 0,
+        until_stable: bool = False,
+        duration_s: float | None = None,
+    ) -> None:
         """Raises RefusedError: nothing to run.
 
         Args:
             requests: how many the measured part of the run has; not looked at with a duration.
+            filling: how many come before that count nowhere: they find the pipeline emptier than all others.
             until_stable: go on until three thirds of `requests`, or of the duration, in a row agree.
             duration_s: end by time.
         """
@@ -42,11 +51,12 @@ class Windows:
             raise RefusedError(f"cannot run {requests} requests, or for {duration_s} s")
         self._requests = requests
         self._duration_s = duration_s
+        self.filling = filling
         self._parts = COMPARED_WINDOWS
         if not until_stable or (duration_s is None and requests < COMPARED_WINDOWS):
             self._parts = 1
         self._most = MOST_WINDOWS if self._parts > 1 else 1
-        self._bounds = [0]
+        self._bounds = [filling]
         self._medians_s: list[float] = []
         self.limit = self._bound(self._most) if duration_s is None else None
         self.stable: bool | None = None
@@ -66,17 +76,25 @@ class Windows:
         """How many windows have ended."""
         return len(self._bounds) - 1
 
+    def began_s(self, scheduled_at_s: Sequence[float], finished_at_s: Sequence[float]) -> float:
+        """When the first window began: with the last result before it, or with the first request."""
+        return finished_at_s[self.filling - 1] if self.filling else scheduled_at_s[0]
+
     def _bound(self, window: int) -> int:
         # Any three windows in a row have `requests` together, whether 3 divides it or not.
-        return self._requests * window // self._parts
+        return self.filling + self._requests * window // self._parts
 
     def ends(self, scheduled_at_s: Sequence[float], finished_at_s: Sequence[float]) -> bool:
         """Whether the run is over with the result that came last; times of all requests so far."""
         results = len(finished_at_s)
+        if results <= self.filling:
+            return False
         if self._duration_s is None:
             if results < self._bound(self.count + 1):
                 return False
-        elif finished_at_s[-1] < scheduled_at_s[0] + self._duration_s * (self.count + 1) / self._parts:
+        elif finished_at_s[-1] < (
+            self.began_s(scheduled_at_s, finished_at_s) + self._duration_s * (self.count + 1) / self._parts
+        ):
             return False
         first = self._bounds[-1]
         latency_s = np.subtract(finished_at_s[first:results], scheduled_at_s[first:results])

@@ -173,4 +173,4 @@ def _value(trial: Trial, wanted: _Wanted) -> float:
 def _predicted(wanted: _Wanted) -> float:
     if wanted.depth == 1:
         return wanted.prediction.plan.latency_s
-    return wanted.prediction.batch / wanted.prediction.throughput_per_s(wanted.requests)
+    return wanted.prediction.batch / wanted.prediction.throughput_per_s

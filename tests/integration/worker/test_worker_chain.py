@@ -22,15 +22,16 @@ def test_two_workers_give_the_right_answers_and_a_row_per_request_and_hop(
     assert done.worst_error <= 1e-6
     records = [connection.ask(TakeRecords()) for connection in chain.connections]
     latency = rows_of(records[0].endpoint, ENDPOINT)
-    assert latency["request"].tolist() == list(range(50))
+    # Three fill the pipeline: they are in the rows of the hops, and count nowhere.
+    assert latency["request"].tolist() == list(range(3, 53))
     assert (latency["latency_s"] == latency["finished_at_s"] - latency["scheduled_at_s"]).all()
     assert (latency["latency_s"] > 0).all()
-    assert done.elapsed_s == latency["finished_at_s"][-1] - latency["scheduled_at_s"][0]
+    assert done.elapsed_s >= latency["finished_at_s"][-1] - latency["finished_at_s"][0]
     hops = [hop for each in records for hop in each.hops]
     assert [(hop.start, hop.stop) for hop in hops] == [(0, 1), (1, 4)]
     for hop in hops:
         rows = rows_of(hop.rows, HOP)
-        assert rows["request"].tolist() == list(range(50))
+        assert rows["request"].tolist() == list(range(53))
         assert (np.diff(rows["received_at_s"]) > 0).all()
         assert all((rows[name] >= 0).all() for name in HOP.names or ())
     assert records[1].endpoint == b""
@@ -74,7 +75,7 @@ def test_a_pipeline_is_run_again_and_records_are_of_the_last_run(
     start_chain: StartChain, tiny_bundle: TinyBundle
 ) -> None:
     chain = start_chain(2, tiny_bundle)
-    chain.build([2])
+    chain.build([2], depth=1)
     chain.first.ask(Run(requests=30))
     chain.first.ask(Run(requests=10))
 

@@ -37,6 +37,7 @@ from worker.wire.stream import SocketStream
 
 WIDTH = 256
 REQUESTS = 30
+DEPTH = 4
 # Of the answer's own maximum; what a wrong decode gives is far above.
 ALLOWED = {
     "fp16": 2e-3,
@@ -60,7 +61,7 @@ def test_answers_come_back_right_and_what_the_codec_did_is_recorded(
 ) -> None:
     chain = start_chain(2, wide_bundle)
     for codec, allowed_error in ALLOWED.items():
-        chain.build([2], batch=4, codec=codec, allowed_error=allowed_error, emulation=emulation)
+        chain.build([2], batch=4, depth=DEPTH, codec=codec, allowed_error=allowed_error, emulation=emulation)
 
         done = chain.first.ask(Run(requests=REQUESTS, warmup=3))
 
@@ -75,9 +76,9 @@ def _check_records(records: list[Records], lossless: bool) -> None:
     payloads = (("link1", 2 * 4 * WIDTH * 4), ("link2", 4 * WIDTH * 4))
     for each, (name, payload_bytes) in zip(records, payloads, strict=True):
         (sent,) = each.sent
-        assert (sent.link, sent.requests) == (name, REQUESTS)
-        assert 0 < sent.encoded_bytes <= REQUESTS * payload_bytes
-        assert lossless or sent.encoded_bytes < 0.75 * REQUESTS * payload_bytes
+        assert (sent.link, sent.requests) == (name, REQUESTS + DEPTH - 1)
+        assert 0 < sent.encoded_bytes <= sent.requests * payload_bytes
+        assert lossless or sent.encoded_bytes < 0.75 * sent.requests * payload_bytes
     first, second = (rows_of(each.hops[0].rows, HOP) for each in records)
     assert (first["encode_s"] > 0).all()
     assert (first["decode_s"] == 0).all()
@@ -94,7 +95,7 @@ def test_a_codec_that_makes_it_longer_is_passed_over_and_counted(
 ) -> None:
     chain = start_chain(2, wide_bundle)
     # The wide cut has a, half of it zeros, and b, which is noise to lz4.
-    chain.build([2], codec="lz4")
+    chain.build([2], depth=1, codec="lz4")
     chain.first.ask(Run(requests=REQUESTS))
     (sent,) = chain.first.ask(TakeRecords()).sent
     assert sent.sent_raw == REQUESTS
@@ -125,8 +126,9 @@ def test_the_source_encodes_what_it_sends_itself(start_worker: StartWorker, wide
 
         assert source.run(REQUESTS).checked == REQUESTS
 
+        sent = REQUESTS + 1  # one of them fills the pipeline
         assert source.take_sent() == (
-            SentBytes(link="there", requests=REQUESTS, encoded_bytes=REQUESTS * WIDTH * 2, sent_raw=0),
+            SentBytes(link="there", requests=sent, encoded_bytes=sent * WIDTH * 2, sent_raw=0),
         )
         rows = source.take_rows()
         assert (rows["encode_s"] > 0).all()

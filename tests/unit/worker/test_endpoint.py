@@ -131,12 +131,19 @@ def stage() -> Iterator[NegatingStage]:
     made.close()
 
 
-def test_all_results_come_back_and_are_recorded(stage: NegatingStage) -> None:
-    endpoint = stage.endpoint()
-    done = endpoint.run(12, warmup=3)
+@pytest.mark.parametrize(
+    ("depth", "load", "filling"),
+    [(8, LoadSpec(), 7), (1, LoadSpec(), 0), (8, LoadSpec(kind="constant", rate_per_s=500.0), 1)],
+    ids=["depth 8", "depth 1", "open loop"],
+)
+def test_all_that_do_not_only_fill_the_pipeline_are_recorded(
+    stage: NegatingStage, depth: int, load: LoadSpec, filling: int
+) -> None:
+    endpoint = stage.endpoint(depth=depth)
+    done = endpoint.run(12, warmup=3, load=load)
     assert (done.checked, done.worst_error) == (12, 0.0)
     rows = endpoint.take_rows()
-    assert rows["request"].tolist() == list(range(12))
+    assert rows["request"].tolist() == list(range(filling, filling + 12))
     assert (rows["latency_s"] > 0).all()
     assert len(endpoint.take_rows()) == 0
 
@@ -160,7 +167,8 @@ def test_a_nan_is_a_mismatch(stage: NegatingStage) -> None:
 
 
 def test_an_unchecked_result_is_not_looked_at(stage: NegatingStage) -> None:
-    stage.spoil_request = 4
+    stage.spoil_request = 5
+    # The depth of 8 makes 7 the first that counts.
     assert stage.endpoint(check_every=3).run(10).checked == 4
 
 

@@ -84,25 +84,30 @@ def test_a_run_that_settles_late_counts_its_last_three_windows(requests: int) ->
     assert windows.measured_to - windows.measured_from == requests
 
 
-@pytest.mark.parametrize(("slow_results", "elapsed_s"), [(0, 27.0), (10, 24.0)])
-def test_elapsed_time_is_of_the_results_that_count_alone(slow_results: int, elapsed_s: float) -> None:
-    """Depth 4, a result every second, the first ones every three: a pipeline that fills up counts, one that
-    is full when the counting begins must not count its other requests' time too.
-    """
-    windows = Windows(24, until_stable=True)
+@pytest.mark.parametrize("slow_results", [0, 10])
+@pytest.mark.parametrize("filling", [3, 1])
+def test_elapsed_time_is_of_the_results_that_count_alone(filling: int, slow_results: int) -> None:
+    """Depth 4, a result every second, the first ones every three: filling or settling makes it no slower."""
+    windows = Windows(24, filling=filling, until_stable=True)
     stretch = Stretch(windows, FrameType.TENSORS, LoadSpec())
     stretch.scheduled_at_s.extend([0.0] * 4)
     at_s = 4.0
-    for i in range(60):
+    for i in range(90):
         at_s += 3.0 if i < slow_results else 1.0 if i else 0.0
         stretch.finished_at_s.append(at_s)
         stretch.scheduled_at_s.append(at_s)
         if windows.ends(stretch.scheduled_at_s, stretch.finished_at_s):
             break
     assert windows.stable
-    assert (windows.measured_from > 0) == bool(slow_results)
+    assert (windows.measured_from > filling) == bool(slow_results)
     assert windows.measured_to - windows.measured_from == 24
-    assert stretch.elapsed_s() == pytest.approx(elapsed_s)
+    assert stretch.elapsed_s() == pytest.approx(24.0)
+
+
+def test_by_time_the_filling_is_not_of_it() -> None:
+    windows = Windows(1, filling=3, duration_s=5.0)
+    assert results(windows, [0.5] * 40) == 8  # the third is back after 2.5 s, the eighth after 7.5 s
+    assert (windows.measured_from, windows.measured_to) == (3, 8)
 
 
 def test_a_run_that_never_settles_ends_after_ten_windows() -> None:

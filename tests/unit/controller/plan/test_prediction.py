@@ -46,8 +46,7 @@ def test_at_low_depth_the_way_round_is_shared(profile: Profile, tiny: Bundle) ->
     predictor = Predictor(profile, tiny, NetworkProfile(delay_ms=50))
     prediction = predictor.predict(CHAIN, (1,), depth=2)
     assert prediction.interval_s == pytest.approx(prediction.plan.latency_s / 2)
-    # A run of ten has to fill the pipeline first.
-    assert prediction.throughput_per_s(10) < prediction.throughput_per_s()
+    assert prediction.throughput_per_s == pytest.approx(2 / prediction.plan.latency_s)
 
 
 def test_directions_follow_the_order_of_the_lab(profile: Profile, tiny: Bundle) -> None:
