@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from controller.network_profiles import NetworkProfile
 from controller.plan.profile import Load, PairProfile, Profile, Waking
 from controller.plan.stretches import payload_bytes, stage_s
-from controller.plan.visits import Ground, Visit, network_s, requests_in, rounds, steady_interval_s
+from controller.plan.visits import Ground, Visit, interval_s, network_s, requests_in, rounds
 from controller.store import Trial
 
 __all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking", "median_slope", "visit_for"]
@@ -28,10 +28,10 @@ _DEEP: Final = 4
 _WARMUP_S: Final = {1: 0.05, _DEEP: 0.3}
 _MOST_WARMUP: Final = 200
 _VISIT_S: Final = 0.2
-_FEWEST: Final = {1: 5, _DEEP: 12}
+_FEWEST: Final = {1: 5, _DEEP: 8}
 _MOST: Final = {1: 60, _DEEP: 200}
 # A stage sets the pace where it takes so much longer than the other one.
-_SLOWER = 1.15
+_SLOWER: Final = 1.15
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,20 @@ def calibrate(ground: Ground, profile: Profile, step: Callable[[int, int], None]
 
 
 def chosen_cuts(ground: Ground, profile: Profile, pair: tuple[str, str]) -> tuple[int, ...]:
-    """Cuts at which either device is the slower one, with small and large payloads; and both ends."""
-    source, follower = (profile.devices[name] for name in pair)
-    busier = np.array(source.prefix_s) - np.array(follower.suffix_s)
+    """Cuts at which either device is the slower one, with small and large payloads; and both ends.
+
+    Clearly the slower one, where there are such cuts: of no others does `fit_load` learn.
+    """
+    source_s, follower_s = (
+        np.array(profile.devices[pair[0]].prefix_s),
+        np.array(profile.devices[pair[1]].suffix_s),
+    )
     inner = range(1, len(profile.cuts) - 1)
     sizes = {i: payload_bytes(ground.bundle.tensors_at(profile.cuts[i]), profile.batch) for i in inner}
     chosen = {0, len(profile.cuts) - 1}
-    for side in ([i for i in inner if busier[i] < 0], [i for i in inner if busier[i] >= 0]):
+    for slower_s, other_s in ((follower_s, source_s), (source_s, follower_s)):
+        side = [i for i in inner if slower_s[i] > _SLOWER * other_s[i]]
+        side = side or [i for i in inner if slower_s[i] > other_s[i]]
         if side:
             chosen |= {min(side, key=lambda i: sizes[i]), max(side, key=lambda i: sizes[i])}
             chosen.add(side[len(side) // 2])
@@ -151,7 +158,7 @@ def _sample(
         sent_bytes=sum(crossing),
         latency_s=float(np.median([np.median(trial.endpoint["latency_s"]) for trial in trials])),
         network_s=float(np.median([network_s(trial) for trial in trials])),
-        interval_s=float(np.median([steady_interval_s(trial, visit.depth) for trial in trials])),
+        interval_s=float(np.median([interval_s(trial) for trial in trials])),
     )
 
 

@@ -27,10 +27,10 @@ __all__ = [
     "Ground",
     "Visit",
     "in_random_order",
+    "interval_s",
     "network_s",
     "requests_in",
     "rounds",
-    "steady_interval_s",
 ]
 
 T = TypeVar("T")
@@ -192,8 +192,6 @@ def network_s(trial: Trial) -> float:
     return float(np.median(share))
 
 
-def steady_interval_s(trial: Trial, depth: int) -> float:
-    """Mean seconds between two results once the pipeline is full."""
-    finished_at_s = trial.endpoint["finished_at_s"]
-    skipped = min(depth, len(finished_at_s) - 2)
-    return float(finished_at_s[-1] - finished_at_s[skipped]) / (len(finished_at_s) - 1 - skipped)
+def interval_s(trial: Trial) -> float:
+    """Mean seconds between two results."""
+    return trial.elapsed_s / len(trial.endpoint)

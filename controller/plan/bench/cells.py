@@ -15,7 +15,7 @@ from controller.network_profiles import NetworkProfile
 from controller.pipeline import PipelinePlan, plan_pipeline
 from controller.plan.bench.splits import Split
 from controller.plan.prediction import Prediction, Predictor
-from controller.plan.visits import Ground, in_random_order, requests_in
+from controller.plan.visits import Ground, in_random_order, interval_s, requests_in
 from controller.store import Cell, Trial
 from worker.wire.messages import Run
 
@@ -31,7 +31,7 @@ _TRIALS: Final = 3
 _REPEATED_EVERY: Final = 3
 _WARMUP_S: Final = 0.1
 _MOST_WARMUP: Final = 80
-_FEWEST, _MOST = {1: 2, 4: 5}, {1: 36, 4: 96}
+_FEWEST, _MOST = {1: 2, 4: 4}, {1: 36, 4: 96}
 _TIMEOUT_S: Final = 300.0
 
 
@@ -167,7 +167,7 @@ def _planned(ground: Ground, wanted: _Wanted) -> tuple[Cell, PipelinePlan]:
 def _value(trial: Trial, wanted: _Wanted) -> float:
     if wanted.depth == 1:
         return float(np.median(trial.endpoint["latency_s"]))
-    return trial.elapsed_s / wanted.requests
+    return interval_s(trial)
 
 
 def _predicted(wanted: _Wanted) -> float:

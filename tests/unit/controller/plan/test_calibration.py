@@ -1,12 +1,16 @@
 """Fits, on cells whose costs are known."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import msgspec
 import pytest
 
 from controller.plan import Profile
-from controller.plan.calibration import Sample, fit_load, fit_messages, fit_waking, visit_for
+from controller.plan.calibration import Sample, chosen_cuts, fit_load, fit_messages, fit_waking, visit_for
 from controller.plan.stretches import stage_s
 from controller.plan.visits import Visit
+from exporter.bundle import Bundle
 
 BYTES = (1_000, 50_000, 200_000, 400_000)
 
@@ -81,3 +85,22 @@ def test_a_fast_cell_is_run_more_often_than_a_slow_one(profile: Profile) -> None
         assert fast.requests > 5 * slow.requests
         assert fast.warmup > 5 * slow.warmup
         assert fast.requests * 0.001 < 1 > slow.requests * 0.1 / depth
+
+
+@pytest.mark.parametrize(
+    ("follower_s", "chosen"),
+    [
+        ((0.005, 0.003, 0.0021, 0.001, 0.0), (0, 1, 3, 4)),
+        ((0.005, 0.0045, 0.0043, 0.0042, 0.0), (0, 1, 2, 3, 4)),
+    ],
+    ids=["a balanced cut between", "none but balanced ones at one side"],
+)
+def test_calibration_runs_where_one_device_is_clearly_the_slower_one(
+    profile: Profile, tiny: Bundle, follower_s: tuple[float, ...], chosen: tuple[int, ...]
+) -> None:
+    """Where both take about as long, either may set the pace, and nothing is learnt of load."""
+    pi = msgspec.structs.replace(profile.devices["pi"], prefix_s=(0.0, 0.001, 0.0022, 0.0044, 0.005))
+    server = msgspec.structs.replace(profile.devices["server"], suffix_s=follower_s)
+    unequal = msgspec.structs.replace(profile, devices={"pi": pi, "server": server})
+    ground: Any = SimpleNamespace(bundle=tiny)
+    assert chosen_cuts(ground, unequal, ("pi", "server")) == chosen
