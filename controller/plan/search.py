@@ -17,13 +17,19 @@ __all__ = ["Place", "Point", "Search", "front_of", "hypervolume"]
 
 Split = TypeVar("Split", bound=Hashable)
 Place = tuple[Hashable, tuple[int, ...]]
-"""What a split is of (a chain of devices, a batch), and its cuts: near are near cuts of one chain."""
+"""What a split is of (a chain, those of it that compute, a batch), and its cuts: near are cuts of one such.
+
+What one device does alone, which never waits, tells little of what it does with others.
+"""
 Point = tuple[float, float]
 """Latency in seconds at depth 1, and seconds a sample at the deepest depth: less is better."""
 
 _MARGIN_FIRST = 0.15
 _MARGIN_LEAST, _MARGIN_MOST = 0.03, 0.3
 _NEAREST = 3
+
+# Where little may be measured, more of them would leave too little for the front.
+_FIRST_SHARE = 5
 
 
 def _cuts(split: Hashable) -> Place:
@@ -39,8 +45,7 @@ class Search(Generic[Split]):
         most: How many splits may be measured.
         at_once: How many are measured before predictions are corrected.
         place: Where a split is; where splits are cuts and nothing else, it is they.
-        first: Measured before all others, a third of `most` at most: what answers are compared with. To
-            begin with them finds no less of the front.
+        first: Measured before all others, a fifth of `most` at most: what answers are compared with.
         to_the_end: Go on when the front stands, with those that are nearest to it.
         measured: What came of those that were.
         failed: Those of which nothing came.
@@ -84,20 +89,15 @@ class Search(Generic[Split]):
 
     def promising(self) -> list[Split]:
         """Splits not measured yet that could be on the front, those that would gain most of it first."""
-        untried = [s for s in self.first[: self.most // 3] if s not in self.measured and s not in self.failed]
-        if untried:
+        first = self.first[: self.most // _FIRST_SHARE]
+        if untried := [split for split in first if split not in self.measured and split not in self.failed]:
             return untried
+        if self.measured.keys() <= set(first) and (look := self._first_look()):
+            return look
         corrected = self.corrected()
         margin = self.margin()
         rest = [split for split in self.predicted if split not in self.measured]
         known = list(self.measured.values())
-        if not known:
-            # The two ends of the predicted front, and its middle, tell most about what is wrong with it.
-            there = {split: point for split, point in corrected.items() if split not in self.failed}
-            front = front_of(there)
-            if not front:
-                return []
-            return list(dict.fromkeys([front[0], front[-1], front[len(front) // 2]]))
         hopes = {split: tuple(value * (1 - margin) for value in corrected[split]) for split in rest}
         worst = tuple(1.05 * max(point[i] for point in [*corrected.values(), *known]) for i in (0, 1))
         reference = (worst[0], worst[1])
@@ -108,6 +108,16 @@ class Search(Generic[Split]):
             if not any(point[0] <= hope[0] and point[1] <= hope[1] for point in known)
         }
         return sorted(gains, key=lambda split: -gains[split])
+
+    def _first_look(self) -> list[Split]:
+        """The two ends of the predicted front, and its middle: they tell most about what is wrong with it."""
+        front = front_of(
+            {split: point for split, point in self.predicted.items() if split not in self.failed}
+        )
+        if not front:
+            return []
+        look = dict.fromkeys([front[0], front[-1], front[len(front) // 2]])
+        return [split for split in look if split not in self.measured]
 
     def corrected(self) -> dict[Split, Point]:
         """Predictions, corrected by how far off the measured splits nearest in the graph were."""

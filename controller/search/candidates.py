@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,10 +37,11 @@ class Candidate:
         """Whose throughput is the candidate's."""
         return self._closed[-1]
 
-    @cached_property
-    def place(self) -> Place:
-        """Its chain, and its cuts."""
-        return _identity(replace(self.shallow, cuts=())), self.shallow.cuts
+    def place(self, node_count: int) -> Place:
+        """Its chain, with those of it that compute anything of a graph of so many nodes, and its cuts."""
+        cuts = self.shallow.cuts
+        computing = tuple(start < stop for start, stop in pairwise((0, *cuts, node_count)))
+        return (_identity(replace(self.shallow, cuts=())), computing), cuts
 
     @property
     def _closed(self) -> tuple[Cell, ...]:

@@ -84,8 +84,8 @@ def estimated_searches(
 
 
 def _compared(agenda: Agenda, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """What answers are compared with, plain: of each chain the equal split, then both ends."""
-    equal, ends = [], []
+    """What answers are compared with, plain: equal splits, then all on the first, all on the last device."""
+    equal, on_first, on_last = [], [], []
     for candidate in candidates:
         cell = candidate.deep
         bundle = agenda.bundles[cell.bundle]
@@ -93,9 +93,11 @@ def _compared(agenda: Agenda, candidates: Iterable[Candidate]) -> list[Candidate
             continue
         if cell.cuts == bundle.equal_cuts(len(cell.devices)):
             equal.append(candidate)
-        elif set(cell.cuts) in ({0}, {bundle.node_count}):
-            ends.append(candidate)
-    return [*equal, *ends]
+        elif set(cell.cuts) == {bundle.node_count}:
+            on_first.append(candidate)
+        elif set(cell.cuts) == {0}:
+            on_last.append(candidate)
+    return [*equal, *on_first, *on_last]
 
 
 def _most(share: float, number: int) -> int:
@@ -108,11 +110,11 @@ def _searches(
     by_bundle: dict[str, list[Candidate]] = {}
     for candidate in candidates_of(agenda.cells[name]):
         by_bundle.setdefault(candidate.shallow.bundle, []).append(candidate)
-    return [
-        Search(
-            {candidate: point(candidate) for candidate in alike},
-            most(len(alike)),
-            place=lambda candidate: candidate.place,
-        )
-        for alike in by_bundle.values()
-    ]
+    found = []
+    for bundle, alike in by_bundle.items():
+        predicted = {candidate: point(candidate) for candidate in alike}
+        nodes = agenda.bundles[bundle].node_count
+        # Looked up for every split whenever one was measured.
+        places = {candidate: candidate.place(nodes) for candidate in alike}
+        found.append(Search(predicted, most(len(alike)), place=places.__getitem__))
+    return found

@@ -153,8 +153,14 @@ def _searched(
 
     What it measures is looked up in the exhaustive sweep, so both fronts are of the same trials.
     """
-    compared = [split for split in ((equal_cut,), min(measured), max(measured)) if split in measured]
-    search = Search(predicted, most=max(2, int(_SHARE * len(measured))), first=compared)
+    compared = [split for split in ((equal_cut,), max(measured), min(measured)) if split in measured]
+    ends = (min(measured), max(measured))
+    search = Search(
+        predicted,
+        most=max(2, int(_SHARE * len(measured))),
+        place=lambda split: (split if split in ends else None, split),
+        first=compared,
+    )
     found = search.run(lambda split: measured[split])
     worst = [max(point[i] for point in measured.values()) for i in (0, 1)]
     reference = (worst[0], worst[1])

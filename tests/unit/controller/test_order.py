@@ -12,7 +12,7 @@ from controller.remaining import Remaining
 from controller.search.candidates import Candidate, candidates_of, measured_point
 from controller.search.order import AllCells, PromisingCells
 from controller.store import Cell, Results, Store
-from tests.unit.analysis.synthetic import AT, BUNDLE, Physics, run_trial, write_sweep
+from tests.unit.analysis.synthetic import AT, BUNDLE, NODES, Physics, run_trial, write_sweep
 
 TRIALS = 3
 REQUESTS = {1: 11, 4: 24}
@@ -48,7 +48,9 @@ class Lab:
             off = self.off[candidate.id]
             # All predicted half as fast again as it is, and a little apart.
             predicted[candidate] = 1.5 * latency_s * off[0], 1.5 * sample_s * off[1]
-        search = Search(predicted, most, place=lambda candidate: candidate.place, to_the_end=to_the_end)
+        search = Search(
+            predicted, most, place=lambda candidate: candidate.place(NODES), to_the_end=to_the_end
+        )
         begun = {cell.id for cell in self.store.cells()}
         return PromisingCells([search], begun, self.remaining, self.store, "0")
 

@@ -96,15 +96,33 @@ def test_three_stages_are_searched_like_two() -> None:
     assert len(found) <= len(truth) // 5
 
 
-def test_what_answers_are_compared_with_is_measured_first_up_to_a_third() -> None:
+def test_what_answers_are_compared_with_is_measured_first_up_to_a_fifth() -> None:
     truth = _truth(60)
     compared = [(30,), (0,), (59,)]
-    search = Search(truth, most=12, first=compared)
+    search = Search(truth, most=15, first=compared)
     assert search.choose() == compared
     found = search.run(lambda split: truth[split] if split != (0,) else None)
     assert {(30,), (59,)} <= set(found)
     assert search.failed == {(0,)}
-    assert len(found) + len(search.failed) <= 12
-    few = Search(truth, most=4, first=compared)
-    assert few.choose()[0] == (30,)
+    assert len(found) + len(search.failed) <= 15
+    few = Search(truth, most=5, first=compared)
+    assert few.choose() == [(30,)]
     assert len(set(compared) & set(few.run(lambda split: truth[split]))) < 3
+
+
+def test_after_what_is_compared_with_the_predicted_front_is_looked_at() -> None:
+    """A split that is best by prediction alone is not given up for what another one was off."""
+    predicted = {(i,): (1.0 + 0.1 * i, 2.0 - 0.1 * i) for i in range(9)}
+    search = Search(predicted, most=5, first=[(4,)])
+    search.measured[4,] = (0.5, 0.5)
+    assert search.choose() == [(0,), (8,)]
+
+
+def test_what_one_split_was_off_says_less_of_those_in_another_place() -> None:
+    predicted = {(i,): (0.01 * (i + 1), 0.02 - 0.001 * i) for i in range(6)}
+    place = {split: ("alone" if split == (5,) else "both", split) for split in predicted}
+    search = Search(predicted, most=4, place=place.__getitem__)
+    search.measured.update({(3,): (0.08, 0.034), (4,): (0.1, 0.032), (5,): predicted[5,]})
+    corrected = search.corrected()
+    assert corrected[5,] == pytest.approx(predicted[5,])
+    assert corrected[2,] == pytest.approx((0.06, 0.036))
