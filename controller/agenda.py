@@ -15,6 +15,7 @@ from controller.search.plannable import check_plannable
 from controller.store import Cell
 from controller.suggest import did_you_mean
 from exporter.bundle import Bundle
+from worker.wire.codecs import NO_CODEC
 
 __all__ = ["Agenda", "make_agenda", "reference_of"]
 
@@ -117,11 +118,12 @@ def make_agenda(
 
 
 def reference_of(cells: tuple[Cell, ...]) -> Cell:
-    """The cell that is repeated to see drift: lowest depth and batch, the middle one of its splits."""
+    """The cell that is repeated to see drift: lowest depth and batch, middle split, no codec if it may be."""
     depth, batch = min((cell.depth, cell.batch) for cell in cells)
     first = min(cell.devices for cell in cells), min(cell.bundle for cell in cells)
     alike = sorted(
         (c for c in cells if (c.depth, c.batch) == (depth, batch) and (c.devices, c.bundle) == first),
         key=lambda cell: cell.cuts,
     )
-    return alike[len(alike) // 2]
+    middle = alike[len(alike) // 2]
+    return next((c for c in alike if c.cuts == middle.cuts and c.codec == NO_CODEC.name), middle)

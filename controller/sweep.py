@@ -206,6 +206,9 @@ class _Sweep:
         """
         every = self._experiment.reference_every
         reference = reference_of(self._agenda.cells[profile]) if every else None
+        if reference is not None:
+            # It may be none of those that are chosen.
+            self._accuracies.take_of_codecs([reference])
         before = sum(not self.remaining.trials(cell) for cell in self._agenda.cells[profile])
         run, ended = 0, None
         while cells := order.next_cells():

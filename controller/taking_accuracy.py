@@ -42,6 +42,10 @@ class TakingAccuracy:
                 )
                 if self._interruption.asked:
                     return
+        self.take_of_codecs(cells)
+
+    def take_of_codecs(self, cells: Sequence[Cell]) -> None:
+        """Take what is missing to tell whether results of these cells are right, after their codecs."""
         for digest, coded in self._remaining.codecs(cells).items():
             self._take_of_codecs(digest, coded)
 

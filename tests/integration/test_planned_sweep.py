@@ -246,6 +246,18 @@ def test_codecs_are_profiled_and_predicted(
 
 
 @pytest.mark.slow
+def test_results_of_a_reference_cell_that_was_not_chosen_may_lose_what_its_codec_does(
+    run: Sweep, experiment: Path
+) -> None:
+    text = EXPERIMENT.replace("reference_every: 0", "reference_every: 1").replace("[ideal, slow]", "[slow]")
+    # One split only is on the front, that all on one device: the reference cell is in the middle.
+    (experiment.parent / "networks.yml").write_text("slow: {delay_ms: 200}\n")
+    experiment.write_text(text + "search: planned\ncodecs: [uint8]\n")
+    swept = run()
+    assert swept.returncode == 0, swept.stderr
+
+
+@pytest.mark.slow
 def test_a_device_that_is_not_there_costs_its_own_cells_alone(
     run: Sweep, experiment: Path, lab: Path
 ) -> None:

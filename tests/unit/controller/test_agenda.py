@@ -135,6 +135,11 @@ def test_the_reference_cell_is_a_split_at_the_lowest_depth(make: Make) -> None:
     assert (reference.cuts, reference.depth) == ((2,), 1)
 
 
+def test_the_reference_cell_has_no_codec_where_some_have_none(make: Make) -> None:
+    assert reference_of(make(f"{TWO}codecs: [uint8, none]").cells["lan"]).codec == "none"
+    assert reference_of(make(f"{TWO}codecs: [uint8]").cells["lan"]).codec == "uint8"
+
+
 @pytest.mark.parametrize(
     ("text", "error", "says"),
     [
