@@ -139,7 +139,9 @@ def brief(answer: Answer) -> str:
     number = per_second(point.throughput) if goal == "throughput" else milliseconds(point.latency)
     first = point.cell.devices[0]
     against = [_briefly(g, f"{first} alone") for g in answer.gains if g.name == f"{first} alone"]
-    against += [_briefly(g, "the equal split") for g in answer.gains if g.over == "equal"]
+    equal = [g for g in answer.gains if g.over == "equal"]
+    # There is one for each choice of codecs.
+    against += [_briefly(g, _other(g, answer) if len(equal) > 1 else "the equal split") for g in equal]
     told = f"{goal} {number} with {point.split.where}" + (f": {', '.join(against)}" if against else "")
     if answer.among.measured < 2:
         return f"{told}; no other split was measured"

@@ -286,6 +286,18 @@ def test_how_sure_an_answer_is_says_of_how_many_splits(tmp_path: Path) -> None:
     assert told["wan"][0].endswith(" % sure among the 3 splits that were measured")
 
 
+def test_equal_splits_are_told_apart_where_codecs_make_several(other: Callable[..., Sweep]) -> None:
+    answer = next(a for a in answers(other()) if (a.profile.name, a.objective) == ("wan", "throughput"))
+    equal = replace(answer.gains[0], over="equal", name="block.3 @30")
+    coded = replace(equal, name="block.3 @30, uint8")
+    alone = brief(replace(answer, gains=(equal,)))
+    assert "the equal split" in alone
+    assert equal.name not in alone
+    told = brief(replace(answer, gains=(equal, coded)))
+    assert f"the equal split ({equal.name})" in told
+    assert f"the equal split ({coded.name})" in told
+
+
 def test_the_only_split_that_was_measured_is_called_so(other: Callable[..., Sweep]) -> None:
     sweep = other(cuts=(0, 12, 60), skip=(0, 60))
     (answer,) = (a for a in answers(sweep) if (a.profile.name, a.objective) == ("lan", "latency"))
