@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.endpoint.load import due_offsets_s, longest_wait_s
-from worker.endpoint.windows import Windows
+from worker.endpoint.windows import Windows, began_at_s
 from worker.records import ENDPOINT
 from worker.wire.frames import FrameType
 from worker.wire.messages import LoadSpec
@@ -65,8 +65,7 @@ class Stretch:
 
     def rows(self) -> NDArray[np.void]:
         """The requests that count (`ENDPOINT`): those of the last windows, or all when it was too much."""
-        first = 0 if self.overloaded else self.windows.measured_from
-        stop = len(self.finished_at_s) if self.overloaded else self.windows.measured_to
+        first, stop = self._counted
         rows = np.zeros(stop - first, ENDPOINT)
         rows["request"] = np.arange(first, stop)
         for name in _KEPT_FIELDS:
@@ -80,10 +79,16 @@ class Stretch:
         Since the result before the first of them, so that the pipeline is as full at the beginning as at the
         end. Since the first was due where nothing was before it: at depth 1, or when it was too much.
         """
-        first = 0 if self.overloaded else self.windows.measured_from
-        stop = len(self.finished_at_s) if self.overloaded else self.windows.measured_to
-        began_s = self.finished_at_s[first - 1] if first else self.scheduled_at_s[0]
+        first, stop = self._counted
+        began_s = began_at_s(first, self.scheduled_at_s, self.finished_at_s)
         return self.finished_at_s[stop - 1] - began_s
+
+    @property
+    def _counted(self) -> tuple[int, int]:
+        """The first request that counts, and one past the last."""
+        if self.overloaded:
+            return 0, len(self.finished_at_s)
+        return self.windows.measured_from, self.windows.measured_to
 
     def judge_load(self, rows: NDArray[np.void]) -> bool:
         """Whether the load was too much.

@@ -7,7 +7,7 @@ import numpy as np
 
 from worker.wire.errors import RefusedError
 
-__all__ = ["COMPARED_WINDOWS", "MOST_WINDOWS", "STABLE_WITHIN", "Windows"]
+__all__ = ["COMPARED_WINDOWS", "MOST_WINDOWS", "STABLE_WITHIN", "Windows", "began_at_s"]
 
 COMPARED_WINDOWS: Final = 3
 """So many windows at the end of a run must agree."""
@@ -76,10 +76,6 @@ class Windows:
         """How many windows have ended."""
         return len(self._bounds) - 1
 
-    def began_s(self, scheduled_at_s: Sequence[float], finished_at_s: Sequence[float]) -> float:
-        """When the first window began: with the last result before it, or with the first request."""
-        return finished_at_s[self.filling - 1] if self.filling else scheduled_at_s[0]
-
     def _bound(self, window: int) -> int:
         # Any three windows in a row have `requests` together, whether 3 divides it or not.
         return self.filling + self._requests * window // self._parts
@@ -93,7 +89,8 @@ class Windows:
             if results < self._bound(self.count + 1):
                 return False
         elif finished_at_s[-1] < (
-            self.began_s(scheduled_at_s, finished_at_s) + self._duration_s * (self.count + 1) / self._parts
+            began_at_s(self.filling, scheduled_at_s, finished_at_s)
+            + self._duration_s * (self.count + 1) / self._parts
         ):
             return False
         first = self._bounds[-1]
@@ -105,3 +102,11 @@ class Windows:
         last = self._medians_s[-self._parts :]
         self.stable = len(last) == self._parts and max(last) <= min(last) * (1 + STABLE_WITHIN)
         return self.stable or self.count == self._most
+
+
+def began_at_s(first: int, scheduled_at_s: Sequence[float], finished_at_s: Sequence[float]) -> float:
+    """When the time of request `first` and those after it began: with the result before it, if there is one.
+
+    Else when the very first request was due.
+    """
+    return finished_at_s[first - 1] if first else scheduled_at_s[0]

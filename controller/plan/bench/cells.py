@@ -40,7 +40,7 @@ class MeasuredCell:
     """A cell as predicted and as measured.
 
     Attributes:
-        predicted: Median latency at depth 1, above it the time between two results of such a run; seconds.
+        predicted: Median latency at depth 1, above it the time between two results; seconds.
         measured: The same, the median of three trials.
         repeated: The same again, one trial at another time; of some cells.
     """
