@@ -49,8 +49,8 @@ def train(
     seed: _Seed = 0,
 ) -> None:
     """Fit a model to a data set and write its weights."""
-    from exporter.train import TrainSettings
-    from exporter.train import train as run
+    from exporter.models.train import TrainSettings
+    from exporter.models.train import train as run
 
     settings = TrainSettings(
         model,
@@ -129,7 +129,7 @@ def verify(
     """Compare PyTorch, the whole graph and chains of shards; print the worst error."""
     from exporter.bundle import Bundle
     from exporter.screen import print_verification, progress
-    from exporter.splits import parse_splits
+    from exporter.split_argument import parse_splits
     from exporter.verify import verify as run
 
     opened = Bundle.open(bundle)
@@ -154,8 +154,8 @@ def split(
 ) -> None:
     """Write the partitions of a split as ordinary .onnx files."""
     from exporter.bundle import Bundle
-    from exporter.splits import parse_cuts
-    from exporter.take_home import split as run
+    from exporter.partition_files import split as run
+    from exporter.split_argument import parse_cuts
 
     opened = Bundle.open(bundle)
     for path in run(opened, parse_cuts(opened, at), out, self_contained=self_contained, force=force):

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from exporter.assemble import Facts, assemble
-from exporter.build import build, build_imagenet
 from exporter.bundle import Bundle
 from exporter.bundle.write import folder_in_one_piece
-from exporter.calibrate import calibrate
 from exporter.data import Dataset, from_npz, from_pairs, open_images, random_inputs
 from exporter.errors import DatasetError, ModelError, WeightsError
-from exporter.graph import Example, Graph, from_file, from_torch
-from exporter.source import FunctionModel, call_function, kind_of, short_name
-from exporter.weights import WeightsFile, fit_weights, read_weights
-from exporter.zoo import ZOO
+from exporter.graph.assemble import Facts, assemble
+from exporter.graph.capture import Example, Graph, from_file, from_torch
+from exporter.models.build import build, build_imagenet
+from exporter.models.calibrate import calibrate
+from exporter.models.checkpoint import WeightsFile, fit_weights, read_weights
+from exporter.models.source import FunctionModel, call_function, kind_of, short_name
+from exporter.models.zoo import ZOO
 
 __all__ = ["ExportSettings", "export"]
 

@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from exporter.bundle import Bundle, accuracy
+from exporter.models.zoo import ZOO
 from exporter.verify import TOLERANCE, Verification
-from exporter.zoo import ZOO
 
 if TYPE_CHECKING:
     from exporter.verify_models import Row  # needs torch, which takes seconds to import

@@ -16,7 +16,7 @@ from exporter.bundle import Bundle
 from exporter.bundle.chain import partitions, run_chain, run_session, session_of
 from exporter.bundle.samples import reference_outputs
 from exporter.errors import VerifyError
-from exporter.shapes import every_tensor
+from exporter.graph.shapes import every_tensor
 
 __all__ = ["Difference", "TOLERANCE", "Verification", "require_signal", "verify"]
 

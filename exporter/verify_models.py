@@ -13,9 +13,9 @@ from pathlib import Path
 from exporter.bundle import Bundle
 from exporter.errors import ModelError, VerifyError, nearest
 from exporter.export import ExportSettings, export
-from exporter.splits import parse_splits
+from exporter.models.zoo import ZOO, CutCounts
+from exporter.split_argument import parse_splits
 from exporter.verify import Verification, verify
-from exporter.zoo import ZOO, CutCounts
 
 __all__ = ["Row", "counts_of", "require_small", "verify_models"]
 

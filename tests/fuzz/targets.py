@@ -25,7 +25,7 @@ from controller.lab import Device, Lab, load_lab
 from controller.network_profiles import load_network_profiles
 from controller.plan.profile import load_profile
 from exporter.bundle import Bundle, BundleError
-from exporter.splits import parse_splits
+from exporter.split_argument import parse_splits
 from worker.inspection import inspect_bundle
 from worker.slots import SlotPool
 from worker.wire.codecs import Decoder, parse_codec

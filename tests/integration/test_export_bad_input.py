@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from exporter.build import build
 from exporter.cli import main
 from exporter.export import ExportSettings, export
+from exporter.models.build import build
 
 _SMALL_MODELS = Path(__file__).parents[1] / "unit" / "exporter" / "small_models.py"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from exporter.build import build
 from exporter.bundle import Bundle
 from exporter.cli import main
+from exporter.models.build import build
 
 
 def test_weights_from_the_cache(

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.bundle import Bundle, accuracy, run_chain
 from exporter.cli import main
-from exporter.weights import read_weights
+from exporter.models.checkpoint import read_weights
 
 
 def _run(*arguments: str | Path) -> int:

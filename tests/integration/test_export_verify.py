@@ -18,9 +18,9 @@ from exporter.bundle.manifest import FileEntry, encode, file_digest
 from exporter.cli import main
 from exporter.errors import VerifyError
 from exporter.export import ExportSettings, export
-from exporter.splits import parse_splits
+from exporter.models.zoo import ZOO, CutCounts
+from exporter.split_argument import parse_splits
 from exporter.verify import TOLERANCE, verify
-from exporter.zoo import ZOO, CutCounts
 
 _Plant = Callable[[onnx.ModelProto], None]
 

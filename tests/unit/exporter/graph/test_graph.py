@@ -11,10 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 from exporter.bundle import Bundle
 from exporter.errors import ExporterError, GraphError, ModelError, OutputError, WeightsError
 from exporter.export import ExportSettings, export
-from exporter.splits import parse_splits
+from exporter.split_argument import parse_splits
 from exporter.verify import verify
 
-SMALL_MODELS = Path(__file__).parent / "small_models.py"
+SMALL_MODELS = Path(__file__).parents[1] / "small_models.py"
 
 
 def test_inputs_and_outputs_keep_the_names_that_the_model_gives(small: Callable[[str], Bundle]) -> None:

@@ -8,7 +8,7 @@ from exporter.bundle import Bundle, CutPoint
 from exporter.bundle.cuts import Node, block_of, equal_cuts, label_of, resolve
 from exporter.bundle.tensors import Tensor
 from exporter.errors import RangeError
-from exporter.splits import parse_cuts, parse_splits
+from exporter.split_argument import parse_cuts, parse_splits
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from exporter.errors import ModelError, nearest
-from exporter.zoo import ZOO
+from exporter.models.zoo import ZOO
 
 __all__ = ["METRICS", "FunctionModel", "call_function", "kind_of", "short_name"]
 

@@ -7,8 +7,8 @@ from urllib.error import URLError
 import torch
 
 from exporter.errors import ModelError, WeightsError
-from exporter.torchvision_ops import torchvision
-from exporter.zoo import ZOO
+from exporter.models.torchvision_ops import torchvision
+from exporter.models.zoo import ZOO
 
 __all__ = ["build", "build_imagenet"]
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from exporter.build import build
 from exporter.errors import WeightsError
-from exporter.weights import TrainedAs, fit_weights, read_weights, save_weights
+from exporter.models.build import build
+from exporter.models.checkpoint import TrainedAs, fit_weights, read_weights, save_weights
 
 
 def _module() -> nn.Module:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from exporter.build import build
 from exporter.data import Dataset, Source, from_npz, open_images
 from exporter.errors import DatasetError, ModelError, OutputError, nearest
-from exporter.weights import TrainedAs, fit_weights, read_weights, save_weights
-from exporter.zoo import ZOO
+from exporter.models.build import build
+from exporter.models.checkpoint import TrainedAs, fit_weights, read_weights, save_weights
+from exporter.models.zoo import ZOO
 
 __all__ = ["Epoch", "TrainSettings", "train"]
 

@@ -19,11 +19,11 @@ from exporter.bundle.manifest import FORMAT, FileEntry, Manifest, encode, file_d
 from exporter.bundle.partition import crossing_names, shard_graph
 from exporter.bundle.samples import Samples, save_samples
 from exporter.bundle.tensors import Tensor
-from exporter.cost import nodes_with_cost
 from exporter.errors import GraphError
-from exporter.graph import Graph
-from exporter.shapes import measure_tensors
-from exporter.weights_file import WEIGHTS, write_weights
+from exporter.graph.capture import Graph
+from exporter.graph.cost import nodes_with_cost
+from exporter.graph.external_weights import WEIGHTS, write_weights
+from exporter.graph.shapes import measure_tensors
 
 __all__ = ["Facts", "assemble"]
 

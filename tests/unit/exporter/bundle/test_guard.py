@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from exporter.bundle import Bundle, RangeError
 from exporter.bundle.guard import DOMAINS, check_graph
 from exporter.errors import BundleError, ModelError
-from exporter.graph import from_file
+from exporter.graph.capture import from_file
 
 
 def pointing_to(location: str) -> onnx.TensorProto:
@@ -189,7 +189,7 @@ def test_samples_that_cannot_be_read(copy: Path, damage: bytes) -> None:
 
 
 def test_cuts_that_are_no_numbers(residual: Bundle) -> None:
-    from exporter.splits import parse_cuts
+    from exporter.split_argument import parse_cuts
 
     for text in ("--1", "1" * 5000, "-", "", "²"):
         with pytest.raises(RangeError):
