@@ -17,19 +17,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from worker.device import pin_to_core
-from worker.heap import keep_little
-from worker.inspection import inspect_bundle
-from worker.notify import tell_service_manager
-from worker.provider import PROVIDERS
-from worker.session_options import parse_options
+from worker.host.device import pin_to_core
+from worker.host.memory import keep_little
+from worker.inference.provider import PROVIDERS
+from worker.inference.session_options import parse_options
+from worker.service.systemd import tell_service_manager
+from worker.store.inspection import inspect_bundle
 from worker.wire.control import ControlConnection
 from worker.wire.errors import UsageError, WorkerError, one_line
 from worker.wire.messages import Query
 from worker.wire.security import load_security
 
 if TYPE_CHECKING:
-    from worker.server import Settings
+    from worker.service.server import Settings
 
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
@@ -153,7 +153,7 @@ def _add_secrets(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
-    from worker.server import Settings
+    from worker.service.server import Settings
 
     return Settings(
         name=options.name,
@@ -181,7 +181,7 @@ def _absolute(path: Path | None) -> Path | None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from worker.server import Server
+    from worker.service.server import Server
 
     to_stderr = logging.StreamHandler(sys.stderr)
     to_stderr.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
@@ -214,14 +214,14 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _start(options: argparse.Namespace) -> int:
-    from worker.daemon import start
+    from worker.service.daemon import start
 
     print(start(_settings(options), options.pid_file, options.log))
     return 0
 
 
 def _stop(options: argparse.Namespace) -> int:
-    from worker.daemon import stop
+    from worker.service.daemon import stop
 
     print(stop(options.pid_file))
     return 0

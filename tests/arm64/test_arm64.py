@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from exporter.bundle import Bundle, Shard
 from exporter.export import ExportSettings, export
 from tests.arm64.arm64_root import Arm64Root, emulation
-from worker.device import source_digest
-from worker.stage import Stage
+from worker.host.device import source_digest
+from worker.inference.stage import Stage
 from worker.wire.control import ControlConnection
 from worker.wire.messages import Claim, Infer, Query, ShardRef, TensorSpec
 

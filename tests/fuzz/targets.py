@@ -26,8 +26,8 @@ from controller.network_profiles import load_network_profiles
 from controller.plan.profile import load_profile
 from exporter.bundle import Bundle, BundleError
 from exporter.split_argument import parse_splits
-from worker.inspection import inspect_bundle
-from worker.slots import SlotPool
+from worker.links.slots import SlotPool
+from worker.store.inspection import inspect_bundle
 from worker.wire.codecs import Decoder, parse_codec
 from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message
 from worker.wire.errors import PeerError, RefusedError

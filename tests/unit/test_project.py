@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
     ("module", "banned"),
     [
         ("worker", "onnx onnx_ir torch pandas typer yaml exporter controller analysis"),
-        ("worker.server", "onnx onnx_ir torch pandas typer yaml exporter controller analysis"),
+        ("worker.service.server", "onnx onnx_ir torch pandas typer yaml exporter controller analysis"),
         ("worker.rpc", "onnx onnx_ir torch pandas typer yaml exporter controller analysis"),
         ("worker.__main__", "onnx onnx_ir torch pandas typer yaml exporter controller analysis"),
         ("exporter.bundle", "torch torchvision sklearn onnxscript worker controller"),

@@ -4,8 +4,8 @@ A worker has one where its device is the first of a pipeline; a controller that 
 passes its requests on, has a `ControllerPart`.
 """
 
-from worker.endpoint.controller_part import ControllerPart
 from worker.endpoint.endpoint import WORST_ALLOWED_ERROR, Endpoint
 from worker.endpoint.samples import Samples
+from worker.endpoint.standalone import ControllerPart
 
 __all__ = ["WORST_ALLOWED_ERROR", "ControllerPart", "Endpoint", "Samples"]

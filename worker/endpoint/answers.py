@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from worker.endpoint.samples import batches_of
-from worker.slots import Array, Slot
+from worker.links.slots import Array, Slot
 from worker.wire.errors import MismatchError
 from worker.wire.frames import LinkLayout
 

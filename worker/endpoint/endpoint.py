@@ -7,18 +7,18 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.clock import clock
 from worker.endpoint.answers import WORST_ALLOWED_ERROR, Answers
 from worker.endpoint.inputs import make_inputs
 from worker.endpoint.load import check_load
+from worker.endpoint.run import Stretch
 from worker.endpoint.samples import Samples, batches_of
 from worker.endpoint.sink import Sink
 from worker.endpoint.source import Source
-from worker.endpoint.stretch import Stretch
 from worker.endpoint.windows import Windows
-from worker.lifeline import Lifeline
 from worker.links import Inlet, LinkEnds, Outlet
+from worker.links.lifeline import Lifeline
 from worker.records import ENDPOINT
-from worker.timing import clock
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import FrameType
 from worker.wire.messages import EndpointSpec, LoadSpec, RunDone

@@ -8,9 +8,9 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from worker.lifeline import Lifeline
-from worker.slots import Array, bytes_of
-from worker.timing import clock
+from worker.clock import clock
+from worker.links.lifeline import Lifeline
+from worker.links.slots import Array, bytes_of
 from worker.wire.errors import RefusedError
 
 __all__ = ["Batch", "Inputs", "make_inputs"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.slots import Array
+from worker.links.slots import Array
 from worker.wire.errors import RefusedError
 from worker.wire.frames import LinkLayout
 

@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Callable
 
 from worker.endpoint.answers import Answers
-from worker.endpoint.stretch import Stretch
-from worker.lifeline import Lifeline
+from worker.endpoint.run import Stretch
 from worker.links import Inlet
+from worker.links.lifeline import Lifeline
 from worker.wire.errors import MismatchError, PeerError
 
 __all__ = ["Sink"]

@@ -3,11 +3,11 @@
 import itertools
 from queue import SimpleQueue
 
+from worker.clock import clock, sharpen_sleep, sleep_until
 from worker.endpoint.inputs import Inputs
-from worker.endpoint.stretch import Stretch
+from worker.endpoint.run import Stretch
 from worker.links import Outlet
-from worker.slots import Slot
-from worker.timing import clock, sharpen_sleep, sleep_until
+from worker.links.slots import Slot
 
 __all__ = ["Source"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from worker.slots import Slot, SlotPool
+from worker.links.slots import Slot, SlotPool
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import LinkSpec, SentBytes
 from worker.wire.stream import Stream

@@ -2,10 +2,10 @@
 
 from queue import SimpleQueue
 
-from worker.lifeline import Lifeline
+from worker.clock import clock
 from worker.links.ends import SentHook, ignore_sent
-from worker.slots import Slot, SlotPool
-from worker.timing import clock
+from worker.links.lifeline import Lifeline
+from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC
 from worker.wire.errors import RefusedError, WorkerError
 from worker.wire.frames import LinkLayout

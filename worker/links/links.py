@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Sequence
 
-from worker.joining import ask_to_join, open_data_connection
-from worker.lifeline import Lifeline
 from worker.links.ends import Connector, Inlet, Outlet
 from worker.links.in_process import InProcessLink
+from worker.links.lifeline import Lifeline
 from worker.links.relay import Relay
 from worker.links.tcp_inlet import TcpInlet
 from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
 from worker.wire.control import send_message
 from worker.wire.errors import RefusedError
+from worker.wire.joining import ask_to_join, open_data_connection
 from worker.wire.messages import Done, JoinLink, LinkSpec, SentBytes
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import Stream

@@ -1,9 +1,9 @@
 """A relay: what one link brings goes on over another one, as it is."""
 
-from worker.lifeline import Lifeline
 from worker.links.ends import Inlet, Outlet
+from worker.links.lifeline import Lifeline
+from worker.links.loops import Loops
 from worker.links.sender import Sender
-from worker.loops import Loops
 
 __all__ = ["Relay"]
 

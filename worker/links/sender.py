@@ -2,10 +2,10 @@
 
 from queue import SimpleQueue
 
-from worker.lifeline import Lifeline
 from worker.links.ends import Outlet
-from worker.loops import Loops
-from worker.slots import Slot
+from worker.links.lifeline import Lifeline
+from worker.links.loops import Loops
+from worker.links.slots import Slot
 from worker.wire.errors import WorkerError
 
 __all__ = ["Sender"]

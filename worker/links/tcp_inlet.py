@@ -3,9 +3,9 @@
 import contextlib
 import threading
 
-from worker.lifeline import Lifeline
-from worker.slots import Slot, SlotPool
-from worker.timing import clock
+from worker.clock import clock
+from worker.links.lifeline import Lifeline
+from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, Decoder, parse_codec, receive_encoded
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice, fill_all

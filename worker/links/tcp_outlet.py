@@ -5,11 +5,11 @@ import threading
 from collections.abc import Sequence
 from queue import SimpleQueue
 
-from worker.emulation import EmulatedLink
-from worker.lifeline import Lifeline
+from worker.clock import clock, sharpen_sleep, sleep_until
+from worker.links.emulation import EmulatedLink
 from worker.links.ends import SentHook, ignore_sent
-from worker.slots import Slot, SlotPool
-from worker.timing import clock, sharpen_sleep, sleep_until
+from worker.links.lifeline import Lifeline
+from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, EncodedPayload, Encoder, parse_codec
 from worker.wire.errors import PeerError, ProtocolError, WorkerError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice, read_notice

@@ -8,10 +8,10 @@ import threading
 import time
 from typing import Final
 
+from worker.clock import clock
 from worker.probe.round_trips import serve_echo
 from worker.probe.throughput import check_duration, serve_throughput
 from worker.probe.train import TrainCount, read_header
-from worker.timing import clock
 from worker.wire.control import send_message
 from worker.wire.errors import FailedError, RefusedError
 from worker.wire.messages import Done, ExpectProbe, JoinProbe, TakeTrain, TrainReceived

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from worker.joining import ask_to_join, open_data_connection
-from worker.timing import clock
+from worker.clock import clock
 from worker.wire.errors import FailedError, PeerError, RefusedError
+from worker.wire.joining import ask_to_join, open_data_connection
 from worker.wire.messages import JoinProbe, ProbeRoundTrips, RoundTrips
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import SocketStream

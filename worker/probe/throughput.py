@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
-from worker.joining import ask_to_join, open_data_connection
-from worker.timing import clock
+from worker.clock import clock
 from worker.wire.control import UNCLAIMED_LIMIT_BYTES, receive_message, send_message
 from worker.wire.errors import PeerError, RefusedError
+from worker.wire.joining import ask_to_join, open_data_connection
 from worker.wire.messages import JoinProbe, ProbeThroughput, Throughput
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import SocketStream

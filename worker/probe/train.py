@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Final
 
-from worker.timing import clock, sharpen_sleep, sleep_until
+from worker.clock import clock, sharpen_sleep, sleep_until
 from worker.wire.errors import FailedError, PeerError, RefusedError
 from worker.wire.messages import ProbeTrain, TrainReceived, TrainSent
 

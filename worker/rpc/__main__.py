@@ -12,12 +12,12 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from worker.heap import keep_little
-from worker.loading import Loader
-from worker.pipeline import Pipeline
-from worker.provider import prepare
-from worker.session_options import parse_options
-from worker.shards import Store
+from worker.host.memory import keep_little
+from worker.inference.provider import prepare
+from worker.inference.session_options import parse_options
+from worker.pipeline.loading import Loader
+from worker.pipeline.pipeline import Pipeline
+from worker.store.store import Store
 from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, send_message
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.messages import (
@@ -37,7 +37,7 @@ _request_decoder: Final = msgspec.msgpack.Decoder(Request)
 
 
 class _Child:
-    """Does what `worker.session.Session` does with a pipeline, for one pipeline."""
+    """Does what `worker.service.session.Session` does with a pipeline, for one pipeline."""
 
     def __init__(self, options: argparse.Namespace, stream: SocketStream) -> None:
         prepare(options.provider)

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch.distributed import rpc
 
-from worker.lifeline import Lifeline
+from worker.clock import clock
 from worker.links import Connector, Inlet, Outlet
 from worker.links.ends import SentHook, ignore_sent
 from worker.links.in_process import InProcessLink
+from worker.links.lifeline import Lifeline
+from worker.links.slots import Slot, SlotPool
 from worker.rpc.world import World, last_line
-from worker.slots import Slot, SlotPool
-from worker.timing import clock
 from worker.wire.codecs import NO_CODEC
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
 from worker.wire.frames import FrameType, LinkLayout
@@ -220,7 +220,7 @@ def make_rpc_links(
     outlets: Collection[str],
     source_outlet: str | None,
 ) -> RpcLinks:
-    """See `worker.pipeline.LinksMaker`."""
+    """See `worker.pipeline.pipeline.LinksMaker`."""
     return RpcLinks(build, lifeline, inlets=inlets, outlets=outlets, source_outlet=source_outlet)
 
 

@@ -12,10 +12,10 @@ from typing import Final, Self, TypeVar
 
 import msgspec
 
+from worker.clock import clock
+from worker.inference.session_options import Options
 from worker.rpc.command import command, environment
 from worker.rpc.interfaces import check_interface, interface_with
-from worker.session_options import Options
-from worker.timing import clock
 from worker.wire.control import receive_message, send_message
 from worker.wire.errors import FailedError, PeerError, RequestError, WorkerError
 from worker.wire.messages import (

@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch.distributed import rpc
 
-from worker.lifeline import Lifeline
+from worker.links.lifeline import Lifeline
 from worker.wire.errors import FailedError, PeerError, RefusedError, WorkerError
 from worker.wire.rpc import RpcSpec
 

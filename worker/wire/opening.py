@@ -4,7 +4,7 @@ import contextlib
 import socket
 from typing import Final
 
-from worker.timing import clock
+from worker.clock import clock
 from worker.wire.errors import DeniedError, PeerError, ProtocolError
 from worker.wire.security import OPEN, Method, Role, Security
 from worker.wire.stream import (

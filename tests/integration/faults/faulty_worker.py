@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 import psutil
 
 from worker.__main__ import main
+from worker.inference.stage import BoundStage, Stage
 from worker.records import Ledger
-from worker.stage import BoundStage, Stage
 from worker.wire.stream import SocketStream
 
 _FOLDER = Path(sys.argv[1])

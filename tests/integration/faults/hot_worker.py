@@ -8,8 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from worker import device
 from worker.__main__ import main
+from worker.host import device
 
 if __name__ == "__main__":
     device._THERMAL = Path(sys.argv[1])  # type: ignore[misc]

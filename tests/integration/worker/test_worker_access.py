@@ -16,10 +16,10 @@ import pytest
 from controller.certificates import Authority
 from tests.integration.worker.conftest import StartWorker
 from tests.integration.worker.processes import WorkerProcess
-from worker.admission import BURST, MAX_PENDING
-from worker.joining import open_data_connection
+from worker.access.admission import BURST, MAX_PENDING
 from worker.wire.control import ControlConnection, send_message
 from worker.wire.errors import DeniedError, PeerError
+from worker.wire.joining import open_data_connection
 from worker.wire.messages import JoinLink, Query
 from worker.wire.opening import shake_hands
 from worker.wire.security import OPEN, KeySecurity, LabKey, Role, Security, read_key

@@ -118,7 +118,7 @@ def test_a_signal_ends_it_cleanly(start_worker: StartWorker, number: signal.Sign
 
 def test_the_worker_package_needs_neither_torch_nor_onnx() -> None:
     code = (
-        "import sys, worker.server, worker.daemon, worker.__main__;"
+        "import sys, worker.service.server, worker.service.daemon, worker.__main__;"
         "print([name for name in ('torch', 'onnx', 'pandas', 'rich', 'yaml') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,12 +12,12 @@ import pytest
 from tests.integration.worker.conftest import StartChain, StartWorker
 from tests.unit.worker.tiny import SAMPLES, TinyBundle, link, make_bundle, tensors
 from worker.endpoint import ControllerPart, Samples
-from worker.joining import open_data_connection
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.codecs import parse_codec
 from worker.wire.control import receive_message, send_message
 from worker.wire.errors import RequestError
 from worker.wire.frames import HEADER_BYTES, LinkLayout
+from worker.wire.joining import open_data_connection
 from worker.wire.messages import (
     BuildPipeline,
     Done,

@@ -12,9 +12,9 @@ from tests.integration.faults.times import took
 from tests.integration.worker.conftest import StartChain
 from tests.integration.worker.processes import Chain, WorkerProcess
 from tests.unit.worker.tiny import TinyBundle, link, tensors
-from worker.joining import ask_to_join, open_data_connection
 from worker.wire.errors import WorkerError
 from worker.wire.frames import LinkLayout
+from worker.wire.joining import ask_to_join, open_data_connection
 from worker.wire.messages import BuildPipeline, HopSpec, JoinLink, Query, Run
 
 CYCLES = 200

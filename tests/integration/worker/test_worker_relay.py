@@ -14,12 +14,12 @@ from tests.integration.worker.conftest import StartWorker
 from tests.integration.worker.processes import WorkerProcess
 from tests.unit.worker.tiny import TinyBundle, link, make_bundle, tensors
 from worker.endpoint import ControllerPart, Samples
-from worker.joining import ask_to_join, open_data_connection
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.codecs import parse_codec
 from worker.wire.control import ControlConnection
 from worker.wire.errors import RefusedError, RequestError
 from worker.wire.frames import LinkLayout
+from worker.wire.joining import ask_to_join, open_data_connection
 from worker.wire.messages import (
     BuildPipeline,
     Emulation,

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from worker.device import source_digest
+from worker.host.device import source_digest
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "ansible" / "roles" / "wheels" / "files"
@@ -258,7 +258,7 @@ def test_the_worker_that_is_installed_has_the_digest_of_its_sources(tmp_path: Pa
     wheel = module("worker_wheel").build_worker_wheel(ROOT, tmp_path, source_digest)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*pip, "--target", tmp_path / "there", wheel.path], check=True)
-    program = "import worker.device as d; print(d.__file__, d.source_digest())"
+    program = "import worker.host.device as d; print(d.__file__, d.source_digest())"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path / "there",

@@ -53,7 +53,7 @@ class Attempt(Protocol):
             stream: The connection; of the other end's bytes the preamble alone was read.
             kind: What it is for.
             preambles: That of the opener and that of the listener.
-            deadline_s: By `worker.timing.clock`; when all of it must be done.
+            deadline_s: By `worker.clock.clock`; when all of it must be done.
 
         Raises:
             DeniedError: The other end cannot prove that it belongs to the lab, or does not believe us.

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from worker.timing import clock
+from worker.clock import clock
 from worker.wire.errors import DeniedError, PeerError, UsageError
 from worker.wire.security.interface import Attempt, Method, Role
 from worker.wire.security.proof import NONCE_BYTES, PROOF_BYTES, Proof

@@ -5,7 +5,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Final
 
-from worker.timing import clock
+from worker.clock import clock
 from worker.wire.errors import DeniedError, PeerError, UsageError
 from worker.wire.security.interface import CERTIFICATE_FILE, CONTROLLER, IDENTITY, Attempt, Method, Role
 from worker.wire.security.tls_stream import TlsStream

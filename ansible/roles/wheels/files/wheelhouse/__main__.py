@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from worker.device import source_digest
+from worker.host.device import source_digest
 
 from .archive import fetch
 from .errors import WheelhouseError

@@ -1,0 +1,168 @@
+"""A part of a pipeline without a worker: the controller is source and sink, passes requests on, or both."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.access.listener import Listener
+from worker.endpoint.endpoint import Endpoint
+from worker.endpoint.samples import Samples
+from worker.links import Links, open_data_stream, serve_join
+from worker.links.lifeline import Lifeline
+from worker.wire.errors import RefusedError
+from worker.wire.joining import receive_join
+from worker.wire.messages import EndpointSpec, JoinLink, LinkSpec, LoadSpec, RunDone, SentBytes
+from worker.wire.security import OPEN, Security
+from worker.wire.stream import ConnectionKind, SocketStream
+
+__all__ = ["ControllerPart"]
+
+_CLOSED: Final = LoadSpec()
+
+
+class ControllerPart:
+    """What a pipeline has in the controller's process, with a data port of its own.
+
+    It is used as a worker is: `build`, `open_links` once every worker is built, `run` if it has the endpoint,
+    `take_rows`, `close`. The receiving end of its incoming links is `host` and `data_port`.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        name: str = "controller",
+        security: Security = OPEN,
+        log: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        """Listen for incoming links. Raises UsageError: the port cannot be had."""
+        self._name = name
+        self._security = security
+        self._links: Links | None = None
+        self._endpoint: Endpoint | None = None
+        self._lifeline = Lifeline()
+        self._listener = Listener(
+            host,
+            port,
+            ConnectionKind.DATA,
+            self._serve,
+            log,
+            option="the controller's data port",
+            security=security,
+        )
+        self._listener.begin()
+        self.data_port: Final = self._listener.port
+
+    def build(
+        self,
+        pipeline: str,
+        links: Sequence[LinkSpec],
+        depth: int,
+        *,
+        endpoint: EndpointSpec | None = None,
+        samples: Samples | None = None,
+        relays: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Stand ready; what was built before is dropped.
+
+        Args:
+            pipeline: its name.
+            links: those that begin or end here.
+            depth: requests that may be in flight.
+            endpoint: source and sink, where they are here; fed from `samples`.
+            relays: names of a link that ends here and of the one over which it goes on.
+
+        Raises:
+            RefusedError: links and samples do not fit.
+        """
+        self.drop()
+        lifeline = Lifeline()
+        self._lifeline = lifeline
+        self._links = Links(
+            pipeline,
+            links,
+            depth,
+            lifeline,
+            inlets=(endpoint.inlet,) if endpoint else (),
+            outlets=(endpoint.outlet,) if endpoint else (),
+            source_outlet=endpoint.outlet if endpoint else None,
+            relays=relays,
+        )
+        if endpoint is not None and samples is not None:
+            self._endpoint = Endpoint.between(self._links, endpoint, samples, depth, lifeline)
+        for relay in self._links.relays:
+            relay.begin()
+
+    def open_links(self) -> None:
+        """Connect the outgoing links. Raises PeerError: a worker cannot be reached."""
+        if self._links is None:
+            raise RefusedError("no pipeline is built")
+        self._links.open(self._name, partial(open_data_stream, security=self._security))
+
+    def run(
+        self,
+        requests: int,
+        *,
+        warmup: int = 0,
+        timeout_s: float = 600.0,
+        load: LoadSpec = _CLOSED,
+        until_stable: bool = False,
+        duration_s: float | None = None,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> RunDone:
+        """See `Endpoint.run`."""
+        return self._built().run(
+            requests,
+            warmup=warmup,
+            timeout_s=timeout_s,
+            load=load,
+            until_stable=until_stable,
+            duration_s=duration_s,
+            abandoned=abandoned,
+        )
+
+    def take_rows(self) -> NDArray[np.void]:
+        """See `Endpoint.take_rows`."""
+        return self._built().take_rows()
+
+    def take_sent(self) -> tuple[SentBytes, ...]:
+        """What a codec on the way from the source to the first stage made of the last run."""
+        return self._links.take_sent() if self._links is not None else ()
+
+    def drop(self) -> None:
+        """Close the links and forget the pipeline."""
+        self._lifeline.end()
+        if self._links is not None:
+            for relay in self._links.relays:
+                relay.join()
+            self._links.close()
+        self._links = self._endpoint = None
+
+    def close(self) -> None:
+        """Drop the pipeline and stop listening."""
+        self.drop()
+        self._listener.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _built(self) -> Endpoint:
+        if self._endpoint is None:
+            raise RefusedError("the controller has no endpoint of a pipeline")
+        return self._endpoint
+
+    def _serve(self, stream: SocketStream) -> None:
+        join = receive_join(stream)
+        if not isinstance(join, JoinLink):
+            raise RefusedError("a controller takes no probes")
+        serve_join(stream, join, self._links)

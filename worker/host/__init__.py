@@ -1,0 +1,1 @@
+"""The machine under the worker: its stamp, telemetry, memory, GPU and queueing disciplines."""

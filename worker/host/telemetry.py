@@ -1,0 +1,131 @@
+"""Looks at the device at a set interval, in a thread of its own."""
+
+import contextlib
+import threading
+from collections import deque
+from typing import Final
+
+import psutil
+
+from worker.clock import clock
+from worker.host.device import frequency_mhz, temperature_c, throttled
+from worker.host.gpu import NOTHING, find_gpu
+from worker.wire.messages import TelemetrySample
+
+__all__ = ["TelemetryThread"]
+
+# Two hours at the usual half second; older ones are dropped when nobody asks.
+_KEPT_SAMPLES: Final = 14_400
+
+# Reading a Pi's throttling flags may mean starting a program.
+_THROTTLED_EVERY_S: Final = 5.0
+
+
+class TelemetryThread:
+    """Keeps samples until they are taken."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._samples: deque[TelemetrySample] = deque(maxlen=_KEPT_SAMPLES)
+        self._process = psutil.Process()
+        self._other: psutil.Process | None = None
+        self._gpu = find_gpu()
+        # A controller may ask for a sample while the thread takes one.
+        self._lock = threading.Lock()
+        self._throttled: int | None = None
+        # The first reading of a CPU share has nothing to compare with.
+        self._process.cpu_percent()
+        self._host_times_s = _host_times_s()
+        self._throttled_at_s = float("-inf")
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="telemetry", daemon=True)
+
+    def begin(self) -> None:
+        """Start looking."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._ended.set()
+        self._thread.join()
+
+    def count_too(self, pid: int | None) -> None:
+        """Count another process to this one from now on; None: no other."""
+        with self._lock:
+            try:
+                self._other = None if pid is None else psutil.Process(pid)
+                if self._other is not None:
+                    self._other.cpu_percent()
+            except psutil.Error:
+                self._other = None
+
+    def take(self) -> tuple[TelemetrySample, ...]:
+        """Samples since the last time, with one of now at the end; they are then forgotten.
+
+        So what lies between two calls has a sample at its end, and CPU shares since its beginning, however
+        short it is. Throttling flags are of now too.
+        """
+        with self._lock:
+            self._throttled_at_s = float("-inf")
+        self._add_sample()
+        taken = []
+        while self._samples:
+            taken.append(self._samples.popleft())
+        return tuple(taken)
+
+    def _look(self) -> None:
+        while not self._ended.wait(self._interval_s):
+            # A device that is out of memory or descriptors for a moment is to be looked at afterwards too.
+            with contextlib.suppress(OSError, MemoryError, psutil.Error):
+                self._add_sample()
+
+    def _add_sample(self) -> None:
+        with self._lock:
+            self._samples.append(self._sample())
+
+    def _sample(self) -> TelemetrySample:
+        now_s = clock()
+        if now_s - self._throttled_at_s >= _THROTTLED_EVERY_S:
+            self._throttled, self._throttled_at_s = throttled(), now_s
+        memory = psutil.virtual_memory()
+        counters = psutil.net_io_counters()
+        gpu = NOTHING if self._gpu is None else self._gpu.read()
+        other_percent, other_bytes = self._read_other()
+        return TelemetrySample(
+            at_s=now_s,
+            process_cpu_percent=self._process.cpu_percent() + other_percent,
+            host_cpu_percent=self._host_cpu_percent(),
+            process_rss_bytes=self._process.memory_info().rss + other_bytes,
+            host_used_bytes=memory.total - memory.available,
+            frequency_mhz=frequency_mhz(),
+            temperature_c=temperature_c(),
+            throttled=self._throttled,
+            sent_bytes=counters.bytes_sent,
+            received_bytes=counters.bytes_recv,
+            gpu_percent=gpu.percent,
+            gpu_power_w=gpu.power_w,
+            gpu_used_bytes=gpu.used_bytes,
+        )
+
+    def _read_other(self) -> tuple[float, int]:
+        if self._other is None:
+            return 0.0, 0
+        try:
+            return self._other.cpu_percent(), self._other.memory_info().rss
+        except psutil.Error:
+            return 0.0, 0
+
+    def _host_cpu_percent(self) -> float:
+        """Since the last look, whichever thread had it: psutil's own keeps one for each thread."""
+        (busy_before_s, all_before_s), now = self._host_times_s, _host_times_s()
+        self._host_times_s = now
+        past_s = now[1] - all_before_s
+        return 100 * (now[0] - busy_before_s) / past_s if past_s > 0 else 0.0
+
+
+def _host_times_s() -> tuple[float, float]:
+    """Seconds that all cores together were busy, and seconds in all, since the host came up."""
+    times = psutil.cpu_times()
+    # Linux counts a guest's time under user and nice too.
+    all_s = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return all_s - times.idle - getattr(times, "iowait", 0.0), all_s

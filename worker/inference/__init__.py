@@ -1,0 +1,1 @@
+"""ONNX Runtime: a stage, its session options and its execution provider."""

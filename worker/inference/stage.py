@@ -1,0 +1,256 @@
+"""A stage: one shard in ONNX Runtime, running from slots into slots without a copy."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+
+from worker.clock import clock, sleep_for_slowdown
+from worker.exhaustion import one_line
+from worker.inference.provider import PROVIDERS, check_used
+from worker.inference.session_options import Options, session_options
+from worker.links.slots import Array, Slot, SlotPool
+from worker.wire.errors import FailedError, RefusedError
+from worker.wire.frames import LinkLayout, TensorLayout
+from worker.wire.messages import TensorSpec
+
+__all__ = ["BoundStage", "Stage", "synthetic_inputs"]
+
+_INPUTS_ALONE: Final = 5
+_MOST_BINDINGS: Final = 1024
+
+_ELEMENT_TYPES: Final = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    **{f"tensor({name})": name for name in ("bool", "int8", "int16", "int32", "int64")},
+    **{f"tensor({name})": name for name in ("uint8", "uint16", "uint32", "uint64")},
+}
+
+_Binding = tuple[Any, list[Array | None]]
+"""ONNX Runtime's own, and the arrays that its inputs are bound to."""
+
+
+class Stage:
+    """A loaded shard. What it costs to make: `load_s`."""
+
+    def __init__(
+        self,
+        graph: bytes,
+        weights_folder: Path | None,
+        *,
+        threads: int,
+        label: str,
+        provider: str = "cpu",
+        options: Options | None = None,
+    ) -> None:
+        """Load a shard.
+
+        Args:
+            graph: the ONNX file's bytes.
+            weights_folder: where the files are that its initializers point into; None if it needs none.
+            threads: intra-op threads; one thread runs in the caller's own.
+            label: what errors call it.
+            provider: one of `PROVIDERS`, to compute on; tensors come and go in the host's memory.
+            options: what ONNX Runtime is told besides.
+
+        Raises:
+            RefusedError: ONNX Runtime does not take it, or computes it on something else.
+        """
+        began_s = clock()
+        self.label = label
+        try:
+            self._session = onnxruntime.InferenceSession(
+                graph,
+                session_options(weights_folder, threads, options or {}),
+                providers=[PROVIDERS[provider]],
+            )
+        except Exception as error:
+            raise RefusedError(f"{label} cannot be loaded: {one_line(error)}") from error
+        check_used(provider, self._session.get_providers(), label=label)
+        self.load_s = clock() - began_s
+        self.inputs = {node.name: node for node in self._session.get_inputs()}
+        self.outputs = {node.name: node for node in self._session.get_outputs()}
+
+    def bind(
+        self,
+        inlet: LinkLayout,
+        outlet: LinkLayout,
+        *,
+        slowdown: float,
+        ended: Event,
+        reuses_memory: bool = True,
+    ) -> "BoundStage":
+        """Stand the stage between two links.
+
+        Args:
+            inlet: what comes.
+            outlet: what goes.
+            slowdown: see `sleep_for_slowdown`.
+            ended: cuts the sleep for the slowdown short.
+            reuses_memory: whether requests come in the same arrays again and again.
+
+        Raises:
+            RefusedError: it needs or gives tensors that the links do not carry.
+        """
+        return BoundStage(
+            self, self._session, inlet, outlet, slowdown=slowdown, ended=ended, reuses_memory=reuses_memory
+        )
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Run once on arrays that the caller has; the plain ONNX Runtime call.
+
+        Raises:
+            RefusedError: the inputs do not fit.
+            FailedError: the shard cannot be computed.
+        """
+        if set(inputs) != set(self.inputs):
+            raise RefusedError(f"{self.label} takes {sorted(self.inputs)}, not {sorted(inputs)}")
+        for name, array in inputs.items():
+            _check_fit(self.label, name, array.dtype.name, array.shape, self.inputs[name])
+        try:
+            results = self._session.run(list(self.outputs), dict(inputs))
+        except Exception as error:
+            raise FailedError(f"{self.label} cannot be run: {one_line(error)}") from error
+        return dict(zip(self.outputs, (np.ascontiguousarray(result) for result in results), strict=True))
+
+
+class BoundStage:
+    """A stage between an inlet and an outlet.
+
+    A tensor that the inlet brings and the outlet takes under the same name is passed on as it is; ONNX
+    Runtime is not asked (it would not write an output that is an input of the graph).
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        session: Any,
+        inlet: LinkLayout,
+        outlet: LinkLayout,
+        *,
+        slowdown: float,
+        ended: Event,
+        reuses_memory: bool,
+    ) -> None:
+        self._stage = stage
+        self._session = session
+        self._inlet, self._outlet = inlet, outlet
+        self._slowdown = slowdown
+        self._ended = ended
+        arriving = {tensor.name: index for index, tensor in enumerate(inlet.tensors)}
+        self._inputs = [(name, arriving[name]) for name in stage.inputs if name in arriving]
+        self._computed = [
+            (tensor, index) for index, tensor in enumerate(outlet.tensors) if tensor.name not in arriving
+        ]
+        self.passed_on = [
+            (arriving[tensor.name], index)
+            for index, tensor in enumerate(outlet.tensors)
+            if tensor.name in arriving
+        ]
+        self._check()
+        self._reuses_memory = reuses_memory
+        self._bindings: dict[tuple[Slot, int], _Binding] = {}
+
+    def _check(self) -> None:
+        stage, label = self._stage, self._stage.label
+        given = {tensor.name: tensor for tensor in self._inlet.tensors}
+        for name, node in stage.inputs.items():
+            if name not in given:
+                raise RefusedError(f"{label} needs {name}, which its inlet does not bring")
+            _check_fit(label, name, given[name].dtype.name, given[name].shape, node)
+        for tensor, _ in self._computed:
+            if tensor.name not in stage.outputs:
+                raise RefusedError(f"{label} does not give {tensor.name}, which its outlet takes")
+            _check_fit(label, tensor.name, tensor.dtype.name, tensor.shape, stage.outputs[tensor.name])
+        for arriving, leaving in self.passed_on:
+            one, other = self._inlet.tensors[arriving], self._outlet.tensors[leaving]
+            if (one.dtype, one.shape) != (other.dtype, other.shape):
+                raise RefusedError(f"{label}: {one.name} comes in one shape and leaves in another")
+
+    def run(self, arrived: Slot, leaving: Slot) -> None:
+        """Compute one request from slot to slot, and sleep for the slowdown.
+
+        Raises:
+            FailedError: ONNX Runtime cannot compute it.
+        """
+        began_s = clock()
+        for source, target in self.passed_on:
+            leaving.arrays[target] = arrived.arrays[source]
+            leaving.buffers[target + 1] = arrived.buffers[source + 1]
+        # To bind an input takes 3 us, but 70 us when a stage has just run through the cache. So there is
+        # a binding for each set of arrays that comes, and after one round nothing needs binding again.
+        key = leaving, id(arrived.arrays) if self._reuses_memory else 0
+        binding, bound = self._bindings.get(key) or self._new_binding(key)
+        for index, (name, source) in enumerate(self._inputs):
+            array = arrived.arrays[source]
+            if bound[index] is not array:
+                bound[index] = array
+                binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:
+            raise FailedError(f"{self._stage.label} cannot be run: {one_line(error)}") from error
+        sleep_for_slowdown(began_s, self._slowdown, self._ended)
+
+    def _new_binding(self, key: tuple[Slot, int]) -> _Binding:
+        if len(self._bindings) >= _MOST_BINDINGS:
+            self._bindings.clear()
+        leaving, _ = key
+        binding = self._session.io_binding()
+        for tensor, index in self._computed:
+            array = leaving.arrays[index]
+            binding.bind_output(tensor.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        bound: list[Array | None] = [None] * len(self._inputs)
+        self._bindings[key] = binding, bound
+        return binding, bound
+
+    def time_alone(self, runs: int) -> float:
+        """Median compute time in seconds of this stage run alone, slowdown included, after a warm-up run.
+
+        As in a pipeline, each run has another input than the one before: the same again would still be in the
+        core's cache, and the stage's first node faster than it ever is.
+
+        Raises:
+            FailedError: ONNX Runtime cannot compute it, or its outputs have other shapes than the outlet.
+        """
+        inputs = SlotPool(self._inlet, _INPUTS_ALONE - 1).slots
+        leaving = SlotPool(self._outlet, 0).slots[0]
+        for arrived in inputs:
+            for array, tensor in zip(arrived.arrays, self._inlet.tensors, strict=True):
+                np.copyto(array, _synthetic(tensor))
+        times_s = []
+        for run in range(runs + 1):
+            began_s = clock()
+            self.run(inputs[run % _INPUTS_ALONE], leaving)
+            times_s.append(clock() - began_s)
+        self._bindings.clear()
+        return statistics.median(times_s[1:] or times_s)
+
+
+def synthetic_inputs(tensors: Sequence[TensorSpec]) -> dict[str, Array]:
+    """Inputs of these shapes to time a model on: normal floats, and zeros, which are a valid index."""
+    return {tensor.name: _synthetic(tensor) for tensor in LinkLayout(tensors).tensors}
+
+
+def _synthetic(tensor: TensorLayout) -> Array:
+    if np.issubdtype(tensor.dtype, np.floating):
+        return np.random.default_rng(0).standard_normal(tensor.shape, np.float32).astype(tensor.dtype)
+    return np.zeros(tensor.shape, tensor.dtype)
+
+
+def _check_fit(label: str, name: str, dtype: str, shape: Sequence[int], node: Any) -> None:
+    """Refuse a tensor that the graph does not take or give; a symbolic size takes any."""
+    wanted = _ELEMENT_TYPES.get(node.type, node.type)
+    if dtype != wanted:
+        raise RefusedError(f"{label}: {name} is {wanted}, not {dtype}")
+    fits = len(shape) == len(node.shape) and all(
+        size == expected or not isinstance(expected, int)
+        for size, expected in zip(shape, node.shape, strict=True)
+    )
+    if not fits:
+        raise RefusedError(f"{label}: {name} has shape {node.shape}, not {list(shape)}")

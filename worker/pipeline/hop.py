@@ -1,0 +1,119 @@
+"""A hop: receive | compute | send around one stage, each in a thread of its own."""
+
+import time
+from queue import SimpleQueue
+from typing import Final
+
+from worker.clock import clock, sharpen_sleep
+from worker.inference.stage import BoundStage
+from worker.links import Inlet, Outlet, Sender
+from worker.links.lifeline import Lifeline
+from worker.links.loops import Loops
+from worker.links.slots import Slot
+from worker.records import Ledger
+from worker.wire.errors import WorkerError
+from worker.wire.frames import FrameType
+
+__all__ = ["Hop"]
+
+# To look a member up in an enumeration costs as much as to append a row.
+_TENSORS: Final = FrameType.TENSORS
+
+
+class Hop:
+    """Computes what comes out of the inlet and puts it into the outlet, and records each request.
+
+    The inlet decodes in the receive thread and the outlet encodes in the send thread, so that neither keeps
+    the compute thread from computing. Where an end of a link takes no time of its own (in-process; emulated
+    without a codec), its thread is left out.
+    """
+
+    def __init__(
+        self,
+        stage: BoundStage,
+        inlet: Inlet,
+        outlet: Outlet,
+        lifeline: Lifeline,
+        *,
+        start: int,
+        stop: int,
+        records: bool = True,
+    ) -> None:
+        self.start, self.stop = start, stop
+        self._stage = stage
+        self._inlet, self._outlet = inlet, outlet
+        self._lifeline = lifeline
+        self._ledger = Ledger()
+        self._computed = 0
+        self._recorded = 0
+        self._arrived: SimpleQueue[Slot | None] = SimpleQueue()
+        self._sender = Sender(outlet, lifeline)
+        self._loops = Loops(lifeline)
+        self._records = records
+        if records:
+            outlet.on_sent = self._record
+        lifeline.at_end(self._stop)
+
+    def begin(self) -> None:
+        """Start the threads; the links' other ends need not be connected yet."""
+        loops = [("compute", self._compute)]
+        if not self._inlet.immediate:
+            loops.append(("receive", self._receive))
+        for name, loop in loops:
+            self._loops.begin(f"{name} {self.start}-{self.stop}", loop)
+        self._sender.begin(self._loops, f"{self.start}-{self.stop}")
+
+    def join(self) -> None:
+        """Wait for the threads; the lifeline has ended."""
+        self._loops.join()
+
+    def take_rows(self, *, timeout_s: float = 1.0) -> bytes:
+        """Records since the run began, as rows of `worker.records.HOP`; they are then forgotten.
+
+        The last row is written after the last frame was sent, which may be after its result came back: wait.
+        """
+        deadline_s = clock() + timeout_s
+        while self._recorded < self._computed and not self._lifeline.ended.is_set() and clock() < deadline_s:
+            time.sleep(0.001)
+        return self._ledger.take()
+
+    def _receive(self) -> None:
+        while (slot := self._inlet.receive()) is not None:
+            self._arrived.put(slot)
+
+    def _compute(self) -> None:
+        sharpen_sleep()
+        receive = self._inlet.receive if self._inlet.immediate else self._arrived.get
+        take, run, send = self._outlet.pool.take, self._stage.run, self._sender.send
+        passes_on, records = bool(self._stage.passed_on), self._records
+        while (arrived := receive()) is not None and (leaving := take()) is not None:
+            began_s = clock()
+            run(arrived, leaving)
+            ended_s = clock()
+            leaving.request = arrived.request
+            leaving.kind = arrived.kind
+            leaving.ready_at_s = ended_s
+            leaving.noted = (
+                arrived.request,
+                arrived.received_at_s,
+                began_s,
+                arrived.receive_s,
+                began_s - arrived.received_at_s - arrived.decode_s,
+                arrived.decode_s,
+                ended_s - began_s,
+            )
+            if passes_on:
+                leaving.held = arrived
+            else:
+                arrived.give_back()
+            if records and leaving.kind is _TENSORS:
+                self._computed += 1
+            send(leaving)
+
+    def _record(self, slot: Slot, wait_send_s: float, send_s: float) -> None:
+        if slot.kind is _TENSORS:
+            self._ledger.append(slot.noted, slot.encode_s, wait_send_s, send_s)
+            self._recorded += 1
+
+    def _stop(self, _cause: WorkerError | None) -> None:
+        self._arrived.put(None)

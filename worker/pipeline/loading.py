@@ -1,0 +1,79 @@
+"""What a device loads from its store: stages, which are kept while they are wanted, and samples."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from worker.endpoint import Samples
+from worker.inference.session_options import Options
+from worker.inference.stage import Stage
+from worker.store.store import Store
+from worker.wire.errors import RefusedError
+from worker.wire.messages import HopSpec, ShardRef
+
+__all__ = ["Loader"]
+
+_StageKey = tuple[str, str, int]
+
+
+class Loader:
+    """Loads from one store, for one provider and one set-up of ONNX Runtime."""
+
+    def __init__(self, store: Store, provider: str, options: Options) -> None:
+        self._store = store
+        self._provider = provider
+        self._options = options
+        self._stages: dict[_StageKey, Stage] = {}
+        self._samples: tuple[Path, int, Samples] | None = None
+
+    def keep(self, hops: Iterable[HopSpec]) -> None:
+        """Forget all stages but those of these hops: two models at once may be more than the device holds."""
+        wanted = {_key(hop.shard, hop.threads) for hop in hops}
+        self._stages = {key: stage for key, stage in self._stages.items() if key in wanted}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._stages.clear()
+        self._samples = None
+
+    def stage_of(self, hop: HopSpec) -> Stage:
+        """The stage of a hop, loaded unless it is here.
+
+        Raises:
+            WorkerError: it is not in the store, altered, or cannot be loaded.
+        """
+        key = _key(hop.shard, hop.threads)
+        stage = self._stages.get(key)
+        if stage is None:
+            stage = self._stages[key] = self.load(hop.shard, hop.threads)
+        return stage
+
+    def load(self, shard: ShardRef, threads: int) -> Stage:
+        """A stage that nobody keeps. Raises WorkerError: see `stage_of`."""
+        if threads < 1:
+            raise RefusedError(f"a stage needs at least one thread, not {threads}")
+        graph, weights_folder = self._store.load_shard(shard)
+        label = f"shard {shard.start}-{shard.stop} ({shard.digest[:12]})"
+        return Stage(
+            graph,
+            weights_folder,
+            threads=threads,
+            label=label,
+            provider=self._provider,
+            options=self._options,
+        )
+
+    def samples_of(self, bundle: str) -> Samples:
+        """The samples of a bundle, kept until another bundle's are wanted.
+
+        Raises:
+            WorkerError: they are not in the store, or altered.
+        """
+        path = self._store.samples_path(bundle)
+        changed_ns = path.stat().st_mtime_ns
+        if self._samples is None or self._samples[:2] != (path, changed_ns):
+            self._samples = (path, changed_ns, Samples.load(path))
+        return self._samples[2]
+
+
+def _key(shard: ShardRef, threads: int) -> _StageKey:
+    return shard.digest, shard.bundle, threads

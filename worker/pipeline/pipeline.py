@@ -1,0 +1,194 @@
+"""One device's part of a pipeline: its links, its hops and, on the first device, the endpoint."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final, Self
+
+from worker.endpoint import Endpoint, Samples
+from worker.host.room import check_room
+from worker.inference.stage import Stage
+from worker.links import Connector, LinkEnds, Links
+from worker.links.lifeline import Lifeline
+from worker.pipeline.hop import Hop
+from worker.wire.errors import FailedError, RefusedError, WorkerError
+from worker.wire.frames import LinkLayout
+from worker.wire.messages import (
+    BuildPipeline,
+    HopRecords,
+    HopSpec,
+    PipelineBuilt,
+    Records,
+    Run,
+    RunDone,
+)
+
+__all__ = ["LinksMaker", "Pipeline", "StageLoader"]
+
+StageLoader = Callable[[HopSpec], Stage]
+"""Loads the stage of a hop, or finds it loaded already."""
+
+_MAX_DEPTH: Final = 4096
+
+
+LinksMaker = Callable[[BuildPipeline, Lifeline, Collection[str], Collection[str], str | None], LinkEnds]
+"""Makes link ends: for a pipeline, its lifeline, the names of inlets and outlets, and the source's outlet."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    links: LinkEnds
+    hops: tuple[Hop, ...]
+    endpoint: Endpoint | None
+
+
+class Pipeline:
+    """Built, then opened, then run any number of times, then closed; a failure ends it."""
+
+    def __init__(self, lifeline: Lifeline, parts: _Parts, built: PipelineBuilt) -> None:
+        self._lifeline = lifeline
+        self.links = parts.links
+        self._hops = parts.hops
+        self._endpoint = parts.endpoint
+        self.built = built
+
+    @classmethod
+    def build(
+        cls,
+        build: BuildPipeline,
+        load_stage: StageLoader,
+        load_samples: Callable[[str], Samples],
+        *,
+        slowdown: float,
+        make_links: LinksMaker | None = None,
+        abandoned: Callable[[], bool] = lambda: False,
+        log_failure: Callable[[WorkerError], None] = lambda _cause: None,
+    ) -> Self:
+        """Load stages, make links, and time each stage alone.
+
+        Args:
+            build: what the controller asked for.
+            load_stage: see `StageLoader`.
+            load_samples: the samples of a bundle, by its digest.
+            slowdown: how many times slower this device is to be.
+            make_links: what makes the links; by default those of `worker.links`.
+            abandoned: asked between the steps; True stops.
+            log_failure: told if the pipeline ends by a failure.
+
+        Raises:
+            WorkerError: stage, samples or links are missing or do not fit.
+        """
+        if not 1 <= build.depth <= _MAX_DEPTH or build.solo_runs < 0:
+            raise RefusedError(
+                f"depth {build.depth} (1 to {_MAX_DEPTH}) or solo_runs {build.solo_runs} is out of range"
+            )
+        _check_memory(build)
+        lifeline = Lifeline()
+        lifeline.at_end(lambda cause: None if cause is None else log_failure(cause))
+        try:
+            links = (make_links or _sockets)(build, lifeline, *_ends_here(build))
+            endpoint = None
+            if (spec_of_it := build.endpoint) is not None:
+                samples = load_samples(spec_of_it.bundle)
+                endpoint = Endpoint.between(links, spec_of_it, samples, build.depth, lifeline)
+            hops, load_s, solo_compute_s = [], [], []
+            for spec in build.hops:
+                if abandoned():
+                    raise FailedError("the controller went away")
+                stage = load_stage(spec)
+                inlet, outlet = links.inlet(spec.inlet), links.outlet(spec.outlet)
+                bound = stage.bind(
+                    inlet.layout,
+                    outlet.layout,
+                    slowdown=slowdown,
+                    ended=lifeline.ended,
+                    reuses_memory=inlet.reuses_memory,
+                )
+                load_s.append(stage.load_s)
+                solo_compute_s.append(bound.time_alone(build.solo_runs))
+                start, stop = spec.shard.start, spec.shard.stop
+                hops.append(
+                    Hop(bound, inlet, outlet, lifeline, start=start, stop=stop, records=build.records)
+                )
+        except BaseException:
+            lifeline.end()
+            raise
+        for hop in hops:
+            hop.begin()
+        links.stand_ready()
+        built = PipelineBuilt(load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s))
+        return cls(lifeline, _Parts(links, tuple(hops), endpoint), built)
+
+    def open(self, sender: str, connector: Connector) -> None:
+        """Connect the outgoing links. Raises PeerError: a neighbour cannot be reached."""
+        self._lifeline.check()
+        self.links.open(sender, connector)
+
+    def run(self, run: Run, abandoned: Callable[[], bool]) -> RunDone:
+        """See `Endpoint.run`."""
+        self._lifeline.check()
+        if self._endpoint is None:
+            raise RefusedError("this device has no endpoint: a run is asked of the one that has")
+        return self._endpoint.run(
+            run.requests,
+            warmup=run.warmup,
+            timeout_s=run.timeout_s,
+            load=run.load,
+            until_stable=run.until_stable,
+            duration_s=run.duration_s,
+            abandoned=abandoned,
+        )
+
+    def take_records(self) -> Records:
+        """Records of the last run, of the endpoint and each hop; they are then forgotten."""
+        hops = tuple(HopRecords(start=hop.start, stop=hop.stop, rows=hop.take_rows()) for hop in self._hops)
+        return Records(
+            endpoint=self._endpoint.take_rows().tobytes() if self._endpoint else b"",
+            hops=hops,
+            # After the hops' rows: the last of them is written when the last frame was sent.
+            sent=self.links.take_sent(),
+        )
+
+    def close(self) -> None:
+        """End everything and free what was taken; neighbours are told that this is in order."""
+        self._lifeline.end()
+        for hop in self._hops:
+            hop.join()
+        self.links.close()
+
+
+def _check_memory(build: BuildPipeline) -> None:
+    """Raise RefusedError: the slots of the links that end here are more than there is memory."""
+    inlets, outlets, _ = _ends_here(build)
+    specs = {spec.name: spec for spec in build.links}
+    wanted_bytes = sum(
+        LinkLayout(specs[name].tensors).payload_bytes * (build.depth + 1)
+        for name in [*inlets, *outlets]
+        if name in specs
+    )
+    check_room(wanted_bytes, f"pipeline {build.name} at depth {build.depth}")
+
+
+def _ends_here(build: BuildPipeline) -> tuple[list[str], list[str], str | None]:
+    """Names of the links that are received and sent here, and of the one that the source fills."""
+    source = build.endpoint
+    inlets = [hop.inlet for hop in build.hops] + ([source.inlet] if source else [])
+    outlets = [hop.outlet for hop in build.hops] + ([source.outlet] if source else [])
+    return inlets, outlets, source.outlet if source else None
+
+
+def _sockets(
+    build: BuildPipeline,
+    lifeline: Lifeline,
+    inlets: Collection[str],
+    outlets: Collection[str],
+    source_outlet: str | None,
+) -> Links:
+    return Links(
+        build.name,
+        build.links,
+        build.depth,
+        lifeline,
+        inlets=inlets,
+        outlets=outlets,
+        source_outlet=source_outlet,
+    )

@@ -1,0 +1,1 @@
+"""The worker's process: its server, its controller's session, start and stop, systemd and the heartbeat."""

@@ -1,0 +1,221 @@
+"""A worker in the background, noted in a pid file."""
+
+import contextlib
+import hashlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+
+import psutil
+
+from worker.clock import clock
+from worker.host.device import source_digest
+from worker.service.server import Settings
+from worker.wire.control import ControlConnection
+from worker.wire.errors import FailedError, UsageError, WorkerError
+from worker.wire.messages import Query
+from worker.wire.security import load_security, secret_files
+
+__all__ = ["start", "stop"]
+
+_START_TIMEOUT_S: Final = 30.0
+_STOP_TIMEOUT_S: Final = 10.0
+_ASK_TIMEOUT_S: Final = 5.0
+
+_Note = dict[str, Any]
+
+
+def start(
+    settings: Settings, pid_file: Path, log: Path
+) -> Literal["started", "restarted", "already running"]:
+    """Have a worker with these settings and this code serve in the background, and wait until it answers.
+
+    Raises:
+        UsageError: its port, store or pid file cannot be had.
+        FailedError: it does not come up.
+    """
+    digest = _digest(settings)
+    note = _read_note(pid_file)
+    was_running = note is not None and _is_running(note)
+    if note is not None and was_running:
+        if note["digest"] == digest and _answers(settings, note):
+            return "already running"
+        _end(note)
+    note = _spawn(settings, digest, pid_file, log)
+    if not _answers(settings, note):
+        _end(note)
+        pid_file.unlink(missing_ok=True)
+        raise FailedError(f"worker {settings.name} was started but does not answer; see {log}")
+    return "restarted" if was_running else "started"
+
+
+def stop(pid_file: Path) -> Literal["stopped", "not running"]:
+    """End the worker that the pid file notes, if it is still that process.
+
+    Raises:
+        UsageError: the file is not a pid file.
+    """
+    note = _read_note(pid_file)
+    if note is None or not _is_running(note):
+        pid_file.unlink(missing_ok=True)
+        return "not running"
+    _end(note)
+    pid_file.unlink(missing_ok=True)
+    return "stopped"
+
+
+def _spawn(settings: Settings, digest: str, pid_file: Path, log: Path) -> _Note:
+    try:
+        for path in (pid_file, log):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            log_start = output.tell()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "worker", "serve", *_options(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be written ({error.strerror})") from error
+    assert process.stdout is not None
+    note: _Note = {"pid": process.pid, "began": _began(process.pid), "digest": digest}
+    _write_note(pid_file, note)
+    with process.stdout as pipe:
+        line = _first_line(pipe)
+    if not line:
+        _end(note)
+        process.wait()
+        pid_file.unlink(missing_ok=True)
+        raise UsageError(_last_error(log, log_start) or f"worker {settings.name} did not start; see {log}")
+    note |= json.loads(line)
+    _write_note(pid_file, note)
+    # It is to outlive us: we shall not wait for it.
+    process.returncode = 0
+    return note
+
+
+def _options(settings: Settings) -> list[str]:
+    options = [
+        f"--name={settings.name}",
+        f"--host={settings.host}",
+        f"--control-port={settings.control_port}",
+        f"--data-port={settings.data_port}",
+        f"--store={settings.store}",
+        f"--kind={settings.kind}",
+        f"--slowdown={settings.slowdown}",
+        f"--threads={settings.threads}",
+        f"--provider={settings.provider}",
+        f"--telemetry-interval={settings.telemetry_interval_s}",
+        *(f"--onnxruntime-option={key}={value}" for key, value in settings.onnxruntime_options.items()),
+    ]
+    unless_none = {
+        "cpu": settings.cpu,
+        "heartbeat": settings.heartbeat,
+        "qdisc-of": settings.qdisc_of,
+        "key-file": settings.key_file,
+        "certificates": settings.certificates,
+    }
+    if settings.open_to_all:
+        options.append("--open-to-all")
+    return [*options, *(f"--{name}={value}" for name, value in unless_none.items() if value is not None)]
+
+
+def _first_line(pipe: IO[bytes]) -> bytes:
+    """The line in which a worker says its ports; empty when it ended, or said nothing in time."""
+    ready, _, _ = select.select([pipe], [], [], _START_TIMEOUT_S)
+    return pipe.readline() if ready else b""
+
+
+def _last_error(log: Path, start: int) -> str | None:
+    """The one line of the worker that did not start."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").splitlines()
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return errors[-1] if errors else None
+
+
+def _answers(settings: Settings, note: _Note) -> bool:
+    try:
+        host = settings.host
+        security = load_security(settings.key_file, settings.certificates, name=settings.name)
+        # "" and 0.0.0.0 listen on every address; loopback is one of them.
+        reached = "127.0.0.1" if host in ("", "0.0.0.0") else host  # noqa: S104
+        with ControlConnection.open(
+            reached, note["control_port"], security, timeout_s=_ASK_TIMEOUT_S, expected=settings.name
+        ) as connection:
+            connection.ask(Query(), timeout_s=_ASK_TIMEOUT_S)
+    except (WorkerError, KeyError):
+        return False
+    return True
+
+
+def _end(note: _Note) -> None:
+    """End a worker, gently and then not."""
+    for number, timeout_s in ((signal.SIGTERM, _STOP_TIMEOUT_S), (signal.SIGKILL, _STOP_TIMEOUT_S)):
+        deadline_s = clock() + timeout_s
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(note["pid"], number)
+        while clock() < deadline_s:
+            if not _is_running(note):
+                return
+            time.sleep(0.02)
+    raise FailedError(f"worker with pid {note['pid']} does not end")
+
+
+def _is_running(note: _Note) -> bool:
+    """Whether the noted process still lives; another one under its pid does not count."""
+    return note.get("began") is not None and _began(note["pid"]) == note["began"]
+
+
+def _began(pid: int) -> str | None:
+    """What tells a process from a later one with the same pid; None when there is none, or it has ended."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        if not psutil.LINUX:
+            return f"{process.create_time():.2f}"
+        # psutil's time moves when the host's clock is set; ticks since this boot do not.
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except (psutil.Error, OSError, IndexError):
+        return None
+    return f"{boot} {ticks}"
+
+
+def _digest(settings: Settings) -> str:
+    """Changes when the settings, the worker's code or its secrets do."""
+    told = json.dumps(asdict(settings), sort_keys=True, default=str)
+    digest = hashlib.sha256(f"{told}\0{source_digest()}\0{sys.executable}".encode())
+    for path in secret_files(settings.key_file, settings.certificates):
+        with contextlib.suppress(OSError):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _read_note(pid_file: Path) -> _Note | None:
+    try:
+        note = json.loads(pid_file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{pid_file} is not a pid file of a worker: remove it") from error
+    if not isinstance(note, dict) or type(note.get("pid")) is not int or not 0 < note["pid"] < 2**31:
+        raise UsageError(f"{pid_file} is not a pid file of a worker: remove it")
+    return note
+
+
+def _write_note(pid_file: Path, note: _Note) -> None:
+    partial = pid_file.with_name(f"{pid_file.name}.partial")
+    partial.write_text(json.dumps(note) + "\n")
+    partial.replace(pid_file)

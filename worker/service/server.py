@@ -1,0 +1,332 @@
+"""The control loop of a worker: who holds it, and what it is asked."""
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from worker.access.admission import Admission
+from worker.access.listener import Listener
+from worker.access.policy import choose_security
+from worker.clock import clock
+from worker.exhaustion import one_line
+from worker.host.device import read_stamp
+from worker.host.memory import give_memory_back
+from worker.host.qdisc import QdiscWatch
+from worker.host.telemetry import TelemetryThread
+from worker.inference.provider import available_providers, check_available, prepare
+from worker.inference.session_options import Options, options_line
+from worker.links import serve_join
+from worker.probe import ProbeReceiver
+from worker.service.heartbeat import Heartbeat
+from worker.service.session import Session
+from worker.store.store import Store
+from worker.wire.codecs import available_codecs
+from worker.wire.control import CLAIMED_LIMIT_BYTES, UNCLAIMED_LIMIT_BYTES, receive_message, send_message
+from worker.wire.errors import (
+    BusyError,
+    FailedError,
+    PeerError,
+    ProtocolError,
+    RefusedError,
+    WorkerError,
+)
+from worker.wire.joining import receive_join
+from worker.wire.messages import (
+    Baseline,
+    BuildPipeline,
+    Claim,
+    Claimed,
+    ClosePipeline,
+    DeviceInfo,
+    JoinLink,
+    JoinProbe,
+    Query,
+    Reply,
+    Request,
+    Run,
+    TakeRecords,
+)
+from worker.wire.security import OPEN
+from worker.wire.stream import ConnectionKind, SocketStream
+
+__all__ = ["Server", "Settings"]
+
+_log: Final = logging.getLogger("worker")
+
+_request_decoder: Final = msgspec.msgpack.Decoder(Request)
+
+# Who has not claimed the worker may not keep a connection without using it.
+_UNCLAIMED_IDLE_S: Final = 60.0
+
+# From a message's length to its last byte. Who holds the worker sends shards and weights.
+_UNCLAIMED_MESSAGE_S: Final = 5.0
+_CLAIMED_MESSAGE_S: Final = 120.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker is started with. Ports of 0 are chosen by the system."""
+
+    name: str
+    store: Path
+    host: str = "127.0.0.1"
+    control_port: int = 7100
+    data_port: int = 7101
+    kind: str = "local"
+    slowdown: float = 1.0
+    threads: int = 1
+    provider: str = "cpu"
+    onnxruntime_options: Options = field(default_factory=dict)
+    cpu: int | None = None
+    telemetry_interval_s: float = 0.5
+    heartbeat: Path | None = None
+    qdisc_of: str | None = None
+    key_file: Path | None = None
+    certificates: Path | None = None
+    open_to_all: bool = False
+
+
+@dataclass(frozen=True)
+class _Hold:
+    """Who holds the worker, since when, and what it has done so far."""
+
+    holder: str
+    since_s: float
+    session: Session
+
+
+class Server:
+    """One worker. Outlives its controllers; serves one at a time, and answers `Query` to anyone."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the ports and the store.
+
+        Raises:
+            UsageError: one of them, the provider, the heartbeat's file or the lab's key cannot be had; or
+                anybody on the network could use the worker, and `open_to_all` does not say so.
+            FailedError: the link that is to be watched cannot be told.
+        """
+        self._settings = settings
+        self._security = security = choose_security(
+            settings.name,
+            settings.host,
+            settings.key_file,
+            settings.certificates,
+            open_to_all=settings.open_to_all,
+        )
+        self._admission = Admission(limits=security is not OPEN, log=_log.warning)
+        check_available(settings.provider, device=settings.name)
+        prepare(settings.provider)
+        self._qdisc = QdiscWatch(settings.qdisc_of)
+        self._qdisc.note()
+        self._heartbeat = Heartbeat(settings.heartbeat)
+        self._store = Store(settings.store)
+        self._hold: _Hold | None = None
+        self._hold_lock = threading.Lock()
+        self._telemetry = TelemetryThread(settings.telemetry_interval_s)
+        self._data = Listener(
+            settings.host,
+            settings.data_port,
+            ConnectionKind.DATA,
+            self._serve_data,
+            _log.warning,
+            option="--data-port",
+            security=security,
+            admission=self._admission,
+        )
+        try:
+            self._control = Listener(
+                settings.host,
+                settings.control_port,
+                ConnectionKind.CONTROL,
+                self._serve_control,
+                _log.warning,
+                option="--control-port",
+                security=security,
+                admission=self._admission,
+            )
+        except WorkerError:
+            self._data.close()
+            raise
+        self.control_port: Final = self._control.port
+        self.data_port: Final = self._data.port
+        self._probes = ProbeReceiver(settings.host, self.data_port)
+
+    def begin(self) -> None:
+        """Start serving."""
+        if self._security is OPEN:
+            whom = "anybody who reaches it" if self._settings.open_to_all else "every user of this host"
+            _log.warning("worker %s has no key: %s can use it", self._settings.name, whom)
+        self._telemetry.begin()
+        self._data.begin()
+        self._control.begin()
+
+    def close(self) -> None:
+        """Stop serving; a controller that holds the worker loses it."""
+        self._control.close()
+        self._data.close()
+        with self._hold_lock:
+            hold = self._hold
+        if hold is not None:
+            hold.session.close()
+        self._heartbeat.end()
+        self._telemetry.close()
+
+    def _serve_control(self, stream: SocketStream) -> None:
+        mine: _Hold | None = None
+        try:
+            while True:
+                stream.set_timeout(_UNCLAIMED_IDLE_S if mine is None else None)
+                request = receive_message(
+                    stream,
+                    _request_decoder,
+                    limit_bytes=UNCLAIMED_LIMIT_BYTES if mine is None else CLAIMED_LIMIT_BYTES,
+                    within_s=_UNCLAIMED_MESSAGE_S if mine is None else _CLAIMED_MESSAGE_S,
+                )
+                if request is None:
+                    return
+                stream.set_timeout(_UNCLAIMED_IDLE_S if mine is None else None)
+                try:
+                    if isinstance(request, Claim):
+                        mine = self._claim(request, stream)
+                        reply: Reply = Claimed(device=self._info())
+                    else:
+                        reply = self._answer(request, mine)
+                except WorkerError as error:
+                    _log.warning("%s: %s", type(request).__name__, error)
+                    reply = error.problem()
+                else:
+                    _log_work(request)
+                send_message(stream, reply)
+                if isinstance(request, TakeRecords | ClosePipeline):
+                    # Records and slots may be many; what they took is not to count in the next telemetry.
+                    del reply
+                    give_memory_back()
+        except ProtocolError as error:
+            _tell(stream, RefusedError(str(error)))
+            raise
+        except MemoryError as error:
+            told = FailedError(f"message not taken: {one_line(error)}")
+            _tell(stream, told)
+            raise told from error
+        finally:
+            if mine is not None:
+                self._release(mine)
+            stream.close()
+
+    def _answer(self, request: Request, mine: _Hold | None) -> Reply:
+        if isinstance(request, Query):
+            return self._info()
+        if mine is None:
+            raise RefusedError(f"{type(request).__name__} needs the worker to be claimed first")
+        try:
+            return mine.session.answer(request)
+        except WorkerError:
+            raise
+        except MemoryError as error:
+            raise FailedError(f"{type(request).__name__}: {one_line(error)}") from error
+        except Exception as error:
+            # A controller must hear of our own mistakes too, and the worker must outlive them.
+            _log.exception("%s failed", type(request).__name__)
+            raise FailedError(
+                f"{type(request).__name__}: {type(error).__name__}: {one_line(error)}"
+            ) from error
+
+    def _claim(self, claim: Claim, stream: SocketStream) -> _Hold:
+        with self._hold_lock:
+            if self._hold is not None:
+                raise BusyError(
+                    f"worker {self._settings.name} is held by {self._hold.holder} "
+                    f"since {clock() - self._hold.since_s:.0f} s"
+                )
+            # All that this controller measures is to be of this link.
+            self._qdisc.note()
+            session = Session(
+                self._store,
+                self._telemetry,
+                self._probes,
+                self._qdisc,
+                name=self._settings.name,
+                slowdown=self._settings.slowdown,
+                provider=self._settings.provider,
+                options=self._settings.onnxruntime_options,
+                abandoned=stream.has_ended,
+                security=self._security,
+            )
+            self._hold = _Hold(claim.holder, clock(), session)
+            self._telemetry.take()
+            self._heartbeat.begin()
+            _log.info("claimed by %s (%s)", claim.holder, stream.peer)
+            return self._hold
+
+    def _release(self, hold: _Hold) -> None:
+        hold.session.close()
+        with self._hold_lock:
+            if self._hold is hold:
+                self._hold = None
+                self._heartbeat.end()
+        _log.info("released by %s", hold.holder)
+
+    def _info(self) -> DeviceInfo:
+        hold = self._hold
+        settings = self._settings
+        return DeviceInfo(
+            name=settings.name,
+            kind=settings.kind,
+            slowdown=settings.slowdown,
+            threads=settings.threads,
+            provider=settings.provider,
+            data_port=self.data_port,
+            holder=None if hold is None else hold.holder,
+            held_s=None if hold is None else clock() - hold.since_s,
+            codecs=available_codecs(),
+            denied=self._admission.denied,
+            stamp={
+                **read_stamp(slowdown=settings.slowdown, threads=settings.threads),
+                "provider": settings.provider,
+                "onnxruntime_options": options_line(settings.onnxruntime_options),
+                "providers": ", ".join(available_providers()),
+                "qdisc": self._told_qdisc(),
+                "security": self._security.method.name.lower(),
+            },
+        )
+
+    def _told_qdisc(self) -> str | None:
+        try:
+            return self._qdisc.read()
+        except WorkerError as error:
+            return f"unknown ({error})"
+
+    def _serve_data(self, stream: SocketStream) -> None:
+        hold = self._hold
+        session = None if hold is None else hold.session
+        match join := receive_join(stream):
+            case JoinLink():
+                serve_join(stream, join, None if session is None else session.links)
+                what = f"link {join.link} of pipeline {join.pipeline}"
+                _log.info("%s from %s (%s)", what, join.sender, stream.peer)
+            case JoinProbe():
+                _log.info("probe (%s) from %s (%s)", join.kind, join.sender, stream.peer)
+                self._probes.serve(join, stream)
+
+
+def _log_work(request: Request) -> None:
+    match request:
+        case BuildPipeline(name=name, depth=depth, hops=hops):
+            ranges = ", ".join(f"{hop.shard.start}-{hop.shard.stop}" for hop in hops) or "no stage"
+            _log.info("pipeline %s: %s, depth %d", name, ranges, depth)
+        case Run(requests=requests, warmup=warmup):
+            _log.info("ran %d requests after %d to warm up", requests, warmup)
+        case Baseline(shard=shard, requests=requests):
+            _log.info("baseline of %d-%d: %d requests", shard.start, shard.stop, requests)
+
+
+def _tell(stream: SocketStream, error: WorkerError) -> None:
+    try:
+        send_message(stream, error.problem())
+    except PeerError:
+        _log.info("%s was gone before it could be told", stream.peer)

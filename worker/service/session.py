@@ -1,0 +1,246 @@
+"""What a worker does for the controller that holds it."""
+
+import gc
+import logging
+from collections.abc import Callable
+from functools import partial
+from threading import Event
+from typing import Final
+
+import numpy as np
+
+from worker.clock import clock, sharpen_sleep, sleep_for_slowdown
+from worker.host.qdisc import QdiscWatch
+from worker.host.room import check_room
+from worker.host.telemetry import TelemetryThread
+from worker.inference.session_options import Options
+from worker.inference.stage import synthetic_inputs
+from worker.links import Links, open_data_stream
+from worker.links.slots import Array
+from worker.pipeline.loading import Loader
+from worker.pipeline.pipeline import Pipeline
+from worker.probe import ProbeReceiver, send_throughput, send_train, time_round_trips
+from worker.rpc import RpcPipeline, RpcSetting, check_rpc
+from worker.store.store import Store
+from worker.wire.errors import FailedError, RefusedError
+from worker.wire.frames import LinkLayout
+from worker.wire.messages import (
+    Baseline,
+    BaselineDone,
+    BuildPipeline,
+    CheckRpc,
+    ClosePipeline,
+    Done,
+    ExpectProbe,
+    Have,
+    Infer,
+    Inferred,
+    OpenLinks,
+    ProbeRoundTrips,
+    ProbeThroughput,
+    ProbeTrain,
+    PutFile,
+    PutShard,
+    Reply,
+    Request,
+    Run,
+    SampleTelemetry,
+    TakeRecords,
+    TakeTrain,
+    Telemetry,
+    TensorSpec,
+)
+from worker.wire.security import OPEN, Security
+
+__all__ = ["Session"]
+
+_log: Final = logging.getLogger("worker")
+
+
+class Session:
+    """From claim to release. `close` leaves nothing behind but what is in the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        telemetry: TelemetryThread,
+        probes: ProbeReceiver,
+        qdisc: QdiscWatch,
+        *,
+        name: str,
+        slowdown: float,
+        provider: str,
+        options: Options,
+        abandoned: Callable[[], bool],
+        security: Security = OPEN,
+    ) -> None:
+        """`abandoned` tells whether the controller has gone, and is asked during long work."""
+        self._store = store
+        self._telemetry = telemetry
+        self._probes = probes
+        self._qdisc = qdisc
+        self._name = name
+        self._slowdown = slowdown
+        self._rpc_setting = RpcSetting(
+            store=store.folder, slowdown=slowdown, provider=provider, options=options
+        )
+        self._abandoned = abandoned
+        self._security = security
+        self._loader = Loader(store, provider, options)
+        self._pipeline: Pipeline | RpcPipeline | None = None
+        self._ended = Event()
+
+    @property
+    def links(self) -> Links | None:
+        """The links that neighbours may connect to now."""
+        links = self._pipeline.links if isinstance(self._pipeline, Pipeline) else None
+        return links if isinstance(links, Links) else None
+
+    def answer(self, request: Request) -> Reply:
+        """Do what is asked.
+
+        Raises:
+            WorkerError: it cannot be done.
+        """
+        match request:
+            case Have():
+                return self._store.missing(request)
+            case PutShard():
+                self._store.put_shard(request)
+            case PutFile():
+                self._store.put_file(request)
+            case BuildPipeline() | OpenLinks() | Run() | TakeRecords() | ClosePipeline():
+                return self._drive(request)
+            case CheckRpc():
+                check_rpc(request)
+            case SampleTelemetry():
+                return Telemetry(samples=self._telemetry.take())
+            case Baseline():
+                return self._baseline(request)
+            case Infer():
+                return self._infer(request)
+            case ExpectProbe() | TakeTrain() | ProbeRoundTrips() | ProbeTrain() | ProbeThroughput():
+                return self._probe(request)
+            case _:
+                raise RefusedError(f"{type(request).__name__} is not expected here")
+        return Done()
+
+    def close(self) -> None:
+        """Close the pipeline and forget the stages; may be called from another thread."""
+        self._ended.set()
+        self._probes.close()
+        self._close_pipeline()
+        self._loader.clear()
+
+    def _drive(self, request: BuildPipeline | OpenLinks | Run | TakeRecords | ClosePipeline) -> Reply:
+        """What a pipeline is asked. The link is looked at on every device before a trial and after it.
+
+        Only the device with the endpoint is asked to run; the others are asked for their records.
+        """
+        match request:
+            case BuildPipeline():
+                return self._build(request).built
+            case OpenLinks():
+                self._qdisc.check()
+                self._built().open(self._name, partial(open_data_stream, security=self._security))
+            case Run():
+                done = self._built().run(request, self._abandoned)
+                self._qdisc.check()
+                return done
+            case TakeRecords():
+                self._qdisc.check()
+                return self._built().take_records()
+            case ClosePipeline():
+                self._close_pipeline()
+                self._loader.keep(())
+        return Done()
+
+    def _built(self) -> Pipeline | RpcPipeline:
+        if self._pipeline is None:
+            raise RefusedError("no pipeline is built")
+        return self._pipeline
+
+    def _build(self, build: BuildPipeline) -> Pipeline | RpcPipeline:
+        self._close_pipeline()
+        if build.rpc is not None:
+            return self._build_over_rpc(build)
+        self._loader.keep(build.hops)
+        self._pipeline = Pipeline.build(
+            build,
+            self._loader.stage_of,
+            self._loader.samples_of,
+            slowdown=self._slowdown,
+            abandoned=self._abandoned,
+            log_failure=lambda cause: _log.warning("pipeline %s ended: %s", build.name, cause),
+        )
+        return self._pipeline
+
+    def _build_over_rpc(self, build: BuildPipeline) -> RpcPipeline:
+        # Its stages are loaded in a process of its own.
+        self._loader.keep(())
+        # Before it is built, so that whoever ends the session meanwhile ends it too.
+        self._pipeline = pipeline = RpcPipeline.start(build, self._rpc_setting)
+        self._telemetry.count_too(pipeline.pid)
+        pipeline.build(build, self._abandoned)
+        return pipeline
+
+    def _close_pipeline(self) -> None:
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            self._telemetry.count_too(None)
+            pipeline.close()
+            # Slots and their pools refer to each other; their memory is wanted now.
+            del pipeline
+            gc.collect()
+
+    def _baseline(self, baseline: Baseline) -> BaselineDone:
+        if baseline.requests < 1 or baseline.warmup < 0:
+            raise RefusedError(f"cannot time {baseline.requests} requests after {baseline.warmup}")
+        self._close_pipeline()
+        self._loader.keep(())
+        stage = self._loader.load(baseline.shard, baseline.threads)
+        check_room(LinkLayout(baseline.inputs).payload_bytes, "the inputs of a baseline")
+        inputs = synthetic_inputs(baseline.inputs)
+        sharpen_sleep()
+        times_s = []
+        for _ in range(baseline.warmup + baseline.requests):
+            if self._ended.is_set() or self._abandoned():
+                raise FailedError("the controller went away")
+            began_s = clock()
+            stage.run(inputs)
+            sleep_for_slowdown(began_s, self._slowdown, self._ended)
+            times_s.append(clock() - began_s)
+        return BaselineDone(compute_s=tuple(times_s[baseline.warmup :]))
+
+    def _probe(
+        self, request: ExpectProbe | TakeTrain | ProbeRoundTrips | ProbeTrain | ProbeThroughput
+    ) -> Reply:
+        match request:
+            case ExpectProbe():
+                self._probes.expect(request)
+                return Done()
+            case TakeTrain():
+                return self._probes.take_train(request)
+            case ProbeRoundTrips():
+                return time_round_trips(request, self._name, self._abandoned, self._security)
+            case ProbeTrain():
+                return send_train(request, self._ended)
+            case ProbeThroughput():
+                return send_throughput(request, self._name, self._security)
+
+    def _infer(self, infer: Infer) -> Inferred:
+        layouts = LinkLayout(infer.inputs).tensors
+        if [len(data) for data in infer.data] != [layout.payload_bytes for layout in layouts]:
+            raise RefusedError("the bytes to infer on are not as many as their shapes say")
+        inputs: dict[str, Array] = {
+            layout.name: np.frombuffer(data, layout.dtype).reshape(layout.shape)
+            for layout, data in zip(layouts, infer.data, strict=True)
+        }
+        outputs = self._loader.load(infer.shard, infer.threads).run(inputs)
+        return Inferred(
+            tensors=tuple(
+                TensorSpec(name=name, dtype=array.dtype.name, shape=array.shape)
+                for name, array in outputs.items()
+            ),
+            data=tuple(array.tobytes() for array in outputs.values()),
+        )

@@ -1,0 +1,1 @@
+"""What the worker was given, by digest: bundles and shards, checked before use."""

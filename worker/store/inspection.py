@@ -1,0 +1,60 @@
+"""What of a bundle in a store is not as its manifest says."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from worker.store.store import BUNDLE_FILES, check_digest, read_manifest
+from worker.wire.errors import RefusedError, UsageError
+
+__all__ = ["Findings", "inspect_bundle"]
+
+_MANIFEST: Final = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """File names: of those that must be sent, and of those among them that are here but altered."""
+
+    lacks: tuple[str, ...]
+    altered: tuple[str, ...]
+
+
+def inspect_bundle(store: Path, digest: str) -> Findings:
+    """Read a bundle's files wholly and hold them against its manifest, and that against the bundle's digest.
+
+    Without a manifest nothing can be said of the others, so all of them are to be sent.
+
+    Raises:
+        RefusedError: `digest` is none.
+        UsageError: a file cannot be read.
+    """
+    folder = store / "bundles" / check_digest(digest)
+    try:
+        try:
+            told = read_manifest(folder / _MANIFEST, digest)
+        except FileNotFoundError:
+            return Findings(lacks=BUNDLE_FILES, altered=())
+        except RefusedError:
+            return Findings(lacks=BUNDLE_FILES, altered=(_MANIFEST,))
+        lacks, altered = [], []
+        for name in BUNDLE_FILES:
+            if name == _MANIFEST:
+                continue
+            found = _digest(folder / name)
+            if found != told["files"].get(name, {}).get("digest"):
+                lacks.append(name)
+                if found is not None:
+                    altered.append(name)
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror}") from error
+    return Findings(lacks=tuple(lacks), altered=tuple(altered))
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
