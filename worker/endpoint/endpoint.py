@@ -17,7 +17,7 @@ from worker.endpoint.sink import Sink
 from worker.endpoint.source import Source
 from worker.endpoint.windows import Windows
 from worker.links import Inlet, LinkEnds, Outlet
-from worker.links.lifeline import Lifeline
+from worker.links.cancel_scope import CancelScope
 from worker.records import ENDPOINT
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import FrameType
@@ -41,7 +41,7 @@ class Endpoint:
         samples: Samples,
         outlet: Outlet,
         inlet: Inlet,
-        lifeline: Lifeline,
+        scope: CancelScope,
         *,
         depth: int,
         batch: int,
@@ -56,31 +56,31 @@ class Endpoint:
         """
         if depth < 1 or batch < 1 or check_every < 0:
             raise RefusedError(f"depth {depth}, batch {batch}, check_every {check_every}: too small")
-        self._inlet, self._lifeline = inlet, lifeline
+        self._inlet, self._scope = inlet, scope
         self._check_every, self._depth = check_every, depth
         inputs = batches_of(samples.inputs, outlet.layout, batch, "input")
-        self._inputs = make_inputs(inputs, prefetch, depth, lifeline)
+        self._inputs = make_inputs(inputs, prefetch, depth, scope)
         self._source = Source(outlet, self._inputs, depth)
         answers = (
             Answers(samples.answers, inlet.layout, batch, allowed_error=allowed_error)
             if check_every
             else None
         )
-        self._sink = Sink(inlet, answers, lifeline, check_every=check_every)
+        self._sink = Sink(inlet, answers, scope, check_every=check_every)
         self._rows = np.zeros(0, ENDPOINT)
         self._stretch: Stretch | None = None
-        lifeline.at_end(self._stop)
+        scope.at_end(self._stop)
 
     @classmethod
     def between(
-        cls, links: LinkEnds, spec: EndpointSpec, samples: Samples, depth: int, lifeline: Lifeline
+        cls, links: LinkEnds, spec: EndpointSpec, samples: Samples, depth: int, scope: CancelScope
     ) -> Self:
         """An endpoint on two of a device's links. Raises RefusedError: the samples do not fit them."""
         return cls(
             samples,
             links.outlet(spec.outlet),
             links.inlet(spec.inlet),
-            lifeline,
+            scope,
             depth=depth,
             batch=spec.batch,
             check_every=spec.check_every,
@@ -124,7 +124,7 @@ class Endpoint:
             requests, filling=self._filling(load), until_stable=until_stable, duration_s=duration_s
         )
         deadline_s = clock() + timeout_s
-        self._lifeline.check()
+        self._scope.check()
         self._inlet.wait_open(min(_LINKS_TIMEOUT_S, timeout_s))
         if warmup:
             stretch = Stretch(Windows(warmup), FrameType.WARMUP, _CLOSED)
@@ -158,28 +158,28 @@ class Endpoint:
     ) -> None:
         self._stretch = stretch
         self._source.begin()
-        if self._lifeline.ended.is_set():
+        if self._scope.ended.is_set():
             self._stop(None)
         self._inputs.begin()
         threads = [
             threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
-            for name, loop in self._loops(stretch).items()
+            for name, loop in self._threads(stretch).items()
         ]
         for thread in threads:
             thread.start()
         while not stretch.drained.wait(0.1):
             if abandoned():
-                self._lifeline.fail(FailedError("the controller went away during the run"))
+                self._scope.fail(FailedError("the controller went away during the run"))
             elif clock() > deadline_s:
-                self._lifeline.fail(FailedError(f"the run was not done within {timeout_s:g} s"))
+                self._scope.fail(FailedError(f"the run was not done within {timeout_s:g} s"))
         for thread in threads:
             thread.join()
         self._inputs.end()
-        self._lifeline.check()
-        if self._lifeline.ended.is_set():
+        self._scope.check()
+        if self._scope.ended.is_set():
             raise FailedError("the pipeline was closed during the run")
 
-    def _loops(self, stretch: Stretch) -> dict[str, Callable[[], None]]:
+    def _threads(self, stretch: Stretch) -> dict[str, Callable[[], None]]:
         """What threads do, by their names."""
         source, sink = self._source, self._sink
 
@@ -202,7 +202,7 @@ class Endpoint:
         try:
             loop()
         except Exception as error:
-            self._lifeline.fail(error)
+            self._scope.fail(error)
 
     def _stop(self, _cause: WorkerError | None) -> None:
         self._source.stop()

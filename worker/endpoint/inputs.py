@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from worker.clock import clock
-from worker.links.lifeline import Lifeline
+from worker.links.cancel_scope import CancelScope
 from worker.links.slots import Array, bytes_of
 from worker.wire.errors import RefusedError
 
@@ -45,7 +45,7 @@ class Inputs(Protocol):
         """No more will be taken."""
 
 
-def make_inputs(batches: list[list[Array]], prefetch: int | None, depth: int, lifeline: Lifeline) -> Inputs:
+def make_inputs(batches: list[list[Array]], prefetch: int | None, depth: int, scope: CancelScope) -> Inputs:
     """Inputs from the different batches, round and round.
 
     Args:
@@ -61,7 +61,7 @@ def make_inputs(batches: list[list[Array]], prefetch: int | None, depth: int, li
     if prefetch < 0:
         raise RefusedError(f"prefetch {prefetch}: a source cannot be less than 0 inputs ahead")
     made = _MadeInTime(batches, depth + prefetch + 2)
-    return _Ahead(made, prefetch, lifeline) if prefetch else made
+    return _Ahead(made, prefetch, scope) if prefetch else made
 
 
 class _Ready:
@@ -113,10 +113,10 @@ class _Ahead:
 
     ready = False
 
-    def __init__(self, made: _MadeInTime, prefetch: int, lifeline: Lifeline) -> None:
+    def __init__(self, made: _MadeInTime, prefetch: int, scope: CancelScope) -> None:
         self._made = made
         self._prefetch = prefetch
-        self._lifeline = lifeline
+        self._scope = scope
         self._over = threading.Event()
         self._queue: Queue[Batch] = Queue()
         self._thread: threading.Thread | None = None
@@ -130,7 +130,7 @@ class _Ahead:
         self._thread.start()
 
     def take(self, request: int) -> Batch | None:
-        while not self._lifeline.ended.is_set():
+        while not self._scope.ended.is_set():
             try:
                 return self._queue.get(timeout=_LOOK_S)
             except Empty:
@@ -147,7 +147,7 @@ class _Ahead:
         for request in itertools.count():
             batch = self._made.take(request)
             while True:
-                if over.is_set() or self._lifeline.ended.is_set():
+                if over.is_set() or self._scope.ended.is_set():
                     return
                 try:
                     queue.put(batch, timeout=_LOOK_S)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from worker.endpoint.answers import Answers
 from worker.endpoint.run import Stretch
 from worker.links import Inlet
-from worker.links.lifeline import Lifeline
+from worker.links.cancel_scope import CancelScope
 from worker.wire.errors import MismatchError, PeerError
 
 __all__ = ["Sink"]
@@ -16,9 +16,9 @@ class Sink:
     """Takes results from `inlet`, notes when each came, and compares every `check_every`th."""
 
     def __init__(
-        self, inlet: Inlet, answers: Answers | None, lifeline: Lifeline, *, check_every: int
+        self, inlet: Inlet, answers: Answers | None, scope: CancelScope, *, check_every: int
     ) -> None:
-        self._inlet, self._answers, self._lifeline = inlet, answers, lifeline
+        self._inlet, self._answers, self._scope = inlet, answers, scope
         self._check_every = check_every
 
     def receive_all(self, stretch: Stretch, on_result: Callable[[], None]) -> None:
@@ -32,7 +32,7 @@ class Sink:
         for request in itertools.count():
             slot = receive()
             if slot is None:
-                if not self._lifeline.ended.is_set():
+                if not self._scope.ended.is_set():
                     raise PeerError(f"link {self._inlet.name} was closed during a run")
                 return
             stretch.finished_at_s.append(slot.received_at_s + slot.decode_s)

@@ -12,7 +12,7 @@ from worker.access.listener import Listener
 from worker.endpoint.endpoint import Endpoint
 from worker.endpoint.samples import Samples
 from worker.links import Links, open_data_stream, serve_join
-from worker.links.lifeline import Lifeline
+from worker.links.cancel_scope import CancelScope
 from worker.wire.errors import RefusedError
 from worker.wire.joining import receive_join
 from worker.wire.messages import EndpointSpec, JoinLink, LinkSpec, LoadSpec, RunDone, SentBytes
@@ -45,7 +45,7 @@ class ControllerPart:
         self._security = security
         self._links: Links | None = None
         self._endpoint: Endpoint | None = None
-        self._lifeline = Lifeline()
+        self._scope = CancelScope()
         self._listener = Listener(
             host,
             port,
@@ -81,20 +81,20 @@ class ControllerPart:
             RefusedError: links and samples do not fit.
         """
         self.drop()
-        lifeline = Lifeline()
-        self._lifeline = lifeline
+        scope = CancelScope()
+        self._scope = scope
         self._links = Links(
             pipeline,
             links,
             depth,
-            lifeline,
+            scope,
             inlets=(endpoint.inlet,) if endpoint else (),
             outlets=(endpoint.outlet,) if endpoint else (),
             source_outlet=endpoint.outlet if endpoint else None,
             relays=relays,
         )
         if endpoint is not None and samples is not None:
-            self._endpoint = Endpoint.between(self._links, endpoint, samples, depth, lifeline)
+            self._endpoint = Endpoint.between(self._links, endpoint, samples, depth, scope)
         for relay in self._links.relays:
             relay.begin()
 
@@ -136,7 +136,7 @@ class ControllerPart:
 
     def drop(self) -> None:
         """Close the links and forget the pipeline."""
-        self._lifeline.end()
+        self._scope.end()
         if self._links is not None:
             for relay in self._links.relays:
                 relay.join()

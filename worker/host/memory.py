@@ -1,14 +1,30 @@
-"""How this process keeps memory that it has freed."""
+"""Memory of this process: what it takes is checked before, what it frees goes back to the system."""
 
 import ctypes
 import sys
 from typing import Final
 
-__all__ = ["give_memory_back", "keep_little"]
+import psutil
+
+from worker.wire.errors import RefusedError
+
+__all__ = ["check_room", "give_memory_back", "keep_little"]
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _KEPT_BYTES: Final = 512 * 1024
+
+
+def check_room(wanted_bytes: int, what: str) -> None:
+    """Raise RefusedError: this device has not so much memory to spare.
+
+    The system would promise it, and end the worker once it is used.
+    """
+    free_bytes = psutil.virtual_memory().available
+    if wanted_bytes > free_bytes:
+        raise RefusedError(
+            f"{what}: {wanted_bytes >> 20} MB are asked for, {free_bytes >> 20} MB are free here"
+        )
 
 
 def keep_little() -> None:

@@ -87,7 +87,7 @@ class LinkEnds(Protocol):
         """What the codecs of the outgoing links made of the last run."""
 
     def close(self) -> None:
-        """Free the connections; the lifeline has ended."""
+        """Free the connections; the scope has ended."""
 
 
 def ignore_sent(_slot: Slot, _wait_send_s: float, _send_s: float) -> None:

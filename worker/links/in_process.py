@@ -3,8 +3,8 @@
 from queue import SimpleQueue
 
 from worker.clock import clock
+from worker.links.cancel_scope import CancelScope
 from worker.links.ends import SentHook, ignore_sent
-from worker.links.lifeline import Lifeline
 from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC
 from worker.wire.errors import RefusedError, WorkerError
@@ -20,7 +20,7 @@ class InProcessLink:
     immediate = True
     reuses_memory = True
 
-    def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool) -> None:
+    def __init__(self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool) -> None:
         if spec.emulation is not None:
             raise RefusedError(f"link {spec.name} stays on one device and cannot be emulated")
         if spec.codec != NO_CODEC.name:
@@ -30,7 +30,7 @@ class InProcessLink:
         self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
         self.on_sent: SentHook = ignore_sent
         self._queue: SimpleQueue[Slot | None] = SimpleQueue()
-        lifeline.at_end(self._stop)
+        scope.at_end(self._stop)
 
     def send(self, slot: Slot) -> None:
         """Hand the slot over."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
+from worker.links.cancel_scope import CancelScope
 from worker.links.ends import Connector, Inlet, Outlet
 from worker.links.in_process import InProcessLink
-from worker.links.lifeline import Lifeline
 from worker.links.relay import Relay
 from worker.links.tcp_inlet import TcpInlet
 from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
@@ -26,7 +26,7 @@ class Links:
         pipeline: str,
         specs: Sequence[LinkSpec],
         depth: int,
-        lifeline: Lifeline,
+        scope: CancelScope,
         *,
         inlets: Collection[str],
         outlets: Collection[str],
@@ -39,7 +39,7 @@ class Links:
             pipeline: its name; a connection for another one is refused.
             specs: the links; those that end at other devices are passed over.
             depth: requests that may be in flight.
-            lifeline: what ends them.
+            scope: what ends them.
             inlets: names of the links that are received here.
             outlets: names of the links that are sent from here.
             source_outlet: the one that the source fills from its own memory.
@@ -49,7 +49,7 @@ class Links:
             RefusedError: a link is not named in `specs`, or twice, or has one end too few.
         """
         self.pipeline = pipeline
-        self._lifeline = lifeline
+        self._scope = scope
         self._opened = False
         self._specs = {spec.name: spec for spec in specs}
         if len(self._specs) < len(specs):
@@ -65,12 +65,12 @@ class Links:
             if spec.host is None or spec.port is None:
                 if name not in inlets or name not in outlets:
                     raise RefusedError(f"link {name} stays on one device, but only one end of it is here")
-                self._in_process[name] = InProcessLink(spec, depth, lifeline, with_memory=with_memory)
+                self._in_process[name] = InProcessLink(spec, depth, scope, with_memory=with_memory)
                 continue
             if name in outlets:
-                self._outlets[name] = _new_outlet(spec, depth, lifeline, with_memory=with_memory)
+                self._outlets[name] = _new_outlet(spec, depth, scope, with_memory=with_memory)
             if name in inlets:
-                self._inlets[name] = TcpInlet(spec, depth, lifeline)
+                self._inlets[name] = TcpInlet(spec, depth, scope)
         self.relays = tuple(self._make_relay(*names, depth) for names in relays)
 
     def _make_relay(self, arriving: str, leaving: str, depth: int) -> Relay:
@@ -80,10 +80,10 @@ class Links:
             after.codec,
         ):
             raise RefusedError(f"link {arriving} cannot go on as {leaving}: they do not carry the same")
-        inlet = TcpInlet(before, depth, self._lifeline, passes_on=True)
-        outlet = _new_outlet(after, depth, self._lifeline, with_memory=False, passes_on=True)
+        inlet = TcpInlet(before, depth, self._scope, passes_on=True)
+        outlet = _new_outlet(after, depth, self._scope, with_memory=False, passes_on=True)
         self._inlets[arriving], self._outlets[leaving] = inlet, outlet
-        return Relay(inlet, outlet, self._lifeline)
+        return Relay(inlet, outlet, self._scope)
 
     def inlet(self, name: str) -> Inlet:
         """The receiving end of a link."""
@@ -138,7 +138,7 @@ class Links:
             inlet.wait_open(timeout_s)
 
     def close(self) -> None:
-        """Free the connections; the lifeline has ended, and nobody uses a link any more."""
+        """Free the connections; the scope has ended, and nobody uses a link any more."""
         for inlet in self._inlets.values():
             inlet.close()
         for outlet in self._outlets.values():
@@ -181,8 +181,8 @@ def _check_names(names: Collection[str], specs: dict[str, LinkSpec]) -> None:
 
 
 def _new_outlet(
-    spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool, passes_on: bool = False
+    spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
 ) -> TcpOutlet:
     if spec.emulation is None:
-        return TcpOutlet(spec, depth, lifeline, with_memory=with_memory, passes_on=passes_on)
-    return EmulatedOutlet(spec, spec.emulation, depth, lifeline, with_memory=with_memory, passes_on=passes_on)
+        return TcpOutlet(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
+    return EmulatedOutlet(spec, spec.emulation, depth, scope, with_memory=with_memory, passes_on=passes_on)

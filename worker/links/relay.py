@@ -1,8 +1,7 @@
 """A relay: what one link brings goes on over another one, as it is."""
 
+from worker.links.cancel_scope import CancelScope, ThreadGroup
 from worker.links.ends import Inlet, Outlet
-from worker.links.lifeline import Lifeline
-from worker.links.loops import Loops
 from worker.links.sender import Sender
 
 __all__ = ["Relay"]
@@ -15,19 +14,19 @@ class Relay:
     links carry the same tensors under the same codec, and the inlet is one that passes payloads on.
     """
 
-    def __init__(self, inlet: Inlet, outlet: Outlet, lifeline: Lifeline) -> None:
+    def __init__(self, inlet: Inlet, outlet: Outlet, scope: CancelScope) -> None:
         self._inlet = inlet
-        self._sender = Sender(outlet, lifeline)
-        self._loops = Loops(lifeline)
+        self._sender = Sender(outlet, scope)
+        self._threads = ThreadGroup(scope)
 
     def begin(self) -> None:
         """Start the threads; the links' other ends need not be connected yet."""
-        self._loops.begin(f"receive {self._inlet.name}", self._receive)
-        self._sender.begin(self._loops, self._inlet.name)
+        self._threads.begin(f"receive {self._inlet.name}", self._receive)
+        self._sender.begin(self._threads, self._inlet.name)
 
     def join(self) -> None:
-        """Wait for the threads; the lifeline has ended."""
-        self._loops.join()
+        """Wait for the threads; the scope has ended."""
+        self._threads.join()
 
     def _receive(self) -> None:
         send = self._sender.send

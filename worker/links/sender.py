@@ -2,9 +2,8 @@
 
 from queue import SimpleQueue
 
+from worker.links.cancel_scope import CancelScope, ThreadGroup
 from worker.links.ends import Outlet
-from worker.links.lifeline import Lifeline
-from worker.links.loops import Loops
 from worker.links.slots import Slot
 from worker.wire.errors import WorkerError
 
@@ -19,17 +18,17 @@ class Sender:
     a thread of its own. Slots come from one thread.
     """
 
-    def __init__(self, outlet: Outlet, lifeline: Lifeline) -> None:
+    def __init__(self, outlet: Outlet, scope: CancelScope) -> None:
         self._outlet = outlet
         self._queue: SimpleQueue[Slot | None] = SimpleQueue()
         self._queued = 0
         self._gone = 0
-        lifeline.at_end(self._stop)
+        scope.at_end(self._stop)
 
-    def begin(self, loops: Loops, name: str) -> None:
+    def begin(self, threads: ThreadGroup, name: str) -> None:
         """Start the thread, where the outlet may want one."""
         if not self._outlet.immediate:
-            loops.begin(f"send {name}", self._work)
+            threads.begin(f"send {name}", self._work)
 
     def send(self, slot: Slot) -> None:
         """Send, now or later. Raises PeerError: the other end is lost."""

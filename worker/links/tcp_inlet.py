@@ -4,7 +4,7 @@ import contextlib
 import threading
 
 from worker.clock import clock
-from worker.links.lifeline import Lifeline
+from worker.links.cancel_scope import CancelScope
 from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, Decoder, parse_codec, receive_encoded
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
@@ -24,7 +24,7 @@ class TcpInlet:
     immediate = False
     reuses_memory = True
 
-    def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, passes_on: bool = False) -> None:
+    def __init__(self, spec: LinkSpec, depth: int, scope: CancelScope, *, passes_on: bool = False) -> None:
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors, parse_codec(spec.codec))
         self._coded = self.layout.codec != NO_CODEC
@@ -33,12 +33,12 @@ class TcpInlet:
         self._depth = depth
         self._pool = SlotPool(self.layout, depth)
         self._prefix = memoryview(self.layout.new_prefix())
-        self._lifeline = lifeline
+        self._scope = scope
         self._attached = threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
         self._from = "its sender"
-        lifeline.at_end(self._stop)
+        scope.at_end(self._stop)
 
     def attach(self, stream: Stream, sender: str) -> None:
         """Take the connection that the sending worker opened.
@@ -49,7 +49,7 @@ class TcpInlet:
         with self._lock:
             if self._stream is not None:
                 raise RefusedError(f"link {self.name} is already connected")
-            if self._lifeline.ended.is_set():
+            if self._scope.ended.is_set():
                 raise RefusedError(f"link {self.name} is closed")
             self._stream = stream
             self._from = f"worker {sender} ({stream.peer})"
@@ -59,13 +59,13 @@ class TcpInlet:
         """See `Inlet.wait_open`."""
         if not self._attached.wait(timeout_s):
             raise PeerError(f"link {self.name} was not connected within {timeout_s:g} s")
-        self._lifeline.check()
+        self._scope.check()
 
     def receive(self) -> Slot | None:
         """See `Inlet.receive`."""
         self._attached.wait()
         stream = self._stream
-        if stream is None or self._lifeline.ended.is_set():
+        if stream is None or self._scope.ended.is_set():
             return None
         try:
             return self._receive(stream)
@@ -82,7 +82,7 @@ class TcpInlet:
         began_s = clock()
         request, kind = self.layout.read_rest(stream, buffers, received)
         if kind == FrameType.END:
-            self._lifeline.leave(PeerError(f"link {self.name}: {self._from} closed it"))
+            self._scope.leave(PeerError(f"link {self.name}: {self._from} closed it"))
             return None
         slot = slot or self._pool.take_now()
         if slot is None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 
 from worker.clock import clock, sharpen_sleep, sleep_until
+from worker.links.cancel_scope import CancelScope
 from worker.links.emulation import EmulatedLink
 from worker.links.ends import SentHook, ignore_sent
-from worker.links.lifeline import Lifeline
 from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, EncodedPayload, Encoder, parse_codec
 from worker.wire.errors import PeerError, ProtocolError, WorkerError
@@ -37,7 +37,7 @@ class TcpOutlet:
     immediate = False
 
     def __init__(
-        self, spec: LinkSpec, depth: int, lifeline: Lifeline, *, with_memory: bool, passes_on: bool = False
+        self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
     ) -> None:
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors, parse_codec(spec.codec))
@@ -48,16 +48,16 @@ class TcpOutlet:
         self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
         self.on_sent: SentHook = ignore_sent
         self._to = f"{spec.host}:{spec.port}"
-        self._lifeline = lifeline
+        self._scope = scope
         self._frame_boundary = threading.Lock()
         self._stream: Stream | None = None
         self._watch = threading.Thread(target=self._watch_other_end, name=f"watch {self.name}", daemon=True)
-        lifeline.at_end(self._stop)
+        scope.at_end(self._stop)
 
     def attach(self, stream: Stream) -> None:
         """Take the connection over which to send."""
         self._stream = stream
-        if self._lifeline.ended.is_set():
+        if self._scope.ended.is_set():
             # It ended while we were connecting: nobody else will shut this stream.
             stream.shut()
         self._watch.start()
@@ -149,11 +149,11 @@ class TcpOutlet:
         assert self._stream is not None
         try:
             read_notice(self._stream)
-            self._lifeline.leave(PeerError(f"link {self.name}: {self._to} closed it"))
+            self._scope.leave(PeerError(f"link {self.name}: {self._to} closed it"))
         except ProtocolError as error:
-            self._lifeline.fail(ProtocolError(f"link {self.name}: {self._to} {error}"))
+            self._scope.fail(ProtocolError(f"link {self.name}: {self._to} {error}"))
         except PeerError as error:
-            self._lifeline.fail(PeerError(f"link {self.name} to {self._to} was lost: {error}"))
+            self._scope.fail(PeerError(f"link {self.name} to {self._to} was lost: {error}"))
 
     def _stop(self, cause: WorkerError | None) -> None:
         self.pool.stop()
@@ -188,12 +188,12 @@ class EmulatedOutlet(TcpOutlet):
         spec: LinkSpec,
         emulation: Emulation,
         depth: int,
-        lifeline: Lifeline,
+        scope: CancelScope,
         *,
         with_memory: bool,
         passes_on: bool = False,
     ) -> None:
-        super().__init__(spec, depth, lifeline, with_memory=with_memory, passes_on=passes_on)
+        super().__init__(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
         # To encode takes time: that is for a thread of its own.
         self.immediate = self._encoder is None
         # Several frames are between `send` and their delivery, so each slot needs its own.
@@ -233,14 +233,14 @@ class EmulatedOutlet(TcpOutlet):
                 buffers = slot.buffers[1:] if payload is None else payload.buffers
                 frame_bytes = self.layout.prefix_bytes + sum(map(len, buffers))
                 passage = self._link.carry(slot.ready_at_s, frame_bytes)
-                if not sleep_until(passage.delivery_s, self._lifeline.ended):
+                if not sleep_until(passage.delivery_s, self._scope.ended):
                     return
                 self._write(slot, payload)
                 wait_send_s = slot.wait_encode_s + passage.start_s - slot.ready_at_s
                 self.on_sent(slot, wait_send_s, passage.departure_s - passage.start_s)
                 slot.give_back()
         except Exception as error:
-            self._lifeline.fail(error)
+            self._scope.fail(error)
 
     def _stop(self, cause: WorkerError | None) -> None:
         self._queue.put(None)

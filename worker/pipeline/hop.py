@@ -7,8 +7,7 @@ from typing import Final
 from worker.clock import clock, sharpen_sleep
 from worker.inference.stage import BoundStage
 from worker.links import Inlet, Outlet, Sender
-from worker.links.lifeline import Lifeline
-from worker.links.loops import Loops
+from worker.links.cancel_scope import CancelScope, ThreadGroup
 from worker.links.slots import Slot
 from worker.records import Ledger
 from worker.wire.errors import WorkerError
@@ -33,7 +32,7 @@ class Hop:
         stage: BoundStage,
         inlet: Inlet,
         outlet: Outlet,
-        lifeline: Lifeline,
+        scope: CancelScope,
         *,
         start: int,
         stop: int,
@@ -42,17 +41,17 @@ class Hop:
         self.start, self.stop = start, stop
         self._stage = stage
         self._inlet, self._outlet = inlet, outlet
-        self._lifeline = lifeline
+        self._scope = scope
         self._ledger = Ledger()
         self._computed = 0
         self._recorded = 0
         self._arrived: SimpleQueue[Slot | None] = SimpleQueue()
-        self._sender = Sender(outlet, lifeline)
-        self._loops = Loops(lifeline)
+        self._sender = Sender(outlet, scope)
+        self._threads = ThreadGroup(scope)
         self._records = records
         if records:
             outlet.on_sent = self._record
-        lifeline.at_end(self._stop)
+        scope.at_end(self._stop)
 
     def begin(self) -> None:
         """Start the threads; the links' other ends need not be connected yet."""
@@ -60,12 +59,12 @@ class Hop:
         if not self._inlet.immediate:
             loops.append(("receive", self._receive))
         for name, loop in loops:
-            self._loops.begin(f"{name} {self.start}-{self.stop}", loop)
-        self._sender.begin(self._loops, f"{self.start}-{self.stop}")
+            self._threads.begin(f"{name} {self.start}-{self.stop}", loop)
+        self._sender.begin(self._threads, f"{self.start}-{self.stop}")
 
     def join(self) -> None:
-        """Wait for the threads; the lifeline has ended."""
-        self._loops.join()
+        """Wait for the threads; the scope has ended."""
+        self._threads.join()
 
     def take_rows(self, *, timeout_s: float = 1.0) -> bytes:
         """Records since the run began, as rows of `worker.records.HOP`; they are then forgotten.
@@ -73,7 +72,7 @@ class Hop:
         The last row is written after the last frame was sent, which may be after its result came back: wait.
         """
         deadline_s = clock() + timeout_s
-        while self._recorded < self._computed and not self._lifeline.ended.is_set() and clock() < deadline_s:
+        while self._recorded < self._computed and not self._scope.ended.is_set() and clock() < deadline_s:
             time.sleep(0.001)
         return self._ledger.take()
 

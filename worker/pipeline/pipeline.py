@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from worker.endpoint import Endpoint, Samples
-from worker.host.room import check_room
+from worker.host.memory import check_room
 from worker.inference.stage import Stage
 from worker.links import Connector, LinkEnds, Links
-from worker.links.lifeline import Lifeline
+from worker.links.cancel_scope import CancelScope
 from worker.pipeline.hop import Hop
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import LinkLayout
@@ -30,8 +30,8 @@ StageLoader = Callable[[HopSpec], Stage]
 _MAX_DEPTH: Final = 4096
 
 
-LinksMaker = Callable[[BuildPipeline, Lifeline, Collection[str], Collection[str], str | None], LinkEnds]
-"""Makes link ends: for a pipeline, its lifeline, the names of inlets and outlets, and the source's outlet."""
+LinksMaker = Callable[[BuildPipeline, CancelScope, Collection[str], Collection[str], str | None], LinkEnds]
+"""Makes link ends: for a pipeline, its scope, the names of inlets and outlets, and the source's outlet."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class _Parts:
 class Pipeline:
     """Built, then opened, then run any number of times, then closed; a failure ends it."""
 
-    def __init__(self, lifeline: Lifeline, parts: _Parts, built: PipelineBuilt) -> None:
-        self._lifeline = lifeline
+    def __init__(self, scope: CancelScope, parts: _Parts, built: PipelineBuilt) -> None:
+        self._scope = scope
         self.links = parts.links
         self._hops = parts.hops
         self._endpoint = parts.endpoint
@@ -82,14 +82,14 @@ class Pipeline:
                 f"depth {build.depth} (1 to {_MAX_DEPTH}) or solo_runs {build.solo_runs} is out of range"
             )
         _check_memory(build)
-        lifeline = Lifeline()
-        lifeline.at_end(lambda cause: None if cause is None else log_failure(cause))
+        scope = CancelScope()
+        scope.at_end(lambda cause: None if cause is None else log_failure(cause))
         try:
-            links = (make_links or _sockets)(build, lifeline, *_ends_here(build))
+            links = (make_links or _sockets)(build, scope, *_ends_here(build))
             endpoint = None
             if (spec_of_it := build.endpoint) is not None:
                 samples = load_samples(spec_of_it.bundle)
-                endpoint = Endpoint.between(links, spec_of_it, samples, build.depth, lifeline)
+                endpoint = Endpoint.between(links, spec_of_it, samples, build.depth, scope)
             hops, load_s, solo_compute_s = [], [], []
             for spec in build.hops:
                 if abandoned():
@@ -100,32 +100,30 @@ class Pipeline:
                     inlet.layout,
                     outlet.layout,
                     slowdown=slowdown,
-                    ended=lifeline.ended,
+                    ended=scope.ended,
                     reuses_memory=inlet.reuses_memory,
                 )
                 load_s.append(stage.load_s)
                 solo_compute_s.append(bound.time_alone(build.solo_runs))
                 start, stop = spec.shard.start, spec.shard.stop
-                hops.append(
-                    Hop(bound, inlet, outlet, lifeline, start=start, stop=stop, records=build.records)
-                )
+                hops.append(Hop(bound, inlet, outlet, scope, start=start, stop=stop, records=build.records))
         except BaseException:
-            lifeline.end()
+            scope.end()
             raise
         for hop in hops:
             hop.begin()
         links.stand_ready()
         built = PipelineBuilt(load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s))
-        return cls(lifeline, _Parts(links, tuple(hops), endpoint), built)
+        return cls(scope, _Parts(links, tuple(hops), endpoint), built)
 
     def open(self, sender: str, connector: Connector) -> None:
         """Connect the outgoing links. Raises PeerError: a neighbour cannot be reached."""
-        self._lifeline.check()
+        self._scope.check()
         self.links.open(sender, connector)
 
     def run(self, run: Run, abandoned: Callable[[], bool]) -> RunDone:
         """See `Endpoint.run`."""
-        self._lifeline.check()
+        self._scope.check()
         if self._endpoint is None:
             raise RefusedError("this device has no endpoint: a run is asked of the one that has")
         return self._endpoint.run(
@@ -150,7 +148,7 @@ class Pipeline:
 
     def close(self) -> None:
         """End everything and free what was taken; neighbours are told that this is in order."""
-        self._lifeline.end()
+        self._scope.end()
         for hop in self._hops:
             hop.join()
         self.links.close()
@@ -178,7 +176,7 @@ def _ends_here(build: BuildPipeline) -> tuple[list[str], list[str], str | None]:
 
 def _sockets(
     build: BuildPipeline,
-    lifeline: Lifeline,
+    scope: CancelScope,
     inlets: Collection[str],
     outlets: Collection[str],
     source_outlet: str | None,
@@ -187,7 +185,7 @@ def _sockets(
         build.name,
         build.links,
         build.depth,
-        lifeline,
+        scope,
         inlets=inlets,
         outlets=outlets,
         source_outlet=source_outlet,

@@ -15,9 +15,9 @@ from torch.distributed import rpc
 
 from worker.clock import clock
 from worker.links import Connector, Inlet, Outlet
+from worker.links.cancel_scope import CancelScope
 from worker.links.ends import SentHook, ignore_sent
 from worker.links.in_process import InProcessLink
-from worker.links.lifeline import Lifeline
 from worker.links.slots import Slot, SlotPool
 from worker.rpc.world import World, last_line
 from worker.wire.codecs import NO_CODEC
@@ -37,7 +37,7 @@ class RpcInlet:
     immediate = True
     reuses_memory = False
 
-    def __init__(self, spec: LinkSpec, depth: int, lifeline: Lifeline) -> None:
+    def __init__(self, spec: LinkSpec, depth: int, scope: CancelScope) -> None:
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors)
         self._pool = SlotPool(self.layout, depth, with_memory=False)
@@ -49,7 +49,7 @@ class RpcInlet:
         self._next = 0
         self._early: dict[int, Slot] = {}
         self._queue: SimpleQueue[Slot | None] = SimpleQueue()
-        lifeline.at_end(self._stop)
+        scope.at_end(self._stop)
 
     def wait_open(self, timeout_s: float) -> None:
         """It is, since all have joined."""
@@ -95,7 +95,7 @@ class RpcOutlet:
         receiver: str,
         address: str,
         depth: int,
-        lifeline: Lifeline,
+        scope: CancelScope,
         *,
         with_memory: bool,
     ) -> None:
@@ -109,8 +109,8 @@ class RpcOutlet:
         self.on_sent: SentHook = ignore_sent
         self._receiver, self._address = receiver, address
         self._number = 0
-        self._lifeline = lifeline
-        lifeline.at_end(lambda _cause: self.pool.stop())
+        self._scope = scope
+        scope.at_end(lambda _cause: self.pool.stop())
 
     def send(self, slot: Slot) -> None:
         """See `Outlet.send`."""
@@ -135,8 +135,8 @@ class RpcOutlet:
         try:
             call.wait()
         except Exception as error:
-            if not self._lifeline.ended.is_set():
-                self._lifeline.fail(
+            if not self._scope.ended.is_set():
+                self._scope.fail(
                     PeerError(f"link {self.name} to worker {self._receiver} failed: {last_line(error)}")
                 )
             return
@@ -149,7 +149,7 @@ class RpcLinks:
     def __init__(
         self,
         build: BuildPipeline,
-        lifeline: Lifeline,
+        scope: CancelScope,
         *,
         inlets: Collection[str],
         outlets: Collection[str],
@@ -161,7 +161,7 @@ class RpcLinks:
             RefusedError: a link is not described, or has a codec or emulated conditions.
         """
         assert build.rpc is not None
-        self._world = World(build.rpc, lifeline)
+        self._world = World(build.rpc, scope)
         self._specs = {spec.name: spec for spec in build.links}
         self._routes = {route.link: route for route in build.rpc.routes}
         self._in_process: dict[str, InProcessLink] = {}
@@ -173,18 +173,18 @@ class RpcLinks:
                 raise RefusedError(f"link {name} is used but not described")
             spec, with_memory = self._specs[name], name != source_outlet
             if spec.host is None:
-                self._in_process[name] = InProcessLink(spec, build.depth, lifeline, with_memory=with_memory)
+                self._in_process[name] = InProcessLink(spec, build.depth, scope, with_memory=with_memory)
                 continue
             _check(spec)
             route = self._routes[name]
             if name in outlets:
                 to, address = route.receiver, self._world.address(route.receiver)
                 self._outlets[name] = RpcOutlet(
-                    spec, to, address, build.depth, lifeline, with_memory=with_memory
+                    spec, to, address, build.depth, scope, with_memory=with_memory
                 )
                 self._peers[route.receiver] = None
             if name in inlets:
-                self._inlets[name] = RpcInlet(spec, build.depth, lifeline)
+                self._inlets[name] = RpcInlet(spec, build.depth, scope)
                 self._peers[route.sender] = None
         _inlets.update(self._inlets)
 
@@ -209,19 +209,19 @@ class RpcLinks:
         return ()
 
     def close(self) -> None:
-        """Part with the others; the lifeline has ended."""
+        """Part with the others; the scope has ended."""
         self._world.leave()
 
 
 def make_rpc_links(
     build: BuildPipeline,
-    lifeline: Lifeline,
+    scope: CancelScope,
     inlets: Collection[str],
     outlets: Collection[str],
     source_outlet: str | None,
 ) -> RpcLinks:
     """See `worker.pipeline.pipeline.LinksMaker`."""
-    return RpcLinks(build, lifeline, inlets=inlets, outlets=outlets, source_outlet=source_outlet)
+    return RpcLinks(build, scope, inlets=inlets, outlets=outlets, source_outlet=source_outlet)
 
 
 def deliver(link: str, number: int, request: int, kind: int, tensors: list[torch.Tensor]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch.distributed import rpc
 
-from worker.links.lifeline import Lifeline
+from worker.links.cancel_scope import CancelScope
 from worker.wire.errors import FailedError, PeerError, RefusedError, WorkerError
 from worker.wire.rpc import RpcSpec
 
@@ -26,19 +26,19 @@ _watchers: "list[torch.futures.Future[None]]" = []
 class World:
     """This process among the others; `name` is its device's."""
 
-    def __init__(self, spec: RpcSpec, lifeline: Lifeline) -> None:
+    def __init__(self, spec: RpcSpec, scope: CancelScope) -> None:
         global _here
         if _here is not None:
             raise RefusedError("PyTorch RPC can be begun once in a process")
         _here = self
         self._spec = spec
         self.name = spec.workers[spec.rank]
-        self._lifeline = lifeline
+        self._scope = scope
         self._joined = threading.Event()
         self._peers: tuple[str, ...] = ()
         self._parted: set[str] = set()
         self._last_words: list[Any] = []
-        lifeline.at_end(self._tell)
+        scope.at_end(self._tell)
 
     def address(self, device: str) -> str:
         """What RPC calls a device: it takes no name with a dot in it."""
@@ -60,14 +60,14 @@ class World:
                 f"{self._spec.host}:{self._spec.port} within {_WAIT_JOINED_S:g} s; is that port open between "
                 f"them, and any other, which it takes as it likes?"
             )
-        self._lifeline.check()
+        self._scope.check()
         self._peers = tuple(peers)
         for peer in self._peers:
             watch = rpc.rpc_async(self.address(peer), stay, timeout=0)
             watch.add_done_callback(lambda done, peer=peer: self._lost(peer, done))
 
     def leave(self) -> None:
-        """Wait until the neighbours have heard why we go; the lifeline has ended."""
+        """Wait until the neighbours have heard why we go; the scope has ended."""
         for word in self._last_words:
             with contextlib.suppress(Exception):
                 word.wait()
@@ -76,9 +76,9 @@ class World:
         """A neighbour goes: in order, or because it failed."""
         self._parted.add(peer)
         if cause is None:
-            self._lifeline.leave(PeerError(f"worker {peer} closed the pipeline"))
+            self._scope.leave(PeerError(f"worker {peer} closed the pipeline"))
         else:
-            self._lifeline.fail(PeerError(f"worker {peer} failed: {cause}"))
+            self._scope.fail(PeerError(f"worker {peer} failed: {cause}"))
 
     def _join(self) -> None:
         spec = self._spec
@@ -98,18 +98,16 @@ class World:
                 rpc_backend_options=options,
             )
         except Exception as error:
-            self._lifeline.fail(
-                FailedError(f"PyTorch RPC on {self.name}, port {spec.port}: {last_line(error)}")
-            )
+            self._scope.fail(FailedError(f"PyTorch RPC on {self.name}, port {spec.port}: {last_line(error)}"))
         self._joined.set()
 
     def _lost(self, peer: str, done: Any) -> None:
-        if peer in self._parted or self._lifeline.ended.is_set():
+        if peer in self._parted or self._scope.ended.is_set():
             return
         try:
             done.wait()
         except Exception as error:
-            self._lifeline.fail(PeerError(f"worker {peer} was lost: {last_line(error)}"))
+            self._scope.fail(PeerError(f"worker {peer} was lost: {last_line(error)}"))
 
     def _tell(self, cause: WorkerError | None) -> None:
         for peer in self._peers:

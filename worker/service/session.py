@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from worker.clock import clock, sharpen_sleep, sleep_for_slowdown
+from worker.host.memory import check_room
 from worker.host.qdisc import QdiscWatch
-from worker.host.room import check_room
 from worker.host.telemetry import TelemetryThread
 from worker.inference.session_options import Options
 from worker.inference.stage import synthetic_inputs

@@ -14,7 +14,7 @@ from tests.unit.worker.tiny import link
 from worker.endpoint import Endpoint, Samples
 from worker.endpoint.samples import batches_of
 from worker.links import Links
-from worker.links.lifeline import Lifeline
+from worker.links.cancel_scope import CancelScope
 from worker.wire.control import receive_message, send_message
 from worker.wire.errors import FailedError, MismatchError, PeerError, RefusedError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice
@@ -35,11 +35,9 @@ class NegatingStage:
         self.spoil_request: int | None = None
         self.swap = False
         self.leave_after: int | None = None
-        self.lifeline = Lifeline()
+        self.scope = CancelScope()
         links = (link("to", 0, 1, port=1), link("back", 4, 1, port=2))
-        self.links = Links(
-            "p", links, 8, self.lifeline, inlets=("back",), outlets=("to",), source_outlet="to"
-        )
+        self.links = Links("p", links, 8, self.scope, inlets=("back",), outlets=("to",), source_outlet="to")
         self._layout = LinkLayout(links[0].tensors)
         self._reply = LinkLayout(links[1].tensors)
         self._back, far = memory_pair("endpoint", "stage")
@@ -57,7 +55,7 @@ class NegatingStage:
             SAMPLES,
             self.links.outlet("to"),
             self.links.inlet("back"),
-            self.lifeline,
+            self.scope,
             depth=depth,
             batch=1,
             check_every=check_every,
@@ -67,7 +65,7 @@ class NegatingStage:
         return endpoint
 
     def close(self) -> None:
-        self.lifeline.end()
+        self.scope.end()
         self.links.close()
         if self._thread is not None:
             self._thread.join()

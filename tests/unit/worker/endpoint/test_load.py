@@ -10,7 +10,7 @@ from worker.endpoint.inputs import make_inputs
 from worker.endpoint.load import check_load, due_offsets_s, longest_wait_s
 from worker.endpoint.run import Stretch
 from worker.endpoint.windows import Windows
-from worker.links.lifeline import Lifeline
+from worker.links.cancel_scope import CancelScope
 from worker.links.slots import Array
 from worker.wire.errors import RefusedError
 from worker.wire.frames import FrameType
@@ -142,7 +142,7 @@ BATCHES: list[list[Array]] = [[np.full((2, 3), value, np.float32)] for value in 
 
 @pytest.mark.parametrize("prefetch", [None, 0, 1, 4])
 def test_inputs_come_round_and_round_however_far_ahead_they_are_made(prefetch: int | None) -> None:
-    inputs = make_inputs(BATCHES, prefetch, 2, Lifeline())
+    inputs = make_inputs(BATCHES, prefetch, 2, CancelScope())
     for _ in range(2):
         inputs.begin()
         for request in range(20):
@@ -157,7 +157,7 @@ def test_inputs_come_round_and_round_however_far_ahead_they_are_made(prefetch: i
 @pytest.mark.parametrize("prefetch", [0, 3])
 def test_an_input_is_not_overwritten_while_its_request_is_in_flight(prefetch: int) -> None:
     depth = 3
-    inputs = make_inputs(BATCHES, prefetch, depth, Lifeline())
+    inputs = make_inputs(BATCHES, prefetch, depth, CancelScope())
     inputs.begin()
     in_flight = [inputs.take(request) for request in range(depth)]
     for request in range(depth, 30):
@@ -169,14 +169,14 @@ def test_an_input_is_not_overwritten_while_its_request_is_in_flight(prefetch: in
 
 
 def test_a_pipeline_that_ends_wakes_who_waits_for_an_input() -> None:
-    lifeline = Lifeline()
-    inputs = make_inputs(BATCHES, 2, 1, lifeline)
+    scope = CancelScope()
+    inputs = make_inputs(BATCHES, 2, 1, scope)
     inputs.begin()
-    lifeline.end()
+    scope.end()
     inputs.end()
     assert inputs.take(0) is None
 
 
 def test_a_source_cannot_be_less_than_nothing_ahead() -> None:
     with pytest.raises(RefusedError, match="prefetch -1"):
-        make_inputs(BATCHES, -1, 1, Lifeline())
+        make_inputs(BATCHES, -1, 1, CancelScope())

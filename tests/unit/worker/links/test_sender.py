@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from worker.links.lifeline import Lifeline
-from worker.links.loops import Loops
+from worker.links.cancel_scope import CancelScope, ThreadGroup
 from worker.links.sender import Sender
 from worker.links.slots import Slot
 from worker.links.tcp_inlet import TcpInlet
@@ -38,14 +37,14 @@ class Way:
     """A sender, and an inlet at the other end that nobody reads yet."""
 
     def __init__(self, floats: int, buffer_bytes: int | None = None) -> None:
-        self.lifeline, far = Lifeline(), Lifeline()
+        self.scope, far = CancelScope(), CancelScope()
         spec = LinkSpec(
             name="link",
             tensors=(TensorSpec(name="t", dtype="float32", shape=(floats,)),),
             host="far",
             port=7,
         )
-        self.outlet = TcpOutlet(spec, DEPTH, self.lifeline, with_memory=True)
+        self.outlet = TcpOutlet(spec, DEPTH, self.scope, with_memory=True)
         self.inlet = TcpInlet(spec, DEPTH, far)
         self.sent: list[tuple[int, threading.Thread]] = []
         self.outlet.on_sent = lambda slot, _wait, _send: self.sent.append(
@@ -54,9 +53,9 @@ class Way:
         here, there = connected(buffer_bytes)
         self.outlet.attach(here)
         self.inlet.attach(there, "near")
-        self.sender = Sender(self.outlet, self.lifeline)
-        self.loops = Loops(self.lifeline)
-        self.sender.begin(self.loops, "link")
+        self.sender = Sender(self.outlet, self.scope)
+        self.threads = ThreadGroup(self.scope)
+        self.sender.begin(self.threads, "link")
         self.far = far
 
     def send(self, request: int) -> None:
@@ -72,9 +71,9 @@ class Way:
         return slot
 
     def close(self) -> None:
-        self.lifeline.end()
+        self.scope.end()
         self.far.end()
-        self.loops.join()
+        self.threads.join()
         self.outlet.close()
         self.inlet.close()
 
@@ -101,8 +100,8 @@ def test_a_large_frame_is_for_a_thread_of_its_own(ways: list[Way]) -> None:
     ways.append(way := Way(8 * SMALL))
     way.send(0)
     way.receive().give_back()
-    way.lifeline.end()
-    way.loops.join()
+    way.scope.end()
+    way.threads.join()
     assert [request for request, _ in way.sent] == [0]
     assert way.sent[0][1] is not threading.current_thread()
 
@@ -118,8 +117,8 @@ def test_what_the_kernel_does_not_take_at_once_follows_in_order(ways: list[Way])
             assert slot.request == rounds * DEPTH + request
             assert np.array_equal(slot.arrays[0], np.arange(SMALL) + np.float32(slot.request))
             slot.give_back()
-    way.lifeline.end()
-    way.loops.join()
+    way.scope.end()
+    way.threads.join()
     assert [request for request, _ in way.sent] == list(range(3 * DEPTH))
 
 
@@ -127,8 +126,8 @@ def test_the_end_of_a_pipeline_does_not_wait_for_a_rest(ways: list[Way]) -> None
     ways.append(way := Way(SMALL, buffer_bytes=4096))
     for request in range(3):
         way.send(request)
-    way.lifeline.end()
-    way.loops.join()
+    way.scope.end()
+    way.threads.join()
     assert len(way.sent) < 3
 
 
@@ -136,6 +135,6 @@ def test_a_lost_neighbour_is_named(ways: list[Way]) -> None:
     ways.append(way := Way(SMALL))
     way.far.end()
     way.inlet.close()
-    assert way.lifeline.ended.wait(10)
+    assert way.scope.ended.wait(10)
     with pytest.raises(PeerError, match="link link to far:7 was lost"):
         way.sender.send(way.outlet.pool.slots[0])

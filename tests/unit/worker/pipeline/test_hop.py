@@ -7,8 +7,8 @@ import pytest
 
 from tests.unit.worker.tiny import link, shard_graph, tensors
 from worker.inference.stage import Stage
+from worker.links.cancel_scope import CancelScope
 from worker.links.in_process import InProcessLink
-from worker.links.lifeline import Lifeline
 from worker.links.slots import Slot, SlotPool
 from worker.pipeline.hop import Hop
 from worker.records import HOP, rows_of
@@ -23,16 +23,16 @@ class Rig:
     """Shard 2-3 (c = a + b), whose outlet takes c, or c and the a that it only passes on."""
 
     def __init__(self, *, passes_on: bool) -> None:
-        self.lifeline = Lifeline()
+        self.scope = CancelScope()
         leaving = tensors(3, 1) + (tensors(1, 1) if passes_on else ())
         out = LinkSpec(name="out", tensors=leaving)
-        self.inlet = InProcessLink(link("in", 2, 1), DEPTH, self.lifeline, with_memory=True)
-        self.outlet = InProcessLink(out, DEPTH, self.lifeline, with_memory=True)
+        self.inlet = InProcessLink(link("in", 2, 1), DEPTH, self.scope, with_memory=True)
+        self.outlet = InProcessLink(out, DEPTH, self.scope, with_memory=True)
         stage = Stage(shard_graph(2, 3), None, threads=1, label="shard 2-3")
         bound = stage.bind(
-            LinkLayout(tensors(2, 1)), LinkLayout(leaving), slowdown=1.0, ended=self.lifeline.ended
+            LinkLayout(tensors(2, 1)), LinkLayout(leaving), slowdown=1.0, ended=self.scope.ended
         )
-        self.hop = Hop(bound, self.inlet, self.outlet, self.lifeline, start=2, stop=3)
+        self.hop = Hop(bound, self.inlet, self.outlet, self.scope, start=2, stop=3)
         self.hop.begin()
 
     def send(self, request: int, value: float, kind: FrameType = FrameType.TENSORS) -> None:
@@ -54,7 +54,7 @@ def rigs() -> Iterator[list[Rig]]:
     made: list[Rig] = []
     yield made
     for rig in made:
-        rig.lifeline.end()
+        rig.scope.end()
         rig.hop.join()
 
 
@@ -98,12 +98,12 @@ def test_a_stage_that_fails_ends_the_pipeline(rigs: list[Rig]) -> None:
     rigs.append(Rig(passes_on=False))
     rig = rigs[0]
     causes: list[WorkerError | None] = []
-    rig.lifeline.at_end(causes.append)
+    rig.scope.at_end(causes.append)
     slot = rig.inlet.pool.take()
     assert slot is not None
     slot.arrays = [np.zeros((1, 3), np.float32)] * 2
     rig.inlet.send(slot)
-    assert rig.lifeline.ended.wait(5)
+    assert rig.scope.ended.wait(5)
     rig.hop.join()
     assert "shard 2-3 cannot be run" in str(causes[0])
     assert rig.outlet.receive() is None

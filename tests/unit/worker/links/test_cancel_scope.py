@@ -4,48 +4,48 @@ import threading
 
 import pytest
 
-from worker.links.lifeline import Lifeline
+from worker.links.cancel_scope import CancelScope
 from worker.wire.errors import FailedError, PeerError, WorkerError
 
 
 def test_the_first_cause_is_kept_and_everything_stops_once() -> None:
-    lifeline = Lifeline()
+    scope = CancelScope()
     told: list[WorkerError | None] = []
-    lifeline.at_end(told.append)
+    scope.at_end(told.append)
     causes = [PeerError(f"cause {index}") for index in range(20)]
-    threads = [threading.Thread(target=lifeline.fail, args=(cause,)) for cause in causes]
+    threads = [threading.Thread(target=scope.fail, args=(cause,)) for cause in causes]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(told) == 1
     with pytest.raises(PeerError) as caught:
-        lifeline.check()
+        scope.check()
     assert caught.value is told[0]
 
 
 def test_our_own_end_is_no_failure() -> None:
-    lifeline = Lifeline()
+    scope = CancelScope()
     told: list[WorkerError | None] = []
-    lifeline.at_end(told.append)
-    lifeline.end()
-    lifeline.fail(PeerError("too late"))
-    lifeline.check()
+    scope.at_end(told.append)
+    scope.end()
+    scope.fail(PeerError("too late"))
+    scope.check()
     assert told == [None]
 
 
 def test_a_neighbour_that_left_is_no_failure_until_somebody_wants_to_run() -> None:
-    lifeline = Lifeline()
+    scope = CancelScope()
     told: list[WorkerError | None] = []
-    lifeline.at_end(told.append)
-    lifeline.leave(PeerError("link l was closed"))
+    scope.at_end(told.append)
+    scope.leave(PeerError("link l was closed"))
     assert told == [None]
     with pytest.raises(PeerError, match="link l was closed"):
-        lifeline.check()
+        scope.check()
 
 
 def test_our_own_mistakes_are_told_by_name() -> None:
-    lifeline = Lifeline()
-    lifeline.fail(ZeroDivisionError("division by zero"))
+    scope = CancelScope()
+    scope.fail(ZeroDivisionError("division by zero"))
     with pytest.raises(FailedError, match="ZeroDivisionError: division by zero"):
-        lifeline.check()
+        scope.check()

@@ -1,4 +1,4 @@
-"""The one life that all threads of a pipeline share: the first to end it ends it for all of them."""
+"""What the threads of a pipeline share: the first failure cancels all of them, and they end together."""
 
 import threading
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from collections.abc import Callable
 from worker.exhaustion import one_line
 from worker.wire.errors import FailedError, WorkerError
 
-__all__ = ["Lifeline"]
+__all__ = ["CancelScope"]
 
 _STOPPING_TIMEOUT_S = 5.0
 
 
-class Lifeline:
+class CancelScope:
     """Remembers why it ended, and stops everything once.
 
     `ended` is set as soon as it has.
@@ -62,3 +62,28 @@ class Lifeline:
         # Each of them refers to what refers to us.
         self._at_end.clear()
         self._stopped.set()
+
+
+class ThreadGroup:
+    """Begun once each, and joined when the scope has ended."""
+
+    def __init__(self, scope: CancelScope) -> None:
+        self._scope = scope
+        self._threads: list[threading.Thread] = []
+
+    def begin(self, name: str, loop: Callable[[], None]) -> None:
+        """Run `loop` in a thread of its own."""
+        thread = threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def join(self) -> None:
+        """Wait for the threads; the scope has ended."""
+        for thread in self._threads:
+            thread.join()
+
+    def _guard(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except Exception as error:
+            self._scope.fail(error)
