@@ -7,12 +7,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.answers import Answer, answers
     from analysis.comparison import Comparison, compare
+    from analysis.data.sweep import Sweep, load
     from analysis.errors import AnalysisError
-    from analysis.fronts import Front, Point, capability, front_of, operating
+    from analysis.fronts.answers import Answer, answers
+    from analysis.fronts.fronts import Front, Point, capability, front_of, operating
     from analysis.report import Report, write_report
-    from analysis.results import Sweep, load
 
 __all__ = [
     "AnalysisError",
@@ -33,17 +33,17 @@ __all__ = [
 
 _HOMES = {
     "AnalysisError": "errors",
-    "Answer": "answers",
+    "Answer": "fronts.answers",
     "Comparison": "comparison",
-    "Front": "fronts",
-    "Point": "fronts",
+    "Front": "fronts.fronts",
+    "Point": "fronts.fronts",
     "Report": "report",
-    "Sweep": "results",
-    "capability": "fronts",
+    "Sweep": "data.sweep",
+    "capability": "fronts.fronts",
     "compare": "comparison",
-    "front_of": "fronts",
-    "load": "results",
-    "operating": "fronts",
+    "front_of": "fronts.fronts",
+    "load": "data.sweep",
+    "operating": "fronts.fronts",
     "write_report": "report",
 }
 

@@ -58,10 +58,10 @@ def report(
 ) -> None:
     """Write the report, its tables, answers.json and figures/; print each profile's answer."""
     # Imported here: pandas and altair take a second that --help need not.
+    from analysis.data.sweep import load
     from analysis.figures import check_formats
-    from analysis.objectives import check_objectives
     from analysis.report import write_report
-    from analysis.results import load
+    from analysis.statistics.objectives import check_objectives
 
     formats = check_formats(figures)
     sweep = load(results, objectives=check_objectives(objectives), seed=seed)
@@ -85,8 +85,8 @@ def best(
 ) -> None:
     """Print the best split of those that were measured, beside the others, and how sure that is."""
     # As above.
-    from analysis.best import best_as_json, best_of, show_best
-    from analysis.results import load
+    from analysis.data.sweep import load
+    from analysis.report.terminal import best_as_json, best_of, show_best
 
     sweep = load(results, seed=seed)
     found = best_of(sweep, objective)
@@ -113,8 +113,8 @@ def export(
 ) -> None:
     """Write batch_metrics, device_metrics and pipeline_metrics as CSV or Parquet (docs/exports.md)."""
     # As above.
+    from analysis.data.sweep import load
     from analysis.exports import check_export_formats, write_exports
-    from analysis.results import load
 
     chosen = check_export_formats(formats)
     for path, rows in write_exports(load(results), out, chosen).items():

@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.answers import Answer, answers
 from analysis.comparison.pairs import Side, matched
-from analysis.fronts import resampling_of
-from analysis.objectives import OBJECTIVES, Objective
-from analysis.resampling import Floats, factor
-from analysis.results import CellResult
-from analysis.statistics import NOTHING, Estimate, interval
+from analysis.data.sweep import CellResult
+from analysis.fronts.answers import Answer, answers
+from analysis.fronts.fronts import resampling_of
+from analysis.statistics.bootstrap import Floats, factor
+from analysis.statistics.estimates import NOTHING, Estimate, interval
+from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.store import Cell
 
 __all__ = ["Comparison", "Difference", "Moved", "Overall", "Verdict", "compare"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from analysis.data.sweep import CellResult, Sweep, load
 from analysis.errors import ComparisonError
-from analysis.results import CellResult, Sweep, load
 
 __all__ = ["Side", "matched", "sides_of"]
 

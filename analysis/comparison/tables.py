@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparison.differences import Comparison, Difference, Overall
-from analysis.objectives import OBJECTIVES, Objective
 from analysis.report.words import figure, percent, plain
-from analysis.statistics import Estimate
+from analysis.statistics.estimates import Estimate
+from analysis.statistics.objectives import OBJECTIVES, Objective
 
 __all__ = ["COMPARE_COLUMNS", "compare_table", "told"]
 

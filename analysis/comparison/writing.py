@@ -11,11 +11,11 @@ from analysis.figures import FORMATS, PAPER, Figure, export
 from analysis.figures.differences import FactorRow, factors_figure
 from analysis.figures.names import distinct_names
 from analysis.figures.selection import stem
-from analysis.folder import written_whole
-from analysis.latex import write_table
-from analysis.objectives import OBJECTIVES, Objective
+from analysis.output import written_whole
 from analysis.report.page import fill
 from analysis.report.words import figure, plain
+from analysis.statistics.objectives import OBJECTIVES, Objective
+from analysis.tables.latex import write_table
 
 __all__ = ["write_comparison"]
 

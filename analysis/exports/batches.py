@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.data.trial_metrics import rows_of_requests
 from analysis.exports.trial import KEYS, Exported
-from analysis.measures import rows_of_requests
 
 __all__ = ["BATCH_COLUMNS", "batch_rows"]
 

@@ -5,13 +5,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from analysis.data.sweep import Sweep
 from analysis.exports.batches import BATCH_COLUMNS, batch_rows
 from analysis.exports.devices import DEVICE_COLUMNS, device_rows
 from analysis.exports.formats import row_writer
 from analysis.exports.pipelines import PIPELINE_COLUMNS, pipeline_rows
 from analysis.exports.trial import Exported
-from analysis.folder import written_whole
-from analysis.results import Sweep
+from analysis.output import written_whole
 from controller.store import Results
 
 __all__ = ["EXPORTS", "write_exports"]

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from analysis.data.trial_metrics import QUANTILES, encoded_bytes
 from analysis.exports.trial import KEYS, Exported
-from analysis.measures import QUANTILES, encoded_bytes
 
 __all__ = ["PIPELINE_COLUMNS", "pipeline_rows"]
 

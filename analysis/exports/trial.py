@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.measures import TrialMeasures
-from analysis.results import CellResult
+from analysis.data.sweep import CellResult
+from analysis.data.trial_metrics import TrialMeasures
 from controller.store import DeviceRow, Trial
 
 __all__ = ["KEYS", "Exported"]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from analysis.attainment import Surface
 from analysis.figures.base import chart
+from analysis.statistics.attainment import Surface
 
 __all__ = ["band"]
 

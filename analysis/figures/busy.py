@@ -6,11 +6,11 @@ from typing import Any
 
 import altair as alt
 
+from analysis.data.sweep import OFFLINE, CellResult
 from analysis.figures.base import chart, of_cell
 from analysis.figures.labels import width_beside
 from analysis.figures.names import distinct_names
 from analysis.figures.theme import INK, PAPER, Layout, looks
-from analysis.results import OFFLINE, CellResult
 
 __all__ = ["busy_cells", "busy_figure"]
 

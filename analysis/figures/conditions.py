@@ -6,11 +6,11 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from analysis.answers import Answer
 from analysis.figures import labels
 from analysis.figures.base import chart
 from analysis.figures.front import log_ticks
 from analysis.figures.theme import INK, Layout
+from analysis.fronts.answers import Answer
 
 __all__ = ["conditions_figure", "placed"]
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import altair as alt
 
+from analysis.data.sweep import OFFLINE, Baseline
 from analysis.figures import labels
 from analysis.figures.bands import band
 from analysis.figures.base import chart, of_cell
-from analysis.figures.room import divided
+from analysis.figures.baselines import divided
 from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout, shade
-from analysis.fronts import Front, Point
-from analysis.results import OFFLINE, Baseline
-from analysis.statistics import Estimate
+from analysis.fronts.fronts import Front, Point
+from analysis.statistics.estimates import Estimate
 
 __all__ = ["LEAST_PROBABILITY", "front_figure", "log_ticks"]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import altair as alt
 
-from analysis.answers import Answer, Gain, Goal
 from analysis.figures.base import chart
 from analysis.figures.front import log_ticks
 from analysis.figures.labels import width_beside
 from analysis.figures.theme import INK, Layout
+from analysis.fronts.answers import Answer, Gain, Goal
 
 __all__ = ["gained", "gains_figure"]
 

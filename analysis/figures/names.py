@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from analysis.results import CellResult
+from analysis.data.sweep import CellResult
 from controller.store import Cell
 
 __all__ = ["distinct_names"]

@@ -7,12 +7,12 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from analysis.data.sweep import CellResult
+from analysis.data.trial_metrics import ON_NETWORK
 from analysis.figures.base import chart, of_cell
 from analysis.figures.labels import text_width
 from analysis.figures.names import distinct_names
 from analysis.figures.theme import DEVICES, INK, NETWORK, SOURCE, Layout, shade
-from analysis.measures import ON_NETWORK
-from analysis.results import CellResult
 
 __all__ = [
     "AT_SOURCE",

@@ -5,10 +5,10 @@ from typing import Any
 
 import altair as alt
 
+from analysis.data.predictions import PredictedCell
 from analysis.figures.base import chart, of_cell
 from analysis.figures.front import log_ticks
 from analysis.figures.theme import INK, Layout, colours, shapes
-from analysis.predictions import PredictedCell
 
 __all__ = ["prediction_figure"]
 

@@ -8,7 +8,7 @@ import altair as alt
 from analysis.figures.base import chart, of_cell
 from analysis.figures.front import log_ticks
 from analysis.figures.theme import INK, PAPER, Layout, colours, shapes
-from analysis.fronts import Point
+from analysis.fronts.fronts import Point
 
 __all__ = ["best_by_devices", "scaling_figure"]
 

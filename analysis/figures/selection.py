@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from analysis.answers import Answer
+from analysis.data.predictions import PredictedCell, Source
+from analysis.data.sweep import OFFLINE, CellResult, Profile, Sweep
 from analysis.figures.base import Figure, with_filters
 from analysis.figures.busy import busy_cells, busy_figure
 from analysis.figures.conditions import conditions_figure, placed
@@ -18,9 +19,8 @@ from analysis.figures.scaling import best_by_devices, scaling_figure
 from analysis.figures.telemetry import moments, telemetry_figure
 from analysis.figures.theme import Layout
 from analysis.figures.timeline import bars_of, timeline_figure
-from analysis.fronts import FrontName, capability, front_of
-from analysis.predictions import PredictedCell, Source
-from analysis.results import OFFLINE, CellResult, Profile, Sweep
+from analysis.fronts.answers import Answer
+from analysis.fronts.fronts import FrontName, capability, front_of
 from controller.store import Results
 
 __all__ = [

@@ -7,9 +7,9 @@ from typing import Any
 
 import altair as alt
 
+from analysis.data.sweep import Sweep
 from analysis.figures.base import chart, of_cell
 from analysis.figures.theme import Layout, looks
-from analysis.results import Sweep
 from controller.store import Cell, Results
 
 __all__ = ["Moment", "moments", "telemetry_figure"]

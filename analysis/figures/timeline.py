@@ -7,9 +7,9 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from analysis.data.trial_metrics import rows_of_requests
 from analysis.figures.base import chart
 from analysis.figures.theme import DEVICES, Layout, shade
-from analysis.measures import rows_of_requests
 from controller.store import Trial
 
 __all__ = ["Bar", "bars_of", "timeline_figure"]

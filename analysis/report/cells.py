@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.data.sweep import Sweep
 from analysis.figures.parts import (
     AT_SOURCE,
     NETWORK_SHARE,
@@ -14,7 +15,6 @@ from analysis.figures.parts import (
     stages_of,
 )
 from analysis.report.words import milliseconds, per_second, percent
-from analysis.results import Sweep
 
 __all__ = ["cells_json"]
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from analysis.data.sweep import Sweep
 from analysis.report.words import listed
-from analysis.results import Sweep
 from controller.store import Accuracy, Drift
 
 __all__ = ["DRIFT_LIMIT", "Concern", "Drifted", "concerns", "disagreements", "drifts", "missing_cells"]

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.data.sweep import Sweep
 from analysis.report.words import figure
-from analysis.results import Sweep
 from controller.store import MeasuredLink
 
 __all__ = ["LinkRow", "ProfileLinks", "measured_links"]

@@ -9,23 +9,23 @@ from typing import Any
 import jinja2
 import vl_convert
 
-from analysis.answers import Answer, Goal, why_none
+from analysis.data.predictions import PredictedCell, errors_of
+from analysis.data.sweep import OFFLINE, Profile, Sweep
 from analysis.figures import LAYOUTS, VEGA_LITE, Breakdown, Figure, breakdowns, config
 from analysis.figures import selection as chosen
+from analysis.figures.baselines import divided
 from analysis.figures.conditions import placed
 from analysis.figures.front import LEAST_PROBABILITY
-from analysis.figures.room import divided
-from analysis.fronts import FrontName, Point, capability, front_of, in_order, operating
-from analysis.predictions import PredictedCell, errors_of
+from analysis.fronts.answers import Answer, Goal, why_none
+from analysis.fronts.fronts import FrontName, Point, capability, front_of, in_order, operating
 from analysis.report import words
 from analysis.report.cells import cells_json
 from analysis.report.concerns import concerns, disagreements, drifts, missing_cells
+from analysis.report.disclosure import measured_on
 from analysis.report.measured_links import measured_links
-from analysis.report.measured_on import measured_on
 from analysis.report.tables import codec_rows
-from analysis.resampling import RESAMPLES
-from analysis.results import OFFLINE, Profile, Sweep
-from analysis.statistics import Estimate
+from analysis.statistics.bootstrap import RESAMPLES
+from analysis.statistics.estimates import Estimate
 from controller.store import Accuracy
 
 __all__ = ["fill", "render"]

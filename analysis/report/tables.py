@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.data.sweep import CellResult, Sweep
 from analysis.figures import Breakdown, breakdowns
 from analysis.report import words
 from analysis.report.concerns import drifts
-from analysis.results import CellResult, Sweep
 from controller.store import CodecAccuracy
 
 __all__ = ["codec_rows", "page_tables"]

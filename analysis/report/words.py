@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from analysis.answers import Answer, Gain
-from analysis.results import Profile
-from analysis.statistics import Estimate
+from analysis.data.sweep import Profile
+from analysis.fronts.answers import Answer, Gain
+from analysis.statistics.estimates import Estimate
 
 __all__ = [
     "answer_sentences",

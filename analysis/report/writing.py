@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.answers import Answer, answers, as_json, one_line
+from analysis.data.predictions import PredictedCell, predictions_of
+from analysis.data.sweep import Sweep
 from analysis.figures import FORMATS, PAPER, export, figures_of
-from analysis.folder import written_whole
-from analysis.latex import write_table
-from analysis.predictions import PredictedCell, predictions_of
-from analysis.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
+from analysis.fronts.answers import Answer, answers, as_json, one_line
+from analysis.output import written_whole
 from analysis.report.page import render
 from analysis.report.tables import page_tables
-from analysis.results import Sweep
-from analysis.tables import cells_table, fronts_table, pareto_table
+from analysis.tables.cells import cells_table, fronts_table, pareto_table
+from analysis.tables.latex import write_table
+from analysis.tables.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
 
 __all__ = ["Report", "write_report"]
 

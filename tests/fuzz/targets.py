@@ -17,8 +17,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from analysis.data.sweep import load
 from analysis.errors import AnalysisError
-from analysis.results import load
 from controller.agenda import make_agenda
 from controller.errors import ControllerError, ExperimentError, LabError
 from controller.lab import Device, Lab, load_lab

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.predictions import load_predictions
+from analysis.data.predictions import load_predictions
 from tests.integration.tiny_lab import controller, tiny_lab
 
 

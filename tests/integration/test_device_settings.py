@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.answers import answers
-from analysis.results import load
+from analysis.data.sweep import load
+from analysis.fronts.answers import answers
 from controller.store import Results
 from tests.integration.tiny_lab import controller, sweep, tiny_lab
 

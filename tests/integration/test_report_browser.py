@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="no chromium here: apt
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sys.path.insert(0, str(Path(__file__).parents[2]))
+    from analysis.data.sweep import load
     from analysis.report import write_report
-    from analysis.results import load
     from controller.store import Predicted, Results, Store
     from tests.unit.analysis.synthetic import write_sweep
 

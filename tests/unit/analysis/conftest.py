@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # so that `tests.unit.analysis.synthetic` is found
 
-from analysis.results import Sweep, load  # noqa: E402
+from analysis.data.sweep import Sweep, load  # noqa: E402
 from tests.unit.analysis.synthetic import write_sweep  # noqa: E402
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.answers import answers
+from analysis.data.sweep import Sweep, load
 from analysis.exports import write_exports
 from analysis.figures import figures_of
-from analysis.fronts import capability
+from analysis.fronts.answers import answers
+from analysis.fronts.fronts import capability
 from analysis.report.page import render
-from analysis.results import Sweep, load
-from analysis.tables import cells_table
+from analysis.tables.cells import cells_table
 from controller.store import CodecAccuracy, Store, Trial
 from tests.unit.analysis.synthetic import BUNDLE, ENDPOINT, Physics, run_trial, write_sweep
 

@@ -151,6 +151,6 @@ def test_ctrl_c_ends_with_a_line(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("analysis.results.load", interrupted)
+    monkeypatch.setattr("analysis.data.sweep.load", interrupted)
     assert main(["report", str(results), "--out", str(tmp_path / "o")]) == 130
     assert capsys.readouterr().err == "interrupted; nothing was written\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.statistics import samples_needed as samples_needed_by_theory
+from analysis.statistics.estimates import samples_needed as samples_needed_by_theory
 from controller.errors import ExperimentError
 from controller.load import SAMPLES_NEEDED, Load, parse_load, seed_of
 from controller.rate_search import RESOLUTION, highest_rate

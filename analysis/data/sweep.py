@@ -1,0 +1,372 @@
+"""A results file -> what the fronts, tables, figures and the report are made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.data.splits import Split, describe
+from analysis.data.trial_metrics import QUANTILES, TrialMeasures, measure
+from analysis.errors import AnalysisError, ResultsError
+from analysis.statistics.estimates import Estimate, estimate, quantile
+from analysis.statistics.objectives import Objective
+from controller.errors import ControllerError
+from controller.store import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    CodecAccuracy,
+    DeviceRow,
+    Drift,
+    MeasuredLink,
+    Predicted,
+    Profiling,
+    Results,
+    Scope,
+    known_devices,
+)
+
+OFFLINE = "offline"
+"""The load of a closed loop."""
+
+__all__ = ["OFFLINE", "Baseline", "CellResult", "Profile", "Sweep", "Void", "load"]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A network profile as it was asked for. `link` is how it was imposed: `emulated`, `tc`, `none`."""
+
+    name: str
+    link: str
+    asked: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Void:
+    """A trial that does not count, and why."""
+
+    cell: Cell
+    number: int
+    reason: str
+    device: str | None
+    at: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The whole model alone on one device: seconds a batch (p50) and samples a second, over trials."""
+
+    model: str
+    bundle: str
+    device: str
+    batch: int
+    threads: int
+    latency: Estimate
+    throughput: Estimate
+
+    @property
+    def key(self) -> str:
+        """What its draws go by; equal for the same baseline, whoever draws."""
+        return f"{self.device} alone, batch {self.batch}, threads {self.threads}"
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A wanted cell and what was measured of it, if anything."""
+
+    cell: Cell
+    split: Split
+    trials: tuple[TrialMeasures, ...]
+    voids: int
+    accuracy: Accuracy | CodecAccuracy | None
+
+    def latency(self, name: str = "p50") -> Estimate:
+        """A quantile of latency, seconds, over trials."""
+        return estimate([t.latency[name] for t in self.trials])
+
+    @property
+    def latency_mean(self) -> Estimate:
+        return estimate([t.latency_mean_s for t in self.trials])
+
+    @property
+    def throughput(self) -> Estimate:
+        """Samples a second over trials."""
+        return estimate([t.throughput_per_s for t in self.trials])
+
+    @property
+    def payload(self) -> Estimate:
+        """Bytes a sample that its links carry, after the codecs, over trials."""
+        return estimate([t.encoded_bytes / self.cell.batch for t in self.trials])
+
+    @property
+    def memory(self) -> Estimate:
+        """Bytes resident in the worker that has most, at its fullest, over trials."""
+        return estimate([t.memory_bytes for t in self.trials])
+
+    @property
+    def source(self) -> Estimate:
+        """Mean wait of a request at the source, seconds, over trials."""
+        return estimate([t.source_s for t in self.trials])
+
+    @property
+    def network(self) -> Estimate:
+        """Mean network share of a request, seconds, over trials."""
+        return estimate([t.network_s for t in self.trials])
+
+    @property
+    def load(self) -> str:
+        """The load in words: a closed loop of depth 1 is `single`."""
+        return "single" if (self.cell.load, self.cell.depth) == (OFFLINE, 1) else self.cell.load
+
+    @property
+    def rate(self) -> Estimate:
+        """Requests a second that were offered, over trials; nothing in a closed loop."""
+        return estimate([t.course.rate_per_s for t in self.trials])
+
+    @property
+    def unstable(self) -> int:
+        """Trials whose estimate did not settle."""
+        return sum(t.course.stable is False for t in self.trials)
+
+    @property
+    def overloaded(self) -> int:
+        """Trials in which requests came faster than results."""
+        return sum(t.course.overloaded for t in self.trials)
+
+    @property
+    def bound_missed(self) -> int:
+        """Trials in which no rate kept the bound on latency."""
+        return sum(t.course.bound_kept is False for t in self.trials)
+
+    @property
+    def bottlenecks(self) -> tuple[str, ...]:
+        """What limited its trials, without repeats."""
+        return tuple(dict.fromkeys(t.bottleneck for t in self.trials))
+
+    @property
+    def network_share(self) -> Estimate:
+        """Network share of a request over its latency, over trials."""
+        return estimate([t.network_share for t in self.trials])
+
+    def busy(self) -> dict[str, Estimate]:
+        """Busy share of each stage over trials."""
+        stages = [hop.stage for hop in self.trials[0].hops] if self.trials else []
+        return {name: estimate([t.hops[i].busy for t in self.trials]) for i, name in enumerate(stages)}
+
+    def occupied(self) -> dict[str, Estimate]:
+        """Occupied share of each stage over trials."""
+        stages = [hop.stage for hop in self.trials[0].hops] if self.trials else []
+        return {name: estimate([t.hops[i].occupied for t in self.trials]) for i, name in enumerate(stages)}
+
+
+# Compared by identity: what is made of a sweep is kept by it.
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Everything that a results file holds, measured.
+
+    Attributes:
+        objectives: By which points of its fronts dominate; none: latency and throughput, and accuracy where
+            codecs make a difference.
+        seed: Of what is drawn from its trials.
+    """
+
+    path: Path
+    experiment: Mapping[str, Any]
+    trials_wanted: int
+    environments: tuple[tuple[int, str, Mapping[str, Any]], ...]
+    devices: tuple[DeviceRow, ...]
+    manifests: Mapping[str, Mapping[str, Any]]
+    profiles: tuple[Profile, ...]
+    cells: tuple[CellResult, ...]
+    baselines: tuple[Baseline, ...]
+    accuracies: tuple[Accuracy, ...]
+    drifts: tuple[Drift, ...]
+    voids: tuple[Void, ...]
+    links: tuple[MeasuredLink, ...] = ()
+    codec_accuracies: tuple[CodecAccuracy, ...] = ()
+    objectives: tuple[Objective, ...] = ()
+    seed: int = 0
+    scopes: tuple[Scope, ...] = ()
+    profilings: tuple[Profiling, ...] = ()
+    predicted: tuple[Predicted, ...] = ()
+
+    @property
+    def finished(self) -> int:
+        """Finished trials of all cells."""
+        return sum(len(c.trials) for c in self.cells)
+
+    @property
+    def wanted(self) -> int:
+        """Trials that the experiment asks for."""
+        return self.trials_wanted * len(self.cells)
+
+    def node_count(self, bundle: str) -> int:
+        """Nodes of a bundle's graph; a cut there means that all stays before it."""
+        return int(self.manifests[bundle]["node_count"])
+
+    def groups(self) -> list[tuple[str, Profile]]:
+        """Every (bundle, profile) that has a wanted cell, in the experiment's order of profiles."""
+        wanted = {(c.cell.bundle, c.cell.profile) for c in self.cells}
+        return [(b, p) for b in self.manifests for p in self.profiles if (b, p.name) in wanted]
+
+    def of(self, bundle: str, profile: str) -> list[CellResult]:
+        """The cells of one bundle under one profile."""
+        return [c for c in self.cells if c.cell.bundle == bundle and c.cell.profile == profile]
+
+    def split_of(self, cell: Cell) -> Split:
+        """What a cell's split does, in words."""
+        return next(c.split for c in self.cells if c.cell.id == cell.id)
+
+    def input_bytes(self, bundle: str) -> int | None:
+        """Bytes of one sample's raw input, as an offloading cell sent them; None where none was run."""
+        for result in self.cells:
+            sends_it = result.split.computing[0] != result.cell.devices[0]
+            if result.cell.bundle == bundle and sends_it and result.trials:
+                return result.trials[0].first_payload_bytes // result.cell.batch
+        return None
+
+    def title(self, bundle: str) -> str:
+        """The model's name, with more where the sweep has several bundles of it."""
+        model = str(self.manifests[bundle].get("model", bundle[:8]))
+        same = [b for b, m in self.manifests.items() if m.get("model") == model]
+        return model if len(same) == 1 else f"{model} ({bundle[:8]})"
+
+
+def load(path: Path, *, objectives: tuple[Objective, ...] = (), seed: int = 0) -> Sweep:
+    """Read and measure the results file at `path`; a sweep may still be writing to it.
+
+    Args:
+        objectives: By which points of fronts are to dominate, see `Sweep`.
+        seed: Of what is drawn from the trials.
+
+    Raises:
+        StoreError: There is no such file, or it is not a results file.
+        ResultsError: No trial has finished yet, or the file is not whole.
+    """
+    try:
+        return _load(path, objectives, seed)
+    except (AnalysisError, ControllerError):
+        raise
+    except Exception as error:
+        # SQLite keeps what it is given: texts for numbers, half of a JSON, arrays that do not unpack. Who
+        # reads on relies on all of it, so what it stumbles over here is the file's fault.
+        raise ResultsError(
+            f"{path} cannot be read as results of this edgecut ({type(error).__name__}: {error}); "
+            f"python -m controller check {path} says more"
+        ) from error
+
+
+def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
+    with Results.open(path) as store:
+        experiment = store.experiment()
+        cells = {cell.id: cell for cell in store.cells()}
+        measured: dict[str, list[TrialMeasures]] = {identity: [] for identity in cells}
+        for trial in store.trials():
+            figures = measure(trial, cells[trial.cell].batch, store.telemetry(trial.id))
+            measured[trial.cell].append(figures)
+        if not any(measured.values()):
+            raise ResultsError(
+                f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep, then report"
+            )
+        manifests = store.bundles()
+        accuracies = tuple(store.accuracies())
+        codec_accuracies = tuple(store.codec_accuracies())
+        voids = tuple(Void(cells[c], n, reason, device, at) for c, n, reason, device, at in store.voids())
+        return Sweep(
+            path=path,
+            experiment=experiment,
+            trials_wanted=experiment["trials"],
+            environments=tuple(store.environments()),
+            devices=known_devices(store),
+            manifests=manifests,
+            profiles=tuple(Profile(*row) for row in store.profiles()),
+            cells=_cell_results(cells, measured, manifests, accuracies, codec_accuracies, voids),
+            baselines=_baselines(store.baselines()),
+            accuracies=accuracies,
+            codec_accuracies=codec_accuracies,
+            drifts=tuple(store.drifts()),
+            voids=voids,
+            links=_last_links(store.links()),
+            objectives=objectives,
+            seed=seed,
+            scopes=tuple(store.scopes()),
+            profilings=tuple(store.profilings()),
+            predicted=tuple(store.predicted()),
+        )
+
+
+def _last_links(links: list[MeasuredLink]) -> tuple[MeasuredLink, ...]:
+    """The last measurement of each direction under each profile: a sweep that is resumed measures anew."""
+    return tuple({(k.profile, k.sender, k.receiver): k for k in links}.values())
+
+
+def _cell_results(
+    cells: Mapping[str, Cell],
+    measured: Mapping[str, list[TrialMeasures]],
+    manifests: Mapping[str, Mapping[str, Any]],
+    accuracies: tuple[Accuracy, ...],
+    codec_accuracies: tuple[CodecAccuracy, ...],
+    voids: tuple[Void, ...],
+) -> tuple[CellResult, ...]:
+    by_split = {(a.bundle, a.cuts): a for a in accuracies}
+    coded = {_coded(a): a for a in codec_accuracies}
+    labels = _labels(cells, manifests)
+    results = []
+    for identity, cell in cells.items():
+        trials = tuple(sorted(measured[identity], key=lambda t: t.number))
+        node_count = int(manifests[cell.bundle]["node_count"])
+        split = describe(
+            cell.cuts,
+            labels[identity],
+            cell.devices,
+            node_count,
+            codec=cell.codec,
+            topology=cell.topology,
+            threads=cell.threads,
+            backend=cell.backend,
+        )
+        failed = sum(v.cell.id == identity for v in voids)
+        accuracy = by_split.get((cell.bundle, cell.cuts)) if cell.codec == "none" else coded.get(_coded(cell))
+        results.append(CellResult(cell, split, trials, failed, accuracy))
+    return tuple(results)
+
+
+def _coded(what: Cell | CodecAccuracy) -> tuple[object, ...]:
+    """What the accuracy of a cell with codecs depends on."""
+    return what.bundle, what.cuts, what.devices, what.source, what.codec, what.batch
+
+
+def _labels(cells: Mapping[str, Cell], manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Each cell's label, with its cuts behind it where another split of the bundle has the same."""
+    for cell in cells.values():
+        if "node_count" not in manifests.get(cell.bundle, {}):
+            raise ResultsError(
+                f"bundle {cell.bundle[:12]} has no manifest with a node_count in the results file"
+            )
+    splits: dict[tuple[str, str], set[tuple[int, ...]]] = {}
+    for cell in cells.values():
+        splits.setdefault((cell.bundle, cell.label), set()).add(cell.cuts)
+    return {
+        identity: cell.label
+        if len(splits[cell.bundle, cell.label]) == 1
+        else f"{cell.label} @{','.join(map(str, cell.cuts))}"
+        for identity, cell in cells.items()
+    }
+
+
+def _baselines(rows: list[BaselineTrial]) -> tuple[Baseline, ...]:
+    groups: dict[tuple[str, str, str, int, int], list[BaselineTrial]] = {}
+    for row in rows:
+        groups.setdefault((row.model, row.bundle, row.device, row.batch, row.threads), []).append(row)
+    return tuple(
+        Baseline(
+            *key,
+            latency=estimate([_median(t) for t in trials]),
+            throughput=estimate([len(t.compute_s) * t.batch / sum(t.compute_s) for t in trials]),
+        )
+        for key, trials in groups.items()
+    )
+
+
+def _median(trial: BaselineTrial) -> float | None:
+    return quantile(trial.compute_s, QUANTILES["p50"])

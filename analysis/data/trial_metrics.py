@@ -1,0 +1,224 @@
+"""One trial's records -> its figures."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import ResultsError
+from analysis.statistics.estimates import quantile
+from controller.store import Course, Link, Trial
+
+__all__ = [
+    "IN_HOP",
+    "ON_NETWORK",
+    "QUANTILES",
+    "HopMeans",
+    "TrialMeasures",
+    "encoded_bytes",
+    "measure",
+    "rows_of_requests",
+]
+
+QUANTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+IN_HOP = ("wait_compute_s", "decode_s", "compute_s", "encode_s")
+"""What a hop spends on a request itself. The total less these, over all hops, is the network share."""
+
+ON_NETWORK = ("receive_s", "wait_send_s", "send_s")
+"""What a hop sees of the network share. They lie within it, and those of two neighbours overlap."""
+
+
+@dataclass(frozen=True)
+class HopMeans:
+    """One stage in one trial.
+
+    Attributes:
+        stage: Its name: the device's, or as in `pi (2)`, where the device has several stages in this trial.
+        means: Mean seconds a request, by the names in `IN_HOP` and `ON_NETWORK`.
+        busy: Requests x the stage's own median compute time, alone / elapsed.
+        occupied: Wall-clock share of the compute thread; it counts preemption as work.
+    """
+
+    device: str
+    stage: str
+    start: int
+    stop: int
+    means: Mapping[str, float]
+    busy: float
+    occupied: float
+
+    @property
+    def bubble(self) -> float:
+        """The share of the time in which the stage had nothing to compute, or was kept from it."""
+        return 1 - self.busy
+
+
+@dataclass(frozen=True)
+class TrialMeasures:
+    """The figures of one finished trial, in seconds and samples a second.
+
+    Attributes:
+        latency: By quantile name; None where the trial has too few requests for it, or was overloaded.
+        network_s: Mean network share of a request: its total less the source's wait, the codecs' time at
+            both ends, and the hops' own parts.
+        source_s: Mean wait at the source, for a credit or for an input.
+        ends_codec_s: Mean time to encode at the source and to decode at the sink.
+        encoded_bytes: What is sent of payload_bytes, after the codecs.
+        prepare_s: Mean time that an input took to make; in the total only as far as it is in source_s.
+        payload_bytes: What one request puts on all links between devices, results included.
+        links: The links between devices, in the order of the chain.
+        bottleneck: The stage or link that was in use for the largest share of the time: a stage's name, or
+            as in `pi -> server`.
+        first_payload_bytes: What it puts on the first link between devices; 0 without one.
+        memory_bytes: Most that was resident in a worker that took part, in the one that had most.
+    """
+
+    number: int
+    requests: int
+    latency: Mapping[str, float | None]
+    latency_mean_s: float
+    throughput_per_s: float
+    network_s: float
+    source_s: float
+    ends_codec_s: float
+    prepare_s: float
+    hops: tuple[HopMeans, ...]
+    payload_bytes: int
+    encoded_bytes: float
+    first_payload_bytes: int
+    links: tuple[Link, ...]
+    bottleneck: str
+    worst_error: float
+    checked: int
+    environment: int
+    course: Course
+    memory_bytes: float | None = None
+
+    @property
+    def network_share(self) -> float:
+        """Network share of a request over its latency, both means."""
+        return self.network_s / self.latency_mean_s
+
+
+def measure(
+    trial: Trial, batch: int, telemetry: Iterable[tuple[str, Mapping[str, Any]]] = ()
+) -> TrialMeasures:
+    """The figures of `trial`, whose requests carried `batch` samples each.
+
+    Args:
+        telemetry: Device and sample.
+
+    Raises:
+        ResultsError: The trial has no requests, or a hop lacks some of them.
+    """
+    requests = len(trial.endpoint)
+    if requests == 0 or trial.elapsed_s <= 0:
+        raise ResultsError(f"trial {trial.number} of cell {trial.cell} has no requests; run it again")
+    latency = np.asarray(trial.endpoint["latency_s"], dtype=np.float64)
+    names = _stage_names([hop.device for hop in trial.hops])
+    hops = tuple(
+        _hop(trial, index, names[index], rows_of_requests(trial, records))
+        for index, records in enumerate(trial.records)
+    )
+    in_hops = sum(hop.means[name] for hop in hops for name in IN_HOP)
+    mean = float(latency.mean())
+    source_s = _mean(trial, "wait_source_s")
+    ends_codec_s = _mean(trial, "encode_s") + _mean(trial, "decode_s")
+    between = tuple(link for link in trial.links if link.sender != link.receiver)
+    return TrialMeasures(
+        number=trial.number,
+        requests=requests,
+        latency={
+            name: None if trial.course.overloaded else quantile(latency, q) for name, q in QUANTILES.items()
+        },
+        latency_mean_s=mean,
+        throughput_per_s=requests * batch / trial.elapsed_s,
+        network_s=mean - source_s - ends_codec_s - in_hops,
+        source_s=source_s,
+        ends_codec_s=ends_codec_s,
+        prepare_s=_mean(trial, "prepare_s"),
+        hops=hops,
+        payload_bytes=sum(link.payload_bytes for link in between),
+        encoded_bytes=sum(map(encoded_bytes, between)),
+        first_payload_bytes=between[0].payload_bytes if between else 0,
+        links=between,
+        bottleneck=_bottleneck(trial, hops),
+        worst_error=trial.worst_error,
+        checked=trial.checked,
+        environment=trial.environment,
+        course=trial.course,
+        memory_bytes=_fullest_bytes(trial, telemetry),
+    )
+
+
+def _fullest_bytes(trial: Trial, telemetry: Iterable[tuple[str, Mapping[str, Any]]]) -> float | None:
+    """None where a device that took part did not tell."""
+    most = {hop.device: 0.0 for hop in trial.hops}
+    for device, sample in telemetry:
+        if device in most:
+            most[device] = max(most[device], float(sample.get("process_rss_bytes") or 0))
+    return max(most.values()) if most and all(most.values()) else None
+
+
+def encoded_bytes(link: Link) -> float:
+    """What one request puts on a link after its codec, mean over the trial; without one, before it."""
+    return float(link.payload_bytes) if link.encoded_bytes is None else link.encoded_bytes
+
+
+def _mean(trial: Trial, field: str) -> float:
+    """Mean of a field of the endpoint's rows; 0 in files from before it was recorded."""
+    names = trial.endpoint.dtype.names or ()
+    return float(trial.endpoint[field].mean()) if field in names else 0.0
+
+
+def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
+    """The rows of a hop that belong to the endpoint's requests; each request has exactly one."""
+    wanted = np.sort(trial.endpoint["request"])
+    rows = records[np.isin(records["request"], wanted)]
+    if not np.array_equal(np.sort(rows["request"]), wanted):
+        raise ResultsError(
+            f"trial {trial.number} of cell {trial.cell}: a hop has records of {len(rows)} requests, "
+            f"the endpoint of {len(wanted)}; the results file is not whole"
+        )
+    return rows
+
+
+def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> str:
+    """The largest of the stages' busy shares and of the shares of the time that links were being sent on.
+
+    What is sent by no stage is recorded by none: a link from the controller, or from a first device that has
+    only the source, is never named.
+    """
+    shares = {hop.stage: hop.busy for hop in hops}
+    leaving = [link for link in trial.links if link.sender != "controller"]
+    for hop, link in zip(hops, leaving[-len(hops) :], strict=True):
+        if link.sender != link.receiver:
+            name = f"{link.sender} -> {link.receiver}"
+            sending_s = hop.means["send_s"] * len(trial.endpoint)
+            # Links between the same two devices share the way between them.
+            shares[name] = shares.get(name, 0.0) + sending_s / trial.elapsed_s
+    return max(shares, key=lambda name: shares[name])
+
+
+def _stage_names(devices: Sequence[str]) -> list[str]:
+    """The device of each stage, numbered where it has several."""
+    return [
+        f"{device} ({devices[:i].count(device) + 1})" if devices.count(device) > 1 else device
+        for i, device in enumerate(devices)
+    ]
+
+
+def _hop(trial: Trial, index: int, stage: str, rows: NDArray[Any]) -> HopMeans:
+    hop = trial.hops[index]
+    return HopMeans(
+        device=hop.device,
+        stage=stage,
+        start=hop.start,
+        stop=hop.stop,
+        means={name: float(rows[name].mean()) for name in (*IN_HOP, *ON_NETWORK)},
+        busy=len(rows) * hop.solo_compute_s / trial.elapsed_s,
+        occupied=float(rows["compute_s"].sum()) / trial.elapsed_s,
+    )

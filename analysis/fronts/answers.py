@@ -1,0 +1,286 @@
+"""The best split for each network profile and objective, and how sure that is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from analysis.data.equal_split import equal_cuts
+from analysis.data.sweep import Baseline, Profile, Sweep
+from analysis.fronts.coverage import Coverage, coverage
+from analysis.fronts.fronts import Front, Point, front_of, resampling_of
+from analysis.statistics.bootstrap import Floats, Resampling, factor
+from analysis.statistics.estimates import Estimate
+from analysis.statistics.objectives import OBJECTIVES, Objective
+from controller.knee import power
+from controller.store import CHAIN, SOCKET
+
+__all__ = ["Answer", "Gain", "Goal", "answers", "as_json", "goals_of", "one_line", "why_none"]
+
+Goal = Objective | Literal["knee"]
+"""What is asked of a split: the best of one objective, or the knee of latency and throughput."""
+
+Over = Literal["baseline", "stay", "offload", "equal"]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How many times better the answer is than something else; below 1 it is worse.
+
+    Attributes:
+        over: `baseline` (the whole model in a bare loop on one device), an end of the split range, or the
+            split with equal numbers of nodes (`equal`).
+        factor: With the interval of what is drawn again from both.
+        tie: Whether noise could make it 1; None with one trial, which cannot tell.
+    """
+
+    over: Over
+    name: str
+    factor: Estimate
+    tie: bool | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best point of the capability front for one objective.
+
+    Attributes:
+        ties: The other splits that are within noise of it, by the figure asked for (the knee: by both).
+        among: The splits that it is the best of.
+        probability: The share of resamples in which it is the best of those; None with fewer than two trials.
+    """
+
+    bundle: str
+    profile: Profile
+    objective: Goal
+    point: Point
+    ties: tuple[Point, ...]
+    gains: tuple[Gain, ...]
+    among: Coverage
+    probability: float | None = None
+
+
+def goals_of(objectives: Sequence[Objective]) -> tuple[Goal, ...]:
+    """Latency, throughput and their knee, and what else was asked for by `--objectives`."""
+    asked: tuple[Objective, ...] = tuple(objectives) or ("latency", "throughput")
+    timed = [o for o in asked if OBJECTIVES[o].timed]
+    knee: tuple[Goal, ...] = ("knee",) if len(timed) == 2 else ()
+    return (*timed, *knee, *(o for o in asked if not OBJECTIVES[o].timed))
+
+
+def answers(sweep: Sweep) -> list[Answer]:
+    """An answer for each bundle, profile and objective that has points enough to give one."""
+    found = []
+    for bundle, profile in sweep.groups():
+        front = front_of(sweep, "capability", bundle, profile.name)
+        if any(_power(p) is not None for p in front.points):
+            found += [
+                _answer(sweep, bundle, profile, goal, front)
+                for goal in goals_of(sweep.objectives)
+                if any(_merit(p, goal) is not None for p in front.points)
+            ]
+    return found
+
+
+def _power(point: Point | Baseline) -> float | None:
+    """What the knee has most of; None where either figure is not known."""
+    if not point.latency.value or point.throughput.value is None:
+        return None
+    return power(point.latency.value, point.throughput.value)
+
+
+def _answer(sweep: Sweep, bundle: str, profile: Profile, goal: Goal, front: Front) -> Answer:
+    points = [p for p in front.points if _merit(p, goal) is not None]
+    members = [p for p in points if p.on_front] or points
+    best = max(members, key=lambda p: _merit(p, goal) or 0.0)
+    resampling = resampling_of(sweep, profile.name)
+    ties = [p for p in points if p is not best and _tied(best, p, goal, resampling)]
+    sure = _share_best(best, points, goal, resampling) if best.probability is not None else None
+    return Answer(
+        bundle,
+        profile,
+        goal,
+        best,
+        tuple(ties),
+        _gains(sweep, best, goal, points, resampling),
+        coverage(sweep, bundle, profile.name),
+        sure,
+    )
+
+
+def _merit(point: Point, goal: Goal) -> float | None:
+    """A figure of which more is better."""
+    if goal == "knee":
+        return _power(point)
+    value = point.figure(goal).value
+    return value if value is None or OBJECTIVES[goal].maximise else -value
+
+
+def _share_best(best: Point, points: Sequence[Point], goal: Goal, resampling: Resampling) -> float:
+    """In how many resamples it is as good as any; equals share nothing, each counts."""
+    drawn = np.array([_drawn_merit(p, goal, resampling) for p in points])
+    own = drawn[points.index(best)]
+    return float(np.mean(own >= drawn.max(axis=0)))
+
+
+def _drawn_merit(point: Point, goal: Goal, resampling: Resampling) -> Floats:
+    if goal == "knee":
+        return point.draws("throughput", resampling) / point.draws("latency", resampling)
+    drawn = point.draws(goal, resampling)
+    return drawn if OBJECTIVES[goal].maximise else -drawn
+
+
+def _tied(best: Point, other: Point, goal: Goal, resampling: Resampling) -> bool:
+    asked: tuple[Objective, ...] = ("latency", "throughput") if goal == "knee" else (goal,)
+    return all(_tie(best, other, objective, resampling) for objective in asked)
+
+
+def _tie(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> bool | None:
+    mine, theirs = best.figure(objective), _figure(other, objective)
+    if mine.value is None or theirs.value is None:
+        return None
+    if not (mine.values and theirs.values and mine.value and theirs.value):
+        return mine.value == theirs.value
+    times = _factor(best, other, objective, resampling)
+    if times.low is None or times.high is None:
+        return None
+    return times.low <= 1 <= times.high
+
+
+def _factor(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> Estimate:
+    """How many times better `best` is."""
+    mine, theirs = best.figure(objective), _figure(other, objective)
+    drawn = best.draws(objective, resampling) / _draws(other, objective, resampling)
+    if OBJECTIVES[objective].maximise:
+        return factor(mine, theirs, drawn)
+    return factor(theirs, mine, 1 / drawn)
+
+
+def _figure(of: Point | Baseline, objective: Objective) -> Estimate:
+    if isinstance(of, Point):
+        return of.figure(objective)
+    return of.throughput if objective == "throughput" else of.latency
+
+
+def _draws(of: Point | Baseline, objective: Objective, resampling: Resampling) -> Floats:
+    if isinstance(of, Point):
+        return of.draws(objective, resampling)
+    return resampling.draws(_figure(of, objective), objective, of.key)
+
+
+def _setting(point: Point) -> tuple[object, ...]:
+    """What must be the same for a split to be compared with an end."""
+    return point.cell.batch, point.cell.devices, point.cell.threads, point.cell.prefetch
+
+
+def _gains(
+    sweep: Sweep, best: Point, goal: Goal, points: Sequence[Point], resampling: Resampling
+) -> tuple[Gain, ...]:
+    """The knee is compared by its latency: it is the more cautious of its two gains to print."""
+    objective: Objective = "latency" if goal == "knee" else goal
+    if not OBJECTIVES[objective].timed:
+        return ()
+
+    def gain(over: Over, name: str, other: Point | Baseline) -> Gain:
+        times = _factor(best, other, objective, resampling)
+        return Gain(over, name, times, _tie(best, other, objective, resampling))
+
+    gains = [
+        gain("baseline", f"{b.device} alone", b)
+        for b in sweep.baselines
+        if b.bundle == best.cell.bundle
+        and b.batch == best.cell.batch
+        and best.cell.threads in (None, b.threads)
+    ]
+    equal = equal_cuts(sweep.manifests[best.cell.bundle], len(best.cell.devices))
+    for p in points:
+        alike = _setting(p) == _setting(best)
+        # Those with the answer's own codec, topology and backend, or as usual; the others only say how
+        # codecs, topologies and backends compare.
+        alike &= p.cell.codec in ("none", best.cell.codec) and p.cell.topology in (CHAIN, best.cell.topology)
+        alike &= p.cell.backend in (SOCKET, best.cell.backend)
+        if p is best or not alike:
+            continue
+        if p.split.kind != "split":
+            gains.append(gain(p.split.kind, p.split.where, p))
+        elif p.cell.cuts == equal:
+            gains.append(gain("equal", p.split.where, p))
+    return tuple(gains)
+
+
+def one_line(sweep: Sweep, profile: Profile, bundle: str, found: Sequence[Answer]) -> str:
+    """The answer of one profile for a terminal."""
+    mine = {a.objective: a.point for a in found if (a.bundle, a.profile.name) == (bundle, profile.name)}
+    head = f"{profile.name} ({sweep.title(bundle)})"
+    if not mine:
+        return f"{head}: no answer yet, {why_none(sweep)}"
+    figures: dict[Goal, Callable[[Point], str]] = {
+        "latency": _ms,
+        "throughput": _per_s,
+        "knee": _both,
+        "accuracy": lambda p: f"{p.accuracy or 0:.4f}",
+        "payload": lambda p: f"{(p.payload.value or 0) / 1e3:.3g} kB a sample",
+        "memory": lambda p: f"{(p.memory.value or 0) / 1e6:.3g} MB",
+    }
+    parts = [f"{o}: {p.split.where} [{p.split.kind}] {figures[o](p)}" for o, p in mine.items()]
+    return f"{head}: " + "; ".join(parts)
+
+
+def why_none(sweep: Sweep) -> str:
+    """What no split of a profile without an answer has."""
+    why = "no split has finished its depth-1 cell, with 11 requests a trial, and its deepest one"
+    return f"{why}, or none has {' or '.join(sweep.objectives)}" if sweep.objectives else why
+
+
+def _ms(point: Point) -> str:
+    return f"{(point.latency.value or 0) * 1e3:.3g} ms"
+
+
+def _per_s(point: Point) -> str:
+    return f"{point.throughput.value or 0:.3g}/s"
+
+
+def _both(point: Point) -> str:
+    return f"{_ms(point)}, {_per_s(point)}"
+
+
+def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
+    """The answers as plain values: seconds, samples a second, factors."""
+    return [
+        {
+            "model": sweep.title(a.bundle),
+            "bundle": a.bundle,
+            "profile": a.profile.name,
+            "link": a.profile.link,
+            "objective": a.objective,
+            "kind": a.point.split.kind,
+            "where": a.point.split.where,
+            "cuts": list(a.point.cell.cuts),
+            "devices": list(a.point.cell.devices),
+            "batch": a.point.cell.batch,
+            "codec": a.point.cell.codec,
+            "topology": a.point.cell.topology,
+            "threads": a.point.cell.threads,
+            "backend": a.point.cell.backend,
+            "accuracy": a.point.accuracy,
+            "depth": a.point.cell.depth,
+            "latency_p50_s": _values(a.point.latency),
+            "throughput_per_s": _values(a.point.throughput),
+            "payload_bytes": _values(a.point.payload),
+            "memory_bytes": _values(a.point.memory),
+            "probability_best": a.probability,
+            "splits_measured": a.among.measured,
+            "splits": a.among.splits,
+            "probability_on_front": a.point.probability,
+            "tied_with": [p.split.where for p in a.ties],
+            "gains": [
+                {"over": g.over, "name": g.name, "factor": _values(g.factor), "tie": g.tie} for g in a.gains
+            ],
+        }
+        for a in found
+    ]
+
+
+def _values(figure: Estimate) -> dict[str, Any]:
+    return {"value": figure.value, "low": figure.low, "high": figure.high, "interval": figure.kind}

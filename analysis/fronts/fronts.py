@@ -1,0 +1,244 @@
+"""The two fronts: what a split can do, and what one can have at once.
+
+In a closed loop mean latency x throughput = depth (Little, "A proof for the queuing formula L = λW",
+Operations Research 9, 1961), so at one depth the two are one variable and a front of one depth is one
+point. Hence two fronts, each over all depths in its own way.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from analysis.data.splits import Split
+from analysis.data.sweep import OFFLINE, CellResult, Sweep
+from analysis.statistics.attainment import Surface, surfaces
+from analysis.statistics.bootstrap import Floats, Resampling, hypervolumes, nondominated, visits_of
+from analysis.statistics.estimates import NOTHING, Estimate, interval
+from analysis.statistics.objectives import OBJECTIVES, Objective
+from controller.store import Cell
+
+__all__ = ["Front", "FrontName", "Point", "capability", "front_of", "in_order", "operating", "resampling_of"]
+
+FrontName = Literal["capability", "operating"]
+_NAMES: tuple[Objective, ...] = tuple(OBJECTIVES)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A candidate of a front.
+
+    Attributes:
+        cell: Whose throughput it is; on the capability front the split's deepest cell.
+        latency_cell: Whose latency it is; on the capability front the split's depth-1 cell.
+        latency: p50, seconds.
+        throughput: Samples a second.
+        accuracy: Of the chain, with its codecs.
+        payload: Bytes a sample that its links carry, after the codecs.
+        memory: Bytes resident in the worker that has most, at its fullest.
+        on_front: No other candidate of its bundle and profile is as good or better in every objective.
+        probability: That it is on the front: the share of resamples in which it is. None with fewer than two
+            trials.
+    """
+
+    front: FrontName
+    cell: Cell
+    latency_cell: Cell
+    split: Split
+    latency: Estimate
+    throughput: Estimate
+    accuracy: float | None = None
+    payload: Estimate = NOTHING
+    memory: Estimate = NOTHING
+    on_front: bool = False
+    probability: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Where it cuts, and on the operating front how deep."""
+        if self.front == "capability":
+            return self.split.where
+        if self.cell.load != OFFLINE:
+            return f"{self.split.where} · {self.cell.load}, depth {self.cell.depth}"
+        return f"{self.split.where} · depth {self.cell.depth}"
+
+    def figure(self, objective: Objective) -> Estimate:
+        """The figure by which it is judged."""
+        if objective == "accuracy":
+            return Estimate(self.accuracy, None, None, 0, None)
+        figures = {
+            "latency": self.latency,
+            "throughput": self.throughput,
+            "payload": self.payload,
+            "memory": self.memory,
+        }
+        return figures[objective]
+
+    def draws(self, objective: Objective, resampling: Resampling) -> Floats:
+        """Its figure, drawn again from its trials."""
+        cell = self.latency_cell if objective == "latency" else self.cell
+        return resampling.draws(self.figure(objective), objective, cell.id)
+
+
+@dataclass(frozen=True)
+class Front:
+    """The candidates of one bundle under one profile, and how sure their front is.
+
+    Attributes:
+        objectives: By which points dominate one another.
+        hypervolume: Share of the box between the worst and the best of each objective that the front
+            dominates; nothing where all candidates are alike.
+        surfaces: What any, half and every trial attained, in latency and throughput.
+    """
+
+    name: FrontName
+    objectives: tuple[Objective, ...]
+    points: tuple[Point, ...] = field(repr=False)
+    hypervolume: Estimate
+    surfaces: tuple[Surface, ...] = ()
+
+
+def capability(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
+    """What each split can do: its unloaded latency (p50 at depth 1) and its capacity (deepest cell).
+
+    A split without a depth-1 cell, or of which that or the deepest is unfinished, has no point. Cells under
+    an open load are left out: their throughput is what was offered.
+    """
+    return list(front_of(sweep, "capability", bundle, profile).points)
+
+
+def operating(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
+    """What each cell did: its own latency (p50) and its own throughput, over all depths."""
+    return list(front_of(sweep, "operating", bundle, profile).points)
+
+
+# Drawing takes a tenth of a second a front, and every table, figure and sentence asks for its front.
+@functools.lru_cache(maxsize=512)
+def front_of(sweep: Sweep, name: FrontName, bundle: str, profile: str) -> Front:
+    """A front with all that is known of it."""
+    points = _candidates(sweep, name, bundle, profile)
+    return judged(name, points, sweep.objectives, resampling_of(sweep, profile))
+
+
+def resampling_of(sweep: Sweep, profile: str) -> Resampling:
+    """How a profile's figures are drawn again: moved by what its visits to the reference cell differed."""
+    visits: dict[str, list[float]] = {}
+    for drift in sweep.drifts:
+        visits.setdefault(drift.profile, []).append(drift.latency_s)
+    return Resampling(sweep.seed, visits_of(visits.get(profile, [])))
+
+
+def in_order(points: Sequence[Point]) -> list[Point]:
+    """The points on the front, by ascending latency and so, at one accuracy, by ascending throughput."""
+    return sorted((p for p in points if p.on_front), key=lambda p: p.latency.value or 0.0)
+
+
+def _candidates(sweep: Sweep, name: FrontName, bundle: str, profile: str) -> list[Point]:
+    wanted = sweep.of(bundle, profile)
+    if name == "operating":
+        return [_point(name, r, r) for r in wanted if r.trials]
+    groups: dict[str, list[CellResult]] = {}
+    for result in wanted:
+        if result.cell.load == OFFLINE:
+            groups.setdefault(replace(result.cell, depth=0).id, []).append(result)
+    points = []
+    for results in groups.values():
+        first = min(results, key=lambda r: r.cell.depth)
+        deepest = max(results, key=lambda r: r.cell.depth)
+        # Until the deepest has run, a shallower one would be held against the deepest of other splits.
+        if first.cell.depth == 1 and first.trials and deepest.trials:
+            points.append(_point(name, deepest, first))
+    return points
+
+
+def _point(front: FrontName, result: CellResult, unloaded: CellResult) -> Point:
+    return Point(
+        front,
+        result.cell,
+        unloaded.cell,
+        result.split,
+        unloaded.latency(),
+        result.throughput,
+        result.accuracy.chain if result.accuracy else None,
+        result.payload,
+        result.memory,
+    )
+
+
+def judged(
+    name: FrontName,
+    points: Sequence[Point],
+    objectives: Sequence[Objective] = (),
+    resampling: Resampling | None = None,
+) -> Front:
+    """Mark the front among `points`, and say how sure it is.
+
+    A point that lacks a figure (too few requests for its latency) cannot be compared and is on no front.
+
+    Args:
+        objectives: None: latency and throughput, and accuracy where codecs make a difference.
+    """
+    chosen = tuple(objectives) or _default(points)
+    resampling = resampling or Resampling()
+    figures = np.array(
+        [[p.figure(o).value if p.figure(o).value is not None else np.nan for o in chosen] for p in points],
+        dtype=np.float64,
+    ).reshape(len(points), len(chosen))
+    marks = nondominated(figures, chosen)
+    drawn = np.array([[p.draws(o, resampling) for o in chosen] for p in points], dtype=np.float64)
+    drawn = drawn.reshape(len(points), len(chosen), resampling.resamples).transpose(2, 0, 1)
+    shares = np.mean([nondominated(each, chosen) for each in drawn], axis=0)
+    marked = tuple(
+        replace(p, on_front=bool(mark), probability=float(share) if _told(p, chosen) else None)
+        for p, mark, share in zip(points, marks, shares, strict=True)
+    )
+    bands = surfaces([(p.latency, p.throughput) for p in points])
+    return Front(name, chosen, marked, _hypervolume(marked, figures, drawn, chosen), bands)
+
+
+def _default(points: Sequence[Point]) -> tuple[Objective, ...]:
+    """Without codecs all have the whole graph's accuracy, or are not to be trusted."""
+    usable = [p for p in points if p.latency.value is not None and p.throughput.value is not None]
+    differ = len({p.cell.codec for p in usable}) > 1 and None not in [p.accuracy for p in usable]
+    return ("latency", "throughput", "accuracy") if differ else ("latency", "throughput")
+
+
+def _told(point: Point, objectives: Sequence[Objective]) -> bool:
+    """Whether its trials say how it might come out again: at least two of every measured figure."""
+    figures = [point.figure(o) for o in objectives]
+    return all(f.value is not None and (not f.values or len(f.values) > 1) for f in figures)
+
+
+def _hypervolume(
+    points: Sequence[Point], figures: Floats, drawn: Floats, objectives: Sequence[Objective]
+) -> Estimate:
+    """Of what should be as low as can be: rates as seconds a sample, accuracy negated."""
+    usable = [i for i, row in enumerate(figures) if not np.isnan(row).any()]
+    if not usable:
+        return NOTHING
+    costs = _costs(figures[usable], objectives)
+    reference, ideal = costs.max(axis=0), costs.min(axis=0)
+    value = hypervolumes(costs[None], reference, ideal)
+    if not len(value):
+        return NOTHING
+    told = [points[i] for i in usable]
+    trials = min(len(p.figure(o).values) or 1 for p in told for o in objectives if o != "accuracy")
+    if any(p.probability is None for p in told):
+        return Estimate(float(value[0]), None, None, trials, None)
+    low, high = interval(hypervolumes(_costs(drawn[:, usable], objectives), reference, ideal))
+    return Estimate(float(value[0]), low, high, trials, "bootstrap95")
+
+
+def _costs(figures: Floats, objectives: Sequence[Objective]) -> Floats:
+    """`figures`, whose last axis is the objectives, so that less is better in each."""
+    columns = []
+    for i, objective in enumerate(objectives):
+        column = figures[..., i]
+        if objective == "throughput":
+            column = 1 / column
+        elif OBJECTIVES[objective].maximise:
+            column = -column
+        columns.append(column)
+    return np.stack(columns, axis=-1)

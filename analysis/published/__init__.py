@@ -1,6 +1,0 @@
-"""The two tables that published work on distributed inference prints: by split, and by node."""
-
-from analysis.published.nodes import NODE_COLUMNS, node_rows
-from analysis.published.splits import SPLIT_COLUMNS, split_rows
-
-__all__ = ["NODE_COLUMNS", "SPLIT_COLUMNS", "node_rows", "split_rows"]

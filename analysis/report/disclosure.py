@@ -1,0 +1,63 @@
+"""What a sweep was measured on, said so that nobody takes an emulation for a Raspberry Pi."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from analysis.data.sweep import Sweep
+from analysis.report.words import figure, listed
+
+__all__ = ["MeasuredOn", "measured_on"]
+
+_KINDS = {
+    "local": ("worker process on one and the same machine", "worker processes on one and the same machine"),
+    "virtual": ("virtual machine", "virtual machines"),
+    "real": ("real device", "real devices"),
+}
+_LABS = {"local": "local lab", "virtual": "lab of virtual devices"}
+_LINKS = {
+    "emulated": "Links are emulated: the sending worker holds each frame back as the profile's rate and "
+    "delay say. No packet crossed such a network.",
+    "tc": "Links are shaped by tc on the devices' own interfaces.",
+    "none": "Links are as they are; nothing shapes them.",
+}
+
+
+@dataclass(frozen=True)
+class MeasuredOn:
+    """What the banner says.
+
+    Attributes:
+        simulated: Some device or link is not what its name suggests.
+    """
+
+    headline: str
+    sentences: tuple[str, ...]
+    simulated: bool
+
+
+def measured_on(sweep: Sweep) -> MeasuredOn:
+    """The banner of a report."""
+    kinds = Counter(d.kind for d in sweep.devices)
+    slow = [d for d in sweep.devices if d.slowdown != 1]
+    links = list(
+        dict.fromkeys(p.link for p in sweep.profiles if any(c.cell.profile == p.name for c in sweep.cells))
+    )
+    counted = [f"{n} {_KINDS.get(k, (k, k))[n > 1]}" for k, n in kinds.items()]
+    sentences = [f"Devices: {listed(counted)} ({', '.join(d.name for d in sweep.devices)})."]
+    if slow:
+        factors = [
+            f"{d.name} (sleeps until each run has taken {figure(d.slowdown)} times as long)" for d in slow
+        ]
+        sentences.append(f"Emulated as slower: {listed(factors)}.")
+    sentences += [_LINKS.get(link, f"Links: {link}.") for link in links]
+    simulated = bool(slow) or "local" in kinds or "virtual" in kinds or "emulated" in links
+    if not simulated:
+        return MeasuredOn("Measured on real devices", tuple(sentences), False)
+    sentences.append(
+        "So this is a simulation of such devices on such a network, run with the real runtime. How the "
+        "splits compare is what it shows; the milliseconds are not those of a Raspberry Pi."
+    )
+    lab = next((lab for kind, lab in _LABS.items() if kind in kinds), "lab")
+    told = ("some devices emulated as slower", bool(slow)), ("emulated links", "emulated" in links)
+    what = listed(words for words, holds in told if holds)
+    return MeasuredOn(f"Measured in a {lab}" + (f" with {what}" if what else ""), tuple(sentences), True)

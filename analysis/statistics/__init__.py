@@ -1,0 +1,1 @@
+"""Estimates with their uncertainty: medians, bootstrap, attainment surfaces, objectives."""

@@ -1,0 +1,144 @@
+"""What could have come out instead: figures drawn again from the trials there are.
+
+Trials are the unit: of a cell with n trials, n are drawn with replacement and their median is taken (the
+bootstrap; Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7, 1979). The
+figures of one cell are drawn together, since they are of the same trials.
+
+Trials of a cell follow one another, so they share what a visit to the cell has in common: the clock of the
+processor, its neighbours. How much that is the reference cell tells, which is visited again and again. Each
+draw therefore moves a cell's times by what one visit to the reference cell differed from their mean: two
+levels of repetition (Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013), drawn as
+in Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.statistics.estimates import BOOTSTRAP_TRIALS, Estimate, interval, ratio
+from analysis.statistics.objectives import OBJECTIVES, Objective
+
+__all__ = ["LEAST_VISITS", "RESAMPLES", "Resampling", "factor", "hypervolumes", "nondominated", "visits_of"]
+
+RESAMPLES = 1000
+LEAST_VISITS = 3
+"""With fewer visits to the reference cell nothing is known of how visits differ, and draws say so by not
+moving."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Draws that repeat with their seed.
+
+    Attributes:
+        visits: Logarithms of how much slower each visit to the reference cell was than their mean.
+    """
+
+    seed: int = 0
+    visits: tuple[float, ...] = ()
+    resamples: int = RESAMPLES
+
+    def draws(self, figure: Estimate, objective: Objective, key: str) -> Floats:
+        """Medians of `figure`, drawn again: one for each resample.
+
+        Args:
+            figure: With its trials' values; without any, it is drawn as it is.
+            objective: Times and rates move with a visit, bytes and accuracy do not.
+            key: Of its cell. Figures of one key are drawn together.
+
+        Returns:
+            Array of `resamples` values, nan where the figure is null.
+        """
+        values = np.asarray(figure.values, dtype=np.float64)
+        if figure.value is None:
+            return np.full(self.resamples, np.nan)
+        if not len(values):
+            return np.full(self.resamples, figure.value)
+        rng = np.random.default_rng((self.seed, zlib.crc32(key.encode())))
+        visit = self._visit(rng)
+        drawn = rng.integers(len(values), size=(self.resamples, len(values)))
+        medians: Floats = np.median(values[drawn], axis=1)
+        meaning = OBJECTIVES[objective]
+        if meaning.timed:
+            medians = medians * np.exp(-visit if meaning.maximise else visit)
+        return medians
+
+    def _visit(self, rng: np.random.Generator) -> Floats:
+        if len(self.visits) < LEAST_VISITS:
+            return np.zeros(self.resamples)
+        return rng.choice(np.asarray(self.visits), size=self.resamples)
+
+
+def factor(mine: Estimate, theirs: Estimate, drawn: Floats) -> Estimate:
+    """`mine` over `theirs`, with the middle 95 % of what is drawn again.
+
+    With fewer than six trials the bootstrap reaches too little: the interval is then at least the widest one
+    that both ranges allow.
+
+    Args:
+        drawn: Resamples of the factor.
+    """
+    widest = ratio(mine, theirs)
+    if widest.value is None or widest.low is None or widest.high is None:
+        return widest
+    low, high = interval(drawn)
+    if widest.trials < BOOTSTRAP_TRIALS:
+        low, high = min(low, widest.low), max(high, widest.high)
+    return Estimate(widest.value, low, high, widest.trials, "bootstrap95")
+
+
+def visits_of(latencies_s: Sequence[float]) -> tuple[float, ...]:
+    """How visits to one cell differ: logarithms about their mean, none where they are too few.
+
+    Widened by sqrt(n / (n - 1)), since about their own mean n values spread too little (Davison and Hinkley
+    1997, section 3.8).
+    """
+    if len(latencies_s) < LEAST_VISITS:
+        return ()
+    logs = np.log(np.asarray(latencies_s, dtype=np.float64))
+    wider = np.sqrt(len(logs) / (len(logs) - 1))
+    return tuple(float(v) for v in (logs - np.mean(logs)) * wider)
+
+
+def nondominated(values: Floats, objectives: Sequence[Objective]) -> NDArray[np.bool_]:
+    """Which candidates no other one weakly dominates; of equal ones the first stays.
+
+    Args:
+        values: Candidates by objectives. A candidate with a nan cannot be compared: it is on no front.
+    """
+    chosen = np.zeros(len(values), dtype=np.bool_)
+    usable = ~np.isnan(values).any(axis=1)
+    if usable.any():
+        maximise = [OBJECTIVES[o].maximise for o in objectives]
+        # keep_weakly=False also drops duplicates: a weakly dominated point is on no front.
+        chosen[usable] = moocore.is_nondominated(values[usable], maximise=maximise, keep_weakly=False)
+    return chosen
+
+
+def hypervolumes(draws: Floats, reference: Floats, ideal: Floats) -> Floats:
+    """The share of the box between `ideal` and `reference` that each draw's candidates dominate.
+
+    E. Zitzler and L. Thiele, "Multiobjective optimization using evolutionary algorithms", PPSN 1998; computed
+    by moocore. An objective in which reference and ideal are the same says nothing and is left out.
+
+    Args:
+        draws: Resamples by candidates by objectives, all to be minimised.
+        reference: The worst of each objective; what is no better than it counts nothing.
+        ideal: The best of each.
+
+    Returns:
+        One share a resample; above 1 where a draw is better than `ideal`. Empty without any objective.
+    """
+    tell = reference > ideal
+    if not tell.any():
+        return np.empty(0)
+    span = (reference - ideal)[tell]
+    scaled = (draws[:, :, tell] - ideal[tell]) / span
+    ones = np.ones(int(tell.sum()))
+    return np.array([moocore.hypervolume(each[~np.isnan(each).any(axis=1)], ref=ones) for each in scaled])

@@ -1,0 +1,1 @@
+"""Tables of a sweep: by cell, by split and by node, as CSV and LaTeX."""

@@ -1,0 +1,241 @@
+"""The tables that others compute with: `cells.csv`, `pareto.csv`, `fronts.csv`. Columns: docs/reports.md."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.data.sweep import CellResult, Sweep
+from analysis.data.trial_metrics import QUANTILES, encoded_bytes
+from analysis.fronts.fronts import FrontName, Point, capability, front_of, in_order, operating, resampling_of
+from analysis.statistics.estimates import Estimate
+from controller.store import Cell, CodecAccuracy
+
+__all__ = ["CELL_COLUMNS", "FRONT_COLUMNS", "PARETO_COLUMNS", "cells_table", "fronts_table", "pareto_table"]
+
+_DIMENSIONS = [
+    "model",
+    "bundle",
+    "precision",
+    "profile",
+    "link",
+    "kind",
+    "where",
+    "label",
+    "cuts",
+    "devices",
+] + [
+    "device_kinds",
+    "slowdowns",
+    "source",
+    "depth",
+    "batch",
+    "codec",
+    "backend",
+    "load",
+    "prefetch",
+    "topology",
+    "threads",
+]
+
+
+def _with_bounds(*names: str) -> list[str]:
+    return [column for name in names for column in (name, f"{name}_low", f"{name}_high")]
+
+
+PARETO_COLUMNS = [
+    "front",
+    "rank",
+    *_DIMENSIONS,
+    "latency_depth",
+    *_with_bounds("latency_p50_s", "throughput_per_s"),
+    *("interval", "trials", "probability", "accuracy", "accuracy_whole", "payload_bytes", "encoded_bytes"),
+    *_with_bounds("memory_bytes"),
+    *("cell", "latency_cell"),
+]
+FRONT_COLUMNS = [
+    *("model", "bundle", "profile", "link", "front", "objectives", "candidates", "points"),
+    *_with_bounds("hypervolume"),
+    *("interval", "trials", "reference_visits", "seed"),
+]
+CELL_COLUMNS = [
+    "cell",
+    *_DIMENSIONS,
+    *("trials", "trials_wanted", "voids", "unstable", "overloaded", "bound_missed", "requests", "rate_per_s"),
+    *_with_bounds(
+        *(f"latency_{name}_s" for name in QUANTILES),
+        *("latency_mean_s", "throughput_per_s", "network_s", "network_share", "source_s"),
+    ),
+    *("prepare_s", "interval", "busy", "bubble", "occupied", "bottleneck"),
+    *("payload_bytes", "encoded_bytes", "link_payload_bytes", "link_encoded_bytes"),
+    *("worst_error", "tensor_error", "accuracy", "accuracy_whole"),
+    *_with_bounds("memory_bytes"),
+    *("capability_probability", "operating_probability"),
+    *("on_capability_front", "on_operating_front"),
+]
+
+
+def cells_table(sweep: Sweep) -> pd.DataFrame:
+    """A row for every wanted cell, finished or not; figures of unfinished ones are empty."""
+    on = {"capability": set[str](), "operating": set[str]()}
+    sure: dict[str, dict[str, float | None]] = {"capability": {}, "operating": {}}
+    for bundle, profile in sweep.groups():
+        for p in (*capability(sweep, bundle, profile.name), *operating(sweep, bundle, profile.name)):
+            cells = {p.cell.id, p.latency_cell.id}
+            sure[p.front] |= dict.fromkeys(cells, p.probability)
+            if p.on_front:
+                on[p.front] |= cells
+    rows = [
+        _dimensions(sweep, r)
+        | _measured(r)
+        | {"trials_wanted": sweep.trials_wanted}
+        | {f"on_{front}_front": r.cell.id in cells for front, cells in on.items()}
+        | {f"{front}_probability": shares.get(r.cell.id) for front, shares in sure.items()}
+        for r in sweep.cells
+    ]
+    return pd.DataFrame(rows, columns=CELL_COLUMNS)
+
+
+def pareto_table(sweep: Sweep) -> pd.DataFrame:
+    """A row for every point of every front, by ascending latency; dominated points are not in it."""
+    rows = []
+    for bundle, profile in sweep.groups():
+        for points in (capability(sweep, bundle, profile.name), operating(sweep, bundle, profile.name)):
+            rows += [_pareto_row(sweep, p, rank) for rank, p in enumerate(in_order(points), start=1)]
+    return pd.DataFrame(rows, columns=PARETO_COLUMNS)
+
+
+def fronts_table(sweep: Sweep) -> pd.DataFrame:
+    """A row for every front: by what it is one, and how much it dominates."""
+    rows = []
+    names: tuple[FrontName, ...] = ("capability", "operating")
+    for bundle, profile in sweep.groups():
+        for front in (front_of(sweep, name, bundle, profile.name) for name in names):
+            rows.append(
+                {
+                    "model": sweep.manifests[bundle].get("model"),
+                    "bundle": bundle,
+                    "profile": profile.name,
+                    "link": profile.link,
+                    "front": front.name,
+                    "objectives": ";".join(front.objectives),
+                    "candidates": len(front.points),
+                    "points": sum(p.on_front for p in front.points),
+                    **_bounds("hypervolume", front.hypervolume),
+                    "interval": front.hypervolume.kind,
+                    "trials": front.hypervolume.trials,
+                    "reference_visits": len(resampling_of(sweep, profile.name).visits),
+                    "seed": sweep.seed,
+                }
+            )
+    return pd.DataFrame(rows, columns=FRONT_COLUMNS)
+
+
+def _pareto_row(sweep: Sweep, point: Point, rank: int) -> dict[str, Any]:
+    result = next(r for r in sweep.cells if r.cell.id == point.cell.id)
+    return {
+        "front": point.front,
+        "rank": rank,
+        **_dimensions(sweep, result),
+        "latency_depth": point.latency_cell.depth,
+        **_bounds("latency_p50_s", point.latency),
+        **_bounds("throughput_per_s", point.throughput),
+        "interval": point.throughput.kind,
+        "trials": min(point.latency.trials, point.throughput.trials),
+        "probability": point.probability,
+        **_bounds("memory_bytes", point.memory),
+        **_accuracy(result),
+        "payload_bytes": result.trials[0].payload_bytes,
+        "encoded_bytes": _encoded_bytes(result),
+        "latency_cell": point.latency_cell.id,
+    }
+
+
+def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
+    cell: Cell = result.cell
+    known = {d.name: d for d in sweep.devices}
+    devices = [known.get(name) for name in cell.devices]
+    return {
+        "cell": cell.id,
+        "model": cell.model,
+        "bundle": cell.bundle,
+        "precision": cell.precision,
+        "profile": cell.profile,
+        "link": cell.link,
+        "kind": result.split.kind,
+        "where": result.split.where,
+        "label": cell.label,
+        "cuts": ";".join(map(str, cell.cuts)),
+        "devices": ";".join(cell.devices),
+        "device_kinds": ";".join(d.kind if d else "" for d in devices),
+        "slowdowns": ";".join(f"{d.slowdown:g}" if d else "" for d in devices),
+        "source": cell.source,
+        "depth": cell.depth,
+        "batch": cell.batch,
+        "codec": cell.codec,
+        "backend": cell.backend,
+        "load": result.load,
+        "prefetch": cell.prefetch,
+        "topology": cell.topology,
+        "threads": cell.threads,
+    }
+
+
+def _measured(result: CellResult) -> dict[str, Any]:
+    figures: dict[str, Any] = {"trials": len(result.trials), "voids": result.voids, **_accuracy(result)}
+    if not result.trials:
+        return figures
+    for name in QUANTILES:
+        figures |= _bounds(f"latency_{name}_s", result.latency(name))
+    figures |= _bounds("latency_mean_s", result.latency_mean)
+    figures |= _bounds("throughput_per_s", result.throughput)
+    figures |= _bounds("network_s", result.network)
+    figures |= _bounds("network_share", result.network_share)
+    figures |= _bounds("source_s", result.source)
+    figures |= _bounds("memory_bytes", result.memory)
+    return figures | {
+        "unstable": result.unstable,
+        "overloaded": result.overloaded,
+        "bound_missed": result.bound_missed,
+        "rate_per_s": result.rate.value,
+        "prepare_s": float(np.mean([t.prepare_s for t in result.trials])),
+        "requests": sum(t.requests for t in result.trials),
+        "interval": result.throughput.kind,
+        "busy": _shares(result.busy()),
+        "bubble": _shares(result.busy(), lambda busy: 1 - busy),
+        "occupied": _shares(result.occupied()),
+        "bottleneck": ";".join(result.bottlenecks),
+        "link_payload_bytes": ";".join(str(link.payload_bytes) for link in result.trials[0].links),
+        "link_encoded_bytes": ";".join(_encoded(result, i) for i in range(len(result.trials[0].links))),
+        "payload_bytes": result.trials[0].payload_bytes,
+        "encoded_bytes": _encoded_bytes(result),
+        "worst_error": max(t.worst_error for t in result.trials),
+    }
+
+
+def _accuracy(result: CellResult) -> dict[str, Any]:
+    known = result.accuracy
+    return {
+        "accuracy": known.chain if known else None,
+        "accuracy_whole": known.whole if known else None,
+        "tensor_error": known.tensor_error if isinstance(known, CodecAccuracy) else None,
+    }
+
+
+def _encoded_bytes(result: CellResult) -> float:
+    """Mean over trials of what a request puts on the links, after the codecs."""
+    return float(np.mean([t.encoded_bytes for t in result.trials]))
+
+
+def _bounds(name: str, figure: Estimate) -> dict[str, float | None]:
+    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+
+
+def _shares(shares: Mapping[str, Estimate], of: Callable[[float], float] = float) -> str:
+    return ";".join(f"{device}={of(share.value or 0.0):.4f}" for device, share in shares.items())
+
+
+def _encoded(result: CellResult, index: int) -> str:
+    """Bytes of a link after its codec, mean over trials; without a codec what was before it."""
+    return f"{np.mean([encoded_bytes(trial.links[index]) for trial in result.trials]):.6g}"

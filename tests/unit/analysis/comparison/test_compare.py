@@ -1,0 +1,183 @@
+"""Two sides compared: what differs by more than noise, and what may not be compared at all."""
+
+import csv
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.__main__ import main
+from analysis.comparison import Side, compare, compare_table
+from analysis.comparison.surroundings import surroundings
+from analysis.data.sweep import Sweep, load
+from analysis.errors import ComparisonError
+from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep
+
+_CUTS = (0, 12, 24, 36, 60)
+_SAME = Physics().profiles
+
+
+def _written(path: Path, **special: object) -> Path:
+    return write_sweep(path, **({"cuts": _CUTS, "drift": 0.002} | special))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """The same lab before and after its server became twice as fast; trials are of the same noise."""
+    faster = Physics(whole_s=(0.040, 0.002))
+    return _written(tmp_path / "before.sqlite"), _written(tmp_path / "after.sqlite", physics=faster)
+
+
+def _sides(pair: tuple[Path, Path]) -> tuple[Side, Side]:
+    return tuple(Side(p.stem, load(p)) for p in pair)  # type: ignore[return-value]
+
+
+def test_what_became_faster_is_better_and_what_did_not_is_a_tie(pair: tuple[Path, Path]) -> None:
+    found = {
+        (d.cell_a.cell.cuts, d.objective): d
+        for d in compare(*_sides(pair)).differences
+        if d.cell_a.cell.profile == "lan" and d.cell_a.cell.depth == 1
+    }
+    assert found[(0,), "latency"].verdict == "better"
+    assert found[(0,), "throughput"].verdict == "better"
+    assert found[(60,), "latency"].verdict == "tie"
+    factor = found[(0,), "latency"].factor
+    assert factor.low is not None and factor.high is not None and factor.value is not None
+    assert factor.low <= factor.value <= factor.high < 1
+
+
+def test_over_all_cells_a_change_of_all_is_found_with_its_size(tmp_path: Path) -> None:
+    slow, fast = (
+        load(
+            _written(
+                tmp_path / f"{name}.sqlite", physics=Physics(whole_s=whole_s, profiles={"lan": _SAME["lan"]})
+            )
+        )
+        for name, whole_s in (("slow", (0.040, 0.004)), ("fast", (0.020, 0.002)))
+    )
+    overall = {o.objective: o for o in compare(Side("slow", slow), Side("fast", fast)).overall}
+    latency = overall["latency"].factor
+    assert latency.value == pytest.approx(0.5, abs=0.1)
+    assert latency.value is not None and latency.low is not None and latency.high is not None
+    assert latency.low <= latency.value <= latency.high < 1
+    assert overall["latency"].counts["better"] == 2 * len(_CUTS)
+    assert overall["payload"].factor.value == pytest.approx(1.0)
+
+
+def test_a_sweep_again_on_the_same_lab_is_no_difference_at_all(
+    tmp_path: Path, other: Callable[..., Sweep]
+) -> None:
+    one, again = other(drift=0.0), other(drift=0.0)
+    found = compare(Side("one", one), Side("again", again))
+    assert {d.verdict for d in found.differences} == {"tie"}
+    assert all(m.a.point.cell.id == m.b.point.cell.id for m in found.moved)
+
+
+def test_one_trial_makes_all_unknown(other: Callable[..., Sweep]) -> None:
+    found = compare(Side("a", other(trials=1)), Side("b", other()))
+    timed = [d for d in found.differences if d.objective == "latency"]
+    assert {d.verdict for d in timed} == {"unknown"}
+    assert all(o.factor.low is None for o in found.overall if o.objective == "latency")
+
+
+def test_two_profiles_of_one_file_are_compared_cell_by_cell(sweep: Sweep) -> None:
+    found = compare(Side("lan", sweep, "lan"), Side("wan", sweep, "wan"))
+    assert {(d.cell_a.cell.profile, d.cell_b.cell.profile) for d in found.differences} == {("lan", "wan")}
+    assert all(d.cell_a.cell.cuts == d.cell_b.cell.cuts for d in found.differences)
+    stay = [d for d in found.differences if d.cell_a.cell.cuts == (60,) and d.objective == "latency"]
+    assert [d.factor.value for d in stay] == pytest.approx([1, 1], abs=0.03), "nothing crosses the network"
+    assert {(m.a.profile.name, m.b.profile.name) for m in found.moved} == {("lan", "wan")}
+
+
+def test_another_bundle_is_refused(pair: tuple[Path, Path]) -> None:
+    a, b = _sides(pair)
+    retrained = replace(b.sweep, manifests={"cd" * 32: b.sweep.manifests[BUNDLE]})
+    with pytest.raises(ComparisonError, match="mobilenet_v2 abababababab; mobilenet_v2 cdcdcdcdcdcd"):
+        compare(a, Side("after", retrained))
+
+
+def test_a_profile_that_asks_for_something_else_is_refused_unless_named(tmp_path: Path) -> None:
+    slower = Physics(profiles={"wifi": (10.0, 0.005)})
+    files = [
+        _written(tmp_path / "a.sqlite", physics=Physics(profiles={"wifi": _SAME["wifi"]})),
+        _written(tmp_path / "b.sqlite", physics=slower),
+    ]
+    a, b = (Side(f.stem, load(f)) for f in files)
+    with pytest.raises(ComparisonError, match=r"profile wifi is not the same .*rate_mbit: 20.0, 10.0"):
+        compare(a, b)
+    assert compare(replace(a, profile="wifi"), replace(b, profile="wifi")).differences
+
+
+def test_no_cell_in_common_says_what_it_is(tmp_path: Path) -> None:
+    a = Side("a", load(_written(tmp_path / "a.sqlite", cuts=(0, 12))))
+    b = Side("b", load(_written(tmp_path / "b.sqlite", cuts=(24, 60))))
+    with pytest.raises(ComparisonError, match="cuts 0, 12 in the one, 24, 60 in the other"):
+        compare(a, b)
+    c = Side("c", load(_written(tmp_path / "c.sqlite", cuts=(0, 12), link="tc")))
+    with pytest.raises(ComparisonError, match="link emulated in the one, tc in the other"):
+        compare(a, c)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["A"], "has nothing beside it; name another file, or --profiles X,Y"),
+        (["A", "A"], "compared with itself"),
+        (["A", "A", "A"], "3 results files"),
+        (["A", "--profiles", "wifi"], "name two network profiles"),
+        (["A", "--profiles", "wifi,moon"], "no network profile 'moon'; it has lan, wifi, wan"),
+        (["A", "gone.sqlite"], "gone.sqlite: no such results file"),
+    ],
+)
+def test_refusals_are_one_line(
+    results: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *(str(results) if a == "A" else a for a in arguments)]) == 2
+    err = capsys.readouterr().err
+    assert said in err and err.startswith("error: ") and err.count("\n") == 1
+
+
+def test_a_terminal_a_table_and_a_page_say_the_same(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["compare", *map(str, pair), "--out", str(out), "--figures", "svg"]) == 0
+    said = capsys.readouterr().out
+    assert "latency p50" in said and "largest differences" in said and str(out / "compare.html") in said
+    with (out / "compare.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(compare_table(compare(*_sides(pair))))
+    better = [r for r in rows if r["verdict"] == "better"]
+    html = (out / "compare.html").read_text(encoding="utf-8")
+    assert f"The {len(better) + sum(r['verdict'] == 'worse' for r in rows)} differences beyond noise" in html
+    own = re.sub(r"<script type=\"module\">.*?</script>", "", html, flags=re.DOTALL)
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", own)
+    assert sorted(p.name for p in out.glob("*")) == ["compare.csv", "compare.html", "compare.tex", "figures"]
+    assert (out / "compare.tex").read_text().count("\\\\\n") == len(rows) + 1
+    assert len(list((out / "figures").iterdir())) == 6
+
+
+def test_what_else_differs_is_listed(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    with sqlite3.connect(pair[1]) as db:
+        db.execute("UPDATE device SET stamp = replace(stamp, '6.1.0-25-amd64', '6.12.1')")
+    db.close()
+    assert main(["compare", *map(str, pair), "--out", str(tmp_path), "--figures", ""]) == 0
+    html = (tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert "<th>server.kernel</th><td>6.1.0-25-amd64</td><td>6.12.1</td>" in html
+    assert "onnxruntime</th>" not in html
+
+
+def test_another_version_of_onnxruntime_is_told_and_another_clock_is_not(pair: tuple[Path, Path]) -> None:
+    a, b = _sides(pair)
+    devices = tuple(replace(d, stamp={**d.stamp, "frequency_mhz": 1500.0}) for d in a.sweep.devices)
+    later = tuple(
+        replace(d, stamp={**d.stamp, "frequency_mhz": 1800.0, "onnxruntime": "1.32.0"})
+        for d in b.sweep.devices
+    )
+    told = surroundings(
+        replace(a, sweep=replace(a.sweep, devices=devices)), replace(b, sweep=replace(b.sweep, devices=later))
+    )
+    assert told == [(f"{name}.onnxruntime", "1.31.1", "1.32.0") for name in ("pi", "server")]

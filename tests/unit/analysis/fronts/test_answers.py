@@ -1,0 +1,141 @@
+"""The best split for each profile, what kind it is, what it gains, and when it is a tie."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.__main__ import main
+from analysis.data.sweep import Sweep, load
+from analysis.fronts.answers import Answer, answers, as_json, one_line
+from controller.store import Store
+from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
+
+
+def _by(found: list[Answer]) -> dict[tuple[str, str], Answer]:
+    return {(a.profile.name, a.objective): a for a in found}
+
+
+def test_each_network_has_the_answer_that_its_physics_gives(sweep: Sweep) -> None:
+    found = _by(answers(sweep))
+    assert found["lan", "latency"].point.split.kind == "offload"
+    assert found["wifi", "throughput"].point.split.kind == "split"
+    assert found["wan", "latency"].point.split.kind == "stay"
+
+
+def test_the_winner_is_the_best_of_all_candidates(sweep: Sweep) -> None:
+    for (profile, objective), answer in _by(answers(sweep)).items():
+        cells = sweep.of(BUNDLE, profile)
+        if objective == "latency":
+            assert answer.point.latency.value == min(
+                r.latency().value or 0 for r in cells if r.cell.depth == 1
+            )
+        elif objective == "throughput":
+            assert answer.point.throughput.value == max(
+                r.throughput.value or 0 for r in cells if r.cell.depth == 4
+            )
+
+
+def test_gain_over_the_slow_device_alone_is_the_ratio_of_the_latencies(sweep: Sweep) -> None:
+    answer = _by(answers(sweep))["lan", "latency"]
+    gain = next(g for g in answer.gains if g.name == "pi alone")
+    pi = next(b for b in sweep.baselines if b.device == "pi")
+    assert pi.latency.value and answer.point.latency.value
+    assert gain.factor.value == pytest.approx(pi.latency.value / answer.point.latency.value)
+    assert gain.tie is False
+
+
+def test_both_ends_and_every_device_alone_are_compared_with(sweep: Sweep) -> None:
+    answer = _by(answers(sweep))["wifi", "throughput"]
+    assert {(g.over, g.name) for g in answer.gains} == {
+        ("baseline", "pi alone"),
+        ("baseline", "server alone"),
+        ("stay", "all on pi"),
+        ("offload", "raw input to server"),
+        ("equal", "features.5"),
+    }
+
+
+def test_what_noise_cannot_tell_apart_is_a_tie(other: Callable[..., Sweep]) -> None:
+    noisy = other(physics=Physics(noise=0.15))
+    assert any(a.ties for a in answers(noisy))
+
+
+def test_one_trial_can_tell_no_tie(other: Callable[..., Sweep]) -> None:
+    found = answers(other(trials=1))
+    assert found
+    assert all(g.tie is None and g.factor.low is None for a in found for g in a.gains)
+
+
+def test_too_few_requests_give_no_answer_and_the_line_says_so(other: Callable[..., Sweep]) -> None:
+    sweep = other(requests=(5, 5))
+    assert answers(sweep) == []
+    assert "no answer yet" in one_line(sweep, sweep.profiles[0], BUNDLE, [])
+
+
+def test_the_machine_readable_answers_say_what_the_line_says(sweep: Sweep) -> None:
+    found = answers(sweep)
+    plain = json.loads(json.dumps(as_json(sweep, found)))
+    assert [(a["profile"], a["objective"]) for a in plain[:3]] == [
+        ("lan", "latency"),
+        ("lan", "throughput"),
+        ("lan", "knee"),
+    ]
+    line = one_line(sweep, sweep.profiles[0], BUNDLE, found)
+    assert line.startswith("lan (mobilenet_v2): latency: raw input to server [offload]")
+    assert plain[0]["kind"] == "offload" and plain[0]["cuts"] == [0]
+
+
+def test_how_sure_an_answer_is_falls_with_noise(other: Callable[..., Sweep]) -> None:
+    every = tuple(range(0, 61, 6))
+    calm, noisy = (
+        sum(a.probability or 0.0 for a in answers(other(cuts=every, physics=Physics(noise=noise))))
+        for noise in (0.01, 0.15)
+    )
+    assert 0 < noisy < calm <= 9
+    assert all(a.probability is None for a in answers(other(trials=1)))
+
+
+def test_what_the_reference_cell_drifts_by_is_within_noise(other: Callable[..., Sweep]) -> None:
+    """Trials of a cell follow one another and agree; how far visits lie apart the reference cell knows."""
+    calm, drifting = (sum(len(a.ties) for a in answers(other(drift=d))) for d in (0.0, 0.6))
+    assert drifting > calm
+
+
+def test_other_objectives_have_answers_of_their_own(results: Path) -> None:
+    sweep = load(results, objectives=("latency", "payload"))
+    found = _by(answers(sweep))
+    assert {objective for _, objective in found} == {"latency", "payload"}
+    assert found["lan", "payload"].point.split.kind == "stay"
+    assert found["lan", "payload"].point.payload.value == 0
+    assert "payload: all on pi [stay] 0 kB" in one_line(sweep, sweep.profiles[0], BUNDLE, answers(sweep))
+
+
+def test_an_objective_that_nothing_has_a_figure_for_has_no_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60), trained=False)
+    assert not answers(load(path, objectives=("accuracy",))), "samples without labels"
+    assert {a.objective for a in answers(load(path, objectives=("latency", "accuracy")))} == {"latency"}
+
+    out = str(tmp_path / "o")
+    assert main(["report", str(path), "--out", out, "--figures", "", "--objectives", "accuracy"]) == 0
+    said = capsys.readouterr().out
+    assert "no answer yet, no split has finished its depth-1 cell" in said
+    assert "or none has accuracy\n" in said
+
+
+def test_an_end_whose_inputs_were_made_otherwise_is_not_compared_with(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
+    rng = np.random.default_rng(3)
+    with Store.append(path) as store:
+        ahead = [replace(c, prefetch=4) for c in store.cells() if c.profile == "lan"]
+        store.add_cells(ahead)
+        for cell in ahead:
+            for number in range(3):
+                store.add_trial(run_trial(cell, number, 24, Physics(), rng))
+    for answer in answers(load(path)):
+        assert [g.over for g in answer.gains].count("stay") <= 1

@@ -1,0 +1,318 @@
+"""The report: whole, self-contained, and plain about what it is and what it lacks."""
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.data.sweep import Sweep, load
+from analysis.errors import OutputError
+from analysis.fronts.answers import answers
+from analysis.report import write_report
+from analysis.report.concerns import concerns
+from analysis.report.disclosure import measured_on
+from analysis.report.page import _verdict
+from analysis.report.words import answer_sentences, brief, conditions
+from controller.store import MeasuredLink, Profiling, Scope, Store
+from tests.unit.analysis.synthetic import AT, Physics, write_sweep
+
+_TABLES = (
+    "pareto",
+    "fronts",
+    "splits",
+    "nodes",
+    "parts",
+    "links",
+    "profiles",
+    "drift",
+    "voids",
+    "codecs",
+) + (
+    "accuracy",
+    "devices",
+)
+
+
+def _page(sweep: Sweep, folder: Path) -> str:
+    """The report's text, without markup and scripts."""
+    html = write_report(sweep, folder, ()).page.read_text(encoding="utf-8")
+    html = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_everything_is_written(sweep: Sweep, tmp_path: Path) -> None:
+    written = write_report(sweep, tmp_path / "new" / "out", ("svg",))
+    out = tmp_path / "new" / "out"
+    assert {p.name for p in out.iterdir()} == {
+        "report.html",
+        *(f"{table}.{kind}" for table in _TABLES for kind in ("csv", "tex")),
+        "cells.csv",
+        "answers.json",
+        "figures",
+    }
+    assert len(list((out / "figures").glob("*.svg"))) == 20
+    for drawn in (out / "figures").glob("*.svg"):
+        width = float(drawn.read_text().split('width="', 1)[1].split('"', 1)[0].removesuffix("px"))
+        assert width <= 252, f"{drawn.name} is wider than a column of a two-column paper"
+    assert set(written.files) == {p for p in out.rglob("*") if p.is_file()}
+    assert len(json.loads((out / "answers.json").read_text())) == 9
+
+
+def test_the_pages_own_tables_say_what_it_says(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    from analysis.figures import breakdowns
+
+    found = replace(
+        other(voids=(12,)),
+        links=(
+            MeasuredLink(
+                "wifi",
+                "pi",
+                "server",
+                {"rate_mbit": 20.0},
+                {"rate_mbit": 19.9, "tcp_mbit": 19.1, "filled": True},
+                "2026-03-01T10:30:00+00:00",
+            ),
+        ),
+    )
+    write_report(found, tmp_path, ())
+
+    def table(name: str) -> list[dict[str, str]]:
+        with (tmp_path / f"{name}.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        latex = (tmp_path / f"{name}.tex").read_text()
+        assert latex.count("\\\\\n") == len(rows) + 1, f"{name}.tex has a line for each row, and the head"
+        return rows
+
+    parts = table("parts")
+    assert len(parts) == sum(len(breakdowns(found.of(b, p.name))) for b, p in found.groups())
+    for row in parts:
+        stages = (value for part in ("wait_s", "codec_s", "compute_s") for value in row[part].split(";"))
+        total = sum(float(value.split("=")[1]) for value in stages)
+        total += float(row["network_s"]) + float(row["source_s"])
+        assert total == pytest.approx(float(row["total_s"]), rel=1e-4)
+    assert {row["reason"] for row in table("voids")} == {"server: connection lost"}
+    assert len(table("drift")) == 9 and len(table("profiles")) == 3
+    assert [row["device"] for row in table("devices")] == ["pi", "server"]
+    (link,) = table("links")
+    assert (link["rate_mbit_asked"], link["rate_mbit"], link["tcp_mbit"]) == ("20.0", "19.9", "19.1")
+    assert table("codecs") == [] and len(table("accuracy")) == 5
+
+
+def test_it_refers_to_nothing_outside_itself(sweep: Sweep, tmp_path: Path) -> None:
+    html = write_report(sweep, tmp_path, ()).page.read_text(encoding="utf-8")
+    assert "default-src 'none'" in html
+    own = re.sub(r"<script type=\"module\">.*?</script>", "", html, flags=re.DOTALL)
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", own)
+    assert "@import" not in own and "url(" not in own
+
+
+def test_a_local_lab_is_called_a_simulation(sweep: Sweep, tmp_path: Path) -> None:
+    text = _page(sweep, tmp_path)
+    assert "Measured in a local lab with some devices emulated as slower and emulated links" in text
+    assert "this is a simulation of such devices" in text
+    assert "pi (sleeps until each run has taken 10 times as long)" in text
+
+
+def test_real_devices_on_shaped_links_are_not(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(kind="real", link="tc", slowdown=1.0), tmp_path)
+    assert "Measured on real devices" in text
+    assert "shaped by tc" in text
+    assert "simulation" not in text
+
+
+def test_a_good_sweep_raises_no_grave_concern(sweep: Sweep, tmp_path: Path) -> None:
+    html = write_report(sweep, tmp_path, ()).page.read_text(encoding="utf-8")
+    assert 'class="grave"' not in html
+    assert "Every wanted trial is finished." in html
+    assert "All 31 splits have the accuracy of the whole graph" in html
+
+
+def test_an_interrupted_sweep_says_what_is_missing(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(skip=(24,)), tmp_path)
+    assert "incomplete: 72 of 90 trials finished; 6 of 30 cells have none" in text
+    assert "Cells that want more trials (3 wanted)" in text
+
+
+def test_void_trials_are_listed_with_the_device(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(voids=(12,)), tmp_path)
+    assert "6 trials were void (devices named: server)" in text
+    assert "server: connection lost" in text
+
+
+def test_drift_above_the_limit_is_flagged(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(drift=0.08), tmp_path)
+    assert "drifted by up to +8.0%" in text
+    assert "+8.0 %, beyond 5 %" in text
+    assert "+4.0 %, beyond" not in text
+
+
+def test_a_chain_that_disagrees_is_loud(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(disagree_at=24), tmp_path)
+    assert "does not have the accuracy of the whole graph at 1 split (cut 24)" in text
+    assert "1 of 5 splits do not have the accuracy of the whole graph" in text
+
+
+def test_untrained_and_unlabelled_is_said(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(trained=False), tmp_path)
+    assert "mobilenet_v2 is untrained" in text
+    assert "Accuracy of mobilenet_v2 is null: its samples have no labels" in text
+
+
+def test_one_split_within_noise_of_every_best_is_the_verdict(sweep: Sweep) -> None:
+    """Under wifi offloading has the lowest latency and cutting the rest; then latency becomes a tie."""
+    latency, throughput, knee = (a for a in answers(sweep) if a.profile.name == "wifi")
+    told = _verdict(sweep, [replace(latency, ties=()), throughput, knee])
+    assert told.startswith("Send the raw input to server for the lowest latency; cut after features.2 for")
+    tied = _verdict(sweep, [replace(latency, ties=(knee.point,)), throughput, knee])
+    assert tied == "Cut after features.2, whatever you want most: within noise of the lowest latency."
+
+
+def test_one_trial_has_no_intervals_and_it_says_so(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(trials=1), tmp_path)
+    assert "One trial a cell: all intervals are null" in text
+    assert "nothing says how a repetition would come out" in text
+
+
+def test_too_few_requests_leave_no_front_and_it_says_so(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    text = _page(other(requests=(5, 5)), tmp_path)
+    assert "No answer yet" in text
+    assert "fewer than 11 requests" in text
+    assert "No front: no cell has 11 requests a trial." in text
+
+
+def test_names_from_the_lab_cannot_become_markup(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    hostile = "</script><img src=x onerror=alert(1)>"
+    html = write_report(
+        other(physics=Physics(profiles={hostile: (20.0, 0.005)})), tmp_path, ("svg",)
+    ).page.read_text(encoding="utf-8")
+    assert hostile not in html
+    assert len(list((tmp_path / "figures").iterdir())) == 8
+
+
+def test_a_failure_leaves_the_older_report(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(sweep, tmp_path, ())
+    before = (tmp_path / "report.html").read_text()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("analysis.report.writing.export", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_report(sweep, tmp_path, ("svg",))
+    assert (tmp_path / "report.html").read_text() == before
+    assert not list(tmp_path.glob(".report-*"))
+
+
+def test_links_are_shown_as_asked_against_as_measured(tmp_path: Path) -> None:
+    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60), link="tc", kind="virtual")
+    asked = {"round_trip_ms": 10.078, "rate_mbit": 20, "loss_percent": 0}
+    measured = {"round_trip_ms": 10.61, "rate_mbit": 19.94, "loss_percent": 0.5, "lost": 5, "datagrams": 1000}
+    lost = {"round_trip_ms": None, "rate_mbit": None, "loss_percent": 9.0, "lost": 90, "datagrams": 1000}
+    with Store.append(results) as store:
+        for at, found in (("2026-03-01T09:00:00", lost), ("2026-03-01T10:30:00", measured)):
+            link = MeasuredLink("wifi", "pi", "server", asked, found | {"tcp_mbit": 19.1}, at)
+            store.add_link(link)
+        store.add_link(MeasuredLink("as_is", "server", "pi", {}, measured | {"tcp_mbit": 941.0}, at))
+
+    text = _page(load(results), tmp_path / "out")
+
+    assert "Links under wifi, asked against measured by their own workers, 2026-03-01 10:30" in text
+    assert "pi \N{RIGHTWARDS ARROW} server 10.1 10.6 20 19.9 - 0.5 (5 of 1000) 19.1" in text
+    assert "90 of 1000" not in text
+    assert "server \N{RIGHTWARDS ARROW} pi - 10.6 - 19.9 - 0.5 (5 of 1000) 941" in text
+    assert text.index("Links under wifi") < text.index("Links under as_is")
+
+
+def test_a_rate_that_no_sender_could_fill_is_not_told_as_the_links_own(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60))
+    with Store.append(path) as store:
+        found = {"rate_mbit": 102.0, "filled": False, "loss_percent": 0.0, "lost": 0, "datagrams": 9}
+        store.add_link(MeasuredLink("lan", "pi", "server", {"rate_mbit": 1000.0}, found, AT))
+    assert "1000 102, all that was sent" in _page(load(path), tmp_path / "out")
+
+
+def test_conditions_are_told_forward_first() -> None:
+    told = conditions({"backward": {"delay_ms": 1.0, "rate_mbit": 30.0}, "forward": {"delay_ms": 2.0}})
+    assert told.index("forward") < told.index("backward")
+
+
+def test_only_columns_that_differ_are_in_the_tables_of_points(sweep: Sweep, tmp_path: Path) -> None:
+    html = write_report(sweep, tmp_path, ()).page.read_text(encoding="utf-8")
+    heads = re.findall(r"Points of the capability front, by latency</caption>\s*<thead>(.*?)</thead>", html)
+    assert heads
+    assert not any("batch" in head or "devices" in head or "codec" in head for head in heads)
+
+
+def test_a_sweep_without_measured_links_shows_none(sweep: Sweep, tmp_path: Path) -> None:
+    assert "asked against measured" not in _page(sweep, tmp_path)
+
+
+def test_what_was_chosen_and_what_it_was_chosen_from_is_said(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
+    with Store.append(path) as store:
+        store.set_scope(Scope("lan", "planned", 60, "front stands", {"b" * 64: 30}))
+        store.set_scope(Scope("wifi", "time budget", 6, "all measured"))
+        store.set_scope(Scope("wan", "time budget", 40, "time spent"))
+        store.add_profiling(Profiling("b" * 64, 1, 0, 81.4, "{}"))
+    texts = [concern.text for concern in concerns(load(path)) if concern.weight == "note"]
+    (planned,) = [text for text in texts if "Under lan" in text]
+    assert "6 of 60 cells were measured, chosen by a planned search: by prediction no other" in planned
+    (spent,) = [text for text in texts if "Under wan" in text]
+    assert "6 of 40 cells were measured, chosen by a time budget: as many as there was time for" in spent
+    assert not any("Under wifi" in text for text in texts)
+    assert any("took 81 s" in text for text in texts)
+
+
+def test_how_sure_an_answer_is_says_of_how_many_splits(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
+    with Store.append(path) as store:
+        (bundle,) = load(path).manifests
+        store.set_scope(Scope("wifi", "planned", 60, "front stands", {bundle: 30}))
+        store.set_scope(Scope("wan", "time budget", 40, "time spent"))
+    sweep = load(path)
+    fastest = [a for a in answers(sweep) if a.objective == "latency"]
+    told = {a.profile.name: (brief(a), *answer_sentences(a)) for a in fastest}
+    assert re.search(r"; [\w ]+ % sure$", told["lan"][0])
+    assert "of all 3 splits of the experiment." in " ".join(told["lan"][2])
+    assert told["wifi"][0].endswith(" % sure among the 3 of 30 splits that were measured")
+    assert "of the 3 of 30 splits that were measured." in " ".join(told["wifi"][2])
+    # A file of an earlier release does not say how many there were.
+    assert told["wan"][0].endswith(" % sure among the 3 splits that were measured")
+
+
+def test_equal_splits_are_told_apart_where_codecs_make_several(other: Callable[..., Sweep]) -> None:
+    answer = next(a for a in answers(other()) if (a.profile.name, a.objective) == ("wan", "throughput"))
+    equal = replace(answer.gains[0], over="equal", name="block.3 @30")
+    coded = replace(equal, name="block.3 @30, uint8")
+    alone = brief(replace(answer, gains=(equal,)))
+    assert "the equal split" in alone
+    assert equal.name not in alone
+    told = brief(replace(answer, gains=(equal, coded)))
+    assert f"the equal split ({equal.name})" in told
+    assert f"the equal split ({coded.name})" in told
+
+
+def test_the_only_split_that_was_measured_is_called_so(other: Callable[..., Sweep]) -> None:
+    sweep = other(cuts=(0, 12, 60), skip=(0, 60))
+    (answer,) = (a for a in answers(sweep) if (a.profile.name, a.objective) == ("lan", "latency"))
+    assert answer.probability == 1.0
+    assert brief(answer).endswith("; no other split was measured")
+    assert "nothing says whether it is the best" in " ".join(answer_sentences(answer)[1])
+
+
+def test_a_device_that_stayed_away_later_is_told_of_all_the_same(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), kind="real", slowdown=1.0, link="tc")
+    with Store.append(path) as store:
+        _, server = store.devices()
+        store.add_environment(AT, {}, [replace(server, name="desk", kind="local")])
+    banner = measured_on(load(path))
+    assert banner.sentences[0] == (
+        "Devices: 2 real devices and 1 worker process on one and the same machine (pi, server, desk)."
+    )
+    assert banner.simulated, "whichever call it was that had it"

@@ -1,0 +1,178 @@
+"""How sure fronts are, held against counting by hand."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.data.splits import describe
+from analysis.data.sweep import Sweep
+from analysis.fronts.fronts import Point, front_of, judged
+from analysis.statistics.attainment import surfaces
+from analysis.statistics.bootstrap import Resampling, hypervolumes, nondominated, visits_of
+from analysis.statistics.estimates import estimate
+from analysis.statistics.objectives import OBJECTIVES, Objective
+from controller.store import Cell
+from tests.unit.analysis.synthetic import BUNDLE, Physics
+
+_FEW = st.integers(1, 5).map(float)
+_PAIRS = st.tuples(_FEW, _FEW)
+_TWO: tuple[Objective, ...] = ("latency", "throughput")
+
+
+def _point(number: int, latencies: list[float], rates: list[float]) -> Point:
+    cell = Cell("m", BUNDLE, (number,), "x", ("pi", "server"), 1, 1, "lan", "emulated")
+    return Point(
+        "operating",
+        cell,
+        cell,
+        describe((number,), "x", ("pi", "server"), 99),
+        estimate(latencies),
+        estimate(rates),
+    )
+
+
+def _better(one: tuple[float, ...], other: tuple[float, ...], objectives: tuple[Objective, ...]) -> bool:
+    """`one` weakly dominates `other`."""
+    return all(
+        a >= b if OBJECTIVES[o].maximise else a <= b for a, b, o in zip(one, other, objectives, strict=True)
+    )
+
+
+def _front(rows: list[tuple[float, ...]], objectives: tuple[Objective, ...]) -> list[bool]:
+    return [
+        not any(
+            _better(other, row, objectives) and (other != row or j < i)
+            for j, other in enumerate(rows)
+            if j != i
+        )
+        for i, row in enumerate(rows)
+    ]
+
+
+@given(st.sets(st.sampled_from(tuple(OBJECTIVES)), min_size=1), st.data())
+def test_any_objectives_make_the_front_that_comparing_all_pairs_makes(
+    chosen: set[Objective], data: st.DataObject
+) -> None:
+    objectives = tuple(o for o in OBJECTIVES if o in chosen)
+    row = st.tuples(*[_FEW] * len(objectives))
+    rows = data.draw(st.lists(row, min_size=1, max_size=15))
+    assert nondominated(np.array(rows), objectives).tolist() == _front(rows, objectives)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(_PAIRS, _PAIRS), min_size=1, max_size=3))
+def test_the_probability_is_what_all_possible_draws_make_it(
+    candidates: list[tuple[tuple[float, float], tuple[float, float]]],
+) -> None:
+    """Two trials a split have four draws each, all equally likely: count them."""
+    points = [_point(i, list(latencies), list(rates)) for i, (latencies, rates) in enumerate(candidates)]
+    exact = np.zeros(len(points))
+    every = list(itertools.product(itertools.product((0, 1), repeat=2), repeat=len(points)))
+    for draw in every:
+        rows: list[tuple[float, ...]] = [
+            (np.median([lat[i] for i in chosen]), np.median([rate[i] for i in chosen]))
+            for (lat, rate), chosen in zip(candidates, draw, strict=True)
+        ]
+        exact += _front(rows, _TWO)
+    exact /= len(every)
+    found = judged("operating", points, _TWO, Resampling(seed=3)).points
+    for point, share in zip(found, exact, strict=True):
+        assert point.probability is not None
+        # Five standard errors of 1000 draws.
+        assert abs(point.probability - share) <= 5 * np.sqrt(share * (1 - share) / 1000) + 1e-12
+
+
+def test_one_trial_tells_no_probability() -> None:
+    front = judged("operating", [_point(0, [1.0], [2.0]), _point(1, [2.0, 2.1], [3.0, 3.1])])
+    assert [p.probability for p in front.points] == [None, 1.0]
+    assert front.hypervolume.value is not None and front.hypervolume.low is None
+    assert front.surfaces == ()
+
+
+def test_the_same_seed_draws_the_same_and_another_one_does_not(other: Callable[..., Sweep]) -> None:
+    noisy = other(physics=Physics(noise=0.15))
+    figure = noisy.cells[0].latency()
+    first = Resampling(seed=1).draws(figure, "latency", "a")
+    assert np.array_equal(first, Resampling(seed=1).draws(figure, "latency", "a"))
+    assert not np.array_equal(first, Resampling(seed=2).draws(figure, "latency", "a"))
+    assert not np.array_equal(first, Resampling(seed=1).draws(figure, "latency", "b"))
+
+
+def test_what_visits_differ_by_moves_times_and_rates_against_one_another_and_bytes_never() -> None:
+    moved = Resampling(visits=visits_of([1.0, 1.1, 0.9]))
+    steady = estimate([2.0, 2.0, 2.0])
+    times, rates = (moved.draws(steady, o, "a") for o in _TWO)
+    assert len(set(times)) == 3
+    assert times * rates == pytest.approx(4.0)
+    assert set(moved.draws(steady, "payload", "a")) == {2.0}
+
+
+def test_two_visits_say_nothing_of_how_visits_differ() -> None:
+    assert visits_of([1.0, 1.3]) == ()
+
+
+def test_drift_of_the_reference_makes_a_near_miss_possible(other: Callable[..., Sweep]) -> None:
+    """A split that its trials rule out may be on the front, when visits differ by more than it lacks."""
+
+    def most_doubtful(sweep: Sweep) -> float:
+        points = front_of(sweep, "operating", BUNDLE, "wifi").points
+        return max(p.probability or 0.0 for p in points if not p.on_front)
+
+    calm = other(drift=0.0)
+    assert most_doubtful(other(drift=0.4)) > most_doubtful(calm)
+
+
+@given(st.lists(_PAIRS, min_size=1, max_size=8))
+def test_the_hypervolume_is_the_unit_squares_that_are_dominated(points: list[tuple[float, float]]) -> None:
+    draws = np.array([points])
+    reference, ideal = np.array([6.0, 6.0]), np.array([1.0, 1.0])
+    dominated = sum(any(x <= i and y <= j for x, y in points) for i in range(1, 6) for j in range(1, 6))
+    assert hypervolumes(draws, reference, ideal)[0] == pytest.approx(dominated / 25)
+
+
+def test_an_objective_that_is_alike_everywhere_is_left_out_of_the_hypervolume() -> None:
+    draws = np.array([[[1.0, 7.0], [3.0, 7.0]]])
+    assert hypervolumes(draws, np.array([3.0, 7.0]), np.array([1.0, 7.0])) == pytest.approx([1.0])
+    assert hypervolumes(draws, np.array([3.0, 7.0]), np.array([3.0, 7.0])).size == 0
+
+
+@given(
+    st.integers(2, 4).flatmap(
+        lambda trials: st.lists(
+            st.tuples(*[st.lists(_FEW, min_size=trials, max_size=trials)] * 2), min_size=1, max_size=5
+        )
+    )
+)
+def test_a_surface_bounds_what_so_many_trials_attained(
+    candidates: list[tuple[list[float], list[float]]],
+) -> None:
+    trials = len(candidates[0][0])
+    found = {
+        s.level: s.steps for s in surfaces([(estimate(lat), estimate(rate)) for lat, rate in candidates])
+    }
+    for latency, rate in itertools.product(range(1, 6), repeat=2):
+        attained = sum(
+            any(lat[t] <= latency and r[t] >= rate for lat, r in candidates) for t in range(trials)
+        )
+        for level, least in (("any", 1), ("half", trials / 2), ("every", trials)):
+            inside = any(x <= latency and y >= rate for x, y in found[level])  # type: ignore[index]
+            assert inside is (attained >= least), level
+
+
+def test_memory_is_that_of_the_fullest_worker_that_took_part(sweep: Sweep) -> None:
+    from analysis.data.trial_metrics import _fullest_bytes
+    from controller.store import Results
+
+    with Results.open(sweep.path) as store:
+        trial = next(t for t in store.trials() if len(t.hops) == 2)
+    told = [
+        ("pi", {"process_rss_bytes": 5}),
+        ("server", {"process_rss_bytes": 7}),
+        ("pi", {"process_rss_bytes": 6}),
+    ]
+    assert _fullest_bytes(trial, [*told, ("idle", {"process_rss_bytes": 99})]) == 7
+    assert _fullest_bytes(trial, told[:1]) is None, "one that did not tell might be the fullest"
