@@ -1,12 +1,12 @@
 """What a split does, in words: it stays, it offloads, or it cuts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from controller.store import CHAIN, SOCKET
 
-__all__ = ["Kind", "Split", "describe"]
+__all__ = ["Kind", "Split", "describe", "equal_cuts"]
 
 Kind = Literal["stay", "split", "offload"]
 
@@ -105,3 +105,20 @@ def _without_empty(label: str, cuts: Sequence[int], node_count: int) -> str:
 
 def _threads(count: int) -> str:
     return "1 thread" if count == 1 else f"{count} threads"
+
+
+def equal_cuts(manifest: Mapping[str, Any], stages: int) -> tuple[int, ...]:
+    """The clean cuts nearest to an equal number of nodes a stage, as `exporter cuts` has them.
+
+    Empty where the graph has too few clean cuts for so many stages, or for one stage.
+    """
+    clean = sorted(int(point["index"]) for point in manifest["cut_points"] if point["clean"])
+    if not 2 <= stages <= len(clean) + 1:
+        return ()
+    chosen: list[int] = []
+    for number in range(1, stages):
+        first = clean.index(chosen[-1]) + 1 if chosen else 0
+        last = len(clean) - (stages - 1 - number)
+        target = int(manifest["node_count"]) * number / stages
+        chosen.append(min(clean[first:last], key=lambda index: abs(index - target)))
+    return tuple(chosen)

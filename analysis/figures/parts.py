@@ -1,14 +1,11 @@
 """The figure of where a request's time goes, by split: bars whose parts add up to the latency."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
-import numpy as np
 
-from analysis.data.sweep import CellResult
-from analysis.data.trial_metrics import ON_NETWORK
+from analysis.data.breakdown import Breakdown
 from analysis.figures.base import chart, of_cell
 from analysis.figures.labels import text_width
 from analysis.figures.names import distinct_names
@@ -17,71 +14,15 @@ from analysis.figures.theme import DEVICES, INK, NETWORK, SOURCE, Layout, shade
 __all__ = [
     "AT_SOURCE",
     "NETWORK_SHARE",
-    "Breakdown",
-    "breakdown",
-    "breakdowns",
     "part_colours",
     "parts_figure",
     "stages_of",
 ]
 
-_PARTS = {"wait": ("wait_compute_s",), "codec": ("decode_s", "encode_s"), "compute": ("compute_s",)}
 NETWORK_SHARE = "network share"
 AT_SOURCE = "source"
 # In a closed loop with its inputs ready the source takes some microseconds: nothing that a bar could show.
 _NOTICED = 0.005
-
-
-@dataclass(frozen=True)
-class Breakdown:
-    """Mean seconds a request of one depth-1 cell, over all requests of all its trials.
-
-    Means, not medians: means add up. `parts` (by stage and part), `source_s` and `network_s` make `total_s`;
-    `on_network` lies within `network_s`.
-    """
-
-    result: CellResult
-    total_s: float
-    parts: dict[tuple[str, str], float]
-    source_s: float
-    network_s: float
-    on_network: dict[str, float]
-
-
-def breakdown(result: CellResult) -> Breakdown:
-    """Where the time of a finished cell goes."""
-    trials = result.trials
-    weights = [t.requests for t in trials]
-
-    def mean(values: Sequence[float]) -> float:
-        return float(np.average(values, weights=weights))
-
-    parts = {
-        (hop.stage, part): mean([sum(t.hops[i].means[n] for n in names) for t in trials])
-        for i, hop in enumerate(trials[0].hops)
-        for part, names in _PARTS.items()
-    }
-    ends_codec_s = mean([t.ends_codec_s for t in trials])
-    if ends_codec_s:
-        # Source and sink are on the first device, or on the controller, which has no colour of its own.
-        head = trials[0].hops[0]
-        first = head.stage if head.device == result.cell.devices[0] else result.cell.devices[0]
-        parts = {(first, part): parts.get((first, part), 0.0) for part in _PARTS} | parts
-        parts[first, "codec"] += ends_codec_s
-    return Breakdown(
-        result=result,
-        total_s=mean([t.latency_mean_s for t in trials]),
-        parts=parts,
-        source_s=mean([t.source_s for t in trials]),
-        network_s=mean([t.network_s for t in trials]),
-        on_network={n: mean([sum(h.means[n] for h in t.hops) for t in trials]) for n in ON_NETWORK},
-    )
-
-
-def breakdowns(results: Sequence[CellResult]) -> list[Breakdown]:
-    """Of every finished depth-1 cell, from raw input offloaded to all on the first device."""
-    alone = [r for r in results if r.trials and r.load == "single"]
-    return [breakdown(r) for r in sorted(alone, key=lambda r: (r.cell.devices, r.cell.cuts, r.cell.batch))]
 
 
 def parts_figure(

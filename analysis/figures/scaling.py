@@ -9,20 +9,9 @@ from analysis.figures.base import chart, of_cell
 from analysis.figures.front import log_ticks
 from analysis.figures.theme import INK, PAPER, Layout, colours, shapes
 from analysis.fronts.fronts import Point
+from analysis.fronts.scaling import best_by_devices
 
-__all__ = ["best_by_devices", "scaling_figure"]
-
-
-def best_by_devices(points: Sequence[Point]) -> dict[int, Point]:
-    """The capability of most throughput for each number of devices that compute."""
-    best: dict[int, Point] = {}
-    for p in points:
-        count = len(set(p.split.computing))
-        if p.throughput.value is not None and (
-            count not in best or p.throughput.value > (best[count].throughput.value or 0.0)
-        ):
-            best[count] = p
-    return dict(sorted(best.items()))
+__all__ = ["scaling_figure"]
 
 
 def _best_by_codec(points: Sequence[Point]) -> list[tuple[int, Point, bool]]:

@@ -5,22 +5,26 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from analysis.data.breakdown import breakdowns
 from analysis.data.predictions import PredictedCell, Source
 from analysis.data.sweep import OFFLINE, CellResult, Profile, Sweep
+from analysis.data.telemetry import moments
+from analysis.data.timeline import bars_of
 from analysis.figures.base import Figure, with_filters
 from analysis.figures.busy import busy_cells, busy_figure
 from analysis.figures.conditions import conditions_figure, placed
 from analysis.figures.front import front_figure
 from analysis.figures.gains import gained, gains_figure
-from analysis.figures.parts import breakdowns, parts_figure
+from analysis.figures.parts import parts_figure
 from analysis.figures.payload import payload_figure
 from analysis.figures.prediction import prediction_figure
-from analysis.figures.scaling import best_by_devices, scaling_figure
-from analysis.figures.telemetry import moments, telemetry_figure
+from analysis.figures.scaling import scaling_figure
+from analysis.figures.telemetry import telemetry_figure
 from analysis.figures.theme import Layout
-from analysis.figures.timeline import bars_of, timeline_figure
+from analysis.figures.timeline import timeline_figure
 from analysis.fronts.answers import Answer
 from analysis.fronts.fronts import FrontName, capability, front_of
+from analysis.fronts.scaling import best_by_devices
 from controller.store import Results
 
 __all__ = [

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from analysis.data.equal_split import equal_cuts
+from analysis.data.splits import equal_cuts
 from analysis.data.sweep import Baseline, Profile, Sweep
 from analysis.fronts.coverage import Coverage, coverage
 from analysis.fronts.fronts import Front, Point, front_of, resampling_of

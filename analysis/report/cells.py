@@ -4,16 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.data.breakdown import Breakdown, breakdown, breakdowns
 from analysis.data.sweep import Sweep
-from analysis.figures.parts import (
-    AT_SOURCE,
-    NETWORK_SHARE,
-    Breakdown,
-    breakdown,
-    breakdowns,
-    part_colours,
-    stages_of,
-)
+from analysis.figures.parts import AT_SOURCE, NETWORK_SHARE, part_colours, stages_of
 from analysis.report.words import milliseconds, per_second, percent
 
 __all__ = ["cells_json"]

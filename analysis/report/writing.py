@@ -16,7 +16,8 @@ from analysis.report.page import render
 from analysis.report.tables import page_tables
 from analysis.tables.cells import cells_table, fronts_table, pareto_table
 from analysis.tables.latex import write_table
-from analysis.tables.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
+from analysis.tables.per_node import NODE_COLUMNS, node_rows
+from analysis.tables.per_split import SPLIT_COLUMNS, split_rows
 
 __all__ = ["Report", "write_report"]
 

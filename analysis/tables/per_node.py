@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from analysis.data.breakdown import breakdown
 from analysis.data.sweep import CellResult, Sweep
 from analysis.data.trial_metrics import encoded_bytes
-from analysis.figures.parts import breakdown
-from analysis.figures.scaling import best_by_devices
 from analysis.fronts.fronts import Point, capability
+from analysis.fronts.scaling import best_by_devices
 
 __all__ = ["NODE_COLUMNS", "node_rows"]
 

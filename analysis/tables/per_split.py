@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analysis.data.equal_split import equal_cuts
+from analysis.data.splits import equal_cuts
 from analysis.data.sweep import Baseline, CellResult, Sweep
 from analysis.data.trial_metrics import TrialMeasures
 from analysis.errors import ResultsError

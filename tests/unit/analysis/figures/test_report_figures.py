@@ -19,6 +19,8 @@ from analysis.data.predictions import (
     predictions_of,
 )
 from analysis.data.sweep import Sweep, load
+from analysis.data.telemetry import moments
+from analysis.data.timeline import bars_of
 from analysis.errors import ResultsError
 from analysis.figures import LAYOUTS, PAPER, figures_of
 from analysis.figures.bands import band
@@ -26,12 +28,10 @@ from analysis.figures.base import with_filters
 from analysis.figures.baselines import divided
 from analysis.figures.busy import busy_cells
 from analysis.figures.conditions import placed
-from analysis.figures.scaling import best_by_devices
-from analysis.figures.telemetry import moments
 from analysis.figures.theme import WIDE, colours, looks, shapes
-from analysis.figures.timeline import bars_of
 from analysis.fronts.answers import answers
 from analysis.fronts.fronts import capability, front_of
+from analysis.fronts.scaling import best_by_devices
 from analysis.report import write_report
 from analysis.report.cells import cells_json
 from controller.store import Predicted, Results, Store

@@ -13,7 +13,8 @@ import pytest
 from analysis.__main__ import main
 from analysis.data.sweep import Sweep, load
 from analysis.tables.latex import latex
-from analysis.tables.published import NODE_COLUMNS, SPLIT_COLUMNS, node_rows, split_rows
+from analysis.tables.per_node import NODE_COLUMNS, node_rows
+from analysis.tables.per_split import SPLIT_COLUMNS, split_rows
 from controller.store import Store
 from tests.unit.analysis.synthetic import INPUT_BYTES, NODES, OUTPUT_BYTES, Physics, run_trial, write_sweep
 
