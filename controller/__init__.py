@@ -1,19 +1,19 @@
 """The controller: drives workers through an experiment and keeps what comes out.
 
 `python -m controller` is the command line; this is the same for programs. Imports are made on use, so
-that who only reads results (`controller.store`) needs neither onnx nor a worker.
+that who only reads results (`controller.results`) needs neither onnx nor a worker.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from controller.agenda import Agenda, make_agenda
     from controller.errors import ControllerError
-    from controller.lab import Lab, load_lab
-    from controller.outcome import Outcome
-    from controller.store import Cell, Results, Store, Trial
-    from controller.sweep import run_sweep
+    from controller.experiment.resolve import Agenda, make_agenda
+    from controller.lab.inventory import Lab, load_lab
+    from controller.results import Cell, Results, Store, Trial
+    from controller.sweep.outcome import Outcome
+    from controller.sweep.runner import run_sweep
 
 __all__ = [
     "Agenda",
@@ -30,17 +30,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Agenda": "agenda",
-    "Cell": "store",
+    "Agenda": "experiment.resolve",
+    "Cell": "results",
     "ControllerError": "errors",
-    "Lab": "lab",
-    "Outcome": "outcome",
-    "Results": "store",
-    "Store": "store",
-    "Trial": "store",
-    "load_lab": "lab",
-    "make_agenda": "agenda",
-    "run_sweep": "sweep",
+    "Lab": "lab.inventory",
+    "Outcome": "sweep.outcome",
+    "Results": "results",
+    "Store": "results",
+    "Trial": "results",
+    "load_lab": "lab.inventory",
+    "make_agenda": "experiment.resolve",
+    "run_sweep": "sweep.runner",
 }
 
 

@@ -8,32 +8,32 @@ from typing import Annotated
 
 import typer
 
-from controller.agenda import make_agenda
-from controller.backend import RpcSettings
-from controller.bench import run_bench, show_bench
-from controller.cells import resolve_cut
-from controller.certificates import Authority
-from controller.codec_choice import choice_of
-from controller.codec_table import CODECS, show_codec_table
-from controller.dry_run import dry_run, show_dry_run
+from benchmarks import run_bench, show_bench
+from controller.cli.planning import app as planning
+from controller.cli.watch import app as watching
+from controller.console import Screen
 from controller.errors import ControllerError, ExperimentError, LabError, one_line
-from controller.integrity import run_check
-from controller.lab import load_lab
+from controller.experiment.backend import RpcSettings
+from controller.experiment.cells import resolve_cut
+from controller.experiment.codec_assignment import choice_of
+from controller.experiment.documentation import json_schema, markdown_table
+from controller.experiment.networks import AS_IS, find_profile, load_network_profiles
+from controller.experiment.resolve import make_agenda
+from controller.lab.certificates import Authority
+from controller.lab.inventory import load_lab
+from controller.lab.status import show_status
 from controller.links import Check, check_links, shaping_arguments
 from controller.live import AtWork, note_sweep
-from controller.live.cli import app as watching
-from controller.network_profiles import AS_IS, find_profile, load_network_profiles
-from controller.one_cell import OneCell, run_one_cell
-from controller.outcome import INTERRUPTED
-from controller.plan.cli import app as planning
-from controller.schema import json_schema, markdown_table
-from controller.screen import Screen
-from controller.search.budget import TimeBudget, parse_duration
-from controller.search.profiling import prepare
-from controller.stamp import now
-from controller.status import show_status
-from controller.store import Store
-from controller.sweep import run_sweep
+from controller.profiling.codec_table import CODECS, show_codec_table
+from controller.results import Store
+from controller.results.check import run_check
+from controller.results.provenance import now
+from controller.sweep.dry_run import dry_run, show_dry_run
+from controller.sweep.outcome import INTERRUPTED
+from controller.sweep.runner import run_sweep
+from controller.sweep.search.budget import TimeBudget, parse_duration
+from controller.sweep.search.profiling import prepare
+from controller.sweep.single_cell import OneCell, run_one_cell
 from exporter.bundle import Bundle, BundleError
 from worker.wire.security import CONTROLLER
 

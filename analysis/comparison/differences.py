@@ -13,7 +13,7 @@ from analysis.fronts.fronts import resampling_of
 from analysis.statistics.bootstrap import Floats, factor
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
-from controller.store import Cell
+from controller.results import Cell
 
 __all__ = ["Comparison", "Difference", "Moved", "Overall", "Verdict", "compare"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.data.sweep import Sweep
 from analysis.errors import ResultsError
-from controller.store import Cell
+from controller.results import Cell
 
 __all__ = [
     "FILE",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from controller.store import CHAIN, SOCKET
+from controller.results import CHAIN, SOCKET
 
 __all__ = ["Kind", "Split", "describe", "equal_cuts"]
 

@@ -11,7 +11,7 @@ from analysis.errors import AnalysisError, ResultsError
 from analysis.statistics.estimates import Estimate, estimate, quantile
 from analysis.statistics.objectives import Objective
 from controller.errors import ControllerError
-from controller.store import (
+from controller.results import (
     Accuracy,
     BaselineTrial,
     Cell,

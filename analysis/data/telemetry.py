@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from analysis.data.sweep import Sweep
-from controller.store import Cell, Results
+from controller.results import Cell, Results
 
 __all__ = [
     "Moment",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.data.trial_metrics import rows_of_requests
-from controller.store import Trial
+from controller.results import Trial
 
 __all__ = ["Bar", "bars_of"]
 

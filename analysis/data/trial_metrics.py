@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import ResultsError
 from analysis.statistics.estimates import quantile
-from controller.store import Course, Link, Trial
+from controller.results import Course, Link, Trial
 
 __all__ = [
     "IN_HOP",

@@ -12,7 +12,7 @@ from analysis.exports.formats import row_writer
 from analysis.exports.pipelines import PIPELINE_COLUMNS, pipeline_rows
 from analysis.exports.trial import Exported
 from analysis.output import written_whole
-from controller.store import Results
+from controller.results import Results
 
 __all__ = ["EXPORTS", "write_exports"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.data.sweep import CellResult
 from analysis.data.trial_metrics import TrialMeasures
-from controller.store import DeviceRow, Trial
+from controller.results import DeviceRow, Trial
 
 __all__ = ["KEYS", "Exported"]
 

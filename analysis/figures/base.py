@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 
 from analysis.figures.theme import Layout
-from controller.store import Cell
+from controller.results import Cell
 
 __all__ = ["FILTERS", "Figure", "chart", "of_cell", "with_filters"]
 

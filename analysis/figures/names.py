@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from analysis.data.sweep import CellResult
-from controller.store import Cell
+from controller.results import Cell
 
 __all__ = ["distinct_names"]
 

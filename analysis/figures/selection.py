@@ -25,7 +25,7 @@ from analysis.figures.timeline import timeline_figure
 from analysis.fronts.answers import Answer
 from analysis.fronts.fronts import FrontName, capability, front_of
 from analysis.fronts.scaling import best_by_devices
-from controller.store import Results
+from controller.results import Results
 
 __all__ = [
     "GAINS",

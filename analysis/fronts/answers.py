@@ -13,8 +13,8 @@ from analysis.fronts.fronts import Front, Point, front_of, resampling_of
 from analysis.statistics.bootstrap import Floats, Resampling, factor
 from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
-from controller.knee import power
-from controller.store import CHAIN, SOCKET
+from controller.results import CHAIN, SOCKET
+from controller.results.metrics import power
 
 __all__ = ["Answer", "Gain", "Goal", "answers", "as_json", "goals_of", "one_line", "why_none"]
 

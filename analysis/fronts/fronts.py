@@ -18,7 +18,7 @@ from analysis.statistics.attainment import Surface, surfaces
 from analysis.statistics.bootstrap import Floats, Resampling, hypervolumes, nondominated, visits_of
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
-from controller.store import Cell
+from controller.results import Cell
 
 __all__ = ["Front", "FrontName", "Point", "capability", "front_of", "in_order", "operating", "resampling_of"]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from analysis.data.sweep import Sweep
 from analysis.report.words import listed
-from controller.store import Accuracy, Drift
+from controller.results import Accuracy, Drift
 
 __all__ = ["DRIFT_LIMIT", "Concern", "Drifted", "concerns", "disagreements", "drifts", "missing_cells"]
 

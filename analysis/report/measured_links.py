@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.data.sweep import Sweep
 from analysis.report.words import figure
-from controller.store import MeasuredLink
+from controller.results import MeasuredLink
 
 __all__ = ["LinkRow", "ProfileLinks", "measured_links"]
 

@@ -26,7 +26,7 @@ from analysis.report.measured_links import measured_links
 from analysis.report.tables import codec_rows
 from analysis.statistics.bootstrap import RESAMPLES
 from analysis.statistics.estimates import Estimate
-from controller.store import Accuracy
+from controller.results import Accuracy
 
 __all__ = ["fill", "render"]
 

@@ -9,7 +9,7 @@ from analysis.data.sweep import CellResult, Sweep
 from analysis.figures import Breakdown, breakdowns
 from analysis.report import words
 from analysis.report.concerns import drifts
-from controller.store import CodecAccuracy
+from controller.results import CodecAccuracy
 
 __all__ = ["codec_rows", "page_tables"]
 

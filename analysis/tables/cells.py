@@ -10,7 +10,7 @@ from analysis.data.sweep import CellResult, Sweep
 from analysis.data.trial_metrics import QUANTILES, encoded_bytes
 from analysis.fronts.fronts import FrontName, Point, capability, front_of, in_order, operating, resampling_of
 from analysis.statistics.estimates import Estimate
-from controller.store import Cell, CodecAccuracy
+from controller.results import Cell, CodecAccuracy
 
 __all__ = ["CELL_COLUMNS", "FRONT_COLUMNS", "PARETO_COLUMNS", "cells_table", "fronts_table", "pareto_table"]
 

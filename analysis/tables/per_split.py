@@ -9,7 +9,7 @@ from analysis.errors import ResultsError
 from analysis.fronts.fronts import Point, capability, resampling_of
 from analysis.statistics.bootstrap import Resampling, factor
 from analysis.statistics.estimates import NOTHING, Estimate, estimate
-from controller.store import Cell
+from controller.results import Cell
 
 __all__ = ["SPLIT_COLUMNS", "split_rows"]
 

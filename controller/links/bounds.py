@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from controller.network_profiles import Direction
+from controller.experiment.networks import Direction
 
 __all__ = ["PING_FRAME_BYTES", "Measured", "binomial_range", "breaches", "round_trip_asked_ms"]
 

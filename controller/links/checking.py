@@ -8,16 +8,16 @@ from typing import Any
 
 from rich.console import Console
 
-from controller.crew import Crew
-from controller.device import ClaimedWorker
+from controller.console import output, plain_table
 from controller.errors import ControllerError, DeviceError, LabError
-from controller.lab import Lab
+from controller.experiment.networks import AS_IS, Direction, NetworkProfile
+from controller.lab.inventory import Lab
+from controller.lab.worker_client import ClaimedWorker
+from controller.lab.worker_pool import Crew
 from controller.links.bounds import Measured, breaches, round_trip_asked_ms
 from controller.links.probing import probe_link
-from controller.network_profiles import AS_IS, Direction, NetworkProfile
-from controller.screen import output, plain_table
-from controller.stamp import now
-from controller.store import MeasuredLink, Store
+from controller.results import MeasuredLink, Store
+from controller.results.provenance import now
 
 __all__ = ["Check", "check_links"]
 

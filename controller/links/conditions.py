@@ -1,7 +1,7 @@
 """Which conditions a device has to impose on what it sends, by whom it sends to."""
 
-from controller.lab import Device, Lab
-from controller.network_profiles import Direction, NetworkProfile
+from controller.experiment.networks import Direction, NetworkProfile
+from controller.lab.inventory import Device, Lab
 
 __all__ = ["conditions_of"]
 

@@ -5,10 +5,10 @@ import statistics
 import time
 from dataclasses import dataclass
 
-from controller.device import ClaimedWorker
 from controller.errors import DeviceError
+from controller.experiment.networks import Direction
+from controller.lab.worker_client import ClaimedWorker
 from controller.links.bounds import Measured
-from controller.network_profiles import Direction
 from worker.wire.messages import (
     ExpectProbe,
     ProbeRoundTrips,

@@ -5,11 +5,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from controller.device import ClaimedWorker
 from controller.errors import DeviceError
-from controller.lab import Lab
+from controller.experiment.networks import AS_IS, Direction, NetworkProfile
+from controller.lab.inventory import Lab
+from controller.lab.worker_client import ClaimedWorker
 from controller.links.conditions import conditions_of
-from controller.network_profiles import AS_IS, Direction, NetworkProfile
 
 __all__ = ["is_shaped_as", "link_check"]
 

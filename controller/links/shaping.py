@@ -3,9 +3,9 @@
 import socket
 
 from controller.errors import LabError
-from controller.lab import Device, Lab
+from controller.experiment.networks import Direction, NetworkProfile
+from controller.lab.inventory import Device, Lab
 from controller.links.conditions import conditions_of
-from controller.network_profiles import Direction, NetworkProfile
 
 __all__ = ["shaping_arguments"]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from controller.experiment.load import OFFLINE
 from controller.live.live_file import Now
-from controller.load import OFFLINE
-from controller.plan.search import Point, front_of
-from controller.search.candidates import Candidate, candidates_of
-from controller.store import Cell, Trial
+from controller.results import Cell, Trial
+from controller.sweep.search.candidates import Candidate, candidates_of
+from controller.sweep.search.front_search import Point, front_of
 
 __all__ = ["Board", "Seen", "Stage"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from controller.errors import StoreError
 from controller.live.board import Board
 from controller.live.live_file import Now, read_now
-from controller.store import Results
+from controller.results import Results
 
 __all__ = ["Follower"]
 

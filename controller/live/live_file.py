@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from controller.stamp import now
+from controller.results.provenance import now
 
 __all__ = ["LiveFile", "Now", "live_path", "note_sweep", "read_now", "swept_on"]
 

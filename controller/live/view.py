@@ -7,9 +7,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from controller.console import duration
 from controller.live.board import Board, Seen
-from controller.screen import duration
-from controller.store import Cell
+from controller.results import Cell
 
 __all__ = ["line", "panel", "state"]
 

@@ -19,11 +19,11 @@ import numpy as np
 
 from analysis.data.sweep import load
 from analysis.errors import AnalysisError
-from controller.agenda import make_agenda
 from controller.errors import ControllerError, ExperimentError, LabError
-from controller.lab import Device, Lab, load_lab
-from controller.network_profiles import load_network_profiles
-from controller.plan.profile import load_profile
+from controller.experiment.networks import load_network_profiles
+from controller.experiment.resolve import make_agenda
+from controller.lab.inventory import Device, Lab, load_lab
+from controller.profiling.profile import load_profile
 from exporter.bundle import Bundle, BundleError
 from exporter.split_argument import parse_splits
 from worker.links.slots import SlotPool

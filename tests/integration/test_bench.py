@@ -13,15 +13,15 @@ from typing import Any, Literal
 import psutil
 import pytest
 
-from controller.backend import RpcSettings
-from controller.bench.backends import null_split
-from controller.bench.bundles import NULL, make_bundles
-from controller.bench.fleet import Fleet, choose_cores
-from controller.bench.measurement import Bench
-from controller.bench.memory import MemoryGrowth
-from controller.bench.pipelines import cell_of, pipeline, plan, run
-from controller.bench.wire import HopExcess
-from controller.trial import Rig
+from benchmarks.bundles import NULL, make_bundles
+from benchmarks.local_workers import Fleet, choose_cores
+from benchmarks.measurement import Bench
+from benchmarks.measurements.backends import null_split
+from benchmarks.measurements.memory_growth import MemoryGrowth
+from benchmarks.measurements.wire import HopExcess
+from benchmarks.pipelines import cell_of, pipeline, plan, run
+from controller.experiment.backend import RpcSettings
+from controller.pipeline.runner import Rig
 from exporter.bundle import Bundle
 
 _SLOW_WORKER = str(Path(__file__).with_name("slow_worker.py"))
@@ -61,7 +61,7 @@ def test_sockets_are_held_against_rpc_over_the_same_stages(
 ) -> None:
     bundle = Bundle.open(cache / NULL)
     cores = choose_cores(None)
-    monkeypatch.setattr("controller.bench.backends._TRIED", [RpcSettings(threads=4)])
+    monkeypatch.setattr("benchmarks.measurements.backends._TRIED", [RpcSettings(threads=4)])
     with Fleet(cores, [bundle]) as fleet:
         found = null_split().run(Bench(cores, {NULL: bundle}, fleet))
     # RPC copies, pickles and hands over more than we do: on null stages by far.

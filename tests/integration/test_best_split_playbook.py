@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller.store import Results
+from controller.results import Results
 from tests.integration.test_playbooks import TINY_MODEL, LocalLab, assert_fails_saying, assert_succeeds
 
 PLANNED = """

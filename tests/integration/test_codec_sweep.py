@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.store import Results
+from controller.results import Results
 from tests.integration.worker.processes import WorkerProcess
 
 Controller = Callable[..., "subprocess.CompletedProcess[str]"]

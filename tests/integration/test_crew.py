@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.crew import Crew
-from controller.lab import Device, Lab
+from controller.lab.inventory import Device, Lab
+from controller.lab.worker_pool import Crew
 from tests.integration.worker.processes import WorkerProcess
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from analysis.data.sweep import load
 from analysis.fronts.answers import answers
-from controller.store import Results
+from controller.results import Results
 from tests.integration.tiny_lab import controller, sweep, tiny_lab
 
 OPTIONS = ("--threads", "3", "--onnxruntime-option", "graph_optimization_level=basic")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.store import Results
+from controller.results import Results
 from tests.integration.tiny_lab import controller, sweep, tiny_lab
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.network_profiles import NetworkProfile
-from controller.plan import Predictor, load_profile
-from controller.plan.stretches import payload_bytes
+from controller.experiment.networks import NetworkProfile
+from controller.planning import Predictor, load_profile
+from controller.profiling.segments import payload_bytes
 from exporter.bundle import Bundle
 from tests.integration.worker.processes import WorkerProcess
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from controller.agenda import make_agenda
 from controller.errors import StoreError
-from controller.lab import load_lab
-from controller.plan import load_profile
-from controller.search.predicted import planned_searches
-from controller.search.profiling import kept_profiles
-from controller.store import Results
+from controller.experiment.resolve import make_agenda
+from controller.lab.inventory import load_lab
+from controller.planning import load_profile
+from controller.results import Results
+from controller.sweep.search.predicted import planned_searches
+from controller.sweep.search.profiling import kept_profiles
 from tests.integration.tiny_lab import Ended, sweep, tiny_lab
 
 Sweep = Callable[..., Ended]

@@ -22,7 +22,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from analysis.data.sweep import load
     from analysis.report import write_report
-    from controller.store import Predicted, Results, Store
+    from controller.results import Predicted, Results, Store
     from tests.unit.analysis.synthetic import write_sweep
 
     folder = tmp_path_factory.mktemp("report")

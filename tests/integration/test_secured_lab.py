@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from controller.certificates import Authority
-from controller.crew import Crew
-from controller.lab import load_lab
+from controller.lab.certificates import Authority
+from controller.lab.inventory import load_lab
+from controller.lab.worker_pool import Crew
 from controller.links.probing import probe_path
-from controller.store import Results
+from controller.results import Results
 from tests.integration.tiny_lab import controller, sweep
 from tests.integration.worker.processes import WorkerProcess
 

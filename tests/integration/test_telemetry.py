@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("module", ["worker.inference.stage", "exporter.bundle.chain", "controller.accuracy"])
+@pytest.mark.parametrize(
+    "module", ["worker.inference.stage", "exporter.bundle.chain", "controller.pipeline.accuracy"]
+)
 def test_onnx_runtime_keeps_no_log_of_what_it_loads(module: str, tmp_path: Path) -> None:
     # CI, too, would keep it from it.
     unset = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")

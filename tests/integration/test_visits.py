@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from controller.crew import Crew
-from controller.lab import load_lab
-from controller.network_profiles import NetworkProfile
-from controller.plan.visits import Ground, Visit, rounds
+from controller.experiment.networks import NetworkProfile
+from controller.lab.inventory import load_lab
+from controller.lab.worker_pool import Crew
+from controller.profiling.short_runs import Ground, Visit, rounds
 from exporter.bundle import Bundle
 from tests.integration.tiny_lab import tiny_lab
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.integrity import run_check
-from controller.store import Results
+from controller.results import Results
+from controller.results.check import run_check
 from tests.bundles import export_tiny
 from tests.lab.virtual_lab import VirtualLab, assert_succeeds
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from controller.store import Results
+from controller.results import Results
 from tests.lab.virtual_lab import ROOT, VirtualLab, assert_fails_saying, assert_succeeds, changed
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from controller.integrity import run_check
-from controller.store import Results
+from controller.results import Results
+from controller.results.check import run_check
 from tests.integration.faults.lab import LabWorker, sweeping, write_experiment, write_lab
 from tests.integration.faults.proxy import Proxy
 from tests.soak.faults import FAULTS, Scene, Undo

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from controller.store import Results
+from controller.results import Results
 
 _WORKER = Path(__file__).with_name("faulty_worker.py")
 _LIMIT_S = 60.0

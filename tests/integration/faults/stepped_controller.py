@@ -7,8 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from controller import stamp
 from controller.__main__ import main
+from controller.results import provenance as stamp
 
 _hours = itertools.cycle((0, 1, 0, -1))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.integrity import run_check
-from controller.store import Results
+from controller.results import Results
+from controller.results.check import run_check
 from tests.integration.faults.lab import lab_of, sweeping, write_experiment
 
 TRIALS = 5 * 2 * 2

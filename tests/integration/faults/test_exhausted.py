@@ -12,8 +12,8 @@ import psutil
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from controller.integrity import run_check
-from controller.store import Results
+from controller.results import Results
+from controller.results.check import run_check
 from tests.integration.faults.lab import lab_of, sweeping, write_experiment
 
 

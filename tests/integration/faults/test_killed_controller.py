@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from controller.integrity import run_check
-from controller.store import Results
+from controller.results import Results
+from controller.results.check import run_check
 from tests.integration.faults.lab import finished, lab_of, write_experiment
 from tests.integration.faults.times import took
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.integrity import run_check
-from controller.store import Results
+from controller.results import Results
+from controller.results.check import run_check
 from tests.integration.faults.lab import (
     LabWorker,
     lab_of,

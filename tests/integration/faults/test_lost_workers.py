@@ -5,8 +5,8 @@ import signal
 import time
 from pathlib import Path
 
-from controller.integrity import run_check
-from controller.store import Results
+from controller.results import Results
+from controller.results.check import run_check
 from tests.integration.faults.lab import lab_of, sweeping, write_experiment
 from tests.integration.faults.times import took
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.integrity import run_check
-from controller.store import Results
-from controller.throttling import throttled_in
+from controller.results import Results
+from controller.results.check import run_check
+from controller.sweep.throttling import throttled_in
 from tests.integration.faults.lab import LabWorker, sweeping, wait_until, write_experiment, write_lab
 
 HOT = Path(__file__).with_name("hot_worker.py")

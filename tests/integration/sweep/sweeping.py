@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from controller.store import Results
+from controller.results import Results
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -4,7 +4,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from controller.store import Results
+from controller.results import Results
 from tests.integration.sweep.sweeping import Command, Worker, arguments, finished, wait_for_trials
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.store import Results
+from controller.results import Results
 from tests.integration.sweep.sweeping import Command, Worker, arguments, finished
 
 

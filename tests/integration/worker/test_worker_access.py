@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from controller.certificates import Authority
+from controller.lab.certificates import Authority
 from tests.integration.worker.conftest import StartWorker
 from tests.integration.worker.processes import WorkerProcess
 from worker.access.admission import BURST, MAX_PENDING

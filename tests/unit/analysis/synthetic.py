@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from controller.store import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Hop, Link, Store, Trial
+from controller.results import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Hop, Link, Store, Trial
 
 ENDPOINT = np.dtype(
     [("request", "i8"), ("scheduled_at_s", "f8"), ("finished_at_s", "f8"), ("latency_s", "f8")]

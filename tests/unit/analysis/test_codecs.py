@@ -14,7 +14,7 @@ from analysis.fronts.answers import answers
 from analysis.fronts.fronts import capability
 from analysis.report.page import render
 from analysis.tables.cells import cells_table
-from controller.store import CodecAccuracy, Store, Trial
+from controller.results import CodecAccuracy, Store, Trial
 from tests.unit.analysis.synthetic import BUNDLE, ENDPOINT, Physics, run_trial, write_sweep
 
 CUTS = (0, 6, 12, 60)

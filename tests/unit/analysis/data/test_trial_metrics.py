@@ -7,7 +7,7 @@ import pytest
 
 from analysis.data.trial_metrics import IN_HOP, measure
 from analysis.errors import ResultsError
-from controller.store import Hop, Link, Trial
+from controller.results import Hop, Link, Trial
 from tests.unit.analysis.synthetic import ENDPOINT, HOP
 
 

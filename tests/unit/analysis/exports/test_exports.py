@@ -11,7 +11,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.exports import EXPORTS
-from controller.store import Cell, Course, DeviceRow, Hop, Link, Store, Trial
+from controller.results import Cell, Course, DeviceRow, Hop, Link, Store, Trial
 from tests.unit.analysis.synthetic import AT, BUNDLE, write_sweep
 from worker.records import ENDPOINT, HOP
 

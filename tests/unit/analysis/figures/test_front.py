@@ -14,7 +14,7 @@ from analysis.figures import LAYOUTS, PAPER, breakdowns, check_formats, export, 
 from analysis.figures.front import log_ticks
 from analysis.figures.labels import Box, place
 from analysis.figures.parts import parts_figure
-from controller.store import Cell
+from controller.results import Cell
 from tests.unit.analysis.synthetic import BUNDLE
 
 

@@ -34,7 +34,7 @@ from analysis.fronts.fronts import capability, front_of
 from analysis.fronts.scaling import best_by_devices
 from analysis.report import write_report
 from analysis.report.cells import cells_json
-from controller.store import Predicted, Results, Store
+from controller.results import Predicted, Results, Store
 from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
 
 _CELLS: list[dict[str, Any]] = [

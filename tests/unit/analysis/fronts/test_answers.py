@@ -11,7 +11,7 @@ import pytest
 from analysis.__main__ import main
 from analysis.data.sweep import Sweep, load
 from analysis.fronts.answers import Answer, answers, as_json, one_line
-from controller.store import Store
+from controller.results import Store
 from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
 
 

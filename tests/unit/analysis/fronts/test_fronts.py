@@ -11,7 +11,7 @@ from analysis.data.sweep import CellResult, Sweep
 from analysis.fronts.fronts import Point, capability, in_order, judged, operating
 from analysis.statistics.bootstrap import Resampling
 from analysis.statistics.estimates import NOTHING, estimate
-from controller.store import Cell
+from controller.results import Cell
 from tests.unit.analysis.synthetic import BUNDLE
 
 _CELL = Cell("m", BUNDLE, (1,), "x", ("pi", "server"), 1, 1, "lan", "emulated")

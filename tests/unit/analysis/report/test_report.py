@@ -17,7 +17,7 @@ from analysis.report.concerns import concerns
 from analysis.report.disclosure import measured_on
 from analysis.report.page import _verdict
 from analysis.report.words import answer_sentences, brief, conditions
-from controller.store import MeasuredLink, Profiling, Scope, Store
+from controller.results import MeasuredLink, Profiling, Scope, Store
 from tests.unit.analysis.synthetic import AT, Physics, write_sweep
 
 _TABLES = (

@@ -15,7 +15,7 @@ from analysis.statistics.attainment import surfaces
 from analysis.statistics.bootstrap import Resampling, hypervolumes, nondominated, visits_of
 from analysis.statistics.estimates import estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
-from controller.store import Cell
+from controller.results import Cell
 from tests.unit.analysis.synthetic import BUNDLE, Physics
 
 _FEW = st.integers(1, 5).map(float)
@@ -165,7 +165,7 @@ def test_a_surface_bounds_what_so_many_trials_attained(
 
 def test_memory_is_that_of_the_fullest_worker_that_took_part(sweep: Sweep) -> None:
     from analysis.data.trial_metrics import _fullest_bytes
-    from controller.store import Results
+    from controller.results import Results
 
     with Results.open(sweep.path) as store:
         trial = next(t for t in store.trials() if len(t.hops) == 2)

@@ -15,7 +15,7 @@ from analysis.data.sweep import Sweep, load
 from analysis.tables.latex import latex
 from analysis.tables.per_node import NODE_COLUMNS, node_rows
 from analysis.tables.per_split import SPLIT_COLUMNS, split_rows
-from controller.store import Store
+from controller.results import Store
 from tests.unit.analysis.synthetic import INPUT_BYTES, NODES, OUTPUT_BYTES, Physics, run_trial, write_sweep
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from controller.certificates import Authority
+from controller.lab.certificates import Authority
 from worker.wire.errors import PeerError, WorkerError
 from worker.wire.opening import shake_hands
 from worker.wire.security import Role

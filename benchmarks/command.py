@@ -1,0 +1,79 @@
+"""`python -m controller bench`."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.bundles import make_bundles
+from benchmarks.figures import FIGURES
+from benchmarks.local_workers import choose_cores
+from benchmarks.measurement import Measurement
+from benchmarks.report import load_report, make_report, markdown, print_report, save_report
+from benchmarks.rounds import Clock, measurements, run_rounds
+from controller.console import output
+from controller.errors import ExperimentError
+from controller.suggest import did_you_mean
+
+__all__ = ["run_bench", "show_bench"]
+
+_LIMIT_S = 570.0
+_QUIET_LOAD = 0.3
+
+
+def run_bench(out: Path, cache: Path, *, rounds: int, only: Sequence[str], cores: str | None) -> bool:
+    """Run the benchmark, print its table and write it.
+
+    Args:
+        out: The file to write.
+        cache: Folder that bundles are kept in.
+        only: Figures to measure, by the beginning of their keys; none means all.
+        cores: One for each device, as in `0,1`.
+
+    Returns:
+        Whether every figure is within its bound.
+
+    Raises:
+        ControllerError: It cannot be run here; nothing is written then.
+    """
+    # Like Ctrl-C, so that our workers end with us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    clock = Clock(_LIMIT_S)
+    chosen = _choose(only)
+    pinned = choose_cores(cores)
+    load = os.getloadavg()[0]
+    if load > _QUIET_LOAD:
+        _say(f"this machine is busy (load {load:.1f}): wait until it is quiet for figures that count")
+    bundles = make_bundles(cache, list(dict.fromkeys(name for one in chosen for name in one.needs)), _say)
+    found, worker = run_rounds(chosen, bundles, pinned, rounds=rounds, clock=clock, say=_say)
+    report = make_report(found, worker, load)
+    save_report(report, out)
+    print_report(report, output())
+    print(f"{out} ({clock.elapsed_s:.0f} s)")
+    medians = {key: summary.median for key, summary in report.figures.items()}
+    return all(figure.holds(medians) is not False for figure in FIGURES)
+
+
+def show_bench(path: Path, *, as_markdown: bool) -> None:
+    """Print the table of an earlier run."""
+    report = load_report(path)
+    if as_markdown:
+        print(markdown(report))
+    else:
+        print_report(report, output())
+
+
+def _choose(only: Sequence[str]) -> tuple[Measurement, ...]:
+    everything = measurements()
+    keys = [key for one in everything for key in one.keys]
+    for beginning in only:
+        if not any(key.startswith(beginning) for key in keys):
+            raise ExperimentError(f"--only {beginning}: no such figure{did_you_mean(beginning, keys)}")
+    if not only:
+        return everything
+    return tuple(one for one in everything if any(key.startswith(tuple(only)) for key in one.keys))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

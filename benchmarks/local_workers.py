@@ -1,0 +1,201 @@
+"""The benchmark's own workers: real processes on this machine, one core each."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import psutil
+
+from controller.errors import LabError
+from controller.lab.certificates import Authority
+from controller.lab.inventory import Certificates, Device, KeyFile, Lab
+from controller.lab.worker_pool import Crew
+from exporter.bundle import Bundle
+from worker.wire.security import CERTIFICATE_FILE
+
+__all__ = ["DEVICES", "Fleet", "choose_cores"]
+
+DEVICES = ("first", "second")
+
+_STOP_S = 15.0
+_KEY = "lab.key"
+_AUTHORITY = "lab.tls"
+
+
+def choose_cores(asked: str | None, devices: Sequence[str] = DEVICES) -> tuple[int, ...]:
+    """One core for each device: those asked for, as in `0,1`, or the first that we may use.
+
+    Raises:
+        LabError: They are not there, or the devices together want more than the host has.
+    """
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(usable) < len(devices):
+        raise LabError(
+            f"the benchmark's {len(devices)} devices want a core each, but this host lets us use "
+            f"{len(usable)}: figures of devices that share a core mean nothing; run it on a larger host"
+        )
+    if asked is None:
+        return tuple(usable[: len(devices)])
+    try:
+        cores = tuple(int(part) for part in asked.split(","))
+    except ValueError:
+        cores = ()
+    if len(set(cores)) != len(devices) or not set(cores) <= set(usable):
+        raise LabError(
+            f"--cores {asked}: name {len(devices)} different ones of {','.join(map(str, usable))}, "
+            f"a core for each device"
+        )
+    return cores
+
+
+class Fleet:
+    """The workers `DEVICES`, started for one measurement or many, and ended with it."""
+
+    def __init__(
+        self,
+        cores: Sequence[int],
+        bundles: Sequence[Bundle],
+        *,
+        command: Sequence[str] = ("-m", "worker"),
+        security: Literal["none", "key", "tls"] = "none",
+    ) -> None:
+        """Nothing runs until entered.
+
+        Args:
+            cores: One for each of `DEVICES`.
+            bundles: What the workers are to have already, as after `deploy.yml`.
+            command: What is run in place of `python -m worker`; for tests.
+            security: How connections are secured.
+        """
+        self._cores = cores
+        self._bundles = bundles
+        self._command = command
+        self._folder = tempfile.TemporaryDirectory(prefix="edgecut-bench-")
+        self._security = security
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._devices: list[Device] = []
+        self.crew: Crew
+
+    def __enter__(self) -> Self:
+        try:
+            for name, core in zip(DEVICES, self._cores, strict=True):
+                self._devices.append(self._start(name, core))
+            self.crew = Crew(self.lab(), DEVICES, wait_s=5.0)
+            self.crew.__enter__()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.crew.close()
+        self._end()
+
+    def lab(self, link: Literal["emulated", "none"] = "none") -> Lab:
+        """The workers as a lab; `link` says whether network profiles are emulated on it."""
+        devices = tuple(
+            Device(
+                name=device.name,
+                kind="local",
+                host=device.host,
+                control_port=device.control_port,
+                data_port=device.data_port,
+                link=link,
+            )
+            for device in self._devices
+        )
+        folder = Path(self._folder.name)
+        proofs = {
+            "none": None,
+            "key": KeyFile(str(folder / _KEY)),
+            "tls": Certificates(str(folder / _AUTHORITY)),
+        }
+        return Lab(name="bench", devices=devices, security=proofs[self._security])
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Let the workers go while entered, so that somebody else may claim them."""
+        self.crew.close()
+        try:
+            yield
+        finally:
+            self.crew = Crew(self.lab(), DEVICES, wait_s=5.0)
+            self.crew.__enter__()
+
+    def resident_bytes(self) -> list[int]:
+        """Resident memory of each worker."""
+        return [psutil.Process(process.pid).memory_info().rss for process in self._processes]
+
+    def _start(self, name: str, core: int) -> Device:
+        folder = Path(self._folder.name) / name
+        bundles = folder / "bundles"
+        bundles.mkdir(parents=True)
+        for bundle in self._bundles:
+            # Delivering them is not what is measured.
+            (bundles / bundle.digest).symlink_to(bundle.path.absolute())
+        with (folder / "worker.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *self._command, "serve", "--name", name, "--store", str(folder)]
+                + ["--control-port", "0", "--data-port", "0", "--cpu", str(core), *self._secrets(name)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                # Ctrl-C is for us; we end the workers.
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        assert process.stdout is not None
+        with process.stdout as pipe:
+            line = pipe.readline()
+        if not line:
+            lines = (folder / "worker.log").read_text(errors="replace").splitlines() or ["no word from it"]
+            raise LabError(f"the benchmark's worker {name} does not start: {lines[-1]}")
+        ports = json.loads(line)
+        return Device(
+            name=name,
+            kind="local",
+            host="127.0.0.1",
+            control_port=ports["control_port"],
+            data_port=ports["data_port"],
+            link="none",
+        )
+
+    def _secrets(self, name: str) -> list[str]:
+        """What the worker is told of them, once they are there."""
+        folder = Path(self._folder.name)
+        match self._security:
+            case "key":
+                file = folder / _KEY
+                if not file.exists():
+                    file.touch(0o600)
+                    file.write_text(secrets.token_hex(32))
+                return ["--key-file", str(file)]
+            case "tls":
+                own = folder / name
+                with Authority(folder / _AUTHORITY) as authority:
+                    (own / "ca.pem").write_bytes(authority.ca_pem)
+                    (own / CERTIFICATE_FILE).write_bytes(authority.issue(name).pem)
+                return ["--certificates", str(own)]
+        return []
+
+    def _end(self) -> None:
+        for process in self._processes:
+            process.send_signal(signal.SIGTERM)
+        for process in self._processes:
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+        self._folder.cleanup()

@@ -1,0 +1,1 @@
+"""What the benchmark measures, one module a group of figures."""

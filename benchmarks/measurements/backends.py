@@ -1,0 +1,99 @@
+"""Our own sockets against PyTorch RPC: the same workers, stages, split and depth, in turns."""
+
+import socket
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from benchmarks.bundles import NULL
+from benchmarks.measurement import Bench
+from benchmarks.measurements.balance import Balance
+from benchmarks.pipelines import pipeline, result_rate, run
+from controller.experiment.backend import RpcSettings
+from controller.results import SOCKET, TORCH_RPC
+
+__all__ = ["SocketOverRpc", "best_split", "null_split"]
+
+_DEPTH = 4
+_TURNS = 3
+_TRIED = (
+    RpcSettings(threads=16, transport="any"),
+    RpcSettings(threads=4, transport="any"),
+    RpcSettings(threads=1, transport="any"),
+    RpcSettings(threads=16, transport="tcp"),
+)
+
+
+@dataclass
+class SocketOverRpc:
+    """Results a second over our sockets for each over PyTorch RPC, at the best of RPC's settings.
+
+    Which is best is tried in the first round.
+
+    Attributes:
+        cut: Where the bundle is split.
+        check_every: 0 for null stages, of whose time checking would be the larger part.
+    """
+
+    key: str
+    bundle: str
+    cut: Callable[[Bench], int]
+    requests: int
+    batch: int = 1
+    check_every: int = 1
+    most_rounds: int | None = 3
+    _best: RpcSettings | None = field(default=None, init=False)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """See `Measurement.keys`."""
+        return (self.key,)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """See `Measurement.needs`."""
+        return (self.bundle,)
+
+    def run(self, bench: Bench) -> Mapping[str, float]:
+        """See `Measurement.run`. In turns: what disturbs one disturbs the other."""
+        if self._best is None:
+            self._best = max(_TRIED, key=lambda settings: self._rate(bench, TORCH_RPC, settings))
+        over_sockets, over_rpc = [], []
+        for _ in range(_TURNS):
+            over_sockets.append(self._rate(bench, SOCKET))
+            over_rpc.append(self._rate(bench, TORCH_RPC, self._best))
+        return {self.key: statistics.median(over_sockets) / statistics.median(over_rpc)}
+
+    def _rate(self, bench: Bench, backend: str, rpc: RpcSettings | None = None) -> float:
+        with pipeline(
+            bench.fleet,
+            bench.bundles[self.bundle],
+            (self.cut(bench),),
+            depth=_DEPTH,
+            batch=self.batch,
+            check_every=self.check_every,
+            solo_runs=0,
+            backend=backend,
+            rpc=msgspec.structs.replace(rpc or RpcSettings(), port=_free_port()),
+        ) as rig:
+            return result_rate(run(rig, self.requests, warmup=5 * _DEPTH))
+
+
+def best_split(balance: Balance) -> SocketOverRpc:
+    """Over the split of mobilenet_v2 that `balance` finds best."""
+    return SocketOverRpc("socket_over_rpc", balance.model, balance.cut, requests=300)
+
+
+def null_split() -> SocketOverRpc:
+    """Over null stages, with 0.8 MB a request."""
+    return SocketOverRpc(
+        "socket_over_rpc_null_0m8", NULL, lambda _bench: 2, requests=600, batch=196, check_every=0
+    )
+
+
+def _free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.create_server(("", 0)) as server:
+        return int(server.getsockname()[1])

@@ -1,0 +1,105 @@
+"""How near a pipeline of two devices comes to what its slower stage allows."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.measurement import Bench
+from benchmarks.pipelines import pipeline, result_rate, run
+from controller.pipeline.baseline import baseline_trial
+from controller.results import Trial
+from exporter.bundle import Bundle
+
+__all__ = ["Balance"]
+
+_DEPTH = 4
+_TRIED_AROUND = 2
+_LEAST_RUNS_ALONE = 9
+
+
+@dataclass
+class Balance:
+    """A model in its best two-way split at depth 4, one core and one thread a stage, against the whole model.
+
+    Attributes:
+        requests: Timed in each round.
+        figures: Which value goes under which key: `busy`, `speedup`, `of_limit`.
+    """
+
+    model: str
+    batch: int
+    requests: int
+    figures: Mapping[str, str]
+    most_rounds: int | None = None
+    _cut: int | None = field(default=None, init=False)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """See `Measurement.keys`."""
+        return tuple(self.figures.values())
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """See `Measurement.needs`."""
+        return (self.model,)
+
+    def run(self, bench: Bench) -> Mapping[str, float]:
+        """See `Measurement.run`. Whole and halves are timed alone just before, the whole just after too."""
+        bundle = bench.bundles[self.model]
+        cut = self.cut(bench)
+        before_s = self._whole_s(bench, bundle)
+        trial = self._trial(bench, bundle, cut, self.requests)
+        whole_s = statistics.mean([before_s, self._whole_s(bench, bundle)])
+        rate = result_rate(trial)
+        slower_s = max(hop.solo_compute_s for hop in trial.hops)
+        found = {
+            "busy": rate * slower_s,
+            "speedup": rate * whole_s,
+            "of_limit": rate * slower_s,
+        }
+        return {key: found[value] for value, key in self.figures.items()}
+
+    def cut(self, bench: Bench) -> int:
+        """The best split, looked for when it is first asked for."""
+        if self._cut is None:
+            self._cut = self._best_cut(bench, bench.bundles[self.model])
+        return self._cut
+
+    def _whole_s(self, bench: Bench, bundle: Bundle) -> float:
+        """Seconds of the whole model in a bare ONNX Runtime loop on the first device's core."""
+        times = baseline_trial(
+            bench.fleet.crew.workers["first"],
+            bundle,
+            batch=self.batch,
+            number=0,
+            threads=1,
+            requests=max(5, self.requests // 8),
+            warmup=2,
+        )
+        return statistics.median(times.compute_s)
+
+    def _trial(self, bench: Bench, bundle: Bundle, cut: int, requests: int) -> Trial:
+        with pipeline(
+            bench.fleet,
+            bundle,
+            (cut,),
+            depth=_DEPTH,
+            batch=self.batch,
+            solo_runs=max(_LEAST_RUNS_ALONE, requests // 8),
+        ) as rig:
+            return run(rig, requests, warmup=_DEPTH)
+
+    def _best_cut(self, bench: Bench, bundle: Bundle) -> int:
+        """The clean cut with the highest throughput, of those around where both halves take equally long."""
+        cuts = bundle.clean_cuts()
+        low, high = 0, len(cuts) - 1
+        while low < high:
+            middle = (low + high) // 2
+            front, back = self._trial(bench, bundle, cuts[middle], _DEPTH).hops
+            if front.solo_compute_s < back.solo_compute_s:
+                low = middle + 1
+            else:
+                high = middle
+        around = cuts[max(0, low - _TRIED_AROUND) : low + _TRIED_AROUND]
+        few = max(3 * _DEPTH, self.requests // 4)
+        return max(around, key=lambda cut: result_rate(self._trial(bench, bundle, cut, few)))

@@ -1,0 +1,77 @@
+"""What a sweep's cell costs beside its requests."""
+
+import itertools
+import statistics
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measurement import Bench
+from controller.console import Screen
+from controller.experiment.resolve import make_agenda
+from controller.results import Store
+from controller.results.provenance import now
+from controller.sweep.runner import run_sweep
+
+__all__ = ["CellOverhead"]
+
+_MODEL = "mobilenet_v2"
+_EXPERIMENT = """\
+name: bench
+models: [{model}]
+bundles: {bundles}
+network_profiles: profiles.yml
+profiles: [ideal]
+splits: {splits}
+depths: [1, 4]
+trials: 1
+requests: 12
+warmup: 3
+reference_every: 0
+"""
+
+
+class _Silent(Screen):
+    """Progress that nobody sees: the benchmark shows its own."""
+
+    def step(self, profile: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
+        """Show nothing."""
+
+    def say(self, text: str) -> None:
+        """Show nothing."""
+
+
+@dataclass(frozen=True)
+class CellOverhead:
+    """A small sweep; its cells' wall time less what they waited for requests, median over the cells."""
+
+    splits: int = 4
+    most_rounds: int | None = None
+    keys: tuple[str, ...] = ("cell_overhead_s",)
+    needs: tuple[str, ...] = (_MODEL,)
+
+    def run(self, bench: Bench) -> Mapping[str, float]:
+        """See `Measurement.run`. Another results file each time, or the sweep would be done already."""
+        bundle = bench.bundles[_MODEL]
+        cuts = bundle.clean_cuts()
+        spread = list(itertools.islice(cuts, len(cuts) // (2 * self.splits), None, len(cuts) // self.splits))
+        with tempfile.TemporaryDirectory(prefix="edgecut-bench-") as name:
+            folder = Path(name)
+            (folder / "profiles.yml").write_text("ideal: {}\n")
+            (folder / "bench.yml").write_text(
+                _EXPERIMENT.format(model=_MODEL, bundles=bundle.path.absolute().parent, splits=spread)
+            )
+            agenda = make_agenda(folder / "bench.yml", bench.fleet.lab())
+            with (
+                bench.fleet.lent(),
+                Store.create(
+                    folder / "results.sqlite", name="bench", text="", seed=0, trials=1, created_at=now()
+                ) as store,
+                _Silent() as screen,
+            ):
+                outcome = run_sweep(agenda, ["ideal"], store, screen)
+                if outcome.interrupted:
+                    # A sweep only stops; the benchmark is to end.
+                    raise KeyboardInterrupt
+        return {"cell_overhead_s": statistics.median(outcome.overheads_s)}

@@ -1,0 +1,35 @@
+"""How long a live pipeline gives no results while it is split anew."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.measurement import Bench
+from benchmarks.pipelines import cell_of, pipeline, plan, run
+
+__all__ = ["Resplit"]
+
+_DEPTH = 4
+_MODEL = "mobilenet_v2"
+
+
+@dataclass(frozen=True)
+class Resplit:
+    """From one split to another and back, both on workers that keep running, without timing stages alone."""
+
+    requests: int = 40
+    most_rounds: int | None = None
+    keys: tuple[str, ...] = ("resplit_s",)
+    needs: tuple[str, ...] = (_MODEL,)
+
+    def run(self, bench: Bench) -> Mapping[str, float]:
+        """See `Measurement.run`. From the last result before to the first one after, on one clock."""
+        bundle = bench.bundles[_MODEL]
+        cuts = bundle.clean_cuts()
+        one, other = cuts[len(cuts) // 3], cuts[2 * len(cuts) // 3]
+        with pipeline(bench.fleet, bundle, (one,), depth=_DEPTH) as rig:
+            before = run(rig, self.requests, warmup=_DEPTH)
+            cell = cell_of(bundle, (other,), depth=_DEPTH)
+            rig.resplit(cell, plan(bench.fleet, bundle, cell, solo_runs=0))
+            after = run(rig, self.requests, warmup=0)
+        dead_s = after.endpoint["finished_at_s"][0] - before.endpoint["finished_at_s"][-1]
+        return {"resplit_s": float(dead_s)}

@@ -1,0 +1,91 @@
+"""What it costs that workers serve nobody but their lab."""
+
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.bundles import NULL
+from benchmarks.local_workers import Fleet
+from benchmarks.measurement import Bench
+from benchmarks.measurements.balance import Balance
+from benchmarks.pipelines import pipeline, result_rate, run
+from worker.wire.control import ControlConnection
+
+__all__ = ["SecurityCost"]
+
+_DEPTH = 4
+_TURNS = 3
+_CONNECTIONS = 60
+
+
+@dataclass(frozen=True)
+class SecurityCost:
+    """Throughput over TLS over that without, in turns, and how long it takes to connect with each kind.
+
+    Attributes:
+        balance: Whose model and split are taken.
+    """
+
+    balance: Balance
+    requests: int = 300
+    null_requests: int = 600
+    null_batch: int = 196
+    most_rounds: int | None = 3
+    keys: tuple[str, ...] = (
+        "tls_cost_null_0m8",
+        "tls_cost_mobilenet_v2",
+        "tls_connect_ms",
+        "auth_connect_ms",
+        "connect_ms",
+    )
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """See `Measurement.needs`."""
+        return (NULL, self.balance.model)
+
+    def run(self, bench: Bench) -> Mapping[str, float]:
+        """See `Measurement.run`."""
+        cut = self.balance.cut(bench)
+        bundles = [bench.bundles[name] for name in self.needs]
+        with Fleet(bench.cores, bundles, security="tls") as tls:
+            null = _cost(bench, tls, NULL, 2, self.null_requests, batch=self.null_batch, check_every=0)
+            model = _cost(bench, tls, self.balance.model, cut, self.requests)
+            tls_s = _connect_s(tls)
+        with Fleet(bench.cores, [], security="key") as key:
+            key_s = _connect_s(key)
+        values = (null, model, tls_s * 1e3, key_s * 1e3, _connect_s(bench.fleet) * 1e3)
+        return dict(zip(self.keys, values, strict=True))
+
+
+def _cost(
+    bench: Bench, tls: Fleet, name: str, cut: int, requests: int, *, batch: int = 1, check_every: int = 1
+) -> float:
+    rates: dict[bool, list[float]] = {True: [], False: []}
+    for turn in range(2 * _TURNS):
+        over_tls = turn % 2 == 1
+        with pipeline(
+            tls if over_tls else bench.fleet,
+            bench.bundles[name],
+            (cut,),
+            depth=_DEPTH,
+            batch=batch,
+            check_every=check_every,
+            solo_runs=0,
+        ) as rig:
+            rates[over_tls].append(result_rate(run(rig, requests, warmup=5 * _DEPTH)))
+    return statistics.median(rates[True]) / statistics.median(rates[False])
+
+
+def _connect_s(fleet: Fleet) -> float:
+    """Median time until a worker takes a request: TCP, preambles and proofs."""
+    lab = fleet.lab()
+    security, device = lab.load_security(), lab.devices[0]
+    times_s = []
+    for _ in range(_CONNECTIONS):
+        began_s = time.perf_counter()
+        connection = ControlConnection.open(device.host, device.control_port, security, expected=device.name)
+        times_s.append(time.perf_counter() - began_s)
+        connection.close()
+    return statistics.median(times_s)

@@ -1,0 +1,119 @@
+"""Pipelines over the benchmark's workers, run the way a sweep runs them."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from benchmarks.local_workers import DEVICES, Fleet
+from controller.experiment.backend import RpcSettings
+from controller.experiment.networks import NetworkProfile
+from controller.pipeline.deployment import PipelinePlan, plan_pipeline
+from controller.pipeline.runner import Rig
+from controller.results import SOCKET, Cell, Trial
+from exporter.bundle import Bundle
+from worker.wire.messages import Run
+
+__all__ = ["cell_of", "pipeline", "plan", "result_rate", "run"]
+
+_TIMEOUT_S = 120.0
+_USUAL_RPC = RpcSettings()
+_numbers = itertools.count()
+
+
+def cell_of(
+    bundle: Bundle,
+    cuts: Sequence[int],
+    *,
+    depth: int,
+    batch: int = 1,
+    devices: Sequence[str] = DEVICES,
+    backend: str = SOCKET,
+) -> Cell:
+    """The cell of a split over the benchmark's devices."""
+    return Cell(
+        model=bundle.manifest.model,
+        bundle=bundle.digest,
+        cuts=tuple(cuts),
+        label=",".join(map(str, cuts)),
+        devices=tuple(devices),
+        depth=depth,
+        batch=batch,
+        profile="bench",
+        link="none",
+        backend=backend,
+    )
+
+
+def plan(
+    fleet: Fleet,
+    bundle: Bundle,
+    cell: Cell,
+    *,
+    rate_mbit: float | None = None,
+    check_every: int = 1,
+    solo_runs: int = 5,
+    records: bool = True,
+    rpc: RpcSettings = _USUAL_RPC,
+) -> PipelinePlan:
+    """What the workers are told of a cell; a rate makes the links emulated ones."""
+    link = cell.link if rate_mbit is None else "emulated"
+    planned = plan_pipeline(
+        f"bench.{next(_numbers)}",
+        dataclasses.replace(cell, link=link),
+        bundle,
+        fleet.lab(),
+        NetworkProfile(rate_mbit=rate_mbit),
+        check_every=check_every,
+        rpc=rpc,
+    )
+    builds = {
+        device: msgspec.structs.replace(build, solo_runs=solo_runs, records=records)
+        for device, build in planned.builds.items()
+    }
+    return dataclasses.replace(planned, builds=builds)
+
+
+@contextmanager
+def pipeline(
+    fleet: Fleet,
+    bundle: Bundle,
+    cuts: Sequence[int],
+    *,
+    depth: int,
+    batch: int = 1,
+    devices: Sequence[str] = DEVICES,
+    rate_mbit: float | None = None,
+    check_every: int = 1,
+    solo_runs: int = 5,
+    records: bool = True,
+    backend: str = SOCKET,
+    rpc: RpcSettings = _USUAL_RPC,
+) -> Iterator[Rig]:
+    """A pipeline that stands while entered; the arguments are those of `cell_of` and `plan`."""
+    cell = cell_of(bundle, cuts, depth=depth, batch=batch, devices=devices, backend=backend)
+    planned = plan(
+        fleet,
+        bundle,
+        cell,
+        rate_mbit=rate_mbit,
+        check_every=check_every,
+        solo_runs=solo_runs,
+        records=records,
+        rpc=rpc,
+    )
+    with Rig(planned, cell, bundle, fleet.crew.workers) as rig:
+        yield rig
+
+
+def run(rig: Rig, requests: int, *, warmup: int = 0) -> Trial:
+    """Run so many requests in a closed loop, after some that do not count."""
+    return rig.run(0, Run(requests=requests, timeout_s=_TIMEOUT_S), warmup=warmup)
+
+
+def result_rate(trial: Trial) -> float:
+    """Results a second between the first and the last: how it runs once the pipeline is full."""
+    finished_at_s = trial.endpoint["finished_at_s"]
+    return float((len(finished_at_s) - 1) / (finished_at_s[-1] - finished_at_s[0]))

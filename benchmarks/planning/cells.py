@@ -1,0 +1,176 @@
+"""Splits measured under several networks, to hold predictions against."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import numpy as np
+
+from benchmarks.planning.splits import Split
+from controller.errors import TrialVoid
+from controller.experiment.networks import NetworkProfile
+from controller.pipeline.deployment import PipelinePlan, plan_pipeline
+from controller.planning.prediction import Prediction, Predictor
+from controller.profiling.short_runs import Ground, in_random_order, interval_s, requests_in
+from controller.results import Cell, Trial
+from worker.wire.messages import Run
+
+__all__ = ["DEPTHS", "MeasuredCell", "NETWORKS", "measure_cells"]
+
+NETWORKS: Final = {
+    "1 Gbit/s, 0.2 ms": NetworkProfile(delay_ms=0.2, rate_mbit=1000),
+    "100 Mbit/s, 2 ms": NetworkProfile(delay_ms=2, rate_mbit=100),
+    "20 Mbit/s, 5 ms": NetworkProfile(delay_ms=5, rate_mbit=20),
+}
+DEPTHS: Final = (1, 4)
+_TRIALS: Final = 3
+_REPEATED_EVERY: Final = 3
+_WARMUP_S: Final = 0.1
+_MOST_WARMUP: Final = 80
+_FEWEST, _MOST = {1: 2, 4: 4}, {1: 36, 4: 96}
+_TIMEOUT_S: Final = 300.0
+
+
+@dataclass(frozen=True)
+class MeasuredCell:
+    """A cell as predicted and as measured.
+
+    Attributes:
+        predicted: Median latency at depth 1, above it the time between two results; seconds.
+        measured: The same, the median of three trials.
+        repeated: The same again, one trial at another time; of some cells.
+    """
+
+    model: str
+    network: str
+    devices: tuple[str, ...]
+    cuts: tuple[int, ...]
+    depth: int
+    predicted: float
+    measured: float
+    repeated: float | None
+
+    @property
+    def error(self) -> float:
+        return abs(self.predicted / self.measured - 1)
+
+    @property
+    def noise(self) -> float | None:
+        return None if self.repeated is None else abs(self.repeated / self.measured - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    network: str
+    split: Split
+    depth: int
+    requests: int
+    warmup: int
+    prediction: Prediction
+
+
+def measure_cells(
+    ground: Ground,
+    predictors: Mapping[str, Predictor],
+    splits: Iterable[Split],
+    step: Callable[[int, int], None],
+    *,
+    trial_s: float,
+) -> list[MeasuredCell]:
+    """Measure splits under each network, at each depth.
+
+    Splits in random order, and the cells of each: three trials a cell, and when all are through, those of
+    every third split once more. Cells in which a trial is void are left out, and what is left of a split that
+    cannot be built.
+
+    Args:
+        predictors: By network.
+        step: Told how many of how many cells are done.
+        trial_s: Seconds that a trial may take, about; a slow cell gets fewer requests.
+    """
+    wanted = list(_wanted(predictors, splits, trial_s))
+    repeats = set(list(dict.fromkeys(each.split for each in wanted))[::_REPEATED_EVERY])
+    again = [each for each in wanted if each.split in repeats]
+    total = len(wanted) + len(again)
+    measured = _medians(ground, wanted, _TRIALS, lambda done: step(done, total))
+    repeated = _medians(ground, again, 1, lambda done: step(len(wanted) + done, total))
+    return [
+        MeasuredCell(
+            model=ground.bundle.manifest.model,
+            network=each.network,
+            devices=each.split.devices,
+            cuts=each.split.cuts,
+            depth=each.depth,
+            predicted=_predicted(each),
+            measured=measured[each],
+            repeated=repeated.get(each),
+        )
+        for each in wanted
+        if each in measured
+    ]
+
+
+def _wanted(
+    predictors: Mapping[str, Predictor], splits: Iterable[Split], trial_s: float
+) -> Iterator[_Wanted]:
+    for split, (network, predictor), depth in product(splits, predictors.items(), DEPTHS):
+        prediction = predictor.predict(split.devices, split.cuts, depth=depth)
+        each_s = prediction.interval_s
+        requests = requests_in(trial_s, each_s, fewest=_FEWEST[depth], most=_MOST[depth])
+        warmup = requests_in(_WARMUP_S, each_s, fewest=1, most=_MOST_WARMUP)
+        yield _Wanted(network, split, depth, requests, warmup, prediction)
+
+
+def _medians(
+    ground: Ground, wanted: Sequence[_Wanted], trials: int, step: Callable[[int], None]
+) -> dict[_Wanted, float]:
+    """The median over so many trials of each cell, but of those that are void."""
+    found: dict[_Wanted, float] = {}
+    done = 0
+    for of_split in in_random_order(wanted, lambda each: each.split, trials):
+        pipelines = ground.pipelines(_planned(ground, each) for each in of_split)
+        with suppress(TrialVoid), closing(pipelines):
+            for each, rig in zip(of_split, pipelines, strict=True):
+                request = Run(requests=each.requests, timeout_s=_TIMEOUT_S)
+                with suppress(TrialVoid):
+                    ran = [rig.run(i, request, warmup=0 if i else each.warmup) for i in range(trials)]
+                    found[each] = statistics.median(_value(trial, each) for trial in ran)
+        done += len(of_split)
+        step(done)
+    return found
+
+
+def _planned(ground: Ground, wanted: _Wanted) -> tuple[Cell, PipelinePlan]:
+    devices = wanted.split.devices
+    cell = Cell(
+        model=ground.bundle.manifest.model,
+        bundle=ground.bundle.digest,
+        cuts=wanted.split.cuts,
+        label="",
+        devices=devices,
+        depth=wanted.depth,
+        batch=ground.batch,
+        profile=wanted.network,
+        link=ground.lab.links(devices),
+    )
+    name = f"bench-plan.{time.monotonic_ns()}"
+    plan = plan_pipeline(
+        name, cell, ground.bundle, ground.lab, NETWORKS[wanted.network], threads=ground.threads
+    )
+    return cell, plan
+
+
+def _value(trial: Trial, wanted: _Wanted) -> float:
+    if wanted.depth == 1:
+        return float(np.median(trial.endpoint["latency_s"]))
+    return interval_s(trial)
+
+
+def _predicted(wanted: _Wanted) -> float:
+    if wanted.depth == 1:
+        return wanted.prediction.plan.latency_s
+    return wanted.prediction.batch / wanted.prediction.throughput_per_s

@@ -1,0 +1,199 @@
+"""From measured cells to the benchmark's figures."""
+
+import statistics
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from benchmarks.planning.cells import MeasuredCell
+from controller.planning.planner import pareto_set
+from controller.planning.problem import Costs, Problem
+from controller.sweep.search.front_search import Point, Search, hypervolume
+
+__all__ = ["BOUNDS", "Summary", "figures_of", "plan_large_lab_s", "searches_of"]
+
+BOUNDS: Mapping[str, tuple[str, float | None]] = {
+    "latency_median_error": ("at most", 0.08),
+    "throughput_median_error": ("at most", 0.08),
+    "error_p95": ("at most", 0.20),
+    "long_latency_median_error": ("", None),
+    "long_throughput_median_error": ("", None),
+    "noise_median": ("", None),
+    "noise_p95": ("", None),
+    "hypervolume_ratio": ("at least", 0.98),
+    "cells_share": ("at most", 0.20),
+    "plan_100x8_s": ("at most", 5.0),
+    "gain_over_equal_split": ("", None),
+}
+"""The figures in the order of the table, and what they must be."""
+
+_SHARE = 0.2
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """A figure: median, lowest and highest of `n`."""
+
+    median: float
+    low: float
+    high: float
+    n: int
+
+
+def figures_of(
+    cells: Sequence[MeasuredCell],
+    equal_cuts: Mapping[str, int],
+    plan_s: Sequence[float],
+    long_chains: Sequence[MeasuredCell] = (),
+) -> dict[str, Summary]:
+    """All figures that these cells allow.
+
+    Args:
+        cells: Of any models and networks, two devices each.
+        equal_cuts: By model, where the equal-layer split cuts.
+        plan_s: Times that planning for a large lab took.
+        long_chains: Cells of more devices.
+    """
+    latencies = [cell.error for cell in cells if cell.depth == 1]
+    throughputs = [cell.error for cell in cells if cell.depth > 1]
+    noise = [cell.noise for cell in cells if cell.noise is not None]
+    found = {
+        "latency_median_error": _median(latencies),
+        "throughput_median_error": _median(throughputs),
+        "error_p95": _high([*latencies, *throughputs]),
+        "long_latency_median_error": _median([cell.error for cell in long_chains if cell.depth == 1]),
+        "long_throughput_median_error": _median([cell.error for cell in long_chains if cell.depth > 1]),
+        "noise_median": _median(noise),
+        "noise_p95": _high(noise),
+        "plan_100x8_s": _summary(plan_s),
+    }
+    searches = searches_of(cells, equal_cuts).values()
+    gains = [
+        gain
+        for (model, _), points in zip(_groups(cells), _fronts(cells), strict=True)
+        if (gain := _gain(*points, equal_cuts[model])) is not None
+    ]
+    found["hypervolume_ratio"] = _summary([ratio for ratio, _ in searches])
+    found["cells_share"] = _summary([share for _, share in searches])
+    found["gain_over_equal_split"] = _summary(gains)
+    return {key: summary for key in BOUNDS if (summary := found[key]) is not None}
+
+
+def searches_of(
+    cells: Sequence[MeasuredCell], equal_cuts: Mapping[str, int]
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """By model and network: how much of the front's area a search finds, and the share of cells for that."""
+    return {
+        (model, network): _searched(*points, equal_cuts[model])
+        for (model, network), points in zip(_groups(cells), _fronts(cells), strict=True)
+    }
+
+
+def plan_large_lab_s(seed: int = 0) -> float:
+    """Seconds to find every Pareto plan for 8 unequal devices and 100 cut points."""
+    problem = _large_lab(np.random.default_rng(seed))
+    began_s = time.perf_counter()
+    pareto_set(problem, problem.devices[:1])
+    return time.perf_counter() - began_s
+
+
+def _large_lab(rng: np.random.Generator, devices: int = 8, points: int = 100) -> Problem:
+    """Devices of speeds 1 to 10, links of 20 Mbit/s to 1 Gbit/s, payloads that shrink towards the end."""
+    cuts = points + 2
+    upto_s = np.concatenate([[0.0], np.cumsum(rng.uniform(1e-4, 1e-3, cuts - 1))])
+    slowness = rng.uniform(1, 10, devices)
+    within_s = (upto_s[None, :] - upto_s[:, None])[None] * slowness[:, None, None]
+    payload_bytes = rng.uniform(1e3, 2e5, cuts) * np.exp(-3 * np.arange(cuts) / cuts)
+    carried_s = payload_bytes * 8 / rng.uniform(2e7, 1e9, (devices, devices))[:, :, None]
+    delay_s = rng.uniform(1e-4, 2e-3, (devices, devices))
+    before = np.triu(np.ones((cuts, cuts), dtype=bool), 1)
+    last = np.arange(cuts) == cuts - 1
+    return Problem(
+        devices=tuple(f"device{i}" for i in range(devices)),
+        cuts=tuple(range(cuts)),
+        alone=Costs(within_s[:, 0, -1], within_s[:, 0, -1]),
+        first=Costs(within_s[:, 0], within_s[:, 0]).without(last[None]),
+        stage=Costs(within_s, within_s).without(~before[None]),
+        link=Costs(carried_s + delay_s[:, :, None], carried_s),
+        back=Costs(delay_s, np.zeros_like(delay_s)),
+        memory_bytes=np.zeros((devices, cuts, cuts)),
+    )
+
+
+def _groups(cells: Iterable[MeasuredCell]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((cell.model, cell.network) for cell in cells))
+
+
+def _fronts(
+    cells: Sequence[MeasuredCell],
+) -> list[tuple[dict[tuple[int, ...], Point], dict[tuple[int, ...], Point]]]:
+    """Predicted and measured points of the splits of each model under each network."""
+    found = []
+    for group in _groups(cells):
+        by_split: dict[tuple[int, ...], dict[int, MeasuredCell]] = {}
+        for cell in cells:
+            if (cell.model, cell.network) == group:
+                by_split.setdefault(cell.cuts, {})[cell.depth] = cell
+        predicted: dict[tuple[int, ...], Point] = {}
+        measured: dict[tuple[int, ...], Point] = {}
+        for cuts, depths in by_split.items():
+            if len(depths) == 2:
+                alone, deep = depths[min(depths)], depths[max(depths)]
+                predicted[cuts] = alone.predicted, deep.predicted
+                measured[cuts] = alone.measured, deep.measured
+        found.append((predicted, measured))
+    return found
+
+
+def _searched(
+    predicted: Mapping[tuple[int, ...], Point], measured: Mapping[tuple[int, ...], Point], equal_cut: int
+) -> tuple[float, float]:
+    """How much of the front's area a search finds, and the share of cells that it measures for that.
+
+    What it measures is looked up in the exhaustive sweep, so both fronts are of the same trials.
+    """
+    compared = [split for split in ((equal_cut,), max(measured), min(measured)) if split in measured]
+    ends = (min(measured), max(measured))
+    search = Search(
+        predicted,
+        most=max(2, int(_SHARE * len(measured))),
+        place=lambda split: (split if split in ends else None, split),
+        first=compared,
+    )
+    found = search.run(lambda split: measured[split])
+    worst = [max(point[i] for point in measured.values()) for i in (0, 1)]
+    reference = (worst[0], worst[1])
+    whole = hypervolume(list(measured.values()), reference)
+    # Where one split is the best and the worst of all, there is no area, and it is found if it was measured.
+    ratio = hypervolume(list(found.values()), reference) / whole if whole else 1.0
+    return ratio, len(found) / len(measured)
+
+
+def _gain(
+    predicted: Mapping[tuple[int, ...], Point], measured: Mapping[tuple[int, ...], Point], cut: int
+) -> float | None:
+    """Measured throughput of the split with the best predicted one, over that of the equal-layer split."""
+    if (cut,) not in measured:
+        return None
+    planned = min(predicted, key=lambda split: predicted[split][1])
+    return measured[cut,][1] / measured[planned][1]
+
+
+def _median(values: Sequence[float]) -> Summary | None:
+    if not values:
+        return None
+    low, high = np.quantile(values, [0.25, 0.75]).tolist()
+    return Summary(statistics.median(values), low, high, len(values))
+
+
+def _high(values: Sequence[float]) -> Summary | None:
+    """The 95th percentile in place of the median, between the 90th and the largest."""
+    if not values:
+        return None
+    low, middle, high = np.quantile(values, [0.9, 0.95, 1.0]).tolist()
+    return Summary(middle, low, high, len(values))
+
+
+def _summary(values: Sequence[float]) -> Summary | None:
+    return Summary(statistics.median(values), min(values), max(values), len(values)) if values else None

@@ -1,0 +1,1 @@
+"""`python -m controller COMMAND`: one module a group of commands."""

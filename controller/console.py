@@ -1,0 +1,164 @@
+"""What a sweep shows while it runs: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from controller.errors import ControllerError
+from controller.results import Cell, Trial
+
+__all__ = ["Noted", "Screen", "also_into", "duration", "output", "plain_table"]
+
+_LINE_EVERY_S = 5.0
+_PIPE_WIDTH = 160
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two units that a person would say."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def output() -> Console:
+    """Standard output; wide enough for any table where it is not a terminal."""
+    # No markup: names come from files and devices, and brackets in them are brackets.
+    return Console(
+        highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH
+    )
+
+
+def plain_table(*columns: str, title: str | None = None) -> Table:
+    """A table without frames, the first column to the left and the others to the right."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="right" if position else "left", no_wrap=position == 0)
+    return table
+
+
+def _appended(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise ControllerError(f"--progress {path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def also_into(path: Path | None) -> Iterator[None]:
+    """Append what is printed within to a file too, where one is given, for whoever follows it."""
+    if path is None:
+        yield
+        return
+    printed = StringIO()
+    with redirect_stdout(printed):
+        yield
+    print(printed.getvalue(), end="")
+    lines = [line.rstrip() for line in printed.getvalue().splitlines()]
+    with _appended(path) as file:
+        file.writelines(f"{line}\n" for line in lines if line)
+
+
+class Noted(Protocol):
+    """What is told all that a screen is told, and shows more of it than a bar."""
+
+    def step(self, part: str, done: int, total: int, doing: str, left_s: float | None) -> None: ...
+
+    def running(self, cell: Cell, number: int) -> None: ...
+
+    def finished(self, cell: Cell, trial: Trial) -> None: ...
+
+    def __rich__(self) -> RenderableType: ...
+
+
+class Screen:
+    """Progress of a sweep on standard error, and as lines in a file if one is given."""
+
+    def __init__(self, progress_file: Path | None = None, noted: Noted | None = None) -> None:
+        self._console = Console(stderr=True)
+        self._file = _appended(progress_file) if progress_file else None
+        self._noted = noted
+        # Drawn between trials only: a clock that ticks would take time from what is measured.
+        self._panel = Live(noted, console=self._console, auto_refresh=False) if noted else None
+        self._is_terminal = sys.stderr.isatty()
+        self._bar = Progress(
+            TextColumn("{task.fields[profile]}", style="bold", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[doing]}", markup=False),
+            TextColumn("{task.fields[left]}", markup=False),
+            console=self._console,
+            disable=not self._is_terminal or self._panel is not None,
+        )
+        self._task = self._bar.add_task("", profile="", doing="", left="", total=None)
+        self._last_line_s = 0.0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        if self._panel and self._is_terminal:
+            self._panel.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        self._draw()
+        if self._panel:
+            self._panel.stop()
+        if self._file:
+            self._file.close()
+
+    def say(self, text: str) -> None:
+        """Print one line that stays."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._write(text)
+
+    def step(self, profile: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
+        """Show how far it is. Off a terminal at most one line every few seconds, the last one always."""
+        left = "" if left_s is None else f"{duration(left_s)} left"
+        self._bar.update(self._task, completed=done, total=total, profile=profile, doing=doing, left=left)
+        if self._noted:
+            self._noted.step(profile, done, total, doing, left_s)
+            self._draw()
+        now = time.monotonic()
+        if now - self._last_line_s < _LINE_EVERY_S and done < total:
+            return
+        self._last_line_s = now
+        line = "  ".join(part for part in (f"{profile}: {done}/{total}", doing, left) if part)
+        if not self._is_terminal:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._write(line)
+
+    def running(self, cell: Cell, number: int) -> None:
+        """Say that trial `number` of a cell begins."""
+        if self._noted:
+            self._noted.running(cell, number)
+            self._draw()
+
+    def finished(self, cell: Cell, trial: Trial) -> None:
+        """Say what a trial was."""
+        if self._noted:
+            self._noted.finished(cell, trial)
+
+    def _draw(self) -> None:
+        if self._panel and self._panel.is_started:
+            self._panel.refresh()
+
+    def _write(self, line: str) -> None:
+        if self._file:
+            self._file.write(line + "\n")
+            self._file.flush()

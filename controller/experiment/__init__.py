@@ -1,0 +1,1 @@
+"""The experiment file, and what it asks for: cells with their routes, codecs, loads and networks."""

@@ -1,0 +1,279 @@
+"""From an experiment, the bundles and the lab to the cells of a sweep."""
+
+import itertools
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from controller.errors import ExperimentError
+from controller.experiment.codec_assignment import check_pairs
+from controller.experiment.load import OFFLINE, SINGLE
+from controller.experiment.networks import AS_IS
+from controller.experiment.schema import Experiment, Grid, Splits
+from controller.lab.inventory import Lab
+from controller.pipeline.deployment import route
+from controller.results import CHAIN, HUB, SOCKET, TORCH_RPC, Cell
+from controller.suggest import did_you_mean
+from exporter.bundle import Bundle, BundleError, RangeError
+from worker.wire.codecs import NO_CODEC
+
+_MOST_CELLS = 1_000_000
+
+__all__ = [
+    "chain_at",
+    "cells_of_profile",
+    "check_batch",
+    "label_of",
+    "open_bundles",
+    "resolve_cut",
+    "with_backend",
+    "with_codec",
+    "with_topology",
+]
+
+
+def open_bundles(names: Sequence[str], folder: Path) -> dict[str, Bundle]:
+    """Open the bundles of an experiment, each a folder of `folder`; every digest is checked.
+
+    Raises:
+        ExperimentError: One is missing or altered; names it, and the command that makes it.
+    """
+    bundles = {}
+    for name in names:
+        path = folder / name
+        if not path.is_dir():
+            there = sorted(p.parent.name for p in folder.glob("*/manifest.json"))
+            hint = did_you_mean(name, there) if there else ""
+            raise ExperimentError(
+                f"no bundle {path}{hint}; make it with: python -m exporter export {name} --out {path}"
+            )
+        try:
+            bundles[name] = Bundle.open(path)
+        except BundleError as error:
+            raise ExperimentError(str(error)) from error
+    return bundles
+
+
+def cells_of_profile(
+    experiment: Experiment, profile: str, bundles: Mapping[str, Bundle], lab: Lab
+) -> tuple[Cell, ...]:
+    """Every cell that `experiment` wants under `profile`, both ends of each split range included.
+
+    Raises:
+        ExperimentError: A split or a device that there is not.
+        LabError: A placement names a device that the lab does not have.
+    """
+    grid = experiment.grid(profile)
+    whole_lab = [device.name for device in lab.devices]
+    placements = _placements(experiment, whole_lab, lab)
+    named = experiment.threads if isinstance(experiment.threads, dict) else ()
+    for name in dict.fromkeys((*itertools.chain(*placements), *named)):
+        lab.device(name)
+    for codec in grid.codecs:
+        check_pairs(codec, list(dict.fromkeys(itertools.chain(*placements))), "key 'codecs'")
+    cells: dict[str, Cell] = {}
+    for (position, placement), name in itertools.product(enumerate(placements), experiment.models):
+        bundle = bundles[name]
+        splits = (
+            _splits(grid.splits, bundle, len(placement))
+            if experiment.chains is None
+            else [_listed(bundle, list(experiment.chains[position].cuts), len(placement) - 1, "key 'chains'")]
+        )
+        _check_count(experiment, grid, splits, len(placements))
+        for cuts, depth, batch, codec, load, prefetch, topology, backend, threads in itertools.product(
+            splits,
+            grid.depths,
+            grid.batches,
+            grid.codecs,
+            grid.loads,
+            experiment.prefetches,
+            grid.topologies,
+            grid.backends,
+            experiment.compared_threads(),
+        ):
+            if backend == TORCH_RPC and topology == HUB and CHAIN in grid.topologies:
+                # It goes from device to device only, and that cell is there already.
+                continue
+            check_batch(bundle, batch)
+            cell = Cell(
+                model=bundle.manifest.model,
+                bundle=bundle.digest,
+                cuts=cuts,
+                label=label_of(bundle, cuts),
+                devices=tuple(placement),
+                depth=1 if load == SINGLE else depth,
+                batch=batch,
+                profile=profile,
+                # Links that nobody touches are of no kind that imposes anything.
+                link="none" if profile == AS_IS else lab.links(placement),
+                precision=bundle.manifest.precision,
+                source=experiment.source,
+                # A closed loop of depth 1 is the same cell, whichever way it was asked for.
+                load=OFFLINE if load == SINGLE else load,
+                prefetch=prefetch,
+                threads=threads,
+            )
+            cell = with_topology(with_codec(cell, codec, bundle), topology, bundle)
+            cell = with_backend(cell, backend, bundle)
+            cells[cell.id] = cell
+    return tuple(cells.values())
+
+
+def _check_count(experiment: Experiment, grid: Grid, splits: Collection[object], placements: int) -> None:
+    """Raise ExperimentError: nobody measures so many cells, and to lay them out takes all memory."""
+    lists = (
+        *(splits, grid.depths, grid.batches, grid.codecs, grid.loads, grid.topologies, grid.backends),
+        *(experiment.prefetches, experiment.compared_threads(), experiment.models),
+    )
+    count = placements * math.prod(map(len, lists))
+    if count > _MOST_CELLS:
+        raise ExperimentError(
+            f"{count} cells under one network profile, of {_MOST_CELLS} at most: name fewer values"
+        )
+
+
+def with_codec(cell: Cell, codec: str, bundle: Bundle) -> Cell:
+    """The cell with that choice of codecs; without where none of its links would have one.
+
+    So that what stays on one device is one cell, and not one for each codec.
+    """
+    coded = replace(cell, codec=codec)
+    if all(link.codec == NO_CODEC.name for link in route(coded, bundle)):
+        return replace(cell, codec=NO_CODEC.name)
+    return coded
+
+
+def with_topology(cell: Cell, topology: str, bundle: Bundle) -> Cell:
+    """The cell in that topology; a chain where nothing goes from one device to another."""
+    other = replace(cell, topology=topology)
+    return cell if route(other, bundle) == route(cell, bundle) else other
+
+
+def with_backend(cell: Cell, backend: str, bundle: Bundle) -> Cell:
+    """The cell over that backend; over sockets where nothing crosses from device to device."""
+    crosses = any(link.sender != link.receiver for link in route(cell, bundle))
+    return replace(cell, backend=TORCH_RPC if crosses and backend == TORCH_RPC else SOCKET)
+
+
+def _placements(experiment: Experiment, whole_lab: list[str], lab: Lab) -> Sequence[list[str]]:
+    if experiment.chains is not None:
+        return [chain.devices for chain in experiment.chains]
+    return experiment.placements or _chains(experiment, experiment.devices or whole_lab, lab)
+
+
+def _chains(experiment: Experiment, devices: list[str], lab: Lab) -> list[list[str]]:
+    """All devices, or the first of them for each number of stages."""
+    for stages in experiment.stages or ():
+        if stages > len(devices):
+            raise ExperimentError(
+                f"key 'stages' has {stages}, but there are {len(devices)} devices "
+                f"({', '.join(devices)}) in lab {lab.name!r}"
+            )
+    return [devices[:stages] for stages in experiment.stages or [len(devices)]]
+
+
+def label_of(bundle: Bundle, cuts: Sequence[int]) -> str:
+    """The cuts for human eyes."""
+    if all(cut == bundle.node_count for cut in cuts):
+        return "all on first"
+    if all(cut == 0 for cut in cuts):
+        return "all on last"
+    return " | ".join(f"{bundle.label(cut)} @{cut}" for cut in cuts)
+
+
+def resolve_cut(bundle: Bundle, cut: int | str, *, asked_by: str = "key 'splits'") -> int:
+    """A cut index, from itself or from the module path that ends there.
+
+    Raises:
+        ExperimentError: Out of range, or no such module; the range or the nearest is named.
+    """
+    try:
+        if isinstance(cut, str):
+            return bundle.resolve(cut)
+        bundle.tensors_at(cut)
+    except RangeError as error:
+        raise ExperimentError(f"{asked_by}: {error}") from error
+    return cut
+
+
+def chain_at(bundle: Bundle, lab: Lab, at: str, chain: str | None) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The devices and cuts that `--devices` and `--at` name; without devices, those of the whole lab.
+
+    Raises:
+        ExperimentError: The cuts are not in the model, or do not fit the number of devices.
+        LabError: No such device.
+    """
+    devices = tuple(chain.split(",") if chain else (device.name for device in lab.devices))
+    for name in devices:
+        lab.device(name)
+    parts = [part for part in at.split(",") if part]
+    cuts = tuple(
+        resolve_cut(bundle, int(part) if part.isdecimal() else part, asked_by="--at") for part in parts
+    )
+    if len(cuts) != len(devices) - 1 or list(cuts) != sorted(cuts):
+        raise ExperimentError(
+            f"--at {at}: {len(devices)} devices ({', '.join(devices)}) need {len(devices) - 1} cuts in the "
+            f"order of the graph"
+        )
+    return devices, cuts
+
+
+def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...]]:
+    """Every split into `devices` parts that is asked for, and both ends, without repeats."""
+    cuts = devices - 1
+    wanted: Iterable[tuple[int, ...]]
+    if cuts == 0:
+        return [()]
+    if splits == "equal":
+        try:
+            wanted = [bundle.equal_cuts(devices)]
+        except RangeError as error:
+            raise ExperimentError(f"key 'splits': {bundle.manifest.model}: {error}") from error
+    elif isinstance(splits, str):
+        points = _points(splits, bundle)
+        if math.comb(len(points) + cuts - 1, cuts) > _MOST_CELLS:
+            raise ExperimentError(
+                f"key 'splits' is {splits!r}, of which {devices} devices have more than {_MOST_CELLS}; "
+                "list some"
+            )
+        wanted = itertools.combinations_with_replacement(points, cuts)
+    else:
+        wanted = [_listed(bundle, entry, cuts) for entry in splits]
+    ends = [(0,) * cuts, (bundle.node_count,) * cuts]
+    return list(dict.fromkeys([*wanted, *ends]))
+
+
+def _points(splits: str, bundle: Bundle) -> Sequence[int]:
+    if splits == "clean":
+        return bundle.clean_cuts()
+    if splits == "blocks":
+        return bundle.block_cuts()
+    return [point.index for point in bundle.cut_points]
+
+
+def _listed(
+    bundle: Bundle, entry: int | str | list[int | str], cuts: int, asked_by: str = "key 'splits'"
+) -> tuple[int, ...]:
+    parts = entry if isinstance(entry, list) else [entry]
+    if len(parts) != cuts:
+        raise ExperimentError(
+            f"{asked_by}: {entry!r} has {len(parts)} cuts, but {cuts + 1} devices need {cuts}"
+        )
+    resolved = tuple(resolve_cut(bundle, part, asked_by=asked_by) for part in parts)
+    if list(resolved) != sorted(resolved):
+        raise ExperimentError(f"{asked_by}: {entry!r} goes backwards; cuts must be in the order of the graph")
+    return resolved
+
+
+def check_batch(bundle: Bundle, batch: int, *, asked_by: str = "key 'batches'") -> None:
+    """See that the graph takes such batches.
+
+    Raises:
+        ExperimentError: It was exported with another, fixed one.
+    """
+    fixed = bundle.manifest.batch
+    if isinstance(fixed, int) and batch != fixed:
+        raise ExperimentError(
+            f"{asked_by}: {bundle.manifest.model} was exported with the fixed batch {fixed}, not {batch}"
+        )

@@ -1,0 +1,351 @@
+"""The experiment file: which cells to run.
+
+The structs below are the schema: what they say is what a file may hold, what `controller schema`
+prints, and what `docs/experiments.md` documents.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from controller.errors import ExperimentError
+from controller.experiment.backend import Backend, RpcSettings
+from controller.experiment.codec_assignment import choice_of
+from controller.experiment.load import SINGLE, check_requests
+from controller.experiment.yaml_file import load_yaml
+from worker.wire.messages import Run
+
+__all__ = ["Chain", "Experiment", "Grid", "ProfileGrid", "Splits", "load_experiment"]
+
+# What is larger is a slip: it would outlast everybody, or leave the numbers that a message can hold.
+_Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+_Cut = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(min_length=1)]
+
+Splits = Annotated[
+    str | list[_Cut | list[_Cut]],
+    Meta(
+        description="`clean` (every clean cut point), `all` (wide ones too), `blocks` (block boundaries), "
+        "`equal` (equal numbers of nodes), or a list of cut indices or module paths (a list of lists with "
+        "over two devices)"
+    ),
+]
+_Loads = Annotated[tuple[str, ...], Meta(min_length=1)]
+_Topologies = Annotated[tuple[Literal["chain", "hub"], ...], Meta(min_length=1)]
+_Backends = Annotated[tuple[Backend, ...], Meta(min_length=1)]
+_EXCLUDING = (
+    ("devices", "placements"),
+    ("stages", "placements"),
+    *((key, "chains") for key in ("devices", "placements", "stages")),
+)
+_NAMED_SPLITS = ("clean", "all", "blocks", "equal")
+
+
+class ProfileGrid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A network profile, and what is different under it."""
+
+    name: str
+    splits: Splits | UnsetType = UNSET
+    depths: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
+    batches: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
+    codecs: Annotated[tuple[str | dict[str, str], ...], Meta(min_length=1)] | UnsetType = UNSET
+    loads: _Loads | UnsetType = UNSET
+    topologies: _Topologies | UnsetType = UNSET
+    backends: _Backends | UnsetType = UNSET
+
+
+class Chain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One split on one chain of devices."""
+
+    devices: Annotated[list[str], Meta(min_length=1)]
+    cuts: list[_Cut]
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """What is crossed with what under one network profile."""
+
+    splits: Splits
+    depths: tuple[int, ...]
+    batches: tuple[int, ...]
+    codecs: tuple[str, ...]
+    loads: tuple[str, ...]
+    topologies: tuple[str, ...]
+    backends: tuple[Backend, ...]
+
+
+class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An experiment as it stands in its file. Paths are relative to that file."""
+
+    name: Annotated[
+        str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the folder of its results")
+    ]
+    models: Annotated[list[str], Meta(min_length=1, description="bundles by the name of their folder")]
+    profiles: Annotated[
+        list[str | ProfileGrid],
+        Meta(
+            min_length=1,
+            description="network profiles: names, or mappings of `name` and what differs under it "
+            "(`splits`, `depths`, `batches`, `codecs`, `loads`, `topologies`, `backends`)",
+        ),
+    ]
+    bundles: Annotated[str, Meta(description="the folder that holds the bundles")] = "../../bundles"
+    network_profiles: Annotated[str, Meta(description="the file of network profiles")] = (
+        "../network_profiles.yml"
+    )
+    splits: Splits = "clean"
+    devices: Annotated[
+        Annotated[list[str], Meta(min_length=1)] | None,
+        Meta(description="the chain, by name; default: all devices of the lab in its order"),
+    ] = None
+    placements: Annotated[
+        list[Annotated[list[str], Meta(min_length=1)]] | None,
+        Meta(
+            description="several chains to compare, in place of `devices`; a device may be named more than "
+            "once, for several stages on it"
+        ),
+    ] = None
+    stages: Annotated[
+        Annotated[list[_Count], Meta(min_length=1)] | None,
+        Meta(
+            description="chains of the first so many devices, for each number; default: all of them",
+        ),
+    ] = None
+    chains: Annotated[
+        Annotated[list[Chain], Meta(min_length=1)] | None,
+        Meta(
+            description="splits one by one, each a mapping of `devices` and `cuts`, in place of `splits`, "
+            "`devices`, `placements` and `stages`; no end is added to them"
+        ),
+    ] = None
+    depths: Annotated[tuple[_Count, ...], Meta(min_length=1, description="requests in flight")] = (1, 4)
+    batches: Annotated[tuple[_Count, ...], Meta(min_length=1, description="samples in a request")] = (1,)
+    codecs: Annotated[
+        tuple[str | dict[str, str], ...],
+        Meta(
+            min_length=1,
+            description="codecs of the links: `none`, `fp16`, `uint8`, `lz4`, `zstd` or `zstd:LEVEL`, "
+            "`uint8+zstd`, `zfp:TOLERANCE`; or a mapping of `forward`, `backward` or `SENDER -> RECEIVER` to "
+            "one of them ([codecs.md](codecs.md))",
+        ),
+    ] = ("none",)
+    loads: Annotated[
+        _Loads,
+        Meta(
+            description="when requests are due: `offline` (closed loop, depth kept full), `single` (closed "
+            "loop of depth 1), `constant:20/s`, `poisson:20/s` (open loop, requests a second), "
+            "`poisson:p90<=100ms` (the highest rate that keeps that latency)"
+        ),
+    ] = ("offline",)
+    topologies: Annotated[
+        _Topologies,
+        Meta(
+            description="`chain`: from device to device; `hub`: what goes from one device to another goes "
+            "through the controller, as in RPC systems"
+        ),
+    ] = ("chain",)
+    prefetches: Annotated[
+        tuple[Annotated[int, Meta(ge=0, le=1_000_000)] | None, ...],
+        Meta(
+            min_length=1,
+            description="inputs made ahead while the trial runs; null: all are made before it",
+        ),
+    ] = (None,)
+    backends: Annotated[
+        _Backends,
+        Meta(
+            description="what carries requests from device to device: `socket` (our own), `torch_rpc` "
+            "(PyTorch RPC, for comparison; [below](#pytorch-rpc))"
+        ),
+    ] = ("socket",)
+    rpc: Annotated[
+        RpcSettings,
+        Meta(
+            description="how `torch_rpc` is run: `port` where the first device lets all meet, `threads` that "
+            "serve calls, network `interface` (null: the one with the device's address), `transport` (`tcp`, "
+            "or `any` that PyTorch finds, such as shared memory within a host)"
+        ),
+    ] = RpcSettings()
+    source: Annotated[
+        Literal["first", "controller"], Meta(description="where requests are born and results end")
+    ] = "first"
+    trials: Annotated[int, Meta(ge=1, le=10_000, description="timed repetitions of a cell")] = 3
+    requests: Annotated[
+        _Count | dict[_Count, _Count],
+        Meta(description="timed requests in a trial: one number, or by depth"),
+    ] = 24
+    duration_s: Annotated[
+        Annotated[float, Meta(gt=0, le=1e7)] | None,
+        Meta(description="end a trial by time, in seconds, in place of `requests`"),
+    ] = None
+    until_stable: Annotated[
+        bool,
+        Meta(
+            description="go on with a trial, a third at a time, until the last three thirds agree within "
+            "10 %, and record these; after ten it ends and is flagged unstable"
+        ),
+    ] = True
+    warmup: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="requests before each cell's first trial, not recorded")
+    ] = 5
+    samples: Annotated[
+        _Count | None, Meta(description="samples on which the accuracy of each split is taken; default: all")
+    ] = None
+    check_every: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000_000,
+            description="compare each n-th result with the whole graph's answer; 0: none",
+        ),
+    ] = 1
+    threads: Annotated[
+        _Count | dict[str, _Count] | Annotated[tuple[_Count, ...], Meta(min_length=1)] | None,
+        Meta(
+            description="ONNX Runtime threads of a stage: one number, or by device, or a list of numbers to "
+            "compare; null, and where a device is not named: as its inventory says"
+        ),
+    ] = None
+    search: Annotated[
+        Literal["exhaustive", "planned"],
+        Meta(
+            description="`exhaustive`: every cell; `planned`: the lab is profiled, and those cells are "
+            "measured that could be on the front ([below](#planned))"
+        ),
+    ] = "exhaustive"
+    search_share: Annotated[
+        Annotated[float, Meta(gt=0, le=1)],
+        Meta(description="the most that `planned` may measure of a model's splits under a network profile"),
+    ] = 0.2
+    # No results file holds a larger number.
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="order of the cells")] = 0
+    wait_s: Annotated[float, Meta(ge=0, le=1e7, description="how long to wait for a device, in seconds")] = (
+        30.0
+    )
+    trial_timeout_s: Annotated[float, Meta(gt=0, le=1e7, description="a trial longer than this is void")] = (
+        300.0
+    )
+    on_failure: Annotated[
+        Literal["stop", "skip", "wait"],
+        Meta(
+            description="after a void trial: stop the sweep; skip what needs a device that stays away for "
+            "`wait_s`, and go on; or wait that long for all devices, and try again, three times at most"
+        ),
+    ] = "stop"
+    on_throttle: Annotated[
+        Literal["flag", "wait", "void"],
+        Meta(
+            description="a trial in which a Raspberry Pi slowed itself down: `flag`: it counts, and its "
+            "telemetry tells; `void`: it does not count; `wait`: nor does it, and it is tried again once the "
+            "device has cooled down, three times at most"
+        ),
+    ] = "flag"
+    cool_to_c: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="before each trial, wait until no device of it is warmer than that"),
+    ] = None
+    cool_wait_s: Annotated[
+        float, Meta(ge=0, description="how long to wait for a device to cool down, in seconds")
+    ] = 600.0
+    reference_every: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000_000,
+            description="repeat the reference cell every n cells, to see drift; 0: never",
+        ),
+    ] = 20
+
+    def profile_names(self) -> tuple[str, ...]:
+        """Network profiles in the order in which they are run."""
+        return tuple(p if isinstance(p, str) else p.name for p in self.profiles)
+
+    def grid(self, profile: str) -> Grid:
+        """What is crossed under `profile`.
+
+        Raises:
+            ExperimentError: A codec that there is not.
+        """
+        own = next(p for p in self.profiles if (p if isinstance(p, str) else p.name) == profile)
+        if isinstance(own, str):
+            own = ProfileGrid(name=own)
+        return Grid(
+            splits=self.splits if own.splits is UNSET else own.splits,
+            depths=self.depths if own.depths is UNSET else own.depths,
+            batches=self.batches if own.batches is UNSET else own.batches,
+            codecs=tuple(
+                choice_of(codec, "key 'codecs'")
+                for codec in (self.codecs if own.codecs is UNSET else own.codecs)
+            ),
+            loads=self.loads if own.loads is UNSET else own.loads,
+            topologies=self.topologies if own.topologies is UNSET else own.topologies,
+            backends=self.backends if own.backends is UNSET else own.backends,
+        )
+
+    def closed_run(self, depth: int) -> Run:
+        """A trial at `depth`, as it is in a closed loop."""
+        return Run(
+            requests=self.requests_at(depth),
+            until_stable=self.until_stable,
+            duration_s=self.duration_s,
+            timeout_s=self.trial_timeout_s,
+        )
+
+    def threads_on(self, device: str, own: int, compared: int | None) -> int:
+        """Threads of a stage on `device`, whose inventory says `own`; `compared` is its cell's."""
+        if isinstance(self.threads, dict):
+            return self.threads.get(device, own)
+        return compared or (self.threads if isinstance(self.threads, int) else own)
+
+    def compared_threads(self) -> tuple[int | None, ...]:
+        """The threads of cells: those to compare, or None where all cells have what there is."""
+        return self.threads if isinstance(self.threads, tuple) else (None,)
+
+    def requests_at(self, depth: int) -> int:
+        """Timed requests of a trial at `depth`."""
+        return self.requests if isinstance(self.requests, int) else self.requests[depth]
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read an experiment file and check what the schema alone cannot.
+
+    Raises:
+        ExperimentError: Names the file, the key and what is allowed.
+    """
+    experiment = load_yaml(path, Experiment, "experiment")
+    for one, other in _EXCLUDING:
+        if getattr(experiment, one) is not None and getattr(experiment, other) is not None:
+            raise ExperimentError(
+                f"experiment {path}: keys {one!r} and {other!r} exclude each other; keep one"
+            )
+    names = experiment.profile_names()
+    for name in names:
+        if names.count(name) > 1:
+            raise ExperimentError(f"experiment {path}: key 'profiles' names {name!r} twice")
+        try:
+            grid = experiment.grid(name)
+        except ExperimentError as error:
+            raise ExperimentError(f"experiment {path}: {error}") from error
+        if isinstance(grid.splits, str) and grid.splits not in _NAMED_SPLITS:
+            allowed = ", ".join(_NAMED_SPLITS)
+            raise ExperimentError(
+                f"experiment {path}: key 'splits' is {grid.splits!r}; allowed: {allowed}, or a list of cut "
+                f"indices or module paths"
+            )
+        if isinstance(experiment.requests, dict):
+            for depth in (*grid.depths, *([1] if SINGLE in grid.loads else ())):
+                if depth not in experiment.requests:
+                    raise ExperimentError(
+                        f"experiment {path}: key 'requests' says nothing about depth {depth}"
+                    )
+        _check_loads(experiment, grid, f"experiment {path}")
+    return experiment
+
+
+def _check_loads(experiment: Experiment, grid: Grid, place: str) -> None:
+    for text in grid.loads:
+        requests = min(experiment.requests_at(depth) for depth in grid.depths)
+        try:
+            check_requests(text, None if experiment.duration_s is not None else requests)
+        except ExperimentError as error:
+            raise ExperimentError(f"{place}: {error}") from error

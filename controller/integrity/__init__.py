@@ -1,5 +1,0 @@
-"""Whether a results file is whole and true to itself, and how to save what a damaged one still holds."""
-
-from controller.integrity.command import run_check
-
-__all__ = ["run_check"]

@@ -1,0 +1,76 @@
+"""What a worker lacks of a bundle, sent on the control connection.
+
+Ansible brings bundles to a lab's devices; what comes this way is the shard graphs of other ranges, a
+few kB each, and a whole bundle only where Ansible was not used.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from controller.lab.worker_client import ClaimedWorker
+from exporter.bundle import Bundle, Shard
+from worker.wire.control import ControlConnection
+from worker.wire.messages import Have, PutFile, PutShard
+
+__all__ = ["supply", "supply_graph"]
+
+_PIECE_BYTES = 8 * 1024 * 1024
+_TIMEOUT_S = 120.0
+_FileName = Literal["manifest.json", "weights.bin", "shards.zip", "samples.npz"]
+
+
+def supply(worker: ClaimedWorker, bundle: Bundle, shards: Iterable[Shard]) -> None:
+    """See that the worker has this bundle and these shards; send by digest what it lacks.
+
+    Raises:
+        DeviceError: The worker was lost, or cannot keep what was sent.
+    """
+    wanted = {shard.digest: shard for shard in shards if shard.digest not in worker.has}
+    if bundle.digest in worker.has and not wanted:
+        return
+    with worker.blame() as connection:
+        if connection.ask(Have(bundles=(bundle.digest,)), timeout_s=_TIMEOUT_S).bundles:
+            _send_bundle(connection, bundle)
+    worker.has.add(bundle.digest)
+    for shard in wanted.values():
+        supply_graph(worker, shard.digest, shard.graph)
+
+
+def supply_graph(worker: ClaimedWorker, digest: str, graph: bytes) -> None:
+    """See that the worker has this one graph.
+
+    Raises:
+        DeviceError: The worker was lost, or cannot keep it.
+    """
+    with worker.blame() as connection:
+        if connection.ask(Have(shards=(digest,)), timeout_s=_TIMEOUT_S).shards:
+            connection.ask(PutShard(digest=digest, graph=graph), timeout_s=_TIMEOUT_S)
+    worker.has.add(digest)
+
+
+def _send_bundle(connection: ControlConnection, bundle: Bundle) -> None:
+    """Send the files that a worker needs; the manifest last, since with it the bundle counts as there."""
+    names: tuple[_FileName, ...] = ("weights.bin", "shards.zip", "samples.npz")
+    for name in names:
+        _send_file(connection, bundle, name, bundle.files[name].digest)
+    manifest = (bundle.path / "manifest.json").read_bytes()
+    _send_file(connection, bundle, "manifest.json", hashlib.sha256(manifest).hexdigest())
+
+
+def _send_file(connection: ControlConnection, bundle: Bundle, name: _FileName, digest: str) -> None:
+    path: Path = bundle.path / name
+    size_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        # An empty file (a model without weights) is one empty piece.
+        for offset in range(0, max(size_bytes, 1), _PIECE_BYTES):
+            piece = PutFile(
+                bundle=bundle.digest,
+                name=name,
+                digest=digest,
+                size_bytes=size_bytes,
+                offset=offset,
+                data=file.read(_PIECE_BYTES),
+            )
+            connection.ask(piece, timeout_s=_TIMEOUT_S)

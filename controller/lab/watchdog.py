@@ -1,0 +1,85 @@
+"""Looks after devices while a long request is under way: one that stopped answering ends the wait for it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from controller.errors import DeviceError
+from controller.lab.worker_client import ClaimedWorker
+from controller.loss import EXITED
+
+__all__ = ["PATIENCE_S", "Watch"]
+
+_EVERY_S = 3.0
+"""Trials that are shorter are not looked at, so nothing disturbs them."""
+
+PATIENCE_S = 5.0
+"""How long a device may take to answer."""
+
+
+class Watch:
+    """While entered, takes the pulse of every device now and then, over a connection of its own.
+
+    A stopped process keeps its connections: nothing else would tell it from one that computes.
+
+    Attributes:
+        lost: Why a device is no longer counted on; None while all answer.
+    """
+
+    def __init__(
+        self,
+        workers: Iterable[ClaimedWorker],
+        end_wait: Callable[[], None],
+        *,
+        every_s: float = _EVERY_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """`end_wait` is called once, from another thread, when a device is lost."""
+        self._workers = tuple(workers)
+        self._end_wait = end_wait
+        self._every_s = every_s
+        self._patience_s = patience_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
+        self.lost: DeviceError | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        # A look that is under way ends by itself, and ends nobody's wait any more.
+
+    def is_lost(self) -> bool:
+        """Whether one of the devices is."""
+        return self.lost is not None
+
+    def _look(self) -> None:
+        while not self._over.wait(self._every_s):
+            for worker in self._workers:
+                error = self._examine(worker)
+                if self._over.is_set():
+                    return
+                if error is not None:
+                    self.lost = error
+                    self._end_wait()
+                    return
+
+    def _examine(self, worker: ClaimedWorker) -> DeviceError | None:
+        """None as soon as it answers; it has all our patience for that, in two tries."""
+        deadline_s = time.monotonic() + self._patience_s
+        while True:
+            try:
+                worker.pulse(timeout_s=self._patience_s / 2)
+            except DeviceError as error:
+                if error.cause == EXITED or time.monotonic() > deadline_s - self._patience_s / 4:
+                    return error
+                if self._over.wait(0.1):
+                    return None
+            else:
+                return None

@@ -1,0 +1,69 @@
+"""A sweep's own end of it: what it is at, shown on its terminal and told in the live file."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import RenderableType
+
+from controller.live.board import Board
+from controller.live.live_file import LiveFile
+from controller.live.view import panel
+from controller.results import Cell, Results, Trial
+
+__all__ = ["AtWork"]
+
+
+class AtWork:
+    """What a `Screen` shows of a sweep. Entered while the sweep goes on; left, it tells how that ended."""
+
+    def __init__(self, results: Results, *, is_shown: bool) -> None:
+        """Take in what there is.
+
+        Args:
+            is_shown: Whether there is a terminal; without one, only the live file is written.
+        """
+        self._file = LiveFile(results.path)
+        self._board: Board | None = None
+        if is_shown:
+            experiment = results.experiment()
+            self._board = Board(experiment["name"], experiment["trials"])
+            self._board.want(results.cells())
+            for trial in results.trials():
+                self._board.finished(self._board.cells[trial.cell], trial)
+
+    def __enter__(self) -> Self:
+        self._file.tell(doing="beginning")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self.end("interrupted; what was finished is kept, the same command goes on")
+        elif error is not None or self._file.now.ended is None:
+            self.end(" ".join(str(error or "").split()) or "by an error")
+
+    def end(self, how: str) -> None:
+        """Say how it ended, in a line."""
+        self._file.tell(ended=how, cell=None)
+
+    def step(self, part: str, done: int, total: int, doing: str, left_s: float | None) -> None:
+        """Note how far it is; which cell runs is told by `running`."""
+        self._file.tell(part=part, done=done, total=total, doing=doing, left_s=left_s, cell=None)
+
+    def running(self, cell: Cell, number: int) -> None:
+        """Note that trial `number` of a cell begins."""
+        if self._board is not None:
+            self._board.want([cell])
+        self._file.tell(cell=cell.id, number=number)
+
+    def finished(self, cell: Cell, trial: Trial) -> None:
+        """Note what a trial showed."""
+        if self._board is not None:
+            self._board.finished(cell, trial)
+
+    def __rich__(self) -> RenderableType:
+        if self._board is None:
+            return ""
+        self._board.now = self._file.now
+        return panel(self._board, self._file.now.left_s)

@@ -1,0 +1,1 @@
+"""One cell on its devices: deployed, warmed up, timed, and taken down."""

@@ -1,0 +1,62 @@
+"""The baseline: the whole model alone on one device, in a bare ONNX Runtime loop."""
+
+from controller.errors import DeviceError
+from controller.lab.upload import supply
+from controller.lab.watchdog import Watch
+from controller.lab.worker_client import ClaimedWorker
+from controller.results import BaselineTrial
+from controller.results.provenance import now
+from exporter.bundle import Bundle
+from worker.wire.messages import Baseline, ShardRef, TensorSpec
+
+__all__ = ["baseline_trial"]
+
+_TIMEOUT_S = 600.0
+
+
+def baseline_trial(
+    worker: ClaimedWorker,
+    bundle: Bundle,
+    *,
+    batch: int,
+    number: int,
+    threads: int,
+    requests: int,
+    warmup: int,
+) -> BaselineTrial:
+    """Time `requests` runs of the whole model on the worker's device.
+
+    Raises:
+        DeviceError: The worker was lost, or cannot run the model.
+    """
+    whole = bundle.shard(0, bundle.node_count)
+    supply(worker, bundle, [whole])
+    request = Baseline(
+        shard=ShardRef(digest=whole.digest, bundle=bundle.digest, start=whole.start, stop=whole.stop),
+        inputs=tuple(
+            TensorSpec(name=tensor.name, dtype=tensor.dtype, shape=tensor.concrete(batch))
+            for tensor in whole.inputs
+        ),
+        threads=threads,
+        warmup=warmup,
+        requests=requests,
+    )
+    taken_at = now()
+    with Watch([worker], worker.connection.interrupt) as watch:
+        try:
+            with worker.blame() as connection:
+                done = connection.ask(request, timeout_s=_TIMEOUT_S)
+        except DeviceError as error:
+            if watch.lost is None:
+                raise
+            raise watch.lost from error
+    return BaselineTrial(
+        model=bundle.manifest.model,
+        bundle=bundle.digest,
+        device=worker.name,
+        batch=batch,
+        number=number,
+        threads=threads,
+        taken_at=taken_at,
+        compute_s=done.compute_s,
+    )

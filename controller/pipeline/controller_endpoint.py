@@ -1,0 +1,112 @@
+"""The controller's own part in a pipeline: source and sink in place of the first device, the hub, or both."""
+
+import socket
+from collections.abc import Callable, Mapping
+from typing import Self
+
+from controller.errors import DeviceError
+from controller.lab.inventory import Device, Lab
+from controller.pipeline.deployment import PipelinePlan, goes_through_controller
+from controller.results import Cell
+from exporter.bundle import Bundle
+from worker.endpoint import ControllerPart, Samples
+from worker.wire.messages import Run, RunDone, SentBytes
+from worker.wire.security import OPEN, Security
+
+__all__ = ["OwnPart"]
+
+_EVERY_ADDRESS = "0.0.0.0"
+
+
+class OwnPart:
+    """What of a pipeline is in this process, with a data port.
+
+    Attributes:
+        addresses: By device, the host and port under which that device reaches us.
+    """
+
+    def __init__(self, own_hosts: Mapping[str, str], security: Security = OPEN) -> None:
+        """`own_hosts`: by device, our address on the way to it. `security` is that of the lab."""
+        hosts = set(own_hosts.values())
+        self._part = ControllerPart(
+            host=hosts.pop() if len(hosts) == 1 else _EVERY_ADDRESS, security=security
+        )
+        self._has_endpoint = False
+        self.addresses = {name: (host, self._part.data_port) for name, host in own_hosts.items()}
+
+    @classmethod
+    def of(cls, cell: Cell, lab: Lab) -> Self | None:
+        """Listen for the devices of a cell; None where the controller has no part in it.
+
+        Raises:
+            DeviceError: There is no way to one of them.
+            LabError: No such device, or the lab's key cannot be read.
+        """
+        if not goes_through_controller(cell):
+            return None
+        own_hosts = {name: _host_towards(lab.device(name)) for name in cell.devices}
+        return cls(own_hosts, lab.load_security())
+
+    def build(self, plan: PipelinePlan, depth: int, bundle: Bundle) -> None:
+        """Stand ready for the links that end here.
+
+        Raises:
+            WorkerError: The samples do not fit the pipeline.
+        """
+        self._has_endpoint = plan.has_controller_endpoint
+        found = bundle.samples() if self._has_endpoint else None
+        self._part.build(
+            plan.name,
+            plan.controller_links,
+            depth,
+            endpoint=plan.endpoint_spec if self._has_endpoint else None,
+            samples=Samples(inputs=found.inputs, answers=found.answers) if found else None,
+            relays=plan.relays,
+        )
+
+    def open_links(self) -> None:
+        """Connect the links that begin here, once every worker is built.
+
+        Raises:
+            WorkerError: A worker cannot be reached.
+        """
+        self._part.open_links()
+
+    def run(self, request: Run, abandoned: Callable[[], bool]) -> RunDone:
+        """Run requests until `abandoned`; see `worker.endpoint.Endpoint.run`."""
+        return self._part.run(
+            request.requests,
+            warmup=request.warmup,
+            timeout_s=request.timeout_s,
+            load=request.load,
+            until_stable=request.until_stable,
+            duration_s=request.duration_s,
+            abandoned=abandoned,
+        )
+
+    def take_records(self) -> bytes:
+        """Rows of the last run, as they would come from a worker; none where the endpoint is on a device."""
+        return self._part.take_rows().tobytes() if self._has_endpoint else b""
+
+    def take_sent(self) -> tuple[SentBytes, ...]:
+        """What a codec on the way from our source to the first stage made of the last run."""
+        return self._part.take_sent()
+
+    def close(self) -> None:
+        """Leave the pipeline and stop listening."""
+        self._part.close()
+
+
+def _host_towards(device: Device) -> str:
+    """Our address by which that device can reach us."""
+    # Connecting a datagram socket sends nothing: it only makes the kernel choose the way.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((device.host, 9))
+        except OSError as error:
+            raise DeviceError(
+                device.name,
+                f"its requests come through the controller, which finds no way to {device.host!r} over IPv4: "
+                f"{error.strerror}",
+            ) from error
+        return str(probe.getsockname()[0])

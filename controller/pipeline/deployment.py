@@ -1,0 +1,274 @@
+"""A cell as a pipeline: which device loads what, and which link joins it to the next.
+
+Planning is pure: from a cell, its bundle, the lab and the network profile to what each worker is
+told. `controller.pipeline.runner` tells them.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from controller.errors import ExperimentError
+from controller.experiment.backend import RpcSettings, rpc_specs
+from controller.experiment.codec_assignment import codec_of_link
+from controller.experiment.networks import Direction, NetworkProfile
+from controller.lab.inventory import Lab
+from controller.results import HUB, TORCH_RPC, Cell, Link
+from exporter.bundle import Bundle, Shard, Tensor
+from worker.endpoint import WORST_ALLOWED_ERROR
+from worker.wire.messages import (
+    BuildPipeline,
+    Emulation,
+    EndpointSpec,
+    HopSpec,
+    LinkSpec,
+    ShardRef,
+    TensorSpec,
+)
+
+__all__ = [
+    "CONTROLLER",
+    "PipelinePlan",
+    "Stage",
+    "goes_through_controller",
+    "plan_pipeline",
+    "route",
+    "stage_links",
+]
+
+CONTROLLER = "controller"
+_USUAL_RPC = RpcSettings()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A partition on a device."""
+
+    device: str
+    shard: Shard
+
+
+@dataclass(frozen=True)
+class PipelinePlan:
+    """What the workers of one pipeline are told.
+
+    Attributes:
+        endpoint: The device that is source and sink, or `CONTROLLER`.
+        stages: In the order of the chain.
+        links: From the endpoint through the stages and back, as they go into the results.
+        specs: The same links as the workers are told of them.
+        builds: What each device is told to build; devices without a part in it are absent.
+        relays: Names of a link that ends at the controller and of the one over which it goes on.
+    """
+
+    name: str
+    endpoint: str
+    stages: tuple[Stage, ...]
+    links: tuple[Link, ...]
+    specs: tuple[LinkSpec, ...]
+    builds: dict[str, BuildPipeline]
+    endpoint_spec: EndpointSpec
+    relays: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def has_controller_endpoint(self) -> bool:
+        """Whether the controller is source and sink."""
+        return self.endpoint == CONTROLLER
+
+    @property
+    def controller_links(self) -> tuple[LinkSpec, ...]:
+        """The links that begin or end at the controller."""
+        ends = zip(self.specs, self.links, strict=True)
+        return tuple(spec for spec, link in ends if CONTROLLER in (link.sender, link.receiver))
+
+
+def plan_pipeline(
+    name: str,
+    cell: Cell,
+    bundle: Bundle,
+    lab: Lab,
+    profile: NetworkProfile,
+    *,
+    threads: int | Mapping[str, int] = 1,
+    check_every: int = 1,
+    allowed_error: float = WORST_ALLOWED_ERROR,
+    controller_addresses: Mapping[str, tuple[str, int]] | None = None,
+    rpc: RpcSettings = _USUAL_RPC,
+) -> PipelinePlan:
+    """Plan the pipeline of `cell`.
+
+    Args:
+        name: Unique among the pipelines of a sweep; links are named after it.
+        threads: ONNX Runtime threads of a stage: one number, or by device.
+        allowed_error: What a result may differ by from its answer, of the answer's own maximum.
+        controller_addresses: By device, where it reaches the controller, when that has a part in it.
+        rpc: How PyTorch RPC is run, if that is the cell's backend.
+
+    Raises:
+        ExperimentError: The controller has a part in it, but no address.
+    """
+    stages = tuple(
+        Stage(device, bundle.shard(start, stop)) for device, start, stop in _partitions(cell, bundle)
+    )
+    endpoint = _endpoint(cell)
+    tensors = [stages[0].shard.inputs, *(stage.shard.outputs for stage in stages)]
+    ways = [_legs(cell, link) for link in stage_links(cell, bundle)]
+    links = tuple(itertools.chain(*ways))
+    told = [
+        tuple(
+            _link_spec(f"{name}/{i}{'on' * leg}", link, crossing, cell, lab, profile, controller_addresses)
+            for leg, link in enumerate(way)
+        )
+        for i, (way, crossing) in enumerate(zip(ways, tensors, strict=True))
+    ]
+    specs = tuple(itertools.chain(*told))
+    endpoint_spec = EndpointSpec(
+        bundle=bundle.digest,
+        outlet=told[0][0].name,
+        inlet=told[-1][-1].name,
+        batch=cell.batch,
+        check_every=check_every,
+        allowed_error=allowed_error,
+        prefetch=cell.prefetch,
+    )
+    hops = tuple(
+        HopSpec(
+            shard=ShardRef(
+                digest=stage.shard.digest,
+                bundle=bundle.digest,
+                start=stage.shard.start,
+                stop=stage.shard.stop,
+            ),
+            inlet=before[-1].name,
+            outlet=after[0].name,
+            threads=threads if isinstance(threads, int) else threads[stage.device],
+        )
+        for stage, before, after in zip(stages, told[:-1], told[1:], strict=True)
+    )
+    # In the order of the chain, each once.
+    devices = [
+        device
+        for device in dict.fromkeys(cell.devices)
+        if device == endpoint or any(stage.device == device for stage in stages)
+    ]
+    over_rpc = cell.backend == TORCH_RPC
+    rpc_of = rpc_specs(rpc, devices, links, [spec.name for spec in specs], lab) if over_rpc else {}
+    builds = {
+        device: BuildPipeline(
+            name=name,
+            depth=cell.depth,
+            links=tuple(
+                spec
+                for spec, link in zip(specs, links, strict=True)
+                if device in (link.sender, link.receiver)
+            ),
+            hops=tuple(hop for hop, stage in zip(hops, stages, strict=True) if stage.device == device),
+            endpoint=endpoint_spec if device == endpoint else None,
+            rpc=rpc_of.get(device),
+        )
+        for device in devices
+    }
+    relays = tuple((legs[0].name, legs[1].name) for legs in told if len(legs) > 1)
+    return PipelinePlan(name, endpoint, stages, links, specs, builds, endpoint_spec, relays)
+
+
+def goes_through_controller(cell: Cell) -> bool:
+    """Whether requests of a cell come through the controller's process, as a source or a hub."""
+    return cell.source == CONTROLLER or cell.topology == HUB
+
+
+def route(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
+    """The links of a cell, from the endpoint through its stages and back, with what crosses them.
+
+    In a hub, what goes from a device to another one takes two: to the controller, and on from there.
+    """
+    return tuple(itertools.chain(*(_legs(cell, link) for link in stage_links(cell, bundle))))
+
+
+def stage_links(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
+    """The same, but from stage to stage, whatever way they take; each has its codec."""
+    partitions = _partitions(cell, bundle)
+    ends = [_endpoint(cell), *(device for device, _, _ in partitions), _endpoint(cell)]
+    cuts = [0, *(stop for _, _, stop in partitions)]
+    last = len(cuts) - 1
+    return tuple(
+        Link(
+            sender,
+            receiver,
+            sum(_size_bytes(tensor, cell.batch) for tensor in bundle.tensors_at(cut)),
+            codec_of_link(cell.codec, sender, receiver, forward=position < last).name,
+        )
+        for position, (sender, receiver, cut) in enumerate(zip(ends[:-1], ends[1:], cuts, strict=True))
+    )
+
+
+def _legs(cell: Cell, link: Link) -> tuple[Link, ...]:
+    """The links that make one between two stages."""
+    if cell.topology != HUB or link.sender == link.receiver or CONTROLLER in (link.sender, link.receiver):
+        return (link,)
+    return replace(link, receiver=CONTROLLER), replace(link, sender=CONTROLLER)
+
+
+def _partitions(cell: Cell, bundle: Bundle) -> list[tuple[str, int, int]]:
+    """Device, start and stop of every partition that is not empty."""
+    bounds = (0, *cell.cuts, bundle.node_count)
+    return [
+        (device, start, stop)
+        for device, start, stop in zip(cell.devices, bounds[:-1], bounds[1:], strict=True)
+        if start < stop
+    ]
+
+
+def _endpoint(cell: Cell) -> str:
+    return CONTROLLER if cell.source == CONTROLLER else cell.devices[0]
+
+
+def _size_bytes(tensor: Tensor, batch: int) -> int:
+    return math.prod(tensor.concrete(batch)) * np.dtype(tensor.dtype).itemsize
+
+
+def _link_spec(
+    name: str,
+    link: Link,
+    crossing: Sequence[Tensor],
+    cell: Cell,
+    lab: Lab,
+    profile: NetworkProfile,
+    controller_addresses: Mapping[str, tuple[str, int]] | None,
+) -> LinkSpec:
+    tensors = tuple(
+        TensorSpec(name=tensor.name, dtype=tensor.dtype, shape=tensor.concrete(cell.batch))
+        for tensor in crossing
+    )
+    if link.sender == link.receiver:
+        return LinkSpec(name=name, tensors=tensors)
+    if link.receiver == CONTROLLER:
+        if controller_addresses is None:
+            raise ExperimentError(f"the controller has no address that device {link.sender!r} could reach")
+        host, port = controller_addresses[link.sender]
+    else:
+        receiver = lab.device(link.receiver)
+        host, port = receiver.host, receiver.data_port
+    forward = lab.is_forward(link.sender, link.receiver)
+    conditions = profile.between(link.sender, link.receiver, forward=forward)
+    # What makes connections of its own runs under profiles alone that limit nothing.
+    emulated = cell.link == "emulated" and cell.backend != TORCH_RPC
+    emulation = _emulation(conditions) if emulated else None
+    return LinkSpec(
+        name=name,
+        tensors=tensors,
+        host=host,
+        port=port,
+        emulation=emulation,
+        codec=link.codec,
+        receiver=link.receiver,
+    )
+
+
+def _emulation(conditions: Direction) -> Emulation:
+    return Emulation(
+        delay_ms=conditions.delay_ms, jitter_ms=conditions.jitter_ms, rate_mbit=conditions.rate_mbit
+    )

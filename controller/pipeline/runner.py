@@ -1,0 +1,279 @@
+"""One cell on its devices: built, warmed up, timed, taken down."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.errors import DeviceError, TrialVoid
+from controller.lab.upload import supply
+from controller.lab.watchdog import PATIENCE_S, Watch
+from controller.lab.worker_client import ClaimedWorker
+from controller.loss import EXITED, NOT_RESPONDING
+from controller.pipeline.controller_endpoint import OwnPart
+from controller.pipeline.deployment import PipelinePlan
+from controller.results import Cell, Course, Hop, Link, Trial
+from controller.results.provenance import now
+from exporter.bundle import Bundle
+from worker.records import ENDPOINT, HOP, rows_of
+from worker.wire.errors import WorkerError
+from worker.wire.messages import (
+    ClosePipeline,
+    HopRecords,
+    LoadSpec,
+    OpenLinks,
+    Run,
+    RunDone,
+    SampleTelemetry,
+    SentBytes,
+    TakeRecords,
+)
+
+__all__ = ["Rig"]
+
+_Telemetry = dict[str, list[dict[str, Any]]]
+
+_BUILD_TIMEOUT_S = 300.0
+_ASK_TIMEOUT_S = 30.0
+# Who loads a model answers late.
+_BUILD_PATIENCE_S = 10.0
+_BLAME_TIMEOUT_S = 2.0
+_EXHAUSTED = ("out of memory", "disk full")
+"""What a worker says that has run out of them (`worker.exhaustion`)."""
+
+
+@dataclass
+class Rig:
+    """A cell's pipeline, standing on claimed workers.
+
+    Entering builds it; leaving takes it down, whatever happened. A failure anywhere is a `TrialVoid`
+    that names the device to blame.
+
+    Attributes:
+        ran_s: Wall time spent on requests so far, those to warm up with included.
+    """
+
+    plan: PipelinePlan
+    cell: Cell
+    bundle: Bundle
+    workers: Mapping[str, ClaimedWorker]
+    own_part: OwnPart | None = None
+    ran_s: float = field(default=0.0, init=False)
+    _hops: tuple[Hop, ...] = field(default=(), init=False)
+
+    def __enter__(self) -> Self:
+        try:
+            self._build()
+        except (DeviceError, WorkerError) as error:
+            void = self._void(error)
+            self._take_down()
+            raise void from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._take_down()
+
+    def _build(self) -> None:
+        for device in self.plan.builds:
+            supply(
+                self.workers[device], self.bundle, [s.shard for s in self.plan.stages if s.device == device]
+            )
+        # A stage is timed alone, and devices may share a host: then one after the other.
+        at_once = 1 if any(build.solo_runs for build in self.plan.builds.values()) else len(self.plan.builds)
+        with self._watched(_BUILD_PATIENCE_S), ThreadPoolExecutor(at_once) as pool:
+            built = pool.map(self._build_on, self.plan.builds)
+            hops = {(hop.start, hop.stop): hop for of_device in built for hop in of_device}
+        self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
+        if self.own_part is not None:
+            # Before any worker opens its links: some of them lead to us.
+            self.own_part.build(self.plan, self.cell.depth, self.bundle)
+        for device in self.plan.builds:
+            with self.workers[device].blame() as connection:
+                connection.ask(OpenLinks(), timeout_s=_ASK_TIMEOUT_S)
+        if self.own_part is not None:
+            self.own_part.open_links()
+
+    def _build_on(self, device: str) -> list[Hop]:
+        build = self.plan.builds[device]
+        with self.workers[device].blame() as connection:
+            built = connection.ask(build, timeout_s=_BUILD_TIMEOUT_S)
+        return [
+            Hop(device, hop.shard.start, hop.shard.stop, hop.threads, load_s, solo_s)
+            for hop, load_s, solo_s in zip(build.hops, built.load_s, built.solo_compute_s, strict=True)
+        ]
+
+    def resplit(self, cell: Cell, plan: PipelinePlan) -> None:
+        """Go over to another split of the same model on the same devices, between two runs.
+
+        Workers keep what they have: bundle, shards, and stages that both splits share. A plan without
+        `solo_runs` is the quickest: its devices load at once.
+
+        Raises:
+            TrialVoid: A device was lost, or cannot load its new stages.
+        """
+        # A device that has no part in the new split keeps none of the old.
+        for device in self.plan.builds.keys() - plan.builds.keys():
+            with suppress(DeviceError), self.workers[device].blame() as connection:
+                connection.ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
+        self.cell, self.plan = cell, plan
+        try:
+            self._build()
+        except (DeviceError, WorkerError) as error:
+            raise self._void(error) from error
+
+    def run(self, number: int, request: Run, *, warmup: int = 0) -> Trial:
+        """Run one trial as `request` says, after `warmup` requests that do not count.
+
+        Raises:
+            TrialVoid: A device was lost, a result was wrong, or it took longer than allowed.
+        """
+        started_at = now()
+        try:
+            before = self._take_telemetry()
+            began_s = time.monotonic()
+            done = self._run(msgspec.structs.replace(request, warmup=warmup))
+            self.ran_s += time.monotonic() - began_s
+            endpoint, records, sent = self._take_records()
+            telemetry = _since(before, self._take_telemetry())
+        except (DeviceError, WorkerError) as error:
+            raise self._void(error) from error
+        rows = rows_of(endpoint, ENDPOINT)
+        by_range = {(r.start, r.stop): _counted(rows_of(r.rows, HOP), rows) for r in records}
+        return Trial(
+            cell=self.cell.id,
+            number=number,
+            started_at=started_at,
+            elapsed_s=done.elapsed_s,
+            checked=done.checked,
+            worst_error=done.worst_error,
+            hops=self._hops,
+            links=self._links(sent),
+            endpoint=rows,
+            records=tuple(by_range[hop.start, hop.stop] for hop in self._hops),
+            telemetry=telemetry,
+            course=_course(request.load, done),
+        )
+
+    def _run(self, request: Run) -> RunDone:
+        with self._watched() as watch:
+            return self._ask_run(request, watch.is_lost)
+
+    @contextmanager
+    def _watched(self, patience_s: float = PATIENCE_S) -> Iterator[Watch]:
+        """Wait for a device only as long as it answers. Raises DeviceError: one no longer does."""
+        workers = [self.workers[name] for name in self.plan.builds]
+
+        def end_wait() -> None:
+            for worker in workers:
+                worker.connection.interrupt()
+
+        with Watch(workers, end_wait, patience_s=patience_s) as watch:
+            try:
+                yield watch
+            except (DeviceError, WorkerError) as error:
+                if watch.lost is None:
+                    raise
+                raise watch.lost from error
+
+    def _ask_run(self, request: Run, abandoned: Callable[[], bool]) -> RunDone:
+        if self.own_part is not None and self.plan.has_controller_endpoint:
+            return self.own_part.run(request, abandoned)
+        with self.workers[self.plan.endpoint].blame() as connection:
+            # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
+            return connection.ask(request, timeout_s=request.timeout_s + _ASK_TIMEOUT_S)
+
+    def _links(self, sent: Sequence[SentBytes]) -> tuple[Link, ...]:
+        """The links, with what their codecs made of this trial's payload."""
+        found = {one.link: one for one in sent if one.requests}
+        # A hub passes on what it got.
+        found |= {leaving: found[arriving] for arriving, leaving in self.plan.relays if arriving in found}
+        return tuple(
+            replace(link, encoded_bytes=coded.encoded_bytes / coded.requests, sent_raw=coded.sent_raw)
+            if (coded := found.get(spec.name))
+            else link
+            for link, spec in zip(self.plan.links, self.plan.specs, strict=True)
+        )
+
+    def _take_records(self) -> tuple[bytes, list[HopRecords], list[SentBytes]]:
+        endpoint = self.own_part.take_records() if self.own_part is not None else b""
+        sent = list(self.own_part.take_sent()) if self.own_part is not None else []
+        hops: list[HopRecords] = []
+        for device in self.plan.builds:
+            with self.workers[device].blame() as connection:
+                records = connection.ask(TakeRecords(), timeout_s=_ASK_TIMEOUT_S)
+            hops += records.hops
+            sent += records.sent
+            endpoint = endpoint or records.endpoint
+        return endpoint, hops, sent
+
+    def _take_telemetry(self) -> _Telemetry:
+        taken = {}
+        for device in self.plan.builds:
+            with self.workers[device].blame() as connection:
+                telemetry = connection.ask(SampleTelemetry(), timeout_s=_ASK_TIMEOUT_S)
+            taken[device] = [msgspec.to_builtins(sample) for sample in telemetry.samples]
+        return taken
+
+    def _void(self, error: DeviceError | WorkerError) -> TrialVoid:
+        """Find out who is to blame: a neighbour sees a dead worker first, and complains of its link."""
+        if isinstance(error, DeviceError) and error.cause == NOT_RESPONDING:
+            return _lost(error)
+        if isinstance(error, DeviceError) and any(words in str(error) for words in _EXHAUSTED):
+            # Who has none left for what was asked may have none to answer another question.
+            return TrialVoid(str(error), error.device)
+        strangers = []
+        for device in self.plan.builds:
+            worker = self.workers[device]
+            try:
+                if worker.query(timeout_s=_BLAME_TIMEOUT_S).holder != worker.holder:
+                    strangers.append(device)
+            except DeviceError as lost:
+                return _lost(lost)
+        if strangers:
+            told = f"{EXITED} and was started anew, or its connection was reset ({error})"
+            return TrialVoid(f"{strangers[0]}: lost in mid-trial; {told}", strangers[0])
+        return TrialVoid(str(error), error.device if isinstance(error, DeviceError) else None)
+
+    def _take_down(self) -> None:
+        if self.own_part is not None:
+            self.own_part.close()
+        for device in self.plan.builds:
+            # A worker that is lost has nothing to take down; the next claim finds out.
+            with suppress(DeviceError), self.workers[device].blame() as connection:
+                connection.ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
+
+
+def _lost(error: DeviceError) -> TrialVoid:
+    told = str(error).removeprefix(f"{error.device}: ")
+    cause = f"{error.cause}: " if error.cause else ""
+    return TrialVoid(f"{error.device}: lost in mid-trial; {cause}{told}", error.device)
+
+
+def _since(before: _Telemetry, after: _Telemetry) -> _Telemetry:
+    """What was seen during a trial, after the last that was seen before it: counters count from there."""
+    return {device: [*before[device][-1:], *samples] for device, samples in after.items()}
+
+
+def _counted(rows: NDArray[np.void], endpoint: NDArray[np.void]) -> NDArray[np.void]:
+    """The rows of the requests that count: a run may have gone through more."""
+    return rows[np.isin(rows["request"], endpoint["request"])]
+
+
+def _course(load: LoadSpec, done: RunDone) -> Course:
+    is_open = load.kind != "closed"
+    return Course(
+        windows=done.windows,
+        stable=done.stable,
+        overloaded=done.overloaded,
+        rate_per_s=load.rate_per_s if is_open else None,
+        seed=load.seed if is_open else None,
+    )

@@ -1,0 +1,68 @@
+"""One trial of a cell under the load that the cell asks for."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from controller.experiment.load import Load, parse_load, seed_of
+from controller.pipeline.rate_search import highest_rate
+from controller.pipeline.runner import Rig
+from controller.results import Attempt, Cell, Trial
+from worker.wire.messages import LoadSpec, Run
+
+__all__ = ["run_trial"]
+
+_QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+def run_trial(rig: Rig, cell: Cell, number: int, closed: Run, *, seed: int, warmup: int) -> Trial:
+    """Run trial `number` of `cell`, after `warmup` requests.
+
+    Args:
+        closed: The trial as it is in a closed loop: requests, time, when it ends.
+        seed: Of the experiment; each trial has one of its own from it.
+
+    Raises:
+        TrialVoid: See `Rig.run`.
+    """
+    load = parse_load(cell.load)
+    if not load.is_open:
+        return rig.run(number, closed, warmup=warmup)
+    own_seed = seed_of(seed, cell.id, number)
+    if load.rate_per_s is not None:
+        spec = load.spec(load.rate_per_s, own_seed)
+        return rig.run(number, _under(closed, spec), warmup=warmup)
+    return _search(rig, number, closed, load, own_seed, warmup)
+
+
+def _under(run: Run, spec: LoadSpec) -> Run:
+    return Run(
+        requests=run.requests,
+        until_stable=run.until_stable,
+        duration_s=run.duration_s,
+        timeout_s=run.timeout_s,
+        load=spec,
+    )
+
+
+def _search(rig: Rig, number: int, closed: Run, load: Load, seed: int, warmup: int) -> Trial:
+    """All rates are offered with the same seed, so that they differ in nothing but the rate."""
+    full = rig.run(number, closed, warmup=warmup)
+    attempts: list[Attempt] = []
+
+    def offer(rate_per_s: float) -> Trial:
+        trial = rig.run(number, _under(closed, load.spec(rate_per_s, seed)))
+        latency_s = _quantile_s(trial, load)
+        kept = latency_s is not None and load.bound_s is not None and latency_s <= load.bound_s
+        attempts.append(Attempt(rate_per_s, latency_s, kept))
+        return trial
+
+    trial, kept = highest_rate(offer, lambda _trial: attempts[-1].kept, len(full.endpoint) / full.elapsed_s)
+    course = replace(trial.course, attempts=tuple(attempts), bound_kept=kept)
+    return replace(trial, course=course)
+
+
+def _quantile_s(trial: Trial, load: Load) -> float | None:
+    if trial.course.overloaded or load.quantile is None:
+        return None
+    return float(np.quantile(trial.endpoint["latency_s"], _QUANTILES[load.quantile]))

@@ -1,5 +1,0 @@
-"""How right predictions and plans are, measured on a lab: `make bench-plan`."""
-
-from controller.plan.bench.command import BenchAsked, bench_plan
-
-__all__ = ["BenchAsked", "bench_plan"]

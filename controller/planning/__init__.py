@@ -1,0 +1,25 @@
+"""Profile a lab once, predict any split, and plan: which devices, in which order, cut where."""
+
+from controller.planning.chooser import Chooser
+from controller.planning.constraints import Limits
+from controller.planning.planner import fastest, pareto_set, steadiest
+from controller.planning.prediction import Prediction, Predictor
+from controller.planning.problem import Costs, Plan, Problem, evaluate
+from controller.profiling.profile import Profile, load_profile, save_profile
+
+__all__ = [
+    "Chooser",
+    "Costs",
+    "Limits",
+    "Plan",
+    "Prediction",
+    "Predictor",
+    "Problem",
+    "Profile",
+    "evaluate",
+    "fastest",
+    "load_profile",
+    "pareto_set",
+    "save_profile",
+    "steadiest",
+]

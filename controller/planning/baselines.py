@@ -1,0 +1,66 @@
+"""The splits of the literature that no optimisation went into, to see what planning gains."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from controller.planning.constraints import Limits
+from controller.planning.problem import Plan, Problem, evaluate
+
+__all__ = ["equal_layers", "greedy", "named_baselines", "one_device"]
+
+
+def named_baselines(problem: Problem, limits: Limits) -> list[tuple[str, Plan]]:
+    """What the plan is compared with: each device alone, and equal and greedy splits in the lab's order."""
+    source = limits.sources[0]
+    allowed = [name for name in problem.devices if name not in limits.forbidden]
+    order = [source, *(name for name in allowed if name != source)]
+    found = [(f"all on {name}", one_device(problem, source, name)) for name in order]
+    if len(order) > 1:
+        for name, plan in (
+            ("equal layers", equal_layers(problem, order)),
+            ("greedy", greedy(problem, order)),
+        ):
+            if plan is not None:
+                found.append((name, plan))
+    return found
+
+
+def one_device(problem: Problem, source: str, device: str) -> Plan:
+    """The whole model on one device, which gets raw input where it is not the source."""
+    return evaluate(problem, *(((source,), ()) if device == source else ((source, device), (0,))))
+
+
+def equal_layers(problem: Problem, devices: Sequence[str]) -> Plan | None:
+    """The same number of nodes for each device, in the order given; None with more devices than stretches."""
+    count = len(devices)
+    targets = [problem.cuts[-1] * number / count for number in range(1, count)]
+    at: list[int] = []
+    for number, target in enumerate(targets):
+        begin = at[-1] + 1 if at else 1
+        end = len(problem.cuts) - 1 - (len(targets) - 1 - number)
+        if begin >= end:
+            return None
+        at.append(min(range(begin, end), key=lambda i: abs(problem.cuts[i] - target)))
+    return evaluate(problem, devices, [problem.cuts[i] for i in at])
+
+
+def greedy(problem: Problem, devices: Sequence[str]) -> Plan | None:
+    """Each device, in the order given, takes stretches until it has the time that would be an equal share.
+
+    A share counts what the device computes, not what links carry. None with more devices than stretches.
+    """
+    number = [problem.devices.index(name) for name in devices]
+    last = len(problem.cuts) - 1
+    if len(devices) > last:
+        return None
+    whole_s = [float(problem.alone.latency_s[i]) for i in number]
+    share_s = 1 / sum(1 / seconds for seconds in whole_s)
+    at: list[int] = []
+    for position, device in enumerate(number[:-1]):
+        begin = at[-1] if at else 0
+        most = last - (len(devices) - 1 - position)
+        takes_s = problem.first.latency_s[device] if position == 0 else problem.stage.latency_s[device, begin]
+        enough = np.flatnonzero(takes_s[begin + 1 : most + 1] >= share_s)
+        at.append(begin + 1 + int(enough[0]) if enough.size else most)
+    return evaluate(problem, devices, [problem.cuts[i] for i in at])

@@ -1,0 +1,224 @@
+"""Choosing among plans by what is predicted of each, with its own waits."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from controller.errors import PlanError
+from controller.planning.baselines import named_baselines
+from controller.planning.constraints import Limits, Objective, of_objective, why_not
+from controller.planning.planner import fastest, pareto_set, steadiest
+from controller.planning.prediction import Predictor
+from controller.planning.problem import Plan, Problem, evaluate
+from controller.results.metrics import power
+
+__all__ = ["Chooser"]
+
+_Chain = tuple[tuple[str, ...], tuple[int, ...]]
+
+_STEPS: Final = 3
+"""How many cut points to either side of a plan's own are looked at."""
+
+_LOOKED_AT: Final = 20
+"""Of how many plans with a cut moved each that is asked for is chosen."""
+
+_ROUNDS: Final = 4
+"""How often the latency of the fastest plan is looked for; it hardly moves after the second."""
+
+
+_MOST_SETS: Final = 1 << 12
+"""How many sets of devices are planned over: time and memory are in proportion to them."""
+
+
+class _TooManyDevicesError(PlanError):
+    """So many sets of devices that nobody waits for the plan."""
+
+
+class Chooser:
+    """Chooses plans, for one predictor.
+
+    How long a device waits depends on the plan, while the planner's costs must be the same for all of them.
+    So it is given costs at which every device waits as long as the fastest plan takes, and, where latency is
+    limited, as long as the limit. What it finds (both Pareto sets, and the baselines) is predicted with its
+    own waits, and what is predicted must keep to the limits, and is chosen by. The interval of a plan does
+    not depend on waits.
+    """
+
+    def __init__(self, predictor: Predictor, least_accuracy: float = 0.0) -> None:
+        """Choose by `predictor`, with no cut at which the codec leaves less than `least_accuracy`."""
+        self._predictor = predictor
+        self._least_accuracy = least_accuracy
+        self._predicted: dict[_Chain, Plan] = {}
+        self._last: tuple[Limits, list[Plan]] | None = None
+
+    def choose(self, objective: Objective, limits: Limits) -> tuple[Plan, ...]:
+        """The best plan, or with `pareto` all that no other one dominates, by rising latency.
+
+        Raises:
+            PlanError: No plan keeps to the limits; names the limit that stands in the way.
+        """
+        found = self._find(objective, limits)
+        if not found:
+            raise PlanError(why_not(limits, self._find_if_not_too_many))
+        return found
+
+    def best(self, objective: Objective, limits: Limits, count: int) -> tuple[Plan, ...]:
+        """The best plan, and the next best of those found and of those with a cut moved by a few points.
+
+        Raises:
+            PlanError: No plan keeps to the limits.
+        """
+        first = self.choose(objective, limits)
+        if len(first) >= count:
+            return first
+        found = self._found(limits)
+        kept = limits.keep_to(self.problem(limits))
+        chains = {(plan.devices, cuts) for plan in found for cuts in _moved(kept, plan.cuts)}
+        near = [plan for plan in (evaluate(kept, *chain) for chain in sorted(chains)) if _is_allowed(plan)]
+        # Their own waits change their order a little only, and most of them are far off.
+        near = sorted(near, key=_worth(objective))[: _LOOKED_AT * count]
+        pool = {_chain(plan): plan for plan in (*found, *self._keeping(map(_chain, near), limits))}
+        for plan in first:
+            del pool[_chain(plan)]
+        return (*first, *sorted(pool.values(), key=_worth(objective)))[:count]
+
+    def is_feasible(self, limits: Limits) -> bool:
+        """Whether any plan keeps to the limits."""
+        return bool(self._found(limits))
+
+    def by_devices(self, limits: Limits) -> list[tuple[int, Plan, Plan]]:
+        """The fastest and the steadiest plan with so many devices at most, where there is any."""
+        found = self._found(limits)
+        devices = len(self._predictor.devices)
+        rows = []
+        pool: list[Plan] = []
+        for number in range(1, min(limits.most_devices or devices, devices) + 1):
+            fewer = replace(limits, most_devices=number)
+            pool += [plan for plan in found if len(plan.devices) == number]
+            pool += self._found(fewer) if math.isfinite(limits.latency_s) else self._both_ends(fewer)
+            if front := _front(pool):
+                rows.append((number, front[0], front[-1]))
+        return rows
+
+    def problem(self, limits: Limits) -> Problem:
+        """Costs where every device waits as long as the fastest plan takes, of those within the limits."""
+        wait_s = 0.0
+        for _ in range(_ROUNDS):
+            problem = self._problem(wait_s)
+            kept = limits.keep_to(problem)
+            _check_size(kept, limits)
+            plan = fastest(kept, limits.sources, most_devices=limits.most_devices)
+            if plan is None:
+                break
+            before_s, wait_s = wait_s, self._predict(_chain(plan)).latency_s
+            if wait_s == before_s:
+                break
+        return problem
+
+    def _problem(self, wait_s: float) -> Problem:
+        return self._predictor.problem(wait_s, least_accuracy=self._least_accuracy)
+
+    def _find(self, objective: Objective, limits: Limits) -> tuple[Plan, ...]:
+        return of_objective(_front(self._found(limits)), objective)
+
+    def _find_if_not_too_many(self, objective: Objective, limits: Limits) -> tuple[Plan, ...]:
+        """Without one of the limits it may be too many devices: then nobody knows whether there is a plan."""
+        try:
+            return self._find(objective, limits)
+        except _TooManyDevicesError:
+            return ()
+
+    def _found(self, limits: Limits) -> list[Plan]:
+        """Plans that keep to the limits, the best of them for every objective among these."""
+        if self._last is not None and self._last[0] == limits:
+            return self._last[1]
+        settled = self.problem(limits)
+        problems = [settled]
+        if math.isfinite(limits.latency_s):
+            problems.append(self._problem(limits.latency_s))
+        chains: set[_Chain] = set()
+        for problem in problems:
+            front = pareto_set(limits.keep_to(problem), limits.sources, most_devices=limits.most_devices)
+            chains.update(map(_chain, front))
+        kept = limits.keep_to(settled)
+        most = limits.most_devices or len(settled.devices)
+        for _, plan in named_baselines(settled, limits):
+            if len(plan.devices) <= most and _is_allowed(evaluate(kept, plan.devices, plan.cuts)):
+                chains.add(_chain(plan))
+        self._last = limits, self._keeping(chains, limits)
+        return self._last[1]
+
+    def _both_ends(self, limits: Limits) -> list[Plan]:
+        """The fastest and the steadiest plan alone: sooner than all that no other one dominates."""
+        kept = limits.keep_to(self.problem(limits))
+        plans = [
+            find(kept, limits.sources, most_devices=limits.most_devices) for find in (fastest, steadiest)
+        ]
+        return self._keeping({_chain(plan) for plan in plans if plan}, limits)
+
+    def _keeping(self, chains: Iterable[_Chain], limits: Limits) -> list[Plan]:
+        """Predictions that keep to the limit of latency; the order does not depend on that of a set."""
+        plans = [self._predict(chain) for chain in sorted(chains)]
+        return [plan for plan in plans if limits.allow_latency(plan.latency_s)]
+
+    def _predict(self, chain: _Chain) -> Plan:
+        if chain not in self._predicted:
+            self._predicted[chain] = self._predictor.predict(*chain).plan
+        return self._predicted[chain]
+
+
+def _check_size(kept: Problem, limits: Limits) -> None:
+    """Raise an error that names the size that can be planned."""
+    devices = int(np.isfinite(kept.stage.interval_s).any(axis=(1, 2)).sum())
+    most = min(limits.most_devices or devices, devices)
+    # The source, and a set of the others that are not more than there may be.
+    sizes = [math.comb(devices - 1, size) for size in range(most)]
+    if sum(sizes) > _MOST_SETS:
+        fitting = next(size for size in range(most) if sum(sizes[: size + 1]) > _MOST_SETS)
+        raise _TooManyDevicesError(
+            f"{devices} devices are too many to plan with {most} of them; name --most-devices {fitting}, or "
+            f"leave some out with --without"
+        )
+
+
+def _front(plans: Sequence[Plan]) -> list[Plan]:
+    """Those that no other one weakly dominates, by rising latency; one of those that are equal."""
+    front: list[Plan] = []
+    for plan in sorted(plans, key=lambda plan: (plan.latency_s, plan.interval_s)):
+        if not front or plan.interval_s < front[-1].interval_s:
+            front.append(plan)
+    return front
+
+
+def _chain(plan: Plan) -> _Chain:
+    return plan.devices, plan.cuts
+
+
+def _is_allowed(plan: Plan) -> bool:
+    """Whether a plan keeps to the limits that its costs are under."""
+    return math.isfinite(plan.interval_s)
+
+
+def _moved(problem: Problem, cuts: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The same cuts, one of them moved."""
+    at = [problem.cuts.index(cut) for cut in cuts]
+    found = []
+    for number, position in enumerate(at):
+        for step in range(-_STEPS, _STEPS + 1):
+            other = [*at[:number], position + step, *at[number + 1 :]]
+            rises = all(before < after for before, after in zip(other[:-1], other[1:], strict=True))
+            if step and rises and other[0] >= 0 and other[-1] < len(problem.cuts) - 1:
+                found.append(tuple(problem.cuts[i] for i in other))
+    return found
+
+
+def _worth(objective: Objective) -> Callable[[Plan], float]:
+    """What is to be small."""
+    if objective == "latency":
+        return lambda plan: plan.latency_s
+    if objective == "throughput":
+        return lambda plan: plan.interval_s
+    return lambda plan: -power(plan.latency_s, 1 / plan.interval_s)

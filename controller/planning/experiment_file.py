@@ -1,0 +1,99 @@
+"""An experiment that tries plans: the best few, and what they are to be compared with."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import yaml
+
+from controller.errors import PlanError
+from controller.planning.problem import Plan
+from controller.planning.tables import depth_for
+from exporter.bundle import Bundle, RangeError
+from worker.wire.codecs import NO_CODEC
+
+__all__ = ["write_experiment"]
+
+_DEEPEST = 16
+_TRIALS = 3
+_REQUESTS_ALONE, _REQUESTS_DEEP = 11, 24
+_FEWEST_DEEP = 12
+_TRIAL_S = 2.0
+"""What a trial of a deep pipeline may take, about: with slow devices it has fewer requests."""
+
+_Chain = tuple[tuple[str, ...], tuple[int, ...]]
+
+
+def write_experiment(
+    path: Path,
+    bundle: Bundle,
+    plans: Sequence[Plan],
+    *,
+    order: Sequence[str],
+    profile: str,
+    network_profiles: Path,
+    batch: int,
+    threads: int | Mapping[str, int],
+    codec: str = NO_CODEC.name,
+) -> None:
+    """Write an experiment file of these plans, of both ends of the first one's chain, and of its equal split.
+
+    Args:
+        order: The lab's devices; a plan of one device is compared on a chain with the next of them.
+
+    Raises:
+        PlanError: The file cannot be written.
+    """
+    # Such as `.`, which has no name.
+    folder = bundle.path.resolve()
+    chains = _chains(bundle, plans, order)
+    depth = min(_DEEPEST, max(2, *(depth_for(plan) for plan in plans)))
+    experiment = {
+        "name": f"best-split-{folder.name}",
+        "models": [folder.name],
+        "bundles": str(folder.parent),
+        "network_profiles": str(network_profiles.absolute()),
+        "profiles": [profile],
+        "chains": [{"devices": list(devices), "cuts": list(cuts)} for devices, cuts in chains],
+        "depths": [1, depth],
+        "batches": [batch],
+        "codecs": list(dict.fromkeys([NO_CODEC.name, codec])),
+        "threads": threads if isinstance(threads, int) else dict(threads),
+        "trials": _TRIALS,
+        "requests": {1: _REQUESTS_ALONE, depth: _requests(plans, depth)},
+        "until_stable": False,
+    }
+    text = yaml.safe_dump(experiment, sort_keys=False, default_flow_style=None, width=110)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f"# Written by `controller plan`: the plans to try, and what they are compared with.\n{text}"
+        )
+    except OSError as error:
+        raise PlanError(f"--experiment {path} cannot be written: {error.strerror}") from error
+
+
+def _requests(plans: Sequence[Plan], depth: int) -> int:
+    """Of a trial at this depth: enough to fill the pipeline several times, in about the time there is."""
+    usual = max(_REQUESTS_DEEP, 4 * depth)
+    in_time = int(_TRIAL_S / max(plan.interval_s for plan in plans))
+    return min(usual, max(in_time, _FEWEST_DEEP, 3 * depth))
+
+
+def _chains(bundle: Bundle, plans: Sequence[Plan], order: Sequence[str]) -> list[_Chain]:
+    tried = [_chain(bundle, plan, order) for plan in plans]
+    devices = tried[0][0]
+    number = len(devices) - 1
+    compared: list[_Chain] = [(devices, (bundle.node_count,) * number), (devices, (0,) * number)]
+    # With more devices than cut points there is no equal split.
+    with suppress(RangeError):
+        compared.append((devices, bundle.equal_cuts(len(devices))))
+    return list(dict.fromkeys([*tried, *compared]))
+
+
+def _chain(bundle: Bundle, plan: Plan, order: Sequence[str]) -> _Chain:
+    """A plan as a cell has it: what is all on one device is an end of a chain of two."""
+    others = [name for name in order if name not in plan.devices]
+    if len(plan.devices) == 1 and others:
+        return (plan.devices[0], others[0]), (bundle.node_count,)
+    return plan.devices, plan.cuts

@@ -1,0 +1,219 @@
+"""Exact planning: which devices, in which order, cut where.
+
+Both objectives of a pipeline are made of its parts: the latency is their sum, the interval between
+results the largest of them. So the best way to get to a cut with a set of devices used, the last one
+among them, does not depend on what comes after, and dynamic programming over (cut, devices used, last
+device) is exact. Over sets of devices it is the scheme of Held and Karp (A dynamic programming approach to
+sequencing problems, J. SIAM 10(1), 1962); over cuts of a chain of tasks the largest part was first made
+smallest by Bokhari (Partitioning problems in parallel, pipelined, and distributed computing, IEEE Trans.
+Computers 37(1), 1988). The source belongs to the state, since results return to it: each source is solved
+apart. With D devices and K cuts, one source costs D 2^D K^2 steps, done K^2 at a time.
+
+Both objectives at once: the least latency is found among plans faster than a bound on the interval, and
+the bound is lowered to what that plan has, until there is none: the epsilon-constraint method (Haimes,
+Lasdon, Wismer, IEEE Trans. Systems, Man, and Cybernetics 1(3), 1971). The interval of a plan is one of
+finitely many costs and each round excludes it, so this ends, with every point of the Pareto set found.
+"""
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.planning.problem import Costs, Plan, Problem, evaluate
+
+__all__ = ["fastest", "pareto_set", "steadiest"]
+
+Floats = NDArray[np.float64]
+
+# Sums of the same costs in another order differ by this much at most; less is no difference.
+_SAME = 1e-12
+
+_BLOCK = 16
+
+
+def fastest(problem: Problem, sources: Sequence[str], *, most_devices: int | None = None) -> Plan | None:
+    """The plan with the least latency, or None when there is none.
+
+    Args:
+        sources: Devices at which a pipeline may begin.
+        most_devices: How many devices it may have.
+    """
+    return _best(problem, sources, most_devices, _LATENCY, lambda plan: plan.latency_s)
+
+
+def steadiest(problem: Problem, sources: Sequence[str], *, most_devices: int | None = None) -> Plan | None:
+    """The plan with the smallest interval, and among those the least latency; None when there is none."""
+    best = _best(problem, sources, most_devices, _INTERVAL, lambda plan: plan.interval_s)
+    if best is None:
+        return None
+    return fastest(problem.faster_than(best.interval_s, strictly=False), sources, most_devices=most_devices)
+
+
+def pareto_set(
+    problem: Problem, sources: Sequence[str], *, most_devices: int | None = None
+) -> tuple[Plan, ...]:
+    """Every plan that no other one weakly dominates in latency and interval, by rising latency.
+
+    Of plans with both equal, one is given.
+    """
+    # A plan stays its source's fastest for as long as the bound does not exclude it, and a source's least
+    # latency only rises while the bound falls. So only the source on top of the heap may need solving again.
+    heap: list[tuple[float, int, Plan | None]] = [(0.0, i, None) for i, _ in enumerate(sources)]
+    bound_s = np.inf
+    thinned = problem
+    found: list[Plan] = []
+    while heap:
+        _, number, plan = heapq.heappop(heap)
+        if plan is None or plan.interval_s >= bound_s:
+            plan = _of_source(thinned, sources[number], most_devices, _LATENCY)
+            if plan is not None:
+                heapq.heappush(heap, (plan.latency_s, number, plan))
+            continue
+        heapq.heappush(heap, (plan.latency_s, number, plan))
+        found.append(plan)
+        bound_s = plan.interval_s
+        thinned = problem.faster_than(bound_s)
+    return _without_dominated(found)
+
+
+def _without_dominated(plans: Sequence[Plan]) -> tuple[Plan, ...]:
+    """`plans` come with rising latency and falling interval: only equal latencies dominate."""
+    kept: list[Plan] = []
+    for plan in plans:
+        if kept and plan.latency_s <= kept[-1].latency_s * (1 + _SAME):
+            kept.pop()
+        kept.append(plan)
+    return tuple(kept)
+
+
+@dataclass(frozen=True)
+class _Objective:
+    """How costs of parts become one: which of the two, and how they are joined."""
+
+    of: Callable[[Costs], Floats]
+    join: Callable[[Floats, Floats], Floats]
+
+
+_LATENCY = _Objective(lambda costs: costs.latency_s, np.add)
+_INTERVAL = _Objective(lambda costs: costs.interval_s, np.maximum)
+
+
+def _best(
+    problem: Problem,
+    sources: Sequence[str],
+    most_devices: int | None,
+    objective: _Objective,
+    value: Callable[[Plan], float],
+) -> Plan | None:
+    plans = [_of_source(problem, source, most_devices, objective) for source in sources]
+    return min((plan for plan in plans if plan is not None), key=value, default=None)
+
+
+def _of_source(problem: Problem, source: str, most_devices: int | None, objective: _Objective) -> Plan | None:
+    table = _Table(problem, problem.devices.index(source), most_devices, objective)
+    found = table.best()
+    if found is None:
+        return None
+    chain, at = found
+    return evaluate(
+        problem, [problem.devices[device] for device in chain], [problem.cuts[position] for position in at]
+    )
+
+
+class _Table:
+    """Best values of every state, for one source.
+
+    A set of used devices is a bit mask over the others, in the order of `_others`. `_values[i, v]` is the
+    best value, by cut (K), of pipelines that have used `_masks[i]`, v last, up to the end of v's stage.
+    Larger sets than may be used have no row.
+    """
+
+    def __init__(
+        self, problem: Problem, source: int, most_devices: int | None, objective: _Objective
+    ) -> None:
+        self._source = source
+        self._join = objective.join
+        self._others = [
+            device
+            for device in range(len(problem.devices))
+            if device != source and np.isfinite(problem.stage.interval_s[device]).any()
+        ]
+        take = objective.of
+        self._alone = take(problem.alone)[source]
+        self._first = take(problem.first)[source]
+        # Ends of stages first: the minimum over their starts then runs along memory.
+        self._stage = np.ascontiguousarray(take(problem.stage).transpose(0, 2, 1)[self._others])
+        self._link_out = take(problem.link)[source][self._others]
+        self._link = take(problem.link)[np.ix_(self._others, self._others)]
+        self._back = take(problem.back)[self._others, source]
+        count = len(self._others)
+        self._most = count if most_devices is None else min(count, most_devices - 1)
+        by_size = [
+            [sum(1 << v for v in chosen) for chosen in combinations(range(count), size)]
+            for size in range(self._most + 1)
+        ]
+        self._masks = np.array(sorted(mask for masks in by_size for mask in masks))
+        self._values = np.full((len(self._masks), count, len(problem.cuts)), np.inf)
+        self._fill(by_size)
+
+    def _fill(self, by_size: Sequence[Sequence[int]]) -> None:
+        for size in range(self._most):
+            for v in range(len(self._others)):
+                masks = np.array([mask for mask in by_size[size] if not mask >> v & 1])
+                if len(masks):
+                    arriving = self._arriving(masks, v)
+                    self._values[self._rows(masks | 1 << v), v] = self._through(v, arriving)
+
+    def _rows(self, masks: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Where in `_values` these sets of devices stand."""
+        return np.searchsorted(self._masks, masks)
+
+    def _through(self, v: int, arriving: Floats) -> Floats:
+        """Best values by cut at which v's stage stops, from those at which it starts (a row a mask)."""
+        ended = np.empty_like(arriving)
+        cuts = arriving.shape[1]
+        # A stage starts before it stops, so starts after a block of stops need not be looked at.
+        for begin in range(0, cuts, _BLOCK):
+            stop = min(begin + _BLOCK, cuts)
+            joined = self._join(self._stage[v, None, begin:stop, :stop], arriving[:, None, :stop])
+            ended[:, begin:stop] = joined.min(axis=2)
+        return ended
+
+    def _arriving(self, masks: NDArray[np.int64], v: int) -> Floats:
+        """Best values by cut (a row a mask) after the link to v, of pipelines that have used the mask."""
+        if masks[0] == 0:
+            return self._join(self._first, self._link_out[v])[None]
+        return np.asarray(self._join(self._values[self._rows(masks)], self._link[None, :, v]).min(axis=1))
+
+    def best(self) -> tuple[list[int], list[int]] | None:
+        """Devices and cuts, both as indices, of a best pipeline; None when all are infinite."""
+        if not self._others or not self._most:
+            return ([self._source], []) if np.isfinite(self._alone) else None
+        ends = self._join(self._values[:, :, -1], self._back[None])
+        row, v = np.unravel_index(int(np.argmin(ends)), ends.shape)
+        if np.isfinite(self._alone) and self._alone <= ends[row, v]:
+            return [self._source], []
+        if not np.isfinite(ends[row, v]):
+            return None
+        return self._walk_back(int(self._masks[row]), int(v))
+
+    def _walk_back(self, mask: int, v: int) -> tuple[list[int], list[int]]:
+        """From the last stage to the source: each step repeats the minimum that led here."""
+        chain: list[int] = []
+        cuts: list[int] = []
+        stop = self._values.shape[2] - 1
+        while True:
+            before = mask & ~(1 << v)
+            arriving = self._arriving(np.array([before]), v)[0]
+            start = int(np.argmin(self._join(self._stage[v, stop], arriving)))
+            chain.append(self._others[v])
+            cuts.append(start)
+            if not before:
+                return [self._source, *reversed(chain)], cuts[::-1]
+            row = int(self._rows(np.array(before)))
+            v = int(np.argmin(self._join(self._values[row, :, start], self._link[:, v, start])))
+            mask, stop = before, start

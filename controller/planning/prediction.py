@@ -1,0 +1,328 @@
+"""Predicting what a cell will do, from a profile and the conditions of a network.
+
+Modelled: what each stage computes on its device, and that it is slower after waiting and differs when it
+always has work; delay and rate of each link; what a message costs beyond those, by its bytes. Every one
+of these was measured (`controller.profiling.calibration`); docs/planning.md says what is not modelled.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.errors import PlanError, ProfileError
+from controller.experiment.networks import NetworkProfile
+from controller.planning.problem import Costs, Part, Plan, Problem, evaluate, parts_of
+from controller.profiling.profile import CodecProfile, Load, PairProfile, Profile, Waking
+from controller.profiling.segments import payload_bytes, stage_memory_bytes, stage_s
+from controller.suggest import did_you_mean
+from exporter.bundle import Bundle, Tensor
+from worker.wire.codecs import NO_CODEC
+from worker.wire.frames import LinkLayout
+from worker.wire.messages import TensorSpec
+
+__all__ = ["Prediction", "Predictor"]
+
+Floats = NDArray[np.float64]
+
+# How long a device waits follows from the latency, which follows from how long it waits. Waking costs grow so
+# slowly with the wait that the second round changes per mille.
+_ROUNDS: Final = 3
+
+# What of an Ethernet frame is payload of TCP with time stamps.
+_PAYLOAD_SHARE: Final = 1448 / 1514
+
+# Who waits less than this has not waited.
+_AT_ONCE_S: Final = 1e-4
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a cell is predicted to do.
+
+    Attributes:
+        plan: Latency alone in the pipeline, and the interval at which its slowest part sets the pace.
+        depth: Requests in flight.
+        batch: Samples in a request.
+        parts: Its stages and links, in the order of a request.
+    """
+
+    plan: Plan
+    depth: int
+    batch: int
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def latency_s(self) -> float:
+        """Median latency of a request: at depth 1, alone; above, by Little's law with all in flight."""
+        return max(self.plan.latency_s, self.depth * self.interval_s)
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two results."""
+        return self.plan.interval_at(self.depth)
+
+    @property
+    def throughput_per_s(self) -> float:
+        """Samples a second."""
+        return self.batch / self.interval_s
+
+
+@dataclass(frozen=True)
+class _Positions:
+    """What depends on where the graph may be cut: at all positions of a profile, or at some and both ends.
+
+    Attributes:
+        stage_s: (D, K, K), as `Problem.stage`, without what waiting and load do to it.
+        payload: (K,) bytes of what crosses.
+        frame: (K,) bytes of what is sent of it, after the codec.
+        sent: (K,) bytes of payload after the codec.
+        memory: (K, K) bytes of a stage.
+    """
+
+    cuts: tuple[int, ...]
+    stage_s: Floats
+    payload: Floats
+    frame: Floats
+    sent: Floats
+    memory: Floats
+
+    def only(self, cuts: Iterable[int]) -> "_Positions":
+        """Both ends and these: costs of one pipeline need no others, and all of them take long."""
+        keep = np.array(sorted({0, len(self.cuts) - 1, *(self.cuts.index(cut) for cut in cuts)}))
+        return _Positions(
+            tuple(self.cuts[i] for i in keep),
+            self.stage_s[:, keep[:, None], keep],
+            self.payload[keep],
+            self.frame[keep],
+            self.sent[keep],
+            self.memory[keep[:, None], keep],
+        )
+
+
+class Predictor:
+    """A profile under the conditions of one network, with a codec on every link, or none."""
+
+    def __init__(
+        self, profile: Profile, bundle: Bundle, conditions: NetworkProfile, codec: str = NO_CODEC.name
+    ) -> None:
+        """Take a profile of this bundle.
+
+        Raises:
+            ProfileError: The profile has cuts that the bundle has not, or has not this codec.
+        """
+        if profile.bundle != bundle.digest or profile.cuts[-1] != bundle.node_count:
+            raise ProfileError(f"this profile is of another bundle than {bundle.path}; take one of it")
+        self.profile = profile
+        self.bundle = bundle
+        self.conditions = conditions
+        self.devices = tuple(profile.devices)
+        self._codec = _codec_of(profile, codec)
+        crossing = [bundle.tensors_at(cut) for cut in profile.cuts]
+        payload = np.array([float(payload_bytes(t, profile.batch)) for t in crossing])
+        frame = np.array([float(_frame_bytes(t, profile.batch)) for t in crossing])
+        sent = payload
+        if self._codec is not None:
+            sent = np.array(self._codec.encoded_bytes) * profile.batch
+        self._all = _Positions(
+            profile.cuts,
+            np.stack([stage_s(device) for device in profile.devices.values()]),
+            payload,
+            frame - payload + sent,
+            sent,
+            stage_memory_bytes(bundle, profile.cuts, profile.batch),
+        )
+        self._links_as_they_are = {(link.sender, link.receiver): link for link in profile.links}
+        self._pairs = {(pair.source, pair.follower): pair for pair in profile.pairs}
+
+    def problem(self, latency_s: float, *, least_accuracy: float = 0.0) -> Problem:
+        """Costs of everything, where a request takes about `latency_s` and who has no part in it waits.
+
+        Args:
+            least_accuracy: Cuts at which the codec leaves less of it, or nobody knows how much, are left out.
+        """
+        pairs = list(itertools.permutations(self.devices, 2))
+        problem = self._problem(self._all, pairs, latency_s, dict.fromkeys(self.devices, latency_s))
+        if self._codec is None or not least_accuracy:
+            return problem
+        known = np.array([-1.0 if a is None else a for a in self._codec.accuracy])
+        return replace(problem, link=problem.link.without((known < least_accuracy)[None, None, :]))
+
+    def predict(self, devices: Sequence[str], cuts: Sequence[int], *, depth: int = 1) -> Prediction:
+        """What a cell will do.
+
+        Args:
+            devices: The chain, as in a cell; a device whose partition is empty has no stage.
+            cuts: One fewer.
+
+        Raises:
+            PlanError: A device or cut that was not profiled.
+        """
+        chain, at = self._without_empty(devices, cuts)
+        positions = self._all.only(at)
+        pairs = [*itertools.pairwise(chain), (chain[-1], chain[0])] if len(chain) > 1 else []
+        problem = self._problem(positions, pairs, 0.0, dict.fromkeys(self.devices, 0.0))
+        for _ in range(_ROUNDS):
+            latency_s = evaluate(problem, chain, at).latency_s
+            busy_s = {part.name: part.latency_s for part in parts_of(problem, chain, at)}
+            problem = self._problem(
+                positions,
+                pairs,
+                latency_s,
+                {name: latency_s - busy_s.get(name, 0.0) for name in self.devices},
+            )
+        plan = evaluate(problem, chain, at)
+        return Prediction(plan, depth, self.profile.batch, tuple(parts_of(problem, chain, at)))
+
+    def _without_empty(self, devices: Sequence[str], cuts: Sequence[int]) -> tuple[list[str], list[int]]:
+        for name in devices:
+            if name not in self.devices:
+                raise PlanError(f"no device {name!r} in this profile{did_you_mean(name, self.devices)}")
+        for cut in cuts:
+            if cut not in self.profile.cuts:
+                raise PlanError(f"cut {cut} was not profiled; profile with --cuts all for every one")
+        bounds = [0, *cuts, self.bundle.node_count]
+        kept = [
+            (name, start)
+            for i, (name, start, stop) in enumerate(zip(devices, bounds[:-1], bounds[1:], strict=True))
+            if start < stop or i == 0
+        ]
+        return [name for name, _ in kept], [start for _, start in kept[1:]]
+
+    # --- costs -------------------------------------------------------------------------------
+
+    def _problem(
+        self,
+        positions: _Positions,
+        pairs: Iterable[tuple[str, str]],
+        latency_s: float,
+        idle_s: Mapping[str, float],
+    ) -> Problem:
+        """Costs at these positions, and of the links between these pairs: of the others there are none."""
+        profile, stage = self.profile, positions.stage_s
+        idle_bytes = np.array([device.idle_bytes for device in profile.devices.values()])
+        waking = np.array([_waking(device.waking, idle_s[name]) for name, device in profile.devices.items()])
+        slower = stage * waking[:, None, None]
+        as_source = [device.as_source for device in profile.devices.values()]
+        as_follower = [device.as_follower for device in profile.devices.values()]
+        sent = positions.sent
+        around = sent[:, None] + sent[None, :]
+        refused = np.tril(np.ones(stage.shape[1:], dtype=bool))
+        first = Costs(
+            slower[:, 0, :],
+            # What it sends on, and the result that comes back to it.
+            _loaded(stage[:, 0, :], as_source, sent + sent[-1]),
+        )
+        last = np.zeros(stage.shape[::2], dtype=bool)
+        last[:, -1] = True
+        link, back = self._links(positions, pairs, latency_s)
+        return Problem(
+            devices=self.devices,
+            cuts=positions.cuts,
+            alone=Costs(stage[:, 0, -1], _loaded(stage[:, 0, -1], as_source, np.zeros(()))),
+            first=first.without(last),
+            stage=Costs(slower, _loaded(stage, as_follower, around)).without(refused[None]),
+            link=link,
+            back=back,
+            memory_bytes=positions.memory[None] + idle_bytes[:, None, None],
+        )
+
+    def _links(
+        self, positions: _Positions, pairs: Iterable[tuple[str, str]], latency_s: float
+    ) -> tuple[Costs, Costs]:
+        count = len(self.devices)
+        out = Costs(*(np.zeros((count, count, len(positions.cuts))) for _ in range(2)))
+        back = Costs(*(np.zeros((count, count)) for _ in range(2)))
+        for sender, receiver in pairs:
+            i, j = self.devices.index(sender), self.devices.index(receiver)
+            # The lab's order tells which way is forward, whatever the chain.
+            carried_s, delay_s = self._carried(positions.frame, sender, receiver, forward=i < j)
+            beyond_s = self._beyond(positions.sent, sender, receiver, latency_s)
+            encode_s, decode_s = self._coding_s(positions.payload, sender, receiver)
+            # A codec works in the threads that send and receive, each beside the link.
+            out.interval_s[i, j] = np.maximum(carried_s, np.maximum(encode_s, decode_s))
+            out.latency_s[i, j] = encode_s + carried_s + delay_s + beyond_s + decode_s
+            back.interval_s[i, j] = out.interval_s[i, j, -1]
+            back.latency_s[i, j] = out.latency_s[i, j, -1]
+        return out, back
+
+    def _coding_s(self, payload: Floats, sender: str, receiver: str) -> tuple[Floats, Floats]:
+        """Seconds that one end takes to encode what crosses each cut, and the other to decode it."""
+        if self._codec is None:
+            return np.zeros_like(payload), np.zeros_like(payload)
+        one, other = self._codec.costs[sender], self._codec.costs[receiver]
+        return (
+            one.encode_fixed_s + one.encode_byte_s * payload,
+            other.decode_fixed_s + other.decode_byte_s * payload,
+        )
+
+    def _carried(self, frame: Floats, sender: str, receiver: str, *, forward: bool) -> tuple[Floats, float]:
+        """Seconds in which the link takes what crosses each cut, and its delay.
+
+        An emulated link adds its conditions to frames of ours; tc adds them to Ethernet frames on a link that
+        has a delay and a rate of its own.
+        """
+        asked = self.conditions.between(sender, receiver, forward=forward)
+        delay_s = asked.delay_ms / 1e3
+        rate_mbit = asked.rate_mbit or math.inf
+        if self.profile.link != "emulated":
+            link = self._links_as_they_are[sender, receiver]
+            delay_s += link.round_trip_s / 2
+            rate_mbit = min(rate_mbit * _PAYLOAD_SHARE, link.rate_mbit)
+        return frame * 8 / (rate_mbit * 1e6), delay_s
+
+    def _beyond(self, payload: Floats, sender: str, receiver: str, latency_s: float) -> Floats:
+        """What a message costs beyond delay and rate, by cut: both directions of a pair alike."""
+        pair = self._pairs.get((sender, receiver)) or self._pairs.get((receiver, sender))
+        pairs = [pair] if pair else self._pairs_of(sender) + self._pairs_of(receiver)
+        fixed_s = np.mean([_between(latency_s, pair.idle_s, pair.fixed_s) for pair in pairs])
+        byte_s = np.mean([pair.byte_s for pair in pairs])
+        return np.asarray(fixed_s + byte_s * payload)
+
+    def _pairs_of(self, name: str) -> list[PairProfile]:
+        """Two devices that were not measured together: as each is with the first device of the lab."""
+        return [pair for names, pair in self._pairs.items() if name in names]
+
+
+def _codec_of(profile: Profile, name: str) -> CodecProfile | None:
+    if name == NO_CODEC.name:
+        return None
+    if name not in profile.codecs:
+        has = f"; it has {', '.join(profile.codecs)}" if profile.codecs else ""
+        raise ProfileError(
+            f"this profile has no codec {name!r}{has}; measure it: python -m controller profile BUNDLE "
+            f"--codecs {name}"
+        )
+    return profile.codecs[name]
+
+
+def _loaded(stage: Floats, loads: Sequence[Load], sent: Floats) -> Floats:
+    """Seconds between two results of a stage that always has work; devices are the first axis of `stage`."""
+    shape = (-1,) + (1,) * (stage.ndim - 1)
+    factor, fixed_s, byte_s = (
+        np.array([getattr(load, name) for load in loads]).reshape(shape)
+        for name in ("factor", "fixed_s", "byte_s")
+    )
+    return np.asarray(stage * factor + fixed_s + byte_s * sent)
+
+
+def _waking(points: Sequence[Waking], idle_s: float) -> float:
+    if not points:
+        return 1.0
+    return _between(idle_s, [_AT_ONCE_S, *(p.idle_s for p in points)], [1.0, *(p.factor for p in points)])
+
+
+def _between(idle_s: float, at: Sequence[float], values: Sequence[float]) -> float:
+    """Between two measured waits, straight over the logarithm of the wait; the ends hold beyond them."""
+    order = np.argsort(at)
+    known = np.log(np.maximum(np.array(at)[order], 1e-6))
+    return float(np.interp(np.log(max(idle_s, 1e-6)), known, np.array(values)[order]))
+
+
+def _frame_bytes(tensors: tuple[Tensor, ...], batch: int) -> int:
+    specs = [TensorSpec(name=t.name, dtype=t.dtype, shape=t.concrete(batch)) for t in tensors]
+    return LinkLayout(specs).frame_bytes

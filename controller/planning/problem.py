@@ -1,0 +1,182 @@
+"""What a planner is given: costs of stages and links, and what a plan made of them costs.
+
+Pure arithmetic over arrays. `controller.planning.prediction` fills them from a profile.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Costs", "Part", "Plan", "Problem", "evaluate", "parts_of"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Two arrays of one shape, in seconds a request.
+
+    Attributes:
+        latency_s: What it adds to the latency of a request that is alone in the pipeline.
+        interval_s: How long it is taken by one request before it can begin with the next. Infinite: not
+            allowed (and then the latency is, too).
+    """
+
+    latency_s: Floats
+    interval_s: Floats
+
+    def without(self, refused: NDArray[np.bool_]) -> "Costs":
+        """The same, with infinite costs where `refused`."""
+        return Costs(np.where(refused, np.inf, self.latency_s), np.where(refused, np.inf, self.interval_s))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Costs of every stage and link that a pipeline may be made of.
+
+    D devices, K positions at which the graph may be cut, both ends included. A pipeline begins at its
+    source, which is its first device, and its results go back there. The source may have no stage (its
+    first cut is 0, and raw input leaves it); every other device of a pipeline has one.
+
+    Attributes:
+        devices: Names, D of them.
+        cuts: Positions in the graph, K of them, rising, from 0 to the node count.
+        alone: Shape (D,): the whole model on the source.
+        first: (D, K): the source's stage `[0, cuts[j])` and its part in requests and results, where other
+            devices follow. Infinite at K-1.
+        stage: (D, K, K): the stage `[cuts[i], cuts[j])` of a device after the source. Infinite unless i < j.
+        link: (D, D, K): from one device to another, what crosses `cuts[i]`.
+        back: (D, D): results, from the last device to the source.
+        memory_bytes: (D, K, K): memory that the stage `[cuts[i], cuts[j])` takes.
+    """
+
+    devices: tuple[str, ...]
+    cuts: tuple[int, ...]
+    alone: Costs
+    first: Costs
+    stage: Costs
+    link: Costs
+    back: Costs
+    memory_bytes: Floats
+
+    def without(self, devices: Sequence[str]) -> "Problem":
+        """The problem without some devices."""
+        refused = np.array([name in devices for name in self.devices])
+        return replace(
+            self,
+            alone=self.alone.without(refused),
+            first=self.first.without(refused[:, None]),
+            stage=self.stage.without(refused[:, None, None]),
+        )
+
+    def within(self, memory_bytes: Mapping[str, float]) -> "Problem":
+        """The problem without stages that take more memory than their device has."""
+        has = np.array([memory_bytes.get(name, np.inf) for name in self.devices])
+        refused = self.memory_bytes > has[:, None, None]
+        return replace(
+            self,
+            alone=self.alone.without(refused[:, 0, -1]),
+            first=self.first.without(refused[:, 0, :]),
+            stage=self.stage.without(refused),
+        )
+
+    def faster_than(self, interval_s: float, *, strictly: bool = True) -> "Problem":
+        """The problem without what is taken for `interval_s` or longer (longer only, unless `strictly`)."""
+
+        def thinned(costs: Costs) -> Costs:
+            slow = costs.interval_s >= interval_s if strictly else costs.interval_s > interval_s
+            return costs.without(slow)
+
+        return replace(
+            self,
+            alone=thinned(self.alone),
+            first=thinned(self.first),
+            stage=thinned(self.stage),
+            link=thinned(self.link),
+            back=thinned(self.back),
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stage, by the name of its device, or a link, such as `pi -> server`, of one pipeline."""
+
+    name: str
+    latency_s: float
+    interval_s: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Devices in the order of the chain, and where the graph is cut between them.
+
+    Attributes:
+        devices: The first is source and sink.
+        cuts: Positions in the graph, one fewer than devices. The first may be 0: the source has no stage.
+        latency_s: Of a request that is alone in the pipeline.
+        interval_s: Between two results when the slowest stage or link always has work.
+        bottleneck: The stage or link that sets `interval_s`, such as `pi` or `pi -> server`.
+    """
+
+    devices: tuple[str, ...]
+    cuts: tuple[int, ...]
+    latency_s: float
+    interval_s: float
+    bottleneck: str
+
+    def interval_at(self, depth: int) -> float:
+        """Seconds between two results with `depth` requests in flight.
+
+        A closed line of stages that each take their time and always the same has this cycle time: the
+        largest mean weight of a cycle of its event graph, which are the stages themselves and the whole way
+        round shared by `depth` tokens (Baccelli, Cohen, Olsder, Quadrat: Synchronization and Linearity,
+        Wiley 1992).
+        """
+        return max(self.interval_s, self.latency_s / depth)
+
+
+def evaluate(problem: Problem, devices: Sequence[str], cuts: Sequence[int]) -> Plan:
+    """What a given pipeline costs.
+
+    Raises:
+        ValueError: A device or a cut is not in the problem, or they are not as many as they should be.
+    """
+    parts = parts_of(problem, devices, cuts)
+    bottleneck = max(parts, key=lambda part: part.interval_s)
+    return Plan(
+        tuple(devices),
+        tuple(cuts),
+        sum(part.latency_s for part in parts),
+        bottleneck.interval_s,
+        bottleneck.name,
+    )
+
+
+def parts_of(problem: Problem, devices: Sequence[str], cuts: Sequence[int]) -> list[Part]:
+    """Every stage and link of a pipeline, in the order of a request.
+
+    Raises:
+        ValueError: A device or a cut is not in the problem, or they are not as many as they should be.
+    """
+    if len(cuts) != len(devices) - 1:
+        raise ValueError(f"{len(devices)} devices need {len(devices) - 1} cuts, not {len(cuts)}")
+    chain = [problem.devices.index(name) for name in devices]
+    at = [problem.cuts.index(cut) for cut in cuts]
+    names = problem.devices
+    source = chain[0]
+    if len(chain) == 1:
+        return [_part(names[source], problem.alone, (source,))]
+    parts = [_part(names[source], problem.first, (source, at[0]))]
+    for sender, device, start, stop in zip(
+        chain[:-1], chain[1:], at, [*at[1:], len(problem.cuts) - 1], strict=True
+    ):
+        parts.append(_part(f"{names[sender]} -> {names[device]}", problem.link, (sender, device, start)))
+        parts.append(_part(names[device], problem.stage, (device, start, stop)))
+    last = chain[-1]
+    return [*parts, _part(f"{names[last]} -> {names[source]}", problem.back, (last, source))]
+
+
+def _part(name: str, costs: Costs, index: tuple[int, ...]) -> Part:
+    return Part(name, float(costs.latency_s[index]), float(costs.interval_s[index]))

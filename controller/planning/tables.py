@@ -1,0 +1,132 @@
+"""Profiles and plans as tables for people."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from controller.console import plain_table
+from controller.planning.chooser import Chooser
+from controller.planning.constraints import Limits, worth_using
+from controller.planning.prediction import Prediction
+from controller.planning.problem import Plan
+from controller.profiling.profile import Profile
+from controller.profiling.segments import stretches
+from exporter.bundle import Bundle
+
+__all__ = ["Candidate", "show_devices_worth", "show_plans", "show_profile", "stages_of"]
+
+# Predictions are about this good: what gains less is not worth a device.
+_GAIN = 0.05
+
+Candidate = tuple[str, Prediction]
+
+
+def stages_of(plan: Plan, node_count: int) -> str:
+    """A pipeline for human eyes: `pi 0-34 -> server 34-100`."""
+    bounds = [0, *plan.cuts, node_count]
+    parts = [
+        f"{name} {start}-{stop}" if start < stop else f"{name} source"
+        for name, start, stop in zip(plan.devices, bounds[:-1], bounds[1:], strict=True)
+    ]
+    return " -> ".join(parts)
+
+
+def show_plans(
+    console: Console, title: str, plans: Sequence[Candidate], baselines: Sequence[Candidate], node_count: int
+) -> None:
+    """Print plans, then baselines, each with what it is predicted to do."""
+    table = plain_table(title, "stages (nodes)", "latency ms", "samples/s", "at depth", "set by")
+    for name, prediction in (*plans, *baselines):
+        plan = prediction.plan
+        table.add_row(
+            name,
+            stages_of(plan, node_count),
+            f"{plan.latency_s * 1e3:.2f}",
+            f"{prediction.batch / plan.interval_s:.1f}",
+            f"{depth_for(plan)}+",
+            plan.bottleneck,
+        )
+    console.print(table)
+
+
+def depth_for(plan: Plan) -> int:
+    """The fewest requests in flight with which the bottleneck always has work."""
+    return max(1, -int(-plan.latency_s * (1 - 1e-9) // plan.interval_s))
+
+
+def show_devices_worth(console: Console, chooser: Chooser, limits: Limits) -> None:
+    """Print what each further device gains, and how many are worth using."""
+    rows = chooser.by_devices(limits)
+    if not rows or rows[-1][0] < 2:
+        return
+    table = plain_table("devices, at most", "least latency ms", "most samples/s")
+    for number, quick, steady in rows:
+        table.add_row(str(number), f"{quick.latency_s * 1e3:.2f}", f"{limits.batch / steady.interval_s:.1f}")
+    console.print(table)
+    for what, plans, values in (
+        ("latency", [quick for _, quick, _ in rows], [quick.latency_s for _, quick, _ in rows]),
+        ("throughput", [steady for _, _, steady in rows], [steady.interval_s for _, _, steady in rows]),
+    ):
+        computing = _computing(plans[worth_using(values, _GAIN)])
+        told = f"{len(computing)} devices are worth using"
+        if len(computing) == 1:
+            told = f"one device alone is best ({computing[0]})"
+        console.print(f"For {what}, {told}: more gain less than {_GAIN:.0%}.")
+
+
+def _computing(plan: Plan) -> tuple[str, ...]:
+    """The devices that have a stage: a source that sends raw input has none."""
+    return plan.devices[1:] if plan.cuts[:1] == (0,) else plan.devices
+
+
+def show_profile(console: Console, profile: Profile, bundle: Bundle) -> None:
+    """Print what every stretch costs on every device, and the links."""
+    names = list(profile.devices)
+    by_device = [stretches(bundle, profile.cuts, d, profile.batch) for d in profile.devices.values()]
+    table = plain_table(
+        f"{profile.model}, up to", "nodes", *(f"{name} ms" for name in names), "Mmult-adds", "params",
+        "crossing kB", "peak kB",
+    )  # fmt: skip
+    for rows in zip(*by_device, strict=True):
+        row = rows[0]
+        table.add_row(
+            row.label,
+            f"{row.start}-{row.stop}",
+            *(f"{each.seconds * 1e3:.3f}" for each in rows),
+            f"{row.multiply_adds / 1e6:.2f}",
+            f"{row.parameters}",
+            f"{row.activation_bytes / 1e3:.1f}",
+            f"{row.peak_bytes / 1e3:.1f}",
+        )
+    console.print(table)
+    _show_devices(console, profile)
+
+
+def _show_devices(console: Console, profile: Profile) -> None:
+    table = plain_table("device", "whole ms", "spread", "after waiting", "always busy", "slowdown", "idle MB")
+    for name, device in profile.devices.items():
+        waking = max((point.factor for point in device.waking), default=1.0)
+        table.add_row(
+            name,
+            f"{device.prefix_s[-1] * 1e3:.2f}",
+            f"+-{device.spread:.0%}",
+            f"x {waking:.2f}",
+            f"x {device.as_follower.factor:.2f}",
+            f"{device.settings.get('slowdown')}",
+            f"{device.idle_bytes / 1e6:.0f}",
+        )
+    console.print(table)
+    beyond = {(pair.source, pair.follower): pair for pair in profile.pairs}
+    links = plain_table("link", "round trip ms", "Mbit/s", "message ms", "and per MB")
+    for link in profile.links:
+        pair = beyond.get((link.sender, link.receiver))
+        links.add_row(
+            f"{link.sender} -> {link.receiver}",
+            f"{link.round_trip_s * 1e3:.3f}",
+            f"{link.rate_mbit:.0f}",
+            f"{min(pair.fixed_s) * 1e3:.3f} to {max(pair.fixed_s) * 1e3:.3f}"
+            if pair and pair.fixed_s
+            else "-",
+            f"{pair.byte_s * 1e9:.3f}" if pair else "-",
+        )
+    console.print(links)

@@ -1,0 +1,238 @@
+"""What messages cost, and what waiting and load do to a stage: measured in real pipelines over two devices.
+
+For the first device of the lab with each other one, both ways round, a few cells are run: at depth 1 with
+several delays (a stage that has waited longer has colder caches and a sleepier processor), and at depth 4,
+where whoever is the slowest always has work.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.experiment.networks import NetworkProfile
+from controller.profiling.profile import Load, PairProfile, Profile, Waking
+from controller.profiling.segments import payload_bytes, stage_s
+from controller.profiling.short_runs import Ground, Visit, interval_s, network_s, requests_in, rounds
+from controller.results import Trial
+
+__all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking", "median_slope", "visit_for"]
+
+_DELAYS_MS: Final = (0.2, 2.0, 10.0)
+_DEEP: Final = 4
+# After a rest a core takes tenths of a second to come up to speed, and the first requests find caches cold.
+_WARMUP_S: Final = {1: 0.05, _DEEP: 0.3}
+_MOST_WARMUP: Final = 200
+_VISIT_S: Final = 0.2
+_FEWEST: Final = {1: 5, _DEEP: 8}
+_MOST: Final = {1: 60, _DEEP: 200}
+# A stage sets the pace where it takes so much longer than the other one.
+_SLOWER: Final = 1.15
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one cell of two devices showed.
+
+    Attributes:
+        delays_s: That the link was told to add, out and back; 0 where it is as it is.
+        alone_s: By device: what its stage takes according to the profile; absent without a stage.
+        compute_s: By device: what it took here, on average.
+        sent_bytes: Over links, out and back.
+        network_s: Median network share.
+        interval_s: Between results.
+    """
+
+    source: str
+    follower: str
+    depth: int
+    delay_ms: float
+    delays_s: float
+    alone_s: dict[str, float]
+    compute_s: dict[str, float]
+    sent_bytes: int
+    latency_s: float
+    network_s: float
+    interval_s: float
+
+
+def calibrate(ground: Ground, profile: Profile, step: Callable[[int, int], None], *, number: int) -> Profile:
+    """The profile with `pairs`, and with `waking` and loads of its devices, from so many rounds.
+
+    Raises:
+        TrialVoid: A device was lost meanwhile, or computes wrong results.
+    """
+    names = list(profile.devices)
+    pairs = [(names[0], other) for other in names[1:]] + [(other, names[0]) for other in names[1:]]
+    delays = _DELAYS_MS if profile.link == "emulated" else (0.0,)
+    stages = {name: stage_s(device) for name, device in profile.devices.items()}
+    visits = [
+        visit_for(profile, stages, pair, cut, depth, delay_ms)
+        for pair in pairs
+        for cut in chosen_cuts(ground, profile, pair)
+        for depth, delay_ms in [*product([1], delays), (_DEEP, delays[0])]
+    ]
+    found = rounds(ground, visits, number, "messages", step)
+    samples = [_sample(visit, trials, profile, stages) for visit, trials in found.items()]
+    devices = {
+        name: msgspec.structs.replace(
+            device,
+            waking=fit_waking(name, samples),
+            as_source=fit_load([s for s in samples if s.source == name], name),
+            as_follower=fit_load([s for s in samples if s.follower == name], name),
+        )
+        for name, device in profile.devices.items()
+    }
+    return msgspec.structs.replace(
+        profile, devices=devices, pairs=tuple(fit_messages(samples, pair, profile) for pair in pairs)
+    )
+
+
+def chosen_cuts(ground: Ground, profile: Profile, pair: tuple[str, str]) -> tuple[int, ...]:
+    """Cuts at which either device is the slower one, with small and large payloads; and both ends.
+
+    Clearly the slower one, where there are such cuts: of no others does `fit_load` learn.
+    """
+    source_s, follower_s = (
+        np.array(profile.devices[pair[0]].prefix_s),
+        np.array(profile.devices[pair[1]].suffix_s),
+    )
+    inner = range(1, len(profile.cuts) - 1)
+    sizes = {i: payload_bytes(ground.bundle.tensors_at(profile.cuts[i]), profile.batch) for i in inner}
+    chosen = {0, len(profile.cuts) - 1}
+    for slower_s, other_s in ((follower_s, source_s), (source_s, follower_s)):
+        side = [i for i in inner if slower_s[i] > _SLOWER * other_s[i]]
+        side = side or [i for i in inner if slower_s[i] > other_s[i]]
+        if side:
+            chosen |= {min(side, key=lambda i: sizes[i]), max(side, key=lambda i: sizes[i])}
+            chosen.add(side[len(side) // 2])
+    return tuple(profile.cuts[i] for i in sorted(chosen))
+
+
+def visit_for(
+    profile: Profile,
+    stages: dict[str, NDArray[np.float64]],
+    pair: tuple[str, str],
+    cut: int,
+    depth: int,
+    delay_ms: float,
+) -> Visit:
+    """How to visit a cell: for `_VISIT_S`, about; `stages` is what each device takes (`stage_s`)."""
+    at = profile.cuts.index(cut)
+    alone_s = [float(stages[pair[0]][0, at]), float(stages[pair[1]][at, -1])]
+    round_s = sum(alone_s) + 2 * delay_ms / 1e3
+    expected_s = round_s if depth == 1 else max(*alone_s, round_s / depth)
+    return Visit(
+        pair,
+        cut,
+        depth=depth,
+        requests=requests_in(_VISIT_S, expected_s, fewest=_FEWEST[depth], most=_MOST[depth]),
+        warmup=requests_in(_WARMUP_S[depth], expected_s, fewest=1, most=_MOST_WARMUP),
+        conditions=NetworkProfile(delay_ms=delay_ms),
+    )
+
+
+def _sample(
+    visit: Visit, trials: Sequence[Trial], profile: Profile, stages: dict[str, NDArray[np.float64]]
+) -> Sample:
+    position = {cut: i for i, cut in enumerate(profile.cuts)}
+    hops = trials[0].hops
+    crossing = [link.payload_bytes for link in trials[0].links if link.sender != link.receiver]
+    return Sample(
+        source=visit.devices[0],
+        follower=visit.devices[1],
+        depth=visit.depth,
+        delay_ms=visit.conditions.delay_ms,
+        delays_s=visit.conditions.delay_ms / 1e3 * len(crossing),
+        alone_s={
+            hop.device: float(stages[hop.device][position[hop.start], position[hop.stop]]) for hop in hops
+        },
+        compute_s={
+            hop.device: float(np.median([_typical(trial, i, visit.depth) for trial in trials]))
+            for i, hop in enumerate(hops)
+        },
+        sent_bytes=sum(crossing),
+        latency_s=float(np.median([np.median(trial.endpoint["latency_s"]) for trial in trials])),
+        network_s=float(np.median([network_s(trial) for trial in trials])),
+        interval_s=float(np.median([interval_s(trial) for trial in trials])),
+    )
+
+
+def _typical(trial: Trial, hop: int, depth: int) -> float:
+    """At depth 1 the median counts, as latency does; above it the mean, as throughput does."""
+    times_s = trial.records[hop]["compute_s"]
+    return float(np.median(times_s) if depth == 1 else np.mean(times_s))
+
+
+def fit_waking(device: str, samples: Sequence[Sample]) -> tuple[Waking, ...]:
+    """How much slower a stage is after waiting, for each of the delays that were tried."""
+    alone = [s for s in samples if s.depth == 1 and device in s.alone_s and s.sent_bytes]
+    found = []
+    for delay_ms in sorted({s.delay_ms for s in alone}):
+        here = [s for s in alone if s.delay_ms == delay_ms]
+        idle_s = float(np.median([s.latency_s - s.compute_s[device] for s in here]))
+        factor = float(np.median([s.compute_s[device] / s.alone_s[device] for s in here]))
+        found.append(Waking(idle_s=idle_s, factor=factor))
+    return tuple(sorted(found, key=lambda waking: waking.idle_s))
+
+
+def fit_load(samples: Sequence[Sample], device: str) -> Load:
+    """How fast a stage goes that always has work, from the cells in which this device is the slower one."""
+    busy = [
+        s
+        for s in samples
+        if s.depth > 1 and s.alone_s.get(device, 0.0) > _SLOWER * max(_others_s(s, device), default=0.0)
+    ]
+    if not busy:
+        return Load()
+    factor = float(np.median([s.compute_s[device] / s.alone_s[device] for s in busy]))
+    rest_s = np.array([s.interval_s - s.compute_s[device] for s in busy])
+    sent = np.array([float(s.sent_bytes) for s in busy])
+    byte_s = median_slope(sent, rest_s)
+    return Load(factor=factor, fixed_s=max(0.0, float(np.median(rest_s - byte_s * sent))), byte_s=byte_s)
+
+
+def _others_s(sample: Sample, device: str) -> list[float]:
+    """What else could set the pace: the other stage, and the way round shared by all in flight."""
+    others_s = [seconds for name, seconds in sample.alone_s.items() if name != device]
+    return [*others_s, sample.delays_s / sample.depth]
+
+
+def fit_messages(samples: Sequence[Sample], pair: tuple[str, str], profile: Profile) -> PairProfile:
+    """What a message costs beyond delay and rate, by how long both had been idle."""
+    here = [s for s in samples if (s.source, s.follower) == pair and s.depth == 1 and s.sent_bytes]
+    links = {(link.sender, link.receiver): link for link in profile.links}
+    idle_s, beyond, bytes_ = [], [], []
+    groups = [[s for s in here if s.delay_ms == delay_ms] for delay_ms in sorted({s.delay_ms for s in here})]
+    for group in groups:
+        idle_s.append(float(np.median([s.latency_s for s in group])))
+        carried = [s.delays_s for s in group]
+        if profile.link != "emulated":
+            # Of a link as it is, delay and rate are what the probes saw.
+            link = links[pair]
+            carried = [link.round_trip_s + s.sent_bytes * 8 / (link.rate_mbit * 1e6) for s in group]
+        beyond.append(np.array([s.network_s for s in group]) - np.array(carried))
+        bytes_.append(np.array([float(s.sent_bytes) for s in group]))
+    centred_x = np.concatenate([x - x.mean() for x in bytes_])
+    centred_y = np.concatenate([y - y.mean() for y in beyond])
+    byte_s = median_slope(centred_x, centred_y)
+    # Two messages each time: out and back.
+    fixed_s = [max(0.0, float(np.median(y - byte_s * x)) / 2) for x, y in zip(bytes_, beyond, strict=True)]
+    return PairProfile(
+        source=pair[0], follower=pair[1], idle_s=tuple(idle_s), fixed_s=tuple(fixed_s), byte_s=byte_s
+    )
+
+
+def median_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """The median of the slopes between any two points, no less than 0: one bad cell must not bend it.
+
+    Sen: Estimates of the regression coefficient based on Kendall's tau, J. American Statistical
+    Association 63(324), 1968.
+    """
+    apart = np.subtract.outer(x, x)
+    slopes = np.subtract.outer(y, y)[apart > 0] / apart[apart > 0]
+    return max(0.0, float(np.median(slopes))) if slopes.size else 0.0

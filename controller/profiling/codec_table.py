@@ -1,0 +1,120 @@
+"""Every codec on one cut of one model, on this machine: what it saves, costs and changes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.console import output, plain_table
+from controller.experiment.cells import label_of
+from controller.pipeline.accuracy import codec_accuracies
+from controller.results import Cell
+from exporter.bundle import Bundle, run_chain
+from worker.wire.codecs import Decoder, EncodedPayload, Encoder, parse_codec
+
+__all__ = ["CODECS", "show_codec_table"]
+
+CODECS = "none,fp16,uint8,lz4,zstd,uint8+zstd,zfp:0.01,zfp:0.1"
+_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class _Measured:
+    payload_bytes: int
+    encoded_bytes: float
+    encode_s: float
+    decode_s: float
+
+
+def show_codec_table(bundle: Bundle, cut: int, codecs: Sequence[str], samples: int | None) -> None:
+    """Print a row for each codec on what crosses `cut`, one sample a request.
+
+    Times are medians over the samples; accuracy is that of the chain with the codec at this cut alone.
+
+    Raises:
+        ControllerError: This machine lacks a codec.
+    """
+    crossing = _crossing(bundle, cut, samples)
+    console = output()
+    console.print(
+        f"{bundle.manifest.model} cut at {label_of(bundle, (cut,))}, {len(crossing)} samples, batch 1"
+    )
+    table = plain_table(
+        *("codec", "bytes", "ratio", "encode ms", "decode ms", "worst tensor error", "worst answer error"),
+        *("accuracy", "change"),
+    )
+    for codec in codecs:
+        cell = Cell(
+            model=bundle.manifest.model,
+            bundle=bundle.digest,
+            cuts=(cut,),
+            label=label_of(bundle, (cut,)),
+            devices=("first", "second"),
+            depth=1,
+            batch=bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1,
+            profile="as-is",
+            link="none",
+            codec="none" if codec == "none" else f"forward: {codec}",
+        )
+        found = next(codec_accuracies(bundle, [cell], samples))
+        measured = _measure(codec, crossing)
+        change = None if found.chain is None or found.whole is None else found.chain - found.whole
+        table.add_row(
+            codec,
+            f"{measured.encoded_bytes:.0f}",
+            f"{measured.payload_bytes / measured.encoded_bytes:.2f}",
+            f"{measured.encode_s * 1e3:.3f}",
+            f"{measured.decode_s * 1e3:.3f}",
+            f"{found.tensor_error:.1e}",
+            f"{found.worst_error:.1e}",
+            "null" if found.chain is None else f"{found.chain * 100:.2f} %",
+            "null" if change is None else f"{change * 100:+.2f} points",
+        )
+    console.print(table)
+
+
+def _crossing(bundle: Bundle, cut: int, samples: int | None) -> list[list[NDArray[Any]]]:
+    """What crosses the cut, for each sample (a batch of them where the graph's batch is fixed)."""
+    seen: dict[str, NDArray[Any]] = {}
+
+    def keep(position: int, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        if position == (0 if cut == 0 else 1):
+            seen.update(tensors)
+        return tensors
+
+    found = bundle.samples()
+    size = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    count = min(samples or found.count, found.count) // size * size
+    crossing = []
+    for start in range(0, count, size):
+        inputs = {name: array[start : start + size] for name, array in found.inputs.items()}
+        run_chain(bundle, (cut,), inputs, between=keep)
+        crossing.append([np.ascontiguousarray(seen[tensor.name]) for tensor in bundle.tensors_at(cut)])
+    return crossing
+
+
+def _measure(name: str, crossing: Sequence[Sequence[NDArray[Any]]]) -> _Measured:
+    """Encode and decode each request; the first round only warms up."""
+    codec = parse_codec(name)
+    forms = [(array.shape, array.dtype) for array in crossing[0]]
+    encoder, decoder = Encoder(forms, codec), Decoder(forms, codec)
+    payload: EncodedPayload = encoder.new_payload()
+    into = [np.empty_like(array) for array in crossing[0]]
+    encode_s, decode_s, encoded_bytes = [], [], []
+    for index in range(_ROUNDS * len(crossing)):
+        began_s = time.perf_counter()
+        encoder.encode(crossing[index % len(crossing)], payload)
+        encoded_s = time.perf_counter()
+        decoder.take(payload, into)
+        decode_s.append(time.perf_counter() - encoded_s)
+        encode_s.append(encoded_s - began_s)
+        encoded_bytes.append(payload.encoded_bytes)
+    return _Measured(
+        payload_bytes=sum(array.nbytes for array in crossing[0]),
+        encoded_bytes=float(np.mean(encoded_bytes)),
+        encode_s=float(np.median(encode_s[len(crossing) :])),
+        decode_s=float(np.median(decode_s[len(crossing) :])),
+    )

@@ -1,0 +1,150 @@
+"""What codecs cost and save on a lab's links, for predictions.
+
+Bytes after the codec and what is left of the accuracy are the same wherever they are computed, so the
+controller does it, from the model's samples, for every cut. What a device takes to encode and to decode is
+measured there, in pipelines cut where little, much and something between crosses.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.experiment.networks import NetworkProfile
+from controller.pipeline.accuracy import codec_accuracies
+from controller.profiling.calibration import median_slope
+from controller.profiling.profile import CodecCost, CodecProfile, Profile
+from controller.profiling.segments import payload_bytes
+from controller.profiling.short_runs import Ground, Visit, rounds
+from controller.results import Cell, Trial
+from exporter.bundle import Bundle, run_chain
+from worker.wire.codecs import Encoder, parse_codec
+
+__all__ = ["profile_codecs"]
+
+_ROUNDS: Final = 2
+_REQUESTS: Final = 12
+_WARMUP: Final = 3
+_SAMPLES: Final = 16
+"""Samples whose bytes are counted; what a codec leaves hardly differs from one to the next."""
+
+
+@dataclass(frozen=True)
+class _Coding:
+    """Seconds that a device took, for so many bytes before the codec."""
+
+    payload_bytes: float
+    seconds: float
+
+
+def profile_codecs(
+    ground: Ground, profile: Profile, names: Sequence[str], step: Callable[[int, int], None]
+) -> Profile:
+    """The profile with what these codecs do; those that it has already are measured anew.
+
+    Raises:
+        ControllerError: This machine lacks a codec.
+        TrialVoid: A device was lost meanwhile, or lacks a codec.
+    """
+    payload = np.array([payload_bytes(ground.bundle.tensors_at(c), 1) for c in profile.cuts], dtype=float)
+    pairs = [
+        pair for pair in itertools.permutations(profile.devices, 2) if next(iter(profile.devices)) in pair
+    ]
+    visits = [
+        Visit(pair, cut, 1, _REQUESTS, _WARMUP, NetworkProfile(), name)
+        for name in names
+        for pair in pairs
+        for cut in _telling_cuts(profile.cuts, payload)
+    ]
+    found = rounds(ground, visits, _ROUNDS, "codecs", step)
+    codecs = {
+        name: CodecProfile(
+            encoded_bytes=_encoded_bytes(ground.bundle, profile.cuts, name),
+            accuracy=_accuracy(ground.bundle, profile.cuts, name),
+            costs=_costs({visit: trials for visit, trials in found.items() if visit.codec == name}),
+        )
+        for name in names
+    }
+    return msgspec.structs.replace(profile, codecs={**profile.codecs, **codecs})
+
+
+def _telling_cuts(cuts: Sequence[int], payload: NDArray[np.float64]) -> list[int]:
+    """Inner cuts of the least, the median and the most payload."""
+    inner = sorted(range(1, len(cuts) - 1), key=lambda i: payload[i])
+    return list(dict.fromkeys(cuts[inner[at]] for at in (0, len(inner) // 2, -1))) if inner else []
+
+
+def _encoded_bytes(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[float, ...]:
+    """What is sent of one sample at each cut, mean over some samples."""
+    codec = parse_codec(name)
+    size = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    samples = bundle.samples()
+    count = max(min(samples.count, _SAMPLES) // size, 1) * size
+    sent = np.zeros(len(cuts))
+
+    def encode(position: int, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        arrays = [np.ascontiguousarray(tensor) for tensor in tensors.values()]
+        encoder = Encoder([(array.shape, array.dtype) for array in arrays], codec)
+        payload = encoder.new_payload()
+        encoder.encode(arrays, payload)
+        sent[position] += payload.encoded_bytes
+        return tensors
+
+    inputs = {key: array[:count] for key, array in samples.inputs.items()}
+    run_chain(bundle, cuts[1:-1], inputs, batch=size, between=encode)
+    return tuple((sent / count).tolist())
+
+
+def _accuracy(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[float | None, ...]:
+    """Of the chain of two that is cut there, with the codec on all its links."""
+    batch = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    cells = [
+        Cell(
+            model=bundle.manifest.model,
+            bundle=bundle.digest,
+            cuts=(cut,),
+            label="",
+            devices=("first", "second"),
+            depth=1,
+            batch=batch,
+            profile="profile",
+            link="none",
+            codec=name if cut < cuts[-1] else "none",
+        )
+        for cut in cuts
+    ]
+    return tuple(found.chain for found in codec_accuracies(bundle, cells, None))
+
+
+def _costs(found: Mapping[Visit, Sequence[Trial]]) -> dict[str, CodecCost]:
+    """The first stage encodes what the second decodes."""
+    encoding: dict[str, list[_Coding]] = {}
+    decoding: dict[str, list[_Coding]] = {}
+    for visit, trials in found.items():
+        first, second = visit.devices
+        crossing = next(link.payload_bytes for link in trials[0].links if link.sender != link.receiver)
+        for device, at, position, field in (
+            (first, encoding, 0, "encode_s"),
+            (second, decoding, -1, "decode_s"),
+        ):
+            seconds = float(np.median(np.concatenate([trial.records[position][field] for trial in trials])))
+            at.setdefault(device, []).append(_Coding(crossing, seconds))
+    return {
+        device: CodecCost(
+            **_line("encode", encoding[device]),
+            **_line("decode", decoding[device]),
+        )
+        for device in encoding
+    }
+
+
+def _line(what: str, codings: Sequence[_Coding]) -> dict[str, float]:
+    sent = np.array([coding.payload_bytes for coding in codings])
+    seconds = np.array([coding.seconds for coding in codings])
+    byte_s = median_slope(sent, seconds)
+    fixed_s = max(0.0, float(np.median(seconds - byte_s * sent)))
+    return {f"{what}_fixed_s": fixed_s, f"{what}_byte_s": byte_s}

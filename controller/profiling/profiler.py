@@ -1,0 +1,238 @@
+"""Taking a profile of a lab: stages device by device, then links, then messages between pairs."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from controller.console import Screen
+from controller.errors import DeviceError
+from controller.experiment.networks import NetworkProfile
+from controller.lab.inventory import Lab
+from controller.lab.worker_client import ClaimedWorker
+from controller.lab.worker_pool import Crew
+from controller.links import probe_path
+from controller.profiling.calibration import calibrate
+from controller.profiling.codecs import profile_codecs
+from controller.profiling.profile import FORMAT, DeviceProfile, LinkProfile, Profile, Settings
+from controller.profiling.short_runs import Ground, Visit, requests_in, rounds
+from controller.results import Link, Trial
+from controller.results.provenance import now
+from exporter.bundle import Bundle
+from worker.wire.messages import DeviceInfo, SampleTelemetry
+
+__all__ = ["BY_DEVICE", "Wanted", "settings_of", "take_profile", "with_codecs"]
+
+BY_DEVICE: Final = 0
+"""In place of a profile's number of threads: each device's is among its settings."""
+
+_ROUNDS: Final = 3
+_ROUNDS_QUICK: Final = 2
+_WARMUP: Final = 2
+_REQUESTS_FEWEST, _REQUESTS_MOST = 3, 15
+_BUILD_S: Final = 0.1
+_WAIT_S: Final = 5.0
+_TELEMETRY_S: Final = 5.0
+
+# What a device's figures depend on. The rest of its stamp (temperature, clock, congestion control) varies by
+# itself or touches links alone.
+_SETTINGS: Final = (
+    "device",
+    "slowdown",
+    "python",
+    "numpy",
+    "onnxruntime",
+    "onnxruntime_options",
+    "machine",
+    "host",
+    "processor",
+    "gpu",
+    "gpu_driver",
+    "cores",
+    "memory_bytes",
+    "governor",
+    "pinned_cores",
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a profile is to be of.
+
+    Attributes:
+        cuts: Positions to time stages at, from 0 to the node count.
+        budget_s: Seconds that timing the stages of one device may take, roughly.
+        threads: ONNX Runtime threads of a stage: one number, or by device.
+        quick: Fewer repetitions of everything: in about half the time, and less sure.
+    """
+
+    cuts: tuple[int, ...]
+    batch: int = 1
+    threads: int | Mapping[str, int] = 1
+    budget_s: float = 40.0
+    quick: bool = False
+
+    def is_too_quick(self, profile: Profile) -> bool:
+        """Whether a full profile is wanted and this is a quick one."""
+        return profile.quick and not self.quick
+
+    @property
+    def common_threads(self) -> int:
+        """The number of threads, as a profile has it; `BY_DEVICE` where devices differ."""
+        return self.threads if isinstance(self.threads, int) else BY_DEVICE
+
+    def settings(self, info: DeviceInfo) -> Settings:
+        """The settings that a device's figures depend on; its threads too, where devices differ."""
+        if isinstance(self.threads, int):
+            return settings_of(info)
+        return settings_of(info) | {"threads": self.threads[info.name]}
+
+    def rounds(self, whole_s: float) -> int:
+        """How often every stage is visited: fewer times than usual where the whole model takes too long."""
+        once_s = len(self.cuts) * (_BUILD_S + (_WARMUP + 1 + _REQUESTS_FEWEST) * whole_s)
+        return min(max(int(self.budget_s / once_s), 1), _ROUNDS_QUICK if self.quick else _ROUNDS)
+
+
+def settings_of(info: DeviceInfo) -> Settings:
+    """The settings that a device's figures depend on."""
+    found = {key: info.stamp.get(key) for key in _SETTINGS} | {"kind": info.kind, "provider": info.provider}
+    # The lab's key costs nothing once a connection stands; encryption costs every byte.
+    return found | {"security": "tls"} if info.stamp.get("security") == "tls" else found
+
+
+def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile:
+    """Measure every device and every link of a lab.
+
+    Raises:
+        DeviceError: A device is not there.
+        TrialVoid: A device was lost meanwhile, or computes wrong results.
+    """
+    began_s = time.monotonic()
+    names = [device.name for device in lab.devices]
+    with Crew(lab, names, _WAIT_S) as crew:
+        ground = Ground.of(lab, bundle, crew.workers, batch=wanted.batch, threads=wanted.threads)
+        devices = {name: _device(ground, name, wanted, _stepper(screen, name)) for name in names}
+        links = _links(crew.workers, names, screen)
+        profile = Profile(
+            format=FORMAT,
+            lab=lab.name,
+            model=bundle.manifest.model,
+            bundle=bundle.digest,
+            batch=wanted.batch,
+            threads=wanted.common_threads,
+            link=lab.links(names),
+            cuts=wanted.cuts,
+            taken_at=now(),
+            took_s=0.0,
+            devices=devices,
+            links=links,
+            pairs=(),
+            quick=wanted.quick,
+        )
+        slowest_s = max(device.prefix_s[-1] for device in devices.values())
+        # A cell of two devices has more requests than a stage alone.
+        number = max(wanted.rounds(slowest_s) - 1, 1)
+        profile = calibrate(ground, profile, _stepper(screen, "messages"), number=number)
+    return msgspec.structs.replace(profile, took_s=round(time.monotonic() - began_s, 1))
+
+
+def with_codecs(
+    profile: Profile, bundle: Bundle, lab: Lab, wanted: Wanted, names: Sequence[str], screen: Screen
+) -> Profile:
+    """The profile, with what these codecs cost and save.
+
+    Raises:
+        ControllerError: This machine lacks a codec.
+        DeviceError: A device is not there, or lacks one.
+        TrialVoid: A device was lost meanwhile.
+    """
+    with Crew(lab, list(profile.devices), _WAIT_S) as crew:
+        crew.require_codecs(
+            Link(sender, receiver, 0, name)
+            for name in names
+            for sender, receiver in itertools.permutations(profile.devices, 2)
+        )
+        ground = Ground.of(lab, bundle, crew.workers, batch=wanted.batch, threads=wanted.threads)
+        return profile_codecs(ground, profile, names, _stepper(screen, "codecs"))
+
+
+def _stepper(screen: Screen, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: screen.step(what, done, total, "profiling")
+
+
+def _device(ground: Ground, name: str, wanted: Wanted, step: Callable[[int, int], None]) -> DeviceProfile:
+    worker = ground.workers[name]
+    idle_bytes = _idle_bytes(worker)
+    taken_at = now()
+    # A first look: brings the bundle, and tells how many requests there is time for.
+    look = Visit(
+        (name, name), wanted.cuts[-1], depth=1, requests=3, warmup=_WARMUP, conditions=NetworkProfile()
+    )
+    whole_s = float(np.median(ground.run(look).records[0]["compute_s"]))
+    number = wanted.rounds(whole_s)
+    each_s = wanted.budget_s / (number * len(wanted.cuts)) - _BUILD_S
+    # One run more when the stages are loaded.
+    timed_s = each_s - (_WARMUP + 1) * whole_s
+    requests = requests_in(timed_s, whole_s, fewest=_REQUESTS_FEWEST, most=_REQUESTS_MOST)
+    visits = [replace(look, cut=cut, requests=requests) for cut in wanted.cuts]
+    found = rounds(ground, visits, number, name, step)
+    prefix_s: list[float] = [0.0]
+    suffix_s: list[float] = []
+    spreads: list[float] = []
+    for cut in wanted.cuts:
+        trials = found[replace(look, cut=cut, requests=requests)]
+        for start, times_s in _times_s(trials).items():
+            median_s, spread = _middle(times_s)
+            (suffix_s if start == cut else prefix_s).append(median_s)
+            spreads.append(spread)
+    suffix_s.append(0.0)
+    return DeviceProfile(
+        settings=wanted.settings(worker.info),
+        taken_at=taken_at,
+        prefix_s=tuple(prefix_s),
+        suffix_s=tuple(suffix_s),
+        requests=requests * number,
+        spread=statistics.median(spreads),
+        idle_bytes=idle_bytes,
+    )
+
+
+def _times_s(trials: list[Trial]) -> dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """Compute times of each stage, by where it starts."""
+    return {
+        hop.start: np.concatenate([trial.records[i]["compute_s"] for trial in trials])
+        for i, hop in enumerate(trials[0].hops)
+    }
+
+
+def _middle(times_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float]:
+    low_s, median_s, high_s = np.quantile(times_s, [0.25, 0.5, 0.75]).tolist()
+    return median_s, (high_s - low_s) / 2 / median_s
+
+
+def _idle_bytes(worker: ClaimedWorker) -> int:
+    deadline_s = time.monotonic() + _TELEMETRY_S
+    while time.monotonic() < deadline_s:
+        with worker.blame() as connection:
+            samples = connection.ask(SampleTelemetry(), timeout_s=_TELEMETRY_S).samples
+        if samples:
+            return samples[-1].process_rss_bytes
+        time.sleep(0.1)
+    raise DeviceError(worker.name, f"gave no telemetry within {_TELEMETRY_S:g} s; restart its worker")
+
+
+def _links(workers: Mapping[str, ClaimedWorker], names: list[str], screen: Screen) -> tuple[LinkProfile, ...]:
+    pairs = [(sender, receiver) for sender in names for receiver in names if sender != receiver]
+    found = []
+    for done, (sender, receiver) in enumerate(pairs, start=1):
+        round_trip_s, rate_mbit = probe_path(workers[sender], workers[receiver])
+        found.append(
+            LinkProfile(sender=sender, receiver=receiver, round_trip_s=round_trip_s, rate_mbit=rate_mbit)
+        )
+        screen.step("links", done, len(pairs), f"{sender} -> {receiver}")
+    return tuple(found)

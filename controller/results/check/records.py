@@ -1,0 +1,147 @@
+"""Records of trials that cannot be: too few, of other requests, with times that run backwards."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.results import UNREADABLE, Cell, Hop, read_cells, unpack
+
+__all__ = ["record_findings"]
+
+# Those that files of the first release have too.
+_ENDPOINT_FIELDS = frozenset(("request", "scheduled_at_s", "finished_at_s", "latency_s"))
+_HOP_FIELDS = frozenset(("request", "received_at_s", "compute_at_s", "compute_s"))
+
+_CLOCK_S = 1e-6
+"""By how much sums of times may differ: they are stored as they were rounded."""
+
+
+def record_findings(db: sqlite3.Connection) -> Iterator[str]:
+    """What is wrong with the records and the telemetry of finished trials."""
+    cells = dict(read_cells(db))
+    devices: dict[int, set[str]] = {}
+    for environment, name in db.execute("SELECT environment, name FROM device"):
+        devices.setdefault(environment, set()).add(name)
+    rows = db.execute(
+        "SELECT id, cell, number, environment, elapsed_s, requests, checked, worst_error, hops, records "
+        "FROM trial WHERE status = 'done' ORDER BY id"
+    )
+    for trial, cell_id, number, environment, *measured in rows:
+        cell = cells.get(cell_id)
+        if cell is None:
+            # Told of already, as a trial of no cell.
+            continue
+        there = devices.get(environment, set())
+        for what in _of_trial(cell, there, *measured):
+            yield f"trial {trial} (number {number} of cell {cell_id}): {what}"
+    yield from _telemetry(db)
+
+
+def _of_trial(
+    cell: Cell,
+    there: set[str],
+    elapsed_s: float | None,
+    requests: int | None,
+    checked: int | None,
+    worst_error: float | None,
+    hops_text: str,
+    blob: bytes,
+) -> Iterator[str]:
+    if elapsed_s is None or requests is None or checked is None or not elapsed_s > 0 or requests < 1:
+        yield "is finished without a duration or without requests"
+        return
+    try:
+        hops = [Hop(**hop) for hop in json.loads(hops_text)]
+        arrays = unpack(blob)
+    except UNREADABLE as error:
+        yield f"its records cannot be read ({type(error).__name__}: {error})"
+        return
+    if set(arrays) != {"endpoint", *(f"hop{position}" for position in range(len(hops)))}:
+        yield f"has {len(hops)} hops, but records {sorted(arrays)}"
+        return
+    if checked < 0 or (worst_error is not None and not worst_error >= 0):
+        yield f"{checked} results checked, worst error {worst_error}"
+    yield from _of_hops(cell, there, hops)
+    endpoint = arrays["endpoint"]
+    if not _has_fields(endpoint, _ENDPOINT_FIELDS):
+        yield f"rows of requests lack one of {', '.join(sorted(_ENDPOINT_FIELDS))}"
+        return
+    if len(endpoint) != requests:
+        yield f"has {len(endpoint)} rows of {requests} requests"
+        return
+    yield from _of_endpoint(endpoint)
+    for position, hop in enumerate(hops):
+        name = f"stage {hop.start}-{hop.stop} on {hop.device}"
+        yield from (f"{name}: {what}" for what in _of_hop(arrays[f"hop{position}"], endpoint))
+
+
+def _of_hops(cell: Cell, there: set[str], hops: list[Hop]) -> Iterator[str]:
+    devices = [hop.device for hop in hops]
+    strangers = [device for device in devices if device not in cell.devices]
+    if strangers:
+        yield f"ran on {', '.join(strangers)}; its cell is of {', '.join(cell.devices)}"
+    absent = sorted({device for device in devices if device not in there})
+    if absent:
+        yield f"ran on {', '.join(absent)}, of which its environment says nothing"
+    bounds = [(hop.start, hop.stop) for hop in hops]
+    inner = {stop for _, stop in bounds[:-1]}
+    joined = all(one[1] == other[0] for one, other in zip(bounds, bounds[1:], strict=False))
+    if not joined or bounds[0][0] != 0 or not inner <= set(cell.cuts):
+        yield f"its stages {bounds} are not those of cuts {list(cell.cuts)}"
+
+
+def _of_endpoint(rows: NDArray[np.void]) -> Iterator[str]:
+    if len(np.unique(rows["request"])) != len(rows):
+        yield "a request is there twice"
+    yield from _of_times(rows)
+    ordered = rows[np.argsort(rows["request"])]
+    for field in ("scheduled_at_s", "finished_at_s"):
+        if (np.diff(ordered[field]) < 0).any():
+            yield f"{field} runs backwards"
+    if np.abs(ordered["finished_at_s"] - ordered["scheduled_at_s"] - ordered["latency_s"]).max() > _CLOCK_S:
+        yield "latency_s is not finished_at_s - scheduled_at_s"
+
+
+def _of_hop(rows: NDArray[np.void], endpoint: NDArray[np.void]) -> Iterator[str]:
+    if not _has_fields(rows, _HOP_FIELDS):
+        yield f"rows lack one of {', '.join(sorted(_HOP_FIELDS))}"
+        return
+    if len(rows) != len(endpoint):
+        yield f"has {len(rows)} rows of {len(endpoint)} requests"
+        return
+    if not np.array_equal(np.sort(rows["request"]), np.sort(endpoint["request"])):
+        yield "has rows of other requests than the endpoint"
+        return
+    yield from _of_times(rows)
+    ordered = rows[np.argsort(rows["request"])]
+    if (np.diff(ordered["compute_at_s"]) < 0).any():
+        yield "compute_at_s runs backwards"
+    if (ordered["compute_at_s"] < ordered["received_at_s"] - _CLOCK_S).any():
+        yield "computed what it had not received yet"
+    longest_s = endpoint[np.argsort(endpoint["request"])]["latency_s"]
+    if (ordered["compute_s"] > longest_s + _CLOCK_S).any():
+        yield "a request took longer in it than in all"
+
+
+def _has_fields(rows: NDArray[np.void], fields: frozenset[str]) -> bool:
+    return fields <= set(rows.dtype.names or ())
+
+
+def _of_times(rows: NDArray[np.void]) -> Iterator[str]:
+    for field in rows.dtype.names or ():
+        values: NDArray[Any] = rows[field]
+        if not np.isfinite(values).all() or (values < -_CLOCK_S).any():
+            yield f"{field} is negative or no number"
+
+
+def _telemetry(db: sqlite3.Connection) -> Iterator[str]:
+    backwards = db.execute(
+        "SELECT DISTINCT trial, device FROM (SELECT trial, device, at_s - lag(at_s) OVER "
+        "(PARTITION BY trial, device ORDER BY rowid) AS step FROM telemetry) WHERE step < 0"
+    )
+    for trial, device in backwards:
+        yield f"trial {trial}: telemetry of {device} runs backwards"

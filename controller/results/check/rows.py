@@ -1,0 +1,83 @@
+"""Rows that do not go together: whose trial is it, is it there twice, is it what its status says."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+
+from controller.results import read_cells
+from exporter.bundle.manifest import digest_of
+
+__all__ = ["row_findings"]
+
+_Found = Iterator[str]
+
+
+def row_findings(db: sqlite3.Connection) -> _Found:
+    """What the tables say that cannot be, without a look at the records."""
+    yield from _experiment(db)
+    yield from _references(db)
+    yield from _bundles(db)
+    yield from _cells(db)
+    yield from _trials(db)
+
+
+def _experiment(db: sqlite3.Connection) -> _Found:
+    rows = db.execute("SELECT digest, name, text FROM experiment").fetchall()
+    if len(rows) != 1:
+        names = ", ".join(name for _, name, _ in rows) or "none"
+        yield f"the file holds {len(rows)} experiments ({names}); it must be one"
+    for digest, name, text in rows:
+        if digest != hashlib.sha256(text.encode()).hexdigest():
+            yield f"experiment {name}: its text is not the one of its digest {digest[:12]}"
+
+
+def _references(db: sqlite3.Connection) -> _Found:
+    """Rows that name something which is not there, such as a trial of no cell."""
+    for table, row, parent, key in db.execute("PRAGMA foreign_key_check").fetchall():
+        column = next(
+            column
+            for number, _, _, column, *_ in db.execute(f"PRAGMA foreign_key_list({table})")
+            if number == key
+        )
+        told = db.execute(f"SELECT {column} FROM {table} WHERE rowid = ?", (row,)).fetchone()[0]
+        yield f"{table} {row}: there is no {parent} {told!r}"
+
+
+def _bundles(db: sqlite3.Connection) -> _Found:
+    for digest, model, text in db.execute("SELECT digest, model, manifest FROM bundle"):
+        try:
+            manifest = json.loads(text)
+            is_right = manifest["digest"] == digest == digest_of(manifest)
+        except (ValueError, KeyError, TypeError):
+            is_right = False
+        if not is_right:
+            yield f"bundle {digest[:12]} ({model}): its manifest is not the one of that digest"
+
+
+def _cells(db: sqlite3.Connection) -> _Found:
+    for kept_under, cell in read_cells(db):
+        if cell.id != kept_under:
+            yield f"cell {kept_under}: what it says makes it cell {cell.id}"
+
+
+def _trials(db: sqlite3.Connection) -> _Found:
+    twice = db.execute(
+        "SELECT cell, number, count(*) FROM trial WHERE status = 'done' GROUP BY cell, number "
+        "HAVING count(*) > 1"
+    )
+    for cell, number, count in twice:
+        yield f"cell {cell}: trial {number} is there {count} times"
+    wanted = db.execute("SELECT max(trials) FROM experiment").fetchone()[0] or 0
+    beyond = db.execute("SELECT id, cell, number FROM trial WHERE number < 0 OR number >= ?", (wanted,))
+    for trial, cell, number in beyond:
+        yield f"trial {trial}: number {number} of cell {cell}, of which {wanted} are wanted"
+    for (trial,) in db.execute("SELECT id FROM trial WHERE status = 'done' AND reason IS NOT NULL"):
+        yield f"trial {trial}: is finished, but has a reason to be void"
+    for (trial,) in db.execute("SELECT id FROM trial WHERE status = 'void' AND records IS NOT NULL"):
+        yield f"trial {trial}: is void, but has records"
+    for (trial,) in db.execute("SELECT id FROM trial WHERE status = 'void' AND reason IS NULL"):
+        yield f"trial {trial}: is void without a reason"
+    for device, number, text in db.execute("SELECT device, id, compute_s FROM baseline"):
+        if not (times_s := json.loads(text)) or not all(second > 0 for second in times_s):
+            yield f"baseline {number} of {device}: has no times, or times that cannot be"

@@ -1,0 +1,304 @@
+"""A results file, read."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from controller.errors import StoreError
+from controller.results.as_written import as_written, each_as_written
+from controller.results.course import Course
+from controller.results.rows import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    CodecAccuracy,
+    DeviceRow,
+    Drift,
+    Hop,
+    Link,
+    MeasuredLink,
+    Predicted,
+    Profiling,
+    Scope,
+    Trial,
+)
+from controller.results.schema import (
+    check_version,
+    check_whole,
+    connect,
+    damage,
+    later_columns,
+    read_though_cut_short,
+    unpack,
+)
+
+__all__ = ["Results", "read_cells"]
+
+
+class Results:
+    """A results file, opened for reading; a sweep may be writing it meanwhile."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path, *, whole: bool = True) -> Self:
+        """Open `path` for reading only; unless `whole` is false, only where it is not damaged.
+
+        Raises:
+            StoreError: There is no such file, or it is not a results file, or a damaged one.
+        """
+        if not path.is_file():
+            raise StoreError(f"{path}: no such results file; a sweep writes it")
+        results = cls(connect(path, writable=False), path)
+        if not whole:
+            read_though_cut_short(results._db)
+        check_version(results._db, path)
+        if whole:
+            check_whole(results._db, path)
+        return results
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The database itself, for whoever looks at more than what this gives."""
+        return self._db
+
+    def damage(self) -> str:
+        """What SQLite says is wrong with the file, in one line; empty where nothing is. Reads all of it."""
+        return damage(self._db, "integrity_check")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @as_written
+    def experiment(self) -> dict[str, Any]:
+        """Digest, name, text, seed, wanted trials of a cell, and creation time of the experiment."""
+        row = self._db.execute(
+            "SELECT digest, name, text, seed, trials, created_at FROM experiment"
+        ).fetchone()
+        if row is None:
+            raise StoreError(f"{self.path} is empty; run the sweep again")
+        return dict(zip(("digest", "name", "text", "seed", "trials", "created_at"), row, strict=True))
+
+    @as_written
+    def check_experiment(self, text: str) -> None:
+        """Raise StoreError: the results are of another experiment than this one (its file's text)."""
+        found = self._db.execute("SELECT digest, name FROM experiment").fetchone()
+        if found is not None and found[0] != hashlib.sha256(text.encode()).hexdigest():
+            raise StoreError(
+                f"{self.path} holds results of another experiment ({found[1]}); name another results file, "
+                f"or remove this one"
+            )
+
+    @as_written
+    def environments(self) -> list[tuple[int, str, dict[str, Any]]]:
+        """Number, time and stamp of every sweep call that wrote here."""
+        rows = self._db.execute("SELECT id, taken_at, stamp FROM environment ORDER BY id")
+        return [(number, taken_at, json.loads(stamp)) for number, taken_at, stamp in rows]
+
+    @as_written
+    def devices(self, environment: int | None = None) -> list[DeviceRow]:
+        """Devices of one environment (the last by default)."""
+        if environment is None:
+            environment = self._db.execute("SELECT max(id) FROM environment").fetchone()[0]
+        rows = self._db.execute(
+            "SELECT name, kind, slowdown, stamp FROM device WHERE environment = ? ORDER BY rowid",
+            (environment,),
+        )
+        return [DeviceRow(name, kind, slowdown, json.loads(stamp)) for name, kind, slowdown, stamp in rows]
+
+    @as_written
+    def bundles(self) -> dict[str, dict[str, Any]]:
+        """Manifest by bundle digest."""
+        return {
+            digest: json.loads(text)
+            for digest, text in self._db.execute("SELECT digest, manifest FROM bundle")
+        }
+
+    @as_written
+    def profiles(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Name, how it is imposed, and conditions of each network profile, in the experiment's order."""
+        rows = self._db.execute("SELECT name, link, asked FROM profile ORDER BY position")
+        return [(name, link, json.loads(asked)) for name, link, asked in rows]
+
+    @as_written
+    def cells(self) -> list[Cell]:
+        """Every wanted cell."""
+        return [cell for _, cell in read_cells(self._db)]
+
+    @as_written
+    def cell_count(self) -> int:
+        """How many cells are wanted."""
+        return int(self._db.execute("SELECT count(*) FROM cell").fetchone()[0])
+
+    @as_written
+    def finished(self) -> set[tuple[str, int]]:
+        """(cell, number) of every finished trial."""
+        return {(c, n) for c, n in self._db.execute("SELECT cell, number FROM trial WHERE status = 'done'")}
+
+    @as_written
+    def voids(self) -> list[tuple[str, int, str, str | None, str]]:
+        """Cell, number, reason, device and time of every void trial."""
+        return self._db.execute(
+            "SELECT cell, number, reason, device, started_at FROM trial WHERE status = 'void' ORDER BY id"
+        ).fetchall()
+
+    @each_as_written
+    def trials(self, cell: str | None = None, *, after: int = 0) -> Iterator[Trial]:
+        """Finished trials with their records, of one cell or of all, in the order they were run.
+
+        Args:
+            after: Id of the last trial that is known already.
+        """
+        where, values = ("AND cell = ?", (after, cell)) if cell else ("", (after,))
+        rows = self._db.execute(
+            "SELECT id, cell, number, started_at, elapsed_s, checked, worst_error, hops, links, records, "
+            f"environment, {later_columns(self._db, 'trial')} FROM trial "
+            f"WHERE status = 'done' AND id > ? {where} ORDER BY id",
+            values,
+        )
+        for (
+            number_id,
+            cell_id,
+            number,
+            started_at,
+            elapsed,
+            checked,
+            worst,
+            hops,
+            links,
+            blob,
+            environment,
+            course,
+        ) in rows:
+            arrays = unpack(blob)
+            made_of = [Hop(**h) for h in json.loads(hops)]
+            yield Trial(
+                cell=cell_id,
+                number=number,
+                started_at=started_at,
+                elapsed_s=elapsed,
+                checked=checked,
+                worst_error=worst,
+                hops=tuple(made_of),
+                links=tuple(Link(**k) for k in json.loads(links)),
+                endpoint=arrays["endpoint"],
+                records=tuple(arrays[f"hop{i}"] for i in range(len(made_of))),
+                environment=environment,
+                course=Course.from_plain(json.loads(course)),
+                id=number_id,
+            )
+
+    @as_written
+    def baselines(self) -> list[BaselineTrial]:
+        """Every baseline trial."""
+        rows = self._db.execute(
+            "SELECT model, bundle, device, batch, number, threads, taken_at, compute_s FROM baseline "
+            "ORDER BY id"
+        )
+        return [
+            BaselineTrial(model, bundle, device, batch, number, threads, at, tuple(json.loads(seconds)))
+            for model, bundle, device, batch, number, threads, at, seconds in rows
+        ]
+
+    @as_written
+    def accuracies(self) -> list[Accuracy]:
+        """Accuracy of every split that was computed."""
+        rows = self._db.execute(
+            "SELECT bundle, cuts, samples, whole, chain, worst_error FROM accuracy ORDER BY rowid"
+        )
+        return [Accuracy(row[0], tuple(json.loads(row[1])), *row[2:]) for row in rows]
+
+    @as_written
+    def codec_accuracies(self) -> list[CodecAccuracy]:
+        """Accuracy of every split under every choice of codecs that was computed."""
+        if not self._has_table("codec_accuracy"):
+            return []
+        rows = self._db.execute(
+            "SELECT bundle, cuts, devices, source, codec, batch, samples, whole, chain, worst_error, "
+            "tensor_error FROM codec_accuracy ORDER BY rowid"
+        )
+        return [
+            CodecAccuracy(row[0], tuple(json.loads(row[1])), tuple(json.loads(row[2])), *row[3:])
+            for row in rows
+        ]
+
+    def _has_table(self, name: str) -> bool:
+        """Files of the first release lack those that came later."""
+        found = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+        return found is not None
+
+    @as_written
+    def drifts(self) -> list[Drift]:
+        """Every repeat of a reference cell."""
+        rows = self._db.execute("SELECT profile, taken_at, trials_before, latency_s FROM drift ORDER BY id")
+        return [Drift(*row) for row in rows]
+
+    @as_written
+    def links(self) -> list[MeasuredLink]:
+        """Every measured link, in the order of measuring."""
+        if not self._has_table("link"):
+            return []
+        rows = self._db.execute(
+            "SELECT profile, sender, receiver, asked, measured, taken_at, environment FROM link ORDER BY id"
+        )
+        return [
+            MeasuredLink(profile, sender, receiver, json.loads(asked), json.loads(measured), at, environment)
+            for profile, sender, receiver, asked, measured, at, environment in rows
+        ]
+
+    @as_written
+    def scopes(self) -> list[Scope]:
+        """Network profiles of which not all cells were wanted."""
+        if not self._has_table("scope"):
+            return []
+        rows = self._db.execute(
+            f"SELECT profile, how, cells, ended, {later_columns(self._db, 'scope')} FROM scope ORDER BY rowid"
+        )
+        return [
+            Scope(name, how, cells, ended, json.loads(splits)) for name, how, cells, ended, splits in rows
+        ]
+
+    @as_written
+    def predicted(self) -> list[Predicted]:
+        """What was predicted of cells before they were run."""
+        if not self._has_table("predicted"):
+            return []
+        return [Predicted(*row) for row in self._db.execute("SELECT cell, seconds FROM predicted")]
+
+    @as_written
+    def profilings(self) -> list[Profiling]:
+        """Every profile that predictions were made from."""
+        if not self._has_table("profiling"):
+            return []
+        rows = self._db.execute("SELECT bundle, batch, threads, took_s, text FROM profiling ORDER BY rowid")
+        return [Profiling(*row) for row in rows]
+
+    @each_as_written
+    def telemetry(self, trial: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Device and sample of one trial's telemetry, in time order."""
+        rows = self._db.execute(
+            "SELECT device, sample FROM telemetry WHERE trial = ? ORDER BY device, at_s", (trial,)
+        )
+        for device, sample in rows:
+            yield device, json.loads(sample)
+
+
+def read_cells(db: sqlite3.Connection) -> Iterator[tuple[str, Cell]]:
+    """Every wanted cell, and the id under which it is kept."""
+    rows = db.execute(
+        "SELECT id, model, bundle, cuts, label, devices, depth, batch, profile, link, precision, source, "
+        f"codec, backend, {later_columns(db, 'cell')} FROM cell ORDER BY rowid"
+    )
+    for name, model, bundle, cuts, label, devices, *rest in rows:
+        yield name, Cell(model, bundle, tuple(json.loads(cuts)), label, tuple(json.loads(devices)), *rest)

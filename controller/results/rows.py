@@ -1,0 +1,284 @@
+"""What a results file holds, row by row."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.results.course import Course
+from controller.results.schema import dump
+
+__all__ = [
+    "Accuracy",
+    "CHAIN",
+    "HUB",
+    "SOCKET",
+    "TORCH_RPC",
+    "BaselineTrial",
+    "Cell",
+    "CodecAccuracy",
+    "DeviceRow",
+    "Drift",
+    "Hop",
+    "Link",
+    "MeasuredLink",
+    "Predicted",
+    "Profiling",
+    "Scope",
+    "Trial",
+]
+
+
+CHAIN = "chain"
+HUB = "hub"
+SOCKET = "socket"
+TORCH_RPC = "torch_rpc"
+
+_LATER = {"load": "offline", "prefetch": None, "topology": CHAIN, "threads": None}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration of a sweep. Its `id` is a digest of all of it but the label.
+
+    What came after the first release is in the id only where it is not as it was then.
+
+    Attributes:
+        cuts: One cut index fewer than there are devices; 0 and the node count are the ends.
+        label: The cuts for human eyes, such as `features.7`.
+        devices: The chain, first to last, by name.
+        source: Where requests are born and end: `first` (device) or `controller`.
+        link: How the network profile is imposed: `emulated`, `tc`, or `none`.
+        codec: Of every link between devices (`uint8`), or of some (`forward: uint8`); `none` where the cell
+            has no such link.
+        backend: What carries requests from device to device: `socket` (our own), or `torch_rpc`.
+        load: When requests are due: `offline` (closed loop), or as in `poisson:20/s`, `poisson:p90<=100ms`.
+        prefetch: How many inputs are made ahead during the run; None: all before it.
+        topology: `chain`: from device to device; `hub`: from each device to the next through the controller.
+            A cell in which nothing goes from one device to another is a chain.
+        threads: ONNX Runtime threads of every stage, where the experiment compares several numbers of them.
+    """
+
+    model: str
+    bundle: str
+    cuts: tuple[int, ...]
+    label: str
+    devices: tuple[str, ...]
+    depth: int
+    batch: int
+    profile: str
+    link: str
+    precision: str = "fp32"
+    source: str = "first"
+    codec: str = "none"
+    backend: str = SOCKET
+    load: str = "offline"
+    prefetch: int | None = None
+    topology: str = CHAIN
+    threads: int | None = None
+
+    @property
+    def id(self) -> str:
+        identity = {key: value for key, value in asdict(self).items() if key != "label"}
+        for key, usual in _LATER.items():
+            if identity[key] == usual:
+                del identity[key]
+        return hashlib.sha256(dump(identity).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A stage of a trial: nodes `[start, stop)` on `device`, and its median compute time alone."""
+
+    device: str
+    start: int
+    stop: int
+    threads: int
+    load_s: float
+    solo_compute_s: float
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link of a trial. `sender` and `receiver` are device names, or `controller`; equal within a device.
+
+    Attributes:
+        payload_bytes: What one request puts on it, before the codec.
+        encoded_bytes: The same after the codec, mean over the trial's requests; None without a codec.
+        sent_raw: Tensors of the trial that the codec could not make shorter, and that went as they were.
+    """
+
+    sender: str
+    receiver: str
+    payload_bytes: int
+    codec: str = "none"
+    encoded_bytes: float | None = None
+    sent_raw: int = 0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One timed repetition of a cell.
+
+    Attributes:
+        endpoint: Structured array, a row a request (`worker.records.ENDPOINT`).
+        records: One structured array a hop (`worker.records.HOP`), in the order of `hops`.
+        worst_error: Largest error of a result, relative to its answer's own maximum.
+    """
+
+    cell: str
+    number: int
+    started_at: str
+    elapsed_s: float
+    checked: int
+    worst_error: float
+    hops: tuple[Hop, ...]
+    links: tuple[Link, ...]
+    endpoint: NDArray[np.void]
+    records: tuple[NDArray[np.void], ...]
+    environment: int = 0
+    id: int = 0
+    course: Course = Course()
+    telemetry: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BaselineTrial:
+    """The whole model alone on one device, in a bare ONNX Runtime loop: seconds per batch."""
+
+    model: str
+    bundle: str
+    device: str
+    batch: int
+    number: int
+    threads: int
+    taken_at: str
+    compute_s: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The metric over the bundle's samples: of the whole graph, and of the chain at `cuts`.
+
+    Both None where the samples have no labels. `worst_error` is the chain's against the whole.
+    """
+
+    bundle: str
+    cuts: tuple[int, ...]
+    samples: int
+    whole: float | None
+    chain: float | None
+    worst_error: float
+
+
+@dataclass(frozen=True)
+class CodecAccuracy:
+    """`Accuracy` of a chain whose links have codecs. A codec may see a whole batch, so it differs by batch.
+
+    Attributes:
+        tensor_error: Largest error that a codec made in a tensor, relative to the tensor's own maximum.
+    """
+
+    bundle: str
+    cuts: tuple[int, ...]
+    devices: tuple[str, ...]
+    source: str
+    codec: str
+    batch: int
+    samples: int
+    whole: float | None
+    chain: float | None
+    worst_error: float
+    tensor_error: float
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A repeat of a profile's reference cell: its median latency after `trials_before` trials."""
+
+    profile: str
+    taken_at: str
+    trials_before: int
+    latency_s: float
+
+
+@dataclass(frozen=True)
+class DeviceRow:
+    """A device as it was when a sweep began."""
+
+    name: str
+    kind: str
+    slowdown: float
+    stamp: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MeasuredLink:
+    """One direction of a link: what a network profile asked of it, and what its workers measured.
+
+    Attributes:
+        asked: Conditions of this direction and the round trip they make; empty where nothing was asked.
+        measured: Median round trip, rate, loss and TCP throughput, with the samples behind them.
+        environment: The sweep call that it belongs to; None where it was measured before one.
+    """
+
+    profile: str
+    sender: str
+    receiver: str
+    asked: Mapping[str, Any]
+    measured: Mapping[str, Any]
+    taken_at: str
+    environment: int | None = None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """That not all cells of a network profile were wanted, but the most promising.
+
+    Attributes:
+        how: `planned`: those that could be on the front; `time budget`: as many as there was time for.
+        cells: How many there are of them all.
+        ended: `front stands`, `share measured`, `time spent`, `all measured`; None while it is under way.
+        splits: How many there are of each bundle, by digest; nothing in files of earlier releases.
+    """
+
+    profile: str
+    how: str
+    cells: int
+    ended: str | None = None
+    splits: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing else would be chosen."""
+        return self.ended not in (None, "time spent")
+
+
+@dataclass(frozen=True)
+class Profiling:
+    """A profile that predictions were made from, as JSON text, and how long it took to take.
+
+    Attributes:
+        threads: Where the experiment compares several numbers of them; else 0.
+    """
+
+    bundle: str
+    batch: int
+    threads: int
+    took_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What was predicted of a cell before it was run, by the profile that the search goes by.
+
+    Attributes:
+        seconds: At depth 1 the median latency of a request, above it between two results.
+    """
+
+    cell: str
+    seconds: float

@@ -1,0 +1,292 @@
+"""A results file, written: by one sweep at a time, each trial whole or not at all."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+from controller.errors import StoreError
+from controller.results.devices import known_devices
+from controller.results.reading import Results
+from controller.results.rows import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    CodecAccuracy,
+    DeviceRow,
+    Drift,
+    MeasuredLink,
+    Predicted,
+    Profiling,
+    Scope,
+    Trial,
+)
+from controller.results.schema import check_whole, connect, dump, pack, prepare
+
+__all__ = ["Store"]
+
+
+class Store(Results):
+    """A results file, opened for writing."""
+
+    @classmethod
+    def create(cls, path: Path, *, name: str, text: str, seed: int, trials: int, created_at: str) -> Self:
+        """Open `path` for one experiment, making it where there is none.
+
+        Raises:
+            StoreError: The folder is not writable, or the file is another experiment's.
+        """
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        store = cls.append(path)
+        with ExitStack() as stack:
+            stack.callback(store.close)
+            with store._transaction() as db:
+                store.check_experiment(text)
+                if db.execute("SELECT 1 FROM experiment").fetchone() is None:
+                    db.execute(
+                        "INSERT INTO experiment VALUES (?, ?, ?, ?, ?, ?)",
+                        (digest, name, text, seed, trials, created_at),
+                    )
+            stack.pop_all()
+        return store
+
+    @classmethod
+    def append(cls, path: Path) -> Self:
+        """Open `path` whosever experiment's it is, making it where there is none, for none yet.
+
+        Raises:
+            StoreError: The folder is not writable, or the file is no results file, or a damaged one.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"results folder {path.parent}: {error.strerror}; name one you may write to"
+            ) from error
+        store = cls(connect(path, writable=True), path)
+        with store._transaction() as db:
+            prepare(db, path)
+        check_whole(store._db, path)
+        return store
+
+    def close(self) -> None:
+        """Close the file, and leave it as one file that can be read where nothing can be written."""
+        # Refused while somebody reads; then the write-ahead log stays beside the file, and nothing is lost.
+        with suppress(sqlite3.OperationalError):
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        super().close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: cannot be written ({error})") from error
+
+    def add_environment(self, taken_at: str, stamp: Mapping[str, Any], devices: Sequence[DeviceRow]) -> int:
+        """Keep what a sweep starts with; the number it gives goes with every trial.
+
+        Raises:
+            StoreError: A device is not what it was for the trials that are there.
+        """
+        before = {device.name: device for device in known_devices(self)}
+        for device in devices:
+            known = before.get(device.name, device)
+            if _made_of(known) != _made_of(device):
+                then, is_now = (", ".join(_made_of(d)) for d in (known, device))
+                raise StoreError(
+                    f"{self.path}: device {device.name} was {then}, now it is {is_now}; set it back, or "
+                    f"name another results file"
+                )
+        with self._transaction() as db:
+            row = db.execute(
+                "INSERT INTO environment (taken_at, stamp) VALUES (?, ?)", (taken_at, dump(stamp))
+            )
+            number = int(row.lastrowid or 0)
+            db.executemany(
+                "INSERT INTO device VALUES (?, ?, ?, ?, ?)",
+                [(number, d.name, d.kind, d.slowdown, dump(d.stamp)) for d in devices],
+            )
+        return number
+
+    def add_bundle(self, digest: str, model: str, manifest: str) -> None:
+        """Keep a bundle's manifest (JSON text), so that a report needs no bundle."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO bundle VALUES (?, ?, ?)", (digest, model, manifest))
+
+    def add_profile(self, name: str, position: int, link: str, asked: Mapping[str, Any]) -> None:
+        """Keep a network profile as it was asked for, by its place in the experiment.
+
+        Raises:
+            StoreError: Its conditions are not what they were for the trials that are there.
+        """
+        if any(known == name and then != asked for known, _, then in self.profiles()):
+            raise StoreError(
+                f"{self.path}: network profile {name!r} had other conditions; set them back, or name another "
+                f"results file"
+            )
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO profile VALUES (?, ?, ?, ?)", (name, position, link, dump(asked))
+            )
+
+    def add_cells(self, cells: Sequence[Cell]) -> None:
+        """Keep the cells that a sweep wants; those already there stay."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO cell (id, model, bundle, precision, cuts, label, devices, source, "
+                "depth, batch, codec, backend, profile, link, load, prefetch, topology, threads) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (c.id, c.model, c.bundle, c.precision, dump(c.cuts), c.label, dump(c.devices), c.source)
+                    + (c.depth, c.batch, c.codec, c.backend, c.profile, c.link)
+                    + (c.load, c.prefetch, c.topology, c.threads)
+                    for c in cells
+                ],
+            )
+
+    def add_trial(self, trial: Trial) -> int:
+        """Commit a finished trial with its records and telemetry.
+
+        Raises:
+            StoreError: This trial of this cell is there already.
+        """
+        arrays = {"endpoint": trial.endpoint} | {f"hop{i}": rows for i, rows in enumerate(trial.records)}
+        with self._transaction() as db:
+            row = db.execute(
+                "INSERT INTO trial (cell, number, status, environment, started_at, elapsed_s, requests, "
+                "checked, worst_error, hops, links, records, course) "
+                "VALUES (?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (trial.cell, trial.number, trial.environment, trial.started_at, trial.elapsed_s)
+                + (len(trial.endpoint), trial.checked, trial.worst_error)
+                + (
+                    dump([asdict(h) for h in trial.hops]),
+                    dump([asdict(k) for k in trial.links]),
+                    pack(arrays),
+                    dump(trial.course.as_plain()),
+                ),
+            )
+            number = int(row.lastrowid or 0)
+            db.executemany(
+                "INSERT INTO telemetry VALUES (?, ?, ?, ?)",
+                [
+                    (number, device, sample["at_s"], dump(sample))
+                    for device, samples in trial.telemetry.items()
+                    for sample in samples
+                ],
+            )
+        return number
+
+    def add_void(
+        self, cell: str, number: int, environment: int, started_at: str, reason: str, device: str | None
+    ) -> None:
+        """Keep that a trial was void, and why; it stays wanted."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO trial (cell, number, status, reason, device, environment, started_at) "
+                "VALUES (?, ?, 'void', ?, ?, ?, ?)",
+                (cell, number, reason, device, environment, started_at),
+            )
+
+    def add_baseline(self, baseline: BaselineTrial, environment: int) -> None:
+        """Commit one baseline trial."""
+        b = baseline
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO baseline (model, bundle, device, batch, number, threads, environment, taken_at, "
+                "compute_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    b.model,
+                    b.bundle,
+                    b.device,
+                    b.batch,
+                    b.number,
+                    b.threads,
+                    environment,
+                    b.taken_at,
+                    dump(b.compute_s),
+                ),
+            )
+
+    def add_accuracy(self, accuracy: Accuracy) -> None:
+        """Commit the accuracy of one split."""
+        a = accuracy
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO accuracy VALUES (?, ?, ?, ?, ?, ?)",
+                (a.bundle, dump(a.cuts), a.samples, a.whole, a.chain, a.worst_error),
+            )
+
+    def add_codec_accuracy(self, accuracy: CodecAccuracy) -> None:
+        """Commit the accuracy of one split under one choice of codecs."""
+        a = accuracy
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO codec_accuracy VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (a.bundle, dump(a.cuts), dump(a.devices), a.source, a.codec, a.batch, a.samples)
+                + (a.whole, a.chain, a.worst_error, a.tensor_error),
+            )
+
+    def add_drift(self, drift: Drift, environment: int) -> None:
+        """Commit one repeat of a reference cell."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO drift (profile, environment, taken_at, trials_before, latency_s) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (drift.profile, environment, drift.taken_at, drift.trials_before, drift.latency_s),
+            )
+
+    def set_scope(self, scope: Scope) -> None:
+        """Keep that not all cells of a network profile are wanted, and how far that has come."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO scope (profile, how, cells, ended, splits) VALUES (?, ?, ?, ?, ?)",
+                (scope.profile, scope.how, scope.cells, scope.ended, dump(scope.splits)),
+            )
+
+    def remove_scope(self, profile: str) -> None:
+        """From now on all cells of this network profile are wanted."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM scope WHERE profile = ?", (profile,))
+
+    def add_profiling(self, profiling: Profiling) -> None:
+        """Keep a profile that predictions are made from."""
+        p = profiling
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO profiling VALUES (?, ?, ?, ?, ?)",
+                (p.bundle, p.batch, p.threads, p.took_s, p.text),
+            )
+
+    def add_predicted(self, predicted: Sequence[Predicted]) -> None:
+        """Keep what is predicted of cells that were added; what was predicted of them before stays."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO predicted VALUES (?, ?)", [(p.cell, p.seconds) for p in predicted]
+            )
+
+    def add_link(self, link: MeasuredLink) -> None:
+        """Commit one direction of a link."""
+        k = link
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO link (profile, sender, receiver, asked, measured, taken_at, environment) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (k.profile, k.sender, k.receiver, dump(k.asked), dump(k.measured), k.taken_at, k.environment),
+            )
+
+
+def _made_of(device: DeviceRow) -> tuple[str, ...]:
+    """What must stay as it is for all trials of a device, in words."""
+    options = device.stamp.get("onnxruntime_options")
+    return (
+        device.kind,
+        f"slowdown {device.slowdown:g}",
+        f"threads {device.stamp.get('threads', 1)}",
+        *([f"ONNX Runtime options {options}"] if options else []),
+    )

@@ -1,0 +1,63 @@
+"""Accuracy of splits, and of splits under codecs: taken before their cells are run, once each."""
+
+from collections.abc import Sequence
+
+from controller.console import Screen
+from controller.experiment.resolve import Agenda
+from controller.pipeline.accuracy import accuracies, allowed_error, codec_accuracies
+from controller.results import Cell, Store
+from controller.sweep.interruption import Interruption
+from controller.sweep.todo import Remaining, coded_as
+
+__all__ = ["TakingAccuracy"]
+
+
+class TakingAccuracy:
+    """What of a sweep's accuracies is there, and takes what is not."""
+
+    def __init__(
+        self, agenda: Agenda, store: Store, remaining: Remaining, screen: Screen, interruption: Interruption
+    ) -> None:
+        self._agenda = agenda
+        self._store = store
+        self._remaining = remaining
+        self._screen = screen
+        self._interruption = interruption
+        self._of_codecs = {coded_as(found): found for found in store.codec_accuracies()}
+
+    def allowed_error(self, cell: Cell) -> float:
+        """What a result of the cell may differ by from its answer, of the answer's own maximum."""
+        return allowed_error(self._of_codecs.get(coded_as(cell)))
+
+    def take(self, cells: Sequence[Cell]) -> None:
+        """Take those of these cells that are missing, until a stop is asked for."""
+        for digest, splits in self._remaining.splits(cells).items():
+            bundle = self._agenda.bundles[digest]
+            found = accuracies(bundle, splits, self._agenda.experiment.samples)
+            for done, accuracy in enumerate(found, start=1):
+                self._store.add_accuracy(accuracy)
+                self._remaining.accuracy_kept(accuracy)
+                self._screen.step(
+                    "accuracy", done, len(splits), f"{bundle.manifest.model} cut at {accuracy.cuts}"
+                )
+                if self._interruption.asked:
+                    return
+        self.take_of_codecs(cells)
+
+    def take_of_codecs(self, cells: Sequence[Cell]) -> None:
+        """Take what is missing to tell whether results of these cells are right, after their codecs."""
+        for digest, coded in self._remaining.codecs(cells).items():
+            self._take_of_codecs(digest, coded)
+
+    def _take_of_codecs(self, digest: str, coded: Sequence[Cell]) -> None:
+        bundle = self._agenda.bundles[digest]
+        # Over all samples: each may be sent, and its result is held against this.
+        found = codec_accuracies(bundle, coded, None)
+        for done, accuracy in enumerate(found, start=1):
+            self._store.add_codec_accuracy(accuracy)
+            self._remaining.codec_accuracy_kept(accuracy)
+            self._of_codecs[coded_as(accuracy)] = accuracy
+            doing = f"{bundle.manifest.model} cut at {accuracy.cuts}, {accuracy.codec}"
+            self._screen.step("accuracy of codecs", done, len(coded), doing)
+            if self._interruption.asked:
+                return

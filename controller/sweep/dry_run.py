@@ -1,0 +1,218 @@
+"""What a sweep would do: cells, bytes, time."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+from controller.console import duration, output, plain_table
+from controller.errors import DeviceError
+from controller.experiment.resolve import Agenda
+from controller.lab.worker_client import query
+from controller.pipeline.deployment import route
+from controller.results import Cell, Results
+from controller.sweep.eta import Estimate
+from controller.sweep.search.budget import TimeBudget
+from controller.sweep.search.candidates import candidates_of
+from controller.sweep.search.orders import promising_cells
+from controller.sweep.search.predicted import most_candidates
+from controller.sweep.search.profiling import STAGES_S, kept_profiles, missing_profiles
+from controller.sweep.todo import Remaining
+from exporter.bundle import Bundle, run_chain
+
+__all__ = ["dry_run", "show_dry_run"]
+
+_TIMED_SAMPLES = 32
+_DELIVERED = ("manifest.json", "weights.bin", "shards.zip", "samples.npz")
+
+
+def dry_run(
+    agenda: Agenda, profiles: Sequence[str], results: Path, budget: TimeBudget | None = None
+) -> dict[str, Any]:
+    """Say what a sweep of these profiles would do, and what of it is in `results` already.
+
+    The time is estimated from the model's speed here and the slowdown of the devices that answer. Of
+    cells that are chosen as they are measured, it is all that may be chosen.
+
+    Raises:
+        StoreError: `results` is there, but of another experiment, or no results file.
+    """
+    if not results.exists():
+        return _dry_run(agenda, profiles, None, budget)
+    with Results.open(results) as kept:
+        kept.check_experiment(agenda.text)
+        return _dry_run(agenda, profiles, kept, budget)
+
+
+def _dry_run(
+    agenda: Agenda, profiles: Sequence[str], results: Results | None, budget: TimeBudget | None
+) -> dict[str, Any]:
+    experiment = agenda.experiment
+    remaining = Remaining(agenda, results)
+    unprofiled = missing_profiles(agenda, kept_profiles(results) if results else {})
+    estimate = Estimate(
+        experiment, agenda.lab, agenda.bundles, agenda.network_profiles, _whole_model_s(agenda)
+    )
+    per_profile = []
+    for name in profiles:
+        cells = _may_be_run(agenda, name, remaining, results, known=not unprofiled)
+        payload_bytes = sum(
+            link.payload_bytes * (experiment.warmup + experiment.trials * experiment.requests_at(cell.depth))
+            for cell in cells
+            for link in route(cell, agenda.bundles[cell.bundle])
+            if link.sender != link.receiver
+        )
+        per_profile.append(
+            {
+                "name": name,
+                "devices": agenda.devices(name),
+                "cells": len(cells),
+                "trials": len(cells) * experiment.trials,
+                "missing_trials": remaining.count(cells),
+                "complete": not unprofiled and not remaining.anything(cells),
+                "payload_bytes": payload_bytes,
+                "codecs": sorted({cell.codec for cell in cells}),
+                "cells_in_all": len(agenda.cells[name]),
+                "estimated_s": round(estimate.left_s(cells), 1),
+                "time_budget_s": None,
+            }
+        )
+    _share_out(per_profile, budget)
+    return {
+        "name": experiment.name,
+        "lab": agenda.lab.name,
+        "devices": [device.name for device in agenda.lab.devices],
+        "profiles": list(profiles),
+        "network_profiles": str(agenda.network_profiles_file.absolute()),
+        "on_failure": experiment.on_failure,
+        "search": experiment.search,
+        "profiling": [
+            {
+                "model": agenda.bundles[one.key[0]].manifest.model,
+                "devices": one.devices,
+                "cuts": len(one.cuts),
+                "stages_s": STAGES_S * len(one.devices),
+            }
+            for one in unprofiled
+        ],
+        "bundles": [
+            {
+                "model": bundle.manifest.model,
+                "path": str(bundle.path),
+                "digest": bundle.digest,
+                "delivered_bytes": sum((bundle.path / name).stat().st_size for name in _DELIVERED),
+            }
+            for bundle in agenda.bundles.values()
+        ],
+        "cells": sum(part["cells"] for part in per_profile),
+        "by_profile": per_profile,
+    }
+
+
+def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what `dry_run` found."""
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    console = output()
+    console.print(f"experiment {found['name']} on lab {found['lab']}: {', '.join(found['devices'])}")
+    coded = any(part["codecs"] != ["none"] for part in found["by_profile"])
+    payload = "payload before codecs" if coded else "payload on links"
+    table = plain_table("network profile", "cells", "trials", "missing", payload, "estimated time")
+    for part in found["by_profile"]:
+        table.add_row(
+            part["name"],
+            str(part["cells"]),
+            str(part["trials"]),
+            str(part["missing_trials"]),
+            f"{part['payload_bytes'] / 1e6:.1f} MB",
+            duration(part["estimated_s"]),
+        )
+    console.print(table)
+    for line in _of_choosing(found):
+        console.print(line, soft_wrap=True)
+    if coded:
+        choices = dict.fromkeys(choice for part in found["by_profile"] for choice in part["codecs"])
+        console.print(f"codecs: {', '.join(choices)}", soft_wrap=True)
+    for bundle in found["bundles"]:
+        console.print(
+            f"{bundle['model']}: {bundle['delivered_bytes'] / 1e6:.1f} MB to each device that lacks it "
+            f"({bundle['path']})"
+        )
+
+
+def _of_choosing(found: Mapping[str, Any]) -> list[str]:
+    """What to know where not all cells are run."""
+    told = []
+    if found["search"] == "planned":
+        in_all = sum(part["cells_in_all"] for part in found["by_profile"])
+        told.append(
+            f"search: planned; at most {found['cells']} of {in_all} cells, fewer where the front stands"
+        )
+    for one in found["profiling"]:
+        told.append(
+            f"{one['model']} must be profiled first, unless a profile that fits is there: {one['cuts']} cuts "
+            f"on {', '.join(one['devices'])}, about {duration(one['stages_s'])} and as much for messages"
+        )
+    for part in found["by_profile"]:
+        if part["time_budget_s"] is not None:
+            time = duration(part["time_budget_s"])
+            told.append(f"time budget of {part['name']}: {time}; the most promising cells first")
+    return told
+
+
+def _share_out(per_profile: Sequence[dict[str, Any]], budget: TimeBudget | None) -> None:
+    """Give each profile of which something is missing an equal part of a time budget."""
+    unfinished = [part for part in per_profile if not part["complete"]]
+    if budget is None:
+        return
+    for part in unfinished:
+        part["time_budget_s"] = round(budget.seconds / len(unfinished), 1)
+        part["estimated_s"] = min(part["estimated_s"], part["time_budget_s"])
+
+
+def _may_be_run(
+    agenda: Agenda, name: str, remaining: Remaining, results: Results | None, *, known: bool
+) -> Sequence[Cell]:
+    """Cells of a profile that were run or may be; with `known`, of a planned search as far as it has come."""
+    cells = agenda.cells[name]
+    if agenda.experiment.search != "planned":
+        return cells
+    if results is None or not known:
+        most = most_candidates(agenda, name)
+        return [cell for candidate in candidates_of(cells)[:most] for cell in candidate.cells]
+    order = promising_cells(agenda, name, remaining, results, {}, has_budget=False)
+    chosen = {cell.id for cell in results.cells()}
+    return [
+        *(cell for cell in cells if cell.id in chosen),
+        *_but(chosen, order.next_cells()),
+        *_but(chosen, order.ahead()),
+    ]
+
+
+def _but(chosen: Set[str], cells: Sequence[Cell]) -> list[Cell]:
+    return [cell for cell in cells if cell.id not in chosen]
+
+
+def _whole_model_s(agenda: Agenda) -> dict[tuple[str, str], float]:
+    slowdown = {}
+    security = agenda.lab.load_security()
+    for device in agenda.lab.devices:
+        try:
+            slowdown[device.name] = query(device, security, timeout_s=1.0).slowdown
+        except DeviceError:
+            slowdown[device.name] = 1.0
+    here_s = {digest: _seconds_here(bundle) for digest, bundle in agenda.bundles.items()}
+    return {(digest, name): here_s[digest] * factor for digest in here_s for name, factor in slowdown.items()}
+
+
+def _seconds_here(bundle: Bundle) -> float:
+    """Seconds for one sample of the whole model on this machine."""
+    batch = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    samples = bundle.samples()
+    count = max(batch, min(samples.count, _TIMED_SAMPLES) // batch * batch)
+    inputs = {name: array[:count] for name, array in samples.inputs.items()}
+    started = time.perf_counter()
+    run_chain(bundle, (), inputs, batch=batch)
+    return (time.perf_counter() - started) / count

@@ -1,0 +1,73 @@
+"""What a sweep does when something failed: as the experiment's `on_failure` says."""
+
+from collections.abc import Sequence
+
+from controller.console import Screen
+from controller.errors import ControllerError, DeviceError
+from controller.experiment.schema import Experiment
+from controller.lab.worker_pool import Crew
+from controller.sweep.outcome import Outcome
+
+__all__ = ["TRIES", "Failures"]
+
+TRIES = 3
+"""How often a cell is tried while a sweep waits: what fails each time is no device's absence."""
+
+
+class Failures:
+    """Stops the sweep, or gets the workers back and goes on without those that are lost, or waits for them.
+
+    Attributes:
+        lost: Devices that were given up.
+    """
+
+    def __init__(self, experiment: Experiment, screen: Screen, outcome: Outcome) -> None:
+        self._how = experiment.on_failure
+        self._wait_s = experiment.wait_s
+        self._screen = screen
+        self._outcome = outcome
+        self.lost: set[str] = set()
+
+    @property
+    def tries(self) -> int:
+        """How often a cell or a baseline is tried."""
+        return TRIES if self._how == "wait" else 1
+
+    def void(self, what: str, crew: Crew) -> None:
+        """A trial was void.
+
+        Raises:
+            ControllerError: The experiment says to stop; or to wait, and a device did not come back.
+        """
+        self._outcome.voids.append(what)
+        if self._how == "stop":
+            raise ControllerError(f"void trial ({what}); finished trials are kept, the same command goes on")
+        self._go_on(f"void: {what}", crew)
+
+    def failed(self, what: str, error: DeviceError, crew: Crew) -> None:
+        """Something else failed, such as a baseline.
+
+        Raises:
+            ControllerError: See `void`.
+        """
+        if self._how == "stop":
+            raise error
+        self._go_on(what, crew)
+
+    def _go_on(self, what: str, crew: Crew) -> None:
+        if self._how == "skip":
+            self._screen.say(f"{what}; going on")
+            self.give_up(crew.recover())
+            return
+        self._screen.say(f"{what}; waiting at most {self._wait_s:g} s for all devices")
+        away = crew.recover()
+        if away:
+            raise ControllerError(
+                f"{away[0]}; waited {self._wait_s:g} s; finished trials are kept, the same command goes on"
+            )
+
+    def give_up(self, why: Sequence[DeviceError]) -> None:
+        """Go on without these devices."""
+        for error in why:
+            self.lost.add(error.device)
+            self._screen.say(f"given up: {error}; cells that need it are left out")

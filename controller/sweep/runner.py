@@ -1,0 +1,353 @@
+"""A sweep: the cells of an experiment, all or the most promising, each trial committed as it ends.
+
+What is already in the results file is not run again, so the same command takes up a sweep that
+was interrupted.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from controller.console import Screen
+from controller.errors import DeviceError, TrialVoid
+from controller.experiment.backend import require_rpc
+from controller.experiment.resolve import Agenda, reference_of
+from controller.lab.worker_pool import Crew
+from controller.links import link_check
+from controller.pipeline.baseline import baseline_trial
+from controller.pipeline.controller_endpoint import OwnPart
+from controller.pipeline.deployment import plan_pipeline, route
+from controller.pipeline.runner import Rig
+from controller.pipeline.trial import run_trial
+from controller.results import Cell, DeviceRow, Drift, Store
+from controller.results.provenance import now, stamp
+from controller.sweep.accuracy_pass import TakingAccuracy
+from controller.sweep.eta import Estimate
+from controller.sweep.failure_policy import TRIES, Failures
+from controller.sweep.interruption import Interruption
+from controller.sweep.outcome import Outcome
+from controller.sweep.register import register
+from controller.sweep.search.budget import TimeBudget
+from controller.sweep.search.order import Order, PromisingCells
+from controller.sweep.search.orders import is_chosen, make_order
+from controller.sweep.throttling import Throttling
+from controller.sweep.todo import Remaining
+from worker.wire.messages import Run
+
+__all__ = ["run_sweep"]
+
+_REFERENCE_REQUESTS = 11
+"""The fewest that give a median (see docs/measuring.md)."""
+
+
+def run_sweep(
+    agenda: Agenda,
+    profiles: Sequence[str],
+    store: Store,
+    screen: Screen,
+    budget: TimeBudget | None = None,
+) -> Outcome:
+    """Run what is missing of these profiles; of what `budget` is too short for, the most promising.
+
+    Raises:
+        DeviceError: A device is not there at the start, even after the experiment's `wait_s`, or its link is
+            not as the profile asks; with `on_failure: skip` only if that is so for all of them.
+        ProfileError: The experiment says `search: planned`, and
+            `controller.sweep.search.profiling.prepare` has not been called.
+        ControllerError: A trial was void and the experiment says to stop.
+    """
+    register(agenda, store, profiles, has_budget=budget is not None)
+    cells = [cell for profile in profiles for cell in agenda.cells[profile]]
+    chosen = is_chosen(agenda, has_budget=budget is not None)
+    with ExitStack() as stack:
+        interruption = stack.enter_context(Interruption(screen.say))
+        sweep = _Sweep(agenda, store, screen, interruption, budget)
+        if chosen:
+            wanted = [cell for cell in store.cells() if cell.profile in profiles]
+            over = all(scope.over for scope in store.scopes() if scope.profile in profiles)
+        else:
+            wanted, over = cells, True
+        if not over or sweep.remaining.anything(wanted):
+            sweep.crew = stack.enter_context(_crew(agenda, profiles))
+            sweep.remaining.read(store)
+            sweep.crew.require_codecs(
+                link for cell in cells for link in route(cell, agenda.bundles[cell.bundle])
+            )
+            missing = [cell for cell in cells if sweep.remaining.trials(cell)]
+            require_rpc(sweep.crew.workers, missing, agenda.experiment.rpc)
+            sweep.run(profiles)
+        if chosen:
+            cells = [cell for cell in store.cells() if cell.profile in profiles]
+        sweep.outcome.left = sweep.remaining.count(cells)
+        sweep.outcome.interrupted = interruption.asked
+        return sweep.outcome
+
+
+def _crew(agenda: Agenda, profiles: Sequence[str]) -> Crew:
+    """The workers of these profiles' cells, with links as the one profile that they can have asks."""
+    names = dict.fromkeys(name for profile in profiles for name in agenda.devices(profile))
+    return Crew(
+        agenda.lab,
+        list(names),
+        agenda.experiment.wait_s,
+        link_check=link_check(agenda.lab, profiles[0], agenda.network_profiles[profiles[0]])
+        if len(profiles) == 1
+        else None,
+        without_absent=agenda.experiment.on_failure == "skip",
+    )
+
+
+class _Sweep:
+    """A sweep under way."""
+
+    crew: Crew
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        store: Store,
+        screen: Screen,
+        interruption: Interruption,
+        budget: TimeBudget | None,
+    ) -> None:
+        self._agenda = agenda
+        self._budget = budget
+        self._experiment = agenda.experiment
+        self._store = store
+        self._screen = screen
+        self._interruption = interruption
+        self.remaining = Remaining(agenda, store)
+        self._accuracies = TakingAccuracy(agenda, store, self.remaining, screen, interruption)
+        self._environment = 0
+        self._pipelines = 0
+        self._estimate: Estimate
+        self.outcome = Outcome()
+        self._throttling = Throttling(agenda.experiment, screen)
+        self._failures = Failures(agenda.experiment, screen, self.outcome)
+
+    def run(self, profiles: Sequence[str]) -> None:
+        """Run what is missing, until all is there or a stop was asked for."""
+        self._failures.give_up(self.crew.absent)
+        devices = [
+            DeviceRow(w.name, w.info.kind, w.info.slowdown, w.info.stamp) for w in self.crew.workers.values()
+        ]
+        self._environment = self._store.add_environment(now(), stamp(self._agenda.lab.name), devices)
+        wanted = [cell for profile in profiles for cell in self._agenda.cells[profile]]
+        self._run_baselines(wanted)
+        if not is_chosen(self._agenda, has_budget=self._budget is not None):
+            self._accuracies.take(wanted)
+        whole_model_s = self._whole_model_s()
+        self._estimate = Estimate(
+            self._experiment,
+            self._agenda.lab,
+            self._agenda.bundles,
+            self._agenda.network_profiles,
+            whole_model_s,
+        )
+        for position, profile in enumerate(profiles):
+            if self._interruption.asked:
+                return
+            if self._budget is not None:
+                self._budget.begin_part(len(profiles) - position)
+            order = make_order(
+                self._agenda,
+                profile,
+                self.remaining,
+                self._store,
+                whole_model_s,
+                has_budget=self._budget is not None,
+            )
+            later = [cell for p in profiles[position + 1 :] for cell in self._agenda.cells[p]]
+            if isinstance(order, PromisingCells):
+                later = []
+            self._run_profile(profile, order, [cell for cell in later if self.remaining.trials(cell)])
+
+    def _run_baselines(self, cells: Sequence[Cell]) -> None:
+        missing = self.remaining.baselines(cells)
+        for done, (digest, device, batch, number, threads) in enumerate(missing):
+            if self._interruption.asked:
+                return
+            self._screen.step("baselines", done, len(missing), f"the whole model on {device}")
+            requests = self._experiment.requests_at(min(cell.depth for cell in cells))
+            for _ in range(self._failures.tries):
+                if device in self._failures.lost:
+                    break
+                try:
+                    baseline = baseline_trial(
+                        self.crew.workers[device],
+                        self._agenda.bundles[digest],
+                        batch=batch,
+                        number=number,
+                        threads=self._threads(device, threads),
+                        requests=requests,
+                        warmup=self._experiment.warmup,
+                    )
+                except DeviceError as error:
+                    self._failures.failed(f"baseline of {device}: {error}", error, self.crew)
+                    continue
+                self._store.add_baseline(baseline, self._environment)
+                break
+        if missing:
+            self._screen.step("baselines", len(missing), len(missing), "")
+
+    def _whole_model_s(self) -> dict[tuple[str, str], float]:
+        seconds: dict[tuple[str, str], list[float]] = {}
+        for b in self._store.baselines():
+            seconds.setdefault((b.bundle, b.device), []).append(statistics.median(b.compute_s) / b.batch)
+        return {key: statistics.median(values) for key, values in seconds.items()}
+
+    def _run_profile(self, profile: str, order: Order, later: Sequence[Cell]) -> None:
+        """Run cells of one profile as they are ordered, the reference cell among them.
+
+        Args:
+            later: For the time left.
+        """
+        every = self._experiment.reference_every
+        reference = reference_of(self._agenda.cells[profile]) if every else None
+        if reference is not None:
+            # It may be none of those that are chosen.
+            self._accuracies.take_of_codecs([reference])
+        before = sum(not self.remaining.trials(cell) for cell in self._agenda.cells[profile])
+        run, ended = 0, None
+        while cells := order.next_cells():
+            if run and self._budget is not None and self._estimate.left_s(cells) > self._budget.left_s:
+                ended = "time spent"
+                self.outcome.left_out += len(cells) + len(order.ahead())
+                break
+            if isinstance(order, PromisingCells):
+                self._store.add_cells(cells)
+                self._store.add_predicted(order.predicted())
+                self._accuracies.take(cells)
+            ahead = order.ahead()
+            for position, cell in enumerate(cells):
+                if self._interruption.asked:
+                    return
+                if reference is not None and run % every == 0:
+                    self._run_reference(reference)
+                self._show(profile, before + run, (*cells[position:], *ahead), later)
+                self._run_cell(cell)
+                run += 1
+            if self._interruption.asked:
+                return
+        if isinstance(order, PromisingCells):
+            scope = order.scope(profile, ended)
+            self._store.set_scope(scope)
+            wanted = sum(cell.profile == profile for cell in self._store.cells())
+            self._screen.say(f"{profile}: {wanted} of {scope.cells} cells chosen; {scope.ended}")
+        if run and reference is not None:
+            self._run_reference(reference)
+        if run:
+            self._show_end(profile)
+
+    def _show(self, profile: str, done: int, missing: Sequence[Cell], later: Sequence[Cell]) -> None:
+        """Say which cell comes now, the first of what is missing, and how far all is."""
+        cell = missing[0]
+        left_s = self._estimate.left_s(
+            [one for one in (*missing, *later) if self._failures.lost.isdisjoint(one.devices)]
+        )
+        if self._budget is not None:
+            left_s = min(left_s, max(0.0, self._budget.left_s))
+        doing = f"{cell.label}, depth {cell.depth}" + (f", batch {cell.batch}" if cell.batch > 1 else "")
+        self._screen.step(profile, done, done + len(missing), doing, left_s)
+
+    def _show_end(self, profile: str) -> None:
+        wanted = [cell for cell in self._store.cells() if cell.profile == profile]
+        left = sum(bool(self.remaining.trials(cell)) for cell in wanted)
+        told = f"{left} left out" if left else "done"
+        self._screen.step(profile, len(wanted) - left, len(wanted), told)
+
+    def _run_cell(self, cell: Cell) -> None:
+        for tried in range(1, TRIES + 1):
+            void = self._try_cell(cell)
+            if void is None:
+                return
+            what = f"{cell.profile}, {cell.label}, depth {cell.depth}: {void}"
+            if self._throttling.tries_again(void) and tried < TRIES:
+                self.outcome.voids.append(what)
+                self._screen.say(f"void: {what}; trying again")
+            else:
+                self._failures.void(what, self.crew)
+                if tried >= self._failures.tries:
+                    return
+            if self._interruption.asked:
+                return
+
+    def _try_cell(self, cell: Cell) -> TrialVoid | None:
+        """Run what is missing of a cell; gives why a trial was void, and the cell is not finished."""
+        missing = self.remaining.trials(cell)
+        if gone := self._failures.lost.intersection(cell.devices):
+            reason = f"{', '.join(sorted(gone))}: given up before; left out"
+            self._store.add_void(cell.id, missing[0], self._environment, now(), reason, min(gone))
+            return None
+        started_s = time.monotonic()
+        number = missing[0]
+        started_at = now()
+        try:
+            with self._rig(cell) as rig:
+                for number in missing:
+                    self._throttling.cool_down(
+                        [self.crew.workers[name] for name in dict.fromkeys(cell.devices)]
+                    )
+                    started_at = now()
+                    self._screen.running(cell, number)
+                    warmup = self._experiment.warmup if number == missing[0] else 0
+                    closed = self._experiment.closed_run(cell.depth)
+                    trial = run_trial(rig, cell, number, closed, seed=self._experiment.seed, warmup=warmup)
+                    self._throttling.judge(trial)
+                    self._store.add_trial(replace(trial, environment=self._environment))
+                    self.remaining.finished(cell, number)
+                    self._screen.finished(cell, trial)
+                    self.outcome.done += 1
+                    if self._interruption.asked:
+                        return None
+        except TrialVoid as void:
+            self._store.add_void(cell.id, number, self._environment, started_at, str(void), void.device)
+            return void
+        took_s = time.monotonic() - started_s
+        self.outcome.overheads_s.append(took_s - rig.ran_s)
+        if len(missing) == self._experiment.trials:
+            self._estimate.learn(cell, took_s)
+        return None
+
+    def _run_reference(self, cell: Cell) -> None:
+        if not self._failures.lost.isdisjoint(cell.devices):
+            return
+        try:
+            with self._rig(cell) as rig:
+                timeout_s = self._experiment.trial_timeout_s
+                run = Run(requests=_REFERENCE_REQUESTS, timeout_s=timeout_s)
+                trial = rig.run(0, run, warmup=self._experiment.warmup)
+        except TrialVoid as void:
+            self._failures.void(f"{cell.profile}, reference cell: {void}", self.crew)
+            return
+        latency_s = statistics.median(trial.endpoint["latency_s"].tolist())
+        self._store.add_drift(
+            Drift(cell.profile, trial.started_at, self.remaining.finished_trials, latency_s),
+            self._environment,
+        )
+
+    def _rig(self, cell: Cell) -> Rig:
+        self._pipelines += 1
+        try:
+            own_part = OwnPart.of(cell, self._agenda.lab)
+        except DeviceError as error:
+            raise TrialVoid(str(error), error.device) from error
+        bundle = self._agenda.bundles[cell.bundle]
+        plan = plan_pipeline(
+            f"{cell.id}.{self._pipelines}",
+            cell,
+            bundle,
+            self._agenda.lab,
+            self._agenda.network_profiles[cell.profile],
+            threads={name: self._threads(name, cell.threads) for name in cell.devices},
+            check_every=self._experiment.check_every,
+            allowed_error=self._accuracies.allowed_error(cell),
+            controller_addresses=own_part.addresses if own_part else None,
+            rpc=self._experiment.rpc,
+        )
+        return Rig(plan, cell, bundle, self.crew.workers, own_part)
+
+    def _threads(self, device: str, compared: int | None) -> int:
+        return self._experiment.threads_on(device, self.crew.workers[device].info.threads, compared)

@@ -1,0 +1,75 @@
+"""Splits as candidates of a front: each with all its cells, and the two figures that stand for it."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from controller.experiment.load import OFFLINE
+from controller.results import Cell, Results
+from controller.sweep.search.front_search import Place, Point
+
+__all__ = ["Candidate", "candidates_of", "measured_point"]
+
+
+# Compared by identity: made once, and looked up often.
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A split on a chain of devices, with all else that tells cells apart but depth and load: their cells.
+
+    Attributes:
+        id: Of all of that.
+        cells: The shallowest first.
+    """
+
+    id: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def shallow(self) -> Cell:
+        """Whose latency is the candidate's."""
+        return self._closed[0]
+
+    @property
+    def deep(self) -> Cell:
+        """Whose throughput is the candidate's."""
+        return self._closed[-1]
+
+    def place(self, node_count: int) -> Place:
+        """Its chain, with those of it that compute anything of a graph of so many nodes, and its cuts."""
+        cuts = self.shallow.cuts
+        computing = tuple(start < stop for start, stop in pairwise((0, *cuts, node_count)))
+        return (_identity(replace(self.shallow, cuts=())), computing), cuts
+
+    @property
+    def _closed(self) -> tuple[Cell, ...]:
+        return tuple(cell for cell in self.cells if cell.load == OFFLINE) or self.cells
+
+
+def candidates_of(cells: Iterable[Cell]) -> tuple[Candidate, ...]:
+    """The candidates that cells of one network profile make up, in the order of the cells."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(_identity(cell), []).append(cell)
+    return tuple(
+        Candidate(identity, tuple(sorted(alike, key=lambda cell: cell.depth)))
+        for identity, alike in found.items()
+    )
+
+
+def measured_point(candidate: Candidate, results: Results) -> Point | None:
+    """What was measured of it so far, medians over trials; None while either figure has no trial."""
+    latencies_s = [
+        float(np.median(trial.endpoint["latency_s"])) for trial in results.trials(candidate.shallow.id)
+    ]
+    deep = candidate.deep
+    samples_s = [trial.elapsed_s / (len(trial.endpoint) * deep.batch) for trial in results.trials(deep.id)]
+    if not latencies_s or not samples_s:
+        return None
+    return statistics.median(latencies_s), statistics.median(samples_s)
+
+
+def _identity(cell: Cell) -> str:
+    return replace(cell, depth=0, load=OFFLINE).id

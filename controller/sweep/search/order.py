@@ -1,0 +1,135 @@
+"""In which order the cells of a network profile are run, and which of them at all."""
+
+import random
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
+
+from controller.results import Cell, Predicted, Results, Scope
+from controller.sweep.search.candidates import Candidate, measured_point
+from controller.sweep.search.front_search import Search
+from controller.sweep.todo import Remaining
+
+__all__ = ["AllCells", "Order", "PromisingCells"]
+
+
+class Order(Protocol):
+    """Says again and again which cells are to be run next."""
+
+    def next_cells(self) -> Sequence[Cell]:
+        """Cells of which trials are missing; none: that was all. Those given before are done by then."""
+
+    def ahead(self) -> Sequence[Cell]:
+        """Cells that may yet come after those, at most."""
+
+
+class AllCells:
+    """Every cell, in the order given."""
+
+    def __init__(self, cells: Sequence[Cell], remaining: Remaining) -> None:
+        self._cells = [cell for cell in cells if remaining.trials(cell)]
+
+    def next_cells(self) -> Sequence[Cell]:
+        """All of them, once."""
+        cells, self._cells = self._cells, []
+        return cells
+
+    def ahead(self) -> Sequence[Cell]:
+        """None."""
+        return ()
+
+
+class PromisingCells:
+    """The candidates that may be on a front, the most promising first, each with all its cells.
+
+    All that it goes by are predictions and results, so whoever takes up a sweep goes on with the same.
+    """
+
+    def __init__(
+        self,
+        searches: Sequence[Search[Candidate]],
+        begun: Collection[str],
+        remaining: Remaining,
+        results: Results,
+        seed: str,
+    ) -> None:
+        """Take in what there is.
+
+        Args:
+            searches: One for each front: their candidates' cells make up the profile's.
+            begun: Ids of cells that were chosen before; their candidates are finished first.
+            seed: Of the order within a round.
+        """
+        self._searches = searches
+        self._remaining = remaining
+        self._results = results
+        self._seed = seed
+        self._given: list[tuple[Search[Candidate], Candidate]] = []
+        self._begun: list[tuple[Search[Candidate], Candidate]] = []
+        for search in searches:
+            for candidate in search.predicted:
+                if self._complete(candidate):
+                    self._take_in(search, candidate)
+                elif any(cell.id in begun for cell in candidate.cells):
+                    self._begun.append((search, candidate))
+
+    def next_cells(self) -> Sequence[Cell]:
+        """Missing cells of what was begun, then of round after round."""
+        for search, candidate in self._given:
+            self._take_in(search, candidate)
+        self._given, self._begun = self._begun, []
+        if not self._given:
+            self._given = [(search, each) for search in self._searches for each in search.choose()]
+        tried = sum(len(search.measured) + len(search.failed) for search in self._searches)
+        random.Random(f"{self._seed}:{tried}").shuffle(self._given)
+        return self._missing(candidate for _, candidate in self._given)
+
+    def ahead(self) -> Sequence[Cell]:
+        """Cells of candidates that would come if what is being measured corrected nothing."""
+        given = {candidate for _, candidate in self._given}
+        return self._missing(
+            each
+            for search in self._searches
+            for each in search.ahead()[: max(0, search.left - sum(one is search for one, _ in self._given))]
+            if each not in given
+        )
+
+    def scope(self, profile: str, ended: str | None) -> Scope:
+        """What was chosen of the profile's cells; `ended` says why where it was not by itself."""
+        searches = self._searches
+        cells = sum(len(candidate.cells) for search in searches for candidate in search.predicted)
+        to_the_end = any(search.to_the_end for search in searches)
+        if ended is None and to_the_end:
+            ended = "all measured"
+        if ended is None:
+            spent = any(not search.left and search.promising() for search in searches)
+            ended = "share measured" if spent else "front stands"
+        splits = Counter(candidate.shallow.bundle for search in searches for candidate in search.predicted)
+        return Scope(profile, "time budget" if to_the_end else "planned", cells, ended, splits)
+
+    def predicted(self) -> list[Predicted]:
+        """What is predicted of the cells given last, uncorrected; nothing where they were only estimated."""
+        found = []
+        for search, candidate in self._given:
+            if search.to_the_end:
+                continue
+            latency_s, sample_s = search.predicted[candidate]
+            shallow, deep = candidate.shallow, candidate.deep
+            if shallow.depth == 1:
+                found.append(Predicted(shallow.id, latency_s))
+            if deep.depth > 1:
+                found.append(Predicted(deep.id, sample_s * deep.batch))
+        return found
+
+    def _complete(self, candidate: Candidate) -> bool:
+        return not self._remaining.count(candidate.cells)
+
+    def _take_in(self, search: Search[Candidate], candidate: Candidate) -> None:
+        point = measured_point(candidate, self._results) if self._complete(candidate) else None
+        if point is None:
+            search.failed.add(candidate)
+        else:
+            search.measured[candidate] = point
+
+    def _missing(self, candidates: Iterable[Candidate]) -> list[Cell]:
+        return [cell for each in candidates for cell in each.cells if self._remaining.trials(cell)]

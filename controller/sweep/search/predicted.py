@@ -1,0 +1,120 @@
+"""What is predicted of a network profile's candidates: from profiles, or roughly, from baselines."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from controller.experiment.networks import NetworkProfile
+from controller.experiment.resolve import Agenda
+from controller.planning.prediction import Prediction, Predictor
+from controller.profiling.profile import Profile
+from controller.results import Cell
+from controller.sweep.eta import request_s
+from controller.sweep.search.candidates import Candidate, candidates_of
+from controller.sweep.search.front_search import Point, Search
+from worker.wire.codecs import NO_CODEC
+
+__all__ = ["ProfileKey", "estimated_searches", "most_candidates", "planned_searches", "profile_key"]
+
+ProfileKey = tuple[str, int, int | None]
+"""Bundle, batch, and threads where the experiment compares several: a profile is of one of each."""
+
+_FEWEST = 3
+"""Both ends of a front and its middle: less is no search."""
+
+_ROUNDS = 50
+"""The most that a search may take, about."""
+
+
+def profile_key(cell: Cell) -> ProfileKey:
+    """Which profile predicts a cell."""
+    return cell.bundle, cell.batch, cell.threads
+
+
+def planned_searches(
+    agenda: Agenda, name: str, profiles: Mapping[ProfileKey, Profile]
+) -> list[Search[Candidate]]:
+    """A search for the front of each bundle under network profile `name`, by profiles taken before."""
+    conditions = agenda.network_profiles[name] if agenda.cells[name][0].link != "none" else NetworkProfile()
+    predictors = {
+        (key, codec): Predictor(profiles[key], agenda.bundles[key[0]], conditions, codec)
+        for key, codec in {(profile_key(cell), cell.codec) for cell in agenda.cells[name]}
+    }
+    experiment = agenda.experiment
+
+    def point(candidate: Candidate) -> Point:
+        shallow, deep = candidate.shallow, candidate.deep
+        plan = predictors[profile_key(deep), deep.codec].predict(deep.devices, deep.cuts).plan
+        throughput_per_s = Prediction(plan, deep.depth, deep.batch).throughput_per_s
+        return Prediction(plan, shallow.depth, shallow.batch).latency_s, 1 / throughput_per_s
+
+    searches = _searches(agenda, name, point, lambda number: _most(experiment.search_share, number))
+    for search in searches:
+        search.first = _compared(agenda, search.predicted)
+        # Millions of splits are not thought over anew after every few of thousands.
+        search.at_once = max(_FEWEST, search.most // _ROUNDS)
+    return searches
+
+
+def most_candidates(agenda: Agenda, name: str) -> int:
+    """How many splits a planned search may measure under network profile `name`."""
+    numbers = Counter(candidate.shallow.bundle for candidate in candidates_of(agenda.cells[name]))
+    return sum(min(number, _most(agenda.experiment.search_share, number)) for number in numbers.values())
+
+
+def estimated_searches(
+    agenda: Agenda, name: str, whole_model_s: Mapping[tuple[str, str], float]
+) -> list[Search[Candidate]]:
+    """The same without profiles, to its end: compute time by multiply-adds, links by bytes."""
+
+    def point(candidate: Candidate) -> Point:
+        shallow, deep = candidate.shallow, candidate.deep
+        alone_s, _ = estimate(shallow)
+        _, interval_s = estimate(deep)
+        latency_s = max(alone_s, shallow.depth * interval_s) if shallow.depth > 1 else alone_s
+        return latency_s, max(interval_s, alone_s / deep.depth) / deep.batch
+
+    def estimate(cell: Cell) -> tuple[float, float]:
+        profile = agenda.network_profiles[name]
+        return request_s(cell, agenda.bundles[cell.bundle], agenda.lab, profile, whole_model_s)
+
+    searches = _searches(agenda, name, point, lambda number: number)
+    for search in searches:
+        search.to_the_end = True
+    return searches
+
+
+def _compared(agenda: Agenda, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """What answers are compared with, plain: equal splits, then all on the first, all on the last device."""
+    equal, on_first, on_last = [], [], []
+    for candidate in candidates:
+        cell = candidate.deep
+        bundle = agenda.bundles[cell.bundle]
+        if cell.codec != NO_CODEC.name:
+            continue
+        if cell.cuts == bundle.equal_cuts(len(cell.devices)):
+            equal.append(candidate)
+        elif set(cell.cuts) == {bundle.node_count}:
+            on_first.append(candidate)
+        elif set(cell.cuts) == {0}:
+            on_last.append(candidate)
+    return [*equal, *on_first, *on_last]
+
+
+def _most(share: float, number: int) -> int:
+    return max(_FEWEST, int(share * number))
+
+
+def _searches(
+    agenda: Agenda, name: str, point: Callable[[Candidate], Point], most: Callable[[int], int]
+) -> list[Search[Candidate]]:
+    by_bundle: dict[str, list[Candidate]] = {}
+    for candidate in candidates_of(agenda.cells[name]):
+        by_bundle.setdefault(candidate.shallow.bundle, []).append(candidate)
+    found = []
+    for bundle, alike in by_bundle.items():
+        predicted = {candidate: point(candidate) for candidate in alike}
+        nodes = agenda.bundles[bundle].node_count
+        # Looked up for every split whenever one was measured.
+        places = {candidate: candidate.place(nodes) for candidate in alike}
+        found.append(Search(predicted, most(len(alike)), place=places.__getitem__))
+    return found

@@ -1,0 +1,179 @@
+"""The profiles that `search: planned` predicts from: taken once, and kept in the results file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from controller.console import Screen, duration
+from controller.errors import ProfileError
+from controller.experiment.resolve import Agenda
+from controller.lab.worker_client import query
+from controller.profiling.profile import Profile, Settings, load_profile, profile_path, save_profile
+from controller.profiling.profiler import Wanted, take_profile, with_codecs
+from controller.results import Profiling, Results, Store
+from controller.sweep.search.predicted import ProfileKey, profile_key
+from worker.wire.codecs import NO_CODEC
+from worker.wire.messages import DeviceInfo
+
+__all__ = ["STAGES_S", "kept_profiles", "missing_profiles", "prepare"]
+
+STAGES_S = 40.0
+"""What timing the stages of one device may take, about."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A profile that is not in the results file yet.
+
+    Attributes:
+        cuts: Where cells cut the graph, both ends included.
+        devices: Of those cells, in the lab's order.
+        codecs: On links of those cells.
+    """
+
+    key: ProfileKey
+    cuts: tuple[int, ...]
+    devices: tuple[str, ...]
+    codecs: tuple[str, ...]
+
+    def fits(self, profile: Profile) -> bool:
+        """Whether a profile says something of all that is cut, on all devices."""
+        return set(self.cuts) <= set(profile.cuts) and set(self.devices) <= set(profile.devices)
+
+    def codecs_beyond(self, profile: Profile | None) -> list[str]:
+        """Codecs of which a profile says nothing."""
+        return [name for name in self.codecs if profile is None or name not in profile.codecs]
+
+
+def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
+    """What a results file has.
+
+    Raises:
+        ProfileError: One was kept by another edgecut.
+    """
+    try:
+        return {
+            (kept.bundle, kept.batch, kept.threads or None): msgspec.json.decode(kept.text, type=Profile)
+            for kept in results.profilings()
+        }
+    except msgspec.DecodeError as error:
+        raise ProfileError(
+            f"{results.path} has a profile that this edgecut cannot read ({error}); name another results file"
+        ) from error
+
+
+def missing_profiles(agenda: Agenda, kept: Mapping[ProfileKey, Profile]) -> list[Missing]:
+    """What must be profiled yet before anything of a planned search can be predicted."""
+    if agenda.experiment.search != "planned":
+        return []
+    by_key: dict[ProfileKey, tuple[set[int], set[str], set[str]]] = {}
+    for cells in agenda.cells.values():
+        for cell in cells:
+            cuts, devices, codecs = by_key.setdefault(profile_key(cell), (set(), set(), set()))
+            cuts.update(cell.cuts)
+            devices.update(cell.devices)
+            codecs.add(cell.codec)
+    order = [device.name for device in agenda.lab.devices]
+    wanted = [
+        Missing(
+            key,
+            tuple(sorted({0, *cuts, agenda.bundles[key[0]].node_count})),
+            tuple(name for name in order if name in devices),
+            tuple(sorted(codecs - {NO_CODEC.name})),
+        )
+        for key, (cuts, devices, codecs) in by_key.items()
+    ]
+    return [one for one in wanted if one.key not in kept or not one.fits(kept[one.key])]
+
+
+def prepare(agenda: Agenda, store: Store, folder: Path, screen: Screen, *, shaped: bool) -> None:
+    """Take what profiles are missing, or find them in a folder of them, and keep them in the results file.
+
+    Args:
+        shaped: That links may be shaped by tc now, in which case nothing can be profiled.
+
+    Raises:
+        DeviceError: A device is not there.
+        ProfileError: It would have to be taken, and cannot now.
+    """
+    for missing in missing_profiles(agenda, kept_profiles(store)):
+        infos = {name: query(agenda.lab.device(name), agenda.lab.load_security()) for name in missing.devices}
+        bundle, batch, compared = missing.key
+        wanted = Wanted(missing.cuts, batch, _threads(agenda, infos, compared), STAGES_S)
+        profile = _found(agenda, missing, wanted, folder, infos)
+        if profile is not None and wanted.is_too_quick(profile):
+            screen.say(f"profile {_path(agenda, missing, wanted, folder)} is a quick one: taken again")
+            profile = None
+        if profile is None or missing.codecs_beyond(profile):
+            if shaped and agenda.lab.links(missing.devices) == "tc":
+                raise ProfileError(
+                    f"no profile of {agenda.bundles[bundle].manifest.model}, and none can be taken on links "
+                    f"that are shaped: clear them and run the same command with --prepare, as "
+                    f"ansible/sweep.yml does"
+                )
+            profile = _taken(agenda, missing, wanted, folder, screen, profile)
+        text = msgspec.json.encode(profile).decode()
+        store.add_profiling(Profiling(bundle, batch, compared or 0, profile.took_s, text))
+
+
+def _found(
+    agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path, infos: Mapping[str, DeviceInfo]
+) -> Profile | None:
+    path = _path(agenda, missing, wanted, folder)
+    if not path.is_file():
+        return None
+    profile = load_profile(path)
+    settings: dict[str, Settings] = {name: wanted.settings(info) for name, info in infos.items()}
+    bundle, batch, _ = missing.key
+    other = profile.difference(bundle=bundle, batch=batch, threads=wanted.common_threads, settings=settings)
+    return profile if other is None and missing.fits(profile) else None
+
+
+def _taken(
+    agenda: Agenda,
+    missing: Missing,
+    wanted: Wanted,
+    folder: Path,
+    screen: Screen,
+    without_codecs: Profile | None,
+) -> Profile:
+    """What is missing, or of one that is there no more than its codecs."""
+    lab = agenda.lab
+    part = msgspec.structs.replace(lab, devices=tuple(lab.device(name) for name in missing.devices))
+    bundle = agenda.bundles[missing.key[0]]
+    path = _path(agenda, missing, wanted, folder)
+    # A profile of a part of the lab does not take the place of one of all of it.
+    is_kept = without_codecs is not None or part.devices == lab.devices or not path.exists()
+    profile = without_codecs
+    if profile is None:
+        screen.say(f"profiling {bundle.manifest.model} on {', '.join(missing.devices)}")
+        profile = take_profile(bundle, part, wanted, screen)
+        screen.say(f"profiled in {duration(profile.took_s)}: {path}")
+        if is_kept:
+            save_profile(profile, path)
+    if codecs := missing.codecs_beyond(profile):
+        profile = with_codecs(profile, bundle, lab, wanted, codecs, screen)
+        screen.say(f"codecs measured: {', '.join(codecs)}")
+        if is_kept:
+            save_profile(profile, path)
+    return profile
+
+
+def _path(agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path) -> Path:
+    model = agenda.bundles[missing.key[0]].manifest.model
+    return profile_path(
+        folder, lab=agenda.lab.name, model=model, batch=wanted.batch, threads=wanted.common_threads
+    )
+
+
+def _threads(
+    agenda: Agenda, infos: Mapping[str, DeviceInfo], compared: int | None
+) -> int | Mapping[str, int]:
+    """One number where all devices have the same."""
+    numbers = {
+        name: agenda.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
+    }
+    alike = set(numbers.values())
+    return alike.pop() if len(alike) == 1 else numbers

@@ -1,0 +1,206 @@
+"""One cell, run once: the quick look before a sweep."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.console import output
+from controller.errors import ExperimentError
+from controller.experiment.backend import BACKENDS, RpcSettings, require_rpc
+from controller.experiment.cells import (
+    chain_at,
+    check_batch,
+    label_of,
+    with_backend,
+    with_codec,
+    with_topology,
+)
+from controller.experiment.codec_assignment import check_pairs, parse_choice
+from controller.experiment.feasibility import check_imposable
+from controller.experiment.load import OFFLINE, SINGLE, check_requests
+from controller.experiment.networks import AS_IS, NetworkProfile, find_profile, load_network_profiles
+from controller.lab.inventory import Lab
+from controller.lab.worker_pool import Crew
+from controller.links import link_check
+from controller.pipeline.accuracy import allowed_error, codec_accuracies
+from controller.pipeline.controller_endpoint import OwnPart
+from controller.pipeline.deployment import CONTROLLER, plan_pipeline
+from controller.pipeline.runner import Rig
+from controller.pipeline.trial import run_trial
+from controller.results import CHAIN, HUB, SOCKET, Cell, CodecAccuracy, Link, Trial
+from controller.sweep.breakdown import print_breakdown, show_course
+from exporter.bundle import Bundle
+from worker.wire.codecs import NO_CODEC
+from worker.wire.messages import Run
+
+__all__ = ["OneCell", "run_one_cell"]
+
+_TIMEOUT_S = 600.0
+_WAIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class OneCell:
+    """A cell as it is asked for on the command line."""
+
+    at: str
+    devices: str | None
+    depth: int
+    batch: int
+    load: str
+    prefetch: int | None
+    requests: int
+    duration_s: float | None
+    until_stable: bool
+    warmup: int
+    threads: int | None
+    profile: str
+    source: str
+    codec: str
+    topology: str
+    network_profiles: Path
+    backend: str = SOCKET
+    rpc: RpcSettings = RpcSettings()
+
+    def cell(self, bundle: Bundle, lab: Lab) -> Cell:
+        """The cell, with its cuts found.
+
+        Raises:
+            ExperimentError: The cuts are not in the model, or do not fit the number of devices.
+            LabError: No such device.
+        """
+        devices, cuts = chain_at(bundle, lab, self.at, self.devices)
+        link = "none" if self.profile == AS_IS else lab.links(devices)
+        check_batch(bundle, self.batch, asked_by="--batch")
+        if self.duration_s is not None and not 0 < self.duration_s < math.inf:
+            raise ExperimentError(f"--duration {self.duration_s:g}: it must be above 0 seconds")
+        requests = self.requests if self.duration_s is None else None
+        check_requests(self.load, requests, asked_by="--load", requests_by="--requests")
+        if self.source not in ("first", CONTROLLER):
+            raise ExperimentError(f"--source {self.source}: it is either first or controller")
+        if self.topology not in (CHAIN, HUB):
+            raise ExperimentError(f"--topology {self.topology}: it is either {CHAIN} or {HUB}")
+        codec = parse_choice(self.codec, "--codec")
+        check_pairs(codec, devices, "--codec")
+        cell = Cell(
+            model=bundle.manifest.model,
+            bundle=bundle.digest,
+            cuts=cuts,
+            label=label_of(bundle, cuts),
+            devices=devices,
+            depth=1 if self.load == SINGLE else self.depth,
+            batch=self.batch,
+            profile=self.profile,
+            link=link,
+            precision=bundle.manifest.precision,
+            source=self.source,
+            load=OFFLINE if self.load == SINGLE else self.load,
+            prefetch=self.prefetch,
+        )
+        if self.backend not in BACKENDS:
+            raise ExperimentError(f"--backend {self.backend}: it is either {' or '.join(BACKENDS)}")
+        cell = with_topology(with_codec(cell, codec, bundle), self.topology, bundle)
+        return with_backend(cell, self.backend, bundle)
+
+    def closed_run(self) -> Run:
+        """The trial as it is in a closed loop."""
+        return Run(
+            requests=self.requests,
+            duration_s=self.duration_s,
+            until_stable=self.until_stable,
+            timeout_s=_TIMEOUT_S,
+        )
+
+    def samples(self) -> int | None:
+        """How many of the bundle's samples it uses; None where nobody knows before."""
+        ends_by_count = self.duration_s is None and not self.until_stable and self.load in (OFFLINE, SINGLE)
+        return max(self.requests, self.warmup) * self.batch if ends_by_count else None
+
+    def conditions(self, cell: Cell, lab: Lab) -> NetworkProfile:
+        """The network profile of the cell; links that nobody imposes one on have none.
+
+        Raises:
+            ExperimentError: No such profile, or one of other devices, or an emulated link cannot do it.
+        """
+        profile = NetworkProfile()
+        if cell.link != "none":
+            profiles = load_network_profiles(self.network_profiles)
+            profile = find_profile(profiles, self.profile, self.network_profiles)
+            profile.check_pairs(self.profile, [device.name for device in lab.devices])
+        check_imposable(cell, profile)
+        return profile
+
+
+def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
+    """Run the cell once and print where its time went.
+
+    Raises:
+        ControllerError: The cell cannot be, a device is not there, or the trial is void.
+    """
+    cell = asked.cell(bundle, lab)
+    profile = asked.conditions(cell, lab)
+    own_part = OwnPart.of(cell, lab)
+    coded = cell.codec != NO_CODEC.name
+    found = next(codec_accuracies(bundle, [cell], asked.samples())) if coded else None
+    checking = link_check(lab, cell.profile, profile)
+    with Crew(lab, cell.devices, _WAIT_S, link_check=checking) as crew:
+        plan = plan_pipeline(
+            cell.id,
+            cell,
+            bundle,
+            lab,
+            profile,
+            threads={w.name: asked.threads or w.info.threads for w in crew.workers.values()},
+            allowed_error=allowed_error(found),
+            controller_addresses=own_part.addresses if own_part else None,
+            rpc=asked.rpc,
+        )
+        crew.require_codecs(plan.links)
+        require_rpc(crew.workers, [cell], asked.rpc)
+        with Rig(plan, cell, bundle, crew.workers, own_part) as rig:
+            trial = run_trial(rig, cell, 0, asked.closed_run(), seed=0, warmup=asked.warmup)
+    _show(cell, trial, found)
+
+
+def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
+    console = output()
+    console.print(
+        f"{cell.model} cut at {cell.label} over {_way(cell)}, depth {cell.depth}, batch "
+        f"{cell.batch}, network profile {cell.profile} (link={cell.link})"
+        + (f", over {cell.backend}" if cell.backend != SOCKET else "")
+    )
+    print_breakdown(trial, console)
+    show_course(cell, trial, console)
+    for link in trial.links:
+        if link.sender != link.receiver:
+            console.print(f"{link.sender} -> {link.receiver}: {_bytes_of(link)}")
+    if found is not None:
+        console.print(
+            f"codecs: {cell.codec}; worst tensor error {found.tensor_error:.1e}; accuracy "
+            f"{_share(found.chain)}, of the whole graph {_share(found.whole)}, over {found.samples} samples"
+        )
+    samples = len(trial.endpoint) * cell.batch
+    console.print(
+        f"{samples / trial.elapsed_s:.2f} samples/s; {trial.checked} of {len(trial.endpoint)} results "
+        f"checked, worst error {trial.worst_error:.1e}"
+    )
+
+
+def _way(cell: Cell) -> str:
+    between = " -> controller -> " if cell.topology == HUB else " -> "
+    return between.join(cell.devices)
+
+
+def _bytes_of(link: Link) -> str:
+    if link.encoded_bytes is None:
+        return f"{link.payload_bytes} bytes a request"
+    raw = f", {link.sent_raw} tensors raw" if link.sent_raw else ""
+    ratio = link.payload_bytes / link.encoded_bytes
+    return (
+        f"{link.encoded_bytes:.0f} bytes a request, {link.payload_bytes} before codec {link.codec} "
+        f"({ratio:.2f} to 1{raw})"
+    )
+
+
+def _share(value: float | None) -> str:
+    return "null" if value is None else f"{value:.4f}"

@@ -1,0 +1,99 @@
+"""What of a sweep is not in its results file yet."""
+
+from collections.abc import Iterable, Sequence
+
+from controller.experiment.resolve import Agenda
+from controller.results import Accuracy, Cell, CodecAccuracy, Results
+from worker.wire.codecs import NO_CODEC
+
+__all__ = ["Coded", "Remaining", "coded_as"]
+
+Coded = tuple[str, tuple[int, ...], tuple[str, ...], str, str, int]
+"""What the accuracy of a cell with codecs depends on."""
+
+
+class Remaining:
+    """What is missing of an agenda: trials, baselines, accuracies; without a results file, everything.
+
+    What is kept later is to be told; baselines are taken once, at the beginning.
+    """
+
+    def __init__(self, agenda: Agenda, results: Results | None) -> None:
+        self._trials = agenda.experiment.trials
+        self.read(results)
+
+    def read(self, results: Results | None) -> None:
+        """Read the file, or read it again: another sweep may have written it while this one waited."""
+        self._finished = results.finished() if results else set()
+        baselines = results.baselines() if results else []
+        # A cell that compares no threads takes the baseline that there is.
+        self._baselines = {
+            (b.bundle, b.device, b.batch, b.number, threads)
+            for b in baselines
+            for threads in (b.threads, None)
+        }
+        accuracies = results.accuracies() if results else []
+        self._splits = {(a.bundle, a.cuts) for a in accuracies}
+        self._codecs = {coded_as(found) for found in results.codec_accuracies()} if results else set()
+
+    @property
+    def finished_trials(self) -> int:
+        """How many trials are there."""
+        return len(self._finished)
+
+    def finished(self, cell: Cell, number: int) -> None:
+        """Note a trial that has just been kept."""
+        self._finished.add((cell.id, number))
+
+    def accuracy_kept(self, accuracy: Accuracy) -> None:
+        """Note an accuracy that has just been kept."""
+        self._splits.add((accuracy.bundle, accuracy.cuts))
+
+    def codec_accuracy_kept(self, accuracy: CodecAccuracy) -> None:
+        """Note an accuracy under codecs that has just been kept."""
+        self._codecs.add(coded_as(accuracy))
+
+    def trials(self, cell: Cell) -> list[int]:
+        """Numbers of the trials of `cell` that are not finished."""
+        # A digest: not made anew for each number.
+        identity = cell.id
+        return [number for number in range(self._trials) if (identity, number) not in self._finished]
+
+    def count(self, cells: Iterable[Cell]) -> int:
+        """How many trials of these cells are not finished."""
+        return sum(len(self.trials(cell)) for cell in cells)
+
+    def anything(self, cells: Sequence[Cell]) -> bool:
+        """Whether anything is missing."""
+        return bool(self.count(cells) or self.baselines(cells) or self.splits(cells) or self.codecs(cells))
+
+    def baselines(self, cells: Sequence[Cell]) -> list[tuple[str, str, int, int, int | None]]:
+        """Bundle, device, batch, number, and threads if compared, of the baselines that are not there."""
+        wanted = dict.fromkeys(
+            (cell.bundle, device, cell.batch, number, cell.threads)
+            for cell in cells
+            for device in cell.devices
+            for number in range(self._trials)
+        )
+        return [baseline for baseline in wanted if baseline not in self._baselines]
+
+    def splits(self, cells: Sequence[Cell]) -> dict[str, list[tuple[int, ...]]]:
+        """Splits whose accuracy is not there, by bundle."""
+        missing: dict[str, dict[tuple[int, ...], None]] = {}
+        for cell in cells:
+            if (cell.bundle, cell.cuts) not in self._splits:
+                missing.setdefault(cell.bundle, {})[cell.cuts] = None
+        return {bundle: sorted(splits) for bundle, splits in missing.items()}
+
+    def codecs(self, cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+        """A cell for each split and choice of codecs whose accuracy is not there, by bundle."""
+        missing: dict[str, dict[Coded, Cell]] = {}
+        for cell in cells:
+            if cell.codec != NO_CODEC.name and coded_as(cell) not in self._codecs:
+                missing.setdefault(cell.bundle, {}).setdefault(coded_as(cell), cell)
+        return {bundle: list(found.values()) for bundle, found in missing.items()}
+
+
+def coded_as(what: Cell | CodecAccuracy) -> Coded:
+    """Equal for cells with codecs whose accuracy is the same."""
+    return what.bundle, what.cuts, what.devices, what.source, what.codec, what.batch

@@ -1,0 +1,81 @@
+"""The experiments that come with edgecut: each is planned, with small bundles in place of its models."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from controller.experiment.schema import load_experiment
+
+EXPERIMENTS = Path(__file__).parents[4] / "ansible" / "experiments"
+READY = sorted(path.stem for path in EXPERIMENTS.glob("*.yml"))
+BLOCKS = 7
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of seven blocks, MatMul -> Relu each: as many clean cuts as six stages need."""
+    from exporter.export import ExportSettings, export  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("chain")
+    nodes, weights, name = [], [], "x"
+    for i in range(BLOCKS):
+        out = "y" if i == BLOCKS - 1 else f"r{i}"
+        nodes.append(helper.make_node("MatMul", [name, f"w{i}"], [f"m{i}"], name=f"block.{i}/matmul"))
+        nodes.append(helper.make_node("Relu", [f"m{i}"], [out], name=f"block.{i}/relu"))
+        values = np.random.default_rng(i).standard_normal((8, 8)).astype(np.float32)
+        weights.append(numpy_helper.from_array(values, f"w{i}"))
+        name = out
+    ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, ["batch", 8]) for end in ("x", "y")]
+    graph = helper.make_graph(nodes, "chain", ends[:1], ends[1:], weights)
+    onnx.save(
+        helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]),
+        folder / "chain.onnx",
+    )
+    export(ExportSettings(model=str(folder / "chain.onnx"), out=folder / "chain", dataset="random"), print)
+    return folder / "chain"
+
+
+def write_lab(path: Path, count: int) -> Path:
+    """Devices that nobody has to run: a dry run asks them only how slow they are."""
+    devices = [
+        {"name": f"d{i}", "kind": "local", "host": "127.0.0.1", "control_port": 1 + 2 * i}
+        | {"data_port": 2 + 2 * i, "link": "emulated"}
+        for i in range(count)
+    ]
+    path.write_text(json.dumps({"name": "paper", "devices": devices}))
+    return path
+
+
+def test_what_was_published_is_there() -> None:
+    assert {"paretopipe", "pi-cluster", "chain-1-to-6", "rpc-vs-socket", "demo"} <= set(READY)
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_ready_experiment_can_be_planned(name: str, chain: Path, tmp_path: Path) -> None:
+    path = EXPERIMENTS / f"{name}.yml"
+    experiment = load_experiment(path)
+    for model in experiment.models:
+        shutil.copytree(chain, tmp_path / "bundles" / model)
+    lab = write_lab(tmp_path / "lab.json", max(experiment.stages or [2]))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "controller", "sweep", str(path), "--lab", str(lab)]
+        + ["--bundles", str(tmp_path / "bundles"), "--dry-run", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert plan["profiles"] == list(experiment.profile_names())
+    assert all(part["cells"] > 0 and part["estimated_s"] > 0 for part in plan["by_profile"])
+    assert not list(tmp_path.glob("results*"))

@@ -1,0 +1,251 @@
+"""From an experiment to its cells."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from controller.errors import ControllerError, ExperimentError, LabError
+from controller.experiment.resolve import Agenda, make_agenda, reference_of
+from controller.lab.inventory import Lab
+from exporter.bundle import Bundle
+
+Make = Callable[..., Agenda]
+
+
+@pytest.fixture
+def make(tmp_path: Path, bundles_folder: Path, lab: Lab) -> Make:
+    (tmp_path / "network_profiles.yml").write_text("lan: {delay_ms: 1}\nlossy: {loss_percent: 1}\n")
+
+    def make(text: str, lab: Lab = lab) -> Agenda:
+        experiment = tmp_path / "experiment.yml"
+        experiment.write_text(f"name: t\nmodels: [tiny]\nnetwork_profiles: network_profiles.yml\n{text}")
+        return make_agenda(experiment, lab, bundles_folder=bundles_folder)
+
+    return make
+
+
+CHAIN = "profiles: [lan]\ndevices: [pi, server]\n"
+TWO = "profiles: [lan]\nplacements: [[pi, server]]\n"
+
+
+def cuts(agenda: Agenda) -> set[tuple[int, ...]]:
+    return {cell.cuts for cell in agenda.cells["lan"]}
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        ("clean", {0, 1, 2, 3, 4}),
+        ("all", {0, 1, 2, 3, 4}),
+        ("blocks", {0, 2, 4}),
+        ("equal", {0, 2, 4}),
+        ("[3]", {0, 3, 4}),
+        ("[block.0]", {0, 2, 4}),
+    ],
+)
+def test_both_ends_are_always_measured(make: Make, splits: str, expected: set[int]) -> None:
+    assert cuts(make(f"{TWO}splits: {splits}")) == {(cut,) for cut in expected}
+
+
+def test_three_devices_take_every_ordered_pair_of_cuts(make: Make) -> None:
+    agenda = make("profiles: [lan]\nsplits: clean\ndepths: [1]")
+
+    assert cuts(agenda) == {(0, 0), (4, 4), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3)}
+
+
+def test_devices_name_the_one_chain(make: Make) -> None:
+    (cell, *_) = make("profiles: [lan]\ndevices: [server, pi]").cells["lan"]
+
+    assert cell.devices == ("server", "pi")
+
+
+def test_stages_are_chains_of_the_first_devices(make: Make) -> None:
+    agenda = make("profiles: [lan]\nstages: [1, 2, 3]\nsplits: equal\ndepths: [1]\n")
+
+    found = {(cell.devices, cell.cuts) for cell in agenda.cells["lan"]}
+    assert (("pi",), ()) in found
+    assert (("pi", "desk"), (2,)) in found
+    assert {devices for devices, _ in found} == {("pi",), ("pi", "desk"), ("pi", "desk", "server")}
+    assert len([devices for devices, _ in found if len(devices) == 1]) == 1
+
+
+def test_a_model_with_too_few_cuts_for_the_stages_is_named(make: Make, lab: Lab) -> None:
+    many = [msgspec.structs.replace(lab.devices[0], name=f"d{i}", control_port=100 + i) for i in range(6)]
+    with pytest.raises(ExperimentError, match="key 'splits': tiny: "):
+        make(
+            "profiles: [lan]\nstages: [6]\nsplits: equal\n", msgspec.structs.replace(lab, devices=tuple(many))
+        )
+
+
+def test_a_batch_that_the_graph_does_not_take_is_refused(
+    make: Make, bundles_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = Bundle.open(bundles_folder / "tiny")
+    fixed = Bundle(tiny.path, replace(tiny.manifest, batch=2))
+    monkeypatch.setattr("controller.experiment.cells.Bundle.open", lambda _path: fixed)
+    with pytest.raises(
+        ExperimentError, match="key 'batches': tiny was exported with the fixed batch 2, not 8"
+    ):
+        make(f"{TWO}batches: [8]\n")
+
+
+def test_the_order_is_random_but_the_seeds(make: Make) -> None:
+    first, again, other = (make(f"{TWO}seed: {seed}").cells["lan"] for seed in (1, 1, 2))
+
+    assert first == again
+    assert first != other
+    assert set(first) == set(other)
+
+
+def test_a_load_is_a_dimension_and_a_closed_loop_of_depth_1_is_one_cell(make: Make) -> None:
+    agenda = make(f"{TWO}splits: [2]\ndepths: [1, 4]\nloads: [offline, single, poisson:20/s]\n")
+    cells = {(cell.depth, cell.load) for cell in agenda.cells["lan"]}
+
+    assert cells == {(1, "offline"), (4, "offline"), (1, "poisson:20/s"), (4, "poisson:20/s")}
+    assert len(agenda.cells["lan"]) == 3 * 4
+
+
+def test_single_is_the_depth_1_cell_whatever_depths_say(make: Make) -> None:
+    alone = make(f"{TWO}splits: [2]\ndepths: [4]\nloads: [single]\n").cells["lan"]
+    closed = make(f"{TWO}splits: [2]\ndepths: [1]\n").cells["lan"]
+
+    assert {cell.id for cell in alone} == {cell.id for cell in closed}
+
+
+def test_prefetch_is_a_dimension(make: Make) -> None:
+    cells = make(f"{TWO}splits: [2]\ndepths: [1]\nprefetches: [null, 0, 2]\n").cells["lan"]
+
+    assert sorted({str(cell.prefetch) for cell in cells}) == ["0", "2", "None"]
+    assert len({cell.id for cell in cells}) == 9
+
+
+def test_the_ends_are_called_what_they_are(make: Make) -> None:
+    labels = {cell.cuts[0]: cell.label for cell in make(TWO).cells["lan"]}
+
+    assert (labels[0], labels[4]) == ("all on last", "all on first")
+    assert labels[2] == "block.0 @2"
+
+
+def test_the_reference_cell_is_a_split_at_the_lowest_depth(make: Make) -> None:
+    reference = reference_of(make(TWO).cells["lan"])
+
+    assert (reference.cuts, reference.depth) == ((2,), 1)
+
+
+def test_the_reference_cell_has_no_codec_where_some_have_none(make: Make) -> None:
+    assert reference_of(make(f"{TWO}codecs: [uint8, none]").cells["lan"]).codec == "none"
+    assert reference_of(make(f"{TWO}codecs: [uint8]").cells["lan"]).codec == "uint8"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [
+        ("profiles: [wlan]", ExperimentError, "no network profile 'wlan' in .*; did you mean 'lan'"),
+        ("profiles: [lossy]", ExperimentError, "'lossy': key 'loss_percent' is 1, but an emulated link"),
+        (f"{TWO}splits: [5]", ExperimentError, "1 to 3, and the ends 0 and 4"),
+        (f"{TWO}splits: [blck.0]", ExperimentError, "blck.0.*block.0"),
+        (f"{TWO}splits: [[1, 2]]", ExperimentError, "has 2 cuts, but 2 devices need 1"),
+        (f"{TWO}stages: [1]", ExperimentError, "keys 'stages' and 'placements' exclude each other"),
+        (
+            f"{CHAIN}stages: [3]",
+            ExperimentError,
+            r"'stages' has 3, but there are 2 devices \(pi, server\)",
+        ),
+        (
+            "profiles: [lan]\nstages: [4]",
+            ExperimentError,
+            "has 4, but there are 3 devices .* in lab 'paper'",
+        ),
+        ("profiles: [lan]\nthreads: {serve: 2}", LabError, "no device 'serve'.*did you mean 'server'"),
+        ("profiles: [lan]\nplacements: [[pi, pi, pi]]\nsplits: [2]", ExperimentError, "3 devices need 2"),
+        ("profiles: [lan]\nsplits: [[2, 1]]", ExperimentError, "goes backwards"),
+        ("profiles: [lan]\nplacements: [[pi, laptop]]", LabError, "no device 'laptop'"),
+        # Nothing asks how links between these get their profile.
+        ("profiles: [as_is]\ndevices: [pi, sever]", LabError, "no device 'sever'.*did you mean 'server'"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(
+    make: Make, text: str, error: type[ControllerError], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        make(text)
+
+
+def test_a_missing_bundle_is_named_with_the_command_that_makes_it(tmp_path: Path, lab: Lab) -> None:
+    (tmp_path / "network_profiles.yml").write_text("lan: {}")
+    (tmp_path / "e.yml").write_text(
+        "name: t\nmodels: [resnet18]\nprofiles: [lan]\nnetwork_profiles: network_profiles.yml\nbundles: b"
+    )
+
+    with pytest.raises(
+        ExperimentError, match=r"no bundle .*b/resnet18.*python -m exporter export resnet18 --out"
+    ):
+        make_agenda(tmp_path / "e.yml", lab)
+
+
+def test_an_unknown_profile_to_run_alone_is_refused(make: Make) -> None:
+    with pytest.raises(ExperimentError, match="has no profile 'wifi'"):
+        make(TWO).choose("wifi")
+
+
+def test_several_profiles_at_once_are_only_for_emulated_links(make: Make, lab: Lab) -> None:
+    agenda = make("profiles: [lan]\n")
+    shaped = {"lan": tuple(replace(cell, link="tc") for cell in agenda.cells["lan"])}
+    agenda = replace(agenda, cells=shaped | {"wan": shaped["lan"]})
+
+    agenda.refuse_shaped(("lan",))
+    with pytest.raises(ExperimentError, match="--profile"):
+        agenda.refuse_shaped(("lan", "wan"))
+
+
+def test_under_as_is_nothing_is_imposed(make: Make, lab: Lab) -> None:
+    agenda = make("profiles: [as_is, lan]\n")
+    assert {cell.link for cell in agenda.cells["as_is"]} == {"none"}
+    assert {cell.link for cell in agenda.cells["lan"]} == {lab.links([d.name for d in lab.devices])}
+    assert not agenda.network_profiles["as_is"].limited
+
+
+def test_as_is_is_nobody_elses_name(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "network_profiles.yml").write_text("as_is: {delay_ms: 1}\n")
+    with pytest.raises(ExperimentError, match="key 'as_is' is taken"):
+        make("profiles: [as_is]\n")
+
+
+def test_a_controller_as_source_is_refused_where_its_own_link_is_not_shaped(make: Make, lab: Lab) -> None:
+    shaped = msgspec.structs.replace(
+        lab, devices=tuple(msgspec.structs.replace(device, link="tc") for device in lab.devices)
+    )
+    with pytest.raises(ExperimentError, match="key 'source' is 'controller'.*network profile 'lan'"):
+        make("profiles: [lan]\nsource: controller\n", lab=shaped)
+    assert make("profiles: [as_is]\nsource: controller\n", lab=shaped).cells["as_is"]
+    assert make("profiles: [lan]\nsource: controller\n").cells["lan"]
+
+
+def test_chains_are_splits_one_by_one(make: Make) -> None:
+    agenda = make(
+        "profiles: [lan]\ndepths: [1]\nchains:\n- {devices: [pi, server], cuts: [block.0]}\n"
+        "- {devices: [desk], cuts: []}\n- {devices: [server, desk, pi], cuts: [1, 3]}\n"
+    )
+
+    assert {(cell.devices, cell.cuts) for cell in agenda.cells["lan"]} == {
+        (("pi", "server"), (2,)),
+        (("desk",), ()),
+        (("server", "desk", "pi"), (1, 3)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("chains: [{devices: [pi, server], cuts: []}]", "key 'chains': .* need 1"),
+        ("chains: [{devices: [pi, server], cuts: [block.7]}]", "key 'chains'"),
+        ("chains: [{devices: [pi, desk, server], cuts: [3, 1]}]", "key 'chains': .* goes backwards"),
+        ("stages: [2]\nchains: [{devices: [pi], cuts: []}]", "keys 'stages' and 'chains' exclude each other"),
+    ],
+)
+def test_chains_that_cannot_be(make: Make, text: str, says: str) -> None:
+    with pytest.raises(ExperimentError, match=says):
+        make(f"profiles: [lan]\n{text}\n")

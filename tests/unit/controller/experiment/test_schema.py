@@ -1,0 +1,98 @@
+"""The experiment file: what it may hold, and what is said when it holds something else."""
+
+from pathlib import Path
+
+import pytest
+
+from controller.errors import ExperimentError
+from controller.experiment.schema import load_experiment
+
+GOOD = """\
+name: demo
+models: [mobilenet_v2]
+profiles: [lan, {name: wifi, splits: blocks, depths: [2]}]
+requests: {1: 11, 2: 20, 4: 24}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "experiment.yml"
+    path.write_text(text)
+    return path
+
+
+def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: Path) -> None:
+    experiment = load_experiment(write(tmp_path, GOOD))
+
+    assert experiment.profile_names() == ("lan", "wifi")
+    assert (experiment.grid("lan").splits, experiment.grid("lan").depths) == ("clean", (1, 4))
+    assert (experiment.grid("wifi").splits, experiment.grid("wifi").depths) == ("blocks", (2,))
+    assert [experiment.requests_at(depth) for depth in (1, 4)] == [11, 24]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("splits:", "split:"), r"unknown key 'profiles\[1\].split'; did you mean 'splits'\?"),
+        (("name: demo", "name: demo\nwait: 30"), r"unknown key 'wait'; did you mean 'wait_s'\?"),
+        (("name: demo", "name: demo\nwait_s: 30s"), r"key 'wait_s': expected a number, got text .*unit"),
+        (("name: demo", "name: demo\ndepths: [0]"), r"key 'depths\[0\]': expected a whole number >= 1"),
+        (("name: demo", "name: demo\ntrials: 1.5"), r"key 'trials': expected a whole number"),
+        # Each is a thing to remember, of every cell.
+        (("name: demo", "name: demo\ntrials: 1000000"), r"key 'trials': expected a whole number <= 10000"),
+        (("name: demo", "name: demo\nsplits: cleen"), r"'splits' is 'cleen'; allowed: clean, all"),
+        (("name: demo", "name: demo\non_failure: maybe"), r"key 'on_failure'"),
+        (("name: demo", "name: ../up"), r"key 'name'"),
+        (("name: demo\n", ""), r"key 'name' is missing"),
+        (("name: demo", "name: demo\nname: two"), r"line 2: key 'name' twice"),
+        (("name: demo", "name: [demo"), r"is not YAML: line"),
+        (("2: 20, ", ""), r"key 'requests' says nothing about depth 2"),
+        (
+            ("name: demo", "name: demo\ndevices: [a]\nplacements: [[a]]"),
+            r"'devices' and 'placements' exclude",
+        ),
+        (("lan,", "wifi,"), r"key 'profiles' names 'wifi' twice"),
+        (("name: demo", "name: demo\nbatches: [0]"), r"key 'batches\[0\]': expected a whole number >= 1"),
+        (("name: demo", "name: demo\nloads: [poisson:0/s]"), r"'poisson:0/s' has a rate of 0"),
+        (("name: demo", "name: demo\nloads: [poisson:20]"), r"'poisson:20' is no load; allowed: offline"),
+        (("name: demo", "name: demo\nloads: [poisson:-3/s]"), r"'poisson:-3/s' is no load"),
+        (("name: demo", "name: demo\nloads: ['poisson:p90<=0ms']"), r"allows no latency"),
+        (
+            ("name: demo", "name: demo\nloads: ['poisson:p90<=50ms']"),
+            r"key 'requests' is 11, but 'poisson:p90<=50ms' needs the p90 of a trial, which wants 64",
+        ),
+        (("depths: [2]", "depths: [2], loads: [poisson:x/s]"), r"'poisson:x/s' is no load"),
+        (("name: demo", "name: demo\nduration_s: 0"), r"key 'duration_s': expected a number > 0"),
+        (("name: demo", "name: demo\nprefetches: [-1]"), r"key 'prefetches\[0\]'"),
+        (("name: demo", "name: demo\ntopologies: [ring]"), r"key 'topologies\[0\]'.*'ring'"),
+        (("name: demo", "name: demo\ntopologies: []"), r"key 'topologies'"),
+        (("name: demo", "name: demo\nthreads: 0"), r"key 'threads'"),
+        (("name: demo", "name: demo\nthreads: []"), r"key 'threads': expected a list of length >= 1"),
+        (("name: demo", f"name: demo\nseed: {2**63}"), r"key 'seed'"),
+        (("name: demo", f"name: demo\nseed: {-(2**63) - 1}"), r"key 'seed'"),
+        (("name: demo", "name: demo\nthreads: {pi: 0}"), r"key 'threads"),
+        (("name: demo", "name: demo\ncodecs: ['zfp:x']"), r"codec 'zfp:x': the tolerance is not a number"),
+        (("name: demo", "name: demo\ncodecs: ['zfp:nan']"), r"codec 'zfp:nan': the tolerance"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_line_that_names_file_and_key(
+    tmp_path: Path, change: tuple[str, str], says: str
+) -> None:
+    path = write(tmp_path, GOOD.replace(*change))
+
+    with pytest.raises(ExperimentError, match=says) as caught:
+        load_experiment(path)
+
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "a: b: c", "\x00"])
+def test_what_is_no_experiment_at_all_is_refused_too(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ExperimentError):
+        load_experiment(write(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match="no experiment .*absent.yml"):
+        load_experiment(tmp_path / "absent.yml")

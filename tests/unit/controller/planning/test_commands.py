@@ -1,0 +1,144 @@
+"""`controller plan` as it is typed, in a lab that is switched off."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from controller.errors import ControllerError
+from controller.lab.inventory import Lab
+from controller.planning import Profile, save_profile
+from controller.planning.commands import PlanAsked, plan
+from controller.profiling.profile import profile_path
+from exporter.bundle import Bundle
+
+
+def _plan(folder: Path, lab: Lab, tiny: Bundle, profile: Profile, **more: Any) -> None:
+    batch = profile.batch
+    save_profile(profile, profile_path(folder, lab=lab.name, model="tiny", batch=batch, threads=1))
+    (folder / "networks.yml").write_text("lan: {}\n")
+    asked: dict[str, Any] = {
+        "objective": "latency",
+        "profile": "lan",
+        "network_profiles": folder / "networks.yml",
+        "folder": folder,
+        "batch": batch,
+        "threads": None,
+        "source": None,
+        "without": "",
+        "memory": (),
+        "most_latency_ms": None,
+        "least_throughput": None,
+        "codec": "none",
+        "least_accuracy": 0.0,
+        "most_devices": None,
+        "best": 1,
+        "experiment": None,
+        "as_json": True,
+    }
+    plan(tiny, lab, PlanAsked(**asked | more))
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"memory": ["pi=1.2.3MB"]}, "--memory pi=1.2.3MB: write DEVICE=SIZE with kB, MB or GB"),
+        ({"memory": ["pi=.MB"]}, "--memory pi=.MB: write DEVICE=SIZE"),
+        ({"source": "desk"}, "is of a lab without desk; take it again"),
+        ({"at": "1", "chain": "pi,sever"}, "no device 'sever' in lab 'paper'; did you mean 'server'?"),
+        ({"at": "1", "chain": "pi,desk"}, "no device 'desk' in this profile"),
+        ({"at": "1"}, "--at 1: 3 devices (pi, desk, server) need 2 cuts in the order of the graph"),
+        ({"at": "2,1", "chain": "pi,desk,server"}, "need 2 cuts in the order of the graph"),
+        ({"at": "9", "chain": "pi,server"}, "--at: "),
+        ({"at": "layer", "chain": "pi,server"}, "--at: "),
+        ({"at": "1,2", "chain": "pi,server,pi"}, "--devices pi,server,pi: several stages on one device"),
+        (
+            {"at": "1", "least_throughput": 5.0},
+            "--at predicts one split as it is: leave --least-throughput out",
+        ),
+        ({"at": "1", "best": 3}, "leave --best out"),
+        ({"depth": 4}, "--depth is of one split: name its cuts with --at"),
+    ],
+)
+def test_what_cannot_be_planned_for_is_said(
+    tmp_path: Path, lab: Lab, tiny: Bundle, profile: Profile, more: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ControllerError, match=re.escape(says)):
+        _plan(tmp_path, lab, tiny, profile, **more)
+
+
+def test_no_device_is_planned_with_that_the_lab_no_longer_has(
+    tmp_path: Path, lab: Lab, tiny: Bundle, profile: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _plan(tmp_path, lab, tiny, profile)
+    assert '"server"' in capsys.readouterr().out, "the faster one"
+
+    smaller = msgspec.structs.replace(lab, devices=lab.devices[:2])
+    with pytest.raises(ControllerError, match="is of a lab with server; take it again"):
+        _plan(tmp_path, smaller, tiny, profile)
+
+
+def test_a_device_that_only_sends_raw_input_is_not_worth_using(
+    tmp_path: Path, lab: Lab, tiny: Bundle, profile: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _plan(tmp_path, lab, tiny, profile, as_json=False)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "pi source -> server 0-4" in told
+    assert "For latency, one device alone is best (server): more gain less than 5%." in told
+    assert "For throughput, one device alone is best (server)" in told
+
+
+def test_all_throughputs_are_in_samples(
+    tmp_path: Path, lab: Lab, tiny: Bundle, profile: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    eight = msgspec.structs.replace(profile, batch=8)
+    _plan(tmp_path, lab, tiny, eight, as_json=False, least_throughput=1900)
+    told = " ".join(capsys.readouterr().out.split())
+    # A request of 8 takes the server 4.1 ms.
+    assert told.count("1951.2") == 3
+    assert "requests/s" not in told
+    with pytest.raises(
+        ControllerError, match=r"throughput >= 2000 samples/s \(the most is 1950 samples/s\)$"
+    ):
+        _plan(tmp_path, lab, tiny, eight, least_throughput=2000)
+
+
+def test_one_split_is_predicted_as_it_is_given(
+    tmp_path: Path, lab: Lab, tiny: Bundle, profile: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = msgspec.structs.replace(profile, batch=2)
+    _plan(tmp_path, lab, tiny, two, at="1", chain="pi,server", depth=2)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["devices"], told["cuts"], told["depth"], told["batch"]) == (["pi", "server"], [1], 2, 2)
+    # pi's node, three of the server's, and a message each way; two in flight share the way round.
+    assert told["alone_latency_s"] == pytest.approx(0.0044 + 0.0031 + 2 * 0.0005)
+    assert told["throughput_per_s"] == pytest.approx(2 / 0.0044)
+    assert told["latency_s"] == pytest.approx(2 * 0.0044)
+    assert [part["name"] for part in told["parts"]] == ["pi", "pi -> server", "server", "server -> pi"]
+    assert sum(part["latency_s"] for part in told["parts"]) == pytest.approx(told["alone_latency_s"])
+
+    _plan(tmp_path, lab, tiny, two, at=tiny.label(2), chain="pi,server", as_json=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "tiny on paper, network profile lan: pi 0-2 -> server 2-4" in said
+    assert "Alone in the pipeline: latency 11.50 ms. At depth 1: latency 11.50 ms, 173.9 samples/s." in said
+    assert "With enough in flight: 238.1 samples/s, set by pi." in said
+
+
+def test_a_cut_that_was_not_profiled_is_not_predicted(
+    tmp_path: Path, lab: Lab, tiny: Bundle, profile: Profile
+) -> None:
+    def without_2(times: tuple[float, ...]) -> tuple[float, ...]:
+        return times[:2] + times[3:]
+
+    devices = {
+        name: msgspec.structs.replace(d, prefix_s=without_2(d.prefix_s), suffix_s=without_2(d.suffix_s))
+        for name, d in profile.devices.items()
+    }
+    fewer = msgspec.structs.replace(profile, cuts=(0, 1, 3, 4), devices=devices)
+    with pytest.raises(
+        ControllerError, match="cut 2 was not profiled; profile with --cuts all for every one"
+    ):
+        _plan(tmp_path, lab, tiny, fewer, at="2", chain="pi,server")

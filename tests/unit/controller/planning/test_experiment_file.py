@@ -1,0 +1,124 @@
+"""The next best plans, and the experiment that tries them."""
+
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+
+from controller.errors import PlanError
+from controller.experiment.networks import NetworkProfile
+from controller.experiment.resolve import make_agenda
+from controller.lab.inventory import Lab
+from controller.planning import Chooser, Limits, Plan, Predictor, Profile
+from controller.planning.constraints import Objective
+from controller.planning.experiment_file import write_experiment
+from controller.planning.problem import Problem, evaluate
+from exporter.bundle import Bundle
+
+LIMITS = Limits(sources=("pi",))
+
+
+@pytest.fixture
+def predictor(profile: Profile, tiny: Bundle) -> Predictor:
+    return Predictor(profile, tiny, NetworkProfile())
+
+
+@pytest.fixture
+def problem(predictor: Predictor) -> Problem:
+    return predictor.problem(0.01)
+
+
+@pytest.fixture
+def chooser(predictor: Predictor) -> Chooser:
+    return Chooser(predictor)
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput", "knee"])
+def test_the_next_best_of_all_there_are(chooser: Chooser, problem: Problem, objective: Objective) -> None:
+    plans = chooser.best(objective, LIMITS, 3)
+    every = [evaluate(problem, ("pi", "server"), (cut,)) for cut in problem.cuts[:-1]]
+    every.append(evaluate(problem, ("pi",), ()))
+    if objective == "latency":
+        values = sorted(plan.latency_s for plan in every)
+        assert [plan.latency_s for plan in plans] == pytest.approx(values[:3])
+    elif objective == "throughput":
+        values = sorted(plan.interval_s for plan in every)
+        assert [plan.interval_s for plan in plans] == pytest.approx(values[:3])
+    assert len({(plan.devices, plan.cuts) for plan in plans}) == 3
+
+
+def test_the_next_best_keep_to_the_limits_too(chooser: Chooser) -> None:
+    quickest = chooser.best("latency", LIMITS, 1)[0]
+    limits = Limits(sources=("pi",), latency_s=quickest.latency_s * 1.01)
+    assert all(plan.latency_s <= limits.latency_s for plan in chooser.best("latency", limits, 5))
+
+
+def test_all_of_a_pareto_set_are_best(chooser: Chooser) -> None:
+    plans = chooser.best("pareto", LIMITS, 1)
+    assert [plan.interval_s for plan in plans] == sorted((p.interval_s for p in plans), reverse=True)
+
+
+def _written(path: Path, tiny: Bundle, plans: list[Plan]) -> None:
+    networks = path.parent / "networks.yml"
+    networks.write_text("lan: {delay_ms: 1}\n")
+    order = ("pi", "desk", "server")
+    write_experiment(
+        path, tiny, plans, order=order, profile="lan", network_profiles=networks, batch=1, threads=1
+    )
+
+
+def test_the_experiment_has_the_plans_and_what_they_are_compared_with(
+    tmp_path: Path, tiny: Bundle, lab: Lab
+) -> None:
+    path = tmp_path / "new" / "experiment.yml"
+    path.parent.mkdir()
+    plans = [
+        Plan(("pi", "server"), (1,), 0.02, 0.006, "pi"),
+        Plan(("pi",), (), 0.02, 0.02, "pi"),
+        Plan(("pi", "server", "desk"), (1, 3), 0.03, 0.005, "pi"),
+    ]
+    _written(path, tiny, plans)
+    cells = make_agenda(path, lab).cells["lan"]
+    assert {(cell.devices, cell.cuts) for cell in cells} == {
+        (("pi", "server"), (1,)),
+        (("pi", "desk"), (4,)),
+        (("pi", "server", "desk"), (1, 3)),
+        (("pi", "server"), (4,)),
+        (("pi", "server"), (0,)),
+        (("pi", "server"), (2,)),
+    }
+    # Deep enough that the slowest part of each always has work.
+    assert {cell.depth for cell in cells} == {1, math.ceil(0.03 / 0.005)}
+
+
+def test_an_experiment_that_cannot_be_written(tmp_path: Path, tiny: Bundle) -> None:
+    (tmp_path / "file").write_text("")
+    networks = tmp_path / "networks.yml"
+    with pytest.raises(PlanError, match="--experiment .* cannot be written"):
+        write_experiment(
+            tmp_path / "file" / "experiment.yml",
+            tiny,
+            [Plan(("pi",), (), 0.02, 0.02, "pi")],
+            order=("pi",),
+            profile="as_is",
+            network_profiles=networks,
+            batch=1,
+            threads=1,
+        )
+
+
+@pytest.mark.parametrize(("interval_s", "requests"), [(0.001, 24), (0.1, 20), (1.0, 12)])
+def test_trials_of_slow_devices_have_fewer_requests(
+    tiny: Bundle, tmp_path: Path, interval_s: float, requests: int
+) -> None:
+    _written(tmp_path / "e.yml", tiny, [Plan(("pi", "server"), (2,), 2 * interval_s, interval_s, "pi")])
+    assert yaml.safe_load((tmp_path / "e.yml").read_text())["requests"] == {1: 11, 2: requests}
+
+
+def test_a_bundle_may_be_named_by_where_one_stands(
+    tmp_path: Path, tiny: Bundle, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny.path)
+    _written(tmp_path / "e.yml", Bundle.open(Path()), [Plan(("pi", "server"), (2,), 0.02, 0.01, "pi")])
+    assert {cell.model for cell in make_agenda(tmp_path / "e.yml", lab).cells["lan"]} == {"tiny"}

@@ -1,0 +1,282 @@
+"""`controller check`: every error that is planted is found, and what a damaged file holds is saved."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from controller.errors import StoreError
+from controller.results.check import run_check
+from controller.results import Cell, DeviceRow, Hop, Link, Results, Store, Trial
+from controller.results.schema import pack
+from exporter.bundle.manifest import digest_of
+from worker.records import ENDPOINT, HOP
+
+MANIFEST = {"model": "tiny"}
+BUNDLE = digest_of(MANIFEST)
+CELL = Cell(
+    model="tiny",
+    bundle=BUNDLE,
+    cuts=(2,),
+    label="block.0 @2",
+    devices=("pi", "server"),
+    depth=1,
+    batch=1,
+    profile="lan",
+    link="emulated",
+)
+Damage = Callable[[Store], object]
+
+
+def endpoint_rows() -> NDArray[np.void]:
+    rows = np.zeros(3, ENDPOINT)
+    rows["request"] = [0, 1, 2]
+    rows["scheduled_at_s"] = [10.0, 11.0, 12.0]
+    rows["finished_at_s"] = [10.5, 11.5, 12.5]
+    rows["latency_s"] = 0.5
+    return rows
+
+
+def hop_rows() -> NDArray[np.void]:
+    rows = np.zeros(3, HOP)
+    rows["request"] = [0, 1, 2]
+    rows["received_at_s"] = [10.1, 11.1, 12.1]
+    rows["compute_at_s"] = [10.2, 11.2, 12.2]
+    rows["compute_s"] = 0.1
+    return rows
+
+
+def a_trial(number: int, **changed: object) -> Trial:
+    trial = Trial(
+        cell=CELL.id,
+        number=number,
+        started_at="2026-01-01T00:00:01",
+        elapsed_s=2.5,
+        checked=3,
+        worst_error=1e-7,
+        hops=(Hop("pi", 0, 2, 1, 0.01, 0.05), Hop("server", 2, 4, 1, 0.01, 0.05)),
+        links=(Link("pi", "server", 32),),
+        endpoint=endpoint_rows(),
+        records=(hop_rows(), hop_rows()),
+        environment=1,
+        telemetry={"pi": [{"at_s": 1.0}, {"at_s": 2.0}], "server": [{"at_s": 7.0}, {"at_s": 8.0}]},
+    )
+    return replace(trial, **changed)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Two finished trials of three, and a void one; nothing wrong."""
+    store = Store.create(
+        tmp_path / "r.sqlite", name="demo", text="name: demo", seed=1, trials=3, created_at="2026-01-01"
+    )
+    devices = [DeviceRow(name, "local", 1.0, {}) for name in CELL.devices]
+    store.add_environment("2026-01-01T00:00:00", {"lab": "local"}, devices)
+    store.add_bundle(BUNDLE, "tiny", json.dumps(MANIFEST | {"digest": BUNDLE}))
+    store.add_profile("lan", 0, "emulated", {})
+    store.add_cells([CELL])
+    store.add_trial(a_trial(0))
+    store.add_void(CELL.id, 1, 1, "2026-01-01T00:00:02", "server: exited", "server")
+    store.add_trial(a_trial(1))
+    store.connection.execute("PRAGMA foreign_keys = OFF")
+    return store
+
+
+def checked(path: Path, capsys: pytest.CaptureFixture[str], save_to: Path | None = None) -> tuple[bool, str]:
+    is_well = run_check(path, save_to)
+    return is_well, capsys.readouterr().out
+
+
+def test_a_file_in_order_is_counted(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert checked(store.path, capsys) == (
+        True,
+        f"{store.path}: 1 cells, 2 of 3 trials finished, 1 void; nothing wrong\n",
+    )
+
+
+def sql(statement: str, *values: object) -> Damage:
+    return lambda store: store.connection.execute(statement, values)
+
+
+def with_rows(**changed: NDArray[np.void]) -> Damage:
+    """The second trial with other records, as if a writer had made them up."""
+    arrays = {"endpoint": endpoint_rows(), "hop0": hop_rows(), "hop1": hop_rows()} | changed
+    return sql("UPDATE trial SET records = ? WHERE number = 1 AND status = 'done'", pack(arrays))
+
+
+def changed(rows: NDArray[np.void], **fields: object) -> NDArray[np.void]:
+    for field, value in fields.items():
+        rows[field] = value
+    return rows
+
+
+TWICE = (
+    "INSERT INTO trial SELECT NULL, cell, number, status, reason, device, environment, started_at, "
+    "elapsed_s, requests, checked, worst_error, hops, links, records, course FROM trial WHERE id = 1"
+)
+HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"solo_compute_s":1}]'
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (sql("UPDATE trial SET cell = 'gone' WHERE id = 1"), "trial 1: there is no cell 'gone'"),
+        (sql("UPDATE trial SET environment = 9 WHERE id = 1"), "trial 1: there is no environment 9"),
+        (sql("UPDATE telemetry SET trial = 77 WHERE rowid = 1"), "there is no trial 77"),
+        (
+            lambda store: [store.connection.execute(line) for line in ("DROP INDEX trial_done", TWICE)],
+            f"cell {CELL.id}: trial 0 is there 2 times",
+        ),
+        (sql("UPDATE trial SET number = 3 WHERE id = 1"), "number 3 of cell"),
+        (sql("UPDATE experiment SET text = 'name: other'"), "its text is not the one of its digest"),
+        (
+            sql("INSERT INTO experiment VALUES ('d', 'other', 't', 0, 3, 'then')"),
+            "holds 2 experiments (demo, other)",
+        ),
+        (sql('UPDATE bundle SET manifest = \'{"digest": "x"}\''), "its manifest is not the one"),
+        (sql("DELETE FROM bundle"), f"cell 1: there is no bundle {BUNDLE!r}"),
+        (sql("UPDATE cell SET depth = 2"), f"cell {CELL.id}: what it says makes it cell "),
+        (sql("UPDATE trial SET reason = 'pi: lost' WHERE id = 1"), "is finished, but has a reason"),
+        (sql("UPDATE trial SET records = x'00' WHERE status = 'void'"), "is void, but has records"),
+        (sql("UPDATE trial SET reason = NULL WHERE status = 'void'"), "is void without a reason"),
+        (sql("UPDATE trial SET elapsed_s = NULL WHERE id = 1"), "is finished without a duration"),
+        (sql("UPDATE trial SET requests = 4 WHERE id = 1"), "has 3 rows of 4 requests"),
+        (sql("UPDATE trial SET records = x'504b' WHERE id = 1"), "its records cannot be read"),
+        (sql("UPDATE trial SET hops = ? WHERE id = 1", HOPS_OF_A_STRANGER), "has 1 hops, but records"),
+        (sql("UPDATE trial SET worst_error = -1 WHERE id = 1"), "worst error -1"),
+        (sql("UPDATE trial SET hops = replace(hops, 'pi', 'x') WHERE id = 1"), "ran on x; its cell is of pi"),
+        (sql("DELETE FROM device WHERE name = 'pi'"), "ran on pi, of which its environment says nothing"),
+        (
+            sql("UPDATE trial SET hops = replace(hops, '\"stop\":2', '\"stop\":3') WHERE id = 1"),
+            "its stages [(0, 3), (2, 4)] are not those of cuts [2]",
+        ),
+        (with_rows(endpoint=endpoint_rows()[:2]), "has 2 rows of 3 requests"),
+        (with_rows(hop1=hop_rows()[:2]), "stage 2-4 on server: has 2 rows of 3 requests"),
+        (with_rows(hop0=changed(hop_rows(), request=[0, 1, 7])), "has rows of other requests"),
+        (with_rows(endpoint=changed(endpoint_rows(), request=[0, 1, 1])), "a request is there twice"),
+        (with_rows(endpoint=changed(endpoint_rows(), latency_s=0.4)), "latency_s is not finished_at_s"),
+        (with_rows(endpoint=changed(endpoint_rows(), wait_source_s=-1)), "wait_source_s is negative"),
+        (with_rows(hop0=changed(hop_rows(), compute_s=np.nan)), "compute_s is negative or no number"),
+        (with_rows(hop0=changed(hop_rows(), compute_s=0.6)), "a request took longer in it than in all"),
+        (with_rows(hop0=changed(hop_rows(), compute_at_s=[3, 2, 1])), "compute_at_s runs backwards"),
+        (with_rows(hop0=changed(hop_rows(), received_at_s=99)), "computed what it had not received yet"),
+        (
+            with_rows(
+                endpoint=changed(
+                    endpoint_rows(), scheduled_at_s=[12, 11, 10], finished_at_s=[12.5, 11.5, 10.5]
+                )
+            ),
+            "finished_at_s runs backwards",
+        ),
+        (
+            sql("UPDATE telemetry SET at_s = 0.5 WHERE rowid = 2"),
+            "trial 1: telemetry of pi runs backwards",
+        ),
+        (
+            sql(
+                "INSERT INTO baseline VALUES (NULL, 'tiny', ?, 'pi', 1, 0, 1, 1, 'then', '[0.1, -1]')", BUNDLE
+            ),
+            "baseline 1 of pi: has no times",
+        ),
+    ],
+)
+def test_a_planted_error_is_found(
+    store: Store, capsys: pytest.CaptureFixture[str], damage: Damage, told: str
+) -> None:
+    damage(store)
+
+    is_well, said = checked(store.path, capsys)
+
+    assert not is_well
+    assert told in said
+    assert "finding" in said.splitlines()[-1]
+
+
+def filled(store: Store) -> Path:
+    """A file of many pages, closed."""
+    rng = np.random.default_rng(0)
+    noise = changed(endpoint_rows(), prepare_s=rng.random(3))
+    cells = [replace(CELL, depth=depth) for depth in range(2, 60)]
+    store.add_cells(cells)
+    for cell in cells:
+        for number in range(3):
+            store.add_trial(a_trial(number, cell=cell.id, endpoint=noise))
+    store.close()
+    return store.path
+
+
+def test_a_file_cut_short_is_told_in_a_line_and_what_it_holds_is_saved(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = filled(store)
+    whole = 2 + 58 * 3
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size * 2 // 3)
+
+    is_well, said = checked(path, capsys)
+    assert not is_well
+    assert said.startswith("the file is damaged: ")
+    assert f"check {path} --save NEW" in said
+    for opened in (Results.open, Store.append):
+        with pytest.raises(StoreError, match="is damaged .* saves what can be read"):
+            opened(path)
+
+    saved = tmp_path / "saved.sqlite"
+    _, said = checked(path, capsys, saved)
+    with Results.open(saved) as results:
+        assert 10 < len(results.finished()) < whole
+        assert f"saved {len(results.finished())} finished trials" in said
+        assert results.experiment()["name"] == "demo"
+    assert checked(saved, capsys)[0]
+    with Store.append(saved) as again:
+        assert again.cells()
+
+
+def test_of_a_torn_last_page_all_other_trials_are_saved(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = filled(store)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size - 4096 + 100)
+        file.write(bytes(3996))
+
+    assert not checked(path, capsys)[0]
+    saved = tmp_path / "saved.sqlite"
+    checked(path, capsys, saved)
+    assert checked(saved, capsys)[0]
+    with Results.open(saved) as results:
+        assert len(results.finished()) > 150
+
+
+def test_records_that_are_torn_within_are_found_and_left_out(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blob = store.connection.execute("SELECT records FROM trial WHERE id = 1").fetchone()[0]
+    torn = blob[: len(blob) // 2] + bytes(len(blob) - len(blob) // 2)
+    store.connection.execute("UPDATE trial SET records = ? WHERE id = 1", (torn,))
+
+    is_well, said = checked(store.path, capsys, tmp_path / "saved.sqlite")
+
+    assert not is_well
+    assert "trial 1 (number 0" in said
+    with Results.open(tmp_path / "saved.sqlite") as results:
+        assert results.finished() == {(CELL.id, 1)}
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all", None])
+def test_what_is_no_results_file_is_bad_input(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "r.sqlite"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"r\.sqlite"):
+        run_check(path)
+
+
+def test_nothing_is_saved_over_a_file(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is there already"):
+        run_check(store.path, store.path)
+    assert not list(tmp_path.glob("*partial*"))

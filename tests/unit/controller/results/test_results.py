@@ -1,0 +1,319 @@
+"""The results file: nothing lost, nothing twice, nothing of another experiment."""
+
+import contextlib
+import shutil
+import sqlite3
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from controller.errors import StoreError
+from controller.results.check import run_check
+from controller.results import (
+    Attempt,
+    Cell,
+    Course,
+    DeviceRow,
+    Hop,
+    Link,
+    MeasuredLink,
+    Results,
+    Store,
+    Trial,
+    known_devices,
+)
+from tests.fuzz.targets import CORPUS
+from worker.records import ENDPOINT, HOP
+
+CELL = Cell(
+    model="tiny",
+    bundle="b0",
+    cuts=(2,),
+    label="block.0 @2",
+    devices=("pi", "server"),
+    depth=1,
+    batch=1,
+    profile="lan",
+    link="emulated",
+)
+
+
+def create(path: Path, text: str = "name: demo") -> Store:
+    return Store.create(path, name="demo", text=text, seed=1, trials=3, created_at="2026-01-01T00:00:00")
+
+
+def prepared(path: Path) -> Store:
+    store = create(path)
+    store.add_environment("2026-01-01T00:00:00", {"lab": "local"}, [DeviceRow("pi", "local", 8.0, {})])
+    store.add_bundle("b0", "tiny", "{}")
+    store.add_profile("lan", 0, "emulated", {"delay_ms": 0.2})
+    store.add_cells([CELL])
+    return store
+
+
+def a_trial(number: int = 0) -> Trial:
+    endpoint = np.zeros(3, ENDPOINT)
+    endpoint["latency_s"] = [0.1, 0.2, 0.3]
+    rows = np.zeros(3, HOP)
+    rows["compute_s"] = 0.05
+    return Trial(
+        cell=CELL.id,
+        number=number,
+        started_at="2026-01-01T00:00:01",
+        elapsed_s=0.6,
+        checked=3,
+        worst_error=1e-7,
+        hops=(Hop("pi", 0, 2, 1, 0.01, 0.05),),
+        links=(Link("pi", "server", 32),),
+        endpoint=endpoint,
+        records=(rows,),
+        environment=1,
+        telemetry={"pi": [{"at_s": 1.0, "process_rss_bytes": 5}]},
+    )
+
+
+def test_a_trial_comes_back_as_it_went_in(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        number = store.add_trial(a_trial())
+
+    with Results.open(tmp_path / "r.sqlite") as results:
+        (trial,) = results.trials(CELL.id)
+        assert results.cells() == [CELL]
+        assert trial.hops == a_trial().hops
+        assert trial.links == a_trial().links
+        assert trial.endpoint.tolist() == a_trial().endpoint.tolist()
+        assert trial.records[0].tolist() == a_trial().records[0].tolist()
+        assert list(results.telemetry(number)) == [("pi", {"at_s": 1.0, "process_rss_bytes": 5})]
+
+
+def test_a_cell_that_is_as_it_always_was_keeps_its_id() -> None:
+    """Results of the first release are found again: the id of a closed loop is what it was."""
+    assert CELL.id == "490b12c4297c919a"
+    assert replace(CELL, load="poisson:20/s").id != CELL.id
+    assert replace(CELL, prefetch=0).id != CELL.id
+
+
+def test_load_and_course_come_back(tmp_path: Path) -> None:
+    cell = replace(CELL, load="poisson:p90<=50ms", prefetch=2)
+    attempts = (Attempt(20.0, None, kept=False), Attempt(10.0, 0.04, kept=True))
+    course = Course(4, True, False, 10.0, 77, attempts, bound_kept=True)
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_cells([cell])
+        store.add_trial(replace(a_trial(), cell=cell.id, course=course))
+
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert results.cells() == [CELL, cell]
+        assert [trial.course for trial in results.trials()] == [course]
+
+
+def test_a_file_from_before_there_were_loads_is_read_and_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with prepared(path) as store:
+        store.add_trial(a_trial())
+        for table, column in (("cell", "load"), ("cell", "prefetch"), ("trial", "course")):
+            store._db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+
+    with Results.open(path) as results:
+        assert results.cells() == [CELL]
+        assert [trial.course for trial in results.trials()] == [Course()]
+    with create(path) as store:
+        store.add_trial(a_trial(1))
+        assert len(list(store.trials())) == 2
+
+
+def test_a_finished_trial_cannot_be_committed_twice(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_trial(a_trial())
+
+        with pytest.raises(StoreError):
+            store.add_trial(a_trial())
+
+        assert store.finished() == {(CELL.id, 0)}
+
+
+def test_a_void_trial_is_kept_with_its_reason_but_stays_wanted(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_void(CELL.id, 0, 1, "2026-01-01T00:00:01", "pi: lost", "pi")
+        store.add_trial(a_trial())
+
+        assert store.voids()[0][2:4] == ("pi: lost", "pi")
+        assert store.finished() == {(CELL.id, 0)}
+
+
+def test_what_a_writer_that_died_did_not_commit_is_not_there(tmp_path: Path) -> None:
+    store = prepared(tmp_path / "r.sqlite")
+    store._db.execute("BEGIN IMMEDIATE")
+    store._db.execute("DELETE FROM cell")
+    store._db.close()
+
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert results.cells() == [CELL]
+
+
+def test_a_report_can_read_while_a_sweep_writes(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store, Results.open(tmp_path / "r.sqlite") as results:
+        store.add_trial(a_trial())
+
+        assert len(list(results.trials())) == 1
+
+
+def test_a_closed_file_is_one_file_and_reading_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_trial(a_trial())
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert len(list(results.trials())) == 1
+
+    assert [path.name for path in tmp_path.iterdir()] == ["r.sqlite"]
+
+
+def test_results_of_another_experiment_are_refused_by_name(tmp_path: Path) -> None:
+    create(tmp_path / "r.sqlite").close()
+
+    with pytest.raises(StoreError, match=r"r\.sqlite holds results of another experiment \(demo\)"):
+        create(tmp_path / "r.sqlite", text="name: other")
+    # Left as it was found: one file, that can be read where nothing can be written.
+    assert [path.name for path in tmp_path.iterdir()] == ["r.sqlite"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "r.sqlite")) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to be looked at", b""])
+def test_a_file_that_is_no_results_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "r.sqlite"
+    path.write_bytes(content)
+
+    with pytest.raises(StoreError, match=r"r\.sqlite"):
+        Results.open(path)
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreError, match="name one you may write to"):
+        create(tmp_path / "file" / "r.sqlite")
+
+
+def test_other_conditions_under_the_same_profile_name_are_refused(tmp_path: Path) -> None:
+    with (
+        prepared(tmp_path / "r.sqlite") as store,
+        pytest.raises(StoreError, match="profile 'lan' had other conditions"),
+    ):
+        store.add_profile("lan", 0, "emulated", {"delay_ms": 0.3})
+
+
+def test_a_device_that_became_another_is_refused(tmp_path: Path) -> None:
+    with (
+        prepared(tmp_path / "r.sqlite") as store,
+        pytest.raises(
+            StoreError, match="pi was local, slowdown 8, threads 1, now it is local, slowdown 4, threads 1"
+        ),
+    ):
+        store.add_environment("2026-01-02T00:00:00", {}, [DeviceRow("pi", "local", 4.0, {})])
+
+
+def test_cells_differ_by_everything_but_their_label() -> None:
+    assert replace(CELL, label="another").id == CELL.id
+    changed = [
+        replace(CELL, cuts=(3,)),
+        replace(CELL, devices=("server", "pi")),
+        replace(CELL, depth=4),
+        replace(CELL, batch=8),
+        replace(CELL, profile="wifi"),
+        replace(CELL, link="tc"),
+        replace(CELL, source="controller"),
+        replace(CELL, bundle="b1"),
+    ]
+    assert len({CELL.id, *(cell.id for cell in changed)}) == len(changed) + 1
+
+
+LINK = MeasuredLink(
+    profile="lan",
+    sender="pi",
+    receiver="server",
+    asked={"delay_ms": 0.2, "rate_mbit": None},
+    measured={"round_trip_ms": 0.44, "tcp_mbit": 941.0},
+    taken_at="2026-01-01T00:00:00",
+)
+
+
+def test_a_measured_link_comes_back_and_the_sweep_may_come_after_it(tmp_path: Path) -> None:
+    with Store.append(tmp_path / "r.sqlite") as store:
+        store.add_link(LINK)
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_link(replace(LINK, environment=1))
+
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert results.links() == [LINK, replace(LINK, environment=1)]
+
+
+def test_a_file_of_the_first_release_has_no_links_until_it_is_written_to(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        store._db.execute("DROP TABLE link")
+
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert results.links() == []
+    with Store.append(tmp_path / "r.sqlite") as store:
+        store.add_link(LINK)
+        assert store.links() == [LINK]
+
+
+def test_a_device_that_was_away_must_come_back_as_it_was(tmp_path: Path) -> None:
+    at = "2026-01-01T00:00:00"
+    pi, server = DeviceRow("pi", "local", 8.0, {}), DeviceRow("server", "local", 1.0, {})
+    with create(tmp_path / "r.sqlite") as store:
+        store.add_environment(at, {}, [pi, server])
+        store.add_environment(at, {}, [pi])
+
+        assert known_devices(store) == (pi, server)
+        with pytest.raises(StoreError, match="device server was local, slowdown 1, .*now it is .*slowdown 2"):
+            store.add_environment(at, {}, [pi, replace(server, slowdown=2.0)])
+        store.add_environment(at, {}, [replace(server, stamp={"kernel": "6.12"})])
+        assert known_devices(store) == (pi, replace(server, stamp={"kernel": "6.12"}))
+
+
+SMALL = CORPUS / "results" / "small"
+READERS = (
+    *("experiment", "environments", "devices", "bundles", "profiles", "cells", "finished", "voids"),
+    *("trials", "baselines", "accuracies", "codec_accuracies", "drifts", "links", "scopes", "predicted"),
+    "profilings",
+)
+
+
+def columns() -> list[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(SMALL)) as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return [(table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")]
+
+
+@pytest.mark.parametrize("value", ["[[[", '{"a": 1}', b"\xff\x00", "[" * 100_000])
+@pytest.mark.parametrize(("table", "column"), columns())
+def test_a_value_that_no_sweep_writes_is_the_files_fault(
+    tmp_path: Path, table: str, column: str, value: str | bytes
+) -> None:
+    path = tmp_path / "r.sqlite"
+    shutil.copyfile(SMALL, path)
+    with contextlib.closing(sqlite3.connect(path)) as db, contextlib.suppress(sqlite3.IntegrityError), db:
+        db.execute(f"UPDATE {table} SET {column} = ?", (value,))
+    with contextlib.suppress(StoreError), Store.append(path) as results:
+        for reader in READERS:
+            with contextlib.suppress(StoreError):
+                deque(getattr(results, reader)())
+    with contextlib.suppress(StoreError):
+        run_check(path)
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_READ])
+def test_a_file_that_cannot_be_read_just_now_is_not_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def read_cells(_db: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("not now")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr("controller.results.reading.read_cells", read_cells)
+    with create(tmp_path / "r.sqlite") as store, pytest.raises(sqlite3.OperationalError, match="not now"):
+        store.cells()
