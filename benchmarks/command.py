@@ -13,8 +13,7 @@ from benchmarks.measurement import Measurement
 from benchmarks.report import load_report, make_report, markdown, print_report, save_report
 from benchmarks.rounds import Clock, measurements, run_rounds
 from controller.console import output
-from controller.errors import ExperimentError
-from controller.suggest import did_you_mean
+from controller.errors import ExperimentError, did_you_mean
 
 __all__ = ["run_bench", "show_bench"]
 

@@ -20,8 +20,8 @@ from controller.experiment.documentation import json_schema, markdown_table
 from controller.experiment.networks import AS_IS, find_profile, load_network_profiles
 from controller.experiment.resolve import make_agenda
 from controller.lab.certificates import Authority
+from controller.lab.health import show_status
 from controller.lab.inventory import load_lab
-from controller.lab.status import show_status
 from controller.links import Check, check_links, shaping_arguments
 from controller.live import AtWork, note_sweep
 from controller.profiling.codec_table import CODECS, show_codec_table

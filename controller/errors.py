@@ -13,18 +13,28 @@ ControllerError            one line for the user; `python -m controller` exits w
 ```
 """
 
+import difflib
+import errno
+from collections.abc import Iterable, Iterator
+
 from worker.wire.errors import one_line
 
 __all__ = [
     "ControllerError",
     "DeviceError",
+    "EXITED",
     "ExperimentError",
+    "HELD",
     "LabError",
+    "NOT_RESPONDING",
     "PlanError",
     "ProfileError",
     "StoreError",
     "TrialThrottled",
     "TrialVoid",
+    "UNREACHABLE",
+    "did_you_mean",
+    "how_lost",
     "one_line",
 ]
 
@@ -79,3 +89,47 @@ class TrialVoid(ControllerError):
 
 class TrialThrottled(TrialVoid):
     """A device slowed itself down during the trial."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where one is near, else the list of what there is."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+
+
+EXITED = "exited"
+"""The host answers, but no worker does."""
+
+UNREACHABLE = "unreachable"
+"""The host does not answer."""
+
+NOT_RESPONDING = "not responding"
+"""The worker's host takes connections for it, but it says nothing: it is stopped, or out of its wits."""
+
+HELD = "held"
+"""It is not lost: another controller has it."""
+
+_EXITED = (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE)
+
+_UNREACHABLE = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN)
+
+
+def how_lost(error: BaseException) -> str | None:
+    """One of the words above, from what the system said; None where it said nothing of the kind."""
+    for one in _chain(error):
+        if isinstance(one, OSError) and one.errno in _EXITED:
+            return EXITED
+        if isinstance(one, OSError) and one.errno in _UNREACHABLE:
+            return UNREACHABLE
+        if isinstance(one, TimeoutError):
+            # Python's own, at the end of a timeout that we had set.
+            return UNREACHABLE if "does not answer within" in str(error) else NOT_RESPONDING
+    return EXITED if "closed the connection" in str(error) else None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    one: BaseException | None = error
+    while one is not None:
+        yield one
+        one = one.__cause__

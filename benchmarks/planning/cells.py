@@ -15,8 +15,9 @@ from controller.errors import TrialVoid
 from controller.experiment.networks import NetworkProfile
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.planning.prediction import Prediction, Predictor
-from controller.profiling.short_runs import Ground, in_random_order, interval_s, requests_in
+from controller.profiling.short_runs import Ground, in_random_order, requests_in
 from controller.results import Cell, Trial
+from controller.results.metrics import interval_s
 from worker.wire.messages import Run
 
 __all__ = ["DEPTHS", "MeasuredCell", "NETWORKS", "measure_cells"]

@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks.planning.cells import MeasuredCell
 from controller.planning.planner import pareto_set
 from controller.planning.problem import Costs, Problem
-from controller.sweep.search.front_search import Point, Search, hypervolume
+from controller.results.pareto import Point, hypervolume
+from controller.sweep.search.front_search import Search
 
 __all__ = ["BOUNDS", "Summary", "figures_of", "plan_large_lab_s", "searches_of"]
 

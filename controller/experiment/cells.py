@@ -6,15 +6,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from controller.errors import ExperimentError
+from controller.errors import ExperimentError, did_you_mean
 from controller.experiment.codec_assignment import check_pairs
 from controller.experiment.load import OFFLINE, SINGLE
 from controller.experiment.networks import AS_IS
 from controller.experiment.schema import Experiment, Grid, Splits
+from controller.experiment.topology import route
 from controller.lab.inventory import Lab
-from controller.pipeline.deployment import route
 from controller.results import CHAIN, HUB, SOCKET, TORCH_RPC, Cell
-from controller.suggest import did_you_mean
 from exporter.bundle import Bundle, BundleError, RangeError
 from worker.wire.codecs import NO_CODEC
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from controller.errors import ExperimentError
+from controller.results.metrics import SAMPLES_NEEDED
 from worker.wire.messages import LoadSpec
 
-__all__ = ["OFFLINE", "SAMPLES_NEEDED", "SINGLE", "Load", "check_requests", "parse_load", "seed_of"]
+__all__ = ["OFFLINE", "SINGLE", "Load", "check_requests", "parse_load", "seed_of"]
 
 OFFLINE: Final = "offline"
 SINGLE: Final = "single"
@@ -19,9 +20,6 @@ _WITHIN: Final = re.compile(rf"(constant|poisson):(p50|p90|p95|p99)<=({_NUMBER})
 
 _HIGHEST_PER_S: Final = 1e7
 _LONGEST_MS: Final = 1e9
-
-SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
-"""Requests that a quantile wants (docs/measuring.md)."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from controller.errors import ExperimentError
+from controller.errors import ExperimentError, did_you_mean
 from controller.experiment.yaml_file import convert, read_yaml
-from controller.suggest import did_you_mean
 
 __all__ = ["AS_IS", "Direction", "NetworkProfile", "find_profile", "load_network_profiles"]
 

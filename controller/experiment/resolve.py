@@ -5,19 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.errors import ExperimentError
+from controller.errors import ExperimentError, did_you_mean
 from controller.experiment.cells import cells_of_profile, open_bundles
-from controller.experiment.feasibility import check_imposable
+from controller.experiment.feasibility import check_imposable, check_plannable
 from controller.experiment.networks import NetworkProfile, find_profile, load_network_profiles
-from controller.experiment.plannable import check_plannable
 from controller.experiment.schema import Experiment, load_experiment
 from controller.lab.inventory import Lab
 from controller.results import Cell
-from controller.suggest import did_you_mean
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["Agenda", "make_agenda", "reference_of"]
+__all__ = ["Agenda", "is_chosen", "make_agenda", "reference_of"]
 
 
 @dataclass(frozen=True)
@@ -127,3 +125,8 @@ def reference_of(cells: tuple[Cell, ...]) -> Cell:
     )
     middle = alike[len(alike) // 2]
     return next((c for c in alike if c.cuts == middle.cuts and c.codec == NO_CODEC.name), middle)
+
+
+def is_chosen(agenda: Agenda, *, has_budget: bool) -> bool:
+    """Whether the most promising cells are chosen, in place of all."""
+    return has_budget or agenda.experiment.search == "planned"

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 
-from controller.errors import ExperimentError
-from controller.suggest import did_you_mean
+from controller.errors import ExperimentError, did_you_mean
 
 __all__ = ["convert", "load_yaml", "read_yaml"]
 

@@ -1,17 +1,22 @@
 """The health check: a real inference on a device, with an answer known beforehand."""
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from controller.errors import DeviceError
+from controller.console import output, plain_table
+from controller.errors import DeviceError, one_line
+from controller.lab.inventory import Device, Lab
 from controller.lab.upload import supply_graph
-from controller.lab.worker_client import ClaimedWorker
+from controller.lab.worker_client import ClaimedWorker, query
+from controller.lab.worker_pool import holder_name
 from worker.wire.messages import Infer, ShardRef, TensorSpec
+from worker.wire.security import Security
 
-__all__ = ["infer_once"]
+__all__ = ["infer_once", "show_status"]
 
 _SIZE = 16
 
@@ -52,3 +57,50 @@ def _graph(weight: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> bytes:
     opset = helper.make_opsetid("", 18)
     model: onnx.ModelProto = helper.make_model(graph, ir_version=10, opset_imports=[opset])
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
+    """Print a table of these devices, with `infer` after a real inference on each.
+
+    Returns:
+        Whether every one is there (and computes right).
+
+    Raises:
+        LabError: The lab has no device of such a name, or its key cannot be read.
+    """
+    table = plain_table(
+        f"lab {lab.name}", "kind", "control", "data", "slowdown", "provider", "links", "state"
+    )
+    well = True
+    security = lab.load_security()
+    for device in [lab.device(name) for name in names]:
+        slowdown, provider, state = "", "", ""
+        try:
+            info = query(device, security)
+            slowdown, provider = f"{info.slowdown:g}", info.provider
+            state = f"held by {one_line(info.holder)} for {info.held_s:.0f} s" if info.holder else "idle"
+            if infer:
+                state = _inferred(device, security)
+            if info.denied:
+                state += f"; {info.denied} connections denied"
+        except DeviceError as error:
+            well = False
+            state = str(error).removeprefix(f"{device.name}: ")
+        table.add_row(
+            device.name,
+            device.kind,
+            f"{device.host}:{device.control_port}",
+            f"{device.data_port}",
+            slowdown,
+            provider,
+            device.link,
+            state,
+        )
+    output().print(table)
+    return well
+
+
+def _inferred(device: Device, security: Security) -> str:
+    with ClaimedWorker.claim(device, security, holder_name()) as worker:
+        infer_once(worker)
+    return "inference right"

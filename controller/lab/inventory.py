@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from controller.errors import LabError
-from controller.suggest import did_you_mean
+from controller.errors import LabError, did_you_mean
 from worker.wire.errors import UsageError
 from worker.wire.security import CONTROLLER, Security, load_security
 

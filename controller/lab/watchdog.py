@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from controller.errors import DeviceError
+from controller.errors import EXITED, DeviceError
 from controller.lab.worker_client import ClaimedWorker
-from controller.loss import EXITED
 
 __all__ = ["PATIENCE_S", "Watch"]
 

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from controller.errors import DeviceError
+from controller.errors import HELD, DeviceError, how_lost
 from controller.lab.inventory import Device
-from controller.loss import HELD, how_lost
 from worker.wire.control import ControlConnection
 from worker.wire.errors import DeniedError, ProtocolError, RequestError, WorkerError
 from worker.wire.messages import Claim, DeviceInfo, Query

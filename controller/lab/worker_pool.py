@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from controller.errors import DeviceError
+from controller.errors import HELD, DeviceError
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
-from controller.loss import HELD
 from controller.results import Link
 from worker.wire.codecs import available_codecs, lack_of, parse_codec
 

@@ -9,8 +9,9 @@ import numpy as np
 from controller.experiment.load import OFFLINE
 from controller.live.live_file import Now
 from controller.results import Cell, Trial
+from controller.results.metrics import _stage_name
+from controller.results.pareto import Point, front_of
 from controller.sweep.search.candidates import Candidate, candidates_of
-from controller.sweep.search.front_search import Point, front_of
 
 __all__ = ["Board", "Seen", "Stage"]
 
@@ -123,9 +124,3 @@ def _seen(cell: Cell, trial: Trial) -> Seen:
         float(np.median(latency_s)),
         requests * cell.batch / trial.elapsed_s,
     )
-
-
-def _stage_name(devices: list[str], position: int) -> str:
-    """Its device, with a number where that has several stages, as in reports."""
-    device = devices[position]
-    return device if devices.count(device) == 1 else f"{device} ({devices[: position + 1].count(device)})"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.errors import ControllerError
-from controller.pipeline.deployment import stage_links
+from controller.experiment.topology import stage_links
 from controller.results import Accuracy, Cell, CodecAccuracy
 from exporter.bundle import Bundle, accuracy, run_chain
 from worker.endpoint import WORST_ALLOWED_ERROR

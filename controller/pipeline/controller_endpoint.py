@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Self
 
 from controller.errors import DeviceError
+from controller.experiment.topology import goes_through_controller
 from controller.lab.inventory import Device, Lab
-from controller.pipeline.deployment import PipelinePlan, goes_through_controller
+from controller.pipeline.deployment import PipelinePlan
 from controller.results import Cell
 from exporter.bundle import Bundle
 from worker.endpoint import ControllerPart, Samples

@@ -5,18 +5,22 @@ told. `controller.pipeline.runner` tells them.
 """
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from controller.errors import ExperimentError
-from controller.experiment.backend import RpcSettings, rpc_specs
-from controller.experiment.codec_assignment import codec_of_link
+from controller.experiment.backend import RpcSettings
 from controller.experiment.networks import Direction, NetworkProfile
+from controller.experiment.topology import (
+    CONTROLLER,
+    _endpoint,
+    _legs,
+    _partitions,
+    stage_links,
+)
 from controller.lab.inventory import Lab
-from controller.results import HUB, TORCH_RPC, Cell, Link
+from controller.pipeline.rpc import rpc_specs
+from controller.results import TORCH_RPC, Cell, Link
 from exporter.bundle import Bundle, Shard, Tensor
 from worker.endpoint import WORST_ALLOWED_ERROR
 from worker.wire.messages import (
@@ -29,17 +33,8 @@ from worker.wire.messages import (
     TensorSpec,
 )
 
-__all__ = [
-    "CONTROLLER",
-    "PipelinePlan",
-    "Stage",
-    "goes_through_controller",
-    "plan_pipeline",
-    "route",
-    "stage_links",
-]
+__all__ = ["PipelinePlan", "Stage", "plan_pipeline"]
 
-CONTROLLER = "controller"
 _USUAL_RPC = RpcSettings()
 
 
@@ -173,61 +168,6 @@ def plan_pipeline(
     }
     relays = tuple((legs[0].name, legs[1].name) for legs in told if len(legs) > 1)
     return PipelinePlan(name, endpoint, stages, links, specs, builds, endpoint_spec, relays)
-
-
-def goes_through_controller(cell: Cell) -> bool:
-    """Whether requests of a cell come through the controller's process, as a source or a hub."""
-    return cell.source == CONTROLLER or cell.topology == HUB
-
-
-def route(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
-    """The links of a cell, from the endpoint through its stages and back, with what crosses them.
-
-    In a hub, what goes from a device to another one takes two: to the controller, and on from there.
-    """
-    return tuple(itertools.chain(*(_legs(cell, link) for link in stage_links(cell, bundle))))
-
-
-def stage_links(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
-    """The same, but from stage to stage, whatever way they take; each has its codec."""
-    partitions = _partitions(cell, bundle)
-    ends = [_endpoint(cell), *(device for device, _, _ in partitions), _endpoint(cell)]
-    cuts = [0, *(stop for _, _, stop in partitions)]
-    last = len(cuts) - 1
-    return tuple(
-        Link(
-            sender,
-            receiver,
-            sum(_size_bytes(tensor, cell.batch) for tensor in bundle.tensors_at(cut)),
-            codec_of_link(cell.codec, sender, receiver, forward=position < last).name,
-        )
-        for position, (sender, receiver, cut) in enumerate(zip(ends[:-1], ends[1:], cuts, strict=True))
-    )
-
-
-def _legs(cell: Cell, link: Link) -> tuple[Link, ...]:
-    """The links that make one between two stages."""
-    if cell.topology != HUB or link.sender == link.receiver or CONTROLLER in (link.sender, link.receiver):
-        return (link,)
-    return replace(link, receiver=CONTROLLER), replace(link, sender=CONTROLLER)
-
-
-def _partitions(cell: Cell, bundle: Bundle) -> list[tuple[str, int, int]]:
-    """Device, start and stop of every partition that is not empty."""
-    bounds = (0, *cell.cuts, bundle.node_count)
-    return [
-        (device, start, stop)
-        for device, start, stop in zip(cell.devices, bounds[:-1], bounds[1:], strict=True)
-        if start < stop
-    ]
-
-
-def _endpoint(cell: Cell) -> str:
-    return CONTROLLER if cell.source == CONTROLLER else cell.devices[0]
-
-
-def _size_bytes(tensor: Tensor, batch: int) -> int:
-    return math.prod(tensor.concrete(batch)) * np.dtype(tensor.dtype).itemsize
 
 
 def _link_spec(

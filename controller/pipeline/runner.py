@@ -12,11 +12,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.errors import DeviceError, TrialVoid
+from controller.errors import EXITED, NOT_RESPONDING, DeviceError, TrialVoid
 from controller.lab.upload import supply
 from controller.lab.watchdog import PATIENCE_S, Watch
 from controller.lab.worker_client import ClaimedWorker
-from controller.loss import EXITED, NOT_RESPONDING
 from controller.pipeline.controller_endpoint import OwnPart
 from controller.pipeline.deployment import PipelinePlan
 from controller.results import Cell, Course, Hop, Link, Trial

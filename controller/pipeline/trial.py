@@ -1,16 +1,17 @@
 """One trial of a cell under the load that the cell asks for."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Final, TypeVar
 
 import numpy as np
 
 from controller.experiment.load import Load, parse_load, seed_of
-from controller.pipeline.rate_search import highest_rate
 from controller.pipeline.runner import Rig
 from controller.results import Attempt, Cell, Trial
 from worker.wire.messages import LoadSpec, Run
 
-__all__ = ["run_trial"]
+__all__ = ["RESOLUTION", "highest_rate", "run_trial"]
 
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -66,3 +67,36 @@ def _quantile_s(trial: Trial, load: Load) -> float | None:
     if trial.course.overloaded or load.quantile is None:
         return None
     return float(np.quantile(trial.endpoint["latency_s"], _QUANTILES[load.quantile]))
+
+
+RESOLUTION: Final = 0.05
+"""The rate found is this close to the highest, in parts of what the pipeline can do at all."""
+
+_Tried = TypeVar("_Tried")
+
+
+def highest_rate(
+    offer: Callable[[float], _Tried], keeps: Callable[[_Tried], bool], capacity_per_s: float
+) -> tuple[_Tried, bool]:
+    """Bisect between nothing and `capacity_per_s`.
+
+    Args:
+        offer: Runs at a rate, in requests a second.
+        keeps: Whether that run kept the bound.
+        capacity_per_s: The throughput of a closed loop: no higher rate can be kept up.
+
+    Returns:
+        The run at the highest rate that kept the bound, and True; where none did, the one at the lowest rate
+        tried, and False.
+    """
+    low, high = 0.0, capacity_per_s
+    kept: _Tried | None = None
+    tried: _Tried | None = None
+    while tried is None or high - low > RESOLUTION * capacity_per_s:
+        rate = (low + high) / 2
+        tried = offer(rate)
+        if keeps(tried):
+            kept, low = tried, rate
+        else:
+            high = rate
+    return (tried, False) if kept is None else (kept, True)

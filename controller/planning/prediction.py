@@ -14,12 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.errors import PlanError, ProfileError
+from controller.errors import PlanError, ProfileError, did_you_mean
 from controller.experiment.networks import NetworkProfile
 from controller.planning.problem import Costs, Part, Plan, Problem, evaluate, parts_of
 from controller.profiling.profile import CodecProfile, Load, PairProfile, Profile, Waking
 from controller.profiling.segments import payload_bytes, stage_memory_bytes, stage_s
-from controller.suggest import did_you_mean
 from exporter.bundle import Bundle, Tensor
 from worker.wire.codecs import NO_CODEC
 from worker.wire.frames import LinkLayout

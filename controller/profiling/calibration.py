@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from controller.experiment.networks import NetworkProfile
 from controller.profiling.profile import Load, PairProfile, Profile, Waking
 from controller.profiling.segments import payload_bytes, stage_s
-from controller.profiling.short_runs import Ground, Visit, interval_s, network_s, requests_in, rounds
+from controller.profiling.short_runs import Ground, Visit, requests_in, rounds
 from controller.results import Trial
+from controller.results.metrics import interval_s, network_s
 
 __all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking", "median_slope", "visit_for"]
 

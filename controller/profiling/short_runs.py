@@ -12,7 +12,6 @@ from itertools import count
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 
 from controller.experiment.networks import NetworkProfile
 from controller.lab.inventory import Lab
@@ -23,15 +22,7 @@ from controller.results import Cell, Trial
 from exporter.bundle import Bundle
 from worker.wire.messages import Run
 
-__all__ = [
-    "Ground",
-    "Visit",
-    "in_random_order",
-    "interval_s",
-    "network_s",
-    "requests_in",
-    "rounds",
-]
+__all__ = ["Ground", "Visit", "in_random_order", "requests_in", "rounds"]
 
 T = TypeVar("T")
 
@@ -181,17 +172,3 @@ def in_random_order(members: Iterable[T], key: Callable[[T], Hashable], seed: ob
     shuffled = list(groups.values())
     chance.shuffle(shuffled)
     return shuffled
-
-
-def network_s(trial: Trial) -> float:
-    """Median network share of a request (docs/measuring.md)."""
-    share = trial.endpoint["latency_s"].copy()
-    for hop in trial.records:
-        for part in ("wait_compute_s", "decode_s", "compute_s", "encode_s"):
-            share -= hop[part]
-    return float(np.median(share))
-
-
-def interval_s(trial: Trial) -> float:
-    """Mean seconds between two results."""
-    return trial.elapsed_s / len(trial.endpoint)

@@ -11,8 +11,7 @@ computed by whoever reads.
 
 from controller.results.as_written import UNREADABLE
 from controller.results.course import Attempt, Course
-from controller.results.devices import known_devices
-from controller.results.reading import Results, read_cells
+from controller.results.reading import Results, known_devices, read_cells
 from controller.results.rows import (
     CHAIN,
     HUB,

@@ -1,6 +1,15 @@
-"""The knee of latency and throughput: one definition, for plans as for what was measured."""
+"""Figures of a trial and of a split that several packages need: one definition each."""
 
-__all__ = ["power"]
+from typing import Final
+
+import numpy as np
+
+from controller.results import Trial
+
+__all__ = ["SAMPLES_NEEDED", "interval_s", "network_s", "power"]
+
+SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
+"""Requests that a quantile wants (docs/measuring.md)."""
 
 
 def power(latency_s: float, throughput_per_s: float) -> float:
@@ -16,3 +25,23 @@ def power(latency_s: float, throughput_per_s: float) -> float:
         throughput_per_s: With enough requests in flight.
     """
     return throughput_per_s / latency_s
+
+
+def network_s(trial: Trial) -> float:
+    """Median network share of a request (docs/measuring.md)."""
+    share = trial.endpoint["latency_s"].copy()
+    for hop in trial.records:
+        for part in ("wait_compute_s", "decode_s", "compute_s", "encode_s"):
+            share -= hop[part]
+    return float(np.median(share))
+
+
+def interval_s(trial: Trial) -> float:
+    """Mean seconds between two results."""
+    return trial.elapsed_s / len(trial.endpoint)
+
+
+def _stage_name(devices: list[str], position: int) -> str:
+    """Its device, with a number where that has several stages, as in reports."""
+    device = devices[position]
+    return device if devices.count(device) == 1 else f"{device} ({devices[: position + 1].count(device)})"

@@ -35,7 +35,7 @@ from controller.results.schema import (
     unpack,
 )
 
-__all__ = ["Results", "read_cells"]
+__all__ = ["Results", "known_devices", "read_cells"]
 
 
 class Results:
@@ -302,3 +302,11 @@ def read_cells(db: sqlite3.Connection) -> Iterator[tuple[str, Cell]]:
     )
     for name, model, bundle, cuts, label, devices, *rest in rows:
         yield name, Cell(model, bundle, tuple(json.loads(cuts)), label, tuple(json.loads(devices)), *rest)
+
+
+def known_devices(results: Results) -> tuple[DeviceRow, ...]:
+    """Each device as it was when it was there last: a call may go without some of them."""
+    found = {
+        device.name: device for number, _, _ in results.environments() for device in results.devices(number)
+    }
+    return tuple(found.values())

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from controller.errors import StoreError
-from controller.results.devices import known_devices
-from controller.results.reading import Results
+from controller.results.reading import Results, known_devices
 from controller.results.rows import (
     Accuracy,
     BaselineTrial,

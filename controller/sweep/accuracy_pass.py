@@ -6,7 +6,7 @@ from controller.console import Screen
 from controller.experiment.resolve import Agenda
 from controller.pipeline.accuracy import accuracies, allowed_error, codec_accuracies
 from controller.results import Cell, Store
-from controller.sweep.interruption import Interruption
+from controller.sweep.outcome import Interruption
 from controller.sweep.todo import Remaining, coded_as
 
 __all__ = ["TakingAccuracy"]

@@ -9,13 +9,13 @@ from typing import Any
 from controller.console import duration, output, plain_table
 from controller.errors import DeviceError
 from controller.experiment.resolve import Agenda
+from controller.experiment.topology import route
 from controller.lab.worker_client import query
-from controller.pipeline.deployment import route
 from controller.results import Cell, Results
 from controller.sweep.eta import Estimate
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.candidates import candidates_of
-from controller.sweep.search.orders import promising_cells
+from controller.sweep.search.order import promising_cells
 from controller.sweep.search.predicted import most_candidates
 from controller.sweep.search.profiling import STAGES_S, kept_profiles, missing_profiles
 from controller.sweep.todo import Remaining

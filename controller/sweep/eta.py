@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from controller.experiment.load import Load, parse_load
 from controller.experiment.networks import NetworkProfile
 from controller.experiment.schema import Experiment
+from controller.experiment.topology import route
 from controller.lab.inventory import Lab
-from controller.pipeline.deployment import route
-from controller.pipeline.rate_search import RESOLUTION
+from controller.pipeline.trial import RESOLUTION
 from controller.results import Cell
 from exporter.bundle import Bundle
 

@@ -1,9 +1,13 @@
 """How a sweep ended, in words and as an exit code."""
 
+import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
 
-__all__ = ["INTERRUPTED", "MISSING", "TIME_SPENT", "Outcome"]
+__all__ = ["INTERRUPTED", "Interruption", "MISSING", "Outcome", "TIME_SPENT"]
 
 MISSING = 1
 TIME_SPENT = 3
@@ -54,3 +58,29 @@ class Outcome:
         if not self.done:
             return f"all trials are done already ({path})"
         return f"complete: {self.done} trials done ({path})"
+
+
+class Interruption:
+    """While entered, the first SIGINT or SIGTERM only asks to stop; the second interrupts at once."""
+
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
+        self._before: dict[signal.Signals, Any] = {}
+        self.asked = False
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        self._announce("finishing this trial, then stopping; once more to drop it")

@@ -12,13 +12,14 @@ from dataclasses import replace
 
 from controller.console import Screen
 from controller.errors import DeviceError, TrialVoid
-from controller.experiment.backend import require_rpc
-from controller.experiment.resolve import Agenda, reference_of
+from controller.experiment.resolve import Agenda, is_chosen, reference_of
+from controller.experiment.topology import route
 from controller.lab.worker_pool import Crew
 from controller.links import link_check
 from controller.pipeline.baseline import baseline_trial
 from controller.pipeline.controller_endpoint import OwnPart
-from controller.pipeline.deployment import plan_pipeline, route
+from controller.pipeline.deployment import plan_pipeline
+from controller.pipeline.rpc import require_rpc
 from controller.pipeline.runner import Rig
 from controller.pipeline.trial import run_trial
 from controller.results import Cell, DeviceRow, Drift, Store
@@ -26,14 +27,11 @@ from controller.results.provenance import now, stamp
 from controller.sweep.accuracy_pass import TakingAccuracy
 from controller.sweep.eta import Estimate
 from controller.sweep.failure_policy import TRIES, Failures
-from controller.sweep.interruption import Interruption
-from controller.sweep.outcome import Outcome
-from controller.sweep.register import register
+from controller.sweep.outcome import Interruption, Outcome
 from controller.sweep.search.budget import TimeBudget
-from controller.sweep.search.order import Order, PromisingCells
-from controller.sweep.search.orders import is_chosen, make_order
+from controller.sweep.search.order import Order, PromisingCells, make_order
 from controller.sweep.throttling import Throttling
-from controller.sweep.todo import Remaining
+from controller.sweep.todo import Remaining, register
 from worker.wire.messages import Run
 
 __all__ = ["run_sweep"]

@@ -80,6 +80,19 @@ def test_a_wheel_holds_the_packages_with_their_data_and_nothing_else(tmp_path: P
     assert set(data) <= members
 
 
+def test_linters_see_every_module() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--show-files", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen = {Path(line) for line in shown.stdout.splitlines()}
+    names = ("exporter", "worker", "controller", "analysis", "benchmarks", "tests")
+    assert {path for name in names for path in (ROOT / name).rglob("*.py")} - seen == set()
+
+
 @pytest.mark.parametrize(
     ("answers", "says"),
     [

@@ -1,14 +1,16 @@
 """`python -m controller check RESULTS`."""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from controller.errors import StoreError
-from controller.results.check.findings import findings
-from controller.results.check.salvage import save
 from controller.results import UNREADABLE, Results
+from controller.results.check.records import record_findings
+from controller.results.check.rows import row_findings
+from controller.results.check.salvage import save
 
-__all__ = ["run_check"]
+__all__ = ["findings", "run_check"]
 
 
 def run_check(path: Path, save_to: Path | None = None) -> bool:
@@ -62,3 +64,13 @@ def _summary(results: Results) -> str:
     trials_a_cell = results.experiment()["trials"]
     done, voids = len(results.finished()), len(results.voids())
     return f"{cells} cells, {done} of {cells * trials_a_cell} trials finished, {voids} void"
+
+
+def findings(results: Results) -> Iterator[str]:
+    """Everything that is wrong; where the database itself is damaged, that alone."""
+    damage = results.damage()
+    if damage:
+        yield f"the file is damaged: {damage}"
+        return
+    yield from row_findings(results.connection)
+    yield from record_findings(results.connection)

@@ -9,7 +9,8 @@ import numpy as np
 
 from controller.experiment.load import OFFLINE
 from controller.results import Cell, Results
-from controller.sweep.search.front_search import Place, Point
+from controller.results.pareto import Point
+from controller.sweep.search.front_search import Place
 
 __all__ = ["Candidate", "candidates_of", "measured_point"]
 

@@ -8,21 +8,20 @@ when the front stands, or the budget is spent.
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import Generic, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Place", "Point", "Search", "front_of", "hypervolume"]
+from controller.results.pareto import Point, Split, front_of, hypervolume
 
-Split = TypeVar("Split", bound=Hashable)
+__all__ = ["Place", "Search"]
+
 Place = tuple[Hashable, tuple[int, ...]]
 """What a split is of (a chain, those of it that compute, a batch), and its cuts: near are cuts of one such.
 
 What one device does alone, which never waits, tells little of what it does with others.
 """
-Point = tuple[float, float]
-"""Latency in seconds at depth 1, and seconds a sample at the deepest depth: less is better."""
 
 _MARGIN_FIRST = 0.15
 _MARGIN_LEAST, _MARGIN_MOST = 0.03, 0.3
@@ -166,24 +165,3 @@ class Search(Generic[Split]):
 
     def _ratios(self) -> NDArray[np.float64]:
         return np.array([np.divide(point, self.predicted[split]) for split, point in self.measured.items()])
-
-
-def front_of(points: Mapping[Split, Point]) -> list[Split]:
-    """Splits that no other one weakly dominates; of equal ones the first."""
-    found: list[Split] = []
-    least_s = np.inf
-    for split in sorted(points, key=lambda split: points[split]):
-        if points[split][1] < least_s:
-            found.append(split)
-            least_s = points[split][1]
-    return found
-
-
-def hypervolume(points: Sequence[Point], reference: Point) -> float:
-    """The area that these points dominate below a reference point."""
-    area, least_s = 0.0, reference[1]
-    for latency_s, interval_s in sorted(points):
-        if latency_s < reference[0] and interval_s < least_s:
-            area += (reference[0] - latency_s) * (least_s - interval_s)
-            least_s = interval_s
-    return area

@@ -8,9 +8,10 @@ from controller.experiment.resolve import Agenda
 from controller.planning.prediction import Prediction, Predictor
 from controller.profiling.profile import Profile
 from controller.results import Cell
+from controller.results.pareto import Point
 from controller.sweep.eta import request_s
 from controller.sweep.search.candidates import Candidate, candidates_of
-from controller.sweep.search.front_search import Point, Search
+from controller.sweep.search.front_search import Search
 from worker.wire.codecs import NO_CODEC
 
 __all__ = ["ProfileKey", "estimated_searches", "most_candidates", "planned_searches", "profile_key"]

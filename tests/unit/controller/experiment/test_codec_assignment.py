@@ -10,8 +10,9 @@ from controller.experiment.cells import cells_of_profile
 from controller.experiment.codec_assignment import choice_of, codec_of_link, parse_choice
 from controller.experiment.networks import NetworkProfile
 from controller.experiment.schema import Experiment, load_experiment
+from controller.experiment.topology import route
 from controller.lab.inventory import Lab
-from controller.pipeline.deployment import plan_pipeline, route
+from controller.pipeline.deployment import plan_pipeline
 from controller.results import Cell
 from controller.sweep.eta import request_s
 from exporter.bundle import Bundle

@@ -4,8 +4,9 @@ import pytest
 
 from analysis.statistics.estimates import samples_needed as samples_needed_by_theory
 from controller.errors import ExperimentError
-from controller.experiment.load import SAMPLES_NEEDED, Load, parse_load, seed_of
-from controller.pipeline.rate_search import RESOLUTION, highest_rate
+from controller.experiment.load import Load, parse_load, seed_of
+from controller.pipeline.trial import RESOLUTION, highest_rate
+from controller.results.metrics import SAMPLES_NEEDED
 
 
 @pytest.mark.parametrize(

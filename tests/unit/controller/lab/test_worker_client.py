@@ -5,10 +5,9 @@ import threading
 
 import pytest
 
-from controller.errors import DeviceError
+from controller.errors import EXITED, NOT_RESPONDING, DeviceError
 from controller.lab.inventory import Device
 from controller.lab.worker_client import query
-from controller.loss import EXITED, NOT_RESPONDING
 from worker.wire.security import OPEN
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from controller.experiment.cells import label_of
 from controller.experiment.networks import Direction, NetworkProfile
+from controller.experiment.topology import route
 from controller.lab.inventory import Lab
-from controller.pipeline.deployment import PipelinePlan, plan_pipeline, route
+from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.results import Cell
 from controller.sweep.eta import request_s
 from exporter.bundle import Bundle

@@ -12,10 +12,11 @@ from controller.experiment.cells import cells_of_profile, with_codec, with_topol
 from controller.experiment.feasibility import check_imposable
 from controller.experiment.networks import Direction, NetworkProfile
 from controller.experiment.schema import load_experiment
+from controller.experiment.topology import route
 from controller.lab.inventory import Lab
 from controller.pipeline.accuracy import codec_accuracies
 from controller.pipeline.controller_endpoint import OwnPart
-from controller.pipeline.deployment import PipelinePlan, plan_pipeline, route
+from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.results import HUB, Cell
 from controller.sweep.eta import request_s
 from exporter.bundle import Bundle

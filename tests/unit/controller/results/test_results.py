@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from controller.errors import StoreError
-from controller.results.check import run_check
 from controller.results import (
     Attempt,
     Cell,
@@ -25,6 +24,7 @@ from controller.results import (
     Trial,
     known_devices,
 )
+from controller.results.check import run_check
 from tests.fuzz.targets import CORPUS
 from worker.records import ENDPOINT, HOP
 

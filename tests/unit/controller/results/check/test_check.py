@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from controller.errors import StoreError
-from controller.results.check import run_check
 from controller.results import Cell, DeviceRow, Hop, Link, Results, Store, Trial
+from controller.results.check import run_check
 from controller.results.schema import pack
 from exporter.bundle.manifest import digest_of
 from worker.records import ENDPOINT, HOP

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from controller.sweep.search.front_search import Point, Search, front_of, hypervolume
+from controller.results.pareto import Point, front_of, hypervolume
+from controller.sweep.search.front_search import Search
 
 
 def _truth(splits: int) -> dict[tuple[int, ...], Point]:

@@ -8,8 +8,9 @@ import numpy as np
 
 from controller.experiment.resolve import Agenda
 from controller.results import Cell, Results, Store
+from controller.results.pareto import Point, hypervolume
 from controller.sweep.search.candidates import Candidate, candidates_of, measured_point
-from controller.sweep.search.front_search import Point, Search, hypervolume
+from controller.sweep.search.front_search import Search
 from controller.sweep.search.order import AllCells, PromisingCells
 from controller.sweep.todo import Remaining
 from tests.unit.analysis.synthetic import AT, BUNDLE, NODES, Physics, run_trial, write_sweep

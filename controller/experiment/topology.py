@@ -1,0 +1,70 @@
+"""The way from stage to stage: the links of a cell, by its topology, source and codecs."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from controller.experiment.codec_assignment import codec_of_link
+from controller.results import HUB, Cell, Link
+from exporter.bundle import Bundle, Tensor
+
+__all__ = ["CONTROLLER", "goes_through_controller", "route", "stage_links"]
+
+CONTROLLER = "controller"
+
+
+def goes_through_controller(cell: Cell) -> bool:
+    """Whether requests of a cell come through the controller's process, as a source or a hub."""
+    return cell.source == CONTROLLER or cell.topology == HUB
+
+
+def route(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
+    """The links of a cell, from the endpoint through its stages and back, with what crosses them.
+
+    In a hub, what goes from a device to another one takes two: to the controller, and on from there.
+    """
+    return tuple(itertools.chain(*(_legs(cell, link) for link in stage_links(cell, bundle))))
+
+
+def stage_links(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
+    """The same, but from stage to stage, whatever way they take; each has its codec."""
+    partitions = _partitions(cell, bundle)
+    ends = [_endpoint(cell), *(device for device, _, _ in partitions), _endpoint(cell)]
+    cuts = [0, *(stop for _, _, stop in partitions)]
+    last = len(cuts) - 1
+    return tuple(
+        Link(
+            sender,
+            receiver,
+            sum(_size_bytes(tensor, cell.batch) for tensor in bundle.tensors_at(cut)),
+            codec_of_link(cell.codec, sender, receiver, forward=position < last).name,
+        )
+        for position, (sender, receiver, cut) in enumerate(zip(ends[:-1], ends[1:], cuts, strict=True))
+    )
+
+
+def _legs(cell: Cell, link: Link) -> tuple[Link, ...]:
+    """The links that make one between two stages."""
+    if cell.topology != HUB or link.sender == link.receiver or CONTROLLER in (link.sender, link.receiver):
+        return (link,)
+    return replace(link, receiver=CONTROLLER), replace(link, sender=CONTROLLER)
+
+
+def _partitions(cell: Cell, bundle: Bundle) -> list[tuple[str, int, int]]:
+    """Device, start and stop of every partition that is not empty."""
+    bounds = (0, *cell.cuts, bundle.node_count)
+    return [
+        (device, start, stop)
+        for device, start, stop in zip(cell.devices, bounds[:-1], bounds[1:], strict=True)
+        if start < stop
+    ]
+
+
+def _endpoint(cell: Cell) -> str:
+    return CONTROLLER if cell.source == CONTROLLER else cell.devices[0]
+
+
+def _size_bytes(tensor: Tensor, batch: int) -> int:
+    return math.prod(tensor.concrete(batch)) * np.dtype(tensor.dtype).itemsize

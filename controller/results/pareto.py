@@ -1,0 +1,34 @@
+"""Pareto fronts of two figures, of which less is better: what is on them, and the area they dominate."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+__all__ = ["Point", "Split", "front_of", "hypervolume"]
+
+Split = TypeVar("Split", bound=Hashable)
+
+Point = tuple[float, float]
+"""Latency in seconds at depth 1, and seconds a sample at the deepest depth: less is better."""
+
+
+def front_of(points: Mapping[Split, Point]) -> list[Split]:
+    """Splits that no other one weakly dominates; of equal ones the first."""
+    found: list[Split] = []
+    least_s = np.inf
+    for split in sorted(points, key=lambda split: points[split]):
+        if points[split][1] < least_s:
+            found.append(split)
+            least_s = points[split][1]
+    return found
+
+
+def hypervolume(points: Sequence[Point], reference: Point) -> float:
+    """The area that these points dominate below a reference point."""
+    area, least_s = 0.0, reference[1]
+    for latency_s, interval_s in sorted(points):
+        if latency_s < reference[0] and interval_s < least_s:
+            area += (reference[0] - latency_s) * (least_s - interval_s)
+            least_s = interval_s
+    return area
