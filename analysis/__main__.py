@@ -56,7 +56,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write the report, its tables, answers.json and figures/; print each profile's answer."""
+    """Write the report, its tables, answers.json and figures/; print each network's answer."""
     # Imported here: pandas and altair take a second that --help need not.
     from analysis.data.sweep import load
     from analysis.figures import check_formats
@@ -124,10 +124,10 @@ def export(
 @app.command()
 def compare(
     results: Annotated[
-        list[Path], typer.Argument(metavar="A [B]", help="Two results files, or one for two of its profiles.")
+        list[Path], typer.Argument(metavar="A [B]", help="Two results files, or one for two of its networks.")
     ],
-    profiles: Annotated[
-        str, typer.Option(metavar="X,Y", help="Compare profile X of A with profile Y of B (or of A).")
+    networks: Annotated[
+        str, typer.Option(metavar="X,Y", help="Compare network X of A with network Y of B (or of A).")
     ] = "",
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write compare.html, compare.csv and figures/ there.")
@@ -135,13 +135,13 @@ def compare(
     figures: _Figures = "pdf,svg,png",
     seed: _Seed = 0,
 ) -> None:
-    """Say what differs between two results files, or two profiles, by more than noise."""
+    """Say what differs between two results files, or two networks, by more than noise."""
     # As above.
     from analysis.comparison import compare, sides_of, told, write_comparison
     from analysis.figures import check_formats
 
     formats = check_formats(figures)
-    comparison = compare(*sides_of(results, profiles, seed))
+    comparison = compare(*sides_of(results, networks, seed))
     page = write_comparison(comparison, out, formats) if out else None
     for line in told(comparison):
         typer.echo(line)

@@ -102,8 +102,8 @@ class Fleet:
         self.crew.close()
         self._end()
 
-    def lab(self, link: Literal["emulated", "none"] = "none") -> Lab:
-        """The workers as a lab; `link` says whether network profiles are emulated on it."""
+    def lab(self, shaping: Literal["emulated", "none"] = "none") -> Lab:
+        """The workers as a lab; `shaping` says whether networks are emulated on it."""
         devices = tuple(
             Device(
                 name=device.name,
@@ -111,7 +111,7 @@ class Fleet:
                 host=device.host,
                 control_port=device.control_port,
                 data_port=device.data_port,
-                link=link,
+                shaping=shaping,
             )
             for device in self._devices
         )
@@ -167,7 +167,7 @@ class Fleet:
             host="127.0.0.1",
             control_port=ports["control_port"],
             data_port=ports["data_port"],
-            link="none",
+            shaping="none",
         )
 
     def _secrets(self, name: str) -> list[str]:

@@ -9,7 +9,7 @@ import msgspec
 
 from benchmarks.local_workers import DEVICES, Fleet
 from controller.experiment.backend import RpcSettings
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.pipeline.runner import Rig
 from controller.results import SOCKET, Cell, Trial
@@ -41,8 +41,8 @@ def cell_of(
         devices=tuple(devices),
         depth=depth,
         batch=batch,
-        profile="bench",
-        link="none",
+        network="bench",
+        shaping="none",
         backend=backend,
     )
 
@@ -59,13 +59,13 @@ def plan(
     rpc: RpcSettings = _USUAL_RPC,
 ) -> PipelinePlan:
     """What the workers are told of a cell; a rate makes the links emulated ones."""
-    link = cell.link if rate_mbit is None else "emulated"
+    shaping = cell.shaping if rate_mbit is None else "emulated"
     planned = plan_pipeline(
         f"bench.{next(_numbers)}",
-        dataclasses.replace(cell, link=link),
+        dataclasses.replace(cell, shaping=shaping),
         bundle,
         fleet.lab(),
-        NetworkProfile(rate_mbit=rate_mbit),
+        Network(rate_mbit=rate_mbit),
         check_every=check_every,
         rpc=rpc,
     )

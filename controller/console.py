@@ -95,7 +95,7 @@ class Screen:
         self._panel = Live(noted, console=self._console, auto_refresh=False) if noted else None
         self._is_terminal = sys.stderr.isatty()
         self._bar = Progress(
-            TextColumn("{task.fields[profile]}", style="bold", markup=False),
+            TextColumn("{task.fields[network]}", style="bold", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[doing]}", markup=False),
@@ -103,7 +103,7 @@ class Screen:
             console=self._console,
             disable=not self._is_terminal or self._panel is not None,
         )
-        self._task = self._bar.add_task("", profile="", doing="", left="", total=None)
+        self._task = self._bar.add_task("", network="", doing="", left="", total=None)
         self._last_line_s = 0.0
 
     def __enter__(self) -> Self:
@@ -127,18 +127,18 @@ class Screen:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
         self._write(text)
 
-    def step(self, profile: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
+    def step(self, network: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
         """Show how far it is. Off a terminal at most one line every few seconds, the last one always."""
         left = "" if left_s is None else f"{duration(left_s)} left"
-        self._bar.update(self._task, completed=done, total=total, profile=profile, doing=doing, left=left)
+        self._bar.update(self._task, completed=done, total=total, network=network, doing=doing, left=left)
         if self._noted:
-            self._noted.step(profile, done, total, doing, left_s)
+            self._noted.step(network, done, total, doing, left_s)
             self._draw()
         now = time.monotonic()
         if now - self._last_line_s < _LINE_EVERY_S and done < total:
             return
         self._last_line_s = now
-        line = "  ".join(part for part in (f"{profile}: {done}/{total}", doing, left) if part)
+        line = "  ".join(part for part in (f"{network}: {done}/{total}", doing, left) if part)
         if not self._is_terminal:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         self._write(line)

@@ -1,4 +1,4 @@
-"""Two results files, or two network profiles: what differs between them by more than noise."""
+"""Two results files, or two networks: what differs between them by more than noise."""
 
 from analysis.comparison.differences import Comparison, Difference, Overall, compare
 from analysis.comparison.pairs import Side, matched, sides_of

@@ -41,7 +41,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Overall:
-    """One figure over all cells of a bundle under a pair of profiles.
+    """One figure over all cells of a bundle under a pair of networks.
 
     Attributes:
         factor: Geometric mean over cells of `b` over `a`; without an interval where a cell has one trial.
@@ -49,7 +49,7 @@ class Overall:
     """
 
     bundle: str
-    profiles: tuple[str, str]
+    networks: tuple[str, str]
     objective: Objective
     factor: Estimate
     counts: dict[Verdict, int]
@@ -89,7 +89,7 @@ def compare(a: Side, b: Side) -> Comparison:
     drawn = [(d, draws) for pair in pairs for d, draws in _differences(a, b, *pair)]
     groups: dict[tuple[str, tuple[str, str], Objective], list[tuple[Difference, Floats]]] = {}
     for d, draws in drawn:
-        names = (d.cell_a.cell.profile, d.cell_b.cell.profile)
+        names = (d.cell_a.cell.network, d.cell_b.cell.network)
         groups.setdefault((d.cell_a.cell.bundle, names, d.objective), []).append((d, draws))
     return Comparison(
         a,
@@ -108,7 +108,7 @@ def _differences(a: Side, b: Side, mine: CellResult, theirs: CellResult) -> list
             continue
         # The side is in the key: what is drawn for one says nothing of the other.
         drawn_a, drawn_b = (
-            resampling_of(side.sweep, cell.cell.profile).draws(figure, objective, f"{which} {cell.cell.id}")
+            resampling_of(side.sweep, cell.cell.network).draws(figure, objective, f"{which} {cell.cell.id}")
             for which, side, cell, figure in zip("ab", (a, b), (mine, theirs), figures, strict=True)
         )
         draws = drawn_b / drawn_a
@@ -136,7 +136,7 @@ def _verdict(times: Estimate, objective: Objective) -> Verdict:
 
 def _overall(
     bundle: str,
-    profiles: tuple[str, str],
+    networks: tuple[str, str],
     objective: Objective,
     found: Sequence[tuple[Difference, Floats]],
 ) -> Overall:
@@ -145,13 +145,13 @@ def _overall(
         counts[d.verdict] += 1
     usable = [(d.factor.value, draws) for d, draws in found if d.factor.value]
     if not usable:
-        return Overall(bundle, profiles, objective, NOTHING, counts)
+        return Overall(bundle, networks, objective, NOTHING, counts)
     middle = float(np.exp(np.mean(np.log([value for value, _ in usable]))))
     trials = min(d.factor.trials for d, _ in found)
     if counts["unknown"]:
-        return Overall(bundle, profiles, objective, Estimate(middle, None, None, trials, None), counts)
+        return Overall(bundle, networks, objective, Estimate(middle, None, None, trials, None), counts)
     low, high = interval(np.exp(np.mean(np.log([draws for _, draws in usable]), axis=0)))
-    return Overall(bundle, profiles, objective, Estimate(middle, low, high, trials, "bootstrap95"), counts)
+    return Overall(bundle, networks, objective, Estimate(middle, low, high, trials, "bootstrap95"), counts)
 
 
 def _moved(a: Side, b: Side) -> list[Moved]:
@@ -160,7 +160,7 @@ def _moved(a: Side, b: Side) -> list[Moved]:
     found = []
     for mine in answers(a.sweep):
         other = theirs.get(_question(a, mine))
-        if other is None or a.profile not in (None, mine.profile.name):
+        if other is None or a.network not in (None, mine.network.name):
             continue
         near = [other.point, *other.ties]
         tie = any(_place(p.cell) == _place(mine.point.cell) for p in near)
@@ -169,9 +169,9 @@ def _moved(a: Side, b: Side) -> list[Moved]:
 
 
 def _question(side: Side, answer: Answer) -> tuple[str, ...]:
-    if side.profile is None:
-        return answer.bundle, answer.objective, answer.profile.name
-    return answer.bundle, answer.objective, "" if answer.profile.name == side.profile else answer.profile.name
+    if side.network is None:
+        return answer.bundle, answer.objective, answer.network.name
+    return answer.bundle, answer.objective, "" if answer.network.name == side.network else answer.network.name
 
 
 def _place(cell: Cell) -> tuple[object, ...]:

@@ -16,37 +16,37 @@ class Side:
     """One of the two that are compared.
 
     Attributes:
-        profile: The network profile that alone counts; None: each, against the one of its name.
+        network: The network that alone counts; None: each, against the one of its name.
     """
 
     name: str
     sweep: Sweep
-    profile: str | None = None
+    network: str | None = None
 
     def cells(self) -> list[CellResult]:
-        """Its finished cells, of its profile."""
+        """Its finished cells, of its network."""
         return [
             c
             for c in self.sweep.cells
-            if c.trials and (self.profile is None or c.cell.profile == self.profile)
+            if c.trials and (self.network is None or c.cell.network == self.network)
         ]
 
 
-def sides_of(results: Sequence[Path], profiles: str, seed: int = 0) -> tuple[Side, Side]:
+def sides_of(results: Sequence[Path], networks: str, seed: int = 0) -> tuple[Side, Side]:
     """What is to be compared, from how it was typed.
 
     Args:
         results: One or two results files.
-        profiles: Two names, `wifi,lan`; nothing for all.
+        networks: Two names, `wifi,lan`; nothing for all.
 
     Raises:
-        ComparisonError: Not one or two files, not two profiles, or one file without profiles.
+        ComparisonError: Not one or two files, not two networks, or one file without networks.
     """
-    names = [name.strip() for name in profiles.split(",")] if profiles else []
-    if profiles and (len(names) != 2 or not all(names)):
-        raise ComparisonError(f"--profiles {profiles}: name two network profiles, as in wifi,lan")
+    names = [name.strip() for name in networks.split(",")] if networks else []
+    if networks and (len(names) != 2 or not all(names)):
+        raise ComparisonError(f"--profiles {networks}: name two networks, as in wifi,lan")
     if not 1 <= len(results) <= 2:
-        raise ComparisonError(f"{len(results)} results files; compare two, or two profiles of one")
+        raise ComparisonError(f"{len(results)} results files; compare two, or two networks of one")
     if len(results) == 1 and not names:
         raise ComparisonError(f"{results[0]} has nothing beside it; name another file, or --profiles X,Y")
     sweeps = [load(path, seed=seed) for path in results]
@@ -55,45 +55,45 @@ def sides_of(results: Sequence[Path], profiles: str, seed: int = 0) -> tuple[Sid
     return Side(_named(results[0], mine), one, mine), Side(_named(results[-1], theirs), other, theirs)
 
 
-def _named(path: Path, profile: str | None) -> str:
-    return str(path) if profile is None else f"{path}, {profile}"
+def _named(path: Path, network: str | None) -> str:
+    return str(path) if network is None else f"{path}, {network}"
 
 
 def matched(a: Side, b: Side) -> list[tuple[CellResult, CellResult]]:
     """The cells that both have, in the order of `a`.
 
-    Cells are the same when all that makes a cell is, the bundle's digest first of all. Between two profiles
-    the profile, and how it is imposed, may differ.
+    Cells are the same when all that makes a cell is, the bundle's digest first of all. Between two networks
+    the network, and how it is imposed, may differ.
 
     Raises:
         ComparisonError: There is none, or what has one name is not one thing; which it is.
     """
-    _check_profiles(a, b)
+    _check_networks(a, b)
     _check_bundles(a, b)
-    across = a.profile is not None
+    across = a.network is not None
     theirs = {_key(c, across): c for c in b.cells()}
     pairs = [(c, theirs[_key(c, across)]) for c in a.cells() if _key(c, across) in theirs]
     if not pairs:
         raise ComparisonError(f"{a.name} and {b.name} have no finished cell in common: {_why(a, b, across)}")
     if not across:
-        _check_conditions(a, b, {mine.cell.profile for mine, _ in pairs})
+        _check_conditions(a, b, {mine.cell.network for mine, _ in pairs})
     return pairs
 
 
 def _key(result: CellResult, across: bool) -> str:
-    return replace(result.cell, profile="", link="").id if across else result.cell.id
+    return replace(result.cell, network="", shaping="").id if across else result.cell.id
 
 
-def _check_profiles(a: Side, b: Side) -> None:
+def _check_networks(a: Side, b: Side) -> None:
     for side in (a, b):
-        names = [p.name for p in side.sweep.profiles]
-        if side.profile is not None and side.profile not in names:
+        names = [p.name for p in side.sweep.networks]
+        if side.network is not None and side.network not in names:
             raise ComparisonError(
-                f"{side.sweep.path} has no network profile {side.profile!r}; it has {', '.join(names)}"
+                f"{side.sweep.path} has no network {side.network!r}; it has {', '.join(names)}"
             )
-    if (a.sweep.path.resolve(), a.profile) == (b.sweep.path.resolve(), b.profile):
+    if (a.sweep.path.resolve(), a.network) == (b.sweep.path.resolve(), b.network):
         raise ComparisonError(
-            f"{a.name} would be compared with itself; name two profiles with --profiles X,Y"
+            f"{a.name} would be compared with itself; name two networks with --profiles X,Y"
         )
 
 
@@ -111,8 +111,8 @@ def _bundles(side: Side) -> str:
 
 
 def _check_conditions(a: Side, b: Side, names: set[str]) -> None:
-    theirs = {p.name: p for p in b.sweep.profiles}
-    for mine in a.sweep.profiles:
+    theirs = {p.name: p for p in b.sweep.networks}
+    for mine in a.sweep.networks:
         if mine.name not in names:
             continue
         one, other = _asked(mine.asked), _asked(theirs[mine.name].asked)
@@ -120,7 +120,7 @@ def _check_conditions(a: Side, b: Side, names: set[str]) -> None:
         if differ:
             key = differ[0]
             raise ComparisonError(
-                f"network profile {mine.name} is not the same in {a.name} and {b.name} ({key}: "
+                f"network {mine.name} is not the same in {a.name} and {b.name} ({key}: "
                 f"{one.get(key)}, {other.get(key)}); to compare them: --profiles {mine.name},{mine.name}"
             )
 
@@ -144,7 +144,7 @@ def _why(a: Side, b: Side, across: bool) -> str:
         "source",
         "precision",
     ]
-    names += [] if across else ["profile", "link"]
+    names += [] if across else ["network", "shaping"]
     for name in [*names, "backend", "prefetch"]:
         one, other = ({getattr(c.cell, name) for c in side.cells()} for side in (a, b))
         if not one & other:

@@ -21,9 +21,9 @@ def surroundings(a: Side, b: Side) -> list[tuple[str, str, str]]:
 
 def _said(side: Side) -> dict[str, str]:
     said = {"experiment": side.sweep.experiment["name"], "trials": str(side.sweep.trials_wanted)}
-    if side.profile is not None:
-        profile = next(p for p in side.sweep.profiles if p.name == side.profile)
-        said |= {f"network profile.{k}": v for k, v in flat({"link": profile.link, **profile.asked})}
+    if side.network is not None:
+        network = next(p for p in side.sweep.networks if p.name == side.network)
+        said |= {f"network.{k}": v for k, v in flat({"shaping": network.shaping, **network.asked})}
     if side.sweep.environments:
         said |= dict(flat(side.sweep.environments[-1][2], "controller."))
     for device in side.sweep.devices:

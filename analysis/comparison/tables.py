@@ -14,11 +14,11 @@ from analysis.statistics.objectives import OBJECTIVES, Objective
 __all__ = ["COMPARE_COLUMNS", "compare_table", "told"]
 
 _SHOWN = 20
-_OVERALL = ("over all cells", "profile", "B / A", "better", "worse", "tie", "unknown")
-_MOVED = ("best for", "profile", "in A", "in B", "")
-_LARGEST = ("largest differences", "profile", "depth", "figure", "A", "B", "B / A", "B is")
+_OVERALL = ("over all cells", "network", "B / A", "better", "worse", "tie", "unknown")
+_MOVED = ("best for", "network", "in A", "in B", "")
+_LARGEST = ("largest differences", "network", "depth", "figure", "A", "B", "B / A", "B is")
 COMPARE_COLUMNS = (
-    *("model", "bundle", "profile_a", "profile_b", "where", "cuts", "devices"),
+    *("model", "bundle", "network_a", "network_b", "where", "cuts", "devices"),
     *("depth", "batch", "codec", "topology", "threads", "backend", "load"),
     *("objective", "a", "a_low", "a_high", "trials_a", "b", "b_low", "b_high", "trials_b"),
     *("factor", "factor_low", "factor_high", "interval", "verdict", "cell_a", "cell_b"),
@@ -35,8 +35,8 @@ def _row(d: Difference) -> dict[str, Any]:
     return {
         "model": cell.model,
         "bundle": cell.bundle,
-        "profile_a": cell.profile,
-        "profile_b": d.cell_b.cell.profile,
+        "network_a": cell.network,
+        "network_b": d.cell_b.cell.network,
         "where": d.cell_a.split.where,
         "cuts": ";".join(map(str, cell.cuts)),
         "devices": ";".join(cell.devices),
@@ -82,7 +82,7 @@ def told(comparison: Comparison) -> list[str]:
 
 def _overall(o: Overall) -> tuple[str, ...]:
     counts = (str(o.counts[v]) for v in ("better", "worse", "tie", "unknown"))
-    return (OBJECTIVES[o.objective].words, _profiles(*o.profiles), plain(o.factor), *counts)
+    return (OBJECTIVES[o.objective].words, _networks(*o.networks), plain(o.factor), *counts)
 
 
 def _moved(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -91,7 +91,7 @@ def _moved(comparison: Comparison) -> list[tuple[str, ...]]:
         same = m.a.point.split.where == m.b.point.split.where
         word = "same" if same else "moved, within noise" if m.tie else "moved"
         sides = (_sure(answer.point.split.where, answer.probability) for answer in (m.a, m.b))
-        rows.append((m.a.objective, _profiles(m.a.profile.name, m.b.profile.name), *sides, word))
+        rows.append((m.a.objective, _networks(m.a.network.name, m.b.network.name), *sides, word))
     return rows
 
 
@@ -100,11 +100,11 @@ def _sure(where: str, probability: float | None) -> str:
 
 
 def _difference(d: Difference) -> tuple[str, ...]:
-    cell, names = d.cell_a.cell, (d.cell_a.cell.profile, d.cell_b.cell.profile)
+    cell, names = d.cell_a.cell, (d.cell_a.cell.network, d.cell_b.cell.network)
     values = (_value(d.objective, e.value) for e in (d.a, d.b))
     where = f"{d.cell_a.split.where} ({cell.model})"
     words = OBJECTIVES[d.objective].words
-    return (where, _profiles(*names), str(cell.depth), words, *values, plain(d.factor), d.verdict)
+    return (where, _networks(*names), str(cell.depth), words, *values, plain(d.factor), d.verdict)
 
 
 def _value(objective: Objective, value: float | None) -> str:
@@ -112,7 +112,7 @@ def _value(objective: Objective, value: float | None) -> str:
     return "null" if value is None else f"{figure(value * meaning.factor)} {meaning.unit}"
 
 
-def _profiles(a: str, b: str) -> str:
+def _networks(a: str, b: str) -> str:
     return a if a == b else f"{a} | {b}"
 
 

@@ -53,11 +53,11 @@ def _groups(comparison: Comparison) -> dict[str, list[Difference]]:
             for d in comparison.differences
             if d.objective == overall.objective
             and d.cell_a.cell.bundle == overall.bundle
-            and (d.cell_a.cell.profile, d.cell_b.cell.profile) == overall.profiles
+            and (d.cell_a.cell.network, d.cell_b.cell.network) == overall.networks
         ]
         depths = [d.cell_a.cell.depth for d in mine]
         depth = min(depths) if overall.objective == "latency" else max(depths)
-        a, b = overall.profiles
+        a, b = overall.networks
         model = comparison.a.sweep.title(overall.bundle)
         name = stem("compare", model, a if a == b else f"{a}-{b}", overall.objective)
         found[name] = [d for d in mine if d.cell_a.cell.depth == depth]
@@ -103,12 +103,12 @@ def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dic
 
 
 def _verdict(comparison: Comparison) -> list[str]:
-    """The comparison in as few sentences as are true, one for each figure and pair of profiles."""
+    """The comparison in as few sentences as are true, one for each figure and pair of networks."""
     found = []
     for o in comparison.overall:
         if o.factor.value is None:
             continue
-        meaning, (a, b) = OBJECTIVES[o.objective], o.profiles
+        meaning, (a, b) = OBJECTIVES[o.objective], o.networks
         where = f" under {a}" if a == b else f" ({a} against {b})"
         low, high = o.factor.low, o.factor.high
         if low is None or high is None:

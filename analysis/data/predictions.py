@@ -34,7 +34,7 @@ class PredictedCell:
     """A cell as predicted and as measured.
 
     Attributes:
-        network: The network profile.
+        network: The network.
         where: Where it cuts.
         depth: At 1 the seconds are of a request's median latency, above it between two results.
         repeated_s: One trial at another time: what no prediction can beat. None where none was taken.
@@ -84,7 +84,7 @@ def predictions_of(sweep: Sweep, file: Path | None = None) -> tuple[PredictedCel
             found.append(
                 PredictedCell(
                     sweep.title(cell.bundle),
-                    cell.profile,
+                    cell.network,
                     result.split.where,
                     cell.depth,
                     seconds[cell.id],

@@ -29,15 +29,15 @@ from controller.results import (
 OFFLINE = "offline"
 """The load of a closed loop."""
 
-__all__ = ["OFFLINE", "Baseline", "CellResult", "Profile", "Sweep", "Void", "load"]
+__all__ = ["OFFLINE", "Baseline", "CellResult", "Network", "Sweep", "Void", "load"]
 
 
 @dataclass(frozen=True)
-class Profile:
-    """A network profile as it was asked for. `link` is how it was imposed: `emulated`, `tc`, `none`."""
+class Network:
+    """A network as it was asked for. `shaping` is how it was imposed: `emulated`, `tc`, `none`."""
 
     name: str
-    link: str
+    shaping: str
     asked: Mapping[str, Any]
 
 
@@ -176,7 +176,7 @@ class Sweep:
     environments: tuple[tuple[int, str, Mapping[str, Any]], ...]
     devices: tuple[DeviceRow, ...]
     manifests: Mapping[str, Mapping[str, Any]]
-    profiles: tuple[Profile, ...]
+    networks: tuple[Network, ...]
     cells: tuple[CellResult, ...]
     baselines: tuple[Baseline, ...]
     accuracies: tuple[Accuracy, ...]
@@ -204,14 +204,14 @@ class Sweep:
         """Nodes of a bundle's graph; a cut there means that all stays before it."""
         return int(self.manifests[bundle]["node_count"])
 
-    def groups(self) -> list[tuple[str, Profile]]:
-        """Every (bundle, profile) that has a wanted cell, in the experiment's order of profiles."""
-        wanted = {(c.cell.bundle, c.cell.profile) for c in self.cells}
-        return [(b, p) for b in self.manifests for p in self.profiles if (b, p.name) in wanted]
+    def groups(self) -> list[tuple[str, Network]]:
+        """Every (bundle, network) that has a wanted cell, in the experiment's order of networks."""
+        wanted = {(c.cell.bundle, c.cell.network) for c in self.cells}
+        return [(b, p) for b in self.manifests for p in self.networks if (b, p.name) in wanted]
 
-    def of(self, bundle: str, profile: str) -> list[CellResult]:
-        """The cells of one bundle under one profile."""
-        return [c for c in self.cells if c.cell.bundle == bundle and c.cell.profile == profile]
+    def of(self, bundle: str, network: str) -> list[CellResult]:
+        """The cells of one bundle under one network."""
+        return [c for c in self.cells if c.cell.bundle == bundle and c.cell.network == network]
 
     def split_of(self, cell: Cell) -> Split:
         """What a cell's split does, in words."""
@@ -279,7 +279,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             environments=tuple(store.environments()),
             devices=known_devices(store),
             manifests=manifests,
-            profiles=tuple(Profile(*row) for row in store.profiles()),
+            networks=tuple(Network(*row) for row in store.networks()),
             cells=_cell_results(cells, measured, manifests, accuracies, codec_accuracies, voids),
             baselines=_baselines(store.baselines()),
             accuracies=accuracies,
@@ -296,8 +296,8 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
 
 
 def _last_links(links: list[MeasuredLink]) -> tuple[MeasuredLink, ...]:
-    """The last measurement of each direction under each profile: a sweep that is resumed measures anew."""
-    return tuple({(k.profile, k.sender, k.receiver): k for k in links}.values())
+    """The last measurement of each direction under each network: a sweep that is resumed measures anew."""
+    return tuple({(k.network, k.sender, k.receiver): k for k in links}.values())
 
 
 def _cell_results(

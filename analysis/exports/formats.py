@@ -17,7 +17,7 @@ _ROWS_AT_ONCE = 50_000
 
 # What a Parquet column holds; all others are numbers with a fraction. Lists are text, as in CSV.
 _TEXT = frozenset(
-    ("cell", "model", "profile", "split", "cuts", "devices", "codec", "load", "topology", "backend")
+    ("cell", "model", "network", "split", "cuts", "devices", "codec", "load", "topology", "backend")
     + ("stage_compute_s", "device", "kind", "stage_images_per_s", "stage_limit_images_per_s", "bottleneck")
     + ("link_payload_bytes", "link_encoded_bytes")
 )

@@ -11,7 +11,7 @@ from controller.results import DeviceRow, Trial
 __all__ = ["KEYS", "Exported"]
 
 KEYS = (
-    *("cell", "trial", "model", "profile", "split", "cuts", "devices", "depth", "batch", "codec", "load"),
+    *("cell", "trial", "model", "network", "split", "cuts", "devices", "depth", "batch", "codec", "load"),
     *("topology", "backend"),
 )
 
@@ -37,7 +37,7 @@ class Exported:
         """The columns `KEYS`."""
         cell = self.result.cell
         values = (
-            *(cell.id, self.trial.number, cell.model, cell.profile, self.result.split.where),
+            *(cell.id, self.trial.number, cell.model, cell.network, self.result.split.where),
             *(";".join(map(str, cell.cuts)), ";".join(cell.devices), cell.depth, cell.batch, cell.codec),
             self.result.load,
             *(cell.topology, cell.backend),

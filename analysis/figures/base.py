@@ -11,7 +11,7 @@ from controller.results import Cell
 
 __all__ = ["FILTERS", "Figure", "chart", "of_cell", "with_filters"]
 
-FILTERS = ("model", "profile", "depth", "codec")
+FILTERS = ("model", "network", "depth", "codec")
 """What the page has menus for."""
 
 
@@ -31,7 +31,7 @@ def chart(rows: Sequence[dict[str, Any]]) -> alt.Chart:
 def of_cell(cell: Cell) -> dict[str, Any]:
     """What a row of this cell has, so that a click finds the cell and the page's menus narrow the figure.
 
-    A figure of several models or profiles has those in its rows too; one of a single one lies in a section of
+    A figure of several models or networks has those in its rows too; one of a single one lies in a section of
     the page that is hidden as a whole.
     """
     return {"cell": cell.id, "depth": cell.depth, "codec": cell.codec}

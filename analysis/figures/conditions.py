@@ -26,7 +26,7 @@ def placed(answer: Answer) -> tuple[float, float] | None:
 
     Where a network differs by direction, that of requests counts: they are what a cut makes large.
     """
-    asked: Mapping[str, Any] = answer.profile.asked
+    asked: Mapping[str, Any] = answer.network.asked
     forward = asked.get("forward")
     asked = {**asked, **forward} if isinstance(forward, Mapping) else asked
     rate, delay = asked.get("rate_mbit"), asked.get("delay_ms")
@@ -49,10 +49,10 @@ def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]
             "cell": (a.point.latency_cell if a.objective == "latency" else a.point.cell).id,
             "rate": rate,
             "delay": delay,
-            "profile": a.profile.name,
+            "network": a.network.name,
             "kind": a.point.split.kind,
             "where": a.point.split.where,
-            "text": f"{a.profile.name}: {a.point.split.where}",
+            "text": f"{a.network.name}: {a.point.split.where}",
             "sure": "null" if a.probability is None else f"{a.probability:.0%}",
         }
         for a, (rate, delay) in zip(found, places, strict=True)
@@ -68,7 +68,7 @@ def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]
     )
     named = [
         {
-            "profile": row["profile"],
+            "network": row["network"],
             "text": row["text"],
             "at_x": left * (right / left) ** (p.x / layout.width),
             "at_y": low * (high / low) ** (1 - p.y / height),
@@ -97,7 +97,7 @@ def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]
         for i in (0, 1)
     )
     hints = {
-        "profile": "network",
+        "network": "network",
         "where": "best split",
         "kind": "kind",
         "sure": "best in",

@@ -106,7 +106,7 @@ def _rows(answer: Answer, title: str) -> list[dict[str, Any]]:
         rows.append(
             {
                 "cell": cell.id,
-                "profile": cell.profile,
+                "network": cell.network,
                 "title": title,
                 "where": point.split.where,
                 "over": over,

@@ -77,7 +77,7 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
 def _narrowing(found: PredictedCell) -> dict[str, Any]:
     """What the page's menus go by; they say nothing of a bench's cells, which are not the sweep's own."""
     if found.cell is None:
-        return {"cell": "", "profile": "", "depth": "", "codec": ""}
+        return {"cell": "", "network": "", "depth": "", "codec": ""}
     # Latency is of depth 1 alone.
     depth = found.depth if found.depth > 1 else ""
-    return of_cell(found.cell) | {"profile": found.cell.profile, "depth": depth}
+    return of_cell(found.cell) | {"network": found.cell.network, "depth": depth}

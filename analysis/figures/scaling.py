@@ -25,15 +25,15 @@ def _best_by_codec(points: Sequence[Point]) -> list[tuple[int, Point, bool]]:
 
 
 def scaling_figure(found: Sequence[tuple[str, Sequence[Point]]], layout: Layout) -> dict[str, Any]:
-    """The Vega-Lite specification: a line a network profile, each point the best split of so many devices.
+    """The Vega-Lite specification: a line a network, each point the best split of so many devices.
 
     Args:
-        found: Profile, and its points.
+        found: Network, and its points.
     """
     rows: list[dict[str, Any]] = [
         {
             **of_cell(p.cell),
-            "profile": profile,
+            "network": network,
             "codec_all": over_all,
             # The best is sought among all depths, as a capability is.
             "depth": "",
@@ -44,20 +44,20 @@ def scaling_figure(found: Sequence[tuple[str, Sequence[Point]]], layout: Layout)
             "where": p.split.where,
             "on": " \N{RIGHTWARDS ARROW} ".join(p.split.computing),
         }
-        for profile, points in found
+        for network, points in found
         for count, p, over_all in _best_by_codec(points)
         # Paper has no menus.
         if over_all or layout is not PAPER
     ]
-    names = [profile for profile, _ in found]
+    names = [network for network, _ in found]
     counts = sorted({row["devices"] for row in rows})
     colour = alt.Color(
-        "profile:N",
+        "network:N",
         scale=alt.Scale(domain=names, range=colours(len(names))),
         legend=alt.Legend(title=None),
     )
     shape = alt.Shape(
-        "profile:N",
+        "network:N",
         scale=alt.Scale(domain=names, range=shapes(len(names))),
         legend=alt.Legend(title=None),
     )
@@ -66,7 +66,7 @@ def scaling_figure(found: Sequence[tuple[str, Sequence[Point]]], layout: Layout)
     scale = alt.Scale(type="log", domain=list(bounds), nice=False)
     axis = alt.Axis(values=log_ticks(*bounds), format="~r")
     x = alt.X("devices:O", title="devices that compute", sort=counts, axis=alt.Axis(labelAngle=0))
-    hints = {"profile": "network", "where": "best split", "on": "on", "throughput": "samples/s"}
+    hints = {"network": "network", "where": "best split", "on": "on", "throughput": "samples/s"}
     base = chart(rows).encode(x=x)
     layers = [
         base.mark_line(strokeWidth=layout.font / 8, opacity=0.6).encode(

@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.data.breakdown import breakdowns
 from analysis.data.predictions import PredictedCell, Source
-from analysis.data.sweep import OFFLINE, CellResult, Profile, Sweep
+from analysis.data.sweep import OFFLINE, CellResult, Network, Sweep
 from analysis.data.telemetry import moments
 from analysis.data.timeline import bars_of
 from analysis.figures.base import Figure, with_filters
@@ -49,14 +49,14 @@ def stem(*words: str) -> str:
     return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-") for word in words)
 
 
-def front_name(sweep: Sweep, bundle: str, profile: str, front: str) -> str:
+def front_name(sweep: Sweep, bundle: str, network: str, front: str) -> str:
     """`mobilenet_v2-wifi-capability`."""
-    return group_name(sweep, bundle, profile, front)
+    return group_name(sweep, bundle, network, front)
 
 
-def group_name(sweep: Sweep, bundle: str, profile: str, what: str) -> str:
-    """Of what is drawn for each model under each profile: `mobilenet_v2-wifi-busy`."""
-    return stem(sweep.title(bundle), profile, what)
+def group_name(sweep: Sweep, bundle: str, network: str, what: str) -> str:
+    """Of what is drawn for each model under each network: `mobilenet_v2-wifi-busy`."""
+    return stem(sweep.title(bundle), network, what)
 
 
 def model_name(sweep: Sweep, bundle: str, what: str) -> str:
@@ -64,9 +64,9 @@ def model_name(sweep: Sweep, bundle: str, what: str) -> str:
     return stem(sweep.title(bundle), what)
 
 
-def parts_name(sweep: Sweep, bundle: str, profile: str) -> str:
+def parts_name(sweep: Sweep, bundle: str, network: str) -> str:
     """`mobilenet_v2-wifi-parts`."""
-    return group_name(sweep, bundle, profile, "parts")
+    return group_name(sweep, bundle, network, "parts")
 
 
 def payload_name(sweep: Sweep, bundle: str) -> str:
@@ -90,8 +90,8 @@ def figures_of(
         predicted: What there is of predictions.
     """
     figures = _of_answers(sweep, found)
-    for bundle, profile in sweep.groups():
-        figures += _of_group(sweep, bundle, profile)
+    for bundle, network in sweep.groups():
+        figures += _of_group(sweep, bundle, network)
     for bundle in sweep.manifests:
         figures += _of_model(sweep, bundle, [a for a in found if a.bundle == bundle])
     for source, depth in dict.fromkeys((c.source, min(c.depth, 2)) for c in predicted):
@@ -112,36 +112,36 @@ def _of_answers(sweep: Sweep, found: Sequence[Answer]) -> list[Figure]:
         return []
     several = len(sweep.manifests) > 1
     titles = [
-        f"{a.profile.name}: {a.objective}" + (f", {sweep.title(a.bundle)}" if several else "") for a in shown
+        f"{a.network.name}: {a.objective}" + (f", {sweep.title(a.bundle)}" if several else "") for a in shown
     ]
     models = [sweep.title(a.bundle) for a in shown]
     return [Figure(GAINS, partial(gains_figure, shown, titles, models))]
 
 
-def _of_group(sweep: Sweep, bundle: str, profile: Profile) -> list[Figure]:
+def _of_group(sweep: Sweep, bundle: str, network: Network) -> list[Figure]:
     baselines = [b for b in sweep.baselines if b.bundle == bundle]
     figures = []
-    unloaded = capability(sweep, bundle, profile.name)
+    unloaded = capability(sweep, bundle, network.name)
     names: tuple[FrontName, ...] = ("capability", "operating")
-    for front in (front_of(sweep, name, bundle, profile.name) for name in names):
+    for front in (front_of(sweep, name, bundle, network.name) for name in names):
         if any(p.latency.value is not None for p in front.points):
-            name = front_name(sweep, bundle, profile.name, front.name)
+            name = front_name(sweep, bundle, network.name, front.name)
             figures.append(Figure(name, partial(front_figure, front, baselines)))
-    results = sweep.of(bundle, profile.name)
+    results = sweep.of(bundle, network.name)
     bars, devices = breakdowns(results), [d.name for d in sweep.devices]
     if bars:
         best = frozenset(p.latency_cell.id for p in unloaded if p.on_front)
         figures.append(
             Figure(
-                parts_name(sweep, bundle, profile.name),
+                parts_name(sweep, bundle, network.name),
                 lambda layout: parts_figure(bars, best, devices, layout),
             )
         )
     if deep := busy_cells(results):
-        name = group_name(sweep, bundle, profile.name, "busy")
+        name = group_name(sweep, bundle, network.name, "busy")
         figures.append(Figure(name, partial(busy_figure, deep, _closed(results), devices)))
-    if shown := timeline_cell(sweep, bundle, profile.name):
-        figures += _timeline(sweep, shown, group_name(sweep, bundle, profile.name, "timeline"))
+    if shown := timeline_cell(sweep, bundle, network.name):
+        figures += _timeline(sweep, shown, group_name(sweep, bundle, network.name, "timeline"))
     return figures
 
 
@@ -149,9 +149,9 @@ def _closed(results: Sequence[CellResult]) -> list[CellResult]:
     return [r for r in results if r.cell.load == OFFLINE]
 
 
-def timeline_cell(sweep: Sweep, bundle: str, profile: str) -> CellResult | None:
+def timeline_cell(sweep: Sweep, bundle: str, network: str) -> CellResult | None:
     """The cell of most throughput among those with several stages."""
-    deep = [r for r in busy_cells(sweep.of(bundle, profile)) if len(r.trials[0].hops) > 1]
+    deep = [r for r in busy_cells(sweep.of(bundle, network)) if len(r.trials[0].hops) > 1]
     return max(deep, key=lambda r: r.throughput.value or 0.0, default=None)
 
 
@@ -173,9 +173,9 @@ def _of_model(sweep: Sweep, bundle: str, found: Sequence[Answer]) -> list[Figure
         if len({placed(a) for a in mine}) > 1:
             name = model_name(sweep, bundle, f"networks-{objective}")
             figures.append(Figure(name, partial(conditions_figure, mine)))
-    by_profile = [(p.name, capability(sweep, b, p.name)) for b, p in sweep.groups() if b == bundle]
-    if len({count for _, points in by_profile for count in best_by_devices(points)}) > 1:
-        figures.append(Figure(model_name(sweep, bundle, "devices"), partial(scaling_figure, by_profile)))
+    by_network = [(p.name, capability(sweep, b, p.name)) for b, p in sweep.groups() if b == bundle]
+    if len({count for _, points in by_network for count in best_by_devices(points)}) > 1:
+        figures.append(Figure(model_name(sweep, bundle, "devices"), partial(scaling_figure, by_network)))
     return figures
 
 
@@ -183,8 +183,8 @@ def _payload(sweep: Sweep, bundle: str) -> Figure:
     """Cuts on some capability front are named; the raw input's size is the offloading cell's own."""
     cells = [r for r in sweep.cells if r.cell.bundle == bundle]
     named: dict[int, str] = {}
-    for profile in sweep.profiles:
-        for point in capability(sweep, bundle, profile.name):
+    for network in sweep.networks:
+        for point in capability(sweep, bundle, network.name):
             if point.on_front and point.split.kind == "split":
                 named |= dict.fromkeys(point.cell.cuts, point.split.place)
     return Figure(

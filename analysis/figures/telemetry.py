@@ -34,7 +34,7 @@ def telemetry_figure(found: Sequence[Moment], devices: Sequence[str], layout: La
             {
                 **of_cell(m.cell),
                 "model": m.model,
-                "profile": m.cell.profile,
+                "network": m.cell.network,
                 "minutes": m.minutes,
                 "device": m.device,
                 "value": m.value,

@@ -1,4 +1,4 @@
-"""The best split for each network profile and objective, and how sure that is."""
+"""The best split for each network and objective, and how sure that is."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from analysis.data.splits import equal_cuts
-from analysis.data.sweep import Baseline, Profile, Sweep
+from analysis.data.sweep import Baseline, Network, Sweep
 from analysis.fronts.coverage import Coverage, coverage
 from analysis.fronts.fronts import Front, Point, front_of, resampling_of
 from analysis.statistics.bootstrap import Floats, Resampling, factor
@@ -52,7 +52,7 @@ class Answer:
     """
 
     bundle: str
-    profile: Profile
+    network: Network
     objective: Goal
     point: Point
     ties: tuple[Point, ...]
@@ -70,13 +70,13 @@ def goals_of(objectives: Sequence[Objective]) -> tuple[Goal, ...]:
 
 
 def answers(sweep: Sweep) -> list[Answer]:
-    """An answer for each bundle, profile and objective that has points enough to give one."""
+    """An answer for each bundle, network and objective that has points enough to give one."""
     found = []
-    for bundle, profile in sweep.groups():
-        front = front_of(sweep, "capability", bundle, profile.name)
+    for bundle, network in sweep.groups():
+        front = front_of(sweep, "capability", bundle, network.name)
         if any(_power(p) is not None for p in front.points):
             found += [
-                _answer(sweep, bundle, profile, goal, front)
+                _answer(sweep, bundle, network, goal, front)
                 for goal in goals_of(sweep.objectives)
                 if any(_merit(p, goal) is not None for p in front.points)
             ]
@@ -90,21 +90,21 @@ def _power(point: Point | Baseline) -> float | None:
     return power(point.latency.value, point.throughput.value)
 
 
-def _answer(sweep: Sweep, bundle: str, profile: Profile, goal: Goal, front: Front) -> Answer:
+def _answer(sweep: Sweep, bundle: str, network: Network, goal: Goal, front: Front) -> Answer:
     points = [p for p in front.points if _merit(p, goal) is not None]
     members = [p for p in points if p.on_front] or points
     best = max(members, key=lambda p: _merit(p, goal) or 0.0)
-    resampling = resampling_of(sweep, profile.name)
+    resampling = resampling_of(sweep, network.name)
     ties = [p for p in points if p is not best and _tied(best, p, goal, resampling)]
     sure = _share_best(best, points, goal, resampling) if best.probability is not None else None
     return Answer(
         bundle,
-        profile,
+        network,
         goal,
         best,
         tuple(ties),
         _gains(sweep, best, goal, points, resampling),
-        coverage(sweep, bundle, profile.name),
+        coverage(sweep, bundle, network.name),
         sure,
     )
 
@@ -209,10 +209,10 @@ def _gains(
     return tuple(gains)
 
 
-def one_line(sweep: Sweep, profile: Profile, bundle: str, found: Sequence[Answer]) -> str:
-    """The answer of one profile for a terminal."""
-    mine = {a.objective: a.point for a in found if (a.bundle, a.profile.name) == (bundle, profile.name)}
-    head = f"{profile.name} ({sweep.title(bundle)})"
+def one_line(sweep: Sweep, network: Network, bundle: str, found: Sequence[Answer]) -> str:
+    """The answer of one network for a terminal."""
+    mine = {a.objective: a.point for a in found if (a.bundle, a.network.name) == (bundle, network.name)}
+    head = f"{network.name} ({sweep.title(bundle)})"
     if not mine:
         return f"{head}: no answer yet, {why_none(sweep)}"
     figures: dict[Goal, Callable[[Point], str]] = {
@@ -228,7 +228,7 @@ def one_line(sweep: Sweep, profile: Profile, bundle: str, found: Sequence[Answer
 
 
 def why_none(sweep: Sweep) -> str:
-    """What no split of a profile without an answer has."""
+    """What no split of a network without an answer has."""
     why = "no split has finished its depth-1 cell, with 11 requests a trial, and its deepest one"
     return f"{why}, or none has {' or '.join(sweep.objectives)}" if sweep.objectives else why
 
@@ -251,8 +251,8 @@ def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
         {
             "model": sweep.title(a.bundle),
             "bundle": a.bundle,
-            "profile": a.profile.name,
-            "link": a.profile.link,
+            "network": a.network.name,
+            "shaping": a.network.shaping,
             "objective": a.objective,
             "kind": a.point.split.kind,
             "where": a.point.split.where,

@@ -10,7 +10,7 @@ __all__ = ["Coverage", "coverage"]
 
 @dataclass(frozen=True)
 class Coverage:
-    """Splits of one bundle under one profile.
+    """Splits of one bundle under one network.
 
     Attributes:
         measured: Those with both figures of the capability front.
@@ -26,15 +26,15 @@ class Coverage:
         return self.splits is not None and self.measured >= self.splits
 
 
-def coverage(sweep: Sweep, bundle: str, profile: str) -> Coverage:
+def coverage(sweep: Sweep, bundle: str, network: str) -> Coverage:
     """What was measured of the splits that a sweep was asked about."""
-    points = capability(sweep, bundle, profile)
+    points = capability(sweep, bundle, network)
     measured = sum(p.latency.value is not None and p.throughput.value is not None for p in points)
-    scopes = [scope for scope in sweep.scopes if scope.profile == profile]
+    scopes = [scope for scope in sweep.scopes if scope.network == network]
     if scopes and scopes[0].ended != "all measured":
         return Coverage(measured, scopes[0].splits.get(bundle))
     shallowest: dict[str, int] = {}
-    for result in sweep.of(bundle, profile):
+    for result in sweep.of(bundle, network):
         if result.cell.load == OFFLINE:
             split = replace(result.cell, depth=0).id
             shallowest[split] = min(result.cell.depth, shallowest.get(split, result.cell.depth))

@@ -38,7 +38,7 @@ class Point:
         accuracy: Of the chain, with its codecs.
         payload: Bytes a sample that its links carry, after the codecs.
         memory: Bytes resident in the worker that has most, at its fullest.
-        on_front: No other candidate of its bundle and profile is as good or better in every objective.
+        on_front: No other candidate of its bundle and network is as good or better in every objective.
         probability: That it is on the front: the share of resamples in which it is. None with fewer than two
             trials.
     """
@@ -84,7 +84,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Front:
-    """The candidates of one bundle under one profile, and how sure their front is.
+    """The candidates of one bundle under one network, and how sure their front is.
 
     Attributes:
         objectives: By which points dominate one another.
@@ -100,34 +100,34 @@ class Front:
     surfaces: tuple[Surface, ...] = ()
 
 
-def capability(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
+def capability(sweep: Sweep, bundle: str, network: str) -> list[Point]:
     """What each split can do: its unloaded latency (p50 at depth 1) and its capacity (deepest cell).
 
     A split without a depth-1 cell, or of which that or the deepest is unfinished, has no point. Cells under
     an open load are left out: their throughput is what was offered.
     """
-    return list(front_of(sweep, "capability", bundle, profile).points)
+    return list(front_of(sweep, "capability", bundle, network).points)
 
 
-def operating(sweep: Sweep, bundle: str, profile: str) -> list[Point]:
+def operating(sweep: Sweep, bundle: str, network: str) -> list[Point]:
     """What each cell did: its own latency (p50) and its own throughput, over all depths."""
-    return list(front_of(sweep, "operating", bundle, profile).points)
+    return list(front_of(sweep, "operating", bundle, network).points)
 
 
 # Drawing takes a tenth of a second a front, and every table, figure and sentence asks for its front.
 @functools.lru_cache(maxsize=512)
-def front_of(sweep: Sweep, name: FrontName, bundle: str, profile: str) -> Front:
+def front_of(sweep: Sweep, name: FrontName, bundle: str, network: str) -> Front:
     """A front with all that is known of it."""
-    points = _candidates(sweep, name, bundle, profile)
-    return judged(name, points, sweep.objectives, resampling_of(sweep, profile))
+    points = _candidates(sweep, name, bundle, network)
+    return judged(name, points, sweep.objectives, resampling_of(sweep, network))
 
 
-def resampling_of(sweep: Sweep, profile: str) -> Resampling:
-    """How a profile's figures are drawn again: moved by what its visits to the reference cell differed."""
+def resampling_of(sweep: Sweep, network: str) -> Resampling:
+    """How a network's figures are drawn again: moved by what its visits to the reference cell differed."""
     visits: dict[str, list[float]] = {}
     for drift in sweep.drifts:
-        visits.setdefault(drift.profile, []).append(drift.latency_s)
-    return Resampling(sweep.seed, visits_of(visits.get(profile, [])))
+        visits.setdefault(drift.network, []).append(drift.latency_s)
+    return Resampling(sweep.seed, visits_of(visits.get(network, [])))
 
 
 def in_order(points: Sequence[Point]) -> list[Point]:
@@ -135,8 +135,8 @@ def in_order(points: Sequence[Point]) -> list[Point]:
     return sorted((p for p in points if p.on_front), key=lambda p: p.latency.value or 0.0)
 
 
-def _candidates(sweep: Sweep, name: FrontName, bundle: str, profile: str) -> list[Point]:
-    wanted = sweep.of(bundle, profile)
+def _candidates(sweep: Sweep, name: FrontName, bundle: str, network: str) -> list[Point]:
+    wanted = sweep.of(bundle, network)
     if name == "operating":
         return [_point(name, r, r) for r in wanted if r.trials]
     groups: dict[str, list[CellResult]] = {}

@@ -15,8 +15,8 @@ __all__ = ["cells_json"]
 def cells_json(sweep: Sweep) -> str:
     """JSON that can stand in a script element, by cell id."""
     told: dict[str, dict[str, Any]] = {}
-    for bundle, profile in sweep.groups():
-        results = sweep.of(bundle, profile.name)
+    for bundle, network in sweep.groups():
+        results = sweep.of(bundle, network.name)
         found = [breakdown(r) for r in results if r.trials]
         # As the figure of this group has them; a second stage of a device that it lacks comes after.
         stages = stages_of(breakdowns(results))
@@ -34,7 +34,7 @@ def _cell(found: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
     parts = [(name, seconds * 1e3, colours[name]) for name, seconds in named.items()]
     busy = {stage: percent(share.value or 0.0) for stage, share in result.busy().items()}
     facts = [
-        ["network", cell.profile],
+        ["network", cell.network],
         ["devices", " \N{RIGHTWARDS ARROW} ".join(cell.devices)],
         ["cut points", ", ".join(map(str, cell.cuts))],
         ["depth, batch", f"{cell.depth}, {cell.batch}"],

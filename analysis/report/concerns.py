@@ -23,7 +23,7 @@ class Concern:
 
 @dataclass(frozen=True)
 class Drifted:
-    """A repeat of a profile's reference cell, and its change against the profile's first."""
+    """A repeat of a network's reference cell, and its change against the network's first."""
 
     drift: Drift
     change: float
@@ -35,11 +35,11 @@ class Drifted:
 
 
 def drifts(sweep: Sweep) -> list[Drifted]:
-    """Every repeat, against the first of its profile."""
+    """Every repeat, against the first of its network."""
     first: dict[str, float] = {}
     found = []
     for d in sweep.drifts:
-        reference = first.setdefault(d.profile, d.latency_s)
+        reference = first.setdefault(d.network, d.latency_s)
         found.append(Drifted(d, d.latency_s / reference - 1))
     return found
 
@@ -70,7 +70,7 @@ def _wrong(sweep: Sweep) -> list[Concern]:
     flagged = [d for d in drifts(sweep) if d.flagged]
     if flagged:
         worst = max(flagged, key=lambda d: abs(d.change))
-        names = listed(dict.fromkeys(d.drift.profile for d in flagged))
+        names = listed(dict.fromkeys(d.drift.network for d in flagged))
         found.append(
             Concern(
                 "grave",
@@ -146,14 +146,14 @@ def _chosen(sweep: Sweep) -> list[Concern]:
     """What was not measured because it was not chosen."""
     found = []
     for scope in sweep.scopes:
-        wanted = sum(c.cell.profile == scope.profile for c in sweep.cells)
+        wanted = sum(c.cell.network == scope.network for c in sweep.cells)
         if wanted >= scope.cells or scope.ended not in _ENDED:
             continue
         how = "a planned search" if scope.how == "planned" else "a time budget"
         found.append(
             Concern(
                 "note",
-                f"Under {scope.profile}, {wanted} of {scope.cells} cells were measured, chosen by {how}: "
+                f"Under {scope.network}, {wanted} of {scope.cells} cells were measured, chosen by {how}: "
                 f"{_ENDED[scope.ended]}. A split that was not measured cannot win.",
             )
         )
@@ -208,9 +208,9 @@ def _count(number: int, thing: str) -> str:
 
 
 def missing_cells(sweep: Sweep) -> Sequence[tuple[str, str, int, int, int]]:
-    """Profile, where, depth, finished and void trials of every cell that wants more trials."""
+    """Network, where, depth, finished and void trials of every cell that wants more trials."""
     return [
-        (c.cell.profile, c.split.where, c.cell.depth, len(c.trials), c.voids)
+        (c.cell.network, c.split.where, c.cell.depth, len(c.trials), c.voids)
         for c in sweep.cells
         if len(c.trials) < sweep.trials_wanted
     ]

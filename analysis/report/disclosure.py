@@ -15,7 +15,7 @@ _KINDS = {
 }
 _LABS = {"local": "local lab", "virtual": "lab of virtual devices"}
 _LINKS = {
-    "emulated": "Links are emulated: the sending worker holds each frame back as the profile's rate and "
+    "emulated": "Links are emulated: the sending worker holds each frame back as the network's rate and "
     "delay say. No packet crossed such a network.",
     "tc": "Links are shaped by tc on the devices' own interfaces.",
     "none": "Links are as they are; nothing shapes them.",
@@ -40,7 +40,7 @@ def measured_on(sweep: Sweep) -> MeasuredOn:
     kinds = Counter(d.kind for d in sweep.devices)
     slow = [d for d in sweep.devices if d.slowdown != 1]
     links = list(
-        dict.fromkeys(p.link for p in sweep.profiles if any(c.cell.profile == p.name for c in sweep.cells))
+        dict.fromkeys(p.shaping for p in sweep.networks if any(c.cell.network == p.name for c in sweep.cells))
     )
     counted = [f"{n} {_KINDS.get(k, (k, k))[n > 1]}" for k, n in kinds.items()]
     sentences = [f"Devices: {listed(counted)} ({', '.join(d.name for d in sweep.devices)})."]

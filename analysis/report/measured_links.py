@@ -1,4 +1,4 @@
-"""Links as they were asked for against links as they were measured, profile by profile."""
+"""Links as they were asked for against links as they were measured, network by network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from analysis.data.sweep import Sweep
 from analysis.report.words import figure
 from controller.results import MeasuredLink
 
-__all__ = ["LinkRow", "ProfileLinks", "measured_links"]
+__all__ = ["LinkRow", "NetworkLinks", "measured_links"]
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,25 @@ class LinkRow:
 
 
 @dataclass(frozen=True)
-class ProfileLinks:
-    """All that was measured under one profile, and when."""
+class NetworkLinks:
+    """All that was measured under one network, and when."""
 
-    profile: str
+    network: str
     taken_at: str
     rows: tuple[LinkRow, ...]
 
 
-def measured_links(sweep: Sweep) -> list[ProfileLinks]:
-    """A table for each profile whose links were measured, in the experiment's order, others after."""
-    order = [p.name for p in sweep.profiles]
+def measured_links(sweep: Sweep) -> list[NetworkLinks]:
+    """A table for each network whose links were measured, in the experiment's order, others after."""
+    order = [p.name for p in sweep.networks]
     names = sorted(
-        {k.profile for k in sweep.links}, key=lambda n: (order.index(n) if n in order else len(order), n)
+        {k.network for k in sweep.links}, key=lambda n: (order.index(n) if n in order else len(order), n)
     )
-    return [_of_profile(name, [k for k in sweep.links if k.profile == name]) for name in names]
+    return [_of_network(name, [k for k in sweep.links if k.network == name]) for name in names]
 
 
-def _of_profile(name: str, links: Sequence[MeasuredLink]) -> ProfileLinks:
-    return ProfileLinks(name, max(k.taken_at for k in links), tuple(_row(k) for k in links))
+def _of_network(name: str, links: Sequence[MeasuredLink]) -> NetworkLinks:
+    return NetworkLinks(name, max(k.taken_at for k in links), tuple(_row(k) for k in links))
 
 
 def _row(link: MeasuredLink) -> LinkRow:

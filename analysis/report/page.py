@@ -10,7 +10,7 @@ import jinja2
 import vl_convert
 
 from analysis.data.predictions import PredictedCell, errors_of
-from analysis.data.sweep import OFFLINE, Profile, Sweep
+from analysis.data.sweep import OFFLINE, Network, Sweep
 from analysis.figures import LAYOUTS, VEGA_LITE, Breakdown, Figure, breakdowns, config
 from analysis.figures import selection as chosen
 from analysis.figures.baselines import divided
@@ -112,7 +112,7 @@ def _context(sweep: Sweep, found: Sequence[Answer], drawn: frozenset[str]) -> di
         "concerns": concerns(sweep),
         "seed": sweep.seed,
         "numbered": any("@" in c.split.where for c in sweep.cells),
-        "groups": [_group(sweep, bundle, profile, found, drawn) for bundle, profile in sweep.groups()],
+        "groups": [_group(sweep, bundle, network, found, drawn) for bundle, network in sweep.groups()],
         "gains": chosen.GAINS if chosen.GAINS in drawn else "",
         "telemetry": chosen.TELEMETRY if chosen.TELEMETRY in drawn else "",
         "models": [_model(sweep, bundle, found, drawn) for bundle in sweep.manifests],
@@ -129,7 +129,7 @@ def _context(sweep: Sweep, found: Sequence[Answer], drawn: frozenset[str]) -> di
         "missing_more": max(0, len(missing) - _MISSING_SHOWN),
         "devices": [(d, words.flat(d.stamp)) for d in sweep.devices],
         "environments": [(n, at, words.flat(stamp)) for n, at, stamp in sweep.environments],
-        "links": [(p, words.conditions(p.asked)) for p in sweep.profiles],
+        "links": [(p, words.conditions(p.asked)) for p in sweep.networks],
         "measured_links": measured_links(sweep),
         "manifests": [(sweep.title(b), b, m) for b, m in sweep.manifests.items()],
     }
@@ -140,7 +140,7 @@ def _model(sweep: Sweep, bundle: str, found: Sequence[Answer], drawn: frozenset[
     maps = []
     for objective in ("latency", "throughput"):
         mine = [a for a in found if (a.bundle, a.objective) == (bundle, objective)]
-        unplaced = [a.profile.name for a in mine if placed(a) is None]
+        unplaced = [a.network.name for a in mine if placed(a) is None]
         maps.append((objective, chosen.model_name(sweep, bundle, f"networks-{objective}"), unplaced))
     return {
         "title": sweep.title(bundle),
@@ -154,7 +154,7 @@ def _choices(sweep: Sweep) -> dict[str, list[str]]:
     cells = [r.cell for r in sweep.cells if r.trials]
     found = {
         "model": list(dict.fromkeys(sweep.title(b) for b, _ in sweep.groups())),
-        "profile": list(dict.fromkeys(p.name for _, p in sweep.groups())),
+        "network": list(dict.fromkeys(p.name for _, p in sweep.groups())),
         "depth": [str(d) for d in sorted({c.depth for c in cells})],
         "codec": sorted({c.codec for c in cells}),
     }
@@ -172,18 +172,18 @@ def _predictions(predicted: Sequence[PredictedCell]) -> list[dict[str, Any]]:
 
 
 def _group(
-    sweep: Sweep, bundle: str, profile: Profile, found: Sequence[Answer], drawn: frozenset[str]
+    sweep: Sweep, bundle: str, network: Network, found: Sequence[Answer], drawn: frozenset[str]
 ) -> dict[str, Any]:
-    mine = [a for a in found if a.bundle == bundle and a.profile.name == profile.name]
+    mine = [a for a in found if a.bundle == bundle and a.network.name == network.name]
     points: dict[FrontName, list[Point]] = {
-        "capability": capability(sweep, bundle, profile.name),
-        "operating": operating(sweep, bundle, profile.name),
+        "capability": capability(sweep, bundle, network.name),
+        "operating": operating(sweep, bundle, network.name),
     }
     cells = [p.cell for candidates in points.values() for p in candidates]
     fronts = [
         {
             "name": name,
-            "figure": chosen.front_name(sweep, bundle, profile.name, name),
+            "figure": chosen.front_name(sweep, bundle, network.name, name),
             "drawn": any(p.latency.value is not None for p in candidates),
             "points": in_order(candidates),
             "perhaps": sum(
@@ -194,20 +194,20 @@ def _group(
                 for b in divided(candidates, [b for b in sweep.baselines if b.bundle == bundle])[1]
                 if b.latency.value is not None
             ],
-            "hypervolume": front_of(sweep, name, bundle, profile.name).hypervolume,
-            "lucky": _lies_off(front_of(sweep, name, bundle, profile.name).hypervolume),
-            "objectives": front_of(sweep, name, bundle, profile.name).objectives,
+            "hypervolume": front_of(sweep, name, bundle, network.name).hypervolume,
+            "lucky": _lies_off(front_of(sweep, name, bundle, network.name).hypervolume),
+            "objectives": front_of(sweep, name, bundle, network.name).objectives,
             "dominated": len(candidates) - len(in_order(candidates)),
         }
         for name, candidates in points.items()
     ]
-    bars = breakdowns(sweep.of(bundle, profile.name))
+    bars = breakdowns(sweep.of(bundle, network.name))
     return {
-        "anchor": chosen.stem(sweep.title(bundle), profile.name),
-        "title": profile.name,
+        "anchor": chosen.stem(sweep.title(bundle), network.name),
+        "title": network.name,
         "model": sweep.title(bundle),
-        "conditions": words.profile_words(profile),
-        "description": profile.asked.get("description", ""),
+        "conditions": words.network_words(network),
+        "description": network.asked.get("description", ""),
         "answers": [(a, *words.answer_sentences(a, mine[:i])) for i, a in enumerate(mine)],
         "verdict": _verdict(sweep, mine),
         "kinds": list(dict.fromkeys(a.point.split.kind for a in mine)),
@@ -217,10 +217,10 @@ def _group(
         ],
         "open": any(p.cell.load != OFFLINE for p in points["operating"]),
         "brief": [words.brief(a) for a in mine if a.objective in ("latency", "throughput")],
-        "busy": _if_drawn(chosen.group_name(sweep, bundle, profile.name, "busy"), drawn),
-        "timeline": _if_drawn(chosen.group_name(sweep, bundle, profile.name, "timeline"), drawn),
-        "timeline_cell": chosen.timeline_cell(sweep, bundle, profile.name),
-        "parts": bars and chosen.parts_name(sweep, bundle, profile.name),
+        "busy": _if_drawn(chosen.group_name(sweep, bundle, network.name, "busy"), drawn),
+        "timeline": _if_drawn(chosen.group_name(sweep, bundle, network.name, "timeline"), drawn),
+        "timeline_cell": chosen.timeline_cell(sweep, bundle, network.name),
+        "parts": bars and chosen.parts_name(sweep, bundle, network.name),
         "breakdowns": [_breakdown_row(b) for b in bars],
     }
 
@@ -237,7 +237,7 @@ def _if_drawn(name: str, drawn: frozenset[str]) -> str:
 
 
 def _verdict(sweep: Sweep, mine: Sequence[Answer]) -> str:
-    """The profile's answer in as few words as are true."""
+    """The network's answer in as few words as are true."""
     if not mine:
         return f"No answer yet: {why_none(sweep)}."
     text = _one_for_all(mine) or _by_objective(mine)

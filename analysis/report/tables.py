@@ -16,7 +16,7 @@ __all__ = ["codec_rows", "page_tables"]
 _PARTS = ("wait", "codec", "compute")
 _COLUMNS = {
     "parts": (
-        *("model", "profile", "where", "cuts", "devices", "batch", "codec", "cell", "total_s", "network_s"),
+        *("model", "network", "where", "cuts", "devices", "batch", "codec", "cell", "total_s", "network_s"),
         *(
             "network_share",
             "source_s",
@@ -29,7 +29,7 @@ _COLUMNS = {
         ),
     ),
     "links": (
-        *("profile", "sender", "receiver", "taken_at", "round_trip_ms_asked", "round_trip_ms"),
+        *("network", "sender", "receiver", "taken_at", "round_trip_ms_asked", "round_trip_ms"),
         *(
             "rate_mbit_asked",
             "rate_mbit",
@@ -41,9 +41,9 @@ _COLUMNS = {
         ),
         "tcp_mbit",
     ),
-    "profiles": ("profile", "link", "conditions"),
-    "drift": ("profile", "taken_at", "trials_before", "latency_s", "change", "flagged"),
-    "voids": ("model", "profile", "where", "depth", "trial", "device", "at", "reason", "cell"),
+    "networks": ("network", "shaping", "conditions"),
+    "drift": ("network", "taken_at", "trials_before", "latency_s", "change", "flagged"),
+    "voids": ("model", "network", "where", "depth", "trial", "device", "at", "reason", "cell"),
     "codecs": (
         *("model", "codec", "cells", "ratio_low", "ratio_high", "tensor_error", "worst_error"),
         "accuracy_change",
@@ -62,9 +62,9 @@ def page_tables(sweep: Sweep) -> list[tuple[str, pd.DataFrame]]:
         "drift": _drift(sweep),
         "voids": _voids(sweep),
         "devices": [{"device": d.name, "kind": d.kind, "slowdown": d.slowdown} for d in sweep.devices],
-        "profiles": [
-            {"profile": p.name, "link": p.link, "conditions": words.conditions(p.asked)}
-            for p in sweep.profiles
+        "networks": [
+            {"network": p.name, "shaping": p.shaping, "conditions": words.conditions(p.asked)}
+            for p in sweep.networks
         ],
         "links": _links(sweep),
     }
@@ -97,9 +97,9 @@ def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
 
 def _parts(sweep: Sweep) -> list[dict[str, Any]]:
     return [
-        {"model": sweep.title(bundle), "profile": profile.name} | _of_cell(found)
-        for bundle, profile in sweep.groups()
-        for found in breakdowns(sweep.of(bundle, profile.name))
+        {"model": sweep.title(bundle), "network": network.name} | _of_cell(found)
+        for bundle, network in sweep.groups()
+        for found in breakdowns(sweep.of(bundle, network.name))
     ]
 
 
@@ -164,7 +164,7 @@ def _voids(sweep: Sweep) -> list[dict[str, Any]]:
     return [
         {
             "model": sweep.title(v.cell.bundle),
-            "profile": v.cell.profile,
+            "network": v.cell.network,
             "where": sweep.split_of(v.cell).where,
             "depth": v.cell.depth,
             "trial": v.number,
@@ -180,7 +180,7 @@ def _voids(sweep: Sweep) -> list[dict[str, Any]]:
 def _links(sweep: Sweep) -> list[dict[str, Any]]:
     return [
         {
-            "profile": link.profile,
+            "network": link.network,
             "sender": link.sender,
             "receiver": link.receiver,
             "taken_at": link.taken_at,

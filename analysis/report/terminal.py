@@ -23,7 +23,7 @@ _SENTENCES = 100
 
 
 def best_of(sweep: Sweep, objective: str) -> list[Answer]:
-    """The answer for each model and network profile.
+    """The answer for each model and network.
 
     Raises:
         ResultsError: No such objective, or nothing was measured that could answer it.
@@ -60,13 +60,13 @@ def show_best(sweep: Sweep, found: Sequence[Answer]) -> str:
 
 
 def _table(sweep: Sweep, answer: Answer) -> Table:
-    title = f"{sweep.title(answer.bundle)}, network profile {answer.profile.name}"
+    title = f"{sweep.title(answer.bundle)}, network {answer.network.name}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for head in ("split", "latency ms", "samples/s", "at depth", "on the front"):
         table.add_column(head, justify="left" if head == "split" else "right", no_wrap=True)
     best = answer.point.cell.id
     ties = {point.cell.id for point in answer.ties}
-    front = front_of(sweep, "capability", answer.bundle, answer.profile.name)
+    front = front_of(sweep, "capability", answer.bundle, answer.network.name)
     for point in sorted(front.points, key=lambda p: p.cell.id != best):
         note = " <- best" if point.cell.id == best else " (a tie)" if point.cell.id in ties else ""
         chance = "-" if point.probability is None else percent(point.probability)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from analysis.data.sweep import Profile
+from analysis.data.sweep import Network
 from analysis.fronts.answers import Answer, Gain
 from analysis.statistics.estimates import Estimate
 
@@ -18,7 +18,7 @@ __all__ = [
     "per_second",
     "percent",
     "plain",
-    "profile_words",
+    "network_words",
     "times",
 ]
 
@@ -77,10 +77,10 @@ def listed(items: Iterable[str]) -> str:
 
 
 def conditions(asked: Mapping[str, Any]) -> str:
-    """A profile's conditions in words, whatever keys it has."""
+    """A network's conditions in words, whatever keys it has."""
     parts = []
     directed = isinstance(asked.get("forward"), Mapping) and isinstance(asked.get("backward"), Mapping)
-    # Forward comes first; the rest stays as the profile has it.
+    # Forward comes first; the rest stays as the network has it.
     for key, value in sorted(asked.items(), key=lambda item: item[0] == "backward"):
         if key == "rate_mbit" and value is None and not directed:
             parts.append("no rate limit")
@@ -98,16 +98,16 @@ def conditions(asked: Mapping[str, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def profile_words(profile: Profile) -> str:
-    """A profile's conditions and how they were imposed."""
+def network_words(network: Network) -> str:
+    """A network's conditions and how they were imposed."""
     links = {"emulated": "links emulated", "tc": "links shaped by tc", "none": "links as they are"}
-    return "; ".join(w for w in (conditions(profile.asked), links.get(profile.link, profile.link)) if w)
+    return "; ".join(w for w in (conditions(network.asked), links.get(network.shaping, network.shaping)) if w)
 
 
 def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str, list[str]]:
     """What to do with its figure, and then how it compares, one sentence each.
 
-    `before` are the profile's answers already told: a split is not compared twice by the same figure.
+    `before` are the network's answers already told: a split is not compared twice by the same figure.
     """
     point = answer.point
     number = _number(answer)

@@ -24,7 +24,7 @@ __all__ = ["Report", "write_report"]
 
 @dataclass(frozen=True)
 class Report:
-    """What was written. `lines` is the answer of each profile for a terminal."""
+    """What was written. `lines` is the answer of each network for a terminal."""
 
     page: Path
     files: tuple[Path, ...]
@@ -60,7 +60,7 @@ def write_report(
         _write_all(sweep, found, predicted, draft, formats)
         _write_tables(sweep, draft, against, codec_pj_per_bit)
         files = tuple(out / p.relative_to(draft) for p in sorted(draft.rglob("*")) if p.is_file())
-    lines = [one_line(sweep, profile, bundle, found) for bundle, profile in sweep.groups()]
+    lines = [one_line(sweep, network, bundle, found) for bundle, network in sweep.groups()]
     return Report(out / "report.html", files, tuple(found), tuple(lines))
 
 

@@ -18,8 +18,8 @@ _DIMENSIONS = [
     "model",
     "bundle",
     "precision",
-    "profile",
-    "link",
+    "network",
+    "shaping",
     "kind",
     "where",
     "label",
@@ -55,7 +55,7 @@ PARETO_COLUMNS = [
     *("cell", "latency_cell"),
 ]
 FRONT_COLUMNS = [
-    *("model", "bundle", "profile", "link", "front", "objectives", "candidates", "points"),
+    *("model", "bundle", "network", "shaping", "front", "objectives", "candidates", "points"),
     *_with_bounds("hypervolume"),
     *("interval", "trials", "reference_visits", "seed"),
 ]
@@ -80,8 +80,8 @@ def cells_table(sweep: Sweep) -> pd.DataFrame:
     """A row for every wanted cell, finished or not; figures of unfinished ones are empty."""
     on = {"capability": set[str](), "operating": set[str]()}
     sure: dict[str, dict[str, float | None]] = {"capability": {}, "operating": {}}
-    for bundle, profile in sweep.groups():
-        for p in (*capability(sweep, bundle, profile.name), *operating(sweep, bundle, profile.name)):
+    for bundle, network in sweep.groups():
+        for p in (*capability(sweep, bundle, network.name), *operating(sweep, bundle, network.name)):
             cells = {p.cell.id, p.latency_cell.id}
             sure[p.front] |= dict.fromkeys(cells, p.probability)
             if p.on_front:
@@ -100,8 +100,8 @@ def cells_table(sweep: Sweep) -> pd.DataFrame:
 def pareto_table(sweep: Sweep) -> pd.DataFrame:
     """A row for every point of every front, by ascending latency; dominated points are not in it."""
     rows = []
-    for bundle, profile in sweep.groups():
-        for points in (capability(sweep, bundle, profile.name), operating(sweep, bundle, profile.name)):
+    for bundle, network in sweep.groups():
+        for points in (capability(sweep, bundle, network.name), operating(sweep, bundle, network.name)):
             rows += [_pareto_row(sweep, p, rank) for rank, p in enumerate(in_order(points), start=1)]
     return pd.DataFrame(rows, columns=PARETO_COLUMNS)
 
@@ -110,14 +110,14 @@ def fronts_table(sweep: Sweep) -> pd.DataFrame:
     """A row for every front: by what it is one, and how much it dominates."""
     rows = []
     names: tuple[FrontName, ...] = ("capability", "operating")
-    for bundle, profile in sweep.groups():
-        for front in (front_of(sweep, name, bundle, profile.name) for name in names):
+    for bundle, network in sweep.groups():
+        for front in (front_of(sweep, name, bundle, network.name) for name in names):
             rows.append(
                 {
                     "model": sweep.manifests[bundle].get("model"),
                     "bundle": bundle,
-                    "profile": profile.name,
-                    "link": profile.link,
+                    "network": network.name,
+                    "shaping": network.shaping,
                     "front": front.name,
                     "objectives": ";".join(front.objectives),
                     "candidates": len(front.points),
@@ -125,7 +125,7 @@ def fronts_table(sweep: Sweep) -> pd.DataFrame:
                     **_bounds("hypervolume", front.hypervolume),
                     "interval": front.hypervolume.kind,
                     "trials": front.hypervolume.trials,
-                    "reference_visits": len(resampling_of(sweep, profile.name).visits),
+                    "reference_visits": len(resampling_of(sweep, network.name).visits),
                     "seed": sweep.seed,
                 }
             )
@@ -161,8 +161,8 @@ def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
         "model": cell.model,
         "bundle": cell.bundle,
         "precision": cell.precision,
-        "profile": cell.profile,
-        "link": cell.link,
+        "network": cell.network,
+        "shaping": cell.shaping,
         "kind": result.split.kind,
         "where": result.split.where,
         "label": cell.label,

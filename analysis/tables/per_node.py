@@ -14,7 +14,7 @@ from analysis.fronts.scaling import best_by_devices
 __all__ = ["NODE_COLUMNS", "node_rows"]
 
 NODE_COLUMNS = (
-    *("model", "profile", "nodes", "where", "node", "payload_bytes", "codec_s", "inference_s"),
+    *("model", "network", "nodes", "where", "node", "payload_bytes", "codec_s", "inference_s"),
     *("send_s", "communication_s", "total_s", "overhead", "codec_energy_model_j", "codec_pj_per_bit"),
     *("payload_bytes_per_s", "cell"),
 )
@@ -31,9 +31,9 @@ def node_rows(sweep: Sweep, codec_pj_per_bit: float | None = None) -> list[dict[
             measured. None: no energy.
     """
     rows = []
-    for bundle, profile in sweep.groups():
-        results = {r.cell.id: r for r in sweep.of(bundle, profile.name)}
-        best = best_by_devices(capability(sweep, bundle, profile.name))
+    for bundle, network in sweep.groups():
+        results = {r.cell.id: r for r in sweep.of(bundle, network.name)}
+        best = best_by_devices(capability(sweep, bundle, network.name))
         for count, point in best.items():
             result = results[point.latency_cell.id]
             rows += _of_cell(result, point, count, codec_pj_per_bit)
@@ -42,7 +42,7 @@ def node_rows(sweep: Sweep, codec_pj_per_bit: float | None = None) -> list[dict[
 
 def _of_cell(result: CellResult, point: Point, count: int, pj_per_bit: float | None) -> list[dict[str, Any]]:
     found, cell = breakdown(result), result.cell
-    key = {"model": cell.model, "profile": cell.profile, "nodes": count, "where": point.split.where}
+    key = {"model": cell.model, "network": cell.network, "nodes": count, "where": point.split.where}
     key |= {"cell": cell.id, "codec_pj_per_bit": pj_per_bit}
     weights = [t.requests for t in result.trials]
     ends_codec_s = float(np.average([t.ends_codec_s for t in result.trials], weights=weights))

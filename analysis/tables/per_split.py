@@ -15,7 +15,7 @@ __all__ = ["SPLIT_COLUMNS", "split_rows"]
 
 _SPEEDUPS = ("sequential", "one_device", "named")
 SPLIT_COLUMNS = (
-    *("model", "profile", "where", "cuts", "devices", "depth", "batch", "codec", "topology", "backend"),
+    *("model", "network", "where", "cuts", "devices", "depth", "batch", "codec", "topology", "backend"),
     *("shares", "load_balance"),
     *(
         column
@@ -38,10 +38,10 @@ def split_rows(sweep: Sweep, named: str = "") -> list[dict[str, Any]]:
     if named and not any(named in (r.cell.id, r.split.where) for r in sweep.cells):
         raise ResultsError(f"--against {named}: {sweep.path} has no such split or cell; cells.csv lists them")
     rows = []
-    for bundle, profile in sweep.groups():
-        results = {r.cell.id: r for r in sweep.of(bundle, profile.name)}
-        points = [p for p in capability(sweep, bundle, profile.name) if p.cell.depth > 1]
-        resampling = resampling_of(sweep, profile.name)
+    for bundle, network in sweep.groups():
+        results = {r.cell.id: r for r in sweep.of(bundle, network.name)}
+        points = [p for p in capability(sweep, bundle, network.name) if p.cell.depth > 1]
+        resampling = resampling_of(sweep, network.name)
         for p in sorted(points, key=lambda p: (p.cell.devices, p.cell.cuts, p.cell.batch, p.cell.codec)):
             other = _named(sweep, p, points, named)
             baseline = _baseline(sweep, p)
@@ -81,7 +81,7 @@ def _row(
     alone_s = baseline.latency.value if baseline else None
     return {
         "model": cell.model,
-        "profile": cell.profile,
+        "network": cell.network,
         "where": p.split.where,
         "cuts": ";".join(map(str, cell.cuts)),
         "devices": ";".join(cell.devices),

@@ -7,7 +7,7 @@ const options = {
   actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
 };
 const views = new Map();
-const only = { model: "", profile: "", depth: "", codec: "" };
+const only = { model: "", network: "", depth: "", codec: "" };
 
 async function draw(place, layout) {
   const name = place.dataset.chart;
@@ -30,7 +30,7 @@ async function drawAll(layout) {
   document.documentElement.dataset.charts = String(places.length);
 }
 
-// What a figure can be narrowed to is a parameter of it; a model and a profile are sections of the page too.
+// What a figure can be narrowed to is a parameter of it; a model and a network are sections of the page too.
 async function narrowed(place, view) {
   const known = Object.keys(view.getState({ signals: (name) => name.startsWith("only_") }).signals ?? {});
   const ofCells = rowsOf(specs[place.dataset.chart][place.dataset.drawn]).filter((row) => row.cell);
@@ -64,9 +64,9 @@ function left(row, known) {
 
 function filter(name, value) {
   only[name] = value;
-  for (const element of document.querySelectorAll("[data-model], [data-profile]")) {
-    const { model, profile } = element.dataset;
-    element.hidden = (model && only.model && model !== only.model) || (profile && only.profile && profile !== only.profile);
+  for (const element of document.querySelectorAll("[data-model], [data-network]")) {
+    const { model, network } = element.dataset;
+    element.hidden = (model && only.model && model !== only.model) || (network && only.network && network !== only.network);
   }
   for (const [place, view] of views) narrowed(place, view);
 }

@@ -21,8 +21,8 @@ _EXPERIMENT = """\
 name: bench
 models: [{model}]
 bundles: {bundles}
-network_profiles: profiles.yml
-profiles: [ideal]
+networks_file: networks.yml
+networks: [ideal]
 splits: {splits}
 depths: [1, 4]
 trials: 1
@@ -35,7 +35,7 @@ reference_every: 0
 class _Silent(Screen):
     """Progress that nobody sees: the benchmark shows its own."""
 
-    def step(self, profile: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
+    def step(self, network: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
         """Show nothing."""
 
     def say(self, text: str) -> None:
@@ -58,7 +58,7 @@ class CellOverhead:
         spread = list(itertools.islice(cuts, len(cuts) // (2 * self.splits), None, len(cuts) // self.splits))
         with tempfile.TemporaryDirectory(prefix="edgecut-bench-") as name:
             folder = Path(name)
-            (folder / "profiles.yml").write_text("ideal: {}\n")
+            (folder / "networks.yml").write_text("ideal: {}\n")
             (folder / "bench.yml").write_text(
                 _EXPERIMENT.format(model=_MODEL, bundles=bundle.path.absolute().parent, splits=spread)
             )

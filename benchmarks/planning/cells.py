@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.planning.splits import Split
 from controller.errors import TrialVoid
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.planning.prediction import Prediction, Predictor
 from controller.profiling.short_runs import Ground, in_random_order, requests_in
@@ -23,9 +23,9 @@ from worker.wire.messages import Run
 __all__ = ["DEPTHS", "MeasuredCell", "NETWORKS", "measure_cells"]
 
 NETWORKS: Final = {
-    "1 Gbit/s, 0.2 ms": NetworkProfile(delay_ms=0.2, rate_mbit=1000),
-    "100 Mbit/s, 2 ms": NetworkProfile(delay_ms=2, rate_mbit=100),
-    "20 Mbit/s, 5 ms": NetworkProfile(delay_ms=5, rate_mbit=20),
+    "1 Gbit/s, 0.2 ms": Network(delay_ms=0.2, rate_mbit=1000),
+    "100 Mbit/s, 2 ms": Network(delay_ms=2, rate_mbit=100),
+    "20 Mbit/s, 5 ms": Network(delay_ms=5, rate_mbit=20),
 }
 DEPTHS: Final = (1, 4)
 _TRIALS: Final = 3
@@ -155,8 +155,8 @@ def _planned(ground: Ground, wanted: _Wanted) -> tuple[Cell, PipelinePlan]:
         devices=devices,
         depth=wanted.depth,
         batch=ground.batch,
-        profile=wanted.network,
-        link=ground.lab.links(devices),
+        network=wanted.network,
+        shaping=ground.lab.shaping(devices),
     )
     name = f"bench-plan.{time.monotonic_ns()}"
     plan = plan_pipeline(

@@ -25,7 +25,7 @@ from controller.profiling.short_runs import Ground
 from controller.results.provenance import now, stamp
 from exporter.bundle import Bundle
 
-__all__ = ["BenchAsked", "bench_plan"]
+__all__ = ["BenchPlanOptions", "bench_plan"]
 
 _WAIT_S: Final = 5.0
 _PLANS: Final = 3
@@ -35,7 +35,7 @@ _LONG_CHAIN_CUTS: Final = 20
 
 
 @dataclass(frozen=True)
-class BenchAsked:
+class BenchPlanOptions:
     """`controller bench-plan` as it was typed.
 
     Attributes:
@@ -75,7 +75,7 @@ class _Found:
         return figures_of(self.cells, self.equal_cuts, self.plan_s, self.long_chains)
 
 
-def bench_plan(lab: Lab, asked: BenchAsked) -> bool:
+def bench_plan(lab: Lab, asked: BenchPlanOptions) -> bool:
     """Measure how right predictions and plans are; print the figures and write them.
 
     Returns:
@@ -84,7 +84,7 @@ def bench_plan(lab: Lab, asked: BenchAsked) -> bool:
     Raises:
         ControllerError: It cannot be run on this lab, or the file cannot be written.
     """
-    if len(lab.devices) < 2 or lab.links([device.name for device in lab.devices]) != "emulated":
+    if len(lab.devices) < 2 or lab.shaping([device.name for device in lab.devices]) != "emulated":
         raise LabError(
             f"lab {lab.name!r}: this wants two devices with emulated links; docs/planning.md says how"
         )
@@ -107,7 +107,7 @@ def bench_plan(lab: Lab, asked: BenchAsked) -> bool:
     return all(_holds(key, summary) is not False for key, summary in figures.items())
 
 
-def _measure_pair(bundle: Bundle, lab: Lab, asked: BenchAsked, screen: Screen, found: _Found) -> None:
+def _measure_pair(bundle: Bundle, lab: Lab, asked: BenchPlanOptions, screen: Screen, found: _Found) -> None:
     """Every clean split of the lab's first two devices."""
     pair = msgspec.structs.replace(lab, devices=lab.devices[:2])
     model = bundle.manifest.model
@@ -121,7 +121,9 @@ def _measure_pair(bundle: Bundle, lab: Lab, asked: BenchAsked, screen: Screen, f
     found.cells += _measured(bundle, pair, profile, splits, asked, screen)
 
 
-def _measure_long_chains(bundle: Bundle, lab: Lab, asked: BenchAsked, screen: Screen, found: _Found) -> None:
+def _measure_long_chains(
+    bundle: Bundle, lab: Lab, asked: BenchPlanOptions, screen: Screen, found: _Found
+) -> None:
     """A sample of splits over three devices and more; to profile so many at every cut would take too long."""
     inner = bundle.clean_cuts()
     cuts = (0, *inner[:: max(1, len(inner) // _LONG_CHAIN_CUTS)], bundle.node_count)
@@ -133,7 +135,12 @@ def _measure_long_chains(bundle: Bundle, lab: Lab, asked: BenchAsked, screen: Sc
 
 
 def _measured(
-    bundle: Bundle, lab: Lab, profile: Profile, splits: Sequence[Split], asked: BenchAsked, screen: Screen
+    bundle: Bundle,
+    lab: Lab,
+    profile: Profile,
+    splits: Sequence[Split],
+    asked: BenchPlanOptions,
+    screen: Screen,
 ) -> list[MeasuredCell]:
     predictors = {name: Predictor(profile, bundle, conditions) for name, conditions in NETWORKS.items()}
     with Crew(lab, [device.name for device in lab.devices], _WAIT_S) as crew:

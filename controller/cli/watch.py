@@ -1,10 +1,11 @@
-"""The command `watch` of `python -m controller`."""
+"""The command `watch`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from controller.cli.options import LAB, LabFile
 from controller.live.command import Watched
 from controller.live.command import watch as follow
 
@@ -16,12 +17,10 @@ app = typer.Typer()
 @app.command()
 def watch(
     results: Annotated[
-        Path | None, typer.Argument(help="Results file of the sweep. Default: that which is swept on --lab.")
+        Path | None, typer.Argument(help="Results file of the sweep. Default: that of the sweep on --lab.")
     ] = None,
-    lab: Annotated[
-        Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")
-    ] = Path(".edgecut/local.json"),
-    once: Annotated[bool, typer.Option("--once", help="Say how it stands, and end.")] = False,
+    lab: LabFile = LAB,
+    once: Annotated[bool, typer.Option("--once", help="Print the current state and exit.")] = False,
 ) -> None:
     """Follow a sweep from another terminal: what runs, how busy its stages are, the front so far."""
     follow(Watched(results, lab, once))

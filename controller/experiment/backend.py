@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from controller.errors import ExperimentError
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.results import CHAIN, TORCH_RPC, Cell
 from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import RpcTransport
@@ -33,11 +33,11 @@ class RpcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     transport: RpcTransport = "tcp"
 
 
-def check_backend(cell: Cell, profile: NetworkProfile) -> None:
+def check_backend(cell: Cell, network: Network) -> None:
     """Refuse what PyTorch RPC would not do as asked: its connections are its own, on ports that nobody knows.
 
     Raises:
-        ExperimentError: A codec, a network profile that limits something, or a part for the controller.
+        ExperimentError: A codec, a network that limits something, or a part for the controller.
     """
     if cell.backend != TORCH_RPC:
         return
@@ -46,10 +46,10 @@ def check_backend(cell: Cell, profile: NetworkProfile) -> None:
             f"backend torch_rpc makes its own connections, on which there is no codec {cell.codec!r}; use "
             f"codec none with it, in an experiment of its own"
         )
-    if any(way.limited for way in profile.every_direction()):
+    if any(way.limited for way in network.every_direction()):
         raise ExperimentError(
             f"backend torch_rpc makes its own connections, on ports that are neither emulated nor shaped: "
-            f"network profile {cell.profile!r} would not hold; run it under one that limits nothing (ideal, "
+            f"network {cell.network!r} would not hold; run it under one that limits nothing (ideal, "
             f"as_is)"
         )
     if cell.source != "first" or cell.topology != CHAIN:

@@ -21,7 +21,7 @@ _MOST_CELLS = 1_000_000
 
 __all__ = [
     "chain_at",
-    "cells_of_profile",
+    "cells_of_network",
     "check_batch",
     "label_of",
     "open_bundles",
@@ -54,16 +54,16 @@ def open_bundles(names: Sequence[str], folder: Path) -> dict[str, Bundle]:
     return bundles
 
 
-def cells_of_profile(
-    experiment: Experiment, profile: str, bundles: Mapping[str, Bundle], lab: Lab
+def cells_of_network(
+    experiment: Experiment, network: str, bundles: Mapping[str, Bundle], lab: Lab
 ) -> tuple[Cell, ...]:
-    """Every cell that `experiment` wants under `profile`, both ends of each split range included.
+    """Every cell that `experiment` wants under `network`, both ends of each split range included.
 
     Raises:
         ExperimentError: A split or a device that there is not.
         LabError: A placement names a device that the lab does not have.
     """
-    grid = experiment.grid(profile)
+    grid = experiment.grid(network)
     whole_lab = [device.name for device in lab.devices]
     placements = _placements(experiment, whole_lab, lab)
     named = experiment.threads if isinstance(experiment.threads, dict) else ()
@@ -103,9 +103,9 @@ def cells_of_profile(
                 devices=tuple(placement),
                 depth=1 if load == SINGLE else depth,
                 batch=batch,
-                profile=profile,
+                network=network,
                 # Links that nobody touches are of no kind that imposes anything.
-                link="none" if profile == AS_IS else lab.links(placement),
+                shaping="none" if network == AS_IS else lab.shaping(placement),
                 precision=bundle.manifest.precision,
                 source=experiment.source,
                 # A closed loop of depth 1 is the same cell, whichever way it was asked for.
@@ -127,9 +127,7 @@ def _check_count(experiment: Experiment, grid: Grid, splits: Collection[object],
     )
     count = placements * math.prod(map(len, lists))
     if count > _MOST_CELLS:
-        raise ExperimentError(
-            f"{count} cells under one network profile, of {_MOST_CELLS} at most: name fewer values"
-        )
+        raise ExperimentError(f"{count} cells under one network, of {_MOST_CELLS} at most: name fewer values")
 
 
 def with_codec(cell: Cell, codec: str, bundle: Bundle) -> Cell:

@@ -1,4 +1,4 @@
-"""Named link conditions: the file of network profiles."""
+"""Named link conditions: the file of networks."""
 
 import itertools
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from msgspec import Meta
 from controller.errors import ExperimentError, did_you_mean
 from controller.experiment.yaml_file import convert, read_yaml
 
-__all__ = ["AS_IS", "Direction", "NetworkProfile", "find_profile", "load_network_profiles"]
+__all__ = ["AS_IS", "Direction", "Network", "find_network", "load_networks"]
 
 AS_IS = "as_is"
-"""The profile that is in no file: nobody touches the links, they are only measured."""
+"""The network that is in no file: nobody touches the links, they are only measured."""
 
 # Ten million ms are hours, and 10 million Mbit/s is more than any wire: beyond is a slip, or infinite.
 _NotNegative = Annotated[float, Meta(ge=0, le=1e7)]
@@ -42,7 +42,7 @@ class Direction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         return bool(self.delay_ms or self.jitter_ms or self.rate_mbit or self.loss_percent)
 
 
-class NetworkProfile(Direction, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Network(Direction, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Conditions of a link, both ways alike unless `forward` or `backward` says otherwise.
 
     Forward is from an earlier device of the lab to a later one, whatever the chain that a cell makes of them.
@@ -75,41 +75,38 @@ class NetworkProfile(Direction, frozen=True, forbid_unknown_fields=True, kw_only
         for pair in self.pairs or {}:
             if pair not in there:
                 raise ExperimentError(
-                    f"network profile {name!r}: key 'pairs.{pair}' is not SENDER -> RECEIVER of this lab"
+                    f"network {name!r}: key 'pairs.{pair}' is not SENDER -> RECEIVER of this lab"
                     f"{did_you_mean(pair, there)}"
                 )
 
 
-def load_network_profiles(path: Path) -> dict[str, NetworkProfile]:
-    """Read a file of network profiles.
+def load_networks(path: Path) -> dict[str, Network]:
+    """Read a file of networks.
 
     Raises:
         ExperimentError: No such file, or a key, type or number in it is wrong.
     """
-    raw = read_yaml(path, "network profiles")
+    raw = read_yaml(path, "networks")
     if not isinstance(raw, dict):
-        raise ExperimentError(f"network profiles {path}: expected a mapping of names to conditions")
+        raise ExperimentError(f"networks {path}: expected a mapping of names to conditions")
     if AS_IS in raw:
         raise ExperimentError(
-            f"network profiles {path}: key {AS_IS!r} is taken (it stands for links that nobody touches); "
-            f"rename it"
+            f"networks {path}: key {AS_IS!r} is taken (it stands for links that nobody touches); rename it"
         )
     return {
-        str(name): convert(conditions, NetworkProfile, f"network profiles {path}", within=str(name))
+        str(name): convert(conditions, Network, f"networks {path}", within=str(name))
         for name, conditions in raw.items()
     }
 
 
-def find_profile(profiles: dict[str, NetworkProfile], name: str, path: Path) -> NetworkProfile:
-    """The profile of that name; `as_is`, which no file has, limits nothing.
+def find_network(networks: dict[str, Network], name: str, path: Path) -> Network:
+    """The network of that name; `as_is`, which no file has, limits nothing.
 
     Raises:
         ExperimentError: There is none; the nearest is suggested.
     """
     if name == AS_IS:
-        return NetworkProfile(description="links as they are, only measured")
-    if name not in profiles:
-        raise ExperimentError(
-            f"no network profile {name!r} in {path}{did_you_mean(name, [*profiles, AS_IS])}"
-        )
-    return profiles[name]
+        return Network(description="links as they are, only measured")
+    if name not in networks:
+        raise ExperimentError(f"no network {name!r} in {path}{did_you_mean(name, [*networks, AS_IS])}")
+    return networks[name]

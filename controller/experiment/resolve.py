@@ -1,4 +1,4 @@
-"""What a sweep is to do: the experiment with its bundles, profiles and cells, before any device is asked."""
+"""What a sweep is to do: the experiment with its bundles, networks and cells, before any device is asked."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import ExperimentError, did_you_mean
-from controller.experiment.cells import cells_of_profile, open_bundles
+from controller.experiment.cells import cells_of_network, open_bundles
 from controller.experiment.feasibility import check_imposable, check_plannable
-from controller.experiment.networks import NetworkProfile, find_profile, load_network_profiles
+from controller.experiment.networks import Network, find_network, load_networks
 from controller.experiment.schema import Experiment, load_experiment
 from controller.lab.inventory import Lab
 from controller.results import Cell
@@ -24,56 +24,56 @@ class Agenda:
 
     Attributes:
         text: The experiment file as it stands; results belong to exactly this text.
-        network_profiles_file: Where the profiles are from.
+        networks_file: Where the networks are defined.
         bundles: By digest.
-        network_profiles: The conditions of each profile of the experiment.
-        cells: By profile, in the order in which they will be run.
+        networks: The conditions of each network of the experiment.
+        cells: By network, in the order in which they will be run.
     """
 
     experiment: Experiment
     text: str
     lab: Lab
-    network_profiles_file: Path
+    networks_file: Path
     bundles: Mapping[str, Bundle]
-    network_profiles: Mapping[str, NetworkProfile]
+    networks: Mapping[str, Network]
     cells: Mapping[str, tuple[Cell, ...]]
 
-    def devices(self, profile: str) -> tuple[str, ...]:
-        """Those that the cells of a profile need, in the lab's order."""
-        needed = {name for cell in self.cells[profile] for name in cell.devices}
+    def devices(self, network: str) -> tuple[str, ...]:
+        """Those that the cells of a network need, in the lab's order."""
+        needed = {name for cell in self.cells[network] for name in cell.devices}
         return tuple(device.name for device in self.lab.devices if device.name in needed)
 
-    def choose(self, profile: str | None) -> tuple[str, ...]:
-        """The profiles to run: the one named, or all.
+    def choose(self, network: str | None) -> tuple[str, ...]:
+        """The networks to run: the one named, or all.
 
         Raises:
-            ExperimentError: The experiment has no such profile.
+            ExperimentError: The experiment has no such network.
         """
-        if profile is None:
+        if network is None:
             return tuple(self.cells)
-        if profile not in self.cells:
+        if network not in self.cells:
             raise ExperimentError(
-                f"experiment {self.experiment.name!r} has no profile {profile!r}"
-                f"{did_you_mean(profile, self.cells)}"
+                f"experiment {self.experiment.name!r} has no network {network!r}"
+                f"{did_you_mean(network, self.cells)}"
             )
-        return (profile,)
+        return (network,)
 
-    def refuse_shaped(self, profiles: Sequence[str]) -> None:
-        """Refuse several profiles at once where it is not us who imposes them.
+    def refuse_shaped(self, networks: Sequence[str]) -> None:
+        """Refuse several networks at once where it is not us who imposes them.
 
         Raises:
             ExperimentError: Links shaped by tc are as they are; only Ansible can change them in between.
         """
-        shaped = any(cell.link == "tc" for profile in profiles for cell in self.cells[profile])
-        if shaped and len(profiles) > 1:
+        shaped = any(cell.shaping == "tc" for network in networks for cell in self.cells[network])
+        if shaped and len(networks) > 1:
             raise ExperimentError(
-                f"lab {self.lab.name!r} has links shaped by tc: name one profile with --profile "
-                f"({', '.join(profiles)}), or run ansible/sweep.yml, which takes them in turn"
+                f"lab {self.lab.name!r} has links shaped by tc: name one network with --network "
+                f"({', '.join(networks)}), or run ansible/sweep.yml, which takes them in turn"
             )
 
 
 def make_agenda(
-    path: Path, lab: Lab, *, bundles_folder: Path | None = None, network_profiles_file: Path | None = None
+    path: Path, lab: Lab, *, bundles_folder: Path | None = None, networks_file: Path | None = None
 ) -> Agenda:
     """Read an experiment and everything that it names, and lay out its cells.
 
@@ -81,7 +81,7 @@ def make_agenda(
         path: The experiment file.
         lab: The devices to plan for.
         bundles_folder: In place of the experiment's `bundles`.
-        network_profiles_file: In place of the experiment's `network_profiles`.
+        networks_file: In place of the experiment's `networks`.
 
     Raises:
         ExperimentError: The file, or something that it names, is wrong.
@@ -89,28 +89,28 @@ def make_agenda(
     """
     experiment = load_experiment(path)
     folder = path.absolute().parent
-    profiles_path = network_profiles_file or folder / experiment.network_profiles
-    all_profiles = load_network_profiles(profiles_path)
-    profiles = {name: find_profile(all_profiles, name, profiles_path) for name in experiment.profile_names()}
+    networks_path = networks_file or folder / experiment.networks_file
+    all_networks = load_networks(networks_path)
+    networks = {name: find_network(all_networks, name, networks_path) for name in experiment.network_names()}
     by_name = open_bundles(experiment.models, bundles_folder or folder / experiment.bundles)
     cells = {}
-    for name, profile in profiles.items():
-        profile.check_pairs(name, [device.name for device in lab.devices])
-        found = list(cells_of_profile(experiment, name, by_name, lab))
+    for name, network in networks.items():
+        network.check_pairs(name, [device.name for device in lab.devices])
+        found = list(cells_of_network(experiment, name, by_name, lab))
         for cell in found:
-            check_imposable(cell, profile)
+            check_imposable(cell, network)
             if experiment.search == "planned":
                 check_plannable(cell)
-        # Each profile has its own order, so that running one alone gives the same as running all.
+        # Each network has its own order, so that running one alone gives the same as running all.
         random.Random(f"{experiment.seed}:{name}").shuffle(found)
         cells[name] = tuple(found)
     return Agenda(
         experiment=experiment,
         text=path.read_text(encoding="utf-8"),
         lab=lab,
-        network_profiles_file=profiles_path,
+        networks_file=networks_path,
         bundles={bundle.digest: bundle for bundle in by_name.values()},
-        network_profiles=profiles,
+        networks=networks,
         cells=cells,
     )
 

@@ -17,7 +17,7 @@ from controller.experiment.load import SINGLE, check_requests
 from controller.experiment.yaml_file import load_yaml
 from worker.wire.messages import Run
 
-__all__ = ["Chain", "Experiment", "Grid", "ProfileGrid", "Splits", "load_experiment"]
+__all__ = ["Chain", "Experiment", "Grid", "NetworkGrid", "Splits", "load_experiment"]
 
 # What is larger is a slip: it would outlast everybody, or leave the numbers that a message can hold.
 _Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -42,8 +42,8 @@ _EXCLUDING = (
 _NAMED_SPLITS = ("clean", "all", "blocks", "equal")
 
 
-class ProfileGrid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A network profile, and what is different under it."""
+class NetworkGrid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A network, and what is different under it."""
 
     name: str
     splits: Splits | UnsetType = UNSET
@@ -63,7 +63,7 @@ class Chain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
-    """What is crossed with what under one network profile."""
+    """What is crossed with what under one network."""
 
     splits: Splits
     depths: tuple[int, ...]
@@ -81,18 +81,16 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the folder of its results")
     ]
     models: Annotated[list[str], Meta(min_length=1, description="bundles by the name of their folder")]
-    profiles: Annotated[
-        list[str | ProfileGrid],
+    networks: Annotated[
+        list[str | NetworkGrid],
         Meta(
             min_length=1,
-            description="network profiles: names, or mappings of `name` and what differs under it "
+            description="networks: names, or mappings of `name` and what differs under it "
             "(`splits`, `depths`, `batches`, `codecs`, `loads`, `topologies`, `backends`)",
         ),
     ]
     bundles: Annotated[str, Meta(description="the folder that holds the bundles")] = "../../bundles"
-    network_profiles: Annotated[str, Meta(description="the file of network profiles")] = (
-        "../network_profiles.yml"
-    )
+    networks_file: Annotated[str, Meta(description="the file of networks")] = "../networks.yml"
     splits: Splits = "clean"
     devices: Annotated[
         Annotated[list[str], Meta(min_length=1)] | None,
@@ -215,7 +213,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = "exhaustive"
     search_share: Annotated[
         Annotated[float, Meta(gt=0, le=1)],
-        Meta(description="the most that `planned` may measure of a model's splits under a network profile"),
+        Meta(description="the most that `planned` may measure of a model's splits under a network"),
     ] = 0.2
     # No results file holds a larger number.
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="order of the cells")] = 0
@@ -256,19 +254,19 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         ),
     ] = 20
 
-    def profile_names(self) -> tuple[str, ...]:
-        """Network profiles in the order in which they are run."""
-        return tuple(p if isinstance(p, str) else p.name for p in self.profiles)
+    def network_names(self) -> tuple[str, ...]:
+        """Networks in the order in which they are run."""
+        return tuple(p if isinstance(p, str) else p.name for p in self.networks)
 
-    def grid(self, profile: str) -> Grid:
-        """What is crossed under `profile`.
+    def grid(self, network: str) -> Grid:
+        """What is crossed under `network`.
 
         Raises:
             ExperimentError: A codec that there is not.
         """
-        own = next(p for p in self.profiles if (p if isinstance(p, str) else p.name) == profile)
+        own = next(p for p in self.networks if (p if isinstance(p, str) else p.name) == network)
         if isinstance(own, str):
-            own = ProfileGrid(name=own)
+            own = NetworkGrid(name=own)
         return Grid(
             splits=self.splits if own.splits is UNSET else own.splits,
             depths=self.depths if own.depths is UNSET else own.depths,
@@ -318,10 +316,10 @@ def load_experiment(path: Path) -> Experiment:
             raise ExperimentError(
                 f"experiment {path}: keys {one!r} and {other!r} exclude each other; keep one"
             )
-    names = experiment.profile_names()
+    names = experiment.network_names()
     for name in names:
         if names.count(name) > 1:
-            raise ExperimentError(f"experiment {path}: key 'profiles' names {name!r} twice")
+            raise ExperimentError(f"experiment {path}: key 'networks' names {name!r} twice")
         try:
             grid = experiment.grid(name)
         except ExperimentError as error:

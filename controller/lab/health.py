@@ -93,7 +93,7 @@ def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
             f"{device.data_port}",
             slowdown,
             provider,
-            device.link,
+            device.shaping,
             state,
         )
     output().print(table)

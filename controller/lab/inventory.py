@@ -24,7 +24,7 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     Attributes:
         kind: What it is: a real one, a virtual Pi, or a process on this machine.
-        link: How its outgoing links get their network profile.
+        shaping: How its outgoing links get their network.
         store: The folder in which its worker keeps bundles and shards.
     """
 
@@ -33,7 +33,7 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     host: str
     control_port: _Port
     data_port: _Port
-    link: Literal["emulated", "tc", "none"]
+    shaping: Literal["emulated", "tc", "none"]
     store: str = ""
 
 
@@ -99,13 +99,13 @@ class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         first, last = (names.index(name) if name in names else -1 for name in (sender, receiver))
         return first < last
 
-    def links(self, names: Sequence[str]) -> str:
-        """How the links between these devices get their profile.
+    def shaping(self, names: Sequence[str]) -> str:
+        """How the links between these devices get their network.
 
         Raises:
             LabError: They do not agree; a pipeline over both could not be labelled honestly.
         """
-        kinds = {self.device(name).link for name in names}
+        kinds = {self.device(name).shaping for name in names}
         if len(kinds) > 1:
             raise LabError(
                 f"devices {', '.join(names)} mix {' and '.join(sorted(kinds))} links; use one kind"

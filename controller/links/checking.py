@@ -10,7 +10,7 @@ from rich.console import Console
 
 from controller.console import output, plain_table
 from controller.errors import ControllerError, DeviceError, LabError
-from controller.experiment.networks import AS_IS, Direction, NetworkProfile
+from controller.experiment.networks import AS_IS, Direction, Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
 from controller.lab.worker_pool import Crew
@@ -55,15 +55,15 @@ class Check:
 
     Attributes:
         devices: Between which of the lab's devices.
-        name: The network profile's; None where nothing was asked.
-        profile: What was asked of the links.
+        name: The network's; None where nothing was asked.
+        network: What was asked of the links.
         judge: Whether links out of bounds are an error.
         without_lost: Go on without a device that is not there, or is lost.
     """
 
     devices: Sequence[str]
     name: str | None
-    profile: NetworkProfile
+    network: Network
     judge: bool
     without_lost: bool = False
 
@@ -79,7 +79,7 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
     Raises:
         ControllerError: A link is out of bounds; a device is not there; nothing shapes these links.
     """
-    kind = lab.links(check.devices)
+    kind = lab.shaping(check.devices)
     if check.judge and kind != "tc":
         raise LabError(
             f"lab {lab.name!r} has links of kind {kind}, which no device shapes: there is nothing to judge; "
@@ -92,7 +92,7 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
             for link in checked:
                 store.add_link(
                     MeasuredLink(
-                        profile=check.name or AS_IS,
+                        network=check.name or AS_IS,
                         sender=link.sender,
                         receiver=link.receiver,
                         asked=link.asked() if check.name not in (None, AS_IS) else {},
@@ -124,8 +124,8 @@ def _probe_all(lab: Lab, check: Check) -> Iterator[_Checked]:
 def _probe(lab: Lab, check: Check, sender: ClaimedWorker, receiver: ClaimedWorker) -> _Checked:
     """A link that is out of bounds is probed again: it may have been a busy moment."""
     forward = lab.is_forward(sender.name, receiver.name)
-    there = check.profile.between(sender.name, receiver.name, forward=forward)
-    back = check.profile.between(receiver.name, sender.name, forward=not forward)
+    there = check.network.between(sender.name, receiver.name, forward=forward)
+    back = check.network.between(receiver.name, sender.name, forward=not forward)
     for _ in range(_ATTEMPTS if check.judge else 1):
         taken_at = now()
         measured = probe_link(sender, receiver, there)
@@ -146,7 +146,7 @@ def _as_stored(link: _Checked) -> dict[str, Any]:
 
 
 def _show(lab: Lab, name: str | None, checked: list[_Checked]) -> None:
-    heading = f"network profile {name}, measured (asked)" if name else "links as they are"
+    heading = f"network {name}, measured (asked)" if name else "links as they are"
     table = plain_table(f"lab {lab.name}, {heading}", "round trip ms", "Mbit/s", "loss %", "TCP Mbit/s")
     for link in checked:
         there, m = link.there, link.measured
@@ -181,6 +181,6 @@ def _judge(name: str, checked: list[_Checked]) -> None:
     link, text = found[0]
     more = f" ({len(found) - 1} more, see the table)" if len(found) > 1 else ""
     raise ControllerError(
-        f"{link.sender}: link to {link.receiver} is not as network profile {name!r} asks: {text}{more}; "
+        f"{link.sender}: link to {link.receiver} is not as network {name!r} asks: {text}{more}; "
         f"shape it again, or see what is there with --as-is"
     )

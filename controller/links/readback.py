@@ -1,4 +1,4 @@
-"""Whether a device's link is shaped as a network profile asks, by what its worker reads of its kernel."""
+"""Whether a device's link is shaped as a network asks, by what its worker reads of its kernel."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from controller.errors import DeviceError
-from controller.experiment.networks import AS_IS, Direction, NetworkProfile
+from controller.experiment.networks import AS_IS, Direction, Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
 from controller.links.conditions import conditions_of
@@ -23,14 +23,14 @@ _NO_RATE_MBIT = 100_000.0
 _MOST_MBIT = 0.9 * _NO_RATE_MBIT
 
 
-def link_check(lab: Lab, name: str, profile: NetworkProfile) -> Callable[[ClaimedWorker], None]:
-    """What tells of a claimed worker whether its link is as it must be for trials under `profile`.
+def link_check(lab: Lab, name: str, network: Network) -> Callable[[ClaimedWorker], None]:
+    """What tells of a claimed worker whether its link is as it must be for trials under `network`.
 
     Of a device whose link tc does not shape it says nothing. What it gives back raises DeviceError.
     """
 
     def check(worker: ClaimedWorker) -> None:
-        if worker.device.link != "tc":
+        if worker.device.shaping != "tc":
             return
         told = worker.info.stamp.get("qdisc")
         if not isinstance(told, str):
@@ -39,10 +39,10 @@ def link_check(lab: Lab, name: str, profile: NetworkProfile) -> Callable[[Claime
                 "its worker does not watch the link (--qdisc-of); run ansible/deploy.yml again",
                 lasting=True,
             )
-        general, differing = conditions_of(lab, worker.device, profile)
+        general, differing = conditions_of(lab, worker.device, network)
         wanted = [conditions for conditions in (general, *differing) if conditions.limited]
         if not is_shaped_as(wanted, told):
-            be = "without shaping" if name == AS_IS else f"as network profile {name!r} asks"
+            be = "without shaping" if name == AS_IS else f"as network {name!r} asks"
             raise DeviceError(
                 worker.name,
                 f"its link is not {be}; it has {_in_words(told)}; ansible/sweep.yml shapes it",

@@ -1,16 +1,16 @@
-"""What each device has to be told so that its link is as a network profile asks."""
+"""What each device has to be told so that its link is as a network asks."""
 
 import socket
 
 from controller.errors import LabError
-from controller.experiment.networks import Direction, NetworkProfile
+from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Device, Lab
 from controller.links.conditions import conditions_of
 
 __all__ = ["shaping_arguments"]
 
 
-def shaping_arguments(lab: Lab, profile: NetworkProfile) -> dict[str, list[str]]:
+def shaping_arguments(lab: Lab, network: Network) -> dict[str, list[str]]:
     """Arguments of `edgecut_link apply` for each device of the lab that shapes its link.
 
     Raises:
@@ -19,15 +19,15 @@ def shaping_arguments(lab: Lab, profile: NetworkProfile) -> dict[str, list[str]]
     ports = sorted({device.data_port for device in lab.devices})
     common = [word for port in ports for word in ("--data-port", str(port))]
     return {
-        device.name: ["--address", _address(device), *common, *_towards_all(lab, device, profile)]
+        device.name: ["--address", _address(device), *common, *_towards_all(lab, device, network)]
         for device in lab.devices
-        if device.link == "tc"
+        if device.shaping == "tc"
     }
 
 
-def _towards_all(lab: Lab, device: Device, profile: NetworkProfile) -> list[str]:
+def _towards_all(lab: Lab, device: Device, network: Network) -> list[str]:
     """Conditions for everybody, then for those devices to which they differ."""
-    general, differing = conditions_of(lab, device, profile)
+    general, differing = conditions_of(lab, device, network)
     words = _words(general)
     # Those without conditions come last: addresses that follow each other share the conditions after them.
     for conditions, others in sorted(differing.items(), key=lambda item: not item[0].limited):

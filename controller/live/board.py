@@ -86,13 +86,13 @@ class Board:
         return sum(map(len, self._seen.values()))
 
     def front(self, cell: Cell) -> tuple[list[tuple[Cell, Point]], int]:
-        """The front so far of the cell's bundle under its network profile, and of how many splits.
+        """The front so far of the cell's bundle under its network, and of how many splits.
 
         Each by its deepest cell, with latency in seconds and seconds a sample, by rising latency.
         """
         measured: dict[Candidate, Point] = {}
         alike = (
-            one for one in self.cells.values() if (one.bundle, one.profile) == (cell.bundle, cell.profile)
+            one for one in self.cells.values() if (one.bundle, one.network) == (cell.bundle, cell.network)
         )
         for candidate in candidates_of(alike):
             # A capability front needs the latency of a request alone, and what comes of a full pipeline.

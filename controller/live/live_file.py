@@ -25,7 +25,7 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         began_s: When its process began, by the host's clock: numbers of processes are used again.
-        part: The network profile, or what comes before all of them.
+        part: The network, or what comes before all of them.
         done: How many of `total` cells (or other things that `part` has) are there.
         left_s: Estimated seconds for all that is left, when this was written.
         cell: Id of the cell that runs.

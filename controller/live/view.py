@@ -132,10 +132,10 @@ def _front(board: Board, cell: Cell) -> RenderableType | None:
     if not front:
         return None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(f"front so far: {cell.model}, {cell.profile}", no_wrap=True)
+    table.add_column(f"front so far: {cell.model}, {cell.network}", no_wrap=True)
     table.add_column("latency ms", justify="right")
     table.add_column("samples/s", justify="right")
-    several = len({one.devices for one in board.cells.values() if one.profile == cell.profile}) > 1
+    several = len({one.devices for one in board.cells.values() if one.network == cell.network}) > 1
     shown = front if len(front) <= _POINTS else [*front[: _POINTS - 1], front[-1]]
     for one, (latency_s, sample_s) in shown:
         codec = f", {one.codec}" if one.codec != "none" else ""

@@ -1,6 +1,6 @@
 """A cell as a pipeline: which device loads what, and which link joins it to the next.
 
-Planning is pure: from a cell, its bundle, the lab and the network profile to what each worker is
+Planning is pure: from a cell, its bundle, the lab and the network to what each worker is
 told. `controller.pipeline.runner` tells them.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from controller.errors import ExperimentError
 from controller.experiment.backend import RpcSettings
-from controller.experiment.networks import Direction, NetworkProfile
+from controller.experiment.networks import Direction, Network
 from controller.experiment.topology import (
     CONTROLLER,
     _endpoint,
@@ -85,7 +85,7 @@ def plan_pipeline(
     cell: Cell,
     bundle: Bundle,
     lab: Lab,
-    profile: NetworkProfile,
+    network: Network,
     *,
     threads: int | Mapping[str, int] = 1,
     check_every: int = 1,
@@ -114,7 +114,7 @@ def plan_pipeline(
     links = tuple(itertools.chain(*ways))
     told = [
         tuple(
-            _link_spec(f"{name}/{i}{'on' * leg}", link, crossing, cell, lab, profile, controller_addresses)
+            _link_spec(f"{name}/{i}{'on' * leg}", link, crossing, cell, lab, network, controller_addresses)
             for leg, link in enumerate(way)
         )
         for i, (way, crossing) in enumerate(zip(ways, tensors, strict=True))
@@ -176,7 +176,7 @@ def _link_spec(
     crossing: Sequence[Tensor],
     cell: Cell,
     lab: Lab,
-    profile: NetworkProfile,
+    network: Network,
     controller_addresses: Mapping[str, tuple[str, int]] | None,
 ) -> LinkSpec:
     tensors = tuple(
@@ -193,9 +193,9 @@ def _link_spec(
         receiver = lab.device(link.receiver)
         host, port = receiver.host, receiver.data_port
     forward = lab.is_forward(link.sender, link.receiver)
-    conditions = profile.between(link.sender, link.receiver, forward=forward)
-    # What makes connections of its own runs under profiles alone that limit nothing.
-    emulated = cell.link == "emulated" and cell.backend != TORCH_RPC
+    conditions = network.between(link.sender, link.receiver, forward=forward)
+    # What makes connections of its own runs under networks alone that limit nothing.
+    emulated = cell.shaping == "emulated" and cell.backend != TORCH_RPC
     emulation = _emulation(conditions) if emulated else None
     return LinkSpec(
         name=name,

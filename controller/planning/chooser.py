@@ -49,7 +49,7 @@ class Chooser:
 
     def __init__(self, predictor: Predictor, least_accuracy: float = 0.0) -> None:
         """Choose by `predictor`, with no cut at which the codec leaves less than `least_accuracy`."""
-        self._predictor = predictor
+        self.predictor = predictor
         self._least_accuracy = least_accuracy
         self._predicted: dict[_Chain, Plan] = {}
         self._last: tuple[Limits, list[Plan]] | None = None
@@ -92,7 +92,7 @@ class Chooser:
     def by_devices(self, limits: Limits) -> list[tuple[int, Plan, Plan]]:
         """The fastest and the steadiest plan with so many devices at most, where there is any."""
         found = self._found(limits)
-        devices = len(self._predictor.devices)
+        devices = len(self.predictor.devices)
         rows = []
         pool: list[Plan] = []
         for number in range(1, min(limits.most_devices or devices, devices) + 1):
@@ -119,7 +119,7 @@ class Chooser:
         return problem
 
     def _problem(self, wait_s: float) -> Problem:
-        return self._predictor.problem(wait_s, least_accuracy=self._least_accuracy)
+        return self.predictor.problem(wait_s, least_accuracy=self._least_accuracy)
 
     def _find(self, objective: Objective, limits: Limits) -> tuple[Plan, ...]:
         return of_objective(_front(self._found(limits)), objective)
@@ -166,7 +166,7 @@ class Chooser:
 
     def _predict(self, chain: _Chain) -> Plan:
         if chain not in self._predicted:
-            self._predicted[chain] = self._predictor.predict(*chain).plan
+            self._predicted[chain] = self.predictor.predict(*chain).plan
         return self._predicted[chain]
 
 

@@ -1,155 +1,131 @@
-"""`controller profile` and `controller plan`, once their arguments are read."""
+"""The commands `controller plan` and `predict`, once their arguments are read."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from rich.console import Console
 
-from controller.console import Screen, duration, output, plain_table
-from controller.errors import DeviceError, ExperimentError, PlanError
-from controller.experiment.cells import chain_at, check_batch
+from controller.console import output, plain_table
+from controller.errors import DeviceError, PlanError
+from controller.experiment.cells import chain_at
 from controller.experiment.codec_assignment import choice_of
-from controller.experiment.networks import AS_IS, NetworkProfile, find_profile, load_network_profiles
+from controller.experiment.networks import AS_IS, Network, find_network, load_networks
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import query
 from controller.planning.baselines import named_baselines
 from controller.planning.chooser import Chooser
-from controller.planning.constraints import OBJECTIVES, Objective
+from controller.planning.constraints import OBJECTIVES, Limits, Objective
 from controller.planning.experiment_file import write_experiment
-from controller.planning.options import PlanAsked, limits_of
+from controller.planning.options import PlanOptions, PredictOptions, SharedOptions, limits_of
 from controller.planning.prediction import Prediction, Predictor
 from controller.planning.problem import Plan
-from controller.planning.tables import (
-    Candidate,
-    show_devices_worth,
-    show_plans,
-    show_profile,
-    stages_of,
-)
-from controller.profiling.profile import Profile, load_profile, profile_path, save_profile
-from controller.profiling.profiler import Wanted, take_profile, with_codecs
-from controller.profiling.segments import stretches
+from controller.planning.tables import Candidate, show_devices_worth, show_plans, stages_of
+from controller.profiling.commands import path_of, threads_of
+from controller.profiling.profile import load_profile
+from controller.profiling.profiler import Wanted
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import DeviceInfo
 
-__all__ = ["PlanAsked", "ProfileAsked", "plan", "profile", "show_given"]
+__all__ = ["plan", "predict"]
 
 _ANSWER_S = 1.0
 
 
-@dataclass(frozen=True)
-class ProfileAsked:
-    """`controller profile` as it was typed."""
-
-    cuts: str
-    batch: int
-    threads: int | None
-    budget_s: float
-    quick: bool
-    folder: Path
-    progress: Path | None
-    again: bool
-    as_json: bool
-    codecs: str = ""
-
-
-def profile(bundle: Bundle, lab: Lab, asked: ProfileAsked) -> None:
-    """Take a profile, or show the one that is there if it still fits.
+def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
+    """Print the plan for an objective, its gain over the baselines, and how many devices are worth using.
 
     Raises:
-        ExperimentError: No such cuts, or a batch that the bundle does not take.
-        DeviceError: A device is not there.
+        PlanError: No plan keeps to the limits.
+        ProfileError: No device profile exists, or it belongs to something else.
+        ExperimentError: No such network.
     """
-    cuts = _cuts(bundle, asked.cuts)
-    check_batch(bundle, asked.batch, asked_by="--batch")
-    names = [choice_of(name.strip(), "--codecs") for name in asked.codecs.split(",") if name.strip()]
-    names = [name for name in dict.fromkeys(names) if name != NO_CODEC.name]
-    security = lab.load_security()
-    threads = _threads(asked.threads, {device.name: query(device, security) for device in lab.devices})
-    wanted = Wanted(cuts, asked.batch, threads, asked.budget_s, asked.quick)
-    path = _path(asked.folder, lab, bundle, wanted)
-    with Screen(asked.progress) as screen:
-        found = None if asked.again else _reusable(path, bundle, lab, wanted, screen)
-        if found is None:
-            found = take_profile(bundle, lab, wanted, screen)
-            save_profile(found, path)
-            screen.say(f"profiled in {duration(found.took_s)}: {path}")
-        missing = [name for name in names if name not in found.codecs]
-        if missing:
-            found = with_codecs(found, bundle, lab, wanted, missing, screen)
-            save_profile(found, path)
-            screen.say(f"codecs measured: {', '.join(missing)}")
-    if asked.as_json:
-        print(json.dumps(_as_json(found, bundle), indent=1))
-        return
-    show_profile(output(), found, bundle)
-
-
-def plan(bundle: Bundle, lab: Lab, asked: PlanAsked) -> None:
-    """Print the plan for an objective, what it gains over the baselines, and how many devices are worth it.
-
-    With cuts, print what that one split is predicted to do.
-
-    Raises:
-        PlanError: There is none that keeps to the limits, or options that do not go together.
-        ProfileError: There is no profile, or it is of something else.
-        ExperimentError: No such network profile.
-    """
-    if asked.objective not in OBJECTIVES:
-        raise PlanError(f"--objective {asked.objective}: it is one of {', '.join(OBJECTIVES)}")
-    asked.check_kind()
-    objective: Objective = asked.objective
-    infos = _answering(lab)
-    now = Wanted((), asked.batch, _threads(asked.threads, infos))
-    path = _path(asked.folder, lab, bundle, now)
-    found = load_profile(path)
-    settings = {name: now.settings(info) for name, info in infos.items()}
-    found.check(path, bundle=bundle.digest, batch=asked.batch, threads=now.common_threads, settings=settings)
-    codec = choice_of(asked.codec, "--codec")
-    predictor = Predictor(found, bundle, _conditions(asked, lab), codec)
-    title = f"{found.model} on {lab.name}, network profile {asked.profile}"
-    if codec != NO_CODEC.name:
-        title += f", codec {codec}"
-    if asked.at is not None:
-        show_given(predictor, lab, asked, title)
-        return
-    limits = limits_of(asked, found, path, lab)
-    chooser = Chooser(predictor, asked.least_accuracy)
-    try:
-        chosen = chooser.best(objective, limits, asked.best)
-    except PlanError as error:
-        if asked.least_accuracy and Chooser(predictor).is_feasible(limits):
-            told = f"accuracy >= {asked.least_accuracy:g} with codec {codec} and the rest"
-            raise PlanError(f"no plan keeps {told}; drop one of these") from error
-        raise
+    if options.objective not in OBJECTIVES:
+        raise PlanError(f"--objective {options.objective}: it is one of {', '.join(OBJECTIVES)}")
+    objective: Objective = options.objective
+    predictor, wanted = _predictor(bundle, lab, options)
+    profile_path = path_of(options.folder, lab, bundle, wanted)
+    limits = limits_of(options, predictor.profile, profile_path, lab)
+    chooser = Chooser(predictor, options.least_accuracy)
+    chosen = _best(chooser, objective, limits, options)
     plans = [(_named(objective, number), _predicted(predictor, each)) for number, each in enumerate(chosen)]
     baselines = [
         (name, _predicted(predictor, each)) for name, each in named_baselines(chooser.problem(limits), limits)
     ]
-    if asked.experiment is not None:
+    if options.experiment is not None:
         write_experiment(
-            asked.experiment,
+            options.experiment,
             bundle,
             [prediction.plan for _, prediction in plans],
             order=[device.name for device in lab.devices],
-            profile=asked.profile,
-            network_profiles=asked.network_profiles,
-            batch=asked.batch,
-            threads=now.threads,
-            codec=codec,
+            network=options.network,
+            networks_file=options.networks_file,
+            batch=options.batch,
+            threads=wanted.threads,
+            codec=choice_of(options.codec, "--codec"),
         )
-    if asked.as_json:
-        print(json.dumps(_plans_as_json(bundle, asked, plans, baselines), indent=1))
+    if options.as_json:
+        print(json.dumps(_plans_as_json(bundle, options, plans, baselines), indent=1))
         return
     console = output()
-    show_plans(console, title, plans, baselines, bundle.node_count)
+    show_plans(console, _title(predictor, lab, options), plans, baselines, bundle.node_count)
     _show_gain(plans, baselines, objective)
     show_devices_worth(console, chooser, limits)
+
+
+def predict(bundle: Bundle, lab: Lab, options: PredictOptions) -> None:
+    """Print what one split is predicted to do, and where its time goes.
+
+    Raises:
+        ExperimentError: The cuts are not in the model, or do not fit the number of devices.
+        LabError: No such device.
+        PlanError: A device or a cut that was not profiled, or a device named twice.
+        ProfileError: No device profile exists, or it belongs to something else.
+    """
+    predictor, _ = _predictor(bundle, lab, options)
+    devices, cuts = chain_at(bundle, lab, options.at, options.devices)
+    if len(set(devices)) < len(devices):
+        raise PlanError(
+            f"--devices {','.join(devices)}: several stages on one device are not predicted; measure them: "
+            f"python -m controller run"
+        )
+    prediction = predictor.predict(devices, cuts, depth=options.depth)
+    if options.as_json:
+        print(json.dumps(_prediction_as_json(predictor, options, prediction), indent=1))
+        return
+    _show_prediction(output(), predictor, prediction, _title(predictor, lab, options))
+
+
+def _predictor(bundle: Bundle, lab: Lab, options: SharedOptions) -> tuple[Predictor, Wanted]:
+    """The lab's device profile, held against the devices as they are now, under the network's conditions."""
+    infos = _answering(lab)
+    wanted = Wanted((), options.batch, threads_of(options.threads, infos))
+    path = path_of(options.folder, lab, bundle, wanted)
+    found = load_profile(path)
+    settings = {name: wanted.settings(info) for name, info in infos.items()}
+    found.check(
+        path, bundle=bundle.digest, batch=options.batch, threads=wanted.common_threads, settings=settings
+    )
+    codec = choice_of(options.codec, "--codec")
+    return Predictor(found, bundle, _conditions(options, lab), codec), wanted
+
+
+def _title(predictor: Predictor, lab: Lab, options: SharedOptions) -> str:
+    title = f"{predictor.profile.model} on {lab.name}, network {options.network}"
+    codec = choice_of(options.codec, "--codec")
+    return title if codec == NO_CODEC.name else f"{title}, codec {codec}"
+
+
+def _best(chooser: Chooser, objective: Objective, limits: Limits, options: PlanOptions) -> Sequence[Plan]:
+    try:
+        return chooser.best(objective, limits, options.best)
+    except PlanError as error:
+        if options.least_accuracy and Chooser(chooser.predictor).is_feasible(limits):
+            told = f"accuracy >= {options.least_accuracy:g} with codec {options.codec} and the rest"
+            raise PlanError(f"no plan keeps {told}; drop one of these") from error
+        raise
 
 
 def _named(objective: Objective, number: int) -> str:
@@ -172,63 +148,15 @@ def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objec
     output().print(f"Against the {what} planned: {', '.join(told)}.")
 
 
-def _conditions(asked: PlanAsked, lab: Lab) -> NetworkProfile:
-    """The network profile; links that nobody imposes one on have none."""
+def _conditions(options: SharedOptions, lab: Lab) -> Network:
+    """The network; links that nobody imposes one on have none."""
     names = [device.name for device in lab.devices]
-    if asked.profile == AS_IS or lab.links(names) == "none":
-        return NetworkProfile()
-    profiles = load_network_profiles(asked.network_profiles)
-    conditions = find_profile(profiles, asked.profile, asked.network_profiles)
-    conditions.check_pairs(asked.profile, names)
+    if options.network == AS_IS or lab.shaping(names) == "none":
+        return Network()
+    networks = load_networks(options.networks_file)
+    conditions = find_network(networks, options.network, options.networks_file)
+    conditions.check_pairs(options.network, names)
     return conditions
-
-
-def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
-    named = {
-        "clean": bundle.clean_cuts(),
-        "blocks": bundle.block_cuts(),
-        "all": tuple(point.index for point in bundle.cut_points),
-    }
-    if which not in named:
-        raise ExperimentError(f"--cuts {which}: it is one of {', '.join(named)}")
-    return (0, *named[which], bundle.node_count)
-
-
-def _path(folder: Path, lab: Lab, bundle: Bundle, wanted: Wanted) -> Path:
-    return profile_path(
-        folder,
-        lab=lab.name,
-        model=bundle.manifest.model,
-        batch=wanted.batch,
-        threads=wanted.common_threads,
-    )
-
-
-def _threads(asked: int | None, infos: Mapping[str, DeviceInfo]) -> int | dict[str, int]:
-    """One number, or that of each device where they differ; 1 where no device can say."""
-    if asked is not None:
-        return asked
-    numbers = {name: info.threads for name, info in infos.items()}
-    alike = set(numbers.values()) or {1}
-    return alike.pop() if len(alike) == 1 else numbers
-
-
-def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile | None:
-    if not path.exists():
-        return None
-    found = load_profile(path)
-    security = lab.load_security()
-    settings = {device.name: wanted.settings(query(device, security)) for device in lab.devices}
-    why = found.difference(
-        bundle=bundle.digest, batch=wanted.batch, threads=wanted.common_threads, settings=settings
-    )
-    if why is None and found.cuts != wanted.cuts:
-        why = "other cuts"
-    if why is None and set(found.devices) != set(settings):
-        why = "other devices"
-    why = f"of {why}" if why else "a quick one" if wanted.is_too_quick(found) else None
-    screen.say(f"profile {path} is {why}: taken again" if why else f"taken {found.taken_at}: {path}")
-    return None if why else found
 
 
 def _answering(lab: Lab) -> dict[str, DeviceInfo]:
@@ -243,17 +171,8 @@ def _answering(lab: Lab) -> dict[str, DeviceInfo]:
     return found
 
 
-def _as_json(found: Profile, bundle: Bundle) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(found)
-    for name, device in found.devices.items():
-        told["devices"][name]["stretches"] = [
-            msgspec.to_builtins(row) for row in stretches(bundle, found.cuts, device, found.batch)
-        ]
-    return told
-
-
 def _plans_as_json(
-    bundle: Bundle, asked: PlanAsked, plans: Sequence[Candidate], baselines: Sequence[Candidate]
+    bundle: Bundle, options: PlanOptions, plans: Sequence[Candidate], baselines: Sequence[Candidate]
 ) -> dict[str, Any]:
     def told(name: str, prediction: Prediction) -> dict[str, Any]:
         chosen = prediction.plan
@@ -270,36 +189,15 @@ def _plans_as_json(
     return {
         "model": bundle.manifest.model,
         "bundle": bundle.digest,
-        "profile": asked.profile,
-        "codec": asked.codec,
-        "objective": asked.objective,
+        "network": options.network,
+        "codec": options.codec,
+        "objective": options.objective,
         "plans": [told(*each) for each in plans],
         "baselines": [told(*each) for each in baselines],
     }
 
 
-def show_given(predictor: Predictor, lab: Lab, asked: PlanAsked, title: str) -> None:
-    """Print what the split of `--at` is predicted to do, and where its time goes.
-
-    Raises:
-        ExperimentError: The cuts are not in the model, or do not fit the number of devices.
-        LabError: No such device.
-        PlanError: A device or a cut that was not profiled, or a device named twice.
-    """
-    devices, cuts = chain_at(predictor.bundle, lab, asked.at or "", asked.chain)
-    if len(set(devices)) < len(devices):
-        raise PlanError(
-            f"--devices {','.join(devices)}: several stages on one device are not predicted; measure them: "
-            f"python -m controller run"
-        )
-    prediction = predictor.predict(devices, cuts, depth=asked.depth or 1)
-    if asked.as_json:
-        print(json.dumps(_prediction_as_json(predictor, asked, prediction), indent=1))
-        return
-    _show(output(), predictor, prediction, title)
-
-
-def _show(console: Console, predictor: Predictor, prediction: Prediction, title: str) -> None:
+def _show_prediction(console: Console, predictor: Predictor, prediction: Prediction, title: str) -> None:
     plan = prediction.plan
     console.print(f"{title}: {stages_of(plan, predictor.bundle.node_count)}")
     table = plain_table("predicted", "latency ms", "of it", "busy ms a request")
@@ -317,13 +215,15 @@ def _show(console: Console, predictor: Predictor, prediction: Prediction, title:
     console.print(f"With enough in flight: {most_per_s:.1f} samples/s, set by {plan.bottleneck}.")
 
 
-def _prediction_as_json(predictor: Predictor, asked: PlanAsked, prediction: Prediction) -> dict[str, Any]:
+def _prediction_as_json(
+    predictor: Predictor, options: PredictOptions, prediction: Prediction
+) -> dict[str, Any]:
     plan = prediction.plan
     return {
         "model": predictor.bundle.manifest.model,
         "bundle": predictor.bundle.digest,
-        "profile": asked.profile,
-        "codec": asked.codec,
+        "network": options.network,
+        "codec": options.codec,
         "devices": plan.devices,
         "cuts": plan.cuts,
         "stages": stages_of(plan, predictor.bundle.node_count),

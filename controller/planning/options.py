@@ -1,4 +1,4 @@
-"""`controller plan` as it was typed, and the limits that follow from it."""
+"""`controller plan` and `predict` as they were typed, and the limits that follow from them."""
 
 import math
 import re
@@ -11,73 +11,65 @@ from controller.lab.inventory import Lab
 from controller.planning.constraints import Limits
 from controller.profiling.profile import Profile
 
-__all__ = ["PlanAsked", "limits_of"]
+__all__ = ["PlanOptions", "PredictOptions", "SharedOptions", "limits_of"]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(kB|MB|GB)")
 _UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
-@dataclass(frozen=True)
-class PlanAsked:
-    """`controller plan` as it was typed.
+@dataclass(frozen=True, kw_only=True)
+class SharedOptions:
+    """What planning and predicting both need: a device profile and the conditions to use it under.
 
     Attributes:
-        at: Cuts of one split that is to be predicted, in place of planning.
-        chain: Its devices; None: the whole lab.
-        depth: Requests in flight in it.
+        folder: Of device profiles.
     """
 
-    objective: str
-    profile: str
-    network_profiles: Path
+    network: str
+    networks_file: Path
     folder: Path
     batch: int
     threads: int | None
+    codec: str
+    as_json: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions(SharedOptions):
+    """`controller plan` as it was typed."""
+
+    objective: str
     source: str | None
     without: str
     memory: Sequence[str]
     most_latency_ms: float | None
     least_throughput: float | None
-    codec: str
     least_accuracy: float
     most_devices: int | None
     best: int
     experiment: Path | None
-    as_json: bool
-    at: str | None = None
-    chain: str | None = None
-    depth: int | None = None
-
-    def check_kind(self) -> None:
-        """Refuse options of planning beside `--at`, and options of `--at` without it.
-
-        Raises:
-            PlanError: Names the option.
-        """
-        of_planning = {
-            "--source": self.source,
-            "--without": self.without,
-            "--memory": self.memory,
-            "--most-latency-ms": self.most_latency_ms,
-            "--least-throughput": self.least_throughput,
-            "--least-accuracy": self.least_accuracy,
-            "--most-devices": self.most_devices,
-            "--best": self.best - 1,
-            "--experiment": self.experiment,
-        }
-        of_one = {"--devices": self.chain, "--depth": self.depth}
-        if self.at is None:
-            if wrong := next((option for option, value in of_one.items() if value), None):
-                raise PlanError(f"{wrong} is of one split: name its cuts with --at, or leave {wrong} out")
-        elif wrong := next((option for option, value in of_planning.items() if value), None):
-            raise PlanError(f"--at predicts one split as it is: leave {wrong} out, or plan without --at")
 
 
-def limits_of(asked: PlanAsked, found: Profile, path: Path, lab: Lab) -> Limits:
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions(SharedOptions):
+    """`controller predict` as it was typed.
+
+    Attributes:
+        at: Cuts of the split.
+        devices: Its chain; None: the whole lab.
+        depth: Requests in flight.
+    """
+
+    at: str
+    devices: str | None
+    depth: int
+
+
+def limits_of(options: PlanOptions, found: Profile, path: Path, lab: Lab) -> Limits:
     """What a plan must keep to.
 
     Args:
-        found: What is planned by.
+        found: The device profile to plan with.
         path: Where it lies, for messages.
 
     Raises:
@@ -85,48 +77,48 @@ def limits_of(asked: PlanAsked, found: Profile, path: Path, lab: Lab) -> Limits:
         PlanError: A size that is none, or a source that is left out.
         ProfileError: The profile is of other devices.
     """
-    without = tuple(name for name in asked.without.split(",") if name)
-    for name in (*without, *([asked.source] if asked.source and asked.source != "any" else [])):
+    without = tuple(name for name in options.without.split(",") if name)
+    for name in (*without, *([options.source] if options.source and options.source != "any" else [])):
         lab.device(name)
-    _check_devices(found, path, asked, lab)
+    _check_devices(found, path, options, lab)
     names = list(found.devices)
-    sources = {None: names[:1], "any": names}.get(asked.source, [asked.source or ""])
+    sources = {None: names[:1], "any": names}.get(options.source, [options.source or ""])
     sources = [name for name in sources if name not in without]
     if not sources:
         raise PlanError(
-            f"--without {asked.without}: this is the source; name another with --source, or --source any"
+            f"--without {options.without}: this is the source; name another with --source, or --source any"
         )
     return Limits(
         sources=tuple(sources),
         forbidden=without,
-        memory_bytes=_memory(asked.memory, found, lab),
-        latency_s=math.inf if asked.most_latency_ms is None else asked.most_latency_ms / 1e3,
-        interval_s=math.inf if asked.least_throughput is None else asked.batch / asked.least_throughput,
-        most_devices=asked.most_devices,
-        batch=asked.batch,
+        memory_bytes=_memory(options.memory, found, lab),
+        latency_s=math.inf if options.most_latency_ms is None else options.most_latency_ms / 1e3,
+        interval_s=math.inf if options.least_throughput is None else options.batch / options.least_throughput,
+        most_devices=options.most_devices,
+        batch=options.batch,
     )
 
 
-def _check_devices(found: Profile, path: Path, asked: PlanAsked, lab: Lab) -> None:
+def _check_devices(found: Profile, path: Path, options: PlanOptions, lab: Lab) -> None:
     """A lab may have changed since, and devices that are off do not say so."""
     there = [device.name for device in lab.devices]
     if gone := [name for name in found.devices if name not in there]:
         what = f"a lab with {gone[0]}"
-    elif asked.source in there and asked.source not in found.devices:
-        what = f"a lab without {asked.source}"
+    elif options.source in there and options.source not in found.devices:
+        what = f"a lab without {options.source}"
     else:
         return
     raise ProfileError(f"profile {path} is of {what}; take it again: python -m controller profile")
 
 
-def _memory(asked: Sequence[str], found: Profile, lab: Lab) -> dict[str, float]:
+def _memory(requested: Sequence[str], found: Profile, lab: Lab) -> dict[str, float]:
     """What the devices have, and what was said on the command line."""
     sizes: dict[str, float] = {}
     for name, device in found.devices.items():
         has = device.settings.get("memory_bytes")
         if isinstance(has, int):
             sizes[name] = float(has)
-    for entry in asked:
+    for entry in requested:
         name, _, size = entry.partition("=")
         lab.device(name)
         match = _SIZE.fullmatch(size)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.errors import PlanError, ProfileError, did_you_mean
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.planning.problem import Costs, Part, Plan, Problem, evaluate, parts_of
 from controller.profiling.profile import CodecProfile, Load, PairProfile, Profile, Waking
 from controller.profiling.segments import payload_bytes, stage_memory_bytes, stage_s
@@ -107,7 +107,7 @@ class Predictor:
     """A profile under the conditions of one network, with a codec on every link, or none."""
 
     def __init__(
-        self, profile: Profile, bundle: Bundle, conditions: NetworkProfile, codec: str = NO_CODEC.name
+        self, profile: Profile, bundle: Bundle, conditions: Network, codec: str = NO_CODEC.name
     ) -> None:
         """Take a profile of this bundle.
 
@@ -268,7 +268,7 @@ class Predictor:
         asked = self.conditions.between(sender, receiver, forward=forward)
         delay_s = asked.delay_ms / 1e3
         rate_mbit = asked.rate_mbit or math.inf
-        if self.profile.link != "emulated":
+        if self.profile.shaping != "emulated":
             link = self._links_as_they_are[sender, receiver]
             delay_s += link.round_trip_s / 2
             rate_mbit = min(rate_mbit * _PAYLOAD_SHARE, link.rate_mbit)

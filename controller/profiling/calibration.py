@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.profiling.profile import Load, PairProfile, Profile, Waking
 from controller.profiling.segments import payload_bytes, stage_s
 from controller.profiling.short_runs import Ground, Visit, requests_in, rounds
@@ -69,7 +69,7 @@ def calibrate(ground: Ground, profile: Profile, step: Callable[[int, int], None]
     """
     names = list(profile.devices)
     pairs = [(names[0], other) for other in names[1:]] + [(other, names[0]) for other in names[1:]]
-    delays = _DELAYS_MS if profile.link == "emulated" else (0.0,)
+    delays = _DELAYS_MS if profile.shaping == "emulated" else (0.0,)
     stages = {name: stage_s(device) for name, device in profile.devices.items()}
     visits = [
         visit_for(profile, stages, pair, cut, depth, delay_ms)
@@ -133,7 +133,7 @@ def visit_for(
         depth=depth,
         requests=requests_in(_VISIT_S, expected_s, fewest=_FEWEST[depth], most=_MOST[depth]),
         warmup=requests_in(_WARMUP_S[depth], expected_s, fewest=1, most=_MOST_WARMUP),
-        conditions=NetworkProfile(delay_ms=delay_ms),
+        conditions=Network(delay_ms=delay_ms),
     )
 
 
@@ -212,7 +212,7 @@ def fit_messages(samples: Sequence[Sample], pair: tuple[str, str], profile: Prof
     for group in groups:
         idle_s.append(float(np.median([s.latency_s for s in group])))
         carried = [s.delays_s for s in group]
-        if profile.link != "emulated":
+        if profile.shaping != "emulated":
             # Of a link as it is, delay and rate are what the probes saw.
             link = links[pair]
             carried = [link.round_trip_s + s.sent_bytes * 8 / (link.rate_mbit * 1e6) for s in group]

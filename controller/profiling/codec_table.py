@@ -55,8 +55,8 @@ def show_codec_table(bundle: Bundle, cut: int, codecs: Sequence[str], samples: i
             devices=("first", "second"),
             depth=1,
             batch=bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1,
-            profile="as-is",
-            link="none",
+            network="as-is",
+            shaping="none",
             codec="none" if codec == "none" else f"forward: {codec}",
         )
         found = next(codec_accuracies(bundle, [cell], samples))

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.pipeline.accuracy import codec_accuracies
 from controller.profiling.calibration import median_slope
 from controller.profiling.profile import CodecCost, CodecProfile, Profile
@@ -55,7 +55,7 @@ def profile_codecs(
         pair for pair in itertools.permutations(profile.devices, 2) if next(iter(profile.devices)) in pair
     ]
     visits = [
-        Visit(pair, cut, 1, _REQUESTS, _WARMUP, NetworkProfile(), name)
+        Visit(pair, cut, 1, _REQUESTS, _WARMUP, Network(), name)
         for name in names
         for pair in pairs
         for cut in _telling_cuts(profile.cuts, payload)
@@ -111,8 +111,8 @@ def _accuracy(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[float | N
             devices=("first", "second"),
             depth=1,
             batch=batch,
-            profile="profile",
-            link="none",
+            network="profile",
+            shaping="none",
             codec=name if cut < cuts[-1] else "none",
         )
         for cut in cuts

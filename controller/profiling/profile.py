@@ -139,7 +139,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     Attributes:
         threads: 0 where devices differ: then each device's is among its settings.
         cuts: Positions at which stages were timed, from 0 to the node count.
-        link: How the lab's links get their network profile.
+        shaping: How the links get their network.
         codecs: Those that were measured, by name.
         quick: With fewer repetitions than usual: it does not stand in for a full one.
     """
@@ -150,7 +150,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     bundle: str
     batch: int
     threads: int
-    link: str
+    shaping: str
     cuts: tuple[int, ...]
     taken_at: str
     took_s: float

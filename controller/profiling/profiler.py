@@ -12,7 +12,7 @@ import numpy as np
 
 from controller.console import Screen
 from controller.errors import DeviceError
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
 from controller.lab.worker_pool import Crew
@@ -125,7 +125,7 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
             bundle=bundle.digest,
             batch=wanted.batch,
             threads=wanted.common_threads,
-            link=lab.links(names),
+            shaping=lab.shaping(names),
             cuts=wanted.cuts,
             taken_at=now(),
             took_s=0.0,
@@ -170,9 +170,7 @@ def _device(ground: Ground, name: str, wanted: Wanted, step: Callable[[int, int]
     idle_bytes = _idle_bytes(worker)
     taken_at = now()
     # A first look: brings the bundle, and tells how many requests there is time for.
-    look = Visit(
-        (name, name), wanted.cuts[-1], depth=1, requests=3, warmup=_WARMUP, conditions=NetworkProfile()
-    )
+    look = Visit((name, name), wanted.cuts[-1], depth=1, requests=3, warmup=_WARMUP, conditions=Network())
     whole_s = float(np.median(ground.run(look).records[0]["compute_s"]))
     number = wanted.rounds(whole_s)
     each_s = wanted.budget_s / (number * len(wanted.cuts)) - _BUILD_S

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
@@ -44,7 +44,7 @@ class Visit:
     depth: int
     requests: int
     warmup: int
-    conditions: NetworkProfile
+    conditions: Network
     codec: str = "none"
 
 
@@ -112,8 +112,8 @@ class Ground:
             devices=visit.devices,
             depth=visit.depth,
             batch=self.batch,
-            profile="profile",
-            link=self.lab.links(visit.devices),
+            network="profiling",
+            shaping=self.lab.shaping(visit.devices),
             precision=self.bundle.manifest.precision,
             codec=visit.codec,
         )

@@ -126,10 +126,10 @@ class Results:
         }
 
     @as_written
-    def profiles(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """Name, how it is imposed, and conditions of each network profile, in the experiment's order."""
-        rows = self._db.execute("SELECT name, link, asked FROM profile ORDER BY position")
-        return [(name, link, json.loads(asked)) for name, link, asked in rows]
+    def networks(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Name, how it is imposed, and conditions of each network, in the experiment's order."""
+        rows = self._db.execute("SELECT name, shaping, asked FROM network ORDER BY position")
+        return [(name, shaping, json.loads(asked)) for name, shaping, asked in rows]
 
     @as_written
     def cells(self) -> list[Cell]:
@@ -241,7 +241,7 @@ class Results:
     @as_written
     def drifts(self) -> list[Drift]:
         """Every repeat of a reference cell."""
-        rows = self._db.execute("SELECT profile, taken_at, trials_before, latency_s FROM drift ORDER BY id")
+        rows = self._db.execute("SELECT network, taken_at, trials_before, latency_s FROM drift ORDER BY id")
         return [Drift(*row) for row in rows]
 
     @as_written
@@ -250,20 +250,20 @@ class Results:
         if not self._has_table("link"):
             return []
         rows = self._db.execute(
-            "SELECT profile, sender, receiver, asked, measured, taken_at, environment FROM link ORDER BY id"
+            "SELECT network, sender, receiver, asked, measured, taken_at, environment FROM link ORDER BY id"
         )
         return [
-            MeasuredLink(profile, sender, receiver, json.loads(asked), json.loads(measured), at, environment)
-            for profile, sender, receiver, asked, measured, at, environment in rows
+            MeasuredLink(network, sender, receiver, json.loads(asked), json.loads(measured), at, environment)
+            for network, sender, receiver, asked, measured, at, environment in rows
         ]
 
     @as_written
     def scopes(self) -> list[Scope]:
-        """Network profiles of which not all cells were wanted."""
+        """Networks of which not all cells were wanted."""
         if not self._has_table("scope"):
             return []
         rows = self._db.execute(
-            f"SELECT profile, how, cells, ended, {later_columns(self._db, 'scope')} FROM scope ORDER BY rowid"
+            f"SELECT network, how, cells, ended, {later_columns(self._db, 'scope')} FROM scope ORDER BY rowid"
         )
         return [
             Scope(name, how, cells, ended, json.loads(splits)) for name, how, cells, ended, splits in rows
@@ -278,7 +278,7 @@ class Results:
 
     @as_written
     def profilings(self) -> list[Profiling]:
-        """Every profile that predictions were made from."""
+        """Every network that predictions were made from."""
         if not self._has_table("profiling"):
             return []
         rows = self._db.execute("SELECT bundle, batch, threads, took_s, text FROM profiling ORDER BY rowid")
@@ -297,7 +297,7 @@ class Results:
 def read_cells(db: sqlite3.Connection) -> Iterator[tuple[str, Cell]]:
     """Every wanted cell, and the id under which it is kept."""
     rows = db.execute(
-        "SELECT id, model, bundle, cuts, label, devices, depth, batch, profile, link, precision, source, "
+        "SELECT id, model, bundle, cuts, label, devices, depth, batch, network, shaping, precision, source, "
         f"codec, backend, {later_columns(db, 'cell')} FROM cell ORDER BY rowid"
     )
     for name, model, bundle, cuts, label, devices, *rest in rows:

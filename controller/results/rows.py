@@ -51,7 +51,7 @@ class Cell:
         label: The cuts for human eyes, such as `features.7`.
         devices: The chain, first to last, by name.
         source: Where requests are born and end: `first` (device) or `controller`.
-        link: How the network profile is imposed: `emulated`, `tc`, or `none`.
+        shaping: How the network is imposed: `emulated`, `tc`, or `none`.
         codec: Of every link between devices (`uint8`), or of some (`forward: uint8`); `none` where the cell
             has no such link.
         backend: What carries requests from device to device: `socket` (our own), or `torch_rpc`.
@@ -69,8 +69,8 @@ class Cell:
     devices: tuple[str, ...]
     depth: int
     batch: int
-    profile: str
-    link: str
+    network: str
+    shaping: str
     precision: str = "fp32"
     source: str = "first"
     codec: str = "none"
@@ -197,9 +197,9 @@ class CodecAccuracy:
 
 @dataclass(frozen=True)
 class Drift:
-    """A repeat of a profile's reference cell: its median latency after `trials_before` trials."""
+    """A repeat of a network's reference cell: its median latency after `trials_before` trials."""
 
-    profile: str
+    network: str
     taken_at: str
     trials_before: int
     latency_s: float
@@ -217,7 +217,7 @@ class DeviceRow:
 
 @dataclass(frozen=True)
 class MeasuredLink:
-    """One direction of a link: what a network profile asked of it, and what its workers measured.
+    """One direction of a link: what a network asked of it, and what its workers measured.
 
     Attributes:
         asked: Conditions of this direction and the round trip they make; empty where nothing was asked.
@@ -225,7 +225,7 @@ class MeasuredLink:
         environment: The sweep call that it belongs to; None where it was measured before one.
     """
 
-    profile: str
+    network: str
     sender: str
     receiver: str
     asked: Mapping[str, Any]
@@ -236,7 +236,7 @@ class MeasuredLink:
 
 @dataclass(frozen=True)
 class Scope:
-    """That not all cells of a network profile were wanted, but the most promising.
+    """That not all cells of a network were wanted, but the most promising.
 
     Attributes:
         how: `planned`: those that could be on the front; `time budget`: as many as there was time for.
@@ -245,7 +245,7 @@ class Scope:
         splits: How many there are of each bundle, by digest; nothing in files of earlier releases.
     """
 
-    profile: str
+    network: str
     how: str
     cells: int
     ended: str | None = None
@@ -259,7 +259,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Profiling:
-    """A profile that predictions were made from, as JSON text, and how long it took to take.
+    """A network that predictions were made from, as JSON text, and how long it took to take.
 
     Attributes:
         threads: Where the experiment compares several numbers of them; else 0.
@@ -274,7 +274,7 @@ class Profiling:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What was predicted of a cell before it was run, by the profile that the search goes by.
+    """What was predicted of a cell before it was run, by the network that the search goes by.
 
     Attributes:
         seconds: At depth 1 the median latency of a request, above it between two results.

@@ -39,13 +39,13 @@ CREATE TABLE device (
     environment INTEGER NOT NULL REFERENCES environment, name TEXT NOT NULL, kind TEXT NOT NULL,
     slowdown REAL NOT NULL, stamp TEXT NOT NULL, PRIMARY KEY (environment, name));
 CREATE TABLE bundle (digest TEXT PRIMARY KEY, model TEXT NOT NULL, manifest TEXT NOT NULL);
-CREATE TABLE profile (
-    name TEXT PRIMARY KEY, position INTEGER NOT NULL, link TEXT NOT NULL, asked TEXT NOT NULL);
+CREATE TABLE network (
+    name TEXT PRIMARY KEY, position INTEGER NOT NULL, shaping TEXT NOT NULL, asked TEXT NOT NULL);
 CREATE TABLE cell (
     id TEXT PRIMARY KEY, model TEXT NOT NULL, bundle TEXT NOT NULL REFERENCES bundle,
     precision TEXT NOT NULL, cuts TEXT NOT NULL, label TEXT NOT NULL, devices TEXT NOT NULL,
     source TEXT NOT NULL, depth INTEGER NOT NULL, batch INTEGER NOT NULL, codec TEXT NOT NULL,
-    backend TEXT NOT NULL, profile TEXT NOT NULL REFERENCES profile, link TEXT NOT NULL);
+    backend TEXT NOT NULL, network TEXT NOT NULL REFERENCES network, shaping TEXT NOT NULL);
 CREATE TABLE trial (
     id INTEGER PRIMARY KEY, cell TEXT NOT NULL REFERENCES cell, number INTEGER NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('done', 'void')), reason TEXT, device TEXT,
@@ -62,7 +62,7 @@ CREATE TABLE accuracy (
     bundle TEXT NOT NULL REFERENCES bundle, cuts TEXT NOT NULL, samples INTEGER NOT NULL,
     whole REAL, chain REAL, worst_error REAL NOT NULL, PRIMARY KEY (bundle, cuts));
 CREATE TABLE drift (
-    id INTEGER PRIMARY KEY, profile TEXT NOT NULL, environment INTEGER NOT NULL REFERENCES environment,
+    id INTEGER PRIMARY KEY, network TEXT NOT NULL, environment INTEGER NOT NULL REFERENCES environment,
     taken_at TEXT NOT NULL, trials_before INTEGER NOT NULL, latency_s REAL NOT NULL);
 CREATE TABLE telemetry (
     trial INTEGER NOT NULL REFERENCES trial, device TEXT NOT NULL, at_s REAL NOT NULL,
@@ -73,7 +73,7 @@ CREATE INDEX telemetry_trial ON telemetry (trial, device);
 # Not among the tables of the first release: these are added to its files when they are written to.
 _LINK_TABLE = """
 CREATE TABLE IF NOT EXISTS link (
-    id INTEGER PRIMARY KEY, profile TEXT NOT NULL, sender TEXT NOT NULL, receiver TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, network TEXT NOT NULL, sender TEXT NOT NULL, receiver TEXT NOT NULL,
     asked TEXT NOT NULL, measured TEXT NOT NULL, taken_at TEXT NOT NULL,
     environment INTEGER REFERENCES environment)
 """
@@ -87,7 +87,7 @@ CREATE TABLE IF NOT EXISTS codec_accuracy (
 """
 _SCOPE_TABLE = """
 CREATE TABLE IF NOT EXISTS scope (
-    profile TEXT PRIMARY KEY, how TEXT NOT NULL, cells INTEGER NOT NULL, ended TEXT)
+    network TEXT PRIMARY KEY, how TEXT NOT NULL, cells INTEGER NOT NULL, ended TEXT)
 """
 
 _PROFILING_TABLE = """

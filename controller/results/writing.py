@@ -118,20 +118,20 @@ class Store(Results):
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO bundle VALUES (?, ?, ?)", (digest, model, manifest))
 
-    def add_profile(self, name: str, position: int, link: str, asked: Mapping[str, Any]) -> None:
-        """Keep a network profile as it was asked for, by its place in the experiment.
+    def add_network(self, name: str, position: int, shaping: str, asked: Mapping[str, Any]) -> None:
+        """Keep a network as it was asked for, by its place in the experiment.
 
         Raises:
             StoreError: Its conditions are not what they were for the trials that are there.
         """
-        if any(known == name and then != asked for known, _, then in self.profiles()):
+        if any(known == name and then != asked for known, _, then in self.networks()):
             raise StoreError(
-                f"{self.path}: network profile {name!r} had other conditions; set them back, or name another "
+                f"{self.path}: network {name!r} had other conditions; set them back, or name another "
                 f"results file"
             )
         with self._transaction() as db:
             db.execute(
-                "INSERT OR IGNORE INTO profile VALUES (?, ?, ?, ?)", (name, position, link, dump(asked))
+                "INSERT OR IGNORE INTO network VALUES (?, ?, ?, ?)", (name, position, shaping, dump(asked))
             )
 
     def add_cells(self, cells: Sequence[Cell]) -> None:
@@ -139,11 +139,11 @@ class Store(Results):
         with self._transaction() as db:
             db.executemany(
                 "INSERT OR IGNORE INTO cell (id, model, bundle, precision, cuts, label, devices, source, "
-                "depth, batch, codec, backend, profile, link, load, prefetch, topology, threads) "
+                "depth, batch, codec, backend, network, shaping, load, prefetch, topology, threads) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (c.id, c.model, c.bundle, c.precision, dump(c.cuts), c.label, dump(c.devices), c.source)
-                    + (c.depth, c.batch, c.codec, c.backend, c.profile, c.link)
+                    + (c.depth, c.batch, c.codec, c.backend, c.network, c.shaping)
                     + (c.load, c.prefetch, c.topology, c.threads)
                     for c in cells
                 ],
@@ -235,26 +235,26 @@ class Store(Results):
         """Commit one repeat of a reference cell."""
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO drift (profile, environment, taken_at, trials_before, latency_s) "
+                "INSERT INTO drift (network, environment, taken_at, trials_before, latency_s) "
                 "VALUES (?, ?, ?, ?, ?)",
-                (drift.profile, environment, drift.taken_at, drift.trials_before, drift.latency_s),
+                (drift.network, environment, drift.taken_at, drift.trials_before, drift.latency_s),
             )
 
     def set_scope(self, scope: Scope) -> None:
-        """Keep that not all cells of a network profile are wanted, and how far that has come."""
+        """Keep that not all cells of a network are wanted, and how far that has come."""
         with self._transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO scope (profile, how, cells, ended, splits) VALUES (?, ?, ?, ?, ?)",
-                (scope.profile, scope.how, scope.cells, scope.ended, dump(scope.splits)),
+                "INSERT OR REPLACE INTO scope (network, how, cells, ended, splits) VALUES (?, ?, ?, ?, ?)",
+                (scope.network, scope.how, scope.cells, scope.ended, dump(scope.splits)),
             )
 
-    def remove_scope(self, profile: str) -> None:
-        """From now on all cells of this network profile are wanted."""
+    def remove_scope(self, network: str) -> None:
+        """From now on all cells of this network are wanted."""
         with self._transaction() as db:
-            db.execute("DELETE FROM scope WHERE profile = ?", (profile,))
+            db.execute("DELETE FROM scope WHERE network = ?", (network,))
 
     def add_profiling(self, profiling: Profiling) -> None:
-        """Keep a profile that predictions are made from."""
+        """Keep a network that predictions are made from."""
         p = profiling
         with self._transaction() as db:
             db.execute(
@@ -274,9 +274,9 @@ class Store(Results):
         k = link
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO link (profile, sender, receiver, asked, measured, taken_at, environment) "
+                "INSERT INTO link (network, sender, receiver, asked, measured, taken_at, environment) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (k.profile, k.sender, k.receiver, dump(k.asked), dump(k.measured), k.taken_at, k.environment),
+                (k.network, k.sender, k.receiver, dump(k.asked), dump(k.measured), k.taken_at, k.environment),
             )
 
 

@@ -28,9 +28,9 @@ _DELIVERED = ("manifest.json", "weights.bin", "shards.zip", "samples.npz")
 
 
 def dry_run(
-    agenda: Agenda, profiles: Sequence[str], results: Path, budget: TimeBudget | None = None
+    agenda: Agenda, networks: Sequence[str], results: Path, budget: TimeBudget | None = None
 ) -> dict[str, Any]:
-    """Say what a sweep of these profiles would do, and what of it is in `results` already.
+    """Say what a sweep of these networks would do, and what of it is in `results` already.
 
     The time is estimated from the model's speed here and the slowdown of the devices that answer. Of
     cells that are chosen as they are measured, it is all that may be chosen.
@@ -39,23 +39,21 @@ def dry_run(
         StoreError: `results` is there, but of another experiment, or no results file.
     """
     if not results.exists():
-        return _dry_run(agenda, profiles, None, budget)
+        return _dry_run(agenda, networks, None, budget)
     with Results.open(results) as kept:
         kept.check_experiment(agenda.text)
-        return _dry_run(agenda, profiles, kept, budget)
+        return _dry_run(agenda, networks, kept, budget)
 
 
 def _dry_run(
-    agenda: Agenda, profiles: Sequence[str], results: Results | None, budget: TimeBudget | None
+    agenda: Agenda, networks: Sequence[str], results: Results | None, budget: TimeBudget | None
 ) -> dict[str, Any]:
     experiment = agenda.experiment
     remaining = Remaining(agenda, results)
     unprofiled = missing_profiles(agenda, kept_profiles(results) if results else {})
-    estimate = Estimate(
-        experiment, agenda.lab, agenda.bundles, agenda.network_profiles, _whole_model_s(agenda)
-    )
-    per_profile = []
-    for name in profiles:
+    estimate = Estimate(experiment, agenda.lab, agenda.bundles, agenda.networks, _whole_model_s(agenda))
+    per_network = []
+    for name in networks:
         cells = _may_be_run(agenda, name, remaining, results, known=not unprofiled)
         payload_bytes = sum(
             link.payload_bytes * (experiment.warmup + experiment.trials * experiment.requests_at(cell.depth))
@@ -63,7 +61,7 @@ def _dry_run(
             for link in route(cell, agenda.bundles[cell.bundle])
             if link.sender != link.receiver
         )
-        per_profile.append(
+        per_network.append(
             {
                 "name": name,
                 "devices": agenda.devices(name),
@@ -78,13 +76,13 @@ def _dry_run(
                 "time_budget_s": None,
             }
         )
-    _share_out(per_profile, budget)
+    _share_out(per_network, budget)
     return {
         "name": experiment.name,
         "lab": agenda.lab.name,
         "devices": [device.name for device in agenda.lab.devices],
-        "profiles": list(profiles),
-        "network_profiles": str(agenda.network_profiles_file.absolute()),
+        "networks": list(networks),
+        "networks_file": str(agenda.networks_file.absolute()),
         "on_failure": experiment.on_failure,
         "search": experiment.search,
         "profiling": [
@@ -105,8 +103,8 @@ def _dry_run(
             }
             for bundle in agenda.bundles.values()
         ],
-        "cells": sum(part["cells"] for part in per_profile),
-        "by_profile": per_profile,
+        "cells": sum(part["cells"] for part in per_network),
+        "by_network": per_network,
     }
 
 
@@ -117,10 +115,10 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
         return
     console = output()
     console.print(f"experiment {found['name']} on lab {found['lab']}: {', '.join(found['devices'])}")
-    coded = any(part["codecs"] != ["none"] for part in found["by_profile"])
+    coded = any(part["codecs"] != ["none"] for part in found["by_network"])
     payload = "payload before codecs" if coded else "payload on links"
-    table = plain_table("network profile", "cells", "trials", "missing", payload, "estimated time")
-    for part in found["by_profile"]:
+    table = plain_table("network", "cells", "trials", "missing", payload, "estimated time")
+    for part in found["by_network"]:
         table.add_row(
             part["name"],
             str(part["cells"]),
@@ -133,7 +131,7 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
     for line in _of_choosing(found):
         console.print(line, soft_wrap=True)
     if coded:
-        choices = dict.fromkeys(choice for part in found["by_profile"] for choice in part["codecs"])
+        choices = dict.fromkeys(choice for part in found["by_network"] for choice in part["codecs"])
         console.print(f"codecs: {', '.join(choices)}", soft_wrap=True)
     for bundle in found["bundles"]:
         console.print(
@@ -146,25 +144,25 @@ def _of_choosing(found: Mapping[str, Any]) -> list[str]:
     """What to know where not all cells are run."""
     told = []
     if found["search"] == "planned":
-        in_all = sum(part["cells_in_all"] for part in found["by_profile"])
+        in_all = sum(part["cells_in_all"] for part in found["by_network"])
         told.append(
             f"search: planned; at most {found['cells']} of {in_all} cells, fewer where the front stands"
         )
     for one in found["profiling"]:
         told.append(
-            f"{one['model']} must be profiled first, unless a profile that fits is there: {one['cuts']} cuts "
+            f"{one['model']} must be profiled first, unless a network that fits is there: {one['cuts']} cuts "
             f"on {', '.join(one['devices'])}, about {duration(one['stages_s'])} and as much for messages"
         )
-    for part in found["by_profile"]:
+    for part in found["by_network"]:
         if part["time_budget_s"] is not None:
             time = duration(part["time_budget_s"])
             told.append(f"time budget of {part['name']}: {time}; the most promising cells first")
     return told
 
 
-def _share_out(per_profile: Sequence[dict[str, Any]], budget: TimeBudget | None) -> None:
-    """Give each profile of which something is missing an equal part of a time budget."""
-    unfinished = [part for part in per_profile if not part["complete"]]
+def _share_out(per_network: Sequence[dict[str, Any]], budget: TimeBudget | None) -> None:
+    """Give each network of which something is missing an equal part of a time budget."""
+    unfinished = [part for part in per_network if not part["complete"]]
     if budget is None:
         return
     for part in unfinished:
@@ -175,7 +173,7 @@ def _share_out(per_profile: Sequence[dict[str, Any]], budget: TimeBudget | None)
 def _may_be_run(
     agenda: Agenda, name: str, remaining: Remaining, results: Results | None, *, known: bool
 ) -> Sequence[Cell]:
-    """Cells of a profile that were run or may be; with `known`, of a planned search as far as it has come."""
+    """Cells of a network that were run or may be; with `known`, of a planned search as far as it has come."""
     cells = agenda.cells[name]
     if agenda.experiment.search != "planned":
         return cells

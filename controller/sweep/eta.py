@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controller.experiment.load import Load, parse_load
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.experiment.schema import Experiment
 from controller.experiment.topology import route
 from controller.lab.inventory import Lab
@@ -39,7 +39,7 @@ class Estimate:
     experiment: Experiment
     lab: Lab
     bundles: Mapping[str, Bundle]
-    profiles: Mapping[str, NetworkProfile]
+    networks: Mapping[str, Network]
     whole_model_s: Mapping[tuple[str, str], float]
     _ratios: list[float] = field(default_factory=list)
     # All that is left is summed up before each cell.
@@ -53,7 +53,7 @@ class Estimate:
 
     def _cell_s(self, cell: Cell) -> float:
         depth_1_s, interval_s = request_s(
-            cell, self.bundles[cell.bundle], self.lab, self.profiles[cell.profile], self.whole_model_s
+            cell, self.bundles[cell.bundle], self.lab, self.networks[cell.network], self.whole_model_s
         )
         each_s = depth_1_s if cell.depth == 1 else max(interval_s, depth_1_s / cell.depth)
         trial_s = _trial_s(parse_load(cell.load), self.experiment.requests_at(cell.depth), each_s)
@@ -87,7 +87,7 @@ def request_s(
     cell: Cell,
     bundle: Bundle,
     lab: Lab,
-    profile: NetworkProfile,
+    network: Network,
     whole_model_s: Mapping[tuple[str, str], float],
 ) -> tuple[float, float]:
     """Seconds of one request at depth 1, and seconds between two when the slowest part is always busy."""
@@ -100,7 +100,7 @@ def request_s(
     delay_s = 0.0
     for link in links:
         forward = lab.is_forward(link.sender, link.receiver)
-        direction = profile.between(link.sender, link.receiver, forward=forward)
+        direction = network.between(link.sender, link.receiver, forward=forward)
         link_bytes = link.payload_bytes * _LEFT.get(link.codec.partition(":")[0], 1.0)
         link_s.append(link_bytes * 8 / (direction.rate_mbit * 1e6) if direction.rate_mbit else 0.0)
         delay_s += direction.delay_ms / 1e3

@@ -42,56 +42,56 @@ _REFERENCE_REQUESTS = 11
 
 def run_sweep(
     agenda: Agenda,
-    profiles: Sequence[str],
+    networks: Sequence[str],
     store: Store,
     screen: Screen,
     budget: TimeBudget | None = None,
 ) -> Outcome:
-    """Run what is missing of these profiles; of what `budget` is too short for, the most promising.
+    """Run what is missing of these networks; of what `budget` is too short for, the most promising.
 
     Raises:
         DeviceError: A device is not there at the start, even after the experiment's `wait_s`, or its link is
-            not as the profile asks; with `on_failure: skip` only if that is so for all of them.
+            not as the network asks; with `on_failure: skip` only if that is so for all of them.
         ProfileError: The experiment says `search: planned`, and
             `controller.sweep.search.profiling.prepare` has not been called.
         ControllerError: A trial was void and the experiment says to stop.
     """
-    register(agenda, store, profiles, has_budget=budget is not None)
-    cells = [cell for profile in profiles for cell in agenda.cells[profile]]
+    register(agenda, store, networks, has_budget=budget is not None)
+    cells = [cell for network in networks for cell in agenda.cells[network]]
     chosen = is_chosen(agenda, has_budget=budget is not None)
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption(screen.say))
         sweep = _Sweep(agenda, store, screen, interruption, budget)
         if chosen:
-            wanted = [cell for cell in store.cells() if cell.profile in profiles]
-            over = all(scope.over for scope in store.scopes() if scope.profile in profiles)
+            wanted = [cell for cell in store.cells() if cell.network in networks]
+            over = all(scope.over for scope in store.scopes() if scope.network in networks)
         else:
             wanted, over = cells, True
         if not over or sweep.remaining.anything(wanted):
-            sweep.crew = stack.enter_context(_crew(agenda, profiles))
+            sweep.crew = stack.enter_context(_crew(agenda, networks))
             sweep.remaining.read(store)
             sweep.crew.require_codecs(
                 link for cell in cells for link in route(cell, agenda.bundles[cell.bundle])
             )
             missing = [cell for cell in cells if sweep.remaining.trials(cell)]
             require_rpc(sweep.crew.workers, missing, agenda.experiment.rpc)
-            sweep.run(profiles)
+            sweep.run(networks)
         if chosen:
-            cells = [cell for cell in store.cells() if cell.profile in profiles]
+            cells = [cell for cell in store.cells() if cell.network in networks]
         sweep.outcome.left = sweep.remaining.count(cells)
         sweep.outcome.interrupted = interruption.asked
         return sweep.outcome
 
 
-def _crew(agenda: Agenda, profiles: Sequence[str]) -> Crew:
-    """The workers of these profiles' cells, with links as the one profile that they can have asks."""
-    names = dict.fromkeys(name for profile in profiles for name in agenda.devices(profile))
+def _crew(agenda: Agenda, networks: Sequence[str]) -> Crew:
+    """The workers of these networks' cells, with links as the one network that they can have asks."""
+    names = dict.fromkeys(name for network in networks for name in agenda.devices(network))
     return Crew(
         agenda.lab,
         list(names),
         agenda.experiment.wait_s,
-        link_check=link_check(agenda.lab, profiles[0], agenda.network_profiles[profiles[0]])
-        if len(profiles) == 1
+        link_check=link_check(agenda.lab, networks[0], agenda.networks[networks[0]])
+        if len(networks) == 1
         else None,
         without_absent=agenda.experiment.on_failure == "skip",
     )
@@ -125,14 +125,14 @@ class _Sweep:
         self._throttling = Throttling(agenda.experiment, screen)
         self._failures = Failures(agenda.experiment, screen, self.outcome)
 
-    def run(self, profiles: Sequence[str]) -> None:
+    def run(self, networks: Sequence[str]) -> None:
         """Run what is missing, until all is there or a stop was asked for."""
         self._failures.give_up(self.crew.absent)
         devices = [
             DeviceRow(w.name, w.info.kind, w.info.slowdown, w.info.stamp) for w in self.crew.workers.values()
         ]
         self._environment = self._store.add_environment(now(), stamp(self._agenda.lab.name), devices)
-        wanted = [cell for profile in profiles for cell in self._agenda.cells[profile]]
+        wanted = [cell for network in networks for cell in self._agenda.cells[network]]
         self._run_baselines(wanted)
         if not is_chosen(self._agenda, has_budget=self._budget is not None):
             self._accuracies.take(wanted)
@@ -141,26 +141,26 @@ class _Sweep:
             self._experiment,
             self._agenda.lab,
             self._agenda.bundles,
-            self._agenda.network_profiles,
+            self._agenda.networks,
             whole_model_s,
         )
-        for position, profile in enumerate(profiles):
+        for position, network in enumerate(networks):
             if self._interruption.asked:
                 return
             if self._budget is not None:
-                self._budget.begin_part(len(profiles) - position)
+                self._budget.begin_part(len(networks) - position)
             order = make_order(
                 self._agenda,
-                profile,
+                network,
                 self.remaining,
                 self._store,
                 whole_model_s,
                 has_budget=self._budget is not None,
             )
-            later = [cell for p in profiles[position + 1 :] for cell in self._agenda.cells[p]]
+            later = [cell for p in networks[position + 1 :] for cell in self._agenda.cells[p]]
             if isinstance(order, PromisingCells):
                 later = []
-            self._run_profile(profile, order, [cell for cell in later if self.remaining.trials(cell)])
+            self._run_network(network, order, [cell for cell in later if self.remaining.trials(cell)])
 
     def _run_baselines(self, cells: Sequence[Cell]) -> None:
         missing = self.remaining.baselines(cells)
@@ -196,18 +196,18 @@ class _Sweep:
             seconds.setdefault((b.bundle, b.device), []).append(statistics.median(b.compute_s) / b.batch)
         return {key: statistics.median(values) for key, values in seconds.items()}
 
-    def _run_profile(self, profile: str, order: Order, later: Sequence[Cell]) -> None:
-        """Run cells of one profile as they are ordered, the reference cell among them.
+    def _run_network(self, network: str, order: Order, later: Sequence[Cell]) -> None:
+        """Run cells of one network as they are ordered, the reference cell among them.
 
         Args:
             later: For the time left.
         """
         every = self._experiment.reference_every
-        reference = reference_of(self._agenda.cells[profile]) if every else None
+        reference = reference_of(self._agenda.cells[network]) if every else None
         if reference is not None:
             # It may be none of those that are chosen.
             self._accuracies.take_of_codecs([reference])
-        before = sum(not self.remaining.trials(cell) for cell in self._agenda.cells[profile])
+        before = sum(not self.remaining.trials(cell) for cell in self._agenda.cells[network])
         run, ended = 0, None
         while cells := order.next_cells():
             if run and self._budget is not None and self._estimate.left_s(cells) > self._budget.left_s:
@@ -224,22 +224,22 @@ class _Sweep:
                     return
                 if reference is not None and run % every == 0:
                     self._run_reference(reference)
-                self._show(profile, before + run, (*cells[position:], *ahead), later)
+                self._show(network, before + run, (*cells[position:], *ahead), later)
                 self._run_cell(cell)
                 run += 1
             if self._interruption.asked:
                 return
         if isinstance(order, PromisingCells):
-            scope = order.scope(profile, ended)
+            scope = order.scope(network, ended)
             self._store.set_scope(scope)
-            wanted = sum(cell.profile == profile for cell in self._store.cells())
-            self._screen.say(f"{profile}: {wanted} of {scope.cells} cells chosen; {scope.ended}")
+            wanted = sum(cell.network == network for cell in self._store.cells())
+            self._screen.say(f"{network}: {wanted} of {scope.cells} cells chosen; {scope.ended}")
         if run and reference is not None:
             self._run_reference(reference)
         if run:
-            self._show_end(profile)
+            self._show_end(network)
 
-    def _show(self, profile: str, done: int, missing: Sequence[Cell], later: Sequence[Cell]) -> None:
+    def _show(self, network: str, done: int, missing: Sequence[Cell], later: Sequence[Cell]) -> None:
         """Say which cell comes now, the first of what is missing, and how far all is."""
         cell = missing[0]
         left_s = self._estimate.left_s(
@@ -248,20 +248,20 @@ class _Sweep:
         if self._budget is not None:
             left_s = min(left_s, max(0.0, self._budget.left_s))
         doing = f"{cell.label}, depth {cell.depth}" + (f", batch {cell.batch}" if cell.batch > 1 else "")
-        self._screen.step(profile, done, done + len(missing), doing, left_s)
+        self._screen.step(network, done, done + len(missing), doing, left_s)
 
-    def _show_end(self, profile: str) -> None:
-        wanted = [cell for cell in self._store.cells() if cell.profile == profile]
+    def _show_end(self, network: str) -> None:
+        wanted = [cell for cell in self._store.cells() if cell.network == network]
         left = sum(bool(self.remaining.trials(cell)) for cell in wanted)
         told = f"{left} left out" if left else "done"
-        self._screen.step(profile, len(wanted) - left, len(wanted), told)
+        self._screen.step(network, len(wanted) - left, len(wanted), told)
 
     def _run_cell(self, cell: Cell) -> None:
         for tried in range(1, TRIES + 1):
             void = self._try_cell(cell)
             if void is None:
                 return
-            what = f"{cell.profile}, {cell.label}, depth {cell.depth}: {void}"
+            what = f"{cell.network}, {cell.label}, depth {cell.depth}: {void}"
             if self._throttling.tries_again(void) and tried < TRIES:
                 self.outcome.voids.append(what)
                 self._screen.say(f"void: {what}; trying again")
@@ -318,11 +318,11 @@ class _Sweep:
                 run = Run(requests=_REFERENCE_REQUESTS, timeout_s=timeout_s)
                 trial = rig.run(0, run, warmup=self._experiment.warmup)
         except TrialVoid as void:
-            self._failures.void(f"{cell.profile}, reference cell: {void}", self.crew)
+            self._failures.void(f"{cell.network}, reference cell: {void}", self.crew)
             return
         latency_s = statistics.median(trial.endpoint["latency_s"].tolist())
         self._store.add_drift(
-            Drift(cell.profile, trial.started_at, self.remaining.finished_trials, latency_s),
+            Drift(cell.network, trial.started_at, self.remaining.finished_trials, latency_s),
             self._environment,
         )
 
@@ -338,7 +338,7 @@ class _Sweep:
             cell,
             bundle,
             self._agenda.lab,
-            self._agenda.network_profiles[cell.profile],
+            self._agenda.networks[cell.network],
             threads={name: self._threads(name, cell.threads) for name in cell.devices},
             check_every=self._experiment.check_every,
             allowed_error=self._accuracies.allowed_error(cell),

@@ -22,7 +22,7 @@ from controller.experiment.cells import (
 from controller.experiment.codec_assignment import check_pairs, parse_choice
 from controller.experiment.feasibility import check_imposable
 from controller.experiment.load import OFFLINE, SINGLE, check_requests
-from controller.experiment.networks import AS_IS, NetworkProfile, find_profile, load_network_profiles
+from controller.experiment.networks import AS_IS, Network, find_network, load_networks
 from controller.experiment.topology import CONTROLLER
 from controller.lab.inventory import Lab
 from controller.lab.worker_pool import Crew
@@ -60,11 +60,11 @@ class OneCell:
     until_stable: bool
     warmup: int
     threads: int | None
-    profile: str
+    network: str
     source: str
     codec: str
     topology: str
-    network_profiles: Path
+    networks_file: Path
     backend: str = SOCKET
     rpc: RpcSettings = RpcSettings()
 
@@ -76,7 +76,7 @@ class OneCell:
             LabError: No such device.
         """
         devices, cuts = chain_at(bundle, lab, self.at, self.devices)
-        link = "none" if self.profile == AS_IS else lab.links(devices)
+        shaping = "none" if self.network == AS_IS else lab.shaping(devices)
         check_batch(bundle, self.batch, asked_by="--batch")
         if self.duration_s is not None and not 0 < self.duration_s < math.inf:
             raise ExperimentError(f"--duration {self.duration_s:g}: it must be above 0 seconds")
@@ -96,8 +96,8 @@ class OneCell:
             devices=devices,
             depth=1 if self.load == SINGLE else self.depth,
             batch=self.batch,
-            profile=self.profile,
-            link=link,
+            network=self.network,
+            shaping=shaping,
             precision=bundle.manifest.precision,
             source=self.source,
             load=OFFLINE if self.load == SINGLE else self.load,
@@ -122,19 +122,19 @@ class OneCell:
         ends_by_count = self.duration_s is None and not self.until_stable and self.load in (OFFLINE, SINGLE)
         return max(self.requests, self.warmup) * self.batch if ends_by_count else None
 
-    def conditions(self, cell: Cell, lab: Lab) -> NetworkProfile:
-        """The network profile of the cell; links that nobody imposes one on have none.
+    def conditions(self, cell: Cell, lab: Lab) -> Network:
+        """The network of the cell; links that nobody imposes one on have none.
 
         Raises:
-            ExperimentError: No such profile, or one of other devices, or an emulated link cannot do it.
+            ExperimentError: No such network, or one of other devices, or an emulated link cannot do it.
         """
-        profile = NetworkProfile()
-        if cell.link != "none":
-            profiles = load_network_profiles(self.network_profiles)
-            profile = find_profile(profiles, self.profile, self.network_profiles)
-            profile.check_pairs(self.profile, [device.name for device in lab.devices])
-        check_imposable(cell, profile)
-        return profile
+        network = Network()
+        if cell.shaping != "none":
+            networks = load_networks(self.networks_file)
+            network = find_network(networks, self.network, self.networks_file)
+            network.check_pairs(self.network, [device.name for device in lab.devices])
+        check_imposable(cell, network)
+        return network
 
 
 def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
@@ -144,18 +144,18 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
         ControllerError: The cell cannot be, a device is not there, or the trial is void.
     """
     cell = asked.cell(bundle, lab)
-    profile = asked.conditions(cell, lab)
+    network = asked.conditions(cell, lab)
     own_part = OwnPart.of(cell, lab)
     coded = cell.codec != NO_CODEC.name
     found = next(codec_accuracies(bundle, [cell], asked.samples())) if coded else None
-    checking = link_check(lab, cell.profile, profile)
+    checking = link_check(lab, cell.network, network)
     with Crew(lab, cell.devices, _WAIT_S, link_check=checking) as crew:
         plan = plan_pipeline(
             cell.id,
             cell,
             bundle,
             lab,
-            profile,
+            network,
             threads={w.name: asked.threads or w.info.threads for w in crew.workers.values()},
             allowed_error=allowed_error(found),
             controller_addresses=own_part.addresses if own_part else None,
@@ -172,7 +172,7 @@ def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
     console = output()
     console.print(
         f"{cell.model} cut at {cell.label} over {_way(cell)}, depth {cell.depth}, batch "
-        f"{cell.batch}, network profile {cell.profile} (link={cell.link})"
+        f"{cell.batch}, network {cell.network} (shaping={cell.shaping})"
         + (f", over {cell.backend}" if cell.backend != SOCKET else "")
     )
     print_breakdown(trial, console)

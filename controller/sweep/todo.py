@@ -103,23 +103,23 @@ def coded_as(what: Cell | CodecAccuracy) -> Coded:
     return what.bundle, what.cuts, what.devices, what.source, what.codec, what.batch
 
 
-def register(agenda: Agenda, store: Store, profiles: Sequence[str], *, has_budget: bool) -> None:
+def register(agenda: Agenda, store: Store, networks: Sequence[str], *, has_budget: bool) -> None:
     """Write down what the sweep wants, so that a report can say what is missing.
 
-    Of what is chosen as it goes on, only from how much; of that, `profiles` alone are begun.
+    Of what is chosen as it goes on, only from how much; of that, `networks` alone are begun.
     """
-    for position, (name, profile) in enumerate(agenda.network_profiles.items()):
-        store.add_profile(name, position, agenda.cells[name][0].link, msgspec.to_builtins(profile))
+    for position, (name, network) in enumerate(agenda.networks.items()):
+        store.add_network(name, position, agenda.cells[name][0].shaping, msgspec.to_builtins(network))
     for bundle in agenda.bundles.values():
         store.add_bundle(bundle.digest, bundle.manifest.model, (bundle.path / "manifest.json").read_text())
     how = "planned" if agenda.experiment.search == "planned" else "time budget"
-    scopes = {scope.profile: scope for scope in store.scopes()}
+    scopes = {scope.network: scope for scope in store.scopes()}
     for name, cells in agenda.cells.items():
         if is_chosen(agenda, has_budget=has_budget):
             there = scopes.get(name)
-            if name in profiles and not (there and there.how == how and there.over):
+            if name in networks and not (there and there.how == how and there.over):
                 splits = Counter(candidate.shallow.bundle for candidate in candidates_of(cells))
                 store.set_scope(Scope(name, how, len(cells), splits=splits))
-        elif name in profiles or name not in scopes:
+        elif name in networks or name not in scopes:
             store.remove_scope(name)
             store.add_cells(cells)

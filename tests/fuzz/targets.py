@@ -20,7 +20,7 @@ import numpy as np
 from analysis.data.sweep import load
 from analysis.errors import AnalysisError
 from controller.errors import ControllerError, ExperimentError, LabError
-from controller.experiment.networks import load_network_profiles
+from controller.experiment.networks import load_networks
 from controller.experiment.resolve import make_agenda
 from controller.lab.inventory import Device, Lab, load_lab
 from controller.profiling.profile import load_profile
@@ -40,7 +40,7 @@ __all__ = ["CORPUS", "LAB", "TARGETS", "run_one"]
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 _BUNDLE: Final = Path(__file__).parent / "bundle"
-_NETWORK_PROFILES: Final = Path(__file__).parents[2] / "ansible" / "network_profiles.yml"
+_NETWORKS_FILE: Final = Path(__file__).parents[2] / "ansible" / "networks.yml"
 
 _LAYOUTS: Final = (
     (("x", "float32", (1, 8)),),
@@ -160,15 +160,15 @@ def experiment(data: bytes) -> None:
     path = _scratch() / "experiment.yml"
     path.write_bytes(data)
     with suppress(ControllerError, BundleError):
-        make_agenda(path, LAB, bundles_folder=_BUNDLE.parent, network_profiles_file=_NETWORK_PROFILES)
+        make_agenda(path, LAB, bundles_folder=_BUNDLE.parent, networks_file=_NETWORKS_FILE)
 
 
-def network_profiles(data: bytes) -> None:
-    """A file of network profiles."""
-    path = _scratch() / "network_profiles.yml"
+def networks(data: bytes) -> None:
+    """A file of networks."""
+    path = _scratch() / "networks.yml"
     path.write_bytes(data)
     with suppress(ExperimentError):
-        for name, profile in load_network_profiles(path).items():
+        for name, profile in load_networks(path).items():
             with suppress(ExperimentError):
                 profile.check_pairs(name, ["pi", "desk"])
             for direction in profile.every_direction():
@@ -181,7 +181,7 @@ def lab(data: bytes) -> None:
     path.write_bytes(data)
     with suppress(LabError):
         found = load_lab(path)
-        found.links([device.name for device in found.devices])
+        found.shaping([device.name for device in found.devices])
 
 
 def device_profile(data: bytes) -> None:
@@ -204,7 +204,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     target.__name__: target
     for target in (
         frames, notices, codecs, messages, preamble, tensors, bundle, store_manifest, experiment,
-        network_profiles, lab, device_profile, results,
+        networks, lab, device_profile, results,
     )
 }  # fmt: skip
 
@@ -213,7 +213,12 @@ LAB: Final = Lab(
     name="lab",
     devices=tuple(
         Device(
-            name=name, kind="local", host="127.0.0.1", control_port=1 + at, data_port=11 + at, link="emulated"
+            name=name,
+            kind="local",
+            host="127.0.0.1",
+            control_port=1 + at,
+            data_port=11 + at,
+            shaping="emulated",
         )
         for at, name in enumerate(("pi", "desk", "server"))
     ),

@@ -30,14 +30,14 @@ def port() -> int:
 @pytest.fixture
 def write_experiment(tmp_path: Path, port: int) -> WriteExperiment:
     """Writes an experiment over both backends; keys given replace its own."""
-    (tmp_path / "profiles.yml").write_text("ideal: {}\nslow: {delay_ms: 5}\n")
+    (tmp_path / "networks.yml").write_text("ideal: {}\nslow: {delay_ms: 5}\n")
 
     def write(**keys: object) -> Path:
         usual: dict[str, object] = {
             "name": "tiny",
             "models": ["tiny"],
-            "network_profiles": "profiles.yml",
-            "profiles": ["ideal"],
+            "networks_file": "networks.yml",
+            "networks": ["ideal"],
             "splits": [2],
             "depths": [1, 4],
             "batches": [2],
@@ -122,9 +122,9 @@ def test_a_sweep_over_both_backends_keeps_the_same_records(
 def test_one_cell_over_rpc_says_so(
     bundles_folder: Path, tmp_path: Path, write_experiment: WriteExperiment, port: int
 ) -> None:
-    profiles = write_experiment().parent / "profiles.yml"
+    networks = write_experiment().parent / "networks.yml"
     with tiny_lab(tmp_path) as lab:
-        run = [*("run", bundles_folder / "tiny", "--at", 2, "--lab", lab, "--network-profiles", profiles)]
+        run = [*("run", bundles_folder / "tiny", "--at", 2, "--lab", lab, "--networks", networks)]
         run += ["--rpc-port", port]
         ended = controller(*run, "--backend", "torch_rpc", "--depth", 4, "--rpc-threads", 2)
         assert ended.returncode == 0, ended.stderr
@@ -133,7 +133,7 @@ def test_one_cell_over_rpc_says_so(
         for options, says in (
             (("--backend", "torch"), "--backend torch: it is either socket or torch_rpc"),
             (("--backend", "torch_rpc", "--codec", "fp16"), "there is no codec 'fp16'"),
-            (("--backend", "torch_rpc", "--profile", "slow"), "network profile 'slow' would not hold"),
+            (("--backend", "torch_rpc", "--network", "slow"), "network 'slow' would not hold"),
             (("--backend", "torch_rpc", "--source", "controller"), "use source: first and topology chain"),
             (
                 ("--backend", "torch_rpc", "--rpc-interface", "eth99"),
@@ -160,7 +160,7 @@ def assert_one_line(ended: "subprocess.CompletedProcess[str]", says: str) -> Non
         ({"rpc": {"thread": 4}}, "unknown key 'rpc.thread'; did you mean 'threads'?"),
         ({"rpc": {"transport": "udp"}}, "key 'rpc.transport': invalid enum value 'udp'; allowed: any, tcp"),
         ({"codecs": ["none", "uint8"]}, "there is no codec 'uint8'"),
-        ({"profiles": ["ideal", "slow"]}, "network profile 'slow' would not hold"),
+        ({"networks": ["ideal", "slow"]}, "network 'slow' would not hold"),
         ({"source": "controller"}, "use source: first and topology chain with it"),
         ({"topologies": ["hub"]}, "use source: first and topology chain with it"),
     ],
@@ -187,12 +187,12 @@ def test_under_another_profile_the_backend_may_be_another(
     write_experiment: WriteExperiment, bundles_folder: Path, tmp_path: Path
 ) -> None:
     experiment = write_experiment(
-        profiles=["ideal", {"name": "slow", "backends": ["socket"]}], depths=[1], splits=[1]
+        networks=["ideal", {"name": "slow", "backends": ["socket"]}], depths=[1], splits=[1]
     )
     with tiny_lab(tmp_path) as lab:
         ended = sweep(experiment, lab, bundles_folder, "--dry-run", "--json")
     assert ended.returncode == 0, ended.stderr
-    assert [part["cells"] for part in json.loads(ended.stdout)["by_profile"]] == [5, 3]
+    assert [part["cells"] for part in json.loads(ended.stdout)["by_network"]] == [5, 3]
 
 
 @pytest.mark.parametrize(
@@ -255,10 +255,10 @@ def wait_for(what: Callable[[], bool], timeout_s: float = 30.0) -> None:
 
 
 @contextmanager
-def long_run(lab: Path, bundles: Path, profiles: Path, port: int) -> "Iterator[subprocess.Popen[str]]":
+def long_run(lab: Path, bundles: Path, networks: Path, port: int) -> "Iterator[subprocess.Popen[str]]":
     """A cell over RPC that would take hours, under way."""
     command = [sys.executable, "-m", "controller", "run", bundles / "tiny", "--at", 2, "--lab", lab]
-    command += ["--network-profiles", profiles, "--backend", "torch_rpc", "--rpc-port", port]
+    command += ["--networks", networks, "--backend", "torch_rpc", "--rpc-port", port]
     process = subprocess.Popen(
         [*map(str, command), "--depth", "4", "--requests", "100000000"],
         stdout=subprocess.DEVNULL,
@@ -289,7 +289,7 @@ def test_a_controller_that_is_killed_leaves_no_process_and_free_workers(
 ) -> None:
     experiment = write_experiment(backends=["socket"], splits=[2])
     with tiny_lab(tmp_path) as lab:
-        with long_run(lab, bundles_folder, tmp_path / "profiles.yml", port) as process:
+        with long_run(lab, bundles_folder, tmp_path / "networks.yml", port) as process:
             process.send_signal(signal.SIGKILL)
             wait_for(lambda: not rpc_processes())
         ended = sweep(experiment, lab, bundles_folder)
@@ -312,7 +312,7 @@ def test_a_process_that_is_lost_voids_the_trial_at_once(
     says: str,
 ) -> None:
     write_experiment()
-    with tiny_lab(tmp_path) as lab, long_run(lab, bundles_folder, tmp_path / "profiles.yml", port) as process:
+    with tiny_lab(tmp_path) as lab, long_run(lab, bundles_folder, tmp_path / "networks.yml", port) as process:
         of = {psutil.Process(found.ppid()).cmdline()[5]: found for found in rpc_processes()}
         lost = of[victim.removeprefix("the worker of ")]
         os.kill(lost.pid if victim in of else lost.ppid(), signal.SIGKILL)

@@ -13,7 +13,7 @@ PLANNED = """
 name: planned
 models: [tiny]
 bundles: ../../bundles
-profiles: [ideal, lan]
+networks: [ideal, lan]
 search: planned
 depths: [1, 2]
 trials: 2
@@ -74,8 +74,8 @@ def test_from_nothing_to_the_best_split_and_its_partitions(lab: LocalLab) -> Non
     again = lab.play("best_split.yml", "model=tiny", "objective=throughput")
     assert_succeeds(again)
     assert "<- best" in again.stdout
-    wrong = lab.play("best_split.yml", "model=tiny", "network_profile=wfi")
-    assert_fails_saying(wrong, "no network profile 'wfi'")
+    wrong = lab.play("best_split.yml", "model=tiny", "network=wfi")
+    assert_fails_saying(wrong, "no network 'wfi'")
 
 
 @pytest.mark.slow
@@ -87,7 +87,7 @@ def test_a_planned_sweep_profiles_first_and_a_time_budget_is_shared_out(lab: Loc
     assert_succeeds(short)
     results = lab.root / "results" / "planned" / "results.sqlite"
     with Results.open(results) as kept:
-        assert {cell.profile for cell in kept.cells()} == {"ideal", "lan"}
+        assert {cell.network for cell in kept.cells()} == {"ideal", "lan"}
         assert len(kept.profilings()) == 1
     whole = lab.play("sweep.yml", "experiment=experiments/planned.yml")
     assert_succeeds(whole)

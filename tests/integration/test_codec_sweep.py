@@ -42,10 +42,10 @@ def controller(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "profiles.yml").write_text("ideal: {}\n")
+    (tmp_path / "networks.yml").write_text("ideal: {}\n")
     path = tmp_path / "experiment.yml"
     path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetwork_profiles: profiles.yml\nprofiles: [ideal]\nsplits: [1, 3]\n"
+        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [ideal]\nsplits: [1, 3]\n"
         "depths: [1, 4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\nsamples: 4\nbatches: [2]\n"
         "codecs: [none, fp16, uint8+zstd, lz4, {forward: 'zfp:0.05'}]\n"
     )
@@ -97,8 +97,8 @@ def test_a_sweep_over_codecs_keeps_what_they_cost_and_what_they_change(
 def test_one_cell_with_a_codec_says_what_it_saves_and_costs(
     start_lab: Callable[[], Path], experiment: Path, bundles_folder: Path
 ) -> None:
-    run = [*("run", bundles_folder / "tiny", "--at", 2, "--lab", start_lab(), "--profile", "ideal")]
-    run += ["--network-profiles", experiment.parent / "profiles.yml", "--codec"]
+    run = [*("run", bundles_folder / "tiny", "--at", 2, "--lab", start_lab(), "--network", "ideal")]
+    run += ["--networks", experiment.parent / "networks.yml", "--codec"]
     for source in ("first", "controller"):
         ended = controller(*run, "fp16", "--source", source)
         assert ended.returncode == 0, ended.stderr

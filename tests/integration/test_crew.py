@@ -33,7 +33,7 @@ def test_a_worker_whose_link_changed_is_given_up(worker: WorkerProcess, tmp_path
         host="127.0.0.1",
         control_port=worker.control_port,
         data_port=worker.data_port,
-        link="tc",
+        shaping="tc",
     )
     with Crew(Lab(name="test", devices=(device,)), ["pi"], 5.0) as crew:
         assert crew.recover() == []

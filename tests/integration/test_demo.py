@@ -121,7 +121,7 @@ def test_demo_goes_on_where_it_was_stopped_and_says_when_all_is_done(project: Pa
         assert (results / name).stat().st_size > 0
     assert list((results / "figures").glob("*.svg"))
     answers = json.loads((results / "answers.json").read_text(encoding="utf-8"))
-    assert {answer["profile"] for answer in answers} == {"lan", "wifi", "wan"}
+    assert {answer["network"] for answer in answers} == {"lan", "wifi", "wan"}
     assert output.rstrip().endswith("results/demo/report.html")
 
     # And once more: there is nothing to do.

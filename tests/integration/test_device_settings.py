@@ -15,10 +15,10 @@ OPTIONS = ("--threads", "3", "--onnxruntime-option", "graph_optimization_level=b
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "profiles.yml").write_text("ideal: {}\n")
+    (tmp_path / "networks.yml").write_text("ideal: {}\n")
     path = tmp_path / "experiment.yml"
     path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetwork_profiles: profiles.yml\nprofiles: [ideal]\nsplits: [2]\n"
+        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [ideal]\nsplits: [2]\n"
         "depths: [1]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\n"
     )
     return path
@@ -129,7 +129,7 @@ def test_one_cell_takes_the_loads_that_an_experiment_takes(
 ) -> None:
     with tiny_lab(tmp_path) as lab:
         ended = controller(
-            "run", bundles_folder / "tiny", "--lab", lab, "--profile", "as_is", "--at", 2, *more
+            "run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--at", 2, *more
         )
     assert ended.returncode == 0, ended.stderr
     assert said in ended.stdout
@@ -156,7 +156,7 @@ def test_one_cell_refuses_in_one_line_what_it_cannot_run(
     device = '{{"name": "{}", "kind": "local", "host": "127.0.0.1", "link": "none", '
     device += '"control_port": 1, "data_port": 2}}'
     lab.write_text(f'{{"name": "x", "devices": [{device.format("pi")}, {device.format("server")}]}}')
-    ended = controller("run", bundles_folder / "tiny", "--lab", lab, "--profile", "as_is", "--at", 2, *more)
+    ended = controller("run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--at", 2, *more)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert ended.stderr.startswith("error: ")
     assert said in ended.stderr

@@ -45,11 +45,11 @@ def _device(worker: WorkerProcess, link: str) -> dict[str, object]:
 
 @pytest.fixture
 def links(lab: Path, tmp_path: Path) -> Links:
-    (tmp_path / "profiles.yml").write_text(PROFILES)
+    (tmp_path / "networks.yml").write_text(PROFILES)
 
     def run(*options: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "controller", "links", "--lab", str(lab)]
-        command += ["--network-profiles", str(tmp_path / "profiles.yml"), *options]
+        command += ["--networks", str(tmp_path / "networks.yml"), *options]
         return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 
     return run
@@ -58,13 +58,13 @@ def links(lab: Path, tmp_path: Path) -> Links:
 @pytest.mark.slow
 def test_links_are_measured_both_ways_and_kept(links: Links, tmp_path: Path) -> None:
     results = tmp_path / "new" / "results.sqlite"
-    done = links("--profile", "near", "--results", str(results))
+    done = links("--network", "near", "--results", str(results))
 
     assert done.returncode == 0, done.stderr
     assert "pi -> server" in done.stdout and "server -> pi" in done.stdout
     with Results.open(results) as found:
         kept = found.links()
-    assert [(k.profile, k.sender, k.receiver) for k in kept] == [
+    assert [(k.network, k.sender, k.receiver) for k in kept] == [
         ("near", "pi", "server"),
         ("near", "server", "pi"),
     ]
@@ -80,12 +80,12 @@ def test_a_link_that_is_not_as_asked_is_named_with_both_figures_and_still_kept(
     links: Links, tmp_path: Path
 ) -> None:
     results = tmp_path / "results.sqlite"
-    done = links("--profile", "far", "--results", str(results))
+    done = links("--network", "far", "--results", str(results))
 
     assert done.returncode == 2
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
-    assert "pi: link to server is not as network profile 'far' asks: round trip asked 80 ms" in errors[0]
+    assert "pi: link to server is not as network 'far' asks: round trip asked 80 ms" in errors[0]
     assert "(1 more, see the table)" in errors[0]
     with Results.open(results) as found:
         assert [link.asked["round_trip_ms"] for link in found.links()] == [80, 80]
@@ -94,7 +94,7 @@ def test_a_link_that_is_not_as_asked_is_named_with_both_figures_and_still_kept(
 @pytest.mark.slow
 def test_as_they_are_nothing_is_judged(links: Links, lab: Path) -> None:
     lab.write_text(lab.read_text().replace('"tc"', '"none"'))
-    done = links("--as-is", "--profile", "far")
+    done = links("--as-is", "--network", "far")
     assert done.returncode == 0, done.stderr
     assert "(80)" in done.stdout
 
@@ -102,8 +102,8 @@ def test_as_they_are_nothing_is_judged(links: Links, lab: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "name what the links are to be with --profile NAME, or measure them --as-is"),
-        (("--profile", "farr"), "no network profile 'farr' in .*; did you mean 'far'"),
+        ((), "name what the links are to be with --network NAME, or measure them --as-is"),
+        (("--network", "farr"), "no network 'farr' in .*; did you mean 'far'"),
     ],
 )
 def test_bad_input_is_one_line(links: Links, options: tuple[str, ...], says: str) -> None:
@@ -115,7 +115,7 @@ def test_bad_input_is_one_line(links: Links, options: tuple[str, ...], says: str
 
 def test_emulated_links_are_not_judged_by_probes_that_pass_them_by(links: Links, lab: Path) -> None:
     lab.write_text(lab.read_text().replace('"tc"', '"emulated"'))
-    done = links("--profile", "far")
+    done = links("--network", "far")
     assert done.returncode == 2
     assert "links of kind emulated" in done.stderr and "--as-is" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -18,8 +18,8 @@ from tests.integration.tiny_lab import Ended, controller, sweep, tiny_lab
 EXPERIMENT = """
 name: tiny
 models: [tiny]
-network_profiles: networks.yml
-profiles: [ideal]
+networks_file: networks.yml
+networks: [ideal]
 depths: [1, 4]
 trials: 2
 requests: 11

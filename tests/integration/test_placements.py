@@ -14,10 +14,10 @@ from tests.integration.tiny_lab import controller, sweep, tiny_lab
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "profiles.yml").write_text("ideal: {delay_ms: 1}\n")
+    (tmp_path / "networks.yml").write_text("ideal: {delay_ms: 1}\n")
     path = tmp_path / "experiment.yml"
     path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetwork_profiles: profiles.yml\nprofiles: [ideal]\nsplits: [[1, 2]]\n"
+        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [ideal]\nsplits: [[1, 2]]\n"
         "placements: [[pi, pi, server], [pi, server, pi], [pi, pi, pi]]\n"
         "depths: [1, 4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\nbatches: [2]\n"
         "codecs: [none, {forward: fp16, server -> pi: lz4}]\n"
@@ -99,7 +99,7 @@ def test_the_report_tells_stages_of_one_device_apart(
 
 def test_one_cell_with_several_links_between_the_same_two(bundles_folder: Path, tmp_path: Path) -> None:
     with tiny_lab(tmp_path) as lab:
-        run = ["run", bundles_folder / "tiny", "--lab", lab, "--profile", "as_is", "--depth", 3]
+        run = ["run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--depth", 3]
         run += ["--devices", "pi,server,pi,server", "--at", "1,2,3", "--codec", "pi -> server: fp16"]
         for topology, way in (("chain", "pi -> server"), ("hub", "pi -> controller")):
             ended = controller(*run, "--topology", topology)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.planning import Predictor, load_profile
 from controller.profiling.segments import payload_bytes
 from exporter.bundle import Bundle
@@ -50,8 +50,8 @@ def controller(workers: list[WorkerProcess], bundles_folder: Path, tmp_path: Pat
     def run(command: str, *options: str) -> "subprocess.CompletedProcess[str]":
         line = [sys.executable, "-m", "controller", command, str(bundles_folder / "tiny"), "--lab", str(lab)]
         if command == "plan":
-            line += ["--network-profiles", str(tmp_path / "networks.yml")]
-        line += ["--profiles", str(tmp_path / "profiles"), *options]
+            line += ["--networks", str(tmp_path / "networks.yml")]
+        line += ["--device-profiles", str(tmp_path / "profiles"), *options]
         return subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
 
     return run
@@ -83,10 +83,10 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
     assert set(codec.costs) == {"pi", "server"}
     assert codec.encoded_bytes[1] == payload_bytes(tiny.tensors_at(load_profile(path).cuts[1]), 1) / 2
     assert all(cost.encode_fixed_s + cost.encode_byte_s > 0 for cost in codec.costs.values())
-    with_codec = controller("plan", "--codec", "fp16", "--profile", "slow", "--least-accuracy", "0.1")
-    assert "network profile slow, codec fp16" in " ".join(with_codec.stdout.split()), with_codec.stderr
+    with_codec = controller("plan", "--codec", "fp16", "--network", "slow", "--least-accuracy", "0.1")
+    assert "network slow, codec fp16" in " ".join(with_codec.stdout.split()), with_codec.stderr
 
-    planned = controller("plan", "--objective", "pareto", "--profile", "slow", "--json")
+    planned = controller("plan", "--objective", "pareto", "--network", "slow", "--json")
     assert planned.returncode == 0, planned.stderr
     answer = json.loads(planned.stdout)
     # A link of 1 Mbit/s and 5 ms is worth it for nobody: two delays are far longer than the whole model.
@@ -97,14 +97,14 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
         "equal layers",
         "greedy",
     }
-    shown = controller("plan", "--objective", "latency", "--profile", "slow")
+    shown = controller("plan", "--objective", "latency", "--network", "slow")
     assert "one device alone is best" in shown.stdout
 
-    given = controller("plan", "--at", "2", "--depth", "2", "--profile", "slow", "--json")
+    given = controller("predict", "--at", "2", "--depth", "2", "--network", "slow", "--json")
     assert given.returncode == 0, given.stderr
     assert json.loads(given.stdout)["stages"] == "pi 0-2 -> server 2-4"
 
-    predictor = Predictor(load_profile(path), tiny, NetworkProfile(delay_ms=5))
+    predictor = Predictor(load_profile(path), tiny, Network(delay_ms=5))
     assert predictor.predict(("pi", "server"), (2,)).plan.latency_s > 0.010
 
     for options, says in (
@@ -124,7 +124,7 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
         (["--codec", "uint8"], "error: this profile has no codec 'uint8'; it has fp16; measure it:"),
         (["--codec", "zip"], "error: --codec: "),
         (["--at", "2", "--best", "2"], "error: --at predicts one split as it is: leave --best out"),
-        (["--profile", "wifi"], "error: no network profile 'wifi' in"),
+        (["--network", "wifi"], "error: no network 'wifi' in"),
         (["--batch", "8"], "batch8-threads1.json; python -m controller profile BUNDLE takes it"),
     ):
         refused = controller("plan", *options)

@@ -25,8 +25,8 @@ Sweep = Callable[..., Ended]
 EXPERIMENT = """
 name: tiny
 models: [tiny]
-network_profiles: networks.yml
-profiles: [ideal, slow]
+networks_file: networks.yml
+networks: [ideal, slow]
 depths: [1, 4]
 trials: 2
 requests: 11
@@ -55,7 +55,7 @@ def experiment(tmp_path: Path) -> Path:
 def run(experiment: Path, lab: Path, bundles_folder: Path) -> Sweep:
     def run(*more: str) -> Ended:
         folder = str(experiment.parent / "profiles")
-        return sweep(experiment, lab, bundles_folder, "--profiles", folder, *more)
+        return sweep(experiment, lab, bundles_folder, "--device-profiles", folder, *more)
 
     return run
 
@@ -72,7 +72,7 @@ def test_a_planned_sweep_measures_what_could_be_on_the_front(
     # One that was taken in a hurry is not what a sweep goes by.
     folder = experiment.parent / "profiles"
     line = [sys.executable, "-m", "controller", "profile", str(bundles_folder / "tiny"), "--lab", str(lab)]
-    line += ["--profiles", str(folder), "--quick", "--budget", "1"]
+    line += ["--device-profiles", str(folder), "--quick", "--budget", "1"]
     subprocess.run(line, check=True, capture_output=True, timeout=60)
     prepared = run("--prepare")
     assert prepared.returncode == 0, prepared.stderr
@@ -80,16 +80,16 @@ def test_a_planned_sweep_measures_what_could_be_on_the_front(
     assert (experiment.parent / "profiles" / "test-tiny-batch1-threads1.json").is_file()
     planned = json.loads(run("--dry-run", "--json").stdout)
     assert planned["profiling"] == []
-    assert [part["complete"] for part in planned["by_profile"]] == [False, False]
+    assert [part["complete"] for part in planned["by_network"]] == [False, False]
 
-    first = run("--profile", "slow")
+    first = run("--network", "slow")
     assert first.returncode == 0, first.stderr
     # Nothing is profiled twice, and what stands in the results is not chosen anew.
     assert "profiled" not in first.stderr
-    again = run("--profile", "slow")
+    again = run("--network", "slow")
     assert "all trials are done already" in again.stderr
     planned = json.loads(run("--dry-run", "--json").stdout)
-    assert [part["complete"] for part in planned["by_profile"]] == [False, True]
+    assert [part["complete"] for part in planned["by_network"]] == [False, True]
 
     with Results.open(experiment.parent / "results.sqlite") as results:
         cells = results.cells()
@@ -98,10 +98,10 @@ def test_a_planned_sweep_measures_what_could_be_on_the_front(
         assert {(trial.cell, trial.number) for trial in results.trials()} == results.finished()
         assert len(results.finished()) == 2 * len(cells)
         assert {accuracy.cuts for accuracy in results.accuracies()} == {cell.cuts for cell in cells}
-    assert (scope.profile, scope.how, scope.cells) == ("slow", "planned", 10)
+    assert (scope.network, scope.how, scope.cells) == ("slow", "planned", 10)
     assert scope.ended in ("front stands", "share measured")
     assert profiling.took_s > 0
-    assert {cell.profile for cell in cells} == {"slow"}
+    assert {cell.network for cell in cells} == {"slow"}
     splits = {cell.cuts for cell in cells}
     # A link of 5 ms and 1 Mbit/s is worth it for nobody, and that is known without measuring all.
     assert (4,) in splits
@@ -117,7 +117,7 @@ def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
     assert run("--prepare").returncode == 0
     results = experiment.parent / "results.sqlite"
     line = [sys.executable, "-m", "controller", "sweep", str(experiment), "--lab", str(lab)]
-    line += ["--bundles", str(bundles_folder), "--results", str(results), "--profile", "slow"]
+    line += ["--bundles", str(bundles_folder), "--results", str(results), "--network", "slow"]
     stopped = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
     deadline_s = time.monotonic() + 60
     while not _finished(results):
@@ -133,7 +133,7 @@ def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
         assert [scope.ended for scope in kept.scopes()] == [None]
         ran = {trial.cell: trial.started_at for trial in kept.trials()}
 
-    assert run("--profile", "slow").returncode == 0
+    assert run("--network", "slow").returncode == 0
     with Results.open(results) as kept:
         assert before <= kept.finished()
         assert chosen <= {cell.id for cell in kept.cells()}
@@ -149,7 +149,7 @@ def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
 @pytest.mark.slow
 def test_devices_with_threads_of_their_own_are_profiled_with_these(run: Sweep, experiment: Path) -> None:
     experiment.write_text(EXPERIMENT + "search: planned\nthreads: {pi: 2, server: 1}\n")
-    done = run("--profile", "slow")
+    done = run("--network", "slow")
     assert done.returncode == 0, done.stderr
     profile = load_profile(experiment.parent / "profiles" / "test-tiny-batch1-threads-by-device.json")
     assert {name: device.settings["threads"] for name, device in profile.devices.items()} == {
@@ -169,14 +169,14 @@ def test_where_tc_shapes_links_the_lab_is_profiled_before_they_are(
 ) -> None:
     lab.write_text(lab.read_text().replace('"emulated"', '"tc"'))
     experiment.write_text(EXPERIMENT + "search: planned\n")
-    refused = run("--profile", "slow")
+    refused = run("--network", "slow")
     assert refused.returncode == 2
     assert "error: no profile of tiny, and none can be taken on links that are shaped" in refused.stderr
     assert refused.stderr.count("\n") == 1
     prepared = run("--prepare")
     assert prepared.returncode == 0, prepared.stderr
     # What is in the way now is that nobody shaped them.
-    assert "no profile" not in run("--profile", "slow").stderr
+    assert "no profile" not in run("--network", "slow").stderr
 
 
 def _finished(results: Path) -> set[tuple[str, int]]:
@@ -189,7 +189,7 @@ def _finished(results: Path) -> set[tuple[str, int]]:
 
 @pytest.mark.slow
 def test_a_time_budget_measures_whole_splits_and_says_what_it_left_out(run: Sweep, experiment: Path) -> None:
-    short = run("--profile", "slow", "--time-budget", "1s")
+    short = run("--network", "slow", "--time-budget", "1s")
     assert short.returncode == 3, short.stderr
     assert "time is spent" in short.stderr
     assert "cells were left out; the same command goes on" in short.stderr
@@ -200,7 +200,7 @@ def test_a_time_budget_measures_whole_splits_and_says_what_it_left_out(run: Swee
     assert (scope.how, scope.cells, scope.ended) == ("time budget", 10, "time spent")
     assert 2 <= len(cells) < 10
 
-    long = run("--profile", "slow", "--time-budget", "1h")
+    long = run("--network", "slow", "--time-budget", "1h")
     assert long.returncode == 0, long.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
         assert [scope.ended for scope in results.scopes()] == ["all measured"]
@@ -239,7 +239,7 @@ def test_codecs_are_profiled_and_predicted(
         saved_s = latency_s[(cut,), "none"] - latency_s[(cut,), "fp16"]
         assert 2 * 0.010 < saved_s < 2 * 0.016
 
-    swept = run("--profile", "slow")
+    swept = run("--network", "slow")
     assert swept.returncode == 0, swept.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
         assert {one.cell for one in results.predicted()} == {cell.id for cell in results.cells()}
@@ -266,7 +266,7 @@ def test_a_device_that_is_not_there_costs_its_own_cells_alone(
     lab.write_text(json.dumps(told))
     chains = "placements: [[pi, server], [pi, gone]]\nsplits: []\non_failure: skip\n"
     experiment.write_text(EXPERIMENT.replace("wait_s: 5", "wait_s: 0") + chains)
-    ended = run("--profile", "slow", "--time-budget", "1h")
+    ended = run("--network", "slow", "--time-budget", "1h")
     assert ended.returncode == 1, ended.stderr
     assert "given up: gone" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -309,7 +309,7 @@ def test_a_profile_that_is_stopped_says_that_there_is_none(
     lab: Path, bundles_folder: Path, tmp_path: Path
 ) -> None:
     line = [sys.executable, "-m", "controller", "profile", str(bundles_folder / "tiny"), "--lab", str(lab)]
-    line += ["--profiles", str(tmp_path / "profiles"), "--progress", str(tmp_path / "progress.log")]
+    line += ["--device-profiles", str(tmp_path / "profiles"), "--progress", str(tmp_path / "progress.log")]
     stopped = subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     deadline_s = time.monotonic() + 60
     while not (tmp_path / "progress.log").is_file() or not (tmp_path / "progress.log").stat().st_size:

@@ -29,7 +29,7 @@ EXPERIMENT = """
 name: tiny
 models: [tiny]
 bundles: ../bundles
-profiles: [ideal, lan]
+networks: [ideal, lan]
 splits: [0, 2, 4]
 depths: [1]
 trials: 2
@@ -238,7 +238,7 @@ def test_a_missing_bundle_is_named(lab: LocalLab, experiment: Path) -> None:
     [
         ("sweep.yml", [], "No experiment is named"),
         ("sweep.yml", ["experiment=experiments/nope.yml"], "no experiment"),
-        ("sweep.yml", ["experiment=experiments/typo.yml"], "no network profile 'wfi'"),
+        ("sweep.yml", ["experiment=experiments/typo.yml"], "no network 'wfi'"),
         ("report.yml", [], "No results are named"),
         ("report.yml", ["results=nowhere"], "nowhere/results.sqlite"),
         ("deploy.yml", ["workers=1"], "the inventory alone has 2 devices"),

@@ -34,7 +34,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(load(path), folder, ()).page
 
 
-def _browse(page: Path, profile: Path, *options: str) -> tuple[str, str]:
+def _browse(page: Path, network: Path, *options: str) -> tuple[str, str]:
     """What the browser printed of the page, and what it logged."""
     assert _CHROMIUM is not None
     run = subprocess.run(
@@ -43,7 +43,7 @@ def _browse(page: Path, profile: Path, *options: str) -> tuple[str, str]:
             *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
             # Every name fails to resolve and every address is refused by a proxy that is not there.
             *("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9"),
-            *("--enable-logging=stderr", "--v=0", f"--user-data-dir={profile}"),
+            *("--enable-logging=stderr", "--v=0", f"--user-data-dir={network}"),
             *("--virtual-time-budget=20000", *options),
             page.as_uri(),
         ],
@@ -55,9 +55,9 @@ def _browse(page: Path, profile: Path, *options: str) -> tuple[str, str]:
     return run.stdout, run.stderr
 
 
-def _open(page: Path, profile: Path, *, width: int) -> tuple[str, str]:
+def _open(page: Path, network: Path, *, width: int) -> tuple[str, str]:
     """The page's elements after its scripts ran, and what the browser logged."""
-    return _browse(page, profile, f"--window-size={width},2000", "--dump-dom")
+    return _browse(page, network, f"--window-size={width},2000", "--dump-dom")
 
 
 def _with_script(report: Path, copy: Path, script: str) -> Path:
@@ -116,7 +116,7 @@ def _act(report: Path, folder: Path, *charts: str, **chosen: str) -> tuple[str, 
     """Choose in the menus, then click each figure's first mark: the page; its marks, its panel."""
     act = _ACT.replace("CHOSEN", json.dumps(chosen)).replace("CHARTS", json.dumps(charts))
     acted = _with_script(report, folder / "acted.html", act)
-    dom, log = _open(acted, folder / "profile", width=1200)
+    dom, log = _open(acted, folder / "network", width=1200)
     assert "CONSOLE" not in log, log
     found = []
     for chart in charts:
@@ -131,8 +131,8 @@ def test_the_page_can_be_narrowed_and_a_click_shows_where_a_cells_time_goes(
     report: Path, tmp_path: Path
 ) -> None:
     charts = [f"mobilenet_v2-wifi-{what}" for what in ("operating", "busy", "parts", "timeline")]
-    dom, found = _act(report, tmp_path, *charts, profile="wifi", depth="4")
-    sections = re.findall(r'<section class="profile"[^>]*>', dom)
+    dom, found = _act(report, tmp_path, *charts, network="wifi", depth="4")
+    sections = re.findall(r'<section class="network"[^>]*>', dom)
     assert [("wifi" in section, "hidden" in section) for section in sections].count((True, False)) == 1
     assert sum("hidden" in section for section in sections) == 2
     (marks, panel), *_ = found
@@ -146,7 +146,7 @@ def test_figures_of_several_networks_and_of_other_depths_are_narrowed_too(
     report: Path, tmp_path: Path
 ) -> None:
     charts = "gains", "mobilenet_v2-devices", "mobilenet_v2-wifi-busy"
-    dom, found = _act(report, tmp_path, *charts, profile="wifi", depth="1")
+    dom, found = _act(report, tmp_path, *charts, network="wifi", depth="1")
     for (_, panel), depth in zip(found, (1, 4, 1), strict=True):
         assert "<dt>network</dt><dd>wifi</dd>" in panel
         assert f"<dt>depth, batch</dt><dd>{depth}, 1</dd>" in panel
@@ -186,13 +186,13 @@ def test_nothing_lies_beyond_a_phones_edge(report: Path, tmp_path: Path) -> None
         '<pre id="told"></pre>'
         '<script>onmessage = (event) => (document.getElementById("told").textContent = event.data);</script>'
     )
-    dom, _ = _browse(frame, tmp_path / "profile", "--hide-scrollbars", "--dump-dom")
+    dom, _ = _browse(frame, tmp_path / "network", "--hide-scrollbars", "--dump-dom")
     told = json.loads(html.unescape(dom[dom.index('<pre id="told">') + 15 : dom.index("</pre>")]))
     assert told == {"width": _PHONE, "needed": _PHONE, "wide": [], "narrow": 21}
 
 
 def test_it_prints_as_pages(report: Path, tmp_path: Path) -> None:
     printed = tmp_path / "report.pdf"
-    _browse(report, tmp_path / "profile", f"--print-to-pdf={printed}", "--no-pdf-header-footer")
+    _browse(report, tmp_path / "network", f"--print-to-pdf={printed}", "--no-pdf-header-footer")
     pages = re.findall(rb"/Type\s*/Page\b(?!s)", printed.read_bytes())
     assert 8 <= len(pages) <= 40, "a page for the answer, for each network more than one, and the tables"

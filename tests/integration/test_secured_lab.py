@@ -99,10 +99,10 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SecuredLab]:
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "profiles.yml").write_text("wifi: {delay_ms: 2}\n")
+    (tmp_path / "networks.yml").write_text("wifi: {delay_ms: 2}\n")
     path = tmp_path / "experiment.yml"
     path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetwork_profiles: profiles.yml\nprofiles: [wifi]\nsplits: [0, 2]\n"
+        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [wifi]\nsplits: [0, 2]\n"
         "depths: [4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\ntopologies: [chain, hub]\n"
     )
     return path

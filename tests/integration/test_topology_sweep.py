@@ -15,10 +15,10 @@ from tests.integration.tiny_lab import controller, sweep, tiny_lab, tiny_workers
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "profiles.yml").write_text("ideal: {delay_ms: 2}\n")
+    (tmp_path / "networks.yml").write_text("ideal: {delay_ms: 2}\n")
     path = tmp_path / "experiment.yml"
     path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetwork_profiles: profiles.yml\nprofiles: [ideal]\nsplits: [[1, 3]]\n"
+        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [ideal]\nsplits: [[1, 3]]\n"
         "placements: [[pi, desk, server]]\ndepths: [1, 4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\n"
         "topologies: [chain, hub]\ncodecs: [none, {forward: fp16}]\n"
     )
@@ -89,7 +89,7 @@ def test_a_sweep_goes_on_in_a_file_from_before_there_were_hubs(
 
 def test_one_cell_through_the_controller(bundles_folder: Path, tmp_path: Path) -> None:
     with tiny_lab(tmp_path) as lab:
-        run = ["run", bundles_folder / "tiny", "--lab", lab, "--profile", "as_is", "--at", 2]
+        run = ["run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--at", 2]
         for source in ("first", "controller"):
             ended = controller(*run, "--topology", "hub", "--depth", 3, "--source", source, "--codec", "fp16")
             assert ended.returncode == 0, ended.stderr
@@ -104,7 +104,7 @@ def test_one_cell_through_the_controller(bundles_folder: Path, tmp_path: Path) -
 def test_a_device_lost_in_a_hub_is_named(bundles_folder: Path, tmp_path: Path, victim: str) -> None:
     with tiny_workers(tmp_path, ("pi", "server")) as (lab, workers):
         command = [sys.executable, "-m", "controller", "run", str(bundles_folder / "tiny"), "--lab", str(lab)]
-        command += ["--profile", "as_is", "--at", "2", "--topology", "hub", "--requests", "5000000"]
+        command += ["--network", "as_is", "--at", "2", "--topology", "hub", "--requests", "5000000"]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
             log = workers["server"].log
             while "from controller" not in log.read_text():

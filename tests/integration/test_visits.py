@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.lab.inventory import load_lab
 from controller.lab.worker_pool import Crew
 from controller.profiling.short_runs import Ground, Visit, rounds
@@ -12,7 +12,7 @@ from tests.integration.tiny_lab import tiny_lab
 
 def test_a_stage_is_loaded_once_for_all_cells_that_have_it(tmp_path: Path, tiny: Bundle) -> None:
     visits = [
-        Visit(devices, cut, depth=depth, requests=4, warmup=1, conditions=NetworkProfile(delay_ms=1))
+        Visit(devices, cut, depth=depth, requests=4, warmup=1, conditions=Network(delay_ms=1))
         for cut in (1, 2)
         for devices in (("pi", "server"), ("server", "server"))
         for depth in (1, 2)

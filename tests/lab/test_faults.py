@@ -21,8 +21,8 @@ EXPERIMENT = """
 name: rebooted
 models: [tiny]
 bundles: bundles
-network_profiles: profiles.yml
-profiles: [as_is]
+networks_file: networks.yml
+networks: [as_is]
 splits: [2]
 depths: [1]
 trials: 8
@@ -48,7 +48,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualLab]:
 
 def test_a_device_that_reboots_is_waited_for(lab: VirtualLab, tmp_path: Path) -> None:
     export_tiny(tmp_path / "bundles")
-    (tmp_path / "profiles.yml").write_text("near: {delay_ms: 30}\n")
+    (tmp_path / "networks.yml").write_text("near: {delay_ms: 30}\n")
     (tmp_path / "experiment.yml").write_text(EXPERIMENT)
     results = tmp_path / "results.sqlite"
     enter = lab.folder / "enter"

@@ -41,8 +41,8 @@ EXPERIMENT = """
 name: NAME
 models: [tiny]
 bundles: bundles
-network_profiles: profiles.yml
-profiles: PROFILES
+networks_file: networks.yml
+networks: PROFILES
 splits: [2]
 depths: [1]
 trials: TRIALS
@@ -65,20 +65,20 @@ class LinkLab(VirtualLab):
                 shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         self.work = folder / "work"
         self.work.mkdir()
-        (self.work / "profiles.yml").write_text(PROFILES, encoding="utf-8")
+        (self.work / "networks.yml").write_text(PROFILES, encoding="utf-8")
         (self.work / "tiny.py").write_text(TINY_MODEL, encoding="utf-8")
         command = [sys.executable, "-m", "exporter", "export", "tiny.py:build", "--out", "bundles/tiny"]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         subprocess.run(command, cwd=self.work, env=environment, check=True, capture_output=True)
 
     def links(self, tasks_from: str, *settings: str) -> "subprocess.CompletedProcess[str]":
-        """The same with the profiles of these tests."""
-        profiles = f"network_profiles_file='{self.work / 'profiles.yml'}'"
-        return super().links(tasks_from, profiles, *settings)
+        """The same with the networks of these tests."""
+        networks = f"networks_file='{self.work / 'networks.yml'}'"
+        return super().links(tasks_from, networks, *settings)
 
-    def sweep_settings(self, name: str, profiles: str, trials: int = 1) -> tuple[str, str]:
+    def sweep_settings(self, name: str, networks: str, trials: int = 1) -> tuple[str, str]:
         """Write an experiment; returns what sweep.yml is told of it."""
-        text = EXPERIMENT.replace("NAME", name).replace("PROFILES", profiles).replace("TRIALS", str(trials))
+        text = EXPERIMENT.replace("NAME", name).replace("PROFILES", networks).replace("TRIALS", str(trials))
         path = self.work / f"{name}.yml"
         path.write_text(text, encoding="utf-8")
         return f"experiment='{path}'", f"results='{self.results(name).parent}'"
@@ -120,13 +120,13 @@ def cleared(lab: LinkLab) -> Iterator[LinkLab]:
 
 
 def test_a_profile_is_applied_per_direction_and_cleared(lab: LinkLab, cleared: LinkLab) -> None:
-    shaped = lab.links("main", "profile=far")
+    shaped = lab.links("main", "network=far")
     assert_succeeds(shaped)
     assert changed(shaped) == 2
     told = lab.ask("/usr/sbin/tc -s qdisc show dev vec0")
     assert "delay 80ms" in told["pi1"] and "rate" not in told["pi1"]
     assert "delay 60ms rate 8Mbit" in told["pi2"]
-    assert changed(lab.links("main", "profile=far")) == 0
+    assert changed(lab.links("main", "network=far")) == 0
 
     assert changed(lab.links("clear")) == 2
     assert changed(lab.links("clear")) == 0
@@ -140,7 +140,7 @@ def test_ssh_stays_quick_under_the_worst_link(lab: LinkLab, cleared: LinkLab) ->
         return time.monotonic() - began_s
 
     before_s = statistics.median(seconds() for _ in range(3))
-    assert_succeeds(lab.links("main", "profile=worst"))
+    assert_succeeds(lab.links("main", "network=worst"))
     under_s = statistics.median(seconds() for _ in range(3))
     print(f"ssh: {before_s:.2f} s, under 2 s of delay and 100 kbit/s {under_s:.2f} s")
     assert under_s < 10 * before_s
@@ -150,19 +150,19 @@ def test_ssh_stays_quick_under_the_worst_link(lab: LinkLab, cleared: LinkLab) ->
 
 
 def test_nobodys_link_is_clear_after_its_lease(lab: LinkLab, cleared: LinkLab) -> None:
-    assert_succeeds(lab.links("main", "profile=near"))
+    assert_succeeds(lab.links("main", "network=near"))
     assert set(lab.shaped().values()) == {True}
     took_s = lab.clear_within(LEASE_S + 15)
     print(f"clear by lease after {took_s:.0f} s")
 
 
 def latencies_ms(lab: LinkLab, name: str) -> dict[tuple[str, str], float]:
-    """Median latency of the cut cell by profile and kind of link."""
+    """Median latency of the cut cell by network and kind of link."""
     with Results.open(lab.results(name)) as results:
         cells = {cell.id: cell for cell in results.cells()}
         trials = [(cells[trial.cell], trial.endpoint["latency_s"]) for trial in results.trials()]
     return {
-        (cell.profile, cell.link): 1e3 * statistics.median(latency_s.tolist())
+        (cell.network, cell.shaping): 1e3 * statistics.median(latency_s.tolist())
         for cell, latency_s in trials
         if cell.cuts == (2,)
     }
@@ -176,7 +176,7 @@ def test_latency_moves_by_what_the_profiles_ask(lab: LinkLab) -> None:
     assert took_ms["near", "tc"] - took_ms["as_is", "none"] == pytest.approx(60, rel=0.1, abs=5)
     assert took_ms["far", "tc"] - took_ms["as_is", "none"] == pytest.approx(140, rel=0.1, abs=5)
     with Results.open(lab.results("moves")) as results:
-        measured = {(k.profile, k.sender): k.measured["round_trip_ms"] for k in results.links()}
+        measured = {(k.network, k.sender): k.measured["round_trip_ms"] for k in results.links()}
     assert measured["near", "pi1"] == pytest.approx(60, rel=0.2)
     again = lab.play(*settings, playbook="sweep.yml")
     assert_succeeds(again)
@@ -194,9 +194,9 @@ def test_a_cell_is_the_same_emulated_and_under_tc(lab: LinkLab) -> None:
     finally:
         assert_succeeds(lab.play(playbook="deploy.yml", options=["--tags", "lab"]))
     under_tc_ms, emulated_ms = latencies_ms(lab, "by_tc"), latencies_ms(lab, "emulated")
-    for profile in ("near", "far"):
-        ratio = emulated_ms[profile, "emulated"] / under_tc_ms[profile, "tc"]
-        print(f"{profile}: emulated {ratio:.3f} x tc ({under_tc_ms[profile, 'tc']:.1f} ms)")
+    for network in ("near", "far"):
+        ratio = emulated_ms[network, "emulated"] / under_tc_ms[network, "tc"]
+        print(f"{network}: emulated {ratio:.3f} x tc ({under_tc_ms[network, 'tc']:.1f} ms)")
         assert ratio == pytest.approx(1, abs=0.1)
 
 
@@ -260,7 +260,7 @@ def test_a_device_without_the_address_is_told(lab: LinkLab) -> None:
     try:
         lab_file.write_text(json.dumps(told), encoding="utf-8")
         assert_fails_saying(
-            lab.links("main", "profile=near"), "pi1: error: address 10.83.0.99 is on no interface", "vec0"
+            lab.links("main", "network=near"), "pi1: error: address 10.83.0.99 is on no interface", "vec0"
         )
     finally:
         lab_file.write_text(right, encoding="utf-8")

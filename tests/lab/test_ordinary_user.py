@@ -1,4 +1,4 @@
-"""An ordinary user of this machine types the same commands: lab, deploy, one profile, and all gone again."""
+"""An ordinary user of this machine types the same commands: lab, deploy, one network, and all gone again."""
 
 import shutil
 import subprocess
@@ -55,12 +55,12 @@ def test_an_ordinary_user_types_the_same_commands(ordinary_user: str, lab: Virtu
         assert changed(lab.play()) == 0
 
         assert_succeeds(lab.play(playbook="deploy.yml"))
-        shaped = lab.links("main", "profile=wifi")
+        shaped = lab.links("main", "network=wifi")
         assert_succeeds(shaped)
         assert changed(shaped) == 2
         measured = lab.run(
             lab.folder / "enter",
-            *lab.python_module("controller", "links", "--lab", ".edgecut/virtual.json", "--profile", "wifi"),
+            *lab.python_module("controller", "links", "--lab", ".edgecut/virtual.json", "--network", "wifi"),
         )
         assert measured.returncode == 0, measured.stdout + measured.stderr
         assert changed(lab.links("clear")) == 2

@@ -18,7 +18,7 @@ _LINKS = """
   tasks:
     - name: Do what is asked of the links
       ansible.builtin.include_role:
-        name: network_profile
+        name: network
         tasks_from: "{{ tasks_from }}"
 """
 
@@ -70,7 +70,7 @@ class VirtualLab:
         return [*command, f"ansible/{playbook}", *(word for one in settings for word in ("-e", one))]
 
     def links(self, tasks_from: str, *settings: str) -> subprocess.CompletedProcess[str]:
-        """Run a file of tasks of the role `network_profile`."""
+        """Run a file of tasks of the role `network`."""
         (self.root / "ansible" / "links.yml").write_text(_LINKS, encoding="utf-8")
         return self.play(f"tasks_from={tasks_from}", *settings, playbook="links.yml")
 

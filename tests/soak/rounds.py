@@ -99,10 +99,10 @@ def _torment(scene: Scene, tally: Tally, injected_at: list[int], most: int) -> i
 
 def _experiment(chance: random.Random) -> dict[str, Any]:
     # Long enough that most faults find trials under way, short enough for many rounds.
-    profile, requests = chance.choice((("ideal", 200), ("ideal", 600), ("slow", 11)))
+    network, requests = chance.choice((("ideal", 200), ("ideal", 600), ("slow", 11)))
     load, topology = chance.choice(("offline", "offline", "constant:500/s")), chance.choice(("chain", "hub"))
     return {
-        "profiles": [profile],
+        "networks": [network],
         "depths": sorted(chance.sample((1, 2, 3, 5), 2)),
         "batches": [chance.choice((1, 4))],
         "trials": chance.randint(3, 8),

@@ -27,7 +27,7 @@ def parse_duration(text: str, *, asked_by: str = "--time-budget") -> float:
 
 @dataclass
 class TimeBudget:
-    """Seconds that are being spent, on one network profile after the other in equal parts of what is left."""
+    """Seconds that are being spent, on one network after the other in equal parts of what is left."""
 
     seconds: float
     _began_s: float = field(default_factory=time.monotonic)

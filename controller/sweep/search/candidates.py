@@ -50,7 +50,7 @@ class Candidate:
 
 
 def candidates_of(cells: Iterable[Cell]) -> tuple[Candidate, ...]:
-    """The candidates that cells of one network profile make up, in the order of the cells."""
+    """The candidates that cells of one network make up, in the order of the cells."""
     found: dict[str, list[Cell]] = {}
     for cell in cells:
         found.setdefault(_identity(cell), []).append(cell)

@@ -37,7 +37,7 @@ def _cuts(split: Hashable) -> Place:
 
 @dataclass
 class Search(Generic[Split]):
-    """One search, under one network profile.
+    """One search, under one network.
 
     Attributes:
         predicted: Of every split.

@@ -1,4 +1,4 @@
-"""In which order the cells of a network profile are run, and which of them at all."""
+"""In which order the cells of a network are run, and which of them at all."""
 
 import random
 from collections import Counter
@@ -60,7 +60,7 @@ class PromisingCells:
         """Take in what there is.
 
         Args:
-            searches: One for each front: their candidates' cells make up the profile's.
+            searches: One for each front: their candidates' cells make up the network's.
             begun: Ids of cells that were chosen before; their candidates are finished first.
             seed: Of the order within a round.
         """
@@ -98,8 +98,8 @@ class PromisingCells:
             if each not in given
         )
 
-    def scope(self, profile: str, ended: str | None) -> Scope:
-        """What was chosen of the profile's cells; `ended` says why where it was not by itself."""
+    def scope(self, network: str, ended: str | None) -> Scope:
+        """What was chosen of the network's cells; `ended` says why where it was not by itself."""
         searches = self._searches
         cells = sum(len(candidate.cells) for search in searches for candidate in search.predicted)
         to_the_end = any(search.to_the_end for search in searches)
@@ -109,7 +109,7 @@ class PromisingCells:
             spent = any(not search.left and search.promising() for search in searches)
             ended = "share measured" if spent else "front stands"
         splits = Counter(candidate.shallow.bundle for search in searches for candidate in search.predicted)
-        return Scope(profile, "time budget" if to_the_end else "planned", cells, ended, splits)
+        return Scope(network, "time budget" if to_the_end else "planned", cells, ended, splits)
 
     def predicted(self) -> list[Predicted]:
         """What is predicted of the cells given last, uncorrected; nothing where they were only estimated."""
@@ -148,13 +148,13 @@ def make_order(
     *,
     has_budget: bool,
 ) -> Order:
-    """The order of the cells under network profile `name`.
+    """The order of the cells under network `name`.
 
     Args:
         whole_model_s: Seconds for one sample of a bundle (digest) on a device, by both names.
 
     Raises:
-        ProfileError: A planned search has no profile to predict from.
+        ProfileError: A planned search has no network to predict from.
     """
     if not is_chosen(agenda, has_budget=has_budget):
         return AllCells(agenda.cells[name], remaining)
@@ -175,7 +175,7 @@ def promising_cells(
     if agenda.experiment.search == "planned":
         kept = kept_profiles(results)
         if missing_profiles(agenda, kept):
-            raise ProfileError(f"{results.path} has no profile to predict from; run the sweep with --prepare")
+            raise ProfileError(f"{results.path} has no network to predict from; run the sweep with --prepare")
         searches = planned_searches(agenda, name, kept)
         begun = {cell.id for cell in results.cells()}
     else:

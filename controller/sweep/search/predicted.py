@@ -1,9 +1,9 @@
-"""What is predicted of a network profile's candidates: from profiles, or roughly, from baselines."""
+"""What is predicted of a network's candidates: from profiles, or roughly, from baselines."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.experiment.resolve import Agenda
 from controller.planning.prediction import Prediction, Predictor
 from controller.profiling.profile import Profile
@@ -34,8 +34,8 @@ def profile_key(cell: Cell) -> ProfileKey:
 def planned_searches(
     agenda: Agenda, name: str, profiles: Mapping[ProfileKey, Profile]
 ) -> list[Search[Candidate]]:
-    """A search for the front of each bundle under network profile `name`, by profiles taken before."""
-    conditions = agenda.network_profiles[name] if agenda.cells[name][0].link != "none" else NetworkProfile()
+    """A search for the front of each bundle under network `name`, by profiles taken before."""
+    conditions = agenda.networks[name] if agenda.cells[name][0].shaping != "none" else Network()
     predictors = {
         (key, codec): Predictor(profiles[key], agenda.bundles[key[0]], conditions, codec)
         for key, codec in {(profile_key(cell), cell.codec) for cell in agenda.cells[name]}
@@ -57,7 +57,7 @@ def planned_searches(
 
 
 def most_candidates(agenda: Agenda, name: str) -> int:
-    """How many splits a planned search may measure under network profile `name`."""
+    """How many splits a planned search may measure under network `name`."""
     numbers = Counter(candidate.shallow.bundle for candidate in candidates_of(agenda.cells[name]))
     return sum(min(number, _most(agenda.experiment.search_share, number)) for number in numbers.values())
 
@@ -75,7 +75,7 @@ def estimated_searches(
         return latency_s, max(interval_s, alone_s / deep.depth) / deep.batch
 
     def estimate(cell: Cell) -> tuple[float, float]:
-        profile = agenda.network_profiles[name]
+        profile = agenda.networks[name]
         return request_s(cell, agenda.bundles[cell.bundle], agenda.lab, profile, whole_model_s)
 
     searches = _searches(agenda, name, point, lambda number: number)

@@ -107,7 +107,7 @@ def prepare(agenda: Agenda, store: Store, folder: Path, screen: Screen, *, shape
             screen.say(f"profile {_path(agenda, missing, wanted, folder)} is a quick one: taken again")
             profile = None
         if profile is None or missing.codecs_beyond(profile):
-            if shaped and agenda.lab.links(missing.devices) == "tc":
+            if shaped and agenda.lab.shaping(missing.devices) == "tc":
                 raise ProfileError(
                     f"no profile of {agenda.bundles[bundle].manifest.model}, and none can be taken on links "
                     f"that are shaped: clear them and run the same command with --prepare, as "

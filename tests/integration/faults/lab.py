@@ -116,12 +116,12 @@ def write_lab(folder: Path, devices: Sequence[dict[str, Any]]) -> Path:
 
 def write_experiment(folder: Path, **keys: object) -> Path:
     """An experiment of short cells; `keys` are added, or in place of what stands here."""
-    (folder / "profiles.yml").write_text("ideal: {}\nslow: {delay_ms: 20}\n")
+    (folder / "networks.yml").write_text("ideal: {}\nslow: {delay_ms: 20}\n")
     said: dict[str, object] = {
         "name": "faults",
         "models": ["tiny"],
-        "network_profiles": "profiles.yml",
-        "profiles": ["ideal"],
+        "networks_file": "networks.yml",
+        "networks": ["ideal"],
         "depths": [1, 2],
         "trials": 2,
         "requests": 11,

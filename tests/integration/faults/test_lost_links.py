@@ -59,7 +59,7 @@ def is_idle(worker: LabWorker, prefix: tuple[str, ...]) -> bool:
 def long_trials(folder: Path) -> None:
     """Cells over a link of 20 ms each way, so that each trial is under way for some seconds."""
     write_experiment(
-        folder, on_failure="wait", wait_s=30, profiles=["slow"], depths=[1], splits=[2], requests=60, trials=1
+        folder, on_failure="wait", wait_s=30, networks=["slow"], depths=[1], splits=[2], requests=60, trials=1
     )
 
 
@@ -106,7 +106,7 @@ def test_a_connection_that_is_reset_voids_the_trial_and_is_made_again(
     bundles_folder: Path, tmp_path: Path, which: str
 ) -> None:
     write_experiment(
-        tmp_path, on_failure="wait", profiles=["slow"], depths=[1], splits=[2], requests=40, trials=1
+        tmp_path, on_failure="wait", networks=["slow"], depths=[1], splits=[2], requests=40, trials=1
     )
     with lab_of(tmp_path) as workers:
         device = workers["server"].device()

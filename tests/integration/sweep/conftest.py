@@ -31,10 +31,10 @@ def lab(workers: dict[str, Worker], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "profiles.yml").write_text("ideal: {}\nslow: {delay_ms: 5, rate_mbit: 1}\n")
+    (tmp_path / "networks.yml").write_text("ideal: {}\nslow: {delay_ms: 5, rate_mbit: 1}\n")
     path = tmp_path / "experiment.yml"
     path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetwork_profiles: profiles.yml\nprofiles: [ideal, slow]\n"
+        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [ideal, slow]\n"
         "depths: [1, 4]\ntrials: 2\nrequests: 11\nwarmup: 2\nwait_s: 5\n"
     )
     return path

@@ -21,18 +21,18 @@ def test_a_sweep_measures_every_cell_and_then_has_nothing_left(sweep: Command, e
     assert "all trials are done already" in again.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
         trials = list(results.trials())
-        assert len(trials) == 2 * 5 * 2 * 2  # profiles, splits with both ends, depths, trials
+        assert len(trials) == 2 * 5 * 2 * 2  # networks, splits with both ends, depths, trials
         assert all(len(trial.endpoint) == 11 and trial.checked == 11 for trial in trials)
         assert {(b.device, b.number) for b in results.baselines()} == {
             (device, number) for device in ("pi", "server") for number in (0, 1)
         }
         assert sorted(a.cuts for a in results.accuracies()) == [(0,), (1,), (2,), (3,), (4,)]
-        assert {d.profile for d in results.drifts()} == {"ideal", "slow"}
+        assert {d.network for d in results.drifts()} == {"ideal", "slow"}
         assert [device.name for device in results.devices()] == ["pi", "server"]
 
 
-def test_the_network_profile_is_felt_where_a_link_is_crossed(sweep: Command, experiment: Path) -> None:
-    assert sweep("--profile", "slow").returncode == 0
+def test_the_network_is_felt_where_a_link_is_crossed(sweep: Command, experiment: Path) -> None:
+    assert sweep("--network", "slow").returncode == 0
 
     with Results.open(experiment.parent / "results.sqlite") as results:
         cells = {cell.id: cell for cell in results.cells()}
@@ -43,7 +43,7 @@ def test_the_network_profile_is_felt_where_a_link_is_crossed(sweep: Command, exp
 
 
 def test_hops_account_for_no_more_than_the_whole_request(sweep: Command, experiment: Path) -> None:
-    assert sweep("--profile", "ideal").returncode == 0
+    assert sweep("--network", "ideal").returncode == 0
 
     with Results.open(experiment.parent / "results.sqlite") as results:
         for trial in results.trials():
@@ -92,7 +92,7 @@ def test_loads_are_offered_recorded_and_searched(sweep: Command, experiment: Pat
 def test_the_controller_can_be_the_source(sweep: Command, experiment: Path) -> None:
     experiment.write_text(experiment.read_text() + "source: controller\n")
 
-    ended = sweep("--profile", "slow")
+    ended = sweep("--network", "slow")
 
     assert ended.returncode == 0, ended.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
@@ -109,7 +109,7 @@ def test_a_chain_of_three_devices_gives_the_answers_of_the_whole(
     lab.write_text(json.dumps({"name": "three", "devices": [w.device() for w in workers.values()]}))
 
     ended = subprocess.run(
-        [*arguments(experiment, lab, bundles_folder), "--profile", "ideal"],
+        [*arguments(experiment, lab, bundles_folder), "--network", "ideal"],
         capture_output=True,
         text=True,
         timeout=120,
@@ -132,9 +132,9 @@ def test_one_cell_shows_where_the_time_went(lab: Path, experiment: Path, bundles
     command += [
         "--lab",
         str(lab),
-        "--network-profiles",
-        str(experiment.parent / "profiles.yml"),
-        "--profile",
+        "--networks",
+        str(experiment.parent / "networks.yml"),
+        "--network",
         "slow",
     ]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -155,6 +155,6 @@ def test_status_names_every_device_and_infers_for_real(lab: Path) -> None:
 def test_a_dry_run_counts_without_running(sweep: Command, experiment: Path) -> None:
     plan = json.loads(sweep("--dry-run", "--json").stdout)
 
-    assert (plan["cells"], plan["profiles"]) == (20, ["ideal", "slow"])
+    assert (plan["cells"], plan["networks"]) == (20, ["ideal", "slow"])
     assert plan["bundles"][0]["model"] == "tiny"
     assert finished(experiment) == 0

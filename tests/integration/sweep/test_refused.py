@@ -16,7 +16,7 @@ from worker.wire.stream import MAGIC, VERSION
 
 
 def test_results_of_another_experiment_are_left_alone(sweep: Command, experiment: Path) -> None:
-    assert sweep("--profile", "ideal").returncode == 0
+    assert sweep("--network", "ideal").returncode == 0
     done = finished(experiment)
     experiment.write_text(experiment.read_text() + "seed: 9\n")
 

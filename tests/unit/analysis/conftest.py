@@ -14,7 +14,7 @@ from tests.unit.analysis.synthetic import write_sweep  # noqa: E402
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two devices, three profiles, every trial finished."""
+    """Two devices, three networks, every trial finished."""
     return write_sweep(tmp_path_factory.mktemp("results") / "results.sqlite")
 
 

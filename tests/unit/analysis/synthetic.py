@@ -32,7 +32,7 @@ class Physics:
     """What is true of the world that a sweep then measures; seconds, bytes, Mbit/s."""
 
     whole_s: tuple[float, float] = (0.040, 0.004)
-    profiles: dict[str, tuple[float, float]] = field(
+    networks: dict[str, tuple[float, float]] = field(
         default_factory=lambda: {"lan": (1000.0, 0.0002), "wifi": (20.0, 0.005), "wan": (2.0, 0.040)}
     )
     noise: float = 0.01
@@ -77,7 +77,7 @@ def manifest(*, trained: bool = True) -> dict[str, Any]:
 
 def run_trial(cell: Cell, number: int, requests: int, physics: Physics, rng: np.random.Generator) -> Trial:
     """A closed loop of two stages: latency from the slowest stage once the depth fills it."""
-    rate_mbit, delay_s = physics.profiles[cell.profile]
+    rate_mbit, delay_s = physics.networks[cell.network]
     cut = cell.cuts[0]
     shares = ((0, cut), (cut, NODES))
     slow = 1 + physics.noise * rng.standard_normal()
@@ -138,7 +138,7 @@ def write_sweep(
     skip: Sequence[int] = (),
     voids: Sequence[int] = (),
     trained: bool = True,
-    link: str = "emulated",
+    shaping: str = "emulated",
     kind: str = "local",
     slowdown: float = 10.0,
     disagree_at: int | None = None,
@@ -156,14 +156,14 @@ def write_sweep(
         ]
         environment = store.add_environment(AT, {**stamp, "edgecut": "0.1.0"}, devices)
         store.add_bundle(BUNDLE, "mobilenet_v2", _json(manifest(trained=trained)))
-        for position, (name, (rate_mbit, delay_s)) in enumerate(physics.profiles.items()):
+        for position, (name, (rate_mbit, delay_s)) in enumerate(physics.networks.items()):
             asked = {"description": f"{name} as asked", "delay_ms": delay_s * 1e3, "rate_mbit": rate_mbit}
-            store.add_profile(name, position, link, asked)
+            store.add_network(name, position, shaping, asked)
         cells = [
-            Cell("mobilenet_v2", BUNDLE, (c,), _label(c), ("pi", "server"), d, 1, p, link)
-            for p in physics.profiles
+            Cell("mobilenet_v2", BUNDLE, (c,), _label(c), ("pi", "server"), d, 1, p, shaping)
+            for p in physics.networks
             for c in cuts
-            if p == next(iter(physics.profiles)) or c % 6 == 0
+            if p == next(iter(physics.networks)) or c % 6 == 0
             for d in depths
         ]
         store.add_cells(cells)
@@ -183,7 +183,7 @@ def write_sweep(
         for c in cuts:
             chain = 0.5 if c == disagree_at else whole
             store.add_accuracy(Accuracy(BUNDLE, (c,), 128, whole, chain, 3e-7))
-        for name in physics.profiles:
+        for name in physics.networks:
             for done, factor in ((0, 1.0), (20, 1 + drift / 2), (40, 1 + drift)):
                 store.add_drift(Drift(name, AT, done, 0.04 * factor), environment)
     return path

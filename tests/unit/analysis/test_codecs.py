@@ -81,8 +81,8 @@ def test_what_codecs_take_at_the_ends_is_not_the_networks(sweep: Sweep) -> None:
 
 
 def test_a_split_that_is_only_more_accurate_is_on_the_front_too(sweep: Sweep) -> None:
-    profile = sweep.profiles[0].name
-    points = capability(sweep, BUNDLE, profile)
+    network = sweep.networks[0].name
+    points = capability(sweep, BUNDLE, network)
     front = {(p.cell.cuts, p.cell.codec) for p in points if p.on_front}
     quickest = min(points, key=lambda p: p.latency.value or 0)
     assert (quickest.cell.cuts, quickest.cell.codec) in front

@@ -129,11 +129,11 @@ def test_the_best_of_what_was_measured_is_told_beside_the_rest(tmp_path: Path, o
     progress = tmp_path / "progress.log"
     run = _run("best", results, "--objective", objective, "--progress", progress)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.count("<- best") == 3, "one for each network profile"
+    assert run.stdout.count("<- best") == 3, "one for each network"
     assert "server alone, without edgecut" in run.stdout
     assert progress.read_text(encoding="utf-8") == run.stdout
     told = json.loads(_run("best", results, "--objective", objective, "--json").stdout)
-    assert [one["profile"] for one in told] == ["lan", "wifi", "wan"]
+    assert [one["network"] for one in told] == ["lan", "wifi", "wan"]
     assert all(
         one["at"] == ("12" if one["cuts"] == [12] else "24" if one["cuts"] == [24] else None) for one in told
     )

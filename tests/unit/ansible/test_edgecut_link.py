@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-PACKAGE = Path(__file__).parents[3] / "ansible/roles/network_profile/files/edgecut_link"
+PACKAGE = Path(__file__).parents[3] / "ansible/roles/network/files/edgecut_link"
 
 
 def run(*arguments: str, state: Path = Path("/nonexistent")) -> "subprocess.CompletedProcess[str]":

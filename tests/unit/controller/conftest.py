@@ -19,7 +19,7 @@ def lab() -> Lab:
                 host="127.0.0.1",
                 control_port=1 + 2 * i,
                 data_port=2 + 2 * i,
-                link="emulated",
+                shaping="emulated",
             )
             for i, name in enumerate(("pi", "desk", "server"))
         ),
@@ -49,7 +49,7 @@ def profile(tiny: Bundle) -> Profile:
         bundle=tiny.digest,
         batch=1,
         threads=1,
-        link="emulated",
+        shaping="emulated",
         cuts=(0, 1, 2, 3, 4),
         taken_at="2026-01-01T00:00:00+00:00",
         took_s=1.0,

@@ -50,7 +50,7 @@ def make_files(folder: Path) -> list[str]:
     shutil.copytree(CORPUS.parent / "bundle", folder / "bundle")
     experiment = (CORPUS / "experiment" / "small").read_bytes()
     (folder / "small.yml").write_bytes(experiment + b"wait_s: 0\nbundles: .\n")
-    (folder / "profiles.yml").write_bytes((CORPUS / "network_profiles" / "all").read_bytes())
+    (folder / "profiles.yml").write_bytes((CORPUS / "networks" / "all").read_bytes())
     (folder / "device_profile.json").write_bytes((CORPUS / "device_profile" / "begin").read_bytes())
     lab = msgspec.json.encode(LAB)
     (folder / "lab.json").write_bytes(lab)

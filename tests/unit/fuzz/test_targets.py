@@ -11,7 +11,7 @@ from tests.fuzz.targets import CORPUS, TARGETS, run_one
 KEPT = [(target, path.name) for target in TARGETS for path in sorted((CORPUS / target).iterdir())]
 
 # A bundle is copied, and a results file is measured, for each.
-_EXAMPLES = {"bundle": 60, "results": 40, "experiment": 60, "network_profiles": 60}
+_EXAMPLES = {"bundle": 60, "results": 40, "experiment": 60, "networks": 60}
 
 
 @pytest.mark.parametrize(("target", "name"), KEPT)

@@ -156,9 +156,10 @@ def judge_netem(facts: Facts, system: Facts) -> list[Problem]:
     what = f"its kernel, {facts['kernel']}, has no module sch_netem, so that no link can be shaped"
     package = (system.get("provision_kernel_packages") or {}).get(facts["architecture"])
     if package:
-        do = f"sudo apt install --reinstall {package} (this package brings it), reboot; or set link: emulated"
+        install = f"sudo apt install --reinstall {package} (this package brings it), reboot"
+        do = f"{install}; or set shaping: emulated"
     else:
-        do = "install the package of the kernel's modules that brings it; or set link: emulated"
+        do = "install the package of the kernel's modules that brings it; or set shaping: emulated"
     return [Problem("netem", what, do)]
 
 

@@ -19,7 +19,7 @@ Device = Mapping[str, Any]
 ALLOWED = {
     "service_manager": ("process", "systemd", "systemd_user"),
     "kind": ("local", "virtual", "real"),
-    "link": ("tc", "emulated", "none"),
+    "shaping": ("tc", "emulated", "none"),
     "provider": ("cpu", "cuda"),
 }
 SETTINGS = ("host", "control_port", "data_port", *ALLOWED)
@@ -54,9 +54,9 @@ def combinations_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
     """Words that do not go together."""
     for name, device in devices.items():
         manager, kind = device["service_manager"], device["kind"]
-        if device["link"] == "tc" and manager in ("process", "systemd_user"):
-            what = f"link is tc, and service_manager {manager} has no rights to shape a link"
-            yield Problem(name, "inventory", what, "set link: emulated, or service_manager: systemd")
+        if device["shaping"] == "tc" and manager in ("process", "systemd_user"):
+            what = f"shaping is tc, and service_manager {manager} has no rights to shape a link"
+            yield Problem(name, "inventory", what, "set shaping: emulated, or service_manager: systemd")
         if manager == "process" and kind in ("virtual", "real"):
             what = f"kind is {kind}, and service_manager process is for processes on this machine"
             yield Problem(name, "inventory", what, "set service_manager: systemd, or kind: local")

@@ -17,7 +17,7 @@ from analysis.errors import ComparisonError
 from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep
 
 _CUTS = (0, 12, 24, 36, 60)
-_SAME = Physics().profiles
+_SAME = Physics().networks
 
 
 def _written(path: Path, **special: object) -> Path:
@@ -39,7 +39,7 @@ def test_what_became_faster_is_better_and_what_did_not_is_a_tie(pair: tuple[Path
     found = {
         (d.cell_a.cell.cuts, d.objective): d
         for d in compare(*_sides(pair)).differences
-        if d.cell_a.cell.profile == "lan" and d.cell_a.cell.depth == 1
+        if d.cell_a.cell.network == "lan" and d.cell_a.cell.depth == 1
     }
     assert found[(0,), "latency"].verdict == "better"
     assert found[(0,), "throughput"].verdict == "better"
@@ -53,7 +53,7 @@ def test_over_all_cells_a_change_of_all_is_found_with_its_size(tmp_path: Path) -
     slow, fast = (
         load(
             _written(
-                tmp_path / f"{name}.sqlite", physics=Physics(whole_s=whole_s, profiles={"lan": _SAME["lan"]})
+                tmp_path / f"{name}.sqlite", physics=Physics(whole_s=whole_s, networks={"lan": _SAME["lan"]})
             )
         )
         for name, whole_s in (("slow", (0.040, 0.004)), ("fast", (0.020, 0.002)))
@@ -85,11 +85,11 @@ def test_one_trial_makes_all_unknown(other: Callable[..., Sweep]) -> None:
 
 def test_two_profiles_of_one_file_are_compared_cell_by_cell(sweep: Sweep) -> None:
     found = compare(Side("lan", sweep, "lan"), Side("wan", sweep, "wan"))
-    assert {(d.cell_a.cell.profile, d.cell_b.cell.profile) for d in found.differences} == {("lan", "wan")}
+    assert {(d.cell_a.cell.network, d.cell_b.cell.network) for d in found.differences} == {("lan", "wan")}
     assert all(d.cell_a.cell.cuts == d.cell_b.cell.cuts for d in found.differences)
     stay = [d for d in found.differences if d.cell_a.cell.cuts == (60,) and d.objective == "latency"]
     assert [d.factor.value for d in stay] == pytest.approx([1, 1], abs=0.03), "nothing crosses the network"
-    assert {(m.a.profile.name, m.b.profile.name) for m in found.moved} == {("lan", "wan")}
+    assert {(m.a.network.name, m.b.network.name) for m in found.moved} == {("lan", "wan")}
 
 
 def test_another_bundle_is_refused(pair: tuple[Path, Path]) -> None:
@@ -100,15 +100,15 @@ def test_another_bundle_is_refused(pair: tuple[Path, Path]) -> None:
 
 
 def test_a_profile_that_asks_for_something_else_is_refused_unless_named(tmp_path: Path) -> None:
-    slower = Physics(profiles={"wifi": (10.0, 0.005)})
+    slower = Physics(networks={"wifi": (10.0, 0.005)})
     files = [
-        _written(tmp_path / "a.sqlite", physics=Physics(profiles={"wifi": _SAME["wifi"]})),
+        _written(tmp_path / "a.sqlite", physics=Physics(networks={"wifi": _SAME["wifi"]})),
         _written(tmp_path / "b.sqlite", physics=slower),
     ]
     a, b = (Side(f.stem, load(f)) for f in files)
-    with pytest.raises(ComparisonError, match=r"profile wifi is not the same .*rate_mbit: 20.0, 10.0"):
+    with pytest.raises(ComparisonError, match=r"network wifi is not the same .*rate_mbit: 20.0, 10.0"):
         compare(a, b)
-    assert compare(replace(a, profile="wifi"), replace(b, profile="wifi")).differences
+    assert compare(replace(a, network="wifi"), replace(b, network="wifi")).differences
 
 
 def test_no_cell_in_common_says_what_it_is(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_no_cell_in_common_says_what_it_is(tmp_path: Path) -> None:
     b = Side("b", load(_written(tmp_path / "b.sqlite", cuts=(24, 60))))
     with pytest.raises(ComparisonError, match="cuts 0, 12 in the one, 24, 60 in the other"):
         compare(a, b)
-    c = Side("c", load(_written(tmp_path / "c.sqlite", cuts=(0, 12), link="tc")))
+    c = Side("c", load(_written(tmp_path / "c.sqlite", cuts=(0, 12), shaping="tc")))
     with pytest.raises(ComparisonError, match="link emulated in the one, tc in the other"):
         compare(a, c)
 
@@ -127,8 +127,8 @@ def test_no_cell_in_common_says_what_it_is(tmp_path: Path) -> None:
         (["A"], "has nothing beside it; name another file, or --profiles X,Y"),
         (["A", "A"], "compared with itself"),
         (["A", "A", "A"], "3 results files"),
-        (["A", "--profiles", "wifi"], "name two network profiles"),
-        (["A", "--profiles", "wifi,moon"], "no network profile 'moon'; it has lan, wifi, wan"),
+        (["A", "--profiles", "wifi"], "name two networks"),
+        (["A", "--profiles", "wifi,moon"], "no network 'moon'; it has lan, wifi, wan"),
         (["A", "gone.sqlite"], "gone.sqlite: no such results file"),
     ],
 )

@@ -74,7 +74,7 @@ def results(path: Path) -> Path:
         machines = [DeviceRow("pi", "real", 1.0, {}), DeviceRow("server", "local", 2.0, {})]
         store.add_environment(AT, {}, machines)
         store.add_bundle(BUNDLE, "tiny", json.dumps(manifest))
-        store.add_profile("lan", 0, "emulated", {})
+        store.add_network("lan", 0, "emulated", {})
         store.add_cells([cell])
         store.add_trial(trial)
     return path

@@ -75,7 +75,7 @@ def test_every_figure_is_drawn_in_every_layout_and_without_a_nan(sweep: Sweep) -
 def test_gains_say_what_the_answers_say(sweep: Sweep) -> None:
     found = answers(sweep)
     rows = _rows(figures_of(sweep, found)["gains"].draw(PAPER), "over")
-    wifi = next(a for a in found if (a.profile.name, a.objective) == ("wifi", "throughput"))
+    wifi = next(a for a in found if (a.network.name, a.objective) == ("wifi", "throughput"))
     alone = next(g for g in wifi.gains if g.name == "pi alone")
     mine = [r for r in rows if (r["title"], r["over"]) == ("wifi: throughput", "one device")]
     assert {r["factor"] for r in mine} == {alone.factor.value}
@@ -135,8 +135,8 @@ def test_a_row_of_the_time_line_keeps_its_own_clock(sweep: Sweep) -> None:
 def test_a_network_is_placed_by_the_direction_of_requests(sweep: Sweep) -> None:
     answer = answers(sweep)[0]
     asked = {"forward": {"rate_mbit": 5, "delay_ms": 7}, "backward": {"rate_mbit": 50, "delay_ms": 7}}
-    assert placed(replace(answer, profile=replace(answer.profile, asked=asked))) == (5.0, 7.0)
-    assert placed(replace(answer, profile=replace(answer.profile, asked={"delay_ms": 7}))) is None
+    assert placed(replace(answer, network=replace(answer.network, asked=asked))) == (5.0, 7.0)
+    assert placed(replace(answer, network=replace(answer.network, asked={"delay_ms": 7}))) is None
 
 
 def test_devices_are_counted_by_what_computes(sweep: Sweep) -> None:
@@ -158,7 +158,7 @@ def test_telemetry_is_told_trial_by_trial(tmp_path: Path) -> None:
     assert [(m.device, m.name, m.value) for m in moments(sweep)] == [("pi", "worker's memory, MB", 2.0)]
     spec = figures_of(sweep)["telemetry"].draw(PAPER)
     assert {p["name"] for p in spec["params"]} == {
-        f"only_{f}" for f in ("model", "profile", "depth", "codec")
+        f"only_{f}" for f in ("model", "network", "depth", "codec")
     }
     assert all({"color", "shape"} < set(panel["encoding"]) for panel in spec["vconcat"])
 
@@ -179,14 +179,14 @@ def test_a_filter_leaves_rows_without_its_field_alone() -> None:
 @pytest.mark.parametrize(
     ("figure", "narrowed_by"),
     [
-        ("gains", {"model", "profile"}),
+        ("gains", {"model", "network"}),
         ("mobilenet_v2-wifi-capability", {"depth", "codec"}),
         ("mobilenet_v2-wifi-operating", {"depth", "codec"}),
         ("mobilenet_v2-wifi-parts", {"depth", "codec"}),
         ("mobilenet_v2-wifi-busy", {"depth", "codec"}),
         ("mobilenet_v2-wifi-timeline", set()),
-        ("mobilenet_v2-networks-latency", {"profile"}),
-        ("mobilenet_v2-devices", {"profile", "depth", "codec"}),
+        ("mobilenet_v2-networks-latency", {"network"}),
+        ("mobilenet_v2-devices", {"network", "depth", "codec"}),
     ],
 )
 def test_a_figure_of_cells_can_be_clicked_and_narrowed(
@@ -266,7 +266,7 @@ def test_predictions_that_a_planned_sweep_went_by_are_held_against_its_own_cells
     latency, interval = predictions_of(sweep)
     assert errors_of([latency]).median == pytest.approx(0.1)
     assert errors_of([interval]).median == pytest.approx(0.2)
-    assert (latency.where, latency.network) == (alone.split.where, alone.cell.profile)
+    assert (latency.where, latency.network) == (alone.split.where, alone.cell.network)
     html = write_report(sweep, tmp_path / "out", ("svg",)).page.read_text(encoding="utf-8")
     assert "What the search of this sweep was told" in html
     assert "off by 10 % (median) and 10 % (95th percentile)." in html
@@ -327,9 +327,9 @@ def test_a_file_of_predictions_that_cannot_be_shown_is_named_on_a_line(
 
 
 def test_networks_without_a_place_on_the_map_are_named_beneath_it(sweep: Sweep, tmp_path: Path) -> None:
-    ideal = next(p for p in sweep.profiles if p.name == "wan")
-    others = tuple(p for p in sweep.profiles if p is not ideal)
-    changed = replace(sweep, profiles=(*others, replace(ideal, asked={"rate_mbit": None, "delay_ms": 0})))
+    ideal = next(p for p in sweep.networks if p.name == "wan")
+    others = tuple(p for p in sweep.networks if p is not ideal)
+    changed = replace(sweep, networks=(*others, replace(ideal, asked={"rate_mbit": None, "delay_ms": 0})))
     html = write_report(changed, tmp_path, ()).page.read_text(encoding="utf-8")
     assert html.count("Not on the map, since no rate or no delay is set: wan.") == 2
 

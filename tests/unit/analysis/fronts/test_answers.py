@@ -1,4 +1,4 @@
-"""The best split for each profile, what kind it is, what it gains, and when it is a tie."""
+"""The best split for each network, what kind it is, what it gains, and when it is a tie."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_swee
 
 
 def _by(found: list[Answer]) -> dict[tuple[str, str], Answer]:
-    return {(a.profile.name, a.objective): a for a in found}
+    return {(a.network.name, a.objective): a for a in found}
 
 
 def test_each_network_has_the_answer_that_its_physics_gives(sweep: Sweep) -> None:
@@ -27,8 +27,8 @@ def test_each_network_has_the_answer_that_its_physics_gives(sweep: Sweep) -> Non
 
 
 def test_the_winner_is_the_best_of_all_candidates(sweep: Sweep) -> None:
-    for (profile, objective), answer in _by(answers(sweep)).items():
-        cells = sweep.of(BUNDLE, profile)
+    for (network, objective), answer in _by(answers(sweep)).items():
+        cells = sweep.of(BUNDLE, network)
         if objective == "latency":
             assert answer.point.latency.value == min(
                 r.latency().value or 0 for r in cells if r.cell.depth == 1
@@ -73,18 +73,18 @@ def test_one_trial_can_tell_no_tie(other: Callable[..., Sweep]) -> None:
 def test_too_few_requests_give_no_answer_and_the_line_says_so(other: Callable[..., Sweep]) -> None:
     sweep = other(requests=(5, 5))
     assert answers(sweep) == []
-    assert "no answer yet" in one_line(sweep, sweep.profiles[0], BUNDLE, [])
+    assert "no answer yet" in one_line(sweep, sweep.networks[0], BUNDLE, [])
 
 
 def test_the_machine_readable_answers_say_what_the_line_says(sweep: Sweep) -> None:
     found = answers(sweep)
     plain = json.loads(json.dumps(as_json(sweep, found)))
-    assert [(a["profile"], a["objective"]) for a in plain[:3]] == [
+    assert [(a["network"], a["objective"]) for a in plain[:3]] == [
         ("lan", "latency"),
         ("lan", "throughput"),
         ("lan", "knee"),
     ]
-    line = one_line(sweep, sweep.profiles[0], BUNDLE, found)
+    line = one_line(sweep, sweep.networks[0], BUNDLE, found)
     assert line.startswith("lan (mobilenet_v2): latency: raw input to server [offload]")
     assert plain[0]["kind"] == "offload" and plain[0]["cuts"] == [0]
 
@@ -111,7 +111,7 @@ def test_other_objectives_have_answers_of_their_own(results: Path) -> None:
     assert {objective for _, objective in found} == {"latency", "payload"}
     assert found["lan", "payload"].point.split.kind == "stay"
     assert found["lan", "payload"].point.payload.value == 0
-    assert "payload: all on pi [stay] 0 kB" in one_line(sweep, sweep.profiles[0], BUNDLE, answers(sweep))
+    assert "payload: all on pi [stay] 0 kB" in one_line(sweep, sweep.networks[0], BUNDLE, answers(sweep))
 
 
 def test_an_objective_that_nothing_has_a_figure_for_has_no_answer(
@@ -132,7 +132,7 @@ def test_an_end_whose_inputs_were_made_otherwise_is_not_compared_with(tmp_path: 
     path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
     rng = np.random.default_rng(3)
     with Store.append(path) as store:
-        ahead = [replace(c, prefetch=4) for c in store.cells() if c.profile == "lan"]
+        ahead = [replace(c, prefetch=4) for c in store.cells() if c.network == "lan"]
         store.add_cells(ahead)
         for cell in ahead:
             for number in range(3):

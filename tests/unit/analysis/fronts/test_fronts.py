@@ -69,8 +69,8 @@ def test_operating_takes_each_cell_as_it_was(sweep: Sweep) -> None:
 
 
 def test_a_front_rises_in_both_figures(sweep: Sweep) -> None:
-    for _, profile in sweep.groups():
-        for points in (capability(sweep, BUNDLE, profile.name), operating(sweep, BUNDLE, profile.name)):
+    for _, network in sweep.groups():
+        for points in (capability(sweep, BUNDLE, network.name), operating(sweep, BUNDLE, network.name)):
             figures = [(p.latency.value or 0, p.throughput.value or 0) for p in in_order(points)]
             assert figures
             assert figures == sorted(figures)

@@ -27,7 +27,7 @@ _TABLES = (
     "nodes",
     "parts",
     "links",
-    "profiles",
+    "networks",
     "drift",
     "voids",
     "codecs",
@@ -95,7 +95,7 @@ def test_the_pages_own_tables_say_what_it_says(other: Callable[..., Sweep], tmp_
         total += float(row["network_s"]) + float(row["source_s"])
         assert total == pytest.approx(float(row["total_s"]), rel=1e-4)
     assert {row["reason"] for row in table("voids")} == {"server: connection lost"}
-    assert len(table("drift")) == 9 and len(table("profiles")) == 3
+    assert len(table("drift")) == 9 and len(table("networks")) == 3
     assert [row["device"] for row in table("devices")] == ["pi", "server"]
     (link,) = table("links")
     assert (link["rate_mbit_asked"], link["rate_mbit"], link["tcp_mbit"]) == ("20.0", "19.9", "19.1")
@@ -118,7 +118,7 @@ def test_a_local_lab_is_called_a_simulation(sweep: Sweep, tmp_path: Path) -> Non
 
 
 def test_real_devices_on_shaped_links_are_not(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    text = _page(other(kind="real", link="tc", slowdown=1.0), tmp_path)
+    text = _page(other(kind="real", shaping="tc", slowdown=1.0), tmp_path)
     assert "Measured on real devices" in text
     assert "shaped by tc" in text
     assert "simulation" not in text
@@ -164,7 +164,7 @@ def test_untrained_and_unlabelled_is_said(other: Callable[..., Sweep], tmp_path:
 
 def test_one_split_within_noise_of_every_best_is_the_verdict(sweep: Sweep) -> None:
     """Under wifi offloading has the lowest latency and cutting the rest; then latency becomes a tie."""
-    latency, throughput, knee = (a for a in answers(sweep) if a.profile.name == "wifi")
+    latency, throughput, knee = (a for a in answers(sweep) if a.network.name == "wifi")
     told = _verdict(sweep, [replace(latency, ties=()), throughput, knee])
     assert told.startswith("Send the raw input to server for the lowest latency; cut after features.2 for")
     tied = _verdict(sweep, [replace(latency, ties=(knee.point,)), throughput, knee])
@@ -187,7 +187,7 @@ def test_too_few_requests_leave_no_front_and_it_says_so(other: Callable[..., Swe
 def test_names_from_the_lab_cannot_become_markup(other: Callable[..., Sweep], tmp_path: Path) -> None:
     hostile = "</script><img src=x onerror=alert(1)>"
     html = write_report(
-        other(physics=Physics(profiles={hostile: (20.0, 0.005)})), tmp_path, ("svg",)
+        other(physics=Physics(networks={hostile: (20.0, 0.005)})), tmp_path, ("svg",)
     ).page.read_text(encoding="utf-8")
     assert hostile not in html
     assert len(list((tmp_path / "figures").iterdir())) == 8
@@ -210,7 +210,7 @@ def test_a_failure_leaves_the_older_report(
 
 
 def test_links_are_shown_as_asked_against_as_measured(tmp_path: Path) -> None:
-    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60), link="tc", kind="virtual")
+    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60), shaping="tc", kind="virtual")
     asked = {"round_trip_ms": 10.078, "rate_mbit": 20, "loss_percent": 0}
     measured = {"round_trip_ms": 10.61, "rate_mbit": 19.94, "loss_percent": 0.5, "lost": 5, "datagrams": 1000}
     lost = {"round_trip_ms": None, "rate_mbit": None, "loss_percent": 9.0, "lost": 90, "datagrams": 1000}
@@ -277,7 +277,7 @@ def test_how_sure_an_answer_is_says_of_how_many_splits(tmp_path: Path) -> None:
         store.set_scope(Scope("wan", "time budget", 40, "time spent"))
     sweep = load(path)
     fastest = [a for a in answers(sweep) if a.objective == "latency"]
-    told = {a.profile.name: (brief(a), *answer_sentences(a)) for a in fastest}
+    told = {a.network.name: (brief(a), *answer_sentences(a)) for a in fastest}
     assert re.search(r"; [\w ]+ % sure$", told["lan"][0])
     assert "of all 3 splits of the experiment." in " ".join(told["lan"][2])
     assert told["wifi"][0].endswith(" % sure among the 3 of 30 splits that were measured")
@@ -287,7 +287,7 @@ def test_how_sure_an_answer_is_says_of_how_many_splits(tmp_path: Path) -> None:
 
 
 def test_equal_splits_are_told_apart_where_codecs_make_several(other: Callable[..., Sweep]) -> None:
-    answer = next(a for a in answers(other()) if (a.profile.name, a.objective) == ("wan", "throughput"))
+    answer = next(a for a in answers(other()) if (a.network.name, a.objective) == ("wan", "throughput"))
     equal = replace(answer.gains[0], over="equal", name="block.3 @30")
     coded = replace(equal, name="block.3 @30, uint8")
     alone = brief(replace(answer, gains=(equal,)))
@@ -300,14 +300,14 @@ def test_equal_splits_are_told_apart_where_codecs_make_several(other: Callable[.
 
 def test_the_only_split_that_was_measured_is_called_so(other: Callable[..., Sweep]) -> None:
     sweep = other(cuts=(0, 12, 60), skip=(0, 60))
-    (answer,) = (a for a in answers(sweep) if (a.profile.name, a.objective) == ("lan", "latency"))
+    (answer,) = (a for a in answers(sweep) if (a.network.name, a.objective) == ("lan", "latency"))
     assert answer.probability == 1.0
     assert brief(answer).endswith("; no other split was measured")
     assert "nothing says whether it is the best" in " ".join(answer_sentences(answer)[1])
 
 
 def test_a_device_that_stayed_away_later_is_told_of_all_the_same(tmp_path: Path) -> None:
-    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), kind="real", slowdown=1.0, link="tc")
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), kind="real", slowdown=1.0, shaping="tc")
     with Store.append(path) as store:
         _, server = store.devices()
         store.add_environment(AT, {}, [replace(server, name="desk", kind="local")])

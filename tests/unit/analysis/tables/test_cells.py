@@ -18,7 +18,7 @@ def test_every_wanted_cell_has_a_row_with_its_figures(sweep: Sweep) -> None:
     table = cells_table(sweep)
     assert list(table.columns) == CELL_COLUMNS
     assert len(table) == len(sweep.cells)
-    row = table[(table["profile"] == "wifi") & (table["where"] == "features.2") & (table["depth"] == 4)].iloc[
+    row = table[(table["network"] == "wifi") & (table["where"] == "features.2") & (table["depth"] == 4)].iloc[
         0
     ]
     assert (row["cuts"], row["devices"], row["device_kinds"], row["slowdowns"]) == (
@@ -43,9 +43,9 @@ def test_the_pareto_table_is_the_fronts(sweep: Sweep) -> None:
     table = pareto_table(sweep)
     assert list(table.columns) == PARETO_COLUMNS
     for name, front in (("capability", capability), ("operating", operating)):
-        for profile in ("lan", "wifi", "wan"):
-            rows = table[(table["front"] == name) & (table["profile"] == profile)]
-            assert list(rows["cell"]) == [p.cell.id for p in in_order(front(sweep, BUNDLE, profile))]
+        for network in ("lan", "wifi", "wan"):
+            rows = table[(table["front"] == name) & (table["network"] == network)]
+            assert list(rows["cell"]) == [p.cell.id for p in in_order(front(sweep, BUNDLE, network))]
             assert list(rows["rank"]) == list(range(1, len(rows) + 1))
 
 

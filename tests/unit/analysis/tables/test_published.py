@@ -21,7 +21,7 @@ from tests.unit.analysis.synthetic import INPUT_BYTES, NODES, OUTPUT_BYTES, Phys
 
 def test_shares_and_limits_are_those_of_the_stages_alone(other: Callable[..., Sweep]) -> None:
     sweep = other(physics=Physics(noise=0.0), cuts=(0, 12, 30, 60))
-    row = next(r for r in split_rows(sweep) if (r["profile"], r["cuts"]) == ("lan", "12"))
+    row = next(r for r in split_rows(sweep) if (r["network"], r["cuts"]) == ("lan", "12"))
     pi_s, server_s = 0.040 * 12 / NODES, 0.004 * 48 / NODES
     assert row["shares"] == f"pi={pi_s / (pi_s + server_s):.4f};server={server_s / (pi_s + server_s):.4f}"
     assert row["load_balance"] == pytest.approx((pi_s + server_s) / 2 / pi_s)
@@ -36,7 +36,7 @@ def test_speed_ups_are_ratios_of_what_was_measured(sweep: Sweep) -> None:
         deep = cells[row["cell"]]
         alone = next(
             r
-            for r in sweep.of(deep.cell.bundle, deep.cell.profile)
+            for r in sweep.of(deep.cell.bundle, deep.cell.network)
             if (r.cell.cuts, r.cell.depth) == (deep.cell.cuts, 1)
         )
         assert deep.throughput.value and alone.throughput.value
@@ -56,11 +56,11 @@ def test_the_equal_split_with_as_many_threads_is_compared_with(tmp_path: Path) -
     path = write_sweep(tmp_path / "r.sqlite", cuts=(12, 30))
     rng = np.random.default_rng(3)
     with Store.append(path) as store:
-        compared = [replace(c, threads=n) for n in (1, 4) for c in store.cells() if c.profile == "lan"]
+        compared = [replace(c, threads=n) for n in (1, 4) for c in store.cells() if c.network == "lan"]
         store.add_cells(compared)
         for cell in compared:
             store.add_trial(run_trial(cell, 0, 24, Physics(), rng))
-    named = {r["where"]: r["named"] for r in split_rows(load(path)) if r["profile"] == "lan"}
+    named = {r["where"]: r["named"] for r in split_rows(load(path)) if r["network"] == "lan"}
     assert {where.partition(", ")[2] for where in named} == {"", "1 thread", "4 threads"}
     assert all(where.partition(", ")[2] == other.partition(", ")[2] for where, other in named.items())
 
@@ -89,7 +89,7 @@ def test_nodes_add_up_to_their_total(sweep: Sweep) -> None:
 
 
 def test_the_raw_input_is_the_dispatchers_payload(sweep: Sweep) -> None:
-    offload = [r for r in node_rows(sweep) if r["where"] == "raw input to server" and r["profile"] == "lan"]
+    offload = [r for r in node_rows(sweep) if r["where"] == "raw input to server" and r["network"] == "lan"]
     payload = {r["node"]: r["payload_bytes"] for r in offload}
     assert payload == {"dispatcher": INPUT_BYTES, "server": OUTPUT_BYTES, "total": INPUT_BYTES + OUTPUT_BYTES}
 
@@ -102,7 +102,7 @@ def test_codec_energy_counts_only_what_a_codec_was_given_where_it_was_encoded(tm
             links = json.loads(text)
             links[0]["codec"] = "uint8"
             db.execute("UPDATE trial SET links = ? WHERE id = ?", (json.dumps(links), number))
-    rows = [r for r in node_rows(load(path), 5.0) if r["nodes"] == 2 and r["profile"] == "lan"]
+    rows = [r for r in node_rows(load(path), 5.0) if r["nodes"] == 2 and r["network"] == "lan"]
     energy = {r["node"]: r["codec_energy_model_j"] for r in rows}
     crossing = Physics().crossing_bytes(24)
     assert energy["pi"] == energy["total"] == pytest.approx(crossing * 8 * 5e-12)

@@ -8,7 +8,7 @@ from controller.errors import ExperimentError
 from controller.experiment.backend import RpcSettings
 from controller.experiment.cells import label_of, with_backend
 from controller.experiment.feasibility import check_imposable
-from controller.experiment.networks import Direction, NetworkProfile
+from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Lab
 from controller.pipeline.deployment import plan_pipeline
 from controller.results import HUB, SOCKET, TORCH_RPC, Cell
@@ -24,8 +24,8 @@ def cell_of(bundle: Bundle, *cuts: int, devices: tuple[str, ...] = ("pi", "desk"
         devices=devices,
         depth=4,
         batch=2,
-        profile="ideal",
-        link="emulated",
+        network="ideal",
+        shaping="emulated",
         backend=TORCH_RPC,
     )
 
@@ -33,7 +33,7 @@ def cell_of(bundle: Bundle, *cuts: int, devices: tuple[str, ...] = ("pi", "desk"
 def test_each_device_is_told_its_rank_and_who_is_at_the_ends_of_the_links(tiny: Bundle, lab: Lab) -> None:
     cell = cell_of(tiny, 1, 2, 3, devices=("pi", "pi", "desk", "server"))
     settings = RpcSettings(port=4000, threads=2, interface="eth0")
-    planned = plan_pipeline("p", cell, tiny, lab, NetworkProfile(), rpc=settings)
+    planned = plan_pipeline("p", cell, tiny, lab, Network(), rpc=settings)
 
     told = {device: build.rpc for device, build in planned.builds.items()}
     assert list(told) == ["pi", "desk", "server"]
@@ -51,12 +51,12 @@ def test_each_device_is_told_its_rank_and_who_is_at_the_ends_of_the_links(tiny: 
 
 
 def test_a_device_without_a_part_is_not_waited_for(tiny: Bundle, lab: Lab) -> None:
-    planned = plan_pipeline("p", cell_of(tiny, 2, 2), tiny, lab, NetworkProfile())
+    planned = plan_pipeline("p", cell_of(tiny, 2, 2), tiny, lab, Network())
     assert [build.rpc.workers for build in planned.builds.values() if build.rpc] == [("pi", "server")] * 2
 
 
 def test_our_sockets_are_told_nothing_of_rpc(tiny: Bundle, lab: Lab) -> None:
-    planned = plan_pipeline("p", replace(cell_of(tiny, 1, 3), backend=SOCKET), tiny, lab, NetworkProfile())
+    planned = plan_pipeline("p", replace(cell_of(tiny, 1, 3), backend=SOCKET), tiny, lab, Network())
     assert [build.rpc for build in planned.builds.values()] == [None] * 3
 
 
@@ -68,27 +68,27 @@ def test_what_stays_on_one_device_is_one_cell_whatever_the_backend(tiny: Bundle)
     assert with_backend(crossing, SOCKET, tiny).id != with_backend(crossing, TORCH_RPC, tiny).id
 
 
-@pytest.mark.parametrize("link", ["emulated", "tc", "none"])
+@pytest.mark.parametrize("shaping", ["emulated", "tc", "none"])
 @pytest.mark.parametrize(
-    "profile",
+    "network",
     [
-        NetworkProfile(delay_ms=1),
-        NetworkProfile(rate_mbit=100),
-        NetworkProfile(backward=Direction(jitter_ms=1)),
-        NetworkProfile(pairs={"pi -> desk": Direction(delay_ms=1)}),
+        Network(delay_ms=1),
+        Network(rate_mbit=100),
+        Network(backward=Direction(jitter_ms=1)),
+        Network(pairs={"pi -> desk": Direction(delay_ms=1)}),
     ],
 )
-def test_a_profile_that_limits_anything_is_refused(tiny: Bundle, link: str, profile: NetworkProfile) -> None:
-    cell = replace(cell_of(tiny, 1, 3), link=link)
-    with pytest.raises(ExperimentError, match="network profile 'ideal' would not hold"):
-        check_imposable(cell, profile)
-    check_imposable(cell, NetworkProfile())
+def test_a_profile_that_limits_anything_is_refused(tiny: Bundle, shaping: str, network: Network) -> None:
+    cell = replace(cell_of(tiny, 1, 3), shaping=shaping)
+    with pytest.raises(ExperimentError, match="network 'ideal' would not hold"):
+        check_imposable(cell, network)
+    check_imposable(cell, Network())
 
 
 def test_codecs_and_a_part_for_the_controller_are_refused(tiny: Bundle) -> None:
     cell = cell_of(tiny, 1, 3)
     with pytest.raises(ExperimentError, match="no codec 'uint8'"):
-        check_imposable(replace(cell, codec="uint8"), NetworkProfile())
+        check_imposable(replace(cell, codec="uint8"), Network())
     for with_controller in (replace(cell, source="controller"), replace(cell, topology=HUB)):
         with pytest.raises(ExperimentError, match="the controller has no part in it"):
-            check_imposable(with_controller, NetworkProfile())
+            check_imposable(with_controller, Network())

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from controller.errors import ExperimentError
-from controller.experiment.cells import cells_of_profile
+from controller.experiment.cells import cells_of_network
 from controller.experiment.codec_assignment import choice_of, codec_of_link, parse_choice
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.experiment.schema import Experiment, load_experiment
 from controller.experiment.topology import route
 from controller.lab.inventory import Lab
@@ -46,12 +46,12 @@ def test_a_link_takes_its_own_codec_before_its_directions_and_none_within_a_devi
 
 
 def experiment_of(**more: object) -> Experiment:
-    settings: dict[str, object] = {"name": "e", "models": ["tiny"], "profiles": ["lan"]}
+    settings: dict[str, object] = {"name": "e", "models": ["tiny"], "networks": ["lan"]}
     return Experiment(**(settings | more))  # type: ignore[arg-type]
 
 
 def cells_of(experiment: Experiment, bundle: Bundle, lab: Lab) -> tuple[Cell, ...]:
-    return cells_of_profile(experiment, "lan", {"tiny": bundle}, lab)
+    return cells_of_network(experiment, "lan", {"tiny": bundle}, lab)
 
 
 def test_codecs_cross_with_all_else_but_where_no_link_would_have_one(tiny: Bundle, lab: Lab) -> None:
@@ -75,7 +75,7 @@ def test_cells_without_a_codec_keep_their_identity(tiny: Bundle, lab: Lab) -> No
 def test_each_link_is_told_its_codec_and_in_process_links_none(tiny: Bundle, lab: Lab) -> None:
     experiment = experiment_of(splits=[[1, 3]], codecs=({"forward": "uint8", "desk -> server": "zstd:3"},))
     cell = next(c for c in cells_of(experiment, tiny, lab) if c.cuts == (1, 3))
-    plan = plan_pipeline("p", cell, tiny, lab, NetworkProfile(), allowed_error=0.02)
+    plan = plan_pipeline("p", cell, tiny, lab, Network(), allowed_error=0.02)
     expected = ["none", "uint8", "zstd:3", "none"]
     assert [spec.codec for spec in plan.specs] == expected
     assert [link.codec for link in route(cell, tiny)] == expected
@@ -84,10 +84,10 @@ def test_each_link_is_told_its_codec_and_in_process_links_none(tiny: Bundle, lab
 
 def test_the_estimate_knows_what_a_codec_saves(tiny: Bundle, lab: Lab) -> None:
     cell = next(c for c in cells_of(experiment_of(devices=["pi", "server"]), tiny, lab) if c.cuts == (2,))
-    profile = NetworkProfile(rate_mbit=0.001)
-    none_s, _ = request_s(cell, tiny, lab, profile, {(tiny.digest, d): 0.0 for d in ("pi", "server")})
+    network = Network(rate_mbit=0.001)
+    none_s, _ = request_s(cell, tiny, lab, network, {(tiny.digest, d): 0.0 for d in ("pi", "server")})
     uint8_s, _ = request_s(
-        replace(cell, codec="uint8"), tiny, lab, profile, {(tiny.digest, d): 0.0 for d in ("pi", "server")}
+        replace(cell, codec="uint8"), tiny, lab, network, {(tiny.digest, d): 0.0 for d in ("pi", "server")}
     )
     assert uint8_s == pytest.approx(none_s / 4)
 
@@ -108,7 +108,7 @@ def test_the_estimate_knows_what_a_codec_saves(tiny: Bundle, lab: Lab) -> None:
 )
 def test_a_wrong_choice_names_file_and_key(tmp_path: Path, codecs: str, says: str) -> None:
     path = tmp_path / "experiment.yml"
-    path.write_text(f"name: e\nmodels: [m]\nprofiles: [lan]\ncodecs: {codecs}\n")
+    path.write_text(f"name: e\nmodels: [m]\nnetworks: [lan]\ncodecs: {codecs}\n")
     with pytest.raises(ExperimentError, match=says) as caught:
         load_experiment(path)
     assert str(path) in str(caught.value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from controller.experiment.documentation import json_schema, markdown_table
-from controller.experiment.networks import load_network_profiles
+from controller.experiment.networks import load_networks
 from controller.experiment.schema import Experiment, load_experiment
 
 ROOT = Path(__file__).parents[4]
@@ -33,11 +33,11 @@ def test_every_shipped_experiment_is_a_good_one() -> None:
 def test_the_documented_examples_are_good(tmp_path: Path) -> None:
     pages = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("experiments.md", "codecs.md")]
     examples = [re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL) for page in pages]
-    (experiment, profiles), (codecs,) = examples
+    (experiment, networks), (codecs,) = examples
     path = tmp_path / "example.yml"
 
     for text in (experiment, experiment + codecs):
         path.write_text(text, encoding="utf-8")
         load_experiment(path)
-    path.write_text(profiles, encoding="utf-8")
-    load_network_profiles(path)["home"].check_pairs("home", ["pi1", "pi2", "server"])
+    path.write_text(networks, encoding="utf-8")
+    load_networks(path)["home"].check_pairs("home", ["pi1", "pi2", "server"])

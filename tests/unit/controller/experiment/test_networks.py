@@ -1,4 +1,4 @@
-"""The file of network profiles."""
+"""The file of networks."""
 
 from pathlib import Path
 
@@ -6,21 +6,21 @@ import msgspec
 import pytest
 
 from controller.errors import ExperimentError
-from controller.experiment.networks import find_profile, load_network_profiles
+from controller.experiment.networks import find_network, load_networks
 
 
 def write(folder: Path, text: str) -> Path:
-    path = folder / "network_profiles.yml"
+    path = folder / "networks.yml"
     path.write_text(text)
     return path
 
 
 def test_both_directions_are_alike_unless_one_says_otherwise(tmp_path: Path) -> None:
     text = "dsl: {delay_ms: 5, rate_mbit: 50, backward: {delay_ms: 5, rate_mbit: 10}}"
-    profile = load_network_profiles(write(tmp_path, text))["dsl"]
+    network = load_networks(write(tmp_path, text))["dsl"]
 
-    assert profile.direction(forward=True).rate_mbit == 50
-    assert profile.direction(forward=False).rate_mbit == 10
+    assert network.direction(forward=True).rate_mbit == 50
+    assert network.direction(forward=False).rate_mbit == 10
 
 
 @pytest.mark.parametrize(
@@ -36,27 +36,27 @@ def test_both_directions_are_alike_unless_one_says_otherwise(tmp_path: Path) -> 
 )
 def test_a_wrong_profile_is_refused_by_name_and_key(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ExperimentError, match=says):
-        load_network_profiles(write(tmp_path, text))
+        load_networks(write(tmp_path, text))
 
 
 def test_an_unknown_profile_suggests_the_nearest(tmp_path: Path) -> None:
     path = write(tmp_path, "lan: {}\nwifi: {}")
 
-    with pytest.raises(ExperimentError, match="no network profile 'wfi' in .*; did you mean 'wifi'"):
-        find_profile(load_network_profiles(path), "wfi", path)
+    with pytest.raises(ExperimentError, match="no network 'wfi' in .*; did you mean 'wifi'"):
+        find_network(load_networks(path), "wfi", path)
 
 
 def test_a_pair_of_devices_may_have_conditions_of_its_own(tmp_path: Path) -> None:
     text = "home: {delay_ms: 5, pairs: {pi -> server: {delay_ms: 60}}}"
-    profile = load_network_profiles(write(tmp_path, text))["home"]
+    network = load_networks(write(tmp_path, text))["home"]
 
-    assert profile.between("pi", "server", forward=True).delay_ms == 60
-    assert profile.between("server", "pi", forward=False).delay_ms == 5
-    assert [one.delay_ms for one in profile.every_direction()] == [5, 5, 60]
+    assert network.between("pi", "server", forward=True).delay_ms == 60
+    assert network.between("server", "pi", forward=False).delay_ms == 5
+    assert [one.delay_ms for one in network.every_direction()] == [5, 5, 60]
     with pytest.raises(ExperimentError, match=r"'pairs.pi -> server' is not .*; did you mean 'pi -> serv'"):
-        profile.check_pairs("home", ["pi", "serv"])
+        network.check_pairs("home", ["pi", "serv"])
 
 
 def test_a_profile_without_pairs_is_kept_in_results_as_it_always_was(tmp_path: Path) -> None:
-    profile = load_network_profiles(write(tmp_path, "lan: {delay_ms: 5}"))["lan"]
-    assert "pairs" not in msgspec.to_builtins(profile)
+    network = load_networks(write(tmp_path, "lan: {delay_ms: 5}"))["lan"]
+    assert "pairs" not in msgspec.to_builtins(network)

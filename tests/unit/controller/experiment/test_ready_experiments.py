@@ -76,6 +76,6 @@ def test_a_ready_experiment_can_be_planned(name: str, chain: Path, tmp_path: Pat
 
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
-    assert plan["profiles"] == list(experiment.profile_names())
-    assert all(part["cells"] > 0 and part["estimated_s"] > 0 for part in plan["by_profile"])
+    assert plan["networks"] == list(experiment.network_names())
+    assert all(part["cells"] > 0 and part["estimated_s"] > 0 for part in plan["by_network"])
     assert not list(tmp_path.glob("results*"))

@@ -17,18 +17,18 @@ Make = Callable[..., Agenda]
 
 @pytest.fixture
 def make(tmp_path: Path, bundles_folder: Path, lab: Lab) -> Make:
-    (tmp_path / "network_profiles.yml").write_text("lan: {delay_ms: 1}\nlossy: {loss_percent: 1}\n")
+    (tmp_path / "networks.yml").write_text("lan: {delay_ms: 1}\nlossy: {loss_percent: 1}\n")
 
     def make(text: str, lab: Lab = lab) -> Agenda:
         experiment = tmp_path / "experiment.yml"
-        experiment.write_text(f"name: t\nmodels: [tiny]\nnetwork_profiles: network_profiles.yml\n{text}")
+        experiment.write_text(f"name: t\nmodels: [tiny]\nnetworks_file: networks.yml\n{text}")
         return make_agenda(experiment, lab, bundles_folder=bundles_folder)
 
     return make
 
 
-CHAIN = "profiles: [lan]\ndevices: [pi, server]\n"
-TWO = "profiles: [lan]\nplacements: [[pi, server]]\n"
+CHAIN = "networks: [lan]\ndevices: [pi, server]\n"
+TWO = "networks: [lan]\nplacements: [[pi, server]]\n"
 
 
 def cuts(agenda: Agenda) -> set[tuple[int, ...]]:
@@ -51,19 +51,19 @@ def test_both_ends_are_always_measured(make: Make, splits: str, expected: set[in
 
 
 def test_three_devices_take_every_ordered_pair_of_cuts(make: Make) -> None:
-    agenda = make("profiles: [lan]\nsplits: clean\ndepths: [1]")
+    agenda = make("networks: [lan]\nsplits: clean\ndepths: [1]")
 
     assert cuts(agenda) == {(0, 0), (4, 4), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3)}
 
 
 def test_devices_name_the_one_chain(make: Make) -> None:
-    (cell, *_) = make("profiles: [lan]\ndevices: [server, pi]").cells["lan"]
+    (cell, *_) = make("networks: [lan]\ndevices: [server, pi]").cells["lan"]
 
     assert cell.devices == ("server", "pi")
 
 
 def test_stages_are_chains_of_the_first_devices(make: Make) -> None:
-    agenda = make("profiles: [lan]\nstages: [1, 2, 3]\nsplits: equal\ndepths: [1]\n")
+    agenda = make("networks: [lan]\nstages: [1, 2, 3]\nsplits: equal\ndepths: [1]\n")
 
     found = {(cell.devices, cell.cuts) for cell in agenda.cells["lan"]}
     assert (("pi",), ()) in found
@@ -76,7 +76,7 @@ def test_a_model_with_too_few_cuts_for_the_stages_is_named(make: Make, lab: Lab)
     many = [msgspec.structs.replace(lab.devices[0], name=f"d{i}", control_port=100 + i) for i in range(6)]
     with pytest.raises(ExperimentError, match="key 'splits': tiny: "):
         make(
-            "profiles: [lan]\nstages: [6]\nsplits: equal\n", msgspec.structs.replace(lab, devices=tuple(many))
+            "networks: [lan]\nstages: [6]\nsplits: equal\n", msgspec.structs.replace(lab, devices=tuple(many))
         )
 
 
@@ -143,8 +143,8 @@ def test_the_reference_cell_has_no_codec_where_some_have_none(make: Make) -> Non
 @pytest.mark.parametrize(
     ("text", "error", "says"),
     [
-        ("profiles: [wlan]", ExperimentError, "no network profile 'wlan' in .*; did you mean 'lan'"),
-        ("profiles: [lossy]", ExperimentError, "'lossy': key 'loss_percent' is 1, but an emulated link"),
+        ("networks: [wlan]", ExperimentError, "no network 'wlan' in .*; did you mean 'lan'"),
+        ("networks: [lossy]", ExperimentError, "'lossy': key 'loss_percent' is 1, but an emulated link"),
         (f"{TWO}splits: [5]", ExperimentError, "1 to 3, and the ends 0 and 4"),
         (f"{TWO}splits: [blck.0]", ExperimentError, "blck.0.*block.0"),
         (f"{TWO}splits: [[1, 2]]", ExperimentError, "has 2 cuts, but 2 devices need 1"),
@@ -155,16 +155,16 @@ def test_the_reference_cell_has_no_codec_where_some_have_none(make: Make) -> Non
             r"'stages' has 3, but there are 2 devices \(pi, server\)",
         ),
         (
-            "profiles: [lan]\nstages: [4]",
+            "networks: [lan]\nstages: [4]",
             ExperimentError,
             "has 4, but there are 3 devices .* in lab 'paper'",
         ),
-        ("profiles: [lan]\nthreads: {serve: 2}", LabError, "no device 'serve'.*did you mean 'server'"),
-        ("profiles: [lan]\nplacements: [[pi, pi, pi]]\nsplits: [2]", ExperimentError, "3 devices need 2"),
-        ("profiles: [lan]\nsplits: [[2, 1]]", ExperimentError, "goes backwards"),
-        ("profiles: [lan]\nplacements: [[pi, laptop]]", LabError, "no device 'laptop'"),
-        # Nothing asks how links between these get their profile.
-        ("profiles: [as_is]\ndevices: [pi, sever]", LabError, "no device 'sever'.*did you mean 'server'"),
+        ("networks: [lan]\nthreads: {serve: 2}", LabError, "no device 'serve'.*did you mean 'server'"),
+        ("networks: [lan]\nplacements: [[pi, pi, pi]]\nsplits: [2]", ExperimentError, "3 devices need 2"),
+        ("networks: [lan]\nsplits: [[2, 1]]", ExperimentError, "goes backwards"),
+        ("networks: [lan]\nplacements: [[pi, laptop]]", LabError, "no device 'laptop'"),
+        # Nothing asks how links between these get their network.
+        ("networks: [as_is]\ndevices: [pi, sever]", LabError, "no device 'sever'.*did you mean 'server'"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(
@@ -175,9 +175,9 @@ def test_what_cannot_be_is_refused_by_name(
 
 
 def test_a_missing_bundle_is_named_with_the_command_that_makes_it(tmp_path: Path, lab: Lab) -> None:
-    (tmp_path / "network_profiles.yml").write_text("lan: {}")
+    (tmp_path / "networks.yml").write_text("lan: {}")
     (tmp_path / "e.yml").write_text(
-        "name: t\nmodels: [resnet18]\nprofiles: [lan]\nnetwork_profiles: network_profiles.yml\nbundles: b"
+        "name: t\nmodels: [resnet18]\nnetworks: [lan]\nnetworks_file: networks.yml\nbundles: b"
     )
 
     with pytest.raises(
@@ -187,46 +187,46 @@ def test_a_missing_bundle_is_named_with_the_command_that_makes_it(tmp_path: Path
 
 
 def test_an_unknown_profile_to_run_alone_is_refused(make: Make) -> None:
-    with pytest.raises(ExperimentError, match="has no profile 'wifi'"):
+    with pytest.raises(ExperimentError, match="has no network 'wifi'"):
         make(TWO).choose("wifi")
 
 
 def test_several_profiles_at_once_are_only_for_emulated_links(make: Make, lab: Lab) -> None:
-    agenda = make("profiles: [lan]\n")
-    shaped = {"lan": tuple(replace(cell, link="tc") for cell in agenda.cells["lan"])}
+    agenda = make("networks: [lan]\n")
+    shaped = {"lan": tuple(replace(cell, shaping="tc") for cell in agenda.cells["lan"])}
     agenda = replace(agenda, cells=shaped | {"wan": shaped["lan"]})
 
     agenda.refuse_shaped(("lan",))
-    with pytest.raises(ExperimentError, match="--profile"):
+    with pytest.raises(ExperimentError, match="--network"):
         agenda.refuse_shaped(("lan", "wan"))
 
 
 def test_under_as_is_nothing_is_imposed(make: Make, lab: Lab) -> None:
-    agenda = make("profiles: [as_is, lan]\n")
-    assert {cell.link for cell in agenda.cells["as_is"]} == {"none"}
-    assert {cell.link for cell in agenda.cells["lan"]} == {lab.links([d.name for d in lab.devices])}
-    assert not agenda.network_profiles["as_is"].limited
+    agenda = make("networks: [as_is, lan]\n")
+    assert {cell.shaping for cell in agenda.cells["as_is"]} == {"none"}
+    assert {cell.shaping for cell in agenda.cells["lan"]} == {lab.shaping([d.name for d in lab.devices])}
+    assert not agenda.networks["as_is"].limited
 
 
 def test_as_is_is_nobody_elses_name(make: Make, tmp_path: Path) -> None:
-    (tmp_path / "network_profiles.yml").write_text("as_is: {delay_ms: 1}\n")
+    (tmp_path / "networks.yml").write_text("as_is: {delay_ms: 1}\n")
     with pytest.raises(ExperimentError, match="key 'as_is' is taken"):
-        make("profiles: [as_is]\n")
+        make("networks: [as_is]\n")
 
 
 def test_a_controller_as_source_is_refused_where_its_own_link_is_not_shaped(make: Make, lab: Lab) -> None:
     shaped = msgspec.structs.replace(
-        lab, devices=tuple(msgspec.structs.replace(device, link="tc") for device in lab.devices)
+        lab, devices=tuple(msgspec.structs.replace(device, shaping="tc") for device in lab.devices)
     )
-    with pytest.raises(ExperimentError, match="key 'source' is 'controller'.*network profile 'lan'"):
-        make("profiles: [lan]\nsource: controller\n", lab=shaped)
-    assert make("profiles: [as_is]\nsource: controller\n", lab=shaped).cells["as_is"]
-    assert make("profiles: [lan]\nsource: controller\n").cells["lan"]
+    with pytest.raises(ExperimentError, match="key 'source' is 'controller'.*network 'lan'"):
+        make("networks: [lan]\nsource: controller\n", lab=shaped)
+    assert make("networks: [as_is]\nsource: controller\n", lab=shaped).cells["as_is"]
+    assert make("networks: [lan]\nsource: controller\n").cells["lan"]
 
 
 def test_chains_are_splits_one_by_one(make: Make) -> None:
     agenda = make(
-        "profiles: [lan]\ndepths: [1]\nchains:\n- {devices: [pi, server], cuts: [block.0]}\n"
+        "networks: [lan]\ndepths: [1]\nchains:\n- {devices: [pi, server], cuts: [block.0]}\n"
         "- {devices: [desk], cuts: []}\n- {devices: [server, desk, pi], cuts: [1, 3]}\n"
     )
 
@@ -248,4 +248,4 @@ def test_chains_are_splits_one_by_one(make: Make) -> None:
 )
 def test_chains_that_cannot_be(make: Make, text: str, says: str) -> None:
     with pytest.raises(ExperimentError, match=says):
-        make(f"profiles: [lan]\n{text}\n")
+        make(f"networks: [lan]\n{text}\n")

@@ -10,7 +10,7 @@ from controller.experiment.schema import load_experiment
 GOOD = """\
 name: demo
 models: [mobilenet_v2]
-profiles: [lan, {name: wifi, splits: blocks, depths: [2]}]
+networks: [lan, {name: wifi, splits: blocks, depths: [2]}]
 requests: {1: 11, 2: 20, 4: 24}
 """
 
@@ -24,7 +24,7 @@ def write(folder: Path, text: str) -> Path:
 def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: Path) -> None:
     experiment = load_experiment(write(tmp_path, GOOD))
 
-    assert experiment.profile_names() == ("lan", "wifi")
+    assert experiment.network_names() == ("lan", "wifi")
     assert (experiment.grid("lan").splits, experiment.grid("lan").depths) == ("clean", (1, 4))
     assert (experiment.grid("wifi").splits, experiment.grid("wifi").depths) == ("blocks", (2,))
     assert [experiment.requests_at(depth) for depth in (1, 4)] == [11, 24]
@@ -33,7 +33,7 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (("splits:", "split:"), r"unknown key 'profiles\[1\].split'; did you mean 'splits'\?"),
+        (("splits:", "split:"), r"unknown key 'networks\[1\].split'; did you mean 'splits'\?"),
         (("name: demo", "name: demo\nwait: 30"), r"unknown key 'wait'; did you mean 'wait_s'\?"),
         (("name: demo", "name: demo\nwait_s: 30s"), r"key 'wait_s': expected a number, got text .*unit"),
         (("name: demo", "name: demo\ndepths: [0]"), r"key 'depths\[0\]': expected a whole number >= 1"),
@@ -51,7 +51,7 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
             ("name: demo", "name: demo\ndevices: [a]\nplacements: [[a]]"),
             r"'devices' and 'placements' exclude",
         ),
-        (("lan,", "wifi,"), r"key 'profiles' names 'wifi' twice"),
+        (("lan,", "wifi,"), r"key 'networks' names 'wifi' twice"),
         (("name: demo", "name: demo\nbatches: [0]"), r"key 'batches\[0\]': expected a whole number >= 1"),
         (("name: demo", "name: demo\nloads: [poisson:0/s]"), r"'poisson:0/s' has a rate of 0"),
         (("name: demo", "name: demo\nloads: [poisson:20]"), r"'poisson:20' is no load; allowed: offline"),

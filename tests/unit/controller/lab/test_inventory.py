@@ -72,7 +72,7 @@ def test_links_of_two_kinds_are_not_mixed_in_one_pipeline(tmp_path: Path) -> Non
     lab = load_lab(write(tmp_path, PI, PI | {"name": "server", "link": "tc"}))
 
     with pytest.raises(LabError, match="mix emulated and tc"):
-        lab.links(["pi", "server"])
+        lab.shaping(["pi", "server"])
 
 
 def test_an_unknown_device_suggests_the_nearest(lab: Lab) -> None:

@@ -13,7 +13,13 @@ from worker.wire.security import OPEN
 
 def device(port: int) -> Device:
     return Device(
-        name="pi", kind="local", host="127.0.0.1", control_port=port, data_port=1, link="emulated", store=""
+        name="pi",
+        kind="local",
+        host="127.0.0.1",
+        control_port=port,
+        data_port=1,
+        shaping="emulated",
+        store="",
     )
 
 

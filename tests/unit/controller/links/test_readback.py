@@ -1,11 +1,11 @@
-"""Whether a device's own tc says that its link is as a network profile asks. The JSON is iproute2 6.1's."""
+"""Whether a device's own tc says that its link is as a network asks. The JSON is iproute2 6.1's."""
 
 import json
 
 import msgspec
 import pytest
 
-from controller.experiment.networks import Direction, NetworkProfile
+from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Lab
 from controller.links.conditions import conditions_of
 from controller.links.readback import is_shaped_as
@@ -66,10 +66,10 @@ def test_somebody_elses_netem_is_not_ours() -> None:
 
 
 def test_each_device_imposes_forward_backward_and_its_pairs(lab: Lab) -> None:
-    profile = NetworkProfile(
+    network = Network(
         delay_ms=5, backward=Direction(delay_ms=7), pairs={"desk -> server": Direction(delay_ms=60)}
     )
-    imposed = {device.name: conditions_of(lab, device, profile) for device in lab.devices}
+    imposed = {device.name: conditions_of(lab, device, network) for device in lab.devices}
     told = {
         name: (general.delay_ms, {way.delay_ms: [d.name for d in to] for way, to in differing.items()})
         for name, (general, differing) in imposed.items()

@@ -8,35 +8,33 @@ import msgspec
 import pytest
 
 from controller.errors import LabError
-from controller.experiment.networks import Direction, NetworkProfile
+from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Lab
 from controller.links import shaping_arguments
 
-FILES = Path(__file__).parents[4] / "ansible/roles/network_profile/files"
-DSL = NetworkProfile(
-    delay_ms=15, rate_mbit=16, backward=Direction(delay_ms=15, rate_mbit=2, loss_percent=0.1)
-)
+FILES = Path(__file__).parents[4] / "ansible/roles/network/files"
+DSL = Network(delay_ms=15, rate_mbit=16, backward=Direction(delay_ms=15, rate_mbit=2, loss_percent=0.1))
 
 
 @pytest.fixture
 def far(lab: Lab) -> Lab:
     """The lab's three devices on hosts of their own, with one data port."""
     devices = [
-        msgspec.structs.replace(device, host=f"10.0.0.{n}", data_port=7101, link="tc")
+        msgspec.structs.replace(device, host=f"10.0.0.{n}", data_port=7101, shaping="tc")
         for n, device in enumerate(lab.devices, start=1)
     ]
     return Lab(name="far", devices=tuple(devices))
 
 
 def test_both_ways_alike_need_no_addresses(far: Lab) -> None:
-    told = shaping_arguments(far, NetworkProfile(delay_ms=5, rate_mbit=20))
+    told = shaping_arguments(far, Network(delay_ms=5, rate_mbit=20))
     assert set(told) == {"pi", "desk", "server"}
     for words, host in zip(told.values(), ("10.0.0.1", "10.0.0.2", "10.0.0.3"), strict=True):
         assert words == ["--address", host, "--data-port", "7101", "--delay-ms", "5", "--rate-mbit", "20"]
 
 
 def test_devices_whose_links_tc_does_not_shape_are_told_nothing(lab: Lab) -> None:
-    assert shaping_arguments(lab, NetworkProfile(delay_ms=5)) == {}
+    assert shaping_arguments(lab, Network(delay_ms=5)) == {}
 
 
 def test_what_goes_back_up_the_chain_is_shaped_as_the_backward_conditions_say(far: Lab) -> None:
@@ -50,7 +48,7 @@ def test_what_goes_back_up_the_chain_is_shaped_as_the_backward_conditions_say(fa
 
 def test_a_pair_has_its_own_conditions_and_one_without_any_comes_last(far: Lab) -> None:
     pairs = {"desk -> pi": Direction(), "desk -> server": Direction(delay_ms=60)}
-    shaped = shaping_arguments(far, NetworkProfile(delay_ms=5, pairs=pairs))
+    shaped = shaping_arguments(far, Network(delay_ms=5, pairs=pairs))
     told = {name: words[2:] for name, words in shaped.items()}
     assert told["pi"] == ["--data-port", "7101", "--delay-ms", "5"]
     assert told["desk"] == [*told["pi"], "--to", "10.0.0.3", "--delay-ms", "60", "--to", "10.0.0.1"]

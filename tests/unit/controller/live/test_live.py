@@ -39,7 +39,7 @@ def _followed(results: Path) -> Board:
 
 def test_what_runs_now_is_shown_with_its_last_trial_and_the_front(results: Path) -> None:
     with Results.open(results) as store:
-        cell = next(c for c in store.cells() if c.profile == "wifi" and c.depth > 1)
+        cell = next(c for c in store.cells() if c.network == "wifi" and c.depth > 1)
     LiveFile(results).tell(part="wifi", doing="x", done=3, total=6, left_s=75.0, cell=cell.id, number=1)
     board = _followed(results)
     text = _text(panel(board, 75.0))
@@ -57,7 +57,7 @@ def test_what_runs_now_is_shown_with_its_last_trial_and_the_front(results: Path)
 
 def test_the_front_of_a_board_is_that_of_the_medians(results: Path) -> None:
     board = _followed(results)
-    cell = next(c for c in board.cells.values() if c.profile == "lan")
+    cell = next(c for c in board.cells.values() if c.network == "lan")
     front, measured = board.front(cell)
     assert measured == 3
     latencies = [latency_s for _, (latency_s, _) in front]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from controller.experiment.cells import label_of
-from controller.experiment.networks import Direction, NetworkProfile
+from controller.experiment.networks import Direction, Network
 from controller.experiment.topology import route
 from controller.lab.inventory import Lab
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
@@ -13,7 +13,7 @@ from controller.results import Cell
 from controller.sweep.eta import request_s
 from exporter.bundle import Bundle
 
-PROFILE = NetworkProfile(delay_ms=5, rate_mbit=20, backward=Direction(delay_ms=7))
+PROFILE = Network(delay_ms=5, rate_mbit=20, backward=Direction(delay_ms=7))
 
 
 def cell_of(bundle: Bundle, *cuts: int, devices: tuple[str, ...] = ("pi", "desk", "server")) -> Cell:
@@ -25,8 +25,8 @@ def cell_of(bundle: Bundle, *cuts: int, devices: tuple[str, ...] = ("pi", "desk"
         devices=devices,
         depth=4,
         batch=2,
-        profile="wifi",
-        link="emulated",
+        network="wifi",
+        shaping="emulated",
     )
 
 
@@ -103,8 +103,8 @@ def test_only_the_way_back_has_the_backward_conditions(tiny: Bundle, lab: Lab) -
 
 
 def test_a_pair_of_devices_has_its_own_emulation(tiny: Bundle, lab: Lab) -> None:
-    profile = NetworkProfile(delay_ms=5, pairs={"desk -> server": Direction(delay_ms=60)})
-    planned = plan_pipeline("p", cell_of(tiny, 1, 2), tiny, lab, profile)
+    network = Network(delay_ms=5, pairs={"desk -> server": Direction(delay_ms=60)})
+    planned = plan_pipeline("p", cell_of(tiny, 1, 2), tiny, lab, network)
     delays_ms = [spec.emulation.delay_ms for spec in planned.specs if spec.emulation]
     assert delays_ms == [5, 60, 5]
 
@@ -117,7 +117,7 @@ def test_a_chain_against_the_labs_order_goes_backward(tiny: Bundle, lab: Lab) ->
 
 
 def test_links_that_tc_shapes_are_not_emulated_as_well(tiny: Bundle, lab: Lab) -> None:
-    planned = plan(replace(cell_of(tiny, 1, 3), link="tc"), tiny, lab)
+    planned = plan(replace(cell_of(tiny, 1, 3), shaping="tc"), tiny, lab)
 
     assert all(spec.emulation is None for spec in planned.specs)
 

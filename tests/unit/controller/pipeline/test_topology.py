@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from controller.errors import DeviceError, ExperimentError
-from controller.experiment.cells import cells_of_profile, with_codec, with_topology
+from controller.experiment.cells import cells_of_network, with_codec, with_topology
 from controller.experiment.feasibility import check_imposable
-from controller.experiment.networks import Direction, NetworkProfile
+from controller.experiment.networks import Direction, Network
 from controller.experiment.schema import load_experiment
 from controller.experiment.topology import route
 from controller.lab.inventory import Lab
@@ -21,7 +21,7 @@ from controller.results import HUB, Cell
 from controller.sweep.eta import request_s
 from exporter.bundle import Bundle
 
-PROFILE = NetworkProfile(delay_ms=5, rate_mbit=20, backward=Direction(delay_ms=7))
+PROFILE = Network(delay_ms=5, rate_mbit=20, backward=Direction(delay_ms=7))
 ADDRESSES = {"pi": ("10.0.0.1", 9), "desk": ("10.0.0.1", 9), "server": ("10.9.0.1", 9)}
 
 
@@ -143,12 +143,12 @@ def test_a_codec_is_that_of_the_two_devices_on_both_links(tiny: Bundle) -> None:
 
 
 def test_chain_hub_and_rpc_can_be_compared_in_one_experiment(tiny: Bundle, lab: Lab, tmp_path: Path) -> None:
-    text = "name: t\nmodels: [tiny]\nprofiles: [as_is]\nsplits: [2]\ndevices: [pi, server]\ndepths: [1]\n"
+    text = "name: t\nmodels: [tiny]\nnetworks: [as_is]\nsplits: [2]\ndevices: [pi, server]\ndepths: [1]\n"
     path = tmp_path / "experiment.yml"
     path.write_text(text + "topologies: [chain, hub]\nbackends: [socket, torch_rpc]\n")
-    cells = cells_of_profile(load_experiment(path), "as_is", {"tiny": tiny}, lab)
+    cells = cells_of_network(load_experiment(path), "as_is", {"tiny": tiny}, lab)
     for cell in cells:
-        check_imposable(cell, NetworkProfile())
+        check_imposable(cell, Network())
     assert sorted((c.topology, c.backend) for c in cells if c.cuts == (2,)) == [
         ("chain", "socket"),
         ("chain", "torch_rpc"),
@@ -157,8 +157,8 @@ def test_chain_hub_and_rpc_can_be_compared_in_one_experiment(tiny: Bundle, lab: 
 
 
 def test_tc_shapes_no_hub(tiny: Bundle) -> None:
-    cell = replace(hub(tiny, 2, devices=("pi", "server")), link="tc")
-    check_imposable(cell, NetworkProfile())
+    cell = replace(hub(tiny, 2, devices=("pi", "server")), shaping="tc")
+    check_imposable(cell, Network())
     with pytest.raises(ExperimentError, match="key 'topologies' has 'hub', but tc shapes"):
         check_imposable(cell, PROFILE)
     with pytest.raises(ExperimentError, match="key 'source' is 'controller', but tc shapes"):

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from controller.errors import PlanError
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.planning import Chooser, Limits, Plan, Predictor, Profile
 from controller.planning.constraints import Objective
 from controller.profiling.profile import LinkProfile, Waking
@@ -41,7 +41,7 @@ def waking(profile: Profile) -> Profile:
 @pytest.fixture(params=[(0.2, 1000.0), (2.0, 1.0), (5.0, 0.2)], ids=str)
 def predictor(waking: Profile, tiny: Bundle, request: pytest.FixtureRequest) -> Predictor:
     delay_ms, rate_mbit = request.param
-    return Predictor(waking, tiny, NetworkProfile(delay_ms=delay_ms, rate_mbit=rate_mbit))
+    return Predictor(waking, tiny, Network(delay_ms=delay_ms, rate_mbit=rate_mbit))
 
 
 def _every(predictor: Predictor) -> list[Plan]:
@@ -103,7 +103,7 @@ def test_a_lab_that_is_too_large_is_refused_before_it_takes_all_memory(
     devices = {"pi": profile.devices["pi"], **{f"d{number}": server for number in range(19)}}
     pairs = tuple(msgspec.structs.replace(profile.pairs[0], follower=name) for name in list(devices)[1:])
     large = msgspec.structs.replace(profile, devices=devices, pairs=pairs)
-    chooser = Chooser(Predictor(large, tiny, NetworkProfile()))
+    chooser = Chooser(Predictor(large, tiny, Network()))
     with pytest.raises(
         PlanError, match="^20 devices are too many .* name --most-devices 4, or leave some out"
     ):

@@ -11,35 +11,47 @@ import pytest
 from controller.errors import ControllerError
 from controller.lab.inventory import Lab
 from controller.planning import Profile, save_profile
-from controller.planning.commands import PlanAsked, plan
+from controller.planning.commands import plan, predict
+from controller.planning.options import PlanOptions, PredictOptions
 from controller.profiling.profile import profile_path
 from exporter.bundle import Bundle
 
 
-def _plan(folder: Path, lab: Lab, tiny: Bundle, profile: Profile, **more: Any) -> None:
+def _shared(folder: Path, lab: Lab, profile: Profile) -> dict[str, Any]:
+    """Save the profile where it is looked for; options that `plan` and `predict` share."""
     batch = profile.batch
     save_profile(profile, profile_path(folder, lab=lab.name, model="tiny", batch=batch, threads=1))
     (folder / "networks.yml").write_text("lan: {}\n")
-    asked: dict[str, Any] = {
-        "objective": "latency",
-        "profile": "lan",
-        "network_profiles": folder / "networks.yml",
+    return {
+        "network": "lan",
+        "networks_file": folder / "networks.yml",
         "folder": folder,
         "batch": batch,
         "threads": None,
+        "codec": "none",
+        "as_json": True,
+    }
+
+
+def _plan(folder: Path, lab: Lab, tiny: Bundle, profile: Profile, **more: Any) -> None:
+    options: dict[str, Any] = _shared(folder, lab, profile) | {
+        "objective": "latency",
         "source": None,
         "without": "",
         "memory": (),
         "most_latency_ms": None,
         "least_throughput": None,
-        "codec": "none",
         "least_accuracy": 0.0,
         "most_devices": None,
         "best": 1,
         "experiment": None,
-        "as_json": True,
     }
-    plan(tiny, lab, PlanAsked(**asked | more))
+    plan(tiny, lab, PlanOptions(**options | more))
+
+
+def _predict(folder: Path, lab: Lab, tiny: Bundle, profile: Profile, **more: Any) -> None:
+    options: dict[str, Any] = _shared(folder, lab, profile) | {"devices": None, "depth": 1}
+    predict(tiny, lab, PredictOptions(**options | more))
 
 
 @pytest.mark.parametrize(
@@ -48,19 +60,6 @@ def _plan(folder: Path, lab: Lab, tiny: Bundle, profile: Profile, **more: Any) -
         ({"memory": ["pi=1.2.3MB"]}, "--memory pi=1.2.3MB: write DEVICE=SIZE with kB, MB or GB"),
         ({"memory": ["pi=.MB"]}, "--memory pi=.MB: write DEVICE=SIZE"),
         ({"source": "desk"}, "is of a lab without desk; take it again"),
-        ({"at": "1", "chain": "pi,sever"}, "no device 'sever' in lab 'paper'; did you mean 'server'?"),
-        ({"at": "1", "chain": "pi,desk"}, "no device 'desk' in this profile"),
-        ({"at": "1"}, "--at 1: 3 devices (pi, desk, server) need 2 cuts in the order of the graph"),
-        ({"at": "2,1", "chain": "pi,desk,server"}, "need 2 cuts in the order of the graph"),
-        ({"at": "9", "chain": "pi,server"}, "--at: "),
-        ({"at": "layer", "chain": "pi,server"}, "--at: "),
-        ({"at": "1,2", "chain": "pi,server,pi"}, "--devices pi,server,pi: several stages on one device"),
-        (
-            {"at": "1", "least_throughput": 5.0},
-            "--at predicts one split as it is: leave --least-throughput out",
-        ),
-        ({"at": "1", "best": 3}, "leave --best out"),
-        ({"depth": 4}, "--depth is of one split: name its cuts with --at"),
     ],
 )
 def test_what_cannot_be_planned_for_is_said(
@@ -68,6 +67,25 @@ def test_what_cannot_be_planned_for_is_said(
 ) -> None:
     with pytest.raises(ControllerError, match=re.escape(says)):
         _plan(tmp_path, lab, tiny, profile, **more)
+
+
+@pytest.mark.parametrize(
+    ("at", "devices", "says"),
+    [
+        ("1", "pi,sever", "no device 'sever' in lab 'paper'; did you mean 'server'?"),
+        ("1", "pi,desk", "no device 'desk' in this profile"),
+        ("1", None, "--at 1: 3 devices (pi, desk, server) need 2 cuts in the order of the graph"),
+        ("2,1", "pi,desk,server", "need 2 cuts in the order of the graph"),
+        ("9", "pi,server", "--at: "),
+        ("layer", "pi,server", "--at: "),
+        ("1,2", "pi,server,pi", "--devices pi,server,pi: several stages on one device"),
+    ],
+)
+def test_what_cannot_be_predicted_is_said(
+    tmp_path: Path, lab: Lab, tiny: Bundle, profile: Profile, at: str, devices: str | None, says: str
+) -> None:
+    with pytest.raises(ControllerError, match=re.escape(says)):
+        _predict(tmp_path, lab, tiny, profile, at=at, devices=devices)
 
 
 def test_no_device_is_planned_with_that_the_lab_no_longer_has(
@@ -110,7 +128,7 @@ def test_one_split_is_predicted_as_it_is_given(
     tmp_path: Path, lab: Lab, tiny: Bundle, profile: Profile, capsys: pytest.CaptureFixture[str]
 ) -> None:
     two = msgspec.structs.replace(profile, batch=2)
-    _plan(tmp_path, lab, tiny, two, at="1", chain="pi,server", depth=2)
+    _predict(tmp_path, lab, tiny, two, at="1", devices="pi,server", depth=2)
     told = json.loads(capsys.readouterr().out)
     assert (told["devices"], told["cuts"], told["depth"], told["batch"]) == (["pi", "server"], [1], 2, 2)
     # pi's node, three of the server's, and a message each way; two in flight share the way round.
@@ -120,9 +138,9 @@ def test_one_split_is_predicted_as_it_is_given(
     assert [part["name"] for part in told["parts"]] == ["pi", "pi -> server", "server", "server -> pi"]
     assert sum(part["latency_s"] for part in told["parts"]) == pytest.approx(told["alone_latency_s"])
 
-    _plan(tmp_path, lab, tiny, two, at=tiny.label(2), chain="pi,server", as_json=False)
+    _predict(tmp_path, lab, tiny, two, at=tiny.label(2), devices="pi,server", as_json=False)
     said = " ".join(capsys.readouterr().out.split())
-    assert "tiny on paper, network profile lan: pi 0-2 -> server 2-4" in said
+    assert "tiny on paper, network lan: pi 0-2 -> server 2-4" in said
     assert "Alone in the pipeline: latency 11.50 ms. At depth 1: latency 11.50 ms, 173.9 samples/s." in said
     assert "With enough in flight: 238.1 samples/s, set by pi." in said
 
@@ -141,4 +159,4 @@ def test_a_cut_that_was_not_profiled_is_not_predicted(
     with pytest.raises(
         ControllerError, match="cut 2 was not profiled; profile with --cuts all for every one"
     ):
-        _plan(tmp_path, lab, tiny, fewer, at="2", chain="pi,server")
+        _predict(tmp_path, lab, tiny, fewer, at="2", devices="pi,server")

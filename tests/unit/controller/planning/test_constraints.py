@@ -5,7 +5,7 @@ import math
 import pytest
 
 from controller.errors import PlanError
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.planning import Chooser, Limits, Plan, Predictor, Problem, Profile, evaluate
 from controller.planning.baselines import equal_layers, greedy, one_device
 from controller.planning.constraints import OBJECTIVES, knee, worth_using
@@ -16,7 +16,7 @@ PI = ("pi",)
 
 @pytest.fixture
 def predictor(profile: Profile, tiny: Bundle) -> Predictor:
-    return Predictor(profile, tiny, NetworkProfile(delay_ms=1))
+    return Predictor(profile, tiny, Network(delay_ms=1))
 
 
 @pytest.fixture

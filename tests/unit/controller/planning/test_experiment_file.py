@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from controller.errors import PlanError
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.experiment.resolve import make_agenda
 from controller.lab.inventory import Lab
 from controller.planning import Chooser, Limits, Plan, Predictor, Profile
@@ -21,7 +21,7 @@ LIMITS = Limits(sources=("pi",))
 
 @pytest.fixture
 def predictor(profile: Profile, tiny: Bundle) -> Predictor:
-    return Predictor(profile, tiny, NetworkProfile())
+    return Predictor(profile, tiny, Network())
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def _written(path: Path, tiny: Bundle, plans: list[Plan]) -> None:
     networks.write_text("lan: {delay_ms: 1}\n")
     order = ("pi", "desk", "server")
     write_experiment(
-        path, tiny, plans, order=order, profile="lan", network_profiles=networks, batch=1, threads=1
+        path, tiny, plans, order=order, network="lan", networks_file=networks, batch=1, threads=1
     )
 
 
@@ -101,8 +101,8 @@ def test_an_experiment_that_cannot_be_written(tmp_path: Path, tiny: Bundle) -> N
             tiny,
             [Plan(("pi",), (), 0.02, 0.02, "pi")],
             order=("pi",),
-            profile="as_is",
-            network_profiles=networks,
+            network="as_is",
+            networks_file=networks,
             batch=1,
             threads=1,
         )

@@ -5,25 +5,25 @@ import numpy as np
 import pytest
 
 from controller.errors import PlanError, ProfileError
-from controller.experiment.networks import Direction, NetworkProfile
+from controller.experiment.networks import Direction, Network
 from controller.planning import Predictor, Profile
 from controller.profiling.profile import CodecCost, CodecProfile, Load, Waking
 from controller.profiling.segments import payload_bytes
 from exporter.bundle import Bundle
 
-IDEAL = NetworkProfile()
+IDEAL = Network()
 CHAIN = ("pi", "server")
 
 
 def test_latency_is_stages_delays_and_messages(profile: Profile, tiny: Bundle) -> None:
-    predictor = Predictor(profile, tiny, NetworkProfile(delay_ms=3))
+    predictor = Predictor(profile, tiny, Network(delay_ms=3))
     plan = predictor.predict(CHAIN, (1,)).plan
     # pi's node, three of the server's, a message and a delay each way.
     assert plan.latency_s == pytest.approx(0.0044 + 0.0031 + 2 * (0.003 + 0.0005))
 
 
 def test_all_on_the_first_device_crosses_no_link(profile: Profile, tiny: Bundle) -> None:
-    prediction = Predictor(profile, tiny, NetworkProfile(delay_ms=3)).predict(CHAIN, (4,), depth=4)
+    prediction = Predictor(profile, tiny, Network(delay_ms=3)).predict(CHAIN, (4,), depth=4)
     assert prediction.plan.devices == ("pi",)
     assert prediction.plan.latency_s == prediction.interval_s == pytest.approx(0.0164)
 
@@ -35,7 +35,7 @@ def test_raw_input_to_the_last_device(profile: Profile, tiny: Bundle) -> None:
 
 
 def test_the_link_carries_a_frame_and_can_be_the_bottleneck(profile: Profile, tiny: Bundle) -> None:
-    slow = Predictor(profile, tiny, NetworkProfile(rate_mbit=0.01)).predict(CHAIN, (1,), depth=9)
+    slow = Predictor(profile, tiny, Network(rate_mbit=0.01)).predict(CHAIN, (1,), depth=9)
     assert slow.plan.bottleneck == "pi -> server"
     # 32 bytes of payload, and a header and a descriptor before it.
     assert slow.plan.interval_s > 32 * 8 / 1e4
@@ -43,21 +43,21 @@ def test_the_link_carries_a_frame_and_can_be_the_bottleneck(profile: Profile, ti
 
 
 def test_at_low_depth_the_way_round_is_shared(profile: Profile, tiny: Bundle) -> None:
-    predictor = Predictor(profile, tiny, NetworkProfile(delay_ms=50))
+    predictor = Predictor(profile, tiny, Network(delay_ms=50))
     prediction = predictor.predict(CHAIN, (1,), depth=2)
     assert prediction.interval_s == pytest.approx(prediction.plan.latency_s / 2)
     assert prediction.throughput_per_s == pytest.approx(2 / prediction.plan.latency_s)
 
 
 def test_directions_follow_the_order_of_the_lab(profile: Profile, tiny: Bundle) -> None:
-    conditions = NetworkProfile(forward=Direction(delay_ms=1), backward=Direction(delay_ms=20))
+    conditions = Network(forward=Direction(delay_ms=1), backward=Direction(delay_ms=20))
     problem = Predictor(profile, tiny, conditions).problem(0.0)
     assert problem.link.latency_s[0, 1, 1] == pytest.approx(0.0015)
     assert problem.link.latency_s[1, 0, 1] == pytest.approx(0.0205)
 
 
 def test_links_that_are_not_emulated_count_as_probed(profile: Profile, tiny: Bundle) -> None:
-    real = msgspec.structs.replace(profile, link="none")
+    real = msgspec.structs.replace(profile, shaping="none")
     latency_s = Predictor(real, tiny, IDEAL).problem(0.0).link.latency_s[0, 1, 1]
     assert latency_s == pytest.approx(0.0001 + 0.0005, rel=0.01)
 
@@ -72,7 +72,7 @@ def test_a_stage_that_waits_is_slower_and_one_always_busy_is_as_measured(
     )
     changed = msgspec.structs.replace(profile, devices={"pi": pi, "server": server})
     near = Predictor(changed, tiny, IDEAL).predict(CHAIN, (0,)).plan
-    far = Predictor(changed, tiny, NetworkProfile(delay_ms=500)).predict(CHAIN, (0,)).plan
+    far = Predictor(changed, tiny, Network(delay_ms=500)).predict(CHAIN, (0,)).plan
     # With no delay it waits for the two messages: 1 ms.
     assert near.latency_s - 0.001 == pytest.approx(1.2 * 0.0041)
     assert far.latency_s - 1.001 == pytest.approx(2 * 0.0041)
@@ -83,7 +83,7 @@ def test_a_stage_that_waits_is_slower_and_one_always_busy_is_as_measured(
 def test_problem_costs_are_those_of_predictions_where_nobody_has_to_wake(
     profile: Profile, tiny: Bundle
 ) -> None:
-    predictor = Predictor(profile, tiny, NetworkProfile(delay_ms=1, rate_mbit=10))
+    predictor = Predictor(profile, tiny, Network(delay_ms=1, rate_mbit=10))
     problem = predictor.problem(0.01)
     assert np.isinf(problem.stage.latency_s[0, 2, 2])
     assert np.isinf(problem.first.latency_s[0, -1])
@@ -127,7 +127,7 @@ def test_a_codec_saves_bytes_and_costs_time_at_both_ends(coded: Profile, tiny: B
     )
     payload = payload_bytes(tiny.tensors_at(1), 1) + payload_bytes(tiny.tensors_at(4), 1)
     assert within.plan.latency_s - without.plan.latency_s == pytest.approx(2 * 3e-3 + 2 * 1e-5 * payload)
-    slow = NetworkProfile(rate_mbit=0.01)
+    slow = Network(rate_mbit=0.01)
     without, within = (
         Predictor(coded, tiny, slow, codec).predict(CHAIN, (1,)) for codec in ("none", "uint8")
     )

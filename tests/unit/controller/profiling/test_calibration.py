@@ -52,7 +52,7 @@ def test_messages_beyond_delay(profile: Profile) -> None:
 def test_messages_beyond_what_probes_saw(profile: Profile) -> None:
     """Where links are as they are, their round trip and their rate are the probes' (0.2 ms, 10 ns a byte)."""
     samples = [sample(size, delay_ms=0.0) for size in BYTES]
-    fitted = fit_messages(samples, ("pi", "server"), msgspec.structs.replace(profile, link="none"))
+    fitted = fit_messages(samples, ("pi", "server"), msgspec.structs.replace(profile, shaping="none"))
     # The messages took 1 ns a byte, less than the probe saw: what is beyond counts as nothing.
     assert fitted.byte_s == 0
     assert fitted.fixed_s[0] < 0.0003

@@ -36,8 +36,8 @@ CELL = Cell(
     devices=("pi", "server"),
     depth=1,
     batch=1,
-    profile="lan",
-    link="emulated",
+    network="lan",
+    shaping="emulated",
 )
 
 
@@ -49,7 +49,7 @@ def prepared(path: Path) -> Store:
     store = create(path)
     store.add_environment("2026-01-01T00:00:00", {"lab": "local"}, [DeviceRow("pi", "local", 8.0, {})])
     store.add_bundle("b0", "tiny", "{}")
-    store.add_profile("lan", 0, "emulated", {"delay_ms": 0.2})
+    store.add_network("lan", 0, "emulated", {"delay_ms": 0.2})
     store.add_cells([CELL])
     return store
 
@@ -199,9 +199,9 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
 def test_other_conditions_under_the_same_profile_name_are_refused(tmp_path: Path) -> None:
     with (
         prepared(tmp_path / "r.sqlite") as store,
-        pytest.raises(StoreError, match="profile 'lan' had other conditions"),
+        pytest.raises(StoreError, match="network 'lan' had other conditions"),
     ):
-        store.add_profile("lan", 0, "emulated", {"delay_ms": 0.3})
+        store.add_network("lan", 0, "emulated", {"delay_ms": 0.3})
 
 
 def test_a_device_that_became_another_is_refused(tmp_path: Path) -> None:
@@ -221,8 +221,8 @@ def test_cells_differ_by_everything_but_their_label() -> None:
         replace(CELL, devices=("server", "pi")),
         replace(CELL, depth=4),
         replace(CELL, batch=8),
-        replace(CELL, profile="wifi"),
-        replace(CELL, link="tc"),
+        replace(CELL, network="wifi"),
+        replace(CELL, shaping="tc"),
         replace(CELL, source="controller"),
         replace(CELL, bundle="b1"),
     ]
@@ -230,7 +230,7 @@ def test_cells_differ_by_everything_but_their_label() -> None:
 
 
 LINK = MeasuredLink(
-    profile="lan",
+    network="lan",
     sender="pi",
     receiver="server",
     asked={"delay_ms": 0.2, "rate_mbit": None},
@@ -276,7 +276,7 @@ def test_a_device_that_was_away_must_come_back_as_it_was(tmp_path: Path) -> None
 
 SMALL = CORPUS / "results" / "small"
 READERS = (
-    *("experiment", "environments", "devices", "bundles", "profiles", "cells", "finished", "voids"),
+    *("experiment", "environments", "devices", "bundles", "networks", "cells", "finished", "voids"),
     *("trials", "baselines", "accuracies", "codec_accuracies", "drifts", "links", "scopes", "predicted"),
     "profilings",
 )

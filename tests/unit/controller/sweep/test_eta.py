@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.experiment.networks import NetworkProfile
+from controller.experiment.networks import Network
 from controller.lab.inventory import Lab
 from controller.results import Cell
 from controller.sweep.eta import request_s
@@ -18,11 +18,11 @@ def _seconds(lab: Lab, bundle: Bundle, whole_model_s: dict[str, float]) -> tuple
         devices=("pi", "server"),
         depth=1,
         batch=1,
-        profile="lan",
-        link="emulated",
+        network="lan",
+        shaping="emulated",
     )
     known = {(bundle.digest, device): seconds for device, seconds in whole_model_s.items()}
-    return request_s(cell, bundle, lab, NetworkProfile(), known)
+    return request_s(cell, bundle, lab, Network(), known)
 
 
 def test_a_device_without_a_baseline_counts_as_the_slowest(lab: Lab, tiny: Bundle) -> None:

@@ -22,11 +22,11 @@ ASKED = OneCell(
     until_stable=False,
     warmup=5,
     threads=None,
-    profile="as_is",
+    network="as_is",
     source="first",
     codec="none",
     topology="chain",
-    network_profiles=Path("none.yml"),
+    networks_file=Path("none.yml"),
 )
 
 
@@ -51,8 +51,8 @@ def test_the_codecs_error_is_known_for_all_samples_where_nobody_knows_how_many_i
     assert replace(ASKED, load="poisson:p50<=9ms").samples() is None
 
 
-def test_a_network_profile_of_another_labs_devices_is_refused(tmp_path: Path, tiny: Bundle, lab: Lab) -> None:
+def test_a_network_of_another_labs_devices_is_refused(tmp_path: Path, tiny: Bundle, lab: Lab) -> None:
     (tmp_path / "networks.yml").write_text("lan: {pairs: {pi -> sever: {delay_ms: 5}}}\n")
-    asked = replace(ASKED, profile="lan", network_profiles=tmp_path / "networks.yml")
+    asked = replace(ASKED, network="lan", networks_file=tmp_path / "networks.yml")
     with pytest.raises(ExperimentError, match="key 'pairs.pi -> sever' .*did you mean 'pi -> server'"):
         asked.conditions(asked.cell(tiny, lab), lab)

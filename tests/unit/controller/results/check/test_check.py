@@ -26,8 +26,8 @@ CELL = Cell(
     devices=("pi", "server"),
     depth=1,
     batch=1,
-    profile="lan",
-    link="emulated",
+    network="lan",
+    shaping="emulated",
 )
 Damage = Callable[[Store], object]
 
@@ -77,7 +77,7 @@ def store(tmp_path: Path) -> Store:
     devices = [DeviceRow(name, "local", 1.0, {}) for name in CELL.devices]
     store.add_environment("2026-01-01T00:00:00", {"lab": "local"}, devices)
     store.add_bundle(BUNDLE, "tiny", json.dumps(MANIFEST | {"digest": BUNDLE}))
-    store.add_profile("lan", 0, "emulated", {})
+    store.add_network("lan", 0, "emulated", {})
     store.add_cells([CELL])
     store.add_trial(a_trial(0))
     store.add_void(CELL.id, 1, 1, "2026-01-01T00:00:02", "server: exited", "server")

@@ -28,7 +28,7 @@ class Lab:
 
     def __init__(self, folder: Path, noise: float = 0.05) -> None:
         with Results.open(write_sweep(folder / "exhaustive.sqlite")) as whole:
-            self.cells = [cell for cell in whole.cells() if cell.profile == "lan"]
+            self.cells = [cell for cell in whole.cells() if cell.network == "lan"]
             self.truth = {c.id: measured_point(c, whole) for c in candidates_of(self.cells)}
         rng = np.random.default_rng(3)
         self.off = {identity: rng.uniform(1 - noise, 1 + noise, 2) for identity in self.truth}
@@ -37,7 +37,7 @@ class Lab:
         )
         self.store.add_environment(AT, {}, [])
         self.store.add_bundle(BUNDLE, "mobilenet_v2", "{}")
-        self.store.add_profile("lan", 0, "emulated", {})
+        self.store.add_network("lan", 0, "emulated", {})
         self.remaining = Remaining(_agenda(), self.store)
 
     def order(self, *, most: int, to_the_end: bool = False) -> PromisingCells:

@@ -1,0 +1,51 @@
+"""The command line: all commands in one application, and what becomes of errors."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from controller.cli import codecs, lab, planning, results, sweep, watch
+from controller.errors import ControllerError, one_line
+from controller.sweep.outcome import INTERRUPTED
+from exporter.bundle import BundleError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Drive the workers of a lab: look at it, run one cell, sweep an experiment.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+for _group in (lab.app, sweep.app, watch.app, planning.app, codecs.app, results.app):
+    app.add_typer(_group)
+
+_AFTER_CTRL_C = {
+    "sweep": "finished trials are saved; run the same command to resume",
+    "profile": "no device profile was written; run the same command to start again",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given, prog_name="python -m controller", standalone_mode=False)
+    except (ControllerError, BundleError) as error:
+        return _refuse(str(error))
+    except typer.TyperException as error:
+        return _refuse(error.format_message())
+    except OSError as error:  # a path that no system takes, a disk that is full
+        return _refuse(f"{error.filename or 'file'}: {error.strerror or error}")
+    # typer turns Ctrl-C into this code.
+    if code == INTERRUPTED:
+        advice = next((_AFTER_CTRL_C[word] for word in given if word in _AFTER_CTRL_C), None)
+        print(f"interrupted; {advice}" if advice else "interrupted", file=sys.stderr)
+    return int(code or 0)
+
+
+def _refuse(text: str) -> int:
+    print(f"error: {one_line(text)}", file=sys.stderr)
+    return 2

@@ -1,0 +1,81 @@
+"""The commands on a lab itself: `status`, `links`, `certificate`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controller.cli.options import LAB, NETWORKS, LabFile, NetworksFile
+from controller.errors import ExperimentError, LabError
+from controller.experiment.networks import AS_IS, find_network, load_networks
+from controller.lab.certificates import Authority
+from controller.lab.health import show_status
+from controller.lab.inventory import load_lab
+from controller.links import Check, check_links, shaping_arguments
+from worker.wire.security import CONTROLLER
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command()
+def status(
+    lab: LabFile = LAB,
+    devices: Annotated[str | None, typer.Option(help="Only these, as in pi,server. Default: all.")] = None,
+    infer: Annotated[bool, typer.Option("--infer", help="Also run a real inference on each device.")] = False,
+) -> None:
+    """Show the lab's devices and who uses them; exit code 2 unless all are well."""
+    loaded = load_lab(lab)
+    names = devices.split(",") if devices else [device.name for device in loaded.devices]
+    if not show_status(loaded, names, infer=infer):
+        raise typer.Exit(2)
+
+
+@app.command()
+def links(
+    lab: LabFile = LAB,
+    network: Annotated[str | None, typer.Option(help="Network that the links were shaped to.")] = None,
+    networks_file: NetworksFile = NETWORKS,
+    devices: Annotated[str | None, typer.Option(help="Only between these, as in pi,server.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Store the measurements in this results file.")] = None,
+    as_is: Annotated[bool, typer.Option("--as-is", help="Only measure; judge nothing.")] = False,
+    without_lost: Annotated[
+        bool, typer.Option("--without-lost", help="Continue without devices that do not answer.")
+    ] = False,
+    shaping: Annotated[
+        bool, typer.Option("--shaping", help="Only print, as JSON, the arguments of edgecut_link by device.")
+    ] = False,
+) -> None:
+    """Measure every link between two devices; exit code 2 unless all are as the network asks."""
+    if network is None and (shaping or not as_is):
+        raise ExperimentError("name the network with --network NAME, or measure the links --as-is")
+    loaded = load_lab(lab)
+    names = [device.name for device in loaded.devices]
+    # `as_is` needs no file of networks.
+    from_file = network is not None and network != AS_IS
+    conditions = find_network(
+        load_networks(networks_file) if from_file else {}, network or AS_IS, networks_file
+    )
+    conditions.check_pairs(network or AS_IS, names)
+    if shaping:
+        print(json.dumps(shaping_arguments(loaded, conditions)))
+        return
+    chosen = [loaded.device(name).name for name in devices.split(",")] if devices else names
+    judge = from_file and not as_is
+    check_links(loaded, Check(chosen, network, conditions, judge, without_lost), results)
+
+
+@app.command()
+def certificate(
+    device: Annotated[str, typer.Argument(help="Name of the device that the certificate is for.")],
+    authority: Annotated[Path, typer.Option(help="Folder of the lab's certificate authority.")],
+    installed: Annotated[str, typer.Option(help="SHA-256 of the device.pem that it has.")] = "",
+) -> None:
+    """Print, as JSON, ca.pem and a new device.pem with its private key; null if the installed one is good."""
+    if device == CONTROLLER:
+        raise LabError(f"{CONTROLLER!r} is a reserved name; rename this device")
+    with Authority(authority) as opened:
+        issued = opened.issue(device).pem.decode() if opened.needs(device, installed) else None
+        print(json.dumps({"ca": opened.ca_pem.decode(), "device": issued}))

@@ -1,0 +1,131 @@
+"""The command `controller profile`, once its arguments are read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from controller.console import Screen, duration, output
+from controller.errors import ExperimentError
+from controller.experiment.cells import check_batch
+from controller.experiment.codec_assignment import choice_of
+from controller.lab.inventory import Lab
+from controller.lab.worker_client import query
+from controller.profiling.profile import Profile, load_profile, profile_path, save_profile
+from controller.profiling.profiler import Wanted, take_profile, with_codecs
+from controller.profiling.segments import stretches
+from controller.profiling.tables import show_profile
+from exporter.bundle import Bundle
+from worker.wire.codecs import NO_CODEC
+from worker.wire.messages import DeviceInfo
+
+__all__ = ["ProfileOptions", "path_of", "profile", "threads_of"]
+
+
+@dataclass(frozen=True)
+class ProfileOptions:
+    """`controller profile` as it was typed."""
+
+    cuts: str
+    batch: int
+    threads: int | None
+    budget_s: float
+    quick: bool
+    folder: Path
+    progress: Path | None
+    again: bool
+    as_json: bool
+    codecs: str = ""
+
+
+def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
+    """Take a profile, or show the one that is there if it still fits.
+
+    Raises:
+        ExperimentError: No such cuts, or a batch that the bundle does not take.
+        DeviceError: A device is not there.
+    """
+    cuts = _cuts(bundle, options.cuts)
+    check_batch(bundle, options.batch, asked_by="--batch")
+    names = [choice_of(name.strip(), "--codecs") for name in options.codecs.split(",") if name.strip()]
+    names = [name for name in dict.fromkeys(names) if name != NO_CODEC.name]
+    security = lab.load_security()
+    threads = threads_of(options.threads, {device.name: query(device, security) for device in lab.devices})
+    wanted = Wanted(cuts, options.batch, threads, options.budget_s, options.quick)
+    path = path_of(options.folder, lab, bundle, wanted)
+    with Screen(options.progress) as screen:
+        found = None if options.again else _reusable(path, bundle, lab, wanted, screen)
+        if found is None:
+            found = take_profile(bundle, lab, wanted, screen)
+            save_profile(found, path)
+            screen.say(f"profiled in {duration(found.took_s)}: {path}")
+        missing = [name for name in names if name not in found.codecs]
+        if missing:
+            found = with_codecs(found, bundle, lab, wanted, missing, screen)
+            save_profile(found, path)
+            screen.say(f"codecs measured: {', '.join(missing)}")
+    if options.as_json:
+        print(json.dumps(_as_json(found, bundle), indent=1))
+        return
+    show_profile(output(), found, bundle)
+
+
+def path_of(folder: Path, lab: Lab, bundle: Bundle, wanted: Wanted) -> Path:
+    """Where the device profile of these lies."""
+    return profile_path(
+        folder,
+        lab=lab.name,
+        model=bundle.manifest.model,
+        batch=wanted.batch,
+        threads=wanted.common_threads,
+    )
+
+
+def threads_of(requested: int | None, infos: Mapping[str, DeviceInfo]) -> int | dict[str, int]:
+    """One number, or that of each device where they differ; 1 where no device can say."""
+    if requested is not None:
+        return requested
+    numbers = {name: info.threads for name, info in infos.items()}
+    alike = set(numbers.values()) or {1}
+    return alike.pop() if len(alike) == 1 else numbers
+
+
+def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
+    named = {
+        "clean": bundle.clean_cuts(),
+        "blocks": bundle.block_cuts(),
+        "all": tuple(point.index for point in bundle.cut_points),
+    }
+    if which not in named:
+        raise ExperimentError(f"--cuts {which}: it is one of {', '.join(named)}")
+    return (0, *named[which], bundle.node_count)
+
+
+def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile | None:
+    if not path.exists():
+        return None
+    found = load_profile(path)
+    security = lab.load_security()
+    settings = {device.name: wanted.settings(query(device, security)) for device in lab.devices}
+    why = found.difference(
+        bundle=bundle.digest, batch=wanted.batch, threads=wanted.common_threads, settings=settings
+    )
+    if why is None and found.cuts != wanted.cuts:
+        why = "other cuts"
+    if why is None and set(found.devices) != set(settings):
+        why = "other devices"
+    why = f"of {why}" if why else "a quick one" if wanted.is_too_quick(found) else None
+    screen.say(f"profile {path} is {why}: taken again" if why else f"taken {found.taken_at}: {path}")
+    return None if why else found
+
+
+def _as_json(found: Profile, bundle: Bundle) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(found)
+    for name, device in found.devices.items():
+        told["devices"][name]["stretches"] = [
+            msgspec.to_builtins(row) for row in stretches(bundle, found.cuts, device, found.batch)
+        ]
+    return told
