@@ -44,11 +44,11 @@ def sides_of(results: Sequence[Path], networks: str, seed: int = 0) -> tuple[Sid
     """
     names = [name.strip() for name in networks.split(",")] if networks else []
     if networks and (len(names) != 2 or not all(names)):
-        raise ComparisonError(f"--profiles {networks}: name two networks, as in wifi,lan")
+        raise ComparisonError(f"--networks {networks}: name two networks, as in wifi,lan")
     if not 1 <= len(results) <= 2:
         raise ComparisonError(f"{len(results)} results files; compare two, or two networks of one")
     if len(results) == 1 and not names:
-        raise ComparisonError(f"{results[0]} has nothing beside it; name another file, or --profiles X,Y")
+        raise ComparisonError(f"{results[0]} has nothing beside it; name another file, or --networks X,Y")
     sweeps = [load(path, seed=seed) for path in results]
     one, other = sweeps[0], sweeps[-1]
     mine, theirs = names or (None, None)
@@ -93,7 +93,7 @@ def _check_networks(a: Side, b: Side) -> None:
             )
     if (a.sweep.path.resolve(), a.network) == (b.sweep.path.resolve(), b.network):
         raise ComparisonError(
-            f"{a.name} would be compared with itself; name two networks with --profiles X,Y"
+            f"{a.name} would be compared with itself; name two networks with --networks X,Y"
         )
 
 
@@ -121,7 +121,7 @@ def _check_conditions(a: Side, b: Side, names: set[str]) -> None:
             key = differ[0]
             raise ComparisonError(
                 f"network {mine.name} is not the same in {a.name} and {b.name} ({key}: "
-                f"{one.get(key)}, {other.get(key)}); to compare them: --profiles {mine.name},{mine.name}"
+                f"{one.get(key)}, {other.get(key)}); to compare them: --networks {mine.name},{mine.name}"
             )
 
 

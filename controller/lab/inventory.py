@@ -133,7 +133,7 @@ def load_lab(path: Path) -> Lab:
         raise LabError(f"lab file {path} names no devices")
     names = [device.name for device in lab.devices]
     if CONTROLLER in names:
-        raise LabError(f"lab file {path} names a device {CONTROLLER!r}, which we are: give it another name")
+        raise LabError(f"lab file {path} names a device {CONTROLLER!r}, a reserved name; rename this device")
     for name in names:
         if names.count(name) > 1:
             raise LabError(f"lab file {path} names device {name!r} twice")

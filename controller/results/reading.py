@@ -30,7 +30,6 @@ from controller.results.schema import (
     check_whole,
     connect,
     damage,
-    later_columns,
     read_though_cut_short,
     unpack,
 )
@@ -163,7 +162,7 @@ class Results:
         where, values = ("AND cell = ?", (after, cell)) if cell else ("", (after,))
         rows = self._db.execute(
             "SELECT id, cell, number, started_at, elapsed_s, checked, worst_error, hops, links, records, "
-            f"environment, {later_columns(self._db, 'trial')} FROM trial "
+            f"environment, course FROM trial "
             f"WHERE status = 'done' AND id > ? {where} ORDER BY id",
             values,
         )
@@ -222,8 +221,6 @@ class Results:
     @as_written
     def codec_accuracies(self) -> list[CodecAccuracy]:
         """Accuracy of every split under every choice of codecs that was computed."""
-        if not self._has_table("codec_accuracy"):
-            return []
         rows = self._db.execute(
             "SELECT bundle, cuts, devices, source, codec, batch, samples, whole, chain, worst_error, "
             "tensor_error FROM codec_accuracy ORDER BY rowid"
@@ -233,12 +230,6 @@ class Results:
             for row in rows
         ]
 
-    def _has_table(self, name: str) -> bool:
-        """Files of the first release lack those that came later."""
-        found = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
-        return found is not None
-
-    @as_written
     def drifts(self) -> list[Drift]:
         """Every repeat of a reference cell."""
         rows = self._db.execute("SELECT network, taken_at, trials_before, latency_s FROM drift ORDER BY id")
@@ -247,8 +238,6 @@ class Results:
     @as_written
     def links(self) -> list[MeasuredLink]:
         """Every measured link, in the order of measuring."""
-        if not self._has_table("link"):
-            return []
         rows = self._db.execute(
             "SELECT network, sender, receiver, asked, measured, taken_at, environment FROM link ORDER BY id"
         )
@@ -260,11 +249,7 @@ class Results:
     @as_written
     def scopes(self) -> list[Scope]:
         """Networks of which not all cells were wanted."""
-        if not self._has_table("scope"):
-            return []
-        rows = self._db.execute(
-            f"SELECT network, how, cells, ended, {later_columns(self._db, 'scope')} FROM scope ORDER BY rowid"
-        )
+        rows = self._db.execute("SELECT network, how, cells, ended, splits FROM scope ORDER BY rowid")
         return [
             Scope(name, how, cells, ended, json.loads(splits)) for name, how, cells, ended, splits in rows
         ]
@@ -272,15 +257,11 @@ class Results:
     @as_written
     def predicted(self) -> list[Predicted]:
         """What was predicted of cells before they were run."""
-        if not self._has_table("predicted"):
-            return []
         return [Predicted(*row) for row in self._db.execute("SELECT cell, seconds FROM predicted")]
 
     @as_written
     def profilings(self) -> list[Profiling]:
         """Every network that predictions were made from."""
-        if not self._has_table("profiling"):
-            return []
         rows = self._db.execute("SELECT bundle, batch, threads, took_s, text FROM profiling ORDER BY rowid")
         return [Profiling(*row) for row in rows]
 
@@ -298,7 +279,7 @@ def read_cells(db: sqlite3.Connection) -> Iterator[tuple[str, Cell]]:
     """Every wanted cell, and the id under which it is kept."""
     rows = db.execute(
         "SELECT id, model, bundle, cuts, label, devices, depth, batch, network, shaping, precision, source, "
-        f"codec, backend, {later_columns(db, 'cell')} FROM cell ORDER BY rowid"
+        "codec, backend, load, prefetch, topology, threads FROM cell ORDER BY rowid"
     )
     for name, model, bundle, cuts, label, devices, *rest in rows:
         yield name, Cell(model, bundle, tuple(json.loads(cuts)), label, tuple(json.loads(devices)), *rest)

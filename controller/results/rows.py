@@ -37,14 +37,10 @@ HUB = "hub"
 SOCKET = "socket"
 TORCH_RPC = "torch_rpc"
 
-_LATER = {"load": "offline", "prefetch": None, "topology": CHAIN, "threads": None}
-
 
 @dataclass(frozen=True)
 class Cell:
     """One configuration of a sweep. Its `id` is a digest of all of it but the label.
-
-    What came after the first release is in the id only where it is not as it was then.
 
     Attributes:
         cuts: One cut index fewer than there are devices; 0 and the node count are the ends.
@@ -83,9 +79,6 @@ class Cell:
     @property
     def id(self) -> str:
         identity = {key: value for key, value in asdict(self).items() if key != "label"}
-        for key, usual in _LATER.items():
-            if identity[key] == usual:
-                del identity[key]
         return hashlib.sha256(dump(identity).encode()).hexdigest()[:16]
 
 

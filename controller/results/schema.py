@@ -16,18 +16,16 @@ __all__ = [
     "SCHEMA_VERSION",
     "check_version",
     "check_whole",
-    "columns_of",
     "connect",
     "damage",
     "dump",
-    "later_columns",
     "pack",
     "prepare",
     "read_though_cut_short",
     "unpack",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -45,13 +43,14 @@ CREATE TABLE cell (
     id TEXT PRIMARY KEY, model TEXT NOT NULL, bundle TEXT NOT NULL REFERENCES bundle,
     precision TEXT NOT NULL, cuts TEXT NOT NULL, label TEXT NOT NULL, devices TEXT NOT NULL,
     source TEXT NOT NULL, depth INTEGER NOT NULL, batch INTEGER NOT NULL, codec TEXT NOT NULL,
-    backend TEXT NOT NULL, network TEXT NOT NULL REFERENCES network, shaping TEXT NOT NULL);
+    backend TEXT NOT NULL, network TEXT NOT NULL REFERENCES network, shaping TEXT NOT NULL,
+    load TEXT NOT NULL, prefetch INTEGER, topology TEXT NOT NULL, threads INTEGER);
 CREATE TABLE trial (
     id INTEGER PRIMARY KEY, cell TEXT NOT NULL REFERENCES cell, number INTEGER NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('done', 'void')), reason TEXT, device TEXT,
     environment INTEGER NOT NULL REFERENCES environment, started_at TEXT NOT NULL,
     elapsed_s REAL, requests INTEGER, checked INTEGER, worst_error REAL,
-    hops TEXT, links TEXT, records BLOB);
+    hops TEXT, links TEXT, records BLOB, course TEXT NOT NULL DEFAULT '{}');
 CREATE UNIQUE INDEX trial_done ON trial (cell, number) WHERE status = 'done';
 CREATE TABLE baseline (
     id INTEGER PRIMARY KEY, model TEXT NOT NULL, bundle TEXT NOT NULL REFERENCES bundle,
@@ -68,45 +67,22 @@ CREATE TABLE telemetry (
     trial INTEGER NOT NULL REFERENCES trial, device TEXT NOT NULL, at_s REAL NOT NULL,
     sample TEXT NOT NULL);
 CREATE INDEX telemetry_trial ON telemetry (trial, device);
-"""
-
-# Not among the tables of the first release: these are added to its files when they are written to.
-_LINK_TABLE = """
-CREATE TABLE IF NOT EXISTS link (
+CREATE TABLE link (
     id INTEGER PRIMARY KEY, network TEXT NOT NULL, sender TEXT NOT NULL, receiver TEXT NOT NULL,
     asked TEXT NOT NULL, measured TEXT NOT NULL, taken_at TEXT NOT NULL,
-    environment INTEGER REFERENCES environment)
-"""
-
-_CODEC_ACCURACY_TABLE = """
-CREATE TABLE IF NOT EXISTS codec_accuracy (
+    environment INTEGER REFERENCES environment);
+CREATE TABLE codec_accuracy (
     bundle TEXT NOT NULL REFERENCES bundle, cuts TEXT NOT NULL, devices TEXT NOT NULL, source TEXT NOT NULL,
     codec TEXT NOT NULL, batch INTEGER NOT NULL, samples INTEGER NOT NULL, whole REAL, chain REAL,
     worst_error REAL NOT NULL, tensor_error REAL NOT NULL,
-    PRIMARY KEY (bundle, cuts, devices, source, codec, batch))
-"""
-_SCOPE_TABLE = """
-CREATE TABLE IF NOT EXISTS scope (
-    network TEXT PRIMARY KEY, how TEXT NOT NULL, cells INTEGER NOT NULL, ended TEXT)
-"""
-
-_PROFILING_TABLE = """
-CREATE TABLE IF NOT EXISTS profiling (
+    PRIMARY KEY (bundle, cuts, devices, source, codec, batch));
+CREATE TABLE scope (
+    network TEXT PRIMARY KEY, how TEXT NOT NULL, cells INTEGER NOT NULL, ended TEXT, splits TEXT NOT NULL);
+CREATE TABLE profiling (
     bundle TEXT NOT NULL, batch INTEGER NOT NULL, threads INTEGER NOT NULL, took_s REAL NOT NULL,
-    text TEXT NOT NULL, PRIMARY KEY (bundle, batch, threads))
+    text TEXT NOT NULL, PRIMARY KEY (bundle, batch, threads));
+CREATE TABLE predicted (cell TEXT PRIMARY KEY REFERENCES cell, seconds REAL NOT NULL);
 """
-
-_PREDICTED_TABLE = """
-CREATE TABLE IF NOT EXISTS predicted (cell TEXT PRIMARY KEY REFERENCES cell, seconds REAL NOT NULL)
-"""
-
-_LATER_COLUMNS = {
-    "cell": {"load": "TEXT NOT NULL DEFAULT 'offline'", "prefetch": "INTEGER"}
-    | {"topology": "TEXT NOT NULL DEFAULT 'chain'", "threads": "INTEGER"},
-    "trial": {"course": "TEXT NOT NULL DEFAULT '{}'"},
-    "scope": {"splits": "TEXT NOT NULL DEFAULT '{}'"},
-}
-"""Added to files of the first release too, when they are written to."""
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
@@ -135,27 +111,6 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
                 db.execute(statement)
         db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
     check_version(db, path)
-    for table in (_LINK_TABLE, _CODEC_ACCURACY_TABLE, _SCOPE_TABLE, _PROFILING_TABLE, _PREDICTED_TABLE):
-        db.execute(table)
-    for name, columns in _LATER_COLUMNS.items():
-        for column, kind in columns.items():
-            if column not in columns_of(db, name):
-                db.execute(f"ALTER TABLE {name} ADD COLUMN {column} {kind}")
-
-
-def columns_of(db: sqlite3.Connection, table: str) -> set[str]:
-    """Names of a table's columns."""
-    return {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
-
-
-def later_columns(db: sqlite3.Connection, table: str) -> str:
-    """What to select, after a comma, for the columns that came later: they, or what they would hold."""
-    there = columns_of(db, table)
-    names = [
-        name if name in there else kind.partition("DEFAULT ")[2] or "NULL"
-        for name, kind in _LATER_COLUMNS[table].items()
-    ]
-    return ", ".join(names)
 
 
 def check_version(db: sqlite3.Connection, path: Path) -> None:

@@ -173,7 +173,7 @@ def test_what_rpc_cannot_do_is_refused_before_any_device_is_asked(
     says: str,
 ) -> None:
     devices = [
-        {"name": name, "kind": "local", "host": "127.0.0.1", "link": "emulated"}
+        {"name": name, "kind": "local", "host": "127.0.0.1", "shaping": "emulated"}
         | {"control_port": 9, "data_port": 10}
         for name in ("pi", "server")
     ]

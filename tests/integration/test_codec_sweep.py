@@ -21,7 +21,7 @@ def start_lab(tmp_path: Path) -> Iterator[Callable[[], Path]]:
     def start() -> Path:
         started.extend(WorkerProcess.start(tmp_path, name) for name in ("pi", "server"))
         devices = [
-            {"name": one.name, "kind": "local", "host": "127.0.0.1", "link": "emulated"}
+            {"name": one.name, "kind": "local", "host": "127.0.0.1", "shaping": "emulated"}
             | {"control_port": one.control_port, "data_port": one.data_port}
             for one in started
         ]

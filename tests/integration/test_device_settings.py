@@ -153,7 +153,7 @@ def test_one_cell_refuses_in_one_line_what_it_cannot_run(
     bundles_folder: Path, tmp_path: Path, more: list[str], said: str
 ) -> None:
     lab = tmp_path / "lab.json"
-    device = '{{"name": "{}", "kind": "local", "host": "127.0.0.1", "link": "none", '
+    device = '{{"name": "{}", "kind": "local", "host": "127.0.0.1", "shaping": "none", '
     device += '"control_port": 1, "data_port": 2}}'
     lab.write_text(f'{{"name": "x", "devices": [{device.format("pi")}, {device.format("server")}]}}')
     ended = controller("run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--at", 2, *more)

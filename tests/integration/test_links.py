@@ -32,14 +32,14 @@ def lab(tmp_path: Path) -> Iterator[Path]:
             one.process.wait()
 
 
-def _device(worker: WorkerProcess, link: str) -> dict[str, object]:
+def _device(worker: WorkerProcess, shaping: str) -> dict[str, object]:
     return {
         "name": worker.name,
         "kind": "virtual",
         "host": "127.0.0.1",
         "control_port": worker.control_port,
         "data_port": worker.data_port,
-        "link": link,
+        "shaping": shaping,
     }
 
 

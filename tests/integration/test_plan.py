@@ -39,7 +39,7 @@ def controller(workers: list[WorkerProcess], bundles_folder: Path, tmp_path: Pat
             "host": "127.0.0.1",
             "control_port": one.control_port,
             "data_port": one.data_port,
-            "link": "emulated",
+            "shaping": "emulated",
         }
         for one in workers
     ]

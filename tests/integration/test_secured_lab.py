@@ -75,7 +75,7 @@ def secured_lab(folder: Path, method: str) -> Iterator[SecuredLab]:
         for name, told in secrets_of(own, method).items():
             workers.append(WorkerProcess.start(folder, name, *told))
         devices = [
-            {"name": one.name, "kind": "local", "host": "127.0.0.1", "link": "emulated"}
+            {"name": one.name, "kind": "local", "host": "127.0.0.1", "shaping": "emulated"}
             | {"control_port": one.control_port, "data_port": one.data_port}
             for one in workers
         ]

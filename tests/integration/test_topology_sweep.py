@@ -1,7 +1,6 @@
 """Chain against hub with real workers: run, checked, kept; and a file from before there were hubs."""
 
 import csv
-import sqlite3
 import subprocess
 import sys
 import time
@@ -65,26 +64,6 @@ def test_a_hub_is_a_dimension_of_sweeps(experiment: Path, bundles_folder: Path, 
         splits = {row["split"] for row in csv.DictReader(file) if row["topology"] == "hub"}
     assert "raw input to server, hub" in splits
     assert "raw input to server, forward: fp16, hub" in splits
-
-
-def test_a_sweep_goes_on_in_a_file_from_before_there_were_hubs(
-    experiment: Path, bundles_folder: Path, tmp_path: Path
-) -> None:
-    experiment.write_text(experiment.read_text().replace("topologies: [chain, hub]\n", ""))
-    path = tmp_path / "results.sqlite"
-    with tiny_lab(tmp_path, ("pi", "desk", "server")) as lab:
-        assert sweep(experiment, lab, bundles_folder).returncode == 0
-        with sqlite3.connect(path) as db:
-            db.execute("ALTER TABLE cell DROP COLUMN topology")
-            db.execute("DELETE FROM telemetry")
-            (gone,) = db.execute("SELECT id FROM trial LIMIT 1").fetchone()
-            db.execute("DELETE FROM trial WHERE id = ?", (gone,))
-        db.close()
-        with Results.open(path) as results:
-            assert {cell.topology for cell in results.cells()} == {"chain"}
-        ended = sweep(experiment, lab, bundles_folder)
-    assert ended.returncode == 0, ended.stderr
-    assert "complete: 1 trials done" in ended.stdout + ended.stderr
 
 
 def test_one_cell_through_the_controller(bundles_folder: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def tiny_workers(
         for name in names:
             started[name] = WorkerProcess.start(folder, name, *options)
         devices = [
-            {"name": one.name, "kind": "local", "host": "127.0.0.1", "link": "emulated"}
+            {"name": one.name, "kind": "local", "host": "127.0.0.1", "shaping": "emulated"}
             | {"control_port": one.control_port, "data_port": one.data_port}
             for one in started.values()
         ]

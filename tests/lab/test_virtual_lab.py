@@ -43,7 +43,7 @@ def test_every_pi_runs_answers_and_lets_its_user_be_root(lab: VirtualLab) -> Non
 def test_the_inventory_says_what_the_devices_are(lab: VirtualLab) -> None:
     pis = lab.inventory()
     assert {pi["kind"] for pi in pis.values()} == {"virtual"}
-    assert {pi["link"] for pi in pis.values()} == {"tc"}
+    assert {pi["shaping"] for pi in pis.values()} == {"tc"}
     assert pis["pi1"]["slowdown"] == 4
     assert "slowdown" not in pis["pi3"]
 

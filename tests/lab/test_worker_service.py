@@ -110,7 +110,7 @@ def test_it_computes_in_its_sandbox(service: VirtualLab) -> None:
     device = {"name": "pi1", "kind": "virtual", "host": "10.83.0.11", "control_port": 7100, "data_port": 7101}
     lab_file = service.root / "lab.json"
     proof = {"method": "key", "file": ".edgecut/virtual.key"}
-    told = {"name": "virtual", "security": proof, "devices": [device | {"link": "tc"}]}
+    told = {"name": "virtual", "security": proof, "devices": [device | {"shaping": "tc"}]}
     lab_file.write_text(json.dumps(told))
     status: list[str | Path] = ["-m", "controller", "status", "--lab", lab_file, "--infer"]
     shown = service.run(service.folder / "enter", sys.executable, *status)

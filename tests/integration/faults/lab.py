@@ -60,7 +60,7 @@ class LabWorker:
     def device(self) -> dict[str, Any]:
         """Its entry in a lab file."""
         ports = {"control_port": self.ports[0], "data_port": self.ports[1]}
-        return {"name": self.name, "kind": "local", "host": self.host, "link": "emulated"} | ports
+        return {"name": self.name, "kind": "local", "host": self.host, "shaping": "emulated"} | ports
 
     def arm(self, point: str, number: signal.Signals | None = signal.SIGKILL) -> None:
         """Have it raise this signal when it next comes to `loading`, `computing`, `sending` or `recording`.

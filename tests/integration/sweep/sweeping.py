@@ -42,7 +42,7 @@ class Worker:
             "host": "127.0.0.1",
             "control_port": control_port,
             "data_port": data_port,
-            "link": "emulated",
+            "shaping": "emulated",
         }
 
     def kill(self) -> None:

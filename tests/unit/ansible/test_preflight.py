@@ -223,7 +223,7 @@ def test_a_worker_is_known_by_what_the_wire_says(preflight: ModuleType) -> None:
 
 PI: dict[str, Any] = {
     **{"host": "10.0.0.1", "control_port": 7100, "data_port": 7101},
-    **{"service_manager": "systemd", "kind": "real", "link": "tc", "provider": "cpu"},
+    **{"service_manager": "systemd", "kind": "real", "shaping": "tc", "provider": "cpu"},
 }
 
 
@@ -241,12 +241,12 @@ def test_a_good_inventory_passes(of_lab: ModuleType) -> None:
     [
         ({"service_manager": "docker"}, "service_manager is 'docker'"),
         ({"kind": "pi"}, "kind is 'pi'"),
-        ({"link": "wifi"}, "link is 'wifi'"),
+        ({"shaping": "wifi"}, "shaping is 'wifi'"),
         ({"provider": "tpu"}, "provider is 'tpu'"),
         ({"control_port": 80}, "control_port is '80'"),
         ({"data_port": "x"}, "data_port is 'x'"),
         ({"service_manager": "systemd_user"}, "no rights to shape"),
-        ({"service_manager": "process", "link": "none"}, "process is for processes on this machine"),
+        ({"service_manager": "process", "shaping": "none"}, "process is for processes on this machine"),
         ({"kind": "local"}, "kind is local"),
     ],
 )

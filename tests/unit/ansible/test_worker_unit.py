@@ -22,7 +22,7 @@ DEVICE = {
     "threads": 1,
     "provider": "cpu",
     "onnxruntime_options": {},
-    "link": "tc",
+    "shaping": "tc",
     "security": "key",
     "device_secrets": "/etc/edgecut",
     "device_become": False,
@@ -43,14 +43,14 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "options": {
             "onnxruntime_options": {"session.intra_op.allow_spinning": 1, "graph_optimization_level": "basic"}
         },
-        "emulated": {"link": "emulated"},
+        "emulated": {"shaping": "emulated"},
         "new_code": {"wheels_device": {"digest": "a", "worker_digest": "c"}},
         "less_memory": {"memory_limit": "512M"},
         "new_key": {"worker_secret": {"stat": {"checksum": "d"}}},
         "tls": {"security": "tls"},
         "percent": {"store": "/srv/100% mine"},
-        "user": {"service_manager": "systemd_user", "link": "none"},
-        "user_gpu": {"service_manager": "systemd_user", "link": "none", "provider": "cuda"},
+        "user": {"service_manager": "systemd_user", "shaping": "none"},
+        "user_gpu": {"service_manager": "systemd_user", "shaping": "none", "provider": "cuda"},
     }
     hosts = {name: DEVICE | special for name, special in settings.items()}
     (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))

@@ -117,18 +117,18 @@ def test_no_cell_in_common_says_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(ComparisonError, match="cuts 0, 12 in the one, 24, 60 in the other"):
         compare(a, b)
     c = Side("c", load(_written(tmp_path / "c.sqlite", cuts=(0, 12), shaping="tc")))
-    with pytest.raises(ComparisonError, match="link emulated in the one, tc in the other"):
+    with pytest.raises(ComparisonError, match="shaping emulated in the one, tc in the other"):
         compare(a, c)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["A"], "has nothing beside it; name another file, or --profiles X,Y"),
+        (["A"], "has nothing beside it; name another file, or --networks X,Y"),
         (["A", "A"], "compared with itself"),
         (["A", "A", "A"], "3 results files"),
-        (["A", "--profiles", "wifi"], "name two networks"),
-        (["A", "--profiles", "wifi,moon"], "no network 'moon'; it has lan, wifi, wan"),
+        (["A", "--networks", "wifi"], "name two networks"),
+        (["A", "--networks", "wifi,moon"], "no network 'moon'; it has lan, wifi, wan"),
         (["A", "gone.sqlite"], "gone.sqlite: no such results file"),
     ],
 )

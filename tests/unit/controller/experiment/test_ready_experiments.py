@@ -46,7 +46,7 @@ def write_lab(path: Path, count: int) -> Path:
     """Devices that nobody has to run: a dry run asks them only how slow they are."""
     devices = [
         {"name": f"d{i}", "kind": "local", "host": "127.0.0.1", "control_port": 1 + 2 * i}
-        | {"data_port": 2 + 2 * i, "link": "emulated"}
+        | {"data_port": 2 + 2 * i, "shaping": "emulated"}
         for i in range(count)
     ]
     path.write_text(json.dumps({"name": "paper", "devices": devices}))

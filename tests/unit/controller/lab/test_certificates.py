@@ -74,7 +74,7 @@ def test_no_device_gets_the_controllers_certificate(
     command = ["controller", "certificate", "controller", "--authority", str(tmp_path / "lab.tls")]
     monkeypatch.setattr("sys.argv", command)
     assert main() == 2
-    assert capsys.readouterr().err == "error: no device may be called 'controller', which we are\n"
+    assert capsys.readouterr().err == "error: 'controller' is a reserved name; rename this device\n"
     assert not list(tmp_path.iterdir())
 
 

@@ -16,7 +16,7 @@ PI: dict[str, Any] = {
     "host": "127.0.0.1",
     "control_port": 7100,
     "data_port": 7101,
-    "link": "emulated",
+    "shaping": "emulated",
 }
 
 
@@ -37,9 +37,9 @@ def test_devices_come_in_the_order_of_the_chain(tmp_path: Path) -> None:
     [
         ([], "names no devices"),
         ([PI, PI], "names device 'pi' twice"),
-        ([PI | {"name": "controller"}], "names a device 'controller', which we are"),
+        ([PI | {"name": "controller"}], "names a device 'controller', a reserved name"),
         ([PI | {"port": 3}], "unknown field `port`"),
-        ([PI | {"link": "wet string"}], "wet string"),
+        ([PI | {"shaping": "wet string"}], "wet string"),
         ([PI | {"data_port": 70000}], r"<= 65535 - at .*data_port"),
     ],
 )
@@ -69,7 +69,7 @@ def test_no_lab_file_says_what_writes_it(tmp_path: Path) -> None:
 
 
 def test_links_of_two_kinds_are_not_mixed_in_one_pipeline(tmp_path: Path) -> None:
-    lab = load_lab(write(tmp_path, PI, PI | {"name": "server", "link": "tc"}))
+    lab = load_lab(write(tmp_path, PI, PI | {"name": "server", "shaping": "tc"}))
 
     with pytest.raises(LabError, match="mix emulated and tc"):
         lab.shaping(["pi", "server"])

@@ -121,12 +121,6 @@ def test_where_nothing_goes_from_device_to_device_a_hub_is_a_chain(
     assert with_topology(chain, HUB, tiny) == chain
 
 
-def test_a_chain_is_the_cell_that_it_was_before_there_were_hubs(tiny: Bundle) -> None:
-    cell = Cell("m", "b" * 64, (3,), "x", ("pi", "server"), 4, 1, "wifi", "emulated")
-    assert cell.id == "b69b5091e2b889fd"
-    assert replace(cell, topology=HUB).id != cell.id
-
-
 def test_a_codec_is_that_of_the_two_devices_on_both_links(tiny: Bundle) -> None:
     cell = with_codec(hub(tiny, 1, 3), "forward: fp16; desk -> server: lz4", tiny)
     assert [link.codec for link in route(cell, tiny)] == [
