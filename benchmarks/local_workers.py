@@ -18,7 +18,7 @@ import psutil
 from controller.errors import LabError
 from controller.lab.certificates import Authority
 from controller.lab.inventory import Certificates, Device, KeyFile, Lab
-from controller.lab.worker_pool import Crew
+from controller.lab.worker_pool import WorkerPool
 from exporter.bundle import Bundle
 from worker.wire.security import CERTIFICATE_FILE
 
@@ -83,14 +83,14 @@ class Fleet:
         self._security = security
         self._processes: list[subprocess.Popen[bytes]] = []
         self._devices: list[Device] = []
-        self.crew: Crew
+        self.pool: WorkerPool
 
     def __enter__(self) -> Self:
         try:
             for name, core in zip(DEVICES, self._cores, strict=True):
                 self._devices.append(self._start(name, core))
-            self.crew = Crew(self.lab(), DEVICES, wait_s=5.0)
-            self.crew.__enter__()
+            self.pool = WorkerPool(self.lab(), DEVICES, wait_s=5.0)
+            self.pool.__enter__()
         except BaseException:
             self._end()
             raise
@@ -99,7 +99,7 @@ class Fleet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.crew.close()
+        self.pool.close()
         self._end()
 
     def lab(self, shaping: Literal["emulated", "none"] = "none") -> Lab:
@@ -126,12 +126,12 @@ class Fleet:
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Let the workers go while entered, so that somebody else may claim them."""
-        self.crew.close()
+        self.pool.close()
         try:
             yield
         finally:
-            self.crew = Crew(self.lab(), DEVICES, wait_s=5.0)
-            self.crew.__enter__()
+            self.pool = WorkerPool(self.lab(), DEVICES, wait_s=5.0)
+            self.pool.__enter__()
 
     def resident_bytes(self) -> list[int]:
         """Resident memory of each worker."""

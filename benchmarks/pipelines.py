@@ -11,7 +11,7 @@ from benchmarks.local_workers import DEVICES, Fleet
 from controller.experiment.backend import RpcSettings
 from controller.experiment.networks import Network
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
-from controller.pipeline.runner import Rig
+from controller.pipeline.runner import PipelineRunner
 from controller.results import SOCKET, Cell, Trial
 from exporter.bundle import Bundle
 from worker.wire.messages import Run
@@ -91,7 +91,7 @@ def pipeline(
     records: bool = True,
     backend: str = SOCKET,
     rpc: RpcSettings = _USUAL_RPC,
-) -> Iterator[Rig]:
+) -> Iterator[PipelineRunner]:
     """A pipeline that stands while entered; the arguments are those of `cell_of` and `plan`."""
     cell = cell_of(bundle, cuts, depth=depth, batch=batch, devices=devices, backend=backend)
     planned = plan(
@@ -104,13 +104,13 @@ def pipeline(
         records=records,
         rpc=rpc,
     )
-    with Rig(planned, cell, bundle, fleet.crew.workers) as rig:
-        yield rig
+    with PipelineRunner(planned, cell, bundle, fleet.pool.workers) as runner:
+        yield runner
 
 
-def run(rig: Rig, requests: int, *, warmup: int = 0) -> Trial:
+def run(runner: PipelineRunner, requests: int, *, warmup: int = 0) -> Trial:
     """Run so many requests in a closed loop, after some that do not count."""
-    return rig.run(0, Run(requests=requests, timeout_s=_TIMEOUT_S), warmup=warmup)
+    return runner.run(0, Run(requests=requests, timeout_s=_TIMEOUT_S), warmup=warmup)
 
 
 def result_rate(trial: Trial) -> float:

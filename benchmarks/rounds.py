@@ -93,7 +93,7 @@ def run_rounds(
     found: dict[str, list[float]] = {key: [] for one in chosen for key in one.keys}
     with Fleet(cores, list(bundles.values())) as fleet:
         bench = Bench(cores, bundles, fleet)
-        stamp = fleet.crew.workers[DEVICES[0]].info.stamp
+        stamp = fleet.pool.workers[DEVICES[0]].info.stamp
         for number in range(rounds):
             if number and not clock.allows_another():
                 say(f"{number} of {rounds} rounds: time is up")

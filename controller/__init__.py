@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from controller.errors import ControllerError
-    from controller.experiment.resolve import Agenda, make_agenda
+    from controller.experiment.resolve import ResolvedExperiment, resolve
     from controller.lab.inventory import Lab, load_lab
     from controller.results import Cell, Results, Store, Trial
     from controller.sweep.outcome import Outcome
     from controller.sweep.runner import run_sweep
 
 __all__ = [
-    "Agenda",
+    "ResolvedExperiment",
     "Cell",
     "ControllerError",
     "Lab",
@@ -25,12 +25,12 @@ __all__ = [
     "Store",
     "Trial",
     "load_lab",
-    "make_agenda",
+    "resolve",
     "run_sweep",
 ]
 
 _HOMES = {
-    "Agenda": "experiment.resolve",
+    "ResolvedExperiment": "experiment.resolve",
     "Cell": "results",
     "ControllerError": "errors",
     "Lab": "lab.inventory",
@@ -39,7 +39,7 @@ _HOMES = {
     "Store": "results",
     "Trial": "results",
     "load_lab": "lab.inventory",
-    "make_agenda": "experiment.resolve",
+    "resolve": "experiment.resolve",
     "run_sweep": "sweep.runner",
 }
 

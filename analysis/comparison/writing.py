@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from analysis.comparison.differences import Comparison, Difference
-from analysis.comparison.surroundings import surroundings
+from analysis.comparison.environment import environment_differences
 from analysis.comparison.tables import compare_table
 from analysis.figures import FORMATS, PAPER, Figure, export
 from analysis.figures.differences import FactorRow, factors_figure
@@ -92,7 +92,7 @@ def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dic
     beyond = [d for d in comparison.differences if d.verdict in ("better", "worse")]
     return {
         "comparison": comparison,
-        "surroundings": surroundings(comparison.a, comparison.b),
+        "environment_differences": environment_differences(comparison.a, comparison.b),
         "objectives": OBJECTIVES,
         "groups": [(name, found[0], len(found)) for name, found in groups.items()],
         "beyond": beyond,

@@ -77,8 +77,8 @@ class SocketOverRpc:
             solo_runs=0,
             backend=backend,
             rpc=msgspec.structs.replace(rpc or RpcSettings(), port=_free_port()),
-        ) as rig:
-            return result_rate(run(rig, self.requests, warmup=5 * _DEPTH))
+        ) as runner:
+            return result_rate(run(runner, self.requests, warmup=5 * _DEPTH))
 
 
 def best_split(balance: Balance) -> SocketOverRpc:

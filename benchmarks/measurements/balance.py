@@ -68,7 +68,7 @@ class Balance:
     def _whole_s(self, bench: Bench, bundle: Bundle) -> float:
         """Seconds of the whole model in a bare ONNX Runtime loop on the first device's core."""
         times = baseline_trial(
-            bench.fleet.crew.workers["first"],
+            bench.fleet.pool.workers["first"],
             bundle,
             batch=self.batch,
             number=0,
@@ -86,8 +86,8 @@ class Balance:
             depth=_DEPTH,
             batch=self.batch,
             solo_runs=max(_LEAST_RUNS_ALONE, requests // 8),
-        ) as rig:
-            return run(rig, requests, warmup=_DEPTH)
+        ) as runner:
+            return run(runner, requests, warmup=_DEPTH)
 
     def _best_cut(self, bench: Bench, bundle: Bundle) -> int:
         """The clean cut with the highest throughput, of those around where both halves take equally long."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.measurement import Bench
 from controller.console import Screen
-from controller.experiment.resolve import make_agenda
+from controller.experiment.resolve import resolve
 from controller.results import Store
 from controller.results.provenance import now
 from controller.sweep.runner import run_sweep
@@ -62,7 +62,7 @@ class CellOverhead:
             (folder / "bench.yml").write_text(
                 _EXPERIMENT.format(model=_MODEL, bundles=bundle.path.absolute().parent, splits=spread)
             )
-            agenda = make_agenda(folder / "bench.yml", bench.fleet.lab())
+            resolved = resolve(folder / "bench.yml", bench.fleet.lab())
             with (
                 bench.fleet.lent(),
                 Store.create(
@@ -70,7 +70,7 @@ class CellOverhead:
                 ) as store,
                 _Silent() as screen,
             ):
-                outcome = run_sweep(agenda, ["ideal"], store, screen)
+                outcome = run_sweep(resolved, ["ideal"], store, screen)
                 if outcome.interrupted:
                     # A sweep only stops; the benchmark is to end.
                     raise KeyboardInterrupt

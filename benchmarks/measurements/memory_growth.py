@@ -24,9 +24,12 @@ class MemoryGrowth:
     def run(self, bench: Bench) -> Mapping[str, float]:
         """See `Measurement.run`. The worker that grew more counts."""
         null = bench.bundles[NULL]
-        with Fleet(bench.cores, [null]) as fleet, pipeline(fleet, null, (2,), depth=16, check_every=0) as rig:
-            run(rig, self.few, warmup=0)
+        with (
+            Fleet(bench.cores, [null]) as fleet,
+            pipeline(fleet, null, (2,), depth=16, check_every=0) as runner,
+        ):
+            run(runner, self.few, warmup=0)
             after_few = fleet.resident_bytes()
-            run(rig, self.many, warmup=0)
+            run(runner, self.many, warmup=0)
             after_many = fleet.resident_bytes()
         return {"memory_growth": max(many / few for few, many in zip(after_few, after_many, strict=True))}

@@ -26,10 +26,10 @@ class Resplit:
         bundle = bench.bundles[_MODEL]
         cuts = bundle.clean_cuts()
         one, other = cuts[len(cuts) // 3], cuts[2 * len(cuts) // 3]
-        with pipeline(bench.fleet, bundle, (one,), depth=_DEPTH) as rig:
-            before = run(rig, self.requests, warmup=_DEPTH)
+        with pipeline(bench.fleet, bundle, (one,), depth=_DEPTH) as runner:
+            before = run(runner, self.requests, warmup=_DEPTH)
             cell = cell_of(bundle, (other,), depth=_DEPTH)
-            rig.resplit(cell, plan(bench.fleet, bundle, cell, solo_runs=0))
-            after = run(rig, self.requests, warmup=0)
+            runner.resplit(cell, plan(bench.fleet, bundle, cell, solo_runs=0))
+            after = run(runner, self.requests, warmup=0)
         dead_s = after.endpoint["finished_at_s"][0] - before.endpoint["finished_at_s"][-1]
         return {"resplit_s": float(dead_s)}

@@ -73,8 +73,8 @@ def _cost(
             batch=batch,
             check_every=check_every,
             solo_runs=0,
-        ) as rig:
-            rates[over_tls].append(result_rate(run(rig, requests, warmup=5 * _DEPTH)))
+        ) as runner:
+            rates[over_tls].append(result_rate(run(runner, requests, warmup=5 * _DEPTH)))
     return statistics.median(rates[True]) / statistics.median(rates[False])
 
 

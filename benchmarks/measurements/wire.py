@@ -60,8 +60,8 @@ class HopExcess:
             batch=self.batch,
             devices=DEVICES * (_HOPS // len(DEVICES)),
             check_every=0,
-        ) as rig:
-            trial = run(rig, self.requests, warmup=20)
+        ) as runner:
+            trial = run(runner, self.requests, warmup=20)
         whole_s = float(np.median(trial.endpoint["latency_s"])) / _HOPS
         copy_s = statistics.mean(float(np.median(hop["compute_s"])) for hop in trial.records)
         return whole_s * 1e3, copy_s * 1e3
@@ -88,8 +88,8 @@ class NullRate:
     def _rate(self, bench: Bench, records: bool) -> float:
         with pipeline(
             bench.fleet, bench.bundles[NULL], (_HOPS // 2,), depth=16, check_every=0, records=records
-        ) as rig:
-            return result_rate(run(rig, self.requests, warmup=500))
+        ) as runner:
+            return result_rate(run(runner, self.requests, warmup=500))
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class LinkFill:
         """See `Measurement.run`. The cut is the one with the largest payload."""
         bundle = bench.bundles["mobilenet_v2"]
         cut = max(bundle.clean_cuts(), key=lambda cut: bundle.cut_points[cut - 1].bytes_per_sample)
-        with pipeline(bench.fleet, bundle, (cut,), depth=4, rate_mbit=self.rate_mbit) as rig:
-            trial = run(rig, self.requests, warmup=4)
+        with pipeline(bench.fleet, bundle, (cut,), depth=4, rate_mbit=self.rate_mbit) as runner:
+            trial = run(runner, self.requests, warmup=4)
         payload_bytes = next(link.payload_bytes for link in trial.links if link.sender != link.receiver)
         return {"link_fill": payload_bytes * 8 * result_rate(trial) / (self.rate_mbit * 1e6)}

@@ -15,9 +15,9 @@ from controller.errors import TrialVoid
 from controller.experiment.networks import Network
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.planning.prediction import Prediction, Predictor
-from controller.profiling.short_runs import Ground, in_random_order, requests_in
+from controller.profiling.short_runs import ProfilingContext, in_random_order, requests_in
 from controller.results import Cell, Trial
-from controller.results.metrics import interval_s
+from controller.results.metrics import period_s
 from worker.wire.messages import Run
 
 __all__ = ["DEPTHS", "MeasuredCell", "NETWORKS", "measure_cells"]
@@ -75,7 +75,7 @@ class _Wanted:
 
 
 def measure_cells(
-    ground: Ground,
+    context: ProfilingContext,
     predictors: Mapping[str, Predictor],
     splits: Iterable[Split],
     step: Callable[[int, int], None],
@@ -97,11 +97,11 @@ def measure_cells(
     repeats = set(list(dict.fromkeys(each.split for each in wanted))[::_REPEATED_EVERY])
     again = [each for each in wanted if each.split in repeats]
     total = len(wanted) + len(again)
-    measured = _medians(ground, wanted, _TRIALS, lambda done: step(done, total))
-    repeated = _medians(ground, again, 1, lambda done: step(len(wanted) + done, total))
+    measured = _medians(context, wanted, _TRIALS, lambda done: step(done, total))
+    repeated = _medians(context, again, 1, lambda done: step(len(wanted) + done, total))
     return [
         MeasuredCell(
-            model=ground.bundle.manifest.model,
+            model=context.bundle.manifest.model,
             network=each.network,
             devices=each.split.devices,
             cuts=each.split.cuts,
@@ -120,47 +120,47 @@ def _wanted(
 ) -> Iterator[_Wanted]:
     for split, (network, predictor), depth in product(splits, predictors.items(), DEPTHS):
         prediction = predictor.predict(split.devices, split.cuts, depth=depth)
-        each_s = prediction.interval_s
+        each_s = prediction.period_s
         requests = requests_in(trial_s, each_s, fewest=_FEWEST[depth], most=_MOST[depth])
         warmup = requests_in(_WARMUP_S, each_s, fewest=1, most=_MOST_WARMUP)
         yield _Wanted(network, split, depth, requests, warmup, prediction)
 
 
 def _medians(
-    ground: Ground, wanted: Sequence[_Wanted], trials: int, step: Callable[[int], None]
+    context: ProfilingContext, wanted: Sequence[_Wanted], trials: int, step: Callable[[int], None]
 ) -> dict[_Wanted, float]:
     """The median over so many trials of each cell, but of those that are void."""
     found: dict[_Wanted, float] = {}
     done = 0
     for of_split in in_random_order(wanted, lambda each: each.split, trials):
-        pipelines = ground.pipelines(_planned(ground, each) for each in of_split)
+        pipelines = context.pipelines(_planned(context, each) for each in of_split)
         with suppress(TrialVoid), closing(pipelines):
-            for each, rig in zip(of_split, pipelines, strict=True):
+            for each, runner in zip(of_split, pipelines, strict=True):
                 request = Run(requests=each.requests, timeout_s=_TIMEOUT_S)
                 with suppress(TrialVoid):
-                    ran = [rig.run(i, request, warmup=0 if i else each.warmup) for i in range(trials)]
+                    ran = [runner.run(i, request, warmup=0 if i else each.warmup) for i in range(trials)]
                     found[each] = statistics.median(_value(trial, each) for trial in ran)
         done += len(of_split)
         step(done)
     return found
 
 
-def _planned(ground: Ground, wanted: _Wanted) -> tuple[Cell, PipelinePlan]:
+def _planned(context: ProfilingContext, wanted: _Wanted) -> tuple[Cell, PipelinePlan]:
     devices = wanted.split.devices
     cell = Cell(
-        model=ground.bundle.manifest.model,
-        bundle=ground.bundle.digest,
+        model=context.bundle.manifest.model,
+        bundle=context.bundle.digest,
         cuts=wanted.split.cuts,
         label="",
         devices=devices,
         depth=wanted.depth,
-        batch=ground.batch,
+        batch=context.batch,
         network=wanted.network,
-        shaping=ground.lab.shaping(devices),
+        shaping=context.lab.shaping(devices),
     )
     name = f"bench-plan.{time.monotonic_ns()}"
     plan = plan_pipeline(
-        name, cell, ground.bundle, ground.lab, NETWORKS[wanted.network], threads=ground.threads
+        name, cell, context.bundle, context.lab, NETWORKS[wanted.network], threads=context.threads
     )
     return cell, plan
 
@@ -168,7 +168,7 @@ def _planned(ground: Ground, wanted: _Wanted) -> tuple[Cell, PipelinePlan]:
 def _value(trial: Trial, wanted: _Wanted) -> float:
     if wanted.depth == 1:
         return float(np.median(trial.endpoint["latency_s"]))
-    return interval_s(trial)
+    return period_s(trial)
 
 
 def _predicted(wanted: _Wanted) -> float:

@@ -17,11 +17,11 @@ from controller.atomic_file import write_json
 from controller.console import Screen, duration, output, plain_table
 from controller.errors import ControllerError, LabError
 from controller.lab.inventory import Lab
-from controller.lab.worker_pool import Crew
+from controller.lab.worker_pool import WorkerPool
 from controller.planning.prediction import Predictor
 from controller.profiling.profile import Profile, profile_path, save_profile
 from controller.profiling.profiler import Wanted, take_profile
-from controller.profiling.short_runs import Ground
+from controller.profiling.short_runs import ProfilingContext
 from controller.results.provenance import now, stamp
 from exporter.bundle import Bundle
 
@@ -143,10 +143,10 @@ def _measured(
     screen: Screen,
 ) -> list[MeasuredCell]:
     predictors = {name: Predictor(profile, bundle, conditions) for name, conditions in NETWORKS.items()}
-    with Crew(lab, [device.name for device in lab.devices], _WAIT_S) as crew:
-        ground = Ground.of(lab, bundle, crew.workers, batch=1, threads=1)
+    with WorkerPool(lab, [device.name for device in lab.devices], _WAIT_S) as pool:
+        context = ProfilingContext.of(lab, bundle, pool.workers, batch=1, threads=1)
         return measure_cells(
-            ground,
+            context,
             predictors,
             splits,
             lambda done, total: screen.step(profile.model, done, total, "cells"),

@@ -23,9 +23,9 @@ from controller.cli.options import (
 from controller.console import Screen
 from controller.experiment.backend import RpcSettings
 from controller.experiment.documentation import json_schema, markdown_table
-from controller.experiment.resolve import make_agenda
+from controller.experiment.resolve import resolve
 from controller.lab.inventory import load_lab
-from controller.live import AtWork, note_sweep
+from controller.live import Publisher, note_sweep
 from controller.results import Store
 from controller.results.provenance import now
 from controller.sweep.dry_run import dry_run, show_dry_run
@@ -135,33 +135,33 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Run every cell of an experiment; the same command resumes an unfinished sweep."""
-    agenda = make_agenda(experiment, load_lab(lab), bundles_folder=bundles, networks_file=networks_file)
-    networks = agenda.choose(network)
+    resolved = resolve(experiment, load_lab(lab), bundles_folder=bundles, networks_file=networks_file)
+    networks = resolved.choose(network)
     budget = TimeBudget(parse_duration(time_budget)) if time_budget is not None else None
-    path = results or Path("results") / agenda.experiment.name / "results.sqlite"
+    path = results or Path("results") / resolved.experiment.name / "results.sqlite"
     if dry:
-        show_dry_run(dry_run(agenda, networks, path, budget), as_json=as_json)
+        show_dry_run(dry_run(resolved, networks, path, budget), as_json=as_json)
         return
     with (
         Store.create(
             path,
-            name=agenda.experiment.name,
-            text=agenda.text,
-            seed=agenda.experiment.seed,
-            trials=agenda.experiment.trials,
+            name=resolved.experiment.name,
+            text=resolved.text,
+            seed=resolved.experiment.seed,
+            trials=resolved.experiment.trials,
             created_at=now(),
         ) as store,
-        AtWork(store, is_shown=sys.stderr.isatty()) as work,
+        Publisher(store, is_shown=sys.stderr.isatty()) as work,
         Screen(progress, work) as screen,
     ):
         note_sweep(lab, path)
         if only_prepare:
-            prepare(agenda, store, device_profiles, screen, shaped=False)
+            prepare(resolved, store, device_profiles, screen, shaped=False)
             work.end("the lab is profiled")
             return
-        agenda.refuse_shaped(networks)
-        prepare(agenda, store, device_profiles, screen, shaped=True)
-        outcome = run_sweep(agenda, networks, store, screen, budget)
+        resolved.refuse_shaped(networks)
+        prepare(resolved, store, device_profiles, screen, shaped=True)
+        outcome = run_sweep(resolved, networks, store, screen, budget)
         screen.say(outcome.summary(path))
         work.end(outcome.summary(path))
     if outcome.exit_code:

@@ -8,10 +8,10 @@ from controller.experiment.networks import Network
 from controller.experiment.topology import CONTROLLER, goes_through_controller
 from controller.results import CHAIN, SOCKET, Cell
 
-__all__ = ["check_imposable", "check_plannable"]
+__all__ = ["check_feasible", "check_plannable"]
 
 
-def check_imposable(cell: Cell, network: Network) -> None:
+def check_feasible(cell: Cell, network: Network) -> None:
     """Refuse what nobody would impose, so that no result claims it.
 
     Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from controller.errors import ExperimentError, did_you_mean
 from controller.experiment.cells import cells_of_network, open_bundles
-from controller.experiment.feasibility import check_imposable, check_plannable
+from controller.experiment.feasibility import check_feasible, check_plannable
 from controller.experiment.networks import Network, find_network, load_networks
 from controller.experiment.schema import Experiment, load_experiment
 from controller.lab.inventory import Lab
@@ -15,11 +15,11 @@ from controller.results import Cell
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["Agenda", "is_chosen", "make_agenda", "reference_of"]
+__all__ = ["ResolvedExperiment", "is_chosen", "resolve", "reference_of"]
 
 
 @dataclass(frozen=True)
-class Agenda:
+class ResolvedExperiment:
     """A sweep, planned.
 
     Attributes:
@@ -72,9 +72,9 @@ class Agenda:
             )
 
 
-def make_agenda(
+def resolve(
     path: Path, lab: Lab, *, bundles_folder: Path | None = None, networks_file: Path | None = None
-) -> Agenda:
+) -> ResolvedExperiment:
     """Read an experiment and everything that it names, and lay out its cells.
 
     Args:
@@ -98,13 +98,13 @@ def make_agenda(
         network.check_pairs(name, [device.name for device in lab.devices])
         found = list(cells_of_network(experiment, name, by_name, lab))
         for cell in found:
-            check_imposable(cell, network)
+            check_feasible(cell, network)
             if experiment.search == "planned":
                 check_plannable(cell)
         # Each network has its own order, so that running one alone gives the same as running all.
         random.Random(f"{experiment.seed}:{name}").shuffle(found)
         cells[name] = tuple(found)
-    return Agenda(
+    return ResolvedExperiment(
         experiment=experiment,
         text=path.read_text(encoding="utf-8"),
         lab=lab,
@@ -127,6 +127,6 @@ def reference_of(cells: tuple[Cell, ...]) -> Cell:
     return next((c for c in alike if c.cuts == middle.cuts and c.codec == NO_CODEC.name), middle)
 
 
-def is_chosen(agenda: Agenda, *, has_budget: bool) -> bool:
+def is_chosen(resolved: ResolvedExperiment, *, has_budget: bool) -> bool:
     """Whether the most promising cells are chosen, in place of all."""
-    return has_budget or agenda.experiment.search == "planned"
+    return has_budget or resolved.experiment.search == "planned"

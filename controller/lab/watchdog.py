@@ -9,7 +9,7 @@ from typing import Self
 from controller.errors import EXITED, DeviceError
 from controller.lab.worker_client import ClaimedWorker
 
-__all__ = ["PATIENCE_S", "Watch"]
+__all__ = ["PATIENCE_S", "Watchdog"]
 
 _EVERY_S = 3.0
 """Trials that are shorter are not looked at, so nothing disturbs them."""
@@ -18,7 +18,7 @@ PATIENCE_S = 5.0
 """How long a device may take to answer."""
 
 
-class Watch:
+class Watchdog:
     """While entered, takes the pulse of every device now and then, over a connection of its own.
 
     A stopped process keeps its connections: nothing else would tell it from one that computes.

@@ -14,7 +14,7 @@ from controller.lab.worker_client import ClaimedWorker
 from controller.results import Link
 from worker.wire.codecs import available_codecs, lack_of, parse_codec
 
-__all__ = ["Crew", "holder_name"]
+__all__ = ["WorkerPool", "holder_name"]
 
 LinkCheck = Callable[[ClaimedWorker], None]
 
@@ -24,7 +24,7 @@ def holder_name() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()} (pid {os.getpid()})"
 
 
-class Crew:
+class WorkerPool:
     """The claimed workers of a lab, by device name.
 
     Attributes:

@@ -1,6 +1,6 @@
 """Links between the devices of a lab, measured by their workers and held against what was asked."""
 
-from controller.links.bounds import Measured, breaches, round_trip_asked_ms
+from controller.links.bounds import Measured, round_trip_asked_ms, violations
 from controller.links.checking import Check, check_links
 from controller.links.probing import probe_path
 from controller.links.readback import link_check
@@ -9,7 +9,7 @@ from controller.links.shaping import shaping_arguments
 __all__ = [
     "Check",
     "Measured",
-    "breaches",
+    "violations",
     "check_links",
     "link_check",
     "probe_path",

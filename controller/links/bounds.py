@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from controller.experiment.networks import Direction
 
-__all__ = ["PING_FRAME_BYTES", "Measured", "binomial_range", "breaches", "round_trip_asked_ms"]
+__all__ = ["PING_FRAME_BYTES", "Measured", "binomial_range", "violations", "round_trip_asked_ms"]
 
 PING_FRAME_BYTES = 98
 """A ping on the wire: 32 bytes, and 66 of Ethernet, IPv4 and TCP with time stamps."""
@@ -65,7 +65,7 @@ def round_trip_asked_ms(there: Direction, back: Direction) -> float | None:
     return there.delay_ms + back.delay_ms + carried_ms
 
 
-def breaches(there: Direction, back: Direction, measured: Measured) -> list[str]:
+def violations(there: Direction, back: Direction, measured: Measured) -> list[str]:
     """Figures out of bounds, each with what was asked and measured. What is not set is not judged."""
     found = [_round_trip(there, back, measured), _rate(there, measured), _loss(there, measured)]
     return [breach for breach in found if breach]

@@ -13,8 +13,8 @@ from controller.errors import ControllerError, DeviceError, LabError
 from controller.experiment.networks import AS_IS, Direction, Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
-from controller.lab.worker_pool import Crew
-from controller.links.bounds import Measured, breaches, round_trip_asked_ms
+from controller.lab.worker_pool import WorkerPool
+from controller.links.bounds import Measured, round_trip_asked_ms, violations
 from controller.links.probing import probe_link
 from controller.results import MeasuredLink, Store
 from controller.results.provenance import now
@@ -105,17 +105,17 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
 
 
 def _probe_all(lab: Lab, check: Check) -> Iterator[_Checked]:
-    with Crew(lab, check.devices, _WAIT_S, without_absent=check.without_lost) as crew:
-        for error in crew.absent:
+    with WorkerPool(lab, check.devices, _WAIT_S, without_absent=check.without_lost) as pool:
+        for error in pool.absent:
             _say(f"given up: {error}; its links are left out")
         for sender, receiver in itertools.permutations(check.devices, 2):
-            if sender not in crew.workers or receiver not in crew.workers:
+            if sender not in pool.workers or receiver not in pool.workers:
                 continue
             _say(f"probing {sender} -> {receiver}")
             try:
-                yield _probe(lab, check, crew.workers[sender], crew.workers[receiver])
+                yield _probe(lab, check, pool.workers[sender], pool.workers[receiver])
             except DeviceError as error:
-                lost = crew.recover() if check.without_lost else []
+                lost = pool.recover() if check.without_lost else []
                 if not {one.device for one in lost} & {sender, receiver}:
                     raise
                 _say(f"given up: {error}; its links are left out")
@@ -129,7 +129,7 @@ def _probe(lab: Lab, check: Check, sender: ClaimedWorker, receiver: ClaimedWorke
     for _ in range(_ATTEMPTS if check.judge else 1):
         taken_at = now()
         measured = probe_link(sender, receiver, there)
-        if not breaches(there, back, measured):
+        if not violations(there, back, measured):
             break
     return _Checked(sender.name, receiver.name, there, back, measured, taken_at)
 
@@ -175,7 +175,7 @@ def _figure(value: float | None) -> str:
 
 
 def _judge(name: str, checked: list[_Checked]) -> None:
-    found = [(link, text) for link in checked for text in breaches(link.there, link.back, link.measured)]
+    found = [(link, text) for link in checked for text in violations(link.there, link.back, link.measured)]
     if not found:
         return
     link, text = found[0]

@@ -58,9 +58,9 @@ def watch(asked: Watched) -> None:
 
 def _once(asked: Watched) -> RenderableType:
     follower = _look(asked, None)
-    if follower is None or follower.board is None:
+    if follower is None or follower.snapshot is None:
         return Text(asked.waiting_for())
-    return panel(follower.board, follower.left_s)
+    return panel(follower.snapshot, follower.left_s)
 
 
 def _on_terminal(asked: Watched, console: Console) -> None:
@@ -81,7 +81,11 @@ def _in_lines(asked: Watched, console: Console) -> None:
     while True:
         follower = _look(asked, follower)
         is_over = follower is not None and follower.is_over
-        text = line(follower.board, follower.left_s) if follower and follower.board else asked.waiting_for()
+        text = (
+            line(follower.snapshot, follower.left_s)
+            if follower and follower.snapshot
+            else asked.waiting_for()
+        )
         if is_over or (text != told and time.monotonic() - told_s >= _LINE_EVERY_S) or not told:
             console.print(text, markup=False)
             sys.stdout.flush()
@@ -103,6 +107,6 @@ def _look(asked: Watched, follower: Follower | None) -> Follower | None:
 
 
 def _shown(asked: Watched, follower: Follower | None) -> RenderableType:
-    if follower is None or follower.board is None:
+    if follower is None or follower.snapshot is None:
         return Text(f"{asked.waiting_for()}; waiting (Ctrl-C ends)")
-    return panel(follower.board, follower.left_s, "Ctrl-C ends")
+    return panel(follower.snapshot, follower.left_s, "Ctrl-C ends")

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from controller.errors import StoreError
-from controller.live.board import Board
 from controller.live.live_file import Now, read_now
+from controller.live.snapshot import SweepSnapshot
 from controller.results import Results
 
 __all__ = ["Follower"]
@@ -19,12 +19,12 @@ class Follower:
     """Follows one results file, which need not be there yet.
 
     Attributes:
-        board: What is known; None before there is anything.
+        snapshot: What is known; None before there is anything.
     """
 
     def __init__(self, results: Path) -> None:
         self.results = results
-        self.board: Board | None = None
+        self.snapshot: SweepSnapshot | None = None
         self._last_trial = 0
         self._written_at = ""
         self._seen_s = 0.0
@@ -48,11 +48,11 @@ class Follower:
                 raise
         else:
             self._refused_s = None
-        if now is not None and self.board is None:
-            self.board = Board()
-        if self.board is not None:
+        if now is not None and self.snapshot is None:
+            self.snapshot = SweepSnapshot()
+        if self.snapshot is not None:
             self._note(now)
-            self.board.now = now
+            self.snapshot.now = now
 
     def _note(self, now: Now | None) -> None:
         if now is not None and now.written_at != self._written_at:
@@ -61,7 +61,7 @@ class Follower:
     @property
     def left_s(self) -> float | None:
         """Seconds that are left: what was told, less the time since."""
-        now = self.board.now if self.board else None
+        now = self.snapshot.now if self.snapshot else None
         if now is None or now.left_s is None:
             return None
         return max(0.0, now.left_s - (time.monotonic() - self._seen_s))
@@ -71,20 +71,20 @@ class Follower:
             return
         # Opened anew each time: a writer that ends cannot clean up while somebody has it open.
         with Results.open(self.results) as results:
-            if self.board is None or not self.board.experiment:
+            if self.snapshot is None or not self.snapshot.experiment:
                 experiment = results.experiment()
-                self.board = Board(experiment["name"], experiment["trials"])
+                self.snapshot = SweepSnapshot(experiment["name"], experiment["trials"])
             # A planned search adds cells as it goes on.
-            if results.cell_count() != len(self.board.cells):
-                self.board.want(results.cells())
+            if results.cell_count() != len(self.snapshot.cells):
+                self.snapshot.want(results.cells())
             for trial in results.trials(after=self._last_trial):
-                self.board.finished(self.board.cells[trial.cell], trial)
+                self.snapshot.finished(self.snapshot.cells[trial.cell], trial)
                 self._last_trial = trial.id
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more is to come: the sweep has ended, and nothing that is wanted is missing."""
-        board = self.board
-        if board is None or not board.finished_trials() or board.missing():
+        snapshot = self.snapshot
+        if snapshot is None or not snapshot.finished_trials() or snapshot.missing():
             return False
-        return board.now is None or board.now.ended is not None
+        return snapshot.now is None or snapshot.now.ended is not None

@@ -5,15 +5,15 @@ from typing import Self
 
 from rich.console import RenderableType
 
-from controller.live.board import Board
 from controller.live.live_file import LiveFile
+from controller.live.snapshot import SweepSnapshot
 from controller.live.view import panel
 from controller.results import Cell, Results, Trial
 
-__all__ = ["AtWork"]
+__all__ = ["Publisher"]
 
 
-class AtWork:
+class Publisher:
     """What a `Screen` shows of a sweep. Entered while the sweep goes on; left, it tells how that ended."""
 
     def __init__(self, results: Results, *, is_shown: bool) -> None:
@@ -23,13 +23,13 @@ class AtWork:
             is_shown: Whether there is a terminal; without one, only the live file is written.
         """
         self._file = LiveFile(results.path)
-        self._board: Board | None = None
+        self._snapshot: SweepSnapshot | None = None
         if is_shown:
             experiment = results.experiment()
-            self._board = Board(experiment["name"], experiment["trials"])
-            self._board.want(results.cells())
+            self._snapshot = SweepSnapshot(experiment["name"], experiment["trials"])
+            self._snapshot.want(results.cells())
             for trial in results.trials():
-                self._board.finished(self._board.cells[trial.cell], trial)
+                self._snapshot.finished(self._snapshot.cells[trial.cell], trial)
 
     def __enter__(self) -> Self:
         self._file.tell(doing="beginning")
@@ -53,17 +53,17 @@ class AtWork:
 
     def running(self, cell: Cell, number: int) -> None:
         """Note that trial `number` of a cell begins."""
-        if self._board is not None:
-            self._board.want([cell])
+        if self._snapshot is not None:
+            self._snapshot.want([cell])
         self._file.tell(cell=cell.id, number=number)
 
     def finished(self, cell: Cell, trial: Trial) -> None:
         """Note what a trial showed."""
-        if self._board is not None:
-            self._board.finished(cell, trial)
+        if self._snapshot is not None:
+            self._snapshot.finished(cell, trial)
 
     def __rich__(self) -> RenderableType:
-        if self._board is None:
+        if self._snapshot is None:
             return ""
-        self._board.now = self._file.now
-        return panel(self._board, self._file.now.left_s)
+        self._snapshot.now = self._file.now
+        return panel(self._snapshot, self._file.now.left_s)

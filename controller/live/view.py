@@ -1,4 +1,4 @@
-"""A board as a panel on a terminal, or as a line."""
+"""A snapshot as a panel on a terminal, or as a line."""
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.console import duration
-from controller.live.board import Board, Seen
+from controller.live.snapshot import SweepSnapshot, TrialSummary
 from controller.results import Cell
 
 __all__ = ["line", "panel", "state"]
@@ -17,22 +17,22 @@ _BAR = 32
 _POINTS = 8
 
 
-def panel(board: Board, left_s: float | None, hint: str | None = None) -> RenderableType:
-    """All of a board.
+def panel(snapshot: SweepSnapshot, left_s: float | None, hint: str | None = None) -> RenderableType:
+    """All of a snapshot.
 
     Args:
         left_s: Seconds that are left by now.
         hint: A word at its foot.
     """
-    parts: list[RenderableType] = [_progress(board, left_s)]
-    if board.now is not None and board.now.ended is None and not board.now.has_died:
-        parts.append(_doing(board))
-    if board.last is not None:
-        parts += [Text(), _stages(board, board.last)]
-    cell = board.shown
-    if cell is not None and (front := _front(board, cell)) is not None:
+    parts: list[RenderableType] = [_progress(snapshot, left_s)]
+    if snapshot.now is not None and snapshot.now.ended is None and not snapshot.now.has_died:
+        parts.append(_doing(snapshot))
+    if snapshot.last is not None:
+        parts += [Text(), _stages(snapshot, snapshot.last)]
+    cell = snapshot.shown
+    if cell is not None and (front := _front(snapshot, cell)) is not None:
         parts += [Text(), front]
-    title = f"[bold]edgecut[/] {board.experiment}"
+    title = f"[bold]edgecut[/] {snapshot.experiment}"
     return Panel(
         Group(*parts),
         title=title,
@@ -44,9 +44,9 @@ def panel(board: Board, left_s: float | None, hint: str | None = None) -> Render
     )
 
 
-def state(board: Board) -> str:
+def state(snapshot: SweepSnapshot) -> str:
     """Whether the sweep runs, how it ended, or that it did without a word."""
-    now = board.now
+    now = snapshot.now
     if now is None:
         return "no sweep is running"
     if now.ended is not None:
@@ -56,30 +56,32 @@ def state(board: Board) -> str:
     return "running" if now.is_here else f"running on {now.host}, last heard of at {now.written_at[:19]} UTC"
 
 
-def line(board: Board, left_s: float | None) -> str:
+def line(snapshot: SweepSnapshot, left_s: float | None) -> str:
     """The most of it in one line."""
-    now = board.now
+    now = snapshot.now
     if now is None or now.ended is not None or now.has_died:
-        return f"{state(board)}; {board.finished_trials()} trials finished, {board.missing()} missing"
-    parts = [f"{now.part}: {now.done}/{now.total}", _what(board)]
-    if board.last is not None and board.cell is not None:
-        busy = ", ".join(f"{stage.name} {stage.busy:.0%}" for stage in board.last.stages)
-        last = board.cells[board.last.cell]
-        parts.append(f"in flight {board.last.in_flight:.1f} of {last.depth}, busy {busy}")
-    if board.shown is not None:
-        front, measured = board.front(board.shown)
+        return (
+            f"{state(snapshot)}; {snapshot.finished_trials()} trials finished, {snapshot.missing()} missing"
+        )
+    parts = [f"{now.part}: {now.done}/{now.total}", _what(snapshot)]
+    if snapshot.last is not None and snapshot.cell is not None:
+        busy = ", ".join(f"{stage.name} {stage.busy:.0%}" for stage in snapshot.last.stages)
+        last = snapshot.cells[snapshot.last.cell]
+        parts.append(f"in flight {snapshot.last.in_flight:.1f} of {last.depth}, busy {busy}")
+    if snapshot.shown is not None:
+        front, measured = snapshot.front(snapshot.shown)
         parts.append(f"front {len(front)} of {measured} splits")
     if left_s is not None:
         parts.append(f"{duration(left_s)} left")
     return "  ".join(part for part in parts if part)
 
 
-def _progress(board: Board, left_s: float | None) -> RenderableType:
-    now = board.now
+def _progress(snapshot: SweepSnapshot, left_s: float | None) -> RenderableType:
+    now = snapshot.now
     if now is None or not now.total:
-        return Text(state(board))
+        return Text(state(snapshot))
     grid = Table.grid(padding=(0, 2))
-    told = state(board)
+    told = state(snapshot)
     if told == "running":
         told = f"{duration(left_s)} left" if left_s is not None else "running"
     grid.add_row(
@@ -91,15 +93,15 @@ def _progress(board: Board, left_s: float | None) -> RenderableType:
     return grid
 
 
-def _doing(board: Board) -> RenderableType:
-    return Text.assemble(("now  ", "dim"), _what(board))
+def _doing(snapshot: SweepSnapshot) -> RenderableType:
+    return Text.assemble(("now  ", "dim"), _what(snapshot))
 
 
-def _what(board: Board) -> str:
-    cell, now = board.cell, board.now
+def _what(snapshot: SweepSnapshot) -> str:
+    cell, now = snapshot.cell, snapshot.now
     if cell is None or now is None:
         return now.doing if now else ""
-    return f"{_cell(cell)}, trial {now.number + 1} of {board.trials}"
+    return f"{_cell(cell)}, trial {now.number + 1} of {snapshot.trials}"
 
 
 def _cell(cell: Cell) -> str:
@@ -108,14 +110,14 @@ def _cell(cell: Cell) -> str:
     return f"{cell.label}{codec} on {' -> '.join(cell.devices)}, depth {cell.depth}{batch}"
 
 
-def _stages(board: Board, last: Seen) -> RenderableType:
+def _stages(snapshot: SweepSnapshot, last: TrialSummary) -> RenderableType:
     """Of the trial that finished last: nobody asks a device anything while it is measured."""
-    cell = board.cells[last.cell]
+    cell = snapshot.cells[last.cell]
     head = (
         f"last trial: {last.latency_s * 1e3:.3g} ms, {last.samples_per_s:.3g} samples/s, "
         f"in flight {last.in_flight:.1f} of {cell.depth}"
     )
-    if board.cell is None or board.cell.id != cell.id:
+    if snapshot.cell is None or snapshot.cell.id != cell.id:
         head += f" ({cell.label}, depth {cell.depth})"
     grid = Table.grid(padding=(0, 2))
     for stage in last.stages:
@@ -127,15 +129,15 @@ def _stages(board: Board, last: Seen) -> RenderableType:
     return Group(Text(head), grid)
 
 
-def _front(board: Board, cell: Cell) -> RenderableType | None:
-    front, measured = board.front(cell)
+def _front(snapshot: SweepSnapshot, cell: Cell) -> RenderableType | None:
+    front, measured = snapshot.front(cell)
     if not front:
         return None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(f"front so far: {cell.model}, {cell.network}", no_wrap=True)
     table.add_column("latency ms", justify="right")
     table.add_column("samples/s", justify="right")
-    several = len({one.devices for one in board.cells.values() if one.network == cell.network}) > 1
+    several = len({one.devices for one in snapshot.cells.values() if one.network == cell.network}) > 1
     shown = front if len(front) <= _POINTS else [*front[: _POINTS - 1], front[-1]]
     for one, (latency_s, sample_s) in shown:
         codec = f", {one.codec}" if one.codec != "none" else ""

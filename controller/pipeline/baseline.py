@@ -2,7 +2,7 @@
 
 from controller.errors import DeviceError
 from controller.lab.upload import supply
-from controller.lab.watchdog import Watch
+from controller.lab.watchdog import Watchdog
 from controller.lab.worker_client import ClaimedWorker
 from controller.results import BaselineTrial
 from controller.results.provenance import now
@@ -42,7 +42,7 @@ def baseline_trial(
         requests=requests,
     )
     taken_at = now()
-    with Watch([worker], worker.connection.interrupt) as watch:
+    with Watchdog([worker], worker.connection.interrupt) as watch:
         try:
             with worker.blame() as connection:
                 done = connection.ask(request, timeout_s=_TIMEOUT_S)

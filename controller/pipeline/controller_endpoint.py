@@ -10,16 +10,16 @@ from controller.lab.inventory import Device, Lab
 from controller.pipeline.deployment import PipelinePlan
 from controller.results import Cell
 from exporter.bundle import Bundle
-from worker.endpoint import ControllerPart, Samples
+from worker.endpoint import Samples, StandaloneEndpoint
 from worker.wire.messages import Run, RunDone, SentBytes
 from worker.wire.security import OPEN, Security
 
-__all__ = ["OwnPart"]
+__all__ = ["ControllerEndpoint"]
 
 _EVERY_ADDRESS = "0.0.0.0"
 
 
-class OwnPart:
+class ControllerEndpoint:
     """What of a pipeline is in this process, with a data port.
 
     Attributes:
@@ -29,7 +29,7 @@ class OwnPart:
     def __init__(self, own_hosts: Mapping[str, str], security: Security = OPEN) -> None:
         """`own_hosts`: by device, our address on the way to it. `security` is that of the lab."""
         hosts = set(own_hosts.values())
-        self._part = ControllerPart(
+        self._part = StandaloneEndpoint(
             host=hosts.pop() if len(hosts) == 1 else _EVERY_ADDRESS, security=security
         )
         self._has_endpoint = False

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from controller.errors import EXITED, NOT_RESPONDING, DeviceError, TrialVoid
 from controller.lab.upload import supply
-from controller.lab.watchdog import PATIENCE_S, Watch
+from controller.lab.watchdog import PATIENCE_S, Watchdog
 from controller.lab.worker_client import ClaimedWorker
-from controller.pipeline.controller_endpoint import OwnPart
+from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import PipelinePlan
 from controller.results import Cell, Course, Hop, Link, Trial
 from controller.results.provenance import now
@@ -35,7 +35,7 @@ from worker.wire.messages import (
     TakeRecords,
 )
 
-__all__ = ["Rig"]
+__all__ = ["PipelineRunner"]
 
 _Telemetry = dict[str, list[dict[str, Any]]]
 
@@ -49,7 +49,7 @@ _EXHAUSTED = ("out of memory", "disk full")
 
 
 @dataclass
-class Rig:
+class PipelineRunner:
     """A cell's pipeline, standing on claimed workers.
 
     Entering builds it; leaving takes it down, whatever happened. A failure anywhere is a `TrialVoid`
@@ -63,7 +63,7 @@ class Rig:
     cell: Cell
     bundle: Bundle
     workers: Mapping[str, ClaimedWorker]
-    own_part: OwnPart | None = None
+    controller_endpoint: ControllerEndpoint | None = None
     ran_s: float = field(default=0.0, init=False)
     _hops: tuple[Hop, ...] = field(default=(), init=False)
 
@@ -92,14 +92,14 @@ class Rig:
             built = pool.map(self._build_on, self.plan.builds)
             hops = {(hop.start, hop.stop): hop for of_device in built for hop in of_device}
         self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
-        if self.own_part is not None:
+        if self.controller_endpoint is not None:
             # Before any worker opens its links: some of them lead to us.
-            self.own_part.build(self.plan, self.cell.depth, self.bundle)
+            self.controller_endpoint.build(self.plan, self.cell.depth, self.bundle)
         for device in self.plan.builds:
             with self.workers[device].blame() as connection:
                 connection.ask(OpenLinks(), timeout_s=_ASK_TIMEOUT_S)
-        if self.own_part is not None:
-            self.own_part.open_links()
+        if self.controller_endpoint is not None:
+            self.controller_endpoint.open_links()
 
     def _build_on(self, device: str) -> list[Hop]:
         build = self.plan.builds[device]
@@ -167,7 +167,7 @@ class Rig:
             return self._ask_run(request, watch.is_lost)
 
     @contextmanager
-    def _watched(self, patience_s: float = PATIENCE_S) -> Iterator[Watch]:
+    def _watched(self, patience_s: float = PATIENCE_S) -> Iterator[Watchdog]:
         """Wait for a device only as long as it answers. Raises DeviceError: one no longer does."""
         workers = [self.workers[name] for name in self.plan.builds]
 
@@ -175,7 +175,7 @@ class Rig:
             for worker in workers:
                 worker.connection.interrupt()
 
-        with Watch(workers, end_wait, patience_s=patience_s) as watch:
+        with Watchdog(workers, end_wait, patience_s=patience_s) as watch:
             try:
                 yield watch
             except (DeviceError, WorkerError) as error:
@@ -184,8 +184,8 @@ class Rig:
                 raise watch.lost from error
 
     def _ask_run(self, request: Run, abandoned: Callable[[], bool]) -> RunDone:
-        if self.own_part is not None and self.plan.has_controller_endpoint:
-            return self.own_part.run(request, abandoned)
+        if self.controller_endpoint is not None and self.plan.has_controller_endpoint:
+            return self.controller_endpoint.run(request, abandoned)
         with self.workers[self.plan.endpoint].blame() as connection:
             # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
             return connection.ask(request, timeout_s=request.timeout_s + _ASK_TIMEOUT_S)
@@ -203,8 +203,8 @@ class Rig:
         )
 
     def _take_records(self) -> tuple[bytes, list[HopRecords], list[SentBytes]]:
-        endpoint = self.own_part.take_records() if self.own_part is not None else b""
-        sent = list(self.own_part.take_sent()) if self.own_part is not None else []
+        endpoint = self.controller_endpoint.take_records() if self.controller_endpoint is not None else b""
+        sent = list(self.controller_endpoint.take_sent()) if self.controller_endpoint is not None else []
         hops: list[HopRecords] = []
         for device in self.plan.builds:
             with self.workers[device].blame() as connection:
@@ -243,8 +243,8 @@ class Rig:
         return TrialVoid(str(error), error.device if isinstance(error, DeviceError) else None)
 
     def _take_down(self) -> None:
-        if self.own_part is not None:
-            self.own_part.close()
+        if self.controller_endpoint is not None:
+            self.controller_endpoint.close()
         for device in self.plan.builds:
             # A worker that is lost has nothing to take down; the next claim finds out.
             with suppress(DeviceError), self.workers[device].blame() as connection:

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from controller.experiment.load import Load, parse_load, seed_of
-from controller.pipeline.runner import Rig
+from controller.pipeline.runner import PipelineRunner
 from controller.results import Attempt, Cell, Trial
 from worker.wire.messages import LoadSpec, Run
 
@@ -16,7 +16,9 @@ __all__ = ["RESOLUTION", "highest_rate", "run_trial"]
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
-def run_trial(rig: Rig, cell: Cell, number: int, closed: Run, *, seed: int, warmup: int) -> Trial:
+def run_trial(
+    runner: PipelineRunner, cell: Cell, number: int, closed: Run, *, seed: int, warmup: int
+) -> Trial:
     """Run trial `number` of `cell`, after `warmup` requests.
 
     Args:
@@ -24,16 +26,16 @@ def run_trial(rig: Rig, cell: Cell, number: int, closed: Run, *, seed: int, warm
         seed: Of the experiment; each trial has one of its own from it.
 
     Raises:
-        TrialVoid: See `Rig.run`.
+        TrialVoid: See `PipelineRunner.run`.
     """
     load = parse_load(cell.load)
     if not load.is_open:
-        return rig.run(number, closed, warmup=warmup)
+        return runner.run(number, closed, warmup=warmup)
     own_seed = seed_of(seed, cell.id, number)
     if load.rate_per_s is not None:
         spec = load.spec(load.rate_per_s, own_seed)
-        return rig.run(number, _under(closed, spec), warmup=warmup)
-    return _search(rig, number, closed, load, own_seed, warmup)
+        return runner.run(number, _under(closed, spec), warmup=warmup)
+    return _search(runner, number, closed, load, own_seed, warmup)
 
 
 def _under(run: Run, spec: LoadSpec) -> Run:
@@ -46,13 +48,13 @@ def _under(run: Run, spec: LoadSpec) -> Run:
     )
 
 
-def _search(rig: Rig, number: int, closed: Run, load: Load, seed: int, warmup: int) -> Trial:
+def _search(runner: PipelineRunner, number: int, closed: Run, load: Load, seed: int, warmup: int) -> Trial:
     """All rates are offered with the same seed, so that they differ in nothing but the rate."""
-    full = rig.run(number, closed, warmup=warmup)
+    full = runner.run(number, closed, warmup=warmup)
     attempts: list[Attempt] = []
 
     def offer(rate_per_s: float) -> Trial:
-        trial = rig.run(number, _under(closed, load.spec(rate_per_s, seed)))
+        trial = runner.run(number, _under(closed, load.spec(rate_per_s, seed)))
         latency_s = _quantile_s(trial, load)
         kept = latency_s is not None and load.bound_s is not None and latency_s <= load.bound_s
         attempts.append(Attempt(rate_per_s, latency_s, kept))

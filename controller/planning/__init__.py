@@ -2,7 +2,7 @@
 
 from controller.planning.chooser import Chooser
 from controller.planning.constraints import Limits
-from controller.planning.planner import fastest, pareto_set, steadiest
+from controller.planning.planner import max_throughput, min_latency, pareto_set
 from controller.planning.prediction import Prediction, Predictor
 from controller.planning.problem import Costs, Plan, Problem, evaluate
 from controller.profiling.profile import Profile, load_profile, save_profile
@@ -17,9 +17,9 @@ __all__ = [
     "Problem",
     "Profile",
     "evaluate",
-    "fastest",
+    "min_latency",
     "load_profile",
     "pareto_set",
     "save_profile",
-    "steadiest",
+    "max_throughput",
 ]

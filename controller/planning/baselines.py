@@ -32,7 +32,7 @@ def one_device(problem: Problem, source: str, device: str) -> Plan:
 
 
 def equal_layers(problem: Problem, devices: Sequence[str]) -> Plan | None:
-    """The same number of nodes for each device, in the order given; None with more devices than stretches."""
+    """The same number of nodes for each device, in the order given; None with more devices than segments."""
     count = len(devices)
     targets = [problem.cuts[-1] * number / count for number in range(1, count)]
     at: list[int] = []
@@ -46,9 +46,9 @@ def equal_layers(problem: Problem, devices: Sequence[str]) -> Plan | None:
 
 
 def greedy(problem: Problem, devices: Sequence[str]) -> Plan | None:
-    """Each device, in the order given, takes stretches until it has the time that would be an equal share.
+    """Each device, in the order given, takes segments until it has the time that would be an equal share.
 
-    A share counts what the device computes, not what links carry. None with more devices than stretches.
+    A share counts what the device computes, not what links carry. None with more devices than segments.
     """
     number = [problem.devices.index(name) for name in devices]
     last = len(problem.cuts) - 1

@@ -10,7 +10,7 @@ import numpy as np
 from controller.errors import PlanError
 from controller.planning.baselines import named_baselines
 from controller.planning.constraints import Limits, Objective, of_objective, why_not
-from controller.planning.planner import fastest, pareto_set, steadiest
+from controller.planning.planner import max_throughput, min_latency, pareto_set
 from controller.planning.prediction import Predictor
 from controller.planning.problem import Plan, Problem, evaluate
 from controller.results.metrics import power
@@ -43,7 +43,7 @@ class Chooser:
     How long a device waits depends on the plan, while the planner's costs must be the same for all of them.
     So it is given costs at which every device waits as long as the fastest plan takes, and, where latency is
     limited, as long as the limit. What it finds (both Pareto sets, and the baselines) is predicted with its
-    own waits, and what is predicted must keep to the limits, and is chosen by. The interval of a plan does
+    own waits, and what is predicted must keep to the limits, and is chosen by. The period of a plan does
     not depend on waits.
     """
 
@@ -90,7 +90,7 @@ class Chooser:
         return bool(self._found(limits))
 
     def by_devices(self, limits: Limits) -> list[tuple[int, Plan, Plan]]:
-        """The fastest and the steadiest plan with so many devices at most, where there is any."""
+        """For each number of devices at most: the plans of least latency and of most throughput, if any."""
         found = self._found(limits)
         devices = len(self.predictor.devices)
         rows = []
@@ -110,7 +110,7 @@ class Chooser:
             problem = self._problem(wait_s)
             kept = limits.keep_to(problem)
             _check_size(kept, limits)
-            plan = fastest(kept, limits.sources, most_devices=limits.most_devices)
+            plan = min_latency(kept, limits.sources, most_devices=limits.most_devices)
             if plan is None:
                 break
             before_s, wait_s = wait_s, self._predict(_chain(plan)).latency_s
@@ -152,10 +152,11 @@ class Chooser:
         return self._last[1]
 
     def _both_ends(self, limits: Limits) -> list[Plan]:
-        """The fastest and the steadiest plan alone: sooner than all that no other one dominates."""
+        """The plans of least latency and of most throughput alone: faster than finding the whole Pareto set."""
         kept = limits.keep_to(self.problem(limits))
         plans = [
-            find(kept, limits.sources, most_devices=limits.most_devices) for find in (fastest, steadiest)
+            find(kept, limits.sources, most_devices=limits.most_devices)
+            for find in (min_latency, max_throughput)
         ]
         return self._keeping({_chain(plan) for plan in plans if plan}, limits)
 
@@ -172,7 +173,7 @@ class Chooser:
 
 def _check_size(kept: Problem, limits: Limits) -> None:
     """Raise an error that names the size that can be planned."""
-    devices = int(np.isfinite(kept.stage.interval_s).any(axis=(1, 2)).sum())
+    devices = int(np.isfinite(kept.stage.period_s).any(axis=(1, 2)).sum())
     most = min(limits.most_devices or devices, devices)
     # The source, and a set of the others that are not more than there may be.
     sizes = [math.comb(devices - 1, size) for size in range(most)]
@@ -187,8 +188,8 @@ def _check_size(kept: Problem, limits: Limits) -> None:
 def _front(plans: Sequence[Plan]) -> list[Plan]:
     """Those that no other one weakly dominates, by rising latency; one of those that are equal."""
     front: list[Plan] = []
-    for plan in sorted(plans, key=lambda plan: (plan.latency_s, plan.interval_s)):
-        if not front or plan.interval_s < front[-1].interval_s:
+    for plan in sorted(plans, key=lambda plan: (plan.latency_s, plan.period_s)):
+        if not front or plan.period_s < front[-1].period_s:
             front.append(plan)
     return front
 
@@ -199,7 +200,7 @@ def _chain(plan: Plan) -> _Chain:
 
 def _is_allowed(plan: Plan) -> bool:
     """Whether a plan keeps to the limits that its costs are under."""
-    return math.isfinite(plan.interval_s)
+    return math.isfinite(plan.period_s)
 
 
 def _moved(problem: Problem, cuts: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -220,5 +221,5 @@ def _worth(objective: Objective) -> Callable[[Plan], float]:
     if objective == "latency":
         return lambda plan: plan.latency_s
     if objective == "throughput":
-        return lambda plan: plan.interval_s
-    return lambda plan: -power(plan.latency_s, 1 / plan.interval_s)
+        return lambda plan: plan.period_s
+    return lambda plan: -power(plan.latency_s, 1 / plan.period_s)

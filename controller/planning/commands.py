@@ -140,7 +140,7 @@ def _predicted(predictor: Predictor, each: Plan) -> Prediction:
 def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objective: Objective) -> None:
     def value(prediction: Prediction) -> float:
         chosen = prediction.plan
-        return chosen.latency_s if objective == "latency" else chosen.interval_s
+        return chosen.latency_s if objective == "latency" else chosen.period_s
 
     best = min(value(prediction) for _, prediction in plans)
     what = "latency" if objective == "latency" else "time between results"
@@ -182,7 +182,7 @@ def _plans_as_json(
             "cuts": chosen.cuts,
             "stages": stages_of(chosen, bundle.node_count),
             "latency_s": chosen.latency_s,
-            "throughput_per_s": prediction.batch / chosen.interval_s,
+            "throughput_per_s": prediction.batch / chosen.period_s,
             "bottleneck": chosen.bottleneck,
         }
 
@@ -203,15 +203,13 @@ def _show_prediction(console: Console, predictor: Predictor, prediction: Predict
     table = plain_table("predicted", "latency ms", "of it", "busy ms a request")
     for part in prediction.parts:
         share = part.latency_s / plan.latency_s
-        table.add_row(
-            part.name, f"{part.latency_s * 1e3:.2f}", f"{share:.0%}", f"{part.interval_s * 1e3:.2f}"
-        )
+        table.add_row(part.name, f"{part.latency_s * 1e3:.2f}", f"{share:.0%}", f"{part.period_s * 1e3:.2f}")
     console.print(table)
     console.print(
         f"Alone in the pipeline: latency {plan.latency_s * 1e3:.2f} ms. At depth {prediction.depth}: "
         f"latency {prediction.latency_s * 1e3:.2f} ms, {prediction.throughput_per_s:.1f} samples/s."
     )
-    most_per_s = prediction.batch / plan.interval_s
+    most_per_s = prediction.batch / plan.period_s
     console.print(f"With enough in flight: {most_per_s:.1f} samples/s, set by {plan.bottleneck}.")
 
 
@@ -232,7 +230,7 @@ def _prediction_as_json(
         "latency_s": prediction.latency_s,
         "throughput_per_s": prediction.throughput_per_s,
         "alone_latency_s": plan.latency_s,
-        "most_throughput_per_s": prediction.batch / plan.interval_s,
+        "most_throughput_per_s": prediction.batch / plan.period_s,
         "bottleneck": plan.bottleneck,
         "parts": msgspec.to_builtins(prediction.parts),
     }

@@ -26,7 +26,7 @@ class Limits:
         forbidden: Devices that may have no part in it.
         memory_bytes: What a stage may take on a device; a device that is absent is not limited.
         latency_s: The most that a request alone in the pipeline may take.
-        interval_s: The most that may pass between two results.
+        period_s: The most that may pass between two results.
         most_devices: How many devices there may be, the source among them.
         batch: Samples in a request, for what is said of throughput.
     """
@@ -35,16 +35,16 @@ class Limits:
     forbidden: tuple[str, ...] = ()
     memory_bytes: Mapping[str, float] = field(default_factory=dict)
     latency_s: float = math.inf
-    interval_s: float = math.inf
+    period_s: float = math.inf
     most_devices: int | None = None
     batch: int = 1
 
     def keep_to(self, problem: Problem) -> Problem:
         """The problem without what breaks a limit, but for the latency, which no single part can break."""
         kept = problem.without(self.forbidden).within(self.memory_bytes)
-        if self.interval_s == math.inf:
+        if self.period_s == math.inf:
             return kept
-        return kept.faster_than(self.interval_s * (1 + _SAME), strictly=False)
+        return kept.faster_than(self.period_s * (1 + _SAME), strictly=False)
 
     def allow_latency(self, latency_s: float) -> bool:
         """Whether a request may take so long."""
@@ -55,9 +55,9 @@ class Limits:
         found: dict[str, Limits] = {}
         if self.latency_s < math.inf:
             found[f"latency <= {self.latency_s * 1e3:g} ms"] = replace(self, latency_s=math.inf)
-        if self.interval_s < math.inf:
-            told = f"throughput >= {self.batch / self.interval_s:g} samples/s"
-            found[told] = replace(self, interval_s=math.inf)
+        if self.period_s < math.inf:
+            told = f"throughput >= {self.batch / self.period_s:g} samples/s"
+            found[told] = replace(self, period_s=math.inf)
         for name in self.memory_bytes:
             rest = {other: size for other, size in self.memory_bytes.items() if other != name}
             found[f"memory of {name} <= {self.memory_bytes[name] / 1e6:.0f} MB"] = replace(
@@ -84,7 +84,7 @@ def of_objective(front: Sequence[Plan], objective: Objective) -> tuple[Plan, ...
 
 def knee(plans: Sequence[Plan]) -> Plan:
     """The plan of most throughput per latency."""
-    return max(plans, key=lambda plan: power(plan.latency_s, 1 / plan.interval_s))
+    return max(plans, key=lambda plan: power(plan.latency_s, 1 / plan.period_s))
 
 
 def worth_using(values: Sequence[float], gain: float) -> int:
@@ -118,7 +118,7 @@ def _nearest(name: str, looser: Limits, found: Found) -> str:
         return f" (the least is {_rounded(plan.latency_s * 1e3, math.ceil):g} ms)"
     if name.startswith("throughput"):
         (plan,) = found("throughput", looser)
-        most_per_s = _rounded(looser.batch / plan.interval_s, math.floor)
+        most_per_s = _rounded(looser.batch / plan.period_s, math.floor)
         return f" (the most is {most_per_s:g} samples/s)"
     return ""
 

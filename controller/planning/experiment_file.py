@@ -76,7 +76,7 @@ def write_experiment(
 def _requests(plans: Sequence[Plan], depth: int) -> int:
     """Of a trial at this depth: enough to fill the pipeline several times, in about the time there is."""
     usual = max(_REQUESTS_DEEP, 4 * depth)
-    in_time = int(_TRIAL_S / max(plan.interval_s for plan in plans))
+    in_time = int(_TRIAL_S / max(plan.period_s for plan in plans))
     return min(usual, max(in_time, _FEWEST_DEEP, 3 * depth))
 
 

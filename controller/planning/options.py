@@ -93,7 +93,7 @@ def limits_of(options: PlanOptions, found: Profile, path: Path, lab: Lab) -> Lim
         forbidden=without,
         memory_bytes=_memory(options.memory, found, lab),
         latency_s=math.inf if options.most_latency_ms is None else options.most_latency_ms / 1e3,
-        interval_s=math.inf if options.least_throughput is None else options.batch / options.least_throughput,
+        period_s=math.inf if options.least_throughput is None else options.batch / options.least_throughput,
         most_devices=options.most_devices,
         batch=options.batch,
     )

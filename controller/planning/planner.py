@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from controller.planning.problem import Costs, Plan, Problem, evaluate
 
-__all__ = ["fastest", "pareto_set", "steadiest"]
+__all__ = ["min_latency", "pareto_set", "max_throughput"]
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ _SAME = 1e-12
 _BLOCK = 16
 
 
-def fastest(problem: Problem, sources: Sequence[str], *, most_devices: int | None = None) -> Plan | None:
+def min_latency(problem: Problem, sources: Sequence[str], *, most_devices: int | None = None) -> Plan | None:
     """The plan with the least latency, or None when there is none.
 
     Args:
@@ -45,12 +45,14 @@ def fastest(problem: Problem, sources: Sequence[str], *, most_devices: int | Non
     return _best(problem, sources, most_devices, _LATENCY, lambda plan: plan.latency_s)
 
 
-def steadiest(problem: Problem, sources: Sequence[str], *, most_devices: int | None = None) -> Plan | None:
+def max_throughput(
+    problem: Problem, sources: Sequence[str], *, most_devices: int | None = None
+) -> Plan | None:
     """The plan with the smallest interval, and among those the least latency; None when there is none."""
-    best = _best(problem, sources, most_devices, _INTERVAL, lambda plan: plan.interval_s)
+    best = _best(problem, sources, most_devices, _INTERVAL, lambda plan: plan.period_s)
     if best is None:
         return None
-    return fastest(problem.faster_than(best.interval_s, strictly=False), sources, most_devices=most_devices)
+    return min_latency(problem.faster_than(best.period_s, strictly=False), sources, most_devices=most_devices)
 
 
 def pareto_set(
@@ -60,7 +62,7 @@ def pareto_set(
 
     Of plans with both equal, one is given.
     """
-    # A plan stays its source's fastest for as long as the bound does not exclude it, and a source's least
+    # A plan stays its source's min_latency for as long as the bound does not exclude it, and a source's least
     # latency only rises while the bound falls. So only the source on top of the heap may need solving again.
     heap: list[tuple[float, int, Plan | None]] = [(0.0, i, None) for i, _ in enumerate(sources)]
     bound_s = np.inf
@@ -68,14 +70,14 @@ def pareto_set(
     found: list[Plan] = []
     while heap:
         _, number, plan = heapq.heappop(heap)
-        if plan is None or plan.interval_s >= bound_s:
+        if plan is None or plan.period_s >= bound_s:
             plan = _of_source(thinned, sources[number], most_devices, _LATENCY)
             if plan is not None:
                 heapq.heappush(heap, (plan.latency_s, number, plan))
             continue
         heapq.heappush(heap, (plan.latency_s, number, plan))
         found.append(plan)
-        bound_s = plan.interval_s
+        bound_s = plan.period_s
         thinned = problem.faster_than(bound_s)
     return _without_dominated(found)
 
@@ -99,7 +101,7 @@ class _Objective:
 
 
 _LATENCY = _Objective(lambda costs: costs.latency_s, np.add)
-_INTERVAL = _Objective(lambda costs: costs.interval_s, np.maximum)
+_INTERVAL = _Objective(lambda costs: costs.period_s, np.maximum)
 
 
 def _best(
@@ -140,7 +142,7 @@ class _Table:
         self._others = [
             device
             for device in range(len(problem.devices))
-            if device != source and np.isfinite(problem.stage.interval_s[device]).any()
+            if device != source and np.isfinite(problem.stage.period_s[device]).any()
         ]
         take = objective.of
         self._alone = take(problem.alone)[source]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from controller.errors import PlanError, ProfileError, did_you_mean
 from controller.experiment.networks import Network
 from controller.planning.problem import Costs, Part, Plan, Problem, evaluate, parts_of
-from controller.profiling.profile import CodecProfile, Load, PairProfile, Profile, Waking
+from controller.profiling.profile import CodecProfile, IdlePenalty, Load, PairProfile, Profile
 from controller.profiling.segments import payload_bytes, stage_memory_bytes, stage_s
 from exporter.bundle import Bundle, Tensor
 from worker.wire.codecs import NO_CODEC
@@ -28,8 +28,8 @@ __all__ = ["Prediction", "Predictor"]
 
 Floats = NDArray[np.float64]
 
-# How long a device waits follows from the latency, which follows from how long it waits. Waking costs grow so
-# slowly with the wait that the second round changes per mille.
+# How long a device waits follows from the latency, which follows from how long it waits. The idle penalty
+# grows so slowly with the wait that the second round changes per mille.
 _ROUNDS: Final = 3
 
 # What of an Ethernet frame is payload of TCP with time stamps.
@@ -58,17 +58,17 @@ class Prediction:
     @property
     def latency_s(self) -> float:
         """Median latency of a request: at depth 1, alone; above, by Little's law with all in flight."""
-        return max(self.plan.latency_s, self.depth * self.interval_s)
+        return max(self.plan.latency_s, self.depth * self.period_s)
 
     @property
-    def interval_s(self) -> float:
+    def period_s(self) -> float:
         """Seconds between two results."""
-        return self.plan.interval_at(self.depth)
+        return self.plan.period_at(self.depth)
 
     @property
     def throughput_per_s(self) -> float:
         """Samples a second."""
-        return self.batch / self.interval_s
+        return self.batch / self.period_s
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,10 @@ class Predictor:
         """Costs at these positions, and of the links between these pairs: of the others there are none."""
         profile, stage = self.profile, positions.stage_s
         idle_bytes = np.array([device.idle_bytes for device in profile.devices.values()])
-        waking = np.array([_waking(device.waking, idle_s[name]) for name, device in profile.devices.items()])
-        slower = stage * waking[:, None, None]
+        idle_penalty = np.array(
+            [_idle_penalty(device.idle_penalty, idle_s[name]) for name, device in profile.devices.items()]
+        )
+        slower = stage * idle_penalty[:, None, None]
         as_source = [device.as_source for device in profile.devices.values()]
         as_follower = [device.as_follower for device in profile.devices.values()]
         sent = positions.sent
@@ -243,9 +245,9 @@ class Predictor:
             beyond_s = self._beyond(positions.sent, sender, receiver, latency_s)
             encode_s, decode_s = self._coding_s(positions.payload, sender, receiver)
             # A codec works in the threads that send and receive, each beside the link.
-            out.interval_s[i, j] = np.maximum(carried_s, np.maximum(encode_s, decode_s))
+            out.period_s[i, j] = np.maximum(carried_s, np.maximum(encode_s, decode_s))
             out.latency_s[i, j] = encode_s + carried_s + delay_s + beyond_s + decode_s
-            back.interval_s[i, j] = out.interval_s[i, j, -1]
+            back.period_s[i, j] = out.period_s[i, j, -1]
             back.latency_s[i, j] = out.latency_s[i, j, -1]
         return out, back
 
@@ -309,7 +311,7 @@ def _loaded(stage: Floats, loads: Sequence[Load], sent: Floats) -> Floats:
     return np.asarray(stage * factor + fixed_s + byte_s * sent)
 
 
-def _waking(points: Sequence[Waking], idle_s: float) -> float:
+def _idle_penalty(points: Sequence[IdlePenalty], idle_s: float) -> float:
     if not points:
         return 1.0
     return _between(idle_s, [_AT_ONCE_S, *(p.idle_s for p in points)], [1.0, *(p.factor for p in points)])

@@ -20,16 +20,16 @@ class Costs:
 
     Attributes:
         latency_s: What it adds to the latency of a request that is alone in the pipeline.
-        interval_s: How long it is taken by one request before it can begin with the next. Infinite: not
+        period_s: How long it is taken by one request before it can begin with the next. Infinite: not
             allowed (and then the latency is, too).
     """
 
     latency_s: Floats
-    interval_s: Floats
+    period_s: Floats
 
     def without(self, refused: NDArray[np.bool_]) -> "Costs":
         """The same, with infinite costs where `refused`."""
-        return Costs(np.where(refused, np.inf, self.latency_s), np.where(refused, np.inf, self.interval_s))
+        return Costs(np.where(refused, np.inf, self.latency_s), np.where(refused, np.inf, self.period_s))
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ class Problem:
             stage=self.stage.without(refused),
         )
 
-    def faster_than(self, interval_s: float, *, strictly: bool = True) -> "Problem":
-        """The problem without what is taken for `interval_s` or longer (longer only, unless `strictly`)."""
+    def faster_than(self, period_s: float, *, strictly: bool = True) -> "Problem":
+        """The problem without what is taken for `period_s` or longer (longer only, unless `strictly`)."""
 
         def thinned(costs: Costs) -> Costs:
-            slow = costs.interval_s >= interval_s if strictly else costs.interval_s > interval_s
+            slow = costs.period_s >= period_s if strictly else costs.period_s > period_s
             return costs.without(slow)
 
         return replace(
@@ -105,7 +105,7 @@ class Part:
 
     name: str
     latency_s: float
-    interval_s: float
+    period_s: float
 
 
 @dataclass(frozen=True)
@@ -116,17 +116,17 @@ class Plan:
         devices: The first is source and sink.
         cuts: Positions in the graph, one fewer than devices. The first may be 0: the source has no stage.
         latency_s: Of a request that is alone in the pipeline.
-        interval_s: Between two results when the slowest stage or link always has work.
-        bottleneck: The stage or link that sets `interval_s`, such as `pi` or `pi -> server`.
+        period_s: Between two results when the slowest stage or link always has work.
+        bottleneck: The stage or link that sets `period_s`, such as `pi` or `pi -> server`.
     """
 
     devices: tuple[str, ...]
     cuts: tuple[int, ...]
     latency_s: float
-    interval_s: float
+    period_s: float
     bottleneck: str
 
-    def interval_at(self, depth: int) -> float:
+    def period_at(self, depth: int) -> float:
         """Seconds between two results with `depth` requests in flight.
 
         A closed line of stages that each take their time and always the same has this cycle time: the
@@ -134,7 +134,7 @@ class Plan:
         round shared by `depth` tokens (Baccelli, Cohen, Olsder, Quadrat: Synchronization and Linearity,
         Wiley 1992).
         """
-        return max(self.interval_s, self.latency_s / depth)
+        return max(self.period_s, self.latency_s / depth)
 
 
 def evaluate(problem: Problem, devices: Sequence[str], cuts: Sequence[int]) -> Plan:
@@ -144,12 +144,12 @@ def evaluate(problem: Problem, devices: Sequence[str], cuts: Sequence[int]) -> P
         ValueError: A device or a cut is not in the problem, or they are not as many as they should be.
     """
     parts = parts_of(problem, devices, cuts)
-    bottleneck = max(parts, key=lambda part: part.interval_s)
+    bottleneck = max(parts, key=lambda part: part.period_s)
     return Plan(
         tuple(devices),
         tuple(cuts),
         sum(part.latency_s for part in parts),
-        bottleneck.interval_s,
+        bottleneck.period_s,
         bottleneck.name,
     )
 
@@ -179,4 +179,4 @@ def parts_of(problem: Problem, devices: Sequence[str], cuts: Sequence[int]) -> l
 
 
 def _part(name: str, costs: Costs, index: tuple[int, ...]) -> Part:
-    return Part(name, float(costs.latency_s[index]), float(costs.interval_s[index]))
+    return Part(name, float(costs.latency_s[index]), float(costs.period_s[index]))

@@ -39,7 +39,7 @@ def show_plans(
             name,
             stages_of(plan, node_count),
             f"{plan.latency_s * 1e3:.2f}",
-            f"{prediction.batch / plan.interval_s:.1f}",
+            f"{prediction.batch / plan.period_s:.1f}",
             f"{depth_for(plan)}+",
             plan.bottleneck,
         )
@@ -48,7 +48,7 @@ def show_plans(
 
 def depth_for(plan: Plan) -> int:
     """The fewest requests in flight with which the bottleneck always has work."""
-    return max(1, -int(-plan.latency_s * (1 - 1e-9) // plan.interval_s))
+    return max(1, -int(-plan.latency_s * (1 - 1e-9) // plan.period_s))
 
 
 def show_devices_worth(console: Console, chooser: Chooser, limits: Limits) -> None:
@@ -58,11 +58,11 @@ def show_devices_worth(console: Console, chooser: Chooser, limits: Limits) -> No
         return
     table = plain_table("devices, at most", "least latency ms", "most samples/s")
     for number, quick, steady in rows:
-        table.add_row(str(number), f"{quick.latency_s * 1e3:.2f}", f"{limits.batch / steady.interval_s:.1f}")
+        table.add_row(str(number), f"{quick.latency_s * 1e3:.2f}", f"{limits.batch / steady.period_s:.1f}")
     console.print(table)
     for what, plans, values in (
         ("latency", [quick for _, quick, _ in rows], [quick.latency_s for _, quick, _ in rows]),
-        ("throughput", [steady for _, _, steady in rows], [steady.interval_s for _, _, steady in rows]),
+        ("throughput", [steady for _, _, steady in rows], [steady.period_s for _, _, steady in rows]),
     ):
         computing = _computing(plans[worth_using(values, _GAIN)])
         told = f"{len(computing)} devices are worth using"

@@ -15,13 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.experiment.networks import Network
-from controller.profiling.profile import Load, PairProfile, Profile, Waking
+from controller.profiling.profile import IdlePenalty, Load, PairProfile, Profile
 from controller.profiling.segments import payload_bytes, stage_s
-from controller.profiling.short_runs import Ground, Visit, requests_in, rounds
+from controller.profiling.short_runs import ProfilingContext, ShortRun, requests_in, rounds
 from controller.results import Trial
-from controller.results.metrics import interval_s, network_s
+from controller.results.metrics import network_s, period_s
 
-__all__ = ["Sample", "calibrate", "fit_load", "fit_messages", "fit_waking", "median_slope", "visit_for"]
+__all__ = [
+    "Sample",
+    "calibrate",
+    "fit_load",
+    "fit_messages",
+    "fit_idle_penalty",
+    "median_slope",
+    "short_run_for",
+]
 
 _DELAYS_MS: Final = (0.2, 2.0, 10.0)
 _DEEP: Final = 4
@@ -45,7 +53,7 @@ class Sample:
         compute_s: By device: what it took here, on average.
         sent_bytes: Over links, out and back.
         network_s: Median network share.
-        interval_s: Between results.
+        period_s: Between results.
     """
 
     source: str
@@ -58,11 +66,13 @@ class Sample:
     sent_bytes: int
     latency_s: float
     network_s: float
-    interval_s: float
+    period_s: float
 
 
-def calibrate(ground: Ground, profile: Profile, step: Callable[[int, int], None], *, number: int) -> Profile:
-    """The profile with `pairs`, and with `waking` and loads of its devices, from so many rounds.
+def calibrate(
+    context: ProfilingContext, profile: Profile, step: Callable[[int, int], None], *, number: int
+) -> Profile:
+    """The profile with `pairs`, and with `idle_penalty` and loads of its devices, from so many rounds.
 
     Raises:
         TrialVoid: A device was lost meanwhile, or computes wrong results.
@@ -71,18 +81,18 @@ def calibrate(ground: Ground, profile: Profile, step: Callable[[int, int], None]
     pairs = [(names[0], other) for other in names[1:]] + [(other, names[0]) for other in names[1:]]
     delays = _DELAYS_MS if profile.shaping == "emulated" else (0.0,)
     stages = {name: stage_s(device) for name, device in profile.devices.items()}
-    visits = [
-        visit_for(profile, stages, pair, cut, depth, delay_ms)
+    short_runs = [
+        short_run_for(profile, stages, pair, cut, depth, delay_ms)
         for pair in pairs
-        for cut in chosen_cuts(ground, profile, pair)
+        for cut in chosen_cuts(context, profile, pair)
         for depth, delay_ms in [*product([1], delays), (_DEEP, delays[0])]
     ]
-    found = rounds(ground, visits, number, "messages", step)
-    samples = [_sample(visit, trials, profile, stages) for visit, trials in found.items()]
+    found = rounds(context, short_runs, number, "messages", step)
+    samples = [_sample(short_run, trials, profile, stages) for short_run, trials in found.items()]
     devices = {
         name: msgspec.structs.replace(
             device,
-            waking=fit_waking(name, samples),
+            idle_penalty=fit_idle_penalty(name, samples),
             as_source=fit_load([s for s in samples if s.source == name], name),
             as_follower=fit_load([s for s in samples if s.follower == name], name),
         )
@@ -93,7 +103,7 @@ def calibrate(ground: Ground, profile: Profile, step: Callable[[int, int], None]
     )
 
 
-def chosen_cuts(ground: Ground, profile: Profile, pair: tuple[str, str]) -> tuple[int, ...]:
+def chosen_cuts(context: ProfilingContext, profile: Profile, pair: tuple[str, str]) -> tuple[int, ...]:
     """Cuts at which either device is the slower one, with small and large payloads; and both ends.
 
     Clearly the slower one, where there are such cuts: of no others does `fit_load` learn.
@@ -103,7 +113,7 @@ def chosen_cuts(ground: Ground, profile: Profile, pair: tuple[str, str]) -> tupl
         np.array(profile.devices[pair[1]].suffix_s),
     )
     inner = range(1, len(profile.cuts) - 1)
-    sizes = {i: payload_bytes(ground.bundle.tensors_at(profile.cuts[i]), profile.batch) for i in inner}
+    sizes = {i: payload_bytes(context.bundle.tensors_at(profile.cuts[i]), profile.batch) for i in inner}
     chosen = {0, len(profile.cuts) - 1}
     for slower_s, other_s in ((follower_s, source_s), (source_s, follower_s)):
         side = [i for i in inner if slower_s[i] > _SLOWER * other_s[i]]
@@ -114,20 +124,20 @@ def chosen_cuts(ground: Ground, profile: Profile, pair: tuple[str, str]) -> tupl
     return tuple(profile.cuts[i] for i in sorted(chosen))
 
 
-def visit_for(
+def short_run_for(
     profile: Profile,
     stages: dict[str, NDArray[np.float64]],
     pair: tuple[str, str],
     cut: int,
     depth: int,
     delay_ms: float,
-) -> Visit:
-    """How to visit a cell: for `_VISIT_S`, about; `stages` is what each device takes (`stage_s`)."""
+) -> ShortRun:
+    """How to short_run a cell: for `_VISIT_S`, about; `stages` is what each device takes (`stage_s`)."""
     at = profile.cuts.index(cut)
     alone_s = [float(stages[pair[0]][0, at]), float(stages[pair[1]][at, -1])]
     round_s = sum(alone_s) + 2 * delay_ms / 1e3
     expected_s = round_s if depth == 1 else max(*alone_s, round_s / depth)
-    return Visit(
+    return ShortRun(
         pair,
         cut,
         depth=depth,
@@ -138,28 +148,28 @@ def visit_for(
 
 
 def _sample(
-    visit: Visit, trials: Sequence[Trial], profile: Profile, stages: dict[str, NDArray[np.float64]]
+    short_run: ShortRun, trials: Sequence[Trial], profile: Profile, stages: dict[str, NDArray[np.float64]]
 ) -> Sample:
     position = {cut: i for i, cut in enumerate(profile.cuts)}
     hops = trials[0].hops
     crossing = [link.payload_bytes for link in trials[0].links if link.sender != link.receiver]
     return Sample(
-        source=visit.devices[0],
-        follower=visit.devices[1],
-        depth=visit.depth,
-        delay_ms=visit.conditions.delay_ms,
-        delays_s=visit.conditions.delay_ms / 1e3 * len(crossing),
+        source=short_run.devices[0],
+        follower=short_run.devices[1],
+        depth=short_run.depth,
+        delay_ms=short_run.conditions.delay_ms,
+        delays_s=short_run.conditions.delay_ms / 1e3 * len(crossing),
         alone_s={
             hop.device: float(stages[hop.device][position[hop.start], position[hop.stop]]) for hop in hops
         },
         compute_s={
-            hop.device: float(np.median([_typical(trial, i, visit.depth) for trial in trials]))
+            hop.device: float(np.median([_typical(trial, i, short_run.depth) for trial in trials]))
             for i, hop in enumerate(hops)
         },
         sent_bytes=sum(crossing),
         latency_s=float(np.median([np.median(trial.endpoint["latency_s"]) for trial in trials])),
         network_s=float(np.median([network_s(trial) for trial in trials])),
-        interval_s=float(np.median([interval_s(trial) for trial in trials])),
+        period_s=float(np.median([period_s(trial) for trial in trials])),
     )
 
 
@@ -169,7 +179,7 @@ def _typical(trial: Trial, hop: int, depth: int) -> float:
     return float(np.median(times_s) if depth == 1 else np.mean(times_s))
 
 
-def fit_waking(device: str, samples: Sequence[Sample]) -> tuple[Waking, ...]:
+def fit_idle_penalty(device: str, samples: Sequence[Sample]) -> tuple[IdlePenalty, ...]:
     """How much slower a stage is after waiting, for each of the delays that were tried."""
     alone = [s for s in samples if s.depth == 1 and device in s.alone_s and s.sent_bytes]
     found = []
@@ -177,8 +187,8 @@ def fit_waking(device: str, samples: Sequence[Sample]) -> tuple[Waking, ...]:
         here = [s for s in alone if s.delay_ms == delay_ms]
         idle_s = float(np.median([s.latency_s - s.compute_s[device] for s in here]))
         factor = float(np.median([s.compute_s[device] / s.alone_s[device] for s in here]))
-        found.append(Waking(idle_s=idle_s, factor=factor))
-    return tuple(sorted(found, key=lambda waking: waking.idle_s))
+        found.append(IdlePenalty(idle_s=idle_s, factor=factor))
+    return tuple(sorted(found, key=lambda idle_penalty: idle_penalty.idle_s))
 
 
 def fit_load(samples: Sequence[Sample], device: str) -> Load:
@@ -191,7 +201,7 @@ def fit_load(samples: Sequence[Sample], device: str) -> Load:
     if not busy:
         return Load()
     factor = float(np.median([s.compute_s[device] / s.alone_s[device] for s in busy]))
-    rest_s = np.array([s.interval_s - s.compute_s[device] for s in busy])
+    rest_s = np.array([s.period_s - s.compute_s[device] for s in busy])
     sent = np.array([float(s.sent_bytes) for s in busy])
     byte_s = median_slope(sent, rest_s)
     return Load(factor=factor, fixed_s=max(0.0, float(np.median(rest_s - byte_s * sent))), byte_s=byte_s)

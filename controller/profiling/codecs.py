@@ -19,7 +19,7 @@ from controller.pipeline.accuracy import codec_accuracies
 from controller.profiling.calibration import median_slope
 from controller.profiling.profile import CodecCost, CodecProfile, Profile
 from controller.profiling.segments import payload_bytes
-from controller.profiling.short_runs import Ground, Visit, rounds
+from controller.profiling.short_runs import ProfilingContext, ShortRun, rounds
 from controller.results import Cell, Trial
 from exporter.bundle import Bundle, run_chain
 from worker.wire.codecs import Encoder, parse_codec
@@ -42,7 +42,7 @@ class _Coding:
 
 
 def profile_codecs(
-    ground: Ground, profile: Profile, names: Sequence[str], step: Callable[[int, int], None]
+    context: ProfilingContext, profile: Profile, names: Sequence[str], step: Callable[[int, int], None]
 ) -> Profile:
     """The profile with what these codecs do; those that it has already are measured anew.
 
@@ -50,22 +50,24 @@ def profile_codecs(
         ControllerError: This machine lacks a codec.
         TrialVoid: A device was lost meanwhile, or lacks a codec.
     """
-    payload = np.array([payload_bytes(ground.bundle.tensors_at(c), 1) for c in profile.cuts], dtype=float)
+    payload = np.array([payload_bytes(context.bundle.tensors_at(c), 1) for c in profile.cuts], dtype=float)
     pairs = [
         pair for pair in itertools.permutations(profile.devices, 2) if next(iter(profile.devices)) in pair
     ]
-    visits = [
-        Visit(pair, cut, 1, _REQUESTS, _WARMUP, Network(), name)
+    short_runs = [
+        ShortRun(pair, cut, 1, _REQUESTS, _WARMUP, Network(), name)
         for name in names
         for pair in pairs
         for cut in _telling_cuts(profile.cuts, payload)
     ]
-    found = rounds(ground, visits, _ROUNDS, "codecs", step)
+    found = rounds(context, short_runs, _ROUNDS, "codecs", step)
     codecs = {
         name: CodecProfile(
-            encoded_bytes=_encoded_bytes(ground.bundle, profile.cuts, name),
-            accuracy=_accuracy(ground.bundle, profile.cuts, name),
-            costs=_costs({visit: trials for visit, trials in found.items() if visit.codec == name}),
+            encoded_bytes=_encoded_bytes(context.bundle, profile.cuts, name),
+            accuracy=_accuracy(context.bundle, profile.cuts, name),
+            costs=_costs(
+                {short_run: trials for short_run, trials in found.items() if short_run.codec == name}
+            ),
         )
         for name in names
     }
@@ -120,12 +122,12 @@ def _accuracy(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[float | N
     return tuple(found.chain for found in codec_accuracies(bundle, cells, None))
 
 
-def _costs(found: Mapping[Visit, Sequence[Trial]]) -> dict[str, CodecCost]:
+def _costs(found: Mapping[ShortRun, Sequence[Trial]]) -> dict[str, CodecCost]:
     """The first stage encodes what the second decodes."""
     encoding: dict[str, list[_Coding]] = {}
     decoding: dict[str, list[_Coding]] = {}
-    for visit, trials in found.items():
-        first, second = visit.devices
+    for short_run, trials in found.items():
+        first, second = short_run.devices
         crossing = next(link.payload_bytes for link in trials[0].links if link.sender != link.receiver)
         for device, at, position, field in (
             (first, encoding, 0, "encode_s"),

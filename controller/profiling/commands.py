@@ -16,7 +16,7 @@ from controller.lab.inventory import Lab
 from controller.lab.worker_client import query
 from controller.profiling.profile import Profile, load_profile, profile_path, save_profile
 from controller.profiling.profiler import Wanted, take_profile, with_codecs
-from controller.profiling.segments import stretches
+from controller.profiling.segments import segments
 from controller.profiling.tables import show_profile
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
@@ -125,7 +125,7 @@ def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Scre
 def _as_json(found: Profile, bundle: Bundle) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(found)
     for name, device in found.devices.items():
-        told["devices"][name]["stretches"] = [
-            msgspec.to_builtins(row) for row in stretches(bundle, found.cuts, device, found.batch)
+        told["devices"][name]["segments"] = [
+            msgspec.to_builtins(row) for row in segments(bundle, found.cuts, device, found.batch)
         ]
     return told

@@ -22,7 +22,7 @@ __all__ = [
     "PairProfile",
     "Profile",
     "Settings",
-    "Waking",
+    "IdlePenalty",
     "load_profile",
     "profile_path",
     "save_profile",
@@ -34,7 +34,7 @@ Settings = dict[str, str | int | float | bool | None]
 """What a device's figures depend on, from its stamp: slowdown, threads, provider, versions, cores."""
 
 
-class Waking(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class IdlePenalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What idling costs: a stage that has waited runs slower than one that has not.
 
     Attributes:
@@ -66,7 +66,7 @@ class DeviceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         requests: Timed runs behind each of them.
         spread: Typical half width of the middle half of those runs, as a share of their median.
         idle_bytes: Resident memory of its worker with nothing loaded.
-        waking: By rising `idle_s`; empty where nothing was measured.
+        idle_penalty: By rising `idle_s`; empty where nothing was measured.
         as_source: With the endpoint on it too.
         as_follower: After the source.
     """
@@ -78,7 +78,7 @@ class DeviceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     requests: int
     spread: float
     idle_bytes: int
-    waking: tuple[Waking, ...] = ()
+    idle_penalty: tuple[IdlePenalty, ...] = ()
     as_source: Load = Load()
     as_follower: Load = Load()
 

@@ -15,12 +15,12 @@ from controller.errors import DeviceError
 from controller.experiment.networks import Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
-from controller.lab.worker_pool import Crew
+from controller.lab.worker_pool import WorkerPool
 from controller.links import probe_path
 from controller.profiling.calibration import calibrate
 from controller.profiling.codecs import profile_codecs
 from controller.profiling.profile import FORMAT, DeviceProfile, LinkProfile, Profile, Settings
-from controller.profiling.short_runs import Ground, Visit, requests_in, rounds
+from controller.profiling.short_runs import ProfilingContext, ShortRun, requests_in, rounds
 from controller.results import Link, Trial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
@@ -114,10 +114,10 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
     """
     began_s = time.monotonic()
     names = [device.name for device in lab.devices]
-    with Crew(lab, names, _WAIT_S) as crew:
-        ground = Ground.of(lab, bundle, crew.workers, batch=wanted.batch, threads=wanted.threads)
-        devices = {name: _device(ground, name, wanted, _stepper(screen, name)) for name in names}
-        links = _links(crew.workers, names, screen)
+    with WorkerPool(lab, names, _WAIT_S) as pool:
+        context = ProfilingContext.of(lab, bundle, pool.workers, batch=wanted.batch, threads=wanted.threads)
+        devices = {name: _device(context, name, wanted, _stepper(screen, name)) for name in names}
+        links = _links(pool.workers, names, screen)
         profile = Profile(
             format=FORMAT,
             lab=lab.name,
@@ -137,7 +137,7 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
         slowest_s = max(device.prefix_s[-1] for device in devices.values())
         # A cell of two devices has more requests than a stage alone.
         number = max(wanted.rounds(slowest_s) - 1, 1)
-        profile = calibrate(ground, profile, _stepper(screen, "messages"), number=number)
+        profile = calibrate(context, profile, _stepper(screen, "messages"), number=number)
     return msgspec.structs.replace(profile, took_s=round(time.monotonic() - began_s, 1))
 
 
@@ -151,34 +151,36 @@ def with_codecs(
         DeviceError: A device is not there, or lacks one.
         TrialVoid: A device was lost meanwhile.
     """
-    with Crew(lab, list(profile.devices), _WAIT_S) as crew:
-        crew.require_codecs(
+    with WorkerPool(lab, list(profile.devices), _WAIT_S) as pool:
+        pool.require_codecs(
             Link(sender, receiver, 0, name)
             for name in names
             for sender, receiver in itertools.permutations(profile.devices, 2)
         )
-        ground = Ground.of(lab, bundle, crew.workers, batch=wanted.batch, threads=wanted.threads)
-        return profile_codecs(ground, profile, names, _stepper(screen, "codecs"))
+        context = ProfilingContext.of(lab, bundle, pool.workers, batch=wanted.batch, threads=wanted.threads)
+        return profile_codecs(context, profile, names, _stepper(screen, "codecs"))
 
 
 def _stepper(screen: Screen, what: str) -> Callable[[int, int], None]:
     return lambda done, total: screen.step(what, done, total, "profiling")
 
 
-def _device(ground: Ground, name: str, wanted: Wanted, step: Callable[[int, int], None]) -> DeviceProfile:
-    worker = ground.workers[name]
+def _device(
+    context: ProfilingContext, name: str, wanted: Wanted, step: Callable[[int, int], None]
+) -> DeviceProfile:
+    worker = context.workers[name]
     idle_bytes = _idle_bytes(worker)
     taken_at = now()
     # A first look: brings the bundle, and tells how many requests there is time for.
-    look = Visit((name, name), wanted.cuts[-1], depth=1, requests=3, warmup=_WARMUP, conditions=Network())
-    whole_s = float(np.median(ground.run(look).records[0]["compute_s"]))
+    look = ShortRun((name, name), wanted.cuts[-1], depth=1, requests=3, warmup=_WARMUP, conditions=Network())
+    whole_s = float(np.median(context.run(look).records[0]["compute_s"]))
     number = wanted.rounds(whole_s)
     each_s = wanted.budget_s / (number * len(wanted.cuts)) - _BUILD_S
     # One run more when the stages are loaded.
     timed_s = each_s - (_WARMUP + 1) * whole_s
     requests = requests_in(timed_s, whole_s, fewest=_REQUESTS_FEWEST, most=_REQUESTS_MOST)
-    visits = [replace(look, cut=cut, requests=requests) for cut in wanted.cuts]
-    found = rounds(ground, visits, number, name, step)
+    short_runs = [replace(look, cut=cut, requests=requests) for cut in wanted.cuts]
+    found = rounds(context, short_runs, number, name, step)
     prefix_s: list[float] = [0.0]
     suffix_s: list[float] = []
     spreads: list[float] = []

@@ -1,6 +1,6 @@
 """From what was timed to what any stage costs.
 
-Timed are the stages `[0, c)` and `[c, end)` of every cut c, and never a stretch by itself: each run of a
+Timed are the stages `[0, c)` and `[c, end)` of every cut c, and never a segment by itself: each run of a
 stage costs some time whatever it computes, so that sums of tiny stages would be far too long. A stage in
 the middle follows without any model of that overhead or of what a cut costs (operators that are fused no
 more, layouts changed back):
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from controller.profiling.profile import DeviceProfile
 from exporter.bundle import Bundle, Tensor
 
-__all__ = ["Stretch", "payload_bytes", "rising", "stage_memory_bytes", "stage_s", "stretches"]
+__all__ = ["Segment", "payload_bytes", "rising", "stage_memory_bytes", "stage_s", "segments"]
 
 Floats = NDArray[np.float64]
 _PARAMETER_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Segment:
     """What lies between two neighbouring cuts, on one device. For one request of the profile's batch."""
 
     start: int
@@ -88,8 +88,8 @@ def _inside(prefix: Floats, suffix: Floats) -> Floats:
     return np.clip(rising(middle), 0.0, whole)
 
 
-def stretches(bundle: Bundle, cuts: tuple[int, ...], device: DeviceProfile, batch: int) -> list[Stretch]:
-    """What every stretch costs on a device; the seconds add up to those of the whole model."""
+def segments(bundle: Bundle, cuts: tuple[int, ...], device: DeviceProfile, batch: int) -> list[Segment]:
+    """What every segment costs on a device; the seconds add up to those of the whole model."""
     prefix, suffix = _smoothed(device)
     seconds = np.diff(_inside(prefix, suffix))
     found = []
@@ -98,7 +98,7 @@ def stretches(bundle: Bundle, cuts: tuple[int, ...], device: DeviceProfile, batc
         parameters = sum(node.parameters for node in nodes)
         peak = _peak_activation_bytes(bundle, start, stop, batch)
         found.append(
-            Stretch(
+            Segment(
                 start=start,
                 stop=stop,
                 label=bundle.label(stop),

@@ -17,12 +17,12 @@ from controller.experiment.networks import Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
-from controller.pipeline.runner import Rig
+from controller.pipeline.runner import PipelineRunner
 from controller.results import Cell, Trial
 from exporter.bundle import Bundle
 from worker.wire.messages import Run
 
-__all__ = ["Ground", "Visit", "in_random_order", "requests_in", "rounds"]
+__all__ = ["ProfilingContext", "ShortRun", "in_random_order", "requests_in", "rounds"]
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ Threads = int | Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Visit:
+class ShortRun:
     """A cell to run: `[0, cut)` on the first device of a pair and the rest on the second.
 
     Both may be the same device; then both stages are on it, and nothing crosses a link.
@@ -49,7 +49,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Ground:
+class ProfilingContext:
     """Where cells are run: claimed workers, a bundle, and how it is to be run there."""
 
     lab: Lab
@@ -68,64 +68,66 @@ class Ground:
         *,
         batch: int,
         threads: Threads,
-    ) -> "Ground":
+    ) -> "ProfilingContext":
         return cls(lab, bundle, workers, batch, threads, count())
 
-    def run(self, visit: Visit) -> Trial:
+    def run(self, short_run: ShortRun) -> Trial:
         """Run one trial of a cell. Raises TrialVoid: see `run_each`."""
-        with closing(self.run_each([visit])) as trials:
+        with closing(self.run_each([short_run])) as trials:
             return next(trials)
 
-    def run_each(self, visits: Iterable[Visit]) -> Generator[Trial]:
+    def run_each(self, short_runs: Iterable[ShortRun]) -> Generator[Trial]:
         """Run one trial of each cell; where a stage is the one before's as well, it is not loaded again.
 
         Raises:
             TrialVoid: A device was lost or a result was wrong.
         """
-        wanted = list(visits)
-        with closing(self.pipelines(map(self._planned, wanted))) as rigs:
-            for visit, rig in zip(wanted, rigs, strict=True):
-                request = Run(requests=visit.requests, timeout_s=_TIMEOUT_S)
-                yield rig.run(0, request, warmup=visit.warmup)
+        wanted = list(short_runs)
+        with closing(self.pipelines(map(self._planned, wanted))) as runners:
+            for short_run, runner in zip(wanted, runners, strict=True):
+                request = Run(requests=short_run.requests, timeout_s=_TIMEOUT_S)
+                yield runner.run(0, request, warmup=short_run.warmup)
 
-    def pipelines(self, wanted: Iterable[tuple[Cell, PipelinePlan]]) -> Generator[Rig]:
+    def pipelines(self, wanted: Iterable[tuple[Cell, PipelinePlan]]) -> Generator[PipelineRunner]:
         """Build each of these in turn, out of the one before.
 
         Raises:
             TrialVoid: A device was lost, or cannot load a stage.
         """
         with ExitStack() as standing:
-            rig: Rig | None = None
+            runner: PipelineRunner | None = None
             for cell, plan in wanted:
-                if rig is None:
-                    rig = standing.enter_context(Rig(_unrehearsed(plan), cell, self.bundle, self.workers))
+                if runner is None:
+                    runner = standing.enter_context(
+                        PipelineRunner(_unrehearsed(plan), cell, self.bundle, self.workers)
+                    )
                 else:
-                    rig.resplit(cell, _unrehearsed(plan))
-                yield rig
+                    runner.resplit(cell, _unrehearsed(plan))
+                yield runner
 
-    def _planned(self, visit: Visit) -> tuple[Cell, PipelinePlan]:
+    def _planned(self, short_run: ShortRun) -> tuple[Cell, PipelinePlan]:
         cell = Cell(
             model=self.bundle.manifest.model,
             bundle=self.bundle.digest,
-            cuts=(visit.cut,),
+            cuts=(short_run.cut,),
             label="",
-            devices=visit.devices,
-            depth=visit.depth,
+            devices=short_run.devices,
+            depth=short_run.depth,
             batch=self.batch,
             network="profiling",
-            shaping=self.lab.shaping(visit.devices),
+            shaping=self.lab.shaping(short_run.devices),
             precision=self.bundle.manifest.precision,
-            codec=visit.codec,
+            codec=short_run.codec,
         )
         plan = plan_pipeline(
             f"profile.{next(self._numbers)}",
             cell,
             self.bundle,
             self.lab,
-            visit.conditions,
+            short_run.conditions,
             threads=self.threads,
             # A codec may change results, by as much as a sweep would find out first.
-            check_every=1 if visit.codec == "none" else 0,
+            check_every=1 if short_run.codec == "none" else 0,
         )
         return cell, plan
 
@@ -142,22 +144,28 @@ def _unrehearsed(plan: PipelinePlan) -> PipelinePlan:
 
 
 def rounds(
-    ground: Ground, visits: Sequence[Visit], number: int, seed: str, step: Callable[[int, int], None]
-) -> dict[Visit, list[Trial]]:
-    """Run every visit `number` times, round by round; `step` is told how many of how many are done.
+    context: ProfilingContext,
+    short_runs: Sequence[ShortRun],
+    number: int,
+    seed: str,
+    step: Callable[[int, int], None],
+) -> dict[ShortRun, list[Trial]]:
+    """Run every cell `number` times, round by round; `step` is told how many of how many are done.
 
-    In random order, but visits with the same stages one after another: to load a stage may take longer than
+    In random order, but cells with the same stages one after another: to load a stage may take longer than
     to time it.
     """
-    found: dict[Visit, list[Trial]] = {visit: [] for visit in visits}
+    found: dict[ShortRun, list[Trial]] = {short_run: [] for short_run in short_runs}
     done = 0
     for turn in range(number):
-        for together in in_random_order(visits, lambda visit: (visit.devices, visit.cut), f"{seed}:{turn}"):
-            with closing(ground.run_each(together)) as trials:
-                for visit, trial in zip(together, trials, strict=True):
-                    found[visit].append(trial)
+        for together in in_random_order(
+            short_runs, lambda short_run: (short_run.devices, short_run.cut), f"{seed}:{turn}"
+        ):
+            with closing(context.run_each(together)) as trials:
+                for short_run, trial in zip(together, trials, strict=True):
+                    found[short_run].append(trial)
                     done += 1
-                    step(done, number * len(visits))
+                    step(done, number * len(short_runs))
     return found
 
 

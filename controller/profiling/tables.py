@@ -4,16 +4,16 @@ from rich.console import Console
 
 from controller.console import plain_table
 from controller.profiling.profile import Profile
-from controller.profiling.segments import stretches
+from controller.profiling.segments import segments
 from exporter.bundle import Bundle
 
 __all__ = ["show_profile"]
 
 
 def show_profile(console: Console, profile: Profile, bundle: Bundle) -> None:
-    """Print what every stretch costs on every device, and the links."""
+    """Print what every segment costs on every device, and the links."""
     names = list(profile.devices)
-    by_device = [stretches(bundle, profile.cuts, d, profile.batch) for d in profile.devices.values()]
+    by_device = [segments(bundle, profile.cuts, d, profile.batch) for d in profile.devices.values()]
     table = plain_table(
         f"{profile.model}, up to", "nodes", *(f"{name} ms" for name in names), "Mmult-adds", "params",
         "crossing kB", "peak kB",
@@ -36,12 +36,12 @@ def show_profile(console: Console, profile: Profile, bundle: Bundle) -> None:
 def _show_devices(console: Console, profile: Profile) -> None:
     table = plain_table("device", "whole ms", "spread", "after waiting", "always busy", "slowdown", "idle MB")
     for name, device in profile.devices.items():
-        waking = max((point.factor for point in device.waking), default=1.0)
+        idle_penalty = max((point.factor for point in device.idle_penalty), default=1.0)
         table.add_row(
             name,
             f"{device.prefix_s[-1] * 1e3:.2f}",
             f"+-{device.spread:.0%}",
-            f"x {waking:.2f}",
+            f"x {idle_penalty:.2f}",
             f"x {device.as_follower.factor:.2f}",
             f"{device.settings.get('slowdown')}",
             f"{device.idle_bytes / 1e6:.0f}",

@@ -6,7 +6,7 @@ import numpy as np
 
 from controller.results import Trial
 
-__all__ = ["SAMPLES_NEEDED", "interval_s", "network_s", "power"]
+__all__ = ["SAMPLES_NEEDED", "period_s", "network_s", "power"]
 
 SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
 """Requests that a quantile wants (docs/measuring.md)."""
@@ -36,7 +36,7 @@ def network_s(trial: Trial) -> float:
     return float(np.median(share))
 
 
-def interval_s(trial: Trial) -> float:
+def period_s(trial: Trial) -> float:
     """Mean seconds between two results."""
     return trial.elapsed_s / len(trial.endpoint)
 

@@ -27,8 +27,8 @@ def front_of(points: Mapping[Split, Point]) -> list[Split]:
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
     """The area that these points dominate below a reference point."""
     area, least_s = 0.0, reference[1]
-    for latency_s, interval_s in sorted(points):
-        if latency_s < reference[0] and interval_s < least_s:
-            area += (reference[0] - latency_s) * (least_s - interval_s)
-            least_s = interval_s
+    for latency_s, period_s in sorted(points):
+        if latency_s < reference[0] and period_s < least_s:
+            area += (reference[0] - latency_s) * (least_s - period_s)
+            least_s = period_s
     return area

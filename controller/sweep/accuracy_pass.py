@@ -3,24 +3,29 @@
 from collections.abc import Sequence
 
 from controller.console import Screen
-from controller.experiment.resolve import Agenda
+from controller.experiment.resolve import ResolvedExperiment
 from controller.pipeline.accuracy import accuracies, allowed_error, codec_accuracies
 from controller.results import Cell, Store
 from controller.sweep.outcome import Interruption
-from controller.sweep.todo import Remaining, coded_as
+from controller.sweep.todo import PendingWork, coded_as
 
-__all__ = ["TakingAccuracy"]
+__all__ = ["AccuracyPass"]
 
 
-class TakingAccuracy:
+class AccuracyPass:
     """What of a sweep's accuracies is there, and takes what is not."""
 
     def __init__(
-        self, agenda: Agenda, store: Store, remaining: Remaining, screen: Screen, interruption: Interruption
+        self,
+        resolved: ResolvedExperiment,
+        store: Store,
+        pending: PendingWork,
+        screen: Screen,
+        interruption: Interruption,
     ) -> None:
-        self._agenda = agenda
+        self._resolved = resolved
         self._store = store
-        self._remaining = remaining
+        self._pending = pending
         self._screen = screen
         self._interruption = interruption
         self._of_codecs = {coded_as(found): found for found in store.codec_accuracies()}
@@ -31,12 +36,12 @@ class TakingAccuracy:
 
     def take(self, cells: Sequence[Cell]) -> None:
         """Take those of these cells that are missing, until a stop is asked for."""
-        for digest, splits in self._remaining.splits(cells).items():
-            bundle = self._agenda.bundles[digest]
-            found = accuracies(bundle, splits, self._agenda.experiment.samples)
+        for digest, splits in self._pending.splits(cells).items():
+            bundle = self._resolved.bundles[digest]
+            found = accuracies(bundle, splits, self._resolved.experiment.samples)
             for done, accuracy in enumerate(found, start=1):
                 self._store.add_accuracy(accuracy)
-                self._remaining.accuracy_kept(accuracy)
+                self._pending.accuracy_kept(accuracy)
                 self._screen.step(
                     "accuracy", done, len(splits), f"{bundle.manifest.model} cut at {accuracy.cuts}"
                 )
@@ -46,16 +51,16 @@ class TakingAccuracy:
 
     def take_of_codecs(self, cells: Sequence[Cell]) -> None:
         """Take what is missing to tell whether results of these cells are right, after their codecs."""
-        for digest, coded in self._remaining.codecs(cells).items():
+        for digest, coded in self._pending.codecs(cells).items():
             self._take_of_codecs(digest, coded)
 
     def _take_of_codecs(self, digest: str, coded: Sequence[Cell]) -> None:
-        bundle = self._agenda.bundles[digest]
+        bundle = self._resolved.bundles[digest]
         # Over all samples: each may be sent, and its result is held against this.
         found = codec_accuracies(bundle, coded, None)
         for done, accuracy in enumerate(found, start=1):
             self._store.add_codec_accuracy(accuracy)
-            self._remaining.codec_accuracy_kept(accuracy)
+            self._pending.codec_accuracy_kept(accuracy)
             self._of_codecs[coded_as(accuracy)] = accuracy
             doing = f"{bundle.manifest.model} cut at {accuracy.cuts}, {accuracy.codec}"
             self._screen.step("accuracy of codecs", done, len(coded), doing)

@@ -8,17 +8,17 @@ from typing import Any
 
 from controller.console import duration, output, plain_table
 from controller.errors import DeviceError
-from controller.experiment.resolve import Agenda
+from controller.experiment.resolve import ResolvedExperiment
 from controller.experiment.topology import route
 from controller.lab.worker_client import query
 from controller.results import Cell, Results
-from controller.sweep.eta import Estimate
+from controller.sweep.eta import TimeEstimate
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.candidates import candidates_of
 from controller.sweep.search.order import promising_cells
 from controller.sweep.search.predicted import most_candidates
 from controller.sweep.search.profiling import STAGES_S, kept_profiles, missing_profiles
-from controller.sweep.todo import Remaining
+from controller.sweep.todo import PendingWork
 from exporter.bundle import Bundle, run_chain
 
 __all__ = ["dry_run", "show_dry_run"]
@@ -28,7 +28,7 @@ _DELIVERED = ("manifest.json", "weights.bin", "shards.zip", "samples.npz")
 
 
 def dry_run(
-    agenda: Agenda, networks: Sequence[str], results: Path, budget: TimeBudget | None = None
+    resolved: ResolvedExperiment, networks: Sequence[str], results: Path, budget: TimeBudget | None = None
 ) -> dict[str, Any]:
     """Say what a sweep of these networks would do, and what of it is in `results` already.
 
@@ -39,39 +39,41 @@ def dry_run(
         StoreError: `results` is there, but of another experiment, or no results file.
     """
     if not results.exists():
-        return _dry_run(agenda, networks, None, budget)
+        return _dry_run(resolved, networks, None, budget)
     with Results.open(results) as kept:
-        kept.check_experiment(agenda.text)
-        return _dry_run(agenda, networks, kept, budget)
+        kept.check_experiment(resolved.text)
+        return _dry_run(resolved, networks, kept, budget)
 
 
 def _dry_run(
-    agenda: Agenda, networks: Sequence[str], results: Results | None, budget: TimeBudget | None
+    resolved: ResolvedExperiment, networks: Sequence[str], results: Results | None, budget: TimeBudget | None
 ) -> dict[str, Any]:
-    experiment = agenda.experiment
-    remaining = Remaining(agenda, results)
-    unprofiled = missing_profiles(agenda, kept_profiles(results) if results else {})
-    estimate = Estimate(experiment, agenda.lab, agenda.bundles, agenda.networks, _whole_model_s(agenda))
+    experiment = resolved.experiment
+    pending = PendingWork(resolved, results)
+    unprofiled = missing_profiles(resolved, kept_profiles(results) if results else {})
+    estimate = TimeEstimate(
+        experiment, resolved.lab, resolved.bundles, resolved.networks, _whole_model_s(resolved)
+    )
     per_network = []
     for name in networks:
-        cells = _may_be_run(agenda, name, remaining, results, known=not unprofiled)
+        cells = _may_be_run(resolved, name, pending, results, known=not unprofiled)
         payload_bytes = sum(
             link.payload_bytes * (experiment.warmup + experiment.trials * experiment.requests_at(cell.depth))
             for cell in cells
-            for link in route(cell, agenda.bundles[cell.bundle])
+            for link in route(cell, resolved.bundles[cell.bundle])
             if link.sender != link.receiver
         )
         per_network.append(
             {
                 "name": name,
-                "devices": agenda.devices(name),
+                "devices": resolved.devices(name),
                 "cells": len(cells),
                 "trials": len(cells) * experiment.trials,
-                "missing_trials": remaining.count(cells),
-                "complete": not unprofiled and not remaining.anything(cells),
+                "missing_trials": pending.count(cells),
+                "complete": not unprofiled and not pending.anything(cells),
                 "payload_bytes": payload_bytes,
                 "codecs": sorted({cell.codec for cell in cells}),
-                "cells_in_all": len(agenda.cells[name]),
+                "cells_in_all": len(resolved.cells[name]),
                 "estimated_s": round(estimate.left_s(cells), 1),
                 "time_budget_s": None,
             }
@@ -79,15 +81,15 @@ def _dry_run(
     _share_out(per_network, budget)
     return {
         "name": experiment.name,
-        "lab": agenda.lab.name,
-        "devices": [device.name for device in agenda.lab.devices],
+        "lab": resolved.lab.name,
+        "devices": [device.name for device in resolved.lab.devices],
         "networks": list(networks),
-        "networks_file": str(agenda.networks_file.absolute()),
+        "networks_file": str(resolved.networks_file.absolute()),
         "on_failure": experiment.on_failure,
         "search": experiment.search,
         "profiling": [
             {
-                "model": agenda.bundles[one.key[0]].manifest.model,
+                "model": resolved.bundles[one.key[0]].manifest.model,
                 "devices": one.devices,
                 "cuts": len(one.cuts),
                 "stages_s": STAGES_S * len(one.devices),
@@ -101,7 +103,7 @@ def _dry_run(
                 "digest": bundle.digest,
                 "delivered_bytes": sum((bundle.path / name).stat().st_size for name in _DELIVERED),
             }
-            for bundle in agenda.bundles.values()
+            for bundle in resolved.bundles.values()
         ],
         "cells": sum(part["cells"] for part in per_network),
         "by_network": per_network,
@@ -171,16 +173,16 @@ def _share_out(per_network: Sequence[dict[str, Any]], budget: TimeBudget | None)
 
 
 def _may_be_run(
-    agenda: Agenda, name: str, remaining: Remaining, results: Results | None, *, known: bool
+    resolved: ResolvedExperiment, name: str, pending: PendingWork, results: Results | None, *, known: bool
 ) -> Sequence[Cell]:
     """Cells of a network that were run or may be; with `known`, of a planned search as far as it has come."""
-    cells = agenda.cells[name]
-    if agenda.experiment.search != "planned":
+    cells = resolved.cells[name]
+    if resolved.experiment.search != "planned":
         return cells
     if results is None or not known:
-        most = most_candidates(agenda, name)
+        most = most_candidates(resolved, name)
         return [cell for candidate in candidates_of(cells)[:most] for cell in candidate.cells]
-    order = promising_cells(agenda, name, remaining, results, {}, has_budget=False)
+    order = promising_cells(resolved, name, pending, results, {}, has_budget=False)
     chosen = {cell.id for cell in results.cells()}
     return [
         *(cell for cell in cells if cell.id in chosen),
@@ -193,15 +195,15 @@ def _but(chosen: Set[str], cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.id not in chosen]
 
 
-def _whole_model_s(agenda: Agenda) -> dict[tuple[str, str], float]:
+def _whole_model_s(resolved: ResolvedExperiment) -> dict[tuple[str, str], float]:
     slowdown = {}
-    security = agenda.lab.load_security()
-    for device in agenda.lab.devices:
+    security = resolved.lab.load_security()
+    for device in resolved.lab.devices:
         try:
             slowdown[device.name] = query(device, security, timeout_s=1.0).slowdown
         except DeviceError:
             slowdown[device.name] = 1.0
-    here_s = {digest: _seconds_here(bundle) for digest, bundle in agenda.bundles.items()}
+    here_s = {digest: _seconds_here(bundle) for digest, bundle in resolved.bundles.items()}
     return {(digest, name): here_s[digest] * factor for digest in here_s for name, factor in slowdown.items()}
 
 

@@ -18,7 +18,7 @@ from controller.pipeline.trial import RESOLUTION
 from controller.results import Cell
 from exporter.bundle import Bundle
 
-__all__ = ["Estimate", "request_s"]
+__all__ = ["TimeEstimate", "request_s"]
 
 _SETUP_S = 0.4
 _UNKNOWN_S = 1.0
@@ -28,7 +28,7 @@ _LEFT = {"fp16": 0.5, "uint8": 0.25, "uint8+zstd": 0.25}
 
 
 @dataclass
-class Estimate:
+class TimeEstimate:
     """Seconds that cells take, corrected by those that ran.
 
     Attributes:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from controller.console import Screen
 from controller.errors import ControllerError, DeviceError
 from controller.experiment.schema import Experiment
-from controller.lab.worker_pool import Crew
+from controller.lab.worker_pool import WorkerPool
 from controller.sweep.outcome import Outcome
 
-__all__ = ["TRIES", "Failures"]
+__all__ = ["TRIES", "FailurePolicy"]
 
 TRIES = 3
 """How often a cell is tried while a sweep waits: what fails each time is no device's absence."""
 
 
-class Failures:
+class FailurePolicy:
     """Stops the sweep, or gets the workers back and goes on without those that are lost, or waits for them.
 
     Attributes:
@@ -33,7 +33,7 @@ class Failures:
         """How often a cell or a baseline is tried."""
         return TRIES if self._how == "wait" else 1
 
-    def void(self, what: str, crew: Crew) -> None:
+    def void(self, what: str, pool: WorkerPool) -> None:
         """A trial was void.
 
         Raises:
@@ -42,9 +42,9 @@ class Failures:
         self._outcome.voids.append(what)
         if self._how == "stop":
             raise ControllerError(f"void trial ({what}); finished trials are kept, the same command goes on")
-        self._go_on(f"void: {what}", crew)
+        self._go_on(f"void: {what}", pool)
 
-    def failed(self, what: str, error: DeviceError, crew: Crew) -> None:
+    def failed(self, what: str, error: DeviceError, pool: WorkerPool) -> None:
         """Something else failed, such as a baseline.
 
         Raises:
@@ -52,15 +52,15 @@ class Failures:
         """
         if self._how == "stop":
             raise error
-        self._go_on(what, crew)
+        self._go_on(what, pool)
 
-    def _go_on(self, what: str, crew: Crew) -> None:
+    def _go_on(self, what: str, pool: WorkerPool) -> None:
         if self._how == "skip":
             self._screen.say(f"{what}; going on")
-            self.give_up(crew.recover())
+            self.give_up(pool.recover())
             return
         self._screen.say(f"{what}; waiting at most {self._wait_s:g} s for all devices")
-        away = crew.recover()
+        away = pool.recover()
         if away:
             raise ControllerError(
                 f"{away[0]}; waited {self._wait_s:g} s; finished trials are kept, the same command goes on"

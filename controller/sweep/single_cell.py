@@ -20,18 +20,18 @@ from controller.experiment.cells import (
     with_topology,
 )
 from controller.experiment.codec_assignment import check_pairs, parse_choice
-from controller.experiment.feasibility import check_imposable
+from controller.experiment.feasibility import check_feasible
 from controller.experiment.load import OFFLINE, SINGLE, check_requests
 from controller.experiment.networks import AS_IS, Network, find_network, load_networks
 from controller.experiment.topology import CONTROLLER
 from controller.lab.inventory import Lab
-from controller.lab.worker_pool import Crew
+from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
 from controller.pipeline.accuracy import allowed_error, codec_accuracies
-from controller.pipeline.controller_endpoint import OwnPart
+from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import plan_pipeline
 from controller.pipeline.rpc import require_rpc
-from controller.pipeline.runner import Rig
+from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
 from controller.results import CHAIN, HUB, SOCKET, Cell, CodecAccuracy, Link, Trial
 from controller.results.metrics import SAMPLES_NEEDED
@@ -133,7 +133,7 @@ class OneCell:
             networks = load_networks(self.networks_file)
             network = find_network(networks, self.network, self.networks_file)
             network.check_pairs(self.network, [device.name for device in lab.devices])
-        check_imposable(cell, network)
+        check_feasible(cell, network)
         return network
 
 
@@ -145,26 +145,26 @@ def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
     """
     cell = asked.cell(bundle, lab)
     network = asked.conditions(cell, lab)
-    own_part = OwnPart.of(cell, lab)
+    controller_endpoint = ControllerEndpoint.of(cell, lab)
     coded = cell.codec != NO_CODEC.name
     found = next(codec_accuracies(bundle, [cell], asked.samples())) if coded else None
     checking = link_check(lab, cell.network, network)
-    with Crew(lab, cell.devices, _WAIT_S, link_check=checking) as crew:
+    with WorkerPool(lab, cell.devices, _WAIT_S, link_check=checking) as pool:
         plan = plan_pipeline(
             cell.id,
             cell,
             bundle,
             lab,
             network,
-            threads={w.name: asked.threads or w.info.threads for w in crew.workers.values()},
+            threads={w.name: asked.threads or w.info.threads for w in pool.workers.values()},
             allowed_error=allowed_error(found),
-            controller_addresses=own_part.addresses if own_part else None,
+            controller_addresses=controller_endpoint.addresses if controller_endpoint else None,
             rpc=asked.rpc,
         )
-        crew.require_codecs(plan.links)
-        require_rpc(crew.workers, [cell], asked.rpc)
-        with Rig(plan, cell, bundle, crew.workers, own_part) as rig:
-            trial = run_trial(rig, cell, 0, asked.closed_run(), seed=0, warmup=asked.warmup)
+        pool.require_codecs(plan.links)
+        require_rpc(pool.workers, [cell], asked.rpc)
+        with PipelineRunner(plan, cell, bundle, pool.workers, controller_endpoint) as runner:
+            trial = run_trial(runner, cell, 0, asked.closed_run(), seed=0, warmup=asked.warmup)
     _show(cell, trial, found)
 
 

@@ -5,25 +5,25 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from controller.experiment.resolve import Agenda, is_chosen
+from controller.experiment.resolve import ResolvedExperiment, is_chosen
 from controller.results import Accuracy, Cell, CodecAccuracy, Results, Scope, Store
 from controller.sweep.search.candidates import candidates_of
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["Coded", "Remaining", "coded_as", "register"]
+__all__ = ["Coded", "PendingWork", "coded_as", "register"]
 
 Coded = tuple[str, tuple[int, ...], tuple[str, ...], str, str, int]
 """What the accuracy of a cell with codecs depends on."""
 
 
-class Remaining:
-    """What is missing of an agenda: trials, baselines, accuracies; without a results file, everything.
+class PendingWork:
+    """Pending work: trials, baselines and accuracies that are not in the results file.
 
     What is kept later is to be told; baselines are taken once, at the beginning.
     """
 
-    def __init__(self, agenda: Agenda, results: Results | None) -> None:
-        self._trials = agenda.experiment.trials
+    def __init__(self, resolved: ResolvedExperiment, results: Results | None) -> None:
+        self._trials = resolved.experiment.trials
         self.read(results)
 
     def read(self, results: Results | None) -> None:
@@ -103,19 +103,21 @@ def coded_as(what: Cell | CodecAccuracy) -> Coded:
     return what.bundle, what.cuts, what.devices, what.source, what.codec, what.batch
 
 
-def register(agenda: Agenda, store: Store, networks: Sequence[str], *, has_budget: bool) -> None:
+def register(
+    resolved: ResolvedExperiment, store: Store, networks: Sequence[str], *, has_budget: bool
+) -> None:
     """Write down what the sweep wants, so that a report can say what is missing.
 
     Of what is chosen as it goes on, only from how much; of that, `networks` alone are begun.
     """
-    for position, (name, network) in enumerate(agenda.networks.items()):
-        store.add_network(name, position, agenda.cells[name][0].shaping, msgspec.to_builtins(network))
-    for bundle in agenda.bundles.values():
+    for position, (name, network) in enumerate(resolved.networks.items()):
+        store.add_network(name, position, resolved.cells[name][0].shaping, msgspec.to_builtins(network))
+    for bundle in resolved.bundles.values():
         store.add_bundle(bundle.digest, bundle.manifest.model, (bundle.path / "manifest.json").read_text())
-    how = "planned" if agenda.experiment.search == "planned" else "time budget"
+    how = "planned" if resolved.experiment.search == "planned" else "time budget"
     scopes = {scope.network: scope for scope in store.scopes()}
-    for name, cells in agenda.cells.items():
-        if is_chosen(agenda, has_budget=has_budget):
+    for name, cells in resolved.cells.items():
+        if is_chosen(resolved, has_budget=has_budget):
             there = scopes.get(name)
             if name in networks and not (there and there.how == how and there.over):
                 splits = Counter(candidate.shallow.bundle for candidate in candidates_of(cells))

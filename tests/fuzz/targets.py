@@ -21,7 +21,7 @@ from analysis.data.sweep import load
 from analysis.errors import AnalysisError
 from controller.errors import ControllerError, ExperimentError, LabError
 from controller.experiment.networks import load_networks
-from controller.experiment.resolve import make_agenda
+from controller.experiment.resolve import resolve
 from controller.lab.inventory import Device, Lab, load_lab
 from controller.profiling.profile import load_profile
 from exporter.bundle import Bundle, BundleError
@@ -160,7 +160,7 @@ def experiment(data: bytes) -> None:
     path = _scratch() / "experiment.yml"
     path.write_bytes(data)
     with suppress(ControllerError, BundleError):
-        make_agenda(path, LAB, bundles_folder=_BUNDLE.parent, networks_file=_NETWORKS_FILE)
+        resolve(path, LAB, bundles_folder=_BUNDLE.parent, networks_file=_NETWORKS_FILE)
 
 
 def networks(data: bytes) -> None:

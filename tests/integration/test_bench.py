@@ -21,7 +21,7 @@ from benchmarks.measurements.memory_growth import MemoryGrowth
 from benchmarks.measurements.wire import HopExcess
 from benchmarks.pipelines import cell_of, pipeline, plan, run
 from controller.experiment.backend import RpcSettings
-from controller.pipeline.runner import Rig
+from controller.pipeline.runner import PipelineRunner
 from exporter.bundle import Bundle
 
 _SLOW_WORKER = str(Path(__file__).with_name("slow_worker.py"))
@@ -72,9 +72,9 @@ def test_sockets_are_held_against_rpc_over_the_same_stages(
 def test_workers_of_a_secured_lab_are_measured_too(cache: Path, security: Literal["key", "tls"]) -> None:
     bundle = Bundle.open(cache / NULL)
     with Fleet(choose_cores(None), [bundle], security=security) as fleet:
-        assert {worker.info.stamp["security"] for worker in fleet.crew.workers.values()} == {security}
-        with pipeline(fleet, bundle, (2,), depth=4, batch=196) as rig:
-            assert run(rig, 20).checked == 20
+        assert {worker.info.stamp["security"] for worker in fleet.pool.workers.values()} == {security}
+        with pipeline(fleet, bundle, (2,), depth=4, batch=196) as runner:
+            assert run(runner, 20).checked == 20
 
 
 @pytest.mark.slow
@@ -89,11 +89,11 @@ def test_memory_is_given_back_with_the_records(cache: Path) -> None:
 def test_a_live_pipeline_goes_over_to_another_split_and_is_sent_nothing_again(cache: Path) -> None:
     bundle = Bundle.open(cache / NULL)
     cell = cell_of(bundle, (3,), depth=4)
-    with Fleet(choose_cores(None), [bundle]) as fleet, pipeline(fleet, bundle, (1,), depth=4) as rig:
-        run(rig, 20, warmup=0)
-        asked = _spy_on(rig)
-        rig.resplit(cell, plan(fleet, bundle, cell, solo_runs=0))
-        trial = run(rig, 20, warmup=0)
+    with Fleet(choose_cores(None), [bundle]) as fleet, pipeline(fleet, bundle, (1,), depth=4) as runner:
+        run(runner, 20, warmup=0)
+        asked = _spy_on(runner)
+        runner.resplit(cell, plan(fleet, bundle, cell, solo_runs=0))
+        trial = run(runner, 20, warmup=0)
     assert not {"PutShard", "PutFile"} & set(asked)
     assert "BuildPipeline" in asked
     assert [(hop.start, hop.stop) for hop in trial.hops] == [(0, 3), (3, 4)]
@@ -103,16 +103,16 @@ def test_a_live_pipeline_goes_over_to_another_split_and_is_sent_nothing_again(ca
 def test_a_device_without_a_part_in_the_new_split_lets_go_of_the_old(cache: Path) -> None:
     bundle = Bundle.open(cache / NULL)
     cell = cell_of(bundle, (4,), depth=4)
-    with Fleet(choose_cores(None), [bundle]) as fleet, pipeline(fleet, bundle, (1,), depth=4) as rig:
-        rig.resplit(cell, plan(fleet, bundle, cell, solo_runs=0))
-        trial = run(rig, 20, warmup=0)
+    with Fleet(choose_cores(None), [bundle]) as fleet, pipeline(fleet, bundle, (1,), depth=4) as runner:
+        runner.resplit(cell, plan(fleet, bundle, cell, solo_runs=0))
+        trial = run(runner, 20, warmup=0)
     assert [(hop.device, hop.start, hop.stop) for hop in trial.hops] == [("first", 0, 4)]
 
 
-def _spy_on(rig: Rig) -> list[str]:
-    """Names of the requests that the rig's workers are asked from now on."""
+def _spy_on(runner: PipelineRunner) -> list[str]:
+    """Names of the requests that the pipeline's workers are asked from now on."""
     asked: list[str] = []
-    for worker in rig.workers.values():
+    for worker in runner.workers.values():
         ask = worker.connection.ask
 
         def spy(request: Any, *, timeout_s: float | None = None, ask: Any = ask) -> Any:

@@ -83,8 +83,8 @@ def _started(tmp_path: Path, lab: Path, results: Path, bundles: Path) -> "subpro
 def _line(results: Path) -> str:
     follower = Follower(results)
     follower.look()
-    assert follower.board is not None
-    return line(follower.board, follower.left_s)
+    assert follower.snapshot is not None
+    return line(follower.snapshot, follower.left_s)
 
 
 def _until(holds: Callable[[], bool]) -> None:

@@ -72,7 +72,7 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
     again = controller("profile", "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["taken_at"] == profile.taken_at
-    assert len(json.loads(again.stdout)["devices"]["pi"]["stretches"]) == 4
+    assert len(json.loads(again.stdout)["devices"]["pi"]["segments"]) == 4
     other = controller("profile", "--budget", "1", "--cuts", "blocks")
     assert "is of other cuts: taken again" in other.stderr
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import StoreError
-from controller.experiment.resolve import make_agenda
+from controller.experiment.resolve import resolve
 from controller.lab.inventory import load_lab
 from controller.planning import load_profile
 from controller.results import Results
@@ -171,12 +171,12 @@ def test_where_tc_shapes_links_the_lab_is_profiled_before_they_are(
     experiment.write_text(EXPERIMENT + "search: planned\n")
     refused = run("--network", "slow")
     assert refused.returncode == 2
-    assert "error: no profile of tiny, and none can be taken on links that are shaped" in refused.stderr
+    assert "error: no device profile of tiny, and none can be taken while links are shaped" in refused.stderr
     assert refused.stderr.count("\n") == 1
     prepared = run("--prepare")
     assert prepared.returncode == 0, prepared.stderr
     # What is in the way now is that nobody shaped them.
-    assert "no profile" not in run("--network", "slow").stderr
+    assert "no device profile" not in run("--network", "slow").stderr
 
 
 def _finished(results: Path) -> set[tuple[str, int]]:
@@ -231,9 +231,9 @@ def test_codecs_are_profiled_and_predicted(
     assert "codecs measured: fp16" in prepared.stderr
     assert "profiled in" not in prepared.stderr
 
-    agenda = make_agenda(experiment, load_lab(lab), bundles_folder=bundles_folder)
+    resolved = resolve(experiment, load_lab(lab), bundles_folder=bundles_folder)
     with Results.open(experiment.parent / "results.sqlite") as results:
-        (search,) = planned_searches(agenda, "slow", kept_profiles(results))
+        (search,) = planned_searches(resolved, "slow", kept_profiles(results))
     latency_s = {(each.deep.cuts, each.deep.codec): point[0] for each, point in search.predicted.items()}
     for cut in (1, 2, 3):
         saved_s = latency_s[(cut,), "none"] - latency_s[(cut,), "fp16"]

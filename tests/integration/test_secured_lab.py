@@ -15,7 +15,7 @@ import pytest
 
 from controller.lab.certificates import Authority
 from controller.lab.inventory import load_lab
-from controller.lab.worker_pool import Crew
+from controller.lab.worker_pool import WorkerPool
 from controller.links.probing import probe_path
 from controller.results import Results
 from tests.integration.tiny_lab import controller, sweep
@@ -150,14 +150,14 @@ def test_a_sweep_runs_and_no_secret_gets_out_of_its_file(
 
 def test_links_are_measured_and_workers_are_left_as_they_were(lab: SecuredLab) -> None:
     processes = [psutil.Process(one.process.pid) for one in lab.workers]
-    with Crew(load_lab(lab.file), DEVICES, 5.0) as crew:
-        pi, server = (crew.workers[name] for name in DEVICES)
+    with WorkerPool(load_lab(lab.file), DEVICES, 5.0) as pool:
+        pi, server = (pool.workers[name] for name in DEVICES)
         for sender, receiver in ((pi, server), (server, pi)):
             round_trip_s, rate_mbit = probe_path(sender, receiver)
             assert round_trip_s < 1 and rate_mbit > 1
     before = [process.num_fds() for process in processes]
     for _ in range(5):
-        with Crew(load_lab(lab.file), DEVICES, 5.0):
+        with WorkerPool(load_lab(lab.file), DEVICES, 5.0):
             pass
     deadline_s = time.monotonic() + 10
     while any(p.num_fds() > count for p, count in zip(processes, before, strict=True)):

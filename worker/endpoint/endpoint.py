@@ -11,7 +11,7 @@ from worker.clock import clock
 from worker.endpoint.answers import WORST_ALLOWED_ERROR, Answers
 from worker.endpoint.inputs import make_inputs
 from worker.endpoint.load import check_load
-from worker.endpoint.run import Stretch
+from worker.endpoint.run import Run
 from worker.endpoint.samples import Samples, batches_of
 from worker.endpoint.sink import Sink
 from worker.endpoint.source import Source
@@ -68,7 +68,7 @@ class Endpoint:
         )
         self._sink = Sink(inlet, answers, scope, check_every=check_every)
         self._rows = np.zeros(0, ENDPOINT)
-        self._stretch: Stretch | None = None
+        self._run: Run | None = None
         scope.at_end(self._stop)
 
     @classmethod
@@ -127,21 +127,21 @@ class Endpoint:
         self._scope.check()
         self._inlet.wait_open(min(_LINKS_TIMEOUT_S, timeout_s))
         if warmup:
-            stretch = Stretch(Windows(warmup), FrameType.WARMUP, _CLOSED)
-            self._run_stretch(stretch, deadline_s, timeout_s, abandoned)
-        stretch = Stretch(windows, FrameType.TENSORS, load)
-        self._run_stretch(stretch, deadline_s, timeout_s, abandoned)
-        self._rows = rows = stretch.rows()
-        self._stretch = None
+            run = Run(Windows(warmup), FrameType.WARMUP, _CLOSED)
+            self._run_all(run, deadline_s, timeout_s, abandoned)
+        run = Run(windows, FrameType.TENSORS, load)
+        self._run_all(run, deadline_s, timeout_s, abandoned)
+        self._rows = rows = run.rows()
+        self._run = None
         return RunDone(
-            elapsed_s=stretch.elapsed_s(),
+            elapsed_s=run.elapsed_s(),
             checked=int(np.count_nonzero((rows["request"] - windows.filling) % self._check_every == 0))
             if self._check_every
             else 0,
-            worst_error=stretch.worst_error,
+            worst_error=run.worst_error,
             windows=windows.count,
             stable=windows.stable,
-            overloaded=stretch.judge_load(rows),
+            overloaded=run.judge_load(rows),
         )
 
     def take_rows(self) -> NDArray[np.void]:
@@ -153,21 +153,19 @@ class Endpoint:
         """How many requests find fewer in the pipeline than those that follow, or no result before theirs."""
         return self._depth - 1 if load.kind == "closed" else 1
 
-    def _run_stretch(
-        self, stretch: Stretch, deadline_s: float, timeout_s: float, abandoned: Callable[[], bool]
-    ) -> None:
-        self._stretch = stretch
+    def _run_all(self, run: Run, deadline_s: float, timeout_s: float, abandoned: Callable[[], bool]) -> None:
+        self._run = run
         self._source.begin()
         if self._scope.ended.is_set():
             self._stop(None)
         self._inputs.begin()
         threads = [
             threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
-            for name, loop in self._threads(stretch).items()
+            for name, loop in self._threads(run).items()
         ]
         for thread in threads:
             thread.start()
-        while not stretch.drained.wait(0.1):
+        while not run.drained.wait(0.1):
             if abandoned():
                 self._scope.fail(FailedError("the controller went away during the run"))
             elif clock() > deadline_s:
@@ -179,22 +177,22 @@ class Endpoint:
         if self._scope.ended.is_set():
             raise FailedError("the pipeline was closed during the run")
 
-    def _threads(self, stretch: Stretch) -> dict[str, Callable[[], None]]:
+    def _threads(self, run: Run) -> dict[str, Callable[[], None]]:
         """What threads do, by their names."""
         source, sink = self._source, self._sink
 
         def receive_all(on_result: Callable[[], None]) -> None:
-            sink.receive_all(stretch, on_result)
+            sink.receive_all(run, on_result)
 
-        if stretch.offsets_s is None and source.never_waits:
+        if run.offsets_s is None and source.never_waits:
             # To hand each credit to another thread would cost more than to send the next request.
             def take_turns() -> None:
-                source.send_first(stretch)
-                receive_all(lambda: source.send_next(stretch))
+                source.send_first(run)
+                receive_all(lambda: source.send_next(run))
 
             return {"endpoint": take_turns}
         return {
-            "source": lambda: source.send_all(stretch),
+            "source": lambda: source.send_all(run),
             "sink": lambda: receive_all(source.give_credit),
         }
 
@@ -206,7 +204,7 @@ class Endpoint:
 
     def _stop(self, _cause: WorkerError | None) -> None:
         self._source.stop()
-        if self._stretch is not None:
-            self._stretch.over.set()
-            self._stretch.sent_all.set()
-            self._stretch.drained.set()
+        if self._run is not None:
+            self._run.over.set()
+            self._run.sent_all.set()
+            self._run.drained.set()

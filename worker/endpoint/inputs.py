@@ -36,7 +36,7 @@ class Inputs(Protocol):
     ready: bool
 
     def begin(self) -> None:
-        """A stretch of requests begins, at request 0."""
+        """A run begins, at request 0."""
 
     def take(self, request: int) -> Batch | None:
         """The input of that request, waiting for it; None once the pipeline has ended."""

@@ -19,12 +19,12 @@ from worker.wire.messages import EndpointSpec, JoinLink, LinkSpec, LoadSpec, Run
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import ConnectionKind, SocketStream
 
-__all__ = ["ControllerPart"]
+__all__ = ["StandaloneEndpoint"]
 
 _CLOSED: Final = LoadSpec()
 
 
-class ControllerPart:
+class StandaloneEndpoint:
     """What a pipeline has in the controller's process, with a data port of its own.
 
     It is used as a worker is: `build`, `open_links` once every worker is built, `run` if it has the endpoint,

@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from controller.errors import ProfileError
-from controller.experiment.resolve import Agenda, is_chosen
+from controller.experiment.resolve import ResolvedExperiment, is_chosen
 from controller.results import Cell, Predicted, Results, Scope
 from controller.sweep.search.candidates import Candidate, measured_point
 from controller.sweep.search.front_search import Search
 from controller.sweep.search.predicted import estimated_searches, planned_searches
 from controller.sweep.search.profiling import kept_profiles, missing_profiles
-from controller.sweep.todo import Remaining
+from controller.sweep.todo import PendingWork
 
-__all__ = ["AllCells", "Order", "PromisingCells", "make_order", "promising_cells"]
+__all__ = ["ExhaustiveOrder", "Order", "AdaptiveOrder", "make_order", "promising_cells"]
 
 
 class Order(Protocol):
@@ -27,11 +27,11 @@ class Order(Protocol):
         """Cells that may yet come after those, at most."""
 
 
-class AllCells:
+class ExhaustiveOrder:
     """Every cell, in the order given."""
 
-    def __init__(self, cells: Sequence[Cell], remaining: Remaining) -> None:
-        self._cells = [cell for cell in cells if remaining.trials(cell)]
+    def __init__(self, cells: Sequence[Cell], pending: PendingWork) -> None:
+        self._cells = [cell for cell in cells if pending.trials(cell)]
 
     def next_cells(self) -> Sequence[Cell]:
         """All of them, once."""
@@ -43,7 +43,7 @@ class AllCells:
         return ()
 
 
-class PromisingCells:
+class AdaptiveOrder:
     """The candidates that may be on a front, the most promising first, each with all its cells.
 
     All that it goes by are predictions and results, so whoever takes up a sweep goes on with the same.
@@ -53,7 +53,7 @@ class PromisingCells:
         self,
         searches: Sequence[Search[Candidate]],
         begun: Collection[str],
-        remaining: Remaining,
+        pending: PendingWork,
         results: Results,
         seed: str,
     ) -> None:
@@ -65,7 +65,7 @@ class PromisingCells:
             seed: Of the order within a round.
         """
         self._searches = searches
-        self._remaining = remaining
+        self._pending = pending
         self._results = results
         self._seed = seed
         self._given: list[tuple[Search[Candidate], Candidate]] = []
@@ -126,7 +126,7 @@ class PromisingCells:
         return found
 
     def _complete(self, candidate: Candidate) -> bool:
-        return not self._remaining.count(candidate.cells)
+        return not self._pending.count(candidate.cells)
 
     def _take_in(self, search: Search[Candidate], candidate: Candidate) -> None:
         point = measured_point(candidate, self._results) if self._complete(candidate) else None
@@ -136,13 +136,13 @@ class PromisingCells:
             search.measured[candidate] = point
 
     def _missing(self, candidates: Iterable[Candidate]) -> list[Cell]:
-        return [cell for each in candidates for cell in each.cells if self._remaining.trials(cell)]
+        return [cell for each in candidates for cell in each.cells if self._pending.trials(cell)]
 
 
 def make_order(
-    agenda: Agenda,
+    resolved: ResolvedExperiment,
     name: str,
-    remaining: Remaining,
+    pending: PendingWork,
     results: Results,
     whole_model_s: Mapping[tuple[str, str], float],
     *,
@@ -156,35 +156,35 @@ def make_order(
     Raises:
         ProfileError: A planned search has no network to predict from.
     """
-    if not is_chosen(agenda, has_budget=has_budget):
-        return AllCells(agenda.cells[name], remaining)
-    return promising_cells(agenda, name, remaining, results, whole_model_s, has_budget=has_budget)
+    if not is_chosen(resolved, has_budget=has_budget):
+        return ExhaustiveOrder(resolved.cells[name], pending)
+    return promising_cells(resolved, name, pending, results, whole_model_s, has_budget=has_budget)
 
 
 def promising_cells(
-    agenda: Agenda,
+    resolved: ResolvedExperiment,
     name: str,
-    remaining: Remaining,
+    pending: PendingWork,
     results: Results,
     whole_model_s: Mapping[tuple[str, str], float],
     *,
     has_budget: bool,
-) -> PromisingCells:
+) -> AdaptiveOrder:
     """The same, of cells that are chosen."""
-    cells = agenda.cells[name]
-    if agenda.experiment.search == "planned":
+    cells = resolved.cells[name]
+    if resolved.experiment.search == "planned":
         kept = kept_profiles(results)
-        if missing_profiles(agenda, kept):
+        if missing_profiles(resolved, kept):
             raise ProfileError(f"{results.path} has no network to predict from; run the sweep with --prepare")
-        searches = planned_searches(agenda, name, kept)
+        searches = planned_searches(resolved, name, kept)
         begun = {cell.id for cell in results.cells()}
     else:
-        searches = estimated_searches(agenda, name, whole_model_s)
+        searches = estimated_searches(resolved, name, whole_model_s)
         begun = {identity for identity, _ in results.finished()}
     if has_budget:
         for search in searches:
             search.at_once = 1
             # There may be time for no more than the most promising one.
             search.first = ()
-    seed = f"{agenda.experiment.seed}:{name}"
-    return PromisingCells(searches, begun & {cell.id for cell in cells}, remaining, results, seed)
+    seed = f"{resolved.experiment.seed}:{name}"
+    return AdaptiveOrder(searches, begun & {cell.id for cell in cells}, pending, results, seed)

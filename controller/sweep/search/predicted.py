@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from controller.experiment.networks import Network
-from controller.experiment.resolve import Agenda
+from controller.experiment.resolve import ResolvedExperiment
 from controller.planning.prediction import Prediction, Predictor
 from controller.profiling.profile import Profile
 from controller.results import Cell
@@ -32,15 +32,15 @@ def profile_key(cell: Cell) -> ProfileKey:
 
 
 def planned_searches(
-    agenda: Agenda, name: str, profiles: Mapping[ProfileKey, Profile]
+    resolved: ResolvedExperiment, name: str, profiles: Mapping[ProfileKey, Profile]
 ) -> list[Search[Candidate]]:
     """A search for the front of each bundle under network `name`, by profiles taken before."""
-    conditions = agenda.networks[name] if agenda.cells[name][0].shaping != "none" else Network()
+    conditions = resolved.networks[name] if resolved.cells[name][0].shaping != "none" else Network()
     predictors = {
-        (key, codec): Predictor(profiles[key], agenda.bundles[key[0]], conditions, codec)
-        for key, codec in {(profile_key(cell), cell.codec) for cell in agenda.cells[name]}
+        (key, codec): Predictor(profiles[key], resolved.bundles[key[0]], conditions, codec)
+        for key, codec in {(profile_key(cell), cell.codec) for cell in resolved.cells[name]}
     }
-    experiment = agenda.experiment
+    experiment = resolved.experiment
 
     def point(candidate: Candidate) -> Point:
         shallow, deep = candidate.shallow, candidate.deep
@@ -48,48 +48,48 @@ def planned_searches(
         throughput_per_s = Prediction(plan, deep.depth, deep.batch).throughput_per_s
         return Prediction(plan, shallow.depth, shallow.batch).latency_s, 1 / throughput_per_s
 
-    searches = _searches(agenda, name, point, lambda number: _most(experiment.search_share, number))
+    searches = _searches(resolved, name, point, lambda number: _most(experiment.search_share, number))
     for search in searches:
-        search.first = _compared(agenda, search.predicted)
+        search.first = _compared(resolved, search.predicted)
         # Millions of splits are not thought over anew after every few of thousands.
         search.at_once = max(_FEWEST, search.most // _ROUNDS)
     return searches
 
 
-def most_candidates(agenda: Agenda, name: str) -> int:
+def most_candidates(resolved: ResolvedExperiment, name: str) -> int:
     """How many splits a planned search may measure under network `name`."""
-    numbers = Counter(candidate.shallow.bundle for candidate in candidates_of(agenda.cells[name]))
-    return sum(min(number, _most(agenda.experiment.search_share, number)) for number in numbers.values())
+    numbers = Counter(candidate.shallow.bundle for candidate in candidates_of(resolved.cells[name]))
+    return sum(min(number, _most(resolved.experiment.search_share, number)) for number in numbers.values())
 
 
 def estimated_searches(
-    agenda: Agenda, name: str, whole_model_s: Mapping[tuple[str, str], float]
+    resolved: ResolvedExperiment, name: str, whole_model_s: Mapping[tuple[str, str], float]
 ) -> list[Search[Candidate]]:
     """The same without profiles, to its end: compute time by multiply-adds, links by bytes."""
 
     def point(candidate: Candidate) -> Point:
         shallow, deep = candidate.shallow, candidate.deep
         alone_s, _ = estimate(shallow)
-        _, interval_s = estimate(deep)
-        latency_s = max(alone_s, shallow.depth * interval_s) if shallow.depth > 1 else alone_s
-        return latency_s, max(interval_s, alone_s / deep.depth) / deep.batch
+        _, period_s = estimate(deep)
+        latency_s = max(alone_s, shallow.depth * period_s) if shallow.depth > 1 else alone_s
+        return latency_s, max(period_s, alone_s / deep.depth) / deep.batch
 
     def estimate(cell: Cell) -> tuple[float, float]:
-        profile = agenda.networks[name]
-        return request_s(cell, agenda.bundles[cell.bundle], agenda.lab, profile, whole_model_s)
+        profile = resolved.networks[name]
+        return request_s(cell, resolved.bundles[cell.bundle], resolved.lab, profile, whole_model_s)
 
-    searches = _searches(agenda, name, point, lambda number: number)
+    searches = _searches(resolved, name, point, lambda number: number)
     for search in searches:
         search.to_the_end = True
     return searches
 
 
-def _compared(agenda: Agenda, candidates: Iterable[Candidate]) -> list[Candidate]:
+def _compared(resolved: ResolvedExperiment, candidates: Iterable[Candidate]) -> list[Candidate]:
     """What answers are compared with, plain: equal splits, then all on the first, all on the last device."""
     equal, on_first, on_last = [], [], []
     for candidate in candidates:
         cell = candidate.deep
-        bundle = agenda.bundles[cell.bundle]
+        bundle = resolved.bundles[cell.bundle]
         if cell.codec != NO_CODEC.name:
             continue
         if cell.cuts == bundle.equal_cuts(len(cell.devices)):
@@ -106,15 +106,15 @@ def _most(share: float, number: int) -> int:
 
 
 def _searches(
-    agenda: Agenda, name: str, point: Callable[[Candidate], Point], most: Callable[[int], int]
+    resolved: ResolvedExperiment, name: str, point: Callable[[Candidate], Point], most: Callable[[int], int]
 ) -> list[Search[Candidate]]:
     by_bundle: dict[str, list[Candidate]] = {}
-    for candidate in candidates_of(agenda.cells[name]):
+    for candidate in candidates_of(resolved.cells[name]):
         by_bundle.setdefault(candidate.shallow.bundle, []).append(candidate)
     found = []
     for bundle, alike in by_bundle.items():
         predicted = {candidate: point(candidate) for candidate in alike}
-        nodes = agenda.bundles[bundle].node_count
+        nodes = resolved.bundles[bundle].node_count
         # Looked up for every split whenever one was measured.
         places = {candidate: candidate.place(nodes) for candidate in alike}
         found.append(Search(predicted, most(len(alike)), place=places.__getitem__))

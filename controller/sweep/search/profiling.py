@@ -8,7 +8,7 @@ import msgspec
 
 from controller.console import Screen, duration
 from controller.errors import ProfileError
-from controller.experiment.resolve import Agenda
+from controller.experiment.resolve import ResolvedExperiment
 from controller.lab.worker_client import query
 from controller.profiling.profile import Profile, Settings, load_profile, profile_path, save_profile
 from controller.profiling.profiler import Wanted, take_profile, with_codecs
@@ -64,22 +64,22 @@ def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
         ) from error
 
 
-def missing_profiles(agenda: Agenda, kept: Mapping[ProfileKey, Profile]) -> list[Missing]:
+def missing_profiles(resolved: ResolvedExperiment, kept: Mapping[ProfileKey, Profile]) -> list[Missing]:
     """What must be profiled yet before anything of a planned search can be predicted."""
-    if agenda.experiment.search != "planned":
+    if resolved.experiment.search != "planned":
         return []
     by_key: dict[ProfileKey, tuple[set[int], set[str], set[str]]] = {}
-    for cells in agenda.cells.values():
+    for cells in resolved.cells.values():
         for cell in cells:
             cuts, devices, codecs = by_key.setdefault(profile_key(cell), (set(), set(), set()))
             cuts.update(cell.cuts)
             devices.update(cell.devices)
             codecs.add(cell.codec)
-    order = [device.name for device in agenda.lab.devices]
+    order = [device.name for device in resolved.lab.devices]
     wanted = [
         Missing(
             key,
-            tuple(sorted({0, *cuts, agenda.bundles[key[0]].node_count})),
+            tuple(sorted({0, *cuts, resolved.bundles[key[0]].node_count})),
             tuple(name for name in order if name in devices),
             tuple(sorted(codecs - {NO_CODEC.name})),
         )
@@ -88,7 +88,9 @@ def missing_profiles(agenda: Agenda, kept: Mapping[ProfileKey, Profile]) -> list
     return [one for one in wanted if one.key not in kept or not one.fits(kept[one.key])]
 
 
-def prepare(agenda: Agenda, store: Store, folder: Path, screen: Screen, *, shaped: bool) -> None:
+def prepare(
+    resolved: ResolvedExperiment, store: Store, folder: Path, screen: Screen, *, shaped: bool
+) -> None:
     """Take what profiles are missing, or find them in a folder of them, and keep them in the results file.
 
     Args:
@@ -98,30 +100,36 @@ def prepare(agenda: Agenda, store: Store, folder: Path, screen: Screen, *, shape
         DeviceError: A device is not there.
         ProfileError: It would have to be taken, and cannot now.
     """
-    for missing in missing_profiles(agenda, kept_profiles(store)):
-        infos = {name: query(agenda.lab.device(name), agenda.lab.load_security()) for name in missing.devices}
+    for missing in missing_profiles(resolved, kept_profiles(store)):
+        infos = {
+            name: query(resolved.lab.device(name), resolved.lab.load_security()) for name in missing.devices
+        }
         bundle, batch, compared = missing.key
-        wanted = Wanted(missing.cuts, batch, _threads(agenda, infos, compared), STAGES_S)
-        profile = _found(agenda, missing, wanted, folder, infos)
+        wanted = Wanted(missing.cuts, batch, _threads(resolved, infos, compared), STAGES_S)
+        profile = _found(resolved, missing, wanted, folder, infos)
         if profile is not None and wanted.is_too_quick(profile):
-            screen.say(f"profile {_path(agenda, missing, wanted, folder)} is a quick one: taken again")
+            screen.say(f"profile {_path(resolved, missing, wanted, folder)} is a quick one: taken again")
             profile = None
         if profile is None or missing.codecs_beyond(profile):
-            if shaped and agenda.lab.shaping(missing.devices) == "tc":
+            if shaped and resolved.lab.shaping(missing.devices) == "tc":
                 raise ProfileError(
-                    f"no profile of {agenda.bundles[bundle].manifest.model}, and none can be taken on links "
-                    f"that are shaped: clear them and run the same command with --prepare, as "
+                    f"no device profile of {resolved.bundles[bundle].manifest.model}, and none can be taken "
+                    f"while links are shaped: clear them and run the same command with --prepare, as "
                     f"ansible/sweep.yml does"
                 )
-            profile = _taken(agenda, missing, wanted, folder, screen, profile)
+            profile = _taken(resolved, missing, wanted, folder, screen, profile)
         text = msgspec.json.encode(profile).decode()
         store.add_profiling(Profiling(bundle, batch, compared or 0, profile.took_s, text))
 
 
 def _found(
-    agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path, infos: Mapping[str, DeviceInfo]
+    resolved: ResolvedExperiment,
+    missing: Missing,
+    wanted: Wanted,
+    folder: Path,
+    infos: Mapping[str, DeviceInfo],
 ) -> Profile | None:
-    path = _path(agenda, missing, wanted, folder)
+    path = _path(resolved, missing, wanted, folder)
     if not path.is_file():
         return None
     profile = load_profile(path)
@@ -132,7 +140,7 @@ def _found(
 
 
 def _taken(
-    agenda: Agenda,
+    resolved: ResolvedExperiment,
     missing: Missing,
     wanted: Wanted,
     folder: Path,
@@ -140,10 +148,10 @@ def _taken(
     without_codecs: Profile | None,
 ) -> Profile:
     """What is missing, or of one that is there no more than its codecs."""
-    lab = agenda.lab
+    lab = resolved.lab
     part = msgspec.structs.replace(lab, devices=tuple(lab.device(name) for name in missing.devices))
-    bundle = agenda.bundles[missing.key[0]]
-    path = _path(agenda, missing, wanted, folder)
+    bundle = resolved.bundles[missing.key[0]]
+    path = _path(resolved, missing, wanted, folder)
     # A profile of a part of the lab does not take the place of one of all of it.
     is_kept = without_codecs is not None or part.devices == lab.devices or not path.exists()
     profile = without_codecs
@@ -161,19 +169,19 @@ def _taken(
     return profile
 
 
-def _path(agenda: Agenda, missing: Missing, wanted: Wanted, folder: Path) -> Path:
-    model = agenda.bundles[missing.key[0]].manifest.model
+def _path(resolved: ResolvedExperiment, missing: Missing, wanted: Wanted, folder: Path) -> Path:
+    model = resolved.bundles[missing.key[0]].manifest.model
     return profile_path(
-        folder, lab=agenda.lab.name, model=model, batch=wanted.batch, threads=wanted.common_threads
+        folder, lab=resolved.lab.name, model=model, batch=wanted.batch, threads=wanted.common_threads
     )
 
 
 def _threads(
-    agenda: Agenda, infos: Mapping[str, DeviceInfo], compared: int | None
+    resolved: ResolvedExperiment, infos: Mapping[str, DeviceInfo], compared: int | None
 ) -> int | Mapping[str, int]:
     """One number where all devices have the same."""
     numbers = {
-        name: agenda.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
+        name: resolved.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
     }
     alike = set(numbers.values())
     return alike.pop() if len(alike) == 1 else numbers

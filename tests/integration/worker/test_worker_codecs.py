@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.worker.conftest import StartChain, StartWorker
 from tests.unit.worker.tiny import SAMPLES, TinyBundle, link, make_bundle, tensors
-from worker.endpoint import ControllerPart, Samples
+from worker.endpoint import Samples, StandaloneEndpoint
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.codecs import parse_codec
 from worker.wire.control import receive_message, send_message
@@ -113,7 +113,7 @@ def test_an_emulated_link_is_charged_what_is_sent(start_chain: StartChain, wide_
 
 def test_the_source_encodes_what_it_sends_itself(start_worker: StartWorker, wide_bundle: TinyBundle) -> None:
     worker = start_worker("server", bundle=wide_bundle)
-    with ControllerPart() as source, worker.claim() as connection:
+    with StandaloneEndpoint() as source, worker.claim() as connection:
         there = msgspec.structs.replace(link("there", 0, 1, port=worker.data_port, width=WIDTH), codec="fp16")
         back = msgspec.structs.replace(link("back", 4, 1, port=source.data_port, width=WIDTH), codec="uint8")
         hop = HopSpec(shard=wide_bundle.ref(0, 4), inlet="there", outlet="back")

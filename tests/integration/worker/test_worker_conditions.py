@@ -5,7 +5,7 @@ import pytest
 
 from tests.integration.worker.conftest import StartChain, StartWorker
 from tests.unit.worker.tiny import TinyBundle, link
-from worker.endpoint import ControllerPart, Samples
+from worker.endpoint import Samples, StandaloneEndpoint
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.errors import MismatchError, PeerError, RequestError
 from worker.wire.messages import (
@@ -98,7 +98,7 @@ def ends_of(batch: int) -> EndpointSpec:
 def test_a_controller_source_feeds_a_pipeline(start_worker: StartWorker, tiny_bundle: TinyBundle) -> None:
     worker = start_worker("pi", bundle=tiny_bundle)
     samples = Samples({"x": tiny_bundle.inputs}, {"y": tiny_bundle.answers})
-    with ControllerPart() as source, worker.claim() as connection:
+    with StandaloneEndpoint() as source, worker.claim() as connection:
         links = (
             link("to", 0, 2, port=worker.data_port),
             link("back", 4, 2, port=source.data_port),
@@ -126,7 +126,7 @@ def test_a_controller_source_notices_a_lost_worker(
 ) -> None:
     worker = start_worker("pi", bundle=tiny_bundle)
     samples = Samples({"x": tiny_bundle.inputs}, {"y": tiny_bundle.answers})
-    with ControllerPart() as source, worker.claim() as connection:
+    with StandaloneEndpoint() as source, worker.claim() as connection:
         links = (
             link("to", 0, 1, port=worker.data_port),
             link("back", 4, 1, port=source.data_port),

@@ -13,7 +13,7 @@ import pytest
 from tests.integration.worker.conftest import StartWorker
 from tests.integration.worker.processes import WorkerProcess
 from tests.unit.worker.tiny import TinyBundle, link, make_bundle, tensors
-from worker.endpoint import ControllerPart, Samples
+from worker.endpoint import Samples, StandaloneEndpoint
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.codecs import parse_codec
 from worker.wire.control import ControlConnection
@@ -50,7 +50,7 @@ def workers(start_worker: StartWorker, wide_bundle: TinyBundle) -> list[WorkerPr
 class Hub:
     """The nodes before 2 on the first worker, the others on the second, the controller between them."""
 
-    def __init__(self, part: ControllerPart, workers: list[WorkerProcess], bundle: TinyBundle) -> None:
+    def __init__(self, part: StandaloneEndpoint, workers: list[WorkerProcess], bundle: TinyBundle) -> None:
         self.part = part
         self.pi, self.server = workers[0].claim(), workers[1].claim()
         self._ports = [worker.data_port for worker in workers]
@@ -93,7 +93,7 @@ class Hub:
 
 @contextlib.contextmanager
 def hub_of(workers: list[WorkerProcess], bundle: TinyBundle) -> Iterator[Hub]:
-    with ControllerPart() as part:
+    with StandaloneEndpoint() as part:
         hub = Hub(part, workers, bundle)
         try:
             yield hub
@@ -176,7 +176,7 @@ def test_a_relay_that_leaves_ends_the_run(workers: list[WorkerProcess], wide_bun
 
 
 def test_a_relay_joins_only_links_that_carry_the_same() -> None:
-    with ControllerPart() as part:
+    with StandaloneEndpoint() as part:
         one, other = link("in", 2, 1, port=part.data_port), link("out", 2, 1, port=1)
         wider = link("out", 2, 2, port=1)
         within = link("out", 2, 1)
@@ -197,7 +197,7 @@ def test_nonsense_at_the_controllers_port_ends_a_pipeline_at_most() -> None:
     other, huge = LinkLayout(tensors(2, 2)).new_prefix(), bytearray(prefix)
     huge[16:24] = b"\xff" * 8
     coded = LinkLayout(tensors(2, 1), parse_codec("fp16")).new_prefix() + b"\xff" * 16
-    with ControllerPart() as part:
+    with StandaloneEndpoint() as part:
         for garbage in (b"GET / HTTP/1.1\r\n\r\n", bytes(100), b"EDGECUT\0", b""):
             with socket.create_connection(("127.0.0.1", part.data_port)) as connection:
                 connection.settimeout(10)
@@ -225,7 +225,7 @@ def test_nonsense_at_the_controllers_port_ends_a_pipeline_at_most() -> None:
 def test_a_controller_may_be_source_and_relay_at_once(
     workers: list[WorkerProcess], wide_bundle: TinyBundle
 ) -> None:
-    with ControllerPart() as part, workers[0].claim() as pi, workers[1].claim() as server:
+    with StandaloneEndpoint() as part, workers[0].claim() as pi, workers[1].claim() as server:
         to = link("to", 0, 1, port=workers[0].data_port, width=WIDTH)
         there = link("there", 2, 1, port=part.data_port, width=WIDTH)
         there_on = link("there on", 2, 1, port=workers[1].data_port, width=WIDTH)

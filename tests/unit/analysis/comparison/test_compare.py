@@ -11,7 +11,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.comparison import Side, compare, compare_table
-from analysis.comparison.surroundings import surroundings
+from analysis.comparison.environment import environment_differences
 from analysis.data.sweep import Sweep, load
 from analysis.errors import ComparisonError
 from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep
@@ -177,7 +177,7 @@ def test_another_version_of_onnxruntime_is_told_and_another_clock_is_not(pair: t
         replace(d, stamp={**d.stamp, "frequency_mhz": 1800.0, "onnxruntime": "1.32.0"})
         for d in b.sweep.devices
     )
-    told = surroundings(
+    told = environment_differences(
         replace(a, sweep=replace(a.sweep, devices=devices)), replace(b, sweep=replace(b.sweep, devices=later))
     )
     assert told == [(f"{name}.onnxruntime", "1.31.1", "1.32.0") for name in ("pi", "server")]

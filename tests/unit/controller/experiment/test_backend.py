@@ -7,7 +7,7 @@ import pytest
 from controller.errors import ExperimentError
 from controller.experiment.backend import RpcSettings
 from controller.experiment.cells import label_of, with_backend
-from controller.experiment.feasibility import check_imposable
+from controller.experiment.feasibility import check_feasible
 from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Lab
 from controller.pipeline.deployment import plan_pipeline
@@ -81,14 +81,14 @@ def test_what_stays_on_one_device_is_one_cell_whatever_the_backend(tiny: Bundle)
 def test_a_profile_that_limits_anything_is_refused(tiny: Bundle, shaping: str, network: Network) -> None:
     cell = replace(cell_of(tiny, 1, 3), shaping=shaping)
     with pytest.raises(ExperimentError, match="network 'ideal' would not hold"):
-        check_imposable(cell, network)
-    check_imposable(cell, Network())
+        check_feasible(cell, network)
+    check_feasible(cell, Network())
 
 
 def test_codecs_and_a_part_for_the_controller_are_refused(tiny: Bundle) -> None:
     cell = cell_of(tiny, 1, 3)
     with pytest.raises(ExperimentError, match="no codec 'uint8'"):
-        check_imposable(replace(cell, codec="uint8"), Network())
+        check_feasible(replace(cell, codec="uint8"), Network())
     for with_controller in (replace(cell, source="controller"), replace(cell, topology=HUB)):
         with pytest.raises(ExperimentError, match="the controller has no part in it"):
-            check_imposable(with_controller, Network())
+            check_feasible(with_controller, Network())

@@ -8,21 +8,21 @@ import msgspec
 import pytest
 
 from controller.errors import ControllerError, ExperimentError, LabError
-from controller.experiment.resolve import Agenda, make_agenda, reference_of
+from controller.experiment.resolve import ResolvedExperiment, reference_of, resolve
 from controller.lab.inventory import Lab
 from exporter.bundle import Bundle
 
-Make = Callable[..., Agenda]
+Make = Callable[..., ResolvedExperiment]
 
 
 @pytest.fixture
 def make(tmp_path: Path, bundles_folder: Path, lab: Lab) -> Make:
     (tmp_path / "networks.yml").write_text("lan: {delay_ms: 1}\nlossy: {loss_percent: 1}\n")
 
-    def make(text: str, lab: Lab = lab) -> Agenda:
+    def make(text: str, lab: Lab = lab) -> ResolvedExperiment:
         experiment = tmp_path / "experiment.yml"
         experiment.write_text(f"name: t\nmodels: [tiny]\nnetworks_file: networks.yml\n{text}")
-        return make_agenda(experiment, lab, bundles_folder=bundles_folder)
+        return resolve(experiment, lab, bundles_folder=bundles_folder)
 
     return make
 
@@ -31,8 +31,8 @@ CHAIN = "networks: [lan]\ndevices: [pi, server]\n"
 TWO = "networks: [lan]\nplacements: [[pi, server]]\n"
 
 
-def cuts(agenda: Agenda) -> set[tuple[int, ...]]:
-    return {cell.cuts for cell in agenda.cells["lan"]}
+def cuts(resolved: ResolvedExperiment) -> set[tuple[int, ...]]:
+    return {cell.cuts for cell in resolved.cells["lan"]}
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_both_ends_are_always_measured(make: Make, splits: str, expected: set[in
 
 
 def test_three_devices_take_every_ordered_pair_of_cuts(make: Make) -> None:
-    agenda = make("networks: [lan]\nsplits: clean\ndepths: [1]")
+    resolved = make("networks: [lan]\nsplits: clean\ndepths: [1]")
 
-    assert cuts(agenda) == {(0, 0), (4, 4), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3)}
+    assert cuts(resolved) == {(0, 0), (4, 4), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3)}
 
 
 def test_devices_name_the_one_chain(make: Make) -> None:
@@ -63,9 +63,9 @@ def test_devices_name_the_one_chain(make: Make) -> None:
 
 
 def test_stages_are_chains_of_the_first_devices(make: Make) -> None:
-    agenda = make("networks: [lan]\nstages: [1, 2, 3]\nsplits: equal\ndepths: [1]\n")
+    resolved = make("networks: [lan]\nstages: [1, 2, 3]\nsplits: equal\ndepths: [1]\n")
 
-    found = {(cell.devices, cell.cuts) for cell in agenda.cells["lan"]}
+    found = {(cell.devices, cell.cuts) for cell in resolved.cells["lan"]}
     assert (("pi",), ()) in found
     assert (("pi", "desk"), (2,)) in found
     assert {devices for devices, _ in found} == {("pi",), ("pi", "desk"), ("pi", "desk", "server")}
@@ -101,11 +101,11 @@ def test_the_order_is_random_but_the_seeds(make: Make) -> None:
 
 
 def test_a_load_is_a_dimension_and_a_closed_loop_of_depth_1_is_one_cell(make: Make) -> None:
-    agenda = make(f"{TWO}splits: [2]\ndepths: [1, 4]\nloads: [offline, single, poisson:20/s]\n")
-    cells = {(cell.depth, cell.load) for cell in agenda.cells["lan"]}
+    resolved = make(f"{TWO}splits: [2]\ndepths: [1, 4]\nloads: [offline, single, poisson:20/s]\n")
+    cells = {(cell.depth, cell.load) for cell in resolved.cells["lan"]}
 
     assert cells == {(1, "offline"), (4, "offline"), (1, "poisson:20/s"), (4, "poisson:20/s")}
-    assert len(agenda.cells["lan"]) == 3 * 4
+    assert len(resolved.cells["lan"]) == 3 * 4
 
 
 def test_single_is_the_depth_1_cell_whatever_depths_say(make: Make) -> None:
@@ -183,7 +183,7 @@ def test_a_missing_bundle_is_named_with_the_command_that_makes_it(tmp_path: Path
     with pytest.raises(
         ExperimentError, match=r"no bundle .*b/resnet18.*python -m exporter export resnet18 --out"
     ):
-        make_agenda(tmp_path / "e.yml", lab)
+        resolve(tmp_path / "e.yml", lab)
 
 
 def test_an_unknown_profile_to_run_alone_is_refused(make: Make) -> None:
@@ -192,20 +192,20 @@ def test_an_unknown_profile_to_run_alone_is_refused(make: Make) -> None:
 
 
 def test_several_profiles_at_once_are_only_for_emulated_links(make: Make, lab: Lab) -> None:
-    agenda = make("networks: [lan]\n")
-    shaped = {"lan": tuple(replace(cell, shaping="tc") for cell in agenda.cells["lan"])}
-    agenda = replace(agenda, cells=shaped | {"wan": shaped["lan"]})
+    resolved = make("networks: [lan]\n")
+    shaped = {"lan": tuple(replace(cell, shaping="tc") for cell in resolved.cells["lan"])}
+    resolved = replace(resolved, cells=shaped | {"wan": shaped["lan"]})
 
-    agenda.refuse_shaped(("lan",))
+    resolved.refuse_shaped(("lan",))
     with pytest.raises(ExperimentError, match="--network"):
-        agenda.refuse_shaped(("lan", "wan"))
+        resolved.refuse_shaped(("lan", "wan"))
 
 
 def test_under_as_is_nothing_is_imposed(make: Make, lab: Lab) -> None:
-    agenda = make("networks: [as_is, lan]\n")
-    assert {cell.shaping for cell in agenda.cells["as_is"]} == {"none"}
-    assert {cell.shaping for cell in agenda.cells["lan"]} == {lab.shaping([d.name for d in lab.devices])}
-    assert not agenda.networks["as_is"].limited
+    resolved = make("networks: [as_is, lan]\n")
+    assert {cell.shaping for cell in resolved.cells["as_is"]} == {"none"}
+    assert {cell.shaping for cell in resolved.cells["lan"]} == {lab.shaping([d.name for d in lab.devices])}
+    assert not resolved.networks["as_is"].limited
 
 
 def test_as_is_is_nobody_elses_name(make: Make, tmp_path: Path) -> None:
@@ -225,12 +225,12 @@ def test_a_controller_as_source_is_refused_where_its_own_link_is_not_shaped(make
 
 
 def test_chains_are_splits_one_by_one(make: Make) -> None:
-    agenda = make(
+    resolved = make(
         "networks: [lan]\ndepths: [1]\nchains:\n- {devices: [pi, server], cuts: [block.0]}\n"
         "- {devices: [desk], cuts: []}\n- {devices: [server, desk, pi], cuts: [1, 3]}\n"
     )
 
-    assert {(cell.devices, cell.cuts) for cell in agenda.cells["lan"]} == {
+    assert {(cell.devices, cell.cuts) for cell in resolved.cells["lan"]} == {
         (("pi", "server"), (2,)),
         (("desk",), ()),
         (("server", "desk", "pi"), (1, 3)),

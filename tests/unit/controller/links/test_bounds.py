@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.experiment.networks import Direction
-from controller.links.bounds import Measured, binomial_range, breaches, round_trip_asked_ms
+from controller.links.bounds import Measured, binomial_range, round_trip_asked_ms, violations
 
 RIGHT = Measured(
     round_trip_ms=10.1,
@@ -23,7 +23,7 @@ WIFI = Direction(delay_ms=5, rate_mbit=20, loss_percent=2)
 
 
 def test_a_link_as_it_was_asked_for_passes() -> None:
-    assert breaches(WIFI, WIFI, RIGHT) == []
+    assert violations(WIFI, WIFI, RIGHT) == []
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,12 @@ def test_a_link_as_it_was_asked_for_passes() -> None:
     ],
 )
 def test_each_figure_out_of_bounds_is_told(changed: dict[str, float], says: str) -> None:
-    assert breaches(WIFI, WIFI, replace(RIGHT, **changed)) == [says]  # type: ignore[arg-type]
+    assert violations(WIFI, WIFI, replace(RIGHT, **changed)) == [says]  # type: ignore[arg-type]
 
 
 def test_what_a_profile_does_not_set_is_not_judged() -> None:
     wrong = replace(RIGHT, round_trip_ms=900.0, lost=900, rate_mbit=1.0, tcp_mbit=0.1)
-    assert breaches(Direction(), Direction(), wrong) == []
+    assert violations(Direction(), Direction(), wrong) == []
 
 
 def test_the_round_trip_is_both_delays_and_what_the_rates_take_for_a_ping() -> None:
@@ -55,16 +55,16 @@ def test_the_round_trip_is_both_delays_and_what_the_rates_take_for_a_ping() -> N
 def test_jitter_widens_the_round_trips_bound_and_more_round_trips_narrow_it() -> None:
     steady, jittery = Direction(delay_ms=5), Direction(delay_ms=5, jitter_ms=10)
     off = replace(RIGHT, round_trip_ms=13.0)
-    assert breaches(steady, steady, off)
-    assert not breaches(steady, jittery, off)
-    assert breaches(steady, jittery, replace(off, round_trips=10_000))
+    assert violations(steady, steady, off)
+    assert not violations(steady, jittery, off)
+    assert violations(steady, jittery, replace(off, round_trips=10_000))
 
 
 def test_a_rate_that_the_sender_could_not_offer_is_not_judged() -> None:
     gigabit = Direction(rate_mbit=1000)
     tired = replace(RIGHT, rate_mbit=480.0, offered_mbit=480.0)
-    assert breaches(gigabit, gigabit, tired) == []
-    assert breaches(gigabit, gigabit, replace(tired, offered_mbit=1010.0))
+    assert violations(gigabit, gigabit, tired) == []
+    assert violations(gigabit, gigabit, replace(tired, offered_mbit=1010.0))
 
 
 @given(st.integers(1, 300), st.floats(0.001, 0.999))

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from controller.live.board import Board
 from controller.live.command import Watched, watch
 from controller.live.follower import Follower
 from controller.live.live_file import LiveFile, live_path, note_sweep, read_now, swept_on
-from controller.live.publisher import AtWork
+from controller.live.publisher import Publisher
+from controller.live.snapshot import SweepSnapshot
 from controller.live.view import line, panel
 from controller.results import Results, Store
 from tests.unit.analysis.synthetic import write_sweep
@@ -30,19 +30,19 @@ def _text(shown: RenderableType) -> str:
         return console.export_text()
 
 
-def _followed(results: Path) -> Board:
+def _followed(results: Path) -> SweepSnapshot:
     follower = Follower(results)
     follower.look()
-    assert follower.board is not None
-    return follower.board
+    assert follower.snapshot is not None
+    return follower.snapshot
 
 
 def test_what_runs_now_is_shown_with_its_last_trial_and_the_front(results: Path) -> None:
     with Results.open(results) as store:
         cell = next(c for c in store.cells() if c.network == "wifi" and c.depth > 1)
     LiveFile(results).tell(part="wifi", doing="x", done=3, total=6, left_s=75.0, cell=cell.id, number=1)
-    board = _followed(results)
-    text = _text(panel(board, 75.0))
+    snapshot = _followed(results)
+    text = _text(panel(snapshot, 75.0))
     assert "wifi" in text
     assert "3/6" in text
     assert "1 min 15 s left" in text
@@ -50,15 +50,15 @@ def test_what_runs_now_is_shown_with_its_last_trial_and_the_front(results: Path)
     assert "% busy" in text
     assert "in flight" in text
     assert "front so far: mobilenet_v2, wifi" in text
-    told = line(board, 75.0)
+    told = line(snapshot, 75.0)
     assert told.startswith("wifi: 3/6  ")
     assert "busy pi " in told
 
 
 def test_the_front_of_a_board_is_that_of_the_medians(results: Path) -> None:
-    board = _followed(results)
-    cell = next(c for c in board.cells.values() if c.network == "lan")
-    front, measured = board.front(cell)
+    snapshot = _followed(results)
+    cell = next(c for c in snapshot.cells.values() if c.network == "lan")
+    front, measured = snapshot.front(cell)
     assert measured == 3
     latencies = [latency_s for _, (latency_s, _) in front]
     assert latencies == sorted(latencies)
@@ -66,26 +66,26 @@ def test_the_front_of_a_board_is_that_of_the_medians(results: Path) -> None:
 
 
 def test_what_ran_at_a_rate_alone_is_on_no_front_of_a_board(results: Path) -> None:
-    board = Board("demo", 3)
+    snapshot = SweepSnapshot("demo", 3)
     with Results.open(results) as store:
         cell = next(c for c in store.cells() if c.depth == 1)
         trial = next(store.trials(cell.id))
-    board.finished(replace(cell, load="poisson:2/s"), trial)
-    assert board.front(cell) == ([], 0)
-    board.finished(cell, trial)
-    assert board.front(cell)[1] == 1
+    snapshot.finished(replace(cell, load="poisson:2/s"), trial)
+    assert snapshot.front(cell) == ([], 0)
+    snapshot.finished(cell, trial)
+    assert snapshot.front(cell)[1] == 1
 
 
 def test_a_split_that_was_only_run_at_depth_1_is_on_no_front_yet(results: Path) -> None:
-    board = Board("demo", 3)
+    snapshot = SweepSnapshot("demo", 3)
     with Results.open(results) as store:
         alone = next(c for c in store.cells() if c.depth == 1)
         deep = next(c for c in store.cells() if c.id == replace(alone, depth=c.depth).id and c.depth > 1)
-        board.want([alone, deep])
-        board.finished(alone, next(store.trials(alone.id)))
-        assert board.front(alone) == ([], 0)
-        board.finished(deep, next(store.trials(deep.id)))
-    ((cell, _),), measured = board.front(alone)
+        snapshot.want([alone, deep])
+        snapshot.finished(alone, next(store.trials(alone.id)))
+        assert snapshot.front(alone) == ([], 0)
+        snapshot.finished(deep, next(store.trials(deep.id)))
+    ((cell, _),), measured = snapshot.front(alone)
     assert (cell, measured) == (deep, 1)
 
 
@@ -106,14 +106,14 @@ def test_only_what_is_new_is_read_again(results: Path, monkeypatch: pytest.Monke
 
 
 def test_a_sweep_tells_how_it_ended(results: Path) -> None:
-    with Store.append(results) as store, AtWork(store, is_shown=True) as work:
+    with Store.append(results) as store, Publisher(store, is_shown=True) as work:
         work.end("complete: 3 trials done")
     assert _followed(results).now == read_now(results)
     assert "ended: complete" in line(_followed(results), None)
     with (
         Store.append(results) as store,
         pytest.raises(ValueError, match="disk"),
-        AtWork(store, is_shown=False),
+        Publisher(store, is_shown=False),
     ):
         raise ValueError("disk\nfull")
     assert "ended: disk full" in line(_followed(results), None)

@@ -9,13 +9,13 @@ import pytest
 
 from controller.errors import DeviceError, ExperimentError
 from controller.experiment.cells import cells_of_network, with_codec, with_topology
-from controller.experiment.feasibility import check_imposable
+from controller.experiment.feasibility import check_feasible
 from controller.experiment.networks import Direction, Network
 from controller.experiment.schema import load_experiment
 from controller.experiment.topology import route
 from controller.lab.inventory import Lab
 from controller.pipeline.accuracy import codec_accuracies
-from controller.pipeline.controller_endpoint import OwnPart
+from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.results import HUB, Cell
 from controller.sweep.eta import request_s
@@ -87,21 +87,21 @@ def test_a_controller_source_is_a_hub_already_at_both_ends(tiny: Bundle, lab: La
 
 def test_the_controller_listens_where_every_device_reaches_it() -> None:
     for hosts in ({"pi": "127.0.0.1"}, {"pi": "127.0.0.1", "server": "127.0.0.2"}):
-        own_part = OwnPart(hosts)
-        assert {name: host for name, (host, _) in own_part.addresses.items()} == hosts
-        for address in own_part.addresses.values():
+        controller_endpoint = ControllerEndpoint(hosts)
+        assert {name: host for name, (host, _) in controller_endpoint.addresses.items()} == hosts
+        for address in controller_endpoint.addresses.values():
             socket.create_connection(address, timeout=5).close()
-        own_part.close()
+        controller_endpoint.close()
 
 
 def test_the_controller_has_no_part_in_a_chain_of_devices(tiny: Bundle, lab: Lab) -> None:
     cell = hub(tiny, 2, devices=("pi", "server"))
-    assert OwnPart.of(replace(cell, topology="chain"), lab) is None
+    assert ControllerEndpoint.of(replace(cell, topology="chain"), lab) is None
     for asked in (cell, replace(cell, topology="chain", source="controller")):
-        own_part = OwnPart.of(asked, lab)
-        assert own_part is not None
-        assert {host for host, _ in own_part.addresses.values()} == {"127.0.0.1"}
-        own_part.close()
+        controller_endpoint = ControllerEndpoint.of(asked, lab)
+        assert controller_endpoint is not None
+        assert {host for host, _ in controller_endpoint.addresses.values()} == {"127.0.0.1"}
+        controller_endpoint.close()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_chain_hub_and_rpc_can_be_compared_in_one_experiment(tiny: Bundle, lab: 
     path.write_text(text + "topologies: [chain, hub]\nbackends: [socket, torch_rpc]\n")
     cells = cells_of_network(load_experiment(path), "as_is", {"tiny": tiny}, lab)
     for cell in cells:
-        check_imposable(cell, Network())
+        check_feasible(cell, Network())
     assert sorted((c.topology, c.backend) for c in cells if c.cuts == (2,)) == [
         ("chain", "socket"),
         ("chain", "torch_rpc"),
@@ -152,12 +152,12 @@ def test_chain_hub_and_rpc_can_be_compared_in_one_experiment(tiny: Bundle, lab: 
 
 def test_tc_shapes_no_hub(tiny: Bundle) -> None:
     cell = replace(hub(tiny, 2, devices=("pi", "server")), shaping="tc")
-    check_imposable(cell, Network())
+    check_feasible(cell, Network())
     with pytest.raises(ExperimentError, match="key 'topologies' has 'hub', but tc shapes"):
-        check_imposable(cell, PROFILE)
+        check_feasible(cell, PROFILE)
     with pytest.raises(ExperimentError, match="key 'source' is 'controller', but tc shapes"):
-        check_imposable(replace(cell, source="controller", topology="chain"), PROFILE)
-    check_imposable(replace(cell, topology="chain"), PROFILE)
+        check_feasible(replace(cell, source="controller", topology="chain"), PROFILE)
+    check_feasible(replace(cell, topology="chain"), PROFILE)
 
 
 def test_the_estimate_counts_both_links(tiny: Bundle, lab: Lab) -> None:
@@ -172,4 +172,4 @@ def test_a_device_to_which_the_controller_finds_no_way_is_named(tiny: Bundle, la
     nowhere = msgspec.structs.replace(lab.devices[1], host="::1")
     away = msgspec.structs.replace(lab, devices=(lab.devices[0], nowhere, lab.devices[2]))
     with pytest.raises(DeviceError, match=r"^desk: .* finds no way to '::1' over IPv4: "):
-        OwnPart.of(hub(tiny, 1, 2), away)
+        ControllerEndpoint.of(hub(tiny, 1, 2), away)

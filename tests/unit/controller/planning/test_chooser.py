@@ -10,21 +10,21 @@ from controller.errors import PlanError
 from controller.experiment.networks import Network
 from controller.planning import Chooser, Limits, Plan, Predictor, Profile
 from controller.planning.constraints import Objective
-from controller.profiling.profile import LinkProfile, Waking
+from controller.profiling.profile import IdlePenalty, LinkProfile
 from exporter.bundle import Bundle
 
 PI = ("pi",)
 
 
 @pytest.fixture
-def waking(profile: Profile) -> Profile:
+def idle_penalty(profile: Profile) -> Profile:
     """A third device, and all of them up to twice as slow after waiting, as on a shared machine."""
     slower = (
-        Waking(idle_s=0.001, factor=1.2),
-        Waking(idle_s=0.02, factor=1.6),
-        Waking(idle_s=0.2, factor=2.0),
+        IdlePenalty(idle_s=0.001, factor=1.2),
+        IdlePenalty(idle_s=0.02, factor=1.6),
+        IdlePenalty(idle_s=0.2, factor=2.0),
     )
-    pi, server = (msgspec.structs.replace(d, waking=slower) for d in profile.devices.values())
+    pi, server = (msgspec.structs.replace(d, idle_penalty=slower) for d in profile.devices.values())
     halves = {key: tuple(s / 2 for s in getattr(pi, key)) for key in ("prefix_s", "suffix_s")}
     devices = {"pi": pi, "desk": msgspec.structs.replace(pi, **halves), "server": server}
     pairs = tuple(
@@ -39,9 +39,9 @@ def waking(profile: Profile) -> Profile:
 
 
 @pytest.fixture(params=[(0.2, 1000.0), (2.0, 1.0), (5.0, 0.2)], ids=str)
-def predictor(waking: Profile, tiny: Bundle, request: pytest.FixtureRequest) -> Predictor:
+def predictor(idle_penalty: Profile, tiny: Bundle, request: pytest.FixtureRequest) -> Predictor:
     delay_ms, rate_mbit = request.param
-    return Predictor(waking, tiny, Network(delay_ms=delay_ms, rate_mbit=rate_mbit))
+    return Predictor(idle_penalty, tiny, Network(delay_ms=delay_ms, rate_mbit=rate_mbit))
 
 
 def _every(predictor: Predictor) -> list[Plan]:
@@ -60,7 +60,7 @@ def test_what_is_chosen_is_as_good_as_anything_that_could_be(predictor: Predicto
     (quick,) = chooser.choose("latency", Limits(PI))
     assert quick.latency_s <= min(plan.latency_s for plan in every) * 1.001
     (steady,) = chooser.choose("throughput", Limits(PI))
-    assert steady.interval_s == pytest.approx(min(plan.interval_s for plan in every))
+    assert steady.period_s == pytest.approx(min(plan.period_s for plan in every))
     assert predictor.predict(quick.devices, quick.cuts).plan == quick
 
 
@@ -76,7 +76,7 @@ def test_limits_hold_for_what_is_printed(predictor: Predictor, objective: Object
         rows = chooser.by_devices(limits)
         assert max(plan.latency_s for _, *both in rows for plan in both) <= limit_s
         if objective == "throughput":
-            assert plans[0].interval_s == pytest.approx(min(plan.interval_s for plan in keeping), rel=0.02)
+            assert plans[0].period_s == pytest.approx(min(plan.period_s for plan in keeping), rel=0.02)
 
 
 def test_what_a_refusal_says_is_possible_is(predictor: Predictor) -> None:
@@ -87,13 +87,13 @@ def test_what_a_refusal_says_is_possible_is(predictor: Predictor) -> None:
     assert told
     assert chooser.choose("knee", Limits(PI, latency_s=float(told[1]) / 1e3))
     with pytest.raises(PlanError) as refused:
-        chooser.choose("latency", Limits(PI, interval_s=8e-6, batch=8))
+        chooser.choose("latency", Limits(PI, period_s=8e-6, batch=8))
     told = re.search(
         r"throughput >= 1e\+06 samples/s \(the most is ([\d.e+]+) samples/s\)", str(refused.value)
     )
     assert told
-    (plan,) = chooser.choose("latency", Limits(PI, interval_s=8 / float(told[1]), batch=8))
-    assert 8 / plan.interval_s >= float(told[1])
+    (plan,) = chooser.choose("latency", Limits(PI, period_s=8 / float(told[1]), batch=8))
+    assert 8 / plan.period_s >= float(told[1])
 
 
 def test_a_lab_that_is_too_large_is_refused_before_it_takes_all_memory(

@@ -35,7 +35,7 @@ def test_each_objective_finds_its_own(chooser: Chooser) -> None:
     assert (steady.devices, steady.cuts) == (("pi", "server"), (0,))
     front = chooser.choose("pareto", Limits(PI))
     assert front[0].latency_s == quick.latency_s
-    assert front[-1].interval_s == steady.interval_s
+    assert front[-1].period_s == steady.period_s
     assert chooser.choose("knee", Limits(PI))[0] in front
 
 
@@ -55,13 +55,13 @@ def test_limits_are_kept(chooser: Chooser) -> None:
     ("limits", "says"),
     [
         (Limits(PI, latency_s=0.001), r"latency <= 1 ms \(the least is 7.1 ms\)"),
-        (Limits(PI, interval_s=0.001), r"throughput >= 1000 samples/s \(the most is 243 samples/s\)"),
+        (Limits(PI, period_s=0.001), r"throughput >= 1000 samples/s \(the most is 243 samples/s\)"),
         (
             Limits(PI, memory_bytes={"pi": 50_000_100.0, "server": 1e9}, most_devices=1),
             r"memory of pi <= 50 MB or at most 1 devices with the rest; drop one of these",
         ),
         (
-            Limits(PI, latency_s=0.001, interval_s=0.001),
+            Limits(PI, latency_s=0.001, period_s=0.001),
             "latency <= 1 ms, throughput >= 1000 samples/s; no single one",
         ),
     ],
@@ -71,8 +71,8 @@ def test_what_stands_in_the_way_is_named(chooser: Chooser, objective: str, limit
         chooser.choose(objective, limits)  # type: ignore[arg-type]
 
 
-def _plan(latency_s: float, interval_s: float) -> Plan:
-    return Plan(PI, (), latency_s, interval_s, "pi")
+def _plan(latency_s: float, period_s: float) -> Plan:
+    return Plan(PI, (), latency_s, period_s, "pi")
 
 
 def test_the_knee_has_most_throughput_per_latency() -> None:
@@ -92,7 +92,7 @@ def test_more_devices_are_never_worse(chooser: Chooser) -> None:
     rows = chooser.by_devices(Limits(PI))
     assert [number for number, _, _ in rows] == [1, 2]
     assert rows[1][1].latency_s <= rows[0][1].latency_s
-    assert rows[1][2].interval_s <= rows[0][2].interval_s
+    assert rows[1][2].period_s <= rows[0][2].period_s
 
 
 class TestBaselines:

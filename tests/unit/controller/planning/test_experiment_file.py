@@ -8,7 +8,7 @@ import yaml
 
 from controller.errors import PlanError
 from controller.experiment.networks import Network
-from controller.experiment.resolve import make_agenda
+from controller.experiment.resolve import resolve
 from controller.lab.inventory import Lab
 from controller.planning import Chooser, Limits, Plan, Predictor, Profile
 from controller.planning.constraints import Objective
@@ -43,8 +43,8 @@ def test_the_next_best_of_all_there_are(chooser: Chooser, problem: Problem, obje
         values = sorted(plan.latency_s for plan in every)
         assert [plan.latency_s for plan in plans] == pytest.approx(values[:3])
     elif objective == "throughput":
-        values = sorted(plan.interval_s for plan in every)
-        assert [plan.interval_s for plan in plans] == pytest.approx(values[:3])
+        values = sorted(plan.period_s for plan in every)
+        assert [plan.period_s for plan in plans] == pytest.approx(values[:3])
     assert len({(plan.devices, plan.cuts) for plan in plans}) == 3
 
 
@@ -56,7 +56,7 @@ def test_the_next_best_keep_to_the_limits_too(chooser: Chooser) -> None:
 
 def test_all_of_a_pareto_set_are_best(chooser: Chooser) -> None:
     plans = chooser.best("pareto", LIMITS, 1)
-    assert [plan.interval_s for plan in plans] == sorted((p.interval_s for p in plans), reverse=True)
+    assert [plan.period_s for plan in plans] == sorted((p.period_s for p in plans), reverse=True)
 
 
 def _written(path: Path, tiny: Bundle, plans: list[Plan]) -> None:
@@ -79,7 +79,7 @@ def test_the_experiment_has_the_plans_and_what_they_are_compared_with(
         Plan(("pi", "server", "desk"), (1, 3), 0.03, 0.005, "pi"),
     ]
     _written(path, tiny, plans)
-    cells = make_agenda(path, lab).cells["lan"]
+    cells = resolve(path, lab).cells["lan"]
     assert {(cell.devices, cell.cuts) for cell in cells} == {
         (("pi", "server"), (1,)),
         (("pi", "desk"), (4,)),
@@ -108,11 +108,11 @@ def test_an_experiment_that_cannot_be_written(tmp_path: Path, tiny: Bundle) -> N
         )
 
 
-@pytest.mark.parametrize(("interval_s", "requests"), [(0.001, 24), (0.1, 20), (1.0, 12)])
+@pytest.mark.parametrize(("period_s", "requests"), [(0.001, 24), (0.1, 20), (1.0, 12)])
 def test_trials_of_slow_devices_have_fewer_requests(
-    tiny: Bundle, tmp_path: Path, interval_s: float, requests: int
+    tiny: Bundle, tmp_path: Path, period_s: float, requests: int
 ) -> None:
-    _written(tmp_path / "e.yml", tiny, [Plan(("pi", "server"), (2,), 2 * interval_s, interval_s, "pi")])
+    _written(tmp_path / "e.yml", tiny, [Plan(("pi", "server"), (2,), 2 * period_s, period_s, "pi")])
     assert yaml.safe_load((tmp_path / "e.yml").read_text())["requests"] == {1: 11, 2: requests}
 
 
@@ -121,4 +121,4 @@ def test_a_bundle_may_be_named_by_where_one_stands(
 ) -> None:
     monkeypatch.chdir(tiny.path)
     _written(tmp_path / "e.yml", Bundle.open(Path()), [Plan(("pi", "server"), (2,), 0.02, 0.01, "pi")])
-    assert {cell.model for cell in make_agenda(tmp_path / "e.yml", lab).cells["lan"]} == {"tiny"}
+    assert {cell.model for cell in resolve(tmp_path / "e.yml", lab).cells["lan"]} == {"tiny"}

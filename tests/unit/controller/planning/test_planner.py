@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.planning import Costs, Plan, Problem, evaluate, fastest, pareto_set, steadiest
+from controller.planning import Costs, Plan, Problem, evaluate, max_throughput, min_latency, pareto_set
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class TestAgainstEveryPlan:
     @thoroughly
     def test_least_latency(self, drawn: Drawn) -> None:
         problem, sources, plans = drawn.problem, drawn.sources, drawn.plans
-        best = fastest(problem, sources)
+        best = min_latency(problem, sources)
         assert best is not None
         assert best.latency_s == pytest.approx(min(plan.latency_s for plan in plans))
 
@@ -82,12 +82,12 @@ class TestAgainstEveryPlan:
     @thoroughly
     def test_smallest_interval_and_among_those_the_least_latency(self, drawn: Drawn) -> None:
         problem, sources, plans = drawn.problem, drawn.sources, drawn.plans
-        best = steadiest(problem, sources)
+        best = max_throughput(problem, sources)
         assert best is not None
-        least_s = min(plan.interval_s for plan in plans)
-        assert best.interval_s == least_s
+        least_s = min(plan.period_s for plan in plans)
+        assert best.period_s == least_s
         assert best.latency_s == pytest.approx(
-            min(plan.latency_s for plan in plans if plan.interval_s == least_s)
+            min(plan.latency_s for plan in plans if plan.period_s == least_s)
         )
 
     @given(drawn=draws())
@@ -95,9 +95,9 @@ class TestAgainstEveryPlan:
     def test_the_whole_pareto_set(self, drawn: Drawn) -> None:
         problem, sources, plans = drawn.problem, drawn.sources, drawn.plans
         # Sums in another order differ in the last digits, which must not make a front.
-        points = {(round(plan.latency_s, 9), plan.interval_s) for plan in plans}
+        points = {(round(plan.latency_s, 9), plan.period_s) for plan in plans}
         front = sorted(p for p in points if not any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in points))
-        found = [(plan.latency_s, plan.interval_s) for plan in pareto_set(problem, sources)]
+        found = [(plan.latency_s, plan.period_s) for plan in pareto_set(problem, sources)]
         assert found == [pytest.approx(point) for point in front]
 
     @given(drawn=draws())
@@ -106,7 +106,7 @@ class TestAgainstEveryPlan:
         problem, sources, plans = drawn.problem, drawn.sources, drawn.plans
         for most in range(1, len(problem.devices) + 1):
             allowed = [plan for plan in plans if len(plan.devices) <= most]
-            best = fastest(problem, sources, most_devices=most)
+            best = min_latency(problem, sources, most_devices=most)
             assert best is not None
             assert best.latency_s == pytest.approx(min(plan.latency_s for plan in allowed))
 
@@ -119,12 +119,12 @@ class TestAgainstEveryPlan:
         fitting = [
             plan for plan in plans if forbidden not in plan.devices and _fits(problem, plan, has["d0"])
         ]
-        best = steadiest(problem.without([forbidden]).within(has), sources)
+        best = max_throughput(problem.without([forbidden]).within(has), sources)
         if not fitting:
             assert best is None
         else:
             assert best is not None
-            assert best.interval_s == min(plan.interval_s for plan in fitting)
+            assert best.period_s == min(plan.period_s for plan in fitting)
 
 
 def _fits(problem: Problem, plan: Plan, has_bytes: float) -> bool:
@@ -136,13 +136,13 @@ def _fits(problem: Problem, plan: Plan, has_bytes: float) -> bool:
 
 
 def test_depth_shares_the_way_round_until_the_bottleneck_sets_the_pace() -> None:
-    plan = Plan(("a", "b"), (3,), latency_s=0.010, interval_s=0.004, bottleneck="b")
-    assert [plan.interval_at(depth) for depth in (1, 2, 3)] == [0.010, 0.005, 0.004]
+    plan = Plan(("a", "b"), (3,), latency_s=0.010, period_s=0.004, bottleneck="b")
+    assert [plan.period_at(depth) for depth in (1, 2, 3)] == [0.010, 0.005, 0.004]
 
 
 def test_evaluate_names_the_bottleneck() -> None:
     problem = draw_problem(2, 4, 0)
-    problem.link.interval_s[0, 1, 2] = 1000.0
+    problem.link.period_s[0, 1, 2] = 1000.0
     assert evaluate(problem, ["d0", "d1"], [problem.cuts[2]]).bottleneck == "d0 -> d1"
 
 
@@ -158,9 +158,9 @@ def test_a_large_lab_is_planned_whole() -> None:
     began_s = time.perf_counter()
     front = pareto_set(problem, problem.devices[:1])
     assert time.perf_counter() - began_s < 60
-    quick, steady = fastest(problem, ["d0"]), steadiest(problem, ["d0"])
+    quick, steady = min_latency(problem, ["d0"]), max_throughput(problem, ["d0"])
     assert quick is not None and steady is not None
     assert front[0].latency_s == pytest.approx(quick.latency_s)
-    assert front[-1].interval_s == steady.interval_s
+    assert front[-1].period_s == steady.period_s
     assert np.all(np.diff([plan.latency_s for plan in front]) > 0)
-    assert np.all(np.diff([plan.interval_s for plan in front]) < 0)
+    assert np.all(np.diff([plan.period_s for plan in front]) < 0)

@@ -7,7 +7,7 @@ import pytest
 from controller.errors import PlanError, ProfileError
 from controller.experiment.networks import Direction, Network
 from controller.planning import Predictor, Profile
-from controller.profiling.profile import CodecCost, CodecProfile, Load, Waking
+from controller.profiling.profile import CodecCost, CodecProfile, IdlePenalty, Load
 from controller.profiling.segments import payload_bytes
 from exporter.bundle import Bundle
 
@@ -25,7 +25,7 @@ def test_latency_is_stages_delays_and_messages(profile: Profile, tiny: Bundle) -
 def test_all_on_the_first_device_crosses_no_link(profile: Profile, tiny: Bundle) -> None:
     prediction = Predictor(profile, tiny, Network(delay_ms=3)).predict(CHAIN, (4,), depth=4)
     assert prediction.plan.devices == ("pi",)
-    assert prediction.plan.latency_s == prediction.interval_s == pytest.approx(0.0164)
+    assert prediction.plan.latency_s == prediction.period_s == pytest.approx(0.0164)
 
 
 def test_raw_input_to_the_last_device(profile: Profile, tiny: Bundle) -> None:
@@ -38,14 +38,14 @@ def test_the_link_carries_a_frame_and_can_be_the_bottleneck(profile: Profile, ti
     slow = Predictor(profile, tiny, Network(rate_mbit=0.01)).predict(CHAIN, (1,), depth=9)
     assert slow.plan.bottleneck == "pi -> server"
     # 32 bytes of payload, and a header and a descriptor before it.
-    assert slow.plan.interval_s > 32 * 8 / 1e4
-    assert slow.interval_s == slow.plan.interval_s
+    assert slow.plan.period_s > 32 * 8 / 1e4
+    assert slow.period_s == slow.plan.period_s
 
 
 def test_at_low_depth_the_way_round_is_shared(profile: Profile, tiny: Bundle) -> None:
     predictor = Predictor(profile, tiny, Network(delay_ms=50))
     prediction = predictor.predict(CHAIN, (1,), depth=2)
-    assert prediction.interval_s == pytest.approx(prediction.plan.latency_s / 2)
+    assert prediction.period_s == pytest.approx(prediction.plan.latency_s / 2)
     assert prediction.throughput_per_s == pytest.approx(2 / prediction.plan.latency_s)
 
 
@@ -66,9 +66,9 @@ def test_a_stage_that_waits_is_slower_and_one_always_busy_is_as_measured(
     profile: Profile, tiny: Bundle
 ) -> None:
     pi, server = profile.devices.values()
-    waking = (Waking(idle_s=0.001, factor=1.2), Waking(idle_s=0.1, factor=2.0))
+    idle_penalty = (IdlePenalty(idle_s=0.001, factor=1.2), IdlePenalty(idle_s=0.1, factor=2.0))
     server = msgspec.structs.replace(
-        server, waking=waking, as_follower=Load(factor=1.5, fixed_s=0.001, byte_s=1e-5)
+        server, idle_penalty=idle_penalty, as_follower=Load(factor=1.5, fixed_s=0.001, byte_s=1e-5)
     )
     changed = msgspec.structs.replace(profile, devices={"pi": pi, "server": server})
     near = Predictor(changed, tiny, IDEAL).predict(CHAIN, (0,)).plan
@@ -77,7 +77,7 @@ def test_a_stage_that_waits_is_slower_and_one_always_busy_is_as_measured(
     assert near.latency_s - 0.001 == pytest.approx(1.2 * 0.0041)
     assert far.latency_s - 1.001 == pytest.approx(2 * 0.0041)
     # 32 bytes in and 32 out.
-    assert near.interval_s == pytest.approx(1.5 * 0.0041 + 0.001 + 64e-5)
+    assert near.period_s == pytest.approx(1.5 * 0.0041 + 0.001 + 64e-5)
 
 
 def test_problem_costs_are_those_of_predictions_where_nobody_has_to_wake(
@@ -132,7 +132,7 @@ def test_a_codec_saves_bytes_and_costs_time_at_both_ends(coded: Profile, tiny: B
         Predictor(coded, tiny, slow, codec).predict(CHAIN, (1,)) for codec in ("none", "uint8")
     )
     saved = payload_bytes(tiny.tensors_at(1), 1) - 8
-    assert without.plan.interval_s - within.plan.interval_s == pytest.approx(saved * 8 / 1e4)
+    assert without.plan.period_s - within.plan.period_s == pytest.approx(saved * 8 / 1e4)
 
 
 def test_cuts_that_cost_too_much_accuracy_are_left_out(coded: Profile, tiny: Bundle) -> None:

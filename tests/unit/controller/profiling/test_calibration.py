@@ -10,13 +10,13 @@ from controller.planning import Profile
 from controller.profiling.calibration import (
     Sample,
     chosen_cuts,
+    fit_idle_penalty,
     fit_load,
     fit_messages,
-    fit_waking,
-    visit_for,
+    short_run_for,
 )
 from controller.profiling.segments import stage_s
-from controller.profiling.short_runs import Visit
+from controller.profiling.short_runs import ShortRun
 from exporter.bundle import Bundle
 
 BYTES = (1_000, 50_000, 200_000, 400_000)
@@ -38,7 +38,7 @@ def sample(sent_bytes: int, *, depth: int = 1, delay_ms: float = 2.0, pi_s: floa
         sent_bytes=sent_bytes,
         latency_s=sum(compute_s.values()) + network_s,
         network_s=network_s,
-        interval_s=1.1 * pi_s + 0.0002 + 2e-9 * sent_bytes,
+        period_s=1.1 * pi_s + 0.0002 + 2e-9 * sent_bytes,
     )
 
 
@@ -59,7 +59,7 @@ def test_messages_beyond_what_probes_saw(profile: Profile) -> None:
 
 
 def test_waiting_slows_a_stage_by_a_factor() -> None:
-    fitted = fit_waking("server", [sample(size, delay_ms=d) for size in BYTES for d in (0.2, 10.0)])
+    fitted = fit_idle_penalty("server", [sample(size, delay_ms=d) for size in BYTES for d in (0.2, 10.0)])
     assert [point.factor for point in fitted] == pytest.approx([1.5, 1.5])
     assert fitted[0].idle_s < fitted[1].idle_s
 
@@ -83,12 +83,12 @@ def test_a_fast_cell_is_run_more_often_than_a_slow_one(profile: Profile) -> None
     pair = (*profile.devices,)[:2]
     whole_s = stages[pair[0]][0, -1]
 
-    def visit(whole: float, depth: int) -> Visit:
+    def short_run(whole: float, depth: int) -> ShortRun:
         scaled = {name: each * whole / whole_s for name, each in stages.items()}
-        return visit_for(profile, scaled, (pair[0], pair[1]), profile.cuts[-1], depth, delay_ms=0.0)
+        return short_run_for(profile, scaled, (pair[0], pair[1]), profile.cuts[-1], depth, delay_ms=0.0)
 
     for depth in (1, 4):
-        fast, slow = visit(0.001, depth), visit(0.1, depth)
+        fast, slow = short_run(0.001, depth), short_run(0.1, depth)
         assert fast.requests > 5 * slow.requests
         assert fast.warmup > 5 * slow.warmup
         assert fast.requests * 0.001 < 1 > slow.requests * 0.1 / depth
@@ -109,5 +109,5 @@ def test_calibration_runs_where_one_device_is_clearly_the_slower_one(
     pi = msgspec.structs.replace(profile.devices["pi"], prefix_s=(0.0, 0.001, 0.0022, 0.0044, 0.005))
     server = msgspec.structs.replace(profile.devices["server"], suffix_s=follower_s)
     unequal = msgspec.structs.replace(profile, devices={"pi": pi, "server": server})
-    ground: Any = SimpleNamespace(bundle=tiny)
-    assert chosen_cuts(ground, unequal, ("pi", "server")) == chosen
+    context: Any = SimpleNamespace(bundle=tiny)
+    assert chosen_cuts(context, unequal, ("pi", "server")) == chosen

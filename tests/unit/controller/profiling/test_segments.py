@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from controller.planning import Profile
-from controller.profiling.segments import rising, stage_memory_bytes, stage_s, stretches
+from controller.profiling.segments import rising, segments, stage_memory_bytes, stage_s
 from exporter.bundle import Bundle
 
 
@@ -44,8 +44,8 @@ def test_rising_pools_what_falls() -> None:
     assert rising(np.array([1.0, 3.0, 2.0, 4.0])).tolist() == [1.0, 2.5, 2.5, 4.0]
 
 
-def test_stretches_add_up_to_the_model(profile: Profile, tiny: Bundle) -> None:
-    rows = stretches(tiny, profile.cuts, profile.devices["pi"], 2)
+def test_segments_add_up_to_the_model(profile: Profile, tiny: Bundle) -> None:
+    rows = segments(tiny, profile.cuts, profile.devices["pi"], 2)
     assert sum(row.seconds for row in rows) == pytest.approx(profile.devices["pi"].prefix_s[-1])
     assert sum(row.parameters for row in rows) == tiny.manifest.parameters
     assert sum(row.multiply_adds for row in rows) == 2 * tiny.manifest.multiply_adds

@@ -12,8 +12,8 @@ def _truth(splits: int) -> dict[tuple[int, ...], Point]:
     rng = np.random.default_rng(1)
     where = np.linspace(0, 1, splits)
     latency_s = 0.01 + 0.02 * where + rng.uniform(0, 0.002, splits)
-    interval_s = 0.004 + 0.02 * np.abs(where - 0.4) + rng.uniform(0, 0.002, splits)
-    return {(i,): (float(a), float(b)) for i, (a, b) in enumerate(zip(latency_s, interval_s, strict=True))}
+    period_s = 0.004 + 0.02 * np.abs(where - 0.4) + rng.uniform(0, 0.002, splits)
+    return {(i,): (float(a), float(b)) for i, (a, b) in enumerate(zip(latency_s, period_s, strict=True))}
 
 
 @pytest.mark.parametrize("off", [1.0, 1.5, 0.5])

@@ -6,21 +6,21 @@ from typing import cast
 
 import numpy as np
 
-from controller.experiment.resolve import Agenda
+from controller.experiment.resolve import ResolvedExperiment
 from controller.results import Cell, Results, Store
 from controller.results.pareto import Point, hypervolume
 from controller.sweep.search.candidates import Candidate, candidates_of, measured_point
 from controller.sweep.search.front_search import Search
-from controller.sweep.search.order import AllCells, PromisingCells
-from controller.sweep.todo import Remaining
+from controller.sweep.search.order import AdaptiveOrder, ExhaustiveOrder
+from controller.sweep.todo import PendingWork
 from tests.unit.analysis.synthetic import AT, BUNDLE, NODES, Physics, run_trial, write_sweep
 
 TRIALS = 3
 REQUESTS = {1: 11, 4: 24}
 
 
-def _agenda() -> Agenda:
-    return cast(Agenda, SimpleNamespace(experiment=SimpleNamespace(trials=TRIALS)))
+def _resolved() -> ResolvedExperiment:
+    return cast(ResolvedExperiment, SimpleNamespace(experiment=SimpleNamespace(trials=TRIALS)))
 
 
 class Lab:
@@ -38,11 +38,11 @@ class Lab:
         self.store.add_environment(AT, {}, [])
         self.store.add_bundle(BUNDLE, "mobilenet_v2", "{}")
         self.store.add_network("lan", 0, "emulated", {})
-        self.remaining = Remaining(_agenda(), self.store)
+        self.pending = PendingWork(_resolved(), self.store)
 
-    def order(self, *, most: int, to_the_end: bool = False) -> PromisingCells:
+    def order(self, *, most: int, to_the_end: bool = False) -> AdaptiveOrder:
         """As a new call of the sweep has it."""
-        self.remaining = Remaining(_agenda(), self.store)
+        self.pending = PendingWork(_resolved(), self.store)
         predicted: dict[Candidate, Point] = {}
         for candidate in candidates_of(self.cells):
             latency_s, sample_s = self.truth[candidate.id] or (1.0, 1.0)
@@ -53,16 +53,16 @@ class Lab:
             predicted, most, place=lambda candidate: candidate.place(NODES), to_the_end=to_the_end
         )
         begun = {cell.id for cell in self.store.cells()}
-        return PromisingCells([search], begun, self.remaining, self.store, "0")
+        return AdaptiveOrder([search], begun, self.pending, self.store, "0")
 
     def run(self, cell: Cell, *, trials: int = TRIALS) -> None:
         """Its missing trials, at most so many."""
         rng = np.random.default_rng(int(cell.id, 16) % 2**32)
-        for number in self.remaining.trials(cell)[:trials]:
+        for number in self.pending.trials(cell)[:trials]:
             self.store.add_trial(run_trial(cell, number, REQUESTS[cell.depth], Physics(), rng))
-            self.remaining.finished(cell, number)
+            self.pending.finished(cell, number)
 
-    def search(self, order: PromisingCells, *, rounds: int = 1000) -> None:
+    def search(self, order: AdaptiveOrder, *, rounds: int = 1000) -> None:
         while rounds and (cells := order.next_cells()):
             self.store.add_cells(cells)
             for cell in cells:
@@ -151,6 +151,6 @@ def test_all_cells_are_those_with_missing_trials_once(tmp_path: Path) -> None:
     lab.store.add_cells(lab.cells)
     lab.run(lab.cells[0])
     lab.run(lab.cells[1], trials=1)
-    order = AllCells(lab.cells, lab.remaining)
+    order = ExhaustiveOrder(lab.cells, lab.pending)
     assert list(order.next_cells()) == lab.cells[1:]
     assert not order.next_cells()

@@ -13,7 +13,7 @@ from controller.results.metrics import _stage_name
 from controller.results.pareto import Point, front_of
 from controller.sweep.search.candidates import Candidate, candidates_of
 
-__all__ = ["Board", "Seen", "Stage"]
+__all__ = ["SweepSnapshot", "TrialSummary", "Stage"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Seen:
+class TrialSummary:
     """What a finished trial showed.
 
     Attributes:
@@ -41,7 +41,7 @@ class Seen:
 
 
 @dataclass
-class Board:
+class SweepSnapshot:
     """All of it, as far as it is known.
 
     Attributes:
@@ -53,9 +53,9 @@ class Board:
     experiment: str = ""
     trials: int = 0
     now: Now | None = None
-    last: Seen | None = None
+    last: TrialSummary | None = None
     cells: dict[str, Cell] = field(default_factory=dict)
-    _seen: dict[str, list[Seen]] = field(default_factory=dict)
+    _seen: dict[str, list[TrialSummary]] = field(default_factory=dict)
 
     def want(self, cells: Iterable[Cell]) -> None:
         """Take in the cells that are wanted."""
@@ -109,11 +109,11 @@ class Board:
         )
 
 
-def _seen(cell: Cell, trial: Trial) -> Seen:
+def _seen(cell: Cell, trial: Trial) -> TrialSummary:
     requests = len(trial.endpoint)
     latency_s = trial.endpoint["latency_s"]
     devices = [hop.device for hop in trial.hops]
-    return Seen(
+    return TrialSummary(
         cell.id,
         trial.number,
         tuple(

@@ -1,4 +1,4 @@
-"""A crew that gets its workers back, and does not take one whose link has changed meanwhile."""
+"""A pool that gets its workers back, and does not take one whose link has changed meanwhile."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.lab.inventory import Device, Lab
-from controller.lab.worker_pool import Crew
+from controller.lab.worker_pool import WorkerPool
 from tests.integration.worker.processes import WorkerProcess
 
 
@@ -35,9 +35,9 @@ def test_a_worker_whose_link_changed_is_given_up(worker: WorkerProcess, tmp_path
         data_port=worker.data_port,
         shaping="tc",
     )
-    with Crew(Lab(name="test", devices=(device,)), ["pi"], 5.0) as crew:
-        assert crew.recover() == []
+    with WorkerPool(Lab(name="test", devices=(device,)), ["pi"], 5.0) as pool:
+        assert pool.recover() == []
         (tmp_path / "told.json").write_text('[{"kind":"pfifo_fast"}]')
-        (lost,) = crew.recover()
+        (lost,) = pool.recover()
         assert str(lost).startswith("pi: its link is not what it was")
-        assert not crew.workers
+        assert not pool.workers

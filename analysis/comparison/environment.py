@@ -3,13 +3,13 @@
 from analysis.comparison.pairs import Side
 from analysis.report.words import flat
 
-__all__ = ["surroundings"]
+__all__ = ["environment_differences"]
 
 # Of the moment, not of the device.
 _PASSING = ("qdisc", "frequency_mhz", "temperature_c")
 
 
-def surroundings(a: Side, b: Side) -> list[tuple[str, str, str]]:
+def environment_differences(a: Side, b: Side) -> list[tuple[str, str, str]]:
     """What is said differently of the two: name, on `a`, on `b`; `-` where one does not say it."""
     one, other = _said(a), _said(b)
     return [
