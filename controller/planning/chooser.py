@@ -152,7 +152,7 @@ class Chooser:
         return self._last[1]
 
     def _both_ends(self, limits: Limits) -> list[Plan]:
-        """The plans of least latency and of most throughput alone: faster than finding the whole Pareto set."""
+        """The plans of least latency and of most throughput: faster than finding the whole Pareto set."""
         kept = limits.keep_to(self.problem(limits))
         plans = [
             find(kept, limits.sources, most_devices=limits.most_devices)
