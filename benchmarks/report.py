@@ -1,6 +1,5 @@
 """The benchmark's results: a file, and a table of it."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import msgspec
 from rich.console import Console
 
 from benchmarks.figures import FIGURES, Summary, summarize
+from controller.atomic_file import write_json
 from controller.console import plain_table
 from controller.errors import ControllerError
 from controller.results.provenance import now, stamp
@@ -50,11 +50,8 @@ def save_report(report: Report, path: Path) -> None:
     Raises:
         ControllerError: It cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(msgspec.to_builtins(report), indent=1) + "\n")
-        partial.replace(path)
+        write_json(path, report)
     except OSError as error:
         raise ControllerError(f"{path} cannot be written ({error.strerror}); give --out another") from error
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from controller.atomic_file import replace_file
 from controller.errors import LabError
 from worker.wire.security import CERTIFICATE_FILE, CONTROLLER, IDENTITY
 
@@ -75,7 +76,7 @@ class Authority:
             self._ca = x509.load_pem_x509_certificate(self.ca_pem)
             self._key: Any = load_pem_private_key((folder / "ca_key.pem").read_bytes(), None)
             if not (folder / CERTIFICATE_FILE).exists() or self.needs(CONTROLLER, _digest(self._own())):
-                _write(folder / CERTIFICATE_FILE, self.issue(CONTROLLER).pem)
+                replace_file(folder / CERTIFICATE_FILE, self.issue(CONTROLLER).pem, mode=0o600)
         except OSError as error:
             raise LabError(f"{error.filename or folder} cannot be used: {error.strerror}") from error
         except ValueError as error:
@@ -136,7 +137,11 @@ class Authority:
         )
         pem = _private_pem(key) + certificate.public_bytes(Encoding.PEM)
         record = {"digest": _digest(pem), "until": until.isoformat()}
-        _write(self._folder / "issued.json", json.dumps(self._issued() | {device: record}, indent=1).encode())
+        replace_file(
+            self._folder / "issued.json",
+            json.dumps(self._issued() | {device: record}, indent=1).encode(),
+            mode=0o600,
+        )
         return Issued(pem)
 
     def _found(self) -> None:
@@ -153,9 +158,9 @@ class Authority:
             .sign(key, hashes.SHA256())
         )
         (self._folder / "issued.json").unlink(missing_ok=True)
-        _write(self._folder / "ca_key.pem", _private_pem(key))
+        replace_file(self._folder / "ca_key.pem", _private_pem(key), mode=0o600)
         # Last: with it the authority counts as founded.
-        _write(self._folder / "ca.pem", certificate.public_bytes(Encoding.PEM))
+        replace_file(self._folder / "ca.pem", certificate.public_bytes(Encoding.PEM), mode=0o600)
 
     def _own(self) -> bytes:
         return (self._folder / CERTIFICATE_FILE).read_bytes()
@@ -203,12 +208,3 @@ def _now() -> datetime.datetime:
 
 def _digest(pem: bytes) -> str:
     return hashlib.sha256(pem).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, and for nobody else to read at any time."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    partial.replace(path)

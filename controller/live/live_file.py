@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from controller.atomic_file import replace_file
 from controller.results.provenance import now
 
 __all__ = ["LiveFile", "Now", "live_path", "note_sweep", "read_now", "swept_on"]
@@ -83,7 +84,7 @@ class LiveFile:
         self.now = msgspec.structs.replace(self.now, written_at=now(), **changed)
         # Nobody has to be able to watch.
         with suppress(OSError):
-            _replace(self._path, msgspec.json.encode(self.now))
+            replace_file(self._path, msgspec.json.encode(self.now))
 
 
 def live_path(results: Path) -> Path:
@@ -103,7 +104,7 @@ def read_now(results: Path) -> Now | None:
 def note_sweep(lab_file: Path, results: Path) -> None:
     """Keep beside a lab file which results file is swept into."""
     with suppress(OSError):
-        _replace(_note_path(lab_file), msgspec.json.encode({"results": str(results.absolute())}))
+        replace_file(_note_path(lab_file), msgspec.json.encode({"results": str(results.absolute())}))
 
 
 def swept_on(lab_file: Path) -> Path | None:
@@ -116,9 +117,3 @@ def swept_on(lab_file: Path) -> Path | None:
 
 def _note_path(lab_file: Path) -> Path:
     return lab_file.parent / f"{lab_file.stem}.sweep.json"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(path)

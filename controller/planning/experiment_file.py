@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from controller.atomic_file import replace_file
 from controller.errors import PlanError
 from controller.planning.problem import Plan
 from controller.planning.tables import depth_for
@@ -66,9 +67,8 @@ def write_experiment(
     text = yaml.safe_dump(experiment, sort_keys=False, default_flow_style=None, width=110)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            f"# Written by `controller plan`: the plans to try, and what they are compared with.\n{text}"
-        )
+        header = "# Written by `controller plan`: plans to measure, and what to compare them with.\n"
+        replace_file(path, f"{header}{text}".encode())
     except OSError as error:
         raise PlanError(f"--experiment {path} cannot be written: {error.strerror}") from error
 
