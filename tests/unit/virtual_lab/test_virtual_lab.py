@@ -1,6 +1,7 @@
 """What can be told about virtual Pis without booting one: what a machine lacks, whose process is whose."""
 
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -75,6 +76,22 @@ def test_check_names_the_packages_of_further_commands(tmp_path: Path) -> None:
     base = ("check", "--cache", tmp_path, "--suite", "bookworm")
     further = ("--command", "no-such-ping", "their-ping", "--command", "no-such-user", "their-user")
     assert_one_line(virtual_lab(*base, *further), "apt install ", " their-ping ", " their-user")
+
+
+def test_ci_installs_every_package_that_the_lab_tests_need() -> None:
+    test_lab = (FILES.parents[3] / "scripts" / "test-lab").read_text(encoding="utf-8")
+    further = set(re.findall(r"--command \S+ ([\w-]+)", test_lab))
+    assert "iputils-ping" in further
+    own = {
+        "user-mode-linux",
+        "debian-archive-keyring",
+        "gcc",
+        "libc6-dev",
+        *module("host")._COMMANDS.values(),
+    }
+    ci = (FILES.parents[3] / ".ci" / "run").read_text(encoding="utf-8").split()
+    # Debian always has util-linux.
+    assert (own | further) - set(ci) == {"util-linux"}
 
 
 def test_a_machine_of_another_architecture_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
