@@ -1,55 +1,58 @@
-# Each target is a short script in scripts/, which may be called as it is.
+# Each target is a short script in scripts/, which also runs on its own.
 #
-#   PYTHON=python3.12        which interpreter makes .venv (default: python3; 3.11 or newer)
-#   TORCH_INDEX=URL          package index for torch and torchvision, for example the CPU builds:
+#   PYTHON=python3.12        the interpreter for .venv, 3.11 or newer (default: python3)
+#   TORCH_INDEX=URL          the package index for torch and torchvision, for example the CPU builds:
 #                            https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz soak test-lab test-arm64 bench bench-plan lint verify-models lab lab-down venv clean
+.PHONY: help demo test test-fast fuzz soak test-lab test-arm64 bench bench-plan lint verify-models lab lab-down venv clean
 
-help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+help: ## list all targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@sed -n -E '2,/^$$/s/^#  ?//p' Makefile
 
 demo: ## train, export, deploy to this machine, sweep, report: results/demo/report.html
 	@./scripts/demo
 
-test: ## run all tests; TESTS="tests/unit -k wire" runs some
+test: ## run all tests; TESTS="tests/unit -k wire" selects some
 	@./scripts/test
 
-fuzz: ## look for bytes that break what reads them; MINUTES=10
+test-fast: ## run the unit tests that start no processes (about a minute)
+	@./scripts/test-fast
+
+fuzz: ## fuzz all readers of foreign bytes for MINUTES=10
 	@MINUTES="$(MINUTES)" ./scripts/fuzz
 
-test-lab: ## test the lab of virtual Pis; needs root and Debian packages, and says which are missing
+test-lab: ## test the lab of virtual Pis; needs root and Debian packages, and names the missing ones
 	@./scripts/test-lab
 
-test-arm64: ## test the worker on a Raspberry Pi's instruction set, emulated; needs root and Debian packages
+test-arm64: ## test the worker on an emulated Raspberry Pi; needs root and Debian packages
 	@./scripts/test-arm64
 
-bench: ## measure what the runtime makes of this machine: results/bench.json (docs/benchmarks.md)
+bench: ## measure the runtime's overhead on this machine: results/bench.json (docs/benchmarks.md)
 	@./scripts/bench
 
-bench-plan: ## measure how right predictions and plans are: results/bench-plan.json (at most 25 minutes)
+bench-plan: ## measure the errors of predictions and plans: results/bench-plan.json (at most 25 minutes)
 	@./scripts/bench-plan
 
 lint: ## check style, types, imports, playbooks, scripts
 	@./scripts/lint
 
-lab: ## bring up a lab of three virtual Pis on this machine (docs/virtual-lab.md says what it needs)
+lab: ## bring up a lab of three virtual Pis on this machine (needs: docs/virtual-lab.md)
 	@./scripts/lab
 
-lab-down: ## remove it
+lab-down: ## remove that lab
 	@./scripts/lab-down
 
-soak: ## random sweeps with random faults on this machine for MINUTES (30); SEED=N repeats one
+soak: ## run random sweeps with random faults for MINUTES=30; SEED=N repeats a run
 	@./scripts/soak
 
 verify-models: ## export and verify all ten models (about 15 minutes)
 	@./scripts/verify-models
 
-venv: ## make .venv with all that is needed; the others do so by themselves
+venv: ## make or update .venv; all other targets do so first
 	@./scripts/venv
 
-clean: ## remove what was made here, .venv and results/ apart
+clean: ## remove caches and build output; keep .venv and results/
 	@./scripts/clean

@@ -4,15 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.virtual_lab import VirtualLab, assert_succeeds
+from tests.lab.virtual_lab import VirtualLab
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualLab]:
     """Three virtual Pis, up, with nothing of ours on them."""
     lab = VirtualLab(tmp_path_factory.mktemp("a lab") / "edge cut")
-    try:
-        assert_succeeds(lab.play())
+    with lab.up():
         yield lab
-    finally:
-        lab.play("state=absent")

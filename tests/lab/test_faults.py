@@ -13,7 +13,7 @@ import pytest
 from controller.results import Results
 from controller.results.check import run_check
 from tests.bundles import export_tiny
-from tests.lab.virtual_lab import VirtualLab, assert_succeeds
+from tests.lab.virtual_lab import VirtualLab
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
@@ -38,12 +38,8 @@ on_failure: wait
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualLab]:
     """Two Pis, deployed."""
     lab = VirtualLab(tmp_path_factory.mktemp("faults") / "edge cut")
-    try:
-        assert_succeeds(lab.play("pis=2"))
-        assert_succeeds(lab.play(playbook="deploy.yml"))
+    with lab.up("pis=2", deployed=True):
         yield lab
-    finally:
-        lab.play("state=absent")
 
 
 def test_a_device_that_reboots_is_waited_for(lab: VirtualLab, tmp_path: Path) -> None:

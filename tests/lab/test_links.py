@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import statistics
 import subprocess
@@ -60,9 +59,6 @@ class LinkLab(VirtualLab):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        for name in ("exporter", "worker", "controller", "analysis"):
-            if not (folder / name).exists():
-                shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         self.work = folder / "work"
         self.work.mkdir()
         (self.work / "networks.yml").write_text(PROFILES, encoding="utf-8")
@@ -104,12 +100,8 @@ class LinkLab(VirtualLab):
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkLab]:
     """Two Pis, deployed."""
     lab = LinkLab(tmp_path_factory.mktemp("links") / "edge cut")
-    try:
-        assert_succeeds(lab.play("pis=2"))
-        assert_succeeds(lab.play(playbook="deploy.yml"))
+    with lab.up("pis=2", deployed=True):
         yield lab
-    finally:
-        lab.play("state=absent")
 
 
 @pytest.fixture

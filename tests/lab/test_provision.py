@@ -120,11 +120,8 @@ def rows(done: "subprocess.CompletedProcess[str]") -> list[dict[str, str]]:
 def devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devices]:
     """Two virtual Pis, up."""
     lab = VirtualLab(tmp_path_factory.mktemp("a lab") / "edge cut")
-    try:
-        assert_succeeds(lab.play("pis=2"))
+    with lab.up("pis=2"):
         yield Devices(lab)
-    finally:
-        lab.play("state=absent")
 
 
 def test_all_that_is_wrong_on_all_devices_is_one_table(devices: Devices) -> None:

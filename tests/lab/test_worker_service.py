@@ -36,12 +36,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualLab]:
     lab = VirtualLab(tmp_path_factory.mktemp("a lab") / "edge cut")
     for name in PLAYBOOKS:
         shutil.copy(Path(__file__).with_name(name), lab.root / "ansible")
-    try:
-        assert_succeeds(lab.play("pis=1"))
+    with lab.up("pis=1"):
         on_pi(lab, "sudo useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin edgecut")
         yield lab
-    finally:
-        lab.play("state=absent")
 
 
 @pytest.fixture(scope="module")

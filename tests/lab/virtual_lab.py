@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -68,6 +69,17 @@ class VirtualLab:
         """The command that runs a playbook with settings of the form name=value."""
         command = [self._python, "-m", "ansible", "playbook", "-i", "inventory/virtual"]
         return [*command, f"ansible/{playbook}", *(word for one in settings for word in ("-e", one))]
+
+    @contextmanager
+    def up(self, *settings: str, deployed: bool = False) -> Iterator[None]:
+        """Bring the lab up with settings of the form name=value, bare or deployed; remove it afterwards."""
+        try:
+            assert_succeeds(self.play(*settings))
+            if deployed:
+                assert_succeeds(self.play(playbook="deploy.yml"))
+            yield
+        finally:
+            self.play("state=absent")
 
     def links(self, tasks_from: str, *settings: str) -> subprocess.CompletedProcess[str]:
         """Run a file of tasks of the role `network`."""

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("module", "banned"),
     [
@@ -51,6 +52,7 @@ def test_every_requirement_is_pinned_alike() -> None:
         assert versions.setdefault(name, version) == version
 
 
+@pytest.mark.processes
 def test_a_wheel_holds_the_packages_with_their_data_and_nothing_else(tmp_path: Path) -> None:
     source = tmp_path / "a copy"
     source.mkdir()
@@ -80,6 +82,7 @@ def test_a_wheel_holds_the_packages_with_their_data_and_nothing_else(tmp_path: P
     assert set(data) <= members
 
 
+@pytest.mark.processes
 def test_linters_see_every_module() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--show-files", "."],
@@ -93,6 +96,7 @@ def test_linters_see_every_module() -> None:
     assert {path for name in names for path in (ROOT / name).rglob("*.py")} - seen == set()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("answers", "says"),
     [
@@ -129,6 +133,7 @@ def test_an_unfit_python_is_one_line(tmp_path: Path, answers: str, says: str) ->
     assert not (project / ".venv").exists()
 
 
+@pytest.mark.processes
 def test_an_environment_that_is_a_link_is_left_alone(tmp_path: Path) -> None:
     project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     (project / "scripts").mkdir(parents=True)
@@ -144,6 +149,7 @@ def test_an_environment_that_is_a_link_is_left_alone(tmp_path: Path) -> None:
     assert (elsewhere / "bin" / "tool").exists()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("body", ["pytest.skip('why')", "pytest.importorskip('no_such_module')"])
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_skip_fails_where_ci_is_set(tmp_path: Path, body: str, inside: bool) -> None:

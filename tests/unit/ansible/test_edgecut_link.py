@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 PACKAGE = Path(__file__).parents[3] / "ansible/roles/network/files/edgecut_link"
 
 

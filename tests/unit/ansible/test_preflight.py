@@ -88,6 +88,7 @@ def test_a_32_bit_system_under_a_64_bit_kernel_is_told_to_be_replaced(
     assert "x86_64 or aarch64" in preflight.judge_architecture("riscv64")[0].do
 
 
+@pytest.mark.processes
 def test_the_python_that_runs_this_is_found(facts: ModuleType) -> None:
     found = facts.find_python(for_all_users=False)
     assert found is not None

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 ROLE = Path(__file__).parents[3] / "ansible" / "roles" / "worker"
 DEVICE = {
     "service_manager": "systemd",

@@ -1,6 +1,7 @@
 """What can be told about virtual Pis without booting one: what a machine lacks, whose process is whose."""
 
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -58,13 +59,39 @@ def test_a_machine_without_user_mode_linux_is_told_all_that_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module("kernel"), "_INSTALLED", tmp_path / "nothing")
-    monkeypatch.setattr(shutil, "which", lambda command: None if command == "mmdebstrap" else command)
+    monkeypatch.setattr(module("kernel"), "processor_flags", lambda: frozenset({"amx_tile"}))
+    missing = {"mmdebstrap", "cc", "ping"}
+    monkeypatch.setattr(shutil, "which", lambda command: None if command in missing else command)
     with pytest.raises(module("errors").HostError) as refused:
-        module("kernel").find_kernel(tmp_path, None)
+        module("kernel").find_kernel(tmp_path, None, {"ping": "iputils-ping", "ip": "iproute2"})
     said = str(refused.value)
-    assert "apt install user-mode-linux" in said
-    assert " mmdebstrap" in said
+    packages = said.partition("apt install ")[2].partition(";")[0].split()
+    assert packages[0] == "user-mode-linux"
+    assert {"mmdebstrap", "gcc", "iputils-ping"} <= set(packages) and "iproute2" not in packages
     assert str(tmp_path) in said and "virtual_pi_uml_deb" in said
+
+
+@pytest.mark.processes
+def test_check_names_the_packages_of_further_commands(tmp_path: Path) -> None:
+    base = ("check", "--cache", tmp_path, "--suite", "bookworm")
+    further = ("--command", "no-such-ping", "their-ping", "--command", "no-such-user", "their-user")
+    assert_one_line(virtual_lab(*base, *further), "apt install ", " their-ping ", " their-user")
+
+
+def test_ci_installs_every_package_that_the_lab_tests_need() -> None:
+    test_lab = (FILES.parents[3] / "scripts" / "test-lab").read_text(encoding="utf-8")
+    further = set(re.findall(r"--command \S+ ([\w-]+)", test_lab))
+    assert "iputils-ping" in further
+    own = {
+        "user-mode-linux",
+        "debian-archive-keyring",
+        "gcc",
+        "libc6-dev",
+        *module("host")._COMMANDS.values(),
+    }
+    ci = (FILES.parents[3] / ".ci" / "run").read_text(encoding="utf-8").split()
+    # Debian always has util-linux.
+    assert (own | further) - set(ci) == {"util-linux"}
 
 
 def test_a_machine_of_another_architecture_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +100,7 @@ def test_a_machine_of_another_architecture_is_refused(monkeypatch: pytest.Monkey
         module("host").check_architecture()
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs dpkg-deb")
 def test_a_file_that_is_not_the_package_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     other = tmp_path / "other"
@@ -89,6 +117,7 @@ def test_a_file_that_is_not_the_package_is_named_and_leaves_nothing(tmp_path: Pa
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs dpkg-deb")
 def test_a_package_in_the_cache_serves_where_none_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -153,6 +182,7 @@ def test_another_recipe_is_another_base_root(
     assert changed.path != before
 
 
+@pytest.mark.processes
 def test_a_pid_that_another_process_got_is_not_ours(tmp_path: Path) -> None:
     processes = module("processes")
     pid_file = tmp_path / "pid"
@@ -167,6 +197,7 @@ def test_a_pid_that_another_process_got_is_not_ours(tmp_path: Path) -> None:
         stranger.wait()
 
 
+@pytest.mark.processes
 def test_a_process_is_known_by_its_folder_until_it_is_stopped(tmp_path: Path) -> None:
     processes = module("processes")
     pid_file = tmp_path / "pid"
@@ -178,6 +209,7 @@ def test_a_process_is_known_by_its_folder_until_it_is_stopped(tmp_path: Path) ->
     assert not pid_file.exists()
 
 
+@pytest.mark.processes
 def test_a_lab_that_is_not_up_says_how_to_bring_it_up(tmp_path: Path) -> None:
     lab = tmp_path / "a lab"
     lab.mkdir()
@@ -191,6 +223,7 @@ def test_more_memory_than_there_is_is_refused_by_name(tmp_path: Path) -> None:
         module("pi").Pi(tmp_path, "pi1").boot(None, memory_mb=10**9, cpu=0)
 
 
+@pytest.mark.processes
 def test_purge_removes_what_was_made_and_keeps_what_the_user_put_there(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     (cache / "uml-0123").mkdir(parents=True)
@@ -200,6 +233,7 @@ def test_purge_removes_what_was_made_and_keeps_what_the_user_put_there(tmp_path:
     assert [path.name for path in cache.iterdir()] == ["user-mode-linux_1_amd64.deb"]
 
 
+@pytest.mark.processes
 def test_removing_a_lab_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
     assert virtual_lab("absent", "--lab", tmp_path / "none").stdout == "unchanged\n"
     assert list(tmp_path.iterdir()) == []

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[3]
 FILES = ROOT / "ansible" / "roles" / "wheels" / "files"
 NATIVE = "cp311-cp311-manylinux_2_28_{}"
 
+pytestmark = pytest.mark.processes
+
 Wheelhouse = Callable[..., subprocess.CompletedProcess[str]]
 
 

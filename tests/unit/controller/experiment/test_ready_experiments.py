@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from controller.cli.app import main
 from controller.experiment.schema import load_experiment
 
 EXPERIMENTS = Path(__file__).parents[4] / "ansible" / "experiments"
@@ -43,7 +42,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_lab(path: Path, count: int) -> Path:
-    """Devices that nobody has to run: a dry run asks them only how slow they are."""
+    """Write a lab whose devices need not run: a dry run reads only their slowdown."""
     devices = [
         {"name": f"d{i}", "kind": "local", "host": "127.0.0.1", "control_port": 1 + 2 * i}
         | {"data_port": 2 + 2 * i, "shaping": "emulated"}
@@ -58,24 +57,21 @@ def test_what_was_published_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", READY)
-def test_a_ready_experiment_can_be_planned(name: str, chain: Path, tmp_path: Path) -> None:
+def test_a_ready_experiment_can_be_planned(
+    name: str, chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = EXPERIMENTS / f"{name}.yml"
     experiment = load_experiment(path)
     for model in experiment.models:
         shutil.copytree(chain, tmp_path / "bundles" / model)
     lab = write_lab(tmp_path / "lab.json", max(experiment.stages or [2]))
 
-    done = subprocess.run(
-        [sys.executable, "-m", "controller", "sweep", str(path), "--lab", str(lab)]
-        + ["--bundles", str(tmp_path / "bundles"), "--dry-run", "--json"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    bundles = str(tmp_path / "bundles")
+    code = main(["sweep", str(path), "--lab", str(lab), "--bundles", bundles, "--dry-run", "--json"])
 
-    assert done.returncode == 0, done.stderr
-    plan = json.loads(done.stdout)
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    plan = json.loads(out)
     assert plan["networks"] == list(experiment.network_names())
     assert all(part["cells"] > 0 and part["estimated_s"] > 0 for part in plan["by_network"])
     assert not list(tmp_path.glob("results*"))

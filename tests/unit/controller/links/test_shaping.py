@@ -54,6 +54,7 @@ def test_a_pair_has_its_own_conditions_and_one_without_any_comes_last(far: Lab) 
     assert told["desk"] == [*told["pi"], "--to", "10.0.0.3", "--delay-ms", "60", "--to", "10.0.0.1"]
 
 
+@pytest.mark.processes
 def test_edgecut_link_takes_what_devices_are_told(far: Lab) -> None:
     words = ["apply", "--print", *shaping_arguments(far, DSL)["server"]]
     command = [sys.executable, "-m", "edgecut_link", *words]

@@ -128,6 +128,7 @@ def test_what_crosses_the_ends_is_the_models_signature(residual: Bundle) -> None
     assert (residual.label(0), residual.label(7)) == ("input", "output")
 
 
+@pytest.mark.processes
 def test_reading_a_bundle_brings_no_torch(residual: Bundle) -> None:
     code = (
         "import sys; import exporter; from exporter.bundle import Bundle, run_chain\n"

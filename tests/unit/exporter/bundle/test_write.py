@@ -59,6 +59,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         _write(tmp_path / "file" / "target", "new")
 
 
+@pytest.mark.processes
 def test_what_a_killed_one_left_is_cleared_and_what_it_was_replacing_put_back(tmp_path: Path) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()

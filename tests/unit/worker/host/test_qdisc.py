@@ -68,6 +68,7 @@ def test_an_interface_that_is_not_there_is_named() -> None:
         QdiscWatch("nope7").read()
 
 
+@pytest.mark.processes
 def test_the_kernels_own_qdisc_is_read_and_its_change_noticed() -> None:
     """In a network namespace of its own, where the test may change what it likes."""
     code = (

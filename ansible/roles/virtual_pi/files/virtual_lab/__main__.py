@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .access import FILES, give_access, list_pis
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(given: argparse.Namespace) -> bool:
-    _base_root(given)
+    _base_root(given, dict(given.command))
     return False
 
 
@@ -133,12 +133,12 @@ def _cache(given: argparse.Namespace) -> Path:
     return Path(given.cache).expanduser().resolve()
 
 
-def _base_root(given: argparse.Namespace) -> BaseRoot:
+def _base_root(given: argparse.Namespace, also: Mapping[str, str] | None = None) -> BaseRoot:
     check_architecture()
     cache = _cache(given)
     cache.mkdir(parents=True, exist_ok=True)
-    kernel = find_kernel(cache, Path(given.uml_deb).resolve() if given.uml_deb else None)
-    check_host(needs_compiler=kernel.needs_shim)
+    kernel = find_kernel(cache, Path(given.uml_deb).resolve() if given.uml_deb else None, also)
+    check_host(needs_compiler=kernel.needs_shim, also=also)
     return BaseRoot(cache=cache, suite=given.suite, kernel=kernel)
 
 
@@ -155,6 +155,14 @@ def _parser() -> argparse.ArgumentParser:
     base.add_argument("--uml-deb", default="", help="Debian's user-mode-linux, where it is not installed")
 
     check = commands.add_parser("check", parents=[base], help="say what this machine lacks")
+    check.add_argument(
+        "--command",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("COMMAND", "PACKAGE"),
+        help="another command that must exist, and its Debian package",
+    )
     check.set_defaults(run=_check)
     build = commands.add_parser("build", parents=[base], help="build the base root, unless it is there")
     build.set_defaults(run=_build)

@@ -6,6 +6,7 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import HostError
@@ -35,6 +36,7 @@ _COMMANDS = {
     "unshare": "util-linux",
 }
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_HEADERS = Path("/usr/include/x86_64-linux-gnu/sys/ptrace.h"), Path("/usr/include/sys/ptrace.h")
 
 
 def tools_of_administrators() -> None:
@@ -48,32 +50,35 @@ def processor_flags() -> frozenset[str]:
     return frozenset(found.group(1).split()) if found else frozenset()
 
 
-def check_host(*, needs_compiler: bool) -> None:
-    """Refuse a machine that cannot have a virtual lab.
+def check_host(*, needs_compiler: bool, also: Mapping[str, str] | None = None) -> None:
+    """Refuse a machine that cannot run a virtual lab.
 
     Args:
-        needs_compiler: The kernel of the Pis needs a help that is compiled here (see `kernel.py`).
+        needs_compiler: The kernel of the Pis needs a library that is compiled here (see `kernel.py`).
+        also: Further commands that must exist, each with its Debian package.
 
     Raises:
-        HostError: Something is missing; the message names all of what packages bring.
+        HostError: Something is missing; the message names every missing package.
     """
-    missing = missing_packages()
-    headers = Path("/usr/include/x86_64-linux-gnu/sys/ptrace.h"), Path("/usr/include/sys/ptrace.h")
-    if needs_compiler and (shutil.which("cc") is None or not any(header.exists() for header in headers)):
-        missing |= {"gcc", "libc6-dev"}
+    missing = missing_packages(needs_compiler=needs_compiler, also=also)
     if missing:
         names = " ".join(sorted(missing))
-        raise HostError(f"packages are missing here that a virtual lab needs; as root: apt install {names}")
+        raise HostError(f"packages that a virtual lab needs are missing; as root: apt install {names}")
     _check_rights()
 
 
-def missing_packages() -> set[str]:
-    """Debian packages that are not here, the kernel of the Pis apart."""
-    missing = {package for command, package in _COMMANDS.items() if shutil.which(command) is None}
+def missing_packages(*, needs_compiler: bool, also: Mapping[str, str] | None = None) -> set[str]:
+    """Debian packages that are not installed, the kernel of the Pis apart; see `check_host`."""
+    commands = {**_COMMANDS, **(also or {})}
+    missing = {package for command, package in commands.items() if shutil.which(command) is None}
     if not _KEYRING.exists():
         missing.add("debian-archive-keyring")
     if os.geteuid() != 0 and shutil.which("newuidmap") is None:
         missing.add("uidmap")
+    if needs_compiler and shutil.which("cc") is None:
+        missing.add("gcc")
+    if needs_compiler and not any(header.exists() for header in _HEADERS):
+        missing.add("libc6-dev")
     return missing
 
 

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +57,13 @@ class Kernel:
         return environment
 
 
-def find_kernel(cache: Path, deb: Path | None) -> Kernel:
+def find_kernel(cache: Path, deb: Path | None, also: Mapping[str, str] | None = None) -> Kernel:
     """The kernel of the package that is given, or is in the cache, or is installed.
+
+    Args:
+        cache: The folder that may hold Debian's package.
+        deb: A package to use instead.
+        also: Further commands that must exist, each with its package; a missing kernel is reported with them.
 
     Raises:
         HostError: There is none, or it does not run here.
@@ -67,7 +73,10 @@ def find_kernel(cache: Path, deb: Path | None) -> Kernel:
     root = _unpack(cache, deb) if deb else _INSTALLED
     binary = root / _BINARY
     if not binary.exists():
-        packages = " ".join(["user-mode-linux", *sorted(missing_packages())])
+        # Its version is unknown yet; Debian 12's needs the compiler on these processors.
+        needs_compiler = bool(_WIDE_STATE & processor_flags())
+        missing = missing_packages(needs_compiler=needs_compiler, also=also)
+        packages = " ".join(["user-mode-linux", *sorted(missing)])
         raise HostError(
             f"this machine has no User-Mode Linux; as root on Debian: apt install {packages}; Ubuntu lacks "
             f"that one: put Debian's, from packages.debian.org/bookworm/user-mode-linux, into {cache}, "
