@@ -8,10 +8,9 @@ import typer
 
 from benchmarks.command import run_bench, show_bench
 from benchmarks.planning import BenchPlanOptions, bench_plan
+from controller.cli.app import run
 from controller.cli.options import LAB, LabFile
-from controller.errors import ControllerError, one_line
 from controller.lab.inventory import load_lab
-from exporter.bundle import BundleError
 
 __all__ = ["app", "main"]
 
@@ -56,18 +55,12 @@ def bench_planning(
         raise typer.Exit(1)
 
 
+_AFTER_CTRL_C = {"bench-plan": "finished models are in its file; the same command starts again"}
+
+
 def main() -> int:
     """Run the command line; returns the exit code."""
-    try:
-        return int(app(prog_name="python -m benchmarks", standalone_mode=False) or 0)
-    except (ControllerError, BundleError) as error:
-        text = str(error)
-    except typer.TyperException as error:
-        text = error.format_message()
-    except OSError as error:
-        text = f"{error.filename or 'file'}: {error.strerror or error}"
-    print(f"error: {one_line(text)}", file=sys.stderr)
-    return 2
+    return run(app, "python -m benchmarks", after_ctrl_c=_AFTER_CTRL_C)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The command line: all commands in one application, and what becomes of errors."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import typer
 
@@ -10,7 +10,7 @@ from controller.errors import ControllerError, one_line
 from controller.sweep.outcome import INTERRUPTED
 from exporter.bundle import BundleError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "run"]
 
 app = typer.Typer(
     help="Drive the workers of a lab: look at it, run one cell, sweep an experiment.",
@@ -30,9 +30,27 @@ _AFTER_CTRL_C = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    return run(app, "python -m controller", arguments, _AFTER_CTRL_C)
+
+
+def run(
+    commands: typer.Typer,
+    name: str,
+    arguments: Sequence[str] | None = None,
+    after_ctrl_c: Mapping[str, str] | None = None,
+) -> int:
+    """Run an application; an error becomes one line and exit code 2.
+
+    Args:
+        name: The program's name in help texts.
+        after_ctrl_c: By command, what an interrupted run has saved and how to continue.
+
+    Returns:
+        The exit code.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given, prog_name="python -m controller", standalone_mode=False)
+        code = commands(given, prog_name=name, standalone_mode=False)
     except (ControllerError, BundleError) as error:
         return _refuse(str(error))
     except typer.TyperException as error:
@@ -41,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"{error.filename or 'file'}: {error.strerror or error}")
     # typer turns Ctrl-C into this code.
     if code == INTERRUPTED:
-        advice = next((_AFTER_CTRL_C[word] for word in given if word in _AFTER_CTRL_C), None)
+        advice = next((text for word, text in (after_ctrl_c or {}).items() if word in given), None)
         print(f"interrupted; {advice}" if advice else "interrupted", file=sys.stderr)
     return int(code or 0)
 
