@@ -35,7 +35,7 @@ DIMENSIONS: Final[Mapping[str, str]] = {
     "threads": "threads",
     "source": "source",
 }
-"""By setting of a cell, the key of an experiment that says its values; their order is that of the cells."""
+"""By setting of a cell, the key of an experiment that lists its values. Cells are laid out in this order."""
 
 # What is larger is a slip: it would outlast everybody, or leave the numbers that a message can hold.
 _Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]

@@ -43,10 +43,12 @@ TORCH_RPC = "torch_rpc"
 class Settings:
     """How a split is run: the dimensions of a cell beside its model, split, devices and network.
 
-    A dimension that is added here reaches the cell's id, the results file and `cells.csv` without more.
+    A cell's id, its columns in the results file and those of `cells.csv` follow from these fields.
 
     Attributes:
         source: Where requests are born and end: `first` (device) or `controller`.
+        depth: How many requests may be in flight.
+        batch: Samples in a request.
         codec: Of every link between devices (`uint8`), or of some (`forward: uint8`); `none` where the cell
             has no such link.
         backend: What carries requests from device to device: `socket` (our own), or `torch_rpc`.
