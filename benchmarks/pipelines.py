@@ -9,42 +9,19 @@ import msgspec
 
 from benchmarks.local_workers import DEVICES, Fleet
 from controller.experiment.backend import RpcSettings
+from controller.experiment.cells import cell_of
 from controller.experiment.networks import Network
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.pipeline.runner import PipelineRunner
-from controller.results import SOCKET, Cell, Trial
+from controller.results import SOCKET, Cell, Settings, Trial
 from exporter.bundle import Bundle
 from worker.wire.messages import Run
 
-__all__ = ["cell_of", "pipeline", "plan", "result_rate", "run"]
+__all__ = ["pipeline", "plan", "result_rate", "run"]
 
 _TIMEOUT_S = 120.0
 _USUAL_RPC = RpcSettings()
 _numbers = itertools.count()
-
-
-def cell_of(
-    bundle: Bundle,
-    cuts: Sequence[int],
-    *,
-    depth: int,
-    batch: int = 1,
-    devices: Sequence[str] = DEVICES,
-    backend: str = SOCKET,
-) -> Cell:
-    """The cell of a split over the benchmark's devices."""
-    return Cell(
-        model=bundle.manifest.model,
-        bundle=bundle.digest,
-        cuts=tuple(cuts),
-        label=",".join(map(str, cuts)),
-        devices=tuple(devices),
-        depth=depth,
-        batch=batch,
-        network="bench",
-        shaping="none",
-        backend=backend,
-    )
 
 
 def plan(
@@ -92,8 +69,8 @@ def pipeline(
     backend: str = SOCKET,
     rpc: RpcSettings = _USUAL_RPC,
 ) -> Iterator[PipelineRunner]:
-    """A pipeline that stands while entered; the arguments are those of `cell_of` and `plan`."""
-    cell = cell_of(bundle, cuts, depth=depth, batch=batch, devices=devices, backend=backend)
+    """A pipeline that stands while entered; the arguments are those of a cell and of `plan`."""
+    cell = cell_of(bundle, devices, cuts, Settings(depth=depth, batch=batch, backend=backend))
     planned = plan(
         fleet,
         bundle,

@@ -1,6 +1,7 @@
 """The tables that others compute with: `cells.csv`, `pareto.csv`, `fronts.csv`. Columns: docs/reports.md."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,33 +11,15 @@ from analysis.data.sweep import CellResult, Sweep
 from analysis.data.trial_metrics import QUANTILES, encoded_bytes
 from analysis.fronts.fronts import FrontName, Point, capability, front_of, in_order, operating, resampling_of
 from analysis.statistics.estimates import Estimate
-from controller.results import Cell, CodecAccuracy
+from controller.results import CodecAccuracy, Settings
 
 __all__ = ["CELL_COLUMNS", "FRONT_COLUMNS", "PARETO_COLUMNS", "cells_table", "fronts_table", "pareto_table"]
 
+_SETTINGS = [field.name for field in fields(Settings)]
 _DIMENSIONS = [
-    "model",
-    "bundle",
-    "precision",
-    "network",
-    "shaping",
-    "kind",
-    "where",
-    "label",
-    "cuts",
-    "devices",
-] + [
-    "device_kinds",
-    "slowdowns",
-    "source",
-    "depth",
-    "batch",
-    "codec",
-    "backend",
-    "load",
-    "prefetch",
-    "topology",
-    "threads",
+    *("model", "bundle", "precision", "network", "shaping", "kind", "where", "label", "cuts", "devices"),
+    *("device_kinds", "slowdowns"),
+    *_SETTINGS,
 ]
 
 
@@ -153,16 +136,13 @@ def _pareto_row(sweep: Sweep, point: Point, rank: int) -> dict[str, Any]:
 
 
 def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
-    cell: Cell = result.cell
+    cell = result.cell
     known = {d.name: d for d in sweep.devices}
     devices = [known.get(name) for name in cell.devices]
     return {
+        **{name: getattr(cell, name) for name in ("model", "bundle", "precision", "network", "shaping")},
+        **{name: getattr(cell, name) for name in _SETTINGS},
         "cell": cell.id,
-        "model": cell.model,
-        "bundle": cell.bundle,
-        "precision": cell.precision,
-        "network": cell.network,
-        "shaping": cell.shaping,
         "kind": result.split.kind,
         "where": result.split.where,
         "label": cell.label,
@@ -170,15 +150,7 @@ def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
         "devices": ";".join(cell.devices),
         "device_kinds": ";".join(d.kind if d else "" for d in devices),
         "slowdowns": ";".join(f"{d.slowdown:g}" if d else "" for d in devices),
-        "source": cell.source,
-        "depth": cell.depth,
-        "batch": cell.batch,
-        "codec": cell.codec,
-        "backend": cell.backend,
         "load": result.load,
-        "prefetch": cell.prefetch,
-        "topology": cell.topology,
-        "threads": cell.threads,
     }
 
 

@@ -12,11 +12,12 @@ import numpy as np
 
 from benchmarks.planning.splits import Split
 from controller.errors import TrialVoid
+from controller.experiment.cells import cell_of
 from controller.experiment.networks import Network
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.planning.prediction import Prediction, Predictor
 from controller.profiling.short_runs import ProfilingContext, in_random_order, requests_in
-from controller.results import Cell, Trial
+from controller.results import Cell, Settings, Trial
 from controller.results.metrics import period_s
 from worker.wire.messages import Run
 
@@ -147,16 +148,10 @@ def _medians(
 
 def _planned(context: ProfilingContext, wanted: _Wanted) -> tuple[Cell, PipelinePlan]:
     devices = wanted.split.devices
-    cell = Cell(
-        model=context.bundle.manifest.model,
-        bundle=context.bundle.digest,
-        cuts=wanted.split.cuts,
-        label="",
-        devices=devices,
-        depth=wanted.depth,
-        batch=context.batch,
-        network=wanted.network,
-        shaping=context.lab.shaping(devices),
+    settings = Settings(depth=wanted.depth, batch=context.batch)
+    shaping = context.lab.shaping(devices)
+    cell = cell_of(
+        context.bundle, devices, wanted.split.cuts, settings, network=wanted.network, shaping=shaping
     )
     name = f"bench-plan.{time.monotonic_ns()}"
     plan = plan_pipeline(

@@ -26,13 +26,13 @@ from controller.experiment.documentation import json_schema, markdown_table
 from controller.experiment.resolve import resolve
 from controller.lab.inventory import load_lab
 from controller.live import Publisher, note_sweep
-from controller.results import Store
+from controller.results import Settings, Store
 from controller.results.provenance import now
 from controller.sweep.dry_run import dry_run, show_dry_run
 from controller.sweep.runner import run_sweep
 from controller.sweep.search.budget import TimeBudget, parse_duration
 from controller.sweep.search.profiling import prepare
-from controller.sweep.single_cell import OneCell, run_one_cell
+from controller.sweep.single_cell import RunOptions, run_one_cell
 from exporter.bundle import Bundle
 
 __all__ = ["app"]
@@ -87,27 +87,29 @@ def run(
     networks_file: NetworksFile = NETWORKS,
 ) -> None:
     """Run one cell once, and show where the time went."""
-    asked = OneCell(
+    options = RunOptions(
         at=at,
         devices=devices,
-        depth=depth,
-        batch=batch,
-        load=load,
-        prefetch=prefetch,
+        settings=Settings(
+            source=source,
+            depth=depth,
+            batch=batch,
+            codec=codec,
+            backend=backend,
+            load=load,
+            prefetch=prefetch,
+            topology=topology,
+        ),
         requests=requests,
         duration_s=duration_s,
         until_stable=until_stable,
         warmup=warmup,
         threads=threads,
         network=network,
-        source=source,
-        codec=codec,
-        topology=topology,
-        backend=backend,
         rpc=RpcSettings(port=rpc_port, threads=rpc_threads, interface=rpc_interface),
         networks_file=networks_file,
     )
-    run_one_cell(asked, Bundle.open(bundle), load_lab(lab))
+    run_one_cell(options, Bundle.open(bundle), load_lab(lab))
 
 
 @app.command()

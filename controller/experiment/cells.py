@@ -2,33 +2,31 @@
 
 import itertools
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from controller.errors import ExperimentError, did_you_mean
 from controller.experiment.codec_assignment import check_pairs
 from controller.experiment.load import OFFLINE, SINGLE
 from controller.experiment.networks import AS_IS
-from controller.experiment.schema import Experiment, Grid, Splits
-from controller.experiment.topology import route
+from controller.experiment.schema import Experiment, Splits
+from controller.experiment.topology import CONTROLLER, stage_links
 from controller.lab.inventory import Lab
-from controller.results import CHAIN, HUB, SOCKET, TORCH_RPC, Cell
+from controller.results import CHAIN, SOCKET, Cell, Settings
 from exporter.bundle import Bundle, BundleError, RangeError
 from worker.wire.codecs import NO_CODEC
 
 _MOST_CELLS = 1_000_000
 
 __all__ = [
-    "chain_at",
+    "cell_of",
     "cells_of_network",
+    "chain_at",
     "check_batch",
     "label_of",
     "open_bundles",
     "resolve_cut",
-    "with_backend",
-    "with_codec",
-    "with_topology",
 ]
 
 
@@ -69,88 +67,66 @@ def cells_of_network(
     named = experiment.threads if isinstance(experiment.threads, dict) else ()
     for name in dict.fromkeys((*itertools.chain(*placements), *named)):
         lab.device(name)
-    for codec in grid.codecs:
+    for codec in grid.values["codec"]:
         check_pairs(codec, list(dict.fromkeys(itertools.chain(*placements))), "key 'codecs'")
     cells: dict[str, Cell] = {}
     for (position, placement), name in itertools.product(enumerate(placements), experiment.models):
         bundle = bundles[name]
+        for batch in grid.values["batch"]:
+            check_batch(bundle, batch)
         splits = (
             _splits(grid.splits, bundle, len(placement))
             if experiment.chains is None
             else [_listed(bundle, list(experiment.chains[position].cuts), len(placement) - 1, "key 'chains'")]
         )
-        _check_count(experiment, grid, splits, len(placements))
-        for cuts, depth, batch, codec, load, prefetch, topology, backend, threads in itertools.product(
-            splits,
-            grid.depths,
-            grid.batches,
-            grid.codecs,
-            grid.loads,
-            experiment.prefetches,
-            grid.topologies,
-            grid.backends,
-            experiment.compared_threads(),
-        ):
-            if backend == TORCH_RPC and topology == HUB and CHAIN in grid.topologies:
-                # It goes from device to device only, and that cell is there already.
-                continue
-            check_batch(bundle, batch)
-            cell = Cell(
-                model=bundle.manifest.model,
-                bundle=bundle.digest,
-                cuts=cuts,
-                label=label_of(bundle, cuts),
-                devices=tuple(placement),
-                depth=1 if load == SINGLE else depth,
-                batch=batch,
-                network=network,
-                # Links that nobody touches are of no kind that imposes anything.
-                shaping="none" if network == AS_IS else lab.shaping(placement),
-                precision=bundle.manifest.precision,
-                source=experiment.source,
-                # A closed loop of depth 1 is the same cell, whichever way it was asked for.
-                load=OFFLINE if load == SINGLE else load,
-                prefetch=prefetch,
-                threads=threads,
+        count = len(placements) * len(experiment.models) * len(splits) * grid.count
+        if count > _MOST_CELLS:
+            # Nobody measures so many, and to lay them out takes all memory.
+            raise ExperimentError(
+                f"{count} cells under one network, of {_MOST_CELLS} at most: name fewer values"
             )
-            cell = with_topology(with_codec(cell, codec, bundle), topology, bundle)
-            cell = with_backend(cell, backend, bundle)
+        # Links that nobody touches are of no kind that imposes anything.
+        shaping = "none" if network == AS_IS else lab.shaping(placement)
+        for cuts, settings in itertools.product(splits, grid.settings()):
+            cell = cell_of(bundle, placement, cuts, settings, network=network, shaping=shaping)
             cells[cell.id] = cell
     return tuple(cells.values())
 
 
-def _check_count(experiment: Experiment, grid: Grid, splits: Collection[object], placements: int) -> None:
-    """Raise ExperimentError: nobody measures so many cells, and to lay them out takes all memory."""
-    lists = (
-        *(splits, grid.depths, grid.batches, grid.codecs, grid.loads, grid.topologies, grid.backends),
-        *(experiment.prefetches, experiment.compared_threads(), experiment.models),
-    )
-    count = placements * math.prod(map(len, lists))
-    if count > _MOST_CELLS:
-        raise ExperimentError(f"{count} cells under one network, of {_MOST_CELLS} at most: name fewer values")
+def cell_of(
+    bundle: Bundle,
+    devices: Sequence[str],
+    cuts: Sequence[int],
+    settings: Settings,
+    *,
+    network: str = AS_IS,
+    shaping: str = "none",
+) -> Cell:
+    """The cell of a split, in the one form that it has whatever way it was asked for.
 
-
-def with_codec(cell: Cell, codec: str, bundle: Bundle) -> Cell:
-    """The cell with that choice of codecs; without where none of its links would have one.
-
-    So that what stays on one device is one cell, and not one for each codec.
+    A closed loop of depth 1 is `offline`. A cell without links has no codec and goes over sockets; where
+    nothing goes from one device to another, the topology is a chain.
     """
-    coded = replace(cell, codec=codec)
-    if all(link.codec == NO_CODEC.name for link in route(coded, bundle)):
-        return replace(cell, codec=NO_CODEC.name)
-    return coded
-
-
-def with_topology(cell: Cell, topology: str, bundle: Bundle) -> Cell:
-    """The cell in that topology; a chain where nothing goes from one device to another."""
-    other = replace(cell, topology=topology)
-    return cell if route(other, bundle) == route(cell, bundle) else other
-
-
-def with_backend(cell: Cell, backend: str, bundle: Bundle) -> Cell:
-    """The cell over that backend; over sockets where nothing crosses from device to device."""
-    crosses = any(link.sender != link.receiver for link in route(cell, bundle))
-    return replace(cell, backend=TORCH_RPC if crosses and backend == TORCH_RPC else SOCKET)
+    cell = Cell(
+        **asdict(settings),
+        model=bundle.manifest.model,
+        bundle=bundle.digest,
+        precision=bundle.manifest.precision,
+        cuts=tuple(cuts),
+        label=label_of(bundle, cuts),
+        devices=tuple(devices),
+        network=network,
+        shaping=shaping,
+    )
+    if cell.load == SINGLE:
+        cell = replace(cell, load=OFFLINE, depth=1)
+    crossing = [link for link in stage_links(cell, bundle) if link.sender != link.receiver]
+    return replace(
+        cell,
+        codec=cell.codec if any(link.codec != NO_CODEC.name for link in crossing) else NO_CODEC.name,
+        topology=cell.topology if any(CONTROLLER not in (k.sender, k.receiver) for k in crossing) else CHAIN,
+        backend=cell.backend if crossing else SOCKET,
+    )
 
 
 def _placements(experiment: Experiment, whole_lab: list[str], lab: Lab) -> Sequence[list[str]]:

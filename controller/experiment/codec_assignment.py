@@ -11,7 +11,7 @@ from controller.errors import ExperimentError
 from worker.wire.codecs import NO_CODEC, Codec, parse_codec
 from worker.wire.errors import RefusedError
 
-__all__ = ["check_pairs", "choice_of", "codec_of_link", "is_by_link", "pairs_of", "parse_choice"]
+__all__ = ["check_pairs", "choice_of", "codec_of_link", "is_by_link", "pairs_of"]
 
 _DIRECTIONS = ("forward", "backward")
 
@@ -19,26 +19,19 @@ _DIRECTIONS = ("forward", "backward")
 def choice_of(asked: str | Mapping[str, str], place: str) -> str:
     """The one line of a codec, or of a mapping of links to codecs; equal choices have equal lines.
 
+    A mapping may be written as such a line already, as on a command line.
+
     Raises:
         ExperimentError: No such codec, a wrong parameter, or a key that is no link; begins with `place`.
     """
     if isinstance(asked, str):
-        return _parse(asked, place).name
+        if not is_by_link(asked):
+            return _parse(asked.strip(), place).name
+        asked = _links(asked)
     links = {" -> ".join(_ends(key, place)): _parse(name, place) for key, name in asked.items()}
     named = {key: codec for key, codec in links.items() if codec != NO_CODEC or key not in _DIRECTIONS}
     order = sorted(named, key=lambda key: (key not in _DIRECTIONS, key != "forward", key))
     return "; ".join(f"{key}: {named[key].name}" for key in order) or NO_CODEC.name
-
-
-def parse_choice(line: str, place: str) -> str:
-    """The same of a choice that is written as a line already, as on a command line.
-
-    Raises:
-        ExperimentError: See `choice_of`.
-    """
-    if not is_by_link(line):
-        return choice_of(line.strip(), place)
-    return choice_of(_links(line), place)
 
 
 def codec_of_link(choice: str, sender: str, receiver: str, *, forward: bool) -> Codec:

@@ -1,14 +1,19 @@
 """Whether the links of a cell can be given the conditions of its network."""
 
+from dataclasses import fields
+
 from controller.errors import ExperimentError
 from controller.experiment.backend import check_backend
 from controller.experiment.codec_assignment import is_by_link
-from controller.experiment.load import OFFLINE
 from controller.experiment.networks import Network
+from controller.experiment.schema import DIMENSIONS
 from controller.experiment.topology import CONTROLLER, goes_through_controller
-from controller.results import CHAIN, SOCKET, Cell
+from controller.results import Cell, Settings
 
 __all__ = ["check_feasible", "check_plannable"]
+
+_PREDICTED = ("depth", "batch", "codec", "threads")
+"""Settings of cells that a prediction takes into account."""
 
 
 def check_feasible(cell: Cell, network: Network) -> None:
@@ -45,14 +50,9 @@ def check_plannable(cell: Cell) -> None:
     Raises:
         ExperimentError: Names the key to blame.
     """
-    for key, value, usual in (
-        ("loads", cell.load, OFFLINE),
-        ("topologies", cell.topology, CHAIN),
-        ("backends", cell.backend, SOCKET),
-        ("source", cell.source, "first"),
-        ("prefetches", cell.prefetch, None),
-    ):
-        if value != usual:
+    for setting in fields(Settings):
+        key, value, usual = DIMENSIONS[setting.name], getattr(cell, setting.name), setting.default
+        if setting.name not in _PREDICTED and value != usual:
             raise ExperimentError(
                 f"key 'search': planned needs predictions, and there are none of {key} {value!r}; leave "
                 f"{key} at {'null' if usual is None else repr(usual)}, or sweep with search: exhaustive"

@@ -47,7 +47,7 @@ class Load:
         return LoadSpec(kind=self.kind, rate_per_s=rate_per_s, seed=seed)
 
 
-def parse_load(text: str, *, asked_by: str = "key 'loads'") -> Load:
+def parse_load(text: str) -> Load:
     """A load from its one way of being written.
 
     Raises:
@@ -59,19 +59,19 @@ def parse_load(text: str, *, asked_by: str = "key 'loads'") -> Load:
         rate_per_s = float(found[2])
         if not 0 < rate_per_s <= _HIGHEST_PER_S:
             raise ExperimentError(
-                f"{asked_by}: {text[:80]!r} has a rate of {rate_per_s:g}; "
+                f"key 'loads': {text[:80]!r} has a rate of {rate_per_s:g}; "
                 f"it must be above 0 requests/s and at most {_HIGHEST_PER_S:g}"
             )
         return Load(kind=_kind(found[1]), rate_per_s=rate_per_s)
     if found := _WITHIN.fullmatch(text):
         if not 0 < float(found[3]) <= _LONGEST_MS:
             raise ExperimentError(
-                f"{asked_by}: {text[:80]!r} allows no latency at all, or any; the bound must be above 0 ms "
+                f"key 'loads': {text[:80]!r} allows no latency at all, or any; the bound must be above 0 ms "
                 f"and at most {_LONGEST_MS:g} ms"
             )
         return Load(kind=_kind(found[1]), quantile=found[2], bound_s=float(found[3]) / 1e3)
     raise ExperimentError(
-        f"{asked_by}: {text!r} is no load; allowed: offline, single, and as in constant:20/s, poisson:20/s, "
+        f"key 'loads': {text!r} is no load; allowed: offline, single, and as in constant:20/s, poisson:20/s, "
         f"poisson:p90<=100ms"
     )
 
@@ -80,9 +80,7 @@ def _kind(text: str) -> Literal["constant", "poisson"]:
     return "constant" if text == "constant" else "poisson"
 
 
-def check_requests(
-    text: str, requests: int | None, *, asked_by: str = "key 'loads'", requests_by: str = "key 'requests'"
-) -> None:
+def check_requests(text: str, requests: int | None) -> None:
     """See that a load is one, and that a trial of so many requests has the quantile that it looks at.
 
     `requests` is None where a trial ends by time.
@@ -90,11 +88,11 @@ def check_requests(
     Raises:
         ExperimentError: No such load, or too few requests (docs/measuring.md).
     """
-    quantile = parse_load(text, asked_by=asked_by).quantile
+    quantile = parse_load(text).quantile
     if quantile is None or requests is None or requests >= SAMPLES_NEEDED[quantile]:
         return
     raise ExperimentError(
-        f"{requests_by} is {requests}, but {text!r} needs the {quantile} of a trial, which wants "
+        f"key 'requests' is {requests}, but {text!r} needs the {quantile} of a trial, which wants "
         f"{SAMPLES_NEEDED[quantile]}"
     )
 

@@ -15,7 +15,7 @@ from controller.results import Cell
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["ResolvedExperiment", "is_chosen", "resolve", "reference_of"]
+__all__ = ["ResolvedExperiment", "is_chosen", "lay_out", "read_networks", "reference_of", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -90,13 +90,45 @@ def resolve(
     experiment = load_experiment(path)
     folder = path.absolute().parent
     networks_path = networks_file or folder / experiment.networks_file
-    all_networks = load_networks(networks_path)
-    networks = {name: find_network(all_networks, name, networks_path) for name in experiment.network_names()}
-    by_name = open_bundles(experiment.models, bundles_folder or folder / experiment.bundles)
-    cells = {}
+    networks = read_networks(experiment.network_names(), networks_path, lab)
+    bundles = open_bundles(experiment.models, bundles_folder or folder / experiment.bundles)
+    return lay_out(experiment, path.read_text(encoding="utf-8"), lab, networks_path, networks, bundles)
+
+
+def read_networks(names: Sequence[str], path: Path, lab: Lab) -> dict[str, Network]:
+    """These networks of a file, for the devices of `lab`.
+
+    Raises:
+        ExperimentError: The file or a network is missing or wrong, or names other devices.
+    """
+    known = load_networks(path)
+    networks = {name: find_network(known, name, path) for name in names}
     for name, network in networks.items():
         network.check_pairs(name, [device.name for device in lab.devices])
-        found = list(cells_of_network(experiment, name, by_name, lab))
+    return networks
+
+
+def lay_out(
+    experiment: Experiment,
+    text: str,
+    lab: Lab,
+    networks_file: Path,
+    networks: Mapping[str, Network],
+    bundles: Mapping[str, Bundle],
+) -> ResolvedExperiment:
+    """Lay out the cells of a checked experiment.
+
+    Args:
+        networks: By name, in the order in which they will be run.
+        bundles: By the name that the experiment has for them.
+
+    Raises:
+        ExperimentError: A cell cannot be.
+        LabError: It wants devices that the lab does not have.
+    """
+    cells = {}
+    for name, network in networks.items():
+        found = list(cells_of_network(experiment, name, bundles, lab))
         for cell in found:
             check_feasible(cell, network)
             if experiment.search == "planned":
@@ -106,10 +138,10 @@ def resolve(
         cells[name] = tuple(found)
     return ResolvedExperiment(
         experiment=experiment,
-        text=path.read_text(encoding="utf-8"),
+        text=text,
         lab=lab,
-        networks_file=networks_path,
-        bundles={bundle.digest: bundle for bundle in by_name.values()},
+        networks_file=networks_file,
+        bundles={bundle.digest: bundle for bundle in bundles.values()},
         networks=networks,
         cells=cells,
     )

@@ -4,8 +4,12 @@ The structs below are the schema: what they say is what a file may hold, what `c
 prints, and what `docs/experiments.md` documents.
 """
 
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -15,9 +19,23 @@ from controller.experiment.backend import Backend, RpcSettings
 from controller.experiment.codec_assignment import choice_of
 from controller.experiment.load import SINGLE, check_requests
 from controller.experiment.yaml_file import load_yaml
+from controller.results import CHAIN, HUB, TORCH_RPC, Settings
 from worker.wire.messages import Run
 
-__all__ = ["Chain", "Experiment", "Grid", "NetworkGrid", "Splits", "load_experiment"]
+__all__ = ["DIMENSIONS", "Chain", "Experiment", "Grid", "NetworkGrid", "Splits", "load_experiment"]
+
+DIMENSIONS: Final[Mapping[str, str]] = {
+    "depth": "depths",
+    "batch": "batches",
+    "codec": "codecs",
+    "load": "loads",
+    "prefetch": "prefetches",
+    "topology": "topologies",
+    "backend": "backends",
+    "threads": "threads",
+    "source": "source",
+}
+"""By setting of a cell, the key of an experiment that lists its values. Cells are laid out in this order."""
 
 # What is larger is a slip: it would outlast everybody, or leave the numbers that a message can hold.
 _Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -62,16 +80,30 @@ class Chain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     cuts: list[_Cut]
 
 
-class Grid(msgspec.Struct, frozen=True, kw_only=True):
-    """What is crossed with what under one network."""
+@dataclass(frozen=True)
+class Grid:
+    """What is crossed with what under one network.
+
+    Attributes:
+        values: By setting of a cell, those that it is to have.
+    """
 
     splits: Splits
-    depths: tuple[int, ...]
-    batches: tuple[int, ...]
-    codecs: tuple[str, ...]
-    loads: tuple[str, ...]
-    topologies: tuple[str, ...]
-    backends: tuple[Backend, ...]
+    values: Mapping[str, tuple[Any, ...]]
+
+    @property
+    def count(self) -> int:
+        """How many `settings` there are, those that are the same as others included."""
+        return math.prod(map(len, self.values.values()))
+
+    def settings(self) -> Iterator[Settings]:
+        """Every combination of the values."""
+        has_chains = CHAIN in self.values["topology"]
+        for chosen in itertools.product(*self.values.values()):
+            settings = Settings(**dict(zip(self.values, chosen, strict=True)))
+            # PyTorch RPC goes from device to device only, and that cell is there already.
+            if not (has_chains and settings.topology == HUB and settings.backend == TORCH_RPC):
+                yield settings
 
 
 class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -264,21 +296,47 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Raises:
             ExperimentError: A codec that there is not.
         """
-        own = next(p for p in self.networks if (p if isinstance(p, str) else p.name) == network)
-        if isinstance(own, str):
-            own = NetworkGrid(name=own)
-        return Grid(
-            splits=self.splits if own.splits is UNSET else own.splits,
-            depths=self.depths if own.depths is UNSET else own.depths,
-            batches=self.batches if own.batches is UNSET else own.batches,
-            codecs=tuple(
-                choice_of(codec, "key 'codecs'")
-                for codec in (self.codecs if own.codecs is UNSET else own.codecs)
-            ),
-            loads=self.loads if own.loads is UNSET else own.loads,
-            topologies=self.topologies if own.topologies is UNSET else own.topologies,
-            backends=self.backends if own.backends is UNSET else own.backends,
-        )
+        own = next((p for p in self.networks if isinstance(p, NetworkGrid) and p.name == network), None)
+
+        def listed(key: str) -> Any:
+            value = getattr(own, key, UNSET)
+            return getattr(self, key) if value is UNSET else value
+
+        values = {setting: listed(key) for setting, key in DIMENSIONS.items()}
+        values["codec"] = tuple(choice_of(codec, "key 'codecs'") for codec in values["codec"])
+        values["threads"] = self.compared_threads()
+        values["source"] = (self.source,)
+        return Grid(splits=listed("splits"), values=values)
+
+    def check(self) -> None:
+        """Check what the types of the keys cannot.
+
+        Raises:
+            ExperimentError: Names the key and what is allowed.
+        """
+        for one, other in _EXCLUDING:
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise ExperimentError(f"keys {one!r} and {other!r} exclude each other; keep one")
+        names = self.network_names()
+        for name in names:
+            if names.count(name) > 1:
+                raise ExperimentError(f"key 'networks' names {name!r} twice")
+            self._check_grid(self.grid(name))
+
+    def _check_grid(self, grid: Grid) -> None:
+        depths, loads = grid.values["depth"], grid.values["load"]
+        if isinstance(grid.splits, str) and grid.splits not in _NAMED_SPLITS:
+            raise ExperimentError(
+                f"key 'splits' is {grid.splits!r}; allowed: {', '.join(_NAMED_SPLITS)}, or a list of cut "
+                f"indices or module paths"
+            )
+        if isinstance(self.requests, dict):
+            for depth in (*depths, *([1] if SINGLE in loads else ())):
+                if depth not in self.requests:
+                    raise ExperimentError(f"key 'requests' says nothing about depth {depth}")
+        fewest = None if self.duration_s is not None else min(map(self.requests_at, depths))
+        for load in loads:
+            check_requests(load, fewest)
 
     def closed_run(self, depth: int) -> Run:
         """A trial at `depth`, as it is in a closed loop."""
@@ -311,39 +369,8 @@ def load_experiment(path: Path) -> Experiment:
         ExperimentError: Names the file, the key and what is allowed.
     """
     experiment = load_yaml(path, Experiment, "experiment")
-    for one, other in _EXCLUDING:
-        if getattr(experiment, one) is not None and getattr(experiment, other) is not None:
-            raise ExperimentError(
-                f"experiment {path}: keys {one!r} and {other!r} exclude each other; keep one"
-            )
-    names = experiment.network_names()
-    for name in names:
-        if names.count(name) > 1:
-            raise ExperimentError(f"experiment {path}: key 'networks' names {name!r} twice")
-        try:
-            grid = experiment.grid(name)
-        except ExperimentError as error:
-            raise ExperimentError(f"experiment {path}: {error}") from error
-        if isinstance(grid.splits, str) and grid.splits not in _NAMED_SPLITS:
-            allowed = ", ".join(_NAMED_SPLITS)
-            raise ExperimentError(
-                f"experiment {path}: key 'splits' is {grid.splits!r}; allowed: {allowed}, or a list of cut "
-                f"indices or module paths"
-            )
-        if isinstance(experiment.requests, dict):
-            for depth in (*grid.depths, *([1] if SINGLE in grid.loads else ())):
-                if depth not in experiment.requests:
-                    raise ExperimentError(
-                        f"experiment {path}: key 'requests' says nothing about depth {depth}"
-                    )
-        _check_loads(experiment, grid, f"experiment {path}")
+    try:
+        experiment.check()
+    except ExperimentError as error:
+        raise ExperimentError(f"experiment {path}: {error}") from error
     return experiment
-
-
-def _check_loads(experiment: Experiment, grid: Grid, place: str) -> None:
-    for text in grid.loads:
-        requests = min(experiment.requests_at(depth) for depth in grid.depths)
-        try:
-            check_requests(text, None if experiment.duration_s is not None else requests)
-        except ExperimentError as error:
-            raise ExperimentError(f"{place}: {error}") from error

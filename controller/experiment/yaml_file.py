@@ -65,8 +65,8 @@ def read_yaml(path: Path, what: str) -> Any:
         raise ExperimentError(f"{what} {path} is not YAML: {error}") from error
 
 
-def convert(raw: Any, kind: type[T], place: str, *, within: str = "") -> T:
-    """Check `raw` against `kind`; `place` names the file, `within` the key that `raw` stands under.
+def convert(raw: Any, kind: type[T], place: str = "", *, within: str = "") -> T:
+    """Check `raw` against `kind`; `place` names the file, if there is one, `within` the key of `raw` in it.
 
     Raises:
         ExperimentError: A wrong key, a wrong type, a number out of range.
@@ -74,7 +74,8 @@ def convert(raw: Any, kind: type[T], place: str, *, within: str = "") -> T:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise ExperimentError(f"{place}: {_explain(str(error), kind, within)}") from error
+        explained = _explain(str(error), kind, within)
+        raise ExperimentError(f"{place}: {explained}" if place else explained) from error
     except RecursionError as error:
         # By anchors, a list of YAML may hold itself.
         raise ExperimentError(f"{place}: lists or mappings in each other, without end") from error

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.console import output, plain_table
-from controller.experiment.cells import label_of
+from controller.experiment.cells import cell_of, label_of
 from controller.pipeline.accuracy import codec_accuracies
-from controller.results import Cell
+from controller.results import Settings
 from exporter.bundle import Bundle, run_chain
 from worker.wire.codecs import Decoder, EncodedPayload, Encoder, parse_codec
 
@@ -46,19 +46,10 @@ def show_codec_table(bundle: Bundle, cut: int, codecs: Sequence[str], samples: i
         *("codec", "bytes", "ratio", "encode ms", "decode ms", "worst tensor error", "worst answer error"),
         *("accuracy", "change"),
     )
+    batch = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
     for codec in codecs:
-        cell = Cell(
-            model=bundle.manifest.model,
-            bundle=bundle.digest,
-            cuts=(cut,),
-            label=label_of(bundle, (cut,)),
-            devices=("first", "second"),
-            depth=1,
-            batch=bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1,
-            network="as-is",
-            shaping="none",
-            codec="none" if codec == "none" else f"forward: {codec}",
-        )
+        settings = Settings(batch=batch, codec="none" if codec == "none" else f"forward: {codec}")
+        cell = cell_of(bundle, ("first", "second"), (cut,), settings)
         found = next(codec_accuracies(bundle, [cell], samples))
         measured = _measure(codec, crossing)
         change = None if found.chain is None or found.whole is None else found.chain - found.whole

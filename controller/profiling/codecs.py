@@ -14,13 +14,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.experiment.cells import cell_of
 from controller.experiment.networks import Network
 from controller.pipeline.accuracy import codec_accuracies
 from controller.profiling.calibration import median_slope
 from controller.profiling.profile import CodecCost, CodecProfile, Profile
 from controller.profiling.segments import payload_bytes
 from controller.profiling.short_runs import ProfilingContext, ShortRun, rounds
-from controller.results import Cell, Trial
+from controller.results import Settings, Trial
 from exporter.bundle import Bundle, run_chain
 from worker.wire.codecs import Encoder, parse_codec
 
@@ -104,21 +105,7 @@ def _encoded_bytes(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[floa
 def _accuracy(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[float | None, ...]:
     """Of the chain of two that is cut there, with the codec on all its links."""
     batch = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
-    cells = [
-        Cell(
-            model=bundle.manifest.model,
-            bundle=bundle.digest,
-            cuts=(cut,),
-            label="",
-            devices=("first", "second"),
-            depth=1,
-            batch=batch,
-            network="profile",
-            shaping="none",
-            codec=name if cut < cuts[-1] else "none",
-        )
-        for cut in cuts
-    ]
+    cells = [cell_of(bundle, ("first", "second"), (cut,), Settings(batch=batch, codec=name)) for cut in cuts]
     return tuple(found.chain for found in codec_accuracies(bundle, cells, None))
 
 

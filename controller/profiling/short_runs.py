@@ -13,12 +13,13 @@ from typing import TypeVar
 
 import msgspec
 
+from controller.experiment.cells import cell_of
 from controller.experiment.networks import Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.pipeline.runner import PipelineRunner
-from controller.results import Cell, Trial
+from controller.results import Cell, Settings, Trial
 from exporter.bundle import Bundle
 from worker.wire.messages import Run
 
@@ -106,18 +107,13 @@ class ProfilingContext:
                 yield runner
 
     def _planned(self, short_run: ShortRun) -> tuple[Cell, PipelinePlan]:
-        cell = Cell(
-            model=self.bundle.manifest.model,
-            bundle=self.bundle.digest,
-            cuts=(short_run.cut,),
-            label="",
-            devices=short_run.devices,
-            depth=short_run.depth,
-            batch=self.batch,
+        cell = cell_of(
+            self.bundle,
+            short_run.devices,
+            (short_run.cut,),
+            Settings(depth=short_run.depth, batch=self.batch, codec=short_run.codec),
             network="profiling",
             shaping=self.lab.shaping(short_run.devices),
-            precision=self.bundle.manifest.precision,
-            codec=short_run.codec,
         )
         plan = plan_pipeline(
             f"profile.{next(self._numbers)}",

@@ -11,6 +11,7 @@ computed by whoever reads.
 
 from controller.results.as_written import UNREADABLE
 from controller.results.course import Attempt, Course
+from controller.results.encoding import unpack
 from controller.results.reading import Results, known_devices, read_cells
 from controller.results.rows import (
     CHAIN,
@@ -29,9 +30,9 @@ from controller.results.rows import (
     Predicted,
     Profiling,
     Scope,
+    Settings,
     Trial,
 )
-from controller.results.schema import unpack
 from controller.results.writing import Store
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Profiling",
     "Results",
     "Scope",
+    "Settings",
     "Store",
     "Trial",
     "known_devices",

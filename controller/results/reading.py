@@ -10,6 +10,7 @@ from typing import Any, Self
 from controller.errors import StoreError
 from controller.results.as_written import as_written, each_as_written
 from controller.results.course import Course
+from controller.results.encoding import column_names, from_columns, select, unpack
 from controller.results.rows import (
     Accuracy,
     BaselineTrial,
@@ -31,7 +32,6 @@ from controller.results.schema import (
     connect,
     damage,
     read_though_cut_short,
-    unpack,
 )
 
 __all__ = ["Results", "known_devices", "read_cells"]
@@ -201,69 +201,41 @@ class Results:
     @as_written
     def baselines(self) -> list[BaselineTrial]:
         """Every baseline trial."""
-        rows = self._db.execute(
-            "SELECT model, bundle, device, batch, number, threads, taken_at, compute_s FROM baseline "
-            "ORDER BY id"
-        )
-        return [
-            BaselineTrial(model, bundle, device, batch, number, threads, at, tuple(json.loads(seconds)))
-            for model, bundle, device, batch, number, threads, at, seconds in rows
-        ]
+        return list(select(self._db, "baseline", BaselineTrial))
 
     @as_written
     def accuracies(self) -> list[Accuracy]:
         """Accuracy of every split that was computed."""
-        rows = self._db.execute(
-            "SELECT bundle, cuts, samples, whole, chain, worst_error FROM accuracy ORDER BY rowid"
-        )
-        return [Accuracy(row[0], tuple(json.loads(row[1])), *row[2:]) for row in rows]
+        return list(select(self._db, "accuracy", Accuracy))
 
     @as_written
     def codec_accuracies(self) -> list[CodecAccuracy]:
         """Accuracy of every split under every choice of codecs that was computed."""
-        rows = self._db.execute(
-            "SELECT bundle, cuts, devices, source, codec, batch, samples, whole, chain, worst_error, "
-            "tensor_error FROM codec_accuracy ORDER BY rowid"
-        )
-        return [
-            CodecAccuracy(row[0], tuple(json.loads(row[1])), tuple(json.loads(row[2])), *row[3:])
-            for row in rows
-        ]
+        return list(select(self._db, "codec_accuracy", CodecAccuracy))
 
     def drifts(self) -> list[Drift]:
         """Every repeat of a reference cell."""
-        rows = self._db.execute("SELECT network, taken_at, trials_before, latency_s FROM drift ORDER BY id")
-        return [Drift(*row) for row in rows]
+        return list(select(self._db, "drift", Drift))
 
     @as_written
     def links(self) -> list[MeasuredLink]:
         """Every measured link, in the order of measuring."""
-        rows = self._db.execute(
-            "SELECT network, sender, receiver, asked, measured, taken_at, environment FROM link ORDER BY id"
-        )
-        return [
-            MeasuredLink(network, sender, receiver, json.loads(asked), json.loads(measured), at, environment)
-            for network, sender, receiver, asked, measured, at, environment in rows
-        ]
+        return list(select(self._db, "link", MeasuredLink))
 
     @as_written
     def scopes(self) -> list[Scope]:
         """Networks of which not all cells were wanted."""
-        rows = self._db.execute("SELECT network, how, cells, ended, splits FROM scope ORDER BY rowid")
-        return [
-            Scope(name, how, cells, ended, json.loads(splits)) for name, how, cells, ended, splits in rows
-        ]
+        return list(select(self._db, "scope", Scope))
 
     @as_written
     def predicted(self) -> list[Predicted]:
         """What was predicted of cells before they were run."""
-        return [Predicted(*row) for row in self._db.execute("SELECT cell, seconds FROM predicted")]
+        return list(select(self._db, "predicted", Predicted))
 
     @as_written
     def profilings(self) -> list[Profiling]:
         """Every network that predictions were made from."""
-        rows = self._db.execute("SELECT bundle, batch, threads, took_s, text FROM profiling ORDER BY rowid")
-        return [Profiling(*row) for row in rows]
+        return list(select(self._db, "profiling", Profiling))
 
     @each_as_written
     def telemetry(self, trial: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -277,12 +249,8 @@ class Results:
 
 def read_cells(db: sqlite3.Connection) -> Iterator[tuple[str, Cell]]:
     """Every wanted cell, and the id under which it is kept."""
-    rows = db.execute(
-        "SELECT id, model, bundle, cuts, label, devices, depth, batch, network, shaping, precision, source, "
-        "codec, backend, load, prefetch, topology, threads FROM cell ORDER BY rowid"
-    )
-    for name, model, bundle, cuts, label, devices, *rest in rows:
-        yield name, Cell(model, bundle, tuple(json.loads(cuts)), label, tuple(json.loads(devices)), *rest)
+    for name, *values in db.execute(f"SELECT id, {column_names(Cell)} FROM cell ORDER BY rowid"):
+        yield name, from_columns(Cell, tuple(values))
 
 
 def known_devices(results: Results) -> tuple[DeviceRow, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.results.course import Course
-from controller.results.schema import dump
+from controller.results.encoding import dump
 
 __all__ = [
     "Accuracy",
@@ -28,6 +28,7 @@ __all__ = [
     "Predicted",
     "Profiling",
     "Scope",
+    "Settings",
     "Trial",
 ]
 
@@ -38,16 +39,16 @@ SOCKET = "socket"
 TORCH_RPC = "torch_rpc"
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One configuration of a sweep. Its `id` is a digest of all of it but the label.
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a split is run: the dimensions of a cell beside its model, split, devices and network.
+
+    A cell's id, its columns in the results file and those of `cells.csv` follow from these fields.
 
     Attributes:
-        cuts: One cut index fewer than there are devices; 0 and the node count are the ends.
-        label: The cuts for human eyes, such as `features.7`.
-        devices: The chain, first to last, by name.
         source: Where requests are born and end: `first` (device) or `controller`.
-        shaping: How the network is imposed: `emulated`, `tc`, or `none`.
+        depth: How many requests may be in flight.
+        batch: Samples in a request.
         codec: Of every link between devices (`uint8`), or of some (`forward: uint8`); `none` where the cell
             has no such link.
         backend: What carries requests from device to device: `socket` (our own), or `torch_rpc`.
@@ -58,23 +59,36 @@ class Cell:
         threads: ONNX Runtime threads of every stage, where the experiment compares several numbers of them.
     """
 
-    model: str
-    bundle: str
-    cuts: tuple[int, ...]
-    label: str
-    devices: tuple[str, ...]
-    depth: int
-    batch: int
-    network: str
-    shaping: str
-    precision: str = "fp32"
     source: str = "first"
+    depth: int = 1
+    batch: int = 1
     codec: str = "none"
     backend: str = SOCKET
     load: str = "offline"
     prefetch: int | None = None
     topology: str = CHAIN
     threads: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(Settings):
+    """One configuration of a sweep. Its `id` is a digest of all of it but the label.
+
+    Attributes:
+        cuts: One cut index fewer than there are devices; 0 and the node count are the ends.
+        label: The cuts for human eyes, such as `features.7`.
+        devices: The chain, first to last, by name.
+        shaping: How the network is imposed: `emulated`, `tc`, or `none`.
+    """
+
+    model: str
+    bundle: str
+    precision: str = "fp32"
+    cuts: tuple[int, ...]
+    label: str
+    devices: tuple[str, ...]
+    network: str
+    shaping: str
 
     @property
     def id(self) -> str:

@@ -1,16 +1,23 @@
 """The tables of a results file, and how one is opened."""
 
-import io
-import json
+import hashlib
 import sqlite3
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal
 
 from controller.errors import StoreError
+from controller.results.encoding import definitions
+from controller.results.rows import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    CodecAccuracy,
+    Drift,
+    MeasuredLink,
+    Predicted,
+    Profiling,
+    Scope,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -18,16 +25,11 @@ __all__ = [
     "check_whole",
     "connect",
     "damage",
-    "dump",
-    "pack",
     "prepare",
     "read_though_cut_short",
-    "unpack",
 ]
 
-SCHEMA_VERSION = 2
-
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE experiment (
     digest TEXT PRIMARY KEY, name TEXT NOT NULL, text TEXT NOT NULL, seed INTEGER NOT NULL,
@@ -40,49 +42,42 @@ CREATE TABLE bundle (digest TEXT PRIMARY KEY, model TEXT NOT NULL, manifest TEXT
 CREATE TABLE network (
     name TEXT PRIMARY KEY, position INTEGER NOT NULL, shaping TEXT NOT NULL, asked TEXT NOT NULL);
 CREATE TABLE cell (
-    id TEXT PRIMARY KEY, model TEXT NOT NULL, bundle TEXT NOT NULL REFERENCES bundle,
-    precision TEXT NOT NULL, cuts TEXT NOT NULL, label TEXT NOT NULL, devices TEXT NOT NULL,
-    source TEXT NOT NULL, depth INTEGER NOT NULL, batch INTEGER NOT NULL, codec TEXT NOT NULL,
-    backend TEXT NOT NULL, network TEXT NOT NULL REFERENCES network, shaping TEXT NOT NULL,
-    load TEXT NOT NULL, prefetch INTEGER, topology TEXT NOT NULL, threads INTEGER);
+    id TEXT PRIMARY KEY, {definitions(Cell)},
+    FOREIGN KEY (bundle) REFERENCES bundle, FOREIGN KEY (network) REFERENCES network);
 CREATE TABLE trial (
     id INTEGER PRIMARY KEY, cell TEXT NOT NULL REFERENCES cell, number INTEGER NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('done', 'void')), reason TEXT, device TEXT,
     environment INTEGER NOT NULL REFERENCES environment, started_at TEXT NOT NULL,
     elapsed_s REAL, requests INTEGER, checked INTEGER, worst_error REAL,
-    hops TEXT, links TEXT, records BLOB, course TEXT NOT NULL DEFAULT '{}');
+    hops TEXT, links TEXT, records BLOB, course TEXT NOT NULL DEFAULT '{{}}');
 CREATE UNIQUE INDEX trial_done ON trial (cell, number) WHERE status = 'done';
 CREATE TABLE baseline (
-    id INTEGER PRIMARY KEY, model TEXT NOT NULL, bundle TEXT NOT NULL REFERENCES bundle,
-    device TEXT NOT NULL, batch INTEGER NOT NULL, number INTEGER NOT NULL, threads INTEGER NOT NULL,
-    environment INTEGER NOT NULL REFERENCES environment, taken_at TEXT NOT NULL,
-    compute_s TEXT NOT NULL, UNIQUE (bundle, device, batch, number, threads));
+    id INTEGER PRIMARY KEY, environment INTEGER NOT NULL REFERENCES environment,
+    {definitions(BaselineTrial)},
+    UNIQUE (bundle, device, batch, number, threads), FOREIGN KEY (bundle) REFERENCES bundle);
 CREATE TABLE accuracy (
-    bundle TEXT NOT NULL REFERENCES bundle, cuts TEXT NOT NULL, samples INTEGER NOT NULL,
-    whole REAL, chain REAL, worst_error REAL NOT NULL, PRIMARY KEY (bundle, cuts));
+    {definitions(Accuracy)}, PRIMARY KEY (bundle, cuts), FOREIGN KEY (bundle) REFERENCES bundle);
 CREATE TABLE drift (
-    id INTEGER PRIMARY KEY, network TEXT NOT NULL, environment INTEGER NOT NULL REFERENCES environment,
-    taken_at TEXT NOT NULL, trials_before INTEGER NOT NULL, latency_s REAL NOT NULL);
+    id INTEGER PRIMARY KEY, environment INTEGER NOT NULL REFERENCES environment, {definitions(Drift)});
 CREATE TABLE telemetry (
     trial INTEGER NOT NULL REFERENCES trial, device TEXT NOT NULL, at_s REAL NOT NULL,
     sample TEXT NOT NULL);
 CREATE INDEX telemetry_trial ON telemetry (trial, device);
 CREATE TABLE link (
-    id INTEGER PRIMARY KEY, network TEXT NOT NULL, sender TEXT NOT NULL, receiver TEXT NOT NULL,
-    asked TEXT NOT NULL, measured TEXT NOT NULL, taken_at TEXT NOT NULL,
-    environment INTEGER REFERENCES environment);
+    id INTEGER PRIMARY KEY, {definitions(MeasuredLink)},
+    FOREIGN KEY (environment) REFERENCES environment);
 CREATE TABLE codec_accuracy (
-    bundle TEXT NOT NULL REFERENCES bundle, cuts TEXT NOT NULL, devices TEXT NOT NULL, source TEXT NOT NULL,
-    codec TEXT NOT NULL, batch INTEGER NOT NULL, samples INTEGER NOT NULL, whole REAL, chain REAL,
-    worst_error REAL NOT NULL, tensor_error REAL NOT NULL,
-    PRIMARY KEY (bundle, cuts, devices, source, codec, batch));
-CREATE TABLE scope (
-    network TEXT PRIMARY KEY, how TEXT NOT NULL, cells INTEGER NOT NULL, ended TEXT, splits TEXT NOT NULL);
+    {definitions(CodecAccuracy)}, PRIMARY KEY (bundle, cuts, devices, source, codec, batch),
+    FOREIGN KEY (bundle) REFERENCES bundle);
+CREATE TABLE scope ({definitions(Scope)}, PRIMARY KEY (network));
 CREATE TABLE profiling (
-    bundle TEXT NOT NULL, batch INTEGER NOT NULL, threads INTEGER NOT NULL, took_s REAL NOT NULL,
-    text TEXT NOT NULL, PRIMARY KEY (bundle, batch, threads));
-CREATE TABLE predicted (cell TEXT PRIMARY KEY REFERENCES cell, seconds REAL NOT NULL);
+    {definitions(Profiling)}, PRIMARY KEY (bundle, batch, threads));
+CREATE TABLE predicted (
+    {definitions(Predicted)}, PRIMARY KEY (cell), FOREIGN KEY (cell) REFERENCES cell);
 """
+
+SCHEMA_VERSION = hashlib.sha256(" ".join(_SCHEMA.split()).encode()).hexdigest()[:8]
+"""Follows from the tables, so that a new column is a new version."""
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
@@ -109,7 +104,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         for statement in _SCHEMA.split(";"):
             if statement.strip():
                 db.execute(statement)
-        db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+        db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
     check_version(db, path)
 
 
@@ -120,7 +115,7 @@ def check_version(db: sqlite3.Connection, path: Path) -> None:
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
             raise _damaged(path, str(error)) from error
         raise StoreError(f"{path} is not a results file of edgecut ({error})") from error
-    if found is None or found[0] != str(SCHEMA_VERSION):
+    if found is None or found[0] != SCHEMA_VERSION:
         version = found[0] if found else "none"
         raise StoreError(f"{path} has schema version {version}, this edgecut reads {SCHEMA_VERSION}")
 
@@ -154,18 +149,3 @@ def damage(db: sqlite3.Connection, how: Literal["quick_check", "integrity_check"
         return ""
     more = f", and {len(told) - 1} more" if len(told) > 1 else ""
     return " ".join(told[0].split()) + more
-
-
-def dump(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
-    with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}

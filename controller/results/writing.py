@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from controller.errors import StoreError
+from controller.results.encoding import dump, insert, pack
 from controller.results.reading import Results, known_devices
 from controller.results.rows import (
     Accuracy,
@@ -23,7 +24,7 @@ from controller.results.rows import (
     Scope,
     Trial,
 )
-from controller.results.schema import check_whole, connect, dump, pack, prepare
+from controller.results.schema import check_whole, connect, prepare
 
 __all__ = ["Store"]
 
@@ -137,17 +138,8 @@ class Store(Results):
     def add_cells(self, cells: Sequence[Cell]) -> None:
         """Keep the cells that a sweep wants; those already there stay."""
         with self._transaction() as db:
-            db.executemany(
-                "INSERT OR IGNORE INTO cell (id, model, bundle, precision, cuts, label, devices, source, "
-                "depth, batch, codec, backend, network, shaping, load, prefetch, topology, threads) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (c.id, c.model, c.bundle, c.precision, dump(c.cuts), c.label, dump(c.devices), c.source)
-                    + (c.depth, c.batch, c.codec, c.backend, c.network, c.shaping)
-                    + (c.load, c.prefetch, c.topology, c.threads)
-                    for c in cells
-                ],
-            )
+            for cell in cells:
+                insert(db, "cell", cell, otherwise="IGNORE", id=cell.id)
 
     def add_trial(self, trial: Trial) -> int:
         """Commit a finished trial with its records and telemetry.
@@ -194,59 +186,28 @@ class Store(Results):
 
     def add_baseline(self, baseline: BaselineTrial, environment: int) -> None:
         """Commit one baseline trial."""
-        b = baseline
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO baseline (model, bundle, device, batch, number, threads, environment, taken_at, "
-                "compute_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    b.model,
-                    b.bundle,
-                    b.device,
-                    b.batch,
-                    b.number,
-                    b.threads,
-                    environment,
-                    b.taken_at,
-                    dump(b.compute_s),
-                ),
-            )
+            insert(db, "baseline", baseline, environment=environment)
 
     def add_accuracy(self, accuracy: Accuracy) -> None:
         """Commit the accuracy of one split."""
-        a = accuracy
         with self._transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO accuracy VALUES (?, ?, ?, ?, ?, ?)",
-                (a.bundle, dump(a.cuts), a.samples, a.whole, a.chain, a.worst_error),
-            )
+            insert(db, "accuracy", accuracy, otherwise="REPLACE")
 
     def add_codec_accuracy(self, accuracy: CodecAccuracy) -> None:
         """Commit the accuracy of one split under one choice of codecs."""
-        a = accuracy
         with self._transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO codec_accuracy VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (a.bundle, dump(a.cuts), dump(a.devices), a.source, a.codec, a.batch, a.samples)
-                + (a.whole, a.chain, a.worst_error, a.tensor_error),
-            )
+            insert(db, "codec_accuracy", accuracy, otherwise="REPLACE")
 
     def add_drift(self, drift: Drift, environment: int) -> None:
         """Commit one repeat of a reference cell."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO drift (network, environment, taken_at, trials_before, latency_s) "
-                "VALUES (?, ?, ?, ?, ?)",
-                (drift.network, environment, drift.taken_at, drift.trials_before, drift.latency_s),
-            )
+            insert(db, "drift", drift, environment=environment)
 
     def set_scope(self, scope: Scope) -> None:
         """Keep that not all cells of a network are wanted, and how far that has come."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO scope (network, how, cells, ended, splits) VALUES (?, ?, ?, ?, ?)",
-                (scope.network, scope.how, scope.cells, scope.ended, dump(scope.splits)),
-            )
+            insert(db, "scope", scope, otherwise="REPLACE")
 
     def remove_scope(self, network: str) -> None:
         """From now on all cells of this network are wanted."""
@@ -255,29 +216,19 @@ class Store(Results):
 
     def add_profiling(self, profiling: Profiling) -> None:
         """Keep a network that predictions are made from."""
-        p = profiling
         with self._transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO profiling VALUES (?, ?, ?, ?, ?)",
-                (p.bundle, p.batch, p.threads, p.took_s, p.text),
-            )
+            insert(db, "profiling", profiling, otherwise="REPLACE")
 
     def add_predicted(self, predicted: Sequence[Predicted]) -> None:
         """Keep what is predicted of cells that were added; what was predicted of them before stays."""
         with self._transaction() as db:
-            db.executemany(
-                "INSERT OR IGNORE INTO predicted VALUES (?, ?)", [(p.cell, p.seconds) for p in predicted]
-            )
+            for each in predicted:
+                insert(db, "predicted", each, otherwise="IGNORE")
 
     def add_link(self, link: MeasuredLink) -> None:
         """Commit one direction of a link."""
-        k = link
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO link (network, sender, receiver, asked, measured, taken_at, environment) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (k.network, k.sender, k.receiver, dump(k.asked), dump(k.measured), k.taken_at, k.environment),
-            )
+            insert(db, "link", link)
 
 
 def _made_of(device: DeviceRow) -> tuple[str, ...]:

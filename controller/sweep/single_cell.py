@@ -1,29 +1,23 @@
 """One cell, run once: the quick look before a sweep."""
 
-import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
 from controller.console import output, plain_table
 from controller.errors import ExperimentError
-from controller.experiment.backend import BACKENDS, RpcSettings
-from controller.experiment.cells import (
-    chain_at,
-    check_batch,
-    label_of,
-    with_backend,
-    with_codec,
-    with_topology,
-)
-from controller.experiment.codec_assignment import check_pairs, parse_choice
-from controller.experiment.feasibility import check_feasible
-from controller.experiment.load import OFFLINE, SINGLE, check_requests
-from controller.experiment.networks import AS_IS, Network, find_network, load_networks
-from controller.experiment.topology import CONTROLLER
+from controller.experiment.backend import RpcSettings
+from controller.experiment.cells import chain_at
+from controller.experiment.load import OFFLINE, SINGLE
+from controller.experiment.networks import AS_IS, Network
+from controller.experiment.resolve import ResolvedExperiment, lay_out, read_networks
+from controller.experiment.schema import DIMENSIONS, Experiment
+from controller.experiment.yaml_file import convert
 from controller.lab.inventory import Lab
 from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
@@ -33,138 +27,128 @@ from controller.pipeline.deployment import plan_pipeline
 from controller.pipeline.rpc import require_rpc
 from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
-from controller.results import CHAIN, HUB, SOCKET, Cell, CodecAccuracy, Link, Trial
+from controller.results import HUB, SOCKET, Cell, CodecAccuracy, Link, Settings, Trial
 from controller.results.metrics import SAMPLES_NEEDED
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
-from worker.wire.messages import Run
 
-__all__ = ["OneCell", "print_breakdown", "run_one_cell", "show_course"]
+__all__ = ["RunOptions", "print_breakdown", "run_one_cell", "show_course"]
 
 _TIMEOUT_S = 600.0
 _WAIT_S = 5.0
 
 
 @dataclass(frozen=True)
-class OneCell:
-    """A cell as it is asked for on the command line."""
+class RunOptions:
+    """A cell as the command line describes it; an experiment of this one cell runs it.
+
+    Attributes:
+        at: The cuts, and `devices` the chain, as `chain_at` reads them.
+        threads: ONNX Runtime threads of every stage; None: as each device's inventory says.
+    """
 
     at: str
     devices: str | None
-    depth: int
-    batch: int
-    load: str
-    prefetch: int | None
+    settings: Settings
     requests: int
     duration_s: float | None
     until_stable: bool
     warmup: int
     threads: int | None
     network: str
-    source: str
-    codec: str
-    topology: str
     networks_file: Path
-    backend: str = SOCKET
     rpc: RpcSettings = RpcSettings()
 
-    def cell(self, bundle: Bundle, lab: Lab) -> Cell:
-        """The cell, with its cuts found.
+    def resolve(self, bundle: Bundle, lab: Lab) -> ResolvedExperiment:
+        """The experiment that has this cell alone, checked as a sweep checks it.
 
         Raises:
-            ExperimentError: The cuts are not in the model, or do not fit the number of devices.
+            ExperimentError: The cell cannot be; names the option to blame.
             LabError: No such device.
         """
         devices, cuts = chain_at(bundle, lab, self.at, self.devices)
-        shaping = "none" if self.network == AS_IS else lab.shaping(devices)
-        check_batch(bundle, self.batch, asked_by="--batch")
-        if self.duration_s is not None and not 0 < self.duration_s < math.inf:
-            raise ExperimentError(f"--duration {self.duration_s:g}: it must be above 0 seconds")
-        requests = self.requests if self.duration_s is None else None
-        check_requests(self.load, requests, asked_by="--load", requests_by="--requests")
-        if self.source not in ("first", CONTROLLER):
-            raise ExperimentError(f"--source {self.source}: it is either first or controller")
-        if self.topology not in (CHAIN, HUB):
-            raise ExperimentError(f"--topology {self.topology}: it is either {CHAIN} or {HUB}")
-        codec = parse_choice(self.codec, "--codec")
-        check_pairs(codec, devices, "--codec")
-        cell = Cell(
-            model=bundle.manifest.model,
-            bundle=bundle.digest,
-            cuts=cuts,
-            label=label_of(bundle, cuts),
-            devices=devices,
-            depth=1 if self.load == SINGLE else self.depth,
-            batch=self.batch,
-            network=self.network,
-            shaping=shaping,
-            precision=bundle.manifest.precision,
-            source=self.source,
-            load=OFFLINE if self.load == SINGLE else self.load,
-            prefetch=self.prefetch,
-        )
-        if self.backend not in BACKENDS:
-            raise ExperimentError(f"--backend {self.backend}: it is either {' or '.join(BACKENDS)}")
-        cell = with_topology(with_codec(cell, codec, bundle), self.topology, bundle)
-        return with_backend(cell, self.backend, bundle)
-
-    def closed_run(self) -> Run:
-        """The trial as it is in a closed loop."""
-        return Run(
-            requests=self.requests,
-            duration_s=self.duration_s,
-            until_stable=self.until_stable,
-            timeout_s=_TIMEOUT_S,
-        )
+        keys = {key: [getattr(self.settings, setting)] for setting, key in DIMENSIONS.items()} | {
+            "name": "run",
+            "models": [bundle.manifest.model],
+            "networks": [self.network],
+            "chains": [{"devices": devices, "cuts": cuts}],
+            "source": self.settings.source,
+            "threads": self.threads,
+            "rpc": msgspec.to_builtins(self.rpc),
+            "requests": self.requests,
+            "duration_s": self.duration_s,
+            "until_stable": self.until_stable,
+            "warmup": self.warmup,
+            "samples": self.samples(),
+            "wait_s": _WAIT_S,
+            "trial_timeout_s": _TIMEOUT_S,
+        }
+        # Links that nobody imposes a network on have none, whatever it is called.
+        shaped = self.network != AS_IS and lab.shaping(devices) != "none"
+        path = self.networks_file
+        networks = read_networks([self.network], path, lab) if shaped else {self.network: Network()}
+        try:
+            experiment = convert(keys, Experiment)
+            experiment.check()
+            return lay_out(experiment, "", lab, path, networks, {bundle.manifest.model: bundle})
+        except ExperimentError as error:
+            raise ExperimentError(_KEY.sub(_option, str(error))) from error
 
     def samples(self) -> int | None:
         """How many of the bundle's samples it uses; None where nobody knows before."""
-        ends_by_count = self.duration_s is None and not self.until_stable and self.load in (OFFLINE, SINGLE)
-        return max(self.requests, self.warmup) * self.batch if ends_by_count else None
-
-    def conditions(self, cell: Cell, lab: Lab) -> Network:
-        """The network of the cell; links that nobody imposes one on have none.
-
-        Raises:
-            ExperimentError: No such network, or one of other devices, or an emulated link cannot do it.
-        """
-        network = Network()
-        if cell.shaping != "none":
-            networks = load_networks(self.networks_file)
-            network = find_network(networks, self.network, self.networks_file)
-            network.check_pairs(self.network, [device.name for device in lab.devices])
-        check_feasible(cell, network)
-        return network
+        ends_by_count = self.duration_s is None and not self.until_stable
+        if not ends_by_count or self.settings.load not in (OFFLINE, SINGLE):
+            return None
+        return max(self.requests, self.warmup) * self.settings.batch
 
 
-def run_one_cell(asked: OneCell, bundle: Bundle, lab: Lab) -> None:
+_KEY = re.compile(r"key '([a-z_.]+)(?:\[\d+\])?'")
+_OPTIONS = {
+    **{key: f"--{setting.replace('_', '-')}" for setting, key in DIMENSIONS.items()},
+    **{"requests": "--requests", "duration_s": "--duration", "warmup": "--warmup"},
+    **{f"rpc.{name}": f"--rpc-{name}" for name in ("port", "threads", "interface")},
+}
+"""By key of an experiment, the option that stands for it on the command line."""
+
+
+def _option(key: re.Match[str]) -> str:
+    return _OPTIONS.get(key[1], key[0])
+
+
+def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
     """Run the cell once and print where its time went.
 
     Raises:
         ControllerError: The cell cannot be, a device is not there, or the trial is void.
     """
-    cell = asked.cell(bundle, lab)
-    network = asked.conditions(cell, lab)
+    resolved = options.resolve(bundle, lab)
+    experiment = resolved.experiment
+    (cell,) = resolved.cells[options.network]
+    network = resolved.networks[cell.network]
     controller_endpoint = ControllerEndpoint.of(cell, lab)
     coded = cell.codec != NO_CODEC.name
-    found = next(codec_accuracies(bundle, [cell], asked.samples())) if coded else None
+    found = next(codec_accuracies(bundle, [cell], experiment.samples)) if coded else None
     checking = link_check(lab, cell.network, network)
-    with WorkerPool(lab, cell.devices, _WAIT_S, link_check=checking) as pool:
+    with WorkerPool(lab, cell.devices, experiment.wait_s, link_check=checking) as pool:
         plan = plan_pipeline(
             cell.id,
             cell,
             bundle,
             lab,
             network,
-            threads={w.name: asked.threads or w.info.threads for w in pool.workers.values()},
+            threads={
+                w.name: experiment.threads_on(w.name, w.info.threads, cell.threads)
+                for w in pool.workers.values()
+            },
             allowed_error=allowed_error(found),
             controller_addresses=controller_endpoint.addresses if controller_endpoint else None,
-            rpc=asked.rpc,
+            rpc=experiment.rpc,
         )
         pool.require_codecs(plan.links)
-        require_rpc(pool.workers, [cell], asked.rpc)
+        require_rpc(pool.workers, [cell], experiment.rpc)
         with PipelineRunner(plan, cell, bundle, pool.workers, controller_endpoint) as runner:
-            trial = run_trial(runner, cell, 0, asked.closed_run(), seed=0, warmup=asked.warmup)
+            closed = experiment.closed_run(cell.depth)
+            trial = run_trial(runner, cell, 0, closed, seed=experiment.seed, warmup=experiment.warmup)
     _show(cell, trial, found)
 
 

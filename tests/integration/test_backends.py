@@ -131,7 +131,7 @@ def test_one_cell_over_rpc_says_so(
         assert "over torch_rpc" in ended.stdout
         assert "24 of 24 results checked" in ended.stdout
         for options, says in (
-            (("--backend", "torch"), "--backend torch: it is either socket or torch_rpc"),
+            (("--backend", "torch"), "--backend: invalid enum value 'torch'; allowed: socket, torch_rpc"),
             (("--backend", "torch_rpc", "--codec", "fp16"), "there is no codec 'fp16'"),
             (("--backend", "torch_rpc", "--network", "slow"), "network 'slow' would not hold"),
             (("--backend", "torch_rpc", "--source", "controller"), "use source: first and topology chain"),

@@ -160,7 +160,16 @@ def write_sweep(
             asked = {"description": f"{name} as asked", "delay_ms": delay_s * 1e3, "rate_mbit": rate_mbit}
             store.add_network(name, position, shaping, asked)
         cells = [
-            Cell("mobilenet_v2", BUNDLE, (c,), _label(c), ("pi", "server"), d, 1, p, shaping)
+            Cell(
+                model="mobilenet_v2",
+                bundle=BUNDLE,
+                cuts=(c,),
+                label=_label(c),
+                devices=("pi", "server"),
+                depth=d,
+                network=p,
+                shaping=shaping,
+            )
             for p in physics.networks
             for c in cuts
             if p == next(iter(physics.networks)) or c % 6 == 0

@@ -29,7 +29,16 @@ def results(path: Path) -> Path:
     nodes = [{"parameters": 10 * i, "multiply_adds": 1000} for i in range(6)]
     manifest = {"model": "tiny", "node_count": 6, "nodes": nodes, "parameters": 150, "cut_points": []}
     cell = Cell(
-        "tiny", BUNDLE, (2,), "a", ("pi", "server"), DEPTH, BATCH, "lan", "emulated", load="constant:20/s"
+        model="tiny",
+        bundle=BUNDLE,
+        cuts=(2,),
+        label="a",
+        devices=("pi", "server"),
+        depth=DEPTH,
+        batch=BATCH,
+        network="lan",
+        shaping="emulated",
+        load="constant:20/s",
     )
     endpoint = np.zeros(REQUESTS, ENDPOINT)
     endpoint["request"] = np.arange(REQUESTS)

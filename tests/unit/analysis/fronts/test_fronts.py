@@ -14,7 +14,15 @@ from analysis.statistics.estimates import NOTHING, estimate
 from controller.results import Cell
 from tests.unit.analysis.synthetic import BUNDLE
 
-_CELL = Cell("m", BUNDLE, (1,), "x", ("pi", "server"), 1, 1, "lan", "emulated")
+_CELL = Cell(
+    model="m",
+    bundle=BUNDLE,
+    cuts=(1,),
+    label="x",
+    devices=("pi", "server"),
+    network="lan",
+    shaping="emulated",
+)
 
 
 def _points(figures: list[tuple[float, float]]) -> list[Point]:

@@ -24,7 +24,15 @@ _TWO: tuple[Objective, ...] = ("latency", "throughput")
 
 
 def _point(number: int, latencies: list[float], rates: list[float]) -> Point:
-    cell = Cell("m", BUNDLE, (number,), "x", ("pi", "server"), 1, 1, "lan", "emulated")
+    cell = Cell(
+        model="m",
+        bundle=BUNDLE,
+        cuts=(number,),
+        label="x",
+        devices=("pi", "server"),
+        network="lan",
+        shaping="emulated",
+    )
     return Point(
         "operating",
         cell,

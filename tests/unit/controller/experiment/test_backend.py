@@ -5,29 +5,24 @@ from dataclasses import replace
 import pytest
 
 from controller.errors import ExperimentError
+from controller.experiment import cells
 from controller.experiment.backend import RpcSettings
-from controller.experiment.cells import label_of, with_backend
 from controller.experiment.feasibility import check_feasible
 from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Lab
 from controller.pipeline.deployment import plan_pipeline
-from controller.results import HUB, SOCKET, TORCH_RPC, Cell
+from controller.results import HUB, SOCKET, TORCH_RPC, Cell, Settings
 from exporter.bundle import Bundle
 
 
-def cell_of(bundle: Bundle, *cuts: int, devices: tuple[str, ...] = ("pi", "desk", "server")) -> Cell:
-    return Cell(
-        model="tiny",
-        bundle=bundle.digest,
-        cuts=cuts,
-        label=label_of(bundle, cuts),
-        devices=devices,
-        depth=4,
-        batch=2,
-        network="ideal",
-        shaping="emulated",
-        backend=TORCH_RPC,
-    )
+def cell_of(
+    bundle: Bundle,
+    *cuts: int,
+    devices: tuple[str, ...] = ("pi", "desk", "server"),
+    backend: str = TORCH_RPC,
+) -> Cell:
+    settings = Settings(depth=4, batch=2, backend=backend)
+    return cells.cell_of(bundle, devices, cuts, settings, network="ideal", shaping="emulated")
 
 
 def test_each_device_is_told_its_rank_and_who_is_at_the_ends_of_the_links(tiny: Bundle, lab: Lab) -> None:
@@ -61,11 +56,10 @@ def test_our_sockets_are_told_nothing_of_rpc(tiny: Bundle, lab: Lab) -> None:
 
 
 def test_what_stays_on_one_device_is_one_cell_whatever_the_backend(tiny: Bundle) -> None:
-    inside = cell_of(tiny, 4, 4)
-    assert with_backend(inside, TORCH_RPC, tiny).backend == SOCKET
+    assert cell_of(tiny, 4, 4).backend == SOCKET
     crossing = cell_of(tiny, 2, 4)
-    assert with_backend(crossing, TORCH_RPC, tiny).backend == TORCH_RPC
-    assert with_backend(crossing, SOCKET, tiny).id != with_backend(crossing, TORCH_RPC, tiny).id
+    assert crossing.backend == TORCH_RPC
+    assert cell_of(tiny, 2, 4, backend=SOCKET).id != crossing.id
 
 
 @pytest.mark.parametrize("shaping", ["emulated", "tc", "none"])

@@ -7,7 +7,7 @@ import pytest
 
 from controller.errors import ExperimentError
 from controller.experiment.cells import cells_of_network
-from controller.experiment.codec_assignment import choice_of, codec_of_link, parse_choice
+from controller.experiment.codec_assignment import choice_of, codec_of_link
 from controller.experiment.networks import Network
 from controller.experiment.schema import Experiment, load_experiment
 from controller.experiment.topology import route
@@ -33,7 +33,7 @@ from exporter.bundle import Bundle
 )
 def test_equal_choices_have_equal_lines(asked: str | dict[str, str], line: str) -> None:
     assert choice_of(asked, "here") == line
-    assert parse_choice(line, "here") == line
+    assert choice_of(line, "here") == line
 
 
 def test_a_link_takes_its_own_codec_before_its_directions_and_none_within_a_device() -> None:

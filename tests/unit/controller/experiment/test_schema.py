@@ -1,11 +1,13 @@
 """The experiment file: what it may hold, and what is said when it holds something else."""
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from controller.errors import ExperimentError
-from controller.experiment.schema import load_experiment
+from controller.experiment.schema import DIMENSIONS, Experiment, NetworkGrid, load_experiment
+from controller.results import Settings
 
 GOOD = """\
 name: demo
@@ -25,8 +27,8 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
     experiment = load_experiment(write(tmp_path, GOOD))
 
     assert experiment.network_names() == ("lan", "wifi")
-    assert (experiment.grid("lan").splits, experiment.grid("lan").depths) == ("clean", (1, 4))
-    assert (experiment.grid("wifi").splits, experiment.grid("wifi").depths) == ("blocks", (2,))
+    assert (experiment.grid("lan").splits, experiment.grid("lan").values["depth"]) == ("clean", (1, 4))
+    assert (experiment.grid("wifi").splits, experiment.grid("wifi").values["depth"]) == ("blocks", (2,))
     assert [experiment.requests_at(depth) for depth in (1, 4)] == [11, 24]
 
 
@@ -96,3 +98,31 @@ def test_what_is_no_experiment_at_all_is_refused_too(tmp_path: Path, text: str) 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match="no experiment .*absent.yml"):
         load_experiment(tmp_path / "absent.yml")
+
+
+def test_every_setting_of_a_cell_has_a_key() -> None:
+    assert set(DIMENSIONS) == {field.name for field in fields(Settings)}
+    assert set(DIMENSIONS.values()) <= set(Experiment.__struct_fields__)
+    overridden = set(NetworkGrid.__struct_fields__) - {"name", "splits"}
+    assert overridden <= set(DIMENSIONS.values())
+
+
+def test_a_network_overrides_any_key_that_it_has(tmp_path: Path) -> None:
+    more = (
+        "depths: [3], batches: [2], codecs: [fp16], loads: [single], topologies: [hub], backends: [torch_rpc]"
+    )
+    text = f"name: t\nmodels: [m]\nnetworks: [lan, {{name: wifi, {more}}}]\nprefetches: [4]\n"
+    experiment = load_experiment(write(tmp_path, text))
+    (lan,) = {replace(settings, depth=1) for settings in experiment.grid("lan").settings()}
+    assert lan == Settings(prefetch=4)
+    assert list(experiment.grid("wifi").settings()) == [
+        Settings(
+            depth=3,
+            batch=2,
+            codec="fp16",
+            load="single",
+            topology="hub",
+            backend="torch_rpc",
+            prefetch=4,
+        )
+    ]

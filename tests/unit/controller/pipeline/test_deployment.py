@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from controller.experiment.cells import label_of
+from controller.experiment import cells
 from controller.experiment.networks import Direction, Network
 from controller.experiment.topology import route
 from controller.lab.inventory import Lab
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
-from controller.results import Cell
+from controller.results import Cell, Settings
 from controller.sweep.eta import request_s
 from exporter.bundle import Bundle
 
@@ -17,17 +17,8 @@ PROFILE = Network(delay_ms=5, rate_mbit=20, backward=Direction(delay_ms=7))
 
 
 def cell_of(bundle: Bundle, *cuts: int, devices: tuple[str, ...] = ("pi", "desk", "server")) -> Cell:
-    return Cell(
-        model="tiny",
-        bundle=bundle.digest,
-        cuts=cuts,
-        label=label_of(bundle, cuts),
-        devices=devices,
-        depth=4,
-        batch=2,
-        network="wifi",
-        shaping="emulated",
-    )
+    settings = Settings(depth=4, batch=2)
+    return cells.cell_of(bundle, devices, cuts, settings, network="wifi", shaping="emulated")
 
 
 def plan(cell: Cell, bundle: Bundle, lab: Lab, **settings: dict[str, tuple[str, int]]) -> PipelinePlan:

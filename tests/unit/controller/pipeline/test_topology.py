@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from controller.errors import DeviceError, ExperimentError
-from controller.experiment.cells import cells_of_network, with_codec, with_topology
+from controller.experiment.cells import cell_of, cells_of_network
 from controller.experiment.feasibility import check_feasible
 from controller.experiment.networks import Direction, Network
 from controller.experiment.schema import load_experiment
@@ -17,7 +17,7 @@ from controller.lab.inventory import Lab
 from controller.pipeline.accuracy import codec_accuracies
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
-from controller.results import HUB, Cell
+from controller.results import HUB, Cell, Settings
 from controller.sweep.eta import request_s
 from exporter.bundle import Bundle
 
@@ -25,9 +25,15 @@ PROFILE = Network(delay_ms=5, rate_mbit=20, backward=Direction(delay_ms=7))
 ADDRESSES = {"pi": ("10.0.0.1", 9), "desk": ("10.0.0.1", 9), "server": ("10.9.0.1", 9)}
 
 
-def hub(bundle: Bundle, *cuts: int, devices: tuple[str, ...] = ("pi", "desk", "server")) -> Cell:
-    cell = Cell("tiny", bundle.digest, cuts, "", devices, 4, 2, "wifi", "emulated")
-    return with_topology(cell, HUB, bundle)
+def hub(
+    bundle: Bundle,
+    *cuts: int,
+    devices: tuple[str, ...] = ("pi", "desk", "server"),
+    codec: str = "none",
+    source: str = "first",
+) -> Cell:
+    settings = Settings(depth=4, batch=2, topology=HUB, codec=codec, source=source)
+    return cell_of(bundle, devices, cuts, settings, network="wifi", shaping="emulated")
 
 
 def plan(cell: Cell, bundle: Bundle, lab: Lab) -> PipelinePlan:
@@ -117,12 +123,11 @@ def test_the_controller_has_no_part_in_a_chain_of_devices(tiny: Bundle, lab: Lab
 def test_where_nothing_goes_from_device_to_device_a_hub_is_a_chain(
     tiny: Bundle, cuts: tuple[int, ...], devices: tuple[str, ...], source: str
 ) -> None:
-    chain = replace(hub(tiny, *cuts, devices=devices), topology="chain", source=source)
-    assert with_topology(chain, HUB, tiny) == chain
+    assert hub(tiny, *cuts, devices=devices, source=source).topology == "chain"
 
 
 def test_a_codec_is_that_of_the_two_devices_on_both_links(tiny: Bundle) -> None:
-    cell = with_codec(hub(tiny, 1, 3), "forward: fp16; desk -> server: lz4", tiny)
+    cell = hub(tiny, 1, 3, codec="forward: fp16; desk -> server: lz4")
     assert [link.codec for link in route(cell, tiny)] == [
         "none",
         "fp16",

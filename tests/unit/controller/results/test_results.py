@@ -21,9 +21,11 @@ from controller.results import (
     Link,
     MeasuredLink,
     Results,
+    Settings,
     Store,
     Trial,
     known_devices,
+    read_cells,
 )
 from controller.results.check import run_check
 from tests.fuzz.targets import CORPUS
@@ -213,6 +215,17 @@ def test_cells_differ_by_everything_but_their_label() -> None:
         replace(CELL, bundle="b1"),
     ]
     assert len({CELL.id, *(cell.id for cell in changed)}) == len(changed) + 1
+
+
+def test_a_cell_comes_back_with_every_setting_and_each_makes_another_cell(tmp_path: Path) -> None:
+    others = {str: "other", int: 7, bool: True, type(None): 7}
+    changes: list[dict[str, Any]] = [{s.name: others[type(s.default)]} for s in fields(Settings)]
+    cells = [CELL, *(replace(CELL, **change) for change in changes)]
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add_cells(cells)
+        assert store.cells() == cells
+        assert {name for name, _ in read_cells(store.connection)} == {cell.id for cell in cells}
+    assert len({cell.id for cell in cells}) == len(cells) == 1 + len(fields(Settings))
 
 
 LINK = MeasuredLink(

@@ -1,58 +1,108 @@
 """A cell from the command line."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from controller.errors import ExperimentError
+from controller.experiment.backend import RpcSettings
 from controller.lab.inventory import Lab
-from controller.sweep.single_cell import OneCell
+from controller.results import Cell, Settings
+from controller.sweep.single_cell import RunOptions
 from exporter.bundle import Bundle
 
-ASKED = OneCell(
+OPTIONS = RunOptions(
     at="2",
     devices="pi,server",
-    depth=4,
-    batch=1,
-    load="offline",
-    prefetch=None,
+    settings=Settings(depth=4),
     requests=24,
     duration_s=None,
     until_stable=False,
     warmup=5,
     threads=None,
     network="as_is",
-    source="first",
-    codec="none",
-    topology="chain",
     networks_file=Path("none.yml"),
 )
 
 
+def resolved(options: RunOptions, bundle: Bundle, lab: Lab) -> Cell:
+    (cell,) = options.resolve(bundle, lab).cells[options.network]
+    return cell
+
+
+def with_settings(**settings: Any) -> RunOptions:
+    return replace(OPTIONS, settings=replace(OPTIONS.settings, **settings))
+
+
 def test_it_is_the_cell_that_an_experiment_would_have(tiny: Bundle, lab: Lab) -> None:
-    cell = replace(ASKED, load="single", topology="hub", prefetch=2).cell(tiny, lab)
+    options = with_settings(load="single", topology="hub", prefetch=2)
+    cell = resolved(options, tiny, lab)
     assert (cell.depth, cell.load, cell.topology, cell.prefetch) == (1, "offline", "hub", 2)
-    assert replace(ASKED, at="4", topology="hub").cell(tiny, lab).topology == "chain"
+    assert (cell.cuts, cell.devices, cell.shaping, cell.threads) == ((2,), ("pi", "server"), "none", None)
+    assert resolved(replace(options, at="4"), tiny, lab).topology == "chain"
 
 
 def test_a_batch_that_the_graph_does_not_take_is_refused(tiny: Bundle, lab: Lab) -> None:
     fixed = Bundle(tiny.path, replace(tiny.manifest, batch=2))
     with pytest.raises(ExperimentError, match="--batch: tiny was exported with the fixed batch 2, not 1"):
-        ASKED.cell(fixed, lab)
-    assert replace(ASKED, batch=2).cell(fixed, lab).batch == 2
+        resolved(OPTIONS, fixed, lab)
+    assert resolved(with_settings(batch=2), fixed, lab).batch == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (replace(OPTIONS, duration_s=0.0), "^--duration: expected a number > 0"),
+        (replace(OPTIONS, duration_s=math.inf), "^--duration: expected a number <= "),
+        (replace(OPTIONS, duration_s=math.nan), "^--duration: "),
+        (replace(OPTIONS, requests=10**10), "^--requests: expected a whole number <= "),
+        (replace(OPTIONS, warmup=10**10), "^--warmup: expected a whole number <= "),
+        (replace(OPTIONS, threads=10**10), "^--threads: expected a whole number <= "),
+        (replace(OPTIONS, rpc=RpcSettings(interface="")), "^--rpc-interface: "),
+        (with_settings(source="last"), "^--source: invalid enum value 'last'; allowed: .*controller"),
+        (with_settings(topology="ring"), "^--topology: invalid enum value 'ring'; allowed: chain, hub$"),
+        (
+            with_settings(backend="torch"),
+            "^--backend: invalid enum value 'torch'; allowed: socket, ",
+        ),
+        (with_settings(load="bursts"), "^--load: 'bursts' is no load; allowed: offline, single"),
+        (with_settings(load="poisson:p90<=9ms"), "^--requests is 24, but 'poisson:p90<=9ms' needs the p90"),
+        (with_settings(codec="zfp:x"), "^--codec: codec 'zfp:x': the tolerance is not a number"),
+        (with_settings(codec="pi -> desk: fp16"), "^--codec: no chain has a device 'desk'"),
+        (with_settings(codec="upward: fp16"), "^--codec: 'upward' is no link"),
+        (with_settings(prefetch=-1), "^--prefetch: expected a whole number >= 0"),
+        (replace(OPTIONS, at="9"), "^--at: "),
+    ],
+)
+def test_an_option_to_blame_is_named_as_it_was_typed(
+    tiny: Bundle, lab: Lab, options: RunOptions, said: str
+) -> None:
+    with pytest.raises(ExperimentError, match=said) as told:
+        options.resolve(tiny, lab)
+    assert "key '" not in str(told.value)
 
 
 def test_the_codecs_error_is_known_for_all_samples_where_nobody_knows_how_many_it_takes() -> None:
-    assert replace(ASKED, batch=3).samples() == 72
-    assert replace(ASKED, requests=2).samples() == 5
-    for more in (replace(ASKED, until_stable=True), replace(ASKED, duration_s=2.0)):
+    assert with_settings(batch=3).samples() == 72
+    assert replace(OPTIONS, requests=2).samples() == 5
+    for more in (replace(OPTIONS, until_stable=True), replace(OPTIONS, duration_s=2.0)):
         assert more.samples() is None
-    assert replace(ASKED, load="poisson:p50<=9ms").samples() is None
+    assert with_settings(load="poisson:p50<=9ms").samples() is None
 
 
 def test_a_network_of_another_labs_devices_is_refused(tmp_path: Path, tiny: Bundle, lab: Lab) -> None:
     (tmp_path / "networks.yml").write_text("lan: {pairs: {pi -> sever: {delay_ms: 5}}}\n")
-    asked = replace(ASKED, network="lan", networks_file=tmp_path / "networks.yml")
-    with pytest.raises(ExperimentError, match="key 'pairs.pi -> sever' .*did you mean 'pi -> server'"):
-        asked.conditions(asked.cell(tiny, lab), lab)
+    options = replace(OPTIONS, network="lan", networks_file=tmp_path / "networks.yml")
+    with pytest.raises(ExperimentError, match="'?pairs.pi -> sever'? .*did you mean 'pi -> server'"):
+        options.resolve(tiny, lab)
+
+
+def test_where_nobody_imposes_a_network_no_file_of_networks_is_read(tiny: Bundle, lab: Lab) -> None:
+    devices = tuple(msgspec.structs.replace(device, shaping="none") for device in lab.devices)
+    unshaped = msgspec.structs.replace(lab, devices=devices)
+    cell = resolved(replace(OPTIONS, network="lan"), tiny, unshaped)
+    assert (cell.network, cell.shaping) == ("lan", "none")

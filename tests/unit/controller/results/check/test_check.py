@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from controller.errors import StoreError
 from controller.results import Cell, DeviceRow, Hop, Link, Results, Store, Trial
 from controller.results.check import run_check
-from controller.results.schema import pack
+from controller.results.encoding import pack
 from exporter.bundle.manifest import digest_of
 from worker.records import ENDPOINT, HOP
 
@@ -178,7 +178,9 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         ),
         (
             sql(
-                "INSERT INTO baseline VALUES (NULL, 'tiny', ?, 'pi', 1, 0, 1, 1, 'then', '[0.1, -1]')", BUNDLE
+                "INSERT INTO baseline (model, bundle, device, batch, number, threads, environment, taken_at, "
+                "compute_s) VALUES ('tiny', ?, 'pi', 1, 0, 1, 1, 'then', '[0.1, -1]')",
+                BUNDLE,
             ),
             "baseline 1 of pi: has no times",
         ),
