@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self
 
 from controller.errors import HELD, DeviceError, how_lost
@@ -130,9 +129,7 @@ class ClaimedWorker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
 
@@ -141,8 +138,8 @@ def _blame(device: Device) -> Iterator[None]:
     try:
         yield
     except RequestError as error:
-        cause = HELD if error.told.kind == "busy" else None
-        raise DeviceError(device.name, error.told.text, cause=cause) from error
+        cause = HELD if error.problem().kind == "busy" else None
+        raise DeviceError(device.name, error.problem().text, cause=cause) from error
     except ProtocolError as error:
         raise DeviceError(
             device.name, f"{error}; deploy the same edgecut everywhere", lasting=True

@@ -5,7 +5,7 @@ from queue import SimpleQueue
 
 from worker.clock import clock, sharpen_sleep, sleep_until
 from worker.endpoint.inputs import Inputs
-from worker.endpoint.run import Run
+from worker.endpoint.progress import Progress
 from worker.links import Outlet
 from worker.links.slots import Slot
 
@@ -38,35 +38,35 @@ class Source:
         """A result is back: `send_all` may send another."""
         self._credits.put(True)
 
-    def send_all(self, run: Run) -> None:
+    def send_all(self, progress: Progress) -> None:
         """Send all requests of a run, each as soon as it is due and has a credit."""
         try:
-            self._send_all(run)
+            self._send_all(progress)
         finally:
-            run.end_requests()
+            progress.end_requests()
 
-    def send_first(self, run: Run) -> None:
+    def send_first(self, progress: Progress) -> None:
         """Send as many requests as there may be at once; `send_next` sends the others."""
         for _ in range(self._depth):
-            self.send_next(run)
+            self.send_next(progress)
 
-    def send_next(self, run: Run) -> None:
+    def send_next(self, progress: Progress) -> None:
         """Send one more request, if there is one, for a result that came back. Only if this `never_waits`."""
-        request = len(run.scheduled_at_s)
-        if request == run.windows.limit or run.over.is_set():
-            run.end_requests()
+        request = len(progress.scheduled_at_s)
+        if request == progress.windows.limit or progress.over.is_set():
+            progress.end_requests()
             return
         due_s = clock()
         if (slot := self._outlet.pool.take()) is not None:
-            self._send(run, slot, request, due_s)
+            self._send(progress, slot, request, due_s)
 
-    def _send_all(self, run: Run) -> None:
-        outlet, over, offsets_s = self._outlet, run.over, run.offsets_s
+    def _send_all(self, progress: Progress) -> None:
+        outlet, over, offsets_s = self._outlet, progress.over, progress.offsets_s
         if offsets_s is not None:
             sharpen_sleep()
         began_s = due_s = clock()
         for request in itertools.count():
-            if request == run.windows.limit or over.is_set():
+            if request == progress.windows.limit or over.is_set():
                 return
             if offsets_s is not None:
                 due_s = began_s + next(offsets_s)
@@ -76,10 +76,10 @@ class Source:
                 return
             if offsets_s is None:
                 due_s = clock()
-            if not self._send(run, slot, request, due_s) or run.overloaded:
+            if not self._send(progress, slot, request, due_s) or progress.overloaded:
                 return
 
-    def _send(self, run: Run, slot: Slot, request: int, due_s: float) -> bool:
+    def _send(self, progress: Progress, slot: Slot, request: int, due_s: float) -> bool:
         """Fill the slot and send it; False once the pipeline has ended."""
         batch = self._inputs.take(request)
         if batch is None:
@@ -87,16 +87,16 @@ class Source:
         slot.arrays = batch.arrays
         slot.buffers[1:] = batch.buffers
         slot.request = request
-        slot.kind = run.kind
+        slot.kind = progress.kind
         slot.ready_at_s = ready_s = clock()
-        if ready_s - due_s > run.longest_wait_s:
+        if ready_s - due_s > progress.longest_wait_s:
             # Told before it is sent: its result is the last that the sink may wait for.
-            run.overloaded = True
-            run.last = request
-        run.scheduled_at_s.append(due_s)
-        run.wait_source_s.append(ready_s - due_s)
-        run.prepare_s.append(batch.prepare_s)
+            progress.overloaded = True
+            progress.last = request
+        progress.scheduled_at_s.append(due_s)
+        progress.wait_source_s.append(ready_s - due_s)
+        progress.prepare_s.append(batch.prepare_s)
         self._outlet.send(slot)
         # The slot may be on its way back already, but it is taken by this thread alone.
-        run.encode_s.append(slot.encode_s)
+        progress.encode_s.append(slot.encode_s)
         return True

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
@@ -15,13 +14,11 @@ from worker.links import Links, open_data_stream, serve_join
 from worker.links.cancel_scope import CancelScope
 from worker.wire.errors import RefusedError
 from worker.wire.joining import receive_join
-from worker.wire.messages import EndpointSpec, JoinLink, LinkSpec, LoadSpec, RunDone, SentBytes
+from worker.wire.messages import EndpointSpec, JoinLink, LinkSpec, Run, RunDone, SentBytes
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import ConnectionKind, SocketStream
 
 __all__ = ["StandaloneEndpoint"]
-
-_CLOSED: Final = LoadSpec()
 
 
 class StandaloneEndpoint:
@@ -104,27 +101,9 @@ class StandaloneEndpoint:
             raise RefusedError("no pipeline is built")
         self._links.open(self._name, partial(open_data_stream, security=self._security))
 
-    def run(
-        self,
-        requests: int,
-        *,
-        warmup: int = 0,
-        timeout_s: float = 600.0,
-        load: LoadSpec = _CLOSED,
-        until_stable: bool = False,
-        duration_s: float | None = None,
-        abandoned: Callable[[], bool] = lambda: False,
-    ) -> RunDone:
+    def run(self, run: Run, abandoned: Callable[[], bool] = lambda: False) -> RunDone:
         """See `Endpoint.run`."""
-        return self._built().run(
-            requests,
-            warmup=warmup,
-            timeout_s=timeout_s,
-            load=load,
-            until_stable=until_stable,
-            duration_s=duration_s,
-            abandoned=abandoned,
-        )
+        return self._built().run(run, abandoned)
 
     def take_rows(self) -> NDArray[np.void]:
         """See `Endpoint.take_rows`."""
@@ -151,9 +130,7 @@ class StandaloneEndpoint:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _built(self) -> Endpoint:

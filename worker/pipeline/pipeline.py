@@ -126,15 +126,7 @@ class Pipeline:
         self._scope.check()
         if self._endpoint is None:
             raise RefusedError("this device has no endpoint: a run is asked of the one that has")
-        return self._endpoint.run(
-            run.requests,
-            warmup=run.warmup,
-            timeout_s=run.timeout_s,
-            load=run.load,
-            until_stable=run.until_stable,
-            duration_s=run.duration_s,
-            abandoned=abandoned,
-        )
+        return self._endpoint.run(run, abandoned)
 
     def take_records(self) -> Records:
         """Records of the last run, of the endpoint and each hop; they are then forgotten."""

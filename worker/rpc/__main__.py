@@ -10,22 +10,20 @@ import warnings
 from pathlib import Path
 from typing import Final, NoReturn
 
-import msgspec
-
 from worker.host.memory import keep_little
 from worker.inference.provider import prepare
 from worker.inference.session_options import parse_options
 from worker.pipeline.loading import Loader
 from worker.pipeline.pipeline import Pipeline
 from worker.store.store import Store
-from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, send_message
+from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, request_decoder, send_message
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.messages import (
     BuildPipeline,
     ClosePipeline,
     Done,
+    Message,
     OpenLinks,
-    Reply,
     Request,
     Run,
     TakeRecords,
@@ -33,7 +31,6 @@ from worker.wire.messages import (
 from worker.wire.stream import SocketStream
 
 _log: Final = logging.getLogger("worker.rpc")
-_request_decoder: Final = msgspec.msgpack.Decoder(Request)
 
 
 class _Child:
@@ -48,7 +45,7 @@ class _Child:
         self._stream = stream
         self._pipeline: Pipeline | None = None
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request[Message]) -> Message:
         match request:
             case BuildPipeline():
                 return self._build(request).built
@@ -95,7 +92,7 @@ def _serve(options: argparse.Namespace) -> None:
     stream = SocketStream(connection, "the worker")
     child = _Child(options, stream)
     while True:
-        request = receive_message(stream, _request_decoder, limit_bytes=CLAIMED_LIMIT_BYTES)
+        request = receive_message(stream, request_decoder, limit_bytes=CLAIMED_LIMIT_BYTES)
         if request is None:
             return
         try:

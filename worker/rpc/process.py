@@ -10,23 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-import msgspec
-
 from worker.clock import clock
 from worker.inference.session_options import Options
 from worker.rpc.command import command, environment
 from worker.rpc.interfaces import check_interface, interface_with
-from worker.wire.control import receive_message, send_message
-from worker.wire.errors import FailedError, PeerError, RequestError, WorkerError
+from worker.wire.control import checked_reply, receive_message, reply_decoder, send_message
+from worker.wire.errors import FailedError, PeerError, WorkerError
 from worker.wire.messages import (
     BuildPipeline,
     ClosePipeline,
-    Done,
+    Message,
     OpenLinks,
     PipelineBuilt,
-    Problem,
     Records,
-    Reply,
     Request,
     Run,
     RunDone,
@@ -43,8 +39,7 @@ _CLOSE_TIMEOUT_S: Final = 5.0
 # Records of a long run are the longest reply.
 _REPLY_LIMIT_BYTES: Final = 1024 * 1024 * 1024
 
-_reply_decoder: Final = msgspec.msgpack.Decoder(Reply)
-_ReplyT = TypeVar("_ReplyT", bound=Reply)
+_ReplyT = TypeVar("_ReplyT", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,6 @@ class RpcPipeline:
         self._stream = SocketStream(connection, "the process of PyTorch RPC")
         self._busy = threading.Lock()
         self._closed = threading.Event()
-        self.built = PipelineBuilt(load_s=(), solo_compute_s=())
 
     @property
     def pid(self) -> int:
@@ -101,21 +95,21 @@ class RpcPipeline:
             )
         return cls(process, ours)
 
-    def build(self, build: BuildPipeline, abandoned: Callable[[], bool]) -> None:
+    def build(self, build: BuildPipeline, abandoned: Callable[[], bool]) -> PipelineBuilt:
         """See `Pipeline.build`. Raises WorkerError: what that raises there, or PyTorch cannot be had."""
-        self.built = self._ask(build, PipelineBuilt, _BUILD_TIMEOUT_S, abandoned)
+        return self._ask(build, _BUILD_TIMEOUT_S, abandoned)
 
     def open(self, _sender: str, _connector: object) -> None:
         """Meet the other devices. Raises WorkerError: one did not come."""
-        self._ask(OpenLinks(), Done, _ASK_TIMEOUT_S)
+        self._ask(OpenLinks(), _ASK_TIMEOUT_S)
 
     def run(self, run: Run, abandoned: Callable[[], bool]) -> RunDone:
         """See `Pipeline.run`."""
-        return self._ask(run, RunDone, run.timeout_s + _ASK_TIMEOUT_S, abandoned)
+        return self._ask(run, run.timeout_s + _ASK_TIMEOUT_S, abandoned)
 
     def take_records(self) -> Records:
         """See `Pipeline.take_records`."""
-        return self._ask(TakeRecords(), Records, _ASK_TIMEOUT_S)
+        return self._ask(TakeRecords(), _ASK_TIMEOUT_S)
 
     def close(self) -> None:
         """Part with the other devices in order and end the process; by force where it does not."""
@@ -132,20 +126,17 @@ class RpcPipeline:
 
     def _ask(
         self,
-        request: Request,
-        expected: type[_ReplyT],
+        request: Request[_ReplyT],
         timeout_s: float,
         abandoned: Callable[[], bool] = lambda: False,
     ) -> _ReplyT:
         with self._busy:
             reply = self._exchange(request, timeout_s, lambda: self._closed.is_set() or abandoned())
-        if isinstance(reply, Problem):
-            raise RequestError(reply, "PyTorch RPC")
-        if not isinstance(reply, expected):
-            raise FailedError(f"the process of PyTorch RPC answered {type(request).__name__} with {reply}")
-        return reply
+        return checked_reply(request, reply, "PyTorch RPC")
 
-    def _exchange(self, request: Request, timeout_s: float, abandoned: Callable[[], bool]) -> Reply:
+    def _exchange(
+        self, request: Request[Message], timeout_s: float, abandoned: Callable[[], bool]
+    ) -> Message:
         deadline_s = clock() + timeout_s
         try:
             send_message(self._stream, request)
@@ -158,9 +149,7 @@ class RpcPipeline:
                     raise FailedError(
                         f"the process of PyTorch RPC said nothing for {timeout_s:g} s and was ended"
                     )
-            reply: Reply | None = receive_message(
-                self._stream, _reply_decoder, limit_bytes=_REPLY_LIMIT_BYTES
-            )
+            reply = receive_message(self._stream, reply_decoder, limit_bytes=_REPLY_LIMIT_BYTES)
         except PeerError as error:
             raise FailedError(f"the process of PyTorch RPC was lost{self._how_it_ended()}") from error
         if reply is None:

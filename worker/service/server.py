@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from worker.access.admission import Admission
 from worker.access.listener import Listener
 from worker.access.policy import choose_security
@@ -25,7 +23,13 @@ from worker.service.heartbeat import Heartbeat
 from worker.service.session import Session
 from worker.store.store import Store
 from worker.wire.codecs import available_codecs
-from worker.wire.control import CLAIMED_LIMIT_BYTES, UNCLAIMED_LIMIT_BYTES, receive_message, send_message
+from worker.wire.control import (
+    CLAIMED_LIMIT_BYTES,
+    UNCLAIMED_LIMIT_BYTES,
+    receive_message,
+    request_decoder,
+    send_message,
+)
 from worker.wire.errors import (
     BusyError,
     FailedError,
@@ -44,8 +48,8 @@ from worker.wire.messages import (
     DeviceInfo,
     JoinLink,
     JoinProbe,
+    Message,
     Query,
-    Reply,
     Request,
     Run,
     TakeRecords,
@@ -56,8 +60,6 @@ from worker.wire.stream import ConnectionKind, SocketStream
 __all__ = ["Server", "Settings"]
 
 _log: Final = logging.getLogger("worker")
-
-_request_decoder: Final = msgspec.msgpack.Decoder(Request)
 
 # Who has not claimed the worker may not keep a connection without using it.
 _UNCLAIMED_IDLE_S: Final = 60.0
@@ -183,7 +185,7 @@ class Server:
                 stream.set_timeout(_UNCLAIMED_IDLE_S if mine is None else None)
                 request = receive_message(
                     stream,
-                    _request_decoder,
+                    request_decoder,
                     limit_bytes=UNCLAIMED_LIMIT_BYTES if mine is None else CLAIMED_LIMIT_BYTES,
                     within_s=_UNCLAIMED_MESSAGE_S if mine is None else _CLAIMED_MESSAGE_S,
                 )
@@ -193,7 +195,7 @@ class Server:
                 try:
                     if isinstance(request, Claim):
                         mine = self._claim(request, stream)
-                        reply: Reply = Claimed(device=self._info())
+                        reply: Message = Claimed(device=self._info())
                     else:
                         reply = self._answer(request, mine)
                 except WorkerError as error:
@@ -218,7 +220,7 @@ class Server:
                 self._release(mine)
             stream.close()
 
-    def _answer(self, request: Request, mine: _Hold | None) -> Reply:
+    def _answer(self, request: Request[Message], mine: _Hold | None) -> Message:
         if isinstance(request, Query):
             return self._info()
         if mine is None:
@@ -314,7 +316,7 @@ class Server:
                 self._probes.serve(join, stream)
 
 
-def _log_work(request: Request) -> None:
+def _log_work(request: Request[Message]) -> None:
     match request:
         case BuildPipeline(name=name, depth=depth, hops=hops):
             ranges = ", ".join(f"{hop.shard.start}-{hop.shard.stop}" for hop in hops) or "no stage"

@@ -2,50 +2,15 @@
 
 import struct
 import time
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar, overload
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import Any, Final, Self, TypeVar, cast
 
 import msgspec
 
 from worker.wire.errors import DeniedError, PeerError, ProtocolError, RequestError
-from worker.wire.messages import (
-    Baseline,
-    BaselineDone,
-    BuildPipeline,
-    CheckRpc,
-    Claim,
-    Claimed,
-    ClosePipeline,
-    DeviceInfo,
-    Done,
-    ExpectProbe,
-    Have,
-    Infer,
-    Inferred,
-    Missing,
-    OpenLinks,
-    PipelineBuilt,
-    ProbeRoundTrips,
-    ProbeThroughput,
-    ProbeTrain,
-    Problem,
-    PutFile,
-    PutShard,
-    Query,
-    Records,
-    Reply,
-    Request,
-    RoundTrips,
-    Run,
-    RunDone,
-    SampleTelemetry,
-    TakeRecords,
-    TakeTrain,
-    Telemetry,
-    Throughput,
-    TrainReceived,
-    TrainSent,
-)
+from worker.wire.messages import REQUESTS, Message, Problem, Query, Request, TakeRecords
 from worker.wire.opening import open_connection
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import ConnectionKind, Stream
@@ -54,7 +19,10 @@ __all__ = [
     "CLAIMED_LIMIT_BYTES",
     "UNCLAIMED_LIMIT_BYTES",
     "ControlConnection",
+    "checked_reply",
     "receive_message",
+    "reply_decoder",
+    "request_decoder",
     "send_message",
 ]
 
@@ -70,30 +38,17 @@ _FIRST_BYTES = 1024 * 1024
 
 _LENGTH = struct.Struct("<I")
 _T = TypeVar("_T")
+_ReplyT = TypeVar("_ReplyT", bound=Message)
 
-_reply_decoder: Final = msgspec.msgpack.Decoder(Reply)
 
-_EXPECTED: Final[dict[type[Any], type[Any]]] = {
-    Query: DeviceInfo,
-    Claim: Claimed,
-    Have: Missing,
-    PutShard: Done,
-    PutFile: Done,
-    BuildPipeline: PipelineBuilt,
-    OpenLinks: Done,
-    Run: RunDone,
-    TakeRecords: Records,
-    SampleTelemetry: Telemetry,
-    ClosePipeline: Done,
-    Baseline: BaselineDone,
-    Infer: Inferred,
-    ExpectProbe: Done,
-    ProbeRoundTrips: RoundTrips,
-    ProbeTrain: TrainSent,
-    TakeTrain: TrainReceived,
-    ProbeThroughput: Throughput,
-    CheckRpc: Done,
-}
+def _decoder_of(kinds: Iterable[type[Message]]) -> "msgspec.msgpack.Decoder[Any]":
+    return msgspec.msgpack.Decoder(reduce(or_, kinds))
+
+
+request_decoder: "Final[msgspec.msgpack.Decoder[Request[Message]]]" = _decoder_of(REQUESTS)
+reply_decoder: "Final[msgspec.msgpack.Decoder[Message]]" = _decoder_of(
+    dict.fromkeys([*(request.reply for request in REQUESTS), Problem])
+)
 
 
 def send_message(stream: Stream, message: msgspec.Struct) -> None:
@@ -150,6 +105,20 @@ def _receive_body(stream: Stream, size: int, within_s: float | None) -> bytearra
         body.extend(bytes(min(size - start, start)))
 
 
+def checked_reply(request: Request[_ReplyT], reply: Message, peer: str) -> _ReplyT:
+    """Return the reply, of the type that the request declares.
+
+    Raises:
+        RequestError: it is a `Problem`.
+        ProtocolError: it is of another type.
+    """
+    if isinstance(reply, Problem):
+        raise RequestError(reply, peer)
+    if not isinstance(reply, request.reply):
+        raise ProtocolError(f"{peer} answered {type(request).__name__} with {type(reply).__name__}")
+    return cast("_ReplyT", reply)
+
+
 class ControlConnection:
     """A controller's connection to one worker.
 
@@ -190,62 +159,20 @@ class ControlConnection:
         """The worker's `host:port`."""
         return self._stream.peer
 
-    @overload
-    def ask(self, request: Query, *, timeout_s: float | None = None) -> DeviceInfo: ...
-    @overload
-    def ask(self, request: Claim, *, timeout_s: float | None = None) -> Claimed: ...
-    @overload
-    def ask(self, request: Have, *, timeout_s: float | None = None) -> Missing: ...
-    @overload
-    def ask(self, request: BuildPipeline, *, timeout_s: float | None = None) -> PipelineBuilt: ...
-    @overload
-    def ask(self, request: Run, *, timeout_s: float | None = None) -> RunDone: ...
-    @overload
-    def ask(self, request: TakeRecords, *, timeout_s: float | None = None) -> Records: ...
-    @overload
-    def ask(self, request: SampleTelemetry, *, timeout_s: float | None = None) -> Telemetry: ...
-    @overload
-    def ask(self, request: Baseline, *, timeout_s: float | None = None) -> BaselineDone: ...
-    @overload
-    def ask(self, request: Infer, *, timeout_s: float | None = None) -> Inferred: ...
-    @overload
-    def ask(self, request: ProbeRoundTrips, *, timeout_s: float | None = None) -> RoundTrips: ...
-    @overload
-    def ask(self, request: ProbeTrain, *, timeout_s: float | None = None) -> TrainSent: ...
-    @overload
-    def ask(self, request: TakeTrain, *, timeout_s: float | None = None) -> TrainReceived: ...
-    @overload
-    def ask(self, request: ProbeThroughput, *, timeout_s: float | None = None) -> Throughput: ...
-    @overload
-    def ask(
-        self,
-        request: PutShard | PutFile | OpenLinks | ClosePipeline | ExpectProbe | CheckRpc,
-        *,
-        timeout_s: float | None = None,
-    ) -> Done: ...
-    @overload
-    def ask(self, request: Request, *, timeout_s: float | None = None) -> Reply: ...
-
-    def ask(self, request: Request, *, timeout_s: float | None = None) -> Reply:
-        """Ask, and wait for the reply (None: for ever, while the connection lives).
+    def ask(self, request: Request[_ReplyT], *, timeout_s: float | None = None) -> _ReplyT:
+        """Send a request and wait for its reply (None: for ever, while the connection lives).
 
         Raises:
-            RequestError: the worker answered with a `Problem`; the connection can be used further.
-            PeerError: the worker was lost, or silent for `timeout_s`; the connection is of no more use.
+            RequestError: the worker answered with a `Problem`; the connection remains usable.
+            PeerError: the worker was lost, or silent for `timeout_s`; the connection is no longer usable.
             ProtocolError: the reply is not one to this request.
         """
         self._stream.set_timeout(timeout_s)
         send_message(self._stream, request)
-        reply = receive_message(self._stream, _reply_decoder, limit_bytes=_reply_limit_bytes(request))
+        reply = receive_message(self._stream, reply_decoder, limit_bytes=_reply_limit_bytes(request))
         if reply is None:
             raise PeerError(f"worker at {self.peer} closed the connection: has it stopped?")
-        if isinstance(reply, Problem):
-            raise RequestError(reply, self.peer)
-        if not isinstance(reply, _EXPECTED[type(request)]):
-            raise ProtocolError(
-                f"worker at {self.peer} answered {type(request).__name__} with {type(reply).__name__}"
-            )
-        return reply  # type: ignore[no-any-return]
+        return checked_reply(request, reply, self.peer)
 
     def interrupt(self) -> None:
         """End the connection from another thread: an `ask` in progress raises PeerError."""
@@ -258,14 +185,11 @@ class ControlConnection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
 
-def _reply_limit_bytes(request: Request) -> int:
-    """How long a reply may be: who is only asked who it is may answer with little."""
+def _reply_limit_bytes(request: Request[Message]) -> int:
     if isinstance(request, TakeRecords):
         return _RECORDS_LIMIT_BYTES
     return UNCLAIMED_LIMIT_BYTES if isinstance(request, Query) else CLAIMED_LIMIT_BYTES

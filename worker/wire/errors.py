@@ -15,7 +15,7 @@ WorkerError                 one line that says what and where; `kind` is the kin
 
 from typing import ClassVar, Literal
 
-from worker.wire.messages import Problem
+from worker.wire.base import Problem
 
 __all__ = [
     "BusyError",
@@ -94,16 +94,16 @@ class DeniedError(PeerError):
 
 
 class RequestError(WorkerError):
-    """A worker answered with a `Problem`; `told` is it, `peer` the worker (host:port)."""
+    """A worker (`peer`, host:port) answered with a `Problem`."""
 
-    def __init__(self, told: Problem, peer: str) -> None:
-        super().__init__(f"{peer}: {one_line(told.text)}")
-        self.told = told
+    def __init__(self, problem: Problem, peer: str) -> None:
+        super().__init__(f"{peer}: {one_line(problem.text)}")
+        self._problem = problem
         self.peer = peer
 
     def problem(self) -> Problem:
-        """The problem as the worker told it."""
-        return self.told
+        """The problem as the worker put it."""
+        return self._problem
 
 
 def one_line(text: str) -> str:

@@ -124,7 +124,7 @@ def test_the_source_encodes_what_it_sends_itself(start_worker: StartWorker, wide
         connection.ask(OpenLinks())
         source.open_links()
 
-        assert source.run(REQUESTS).checked == REQUESTS
+        assert source.run(Run(requests=REQUESTS)).checked == REQUESTS
 
         sent = REQUESTS + 1  # one of them fills the pipeline
         assert source.take_sent() == (
@@ -211,7 +211,7 @@ def test_garbage_closes_the_connection_with_a_word_and_the_worker_lives_on(
             assert told in last_word[:size].decode(errors="replace")
             with pytest.raises(RequestError, match=f"link in: worker us .* {told}|{told}") as caught:
                 connection.ask(OpenLinks())
-            assert caught.value.told.kind == "peer"
+            assert caught.value.problem().kind == "peer"
         assert connection.ask(Query()).name == "pi"
 
 

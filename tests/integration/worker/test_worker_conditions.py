@@ -109,7 +109,7 @@ def test_a_controller_source_feeds_a_pipeline(start_worker: StartWorker, tiny_bu
         connection.ask(OpenLinks())
         source.open_links()
 
-        assert source.run(30, warmup=5).checked == 30
+        assert source.run(Run(requests=30, warmup=5)).checked == 30
         assert len(source.take_rows()) == 30
 
         wrong = Samples({"x": tiny_bundle.inputs}, {"y": tiny_bundle.answers[::-1].copy()})
@@ -118,7 +118,7 @@ def test_a_controller_source_feeds_a_pipeline(start_worker: StartWorker, tiny_bu
         connection.ask(OpenLinks())
         source.open_links()
         with pytest.raises(MismatchError):
-            source.run(3)
+            source.run(Run(requests=3))
 
 
 def test_a_controller_source_notices_a_lost_worker(
@@ -138,7 +138,7 @@ def test_a_controller_source_notices_a_lost_worker(
         source.open_links()
         worker.process.kill()
         with pytest.raises(PeerError, match="link (to|back)"):
-            source.run(1_000_000)
+            source.run(Run(requests=1_000_000))
 
 
 def test_infer_answers_as_the_graph_does(start_worker: StartWorker, tiny_bundle: TinyBundle) -> None:

@@ -38,11 +38,11 @@ def infer(connection: ControlConnection, graph: bytes, bundle: str = "") -> byte
 def refused(connection: ControlConnection, graph: bytes, bundle: str = "") -> str:
     with pytest.raises(RequestError) as caught:
         infer(connection, graph, bundle)
-    assert caught.value.told.kind == "refused"
-    assert "\n" not in caught.value.told.text
+    assert caught.value.problem().kind == "refused"
+    assert "\n" not in caught.value.problem().text
     # It serves on.
     assert len(infer(connection, relu_graph())) == WIDTH * 4
-    return caught.value.told.text
+    return caught.value.problem().text
 
 
 def pointing_to(location: str, offset: str = "0") -> bytes:
@@ -148,7 +148,7 @@ def test_a_manifest_of_another_form_does_no_lasting_harm(start_worker: StartWork
     with worker.claim() as connection:
         with pytest.raises(RequestError, match="is not a bundle's manifest") as caught:
             connection.ask(put)
-        assert caught.value.told.kind == "refused"
+        assert caught.value.problem().kind == "refused"
         assert connection.ask(Have(shards=("0" * 64,))).shards == ("0" * 64,)
     assert not list(worker.store.rglob("*.partial"))
 

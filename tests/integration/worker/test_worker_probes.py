@@ -180,7 +180,7 @@ def test_a_link_that_changes_voids_the_run_on_every_device(
     told.write_text('[{"kind":"pfifo_fast"}]')
     with pytest.raises(RequestError, match="changed in mid-trial: interface eth7 had netem") as caught:
         chain.first.ask(Run(requests=3))
-    assert caught.value.told.kind == "failed"
+    assert caught.value.problem().kind == "failed"
     with pytest.raises(RequestError, match="changed in mid-trial"):
         chain.connections[1].ask(TakeRecords())
     chain.first.ask(ClosePipeline())

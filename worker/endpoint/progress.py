@@ -1,4 +1,4 @@
-"""One run of requests, warm-up or recorded: what its source and its sink tell each other."""
+"""The progress of one run of requests, warm-up or recorded, shared by its source and its sink."""
 
 import threading
 from array import array
@@ -13,7 +13,7 @@ from worker.records import ENDPOINT
 from worker.wire.frames import FrameType
 from worker.wire.messages import LoadSpec
 
-__all__ = ["Run"]
+__all__ = ["Progress"]
 
 # Results that come at under this share of the rate of requests have not kept up.
 _KEEPS_UP: Final = 0.95
@@ -30,7 +30,7 @@ _KEPT_FIELDS: Final = (
 )
 
 
-class Run:
+class Progress:
     """Times of every request, appended by the one thread that knows them.
 
     Attributes:
