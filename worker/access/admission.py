@@ -84,8 +84,8 @@ class Admission:
             debt.is_refused = debt.is_refused or tell
         if tell:
             self._log(
-                f"{network}: {BURST} failed attempts; from there {_FORGIVEN_PER_S:g} a second are looked at, "
-                f"the rest is refused unseen and not logged"
+                f"{network}: {BURST} failed attempts; from now on {_FORGIVEN_PER_S:g} attempts/s from it are considered, "
+                f"the rest are refused unseen and not logged"
             )
 
     def _debt(self, network: str) -> _Debt:

@@ -27,7 +27,7 @@ def choose_security(
     if security is OPEN and not open_to_all and not _is_loopback(host):
         raise UsageError(
             f"--host {host or '(every address)'} can be reached from elsewhere: give the lab's key with "
-            f"--key-file (ansible/deploy.yml does), or let anybody use this worker with --open-to-all"
+            f"--key-file (ansible/deploy.yml does), or let anyone use this worker with --open-to-all"
         )
     return security
 

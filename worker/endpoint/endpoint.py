@@ -1,6 +1,5 @@
 """Source and sink in one, so that latency is read off one clock."""
 
-import threading
 from collections.abc import Callable
 from typing import Final, Self
 
@@ -17,7 +16,7 @@ from worker.endpoint.sink import Sink
 from worker.endpoint.source import Source
 from worker.endpoint.windows import Windows
 from worker.links import Inlet, LinkEnds, Outlet
-from worker.links.cancel_scope import CancelScope
+from worker.links.cancel_scope import CancelScope, ThreadGroup
 from worker.records import ENDPOINT
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import FrameType
@@ -104,7 +103,7 @@ class Endpoint:
             FailedError: not done in time, or the pipeline has ended.
         """
         if run.requests < 1 or run.warmup < 0:
-            raise RefusedError(f"cannot run {run.requests} requests after {run.warmup} to warm up")
+            raise RefusedError(f"cannot run {run.requests} requests after {run.warmup} warm-up requests")
         check_load(run.load)
         windows = Windows(
             run.requests,
@@ -150,19 +149,15 @@ class Endpoint:
         if self._scope.ended.is_set():
             self._stop(None)
         self._inputs.begin()
-        threads = [
-            threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
-            for name, loop in self._threads(progress).items()
-        ]
-        for thread in threads:
-            thread.start()
+        threads = ThreadGroup(self._scope)
+        for name, loop in self._threads(progress).items():
+            threads.begin(name, loop)
         while not progress.drained.wait(0.1):
             if abandoned():
                 self._scope.fail(FailedError("the controller went away during the run"))
             elif clock() > deadline_s:
-                self._scope.fail(FailedError(f"the run was not done within {timeout_s:g} s"))
-        for thread in threads:
-            thread.join()
+                self._scope.fail(FailedError(f"the run did not finish within {timeout_s:g} s"))
+        threads.join()
         self._inputs.end()
         self._scope.check()
         if self._scope.ended.is_set():
@@ -186,12 +181,6 @@ class Endpoint:
             "source": lambda: source.send_all(progress),
             "sink": lambda: receive_all(source.give_credit),
         }
-
-    def _guard(self, loop: Callable[[], None]) -> None:
-        try:
-            loop()
-        except Exception as error:
-            self._scope.fail(error)
 
     def _stop(self, _cause: WorkerError | None) -> None:
         self._source.stop()

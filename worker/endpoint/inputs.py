@@ -59,7 +59,7 @@ def make_inputs(batches: list[list[Array]], prefetch: int | None, depth: int, sc
     if prefetch is None:
         return _Ready(batches)
     if prefetch < 0:
-        raise RefusedError(f"prefetch {prefetch}: a source cannot be less than 0 inputs ahead")
+        raise RefusedError(f"prefetch {prefetch}: must be 0 or more")
     made = _MadeInTime(batches, depth + prefetch + 2)
     return _Ahead(made, prefetch, scope) if prefetch else made
 

@@ -28,9 +28,7 @@ class Samples:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 parts = {name: arrays[name] for name in arrays.files}
         except MemoryError as error:
-            raise RefusedError(
-                f"{path} cannot be read: its arrays are larger than there is memory"
-            ) from error
+            raise RefusedError(f"{path} cannot be read: its arrays do not fit in memory") from error
         except Exception as error:
             # numpy, zipfile and what unpacks for them each have errors of their own for what is damaged.
             raise RefusedError(f"{path} cannot be read: {error}") from error

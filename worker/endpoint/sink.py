@@ -29,6 +29,7 @@ class Sink:
             PeerError: the pipeline was closed.
         """
         receive, answers = self._inlet.receive, self._answers
+        over, windows = progress.over, progress.windows
         for request in itertools.count():
             slot = receive()
             if slot is None:
@@ -38,16 +39,14 @@ class Sink:
             progress.finished_at_s.append(slot.received_at_s + slot.decode_s)
             progress.decode_s.append(slot.decode_s)
             if slot.request != request or slot.kind != progress.kind:
-                raise MismatchError(f"result {slot.request} came where {request} was due")
-            if not progress.over.is_set() and progress.windows.ends(
-                progress.scheduled_at_s, progress.finished_at_s
-            ):
-                progress.over.set()
+                raise MismatchError(f"result {slot.request} arrived, but {request} was expected")
+            if not over.is_set() and windows.ends(progress.scheduled_at_s, progress.finished_at_s):
+                over.set()
             on_result()
-            if answers is not None and (request - progress.windows.filling) % self._check_every == 0:
+            if answers is not None and (request - windows.filling) % self._check_every == 0:
                 progress.worst_error = max(progress.worst_error, answers.check(slot))
             slot.give_back()
-            if progress.over.is_set():
+            if over.is_set():
                 # What was sent meanwhile is still to come back.
                 progress.sent_all.wait()
             if request == progress.last:

@@ -135,11 +135,11 @@ class StandaloneEndpoint:
 
     def _built(self) -> Endpoint:
         if self._endpoint is None:
-            raise RefusedError("the controller has no endpoint of a pipeline")
+            raise RefusedError("the controller holds no pipeline endpoint")
         return self._endpoint
 
     def _serve(self, stream: SocketStream) -> None:
         join = receive_join(stream)
         if not isinstance(join, JoinLink):
-            raise RefusedError("a controller takes no probes")
+            raise RefusedError("a controller accepts no probes")
         serve_join(stream, join, self._links)

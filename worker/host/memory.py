@@ -23,7 +23,7 @@ def check_room(wanted_bytes: int, what: str) -> None:
     free_bytes = psutil.virtual_memory().available
     if wanted_bytes > free_bytes:
         raise RefusedError(
-            f"{what}: {wanted_bytes >> 20} MB are asked for, {free_bytes >> 20} MB are free here"
+            f"{what}: needs {wanted_bytes >> 20} MB, but this device has {free_bytes >> 20} MB free"
         )
 
 

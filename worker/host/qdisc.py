@@ -34,7 +34,7 @@ class QdiscWatch:
         path = f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_FOLDERS}"
         tc = shutil.which("tc", path=path)
         if tc is None:
-            raise FailedError(f"tc, which tells the link of {self._interface}, is not here: install iproute2")
+            raise FailedError(f"cannot read the link of {self._interface}: tc is missing, install iproute2")
         try:
             told = subprocess.run(
                 [tc, "-j", "qdisc", "show", "dev", self._interface],
@@ -44,13 +44,13 @@ class QdiscWatch:
                 check=False,
             )
         except (OSError, subprocess.SubprocessError) as error:
-            raise FailedError(f"tc cannot tell the link of {self._interface}: {error}") from error
+            raise FailedError(f"tc cannot read the link of {self._interface}: {error}") from error
         try:
             if told.returncode:
                 raise ValueError(told.stderr.strip() or f"exit code {told.returncode}")
             return json.dumps(json.loads(told.stdout), sort_keys=True, separators=(",", ":"))
         except ValueError as error:
-            raise FailedError(f"tc cannot tell the link of {self._interface}: {error}") from error
+            raise FailedError(f"tc cannot read the link of {self._interface}: {error}") from error
 
     def note(self) -> None:
         """Remember how it stands now."""
@@ -61,7 +61,7 @@ class QdiscWatch:
         found = self.read()
         if found != self._noted:
             raise FailedError(
-                f"the link changed in mid-trial: interface {self._interface} had "
+                f"the link changed during the trial: interface {self._interface} had "
                 f"{_in_words(self._noted)} and now has {_in_words(found)}"
             )
 

@@ -71,7 +71,7 @@ def parse_options(given: Sequence[str]) -> dict[str, str]:
             )
         if key != _LEVEL and (not key.startswith(_ENTRIES) or max(len(key), len(value)) > _LONGEST):
             raise UsageError(
-                f"there is no ONNX Runtime option {key[:80]!r}; allowed: {_LEVEL}, and entries of its "
+                f"unknown ONNX Runtime option {key[:80]!r}; allowed: {_LEVEL}, and entries of its "
                 f"session configuration, which begin with {', '.join(_ENTRIES)}"
             )
         if value in ("True", "False"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from worker.exhaustion import one_line
 from worker.wire.errors import FailedError, WorkerError
 
-__all__ = ["CancelScope"]
+__all__ = ["CancelScope", "ThreadGroup"]
 
 _STOPPING_TIMEOUT_S = 5.0
 

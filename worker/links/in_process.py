@@ -24,7 +24,7 @@ class InProcessLink:
         if spec.emulation is not None:
             raise RefusedError(f"link {spec.name} stays on one device and cannot be emulated")
         if spec.codec != NO_CODEC.name:
-            raise RefusedError(f"link {spec.name} stays on one device and has no use for codec {spec.codec}")
+            raise RefusedError(f"link {spec.name} stays on one device and cannot use codec {spec.codec}")
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors)
         self.pool = SlotPool(self.layout, depth, with_memory=with_memory)

@@ -8,10 +8,9 @@ from worker.links.in_process import InProcessLink
 from worker.links.relay import Relay
 from worker.links.tcp_inlet import TcpInlet
 from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
-from worker.wire.control import send_message
 from worker.wire.errors import RefusedError
-from worker.wire.joining import ask_to_join, open_data_connection
-from worker.wire.messages import Done, JoinLink, LinkSpec, SentBytes
+from worker.wire.joining import answering_join, ask_to_join, open_data_connection
+from worker.wire.messages import JoinLink, LinkSpec, SentBytes
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import Stream
 
@@ -53,7 +52,7 @@ class Links:
         self._opened = False
         self._specs = {spec.name: spec for spec in specs}
         if len(self._specs) < len(specs):
-            raise RefusedError(f"pipeline {pipeline} has two links of one name")
+            raise RefusedError(f"pipeline {pipeline} has two links with the same name")
         _check_names([*inlets, *(arriving for arriving, _ in relays)], self._specs)
         _check_names([*outlets, *(leaving for _, leaving in relays)], self._specs)
         self._in_process: dict[str, InProcessLink] = {}
@@ -64,7 +63,7 @@ class Links:
             with_memory = name != source_outlet
             if spec.host is None or spec.port is None:
                 if name not in inlets or name not in outlets:
-                    raise RefusedError(f"link {name} stays on one device, but only one end of it is here")
+                    raise RefusedError(f"link {name} stays on one device, but only one of its ends is here")
                 self._in_process[name] = InProcessLink(spec, depth, scope, with_memory=with_memory)
                 continue
             if name in outlets:
@@ -79,7 +78,9 @@ class Links:
             after.tensors,
             after.codec,
         ):
-            raise RefusedError(f"link {arriving} cannot go on as {leaving}: they do not carry the same")
+            raise RefusedError(
+                f"link {arriving} cannot continue as {leaving}: their tensors or codecs differ"
+            )
         inlet = TcpInlet(before, depth, self._scope, passes_on=True)
         outlet = _new_outlet(after, depth, self._scope, with_memory=False, passes_on=True)
         self._inlets[arriving], self._outlets[leaving] = inlet, outlet
@@ -114,7 +115,7 @@ class Links:
             PeerError: a neighbour cannot be reached, or does not take the link.
         """
         if self._opened:
-            raise RefusedError(f"the links of pipeline {self.pipeline} are open already")
+            raise RefusedError(f"the links of pipeline {self.pipeline} are already open")
         self._opened = True
         for name, outlet in self._outlets.items():
             stream = connector(self._specs[name])
@@ -131,11 +132,6 @@ class Links:
         """What the codecs of the outgoing links made of the last run."""
         found = (outlet.take_sent() for outlet in self._outlets.values())
         return tuple(sent for sent in found if sent is not None)
-
-    def wait_open(self, timeout_s: float) -> None:
-        """Wait until the neighbours have connected the incoming links. Raises PeerError: not all have."""
-        for inlet in self._inlets.values():
-            inlet.wait_open(timeout_s)
 
     def close(self) -> None:
         """Free the connections; the scope has ended, and nobody uses a link any more."""
@@ -162,14 +158,10 @@ def serve_join(stream: Stream, join: JoinLink, links: Links | None) -> None:
     Raises:
         RefusedError: no pipeline here expects it (the neighbour is told so).
     """
-    try:
+    with answering_join(stream):
         if links is None:
             raise RefusedError(f"link {join.link} of pipeline {join.pipeline} is not expected here")
         links.accept(join, stream)
-    except RefusedError as error:
-        send_message(stream, error.problem())
-        raise
-    send_message(stream, Done())
 
 
 def _check_names(names: Collection[str], specs: dict[str, LinkSpec]) -> None:

@@ -111,7 +111,7 @@ class TcpInlet:
         with self._lock:
             stream = self._stream
         if stream is not None:
-            notice = encode_notice(FrameType.ABORT, str(cause)) if cause else encode_notice(FrameType.END)
+            notice = encode_notice(cause)
             # Nothing else is ever sent this way, so this fits into the socket's buffer.
             with contextlib.suppress(PeerError):
                 stream.send([memoryview(notice)])

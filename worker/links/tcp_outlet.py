@@ -162,7 +162,7 @@ class TcpOutlet:
             return
         # A last word may only stand between frames; in the middle of one the cut itself must do.
         if self._frame_boundary.acquire(blocking=False):
-            notice = encode_notice(FrameType.ABORT, str(cause)) if cause else encode_notice(FrameType.END)
+            notice = encode_notice(cause)
             with contextlib.suppress(PeerError):
                 stream.set_timeout(_LAST_WORD_S)
                 stream.send([memoryview(notice)])

@@ -125,7 +125,7 @@ class Pipeline:
         """See `Endpoint.run`."""
         self._scope.check()
         if self._endpoint is None:
-            raise RefusedError("this device has no endpoint: a run is asked of the one that has")
+            raise RefusedError("this device has no endpoint: send Run to the device that has it")
         return self._endpoint.run(run, abandoned)
 
     def take_records(self) -> Records:

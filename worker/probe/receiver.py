@@ -12,9 +12,9 @@ from worker.clock import clock
 from worker.probe.round_trips import serve_echo
 from worker.probe.throughput import check_duration, serve_throughput
 from worker.probe.train import TrainCount, read_header
-from worker.wire.control import send_message
 from worker.wire.errors import FailedError, RefusedError
-from worker.wire.messages import Done, ExpectProbe, JoinProbe, TakeTrain, TrainReceived
+from worker.wire.joining import answering_join
+from worker.wire.messages import ExpectProbe, JoinProbe, TakeTrain, TrainReceived
 from worker.wire.stream import SocketStream
 
 __all__ = ["ProbeReceiver"]
@@ -56,7 +56,7 @@ class ProbeReceiver:
         if asked.probe is None:
             return
         if len(asked.probe) != _PROBE_DIGITS or not set(asked.probe) <= set("0123456789abcdef"):
-            raise RefusedError(f"a probe is named by {_PROBE_DIGITS} hex digits")
+            raise RefusedError(f"a probe's name is {_PROBE_DIGITS} hex digits")
         receiving = self._bind()
         with self._lock:
             self._probe, self._socket = asked.probe, receiving
@@ -93,15 +93,11 @@ class ProbeReceiver:
             RefusedError: it is not expected (the other end is told so).
             PeerError: the other end was lost.
         """
-        try:
+        with answering_join(stream):
             if join.probe != self._probe:
                 raise RefusedError(f"the probe of {join.sender} is not expected here")
             if join.kind == "throughput":
                 check_duration(join.duration_s)
-        except RefusedError as error:
-            send_message(stream, error.problem())
-            raise
-        send_message(stream, Done())
         if join.kind == "echo":
             serve_echo(stream)
         else:
@@ -134,7 +130,7 @@ class ProbeReceiver:
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise FailedError(
-                f"cannot take datagrams on UDP port {self._port} of {self._host} ({reason}): stop what uses "
+                f"cannot receive on UDP port {self._port} of {self._host} ({reason}): stop what uses "
                 f"it, or give --data-port another value"
             ) from error
         return receiving

@@ -47,7 +47,7 @@ def send_train(asked: ProbeTrain, ended: Event) -> TrainSent:
                 _send(sending, payload, ended)
                 sent_s = clock()
     except OSError as error:
-        raise PeerError(f"{to} cannot be sent to ({error.strerror or error})") from error
+        raise PeerError(f"cannot send to {to} ({error.strerror or error})") from error
     return TrainSent(datagrams=asked.datagrams, elapsed_s=sent_s - began_s)
 
 

@@ -13,7 +13,7 @@ def check_interface(name: str) -> None:
     """Raise RefusedError: this device has no such interface."""
     there = psutil.net_if_addrs()
     if name not in there:
-        raise RefusedError(f"there is no network interface {name} (there are {', '.join(sorted(there))})")
+        raise RefusedError(f"unknown network interface {name}; this device has {', '.join(sorted(there))}")
 
 
 def interface_with(address: str) -> str | None:

@@ -58,7 +58,7 @@ class RpcPipeline:
     def __init__(self, process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
         self._process = process
         self._socket = connection
-        self._stream = SocketStream(connection, "the process of PyTorch RPC")
+        self._stream = SocketStream(connection, "the PyTorch RPC process")
         self._busy = threading.Lock()
         self._closed = threading.Event()
 
@@ -147,13 +147,13 @@ class RpcPipeline:
                 if clock() > deadline_s:
                     self._end()
                     raise FailedError(
-                        f"the process of PyTorch RPC said nothing for {timeout_s:g} s and was ended"
+                        f"the PyTorch RPC process did not answer for {timeout_s:g} s and was ended"
                     )
             reply = receive_message(self._stream, reply_decoder, limit_bytes=_REPLY_LIMIT_BYTES)
         except PeerError as error:
-            raise FailedError(f"the process of PyTorch RPC was lost{self._how_it_ended()}") from error
+            raise FailedError(f"the PyTorch RPC process was lost{self._how_it_ended()}") from error
         if reply is None:
-            raise FailedError(f"the process of PyTorch RPC ended{self._how_it_ended()}")
+            raise FailedError(f"the PyTorch RPC process ended{self._how_it_ended()}")
         return reply
 
     def _how_it_ended(self) -> str:

@@ -26,7 +26,7 @@ def check_rpc(check: CheckRpc) -> None:
     """
     if importlib.util.find_spec("torch") is None:
         raise RefusedError(
-            "backend torch_rpc needs PyTorch, which is not installed there; say extras: [torch_rpc] in the "
+            "backend torch_rpc needs PyTorch, which this device lacks; set extras: [torch_rpc] in the "
             "inventory and deploy again"
         )
     if check.interface is not None:

@@ -29,7 +29,7 @@ class World:
     def __init__(self, spec: RpcSpec, scope: CancelScope) -> None:
         global _here
         if _here is not None:
-            raise RefusedError("PyTorch RPC can be begun once in a process")
+            raise RefusedError("PyTorch RPC starts only once in a process")
         _here = self
         self._spec = spec
         self.name = spec.workers[spec.rank]

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -130,27 +131,9 @@ class Server:
         self._hold: _Hold | None = None
         self._hold_lock = threading.Lock()
         self._telemetry = TelemetryThread(settings.telemetry_interval_s)
-        self._data = Listener(
-            settings.host,
-            settings.data_port,
-            ConnectionKind.DATA,
-            self._serve_data,
-            _log.warning,
-            option="--data-port",
-            security=security,
-            admission=self._admission,
-        )
+        self._data = self._listen(settings.data_port, ConnectionKind.DATA, self._serve_data)
         try:
-            self._control = Listener(
-                settings.host,
-                settings.control_port,
-                ConnectionKind.CONTROL,
-                self._serve_control,
-                _log.warning,
-                option="--control-port",
-                security=security,
-                admission=self._admission,
-            )
+            self._control = self._listen(settings.control_port, ConnectionKind.CONTROL, self._serve_control)
         except WorkerError:
             self._data.close()
             raise
@@ -158,10 +141,22 @@ class Server:
         self.data_port: Final = self._data.port
         self._probes = ProbeReceiver(settings.host, self.data_port)
 
+    def _listen(self, port: int, kind: ConnectionKind, serve: Callable[[SocketStream], None]) -> Listener:
+        return Listener(
+            self._settings.host,
+            port,
+            kind,
+            serve,
+            _log.warning,
+            option=f"--{kind.name.lower()}-port",
+            security=self._security,
+            admission=self._admission,
+        )
+
     def begin(self) -> None:
         """Start serving."""
         if self._security is OPEN:
-            whom = "anybody who reaches it" if self._settings.open_to_all else "every user of this host"
+            whom = "anyone who can reach it" if self._settings.open_to_all else "every user of this host"
             _log.warning("worker %s has no key: %s can use it", self._settings.name, whom)
         self._telemetry.begin()
         self._data.begin()
@@ -212,7 +207,7 @@ class Server:
             _tell(stream, RefusedError(str(error)))
             raise
         except MemoryError as error:
-            told = FailedError(f"message not taken: {one_line(error)}")
+            told = FailedError(f"cannot accept the message: {one_line(error)}")
             _tell(stream, told)
             raise told from error
         finally:
@@ -224,7 +219,7 @@ class Server:
         if isinstance(request, Query):
             return self._info()
         if mine is None:
-            raise RefusedError(f"{type(request).__name__} needs the worker to be claimed first")
+            raise RefusedError(f"{type(request).__name__} needs a claim on the worker first")
         try:
             return mine.session.answer(request)
         except WorkerError:
@@ -331,4 +326,4 @@ def _tell(stream: SocketStream, error: WorkerError) -> None:
     try:
         send_message(stream, error.problem())
     except PeerError:
-        _log.info("%s was gone before it could be told", stream.peer)
+        _log.info("%s disconnected before it got the error", stream.peer)

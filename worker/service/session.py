@@ -216,7 +216,7 @@ class Session:
     def _infer(self, infer: Infer) -> Inferred:
         layouts = LinkLayout(infer.inputs).tensors
         if [len(data) for data in infer.data] != [layout.payload_bytes for layout in layouts]:
-            raise RefusedError("the bytes to infer on are not as many as their shapes say")
+            raise RefusedError("the input bytes do not match their shapes")
         inputs: dict[str, Array] = {
             layout.name: np.frombuffer(data, layout.dtype).reshape(layout.shape)
             for layout, data in zip(layouts, infer.data, strict=True)

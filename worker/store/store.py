@@ -15,6 +15,7 @@ import re
 import threading
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +52,7 @@ class Store:
                 raise PermissionError(13, "Permission denied")
         except OSError as error:
             raise UsageError(
-                f"store {folder} cannot be written ({error.strerror}): give --store another"
+                f"store {folder} cannot be written ({error.strerror}): choose another --store"
             ) from error
 
     def missing(self, have: Have) -> Missing:
@@ -97,7 +98,9 @@ class Store:
                 partial.write_bytes(b"")
             have = partial.stat().st_size if partial.exists() else 0
             if have != put.offset:
-                raise RefusedError(f"piece at {put.offset} of {put.name} is out of order: {have} are here")
+                raise RefusedError(
+                    f"piece at {put.offset} of {put.name} is out of order: the store has {have} bytes"
+                )
             with partial.open("ab") as file:
                 file.write(put.data)
             if end < put.size_bytes:
@@ -150,7 +153,7 @@ class Store:
         if entry is None or not path.is_file():
             raise MissingError(f"{name} of bundle {bundle[:12]} is not on this device")
         if path.is_symlink():
-            raise RefusedError(f"{path} is a link; files of a bundle lie in it, so deploy the bundle again")
+            raise RefusedError(f"{path} is a symlink; a bundle holds its own files: deploy the bundle again")
         found = self._file_digest(path)
         if found != entry["digest"]:
             raise RefusedError(
@@ -207,22 +210,17 @@ class Store:
         return digest
 
 
-class _writing:  # noqa: N801 - reads as a verb where it is used
-    """Removes a partial file when writing it fails, and says what is wrong with the disk in one line."""
-
-    def __init__(self, partial: Path) -> None:
-        self._partial = partial
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            return
+@contextlib.contextmanager
+def _writing(partial: Path) -> Iterator[None]:
+    """Remove a partial file when writing it fails, and say in one line what is wrong with the disk."""
+    try:
+        yield
+    except BaseException as error:
         with contextlib.suppress(OSError):
-            self._partial.unlink()
+            partial.unlink()
         if isinstance(error, OSError):
-            raise FailedError(f"{self._partial.parent} cannot be written: {one_line(error)}") from error
+            raise FailedError(f"{partial.parent} cannot be written: {one_line(error)}") from error
+        raise
 
 
 def check_digest(digest: str) -> str:

@@ -80,7 +80,9 @@ def receive_message(
         raise PeerError(f"{stream.peer} closed the connection in the middle of a message")
     (size,) = _LENGTH.unpack(prefix)
     if size > limit_bytes:
-        raise ProtocolError(f"{stream.peer} sent a message of {size} bytes; at most {limit_bytes} are taken")
+        raise ProtocolError(
+            f"{stream.peer} sent a message of {size} bytes; at most {limit_bytes} are accepted"
+        )
     body = _receive_body(stream, size, within_s)
     try:
         return decoder.decode(body)

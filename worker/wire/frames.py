@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 
 from worker.wire.codecs import NO_CODEC, Codec, TensorForm
-from worker.wire.errors import PeerError, ProtocolError, RefusedError
+from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
 from worker.wire.messages import TensorSpec
 from worker.wire.stream import Stream
 
@@ -79,7 +79,7 @@ class LinkLayout:
         if not 0 < len(tensors) <= _MAX_TENSORS:
             raise RefusedError(f"a link carries 1 to {_MAX_TENSORS} tensors, not {len(tensors)}")
         if len({tensor.name for tensor in tensors}) < len(tensors):
-            raise RefusedError("a link carries two tensors of one name")
+            raise RefusedError("a link carries two tensors with the same name")
         self.tensors: tuple[TensorLayout, ...] = tuple(_layout_of(tensor) for tensor in tensors)
         self.codec = codec
         self.payload_bytes = sum(tensor.payload_bytes for tensor in self.tensors)
@@ -128,7 +128,7 @@ class LinkLayout:
         """
         prefix = buffers[0]
         if received == 0:
-            raise PeerError("closed without a word")
+            raise PeerError("closed without an END frame")
         received = _fill(stream, prefix[:HEADER_BYTES], received)
         request, kind = _REQUEST_AND_TYPE.unpack_from(prefix)
         if kind not in (FrameType.TENSORS, FrameType.WARMUP):
@@ -144,10 +144,10 @@ class LinkLayout:
         """Receive what the prefix lacks, once its header is right; how many bytes there are then."""
         header_rest = HEADER_BYTES - _REQUEST_AND_TYPE.size
         if prefix[_REQUEST_AND_TYPE.size : HEADER_BYTES] != self._agreed[:header_rest]:
-            raise ProtocolError("sent a frame of other tensors than were agreed")
+            raise ProtocolError("sent a frame whose tensors differ from the agreed ones")
         received = _fill(stream, prefix, received)
         if prefix[HEADER_BYTES:] != self._agreed[header_rest:]:
-            raise ProtocolError("sent tensors of other types or shapes than were agreed")
+            raise ProtocolError("sent tensors whose types or shapes differ from the agreed ones")
         return received
 
 
@@ -185,9 +185,10 @@ def _describe(tensor: TensorLayout) -> bytes:
     return struct.pack(f"<BB{dimensions}I", DTYPES[tensor.dtype.name], dimensions, *tensor.shape)
 
 
-def encode_notice(kind: FrameType, text: str = "") -> bytes:
-    """An END or ABORT frame."""
-    body = text.encode()[:_NOTICE_LIMIT_BYTES]
+def encode_notice(cause: WorkerError | None = None) -> bytes:
+    """An ABORT frame that says why, or END without a cause."""
+    kind = FrameType.END if cause is None else FrameType.ABORT
+    body = str(cause or "").encode()[:_NOTICE_LIMIT_BYTES]
     return _HEADER.pack(0, kind, NO_CODEC.code, 0, 0, len(body)) + body
 
 
@@ -200,7 +201,7 @@ def read_notice(stream: Stream) -> None:
     """
     header = bytearray(HEADER_BYTES)
     if stream.receive_into(memoryview(header)) < HEADER_BYTES:
-        raise PeerError("closed without a word")
+        raise PeerError("closed without an END frame")
     _check_notice(stream, header)
 
 
@@ -212,7 +213,7 @@ def _check_notice(stream: Stream, header: bytearray | memoryview, begun: bytes =
     if kind == FrameType.END and size == 0:
         return
     if kind != FrameType.ABORT:
-        raise ProtocolError(f"sent a frame of type {kind}, which is not known")
+        raise ProtocolError(f"sent a frame of unknown type {kind}")
     rest = bytearray(max(size - len(begun), 0))
     stream.receive_into(memoryview(rest), begun=True)
     text = (begun + rest)[:size]

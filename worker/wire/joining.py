@@ -1,17 +1,19 @@
 """How a data connection begins: whoever opened it says what it is for, and the other end takes it or not."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from worker.wire.control import UNCLAIMED_LIMIT_BYTES, receive_message, send_message
-from worker.wire.errors import DeniedError, PeerError
+from worker.wire.errors import DeniedError, PeerError, RefusedError
 from worker.wire.messages import Done, JoinLink, JoinProbe, Problem
 from worker.wire.opening import open_connection
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import ConnectionKind, SocketStream, Stream
 
-__all__ = ["ask_to_join", "open_data_connection", "receive_join"]
+__all__ = ["answering_join", "ask_to_join", "open_data_connection", "receive_join"]
 
 _TIMEOUT_S: Final = 5.0
 # There and back twice, or thrice, over a link of a second's delay.
@@ -55,7 +57,18 @@ def ask_to_join(stream: Stream, join: JoinLink | JoinProbe, what: str) -> None:
     if reply is None:
         raise PeerError(f"{stream.peer} closed the connection for {what}")
     if isinstance(reply, Problem):
-        raise PeerError(f"{stream.peer} does not take {what}: {reply.text}")
+        raise PeerError(f"{stream.peer} refuses {what}: {reply.text}")
+
+
+@contextlib.contextmanager
+def answering_join(stream: Stream) -> Iterator[None]:
+    """Answer a join after the block: with `Done`, or with the RefusedError that it raises."""
+    try:
+        yield
+    except RefusedError as error:
+        send_message(stream, error.problem())
+        raise
+    send_message(stream, Done())
 
 
 def receive_join(stream: SocketStream) -> JoinLink | JoinProbe:
@@ -67,8 +80,10 @@ def receive_join(stream: SocketStream) -> JoinLink | JoinProbe:
     stream.set_timeout(_TIMEOUT_S)
     join = receive_message(stream, _join_decoder, limit_bytes=UNCLAIMED_LIMIT_BYTES)
     if join is None:
-        raise PeerError("it named no link")
+        raise PeerError("the other end named no link")
     stream.set_timeout(None)
     if stream.identity is not None and join.sender != stream.identity:
-        raise DeniedError(f"it says {join.sender!r}, and is {stream.identity!r} by its certificate")
+        raise DeniedError(
+            f"the other end claims to be {join.sender!r}, but its certificate names {stream.identity!r}"
+        )
     return join

@@ -93,9 +93,9 @@ def _compare(peer: str, theirs: int, ours: Method) -> None:
     if theirs == ours:
         return
     if theirs == _REFUSED:
-        raise PeerError(f"{peer} refuses this address for some seconds: too many attempts from it failed")
+        raise PeerError(f"{peer} refuses this address for some seconds after too many failed attempts")
     try:
-        asks_for = Method(theirs).asks_for
+        required = Method(theirs).requirement
     except ValueError:
-        raise ProtocolError(f"{peer} asks for authentication {theirs}, which is not known") from None
-    raise DeniedError(f"{peer} asks for {asks_for}, this end for {ours.asks_for}")
+        raise ProtocolError(f"{peer} requires unknown authentication {theirs}") from None
+    raise DeniedError(f"{peer} requires {required}, this end {ours.requirement}")

@@ -143,7 +143,7 @@ class SocketStream:
                     break
                 sent = self._socket.sendmsg(pending)
         except OSError as error:
-            raise self._lost(error, "takes no more bytes") from error
+            raise self._lost(error, "accepts no more bytes") from error
         if rest:
             self.send(rest)
 
@@ -154,7 +154,7 @@ class SocketStream:
         except BlockingIOError:
             return buffers
         except OSError as error:
-            raise self._lost(error, "takes no more bytes") from error
+            raise self._lost(error, "accepts no more bytes") from error
         return _unsent(buffers, sent)
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
@@ -184,7 +184,7 @@ class SocketStream:
             # A signal may also end the call early.
             waited_s = time.monotonic() - began_s
             if received < size and waited_s >= STALL_S and count < SLOWEST_BYTES_PER_S * waited_s:
-                raise PeerError(f"{self.peer} stopped in the middle, or is too slow")
+                raise PeerError(f"{self.peer} stalled, or is too slow")
         return received
 
     def _receive_until(self, buffer: memoryview, deadline_s: float) -> int:
@@ -326,7 +326,7 @@ def read_preamble(stream: Stream, kind: ConnectionKind, theirs: bytearray) -> in
     """
     if stream.receive_into(memoryview(theirs)) < PREAMBLE_BYTES:
         # Most likely a worker that is just ending; one of another version says so.
-        raise PeerError(f"{stream.peer} closed the connection before it said what it is")
+        raise PeerError(f"{stream.peer} closed the connection before its preamble")
     magic, version, their_kind, method, reserved = _PREAMBLE.unpack(theirs)
     if magic != MAGIC:
         raise ProtocolError(f"{stream.peer} does not speak edgecut's protocol")
@@ -337,7 +337,7 @@ def read_preamble(stream: Stream, kind: ConnectionKind, theirs: bytearray) -> in
     if their_kind != kind:
         raise ProtocolError(f"{stream.peer} is for {_kind_name(their_kind)}, not for {_kind_name(kind)}")
     if reserved != bytes(4):
-        raise ProtocolError(f"{stream.peer} uses a part of the preamble that is reserved")
+        raise ProtocolError(f"{stream.peer} uses reserved bytes of the preamble")
     return int(method)
 
 

@@ -191,8 +191,8 @@ GARBAGE = [
     ("lz4", 40, b"\xff" * 40, "sent a tensor that cannot be decoded"),
     ("uint8", 40, bytes(40), "sent a tensor that cannot be decoded"),
     ("uint8", 32, b"\xff" * 32, "sent a quantized tensor whose scale is not a number"),
-    ("fp16", 65, b"", "sent a tensor of 65 bytes where at most 64 were agreed"),
-    ("zstd", 2**64 - 1, b"", "where at most 64 were agreed"),
+    ("fp16", 65, b"", "sent a tensor of 65 bytes where the link allows 64"),
+    ("zstd", 2**64 - 1, b"", "where the link allows 64"),
     ("zfp:1", 0, b"", "sent a tensor of 0 bytes"),
 ]
 

@@ -149,7 +149,7 @@ def test_the_second_controller_hears_who_is_first(start_worker: StartWorker) -> 
 
 
 def test_work_needs_a_claim(start_worker: StartWorker) -> None:
-    with start_worker("pi").open() as connection, pytest.raises(RequestError, match="claimed first"):
+    with start_worker("pi").open() as connection, pytest.raises(RequestError, match="needs a claim"):
         connection.ask(Run(requests=1))
 
 
@@ -220,7 +220,7 @@ def test_a_message_too_long_is_refused_before_it_is_read(start_worker: StartWork
         told = receive_message(stream, msgspec.msgpack.Decoder(Problem), limit_bytes=10_000)
         assert told is not None
         assert told.kind == "refused"
-        assert "at most 65536 are taken" in told.text
+        assert "at most 65536 are accepted" in told.text
 
 
 def _half_built(worker: WorkerProcess, bundle: TinyBundle, depth: int = 2) -> ControlConnection:

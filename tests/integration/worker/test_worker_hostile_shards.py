@@ -178,7 +178,7 @@ def test_more_than_there_is_memory_is_refused_before_it_is_taken(
     baseline = Baseline(shard=tiny_bundle.ref(0, 4), inputs=(tensor("x", 1, WIDTH),), requests=1)
     with start_worker("pi", bundle=tiny_bundle).claim() as connection:
         for shape, told in (
-            ((2**31, WIDTH), "pipeline p at depth 4096: .* MB are asked for"),
+            ((2**31, WIDTH), "pipeline p at depth 4096: needs .* MB, but this device has"),
             ((2**32 - 1, 2**32 - 1), "a link carries at most"),
             ((2**32 - 1,) * 16, "a link carries at most"),
         ):
@@ -186,7 +186,7 @@ def test_more_than_there_is_memory_is_refused_before_it_is_taken(
             links = (replace(good.links[0], tensors=(huge,)), good.links[1])
             with pytest.raises(RequestError, match=told):
                 connection.ask(replace(good, links=links, depth=4096))
-        with pytest.raises(RequestError, match="the inputs of a baseline: .* MB are asked for"):
+        with pytest.raises(RequestError, match="the inputs of a baseline: needs .* MB, but this device has"):
             connection.ask(
                 replace(baseline, inputs=(TensorSpec(name="x", dtype="float64", shape=(2**31, 64)),))
             )

@@ -182,7 +182,9 @@ def test_a_relay_joins_only_links_that_carry_the_same() -> None:
         within = link("out", 2, 1)
         coded = msgspec.structs.replace(other, codec="fp16")
         for leaving in (wider, within, coded):
-            with pytest.raises(RefusedError, match="link in cannot go on as out: they do not carry the same"):
+            with pytest.raises(
+                RefusedError, match="link in cannot continue as out: their tensors or codecs differ"
+            ):
                 part.build("p", (one, leaving), 2, relays=(("in", "out"),))
         with pytest.raises(RefusedError, match="link else is used but not described"):
             part.build("p", (one, other), 2, relays=(("in", "else"),))

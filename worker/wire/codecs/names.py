@@ -62,7 +62,7 @@ def parse_codec(text: str) -> Codec:
     """
     family, colon, parameter = text.partition(":")
     if family not in _CODES:
-        raise RefusedError(f"codec {text!r} is not known; there are {', '.join(_CODES)}")
+        raise RefusedError(f"unknown codec {text!r}; known: {', '.join(_CODES)}")
     if family == "zfp":
         return Codec(family, tolerance=_tolerance(text, parameter))
     if not colon:

@@ -148,7 +148,7 @@ def receive_encoded(stream: Stream, arrays: Sequence[Array]) -> list[memoryview]
 
 
 def _too_long(size: int, array: Array) -> ProtocolError:
-    return ProtocolError(f"sent a tensor of {size} bytes where at most {array.nbytes} were agreed")
+    return ProtocolError(f"sent a tensor of {size} bytes where the link allows {array.nbytes}")
 
 
 def _fill(stream: Stream, buffer: memoryview) -> None:

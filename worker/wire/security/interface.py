@@ -27,7 +27,7 @@ class Method(IntEnum):
     TLS = 2
 
     @property
-    def asks_for(self) -> str:
+    def requirement(self) -> str:
         """What an end with this method wants of the other one."""
         return {0: "nothing", 1: "the lab's key", 2: "TLS with a certificate of the lab"}[self]
 

@@ -44,7 +44,7 @@ class LabKey:
         return f"LabKey(of {self.source})"
 
     def __reduce__(self) -> str:
-        raise TypeError("a lab's key is not to be stored or sent")
+        raise TypeError("a lab's key must not be stored or sent")
 
 
 def read_key(path: Path) -> LabKey:
@@ -121,7 +121,7 @@ def prove(
         PeerError: It was lost or is too slow.
     """
     if not proof.meet(preambles, _receive(stream, NONCE_BYTES, deadline_s)):
-        raise DeniedError(f"{stream.peer} sends back what it is sent")
+        raise DeniedError(f"{stream.peer} echoes our nonce")
     if role is Role.OPENER:
         stream.send([memoryview(proof.ours())])
     try:
@@ -129,7 +129,7 @@ def prove(
     except DeniedError as error:
         if role is Role.LISTENER:
             raise
-        raise DeniedError(f"{stream.peer} does not accept the key {source}: it has another") from error
+        raise DeniedError(f"{stream.peer} rejects the key {source}: it holds another") from error
     if not proof.is_right(theirs):
         raise DeniedError(f"{stream.peer} does not hold the lab's key ({source})")
     if role is Role.LISTENER:

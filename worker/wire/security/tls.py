@@ -128,7 +128,9 @@ class _TlsAttempt:
         if count < PREAMBLE_BYTES:
             raise DeniedError(f"{stream.peer} closed the connection: it does not accept our certificate")
         if found != wanted:
-            raise DeniedError(f"{stream.peer} began otherwise than it says: somebody is in between")
+            raise DeniedError(
+                f"{stream.peer} sent another preamble before TLS: something intercepts the connection"
+            )
 
 
 def _left_s(stream: SocketStream, deadline_s: float) -> float:

@@ -67,7 +67,7 @@ class TlsStream(SocketStream):
 
     def send(self, buffers: Sequence[memoryview]) -> None:
         """See `Stream.send`."""
-        with self._blaming(too_late="takes no more bytes"):
+        with self._blaming(too_late="accepts no more bytes"):
             # What is shorter than a record is joined: it would be a record, and a packet, of its own.
             pending = bytearray()
             for buffer in buffers:

@@ -88,7 +88,7 @@ class NegatingStage:
                 break
             time.sleep(self.delay_s)
             if answered == self.leave_after:
-                self._back.send([memoryview(encode_notice(FrameType.END))])
+                self._back.send([memoryview(encode_notice())])
             self._answer(request, kind, payload)
             answered += 1
             with arrived:
@@ -172,7 +172,7 @@ def test_an_unchecked_result_is_not_looked_at(stage: NegatingStage) -> None:
 
 def test_results_must_come_in_order(stage: NegatingStage) -> None:
     stage.swap = True
-    with pytest.raises(MismatchError, match="result 1 came where 0 was due"):
+    with pytest.raises(MismatchError, match="result 1 arrived, but 0 was expected"):
         stage.endpoint(check_every=0).run(Run(requests=10))
 
 
@@ -184,7 +184,7 @@ def test_a_neighbour_that_leaves_in_mid_run_ends_it(stage: NegatingStage) -> Non
 
 def test_a_run_that_takes_too_long_is_ended(stage: NegatingStage) -> None:
     stage.delay_s = 0.05
-    with pytest.raises(FailedError, match="not done within 0.2 s"):
+    with pytest.raises(FailedError, match="did not finish within 0.2 s"):
         stage.endpoint(depth=1).run(Run(requests=1000, timeout_s=0.2))
 
 

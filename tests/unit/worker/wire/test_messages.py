@@ -84,7 +84,7 @@ def test_a_message_cut_short_is_a_lost_peer(message: msgspec.Struct, data: st.Da
 
 
 def test_a_message_may_not_be_longer_than_the_limit() -> None:
-    with pytest.raises(ProtocolError, match="of 4294967295 bytes; at most 100 are taken"):
+    with pytest.raises(ProtocolError, match="of 4294967295 bytes; at most 100 are accepted"):
         receive_message(delivered(b"\xff" * 8), _decoder, limit_bytes=100)
 
 
