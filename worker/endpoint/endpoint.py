@@ -1,4 +1,4 @@
-"""Source and sink in one, so that latency is read off one clock."""
+"""Source and sink in one, so that one clock measures latency."""
 
 from collections.abc import Callable
 from typing import Final, Self
@@ -28,10 +28,11 @@ _LINKS_TIMEOUT_S: Final = 10.0
 
 
 class Endpoint:
-    """Gives requests to `outlet`, at most `depth` at once, and takes their results from `inlet`.
+    """Send requests to `outlet`, at most `depth` at once, and receive their results from `inlet`.
 
-    Request i of batch b takes the samples (i*b .. i*b+b) modulo their count. Without a prefetch all batches
-    are prepared here, once: preparation is in no latency. Else waiting for it is (`worker.endpoint.inputs`).
+    Request i of batch b takes the samples (i*b .. i*b+b) modulo their count. Without a prefetch it
+    prepares all batches once, here, outside every latency; else latency includes the wait for preparation
+    (`worker.endpoint.inputs`).
     """
 
     def __init__(
@@ -49,8 +50,8 @@ class Endpoint:
     ) -> None:
         """Raises RefusedError: the samples do not fit the links.
 
-        `allowed_error` is what a result may differ by, as a share of the answer's own maximum: more than
-        `WORST_ALLOWED_ERROR` only where a codec on the way loses something.
+        `allowed_error` limits a result's difference, as a share of the answer's own maximum: above
+        `WORST_ALLOWED_ERROR` only where a lossy codec is on the way.
         """
         if depth < 1 or batch < 1 or check_every < 0:
             raise RefusedError(f"depth {depth}, batch {batch}, check_every {check_every}: too small")
@@ -93,8 +94,8 @@ class Endpoint:
         in an open one the first. Those that warm up run before, in a closed loop, and drain first.
 
         Args:
-            run: what to run; its timeout is for everything.
-            abandoned: asked ten times a second; True ends the pipeline.
+            run: what to run; its timeout covers everything.
+            abandoned: called ten times a second; True ends the pipeline.
 
         Raises:
             RefusedError: nothing to run, or no such load.
@@ -164,14 +165,14 @@ class Endpoint:
             raise FailedError("the pipeline was closed during the run")
 
     def _threads(self, progress: Progress) -> dict[str, Callable[[], None]]:
-        """What threads do, by their names."""
+        """The loops of the threads, by thread name."""
         source, sink = self._source, self._sink
 
         def receive_all(on_result: Callable[[], None]) -> None:
             sink.receive_all(progress, on_result)
 
         if progress.offsets_s is None and source.never_waits:
-            # To hand each credit to another thread would cost more than to send the next request.
+            # Handing each credit to another thread would cost more than sending the next request.
             def take_turns() -> None:
                 source.send_first(progress)
                 receive_all(lambda: source.send_next(progress))

@@ -1,4 +1,4 @@
-"""The sink: where results end."""
+"""The sink: receive and check results."""
 
 import itertools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ __all__ = ["Sink"]
 
 
 class Sink:
-    """Takes results from `inlet`, notes when each came, and compares every `check_every`th."""
+    """Receive results from `inlet`, note when each arrived, and compare every `check_every`th."""
 
     def __init__(
         self, inlet: Inlet, answers: Answers | None, scope: CancelScope, *, check_every: int
@@ -22,7 +22,7 @@ class Sink:
         self._check_every = check_every
 
     def receive_all(self, progress: Progress, on_result: Callable[[], None]) -> None:
-        """Take all results of a run, and tell of each before it is compared.
+        """Receive all results of a run; call `on_result` for each before comparing it.
 
         Raises:
             MismatchError: a result differs from the answer, or is out of order.
@@ -47,7 +47,7 @@ class Sink:
                 progress.worst_error = max(progress.worst_error, answers.check(slot))
             slot.give_back()
             if over.is_set():
-                # What was sent meanwhile is still to come back.
+                # Requests sent meanwhile are still to come back.
                 progress.sent_all.wait()
             if request == progress.last:
                 break

@@ -1,4 +1,4 @@
-"""The source: where requests are born."""
+"""The source: create and send requests."""
 
 import itertools
 from queue import SimpleQueue
@@ -13,7 +13,7 @@ __all__ = ["Source"]
 
 
 class Source:
-    """Gives requests to `outlet`, at most `depth` at once: a credit each, which its result brings back."""
+    """Send requests to `outlet`, at most `depth` at once: each takes a credit, its result returns it."""
 
     def __init__(self, outlet: Outlet, inputs: Inputs, depth: int) -> None:
         self._outlet, self._inputs, self._depth = outlet, inputs, depth
@@ -21,21 +21,21 @@ class Source:
 
     @property
     def never_waits(self) -> bool:
-        """Whether a request costs no time but for a credit, so that the thread of the sink may send it."""
+        """Whether a request waits only for a credit, so that the sink's thread may send it."""
         return self._outlet.immediate and self._inputs.ready
 
     def begin(self) -> None:
-        """A run begins: all credits are here, and none is left over from one that ended early."""
+        """Begin a run with all credits, and none left over from one that ended early."""
         self._credits = SimpleQueue()
         for _ in range(self._depth):
             self._credits.put(True)
 
     def stop(self) -> None:
-        """The pipeline has ended."""
+        """End the waits: the pipeline has ended."""
         self._credits.put(False)
 
     def give_credit(self) -> None:
-        """A result is back: `send_all` may send another."""
+        """Return a result's credit: `send_all` may send another request."""
         self._credits.put(True)
 
     def send_all(self, progress: Progress) -> None:
@@ -46,12 +46,12 @@ class Source:
             progress.end_requests()
 
     def send_first(self, progress: Progress) -> None:
-        """Send as many requests as there may be at once; `send_next` sends the others."""
+        """Send as many requests as the depth allows; `send_next` sends the others."""
         for _ in range(self._depth):
             self.send_next(progress)
 
     def send_next(self, progress: Progress) -> None:
-        """Send one more request, if there is one, for a result that came back. Only if this `never_waits`."""
+        """Send one more request, if any, for a result that came back. Only if this `never_waits`."""
         request = len(progress.scheduled_at_s)
         if request == progress.windows.limit or progress.over.is_set():
             progress.end_requests()
@@ -90,13 +90,13 @@ class Source:
         slot.kind = progress.kind
         slot.ready_at_s = ready_s = clock()
         if ready_s - due_s > progress.longest_wait_s:
-            # Told before it is sent: its result is the last that the sink may wait for.
+            # Before it is sent: its result is the last that the sink may wait for.
             progress.overloaded = True
             progress.last = request
         progress.scheduled_at_s.append(due_s)
         progress.wait_source_s.append(ready_s - due_s)
         progress.prepare_s.append(batch.prepare_s)
         self._outlet.send(slot)
-        # The slot may be on its way back already, but it is taken by this thread alone.
+        # The slot may be on its way back already, but only this thread takes it.
         progress.encode_s.append(slot.encode_s)
         return True

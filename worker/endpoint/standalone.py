@@ -1,4 +1,4 @@
-"""A part of a pipeline without a worker: the controller is source and sink, passes requests on, or both."""
+"""The controller's part of a pipeline, without a worker: source and sink, relays, or both."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,10 +22,10 @@ __all__ = ["StandaloneEndpoint"]
 
 
 class StandaloneEndpoint:
-    """What a pipeline has in the controller's process, with a data port of its own.
+    """The part of a pipeline in the controller's process, with its own data port.
 
-    It is used as a worker is: `build`, `open_links` once every worker is built, `run` if it has the endpoint,
-    `take_rows`, `close`. The receiving end of its incoming links is `host` and `data_port`.
+    Use it like a worker: `build`, `open_links` once every worker is built, `run` if it has the endpoint,
+    `take_rows`, `close`. Its incoming links end at `host` and `data_port`.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class StandaloneEndpoint:
         security: Security = OPEN,
         log: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        """Listen for incoming links. Raises UsageError: the port cannot be had."""
+        """Listen for incoming links. Raises UsageError: the port is not available."""
         self._name = name
         self._security = security
         self._links: Links | None = None
@@ -65,14 +65,14 @@ class StandaloneEndpoint:
         samples: Samples | None = None,
         relays: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Stand ready; what was built before is dropped.
+        """Build this part; drop the one before.
 
         Args:
             pipeline: its name.
-            links: those that begin or end here.
+            links: the links that begin or end here.
             depth: requests that may be in flight.
-            endpoint: source and sink, where they are here; fed from `samples`.
-            relays: names of a link that ends here and of the one over which it goes on.
+            endpoint: source and sink, if they are here, fed from `samples`.
+            relays: names of an incoming link and of the outgoing link that continues it.
 
         Raises:
             RefusedError: links and samples do not fit.
@@ -110,7 +110,7 @@ class StandaloneEndpoint:
         return self._built().take_rows()
 
     def take_sent(self) -> tuple[SentBytes, ...]:
-        """What a codec on the way from the source to the first stage made of the last run."""
+        """Bytes that the codec between the source and the first stage made of the last run."""
         return self._links.take_sent() if self._links is not None else ()
 
     def drop(self) -> None:

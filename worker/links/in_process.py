@@ -1,4 +1,4 @@
-"""A link whose two ends are on one device: a slot is handed over, nothing is copied."""
+"""A link within one device: hand a slot over without a copy."""
 
 from queue import SimpleQueue
 
@@ -49,7 +49,7 @@ class InProcessLink:
         return self._queue.get()
 
     def wait_open(self, timeout_s: float) -> None:
-        """It always is."""
+        """Return at once: it is always open."""
 
     def _stop(self, _cause: WorkerError | None) -> None:
         self._queue.put(None)

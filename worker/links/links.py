@@ -1,4 +1,4 @@
-"""All the link ends that one device has in a pipeline."""
+"""All link ends of one device in a pipeline."""
 
 from collections.abc import Collection, Sequence
 
@@ -18,7 +18,7 @@ __all__ = ["Links", "open_data_stream", "serve_join"]
 
 
 class Links:
-    """Makes the link ends, connects them and ends them together."""
+    """Make the link ends, connect them and end them together."""
 
     def __init__(
         self,
@@ -35,17 +35,17 @@ class Links:
         """Stand ready for the links of this device.
 
         Args:
-            pipeline: its name; a connection for another one is refused.
-            specs: the links; those that end at other devices are passed over.
+            pipeline: its name; a connection for another one is an error.
+            specs: the links; those between other devices are ignored.
             depth: requests that may be in flight.
-            scope: what ends them.
+            scope: ends them.
             inlets: names of the links that are received here.
             outlets: names of the links that are sent from here.
-            source_outlet: the one that the source fills from its own memory.
-            relays: names of a link that is received here and of the one over which it goes on, as it is.
+            source_outlet: the outlet that the source fills from its own memory.
+            relays: names of an incoming link and of the outgoing link that continues it unchanged.
 
         Raises:
-            RefusedError: a link is not named in `specs`, or twice, or has one end too few.
+            RefusedError: a link is missing in `specs`, is there twice, or lacks an end.
         """
         self.pipeline = pipeline
         self._scope = scope
@@ -95,7 +95,7 @@ class Links:
         return self._in_process.get(name) or self._outlets[name]
 
     def accept(self, join: JoinLink, stream: Stream) -> None:
-        """Take a connection that a neighbour opened to this device's data port.
+        """Take a neighbour's connection to this device's data port.
 
         Raises:
             RefusedError: it is not expected.
@@ -106,13 +106,13 @@ class Links:
         inlet.attach(stream, join.sender)
 
     def stand_ready(self) -> None:
-        """All is built here. The data port listens anyway."""
+        """Do nothing: the data port listens already."""
 
     def open(self, sender: str, connector: Connector) -> None:
-        """Connect the outgoing links. `sender` is who we say we are.
+        """Connect the outgoing links; `sender` is our name.
 
         Raises:
-            PeerError: a neighbour cannot be reached, or does not take the link.
+            PeerError: a neighbour cannot be reached, or refuses the link.
         """
         if self._opened:
             raise RefusedError(f"the links of pipeline {self.pipeline} are already open")
@@ -129,12 +129,12 @@ class Links:
             outlet.attach(stream)
 
     def take_sent(self) -> tuple[SentBytes, ...]:
-        """What the codecs of the outgoing links made of the last run."""
-        found = (outlet.take_sent() for outlet in self._outlets.values())
-        return tuple(sent for sent in found if sent is not None)
+        """Bytes that the codecs of the outgoing links made of the last run."""
+        results = (outlet.take_sent() for outlet in self._outlets.values())
+        return tuple(sent for sent in results if sent is not None)
 
     def close(self) -> None:
-        """Free the connections; the scope has ended, and nobody uses a link any more."""
+        """Free the connections; the scope has ended, and no thread uses a link any more."""
         for inlet in self._inlets.values():
             inlet.close()
         for outlet in self._outlets.values():
@@ -145,7 +145,7 @@ def open_data_stream(spec: LinkSpec, security: Security = OPEN) -> Stream:
     """Connect to the data port at the receiving end of a link.
 
     Raises:
-        PeerError: it cannot be reached, is no worker's data port, or does not belong to the lab.
+        PeerError: it cannot be reached, is not a worker's data port, or does not belong to the lab.
     """
     if spec.host is None or spec.port is None:
         raise RefusedError(f"link {spec.name} stays on one device")
@@ -153,10 +153,10 @@ def open_data_stream(spec: LinkSpec, security: Security = OPEN) -> Stream:
 
 
 def serve_join(stream: Stream, join: JoinLink, links: Links | None) -> None:
-    """Answer a neighbour that opened a connection to our data port, and give the connection to its link.
+    """Answer a neighbour that joins a link, and give its connection to the link.
 
     Raises:
-        RefusedError: no pipeline here expects it (the neighbour is told so).
+        RefusedError: no pipeline here expects it; the neighbour gets the error.
     """
     with answering_join(stream):
         if links is None:

@@ -1,4 +1,4 @@
-"""A pipeline over PyTorch RPC, as the worker has it: a process of its own that does what it is told."""
+"""A pipeline over PyTorch RPC, from the worker's side: a separate process under its control."""
 
 import contextlib
 import select
@@ -44,7 +44,7 @@ _ReplyT = TypeVar("_ReplyT", bound=Message)
 
 @dataclass(frozen=True)
 class RpcSetting:
-    """What of the worker's own settings its process for RPC is to share."""
+    """The worker's settings that its RPC process shares."""
 
     store: Path
     slowdown: float
@@ -53,7 +53,7 @@ class RpcSetting:
 
 
 class RpcPipeline:
-    """Used as a `Pipeline` is. Closing it ends the process, and so does our own end, however it comes."""
+    """Used like a `Pipeline`. The process ends with `close`, and with this process in any case."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
         self._process = process
@@ -64,15 +64,15 @@ class RpcPipeline:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The process's id."""
         return self._process.pid
 
     @classmethod
     def start(cls, build: BuildPipeline, setting: RpcSetting) -> Self:
-        """Start the process; it has nothing to do yet.
+        """Start the process, idle.
 
         Raises:
-            RefusedError: there is no such network interface.
+            RefusedError: an unknown network interface.
         """
         spec = build.rpc
         assert spec is not None
@@ -86,7 +86,7 @@ class RpcPipeline:
                     *("--slowdown", str(setting.slowdown), "--provider", setting.provider),
                     *(f"--onnxruntime-option={key}={value}" for key, value in setting.options.items()),
                 ),
-                # It ends when this pipe does: with us, whatever ends us.
+                # The process ends when this pipe does: with us in any case.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -96,11 +96,11 @@ class RpcPipeline:
         return cls(process, ours)
 
     def build(self, build: BuildPipeline, abandoned: Callable[[], bool]) -> PipelineBuilt:
-        """See `Pipeline.build`. Raises WorkerError: what that raises there, or PyTorch cannot be had."""
+        """See `Pipeline.build`. Raises WorkerError: that failed there, or PyTorch is not available."""
         return self._ask(build, _BUILD_TIMEOUT_S, abandoned)
 
     def open(self, _sender: str, _connector: object) -> None:
-        """Meet the other devices. Raises WorkerError: one did not come."""
+        """Meet the other devices. Raises WorkerError: one is missing."""
         self._ask(OpenLinks(), _ASK_TIMEOUT_S)
 
     def run(self, run: Run, abandoned: Callable[[], bool]) -> RunDone:
@@ -112,9 +112,9 @@ class RpcPipeline:
         return self._ask(TakeRecords(), _ASK_TIMEOUT_S)
 
     def close(self) -> None:
-        """Part with the other devices in order and end the process; by force where it does not."""
+        """Leave the other devices in order and end the process, by force if necessary."""
         self._closed.set()
-        # Who is asked something in another thread is not asked to close: it is ended.
+        # A process busy with another thread's request is ended without asking.
         if self._process.poll() is None and self._busy.acquire(blocking=False):
             try:
                 with contextlib.suppress(WorkerError):

@@ -1,4 +1,4 @@
-"""The control loop of a worker: who holds it, and what it is asked."""
+"""The worker's server: its ports, its holder, and the control loop."""
 
 import logging
 import threading
@@ -62,17 +62,17 @@ __all__ = ["Server", "Settings"]
 
 _log: Final = logging.getLogger("worker")
 
-# Who has not claimed the worker may not keep a connection without using it.
+# A client without a claim may not keep an idle connection.
 _UNCLAIMED_IDLE_S: Final = 60.0
 
-# From a message's length to its last byte. Who holds the worker sends shards and weights.
+# From a message's length to its last byte. The holder sends shards and weights.
 _UNCLAIMED_MESSAGE_S: Final = 5.0
 _CLAIMED_MESSAGE_S: Final = 120.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a worker is started with. Ports of 0 are chosen by the system."""
+    """A worker's settings. For a port of 0 the system chooses one."""
 
     name: str
     store: Path
@@ -95,7 +95,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class _Hold:
-    """Who holds the worker, since when, and what it has done so far."""
+    """The holder of the worker, since when, and its session."""
 
     holder: str
     since_s: float
@@ -106,12 +106,12 @@ class Server:
     """One worker. Outlives its controllers; serves one at a time, and answers `Query` to anyone."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the ports and the store.
+        """Open the ports and the store.
 
         Raises:
-            UsageError: one of them, the provider, the heartbeat's file or the lab's key cannot be had; or
-                anybody on the network could use the worker, and `open_to_all` does not say so.
-            FailedError: the link that is to be watched cannot be told.
+            UsageError: one of them, the provider, the heartbeat's file or the lab's key is not available; or
+                other hosts could use the worker without a key, and `open_to_all` is not set.
+            FailedError: the link to watch cannot be read.
         """
         self._settings = settings
         self._security = security = choose_security(
@@ -156,14 +156,14 @@ class Server:
     def begin(self) -> None:
         """Start serving."""
         if self._security is OPEN:
-            whom = "anyone who can reach it" if self._settings.open_to_all else "every user of this host"
-            _log.warning("worker %s has no key: %s can use it", self._settings.name, whom)
+            users = "anyone who can reach it" if self._settings.open_to_all else "every user of this host"
+            _log.warning("worker %s has no key: %s can use it", self._settings.name, users)
         self._telemetry.begin()
         self._data.begin()
         self._control.begin()
 
     def close(self) -> None:
-        """Stop serving; a controller that holds the worker loses it."""
+        """Stop serving; the holder loses the worker."""
         self._control.close()
         self._data.close()
         with self._hold_lock:
@@ -200,16 +200,16 @@ class Server:
                     _log_work(request)
                 send_message(stream, reply)
                 if isinstance(request, TakeRecords | ClosePipeline):
-                    # Records and slots may be many; what they took is not to count in the next telemetry.
+                    # Records and slots may be large; the next telemetry must not count their memory.
                     del reply
                     give_memory_back()
         except ProtocolError as error:
             _tell(stream, RefusedError(str(error)))
             raise
         except MemoryError as error:
-            told = FailedError(f"cannot accept the message: {one_line(error)}")
-            _tell(stream, told)
-            raise told from error
+            failure = FailedError(f"cannot accept the message: {one_line(error)}")
+            _tell(stream, failure)
+            raise failure from error
         finally:
             if mine is not None:
                 self._release(mine)
@@ -227,7 +227,7 @@ class Server:
         except MemoryError as error:
             raise FailedError(f"{type(request).__name__}: {one_line(error)}") from error
         except Exception as error:
-            # A controller must hear of our own mistakes too, and the worker must outlive them.
+            # The controller must learn of our bugs too, and the worker must survive them.
             _log.exception("%s failed", type(request).__name__)
             raise FailedError(
                 f"{type(request).__name__}: {type(error).__name__}: {one_line(error)}"
@@ -240,7 +240,7 @@ class Server:
                     f"worker {self._settings.name} is held by {self._hold.holder} "
                     f"since {clock() - self._hold.since_s:.0f} s"
                 )
-            # All that this controller measures is to be of this link.
+            # The reference for everything that this controller measures.
             self._qdisc.note()
             session = Session(
                 self._store,
@@ -287,12 +287,12 @@ class Server:
                 "provider": settings.provider,
                 "onnxruntime_options": options_line(settings.onnxruntime_options),
                 "providers": ", ".join(available_providers()),
-                "qdisc": self._told_qdisc(),
+                "qdisc": self._qdisc_text(),
                 "security": self._security.method.name.lower(),
             },
         )
 
-    def _told_qdisc(self) -> str | None:
+    def _qdisc_text(self) -> str | None:
         try:
             return self._qdisc.read()
         except WorkerError as error:

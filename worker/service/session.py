@@ -1,4 +1,4 @@
-"""What a worker does for the controller that holds it."""
+"""A session: carry out the requests of the controller that holds the worker."""
 
 import gc
 import logging
@@ -61,7 +61,7 @@ _log: Final = logging.getLogger("worker")
 
 
 class Session:
-    """From claim to release. `close` leaves nothing behind but what is in the store."""
+    """From claim to release. `close` leaves nothing behind but the store."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Session:
         abandoned: Callable[[], bool],
         security: Security = OPEN,
     ) -> None:
-        """`abandoned` tells whether the controller has gone, and is asked during long work."""
+        """`abandoned` returns whether the controller has gone; long work calls it."""
         self._store = store
         self._telemetry = telemetry
         self._probes = probes
@@ -190,7 +190,7 @@ class Session:
         if pipeline is not None:
             self._telemetry.count_too(None)
             pipeline.close()
-            # Slots and their pools refer to each other; their memory is wanted now.
+            # Slots and their pools refer to each other; free their memory now.
             del pipeline
             gc.collect()
 

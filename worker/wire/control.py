@@ -26,14 +26,14 @@ __all__ = [
     "send_message",
 ]
 
-# A message longer than this is refused before memory is taken for it.
+# A longer message is an error before it takes memory.
 UNCLAIMED_LIMIT_BYTES = 64 * 1024
 CLAIMED_LIMIT_BYTES = 64 * 1024 * 1024
 
 # Records of a long run are the longest reply: 80 bytes a request and hop.
 _RECORDS_LIMIT_BYTES = 1024 * 1024 * 1024
 
-# Memory for a message is taken as its bytes come: a length alone takes no more than this.
+# Memory grows as the bytes of a message arrive: its length alone takes no more than this.
 _FIRST_BYTES = 1024 * 1024
 
 _LENGTH = struct.Struct("<I")
@@ -64,13 +64,13 @@ def receive_message(
     limit_bytes: int,
     within_s: float | None = None,
 ) -> _T | None:
-    """Receive one message; None when the other end closed instead.
+    """Receive one message; None when the other end closed the connection instead.
 
-    The stream's timeout is for the beginning of a message; `within_s` is for what comes after its length.
+    The stream's timeout is for the beginning of a message; `within_s` is for everything after its length.
 
     Raises:
-        ProtocolError: longer than `limit_bytes`, or not a message that `decoder` knows.
-        PeerError: the connection broke in the middle of it, or it did not come in time.
+        ProtocolError: longer than `limit_bytes`, or unknown to `decoder`.
+        PeerError: the connection broke in the middle of the message, or it did not arrive in time.
     """
     prefix = bytearray(_LENGTH.size)
     received = stream.receive_into(memoryview(prefix))
@@ -98,8 +98,8 @@ def _receive_body(stream: Stream, size: int, within_s: float | None) -> bytearra
         if deadline_s is not None:
             stream.set_timeout(max(deadline_s - time.monotonic(), 0.001))
         with memoryview(body)[start:] as room:
-            wanted = len(room)
-            if stream.receive_into(room, begun=True) < wanted:
+            missing = len(room)
+            if stream.receive_into(room, begun=True) < missing:
                 raise PeerError(f"{stream.peer} closed the connection in the middle of a message")
         start = len(body)
         if start == size:
@@ -124,7 +124,7 @@ def checked_reply(request: Request[_ReplyT], reply: Message, peer: str) -> _Repl
 class ControlConnection:
     """A controller's connection to one worker.
 
-    Not for several threads at once: a request is answered before the next is asked.
+    For one thread at a time: each request waits for its reply.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -140,12 +140,12 @@ class ControlConnection:
         timeout_s: float = 5.0,
         expected: str | None = None,
     ) -> Self:
-        """Connect to a worker's control port; `expected` is the device that must be there.
+        """Connect to a worker's control port; `expected` is the device that must answer.
 
         Raises:
-            PeerError: nobody answers there within `timeout_s`.
-            ProtocolError: who answers is no worker, or of another protocol version.
-            DeniedError: it does not belong to our lab, or takes us for somebody who does not.
+            PeerError: no answer within `timeout_s`.
+            ProtocolError: not a worker, or one with another protocol version.
+            DeniedError: it does not belong to our lab, or does not accept us.
         """
         try:
             return cls(
@@ -181,7 +181,7 @@ class ControlConnection:
         self._stream.shut()
 
     def close(self) -> None:
-        """Close the connection; a worker that was claimed on it is free again."""
+        """Close the connection, and with it a claim on the worker."""
         self._stream.close()
 
     def __enter__(self) -> Self:
