@@ -59,7 +59,9 @@ def batches_of(samples: Mapping[str, Array], layout: LinkLayout, batch: int, wha
                 f"but the link carries {tensor.dtype} {list(tensor.shape)}"
             )
         if len(column) == 0 or (count and len(column) != count):
-            raise RefusedError(f"the bundle's samples have {len(column)} of {what} {tensor.name}")
+            raise RefusedError(
+                f"the bundle has {len(column)} samples of {what} {tensor.name}, not {count or '1 or more'}"
+            )
         count = len(column)
         columns.append(_extended(np.ascontiguousarray(column), batch))
     starts = [index * batch % count for index in range(count // math.gcd(count, batch))]

@@ -61,7 +61,7 @@ class Outlet(Protocol):
     def send_now(self, slot: Slot) -> bool:
         """Send a slot if that needs no waiting, for a thread with other work to do.
 
-        False: part of it or all remains; `send` it before any other.
+        False: the frame has not left, or not completely; `send` the slot before any other.
 
         Raises:
             PeerError: the other end is lost.

@@ -45,7 +45,7 @@ class Links:
             relays: names of an incoming link and of the outgoing link that continues it unchanged.
 
         Raises:
-            RefusedError: a link is missing in `specs`, is there twice, or lacks an end.
+            RefusedError: a link is missing in `specs`, occurs twice, or lacks an end.
         """
         self.pipeline = pipeline
         self._scope = scope

@@ -63,7 +63,7 @@ class RpcInlet:
         arrays = [tensor.numpy() for tensor in tensors]
         forms = [(array.dtype, array.shape) for array in arrays]
         if forms != [(tensor.dtype, tensor.shape) for tensor in self.layout.tensors]:
-            raise ProtocolError(f"link {self.name}: tensors differ from the agreed ones")
+            raise ProtocolError(f"link {self.name}: its tensors differ from the agreed ones")
         slot = self._pool.take_now()
         if slot is None:
             raise ProtocolError(

@@ -237,8 +237,8 @@ class Server:
         with self._hold_lock:
             if self._hold is not None:
                 raise BusyError(
-                    f"worker {self._settings.name} is held by {self._hold.holder} "
-                    f"since {clock() - self._hold.since_s:.0f} s"
+                    f"worker {self._settings.name} is held by {self._hold.holder}, "
+                    f"for {clock() - self._hold.since_s:.0f} s so far"
                 )
             # The reference for everything that this controller measures.
             self._qdisc.note()
@@ -317,7 +317,7 @@ def _log_work(request: Request[Message]) -> None:
             ranges = ", ".join(f"{hop.shard.start}-{hop.shard.stop}" for hop in hops) or "no stage"
             _log.info("pipeline %s: %s, depth %d", name, ranges, depth)
         case Run(requests=requests, warmup=warmup):
-            _log.info("ran %d requests after %d to warm up", requests, warmup)
+            _log.info("ran %d requests after %d warm-up requests", requests, warmup)
         case Baseline(shard=shard, requests=requests):
             _log.info("baseline of %d-%d: %d requests", shard.start, shard.stop, requests)
 

@@ -196,7 +196,9 @@ class Session:
 
     def _baseline(self, baseline: Baseline) -> BaselineDone:
         if baseline.requests < 1 or baseline.warmup < 0:
-            raise RefusedError(f"cannot time {baseline.requests} requests after {baseline.warmup}")
+            raise RefusedError(
+                f"cannot time {baseline.requests} requests after {baseline.warmup} warm-up requests"
+            )
         self._close_pipeline()
         self._loader.keep(())
         stage = self._loader.load(baseline.shard, baseline.threads)

@@ -124,7 +124,7 @@ class Claimed(Message, frozen=True):
 
 
 class Claim(Request[Claimed], frozen=True):
-    """Take the worker. A second controller is told the name of the `holder`."""
+    """Take the worker. A second controller learns the name of the `holder`."""
 
     holder: str
 

@@ -138,7 +138,7 @@ def test_the_second_controller_hears_who_is_first(start_worker: StartWorker) -> 
     worker = start_worker("pi")
     first = worker.claim("alice@desk")
     with worker.open() as second:
-        with pytest.raises(RequestError, match="worker pi is held by alice@desk since 0 s") as caught:
+        with pytest.raises(RequestError, match="worker pi is held by alice@desk, for 0 s so far") as caught:
             second.ask(Claim(holder="bob"))
         assert caught.value.problem().kind == "busy"
         info = second.ask(Query())
