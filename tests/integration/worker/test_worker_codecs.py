@@ -182,7 +182,7 @@ def test_a_link_that_stays_on_a_device_takes_no_codec(
         HopSpec(shard=tiny_bundle.ref(0, 1), inlet="in", outlet="middle"),
         HopSpec(shard=tiny_bundle.ref(1, 2), inlet="middle", outlet="out"),
     )
-    with worker.claim() as connection, pytest.raises(RequestError, match="no use for codec fp16"):
+    with worker.claim() as connection, pytest.raises(RequestError, match="cannot use codec fp16"):
         connection.ask(BuildPipeline(name="p", depth=1, links=links, hops=hops))
 
 

@@ -119,7 +119,7 @@ def test_weights_that_are_a_link_to_elsewhere(
     weights.symlink_to(tmp_path / "moved")
     with worker.claim() as connection:
         told = refused(connection, pointing_to("weights.bin"), tiny_bundle.digest)
-    assert "weights.bin is a link" in told
+    assert "weights.bin is a symlink" in told
 
 
 def sealed_manifest(worker: WorkerProcess, manifest: object) -> tuple[str, PutFile]:

@@ -190,7 +190,7 @@ def test_a_relay_joins_only_links_that_carry_the_same() -> None:
             part.build("p", (one, other), 2, relays=(("in", "else"),))
         with pytest.raises(RefusedError, match="two stages at one end"):
             part.build("p", (one, other), 2, relays=(("in", "out"), ("in", "out")))
-        with pytest.raises(RefusedError, match="the controller has no endpoint"):
+        with pytest.raises(RefusedError, match="the controller holds no pipeline endpoint"):
             part.run(Run(requests=1))
 
 
