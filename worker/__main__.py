@@ -1,6 +1,6 @@
 """Command line of the worker: `python -m worker serve|start|stop|ask|check`.
 
-What loads ONNX Runtime is imported on use: on a small device that takes longer than most commands.
+Modules that load ONNX Runtime are imported on use: on a small device that takes longer than most commands.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -37,7 +37,7 @@ _ASK_TIMEOUT_S = 10.0
 
 
 class _OneLine(logging.Formatter):
-    """Names come from others: what they hold begins no line of its own in the log."""
+    """Keep a record on one line: names come from others."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         record.message = one_line(record.message)
@@ -45,7 +45,7 @@ class _OneLine(logging.Formatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Report a wrong command line in one line."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see {self.prog} --help)")
@@ -59,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WorkerError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return _EXIT_BAD_INPUT
-    except OSError as error:  # a path that no system takes, a disk that is full
-        told = f"{error.filename or 'file'}: {error.strerror or error}"
-        print(f"error: {one_line(told)}", file=sys.stderr)
+    except OSError as error:  # an impossible path, a full disk
+        text = f"{error.filename or 'file'}: {error.strerror or error}"
+        print(f"error: {one_line(text)}", file=sys.stderr)
         return _EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
@@ -72,13 +72,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = _parser().parse_args(arguments)
     for key, value in vars(options).items():
         # What argparse makes of `--store=--`.
-        if value == [] and key not in ("bundles", "onnxruntime_option"):
+        if value == [] and key not in ("bundles", "onnxruntime_options"):
             raise UsageError(f"--{key.replace('_', '-')} has no value")
     return options
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m worker", description="The process on every device.")
+    parser = _Parser(prog="python -m worker", description="Run stages of a model on this device.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     serve = commands.add_parser("serve", help="serve in the foreground until SIGTERM or Ctrl-C")
@@ -87,49 +87,66 @@ def _parser() -> argparse.ArgumentParser:
 
     starting = commands.add_parser("start", help="serve in the background")
     _add_settings(starting)
-    starting.add_argument("--pid-file", type=Path, required=True, help="where the background worker is noted")
-    starting.add_argument("--log", type=Path, required=True, help="file that its log is appended to")
+    starting.add_argument(
+        "--pid-file", type=Path, required=True, help="file that records the background worker"
+    )
+    starting.add_argument("--log", type=Path, required=True, help="append the log to this file")
     starting.set_defaults(command=_start)
 
-    stopping = commands.add_parser("stop", help="end the worker in the background")
-    stopping.add_argument("--pid-file", type=Path, required=True, help="where the background worker is noted")
+    stopping = commands.add_parser("stop", help="stop the background worker")
+    stopping.add_argument(
+        "--pid-file", type=Path, required=True, help="file that records the background worker"
+    )
     stopping.set_defaults(command=_stop)
 
-    asking = commands.add_parser("ask", help="ask the worker at an address who it is")
-    asking.add_argument("--host", default="127.0.0.1", help="where it listens (default: %(default)s)")
+    asking = commands.add_parser("ask", help="print name, holder and stamp of a worker")
+    asking.add_argument("--host", default="127.0.0.1", help="the worker's address (default: %(default)s)")
     asking.add_argument("--control-port", type=_port, default=7100, help="default: %(default)s")
-    asking.add_argument("--name", default=None, help="the device that it must be, by its certificate")
+    asking.add_argument("--name", default=None, help="device that its certificate must name")
     _add_secrets(asking)
     asking.set_defaults(command=_ask)
 
-    checking = commands.add_parser("check", help="hold bundles in a store against their digests")
+    checking = commands.add_parser("check", help="check bundles in a store against their digests")
     checking.add_argument("--store", type=Path, required=True, help="folder for bundles and shards")
-    checking.add_argument("bundles", nargs="*", metavar="DIGEST", help="of a bundle")
+    checking.add_argument("bundles", nargs="*", metavar="DIGEST", help="bundles to check")
     checking.set_defaults(command=_check)
     return parser
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--name", required=True, help="what the device is called in the inventory and in results")
+    add("--name", required=True, help="the device's name in the inventory and in results")
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--control-port", type=_port, default=7100, help="0: any free one (default: %(default)s)")
-    add("--data-port", type=_port, default=7101, help="0: any free one (default: %(default)s)")
-    add("--store", type=Path, required=True, help="folder for bundles and shards")
+    add("--control-port", type=_port, default=7100, help="0 chooses a free port (default: %(default)s)")
+    add("--data-port", type=_port, default=7101, help="0 chooses a free port (default: %(default)s)")
+    add("--store", type=_absolute, required=True, help="folder for bundles and shards")
     add("--kind", choices=("local", "virtual", "real"), default="local", help="default: %(default)s")
     add("--slowdown", type=_slowdown, default=1.0, help="emulate a device this many times slower")
     add("--threads", type=_count, default=1, help="threads of a stage (default: %(default)s)")
-    add("--provider", choices=tuple(PROVIDERS), default="cpu", help="compute on it (default: %(default)s)")
+    add(
+        "--provider",
+        choices=tuple(PROVIDERS),
+        default="cpu",
+        help="execution provider (default: %(default)s)",
+    )
     add(
         "--onnxruntime-option",
+        dest="onnxruntime_options",
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="graph_optimization_level=LEVEL, or an entry of its session configuration; may be repeated",
+        help="graph_optimization_level=LEVEL or a session configuration entry; repeatable",
     )
-    add("--cpu", type=int, default=None, help="run on this core alone")
-    add("--telemetry-interval", type=_interval, default=0.5, help="seconds (default: %(default)s)")
-    add("--heartbeat", type=Path, default=None, help="file that is renewed while a controller is connected")
+    add("--cpu", type=int, default=None, help="run only on this core")
+    add(
+        "--telemetry-interval",
+        dest="telemetry_interval_s",
+        metavar="SECONDS",
+        type=_interval,
+        default=0.5,
+        help="default: %(default)s",
+    )
+    add("--heartbeat", type=_absolute, default=None, help="file to renew while a controller is connected")
     add(
         "--qdisc-of",
         metavar="INTERFACE",
@@ -137,15 +154,15 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="void a run in which this interface's qdisc changes",
     )
     _add_secrets(parser)
-    add("--open-to-all", action="store_true", help="without a key, listen beyond this host all the same")
+    add("--open-to-all", action="store_true", help="listen beyond this host even without a key")
 
 
 def _add_secrets(parser: argparse.ArgumentParser) -> None:
     secrets = parser.add_mutually_exclusive_group()
-    secrets.add_argument("--key-file", type=Path, default=None, help="file with the lab's key")
+    secrets.add_argument("--key-file", type=_absolute, default=None, help="file with the lab's key")
     secrets.add_argument(
         "--certificates",
-        type=Path,
+        type=_absolute,
         metavar="DIR",
         default=None,
         help="use TLS with the ca.pem and device.pem of this folder",
@@ -155,29 +172,12 @@ def _add_secrets(parser: argparse.ArgumentParser) -> None:
 def _settings(options: argparse.Namespace) -> "Settings":
     from worker.service.server import Settings
 
-    return Settings(
-        name=options.name,
-        store=options.store.absolute(),
-        host=options.host,
-        control_port=options.control_port,
-        data_port=options.data_port,
-        kind=options.kind,
-        slowdown=options.slowdown,
-        threads=options.threads,
-        provider=options.provider,
-        onnxruntime_options=parse_options(options.onnxruntime_option),
-        cpu=options.cpu,
-        telemetry_interval_s=options.telemetry_interval,
-        heartbeat=_absolute(options.heartbeat),
-        qdisc_of=options.qdisc_of,
-        key_file=_absolute(options.key_file),
-        certificates=_absolute(options.certificates),
-        open_to_all=options.open_to_all,
-    )
+    given = {field.name: getattr(options, field.name) for field in fields(Settings)}
+    return Settings(**given | {"onnxruntime_options": parse_options(options.onnxruntime_options)})
 
 
-def _absolute(path: Path | None) -> Path | None:
-    return None if path is None else path.absolute()
+def _absolute(text: str) -> Path:
+    return Path(text).absolute()
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -205,7 +205,7 @@ def _serve(options: argparse.Namespace) -> int:
     print(json.dumps(ports), flush=True)
     tell_service_manager("READY=1")
     logging.info("worker %s serves on %s: %s", settings.name, settings.host, json.dumps(ports))
-    # What was imported lives for ever: the collector need not look at it after each pipeline.
+    # Imported modules live for ever: spare the collector a look at them after each pipeline.
     gc.freeze()
     ended.wait()
     server.close()
@@ -238,8 +238,8 @@ def _ask(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    found = {digest: asdict(inspect_bundle(options.store, digest)) for digest in options.bundles}
-    print(json.dumps(found))
+    findings = {digest: asdict(inspect_bundle(options.store, digest)) for digest in options.bundles}
+    print(json.dumps(findings))
     return 0
 
 

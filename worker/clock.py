@@ -9,12 +9,12 @@ from typing import Final
 __all__ = ["clock", "sharpen_sleep", "sleep_for_slowdown", "sleep_until"]
 
 clock: Final = time.monotonic
-"""The one clock that everything is timed on, in seconds."""
+"""The one clock for all times, in seconds."""
 
 _PR_SET_TIMERSLACK: Final = 29
 _SLACK_NS: Final = 1_000
 
-# An event can be woken early, a sleep is more exact: the last stretch is slept.
+# An event can wake early, a sleep is more exact: sleep the last stretch.
 _SLEPT_S: Final = 0.005
 
 

@@ -1,4 +1,4 @@
-"""What a device has run out of, told from an error in the words that everyone uses for it."""
+"""Recognize errors that mean a device has run out of memory or disk."""
 
 import errno
 from typing import Final
@@ -16,11 +16,11 @@ _MEMORY: Final = (
     "cannot allocate memory",
     "failed to map segment",
 )
-"""What ONNX Runtime, the C++ library and the loader say, in lower case; none raises MemoryError."""
+"""Texts of ONNX Runtime, the C++ library and the loader, in lower case; none raises MemoryError."""
 
 
 def one_line(error: BaseException) -> str:
-    """The error's text in one line, after what the device has run out of if that is why."""
+    """The error's text in one line, after what the device has run out of, if anything."""
     text = " ".join((getattr(error, "strerror", None) or str(error)).split())
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT):

@@ -1,4 +1,4 @@
-"""What is recorded of every request: the rows, and the ledgers that they are written to.
+"""The records of every request: rows, and the ledgers that hold them.
 
 Times `*_at_s` are on the recording device's monotonic clock and mean nothing beside another device's.
 docs/measuring.md says what each duration is.
@@ -50,7 +50,7 @@ _CHUNK_BYTES: Final = 16_384 * _ROW_BYTES
 class Ledger:
     """Rows of one hop (`HOP`), appended by one thread at a time.
 
-    Memory is taken in chunks, so that a row costs the same however long the run is.
+    It takes memory in chunks, so that a row costs the same in a run of any length.
     """
 
     def __init__(self) -> None:
@@ -59,9 +59,9 @@ class Ledger:
         self._end = _CHUNK_BYTES
 
     def append(self, noted: tuple[float, ...], encode_s: float, wait_send_s: float, send_s: float) -> None:
-        """Add a row, the fields of `HOP` in order: what was noted before it was sent, and the rest.
+        """Add a row, the fields of `HOP` in order: those noted before sending, and the rest.
 
-        Request 0 begins a new run: what was there is forgotten.
+        Request 0 begins a new run and clears the rows of the run before.
         """
         if noted[0] == 0:
             self.clear()
@@ -79,7 +79,7 @@ class Ledger:
         self._end = _CHUNK_BYTES
 
     def take(self) -> bytes:
-        """All rows as bytes; they are then forgotten."""
+        """Return all rows as bytes, and clear them."""
         unused = _CHUNK_BYTES - self._end
         rows = b"".join(self._chunks)
         self.clear()

@@ -1,9 +1,8 @@
-"""One device's worker, as the controller has it: asked, claimed, let go."""
+"""One device's worker, from the controller's side: query, claim, release."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self
 
 from controller.errors import HELD, DeviceError, how_lost
@@ -15,24 +14,19 @@ from worker.wire.security import Security
 
 __all__ = ["ClaimedWorker", "query"]
 
-# Soon at first: a worker whose controller was lost is free in milliseconds.
+# Short at first: a worker whose controller was lost is free in milliseconds.
 _FIRST_RETRY_S = 0.02
 _RETRY_S = 0.5
 _CLAIM_TIMEOUT_S = 10.0
 
 
 def query(device: Device, security: Security, *, timeout_s: float = 5.0) -> DeviceInfo:
-    """Ask who is there; works while another controller holds the worker. `security` is that of its lab.
+    """Query a worker, even while another controller holds it. `security` is that of its lab.
 
     Raises:
-        DeviceError: Nobody is, or not a worker of our protocol.
+        DeviceError: No worker answers, or not one with our protocol.
     """
-    with (
-        _blame(device),
-        ControlConnection.open(
-            device.host, device.control_port, security, timeout_s=timeout_s, expected=device.name
-        ) as connection,
-    ):
+    with _blame(device), _connect(device, security, timeout_s=timeout_s) as connection:
         return connection.ask(Query(), timeout_s=timeout_s)
 
 
@@ -40,10 +34,10 @@ class ClaimedWorker:
     """A worker that is ours until closed.
 
     Attributes:
-        holder: As whom it was claimed.
-        connection: Its control connection; ask on it within `blame`.
-        info: What the worker said of itself when it was claimed.
-        has: Digests of the bundles and shards that it is known to have.
+        holder: The name that claimed it.
+        connection: Its control connection; use it within `blame`.
+        info: The worker's description when it was claimed.
+        has: Digests of the bundles and shards that it has for certain.
     """
 
     def __init__(
@@ -63,10 +57,10 @@ class ClaimedWorker:
 
     @classmethod
     def claim(cls, device: Device, security: Security, holder: str, *, wait_s: float = 0.0) -> Self:
-        """Connect and claim, trying again for `wait_s` while nobody answers or another holds it.
+        """Connect and claim, retrying for `wait_s` while no worker answers or another controller holds it.
 
         Raises:
-            DeviceError: It stayed so; or it is of another protocol or lab, where waiting would not help.
+            DeviceError: Still so after `wait_s`; or another protocol or lab, where waiting would not help.
         """
         deadline = time.monotonic() + wait_s
         pause_s = _FIRST_RETRY_S
@@ -84,7 +78,7 @@ class ClaimedWorker:
 
     @classmethod
     def _claim_once(cls, device: Device, security: Security, holder: str) -> Self:
-        connection = ControlConnection.open(device.host, device.control_port, security, expected=device.name)
+        connection = _connect(device, security)
         try:
             info = connection.ask(Claim(holder=holder), timeout_s=_CLAIM_TIMEOUT_S).device
         except BaseException:
@@ -98,24 +92,21 @@ class ClaimedWorker:
         return self.device.name
 
     def query(self, *, timeout_s: float) -> DeviceInfo:
-        """Ask on another connection who is there. Raises DeviceError: see `query`."""
+        """Query the worker on another connection. Raises DeviceError: see `query`."""
         return query(self.device, self._security, timeout_s=timeout_s)
 
     def pulse(self, *, timeout_s: float) -> None:
-        """See that it is there and awake, at less cost to it than by a question.
+        """Check that the worker is alive, at less cost to it than a query.
 
         Raises:
             DeviceError: It is not.
         """
-        device = self.device
-        with _blame(device):
-            ControlConnection.open(
-                device.host, device.control_port, self._security, timeout_s=timeout_s, expected=device.name
-            ).close()
+        with _blame(self.device):
+            _connect(self.device, self._security, timeout_s=timeout_s).close()
 
     @contextmanager
     def blame(self) -> Iterator[ControlConnection]:
-        """The connection, with its errors named after this device.
+        """The connection, whose errors name this device.
 
         Raises:
             DeviceError: The worker was lost, or refuses.
@@ -124,16 +115,20 @@ class ClaimedWorker:
             yield self.connection
 
     def close(self) -> None:
-        """Let the worker go; it unloads what it had loaded."""
+        """Release the worker, which then unloads its stages."""
         self.connection.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _connect(device: Device, security: Security, *, timeout_s: float = 5.0) -> ControlConnection:
+    return ControlConnection.open(
+        device.host, device.control_port, security, timeout_s=timeout_s, expected=device.name
+    )
 
 
 @contextmanager
@@ -141,8 +136,9 @@ def _blame(device: Device) -> Iterator[None]:
     try:
         yield
     except RequestError as error:
-        cause = HELD if error.told.kind == "busy" else None
-        raise DeviceError(device.name, error.told.text, cause=cause) from error
+        problem = error.problem()
+        cause = HELD if problem.kind == "busy" else None
+        raise DeviceError(device.name, problem.text, cause=cause) from error
     except ProtocolError as error:
         raise DeviceError(
             device.name, f"{error}; deploy the same edgecut everywhere", lasting=True
@@ -152,6 +148,6 @@ def _blame(device: Device) -> Iterator[None]:
             device.name, f"{error}; run ansible/deploy.yml, or name its own lab with --lab", lasting=True
         ) from error
     except WorkerError as error:
-        cause = how_lost(error)
-        told = f"{error}; ansible/deploy.yml starts workers"
-        raise DeviceError(device.name, told, cause=cause) from error
+        raise DeviceError(
+            device.name, f"{error}; ansible/deploy.yml starts workers", cause=how_lost(error)
+        ) from error

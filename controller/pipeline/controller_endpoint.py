@@ -75,15 +75,7 @@ class ControllerEndpoint:
 
     def run(self, request: Run, abandoned: Callable[[], bool]) -> RunDone:
         """Run requests until `abandoned`; see `worker.endpoint.Endpoint.run`."""
-        return self._part.run(
-            request.requests,
-            warmup=request.warmup,
-            timeout_s=request.timeout_s,
-            load=request.load,
-            until_stable=request.until_stable,
-            duration_s=request.duration_s,
-            abandoned=abandoned,
-        )
+        return self._part.run(request, abandoned)
 
     def take_records(self) -> bytes:
         """Rows of the last run, as they would come from a worker; none where the endpoint is on a device."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -29,11 +29,11 @@ from exporter.split_argument import parse_splits
 from worker.links.slots import SlotPool
 from worker.store.inspection import inspect_bundle
 from worker.wire.codecs import Decoder, parse_codec
-from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message
+from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, reply_decoder, request_decoder
 from worker.wire.errors import PeerError, RefusedError
 from worker.wire.frames import FrameType, LinkLayout, read_notice
 from worker.wire.memory import MemoryStream, memory_pair
-from worker.wire.messages import Done, JoinLink, JoinProbe, Problem, Reply, Request, TensorSpec
+from worker.wire.messages import Done, JoinLink, JoinProbe, Problem, TensorSpec
 from worker.wire.stream import PREAMBLE_BYTES, ConnectionKind, read_preamble
 
 __all__ = ["CORPUS", "LAB", "TARGETS", "run_one"]
@@ -49,8 +49,10 @@ _LAYOUTS: Final = (
     (("long", "float32", (1, 64, 28, 28)),),
 )
 _CODECS: Final = ("none", "fp16", "uint8", "lz4", "zstd", "uint8+zstd", "zfp:0.01")
-_DECODERS: Final = tuple(
-    msgspec.msgpack.Decoder(kind) for kind in (Request, Reply, JoinLink | JoinProbe, Done | Problem)
+_DECODERS: "Final[tuple[msgspec.msgpack.Decoder[Any], ...]]" = (
+    request_decoder,
+    reply_decoder,
+    *(msgspec.msgpack.Decoder(kind) for kind in (JoinLink | JoinProbe, Done | Problem)),
 )
 
 

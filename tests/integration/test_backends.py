@@ -137,7 +137,7 @@ def test_one_cell_over_rpc_says_so(
             (("--backend", "torch_rpc", "--source", "controller"), "use source: first and topology chain"),
             (
                 ("--backend", "torch_rpc", "--rpc-interface", "eth99"),
-                "pi: there is no network interface eth99",
+                "pi: unknown network interface eth99",
             ),
         ):
             assert_one_line(controller(*run, *options), says)
@@ -199,7 +199,7 @@ def test_under_another_profile_the_backend_may_be_another(
     ("torch", "says"),
     [
         # As Python finds it, where it is not installed.
-        (None, "backend torch_rpc needs PyTorch, which is not installed there"),
+        (None, "backend torch_rpc needs PyTorch, which this device lacks"),
         (
             "raise ImportError('libtorch_cpu.so is missing')",
             "cannot be imported (libtorch_cpu.so is missing)",
@@ -299,7 +299,7 @@ def test_a_controller_that_is_killed_leaves_no_process_and_free_workers(
 @pytest.mark.parametrize(
     ("victim", "says"),
     [
-        ("pi", "pi: the process of PyTorch RPC ended by signal 9"),
+        ("pi", "pi: the PyTorch RPC process ended by signal 9"),
         ("the worker of server", "server: lost in mid-trial"),
     ],
 )

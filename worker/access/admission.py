@@ -1,4 +1,4 @@
-"""Who may try to be let in: how many at once, and how often from one address."""
+"""Limits on connection attempts: how many at once, and how often from one address."""
 
 import ipaddress
 import threading
@@ -13,10 +13,10 @@ from worker.wire.stream import SocketStream
 __all__ = ["BURST", "MAX_PENDING", "Admission"]
 
 MAX_PENDING: Final = 16
-"""Connections at once that have not proved yet that they belong to the lab; one more ends the oldest."""
+"""Unproven connections at once; one more ends the oldest."""
 
 BURST: Final = 20
-"""Failed attempts that one address has at first; it gets `_FORGIVEN_PER_S` back."""
+"""Failed attempts that one address has at first; it regains `_FORGIVEN_PER_S`."""
 
 _FORGIVEN_PER_S: Final = 2.0
 _MAX_ADDRESSES: Final = 256
@@ -24,7 +24,7 @@ _MAX_ADDRESSES: Final = 256
 
 @dataclass
 class _Debt:
-    """Failed attempts of one address, less what was forgiven since."""
+    """Failed attempts of one address, less those forgiven since."""
 
     failures: float
     at_s: float
@@ -32,14 +32,14 @@ class _Debt:
 
 
 class Admission:
-    """Shared by the ports of one process. Its memory is bounded, whatever comes.
+    """Limits shared by the ports of one process, in bounded memory.
 
     Attributes:
         denied: Attempts that failed or were refused since the process began.
     """
 
     def __init__(self, *, limits: bool, log: Callable[[str], None], now: Callable[[], float] = clock) -> None:
-        """`limits`: whether who failed too often is refused; pointless where anybody is let in."""
+        """`limits`: whether to refuse an address that failed too often; pointless without security."""
         self.denied = 0
         self._limits = limits
         self._log = log
@@ -49,7 +49,7 @@ class Admission:
         self._debts: OrderedDict[str, _Debt] = OrderedDict()
 
     def may_try(self, host: str) -> bool:
-        """Whether a connection from this address is to be looked at; one that is not counts as denied."""
+        """Whether this address may try to connect; a refusal counts as denied."""
         with self._lock:
             if self._debt(_network(host)).failures < BURST or not self._limits:
                 return True
@@ -57,7 +57,7 @@ class Admission:
             return False
 
     def begin(self, stream: SocketStream) -> None:
-        """A connection has come; if too many have not proved themselves yet, the oldest of these is ended."""
+        """Note a new connection; end the oldest unproven one if there are too many."""
         with self._lock:
             self._pending[stream] = None
             oldest = self._pending.popitem(last=False)[0] if len(self._pending) > MAX_PENDING else None
@@ -65,12 +65,12 @@ class Admission:
             oldest.shut()
 
     def end(self, stream: SocketStream) -> None:
-        """It has proved itself, or is closed."""
+        """Note that a connection has proved itself, or is closed."""
         with self._lock:
             self._pending.pop(stream, None)
 
     def failed(self, host: str) -> None:
-        """An attempt from this address has failed."""
+        """Note a failed attempt from this address."""
         network = _network(host)
         with self._lock:
             self.denied += 1
@@ -84,8 +84,8 @@ class Admission:
             debt.is_refused = debt.is_refused or tell
         if tell:
             self._log(
-                f"{network}: {BURST} failed attempts; from there {_FORGIVEN_PER_S:g} a second are looked at, "
-                f"the rest is refused unseen and not logged"
+                f"{network}: {BURST} failed attempts; it may now make {_FORGIVEN_PER_S:g} a second; "
+                f"the rest are refused unseen and not logged"
             )
 
     def _debt(self, network: str) -> _Debt:
@@ -99,7 +99,7 @@ class Admission:
 
 
 def _network(host: str) -> str:
-    """What counts as one address: of IPv6 the 64 bits that a subscriber cannot choose."""
+    """The part of an address that counts: in IPv6 the 64 bits that a subscriber cannot choose."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""A listening port: accepts connections, has each prove itself, and hands it on in a thread of its own."""
+"""A listening port: accept connections, authenticate each, and serve it in its own thread."""
 
 import contextlib
 import socket
@@ -19,11 +19,11 @@ _MAX_CONNECTIONS: Final = 64
 
 
 class Listener:
-    """Serves one port until closed.
+    """Serve one port until closed.
 
-    `serve` gets each connection once it has proved itself, in a thread of its own, and owns it from then on
-    unless it raises. A connection that cannot prove itself in time, or whose serving raises, is closed, with
-    one line to `log`.
+    `serve` gets each authenticated connection in its own thread, and owns it from then on unless it raises.
+    The listener closes a connection that does not authenticate in time, or whose `serve` raises, and logs one
+    line.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Listener:
         security: Security = OPEN,
         admission: Admission | None = None,
     ) -> None:
-        """Listen on `host:port` (port 0: any). Raises UsageError, naming `option`: the port cannot be had.
+        """Listen on `host:port` (port 0: any). Raises UsageError, naming `option`: the port is not available.
 
         Ports of one process share an `admission`.
         """
@@ -58,7 +58,7 @@ class Listener:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop accepting; connections that are open stay so."""
+        """Stop accepting; open connections stay open."""
         self._closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -73,7 +73,7 @@ class Listener:
             except OSError as error:
                 if not self._closed:
                     self._log(f"port {self.port}: cannot accept ({error.strerror})")
-                    # Out of descriptors, most likely: trying at once again would only burn the processor.
+                    # Probably out of descriptors: an immediate retry would only burn the processor.
                     threading.Event().wait(0.2)
                 continue
             if not self._admission.may_try(address[0]):
@@ -83,7 +83,7 @@ class Listener:
             try:
                 stream = SocketStream(connection, peer)
             except OSError:
-                # It was reset before we looked at it.
+                # The peer has reset it already.
                 connection.close()
                 continue
             self._admission.begin(stream)
@@ -93,7 +93,7 @@ class Listener:
             try:
                 handling.start()
             except (RuntimeError, MemoryError) as error:
-                # No memory for a thread just now; the port is to outlive that.
+                # No memory for a thread now; the port must survive that.
                 self._admission.end(stream)
                 stream.close()
                 self._log(f"port {self.port}: cannot serve {peer} ({error})")
@@ -126,7 +126,7 @@ class Listener:
             self._log(f"{self._kind.name.lower()} connection from {peer} closed: {error}")
             stream.close()
         except Exception as error:
-            # One connection must not end the port; it is our own mistake, so let it be seen.
+            # A bug of ours must not end the port, but must be visible.
             self._log(f"{self._kind.name.lower()} connection from {peer} failed: {error!r}")
             stream.close()
             raise

@@ -1,4 +1,4 @@
-"""Who could use a worker: nobody without the lab's key, unless only this host can reach it."""
+"""The access policy: only the lab's members may use a worker, unless only this host can reach it."""
 
 import ipaddress
 from pathlib import Path
@@ -17,17 +17,17 @@ def choose_security(
     *,
     open_to_all: bool,
 ) -> Security:
-    """What the worker `name`, which listens on `host`, is to secure its connections with.
+    """The security of the worker `name`, which listens on `host`.
 
     Raises:
-        UsageError: A secret cannot be read; or there is none, others could reach the worker, and
-            `open_to_all` does not say that they may.
+        UsageError: A secret cannot be read; or other hosts could reach the worker without one, and
+            `open_to_all` is not set.
     """
     security = load_security(key_file, certificates, name=name)
     if security is OPEN and not open_to_all and not _is_loopback(host):
         raise UsageError(
             f"--host {host or '(every address)'} can be reached from elsewhere: give the lab's key with "
-            f"--key-file (ansible/deploy.yml does), or let anybody use this worker with --open-to-all"
+            f"--key-file (ansible/deploy.yml does), or let anyone use this worker with --open-to-all"
         )
     return security
 

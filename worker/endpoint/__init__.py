@@ -1,7 +1,7 @@
-"""The endpoint of a pipeline: where requests are born and where results end, on one clock.
+"""The endpoint of a pipeline: its source and its sink, on one clock.
 
-A worker has one where its device is the first of a pipeline; a controller that feeds a pipeline itself, or
-passes its requests on, has a `StandaloneEndpoint`.
+The worker on a pipeline's first device has one; a controller that feeds a pipeline itself, or relays its
+requests, has a `StandaloneEndpoint`.
 """
 
 from worker.endpoint.endpoint import WORST_ALLOWED_ERROR, Endpoint

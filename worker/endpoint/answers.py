@@ -1,4 +1,4 @@
-"""What should come out of a pipeline, and whether it did."""
+"""The expected results of a pipeline, and the check against them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ from worker.wire.frames import LinkLayout
 __all__ = ["WORST_ALLOWED_ERROR", "Answers"]
 
 WORST_ALLOWED_ERROR: Final = 1e-4
-"""A result may differ from the answer by this much of the answer's own maximum, where no codec loses any."""
+"""A result may differ from the answer by this much of the answer's own maximum, without a lossy codec."""
 
-# The sink shares a core with the first stage, and arithmetic would cost that more than a look at the bytes.
+# The sink shares a core with the first stage; comparing bytes costs that stage less than arithmetic.
 _REMEMBERED_BYTES: Final = 64 * 2**20
 
 
 @dataclass
 class _Answer:
-    """A tensor of one batch, and its own maximum, by which errors are divided; 1 when that is zero."""
+    """A tensor of one batch; errors are relative to `scale`, its maximum (1 when that is zero)."""
 
     tensor: Array
     scale: float = field(init=False)
@@ -32,7 +32,7 @@ class _Answer:
         self.scale = float(np.max(np.abs(self.tensor.astype(np.float64)))) or 1.0
 
     def error(self, result: Array) -> float:
-        """Largest absolute difference, as a share of the scale; NaN if there is one in the result."""
+        """Largest absolute difference, as a share of the scale; NaN if the result holds one."""
         np.subtract(result, self.tensor, out=self.scratch, dtype=self.scratch.dtype)
         np.abs(self.scratch, out=self.scratch)
         return float(np.maximum.reduce(self.scratch, axis=None)) / self.scale
@@ -58,7 +58,7 @@ class Answers:
     def check(self, slot: Slot) -> float:
         """The largest error of a result's tensors. Raises MismatchError: one is larger than allowed.
 
-        That of a result which is, to the byte, what was found right for its batch before is known already.
+        A result equal, byte for byte, to the last right one of its batch has the same error.
         """
         index = slot.request % len(self._batches)
         if self._right is None:
@@ -86,5 +86,5 @@ class Answers:
 
 
 def _precision(dtype: "np.dtype[np.generic]") -> "np.dtype[np.generic]":
-    """In what a difference is taken: halves and integers would overflow."""
+    """The type to subtract in: halves and integers would overflow."""
     return dtype if dtype.kind == "f" and dtype.itemsize >= 4 else np.dtype(np.float64)

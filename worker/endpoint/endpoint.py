@@ -1,6 +1,5 @@
-"""Source and sink in one, so that latency is read off one clock."""
+"""Source and sink in one, so that one clock measures latency."""
 
-import threading
 from collections.abc import Callable
 from typing import Final, Self
 
@@ -11,29 +10,29 @@ from worker.clock import clock
 from worker.endpoint.answers import WORST_ALLOWED_ERROR, Answers
 from worker.endpoint.inputs import make_inputs
 from worker.endpoint.load import check_load
-from worker.endpoint.run import Run
+from worker.endpoint.progress import Progress
 from worker.endpoint.samples import Samples, batches_of
 from worker.endpoint.sink import Sink
 from worker.endpoint.source import Source
 from worker.endpoint.windows import Windows
 from worker.links import Inlet, LinkEnds, Outlet
-from worker.links.cancel_scope import CancelScope
+from worker.links.cancel_scope import CancelScope, ThreadGroup
 from worker.records import ENDPOINT
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import FrameType
-from worker.wire.messages import EndpointSpec, LoadSpec, RunDone
+from worker.wire.messages import EndpointSpec, LoadSpec, Run, RunDone
 
 __all__ = ["WORST_ALLOWED_ERROR", "Endpoint"]
 
 _LINKS_TIMEOUT_S: Final = 10.0
-_CLOSED: Final = LoadSpec()
 
 
 class Endpoint:
-    """Gives requests to `outlet`, at most `depth` at once, and takes their results from `inlet`.
+    """Send requests to `outlet`, at most `depth` at once, and receive their results from `inlet`.
 
-    Request i of batch b takes the samples (i*b .. i*b+b) modulo their count. Without a prefetch all batches
-    are prepared here, once: preparation is in no latency. Else waiting for it is (`worker.endpoint.inputs`).
+    Request i of batch b takes the samples (i*b .. i*b+b) modulo their count. Without a prefetch it
+    prepares all batches once, here, outside every latency; else latency includes the wait for preparation
+    (`worker.endpoint.inputs`).
     """
 
     def __init__(
@@ -51,8 +50,8 @@ class Endpoint:
     ) -> None:
         """Raises RefusedError: the samples do not fit the links.
 
-        `allowed_error` is what a result may differ by, as a share of the answer's own maximum: more than
-        `WORST_ALLOWED_ERROR` only where a codec on the way loses something.
+        `allowed_error` limits a result's difference, as a share of the answer's own maximum: above
+        `WORST_ALLOWED_ERROR` only where a lossy codec is on the way.
         """
         if depth < 1 or batch < 1 or check_every < 0:
             raise RefusedError(f"depth {depth}, batch {batch}, check_every {check_every}: too small")
@@ -68,7 +67,7 @@ class Endpoint:
         )
         self._sink = Sink(inlet, answers, scope, check_every=check_every)
         self._rows = np.zeros(0, ENDPOINT)
-        self._run: Run | None = None
+        self._progress: Progress | None = None
         scope.at_end(self._stop)
 
     @classmethod
@@ -88,60 +87,50 @@ class Endpoint:
             allowed_error=spec.allowed_error,
         )
 
-    def run(
-        self,
-        requests: int,
-        *,
-        warmup: int = 0,
-        timeout_s: float = 600.0,
-        load: LoadSpec = _CLOSED,
-        until_stable: bool = False,
-        duration_s: float | None = None,
-        abandoned: Callable[[], bool] = lambda: False,
-    ) -> RunDone:
+    def run(self, run: Run, abandoned: Callable[[], bool] = lambda: False) -> RunDone:
         """Run requests through the pipeline and wait for all results.
 
+        Recorded requests follow those that only fill the pipeline: in a closed loop one fewer than the depth,
+        in an open one the first. Those that warm up run before, in a closed loop, and drain first.
+
         Args:
-            requests: how many are recorded. Those that only fill the pipeline come before: in a closed loop
-                one fewer than the depth, in an open one the first.
-            warmup: how many go first, in a closed loop, unrecorded; they drain before the others begin.
-            timeout_s: for everything.
-            load: when requests are due.
-            until_stable: go on until the last three thirds agree; they are recorded.
-            duration_s: record those that come within it, in place of `requests`.
-            abandoned: asked ten times a second; True ends the pipeline.
+            run: what to run; its timeout covers everything.
+            abandoned: called ten times a second; True ends the pipeline.
 
         Raises:
             RefusedError: nothing to run, or no such load.
             MismatchError: a result differs from the answer, or is out of order.
             PeerError: a neighbour was lost.
-            FailedError: not done within `timeout_s`, or the pipeline has ended.
+            FailedError: not done in time, or the pipeline has ended.
         """
-        if requests < 1 or warmup < 0:
-            raise RefusedError(f"cannot run {requests} requests after {warmup} to warm up")
-        check_load(load)
+        if run.requests < 1 or run.warmup < 0:
+            raise RefusedError(f"cannot run {run.requests} requests after {run.warmup} warm-up requests")
+        check_load(run.load)
         windows = Windows(
-            requests, filling=self._filling(load), until_stable=until_stable, duration_s=duration_s
+            run.requests,
+            filling=self._filling(run.load),
+            until_stable=run.until_stable,
+            duration_s=run.duration_s,
         )
-        deadline_s = clock() + timeout_s
+        deadline_s = clock() + run.timeout_s
         self._scope.check()
-        self._inlet.wait_open(min(_LINKS_TIMEOUT_S, timeout_s))
-        if warmup:
-            run = Run(Windows(warmup), FrameType.WARMUP, _CLOSED)
-            self._run_all(run, deadline_s, timeout_s, abandoned)
-        run = Run(windows, FrameType.TENSORS, load)
-        self._run_all(run, deadline_s, timeout_s, abandoned)
-        self._rows = rows = run.rows()
-        self._run = None
+        self._inlet.wait_open(min(_LINKS_TIMEOUT_S, run.timeout_s))
+        if run.warmup:
+            warmup = Progress(Windows(run.warmup), FrameType.WARMUP, LoadSpec())
+            self._run_all(warmup, deadline_s, run.timeout_s, abandoned)
+        progress = Progress(windows, FrameType.TENSORS, run.load)
+        self._run_all(progress, deadline_s, run.timeout_s, abandoned)
+        self._rows = rows = progress.rows()
+        self._progress = None
         return RunDone(
-            elapsed_s=run.elapsed_s(),
+            elapsed_s=progress.elapsed_s(),
             checked=int(np.count_nonzero((rows["request"] - windows.filling) % self._check_every == 0))
             if self._check_every
             else 0,
-            worst_error=run.worst_error,
+            worst_error=progress.worst_error,
             windows=windows.count,
             stable=windows.stable,
-            overloaded=run.judge_load(rows),
+            overloaded=progress.judge_load(rows),
         )
 
     def take_rows(self) -> NDArray[np.void]:
@@ -153,58 +142,50 @@ class Endpoint:
         """How many requests find fewer in the pipeline than those that follow, or no result before theirs."""
         return self._depth - 1 if load.kind == "closed" else 1
 
-    def _run_all(self, run: Run, deadline_s: float, timeout_s: float, abandoned: Callable[[], bool]) -> None:
-        self._run = run
+    def _run_all(
+        self, progress: Progress, deadline_s: float, timeout_s: float, abandoned: Callable[[], bool]
+    ) -> None:
+        self._progress = progress
         self._source.begin()
         if self._scope.ended.is_set():
             self._stop(None)
         self._inputs.begin()
-        threads = [
-            threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
-            for name, loop in self._threads(run).items()
-        ]
-        for thread in threads:
-            thread.start()
-        while not run.drained.wait(0.1):
+        threads = ThreadGroup(self._scope)
+        for name, loop in self._threads(progress).items():
+            threads.begin(name, loop)
+        while not progress.drained.wait(0.1):
             if abandoned():
                 self._scope.fail(FailedError("the controller went away during the run"))
             elif clock() > deadline_s:
-                self._scope.fail(FailedError(f"the run was not done within {timeout_s:g} s"))
-        for thread in threads:
-            thread.join()
+                self._scope.fail(FailedError(f"the run did not finish within {timeout_s:g} s"))
+        threads.join()
         self._inputs.end()
         self._scope.check()
         if self._scope.ended.is_set():
             raise FailedError("the pipeline was closed during the run")
 
-    def _threads(self, run: Run) -> dict[str, Callable[[], None]]:
-        """What threads do, by their names."""
+    def _threads(self, progress: Progress) -> dict[str, Callable[[], None]]:
+        """The loops of the threads, by thread name."""
         source, sink = self._source, self._sink
 
         def receive_all(on_result: Callable[[], None]) -> None:
-            sink.receive_all(run, on_result)
+            sink.receive_all(progress, on_result)
 
-        if run.offsets_s is None and source.never_waits:
-            # To hand each credit to another thread would cost more than to send the next request.
+        if progress.offsets_s is None and source.never_waits:
+            # Handing each credit to another thread would cost more than sending the next request.
             def take_turns() -> None:
-                source.send_first(run)
-                receive_all(lambda: source.send_next(run))
+                source.send_first(progress)
+                receive_all(lambda: source.send_next(progress))
 
             return {"endpoint": take_turns}
         return {
-            "source": lambda: source.send_all(run),
+            "source": lambda: source.send_all(progress),
             "sink": lambda: receive_all(source.give_credit),
         }
 
-    def _guard(self, loop: Callable[[], None]) -> None:
-        try:
-            loop()
-        except Exception as error:
-            self._scope.fail(error)
-
     def _stop(self, _cause: WorkerError | None) -> None:
         self._source.stop()
-        if self._run is not None:
-            self._run.over.set()
-            self._run.sent_all.set()
-            self._run.drained.set()
+        if self._progress is not None:
+            self._progress.over.set()
+            self._progress.sent_all.set()
+            self._progress.drained.set()

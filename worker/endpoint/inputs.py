@@ -1,4 +1,4 @@
-"""Inputs of requests: all made before the run, or each for itself while it runs, some ahead."""
+"""Inputs of requests: all prepared before the run, or each during it, some ahead."""
 
 import itertools
 import threading
@@ -20,7 +20,7 @@ _LOOK_S: Final = 0.1
 
 @dataclass(frozen=True)
 class Batch:
-    """The input of one request, and how long it took to make while the run went on."""
+    """The input of one request, and how long its preparation took during the run."""
 
     arrays: list[Array]
     buffers: list[memoryview]
@@ -28,30 +28,30 @@ class Batch:
 
 
 class Inputs(Protocol):
-    """Where the source gets its inputs from: `take` once a request, in order.
+    """The inputs of the source: `take` once a request, in order.
 
-    `ready` says that they are all made, so that `take` costs no time.
+    `ready`: all are prepared, so `take` costs no time.
     """
 
     ready: bool
 
     def begin(self) -> None:
-        """A run begins, at request 0."""
+        """Begin a run, at request 0."""
 
     def take(self, request: int) -> Batch | None:
-        """The input of that request, waiting for it; None once the pipeline has ended."""
+        """Wait for the input of that request; None once the pipeline has ended."""
 
     def end(self) -> None:
-        """No more will be taken."""
+        """End the run."""
 
 
 def make_inputs(batches: list[list[Array]], prefetch: int | None, depth: int, scope: CancelScope) -> Inputs:
-    """Inputs from the different batches, round and round.
+    """Inputs that cycle through the different batches.
 
     Args:
         batches: each as views of the samples, in the order of the link's tensors.
-        prefetch: None: all are made here. Else each is made while the run goes on, in memory of its own, and
-            up to so many are ahead of the source; 0: the source makes each itself.
+        prefetch: None prepares all here. Else each is prepared during the run, in its own memory, up to so
+            many ahead of the source; with 0 the source prepares each itself.
 
     Raises:
         RefusedError: a prefetch below 0.
@@ -59,7 +59,7 @@ def make_inputs(batches: list[list[Array]], prefetch: int | None, depth: int, sc
     if prefetch is None:
         return _Ready(batches)
     if prefetch < 0:
-        raise RefusedError(f"prefetch {prefetch}: a source cannot be less than 0 inputs ahead")
+        raise RefusedError(f"prefetch {prefetch}: must be 0 or more")
     made = _MadeInTime(batches, depth + prefetch + 2)
     return _Ahead(made, prefetch, scope) if prefetch else made
 
@@ -81,10 +81,10 @@ class _Ready:
 
 
 class _MadeInTime:
-    """Puts a request's samples together into one of `buffers` sets of arrays, used in turn.
+    """Copy a request's samples into one of `buffers` sets of arrays, used in turn.
 
-    A set is used again only when the result of its request is back: besides the `depth` in flight, `prefetch`
-    are ahead, one is in the making, and one is being compared.
+    A set is free again when the result of its request is back: besides the `depth` in flight, `prefetch` are
+    ahead, one is being prepared, and one is being compared.
     """
 
     ready = False
@@ -109,7 +109,7 @@ class _MadeInTime:
 
 
 class _Ahead:
-    """The same in a thread of its own, up to `prefetch` ahead of the source."""
+    """The same in its own thread, up to `prefetch` ahead of the source."""
 
     ready = False
 

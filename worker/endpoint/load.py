@@ -1,4 +1,4 @@
-"""When requests are due, and how long one may wait at the source before the load is too much."""
+"""When requests are due, and how long one may wait at the source before it counts as overload."""
 
 import itertools
 import math
@@ -20,7 +20,7 @@ _LEAST_WAIT_S: Final = 1.0
 
 
 def check_load(load: LoadSpec) -> None:
-    """Refuse a load that cannot be: an open loop needs a rate above 0. Raises RefusedError."""
+    """Raise RefusedError: an open loop needs a rate above 0."""
     if load.kind != "closed" and not 0 < load.rate_per_s < math.inf:
         raise RefusedError(f"a {load.kind} load needs a rate above 0 requests/s, not {load.rate_per_s:g}")
 
@@ -28,7 +28,7 @@ def check_load(load: LoadSpec) -> None:
 def due_offsets_s(load: LoadSpec) -> Iterator[float] | None:
     """Seconds from the start of the run at which each request is due; None in a closed loop.
 
-    The same seed gives the same times, whatever the rate: only their scale differs.
+    The same seed gives the same times at any rate, except for their scale.
     """
     if load.kind == "closed":
         return None
@@ -47,7 +47,7 @@ def _poisson(load: LoadSpec) -> Iterator[float]:
 
 
 def longest_wait_s(load: LoadSpec) -> float:
-    """A request that has waited longer than this at the source shows that the load is too much."""
+    """The longest wait at the source; a longer one shows overload."""
     if load.kind == "closed":
         return math.inf
     return max(_LEAST_WAIT_S, _MOST_WAITING / load.rate_per_s)

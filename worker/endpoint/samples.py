@@ -1,4 +1,4 @@
-"""Samples: what a pipeline is fed with and what should come out, in batches."""
+"""Samples: a pipeline's inputs and expected outputs, in batches."""
 
 import math
 from collections.abc import Mapping
@@ -16,23 +16,21 @@ __all__ = ["Samples", "batches_of"]
 
 @dataclass(frozen=True)
 class Samples:
-    """What to feed a pipeline with, and what should come out: by tensor name, first axis the sample."""
+    """Inputs and expected outputs of a pipeline: by tensor name, first axis the sample."""
 
     inputs: Mapping[str, Array]
     answers: Mapping[str, Array]
 
     @classmethod
     def load(cls, path: Path) -> "Samples":
-        """Read a bundle's `samples.npz`. Raises RefusedError: it is not one."""
+        """Read a bundle's `samples.npz`. Raises RefusedError: it cannot be read."""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 parts = {name: arrays[name] for name in arrays.files}
         except MemoryError as error:
-            raise RefusedError(
-                f"{path} cannot be read: its arrays are larger than there is memory"
-            ) from error
+            raise RefusedError(f"{path} cannot be read: its arrays do not fit in memory") from error
         except Exception as error:
-            # numpy, zipfile and what unpacks for them each have errors of their own for what is damaged.
+            # numpy, zipfile and their decompressors each raise their own errors on damaged files.
             raise RefusedError(f"{path} cannot be read: {error}") from error
         return cls(_with_prefix(parts, "input."), _with_prefix(parts, "answer."))
 
@@ -47,7 +45,7 @@ def batches_of(samples: Mapping[str, Array], layout: LinkLayout, batch: int, wha
     Batch i is the samples (i*batch .. i*batch+batch) modulo their count; after the last comes the first.
 
     Raises:
-        RefusedError: the samples lack a tensor of the link, or have it in another type or shape.
+        RefusedError: the samples lack a tensor of the link, or its type or shape differs.
     """
     columns = []
     count = 0
@@ -61,7 +59,9 @@ def batches_of(samples: Mapping[str, Array], layout: LinkLayout, batch: int, wha
                 f"but the link carries {tensor.dtype} {list(tensor.shape)}"
             )
         if len(column) == 0 or (count and len(column) != count):
-            raise RefusedError(f"the bundle's samples have {len(column)} of {what} {tensor.name}")
+            raise RefusedError(
+                f"the bundle has {len(column)} samples of {what} {tensor.name}, not {count or '1 or more'}"
+            )
         count = len(column)
         columns.append(_extended(np.ascontiguousarray(column), batch))
     starts = [index * batch % count for index in range(count // math.gcd(count, batch))]
@@ -69,7 +69,7 @@ def batches_of(samples: Mapping[str, Array], layout: LinkLayout, batch: int, wha
 
 
 def _extended(column: Array, batch: int) -> Array:
-    """The samples, with their beginning again at the end, so that each batch is one stretch of memory."""
+    """The samples, with the first ones repeated at the end, so that each batch is contiguous."""
     if len(column) % batch == 0:
         return column
     rounds = -(-(len(column) + batch) // len(column))

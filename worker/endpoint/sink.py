@@ -1,10 +1,10 @@
-"""The sink: where results end."""
+"""The sink: receive and check results."""
 
 import itertools
 from collections.abc import Callable
 
 from worker.endpoint.answers import Answers
-from worker.endpoint.run import Run
+from worker.endpoint.progress import Progress
 from worker.links import Inlet
 from worker.links.cancel_scope import CancelScope
 from worker.wire.errors import MismatchError, PeerError
@@ -13,7 +13,7 @@ __all__ = ["Sink"]
 
 
 class Sink:
-    """Takes results from `inlet`, notes when each came, and compares every `check_every`th."""
+    """Receive results from `inlet`, note when each arrived, and compare every `check_every`th."""
 
     def __init__(
         self, inlet: Inlet, answers: Answers | None, scope: CancelScope, *, check_every: int
@@ -21,33 +21,34 @@ class Sink:
         self._inlet, self._answers, self._scope = inlet, answers, scope
         self._check_every = check_every
 
-    def receive_all(self, run: Run, on_result: Callable[[], None]) -> None:
-        """Take all results of a run, and tell of each before it is compared.
+    def receive_all(self, progress: Progress, on_result: Callable[[], None]) -> None:
+        """Receive all results of a run; call `on_result` for each before comparing it.
 
         Raises:
             MismatchError: a result differs from the answer, or is out of order.
             PeerError: the pipeline was closed.
         """
         receive, answers = self._inlet.receive, self._answers
+        over, windows = progress.over, progress.windows
         for request in itertools.count():
             slot = receive()
             if slot is None:
                 if not self._scope.ended.is_set():
                     raise PeerError(f"link {self._inlet.name} was closed during a run")
                 return
-            run.finished_at_s.append(slot.received_at_s + slot.decode_s)
-            run.decode_s.append(slot.decode_s)
-            if slot.request != request or slot.kind != run.kind:
-                raise MismatchError(f"result {slot.request} came where {request} was due")
-            if not run.over.is_set() and run.windows.ends(run.scheduled_at_s, run.finished_at_s):
-                run.over.set()
+            progress.finished_at_s.append(slot.received_at_s + slot.decode_s)
+            progress.decode_s.append(slot.decode_s)
+            if slot.request != request or slot.kind != progress.kind:
+                raise MismatchError(f"result {slot.request} arrived, but {request} was expected")
+            if not over.is_set() and windows.ends(progress.scheduled_at_s, progress.finished_at_s):
+                over.set()
             on_result()
-            if answers is not None and (request - run.windows.filling) % self._check_every == 0:
-                run.worst_error = max(run.worst_error, answers.check(slot))
+            if answers is not None and (request - windows.filling) % self._check_every == 0:
+                progress.worst_error = max(progress.worst_error, answers.check(slot))
             slot.give_back()
-            if run.over.is_set():
-                # What was sent meanwhile is still to come back.
-                run.sent_all.wait()
-            if request == run.last:
+            if over.is_set():
+                # Requests sent meanwhile are still to come back.
+                progress.sent_all.wait()
+            if request == progress.last:
                 break
-        run.drained.set()
+        progress.drained.set()

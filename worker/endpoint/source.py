@@ -1,11 +1,11 @@
-"""The source: where requests are born."""
+"""The source: create and send requests."""
 
 import itertools
 from queue import SimpleQueue
 
 from worker.clock import clock, sharpen_sleep, sleep_until
 from worker.endpoint.inputs import Inputs
-from worker.endpoint.run import Run
+from worker.endpoint.progress import Progress
 from worker.links import Outlet
 from worker.links.slots import Slot
 
@@ -13,7 +13,7 @@ __all__ = ["Source"]
 
 
 class Source:
-    """Gives requests to `outlet`, at most `depth` at once: a credit each, which its result brings back."""
+    """Send requests to `outlet`, at most `depth` at once: each takes a credit, its result returns it."""
 
     def __init__(self, outlet: Outlet, inputs: Inputs, depth: int) -> None:
         self._outlet, self._inputs, self._depth = outlet, inputs, depth
@@ -21,52 +21,52 @@ class Source:
 
     @property
     def never_waits(self) -> bool:
-        """Whether a request costs no time but for a credit, so that the thread of the sink may send it."""
+        """Whether a request waits only for a credit, so that the sink's thread may send it."""
         return self._outlet.immediate and self._inputs.ready
 
     def begin(self) -> None:
-        """A run begins: all credits are here, and none is left over from one that ended early."""
+        """Begin a run with all credits, and none left over from one that ended early."""
         self._credits = SimpleQueue()
         for _ in range(self._depth):
             self._credits.put(True)
 
     def stop(self) -> None:
-        """The pipeline has ended."""
+        """End the waits: the pipeline has ended."""
         self._credits.put(False)
 
     def give_credit(self) -> None:
-        """A result is back: `send_all` may send another."""
+        """Return a result's credit: `send_all` may send another request."""
         self._credits.put(True)
 
-    def send_all(self, run: Run) -> None:
+    def send_all(self, progress: Progress) -> None:
         """Send all requests of a run, each as soon as it is due and has a credit."""
         try:
-            self._send_all(run)
+            self._send_all(progress)
         finally:
-            run.end_requests()
+            progress.end_requests()
 
-    def send_first(self, run: Run) -> None:
-        """Send as many requests as there may be at once; `send_next` sends the others."""
+    def send_first(self, progress: Progress) -> None:
+        """Send as many requests as the depth allows; `send_next` sends the others."""
         for _ in range(self._depth):
-            self.send_next(run)
+            self.send_next(progress)
 
-    def send_next(self, run: Run) -> None:
-        """Send one more request, if there is one, for a result that came back. Only if this `never_waits`."""
-        request = len(run.scheduled_at_s)
-        if request == run.windows.limit or run.over.is_set():
-            run.end_requests()
+    def send_next(self, progress: Progress) -> None:
+        """Send one more request, if any, for a result that came back. Only if this `never_waits`."""
+        request = len(progress.scheduled_at_s)
+        if request == progress.windows.limit or progress.over.is_set():
+            progress.end_requests()
             return
         due_s = clock()
         if (slot := self._outlet.pool.take()) is not None:
-            self._send(run, slot, request, due_s)
+            self._send(progress, slot, request, due_s)
 
-    def _send_all(self, run: Run) -> None:
-        outlet, over, offsets_s = self._outlet, run.over, run.offsets_s
+    def _send_all(self, progress: Progress) -> None:
+        outlet, over, offsets_s = self._outlet, progress.over, progress.offsets_s
         if offsets_s is not None:
             sharpen_sleep()
         began_s = due_s = clock()
         for request in itertools.count():
-            if request == run.windows.limit or over.is_set():
+            if request == progress.windows.limit or over.is_set():
                 return
             if offsets_s is not None:
                 due_s = began_s + next(offsets_s)
@@ -76,10 +76,10 @@ class Source:
                 return
             if offsets_s is None:
                 due_s = clock()
-            if not self._send(run, slot, request, due_s) or run.overloaded:
+            if not self._send(progress, slot, request, due_s) or progress.overloaded:
                 return
 
-    def _send(self, run: Run, slot: Slot, request: int, due_s: float) -> bool:
+    def _send(self, progress: Progress, slot: Slot, request: int, due_s: float) -> bool:
         """Fill the slot and send it; False once the pipeline has ended."""
         batch = self._inputs.take(request)
         if batch is None:
@@ -87,16 +87,16 @@ class Source:
         slot.arrays = batch.arrays
         slot.buffers[1:] = batch.buffers
         slot.request = request
-        slot.kind = run.kind
+        slot.kind = progress.kind
         slot.ready_at_s = ready_s = clock()
-        if ready_s - due_s > run.longest_wait_s:
-            # Told before it is sent: its result is the last that the sink may wait for.
-            run.overloaded = True
-            run.last = request
-        run.scheduled_at_s.append(due_s)
-        run.wait_source_s.append(ready_s - due_s)
-        run.prepare_s.append(batch.prepare_s)
+        if ready_s - due_s > progress.longest_wait_s:
+            # Before it is sent: its result is the last that the sink may wait for.
+            progress.overloaded = True
+            progress.last = request
+        progress.scheduled_at_s.append(due_s)
+        progress.wait_source_s.append(ready_s - due_s)
+        progress.prepare_s.append(batch.prepare_s)
         self._outlet.send(slot)
-        # The slot may be on its way back already, but it is taken by this thread alone.
-        run.encode_s.append(slot.encode_s)
+        # The slot may be on its way back already, but only this thread takes it.
+        progress.encode_s.append(slot.encode_s)
         return True

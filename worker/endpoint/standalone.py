@@ -1,8 +1,7 @@
-"""A part of a pipeline without a worker: the controller is source and sink, passes requests on, or both."""
+"""The controller's part of a pipeline, without a worker: source and sink, relays, or both."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
@@ -15,20 +14,18 @@ from worker.links import Links, open_data_stream, serve_join
 from worker.links.cancel_scope import CancelScope
 from worker.wire.errors import RefusedError
 from worker.wire.joining import receive_join
-from worker.wire.messages import EndpointSpec, JoinLink, LinkSpec, LoadSpec, RunDone, SentBytes
+from worker.wire.messages import EndpointSpec, JoinLink, LinkSpec, Run, RunDone, SentBytes
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import ConnectionKind, SocketStream
 
 __all__ = ["StandaloneEndpoint"]
 
-_CLOSED: Final = LoadSpec()
-
 
 class StandaloneEndpoint:
-    """What a pipeline has in the controller's process, with a data port of its own.
+    """The part of a pipeline in the controller's process, with its own data port.
 
-    It is used as a worker is: `build`, `open_links` once every worker is built, `run` if it has the endpoint,
-    `take_rows`, `close`. The receiving end of its incoming links is `host` and `data_port`.
+    Use it like a worker: `build`, `open_links` once every worker is built, `run` if it has the endpoint,
+    `take_rows`, `close`. Its incoming links end at `host` and `data_port`.
     """
 
     def __init__(
@@ -40,7 +37,7 @@ class StandaloneEndpoint:
         security: Security = OPEN,
         log: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        """Listen for incoming links. Raises UsageError: the port cannot be had."""
+        """Listen for incoming links. Raises UsageError: the port is not available."""
         self._name = name
         self._security = security
         self._links: Links | None = None
@@ -68,14 +65,14 @@ class StandaloneEndpoint:
         samples: Samples | None = None,
         relays: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Stand ready; what was built before is dropped.
+        """Build this part; drop the one before.
 
         Args:
             pipeline: its name.
-            links: those that begin or end here.
+            links: the links that begin or end here.
             depth: requests that may be in flight.
-            endpoint: source and sink, where they are here; fed from `samples`.
-            relays: names of a link that ends here and of the one over which it goes on.
+            endpoint: source and sink, if they are here, fed from `samples`.
+            relays: names of an incoming link and of the outgoing link that continues it.
 
         Raises:
             RefusedError: links and samples do not fit.
@@ -104,34 +101,16 @@ class StandaloneEndpoint:
             raise RefusedError("no pipeline is built")
         self._links.open(self._name, partial(open_data_stream, security=self._security))
 
-    def run(
-        self,
-        requests: int,
-        *,
-        warmup: int = 0,
-        timeout_s: float = 600.0,
-        load: LoadSpec = _CLOSED,
-        until_stable: bool = False,
-        duration_s: float | None = None,
-        abandoned: Callable[[], bool] = lambda: False,
-    ) -> RunDone:
+    def run(self, run: Run, abandoned: Callable[[], bool] = lambda: False) -> RunDone:
         """See `Endpoint.run`."""
-        return self._built().run(
-            requests,
-            warmup=warmup,
-            timeout_s=timeout_s,
-            load=load,
-            until_stable=until_stable,
-            duration_s=duration_s,
-            abandoned=abandoned,
-        )
+        return self._built().run(run, abandoned)
 
     def take_rows(self) -> NDArray[np.void]:
         """See `Endpoint.take_rows`."""
         return self._built().take_rows()
 
     def take_sent(self) -> tuple[SentBytes, ...]:
-        """What a codec on the way from the source to the first stage made of the last run."""
+        """Bytes that the codec between the source and the first stage made of the last run."""
         return self._links.take_sent() if self._links is not None else ()
 
     def drop(self) -> None:
@@ -151,18 +130,16 @@ class StandaloneEndpoint:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _built(self) -> Endpoint:
         if self._endpoint is None:
-            raise RefusedError("the controller has no endpoint of a pipeline")
+            raise RefusedError("the controller holds no pipeline endpoint")
         return self._endpoint
 
     def _serve(self, stream: SocketStream) -> None:
         join = receive_join(stream)
         if not isinstance(join, JoinLink):
-            raise RefusedError("a controller takes no probes")
+            raise RefusedError("a controller accepts no probes")
         serve_join(stream, join, self._links)

@@ -1,4 +1,4 @@
-"""When a run has gone on for long enough: by count or by time, and when its estimate is stable."""
+"""When a run is long enough: by count or by time, and when its estimate is stable."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,25 +10,25 @@ from worker.wire.errors import RefusedError
 __all__ = ["COMPARED_WINDOWS", "MOST_WINDOWS", "STABLE_WITHIN", "Windows", "began_at_s"]
 
 COMPARED_WINDOWS: Final = 3
-"""So many windows at the end of a run must agree."""
+"""This many windows at the end of a run must agree."""
 
 MOST_WINDOWS: Final = 10
-"""After so many a run ends, stable or not."""
+"""A run ends after this many, stable or not."""
 
 STABLE_WITHIN: Final = 0.10
 """They agree when the largest is at most this much above the smallest."""
 
 
 class Windows:
-    """Cuts a run into windows as its results come.
+    """Cut a run into windows as its results arrive.
 
     The estimate that must be stable is the median latency of a window: in a closed loop latency and
     throughput are one variable (Little's law), and in an open loop the throughput is given.
 
     Attributes:
         filling: how many requests come before the first window.
-        limit: how many requests are sent at most; None without a limit.
-        stable: whether the last windows agree; None where nobody asked, or could tell.
+        limit: the most requests that the source sends; None without a limit.
+        stable: whether the last windows agree; None if not requested, or unknown.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Windows:
         """Raises RefusedError: nothing to run.
 
         Args:
-            requests: how many the measured part of the run has; not looked at with a duration.
-            filling: how many come before that count nowhere: they find the pipeline emptier than all others.
-            until_stable: go on until three thirds of `requests`, or of the duration, in a row agree.
+            requests: how many the measured part of the run has; ignored with a duration.
+            filling: how many come first and do not count: they meet an emptier pipeline than the others.
+            until_stable: continue until three consecutive thirds of `requests`, or of the duration, agree.
             duration_s: end by time.
         """
         if requests < 1 or (duration_s is not None and duration_s <= 0):
@@ -68,7 +68,7 @@ class Windows:
 
     @property
     def measured_to(self) -> int:
-        """One past the last request that counts; what came after it only kept the pipeline full."""
+        """One past the last request that counts; later ones only kept the pipeline full."""
         return self._bounds[-1]
 
     @property
@@ -81,7 +81,7 @@ class Windows:
         return self.filling + self._requests * window // self._parts
 
     def ends(self, scheduled_at_s: Sequence[float], finished_at_s: Sequence[float]) -> bool:
-        """Whether the run is over with the result that came last; times of all requests so far."""
+        """Whether the latest result ends the run, given the times of all requests so far."""
         results = len(finished_at_s)
         if results <= self.filling:
             return False
@@ -105,8 +105,8 @@ class Windows:
 
 
 def began_at_s(first: int, scheduled_at_s: Sequence[float], finished_at_s: Sequence[float]) -> float:
-    """When the time of request `first` and those after it began: with the result before it, if there is one.
+    """When the time of request `first` and the later ones began: with the result before it, if any.
 
-    Else when the very first request was due.
+    Else when the first request was due.
     """
     return finished_at_s[first - 1] if first else scheduled_at_s[0]

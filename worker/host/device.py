@@ -1,4 +1,4 @@
-"""Who this device is: the stamp that every number measured here carries."""
+"""The stamp of this device, which every number measured here carries."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ _TCP: Final = Path("/proc/sys/net/ipv4")
 
 
 class _Frequency(Protocol):
-    """What psutil tells of a processor's clock."""
+    """psutil's account of a processor's clock."""
 
     @property
     def current(self) -> float: ...
@@ -70,10 +70,10 @@ def read_stamp(*, slowdown: float, threads: int) -> Stamp:
 
 
 def pin_to_core(core: int) -> None:
-    """Let this process run on one core alone.
+    """Pin this process to one core.
 
     Raises:
-        OSError: the core does not exist, or may not be used.
+        OSError: the core does not exist, or is not allowed.
         NotImplementedError: the system cannot pin.
     """
     if not hasattr(os, "sched_setaffinity"):
@@ -82,7 +82,7 @@ def pin_to_core(core: int) -> None:
 
 
 def source_digest(folder: Path = _PACKAGE) -> str:
-    """SHA-256 of a package's source files, by default of this one's own: which code was it."""
+    """SHA-256 of a package's source files, by default this package's: it identifies the code."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
@@ -96,21 +96,21 @@ def frequency_mhz() -> float | None:
     if text is not None and text.isdigit():
         return int(text) / 1000
     try:
-        # None where /proc/cpuinfo tells no clock, as in User-Mode Linux.
-        found: _Frequency | None = psutil.cpu_freq()
+        # None where /proc/cpuinfo has no clock, as in User-Mode Linux.
+        frequency: _Frequency | None = psutil.cpu_freq()
     except (OSError, AttributeError, NotImplementedError, TypeError):
         return None
-    return None if found is None else float(found.current) or None
+    return None if frequency is None else float(frequency.current) or None
 
 
 def temperature_c() -> float | None:
     """Temperature of the hottest thermal zone."""
-    found = []
+    zones = []
     for zone in _THERMAL.glob("thermal_zone*/temp"):
         text = _read(zone)
         if text is not None and text.lstrip("-").isdigit():
-            found.append(int(text) / 1000)
-    return max(found, default=None)
+            zones.append(int(text) / 1000)
+    return max(zones, default=None)
 
 
 def throttled() -> int | None:
@@ -131,7 +131,7 @@ def throttled() -> int | None:
 
 
 def _pinned_cores() -> list[int] | None:
-    """Cores that this process may use; None when it may use all, or the system does not tell."""
+    """Cores that this process may use; None when it may use all, or the system does not say."""
     if not hasattr(os, "sched_getaffinity"):
         return None
     cores = sorted(os.sched_getaffinity(0))
@@ -150,11 +150,11 @@ def _processor() -> str | None:
 
 
 def _gpu() -> str | None:
-    """NVIDIA's name of its GPUs here."""
+    """NVIDIA's names of the GPUs here."""
     lines = [
         line.partition(":")[2].strip()
-        for told in sorted(_NVIDIA.glob("gpus/*/information"))
-        for line in (_read(told) or "").splitlines()
+        for information in sorted(_NVIDIA.glob("gpus/*/information"))
+        for line in (_read(information) or "").splitlines()
         if line.startswith("Model:")
     ]
     return ", ".join(lines) or None

@@ -1,7 +1,7 @@
-"""What an NVIDIA GPU says of itself, where there is one: through its driver's own library, NVML.
+"""The state of an NVIDIA GPU, if any, from its driver's own library, NVML.
 
-The few calls that are needed are made by `ctypes`: a device gets no package more, and one without a GPU
-nothing at all. Source: NVML API Reference Guide, NVIDIA.
+`ctypes` makes the few calls: a device needs no further package, and one without a GPU nothing at all. Source:
+NVML API Reference Guide, NVIDIA.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ class Gpu:
         self._handle = handle
 
     def read(self) -> GpuState:
-        """Look once; what this GPU cannot tell is None."""
+        """Read the state once; what this GPU does not report is None."""
         utilization, power_mw, memory = _Utilization(), ctypes.c_uint(), _Memory()
         ask, handle = self._library, self._handle
         percent = ask.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(utilization)) == _OK
@@ -57,7 +57,7 @@ class Gpu:
 
 
 def find_gpu() -> Gpu | None:
-    """The first GPU that NVML knows; None where there is no NVML, or no GPU."""
+    """The first GPU that NVML knows; None without NVML or a GPU."""
     for name in _LIBRARIES:
         with contextlib.suppress(OSError, AttributeError):
             library = ctypes.CDLL(name)

@@ -1,4 +1,4 @@
-"""Memory of this process: what it takes is checked before, what it frees goes back to the system."""
+"""Memory of this process: check before taking it, and return freed memory to the system."""
 
 import ctypes
 import sys
@@ -15,22 +15,22 @@ _M_MMAP_THRESHOLD: Final = -3
 _KEPT_BYTES: Final = 512 * 1024
 
 
-def check_room(wanted_bytes: int, what: str) -> None:
-    """Raise RefusedError: this device has not so much memory to spare.
+def check_room(needed_bytes: int, what: str) -> None:
+    """Raise RefusedError: this device lacks that much free memory.
 
-    The system would promise it, and end the worker once it is used.
+    The system would promise it, and kill the worker once it is used.
     """
     free_bytes = psutil.virtual_memory().available
-    if wanted_bytes > free_bytes:
+    if needed_bytes > free_bytes:
         raise RefusedError(
-            f"{what}: {wanted_bytes >> 20} MB are asked for, {free_bytes >> 20} MB are free here"
+            f"{what}: needs {needed_bytes >> 20} MB, but this device has {free_bytes >> 20} MB free"
         )
 
 
 def keep_little() -> None:
-    """Have the C library (glibc) return blocks of over 512 KiB to the system as soon as they are freed.
+    """Have glibc return blocks of over 512 KiB to the system as soon as they are freed.
 
-    By itself it raises that limit to the largest block that was ever freed, up to 32 MiB, and keeps twice as
+    By default it raises that limit to the largest block ever freed, up to 32 MiB, and keeps twice as
     much in the heap of each thread: after the records of 100,000 requests a worker was a quarter larger.
     """
     for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
@@ -43,6 +43,6 @@ def give_memory_back() -> None:
 
 
 def _call(function: str, *arguments: int) -> None:
-    # musl and macOS have neither function, nor the habit.
-    if sys.platform == "linux" and (found := getattr(ctypes.CDLL(None), function, None)) is not None:
-        found(*arguments)
+    # musl and macOS have neither the functions nor the problem.
+    if sys.platform == "linux" and (call := getattr(ctypes.CDLL(None), function, None)) is not None:
+        call(*arguments)

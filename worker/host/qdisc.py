@@ -1,4 +1,4 @@
-"""How the kernel's queueing of an interface stands, so that a link that changes in mid-trial is noticed."""
+"""Watch the queueing disciplines of an interface, to notice a link that changes during a trial."""
 
 import json
 import os
@@ -12,31 +12,31 @@ __all__ = ["QdiscWatch"]
 
 _TIMEOUT_S: Final = 10.0
 
-# tc is not on every service's PATH.
+# A service may lack these on its PATH.
 _SYSTEM_FOLDERS: Final = "/usr/sbin:/sbin"
 
 
 class QdiscWatch:
-    """Reads the qdiscs of one interface as `tc -j qdisc show` tells them; without an interface, nothing."""
+    """Reads the qdiscs of one interface by `tc -j qdisc show`; without an interface, nothing."""
 
     def __init__(self, interface: str | None) -> None:
         self._interface = interface
         self._noted: str | None = None
 
     def read(self) -> str | None:
-        """The qdiscs as JSON, the same text for the same state; None without an interface.
+        """The qdiscs as canonical JSON; None without an interface.
 
         Raises:
-            FailedError: tc is not there, or does not know the interface.
+            FailedError: tc is missing, or does not know the interface.
         """
         if self._interface is None:
             return None
         path = f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_FOLDERS}"
         tc = shutil.which("tc", path=path)
         if tc is None:
-            raise FailedError(f"tc, which tells the link of {self._interface}, is not here: install iproute2")
+            raise FailedError(f"cannot read the link of {self._interface}: tc is missing, install iproute2")
         try:
-            told = subprocess.run(
+            shown = subprocess.run(
                 [tc, "-j", "qdisc", "show", "dev", self._interface],
                 capture_output=True,
                 text=True,
@@ -44,31 +44,31 @@ class QdiscWatch:
                 check=False,
             )
         except (OSError, subprocess.SubprocessError) as error:
-            raise FailedError(f"tc cannot tell the link of {self._interface}: {error}") from error
+            raise FailedError(f"tc cannot read the link of {self._interface}: {error}") from error
         try:
-            if told.returncode:
-                raise ValueError(told.stderr.strip() or f"exit code {told.returncode}")
-            return json.dumps(json.loads(told.stdout), sort_keys=True, separators=(",", ":"))
+            if shown.returncode:
+                raise ValueError(shown.stderr.strip() or f"exit code {shown.returncode}")
+            return json.dumps(json.loads(shown.stdout), sort_keys=True, separators=(",", ":"))
         except ValueError as error:
-            raise FailedError(f"tc cannot tell the link of {self._interface}: {error}") from error
+            raise FailedError(f"tc cannot read the link of {self._interface}: {error}") from error
 
     def note(self) -> None:
-        """Remember how it stands now."""
+        """Remember the current state."""
         self._noted = self.read()
 
     def check(self) -> None:
-        """Raise FailedError: it no longer stands as it was noted."""
-        found = self.read()
-        if found != self._noted:
+        """Raise FailedError: the state differs from the noted one."""
+        qdiscs = self.read()
+        if qdiscs != self._noted:
             raise FailedError(
-                f"the link changed in mid-trial: interface {self._interface} had "
-                f"{_in_words(self._noted)} and now has {_in_words(found)}"
+                f"the link changed during the trial: interface {self._interface} had "
+                f"{_in_words(self._noted)} and now has {_in_words(qdiscs)}"
             )
 
 
-def _in_words(told: str | None) -> str:
+def _in_words(noted: str | None) -> str:
     """The qdiscs with their options, in one line."""
-    qdiscs: list[dict[str, Any]] = json.loads(told) if told else []
+    qdiscs: list[dict[str, Any]] = json.loads(noted) if noted else []
     return " + ".join(_one_in_words(qdisc) for qdisc in qdiscs) or "no qdisc"
 
 

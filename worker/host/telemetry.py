@@ -1,4 +1,4 @@
-"""Looks at the device at a set interval, in a thread of its own."""
+"""Sample the device at a fixed interval, in a thread."""
 
 import contextlib
 import threading
@@ -14,10 +14,10 @@ from worker.wire.messages import TelemetrySample
 
 __all__ = ["TelemetryThread"]
 
-# Two hours at the usual half second; older ones are dropped when nobody asks.
+# Two hours at the usual half second; without a request for them, older samples are dropped.
 _KEPT_SAMPLES: Final = 14_400
 
-# Reading a Pi's throttling flags may mean starting a program.
+# Reading a Pi's throttling flags may start a program.
 _THROTTLED_EVERY_S: Final = 5.0
 
 
@@ -41,16 +41,16 @@ class TelemetryThread:
         self._thread = threading.Thread(target=self._look, name="telemetry", daemon=True)
 
     def begin(self) -> None:
-        """Start looking."""
+        """Start sampling."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop sampling."""
         self._ended.set()
         self._thread.join()
 
     def count_too(self, pid: int | None) -> None:
-        """Count another process to this one from now on; None: no other."""
+        """Include another process from now on; None: no other."""
         with self._lock:
             try:
                 self._other = None if pid is None else psutil.Process(pid)
@@ -60,10 +60,10 @@ class TelemetryThread:
                 self._other = None
 
     def take(self) -> tuple[TelemetrySample, ...]:
-        """Samples since the last time, with one of now at the end; they are then forgotten.
+        """Samples since the last call, with a fresh one at the end; they are then forgotten.
 
-        So what lies between two calls has a sample at its end, and CPU shares since its beginning, however
-        short it is. Throttling flags are of now too.
+        So even a short time between two calls has a sample at its end, and CPU shares since its beginning.
+        The throttling flags are fresh too.
         """
         with self._lock:
             self._throttled_at_s = float("-inf")
@@ -75,7 +75,7 @@ class TelemetryThread:
 
     def _look(self) -> None:
         while not self._ended.wait(self._interval_s):
-            # A device that is out of memory or descriptors for a moment is to be looked at afterwards too.
+            # Keep sampling after the device was out of memory or descriptors for a moment.
             with contextlib.suppress(OSError, MemoryError, psutil.Error):
                 self._add_sample()
 
@@ -116,7 +116,7 @@ class TelemetryThread:
             return 0.0, 0
 
     def _host_cpu_percent(self) -> float:
-        """Since the last look, whichever thread had it: psutil's own keeps one for each thread."""
+        """The share since the last sample of any thread: psutil keeps one for each thread."""
         (busy_before_s, all_before_s), now = self._host_times_s, _host_times_s()
         self._host_times_s = now
         past_s = now[1] - all_before_s
@@ -124,7 +124,7 @@ class TelemetryThread:
 
 
 def _host_times_s() -> tuple[float, float]:
-    """Seconds that all cores together were busy, and seconds in all, since the host came up."""
+    """Busy seconds and all seconds, of all cores together, since the host started."""
     times = psutil.cpu_times()
     # Linux counts a guest's time under user and nice too.
     all_s = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)

@@ -1,9 +1,9 @@
-"""Execution providers: what a device's ONNX Runtime computes on.
+"""Execution providers of a device's ONNX Runtime.
 
-A provider counts only when a session reports it as its own. ONNX Runtime falls back to the CPU without an
-error where a provider's libraries or driver cannot be used, and a number of that kind has a wrong name on it.
+A provider counts only when a session reports it. ONNX Runtime falls back to the CPU without an error where a
+provider's libraries or driver do not work, and would mislabel a measurement.
 
-It is imported on use: who asks a worker or checks a store needs none of it, and it takes long to load.
+ONNX Runtime is imported on use: it loads slowly, and `ask` and `check` do not need it.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvide
 
 
 def available_providers() -> tuple[str, ...]:
-    """Those of `PROVIDERS` that this device's ONNX Runtime was built with."""
+    """The `PROVIDERS` in this device's build of ONNX Runtime."""
     import onnxruntime
 
     built = onnxruntime.get_available_providers()
@@ -28,10 +28,10 @@ def available_providers() -> tuple[str, ...]:
 
 
 def check_available(provider: str, *, device: str) -> None:
-    """Refuse what this device's ONNX Runtime was not built with.
+    """Refuse a provider that this device's build of ONNX Runtime lacks.
 
     Raises:
-        UsageError: names the device, the provider, and what it has instead.
+        UsageError: names the device, the provider, and the available ones.
     """
     has = available_providers()
     if provider not in has:
@@ -44,20 +44,20 @@ def check_available(provider: str, *, device: str) -> None:
 
 
 def prepare(provider: str) -> None:
-    """Load the CUDA and cuDNN libraries that are installed beside ONNX Runtime, where they are needed."""
+    """Load the CUDA and cuDNN libraries installed beside ONNX Runtime, if the provider needs them."""
     if provider == "cuda":
         import onnxruntime
 
-        # It prints what it does not find; stdout is for the worker's ports.
+        # It prints what is missing; stdout is for the worker's ports.
         with contextlib.redirect_stdout(sys.stderr):
             onnxruntime.preload_dlls(directory="")
 
 
 def check_used(provider: str, used: Sequence[str], *, label: str) -> None:
-    """Refuse a session that reports another provider first than the one that was asked for.
+    """Refuse a session that does not report the requested provider first.
 
     Raises:
-        RefusedError: ONNX Runtime fell back to another one.
+        RefusedError: ONNX Runtime fell back to another provider.
     """
     if not used or used[0] != PROVIDERS[provider]:
         raise RefusedError(

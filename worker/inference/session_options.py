@@ -1,4 +1,4 @@
-"""How ONNX Runtime is set up on a device: what its inventory says, over what a measurement needs."""
+"""The session options of ONNX Runtime: the inventory's, on top of those that a measurement needs."""
 
 import os
 import re
@@ -30,11 +30,11 @@ _WEIGHTS: Final = "session.model_external_initializers_file_folder_path"
 _FORMAT: Final = "session.load_model_format"
 _ENTRIES: Final = ("session.", "optimization.", "mlas.")
 
-# What loads code, reads or writes a file, or lets the graph's bytes be something else than ONNX. What an
-# execution provider takes (`ep.`) has entries of all these kinds, under names of its own, so none is taken.
+# Options that load code, read or write a file, or let the graph's bytes be anything but ONNX. An execution
+# provider's options (`ep.`) include all these kinds under their own names, so all are refused.
 _REFUSED: Final = re.compile(r"librar|custom_op|file|profil|path|folder|directory|_format|ort_model_bytes")
 
-# Nothing is found in here: a shard without a bundle may point to no file, not even in the working directory.
+# Not a folder: a shard without a bundle may point to no file, not even in the working directory.
 _NO_FOLDER: Final = os.devnull
 _LONGEST: Final = 1024
 
@@ -45,18 +45,17 @@ _USUAL: Final = {"session.intra_op.allow_spinning": "0", "session.inter_op.allow
 def parse_options(given: Sequence[str]) -> dict[str, str]:
     """Options from `KEY=VALUE`, in the order of their keys.
 
-    ONNX Runtime takes any key and passes those over that it does not know, so keys are checked by what they
-    begin with; a value that it cannot use fails the first stage.
+    ONNX Runtime ignores unknown keys, so this checks how they begin; an unusable value fails the first stage.
 
     Raises:
-        UsageError: Not of that form, no such option, or one that the worker sets itself; names it.
+        UsageError: Not of that form, an unknown option, or one that the worker sets itself; names it.
     """
-    found: dict[str, str] = {}
+    options: dict[str, str] = {}
     for one in given:
         key, equals, value = one.partition("=")
         if not equals or not value:
             raise UsageError(f"ONNX Runtime option {one!r}: write KEY=VALUE")
-        if key in found:
+        if key in options:
             raise UsageError(f"ONNX Runtime option {key!r} is given twice")
         if key == _WEIGHTS:
             raise UsageError(f"ONNX Runtime option {key!r} is set by the worker itself; leave it out")
@@ -71,30 +70,30 @@ def parse_options(given: Sequence[str]) -> dict[str, str]:
             )
         if key != _LEVEL and (not key.startswith(_ENTRIES) or max(len(key), len(value)) > _LONGEST):
             raise UsageError(
-                f"there is no ONNX Runtime option {key[:80]!r}; allowed: {_LEVEL}, and entries of its "
+                f"unknown ONNX Runtime option {key[:80]!r}; allowed: {_LEVEL}, and entries of its "
                 f"session configuration, which begin with {', '.join(_ENTRIES)}"
             )
         if value in ("True", "False"):
             raise UsageError(f"ONNX Runtime option {key!r} is {value}; write 1 or 0")
-        found[key] = value
-    return dict(sorted(found.items()))
+        options[key] = value
+    return dict(sorted(options.items()))
 
 
 def options_line(options: Options) -> str | None:
-    """Options as they stand in a stamp; None without any."""
+    """Options as one line for the stamp; None without any."""
     return ", ".join(f"{key}={value}" for key, value in options.items()) or None
 
 
 def session_options(
     weights_folder: Path | None, threads: int, options: Options
 ) -> "onnxruntime.SessionOptions":
-    """What a session is made with.
+    """The options of a session.
 
     Args:
-        weights_folder: Where the files are that a shard's initializers point into; ONNX Runtime refuses those
-            that lead out of it, by `..`, as absolute paths or over links. None: it may point to none.
-        threads: Intra-op threads; one thread runs in the caller's own.
-        options: As `parse_options` gives them.
+        weights_folder: The folder of the files that a shard's initializers point into; ONNX Runtime refuses
+            paths out of it, by `..`, absolute or over links. None: the shard may point to no file.
+        threads: Intra-op threads; a single one is the caller's.
+        options: As from `parse_options`.
     """
     import onnxruntime
 
@@ -109,7 +108,7 @@ def session_options(
             onnxruntime.GraphOptimizationLevel, OPTIMIZATION_LEVELS[level]
         )
     entries[_WEIGHTS] = str(weights_folder or _NO_FOLDER)
-    # Else bytes that begin so are taken for ONNX Runtime's own format, of which much less is checked.
+    # Otherwise ONNX Runtime accepts its own format too, which it checks much less.
     entries[_FORMAT] = "ONNX"
     for key, value in entries.items():
         made.add_session_config_entry(key, value)

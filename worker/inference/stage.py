@@ -32,11 +32,11 @@ _ELEMENT_TYPES: Final = {
 }
 
 _Binding = tuple[Any, list[Array | None]]
-"""ONNX Runtime's own, and the arrays that its inputs are bound to."""
+"""ONNX Runtime's binding, and the arrays that its inputs are bound to."""
 
 
 class Stage:
-    """A loaded shard. What it costs to make: `load_s`."""
+    """A loaded shard; `load_s` is how long loading took."""
 
     def __init__(
         self,
@@ -52,14 +52,14 @@ class Stage:
 
         Args:
             graph: the ONNX file's bytes.
-            weights_folder: where the files are that its initializers point into; None if it needs none.
-            threads: intra-op threads; one thread runs in the caller's own.
-            label: what errors call it.
-            provider: one of `PROVIDERS`, to compute on; tensors come and go in the host's memory.
-            options: what ONNX Runtime is told besides.
+            weights_folder: the folder of the files that its initializers point into; None if it needs none.
+            threads: intra-op threads; a single one is the caller's.
+            label: its name in errors.
+            provider: one of `PROVIDERS`; tensors arrive and leave in the host's memory.
+            options: further session options.
 
         Raises:
-            RefusedError: ONNX Runtime does not take it, or computes it on something else.
+            RefusedError: ONNX Runtime does not accept it, or falls back to another provider.
         """
         began_s = clock()
         self.label = label
@@ -85,24 +85,24 @@ class Stage:
         ended: Event,
         reuses_memory: bool = True,
     ) -> "BoundStage":
-        """Stand the stage between two links.
+        """Bind the stage to an inlet and an outlet.
 
         Args:
-            inlet: what comes.
-            outlet: what goes.
+            inlet: layout of the arriving tensors.
+            outlet: layout of the leaving tensors.
             slowdown: see `sleep_for_slowdown`.
             ended: cuts the sleep for the slowdown short.
-            reuses_memory: whether requests come in the same arrays again and again.
+            reuses_memory: whether requests arrive in the same arrays again and again.
 
         Raises:
-            RefusedError: it needs or gives tensors that the links do not carry.
+            RefusedError: it needs or produces tensors that the links do not carry.
         """
         return BoundStage(
             self, self._session, inlet, outlet, slowdown=slowdown, ended=ended, reuses_memory=reuses_memory
         )
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Run once on arrays that the caller has; the plain ONNX Runtime call.
+        """Run once on the caller's arrays: the plain ONNX Runtime call.
 
         Raises:
             RefusedError: the inputs do not fit.
@@ -122,8 +122,8 @@ class Stage:
 class BoundStage:
     """A stage between an inlet and an outlet.
 
-    A tensor that the inlet brings and the outlet takes under the same name is passed on as it is; ONNX
-    Runtime is not asked (it would not write an output that is an input of the graph).
+    A tensor with the same name in inlet and outlet passes on unchanged, without ONNX Runtime, which would not
+    write an output that is an input of the graph.
     """
 
     def __init__(
@@ -161,11 +161,11 @@ class BoundStage:
         given = {tensor.name: tensor for tensor in self._inlet.tensors}
         for name, node in stage.inputs.items():
             if name not in given:
-                raise RefusedError(f"{label} needs {name}, which its inlet does not bring")
+                raise RefusedError(f"{label} needs {name}, which its inlet does not carry")
             _check_fit(label, name, given[name].dtype.name, given[name].shape, node)
         for tensor, _ in self._computed:
             if tensor.name not in stage.outputs:
-                raise RefusedError(f"{label} does not give {tensor.name}, which its outlet takes")
+                raise RefusedError(f"{label} does not produce {tensor.name}, which its outlet carries")
             _check_fit(label, tensor.name, tensor.dtype.name, tensor.shape, stage.outputs[tensor.name])
         for arriving, leaving in self.passed_on:
             one, other = self._inlet.tensors[arriving], self._outlet.tensors[leaving]
@@ -182,8 +182,8 @@ class BoundStage:
         for source, target in self.passed_on:
             leaving.arrays[target] = arrived.arrays[source]
             leaving.buffers[target + 1] = arrived.buffers[source + 1]
-        # To bind an input takes 3 us, but 70 us when a stage has just run through the cache. So there is
-        # a binding for each set of arrays that comes, and after one round nothing needs binding again.
+        # Binding an input takes 3 us, but 70 us when a stage has just run through the cache. So each set of
+        # arriving arrays has its binding, and after one round nothing needs binding again.
         key = leaving, id(arrived.arrays) if self._reuses_memory else 0
         binding, bound = self._bindings.get(key) or self._new_binding(key)
         for index, (name, source) in enumerate(self._inputs):
@@ -212,11 +212,11 @@ class BoundStage:
     def time_alone(self, runs: int) -> float:
         """Median compute time in seconds of this stage run alone, slowdown included, after a warm-up run.
 
-        As in a pipeline, each run has another input than the one before: the same again would still be in the
-        core's cache, and the stage's first node faster than it ever is.
+        As in a pipeline, each run has another input than the one before: the same input would still be in the
+        core's cache, and the stage's first node unrealistically fast.
 
         Raises:
-            FailedError: ONNX Runtime cannot compute it, or its outputs have other shapes than the outlet.
+            FailedError: ONNX Runtime cannot compute it, or its outputs differ in shape from the outlet.
         """
         inputs = SlotPool(self._inlet, _INPUTS_ALONE - 1).slots
         leaving = SlotPool(self._outlet, 0).slots[0]
@@ -244,10 +244,10 @@ def _synthetic(tensor: TensorLayout) -> Array:
 
 
 def _check_fit(label: str, name: str, dtype: str, shape: Sequence[int], node: Any) -> None:
-    """Refuse a tensor that the graph does not take or give; a symbolic size takes any."""
-    wanted = _ELEMENT_TYPES.get(node.type, node.type)
-    if dtype != wanted:
-        raise RefusedError(f"{label}: {name} is {wanted}, not {dtype}")
+    """Refuse a tensor that does not match the graph's input or output; a symbolic size matches any."""
+    expected_type = _ELEMENT_TYPES.get(node.type, node.type)
+    if dtype != expected_type:
+        raise RefusedError(f"{label}: {name} is {expected_type}, not {dtype}")
     fits = len(shape) == len(node.shape) and all(
         size == expected or not isinstance(expected, int)
         for size, expected in zip(shape, node.shape, strict=True)

@@ -1,4 +1,4 @@
-"""Links: what requests travel over, from stage to stage and to and from the endpoint."""
+"""Links carry requests from stage to stage, and to and from the endpoint."""
 
 from worker.links.ends import Connector, Inlet, LinkEnds, Outlet
 from worker.links.links import Links, open_data_stream, serve_join

@@ -1,4 +1,4 @@
-"""What the threads of a pipeline share: the first failure cancels all of them, and they end together."""
+"""The shared end of a pipeline's threads: the first failure cancels all of them."""
 
 import threading
 from collections.abc import Callable
@@ -6,16 +6,13 @@ from collections.abc import Callable
 from worker.exhaustion import one_line
 from worker.wire.errors import FailedError, WorkerError
 
-__all__ = ["CancelScope"]
+__all__ = ["CancelScope", "ThreadGroup"]
 
 _STOPPING_TIMEOUT_S = 5.0
 
 
 class CancelScope:
-    """Remembers why it ended, and stops everything once.
-
-    `ended` is set as soon as it has.
-    """
+    """Stop everything once, and remember why; sets `ended` first."""
 
     def __init__(self) -> None:
         self.ended = threading.Event()
@@ -25,29 +22,29 @@ class CancelScope:
         self._at_end: list[Callable[[WorkerError | None], None]] = []
 
     def at_end(self, stop: Callable[[WorkerError | None], None]) -> None:
-        """Call `stop` once this ends, with the failure, or None where the end is in order.
+        """Call `stop` once this ends, with the failure, or None for an orderly end.
 
-        It must neither block nor raise.
+        `stop` must neither block nor raise.
         """
         self._at_end.append(stop)
 
     def fail(self, cause: BaseException) -> None:
-        """Something failed: everything stops, and the neighbours hear why. May be called from any thread."""
+        """Stop everything after a failure, and tell the neighbours why; from any thread."""
         if not isinstance(cause, WorkerError):
             cause = FailedError(f"{type(cause).__name__}: {one_line(cause)}")
         self._end(cause, failure=cause)
 
     def leave(self, cause: WorkerError) -> None:
-        """A neighbour has left in order: so do we. No failure, unless somebody still wants to run."""
+        """Leave as a neighbour has left, in order. A failure only for a later run."""
         self._end(cause, failure=None)
 
     def end(self) -> None:
-        """Stop everything, in order; returns once all were told to."""
+        """Stop everything in order; return once every `stop` was called."""
         self._end(None, failure=None)
         self._stopped.wait(_STOPPING_TIMEOUT_S)
 
     def check(self) -> None:
-        """Raise why it ended, if it did not end on our own wish."""
+        """Raise why it ended, unless by `end`."""
         if self._cause is not None:
             raise self._cause
 
@@ -59,20 +56,20 @@ class CancelScope:
             self.ended.set()
         for stop in self._at_end:
             stop(failure)
-        # Each of them refers to what refers to us.
+        # They hold references back to us.
         self._at_end.clear()
         self._stopped.set()
 
 
 class ThreadGroup:
-    """Begun once each, and joined when the scope has ended."""
+    """Threads that fail the scope when their loop raises."""
 
     def __init__(self, scope: CancelScope) -> None:
         self._scope = scope
         self._threads: list[threading.Thread] = []
 
     def begin(self, name: str, loop: Callable[[], None]) -> None:
-        """Run `loop` in a thread of its own."""
+        """Run `loop` in its own thread."""
         thread = threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()

@@ -1,4 +1,4 @@
-"""The emulated link: when a frame would leave and arrive, had the link this delay, jitter and rate."""
+"""The emulated link: when a frame would leave and arrive under a delay, jitter and rate."""
 
 import random
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["EmulatedLink", "Passage"]
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """When the link begins to carry a frame, has taken its last byte, and gives it out at the other end."""
+    """When a frame starts on the link, has left with its last byte, and arrives at the other end."""
 
     start_s: float
     departure_s: float
@@ -23,7 +23,7 @@ class EmulatedLink:
 
     start = max(ready, link free); departure = start + bytes / rate; delivery = departure + delay +- jitter,
     never before the departure and never before the frame ahead. Several frames may be between departure
-    and delivery. It counts from when a frame is ready, so that late wake-ups do not add up.
+    and delivery. Times count from when a frame is ready, so that late wake-ups do not add up.
     """
 
     def __init__(self, emulation: Emulation) -> None:

@@ -14,14 +14,14 @@ Connector = Callable[[LinkSpec], Stream]
 """Opens a stream to the receiving end of a link, preambles exchanged."""
 
 SentHook = Callable[[Slot, float, float], None]
-"""Told of each slot that was sent, with `wait_send_s` and `send_s`."""
+"""Called for each sent slot, with `wait_send_s` and `send_s`."""
 
 
 class Inlet(Protocol):
-    """The receiving end. `immediate` says that receiving costs no time: only waiting, no transfer.
+    """The receiving end. `immediate`: receiving is only waiting, without a transfer.
 
-    `reuses_memory` says that requests come in the same arrays again and again.
-    What `receive` gives is decoded, and says in its `decode_s` how long that took.
+    `reuses_memory`: requests arrive in the same arrays again and again.
+    `receive` returns a decoded slot; its `decode_s` says how long that took.
     """
 
     name: str
@@ -30,9 +30,9 @@ class Inlet(Protocol):
     reuses_memory: bool
 
     def receive(self) -> Slot | None:
-        """The next request, waiting for it; None once the link was closed in order.
+        """Wait for the next request; None once the link has closed in order.
 
-        Whoever receives a slot gives it back. Raises PeerError: the other end is lost or misbehaves.
+        The receiver gives the slot back. Raises PeerError: the other end is lost or misbehaves.
         """
 
     def wait_open(self, timeout_s: float) -> None:
@@ -40,9 +40,9 @@ class Inlet(Protocol):
 
 
 class Outlet(Protocol):
-    """The sending end. `immediate` says that `send` hands over and returns at once.
+    """The sending end. `immediate`: `send` hands over and returns at once.
 
-    Where the link has a codec, `send` encodes, and notes in the slot's `encode_s` how long that took.
+    On a link with a codec `send` encodes, and notes the time in the slot's `encode_s`.
     """
 
     name: str
@@ -52,16 +52,16 @@ class Outlet(Protocol):
     on_sent: SentHook
 
     def send(self, slot: Slot) -> None:
-        """Send a slot of `pool`; it goes back to the pool by itself.
+        """Send a slot of `pool`; it returns to the pool by itself.
 
         Raises:
             PeerError: the other end is lost.
         """
 
     def send_now(self, slot: Slot) -> bool:
-        """Send a slot if that takes no waiting, in a thread that has other things to do.
+        """Send a slot if that needs no waiting, for a thread with other work to do.
 
-        False: it has not gone, or not all of it; `send` it, before any other.
+        False: the frame has not left, or not completely; `send` the slot before any other.
 
         Raises:
             PeerError: the other end is lost.
@@ -69,7 +69,7 @@ class Outlet(Protocol):
 
 
 class LinkEnds(Protocol):
-    """All the link ends that one device has in a pipeline: `worker.links.Links`, or those of PyTorch RPC."""
+    """All link ends of one device in a pipeline: `worker.links.Links`, or those of PyTorch RPC."""
 
     def inlet(self, name: str) -> Inlet:
         """The receiving end of a link."""
@@ -78,17 +78,17 @@ class LinkEnds(Protocol):
         """The sending end of a link."""
 
     def stand_ready(self) -> None:
-        """All is built here."""
+        """Note that everything is built here."""
 
     def open(self, sender: str, connector: Connector) -> None:
         """Connect the outgoing links. Raises PeerError: a neighbour cannot be reached."""
 
     def take_sent(self) -> tuple[SentBytes, ...]:
-        """What the codecs of the outgoing links made of the last run."""
+        """Bytes that the codecs of the outgoing links made of the last run."""
 
     def close(self) -> None:
         """Free the connections; the scope has ended."""
 
 
 def ignore_sent(_slot: Slot, _wait_send_s: float, _send_s: float) -> None:
-    """The hook of an outlet whose sending nobody records."""
+    """The hook of an outlet that needs no records."""

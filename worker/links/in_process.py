@@ -1,4 +1,4 @@
-"""A link whose two ends are on one device: a slot is handed over, nothing is copied."""
+"""A link within one device: hand a slot over without a copy."""
 
 from queue import SimpleQueue
 
@@ -24,7 +24,7 @@ class InProcessLink:
         if spec.emulation is not None:
             raise RefusedError(f"link {spec.name} stays on one device and cannot be emulated")
         if spec.codec != NO_CODEC.name:
-            raise RefusedError(f"link {spec.name} stays on one device and has no use for codec {spec.codec}")
+            raise RefusedError(f"link {spec.name} stays on one device and cannot use codec {spec.codec}")
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors)
         self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
@@ -49,7 +49,7 @@ class InProcessLink:
         return self._queue.get()
 
     def wait_open(self, timeout_s: float) -> None:
-        """It always is."""
+        """Return at once: it is always open."""
 
     def _stop(self, _cause: WorkerError | None) -> None:
         self._queue.put(None)

@@ -1,4 +1,4 @@
-"""All the link ends that one device has in a pipeline."""
+"""All link ends of one device in a pipeline."""
 
 from collections.abc import Collection, Sequence
 
@@ -8,10 +8,9 @@ from worker.links.in_process import InProcessLink
 from worker.links.relay import Relay
 from worker.links.tcp_inlet import TcpInlet
 from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
-from worker.wire.control import send_message
 from worker.wire.errors import RefusedError
-from worker.wire.joining import ask_to_join, open_data_connection
-from worker.wire.messages import Done, JoinLink, LinkSpec, SentBytes
+from worker.wire.joining import answering_join, ask_to_join, open_data_connection
+from worker.wire.messages import JoinLink, LinkSpec, SentBytes
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import Stream
 
@@ -19,7 +18,7 @@ __all__ = ["Links", "open_data_stream", "serve_join"]
 
 
 class Links:
-    """Makes the link ends, connects them and ends them together."""
+    """Make the link ends, connect them and end them together."""
 
     def __init__(
         self,
@@ -36,24 +35,24 @@ class Links:
         """Stand ready for the links of this device.
 
         Args:
-            pipeline: its name; a connection for another one is refused.
-            specs: the links; those that end at other devices are passed over.
+            pipeline: its name; a connection for another one is an error.
+            specs: the links; those between other devices are ignored.
             depth: requests that may be in flight.
-            scope: what ends them.
+            scope: ends them.
             inlets: names of the links that are received here.
             outlets: names of the links that are sent from here.
-            source_outlet: the one that the source fills from its own memory.
-            relays: names of a link that is received here and of the one over which it goes on, as it is.
+            source_outlet: the outlet that the source fills from its own memory.
+            relays: names of an incoming link and of the outgoing link that continues it unchanged.
 
         Raises:
-            RefusedError: a link is not named in `specs`, or twice, or has one end too few.
+            RefusedError: a link is missing in `specs`, occurs twice, or lacks an end.
         """
         self.pipeline = pipeline
         self._scope = scope
         self._opened = False
         self._specs = {spec.name: spec for spec in specs}
         if len(self._specs) < len(specs):
-            raise RefusedError(f"pipeline {pipeline} has two links of one name")
+            raise RefusedError(f"pipeline {pipeline} has two links with the same name")
         _check_names([*inlets, *(arriving for arriving, _ in relays)], self._specs)
         _check_names([*outlets, *(leaving for _, leaving in relays)], self._specs)
         self._in_process: dict[str, InProcessLink] = {}
@@ -64,7 +63,7 @@ class Links:
             with_memory = name != source_outlet
             if spec.host is None or spec.port is None:
                 if name not in inlets or name not in outlets:
-                    raise RefusedError(f"link {name} stays on one device, but only one end of it is here")
+                    raise RefusedError(f"link {name} stays on one device, but only one of its ends is here")
                 self._in_process[name] = InProcessLink(spec, depth, scope, with_memory=with_memory)
                 continue
             if name in outlets:
@@ -79,7 +78,9 @@ class Links:
             after.tensors,
             after.codec,
         ):
-            raise RefusedError(f"link {arriving} cannot go on as {leaving}: they do not carry the same")
+            raise RefusedError(
+                f"link {arriving} cannot continue as {leaving}: their tensors or codecs differ"
+            )
         inlet = TcpInlet(before, depth, self._scope, passes_on=True)
         outlet = _new_outlet(after, depth, self._scope, with_memory=False, passes_on=True)
         self._inlets[arriving], self._outlets[leaving] = inlet, outlet
@@ -94,7 +95,7 @@ class Links:
         return self._in_process.get(name) or self._outlets[name]
 
     def accept(self, join: JoinLink, stream: Stream) -> None:
-        """Take a connection that a neighbour opened to this device's data port.
+        """Take a neighbour's connection to this device's data port.
 
         Raises:
             RefusedError: it is not expected.
@@ -105,16 +106,16 @@ class Links:
         inlet.attach(stream, join.sender)
 
     def stand_ready(self) -> None:
-        """All is built here. The data port listens anyway."""
+        """Do nothing: the data port listens already."""
 
     def open(self, sender: str, connector: Connector) -> None:
-        """Connect the outgoing links. `sender` is who we say we are.
+        """Connect the outgoing links; `sender` is our name.
 
         Raises:
-            PeerError: a neighbour cannot be reached, or does not take the link.
+            PeerError: a neighbour cannot be reached, or refuses the link.
         """
         if self._opened:
-            raise RefusedError(f"the links of pipeline {self.pipeline} are open already")
+            raise RefusedError(f"the links of pipeline {self.pipeline} are already open")
         self._opened = True
         for name, outlet in self._outlets.items():
             stream = connector(self._specs[name])
@@ -128,17 +129,12 @@ class Links:
             outlet.attach(stream)
 
     def take_sent(self) -> tuple[SentBytes, ...]:
-        """What the codecs of the outgoing links made of the last run."""
-        found = (outlet.take_sent() for outlet in self._outlets.values())
-        return tuple(sent for sent in found if sent is not None)
-
-    def wait_open(self, timeout_s: float) -> None:
-        """Wait until the neighbours have connected the incoming links. Raises PeerError: not all have."""
-        for inlet in self._inlets.values():
-            inlet.wait_open(timeout_s)
+        """Bytes that the codecs of the outgoing links made of the last run."""
+        results = (outlet.take_sent() for outlet in self._outlets.values())
+        return tuple(sent for sent in results if sent is not None)
 
     def close(self) -> None:
-        """Free the connections; the scope has ended, and nobody uses a link any more."""
+        """Free the connections; the scope has ended, and no thread uses a link any more."""
         for inlet in self._inlets.values():
             inlet.close()
         for outlet in self._outlets.values():
@@ -149,7 +145,7 @@ def open_data_stream(spec: LinkSpec, security: Security = OPEN) -> Stream:
     """Connect to the data port at the receiving end of a link.
 
     Raises:
-        PeerError: it cannot be reached, is no worker's data port, or does not belong to the lab.
+        PeerError: it cannot be reached, is not a worker's data port, or does not belong to the lab.
     """
     if spec.host is None or spec.port is None:
         raise RefusedError(f"link {spec.name} stays on one device")
@@ -157,19 +153,15 @@ def open_data_stream(spec: LinkSpec, security: Security = OPEN) -> Stream:
 
 
 def serve_join(stream: Stream, join: JoinLink, links: Links | None) -> None:
-    """Answer a neighbour that opened a connection to our data port, and give the connection to its link.
+    """Answer a neighbour that joins a link, and give its connection to the link.
 
     Raises:
-        RefusedError: no pipeline here expects it (the neighbour is told so).
+        RefusedError: no pipeline here expects it; the neighbour gets the error.
     """
-    try:
+    with answering_join(stream):
         if links is None:
             raise RefusedError(f"link {join.link} of pipeline {join.pipeline} is not expected here")
         links.accept(join, stream)
-    except RefusedError as error:
-        send_message(stream, error.problem())
-        raise
-    send_message(stream, Done())
 
 
 def _check_names(names: Collection[str], specs: dict[str, LinkSpec]) -> None:

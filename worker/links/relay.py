@@ -1,4 +1,4 @@
-"""A relay: what one link brings goes on over another one, as it is."""
+"""A relay: forward one link's frames over another link, unchanged."""
 
 from worker.links.cancel_scope import CancelScope, ThreadGroup
 from worker.links.ends import Inlet, Outlet
@@ -8,10 +8,10 @@ __all__ = ["Relay"]
 
 
 class Relay:
-    """Receives and sends on in two threads, so that one request leaves while the next arrives.
+    """Receive and send in two threads, so that one request leaves while the next arrives.
 
-    A payload is neither decoded nor copied: it is sent from the slot that it was received into. So the two
-    links carry the same tensors under the same codec, and the inlet is one that passes payloads on.
+    The relay neither decodes nor copies a payload: it sends from the slot that received it. So both links
+    carry the same tensors under the same codec, and the inlet passes payloads on.
     """
 
     def __init__(self, inlet: Inlet, outlet: Outlet, scope: CancelScope) -> None:

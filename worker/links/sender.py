@@ -1,4 +1,4 @@
-"""Sends what a thread that computes or receives is done with: at once, or by a thread of its own."""
+"""Send finished slots: at once in the caller's thread, or later in a thread for sending."""
 
 from queue import SimpleQueue
 
@@ -11,11 +11,11 @@ __all__ = ["Sender"]
 
 
 class Sender:
-    """The way to an outlet that keeps nobody waiting; frames leave in the order of `send`.
+    """The way to an outlet without blocking the caller; frames leave in the order of `send`.
 
-    To wake a thread and to hand it the interpreter costs more than to send a small frame: what the outlet
-    takes at once goes in the caller's thread. The rest, and all that comes after it until it is gone, is for
-    a thread of its own. Slots come from one thread.
+    Waking a thread and handing it the interpreter costs more than sending a small frame: the caller's thread
+    sends what the outlet takes at once. Its own thread sends the rest, and everything after it until it is
+    gone. One thread only may call `send`.
     """
 
     def __init__(self, outlet: Outlet, scope: CancelScope) -> None:
@@ -26,7 +26,7 @@ class Sender:
         scope.at_end(self._stop)
 
     def begin(self, threads: ThreadGroup, name: str) -> None:
-        """Start the thread, where the outlet may want one."""
+        """Start the thread, where the outlet may need one."""
         if not self._outlet.immediate:
             threads.begin(f"send {name}", self._work)
 

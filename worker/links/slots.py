@@ -1,7 +1,7 @@
-"""Slots: the reused memory that requests travel in.
+"""Slots: the reused memory of requests.
 
 A pool has one slot more than the depth. Credits keep at most `depth` requests in a pipeline, and one slot
-may be on its way back when the next request comes; so a pool is never empty unless a neighbour cheats.
+may be on its way back when the next request arrives; so a pool is never empty unless a neighbour cheats.
 """
 
 import math
@@ -22,11 +22,11 @@ _ALIGNMENT: Final = 64
 
 
 class Slot:
-    """Tensors of one request on one link, and the times noted of it so far.
+    """Tensors of one request on one link, and its times so far.
 
     `buffers` is the frame as it goes over the wire: the prefix, then each tensor's bytes. `held` is a slot of
-    the link before whose tensors this one passes on; it goes back with this one. `unsent` is what is left to
-    send of a frame that was begun.
+    the link before, whose tensors this one passes on; both go back together. `unsent` is the rest of a frame
+    that was sent in part.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class Slot:
         self.noted: tuple[float, ...] = ()
 
     def give_back(self) -> None:
-        """Return to the pool, to be used by another request."""
+        """Return to the pool, for another request."""
         held, self.held = self.held, None
         self.pool.put(self)
         if held is not None:
@@ -75,16 +75,16 @@ class Slot:
 
 
 class SlotPool:
-    """The slots of one end of a link. The one that came back last is taken first: it is still in the cache.
+    """The slots of one end of a link; the last one back is the next one out: it is still in the cache.
 
-    `with_memory=False` makes slots without memory of their own, for a source whose batches are there already.
+    `with_memory=False` makes slots without memory, for a source whose batches exist already.
     """
 
     def __init__(self, layout: LinkLayout, depth: int, *, with_memory: bool = True) -> None:
         self.layout = layout
         self.slots = tuple(self._new_slot(with_memory) for _ in range(depth + 1))
         self._free: list[Slot] = []
-        # One True for each free slot; False ends whoever waits.
+        # One True for each free slot; False ends a waiting `take`.
         self._tokens: SimpleQueue[bool] = SimpleQueue()
         for slot in self.slots:
             self.put(slot)
@@ -101,7 +101,7 @@ class SlotPool:
         self._tokens.put(True)
 
     def take(self) -> Slot | None:
-        """A free slot, waiting for one; None once the pool is stopped."""
+        """Wait for a free slot; None once the pool is stopped."""
         return self._free.pop() if self._tokens.get() else None
 
     def take_now(self) -> Slot | None:
@@ -112,17 +112,17 @@ class SlotPool:
             return None
 
     def stop(self) -> None:
-        """Wake whoever waits for a slot."""
+        """End a waiting `take`."""
         self._tokens.put(False)
 
 
 def bytes_of(array: Array) -> memoryview:
-    """The bytes of a C-contiguous array, not copied."""
+    """The bytes of a C-contiguous array, without a copy."""
     return array.reshape(-1).view(np.uint8).data
 
 
 def _aligned(shape: tuple[int, ...], dtype: "np.dtype[np.generic]") -> Array:
-    # Not numpy's product, which goes round at 2^63.
+    # numpy's product would wrap at 2^63.
     size = math.prod(shape) * dtype.itemsize
     memory = np.zeros(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT

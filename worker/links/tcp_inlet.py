@@ -16,9 +16,9 @@ __all__ = ["TcpInlet"]
 
 
 class TcpInlet:
-    """Receives frames into its own slots, once the other end has connected.
+    """Receive frames into its own slots, once the other end has connected.
 
-    One that `passes_on` leaves payloads as they were sent: its slots are for an outlet that passes on too.
+    With `passes_on` payloads stay as sent: its slots are for an outlet that passes on too.
     """
 
     immediate = False
@@ -44,7 +44,7 @@ class TcpInlet:
         """Take the connection that the sending worker opened.
 
         Raises:
-            RefusedError: there is one already, or the pipeline has ended.
+            RefusedError: the link has one already, or the pipeline has ended.
         """
         with self._lock:
             if self._stream is not None:
@@ -76,7 +76,7 @@ class TcpInlet:
 
     def _receive(self, stream: Stream) -> Slot | None:
         slot = self._pool.take_now()
-        # Where its length is known, a frame that is here is taken whole, in one call of the system.
+        # A frame of known length that has arrived is received whole, in one system call.
         buffers = slot.buffers if slot is not None and not self._coded else [self._prefix]
         received = stream.receive_some_into(buffers)
         began_s = clock()
@@ -94,7 +94,7 @@ class TcpInlet:
         slot.request = request
         slot.kind = FrameType(kind)
         if self._decoder is not None:
-            # Here and not in the compute thread: the next request is decoded while this one is computed.
+            # Not in the compute thread, which computes the request before meanwhile.
             self._decoder.decode(slot.arrays)
             slot.decode_s = clock() - slot.received_at_s
         return slot
@@ -111,14 +111,14 @@ class TcpInlet:
         with self._lock:
             stream = self._stream
         if stream is not None:
-            notice = encode_notice(FrameType.ABORT, str(cause)) if cause else encode_notice(FrameType.END)
-            # Nothing else is ever sent this way, so this fits into the socket's buffer.
+            notice = encode_notice(cause)
+            # Nothing else goes this way, so this fits into the socket's buffer.
             with contextlib.suppress(PeerError):
                 stream.send([memoryview(notice)])
             stream.shut()
         self._attached.set()
 
     def close(self) -> None:
-        """Free the connection; nobody may still be receiving."""
+        """Free the connection; no thread may still be receiving."""
         if self._stream is not None:
             self._stream.close()

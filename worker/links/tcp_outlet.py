@@ -1,4 +1,4 @@
-"""The sending end of a link between two devices, as it is or with an emulated link in front of it."""
+"""The sending end of a link between two devices, directly or behind an emulated link."""
 
 import contextlib
 import threading
@@ -18,20 +18,18 @@ from worker.wire.stream import Stream
 
 __all__ = ["EmulatedOutlet", "TcpOutlet"]
 
-# A larger frame takes longer to copy into the kernel than to hand to another thread, which may have a core to
-# itself.
+# Copying a larger frame into the kernel takes longer than handing it to another thread.
 _SENT_NOW_BYTES = 128 * 1024
 
-# How long a last word may take to be sent to a neighbour that reads no more.
+# The longest time to send a last word to a neighbour that no longer reads.
 _LAST_WORD_S = 0.2
 
 
 class TcpOutlet:
-    """Sends slots from where they are, and notices when the other end goes away.
+    """Send slots from their own memory, and notice when the other end goes away.
 
-    With a codec, `send` encodes first, in the thread that sends: the stage computes the next request
-    meanwhile, and the kernel still has bytes of the one before to send. One that `passes_on` takes slots
-    whose buffers are encoded already.
+    With a codec, `send` encodes first, in the thread that sends: meanwhile the stage computes the next
+    request, and the kernel still sends the one before. With `passes_on` slots hold encoded buffers already.
     """
 
     immediate = False
@@ -55,10 +53,10 @@ class TcpOutlet:
         scope.at_end(self._stop)
 
     def attach(self, stream: Stream) -> None:
-        """Take the connection over which to send."""
+        """Take the connection to send on."""
         self._stream = stream
         if self._scope.ended.is_set():
-            # It ended while we were connecting: nobody else will shut this stream.
+            # It ended while we were connecting, so its end did not shut this stream.
             stream.shut()
         self._watch.start()
 
@@ -69,7 +67,7 @@ class TcpOutlet:
             return False
         slot.sending_at_s = clock()
         self.layout.address(slot.prefix, slot.request, slot.kind)
-        # Let go by `send` when a rest is left: until that is gone, nothing else may be sent.
+        # `send` releases it when a rest remains: nothing else may be sent before that.
         self._frame_boundary.acquire()
         try:
             slot.unsent = stream.send_now(slot.buffers)
@@ -107,7 +105,7 @@ class TcpOutlet:
         slot.give_back()
 
     def take_sent(self) -> SentBytes | None:
-        """What the codec made of the last run; None without a codec."""
+        """Bytes that the codec made of the last run; None without a codec."""
         if self._encoder is None:
             return None
         requests, encoded_bytes, sent_raw = self._counted
@@ -160,9 +158,9 @@ class TcpOutlet:
         stream = self._stream
         if stream is None:
             return
-        # A last word may only stand between frames; in the middle of one the cut itself must do.
+        # A last word fits only between frames; in the middle of one the closed connection must do.
         if self._frame_boundary.acquire(blocking=False):
-            notice = encode_notice(FrameType.ABORT, str(cause)) if cause else encode_notice(FrameType.END)
+            notice = encode_notice(cause)
             with contextlib.suppress(PeerError):
                 stream.set_timeout(_LAST_WORD_S)
                 stream.send([memoryview(notice)])
@@ -170,17 +168,17 @@ class TcpOutlet:
         stream.shut()
 
     def close(self) -> None:
-        """Free the connection; nobody may still be sending."""
+        """Free the connection; no thread may still be sending."""
         if self._stream is not None:
             self._watch.join()
             self._stream.close()
 
 
 class EmulatedOutlet(TcpOutlet):
-    """Holds each frame back until the emulated link would have delivered it.
+    """Hold each frame back until the emulated link would have delivered it.
 
-    One thread is enough: when a frame is due depends on when it was ready and on the frames before it, and
-    not on when this thread gets to it; those that are on the emulated link at once wait in the queue.
+    One thread is enough: a frame is due by when it was ready and by the frames before it, not by when this
+    thread gets to it; frames that are on the emulated link at the same time wait in the queue.
     """
 
     def __init__(
@@ -194,9 +192,9 @@ class EmulatedOutlet(TcpOutlet):
         passes_on: bool = False,
     ) -> None:
         super().__init__(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
-        # To encode takes time: that is for a thread of its own.
+        # Encoding takes time, so it needs its own thread.
         self.immediate = self._encoder is None
-        # Several frames are between `send` and their delivery, so each slot needs its own.
+        # Several frames are between `send` and delivery, so each slot needs its own.
         self._payloads = (
             {slot: self._encoder.new_payload() for slot in self.pool.slots} if self._encoder else {}
         )
@@ -210,7 +208,7 @@ class EmulatedOutlet(TcpOutlet):
         self._delivery.start()
 
     def send_now(self, slot: Slot) -> bool:
-        """See `Outlet.send_now`. To encode takes time."""
+        """See `Outlet.send_now`; only without encoding, which takes time."""
         if not self.immediate:
             return False
         self.send(slot)

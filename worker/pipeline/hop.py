@@ -1,4 +1,4 @@
-"""A hop: receive | compute | send around one stage, each in a thread of its own."""
+"""A hop: receive | compute | send around one stage, each in its own thread."""
 
 import time
 from queue import SimpleQueue
@@ -20,11 +20,10 @@ _TENSORS: Final = FrameType.TENSORS
 
 
 class Hop:
-    """Computes what comes out of the inlet and puts it into the outlet, and records each request.
+    """Compute each request from the inlet into the outlet, and record it.
 
-    The inlet decodes in the receive thread and the outlet encodes in the send thread, so that neither keeps
-    the compute thread from computing. Where an end of a link takes no time of its own (in-process; emulated
-    without a codec), its thread is left out.
+    The inlet decodes in the receive thread and the outlet encodes in the send thread, so that neither delays
+    the compute thread. A link's end that takes no time (in-process; emulated without a codec) has no thread.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Hop:
     def take_rows(self, *, timeout_s: float = 1.0) -> bytes:
         """Records since the run began, as rows of `worker.records.HOP`; they are then forgotten.
 
-        The last row is written after the last frame was sent, which may be after its result came back: wait.
+        Waits: the hop writes the last row after it has sent the last frame, maybe after the result is back.
         """
         deadline_s = clock() + timeout_s
         while self._recorded < self._computed and not self._scope.ended.is_set() and clock() < deadline_s:

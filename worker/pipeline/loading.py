@@ -1,4 +1,4 @@
-"""What a device loads from its store: stages, which are kept while they are wanted, and samples."""
+"""Load stages and samples from the store, and keep them while a pipeline uses them."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,9 +26,9 @@ class Loader:
         self._samples: tuple[Path, int, Samples] | None = None
 
     def keep(self, hops: Iterable[HopSpec]) -> None:
-        """Forget all stages but those of these hops: two models at once may be more than the device holds."""
-        wanted = {_key(hop.shard, hop.threads) for hop in hops}
-        self._stages = {key: stage for key, stage in self._stages.items() if key in wanted}
+        """Forget all stages but those of these hops: two models at once may not fit in memory."""
+        needed = {_key(hop.shard, hop.threads) for hop in hops}
+        self._stages = {key: stage for key, stage in self._stages.items() if key in needed}
 
     def clear(self) -> None:
         """Forget everything."""
@@ -36,7 +36,7 @@ class Loader:
         self._samples = None
 
     def stage_of(self, hop: HopSpec) -> Stage:
-        """The stage of a hop, loaded unless it is here.
+        """The stage of a hop, loaded on first use.
 
         Raises:
             WorkerError: it is not in the store, altered, or cannot be loaded.
@@ -48,7 +48,7 @@ class Loader:
         return stage
 
     def load(self, shard: ShardRef, threads: int) -> Stage:
-        """A stage that nobody keeps. Raises WorkerError: see `stage_of`."""
+        """Load a stage without keeping it. Raises WorkerError: see `stage_of`."""
         if threads < 1:
             raise RefusedError(f"a stage needs at least one thread, not {threads}")
         graph, weights_folder = self._store.load_shard(shard)
@@ -63,7 +63,7 @@ class Loader:
         )
 
     def samples_of(self, bundle: str) -> Samples:
-        """The samples of a bundle, kept until another bundle's are wanted.
+        """The samples of a bundle, kept until another bundle is requested.
 
         Raises:
             WorkerError: they are not in the store, or altered.

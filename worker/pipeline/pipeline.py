@@ -25,7 +25,7 @@ from worker.wire.messages import (
 __all__ = ["LinksMaker", "Pipeline", "StageLoader"]
 
 StageLoader = Callable[[HopSpec], Stage]
-"""Loads the stage of a hop, or finds it loaded already."""
+"""Loads the stage of a hop, or returns the loaded one."""
 
 _MAX_DEPTH: Final = 4096
 
@@ -42,7 +42,7 @@ class _Parts:
 
 
 class Pipeline:
-    """Built, then opened, then run any number of times, then closed; a failure ends it."""
+    """This device's part: built, opened, run any number of times, then closed; a failure ends it."""
 
     def __init__(self, scope: CancelScope, parts: _Parts, built: PipelineBuilt) -> None:
         self._scope = scope
@@ -66,13 +66,13 @@ class Pipeline:
         """Load stages, make links, and time each stage alone.
 
         Args:
-            build: what the controller asked for.
+            build: the request.
             load_stage: see `StageLoader`.
             load_samples: the samples of a bundle, by its digest.
-            slowdown: how many times slower this device is to be.
+            slowdown: how many times slower to make this device.
             make_links: what makes the links; by default those of `worker.links`.
-            abandoned: asked between the steps; True stops.
-            log_failure: told if the pipeline ends by a failure.
+            abandoned: called between the steps; True stops.
+            log_failure: called if the pipeline ends with a failure.
 
         Raises:
             WorkerError: stage, samples or links are missing or do not fit.
@@ -87,9 +87,9 @@ class Pipeline:
         try:
             links = (make_links or _sockets)(build, scope, *_ends_here(build))
             endpoint = None
-            if (spec_of_it := build.endpoint) is not None:
-                samples = load_samples(spec_of_it.bundle)
-                endpoint = Endpoint.between(links, spec_of_it, samples, build.depth, scope)
+            if (endpoint_spec := build.endpoint) is not None:
+                samples = load_samples(endpoint_spec.bundle)
+                endpoint = Endpoint.between(links, endpoint_spec, samples, build.depth, scope)
             hops, load_s, solo_compute_s = [], [], []
             for spec in build.hops:
                 if abandoned():
@@ -125,16 +125,8 @@ class Pipeline:
         """See `Endpoint.run`."""
         self._scope.check()
         if self._endpoint is None:
-            raise RefusedError("this device has no endpoint: a run is asked of the one that has")
-        return self._endpoint.run(
-            run.requests,
-            warmup=run.warmup,
-            timeout_s=run.timeout_s,
-            load=run.load,
-            until_stable=run.until_stable,
-            duration_s=run.duration_s,
-            abandoned=abandoned,
-        )
+            raise RefusedError("this device has no endpoint: send Run to the device that has it")
+        return self._endpoint.run(run, abandoned)
 
     def take_records(self) -> Records:
         """Records of the last run, of the endpoint and each hop; they are then forgotten."""
@@ -142,12 +134,12 @@ class Pipeline:
         return Records(
             endpoint=self._endpoint.take_rows().tobytes() if self._endpoint else b"",
             hops=hops,
-            # After the hops' rows: the last of them is written when the last frame was sent.
+            # After the hops' rows: a hop writes its last row after it has sent the last frame.
             sent=self.links.take_sent(),
         )
 
     def close(self) -> None:
-        """End everything and free what was taken; neighbours are told that this is in order."""
+        """End everything in order, tell the neighbours so, and free all memory."""
         self._scope.end()
         for hop in self._hops:
             hop.join()
@@ -155,19 +147,19 @@ class Pipeline:
 
 
 def _check_memory(build: BuildPipeline) -> None:
-    """Raise RefusedError: the slots of the links that end here are more than there is memory."""
+    """Raise RefusedError: the slots of the links that end here do not fit in memory."""
     inlets, outlets, _ = _ends_here(build)
     specs = {spec.name: spec for spec in build.links}
-    wanted_bytes = sum(
+    needed_bytes = sum(
         LinkLayout(specs[name].tensors).payload_bytes * (build.depth + 1)
         for name in [*inlets, *outlets]
         if name in specs
     )
-    check_room(wanted_bytes, f"pipeline {build.name} at depth {build.depth}")
+    check_room(needed_bytes, f"pipeline {build.name} at depth {build.depth}")
 
 
 def _ends_here(build: BuildPipeline) -> tuple[list[str], list[str], str | None]:
-    """Names of the links that are received and sent here, and of the one that the source fills."""
+    """Names of the incoming links, the outgoing links, and the one that the source fills."""
     source = build.endpoint
     inlets = [hop.inlet for hop in build.hops] + ([source.inlet] if source else [])
     outlets = [hop.outlet for hop in build.hops] + ([source.outlet] if source else [])

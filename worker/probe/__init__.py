@@ -1,4 +1,4 @@
-"""Probes: what a link between two workers is like, measured over the ports and paths that data takes."""
+"""Probes: measure a link between two workers over the ports and paths that data takes."""
 
 from worker.probe.receiver import ProbeReceiver
 from worker.probe.round_trips import time_round_trips

@@ -1,4 +1,4 @@
-"""The receiving side of probes: what is expected is answered and counted, anything else is not."""
+"""The receiving side of probes: answer and count the expected one, ignore anything else."""
 
 import contextlib
 import os
@@ -12,9 +12,9 @@ from worker.clock import clock
 from worker.probe.round_trips import serve_echo
 from worker.probe.throughput import check_duration, serve_throughput
 from worker.probe.train import TrainCount, read_header
-from worker.wire.control import send_message
 from worker.wire.errors import FailedError, RefusedError
-from worker.wire.messages import Done, ExpectProbe, JoinProbe, TakeTrain, TrainReceived
+from worker.wire.joining import answering_join
+from worker.wire.messages import ExpectProbe, JoinProbe, TakeTrain, TrainReceived
 from worker.wire.stream import SocketStream
 
 __all__ = ["ProbeReceiver"]
@@ -27,16 +27,16 @@ _LOOK_EVERY_S: Final = 0.02
 _END_TIMEOUT_S: Final = 2.0
 _WANTED_BUFFER_BYTES: Final = 4 * 1024 * 1024
 
-# SO_MEMINFO of Linux: nine counts, the last of them datagrams that found the socket's buffer full.
+# SO_MEMINFO of Linux: nine counts; the last is datagrams that arrived while the buffer was full.
 _SO_MEMINFO: Final = 55
 _MEMINFO: Final = struct.Struct("9I")
 
 
 class ProbeReceiver:
-    """Expects at most one probe at a time; the UDP port is open only while it does."""
+    """Expects at most one probe at a time; the UDP port is open only meanwhile."""
 
     def __init__(self, host: str, data_port: int) -> None:
-        """Datagrams are taken on the UDP port that has the data port's number."""
+        """Datagrams arrive on the UDP port with the data port's number."""
         self._host = host
         self._port = data_port
         self._lock = threading.Lock()
@@ -45,63 +45,59 @@ class ProbeReceiver:
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
 
-    def expect(self, asked: ExpectProbe) -> None:
-        """Stand ready for this probe, or for none.
+    def expect(self, request: ExpectProbe) -> None:
+        """Expect this probe, or none.
 
         Raises:
-            RefusedError: it is no probe's name.
-            FailedError: the UDP port cannot be had.
+            RefusedError: not a probe's name.
+            FailedError: the UDP port is not available.
         """
         self.close()
-        if asked.probe is None:
+        if request.probe is None:
             return
-        if len(asked.probe) != _PROBE_DIGITS or not set(asked.probe) <= set("0123456789abcdef"):
-            raise RefusedError(f"a probe is named by {_PROBE_DIGITS} hex digits")
+        if len(request.probe) != _PROBE_DIGITS or not set(request.probe) <= set("0123456789abcdef"):
+            raise RefusedError(f"a probe's name is {_PROBE_DIGITS} hex digits")
         receiving = self._bind()
         with self._lock:
-            self._probe, self._socket = asked.probe, receiving
+            self._probe, self._socket = request.probe, receiving
         self._thread = threading.Thread(
-            target=self._count, args=(receiving, asked.probe), name="probe datagrams", daemon=True
+            target=self._count, args=(receiving, request.probe), name="probe datagrams", daemon=True
         )
         self._thread.start()
 
-    def take_train(self, asked: TakeTrain) -> TrainReceived:
-        """What came of a train, once it is whole or nothing more comes.
+    def take_train(self, request: TakeTrain) -> TrainReceived:
+        """What arrived of a train, once it is complete or nothing more arrives.
 
         Raises:
-            RefusedError: this probe is not expected here.
+            RefusedError: another probe is expected, or none.
         """
-        if not 0 <= asked.settle_s <= _MAX_SETTLE_S:
-            raise RefusedError(f"cannot wait {asked.settle_s} s for datagrams (0 to {_MAX_SETTLE_S:g})")
+        if not 0 <= request.settle_s <= _MAX_SETTLE_S:
+            raise RefusedError(f"cannot wait {request.settle_s} s for datagrams (0 to {_MAX_SETTLE_S:g})")
         began_s = clock()
         while True:
             with self._lock:
-                if asked.probe != self._probe:
+                if request.probe != self._probe:
                     raise RefusedError("this probe is not expected here")
-                count = self._trains.get(asked.train) or TrainCount(0)
-                whole = len(count.numbers) >= asked.datagrams
-                if whole or clock() >= max(began_s, count.last_s) + asked.settle_s:
-                    self._trains.pop(asked.train, None)
+                count = self._trains.get(request.train) or TrainCount(0)
+                whole = len(count.numbers) >= request.datagrams
+                if whole or clock() >= max(began_s, count.last_s) + request.settle_s:
+                    self._trains.pop(request.train, None)
                     return count.received(self._overflowed() if count.numbers else 0)
-            # To be woken by each datagram would make the counting slow.
+            # Waking for each datagram would slow the counting down.
             time.sleep(_LOOK_EVERY_S)
 
     def serve(self, join: JoinProbe, stream: SocketStream) -> None:
-        """Take a connection that is a probe, and serve it until it ends.
+        """Accept a probe's connection and serve it until it ends.
 
         Raises:
-            RefusedError: it is not expected (the other end is told so).
+            RefusedError: the probe is not expected; the other end gets the error.
             PeerError: the other end was lost.
         """
-        try:
+        with answering_join(stream):
             if join.probe != self._probe:
                 raise RefusedError(f"the probe of {join.sender} is not expected here")
             if join.kind == "throughput":
                 check_duration(join.duration_s)
-        except RefusedError as error:
-            send_message(stream, error.problem())
-            raise
-        send_message(stream, Done())
         if join.kind == "echo":
             serve_echo(stream)
         else:
@@ -109,12 +105,12 @@ class ProbeReceiver:
         stream.close()
 
     def close(self) -> None:
-        """Expect nothing any more."""
+        """Stop expecting a probe."""
         with self._lock:
             receiving, self._socket, self._probe = self._socket, None, None
             self._trains.clear()
         if receiving is not None:
-            # Closed under it, the counting thread would wait for ever; this wakes it, and it closes.
+            # A plain close would leave the counting thread waiting for ever; woken, it closes the socket.
             with contextlib.suppress(OSError):
                 receiving.shutdown(socket.SHUT_RDWR)
         if self._thread is not None:
@@ -134,7 +130,7 @@ class ProbeReceiver:
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise FailedError(
-                f"cannot take datagrams on UDP port {self._port} of {self._host} ({reason}): stop what uses "
+                f"cannot receive on UDP port {self._port} of {self._host} ({reason}): stop what uses "
                 f"it, or give --data-port another value"
             ) from error
         return receiving
@@ -164,11 +160,11 @@ class ProbeReceiver:
         count.add(number, at_s)
 
     def _overflowed(self) -> int:
-        """Datagrams that came to the socket and found its buffer full; 0 where the system does not tell."""
+        """Datagrams that arrived while the socket's buffer was full; 0 where the system does not say."""
         if self._socket is None:
             return 0
         try:
-            told = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+            meminfo = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
         except OSError:
             return 0
-        return int(_MEMINFO.unpack(told)[8]) if len(told) == _MEMINFO.size else 0
+        return int(_MEMINFO.unpack(meminfo)[8]) if len(meminfo) == _MEMINFO.size else 0

@@ -1,4 +1,4 @@
-"""What one TCP connection gets through a link."""
+"""The throughput of one TCP connection over a link."""
 
 import contextlib
 import threading
@@ -18,26 +18,26 @@ __all__ = ["check_duration", "send_throughput", "serve_throughput"]
 
 _MAX_DURATION_S: Final = 60.0
 _CHUNK_BYTES: Final = 256 * 1024
-# Beyond the duration itself: the first bytes must come, and the answer must go back.
+# Beyond the duration itself: for the first bytes to arrive and the answer to return.
 _ANSWER_TIMEOUT_S: Final = 30.0
 
 _decoder: "Final[msgspec.msgpack.Decoder[Throughput]]" = msgspec.msgpack.Decoder(Throughput)
 
 
-def send_throughput(asked: ProbeThroughput, sender: str, security: Security = OPEN) -> Throughput:
-    """Send as fast as it goes until the receiver says what it has counted.
+def send_throughput(request: ProbeThroughput, sender: str, security: Security = OPEN) -> Throughput:
+    """Send as fast as possible until the receiver reports its count.
 
     Raises:
         RefusedError: the duration is out of range.
         PeerError: the receiver cannot be reached, does not expect this probe, or was lost.
     """
-    check_duration(asked.duration_s)
-    join = JoinProbe(probe=asked.probe, kind="throughput", sender=sender, duration_s=asked.duration_s)
-    stream = open_data_connection(asked.host, asked.port, security, expected=asked.receiver)
+    check_duration(request.duration_s)
+    join = JoinProbe(probe=request.probe, kind="throughput", sender=sender, duration_s=request.duration_s)
+    stream = open_data_connection(request.host, request.port, security, expected=request.receiver)
     pusher = threading.Thread(target=_push, args=(stream,), name="throughput probe", daemon=True)
     try:
         ask_to_join(stream, join, "a probe")
-        stream.set_timeout(asked.duration_s + _ANSWER_TIMEOUT_S)
+        stream.set_timeout(request.duration_s + _ANSWER_TIMEOUT_S)
         pusher.start()
         seen = receive_message(stream, _decoder, limit_bytes=UNCLAIMED_LIMIT_BYTES)
         if seen is None:
@@ -61,7 +61,7 @@ def _push(stream: SocketStream) -> None:
 
 
 def serve_throughput(stream: SocketStream, duration_s: float) -> None:
-    """Count what comes for `duration_s`, and tell the other end, which then closes.
+    """Count bytes for `duration_s`, and report to the other end, which then closes.
 
     Raises:
         PeerError: it was lost, or sends nothing.
@@ -78,13 +78,13 @@ def serve_throughput(stream: SocketStream, duration_s: float) -> None:
         received_bytes += count
         last_s = clock()
     send_message(stream, Throughput(received_bytes=received_bytes, elapsed_s=last_s - began_s))
-    # Closing before the other end does would throw away the answer with the bytes that are still coming.
+    # Closing first would discard the answer along with the bytes still in flight.
     with contextlib.suppress(PeerError):
         while stream.receive_some(buffer):
             pass
 
 
 def check_duration(duration_s: float) -> None:
-    """Raises RefusedError: nobody may send for so long."""
+    """Raise RefusedError: the duration is out of range."""
     if not 0 < duration_s <= _MAX_DURATION_S:
         raise RefusedError(f"cannot send for {duration_s} s (above 0, at most {_MAX_DURATION_S:g})")

@@ -22,37 +22,39 @@ _MAX_DATAGRAM_BYTES: Final = 9_000
 _MAX_DURATION_S: Final = 120.0
 
 
-def send_train(asked: ProbeTrain, ended: Event) -> TrainSent:
-    """Send the datagrams, each when it is due; one that is late does not delay those behind it.
+def send_train(request: ProbeTrain, ended: Event) -> TrainSent:
+    """Send the datagrams, each when it is due; a late one does not delay the others.
 
     Raises:
         RefusedError: the numbers are out of range.
-        PeerError: the receiver's host says that nobody is on that port, or cannot be reached.
-        FailedError: the controller went away in between.
+        PeerError: nothing listens on the receiver's port, or its host cannot be reached.
+        FailedError: the controller went away.
     """
-    interval_s = _check(asked)
-    payload = bytearray(asked.datagram_bytes)
-    probe = bytes.fromhex(asked.probe)
-    to = f"UDP port {asked.port} of {asked.host}"
+    interval_s = _check(request)
+    payload = bytearray(request.datagram_bytes)
+    probe = bytes.fromhex(request.probe)
+    to = f"UDP port {request.port} of {request.host}"
     try:
-        family, kind, _, _, address = socket.getaddrinfo(asked.host, asked.port, type=socket.SOCK_DGRAM)[0]
+        family, kind, _, _, address = socket.getaddrinfo(request.host, request.port, type=socket.SOCK_DGRAM)[
+            0
+        ]
         with socket.socket(family, kind) as sending:
             sending.connect(address)
             sharpen_sleep()
             began_s = sent_s = clock()
-            for number in range(asked.datagrams):
+            for number in range(request.datagrams):
                 if not sleep_until(began_s + number * interval_s, ended):
                     raise FailedError("the controller went away")
-                _HEADER.pack_into(payload, 0, _MAGIC, probe, asked.train, number)
+                _HEADER.pack_into(payload, 0, _MAGIC, probe, request.train, number)
                 _send(sending, payload, ended)
                 sent_s = clock()
     except OSError as error:
-        raise PeerError(f"{to} cannot be sent to ({error.strerror or error})") from error
-    return TrainSent(datagrams=asked.datagrams, elapsed_s=sent_s - began_s)
+        raise PeerError(f"cannot send to {to} ({error.strerror or error})") from error
+    return TrainSent(datagrams=request.datagrams, elapsed_s=sent_s - began_s)
 
 
 def _send(sending: socket.socket, payload: bytearray, ended: Event) -> None:
-    """Send one datagram; a full queue of the host's own is waited for, since that is no loss of the link."""
+    """Send one datagram; wait while the host's own queue is full, which is no loss of the link."""
     while True:
         try:
             sending.send(payload)
@@ -62,26 +64,26 @@ def _send(sending: socket.socket, payload: bytearray, ended: Event) -> None:
                 raise
 
 
-def _check(asked: ProbeTrain) -> float:
-    """Seconds from one datagram to the next. Raises RefusedError: the train cannot be."""
+def _check(request: ProbeTrain) -> float:
+    """Seconds from one datagram to the next. Raises RefusedError: out of range."""
     fits = (
-        1 <= asked.datagrams <= MAX_DATAGRAMS
-        and HEADER_BYTES <= asked.datagram_bytes <= _MAX_DATAGRAM_BYTES
-        and asked.datagram_bytes <= asked.frame_bytes <= _MAX_DATAGRAM_BYTES + 200
-        and 0 < asked.rate_mbit < float("inf")
-        and 0 <= asked.train < 2**32
+        1 <= request.datagrams <= MAX_DATAGRAMS
+        and HEADER_BYTES <= request.datagram_bytes <= _MAX_DATAGRAM_BYTES
+        and request.datagram_bytes <= request.frame_bytes <= _MAX_DATAGRAM_BYTES + 200
+        and 0 < request.rate_mbit < float("inf")
+        and 0 <= request.train < 2**32
     )
-    if not fits or asked.datagrams * asked.frame_bytes * 8 / (asked.rate_mbit * 1e6) > _MAX_DURATION_S:
+    if not fits or request.datagrams * request.frame_bytes * 8 / (request.rate_mbit * 1e6) > _MAX_DURATION_S:
         raise RefusedError(
-            f"cannot send {asked.datagrams} datagrams of {asked.datagram_bytes} bytes at "
-            f"{asked.rate_mbit:g} Mbit/s (at most {MAX_DATAGRAMS}, of {HEADER_BYTES} to "
+            f"cannot send {request.datagrams} datagrams of {request.datagram_bytes} bytes at "
+            f"{request.rate_mbit:g} Mbit/s (at most {MAX_DATAGRAMS}, of {HEADER_BYTES} to "
             f"{_MAX_DATAGRAM_BYTES} bytes, within {_MAX_DURATION_S:g} s)"
         )
-    return asked.frame_bytes * 8 / (asked.rate_mbit * 1e6)
+    return request.frame_bytes * 8 / (request.rate_mbit * 1e6)
 
 
 def read_header(datagram: memoryview) -> tuple[str, int, int] | None:
-    """Probe, train and number of a datagram; None when it is none of ours."""
+    """Probe, train and number of a datagram; None when it is not ours."""
     if len(datagram) < HEADER_BYTES:
         return None
     magic, probe, train, number = _HEADER.unpack_from(datagram)
@@ -90,7 +92,7 @@ def read_header(datagram: memoryview) -> tuple[str, int, int] | None:
 
 @dataclass
 class TrainCount:
-    """What has come of one train. `overflowed_before` is the socket's count of drops when it began."""
+    """What has arrived of one train. `overflowed_before` is the socket's count of drops when it began."""
 
     overflowed_before: int
     numbers: set[int] = field(default_factory=set)
@@ -98,7 +100,7 @@ class TrainCount:
     last_s: float = 0.0
 
     def add(self, number: int, at_s: float) -> None:
-        """Count a datagram that came; one that came twice counts once."""
+        """Count an arrived datagram; a duplicate counts once."""
         if number >= MAX_DATAGRAMS:
             return
         if not self.numbers:
@@ -107,7 +109,7 @@ class TrainCount:
         self.last_s = at_s
 
     def received(self, overflowed: int) -> TrainReceived:
-        """The count, when the socket has dropped `overflowed` so far."""
+        """The count, given that the socket has dropped `overflowed` so far."""
         return TrainReceived(
             datagrams=len(self.numbers),
             overflowed=max(0, overflowed - self.overflowed_before),

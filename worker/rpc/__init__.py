@@ -1,7 +1,7 @@
 """Pipelines over PyTorch RPC, for comparison with our own sockets.
 
-PyTorch is imported in a process of its own, `python -m worker.rpc`, one for each pipeline: RPC can be begun
-once in a process's life, and a worker that nobody asks for it stays as light as it is.
+A separate process, `python -m worker.rpc`, imports PyTorch, one for each pipeline: RPC starts only once in a
+process's life, and a worker without RPC stays light.
 """
 
 from worker.rpc.process import RpcPipeline, RpcSetting

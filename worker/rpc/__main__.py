@@ -1,4 +1,4 @@
-"""The process that has PyTorch: one pipeline over RPC, told what to do by the worker beside it."""
+"""The process with PyTorch: one pipeline over RPC, controlled by the worker beside it."""
 
 import argparse
 import logging
@@ -10,22 +10,20 @@ import warnings
 from pathlib import Path
 from typing import Final, NoReturn
 
-import msgspec
-
 from worker.host.memory import keep_little
 from worker.inference.provider import prepare
 from worker.inference.session_options import parse_options
 from worker.pipeline.loading import Loader
 from worker.pipeline.pipeline import Pipeline
 from worker.store.store import Store
-from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, send_message
+from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, request_decoder, send_message
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.messages import (
     BuildPipeline,
     ClosePipeline,
     Done,
+    Message,
     OpenLinks,
-    Reply,
     Request,
     Run,
     TakeRecords,
@@ -33,11 +31,10 @@ from worker.wire.messages import (
 from worker.wire.stream import SocketStream
 
 _log: Final = logging.getLogger("worker.rpc")
-_request_decoder: Final = msgspec.msgpack.Decoder(Request)
 
 
 class _Child:
-    """Does what `worker.service.session.Session` does with a pipeline, for one pipeline."""
+    """The pipeline handlers of `worker.service.session.Session`, for one pipeline."""
 
     def __init__(self, options: argparse.Namespace, stream: SocketStream) -> None:
         prepare(options.provider)
@@ -48,7 +45,7 @@ class _Child:
         self._stream = stream
         self._pipeline: Pipeline | None = None
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request[Message]) -> Message:
         match request:
             case BuildPipeline():
                 return self._build(request).built
@@ -71,7 +68,7 @@ class _Child:
         return self._pipeline
 
     def _build(self, build: BuildPipeline) -> Pipeline:
-        # Here and not above: a PyTorch that cannot be imported is to be told as a refusal.
+        # Not at the top: a failing import of PyTorch must become a refusal.
         from worker.rpc.links import make_rpc_links
 
         self._pipeline = Pipeline.build(
@@ -95,7 +92,7 @@ def _serve(options: argparse.Namespace) -> None:
     stream = SocketStream(connection, "the worker")
     child = _Child(options, stream)
     while True:
-        request = receive_message(stream, _request_decoder, limit_bytes=CLAIMED_LIMIT_BYTES)
+        request = receive_message(stream, request_decoder, limit_bytes=CLAIMED_LIMIT_BYTES)
         if request is None:
             return
         try:
@@ -111,14 +108,14 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _end_with_the_worker() -> None:
-    """The worker holds the other end of our stdin, and has nothing to say there."""
+    """End this process with the worker, which holds the other end of our stdin and never writes to it."""
     sys.stdin.buffer.read()
-    # At once, whatever RPC is waiting for.
+    # At once, even while RPC waits.
     os._exit(0)
 
 
-def _what_is_in_the_way() -> str | None:
-    """Why this PyTorch cannot do it; None if it can."""
+def _obstacle() -> str | None:
+    """Why this PyTorch cannot do RPC; None if it can."""
     try:
         import torch
     except Exception as error:
@@ -134,9 +131,9 @@ def _what_is_in_the_way() -> str | None:
 
 
 def main() -> int:
-    """Serve one pipeline, or with `--check` say on stdout what is in the way."""
+    """Serve one pipeline, or with `--check` print what prevents it."""
     parser = argparse.ArgumentParser(prog="python -m worker.rpc", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only see whether PyTorch has RPC")
+    parser.add_argument("--check", action="store_true", help="only check whether PyTorch has RPC")
     parser.add_argument("--socket", type=int, help="descriptor of the socket to the worker")
     parser.add_argument("--store", type=Path)
     parser.add_argument("--slowdown", type=float, default=1.0)
@@ -144,13 +141,13 @@ def main() -> int:
     parser.add_argument("--onnxruntime-option", action="append", default=[])
     options = parser.parse_args()
     if options.check:
-        why = _what_is_in_the_way()
+        why = _obstacle()
         print(why or "")
         return 1 if why else 0
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    # PyTorch's own, about its own code.
+    # PyTorch's warnings about its own code.
     warnings.simplefilter("ignore")
     threading.Thread(target=_end_with_the_worker, name="end with the worker", daemon=True).start()
     keep_little()
@@ -158,7 +155,7 @@ def main() -> int:
         _serve(options)
     finally:
         sys.stderr.flush()
-        # RPC's threads may hang on neighbours that are gone; the neighbours were told what there is to tell.
+        # RPC's threads may hang on lost neighbours; the others know all there is to know.
         os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""How the process of its own is started."""
+"""Command line and environment of the RPC process."""
 
 import os
 import sys
@@ -10,22 +10,22 @@ __all__ = ["command", "environment"]
 
 
 def command(*arguments: str) -> list[str]:
-    """Our own Python on `worker.rpc`. -P: nothing is imported from the working directory."""
+    """Our own Python on `worker.rpc`. -P: import nothing from the working directory."""
     return [sys.executable, "-P", "-m", "worker.rpc", *arguments]
 
 
 def environment(interface: str | None) -> dict[str, str]:
-    """With the same package `worker` as we are, and what PyTorch takes from nowhere else."""
+    """Our environment, with our own package `worker` and the settings that PyTorch reads only there."""
     ours = str(Path(worker.__file__).absolute().parents[1])
     paths = [ours, *filter(None, [os.environ.get("PYTHONPATH")])]
-    found = {
+    variables = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
-        # Stages are ONNX Runtime's: threads of PyTorch's own would only be in their way.
+        # ONNX Runtime computes the stages: threads of PyTorch would only disturb it.
         "OMP_NUM_THREADS": "1",
-        # That a neighbour's connection ended is ours to judge, and no warning.
+        # We judge ourselves whether a neighbour's end is worth a warning.
         "TORCH_CPP_LOG_LEVEL": "ERROR",
     }
     if interface is not None:
-        found |= {"TP_SOCKET_IFNAME": interface, "GLOO_SOCKET_IFNAME": interface}
-    return found
+        variables |= {"TP_SOCKET_IFNAME": interface, "GLOO_SOCKET_IFNAME": interface}
+    return variables

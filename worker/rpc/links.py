@@ -1,7 +1,7 @@
 """Links over PyTorch RPC: each request is one `rpc_async` to the worker at the receiving end.
 
-Inside RPC there is nothing to time: a frame's way is one call. `send_s` is what the sender's thread spends in
-that call, `receive_s` is 0, and what tensors wait for in RPC's own queues is network share.
+RPC carries a frame in one call, with nothing inside to time. `send_s` is the sender's time in that call,
+`receive_s` is 0, and the tensors' wait in RPC's own queues counts as network share.
 """
 
 import threading
@@ -27,12 +27,12 @@ from worker.wire.messages import BuildPipeline, LinkSpec, SentBytes
 
 __all__ = ["RpcLinks", "make_rpc_links"]
 
-# For what comes in: by the names of the links that end here.
+# For incoming calls: by the names of the links that end here.
 _inlets: "dict[str, RpcInlet]" = {}
 
 
 class RpcInlet:
-    """Takes requests as RPC's threads bring them, and gives them on in the order in which they were sent."""
+    """Take requests from RPC's threads, and pass them on in the order of sending."""
 
     immediate = True
     reuses_memory = False
@@ -42,7 +42,7 @@ class RpcInlet:
         self.layout = LinkLayout(spec.tensors)
         self._pool = SlotPool(self.layout, depth, with_memory=False)
         for slot in self._pool.slots:
-            # Nobody sends these as frames.
+            # These never go out as frames.
             slot.buffers += [memoryview(b"")] * len(self.layout.tensors)
         self._depth = depth
         self._lock = threading.Lock()
@@ -52,18 +52,18 @@ class RpcInlet:
         scope.at_end(self._stop)
 
     def wait_open(self, timeout_s: float) -> None:
-        """It is, since all have joined."""
+        """Return at once: all have joined."""
 
     def receive(self) -> Slot | None:
         """See `Inlet.receive`."""
         return self._queue.get()
 
     def put(self, number: int, request: int, kind: int, tensors: list[torch.Tensor]) -> None:
-        """Take a request; `number` counts those of this link."""
+        """Take a request; `number` is its position on this link."""
         arrays = [tensor.numpy() for tensor in tensors]
-        found = [(array.dtype, array.shape) for array in arrays]
-        if found != [(tensor.dtype, tensor.shape) for tensor in self.layout.tensors]:
-            raise ProtocolError(f"link {self.name}: other tensors than were agreed")
+        forms = [(array.dtype, array.shape) for array in arrays]
+        if forms != [(tensor.dtype, tensor.shape) for tensor in self.layout.tensors]:
+            raise ProtocolError(f"link {self.name}: its tensors differ from the agreed ones")
         slot = self._pool.take_now()
         if slot is None:
             raise ProtocolError(
@@ -85,7 +85,7 @@ class RpcInlet:
 
 
 class RpcOutlet:
-    """Calls the receiving worker. RPC sends a slot from where it is, so it comes back once answered."""
+    """Call the receiving worker. RPC sends from the slot itself, which is free again after the answer."""
 
     immediate = True
 
@@ -99,7 +99,7 @@ class RpcOutlet:
         *,
         with_memory: bool,
     ) -> None:
-        """`receiver` is a device, and `address` what RPC calls it."""
+        """`receiver` is a device, `address` its name in RPC."""
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors)
         self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
@@ -155,10 +155,10 @@ class RpcLinks:
         outlets: Collection[str],
         source_outlet: str | None,
     ) -> None:
-        """Stand ready; see `worker.links.Links`.
+        """Make the link ends; see `worker.links.Links`.
 
         Raises:
-            RefusedError: a link is not described, or has a codec or emulated conditions.
+            RefusedError: a link is unknown, or has a codec or emulated conditions.
         """
         assert build.rpc is not None
         self._world = World(build.rpc, scope)
@@ -197,7 +197,7 @@ class RpcLinks:
         return self._in_process.get(name) or self._outlets[name]
 
     def stand_ready(self) -> None:
-        """All is built here: join the others, in the background."""
+        """Join the others in the background, as everything is built here."""
         self._world.begin()
 
     def open(self, _sender: str, _connector: Connector) -> None:
@@ -205,11 +205,11 @@ class RpcLinks:
         self._world.enter(self._peers)
 
     def take_sent(self) -> tuple[SentBytes, ...]:
-        """Nothing: there are no codecs."""
+        """Return nothing: RPC has no codecs."""
         return ()
 
     def close(self) -> None:
-        """Part with the others; the scope has ended."""
+        """Leave the others; the scope has ended."""
         self._world.leave()
 
 
@@ -225,7 +225,7 @@ def make_rpc_links(
 
 
 def deliver(link: str, number: int, request: int, kind: int, tensors: list[torch.Tensor]) -> None:
-    """Called on the receiving worker, once a request."""
+    """Deliver a request; the sender calls this on the receiving worker."""
     _inlets[link].put(number, request, kind, tensors)
 
 

@@ -1,4 +1,4 @@
-"""A pipeline over PyTorch RPC, as the worker has it: a process of its own that does what it is told."""
+"""A pipeline over PyTorch RPC, from the worker's side: a separate process under its control."""
 
 import contextlib
 import select
@@ -10,23 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-import msgspec
-
 from worker.clock import clock
 from worker.inference.session_options import Options
 from worker.rpc.command import command, environment
 from worker.rpc.interfaces import check_interface, interface_with
-from worker.wire.control import receive_message, send_message
-from worker.wire.errors import FailedError, PeerError, RequestError, WorkerError
+from worker.wire.control import checked_reply, receive_message, reply_decoder, send_message
+from worker.wire.errors import FailedError, PeerError, WorkerError
 from worker.wire.messages import (
     BuildPipeline,
     ClosePipeline,
-    Done,
+    Message,
     OpenLinks,
     PipelineBuilt,
-    Problem,
     Records,
-    Reply,
     Request,
     Run,
     RunDone,
@@ -43,13 +39,12 @@ _CLOSE_TIMEOUT_S: Final = 5.0
 # Records of a long run are the longest reply.
 _REPLY_LIMIT_BYTES: Final = 1024 * 1024 * 1024
 
-_reply_decoder: Final = msgspec.msgpack.Decoder(Reply)
-_ReplyT = TypeVar("_ReplyT", bound=Reply)
+_ReplyT = TypeVar("_ReplyT", bound=Message)
 
 
 @dataclass(frozen=True)
 class RpcSetting:
-    """What of the worker's own settings its process for RPC is to share."""
+    """The worker's settings that its RPC process shares."""
 
     store: Path
     slowdown: float
@@ -58,27 +53,26 @@ class RpcSetting:
 
 
 class RpcPipeline:
-    """Used as a `Pipeline` is. Closing it ends the process, and so does our own end, however it comes."""
+    """Used like a `Pipeline`. The process ends with `close`, and with this process in any case."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
         self._process = process
         self._socket = connection
-        self._stream = SocketStream(connection, "the process of PyTorch RPC")
+        self._stream = SocketStream(connection, "the PyTorch RPC process")
         self._busy = threading.Lock()
         self._closed = threading.Event()
-        self.built = PipelineBuilt(load_s=(), solo_compute_s=())
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The process's id."""
         return self._process.pid
 
     @classmethod
     def start(cls, build: BuildPipeline, setting: RpcSetting) -> Self:
-        """Start the process; it has nothing to do yet.
+        """Start the process, idle.
 
         Raises:
-            RefusedError: there is no such network interface.
+            RefusedError: an unknown network interface.
         """
         spec = build.rpc
         assert spec is not None
@@ -92,7 +86,7 @@ class RpcPipeline:
                     *("--slowdown", str(setting.slowdown), "--provider", setting.provider),
                     *(f"--onnxruntime-option={key}={value}" for key, value in setting.options.items()),
                 ),
-                # It ends when this pipe does: with us, whatever ends us.
+                # The process ends when this pipe does: with us in any case.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -101,26 +95,26 @@ class RpcPipeline:
             )
         return cls(process, ours)
 
-    def build(self, build: BuildPipeline, abandoned: Callable[[], bool]) -> None:
-        """See `Pipeline.build`. Raises WorkerError: what that raises there, or PyTorch cannot be had."""
-        self.built = self._ask(build, PipelineBuilt, _BUILD_TIMEOUT_S, abandoned)
+    def build(self, build: BuildPipeline, abandoned: Callable[[], bool]) -> PipelineBuilt:
+        """See `Pipeline.build`. Raises WorkerError: that failed there, or PyTorch is not available."""
+        return self._ask(build, _BUILD_TIMEOUT_S, abandoned)
 
     def open(self, _sender: str, _connector: object) -> None:
-        """Meet the other devices. Raises WorkerError: one did not come."""
-        self._ask(OpenLinks(), Done, _ASK_TIMEOUT_S)
+        """Meet the other devices. Raises WorkerError: one is missing."""
+        self._ask(OpenLinks(), _ASK_TIMEOUT_S)
 
     def run(self, run: Run, abandoned: Callable[[], bool]) -> RunDone:
         """See `Pipeline.run`."""
-        return self._ask(run, RunDone, run.timeout_s + _ASK_TIMEOUT_S, abandoned)
+        return self._ask(run, run.timeout_s + _ASK_TIMEOUT_S, abandoned)
 
     def take_records(self) -> Records:
         """See `Pipeline.take_records`."""
-        return self._ask(TakeRecords(), Records, _ASK_TIMEOUT_S)
+        return self._ask(TakeRecords(), _ASK_TIMEOUT_S)
 
     def close(self) -> None:
-        """Part with the other devices in order and end the process; by force where it does not."""
+        """Leave the other devices in order and end the process, by force if necessary."""
         self._closed.set()
-        # Who is asked something in another thread is not asked to close: it is ended.
+        # A process busy with another thread's request is ended without asking.
         if self._process.poll() is None and self._busy.acquire(blocking=False):
             try:
                 with contextlib.suppress(WorkerError):
@@ -132,20 +126,17 @@ class RpcPipeline:
 
     def _ask(
         self,
-        request: Request,
-        expected: type[_ReplyT],
+        request: Request[_ReplyT],
         timeout_s: float,
         abandoned: Callable[[], bool] = lambda: False,
     ) -> _ReplyT:
         with self._busy:
             reply = self._exchange(request, timeout_s, lambda: self._closed.is_set() or abandoned())
-        if isinstance(reply, Problem):
-            raise RequestError(reply, "PyTorch RPC")
-        if not isinstance(reply, expected):
-            raise FailedError(f"the process of PyTorch RPC answered {type(request).__name__} with {reply}")
-        return reply
+        return checked_reply(request, reply, "PyTorch RPC")
 
-    def _exchange(self, request: Request, timeout_s: float, abandoned: Callable[[], bool]) -> Reply:
+    def _exchange(
+        self, request: Request[Message], timeout_s: float, abandoned: Callable[[], bool]
+    ) -> Message:
         deadline_s = clock() + timeout_s
         try:
             send_message(self._stream, request)
@@ -156,15 +147,13 @@ class RpcPipeline:
                 if clock() > deadline_s:
                     self._end()
                     raise FailedError(
-                        f"the process of PyTorch RPC said nothing for {timeout_s:g} s and was ended"
+                        f"the PyTorch RPC process did not answer for {timeout_s:g} s and was ended"
                     )
-            reply: Reply | None = receive_message(
-                self._stream, _reply_decoder, limit_bytes=_REPLY_LIMIT_BYTES
-            )
+            reply = receive_message(self._stream, reply_decoder, limit_bytes=_REPLY_LIMIT_BYTES)
         except PeerError as error:
-            raise FailedError(f"the process of PyTorch RPC was lost{self._how_it_ended()}") from error
+            raise FailedError(f"the PyTorch RPC process was lost{self._how_it_ended()}") from error
         if reply is None:
-            raise FailedError(f"the process of PyTorch RPC ended{self._how_it_ended()}")
+            raise FailedError(f"the PyTorch RPC process ended{self._how_it_ended()}")
         return reply
 
     def _how_it_ended(self) -> str:

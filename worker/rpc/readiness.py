@@ -1,4 +1,4 @@
-"""Whether this device could take part in a pipeline over PyTorch RPC; said before anything is measured."""
+"""Check whether this device can take part in a pipeline over PyTorch RPC, before any measurement."""
 
 import functools
 import importlib.util
@@ -22,11 +22,11 @@ def check_rpc(check: CheckRpc) -> None:
     """Look for PyTorch, its RPC, the interface and the port.
 
     Raises:
-        RefusedError: one of them is not to be had; says which, and what to do.
+        RefusedError: one of them is not available; says which, and what to do.
     """
     if importlib.util.find_spec("torch") is None:
         raise RefusedError(
-            "backend torch_rpc needs PyTorch, which is not installed there; say extras: [torch_rpc] in the "
+            "backend torch_rpc needs PyTorch, which this device lacks; set extras: [torch_rpc] in the "
             "inventory and deploy again"
         )
     if check.interface is not None:
@@ -50,7 +50,7 @@ def _check_port(port: int) -> None:
 
 @functools.cache
 def _check_build() -> None:
-    """Import PyTorch in a process of its own, once if that goes well."""
+    """Import PyTorch in a separate process, once if that succeeds."""
     try:
         done = subprocess.run(
             command("--check"),

@@ -1,4 +1,4 @@
-"""The processes of one pipeline as a world of PyTorch RPC: joined once, watched, and parted from in order."""
+"""The processes of one pipeline as a world of PyTorch RPC: join once, watch, and leave in order."""
 
 import contextlib
 import threading
@@ -18,18 +18,18 @@ _JOIN_TIMEOUT_S: Final = 300.0
 _WAIT_JOINED_S: Final = 20.0
 _LAST_WORD_S: Final = 1.0
 
-# For what comes in: a process is in one world.
+# For incoming calls: a process is in one world.
 _here: "World | None" = None
 _watchers: "list[torch.futures.Future[None]]" = []
 
 
 class World:
-    """This process among the others; `name` is its device's."""
+    """This process's place among the others; `name` is its device's."""
 
     def __init__(self, spec: RpcSpec, scope: CancelScope) -> None:
         global _here
         if _here is not None:
-            raise RefusedError("PyTorch RPC can be begun once in a process")
+            raise RefusedError("PyTorch RPC starts only once in a process")
         _here = self
         self._spec = spec
         self.name = spec.workers[spec.rank]
@@ -41,24 +41,24 @@ class World:
         scope.at_end(self._tell)
 
     def address(self, device: str) -> str:
-        """What RPC calls a device: it takes no name with a dot in it."""
+        """A device's name in RPC, which accepts no dot."""
         return f"worker{self._spec.workers.index(device)}"
 
     def begin(self) -> None:
-        """Join in the background: RPC waits until all have come, and they are built one after the other."""
+        """Join in the background: RPC waits for all, and the controller builds them one after the other."""
         threading.Thread(target=self._join, name="join", daemon=True).start()
 
     def enter(self, peers: Collection[str]) -> None:
-        """Wait until all have joined, and watch these.
+        """Wait until all have joined, and watch these peers.
 
         Raises:
-            FailedError: they have not, or RPC could not be begun.
+            FailedError: they have not, or RPC could not start.
         """
         if not self._joined.wait(_WAIT_JOINED_S):
             raise FailedError(
                 f"PyTorch RPC on {self.name} did not meet {', '.join(self._spec.workers)} at "
                 f"{self._spec.host}:{self._spec.port} within {_WAIT_JOINED_S:g} s; is that port open between "
-                f"them, and any other, which it takes as it likes?"
+                f"them? RPC also uses other, arbitrary ports"
             )
         self._scope.check()
         self._peers = tuple(peers)
@@ -67,13 +67,13 @@ class World:
             watch.add_done_callback(lambda done, peer=peer: self._lost(peer, done))
 
     def leave(self) -> None:
-        """Wait until the neighbours have heard why we go; the scope has ended."""
+        """Wait until the neighbours know why we leave; the scope has ended."""
         for word in self._last_words:
             with contextlib.suppress(Exception):
                 word.wait()
 
     def parted(self, peer: str, cause: str | None) -> None:
-        """A neighbour goes: in order, or because it failed."""
+        """Note that a neighbour leaves: in order, or because it failed."""
         self._parted.add(peer)
         if cause is None:
             self._scope.leave(PeerError(f"worker {peer} closed the pipeline"))
@@ -113,29 +113,29 @@ class World:
         for peer in self._peers:
             if peer not in self._parted:
                 with contextlib.suppress(Exception):
-                    told = (self.name, None if cause is None else str(cause))
-                    word = rpc.rpc_async(self.address(peer), part, told, timeout=_LAST_WORD_S)
+                    farewell = (self.name, None if cause is None else str(cause))
+                    word = rpc.rpc_async(self.address(peer), part, farewell, timeout=_LAST_WORD_S)
                     self._last_words.append(word)
 
 
 @rpc.functions.async_execution  # type: ignore[untyped-decorator]
 def stay() -> "torch.futures.Future[None]":
-    """Called on a neighbour: never answered, so the call fails as soon as the neighbour is gone."""
+    """Never answer: a neighbour's call fails as soon as this process is gone."""
     future: torch.futures.Future[None] = torch.futures.Future()
     _watchers.append(future)
     return future
 
 
 def part(sender: str, cause: str | None) -> None:
-    """Called on a neighbour: `sender` goes, in order or because of `cause`."""
+    """Note that `sender` leaves, in order or because of `cause`; it calls this on its neighbours."""
     if _here is not None:
         _here.parted(sender, cause)
 
 
 def last_line(error: BaseException) -> str:
-    """What PyTorch says in the end, without its traces of other hosts."""
+    """The last line of PyTorch's error, without its traces of other hosts."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Nor where in PyTorch's sources it was noticed.
+    # Without the place in PyTorch's sources, too.
     return lines[-1].partition(" (this error originated at")[0] if lines else type(error).__name__
 
 

@@ -1,7 +1,7 @@
-"""A file whose age says whether a controller still holds this worker.
+"""A file whose age shows whether a controller still holds this worker.
 
-Whoever shaped this device's link holds it on a lease: while the file is renewed the link stays, and once it
-is not, a timer of root's clears it. The worker itself needs no privileges for that.
+A shaped link is on a lease: it stays while the worker renews the file, and once the renewals stop, a timer of
+root's clears it. The worker itself needs no privileges for that.
 """
 
 import logging
@@ -19,7 +19,7 @@ _log: Final = logging.getLogger("worker")
 
 
 class Heartbeat:
-    """Beats from `begin` to `end`, any number of times; without a file, never."""
+    """Renew the file from `begin` to `end`, any number of times; without a file, never."""
 
     def __init__(self, file: Path | None) -> None:
         """Raises UsageError: the file cannot be written."""
@@ -30,22 +30,22 @@ class Heartbeat:
             return
         try:
             file.touch()
-            # One that a killed worker left behind holds nobody's lease.
+            # A killed worker may have left one behind, which must not hold a lease.
             file.unlink()
         except OSError as error:
             raise UsageError(f"--heartbeat {file} cannot be written ({error.strerror})") from error
 
     def begin(self) -> None:
-        """A controller has come: beat at once, and then every few seconds."""
+        """Renew the file now, and then every few seconds: a controller has come."""
         if self._file is None:
             return
         self._ended.clear()
         self._beat()
-        self._thread = threading.Thread(target=self._go_on, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
         self._thread.start()
 
     def end(self) -> None:
-        """It has gone: the file goes too."""
+        """Remove the file: the controller has gone."""
         if self._file is None or self._thread is None:
             return
         self._ended.set()
@@ -56,7 +56,7 @@ class Heartbeat:
         except OSError as error:
             _log.warning("heartbeat %s cannot be removed (%s)", self._file, error.strerror)
 
-    def _go_on(self) -> None:
+    def _keep_beating(self) -> None:
         while not self._ended.wait(_INTERVAL_S):
             self._beat()
 
@@ -65,5 +65,5 @@ class Heartbeat:
         try:
             self._file.touch()
         except OSError as error:
-            # The lease ends then, and with it the trial: better than a link that nobody ends.
+            # Then the lease ends, and with it the trial: better than a link that stays shaped for ever.
             _log.warning("heartbeat %s cannot be renewed (%s)", self._file, error.strerror)

@@ -1,12 +1,11 @@
-"""The control loop of a worker: who holds it, and what it is asked."""
+"""The worker's server: its ports, its holder, and the control loop."""
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from worker.access.admission import Admission
 from worker.access.listener import Listener
@@ -25,7 +24,13 @@ from worker.service.heartbeat import Heartbeat
 from worker.service.session import Session
 from worker.store.store import Store
 from worker.wire.codecs import available_codecs
-from worker.wire.control import CLAIMED_LIMIT_BYTES, UNCLAIMED_LIMIT_BYTES, receive_message, send_message
+from worker.wire.control import (
+    CLAIMED_LIMIT_BYTES,
+    UNCLAIMED_LIMIT_BYTES,
+    receive_message,
+    request_decoder,
+    send_message,
+)
 from worker.wire.errors import (
     BusyError,
     FailedError,
@@ -44,8 +49,8 @@ from worker.wire.messages import (
     DeviceInfo,
     JoinLink,
     JoinProbe,
+    Message,
     Query,
-    Reply,
     Request,
     Run,
     TakeRecords,
@@ -57,19 +62,17 @@ __all__ = ["Server", "Settings"]
 
 _log: Final = logging.getLogger("worker")
 
-_request_decoder: Final = msgspec.msgpack.Decoder(Request)
-
-# Who has not claimed the worker may not keep a connection without using it.
+# A client without a claim may not keep an idle connection.
 _UNCLAIMED_IDLE_S: Final = 60.0
 
-# From a message's length to its last byte. Who holds the worker sends shards and weights.
+# From a message's length to its last byte. The holder sends shards and weights.
 _UNCLAIMED_MESSAGE_S: Final = 5.0
 _CLAIMED_MESSAGE_S: Final = 120.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a worker is started with. Ports of 0 are chosen by the system."""
+    """A worker's settings. For a port of 0 the system chooses one."""
 
     name: str
     store: Path
@@ -92,7 +95,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class _Hold:
-    """Who holds the worker, since when, and what it has done so far."""
+    """The holder of the worker, since when, and its session."""
 
     holder: str
     since_s: float
@@ -103,12 +106,12 @@ class Server:
     """One worker. Outlives its controllers; serves one at a time, and answers `Query` to anyone."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the ports and the store.
+        """Open the ports and the store.
 
         Raises:
-            UsageError: one of them, the provider, the heartbeat's file or the lab's key cannot be had; or
-                anybody on the network could use the worker, and `open_to_all` does not say so.
-            FailedError: the link that is to be watched cannot be told.
+            UsageError: one of them, the provider, the heartbeat's file or the lab's key is not available; or
+                other hosts could use the worker without a key, and `open_to_all` is not set.
+            FailedError: the link to watch cannot be read.
         """
         self._settings = settings
         self._security = security = choose_security(
@@ -128,27 +131,9 @@ class Server:
         self._hold: _Hold | None = None
         self._hold_lock = threading.Lock()
         self._telemetry = TelemetryThread(settings.telemetry_interval_s)
-        self._data = Listener(
-            settings.host,
-            settings.data_port,
-            ConnectionKind.DATA,
-            self._serve_data,
-            _log.warning,
-            option="--data-port",
-            security=security,
-            admission=self._admission,
-        )
+        self._data = self._listen(settings.data_port, ConnectionKind.DATA, self._serve_data)
         try:
-            self._control = Listener(
-                settings.host,
-                settings.control_port,
-                ConnectionKind.CONTROL,
-                self._serve_control,
-                _log.warning,
-                option="--control-port",
-                security=security,
-                admission=self._admission,
-            )
+            self._control = self._listen(settings.control_port, ConnectionKind.CONTROL, self._serve_control)
         except WorkerError:
             self._data.close()
             raise
@@ -156,17 +141,29 @@ class Server:
         self.data_port: Final = self._data.port
         self._probes = ProbeReceiver(settings.host, self.data_port)
 
+    def _listen(self, port: int, kind: ConnectionKind, serve: Callable[[SocketStream], None]) -> Listener:
+        return Listener(
+            self._settings.host,
+            port,
+            kind,
+            serve,
+            _log.warning,
+            option=f"--{kind.name.lower()}-port",
+            security=self._security,
+            admission=self._admission,
+        )
+
     def begin(self) -> None:
         """Start serving."""
         if self._security is OPEN:
-            whom = "anybody who reaches it" if self._settings.open_to_all else "every user of this host"
-            _log.warning("worker %s has no key: %s can use it", self._settings.name, whom)
+            users = "anyone who can reach it" if self._settings.open_to_all else "every user of this host"
+            _log.warning("worker %s has no key: %s can use it", self._settings.name, users)
         self._telemetry.begin()
         self._data.begin()
         self._control.begin()
 
     def close(self) -> None:
-        """Stop serving; a controller that holds the worker loses it."""
+        """Stop serving; the holder loses the worker."""
         self._control.close()
         self._data.close()
         with self._hold_lock:
@@ -183,7 +180,7 @@ class Server:
                 stream.set_timeout(_UNCLAIMED_IDLE_S if mine is None else None)
                 request = receive_message(
                     stream,
-                    _request_decoder,
+                    request_decoder,
                     limit_bytes=UNCLAIMED_LIMIT_BYTES if mine is None else CLAIMED_LIMIT_BYTES,
                     within_s=_UNCLAIMED_MESSAGE_S if mine is None else _CLAIMED_MESSAGE_S,
                 )
@@ -193,7 +190,7 @@ class Server:
                 try:
                     if isinstance(request, Claim):
                         mine = self._claim(request, stream)
-                        reply: Reply = Claimed(device=self._info())
+                        reply: Message = Claimed(device=self._info())
                     else:
                         reply = self._answer(request, mine)
                 except WorkerError as error:
@@ -203,26 +200,26 @@ class Server:
                     _log_work(request)
                 send_message(stream, reply)
                 if isinstance(request, TakeRecords | ClosePipeline):
-                    # Records and slots may be many; what they took is not to count in the next telemetry.
+                    # Records and slots may be large; the next telemetry must not count their memory.
                     del reply
                     give_memory_back()
         except ProtocolError as error:
             _tell(stream, RefusedError(str(error)))
             raise
         except MemoryError as error:
-            told = FailedError(f"message not taken: {one_line(error)}")
-            _tell(stream, told)
-            raise told from error
+            failure = FailedError(f"cannot accept the message: {one_line(error)}")
+            _tell(stream, failure)
+            raise failure from error
         finally:
             if mine is not None:
                 self._release(mine)
             stream.close()
 
-    def _answer(self, request: Request, mine: _Hold | None) -> Reply:
+    def _answer(self, request: Request[Message], mine: _Hold | None) -> Message:
         if isinstance(request, Query):
             return self._info()
         if mine is None:
-            raise RefusedError(f"{type(request).__name__} needs the worker to be claimed first")
+            raise RefusedError(f"{type(request).__name__} needs a claim on the worker first")
         try:
             return mine.session.answer(request)
         except WorkerError:
@@ -230,7 +227,7 @@ class Server:
         except MemoryError as error:
             raise FailedError(f"{type(request).__name__}: {one_line(error)}") from error
         except Exception as error:
-            # A controller must hear of our own mistakes too, and the worker must outlive them.
+            # The controller must learn of our bugs too, and the worker must survive them.
             _log.exception("%s failed", type(request).__name__)
             raise FailedError(
                 f"{type(request).__name__}: {type(error).__name__}: {one_line(error)}"
@@ -240,10 +237,10 @@ class Server:
         with self._hold_lock:
             if self._hold is not None:
                 raise BusyError(
-                    f"worker {self._settings.name} is held by {self._hold.holder} "
-                    f"since {clock() - self._hold.since_s:.0f} s"
+                    f"worker {self._settings.name} is held by {self._hold.holder}, "
+                    f"for {clock() - self._hold.since_s:.0f} s so far"
                 )
-            # All that this controller measures is to be of this link.
+            # The reference for everything that this controller measures.
             self._qdisc.note()
             session = Session(
                 self._store,
@@ -290,12 +287,12 @@ class Server:
                 "provider": settings.provider,
                 "onnxruntime_options": options_line(settings.onnxruntime_options),
                 "providers": ", ".join(available_providers()),
-                "qdisc": self._told_qdisc(),
+                "qdisc": self._qdisc_text(),
                 "security": self._security.method.name.lower(),
             },
         )
 
-    def _told_qdisc(self) -> str | None:
+    def _qdisc_text(self) -> str | None:
         try:
             return self._qdisc.read()
         except WorkerError as error:
@@ -314,13 +311,13 @@ class Server:
                 self._probes.serve(join, stream)
 
 
-def _log_work(request: Request) -> None:
+def _log_work(request: Request[Message]) -> None:
     match request:
         case BuildPipeline(name=name, depth=depth, hops=hops):
             ranges = ", ".join(f"{hop.shard.start}-{hop.shard.stop}" for hop in hops) or "no stage"
             _log.info("pipeline %s: %s, depth %d", name, ranges, depth)
         case Run(requests=requests, warmup=warmup):
-            _log.info("ran %d requests after %d to warm up", requests, warmup)
+            _log.info("ran %d requests after %d warm-up requests", requests, warmup)
         case Baseline(shard=shard, requests=requests):
             _log.info("baseline of %d-%d: %d requests", shard.start, shard.stop, requests)
 
@@ -329,4 +326,4 @@ def _tell(stream: SocketStream, error: WorkerError) -> None:
     try:
         send_message(stream, error.problem())
     except PeerError:
-        _log.info("%s was gone before it could be told", stream.peer)
+        _log.info("%s disconnected before it got the error", stream.peer)

@@ -1,11 +1,11 @@
-"""What a worker does for the controller that holds it."""
+"""A session: carry out the requests of the controller that holds the worker."""
 
 import gc
 import logging
 from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -35,15 +35,18 @@ from worker.wire.messages import (
     Have,
     Infer,
     Inferred,
+    Message,
     OpenLinks,
+    PipelineBuilt,
     ProbeRoundTrips,
     ProbeThroughput,
     ProbeTrain,
     PutFile,
     PutShard,
-    Reply,
+    Records,
     Request,
     Run,
+    RunDone,
     SampleTelemetry,
     TakeRecords,
     TakeTrain,
@@ -58,7 +61,7 @@ _log: Final = logging.getLogger("worker")
 
 
 class Session:
-    """From claim to release. `close` leaves nothing behind but what is in the store."""
+    """From claim to release. `close` leaves nothing behind but the store."""
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class Session:
         abandoned: Callable[[], bool],
         security: Security = OPEN,
     ) -> None:
-        """`abandoned` tells whether the controller has gone, and is asked during long work."""
+        """`abandoned` returns whether the controller has gone; long work calls it."""
         self._store = store
         self._telemetry = telemetry
         self._probes = probes
@@ -89,6 +92,25 @@ class Session:
         self._loader = Loader(store, provider, options)
         self._pipeline: Pipeline | RpcPipeline | None = None
         self._ended = Event()
+        self._handlers: Final[dict[type[Request[Message]], Callable[[Any], Message | None]]] = {
+            Have: store.missing,
+            PutShard: store.put_shard,
+            PutFile: store.put_file,
+            BuildPipeline: self._build,
+            OpenLinks: self._open_links,
+            Run: self._run,
+            TakeRecords: self._take_records,
+            ClosePipeline: self._forget_pipeline,
+            CheckRpc: check_rpc,
+            SampleTelemetry: lambda _request: Telemetry(samples=telemetry.take()),
+            Baseline: self._baseline,
+            Infer: self._infer,
+            ExpectProbe: probes.expect,
+            TakeTrain: probes.take_train,
+            ProbeRoundTrips: lambda probe: time_round_trips(probe, name, abandoned, security),
+            ProbeTrain: lambda probe: send_train(probe, self._ended),
+            ProbeThroughput: lambda probe: send_throughput(probe, name, security),
+        }
 
     @property
     def links(self) -> Links | None:
@@ -96,34 +118,17 @@ class Session:
         links = self._pipeline.links if isinstance(self._pipeline, Pipeline) else None
         return links if isinstance(links, Links) else None
 
-    def answer(self, request: Request) -> Reply:
-        """Do what is asked.
+    def answer(self, request: Request[Message]) -> Message:
+        """Carry out a request.
 
         Raises:
             WorkerError: it cannot be done.
         """
-        match request:
-            case Have():
-                return self._store.missing(request)
-            case PutShard():
-                self._store.put_shard(request)
-            case PutFile():
-                self._store.put_file(request)
-            case BuildPipeline() | OpenLinks() | Run() | TakeRecords() | ClosePipeline():
-                return self._drive(request)
-            case CheckRpc():
-                check_rpc(request)
-            case SampleTelemetry():
-                return Telemetry(samples=self._telemetry.take())
-            case Baseline():
-                return self._baseline(request)
-            case Infer():
-                return self._infer(request)
-            case ExpectProbe() | TakeTrain() | ProbeRoundTrips() | ProbeTrain() | ProbeThroughput():
-                return self._probe(request)
-            case _:
-                raise RefusedError(f"{type(request).__name__} is not expected here")
-        return Done()
+        handler = self._handlers.get(type(request))
+        if handler is None:
+            raise RefusedError(f"{type(request).__name__} is not expected here")
+        reply: Message | None = handler(request)
+        return Done() if reply is None else reply
 
     def close(self) -> None:
         """Close the pipeline and forget the stages; may be called from another thread."""
@@ -132,35 +137,32 @@ class Session:
         self._close_pipeline()
         self._loader.clear()
 
-    def _drive(self, request: BuildPipeline | OpenLinks | Run | TakeRecords | ClosePipeline) -> Reply:
-        """What a pipeline is asked. The link is looked at on every device before a trial and after it.
+    # Every device checks its link before a trial and after it: only the one with the endpoint gets `Run`,
+    # the others get `TakeRecords`.
 
-        Only the device with the endpoint is asked to run; the others are asked for their records.
-        """
-        match request:
-            case BuildPipeline():
-                return self._build(request).built
-            case OpenLinks():
-                self._qdisc.check()
-                self._built().open(self._name, partial(open_data_stream, security=self._security))
-            case Run():
-                done = self._built().run(request, self._abandoned)
-                self._qdisc.check()
-                return done
-            case TakeRecords():
-                self._qdisc.check()
-                return self._built().take_records()
-            case ClosePipeline():
-                self._close_pipeline()
-                self._loader.keep(())
-        return Done()
+    def _open_links(self, _request: OpenLinks) -> None:
+        self._qdisc.check()
+        self._built().open(self._name, partial(open_data_stream, security=self._security))
+
+    def _run(self, run: Run) -> RunDone:
+        done = self._built().run(run, self._abandoned)
+        self._qdisc.check()
+        return done
+
+    def _take_records(self, _request: TakeRecords) -> Records:
+        self._qdisc.check()
+        return self._built().take_records()
+
+    def _forget_pipeline(self, _request: ClosePipeline) -> None:
+        self._close_pipeline()
+        self._loader.keep(())
 
     def _built(self) -> Pipeline | RpcPipeline:
         if self._pipeline is None:
             raise RefusedError("no pipeline is built")
         return self._pipeline
 
-    def _build(self, build: BuildPipeline) -> Pipeline | RpcPipeline:
+    def _build(self, build: BuildPipeline) -> PipelineBuilt:
         self._close_pipeline()
         if build.rpc is not None:
             return self._build_over_rpc(build)
@@ -173,29 +175,30 @@ class Session:
             abandoned=self._abandoned,
             log_failure=lambda cause: _log.warning("pipeline %s ended: %s", build.name, cause),
         )
-        return self._pipeline
+        return self._pipeline.built
 
-    def _build_over_rpc(self, build: BuildPipeline) -> RpcPipeline:
-        # Its stages are loaded in a process of its own.
+    def _build_over_rpc(self, build: BuildPipeline) -> PipelineBuilt:
+        # A process of its own loads the stages.
         self._loader.keep(())
-        # Before it is built, so that whoever ends the session meanwhile ends it too.
+        # Before it is built, so that closing the session meanwhile ends it too.
         self._pipeline = pipeline = RpcPipeline.start(build, self._rpc_setting)
         self._telemetry.count_too(pipeline.pid)
-        pipeline.build(build, self._abandoned)
-        return pipeline
+        return pipeline.build(build, self._abandoned)
 
     def _close_pipeline(self) -> None:
         pipeline, self._pipeline = self._pipeline, None
         if pipeline is not None:
             self._telemetry.count_too(None)
             pipeline.close()
-            # Slots and their pools refer to each other; their memory is wanted now.
+            # Slots and their pools refer to each other; free their memory now.
             del pipeline
             gc.collect()
 
     def _baseline(self, baseline: Baseline) -> BaselineDone:
         if baseline.requests < 1 or baseline.warmup < 0:
-            raise RefusedError(f"cannot time {baseline.requests} requests after {baseline.warmup}")
+            raise RefusedError(
+                f"cannot time {baseline.requests} requests after {baseline.warmup} warm-up requests"
+            )
         self._close_pipeline()
         self._loader.keep(())
         stage = self._loader.load(baseline.shard, baseline.threads)
@@ -212,26 +215,10 @@ class Session:
             times_s.append(clock() - began_s)
         return BaselineDone(compute_s=tuple(times_s[baseline.warmup :]))
 
-    def _probe(
-        self, request: ExpectProbe | TakeTrain | ProbeRoundTrips | ProbeTrain | ProbeThroughput
-    ) -> Reply:
-        match request:
-            case ExpectProbe():
-                self._probes.expect(request)
-                return Done()
-            case TakeTrain():
-                return self._probes.take_train(request)
-            case ProbeRoundTrips():
-                return time_round_trips(request, self._name, self._abandoned, self._security)
-            case ProbeTrain():
-                return send_train(request, self._ended)
-            case ProbeThroughput():
-                return send_throughput(request, self._name, self._security)
-
     def _infer(self, infer: Infer) -> Inferred:
         layouts = LinkLayout(infer.inputs).tensors
         if [len(data) for data in infer.data] != [layout.payload_bytes for layout in layouts]:
-            raise RefusedError("the bytes to infer on are not as many as their shapes say")
+            raise RefusedError("the input bytes do not match their shapes")
         inputs: dict[str, Array] = {
             layout.name: np.frombuffer(data, layout.dtype).reshape(layout.shape)
             for layout, data in zip(layouts, infer.data, strict=True)

@@ -1,4 +1,4 @@
-"""Tells systemd that the worker serves, as sd_notify(3) does: it counts as started once it listens."""
+"""Tell systemd that the worker serves, like sd_notify(3): it counts as started once it listens."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ __all__ = ["tell_service_manager"]
 
 
 def tell_service_manager(state: str) -> None:
-    """Send a state such as `READY=1`; nothing happens where no service manager waits for it."""
+    """Send a state such as `READY=1`; does nothing without a service manager."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return

@@ -1,1 +1,1 @@
-"""What the worker was given, by digest: bundles and shards, checked before use."""
+"""The store: bundles and shards by digest, checked before use."""

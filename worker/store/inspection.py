@@ -1,4 +1,4 @@
-"""What of a bundle in a store is not as its manifest says."""
+"""Compare a bundle in a store with its manifest."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ _MANIFEST: Final = "manifest.json"
 
 @dataclass(frozen=True)
 class Findings:
-    """File names: of those that must be sent, and of those among them that are here but altered."""
+    """File names: those to send, and the altered ones among them."""
 
     lacks: tuple[str, ...]
     altered: tuple[str, ...]
 
 
 def inspect_bundle(store: Path, digest: str) -> Findings:
-    """Read a bundle's files wholly and hold them against its manifest, and that against the bundle's digest.
+    """Check a bundle's files against its manifest, and the manifest against the bundle's digest.
 
-    Without a manifest nothing can be said of the others, so all of them are to be sent.
+    Without a valid manifest no other file can be checked, so all are missing.
 
     Raises:
-        RefusedError: `digest` is none.
+        RefusedError: `digest` is not a digest.
         UsageError: a file cannot be read.
     """
     folder = store / "bundles" / check_digest(digest)
     try:
         try:
-            told = read_manifest(folder / _MANIFEST, digest)
+            manifest = read_manifest(folder / _MANIFEST, digest)
         except FileNotFoundError:
             return Findings(lacks=BUNDLE_FILES, altered=())
         except RefusedError:
@@ -43,7 +43,7 @@ def inspect_bundle(store: Path, digest: str) -> Findings:
             if name == _MANIFEST:
                 continue
             found = _digest(folder / name)
-            if found != told["files"].get(name, {}).get("digest"):
+            if found != manifest["files"].get(name, {}).get("digest"):
                 lacks.append(name)
                 if found is not None:
                     altered.append(name)

@@ -1,10 +1,10 @@
-"""The store: what a device keeps of bundles and shards, by digest.
+"""The store: a device's bundles and shards, by digest.
 
     STORE/bundles/<bundle digest>/{manifest.json,weights.bin,shards.zip,samples.npz}
     STORE/shards/<shard digest>.onnx
 
-Nothing is used before its digest was checked. A large file is not read again while its path, size, time
-and inode stay what they were when it was checked.
+The worker checks a digest before it uses a file. It does not read a large file again while path, size, time
+and inode are those of the last check.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import re
 import threading
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from worker.wire.messages import Have, Missing, PutFile, PutShard, ShardRef
 __all__ = ["BUNDLE_FILES", "Store", "check_digest", "read_manifest"]
 
 BUNDLE_FILES: Final = ("weights.bin", "shards.zip", "samples.npz", "manifest.json")
-"""What a device gets of a bundle; the manifest comes last, since with it the bundle counts as there."""
+"""A bundle's files on a device; the manifest comes last, since it makes the bundle complete."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _PIECE_BYTES: Final = 1024 * 1024
@@ -39,7 +40,7 @@ class Store:
     """One folder on a device."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder if it is not there. Raises UsageError: it cannot be written."""
+        """Create the folder if missing. Raises UsageError: it cannot be written."""
         self.folder = folder
         self._lock = threading.Lock()
         self._checked: dict[Path, tuple[_Mark, str]] = {}
@@ -51,11 +52,11 @@ class Store:
                 raise PermissionError(13, "Permission denied")
         except OSError as error:
             raise UsageError(
-                f"store {folder} cannot be written ({error.strerror}): give --store another"
+                f"store {folder} cannot be written ({error.strerror}): choose another --store"
             ) from error
 
     def missing(self, have: Have) -> Missing:
-        """What of this is not here. A bundle is, once its manifest is and its weights have their size."""
+        """What the store lacks of these. It has a bundle once it has its manifest and all its weights."""
         for digest in have.bundles:
             check_digest(digest)
         known = self._shards_in_bundles() if have.shards else set()
@@ -69,7 +70,7 @@ class Store:
         )
 
     def put_shard(self, put: PutShard) -> None:
-        """Keep a shard. Raises RefusedError: it is not what `digest` says."""
+        """Keep a shard. Raises RefusedError: its digest is not `digest`."""
         path = self._shard_path(put.digest)
         found = hashlib.sha256(put.graph).hexdigest()
         if found != put.digest:
@@ -80,10 +81,10 @@ class Store:
             partial.replace(path)
 
     def put_file(self, put: PutFile) -> None:
-        """Keep a piece of a bundle's file; pieces come in order, and the last makes the file count.
+        """Keep a piece of a bundle's file; pieces come in order, and the last completes the file.
 
         Raises:
-            RefusedError: a piece is out of order, or the whole is not what `digest` says.
+            RefusedError: a piece is out of order, or the digest of the whole is not `digest`.
         """
         check_digest(put.digest)
         folder = self._bundle_folder(put.bundle)
@@ -97,7 +98,9 @@ class Store:
                 partial.write_bytes(b"")
             have = partial.stat().st_size if partial.exists() else 0
             if have != put.offset:
-                raise RefusedError(f"piece at {put.offset} of {put.name} is out of order: {have} are here")
+                raise RefusedError(
+                    f"piece at {put.offset} of {put.name} is out of order: the store has {have} bytes"
+                )
             with partial.open("ab") as file:
                 file.write(put.data)
             if end < put.size_bytes:
@@ -110,7 +113,7 @@ class Store:
             partial.replace(path)
 
     def load_shard(self, ref: ShardRef) -> tuple[bytes, Path | None]:
-        """The shard's graph, and the folder of the weights that it points into (None: it needs none).
+        """The shard's graph, and the folder of its weights (None: it needs none).
 
         Raises:
             MissingError: shard, bundle or weights are not here.
@@ -128,7 +131,7 @@ class Store:
         return graph, self._checked_file(ref.bundle, "weights.bin").parent
 
     def samples_path(self, bundle: str) -> Path:
-        """The bundle's samples, their digest checked. Raises MissingError, RefusedError."""
+        """The bundle's samples, with their digest checked. Raises MissingError, RefusedError."""
         return self._checked_file(bundle, "samples.npz")
 
     def _find_shard(self, ref: ShardRef) -> bytes:
@@ -150,7 +153,7 @@ class Store:
         if entry is None or not path.is_file():
             raise MissingError(f"{name} of bundle {bundle[:12]} is not on this device")
         if path.is_symlink():
-            raise RefusedError(f"{path} is a link; files of a bundle lie in it, so deploy the bundle again")
+            raise RefusedError(f"{path} is a symlink; a bundle holds its own files: deploy the bundle again")
         found = self._file_digest(path)
         if found != entry["digest"]:
             raise RefusedError(
@@ -180,7 +183,7 @@ class Store:
             return False
 
     def _shards_in_bundles(self) -> set[str]:
-        """Digests of the shards that the bundles here bring along."""
+        """Digests of the shards inside the bundles here."""
         found: set[str] = set()
         for folder in (self.folder / "bundles").iterdir():
             if (folder / "shards.zip").is_file():
@@ -207,26 +210,21 @@ class Store:
         return digest
 
 
-class _writing:  # noqa: N801 - reads as a verb where it is used
-    """Removes a partial file when writing it fails, and says what is wrong with the disk in one line."""
-
-    def __init__(self, partial: Path) -> None:
-        self._partial = partial
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            return
+@contextlib.contextmanager
+def _writing(partial: Path) -> Iterator[None]:
+    """Remove a partial file when writing it fails, and say in one line what is wrong with the disk."""
+    try:
+        yield
+    except BaseException as error:
         with contextlib.suppress(OSError):
-            self._partial.unlink()
+            partial.unlink()
         if isinstance(error, OSError):
-            raise FailedError(f"{self._partial.parent} cannot be written: {one_line(error)}") from error
+            raise FailedError(f"{partial.parent} cannot be written: {one_line(error)}") from error
+        raise
 
 
 def check_digest(digest: str) -> str:
-    """Let only 64 hex digits become part of a path. Raises RefusedError: it is something else."""
+    """Return the digest, safe as part of a path. Raises RefusedError: it is not 64 hex digits."""
     if not _DIGEST.match(digest):
         raise RefusedError(f"{digest[:80]!r} is not a digest (64 hex digits)")
     return digest
@@ -236,8 +234,8 @@ def read_manifest(path: Path, bundle: str) -> dict[str, Any]:
     """Read the manifest of the bundle with this digest.
 
     Raises:
-        RefusedError: it is something else.
-        FileNotFoundError: there is none.
+        RefusedError: it is another file, or altered.
+        FileNotFoundError: it is missing.
     """
     if path.stat().st_size > _LONGEST_MANIFEST_BYTES:
         raise RefusedError(f"{path} is too long for a manifest: deploy the bundle again")
@@ -258,7 +256,7 @@ def read_manifest(path: Path, bundle: str) -> dict[str, Any]:
 
 
 def _is_manifest(manifest: Any) -> bool:
-    """Whether what we look up in it has the form that we rely on."""
+    """Whether the entries that we use have the expected form."""
     if not isinstance(manifest, dict):
         return False
     files, shards = manifest.get("files"), manifest.get("shards", {})
@@ -295,5 +293,5 @@ def _read_member(archive: Path, member: str) -> bytes:
     except FileNotFoundError:
         raise
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
-        # RuntimeError: encrypted, or packed by a method that is not there.
+        # RuntimeError: encrypted, or an unsupported compression.
         raise RefusedError(f"{archive} cannot be read ({error}): deploy the bundle again") from error

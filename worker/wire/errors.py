@@ -1,21 +1,21 @@
-"""Everything that this package raises on purpose.
+"""The errors that this package raises.
 
-WorkerError                 one line that says what and where; `kind` is the kind of its `Problem`
+WorkerError                 one line that says what is wrong and where; `kind` is that of its `Problem`
 ├── UsageError              an option, a port or a pid file is wrong (command line)
 ├── BusyError               another controller holds the worker
 ├── MissingError            not in the store
 ├── RefusedError            the request is wrong: what it names does not fit or is altered
 ├── MismatchError           a result differs from the answer
-├── FailedError             it was tried and did not work
+├── FailedError             the worker tried, and it did not work
 ├── PeerError               the other end of a connection was lost, or cannot be reached
-│   ├── ProtocolError       the other end does not keep to the protocol
-│   └── DeniedError         the other end does not belong to the lab, or takes us for somebody who does not
+│   ├── ProtocolError       the other end violates the protocol
+│   └── DeniedError         the other end does not belong to the lab, or does not accept us
 └── RequestError            a worker answered a request with a `Problem` (seen by the controller)
 """
 
 from typing import ClassVar, Literal
 
-from worker.wire.messages import Problem
+from worker.wire.base import Problem
 
 __all__ = [
     "BusyError",
@@ -36,12 +36,12 @@ Kind = Literal["busy", "missing", "refused", "mismatch", "peer", "failed"]
 
 
 class WorkerError(Exception):
-    """Base of all; its text is one line."""
+    """Base of all errors; its text is one line."""
 
     kind: ClassVar[Kind] = "failed"
 
     def problem(self) -> Problem:
-        """What is told to the controller."""
+        """The reply to the controller."""
         return Problem(kind=self.kind, text=one_line(str(self)))
 
 
@@ -58,13 +58,13 @@ class BusyError(WorkerError):
 
 
 class MissingError(WorkerError):
-    """The store lacks what was named."""
+    """The store lacks a bundle or shard."""
 
     kind = "missing"
 
 
 class RefusedError(WorkerError):
-    """The request is wrong, or what it names is altered or does not fit."""
+    """The request is wrong, or names something altered or unsuitable."""
 
     kind = "refused"
 
@@ -76,7 +76,7 @@ class MismatchError(WorkerError):
 
 
 class FailedError(WorkerError):
-    """It was tried and did not work."""
+    """The worker tried, and it did not work."""
 
 
 class PeerError(WorkerError):
@@ -86,27 +86,27 @@ class PeerError(WorkerError):
 
 
 class ProtocolError(PeerError):
-    """The other end does not keep to the protocol."""
+    """The other end violates the protocol."""
 
 
 class DeniedError(PeerError):
-    """The other end does not belong to the lab, or takes us for somebody who does not."""
+    """The other end does not belong to the lab, or does not accept us."""
 
 
 class RequestError(WorkerError):
-    """A worker answered with a `Problem`; `told` is it, `peer` the worker (host:port)."""
+    """A worker (`peer`, host:port) answered with a `Problem`."""
 
-    def __init__(self, told: Problem, peer: str) -> None:
-        super().__init__(f"{peer}: {one_line(told.text)}")
-        self.told = told
+    def __init__(self, problem: Problem, peer: str) -> None:
+        super().__init__(f"{peer}: {one_line(problem.text)}")
+        self._problem = problem
         self.peer = peer
 
     def problem(self) -> Problem:
-        """The problem as the worker told it."""
-        return self.told
+        """The problem as the worker put it."""
+        return self._problem
 
 
 def one_line(text: str) -> str:
-    """Text of others as one line that a terminal shows and does not obey: without control characters."""
+    """Foreign text as one line without control characters, safe for a terminal."""
     words = " ".join(text.split())
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)

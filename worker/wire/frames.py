@@ -5,8 +5,8 @@
     payload: the tensors one after the other, row by row, little-endian
              (on a link with a codec: as `worker.wire.codecs.payload` says)
 
-What crosses a link is agreed before it is opened, so header and descriptor of each of its tensor frames
-are the same bytes but for `request` and `type`, and a receiver compares them before it uses payload.
+Both ends agree on a link's tensors before it opens, so header and descriptor of its tensor frames are the
+same bytes except for `request` and `type`, and a receiver compares them before it uses the payload.
 `payload bytes` counts the tensors before the codec.
 An ABORT frame carries a line of text; END carries nothing. Both may go either way, and are the last frame.
 """
@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 
 from worker.wire.codecs import NO_CODEC, Codec, TensorForm
-from worker.wire.errors import PeerError, ProtocolError, RefusedError
+from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
 from worker.wire.messages import TensorSpec
 from worker.wire.stream import Stream
 
@@ -49,7 +49,7 @@ DTYPES: Final[dict[str, int]] = {
     "uint64": 11,
     "bool": 12,
 }
-"""numpy's names of the element types that may cross a link, and their codes."""
+"""Element types that may cross a link, by numpy's names, and their codes."""
 
 
 class FrameType(IntEnum):
@@ -72,14 +72,14 @@ class TensorLayout:
 
 
 class LinkLayout:
-    """What was agreed to cross a link: the tensors, and the bytes that announce them."""
+    """The agreed contents of a link: its tensors, and the bytes that announce them."""
 
     def __init__(self, tensors: Sequence[TensorSpec], codec: Codec = NO_CODEC) -> None:
-        """Raises RefusedError: no tensors, an element type that is not known, a size below 1, too much."""
+        """Raises RefusedError: no tensors, an unknown element type, a size below 1, too many bytes."""
         if not 0 < len(tensors) <= _MAX_TENSORS:
             raise RefusedError(f"a link carries 1 to {_MAX_TENSORS} tensors, not {len(tensors)}")
         if len({tensor.name for tensor in tensors}) < len(tensors):
-            raise RefusedError("a link carries two tensors of one name")
+            raise RefusedError("a link carries two tensors with the same name")
         self.tensors: tuple[TensorLayout, ...] = tuple(_layout_of(tensor) for tensor in tensors)
         self.codec = codec
         self.payload_bytes = sum(tensor.payload_bytes for tensor in self.tensors)
@@ -104,7 +104,7 @@ class LinkLayout:
         return [(tensor.shape, tensor.dtype) for tensor in self.tensors]
 
     def new_prefix(self) -> bytearray:
-        """Room for a frame's header and descriptor, filled in but for request and type."""
+        """A buffer with a frame's header and descriptor, complete except for request and type."""
         return bytearray(self._prefix)
 
     @staticmethod
@@ -113,22 +113,22 @@ class LinkLayout:
         _REQUEST_AND_TYPE.pack_into(prefix, 0, request, kind)
 
     def read_rest(self, stream: Stream, buffers: Sequence[memoryview], received: int) -> tuple[int, int]:
-        """Receive what is left of the next frame, or of its prefix; returns its request and type.
+        """Receive the rest of the next frame, or of its prefix; returns its request and type.
 
-        END is returned like the others.
+        END is a type like the others.
 
         Args:
-            stream: Where it comes from.
-            buffers: Room for the prefix alone, or for it and each tensor.
-            received: So many bytes are in the buffers already; 0 only if the stream has ended.
+            stream: The stream to receive from.
+            buffers: Memory for the prefix alone, or for the prefix and each tensor.
+            received: How many bytes the buffers hold already; 0 only if the stream has ended.
 
         Raises:
-            ProtocolError: it does not announce what was agreed.
+            ProtocolError: it does not announce the agreed tensors.
             PeerError: the connection ended without END, or its other end gave up (ABORT).
         """
         prefix = buffers[0]
         if received == 0:
-            raise PeerError("closed without a word")
+            raise PeerError("closed without an END frame")
         received = _fill(stream, prefix[:HEADER_BYTES], received)
         request, kind = _REQUEST_AND_TYPE.unpack_from(prefix)
         if kind not in (FrameType.TENSORS, FrameType.WARMUP):
@@ -141,18 +141,18 @@ class LinkLayout:
         return request, kind
 
     def _check_agreed(self, stream: Stream, prefix: memoryview, received: int) -> int:
-        """Receive what the prefix lacks, once its header is right; how many bytes there are then."""
+        """Receive the rest of the prefix if its header is right; returns the bytes received so far."""
         header_rest = HEADER_BYTES - _REQUEST_AND_TYPE.size
         if prefix[_REQUEST_AND_TYPE.size : HEADER_BYTES] != self._agreed[:header_rest]:
-            raise ProtocolError("sent a frame of other tensors than were agreed")
+            raise ProtocolError("sent a frame whose tensors differ from the agreed ones")
         received = _fill(stream, prefix, received)
         if prefix[HEADER_BYTES:] != self._agreed[header_rest:]:
-            raise ProtocolError("sent tensors of other types or shapes than were agreed")
+            raise ProtocolError("sent tensors whose types or shapes differ from the agreed ones")
         return received
 
 
 def _fill(stream: Stream, buffer: memoryview, received: int) -> int:
-    """Receive what a buffer lacks that has `received` bytes, or more than fit; how many are then received."""
+    """Receive the rest of a buffer that holds `received` bytes or is full; returns the new count."""
     lacks = len(buffer) - received
     if lacks <= 0:
         return received
@@ -162,7 +162,7 @@ def _fill(stream: Stream, buffer: memoryview, received: int) -> int:
 
 
 def fill_all(stream: Stream, buffers: Sequence[memoryview], received: int = 0) -> None:
-    """Receive into all buffers what they lack; their first `received` bytes are there.
+    """Receive the rest of all buffers, whose first `received` bytes are there.
 
     Raises:
         PeerError: the stream ended before that, or broke.
@@ -185,34 +185,35 @@ def _describe(tensor: TensorLayout) -> bytes:
     return struct.pack(f"<BB{dimensions}I", DTYPES[tensor.dtype.name], dimensions, *tensor.shape)
 
 
-def encode_notice(kind: FrameType, text: str = "") -> bytes:
-    """An END or ABORT frame."""
-    body = text.encode()[:_NOTICE_LIMIT_BYTES]
+def encode_notice(cause: WorkerError | None = None) -> bytes:
+    """An ABORT frame that says why, or END without a cause."""
+    kind = FrameType.END if cause is None else FrameType.ABORT
+    body = str(cause or "").encode()[:_NOTICE_LIMIT_BYTES]
     return _HEADER.pack(0, kind, NO_CODEC.code, 0, 0, len(body)) + body
 
 
 def read_notice(stream: Stream) -> None:
-    """Wait for the END of a connection on which nothing else may come.
+    """Wait for the END of a connection on which nothing else may arrive.
 
     Raises:
-        ProtocolError: something else came.
+        ProtocolError: something else arrived.
         PeerError: the connection ended without END, or its other end gave up (ABORT).
     """
     header = bytearray(HEADER_BYTES)
     if stream.receive_into(memoryview(header)) < HEADER_BYTES:
-        raise PeerError("closed without a word")
+        raise PeerError("closed without an END frame")
     _check_notice(stream, header)
 
 
 def _check_notice(stream: Stream, header: bytearray | memoryview, begun: bytes = b"") -> None:
-    """Accept END; raise what an ABORT says, or that it is neither. `begun`: what came of its text already."""
+    """Accept END; raise the text of an ABORT, or a ProtocolError. `begun`: the text received so far."""
     _, kind, codec, tensors, descriptor_bytes, size = _HEADER.unpack_from(header)
     if codec or tensors or descriptor_bytes or size > _NOTICE_LIMIT_BYTES:
         raise ProtocolError("sent a frame that cannot be read")
     if kind == FrameType.END and size == 0:
         return
     if kind != FrameType.ABORT:
-        raise ProtocolError(f"sent a frame of type {kind}, which is not known")
+        raise ProtocolError(f"sent a frame of unknown type {kind}")
     rest = bytearray(max(size - len(begun), 0))
     stream.receive_into(memoryview(rest), begun=True)
     text = (begun + rest)[:size]

@@ -1,20 +1,22 @@
-"""How a data connection begins: whoever opened it says what it is for, and the other end takes it or not."""
+"""The join of a data connection: its opener says what it is for, and the other end accepts or refuses."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from worker.wire.control import UNCLAIMED_LIMIT_BYTES, receive_message, send_message
-from worker.wire.errors import DeniedError, PeerError
+from worker.wire.errors import DeniedError, PeerError, RefusedError
 from worker.wire.messages import Done, JoinLink, JoinProbe, Problem
 from worker.wire.opening import open_connection
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import ConnectionKind, SocketStream, Stream
 
-__all__ = ["ask_to_join", "open_data_connection", "receive_join"]
+__all__ = ["answering_join", "ask_to_join", "open_data_connection", "receive_join"]
 
 _TIMEOUT_S: Final = 5.0
-# There and back twice, or thrice, over a link of a second's delay.
+# Two or three round trips over a link with a second's delay.
 _HANDSHAKE_S: Final = 10.0
 
 _join_decoder: "Final[msgspec.msgpack.Decoder[JoinLink | JoinProbe]]" = msgspec.msgpack.Decoder(
@@ -26,10 +28,10 @@ _joined_decoder: "Final[msgspec.msgpack.Decoder[Done | Problem]]" = msgspec.msgp
 def open_data_connection(
     host: str, port: int, security: Security = OPEN, *, expected: str | None = None
 ) -> SocketStream:
-    """Connect to the data port of the lab's device `expected`, where that is known.
+    """Connect to the data port of the device `expected`, if given.
 
     Raises:
-        PeerError: it cannot be reached, is no worker's data port, or does not belong to the lab.
+        PeerError: it cannot be reached, is not a worker's data port, or does not belong to the lab.
     """
     return open_connection(
         host,
@@ -43,10 +45,10 @@ def open_data_connection(
 
 
 def ask_to_join(stream: Stream, join: JoinLink | JoinProbe, what: str) -> None:
-    """Say what the connection is for, and wait until it is taken. `what` says so in errors.
+    """Say what the connection is for, and wait for the answer. `what` names it in errors.
 
     Raises:
-        PeerError: the other end does not take it.
+        PeerError: the other end refuses.
     """
     stream.set_timeout(_TIMEOUT_S)
     send_message(stream, join)
@@ -55,20 +57,33 @@ def ask_to_join(stream: Stream, join: JoinLink | JoinProbe, what: str) -> None:
     if reply is None:
         raise PeerError(f"{stream.peer} closed the connection for {what}")
     if isinstance(reply, Problem):
-        raise PeerError(f"{stream.peer} does not take {what}: {reply.text}")
+        raise PeerError(f"{stream.peer} refuses {what}: {reply.text}")
+
+
+@contextlib.contextmanager
+def answering_join(stream: Stream) -> Iterator[None]:
+    """Answer a join after the block: with `Done`, or with the RefusedError that it raises."""
+    try:
+        yield
+    except RefusedError as error:
+        send_message(stream, error.problem())
+        raise
+    send_message(stream, Done())
 
 
 def receive_join(stream: SocketStream) -> JoinLink | JoinProbe:
-    """What a connection to our data port is for.
+    """Receive what a connection to our data port is for.
 
     Raises:
-        PeerError: the other end did not say.
+        PeerError: the other end does not say, or lies about its name.
     """
     stream.set_timeout(_TIMEOUT_S)
     join = receive_message(stream, _join_decoder, limit_bytes=UNCLAIMED_LIMIT_BYTES)
     if join is None:
-        raise PeerError("it named no link")
+        raise PeerError("the other end named no link")
     stream.set_timeout(None)
     if stream.identity is not None and join.sender != stream.identity:
-        raise DeniedError(f"it says {join.sender!r}, and is {stream.identity!r} by its certificate")
+        raise DeniedError(
+            f"the other end claims to be {join.sender!r}, but its certificate names {stream.identity!r}"
+        )
     return join

@@ -14,7 +14,7 @@ _CAPACITY_BYTES: Final = 256 * 1024
 
 
 class _Direction:
-    """Bytes on their way from one end to the other; a sender waits while too many are."""
+    """Bytes in flight from one end to the other; a sender waits while too many are."""
 
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()
@@ -23,7 +23,7 @@ class _Direction:
         self._changed = threading.Condition()
 
     def put(self, chunk: bytes, timeout_s: float | None) -> bool:
-        """Add bytes; False when the other end is gone, or does not take them in time."""
+        """Add bytes; False when the other end is gone, or too slow."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or self._bytes < _CAPACITY_BYTES, timeout_s)
             if self._ended or self._bytes >= _CAPACITY_BYTES:
@@ -34,7 +34,7 @@ class _Direction:
             return True
 
     def take(self, most: int, timeout_s: float | None) -> bytes | None:
-        """Some bytes; empty at the end; None when none came in time."""
+        """Some bytes; empty at the end; None when none arrived in time."""
         with self._changed:
             if not self._changed.wait_for(lambda: bool(self._chunks) or self._ended, timeout_s):
                 return None
@@ -49,7 +49,7 @@ class _Direction:
             return chunk
 
     def end(self) -> None:
-        """No more bytes; those that are here can still be taken."""
+        """End the direction; the remaining bytes can still be taken."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -71,11 +71,11 @@ class MemoryStream:
                 raise PeerError(f"connection to {self.peer} was lost")
 
     def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
-        """See `Stream.send_now`. Nothing: who sends here may wait."""
+        """See `Stream.send_now`. Sends nothing: a sender here may wait."""
         return buffers
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
-        """See `Stream.receive_into`; within a process nobody need be cut off, so `begun` changes nothing."""
+        """See `Stream.receive_into`; `begun` changes nothing within a process."""
         deadline_s = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         received = 0
         while received < len(buffer):
@@ -112,6 +112,6 @@ class MemoryStream:
 
 
 def memory_pair(one: str = "memory-a", other: str = "memory-b") -> tuple[MemoryStream, MemoryStream]:
-    """Two connected ends; each is called by its name in the other's `peer`."""
+    """Two connected ends; `one` and `other` are their names in each other's `peer`."""
     forth, back = _Direction(), _Direction()
     return MemoryStream(other, back, forth), MemoryStream(one, forth, back)

@@ -1,4 +1,4 @@
-"""How every connection begins: a preamble each way, then proof that the other end belongs to the lab."""
+"""The opening of every connection: a preamble each way, then proof that the other end is of the lab."""
 
 import contextlib
 import socket
@@ -18,7 +18,7 @@ from worker.wire.stream import (
 
 __all__ = ["open_connection", "refuse", "shake_hands"]
 
-# In the place of a method: come back later.
+# In place of a method: try again later.
 _REFUSED: Final = 255
 
 
@@ -35,14 +35,14 @@ def open_connection(
     """Connect to a listening port of the lab.
 
     Args:
-        timeout_s: How long it may take to connect, and then to prove ourselves, unless `handshake_s` says how
-            long that may take.
-        expected: Which device must be there, where certificates can tell; None: any of the lab.
+        timeout_s: The longest time to connect, and to authenticate unless `handshake_s` is given.
+        handshake_s: The longest time to authenticate.
+        expected: The device that must answer, where certificates can tell; None: any of the lab.
 
     Raises:
-        PeerError: Nobody answers there, or not in time.
+        PeerError: No answer, or not in time.
         ProtocolError: Not edgecut, another version, or a port for something else.
-        DeniedError: The other end does not belong to the lab, or takes us for somebody who does not.
+        DeniedError: The other end does not belong to the lab, or does not accept us.
     """
     stream = connect(host, port, timeout_s=timeout_s)
     try:
@@ -63,10 +63,10 @@ def shake_hands(
     timeout_s: float,
     expected: str | None = None,
 ) -> SocketStream:
-    """Begin a connection; returns the stream to go on with. All of it together may take `timeout_s`.
+    """Open a connection within `timeout_s`; returns the secured stream.
 
     Raises:
-        PeerError, ProtocolError, DeniedError: As `open_connection`; the caller closes the stream.
+        PeerError, ProtocolError, DeniedError: See `open_connection`; the caller closes the stream.
     """
     deadline_s = clock() + timeout_s
     attempt = security.attempt(role, expected)
@@ -83,7 +83,7 @@ def shake_hands(
 
 
 def refuse(connection: socket.socket, kind: ConnectionKind) -> None:
-    """Say that nobody is let in from there now, and close; takes no time."""
+    """Refuse a connection for now and close it, without waiting."""
     with contextlib.suppress(OSError), connection:
         connection.setblocking(False)
         connection.send(make_preamble(kind, _REFUSED))
@@ -93,9 +93,9 @@ def _compare(peer: str, theirs: int, ours: Method) -> None:
     if theirs == ours:
         return
     if theirs == _REFUSED:
-        raise PeerError(f"{peer} refuses this address for some seconds: too many attempts from it failed")
+        raise PeerError(f"{peer} refuses this address for some seconds after too many failed attempts")
     try:
-        asks_for = Method(theirs).asks_for
+        required = Method(theirs).requirement
     except ValueError:
-        raise ProtocolError(f"{peer} asks for authentication {theirs}, which is not known") from None
-    raise DeniedError(f"{peer} asks for {asks_for}, this end for {ours.asks_for}")
+        raise ProtocolError(f"{peer} requires unknown authentication {theirs}") from None
+    raise DeniedError(f"{peer} requires {required}, this end {ours.requirement}")

@@ -1,4 +1,4 @@
-"""What messages are made of: tensors, links, hops, loads, and what was recorded of them.
+"""The parts of messages: tensors, links, hops, loads, and their records.
 
 Durations are in seconds, sizes in bytes, digests are SHA-256 in hex.
 """
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class TensorSpec(Part, frozen=True):
-    """A tensor with its concrete shape; `dtype` is numpy's name of it."""
+    """A tensor with its concrete shape; `dtype` is its name in numpy."""
 
     name: str
     dtype: str
@@ -30,7 +30,7 @@ class TensorSpec(Part, frozen=True):
 
 
 class Emulation(Part, frozen=True):
-    """Link conditions that the sender imposes itself, where it may not use `tc`.
+    """Link conditions that the sender emulates, where it may not use `tc`.
 
     One way; `rate_mbit` None is unlimited. Jitter is uniform within +- `jitter_ms`.
     """
@@ -42,11 +42,11 @@ class Emulation(Part, frozen=True):
 
 
 class LinkSpec(Part, frozen=True):
-    """One link of a pipeline, told alike to both of its ends.
+    """One link of a pipeline; both ends get the same.
 
     `host` and `port` are the receiving end's data port; both None for an in-process link. `codec` is a name
     that `worker.wire.codecs.parse_codec` knows; an in-process link has none. `receiver` is the device at the
-    receiving end, or `controller`: its certificate must say so, where there are any.
+    receiving end, or `controller`; with certificates, its certificate must say so.
     """
 
     name: str
@@ -79,9 +79,9 @@ class HopSpec(Part, frozen=True):
 class EndpointSpec(Part, frozen=True):
     """Source and sink of a pipeline, fed from the samples of a bundle.
 
-    Every `check_every`-th result is compared with the bundle's answer (1 is each); 0 checks none. It may
-    differ by `allowed_error` of the answer's own maximum. Inputs are all made before the run (`prefetch`
-    None), or while it goes on, up to `prefetch` ahead.
+    The sink compares every `check_every`-th result with the bundle's answer (1: each, 0: none). It may differ
+    by `allowed_error` of the answer's own maximum. The source prepares all inputs before the run (`prefetch`
+    None), or during it, up to `prefetch` ahead.
     """
 
     bundle: str
@@ -96,7 +96,7 @@ class EndpointSpec(Part, frozen=True):
 class LoadSpec(Part, frozen=True):
     """When requests are due.
 
-    `closed`: as soon as one may be sent (depth 1: the next on completion). `constant` and `poisson`: an open
+    `closed`: as soon as the depth allows (depth 1: the next on completion). `constant` and `poisson`: an open
     loop, at so many requests a second on average, whatever comes back; `seed` draws the times.
     """
 
@@ -106,7 +106,7 @@ class LoadSpec(Part, frozen=True):
 
 
 class TelemetrySample(Part, frozen=True):
-    """One look at a device. `at_s` is on the device's monotonic clock; what it cannot tell is None."""
+    """One sample of a device. `at_s` is on its monotonic clock; unknown values are None."""
 
     at_s: float
     process_cpu_percent: float
@@ -132,9 +132,9 @@ class HopRecords(Part, frozen=True):
 
 
 class SentBytes(Part, frozen=True):
-    """What a link with a codec carried in the last run: payload bytes as sent, over all its requests.
+    """Payload bytes that a link with a codec sent in the last run, over all its requests.
 
-    `sent_raw` counts tensors that the codec could not make shorter, and that went as they were.
+    `sent_raw` counts tensors that the codec could not shorten, sent unencoded.
     """
 
     link: str

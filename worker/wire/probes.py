@@ -1,12 +1,12 @@
-"""What is said to measure a link: which worker expects a probe, which one sends it, what was seen of it.
+"""Messages that measure a link.
 
 The controller tells the receiver to expect a probe and the sender to send it. Probes go to the receiver's
-data port, over TCP and UDP, so that they meet what data meets. All of them need a claim.
+data port, over TCP and UDP, so that they meet what data meets. All requests need a claim.
 """
 
 from typing import Literal
 
-from worker.wire.base import Message
+from worker.wire.base import Done, Message, Request
 
 __all__ = [
     "ExpectProbe",
@@ -22,21 +22,26 @@ __all__ = [
 ]
 
 
-class ExpectProbe(Message, frozen=True):
-    """Take part in this probe as its receiver: answer on the data port, count datagrams on UDP.
+class ExpectProbe(Request[Done], frozen=True):
+    """Receive this probe: answer on the data port, count datagrams on UDP.
 
-    `probe` is 32 hex digits that nobody else knows. It takes the place of one expected before; None
-    expects none any more.
+    `probe` is 32 secret hex digits. It replaces the probe expected before; None expects none any more.
     """
 
     probe: str | None
 
 
-class ProbeRoundTrips(Message, frozen=True):
+class RoundTrips(Message, frozen=True):
+    """Every timed round trip, on the sender's clock."""
+
+    round_trips_s: tuple[float, ...]
+
+
+class ProbeRoundTrips(Request[RoundTrips], frozen=True):
     """Time echoes on a data connection, one after the other, after `warmup` that do not count.
 
-    It ends after `round_trips`, or once `duration_s` has passed and `at_least` are there. `receiver` is the
-    device that must be there, as in `LinkSpec`.
+    Ends after `round_trips`, or after `duration_s` with at least `at_least`. `receiver` is the device that
+    must answer, as in `LinkSpec`.
     """
 
     probe: str
@@ -49,7 +54,14 @@ class ProbeRoundTrips(Message, frozen=True):
     receiver: str | None = None
 
 
-class ProbeTrain(Message, frozen=True):
+class TrainSent(Message, frozen=True):
+    """The train has left: `elapsed_s` from its first datagram to its last."""
+
+    datagrams: int
+    elapsed_s: float
+
+
+class ProbeTrain(Request[TrainSent], frozen=True):
     """Send datagrams to the receiver's data port, one every `datagram_bytes` / rate.
 
     `datagram_bytes` is the payload alone; `rate_mbit` counts the `frame_bytes` that each is on the wire.
@@ -65,10 +77,22 @@ class ProbeTrain(Message, frozen=True):
     rate_mbit: float
 
 
-class TakeTrain(Message, frozen=True):
-    """Hand over what was seen of a train of so many datagrams.
+class TrainReceived(Message, frozen=True):
+    """What arrived of a train, on the receiver's clock.
 
-    Waits until all are there, or none came for `settle_s`.
+    The receiver read `datagrams`; `overflowed` arrived too, but the receiver was too slow to read them.
+    `elapsed_s` is from the first arrival to the last.
+    """
+
+    datagrams: int
+    overflowed: int
+    elapsed_s: float
+
+
+class TakeTrain(Request[TrainReceived], frozen=True):
+    """Hand over what arrived of a train of `datagrams`.
+
+    The receiver waits until all have arrived, or none for `settle_s`.
     """
 
     probe: str
@@ -77,7 +101,14 @@ class TakeTrain(Message, frozen=True):
     settle_s: float
 
 
-class ProbeThroughput(Message, frozen=True):
+class Throughput(Message, frozen=True):
+    """Bytes that arrived after the first ones, and how long that took, on the receiver's clock."""
+
+    received_bytes: int
+    elapsed_s: float
+
+
+class ProbeThroughput(Request[Throughput], frozen=True):
     """Send as fast as one data connection can; the receiver counts for `duration_s`."""
 
     probe: str
@@ -88,45 +119,13 @@ class ProbeThroughput(Message, frozen=True):
 
 
 class JoinProbe(Message, frozen=True):
-    """First message on a data connection that is a probe. Answered by `Done` or `Problem`.
+    """First message on a data connection that is a probe. The receiver answers with `Done` or `Problem`.
 
-    `echo`: what is sent comes back. `throughput`: bytes are counted for `duration_s`, then one
-    `Throughput` is sent.
+    `echo`: the receiver sends back every byte. `throughput`: it counts bytes for `duration_s`, then sends
+    one `Throughput`.
     """
 
     probe: str
     kind: Literal["echo", "throughput"]
     sender: str
     duration_s: float = 0.0
-
-
-class RoundTrips(Message, frozen=True):
-    """Every timed round trip, on the sender's clock."""
-
-    round_trips_s: tuple[float, ...]
-
-
-class TrainSent(Message, frozen=True):
-    """The train has left: `elapsed_s` from its first datagram to its last."""
-
-    datagrams: int
-    elapsed_s: float
-
-
-class TrainReceived(Message, frozen=True):
-    """What came of a train, on the receiver's clock.
-
-    `datagrams` came and were read; `overflowed` came too, but the receiver was too slow to take them.
-    `elapsed_s` is from the first that came to the last.
-    """
-
-    datagrams: int
-    overflowed: int
-    elapsed_s: float
-
-
-class Throughput(Message, frozen=True):
-    """Bytes that came after the first ones, and how long that took, on the receiver's clock."""
-
-    received_bytes: int
-    elapsed_s: float

@@ -1,11 +1,11 @@
-"""PyTorch RPC in place of our own sockets: what a device is told of it on the control connection.
+"""Control messages for PyTorch RPC in place of our own sockets.
 
-It is PyTorch's own protocol, on ports of its own; nothing of it goes over the data port.
+RPC has its own protocol and its own ports; none of its traffic goes over the data port.
 """
 
 from typing import Literal
 
-from worker.wire.base import Message, Part
+from worker.wire.base import Done, Part, Request
 
 __all__ = ["CheckRpc", "RpcRoute", "RpcSpec", "RpcTransport"]
 
@@ -22,10 +22,10 @@ class RpcRoute(Part, frozen=True):
 
 
 class RpcSpec(Part, frozen=True):
-    """A world of PyTorch RPC, told alike to all its devices but for `rank` and `address`.
+    """A world of PyTorch RPC: the same for all its devices, except `rank` and `address`.
 
     `workers` are the devices by rank. The first offers the store at which all meet, at `host` and `port`. A
-    device talks over `interface`, or over the one that has its `address`. `threads` serve incoming calls.
+    device uses `interface`, or the one with its `address`. `threads` serve incoming calls.
     """
 
     workers: tuple[str, ...]
@@ -39,10 +39,10 @@ class RpcSpec(Part, frozen=True):
     transport: RpcTransport = "tcp"
 
 
-class CheckRpc(Message, frozen=True):
-    """Could you take part in a pipeline over PyTorch RPC? `port` is told to the one that is to offer it.
+class CheckRpc(Request[Done], frozen=True):
+    """Check whether the device can take part in a pipeline over PyTorch RPC.
 
-    Answered by `Done`, or by a `Problem` that says what is in the way.
+    `port` goes to the device that is to offer it. A `Problem` says what prevents it.
     """
 
     interface: str | None = None

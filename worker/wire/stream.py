@@ -1,7 +1,7 @@
-"""Streams of bytes between two ends, and the preamble that opens each of them.
+"""Streams of bytes between two ends, and the preamble that opens each stream.
 
-A `Stream` is all that the rest of the package knows of a connection: `SocketStream` is TCP,
-`worker.wire.memory` has one without a network, `worker.wire.security` one that TLS encrypts.
+The rest of the package knows a connection only as a `Stream`: `SocketStream` is TCP, `worker.wire.memory` has
+one without a network, `worker.wire.security` one over TLS.
 """
 
 import contextlib
@@ -35,11 +35,11 @@ VERSION = 3
 _PREAMBLE = struct.Struct("<8sHBB4s")
 PREAMBLE_BYTES = _PREAMBLE.size
 
-# A peer that vanished without closing (plug pulled), or that takes nothing, is noticed after four seconds.
+# Notice a peer that vanished without closing (plug pulled), or accepts nothing, after four seconds.
 _KEEPALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 4_000}
 
-# Who stops in the middle of a frame is cut off after this long; so is who goes on, but slower than the
-# slowest link that anybody measures. The kernel counts, so frames that come in time cost nothing more.
+# Disconnect a peer that stalls in the middle of a frame for this long, or is slower than the slowest link
+# worth measuring. The kernel counts, so frames that arrive in time cost nothing more.
 STALL_S = 15.0
 SLOWEST_BYTES_PER_S = 100
 
@@ -51,7 +51,7 @@ _SocketT = TypeVar("_SocketT", bound=socket.socket)
 
 
 class ConnectionKind(IntEnum):
-    """What a connection is for; the fourth field of the preamble."""
+    """What a connection is for; a field of the preamble."""
 
     CONTROL = 1
     DATA = 2
@@ -60,7 +60,7 @@ class ConnectionKind(IntEnum):
 class Stream(Protocol):
     """One connection. A call blocks until done, or until `set_timeout` has passed (PeerError).
 
-    For what is received that is the time until the last byte, so who sends byte by byte gains nothing by it.
+    When receiving, the timeout covers the time until the last byte, so sending byte by byte gains nothing.
     """
 
     peer: str
@@ -73,7 +73,7 @@ class Stream(Protocol):
         """
 
     def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
-        """Send what goes without waiting; returns what is left, for `send`.
+        """Send as much as possible without waiting; returns the rest, for `send`.
 
         Raises:
             PeerError: the other end is gone.
@@ -82,36 +82,36 @@ class Stream(Protocol):
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         """Fill the buffer; returns its size, or less if the stream ended first.
 
-        `begun` says that these bytes go on with what has begun to come, so that they are not waited for as
-        the beginning of something is: where there is no timeout, they must keep coming all the same.
+        `begun`: these bytes continue something that has begun to arrive, so they must keep arriving even
+        without a timeout.
 
         Raises:
             PeerError: the connection broke, the timeout passed, or the sender stopped in the middle.
         """
 
     def receive_some_into(self, buffers: Sequence[memoryview]) -> int:
-        """Take what has come of something into these buffers, in their order; 0 once the stream has ended.
+        """Receive the bytes that have arrived into these buffers, in order; 0 once the stream has ended.
 
-        Waits for the first byte only. The others are for `receive_into`.
+        Waits for the first byte only; `receive_into` receives the others.
 
         Raises:
             PeerError: the connection broke, or the timeout passed.
         """
 
     def set_timeout(self, seconds: float | None) -> None:
-        """How long a call may block; None is for ever."""
+        """Set how long a call may block; None is for ever."""
 
     def shut(self) -> None:
         """End both directions; calls that block in other threads return."""
 
     def close(self) -> None:
-        """Free the connection; no other thread may still be using it."""
+        """Free the connection; no other thread may still use it."""
 
 
 class SocketStream:
     """A connected socket as a `Stream`: TCP, or a Unix one to a process of our own.
 
-    `identity` is who is at the other end, where a certificate says so.
+    `identity` is the name in the other end's certificate, if any.
     """
 
     identity: str | None = None
@@ -143,7 +143,7 @@ class SocketStream:
                     break
                 sent = self._socket.sendmsg(pending)
         except OSError as error:
-            raise self._lost(error, "takes no more bytes") from error
+            raise self._lost(error, "accepts no more bytes") from error
         if rest:
             self.send(rest)
 
@@ -154,7 +154,7 @@ class SocketStream:
         except BlockingIOError:
             return buffers
         except OSError as error:
-            raise self._lost(error, "takes no more bytes") from error
+            raise self._lost(error, "accepts no more bytes") from error
         return _unsent(buffers, sent)
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
@@ -167,7 +167,7 @@ class SocketStream:
             raise self._lost(error, "sent nothing in time") from error
 
     def _receive_at_pace(self, buffer: memoryview, begun: bool) -> int:
-        """Wait for ever for the first byte, unless it has `begun`; for others while they keep coming."""
+        """Wait for ever for the first byte, unless `begun`; for the others while they keep arriving."""
         size = len(buffer)
         received = 0
         while received < size:
@@ -181,10 +181,10 @@ class SocketStream:
             if count == 0:
                 break
             received += max(count, 0)
-            # A signal may also end the call early.
+            # A signal may end the call early, too.
             waited_s = time.monotonic() - began_s
             if received < size and waited_s >= STALL_S and count < SLOWEST_BYTES_PER_S * waited_s:
-                raise PeerError(f"{self.peer} stopped in the middle, or is too slow")
+                raise PeerError(f"{self.peer} stalled, or is too slow")
         return received
 
     def _receive_until(self, buffer: memoryview, deadline_s: float) -> int:
@@ -212,13 +212,13 @@ class SocketStream:
                 try:
                     return self._socket.recvmsg_into(buffers[:_BUFFERS_PER_CALL])[0]
                 except BlockingIOError:
-                    # Nothing has begun to come, and that may take as long as it likes.
+                    # Nothing has begun to arrive, and that may take any time.
                     continue
         except OSError as error:
             raise self._lost(error, "sent nothing in time") from error
 
     def receive_some(self, buffer: memoryview) -> int:
-        """Take what has come, at most the buffer's size, waiting for the first byte; 0 once it ended.
+        """Receive the bytes that have arrived, waiting for the first; 0 once the stream has ended.
 
         Raises:
             PeerError: the connection broke, or the timeout passed.
@@ -229,7 +229,7 @@ class SocketStream:
             raise self._lost(error, "sent nothing in time") from error
 
     def _lost(self, error: OSError, late: str) -> PeerError:
-        # The kernel's own timeout is a TimeoutError too, but says that nobody is there.
+        # The kernel's own timeout, a TimeoutError too, means a lost peer.
         if isinstance(error, TimeoutError) and error.errno is None:
             return PeerError(f"{self.peer} {late}")
         return PeerError(f"connection to {self.peer} was lost ({error.strerror or error})")
@@ -241,7 +241,7 @@ class SocketStream:
             self._socket.settimeout(seconds)
 
     def has_ended(self) -> bool:
-        """Whether the other end has closed or broken the connection; does not block, takes no bytes."""
+        """Whether the other end has closed or broken the connection; neither blocks nor takes bytes."""
         try:
             return socket.socket.recv(self._socket, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
@@ -250,13 +250,13 @@ class SocketStream:
             return True
 
     def layer(self, wrap: Callable[[socket.socket], _SocketT]) -> _SocketT:
-        """Put a layer such as TLS around the connection; who ends this stream ends that, too."""
+        """Put a layer such as TLS around the connection; ending this stream ends the layer, too."""
         self._socket = layered = wrap(self._socket)
         return layered
 
     def shut(self) -> None:
         """See `Stream.shut`."""
-        # Of the connection itself: a TLS socket would go on in plain text.
+        # The connection itself: a TLS socket would continue in plain text.
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
@@ -266,7 +266,7 @@ class SocketStream:
         self._socket.close()
 
     def drop(self) -> None:
-        """Free the connection at once: what was sent and has not left this host never will."""
+        """Free the connection at once, and discard what has not left this host."""
         with contextlib.suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
@@ -285,7 +285,7 @@ def connect(host: str, port: int, *, timeout_s: float) -> SocketStream:
     """Connect to a listening port.
 
     Raises:
-        PeerError: nobody listens there, or not within `timeout_s`.
+        PeerError: no answer, or not within `timeout_s`.
     """
     peer = f"{host}:{port}"
     try:
@@ -313,7 +313,7 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
 
 
 def make_preamble(kind: ConnectionKind, method: int = 0) -> bytes:
-    """The 16 bytes that open every connection; `method` is how its ends are to prove themselves."""
+    """The 16 bytes that open every connection; `method` is how its ends authenticate."""
     return _PREAMBLE.pack(MAGIC, VERSION, kind, method, bytes(4))
 
 
@@ -322,11 +322,11 @@ def read_preamble(stream: Stream, kind: ConnectionKind, theirs: bytearray) -> in
 
     Raises:
         ProtocolError: not edgecut, another version, or a connection for something else.
-        PeerError: lost, or silent until the stream's timeout.
+        PeerError: lost, or silent until the timeout.
     """
     if stream.receive_into(memoryview(theirs)) < PREAMBLE_BYTES:
-        # Most likely a worker that is just ending; one of another version says so.
-        raise PeerError(f"{stream.peer} closed the connection before it said what it is")
+        # Probably a worker that is stopping; one with another version says so.
+        raise PeerError(f"{stream.peer} closed the connection before its preamble")
     magic, version, their_kind, method, reserved = _PREAMBLE.unpack(theirs)
     if magic != MAGIC:
         raise ProtocolError(f"{stream.peer} does not speak edgecut's protocol")
@@ -337,12 +337,12 @@ def read_preamble(stream: Stream, kind: ConnectionKind, theirs: bytearray) -> in
     if their_kind != kind:
         raise ProtocolError(f"{stream.peer} is for {_kind_name(their_kind)}, not for {_kind_name(kind)}")
     if reserved != bytes(4):
-        raise ProtocolError(f"{stream.peer} uses a part of the preamble that is reserved")
+        raise ProtocolError(f"{stream.peer} uses reserved bytes of the preamble")
     return int(method)
 
 
 def _reason(error: Exception) -> str:
-    """The system's own words, without what Python adds to them."""
+    """The system's own text, without Python's additions."""
     number = getattr(error, "errno", None)
     return (
         os.strerror(number) if number is not None and number > 0 else str(getattr(error, "strerror", error))

@@ -42,7 +42,7 @@ class Access:
     good: Security
     wrong: Security
     refusal: str
-    asks_for: str
+    requirement: str
     says_bytes: int
 
 
@@ -59,8 +59,8 @@ def with_key(folder: Path) -> Access:
         options=("--key-file", str(path)),
         good=KeySecurity(read_key(path)),
         wrong=KeySecurity(LabKey(bytes(32), "a wrong one")),
-        refusal=r":\d+ does not accept the key a wrong one: it has another",
-        asks_for="the lab's key",
+        refusal=r":\d+ rejects the key a wrong one: it holds another",
+        requirement="the lab's key",
         says_bytes=48,
     )
 
@@ -88,7 +88,7 @@ def with_tls(folder: Path, authority: Path) -> Access:
         good=TlsSecurity(authority, "controller"),
         wrong=TlsSecurity(certificates(folder / "other.tls"), "controller"),
         refusal=r":\d+ has no certificate of this lab \(",
-        asks_for="TLS with a certificate of the lab",
+        requirement="TLS with a certificate of the lab",
         says_bytes=16,
     )
 
@@ -128,7 +128,7 @@ def test_nobody_from_elsewhere_is_served(worker: WorkerProcess, access: Access, 
     assert is_served(worker, access.good) == 0
     with pytest.raises(DeniedError, match=access.refusal):
         try_to_open(worker, port, access.wrong)
-    with pytest.raises(DeniedError, match=f"asks for {access.asks_for}, this end for nothing"):
+    with pytest.raises(DeniedError, match=f"requires {access.requirement}, this end nothing"):
         try_to_open(worker, port, OPEN)
     wait_until(lambda: is_served(worker, access.good) == 2)
     denied = [line for line in worker.log.read_text().splitlines() if "denied: " in line]
@@ -139,13 +139,13 @@ def test_nobody_from_elsewhere_is_served(worker: WorkerProcess, access: Access, 
 def test_a_worker_from_elsewhere_is_not_believed(
     start_worker: StartWorker, access: Access, tmp_path: Path, port: str
 ) -> None:
-    with pytest.raises(DeniedError, match=f"asks for nothing, this end for {access.asks_for}"):
+    with pytest.raises(DeniedError, match=f"requires nothing, this end {access.requirement}"):
         try_to_open(start_worker("pi"), port, access.good)
     if access.method == 1:
         other = ("--key-file", str(_new_key(tmp_path / "other.key")))
     else:
         other = ("--certificates", str(certificates(tmp_path / "tls", "pi") / "pi"))
-    with pytest.raises(DeniedError, match="does not accept the key|has no certificate of this lab"):
+    with pytest.raises(DeniedError, match="rejects the key|has no certificate of this lab"):
         try_to_open(start_worker("other", *other), port, access.good)
 
 
@@ -302,7 +302,7 @@ def test_a_device_may_not_control_another_one_nor_speak_for_it(
         assert stream.identity == "pi"
         send_message(stream, JoinLink(pipeline="p", link="in", sender="desk"))
         assert stream.receive_into(memoryview(bytearray(1))) == 0
-    assert "it says 'desk', and is 'server' by its certificate" in worker.log.read_text()
+    assert "claims to be 'desk', but its certificate names 'server'" in worker.log.read_text()
 
 
 def test_without_a_key_a_worker_serves_this_host_alone(start_worker: StartWorker, tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_without_a_key_a_worker_serves_this_host_alone(start_worker: StartWorker
         assert refused.stderr.startswith("error: --host ") and refused.stderr.count("\n") == 1
         assert "--key-file" in refused.stderr and "--open-to-all" in refused.stderr
     everybodys = start_worker("everybodys", "--host", "0.0.0.0", "--open-to-all")
-    assert "has no key: anybody who reaches it can use it" in everybodys.log.read_text()
+    assert "has no key: anyone who can reach it can use it" in everybodys.log.read_text()
     with everybodys.open() as connection:
         assert connection.ask(Query()).stamp["security"] == "none"
 

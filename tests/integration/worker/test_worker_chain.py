@@ -104,7 +104,7 @@ def test_a_wrong_answer_voids_the_run_and_says_which(start_chain: StartChain) ->
     with pytest.raises(RequestError, match="request 2 is wrong: y differs") as caught:
         chain.first.ask(Run(requests=20))
 
-    assert caught.value.told.kind == "mismatch"
+    assert caught.value.problem().kind == "mismatch"
     chain.build([2], check_every=0)
     assert chain.first.ask(Run(requests=20)).checked == 0
 

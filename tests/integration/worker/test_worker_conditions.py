@@ -109,7 +109,7 @@ def test_a_controller_source_feeds_a_pipeline(start_worker: StartWorker, tiny_bu
         connection.ask(OpenLinks())
         source.open_links()
 
-        assert source.run(30, warmup=5).checked == 30
+        assert source.run(Run(requests=30, warmup=5)).checked == 30
         assert len(source.take_rows()) == 30
 
         wrong = Samples({"x": tiny_bundle.inputs}, {"y": tiny_bundle.answers[::-1].copy()})
@@ -118,7 +118,7 @@ def test_a_controller_source_feeds_a_pipeline(start_worker: StartWorker, tiny_bu
         connection.ask(OpenLinks())
         source.open_links()
         with pytest.raises(MismatchError):
-            source.run(3)
+            source.run(Run(requests=3))
 
 
 def test_a_controller_source_notices_a_lost_worker(
@@ -138,7 +138,7 @@ def test_a_controller_source_notices_a_lost_worker(
         source.open_links()
         worker.process.kill()
         with pytest.raises(PeerError, match="link (to|back)"):
-            source.run(1_000_000)
+            source.run(Run(requests=1_000_000))
 
 
 def test_infer_answers_as_the_graph_does(start_worker: StartWorker, tiny_bundle: TinyBundle) -> None:
@@ -150,7 +150,7 @@ def test_infer_answers_as_the_graph_does(start_worker: StartWorker, tiny_bundle:
         assert found.tensors == (TensorSpec(name="y", dtype="float32", shape=(2, 16)),)
         result = np.frombuffer(found.data[0], np.float32).reshape(2, 16)
         np.testing.assert_allclose(result, tiny_bundle.answers[:2], rtol=1e-5, atol=1e-6)
-        with pytest.raises(RequestError, match="not as many as their shapes say"):
+        with pytest.raises(RequestError, match="do not match their shapes"):
             connection.ask(Infer(shard=tiny_bundle.ref(0, 4), inputs=(spec,), data=(inputs[:-1],)))
 
 

@@ -59,8 +59,8 @@ def test_a_pipeline_that_cannot_be_is_refused_in_one_line(
         for build, reason in wrong:
             with pytest.raises(RequestError, match=reason) as caught:
                 connection.ask(build)
-            assert caught.value.told.kind in ("refused", "missing", "failed"), reason
-            assert "\n" not in caught.value.told.text
+            assert caught.value.problem().kind in ("refused", "missing", "failed"), reason
+            assert "\n" not in caught.value.problem().text
         connection.ask(good)
 
 
@@ -98,5 +98,5 @@ def test_a_run_that_cannot_be_is_refused_and_the_next_goes_through(
     ):
         with pytest.raises(RequestError, match=reason) as caught:
             chain.first.ask(run)
-        assert caught.value.told.kind == "refused"
+        assert caught.value.problem().kind == "refused"
     assert chain.first.ask(Run(requests=5)).checked == 5

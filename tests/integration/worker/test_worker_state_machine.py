@@ -35,6 +35,7 @@ from worker.wire.messages import (
     Infer,
     JoinLink,
     JoinProbe,
+    Message,
     OpenLinks,
     ProbeRoundTrips,
     PutFile,
@@ -56,7 +57,7 @@ _MOST_MEMORY_BYTES: Final = 500 * 1024 * 1024
 _PROBE: Final = "0123456789abcdef" * 2
 
 
-def requests_for(bundle: TinyBundle) -> list[Request]:
+def requests_for(bundle: TinyBundle) -> list[Request[Message]]:
     """One of each kind, most of them possible when their turn comes."""
     whole = bundle.ref(0, 4)
     alone = BuildPipeline(
@@ -198,7 +199,7 @@ class WorkerMachine(RuleBasedStateMachine):
         return connection
 
     @rule(controller=controllers, request=st.sampled_from(_REQUESTS))
-    def ask(self, controller: ControlConnection, request: Request) -> None:
+    def ask(self, controller: ControlConnection, request: Request[Message]) -> None:
         """It is answered: by what it asked for or by a problem, in time."""
         try:
             controller.ask(request, timeout_s=_ASK_TIMEOUT_S)

@@ -52,7 +52,7 @@ def test_a_bundle_sent_in_pieces_is_there_and_works(
         assert connection.ask(Have(bundles=(digest,))).bundles == (digest,)
         with pytest.raises(RequestError, match="is not here") as caught:
             load(connection, tiny_bundle)
-        assert caught.value.told.kind == "missing"
+        assert caught.value.problem().kind == "missing"
         for name in FILES:
             send(connection, tiny_bundle, name)
         shard = tiny_bundle.ref(0, 2).digest
@@ -73,7 +73,7 @@ def test_altered_weights_are_refused(start_worker: StartWorker, tiny_bundle: Tin
         connection.ask(ClosePipeline())
         with pytest.raises(RequestError, match=r"weights.bin is altered.*deploy the bundle again") as caught:
             load(connection, tiny_bundle)
-        assert caught.value.told.kind == "refused"
+        assert caught.value.problem().kind == "refused"
 
 
 def test_an_altered_manifest_or_shard_is_refused(start_worker: StartWorker, tiny_bundle: TinyBundle) -> None:
@@ -128,5 +128,5 @@ def test_a_graph_that_onnx_runtime_does_not_take(start_worker: StartWorker) -> N
         spec = TensorSpec(name="x", dtype="float32", shape=(1, 4))
         with pytest.raises(RequestError, match="cannot be loaded") as caught:
             connection.ask(Infer(shard=ref, inputs=(spec,), data=(bytes(16),)))
-        assert caught.value.told.kind == "refused"
-        assert "\n" not in caught.value.told.text
+        assert caught.value.problem().kind == "refused"
+        assert "\n" not in caught.value.problem().text

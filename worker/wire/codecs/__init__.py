@@ -1,4 +1,4 @@
-"""Codecs: in which form tensors cross a link. Named in experiments, agreed when a link is made."""
+"""Codecs: the form in which tensors cross a link. An experiment names it, both ends of a link agree on it."""
 
 from worker.wire.codecs.coders import TensorCoder, make_coder
 from worker.wire.codecs.names import NO_CODEC, Codec, available_codecs, lack_of, parse_codec

@@ -1,13 +1,13 @@
-"""How each codec turns one tensor into bytes, and back into the memory that the tensor is wanted in.
+"""The codecs: encode one tensor into bytes, and decode it into the target's memory.
 
-What a coder promises, for a tensor whose values are all finite (others are sent raw), x in, y out:
+Guarantees for a tensor with only finite values (others go raw), x in, y out:
 
     fp16         |x - y| <= |x| / 2048 + 2^-25     values beyond 65504: raw
     uint8        |x - y| <= (max - min) / 510      and the rounding of the tensor's own type
     zfp          |x - y| <= tolerance              and the rounding of the tensor's own type
     lz4, zstd    x = y, bit for bit
 
-Lossy codecs take floating-point tensors alone: an index that is quantized is another index.
+Lossy codecs encode only floating-point tensors: a quantized index is another index.
 """
 
 import math
@@ -34,27 +34,27 @@ _STEPS: Final = 255
 
 
 class TensorCoder(Protocol):
-    """Encodes and decodes tensors of one type and shape. Its memory is its own: one thread at a time.
+    """Encodes and decodes tensors of one type and shape, for one thread at a time.
 
     Attributes:
-        room_bytes: The memory that an encoded tensor needs, while it is encoded and while it is decoded.
+        room_bytes: The memory that encoding and decoding a tensor need.
     """
 
     room_bytes: int
 
     def encode(self, array: Array, room: Bytes) -> int | None:
-        """Encode into `room`; returns the bytes used, or None where the tensor must go as it is."""
+        """Encode into `room`; returns the bytes used, or None if the tensor must go raw."""
 
     def decode(self, room: Bytes, size: int, array: Array) -> None:
         """Decode the first `size` bytes of `room` into `array`.
 
         Raises:
-            ProtocolError: They are not an encoded tensor of this type and shape.
+            ProtocolError: They do not encode a tensor of this type and shape.
         """
 
 
 def make_coder(codec: Codec, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> TensorCoder | None:
-    """The coder of `codec` for such tensors; None where the codec lets them pass as they are."""
+    """The coder of `codec` for such tensors; None if the codec leaves them raw."""
     count = math.prod(shape)
     if codec.family == "none" or count == 0:
         return None
@@ -68,7 +68,7 @@ def make_coder(codec: Codec, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> 
         return _Affine(count, dtype)
     if codec.family == "uint8+zstd":
         return _AffineZstd(count, dtype, codec.level)
-    # What is narrow already gains nothing from fp16, and zfp does not take it.
+    # Narrow types gain nothing from fp16, and zfp does not accept them.
     if dtype.itemsize < 4:
         return None
     if codec.family == "fp16":
@@ -77,7 +77,7 @@ def make_coder(codec: Codec, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> 
 
 
 def bytes_in(array: Array) -> Bytes:
-    """The bytes of a C-contiguous array, not copied."""
+    """The bytes of a C-contiguous array, without a copy."""
     return array.reshape(-1).view(np.uint8)
 
 
@@ -107,7 +107,7 @@ class _Affine:
         self.room_bytes = _AFFINE.size + count
         self._work_type = np.promote_types(dtype, np.float32).type
         self._work: Array = np.empty(count, self._work_type)
-        # A quarter of what the type holds: neither the span nor what comes out of rounding leaves it then.
+        # A quarter of the type's range: then neither the span nor rounding overflows.
         self._largest = float(np.finfo(self._work_type).max) / 4
 
     def encode(self, array: Array, room: Bytes) -> int | None:
@@ -120,7 +120,7 @@ class _Affine:
         self.restore(room, room[_AFFINE.size : self.room_bytes], array)
 
     def quantize(self, array: Array, head: Bytes, quantized: Bytes) -> bool:
-        """Write low and step into `head`, and the numbers; False where no step can do it."""
+        """Write low and step into `head`, and the numbers; False if no step fits."""
         low, high = float(array.min()), float(array.max())
         # Written so that NaN does not pass.
         if not (low >= -self._largest and high <= self._largest):
@@ -132,7 +132,7 @@ class _Affine:
         work, of = self._work, self._work_type
         np.subtract(array.reshape(-1), of(low), out=work)
         np.multiply(work, of(per_step), out=work)
-        # The cast cuts off: half a step more makes that rounding.
+        # The cast truncates; half a step more makes it round.
         np.add(work, of(0.5), out=work)
         np.copyto(quantized, work, casting="unsafe")
         _AFFINE.pack_into(head.data, 0, low, span / _STEPS)
@@ -163,10 +163,10 @@ class _Lz4:
     def decode(self, room: Bytes, size: int, array: Array) -> None:
         target = bytes_in(array)
         try:
-            found = self._lz4.decompress_block_into(room[:size], target, output_len=self._payload_bytes)
+            decoded = self._lz4.decompress_block_into(room[:size], target, output_len=self._payload_bytes)
         except _cramjam().DecompressionError:
-            found = -1
-        _check_size(found, self._payload_bytes)
+            decoded = -1
+        _check_size(decoded, self._payload_bytes)
 
 
 class _Zstd:
@@ -183,14 +183,14 @@ class _Zstd:
         if not is_one_frame_of(room[:size], self._payload_bytes):
             raise ProtocolError("sent a tensor that cannot be decoded")
         try:
-            found = self._zstd.decompress_into(room[:size], bytes_in(array))
+            decoded = self._zstd.decompress_into(room[:size], bytes_in(array))
         except _cramjam().DecompressionError:
-            found = -1
-        _check_size(found, self._payload_bytes)
+            decoded = -1
+        _check_size(decoded, self._payload_bytes)
 
 
 class _AffineZstd:
-    """`_Affine`, its numbers then through zstd."""
+    """`_Affine`, with its numbers compressed by zstd."""
 
     def __init__(self, count: int, dtype: "np.dtype[Any]", level: int) -> None:
         self._affine = _Affine(count, dtype)
@@ -213,8 +213,8 @@ class _AffineZstd:
 class _Zfp:
     """zfp in its fixed-accuracy mode (P. Lindstrom, "Fixed-rate compressed floating-point arrays", 2014).
 
-    Tensors go as matrices of their last axis: zfp seeks likeness along every axis, in blocks of 4 each way;
-    channels are not alike, and a batch of 1 would be blown up to 4.
+    Tensors become matrices of their last axis: zfp exploits similarity along every axis, in blocks of 4 each
+    way; channels are not similar, and zfp would pad a batch of 1 to 4.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: "np.dtype[Any]", tolerance: float) -> None:
@@ -223,7 +223,7 @@ class _Zfp:
         self._tolerance = tolerance
         self._zfpy: Any = import_module("zfpy")
         self._type = self._zfpy.type_float if dtype.itemsize == 4 else self._zfpy.type_double
-        # zfp reads on while bits say so, and knows no end. From garbage it reads at most 9 (12) bits a block
+        # zfp knows no end: the bits say how far it reads. From garbage it reads at most 9 (12) bits a block
         # and, for each of 32 (64) planes, 16 bits and two more: less than this, so it never leaves the room.
         blocks = math.prod(-(-size // 4) for size in self._shape)
         self.room_bytes = blocks * 16 * dtype.itemsize * 2 + 1024
@@ -240,7 +240,7 @@ class _Zfp:
         return len(encoded)
 
     def decode(self, room: Bytes, size: int, array: Array) -> None:
-        # Without a header, so that type and shape are ours and not the sender's.
+        # Without a header, type and shape are ours, not the sender's.
         self._zfpy._decompress(
             room, self._type, self._shape, out=array.reshape(self._shape), tolerance=self._tolerance
         )
@@ -248,10 +248,10 @@ class _Zfp:
 
 @cache
 def _cramjam() -> Any:
-    # Only where it is asked for: a device may do without.
+    # On use: a device may lack it.
     return import_module("cramjam")
 
 
-def _check_size(found: int, right: int) -> None:
-    if found != right:
+def _check_size(size: int, expected: int) -> None:
+    if size != expected:
         raise ProtocolError("sent a tensor that cannot be decoded")

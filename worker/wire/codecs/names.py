@@ -1,4 +1,4 @@
-"""Which codecs there are, how they are named, and which of them this device has."""
+"""The codecs, their names, and which of them this device has."""
 
 import math
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ class Codec:
 
     Attributes:
         family: One of none, fp16, uint8, lz4, zstd, uint8+zstd, zfp.
-        level: Of zstd's effort, 1 to 22.
-        tolerance: Largest absolute error that zfp may make, in the tensor's own units.
+        level: zstd's compression level, 1 to 22.
+        tolerance: zfp's largest absolute error, in the tensor's own units.
     """
 
     family: str
@@ -33,7 +33,7 @@ class Codec:
 
     @property
     def name(self) -> str:
-        """As it stands in an experiment; equal codecs have equal names."""
+        """The name in an experiment; equal codecs have equal names."""
         if self.family == "zfp":
             return "zfp:" + repr(self.tolerance).removesuffix(".0")
         if self.family.endswith("zstd"):
@@ -42,12 +42,12 @@ class Codec:
 
     @property
     def code(self) -> int:
-        """Its number in a frame's header."""
+        """The codec's number in a frame's header."""
         return _CODES[self.family]
 
     @property
     def lossless(self) -> bool:
-        """Whether what comes out is what went in, bit for bit."""
+        """Whether decoding restores the tensor bit for bit."""
         return self.family in _LOSSLESS
 
 
@@ -58,11 +58,11 @@ def parse_codec(text: str) -> Codec:
     """The codec of a name: `uint8`, `zstd`, `zstd:3` (a level), `zfp:0.01` (a tolerance).
 
     Raises:
-        RefusedError: There is no such codec, or its parameter is wrong.
+        RefusedError: An unknown codec, or a wrong parameter.
     """
     family, colon, parameter = text.partition(":")
     if family not in _CODES:
-        raise RefusedError(f"codec {text!r} is not known; there are {', '.join(_CODES)}")
+        raise RefusedError(f"unknown codec {text!r}; known: {', '.join(_CODES)}")
     if family == "zfp":
         return Codec(family, tolerance=_tolerance(text, parameter))
     if not colon:
@@ -88,12 +88,12 @@ def _tolerance(text: str, parameter: str) -> float:
 
 @cache
 def available_codecs() -> tuple[str, ...]:
-    """The families that this device can encode and decode; some need packages that it may lack."""
+    """The families that this device can encode and decode; some need further packages."""
     return tuple(family for family in _CODES if family not in _NEEDS or find_spec(_NEEDS[family]))
 
 
 def lack_of(codec: Codec, available: Sequence[str]) -> str | None:
-    """Why a device that has the `available` families cannot do this one; None where it can."""
+    """Why a device with the `available` families lacks this codec; None if it does not."""
     if codec.family in available:
         return None
     return (

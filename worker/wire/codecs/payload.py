@@ -1,10 +1,10 @@
-"""The payload of a frame on a link with a codec: how long each tensor is, then the tensors.
+"""The payload of a frame on a link with a codec: the length of each tensor, then the tensors.
 
     bytes u64, for each tensor | the tensors, one after the other
 
-A tensor that is as long as agreed is there as it is; a shorter one is encoded. There is no third case: what
-would not become shorter is sent as it is. So every length is bounded by what was agreed, and the memory for
-it exists before a frame comes.
+A tensor of the agreed length is raw; a shorter one is encoded. No third case exists: a tensor that encoding
+would not shorten goes raw. So the agreed length bounds every length, and its memory exists before a frame
+arrives.
 """
 
 import struct
@@ -24,11 +24,11 @@ TensorForm = tuple[tuple[int, ...], "np.dtype[np.generic]"]
 
 
 class EncodedPayload:
-    """Room for one encoded payload; `buffers` are to be sent after the frame's header and descriptor.
+    """Memory for one encoded payload; `buffers` follow the frame's header and descriptor.
 
     Attributes:
-        encoded_bytes: Of the tensors as they are sent.
-        sent_raw: Tensors that the codec could not make shorter.
+        encoded_bytes: Size of the tensors as sent.
+        sent_raw: Tensors that the codec could not shorten.
     """
 
     def __init__(self, rooms: list[Bytes | None]) -> None:
@@ -55,11 +55,11 @@ class Encoder(_Coders):
     """The sending side. One thread at a time."""
 
     def new_payload(self) -> EncodedPayload:
-        """Room for one payload."""
+        """Memory for one payload."""
         return EncodedPayload(self._new_rooms())
 
     def encode(self, arrays: Sequence[Array], payload: EncodedPayload) -> None:
-        """Fill `payload` with these tensors, which must stay as they are until it is sent."""
+        """Fill `payload` with these tensors, which must not change until it is sent."""
         lengths = []
         payload.sent_raw = 0
         for index, (array, coder, room) in enumerate(zip(arrays, self._coders, payload.rooms, strict=True)):
@@ -89,10 +89,10 @@ class Decoder(_Coders):
         self._sizes: tuple[int, ...] = ()
 
     def receive(self, stream: Stream, arrays: Sequence[Array]) -> None:
-        """Receive a payload; what is not encoded is in its place then, the rest after `decode`.
+        """Receive a payload: raw tensors into `arrays`, encoded ones for `decode`.
 
         Raises:
-            ProtocolError: A tensor is longer than was agreed, or encoded where the codec does not.
+            ProtocolError: A tensor is longer than agreed, or encoded although the codec leaves it raw.
             PeerError: The connection ended.
         """
         _fill(stream, memoryview(self._head))
@@ -109,7 +109,7 @@ class Decoder(_Coders):
                 _fill(stream, room[:size].data)
 
     def take(self, payload: EncodedPayload, arrays: Sequence[Array]) -> None:
-        """Decode what an encoder of this process has made: a link without a network."""
+        """Decode a payload of an encoder in this process, without a network."""
         parts = zip(arrays, self._coders, payload.rooms, payload.buffers[1:], strict=True)
         for array, coder, room, buffer in parts:
             if len(buffer) == array.nbytes or coder is None or room is None:
@@ -118,7 +118,7 @@ class Decoder(_Coders):
                 coder.decode(room, len(buffer), array)
 
     def decode(self, arrays: Sequence[Array]) -> None:
-        """Put what was received into these tensors.
+        """Decode the received payload into these tensors.
 
         Raises:
             ProtocolError: It cannot be decoded.
@@ -129,10 +129,10 @@ class Decoder(_Coders):
 
 
 def receive_encoded(stream: Stream, arrays: Sequence[Array]) -> list[memoryview]:
-    """Receive a payload into the memory of these tensors without decoding it; returns what to send on.
+    """Receive a payload into the memory of these tensors without decoding; returns the buffers to forward.
 
     Raises:
-        ProtocolError: A tensor is longer than was agreed.
+        ProtocolError: A tensor is longer than agreed.
         PeerError: The connection ended.
     """
     head = bytearray(8 * len(arrays))
@@ -148,7 +148,7 @@ def receive_encoded(stream: Stream, arrays: Sequence[Array]) -> list[memoryview]
 
 
 def _too_long(size: int, array: Array) -> ProtocolError:
-    return ProtocolError(f"sent a tensor of {size} bytes where at most {array.nbytes} were agreed")
+    return ProtocolError(f"sent a tensor of {size} bytes where the link allows {array.nbytes}")
 
 
 def _fill(stream: Stream, buffer: memoryview) -> None:

@@ -1,7 +1,7 @@
-"""What a zstd frame says of itself, read before the library takes memory for it (RFC 8878, 3.1.1).
+"""Check a zstd frame's header before the library takes memory for it (RFC 8878, 3.1.1).
 
-A decoder takes as much memory as the frame's window, up to 128 MB for a frame of ten bytes. What our encoder
-makes is one frame that says how much comes out of it, so nothing else is let through.
+A decoder takes as much memory as the frame's window, up to 128 MB for a frame of ten bytes. Our encoder makes
+one frame that states its decoded size, so nothing else passes.
 """
 
 from typing import Any, Final
@@ -17,7 +17,7 @@ _MOST_IN_BLOCK: Final = 128 * 1024
 
 
 def is_one_frame_of(data: NDArray[np.uint8], payload_bytes: int) -> bool:
-    """Whether `data` is one whole frame of `payload_bytes`, and wants no larger window than these."""
+    """Whether `data` is one complete frame of `payload_bytes`, with a window no larger."""
     head = data[:18].tobytes()
     if len(head) < 6 or head[:4] != _MAGIC:
         return False
@@ -34,15 +34,15 @@ def is_one_frame_of(data: NDArray[np.uint8], payload_bytes: int) -> bool:
             return False
         at += 1
     size_bytes = _CONTENT_SIZE_BYTES[descriptor >> 6] or single
-    told = int.from_bytes(head[at : at + size_bytes], "little") + (256 if size_bytes == 2 else 0)
-    if not size_bytes or told != payload_bytes:
+    content_bytes = int.from_bytes(head[at : at + size_bytes], "little") + (256 if size_bytes == 2 else 0)
+    if not size_bytes or content_bytes != payload_bytes:
         return False
     end = _end_of_blocks(data, at + size_bytes)
     return end is not None and end + (4 if descriptor & 4 else 0) == len(data)
 
 
 def _end_of_blocks(data: NDArray[Any], at: int) -> int | None:
-    """Where the last block ends; None where there is none."""
+    """The end of the last block; None if it is missing."""
     while at + 3 <= len(data):
         header = int.from_bytes(data[at : at + 3].tobytes(), "little")
         last, kind, size = header & 1, header >> 1 & 3, header >> 3

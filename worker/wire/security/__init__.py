@@ -1,4 +1,4 @@
-"""How the two ends of a connection prove that they belong to the lab, before anything else is said."""
+"""Authentication of both ends of a connection, before anything else."""
 
 from worker.wire.security.interface import (
     CERTIFICATE_FILE,

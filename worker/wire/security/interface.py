@@ -1,4 +1,4 @@
-"""What all kinds of security have in common, and the kind that has none."""
+"""The interface of all kinds of security, and the kind without any."""
 
 from enum import IntEnum
 from typing import Final, Protocol
@@ -9,26 +9,26 @@ __all__ = ["CERTIFICATE_FILE", "CONTROLLER", "IDENTITY", "OPEN", "Attempt", "Met
 
 
 CONTROLLER: Final = "controller"
-"""What the controller is called where devices have their names."""
+"""The controller's name, where a device would have its own."""
 
 
 IDENTITY: Final = "edgecut:"
-"""What the alternative name (a URI) in a certificate begins with; the device's name follows, quoted."""
+"""The beginning of the alternative name (a URI) in a certificate; the device's quoted name follows."""
 
 CERTIFICATE_FILE: Final = "device.pem"
 """In the folder of a device's certificates: its private key and its certificate; `ca.pem` is beside it."""
 
 
 class Method(IntEnum):
-    """How the ends of a connection prove themselves; the fifth field of the preamble."""
+    """How the ends of a connection authenticate; a field of the preamble."""
 
     NONE = 0
     KEY = 1
     TLS = 2
 
     @property
-    def asks_for(self) -> str:
-        """What an end with this method wants of the other one."""
+    def requirement(self) -> str:
+        """What an end with this method requires from the other one."""
         return {0: "nothing", 1: "the lab's key", 2: "TLS with a certificate of the lab"}[self]
 
 
@@ -40,34 +40,34 @@ class Role(IntEnum):
 
 
 class Attempt(Protocol):
-    """One end's part on one connection. `hello` is sent right behind our preamble."""
+    """One end's authentication on one connection. `hello` follows right after our preamble."""
 
     hello: bytes
 
     def finish(
         self, stream: SocketStream, kind: ConnectionKind, preambles: bytes, deadline_s: float
     ) -> SocketStream:
-        """Prove ourselves and have the other end do so; returns the stream to go on with.
+        """Authenticate both ends; returns the secured stream.
 
         Args:
-            stream: The connection; of the other end's bytes the preamble alone was read.
-            kind: What it is for.
-            preambles: That of the opener and that of the listener.
-            deadline_s: By `worker.clock.clock`; when all of it must be done.
+            stream: The connection, just after the other end's preamble.
+            kind: What the connection is for.
+            preambles: The opener's and the listener's.
+            deadline_s: When it must be done, by `worker.clock.clock`.
 
         Raises:
-            DeniedError: The other end cannot prove that it belongs to the lab, or does not believe us.
+            DeniedError: The other end does not prove that it belongs to the lab, or does not accept us.
             PeerError: It was lost, or is too slow.
         """
 
 
 class Security(Protocol):
-    """How connections of one process are secured. Both ends use the same method: nothing is negotiated."""
+    """The security of one process's connections. Both ends use the same method: they negotiate nothing."""
 
     method: Method
 
     def attempt(self, role: Role, expected: str | None) -> Attempt:
-        """Begin on one connection. `expected`: which device an opener means, where that can be told."""
+        """Begin on one connection. `expected`: the device that an opener means, if it can be checked."""
 
 
 class _OpenAttempt:
@@ -80,7 +80,7 @@ class _OpenAttempt:
 
 
 class _Open:
-    """Anybody who reaches the port is believed."""
+    """Accept every peer that reaches the port."""
 
     method = Method.NONE
 
@@ -90,4 +90,4 @@ class _Open:
 
 
 OPEN: Final[Security] = _Open()
-"""No proof at all: for tests, and for workers that only this host can reach."""
+"""No authentication: for tests, and for workers that only this host can reach."""

@@ -1,4 +1,4 @@
-"""The lab's key: 32 bytes that every device and the controller hold, and nobody else."""
+"""The lab's key: 32 bytes that only the lab's devices and their controller hold."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ _LONGEST_FILE: Final = 1024
 
 
 class LabKey:
-    """Makes message authentication codes; what with cannot be printed, stored or encoded by accident.
+    """Makes message authentication codes; cannot be printed, stored or encoded by accident.
 
     `source` names it in messages.
     """
@@ -30,7 +30,7 @@ class LabKey:
     __slots__ = ("_secret", "source")
 
     def __init__(self, secret: bytes, source: str) -> None:
-        """Raises UsageError: it is not 32 bytes."""
+        """Raises UsageError: it does not have 32 bytes."""
         if len(secret) != KEY_BYTES:
             raise UsageError(f"{source} does not hold a lab's key of {KEY_BYTES} bytes")
         self._secret = secret
@@ -44,14 +44,14 @@ class LabKey:
         return f"LabKey(of {self.source})"
 
     def __reduce__(self) -> str:
-        raise TypeError("a lab's key is not to be stored or sent")
+        raise TypeError("a lab's key must not be stored or sent")
 
 
 def read_key(path: Path) -> LabKey:
     """Read a key file: 32 bytes as 64 hex digits or in base64.
 
     Raises:
-        UsageError: There is none, it holds something else, or every user of this host can read it.
+        UsageError: It is missing, holds something else, or every user of this host can read it.
     """
     try:
         with path.open("rb") as file:
@@ -82,7 +82,7 @@ def _decode(text: bytes) -> bytes | None:
 
 
 class KeySecurity:
-    """Both ends hold the lab's key. Guards the beginning of a connection, not what is sent on it later."""
+    """Both ends hold the lab's key. It guards the opening of a connection, not its later bytes."""
 
     method = Method.KEY
 
@@ -90,7 +90,7 @@ class KeySecurity:
         self._key = key
 
     def attempt(self, role: Role, expected: str | None) -> Attempt:
-        """See `Security.attempt`. All devices hold one key, so which of them it is cannot be told by it."""
+        """See `Security.attempt`. All devices hold one key, which therefore identifies none."""
         return _KeyAttempt(self._key, role)
 
 
@@ -111,17 +111,17 @@ class _KeyAttempt:
 def prove(
     stream: Stream, proof: Proof, role: Role, preambles: bytes, deadline_s: float, *, source: str
 ) -> None:
-    """Exchange proofs; our nonce is sent already.
+    """Exchange proofs; our nonce was sent already.
 
     Args:
-        source: Where our key is from, for messages.
+        source: The origin of our key, for messages.
 
     Raises:
-        DeniedError: The other end does not hold the key, or thinks so of us.
+        DeniedError: The other end does not hold the key, or says that we do not.
         PeerError: It was lost or is too slow.
     """
     if not proof.meet(preambles, _receive(stream, NONCE_BYTES, deadline_s)):
-        raise DeniedError(f"{stream.peer} sends back what it is sent")
+        raise DeniedError(f"{stream.peer} echoes our nonce")
     if role is Role.OPENER:
         stream.send([memoryview(proof.ours())])
     try:
@@ -129,7 +129,7 @@ def prove(
     except DeniedError as error:
         if role is Role.LISTENER:
             raise
-        raise DeniedError(f"{stream.peer} does not accept the key {source}: it has another") from error
+        raise DeniedError(f"{stream.peer} rejects the key {source}: it holds another") from error
     if not proof.is_right(theirs):
         raise DeniedError(f"{stream.peer} does not hold the lab's key ({source})")
     if role is Role.LISTENER:
@@ -137,12 +137,12 @@ def prove(
 
 
 def _receive(stream: Stream, size: int, deadline_s: float) -> bytes:
-    """So many bytes. Raises DeniedError: the other end closed instead; PeerError: it is lost or too slow."""
+    """Receive `size` bytes. Raises DeniedError: the other end closed; PeerError: it is lost or too slow."""
     left_s = deadline_s - clock()
     if left_s <= 0:
         raise PeerError(f"{stream.peer} took too long to prove itself")
     stream.set_timeout(left_s)
-    found = bytearray(size)
-    if stream.receive_into(memoryview(found)) < size:
+    data = bytearray(size)
+    if stream.receive_into(memoryview(data)) < size:
         raise DeniedError(f"{stream.peer} closed the connection before it proved itself")
-    return bytes(found)
+    return bytes(data)

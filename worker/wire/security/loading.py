@@ -1,4 +1,4 @@
-"""From the files that a deployment left to what connections are secured with."""
+"""Load a process's security from its key file or its certificates."""
 
 from pathlib import Path
 from typing import Final
@@ -24,13 +24,13 @@ def load_security(key_file: Path | None, certificates: Path | None, *, name: str
     Args:
         key_file: 32 bytes in hex or base64.
         certificates: A folder with `ca.pem` and `device.pem`.
-        name: Who we are: the device's name, or `controller`.
+        name: Our name: the device's, or `controller`.
 
     Raises:
         UsageError: A file is missing or is not what it should be.
     """
     if certificates is not None:
-        # OpenSSL is a megabyte that most labs do without.
+        # OpenSSL takes a megabyte, which most labs save.
         from worker.wire.security.tls import TlsSecurity
 
         return TlsSecurity(certificates, name)

@@ -1,4 +1,4 @@
-"""TLS 1.3 with certificates of the lab's own authority at both ends, in place of the key."""
+"""TLS 1.3 in place of the key: both ends have certificates of the lab's own authority."""
 
 import ssl
 import urllib.parse
@@ -15,19 +15,19 @@ __all__ = ["TlsSecurity"]
 
 
 class TlsSecurity:
-    """Guards all of a connection, and tells which device is at its other end.
+    """Guard all bytes of a connection, and identify the device at its other end.
 
-    A worker takes control connections of the controller alone, and of its own host: the private key of one
-    device is not enough to drive another.
+    A worker accepts control connections only from the controller and its own device: one device's private key
+    does not control another device.
     """
 
     method = Method.TLS
 
     def __init__(self, folder: Path, name: str) -> None:
-        """Read the certificates in `folder`; `name` is who we are.
+        """Read the certificates in `folder`; `name` is our name.
 
         Raises:
-            UsageError: One of them is missing or is not what it should be.
+            UsageError: One of them is missing or invalid.
         """
         self.name: Final = name
         self._contexts = {role: _context(folder, role) for role in Role}
@@ -40,11 +40,11 @@ class TlsSecurity:
 def _context(folder: Path, role: Role) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if role is Role.OPENER else ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    # Who it is, is in a name of our own and not in the host's, which may be an address behind a router.
+    # The identity is our own kind of name, not the host's, which may be an address behind a router.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_REQUIRED
     if role is Role.LISTENER:
-        # Nobody resumes a session, and tickets that nobody reads would turn an orderly close into a reset.
+        # No client resumes a session, and unread tickets would turn an orderly close into a reset.
         context.num_tickets = 0
     path = folder
     try:
@@ -53,7 +53,7 @@ def _context(folder: Path, role: Role) -> ssl.SSLContext:
         path = folder / CERTIFICATE_FILE
         context.load_cert_chain(path)
     except OSError as error:
-        # OpenSSL's are OSErrors too.
+        # OpenSSL's errors are OSErrors too.
         why = error.strerror or str(error)
         raise UsageError(f"{path} cannot be used ({why}): ansible/deploy.yml makes it") from error
     return context
@@ -104,31 +104,33 @@ class _TlsAttempt:
         return name
 
     def _confirm(self, stream: TlsStream, preambles: bytes, deadline_s: float) -> None:
-        """Repeat the preambles, of which nobody may have changed a bit, and hear that we were let in.
+        """Repeat the preambles inside TLS, to detect a change, and to learn that the listener accepts us.
 
-        In TLS 1.3 an opener is done before the listener has seen its certificate.
+        In TLS 1.3 an opener finishes before the listener has seen its certificate.
         """
         opener, listener = preambles[:PREAMBLE_BYTES], preambles[PREAMBLE_BYTES:]
         if self._role is Role.OPENER:
             stream.send([memoryview(opener)])
-            self._hear(stream, listener, deadline_s)
+            self._receive_preamble(stream, listener, deadline_s)
         else:
-            self._hear(stream, opener, deadline_s)
+            self._receive_preamble(stream, opener, deadline_s)
             stream.send([memoryview(listener)])
 
-    def _hear(self, stream: TlsStream, wanted: bytes, deadline_s: float) -> None:
-        found = bytearray(PREAMBLE_BYTES)
+    def _receive_preamble(self, stream: TlsStream, expected: bytes, deadline_s: float) -> None:
+        preamble = bytearray(PREAMBLE_BYTES)
         stream.set_timeout(_left_s(stream, deadline_s))
         try:
-            count = stream.receive_into(memoryview(found))
+            count = stream.receive_into(memoryview(preamble))
         except PeerError as error:
             if isinstance(error.__cause__, ssl.SSLError):
                 raise DeniedError(f"{stream.peer} does not accept our certificate") from error
             raise
         if count < PREAMBLE_BYTES:
             raise DeniedError(f"{stream.peer} closed the connection: it does not accept our certificate")
-        if found != wanted:
-            raise DeniedError(f"{stream.peer} began otherwise than it says: somebody is in between")
+        if preamble != expected:
+            raise DeniedError(
+                f"{stream.peer} sent another preamble before TLS: something intercepts the connection"
+            )
 
 
 def _left_s(stream: SocketStream, deadline_s: float) -> float:

@@ -1,8 +1,8 @@
 """A stream over TLS.
 
 OpenSSL does not let two threads use one connection at once, and ours do: one receives while another sends or
-watches. So the socket never blocks; each call into OpenSSL is short and made under a lock, and threads wait
-for the socket outside of it.
+watches. So the socket never blocks; each call into OpenSSL is short and under a lock, and threads wait for
+the socket outside the lock.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ from worker.wire.stream import SLOWEST_BYTES_PER_S, STALL_S, SocketStream
 
 __all__ = ["TlsStream"]
 
-# OpenSSL sends no more than that in one record.
+# The most that OpenSSL sends in one record.
 _RECORD_BYTES: Final = 16_384
 
 
 class TlsStream(SocketStream):
-    """See `worker.wire.stream.Stream`. Buffers are sent one by one: there is no scatter send in TLS."""
+    """See `worker.wire.stream.Stream`. Sends buffers one by one: TLS has no scatter send."""
 
     def __init__(self, stream: SocketStream, wrapped: ssl.SSLSocket) -> None:
         self.peer = stream.peer
@@ -36,10 +36,10 @@ class TlsStream(SocketStream):
 
     @classmethod
     def around(cls, stream: SocketStream, context: ssl.SSLContext, *, is_listener: bool) -> Self:
-        """Take over a stream's connection; whoever ends the one ends the other.
+        """Take over a stream's connection; ending one ends the other.
 
         Raises:
-            ssl.SSLError: It was lost already.
+            ssl.SSLError: The connection is lost already.
         """
 
         def wrap(connection: socket.socket) -> ssl.SSLSocket:
@@ -53,22 +53,22 @@ class TlsStream(SocketStream):
         """Agree on TLS with the other end.
 
         Raises:
-            ssl.SSLError: It cannot, or has no certificate of ours.
+            ssl.SSLError: It cannot, or has no certificate of the lab.
             PeerError: It was lost, or silent until the timeout.
         """
         with self._blaming(pass_on=ssl.SSLError):
             self._do(self._tls.do_handshake, self._deadline_s())
 
     def certificate_names(self) -> list[tuple[str, str]]:
-        """Form and value of the alternative names in the other end's certificate, which was verified."""
-        found = self._tls.getpeercert() or {}
-        names = found.get("subjectAltName", ())
+        """Form and value of the alternative names in the other end's verified certificate."""
+        certificate = self._tls.getpeercert() or {}
+        names = certificate.get("subjectAltName", ())
         return [(str(name[0]), str(name[1])) for name in names if isinstance(name, tuple) and len(name) == 2]
 
     def send(self, buffers: Sequence[memoryview]) -> None:
         """See `Stream.send`."""
-        with self._blaming(too_late="takes no more bytes"):
-            # What is shorter than a record is joined: it would be a record, and a packet, of its own.
+        with self._blaming(too_late="accepts no more bytes"):
+            # Join short buffers: each would be a record, and a packet, of its own.
             pending = bytearray()
             for buffer in buffers:
                 rest = buffer
@@ -85,7 +85,7 @@ class TlsStream(SocketStream):
             self._write(memoryview(pending))
 
     def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
-        """See `Stream.send_now`. Nothing: to encrypt takes time."""
+        """See `Stream.send_now`. Sends nothing: encrypting takes time."""
         return buffers
 
     def _write(self, rest: memoryview) -> None:
@@ -105,7 +105,7 @@ class TlsStream(SocketStream):
             return received
 
     def _receive_at_pace(self, buffer: memoryview, begun: bool) -> int:
-        """As that of `SocketStream`, counted here: what OpenSSL took from the kernel may not be whole yet."""
+        """Like that of `SocketStream`, but counted here: OpenSSL may hold an incomplete record."""
         size, received = len(buffer), 0
         paced_since_s, paced_from, stalled_s = 0.0, 0, None
         while received < size:
@@ -144,17 +144,17 @@ class TlsStream(SocketStream):
         return None if self._timeout_s is None else time.monotonic() + self._timeout_s
 
     def _do(self, call: Callable[[], int | None], deadline_s: float | None) -> int:
-        """Call into OpenSSL until it need not wait for the socket. Raises TimeoutError: it still does."""
+        """Call into OpenSSL until it need not wait for the socket. Raises TimeoutError: it still must."""
         while True:
             with self._lock:
                 try:
                     return call() or 0
                 except ssl.SSLWantReadError:
-                    wanted = select.POLLIN
+                    events = select.POLLIN
                 except ssl.SSLWantWriteError:
-                    wanted = select.POLLOUT
+                    events = select.POLLOUT
             poll = select.poll()
-            poll.register(self._tls.fileno(), wanted)
+            poll.register(self._tls.fileno(), events)
             left_s = None if deadline_s is None else max(deadline_s - time.monotonic(), 0.0)
             if not poll.poll(None if left_s is None else left_s * 1e3) and left_s is not None:
                 raise TimeoutError

@@ -95,9 +95,9 @@ def test_the_estimate_knows_what_a_codec_saves(tiny: Bundle, lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("codecs", "says"),
     [
-        ("[gzip]", "key 'codecs': codec 'gzip' is not known; there are none, fp16"),
+        ("[gzip]", "key 'codecs': unknown codec 'gzip'; known: none, fp16"),
         ("['zfp:tight']", "key 'codecs': codec 'zfp:tight': the tolerance is not a number"),
-        ("[{forward: uint9}]", "key 'codecs': codec 'uint9' is not known"),
+        ("[{forward: uint9}]", "key 'codecs': unknown codec 'uint9'"),
         (
             "[{there: uint8}]",
             "key 'codecs': 'there' is no link; write forward, backward or SENDER",

@@ -19,7 +19,7 @@ from worker.wire.control import receive_message, send_message
 from worker.wire.errors import FailedError, MismatchError, PeerError, RefusedError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice
 from worker.wire.memory import MemoryStream, memory_pair
-from worker.wire.messages import Done, JoinLink, LinkSpec, LoadSpec
+from worker.wire.messages import Done, JoinLink, LinkSpec, LoadSpec, Run
 
 _join_decoder = msgspec.msgpack.Decoder(JoinLink)
 INPUTS = np.arange(5 * 16, dtype=np.float32).reshape(5, 16)
@@ -88,7 +88,7 @@ class NegatingStage:
                 break
             time.sleep(self.delay_s)
             if answered == self.leave_after:
-                self._back.send([memoryview(encode_notice(FrameType.END))])
+                self._back.send([memoryview(encode_notice())])
             self._answer(request, kind, payload)
             answered += 1
             with arrived:
@@ -138,7 +138,7 @@ def test_all_that_do_not_only_fill_the_pipeline_are_recorded(
     stage: NegatingStage, depth: int, load: LoadSpec, filling: int
 ) -> None:
     endpoint = stage.endpoint(depth=depth)
-    done = endpoint.run(12, warmup=3, load=load)
+    done = endpoint.run(Run(requests=12, warmup=3, load=load))
     assert (done.checked, done.worst_error) == (12, 0.0)
     rows = endpoint.take_rows()
     assert rows["request"].tolist() == list(range(filling, filling + 12))
@@ -150,7 +150,7 @@ def test_all_that_do_not_only_fill_the_pipeline_are_recorded(
 def test_no_more_requests_than_the_depth_are_in_flight(stage: NegatingStage, depth: int) -> None:
     stage.delay_s = 0.003
     endpoint = stage.endpoint(depth=depth)
-    endpoint.run(20, warmup=2)
+    endpoint.run(Run(requests=20, warmup=2))
     assert stage.most_held == depth
     rows = endpoint.take_rows()
     for row in rows:
@@ -161,37 +161,37 @@ def test_no_more_requests_than_the_depth_are_in_flight(stage: NegatingStage, dep
 def test_a_nan_is_a_mismatch(stage: NegatingStage) -> None:
     stage.spoil_request = 4
     with pytest.raises(MismatchError, match="request 4 is wrong: y differs from the answer by nan"):
-        stage.endpoint().run(10)
+        stage.endpoint().run(Run(requests=10))
 
 
 def test_an_unchecked_result_is_not_looked_at(stage: NegatingStage) -> None:
     stage.spoil_request = 5
     # The depth of 8 makes 7 the first that counts.
-    assert stage.endpoint(check_every=3).run(10).checked == 4
+    assert stage.endpoint(check_every=3).run(Run(requests=10)).checked == 4
 
 
 def test_results_must_come_in_order(stage: NegatingStage) -> None:
     stage.swap = True
-    with pytest.raises(MismatchError, match="result 1 came where 0 was due"):
-        stage.endpoint(check_every=0).run(10)
+    with pytest.raises(MismatchError, match="result 1 arrived, but 0 was expected"):
+        stage.endpoint(check_every=0).run(Run(requests=10))
 
 
 def test_a_neighbour_that_leaves_in_mid_run_ends_it(stage: NegatingStage) -> None:
     stage.leave_after = 5
     with pytest.raises(PeerError, match="link back: worker stage .* closed it"):
-        stage.endpoint().run(10)
+        stage.endpoint().run(Run(requests=10))
 
 
 def test_a_run_that_takes_too_long_is_ended(stage: NegatingStage) -> None:
     stage.delay_s = 0.05
-    with pytest.raises(FailedError, match="not done within 0.2 s"):
-        stage.endpoint(depth=1).run(1000, timeout_s=0.2)
+    with pytest.raises(FailedError, match="did not finish within 0.2 s"):
+        stage.endpoint(depth=1).run(Run(requests=1000, timeout_s=0.2))
 
 
 def test_a_run_whose_controller_went_is_ended(stage: NegatingStage) -> None:
     stage.delay_s = 0.05
     with pytest.raises(FailedError, match="controller went away"):
-        stage.endpoint(depth=1).run(1000, abandoned=lambda: True)
+        stage.endpoint(depth=1).run(Run(requests=1000), abandoned=lambda: True)
 
 
 @pytest.mark.parametrize("depth", [1, 4])
@@ -201,7 +201,7 @@ def test_a_run_until_stable_records_as_many_as_asked_and_drains_the_rest(
     stage.delay_s = 0.002
     endpoint = stage.endpoint(depth=depth)
     for _ in range(2):
-        done = endpoint.run(10, warmup=2, until_stable=True)
+        done = endpoint.run(Run(requests=10, warmup=2, until_stable=True))
         rows = endpoint.take_rows()
         assert (len(rows), done.checked) == (10, 10)
         assert 3 <= done.windows <= 10
@@ -211,7 +211,7 @@ def test_a_run_until_stable_records_as_many_as_asked_and_drains_the_rest(
 
 def test_a_run_by_time_takes_what_comes_within_it(stage: NegatingStage) -> None:
     stage.delay_s = 0.005
-    done = stage.endpoint(depth=1).run(1, duration_s=0.2)
+    done = stage.endpoint(depth=1).run(Run(requests=1, duration_s=0.2))
     assert done.elapsed_s >= 0.2
     assert 2 <= done.checked <= 41
 
@@ -222,7 +222,7 @@ def test_an_open_loop_counts_from_the_scheduled_time_and_the_wait_at_the_source(
     """Due every 2 ms at a stage that takes 20: the excess waits at the source, never in the pipeline."""
     stage.delay_s = 0.02
     endpoint = stage.endpoint(depth=2)
-    done = endpoint.run(12, load=LoadSpec(kind="constant", rate_per_s=500.0))
+    done = endpoint.run(Run(requests=12, load=LoadSpec(kind="constant", rate_per_s=500.0)))
     rows = endpoint.take_rows()
     assert not done.overloaded  # for a moment only: no request has waited a second
     np.testing.assert_allclose(np.diff(rows["scheduled_at_s"]), 0.002)
@@ -235,7 +235,7 @@ def test_an_open_loop_counts_from_the_scheduled_time_and_the_wait_at_the_source(
 def test_a_load_that_is_too_much_ends_early_and_says_so(stage: NegatingStage) -> None:
     stage.delay_s = 0.01
     endpoint = stage.endpoint(depth=1)
-    done = endpoint.run(100_000, load=LoadSpec(kind="poisson", rate_per_s=5000.0, seed=1))
+    done = endpoint.run(Run(requests=100_000, load=LoadSpec(kind="poisson", rate_per_s=5000.0, seed=1)))
     assert done.overloaded
     assert 10 < len(endpoint.take_rows()) < 1000
 
@@ -243,13 +243,13 @@ def test_a_load_that_is_too_much_ends_early_and_says_so(stage: NegatingStage) ->
 def test_a_load_that_never_keeps_up_is_too_much_even_in_a_short_run(stage: NegatingStage) -> None:
     stage.delay_s = 0.004
     load = LoadSpec(kind="constant", rate_per_s=500.0)
-    done = stage.endpoint(depth=1).run(12, load=load, until_stable=True)
+    done = stage.endpoint(depth=1).run(Run(requests=12, load=load, until_stable=True))
     assert (done.overloaded, done.windows) == (True, 10)
 
 
 def test_a_load_that_is_light_waits_for_its_times(stage: NegatingStage) -> None:
     endpoint = stage.endpoint(depth=4)
-    done = endpoint.run(10, load=LoadSpec(kind="constant", rate_per_s=100.0))
+    done = endpoint.run(Run(requests=10, load=LoadSpec(kind="constant", rate_per_s=100.0)))
     assert done.elapsed_s >= 0.09
     assert not done.overloaded
 
@@ -257,7 +257,7 @@ def test_a_load_that_is_light_waits_for_its_times(stage: NegatingStage) -> None:
 @pytest.mark.parametrize("prefetch", [0, 3])
 def test_preparing_is_a_part_of_its_own(stage: NegatingStage, prefetch: int) -> None:
     endpoint = stage.endpoint(prefetch=prefetch)
-    assert endpoint.run(30, warmup=3).checked == 30
+    assert endpoint.run(Run(requests=30, warmup=3)).checked == 30
     rows = endpoint.take_rows()
     assert (rows["prepare_s"] > 0).all()
     if prefetch == 0:
@@ -266,14 +266,16 @@ def test_preparing_is_a_part_of_its_own(stage: NegatingStage, prefetch: int) -> 
 
 def test_an_open_run_whose_controller_went_is_ended(stage: NegatingStage) -> None:
     with pytest.raises(FailedError, match="controller went away"):
-        stage.endpoint().run(100, load=LoadSpec(kind="constant", rate_per_s=0.01), abandoned=lambda: True)
+        stage.endpoint().run(
+            Run(requests=100, load=LoadSpec(kind="constant", rate_per_s=0.01)), abandoned=lambda: True
+        )
 
 
 def test_there_must_be_something_to_run(stage: NegatingStage) -> None:
     endpoint = stage.endpoint()
     for requests, warmup in ((0, 0), (-1, 0), (1, -1)):
         with pytest.raises(RefusedError, match="cannot run"):
-            endpoint.run(requests, warmup=warmup)
+            endpoint.run(Run(requests=requests, warmup=warmup))
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 40))

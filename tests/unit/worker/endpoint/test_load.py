@@ -8,7 +8,7 @@ import pytest
 
 from worker.endpoint.inputs import make_inputs
 from worker.endpoint.load import check_load, due_offsets_s, longest_wait_s
-from worker.endpoint.run import Run
+from worker.endpoint.progress import Progress
 from worker.endpoint.windows import Windows
 from worker.links.cancel_scope import CancelScope
 from worker.links.slots import Array
@@ -89,19 +89,19 @@ def test_a_run_that_settles_late_counts_its_last_three_windows(requests: int) ->
 def test_elapsed_time_is_of_the_results_that_count_alone(filling: int, slow_results: int) -> None:
     """Depth 4, a result every second, the first ones every three: filling or settling makes it no slower."""
     windows = Windows(24, filling=filling, until_stable=True)
-    run = Run(windows, FrameType.TENSORS, LoadSpec())
-    run.scheduled_at_s.extend([0.0] * 4)
+    progress = Progress(windows, FrameType.TENSORS, LoadSpec())
+    progress.scheduled_at_s.extend([0.0] * 4)
     at_s = 4.0
     for i in range(90):
         at_s += 3.0 if i < slow_results else 1.0 if i else 0.0
-        run.finished_at_s.append(at_s)
-        run.scheduled_at_s.append(at_s)
-        if windows.ends(run.scheduled_at_s, run.finished_at_s):
+        progress.finished_at_s.append(at_s)
+        progress.scheduled_at_s.append(at_s)
+        if windows.ends(progress.scheduled_at_s, progress.finished_at_s):
             break
     assert windows.stable
     assert (windows.measured_from > filling) == bool(slow_results)
     assert windows.measured_to - windows.measured_from == 24
-    assert run.elapsed_s() == pytest.approx(24.0)
+    assert progress.elapsed_s() == pytest.approx(24.0)
 
 
 def test_by_time_the_filling_is_not_of_it() -> None:

@@ -1,4 +1,4 @@
-"""A link that changes in mid-trial is noticed: against a tc of our own, and against the kernel's."""
+"""A link that changes during a trial is noticed: against a tc of our own, and against the kernel's."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def test_a_link_that_changed_is_told_as_it_was_and_is(tc: Path) -> None:
     watch = QdiscWatch("eth7")
     watch.note()
     tc.write_text('[{"kind":"pfifo_fast","root":true}]')
-    says = r"changed in mid-trial: interface eth7 had netem .*0\.005.* and now has pfifo_fast"
+    says = r"changed during the trial: interface eth7 had netem .*0\.005.* and now has pfifo_fast"
     with pytest.raises(FailedError, match=says) as caught:
         watch.check()
     assert "\n" not in str(caught.value)
@@ -51,7 +51,7 @@ def test_a_link_that_changed_is_told_as_it_was_and_is(tc: Path) -> None:
 @pytest.mark.parametrize("said", ["", "not JSON", "[{"])
 def test_what_tc_says_must_be_understood(tc: Path, said: str) -> None:
     tc.write_text(said)
-    with pytest.raises(FailedError, match="tc cannot tell the link of eth7"):
+    with pytest.raises(FailedError, match="tc cannot read the link of eth7"):
         QdiscWatch("eth7").read()
 
 
@@ -64,7 +64,7 @@ def test_without_an_interface_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_interface_that_is_not_there_is_named() -> None:
-    with pytest.raises(FailedError, match="tc cannot tell the link of nope7"):
+    with pytest.raises(FailedError, match="tc cannot read the link of nope7"):
         QdiscWatch("nope7").read()
 
 

@@ -112,8 +112,8 @@ def test_slots_are_aligned_for_vector_instructions() -> None:
 @pytest.mark.parametrize(
     ("inlet", "outlet", "told"),
     [
-        ([spec("z", 1, 16)], [spec("a", 1, 16)], "needs x, which its inlet does not bring"),
-        ([spec("x", 1, 16)], [spec("z", 1, 16)], "does not give z, which its outlet takes"),
+        ([spec("z", 1, 16)], [spec("a", 1, 16)], "needs x, which its inlet does not carry"),
+        ([spec("x", 1, 16)], [spec("z", 1, 16)], "does not produce z, which its outlet carries"),
         ([spec("x", 1, 17)], [spec("a", 1, 16)], "x has shape .*, not .1, 17."),
         ([spec("x", 1, 16)], [spec("a", 16)], "a has shape .*, not .16."),
         ([spec("x", 1, 16, dtype="float64")], [spec("a", 1, 16)], "x is float32, not float64"),

@@ -52,7 +52,7 @@ def test_nobody_on_the_port_is_told() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    with pytest.raises(PeerError, match=f"UDP port {port} of 127.0.0.1 cannot be sent to"):
+    with pytest.raises(PeerError, match=f"cannot send to UDP port {port} of 127.0.0.1"):
         send_train(train(port, datagrams=100), Event())
 
 

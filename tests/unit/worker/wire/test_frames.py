@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.wire.errors import PeerError, ProtocolError, RefusedError
+from worker.wire.errors import FailedError, PeerError, ProtocolError, RefusedError
 from worker.wire.frames import DTYPES, HEADER_BYTES, FrameType, LinkLayout, encode_notice, read_notice
 from worker.wire.memory import MemoryStream, memory_pair
 from worker.wire.messages import TensorSpec
@@ -54,7 +54,7 @@ def test_a_frame_arrives_whole_however_it_is_cut(
     prefix = layout.new_prefix()
     layout.address(prefix, request_id, FrameType.WARMUP)
     payload = bytes(index % 251 for index in range(layout.payload_bytes))
-    stream = delivered(bytes(prefix) + payload + encode_notice(FrameType.END), cuts)
+    stream = delivered(bytes(prefix) + payload + encode_notice(), cuts)
 
     assert read_all(layout, stream) == (request_id, FrameType.WARMUP, payload)
     assert read_prefix(layout, stream)[1] == FrameType.END
@@ -113,13 +113,13 @@ def test_a_link_carries_something_and_each_name_once() -> None:
     tensor = TensorSpec(name="t", dtype="float32", shape=(1,))
     with pytest.raises(RefusedError, match="1 to 65535"):
         LinkLayout([])
-    with pytest.raises(RefusedError, match="two tensors of one name"):
+    with pytest.raises(RefusedError, match="two tensors with the same name"):
         LinkLayout([tensor, tensor])
 
 
 def test_abort_says_why() -> None:
     layout = LinkLayout([TensorSpec(name="t", dtype="float32", shape=(1,))])
-    notice = encode_notice(FrameType.ABORT, "worker b caught fire")
+    notice = encode_notice(FailedError("worker b caught fire"))
     readers: list[Callable[[MemoryStream], object]] = [
         read_notice,
         lambda stream: read_prefix(layout, stream),
@@ -131,7 +131,7 @@ def test_abort_says_why() -> None:
 
 @given(st.binary(max_size=60))
 def test_no_bytes_crash_a_reader_of_notices(data: bytes) -> None:
-    if data[:HEADER_BYTES] == encode_notice(FrameType.END):
+    if data[:HEADER_BYTES] == encode_notice():
         read_notice(delivered(data))
     else:
         with pytest.raises(PeerError):

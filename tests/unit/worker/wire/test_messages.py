@@ -2,6 +2,8 @@
 
 import struct
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 import msgspec
 import pytest
@@ -9,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.wire import messages
-from worker.wire.control import receive_message, send_message
-from worker.wire.errors import PeerError, ProtocolError
+from worker.wire.control import checked_reply, receive_message, send_message
+from worker.wire.errors import PeerError, ProtocolError, RequestError
 from worker.wire.memory import MemoryStream, memory_pair
 
-_decoder = msgspec.msgpack.Decoder(messages.Request | messages.Reply)
+_decoder: "msgspec.msgpack.Decoder[messages.Message]" = msgspec.msgpack.Decoder(
+    reduce(or_, [*messages.REQUESTS, messages.Problem])
+)
 
 texts = st.text(max_size=20)
 counts = st.integers(0, 2**40)
@@ -80,7 +84,7 @@ def test_a_message_cut_short_is_a_lost_peer(message: msgspec.Struct, data: st.Da
 
 
 def test_a_message_may_not_be_longer_than_the_limit() -> None:
-    with pytest.raises(ProtocolError, match="of 4294967295 bytes; at most 100 are taken"):
+    with pytest.raises(ProtocolError, match="of 4294967295 bytes; at most 100 are accepted"):
         receive_message(delivered(b"\xff" * 8), _decoder, limit_bytes=100)
 
 
@@ -88,3 +92,22 @@ def test_unknown_fields_are_refused() -> None:
     body = msgspec.msgpack.encode({"type": "Claim", "holder": "me", "admin": True})
     with pytest.raises(ProtocolError, match="admin"):
         receive_message(delivered(struct.pack("<I", len(body)) + body), _decoder, limit_bytes=1000)
+
+
+def test_a_request_declares_its_reply() -> None:
+    assert messages.Run.reply is messages.RunDone
+    assert messages.TakeTrain.reply is messages.TrainReceived
+    done = messages.RunDone(elapsed_s=1.0, checked=2, worst_error=0.0)
+    assert checked_reply(messages.Run(requests=2), done, "pi:7100") is done
+
+
+def test_a_reply_of_another_type_is_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError, match="pi:7100 answered Run with Done"):
+        checked_reply(messages.Run(requests=2), messages.Done(), "pi:7100")
+
+
+def test_a_problem_is_a_request_error() -> None:
+    problem = messages.Problem(kind="busy", text="held by me")
+    with pytest.raises(RequestError, match="pi:7100: held by me") as caught:
+        checked_reply(messages.Query(), problem, "pi:7100")
+    assert caught.value.problem() == problem

@@ -118,7 +118,7 @@ def test_proofs_go_over_a_stream() -> None:
 
 def test_a_wrong_key_is_told_to_both() -> None:
     with listening() as (stream, outcome):
-        with pytest.raises(DeniedError, match="listener does not accept the key there: it has another"):
+        with pytest.raises(DeniedError, match="listener rejects the key there: it holds another"):
             opened(stream, OTHER)
         assert "opener does not hold the lab's key (there)" in str(outcome())
 
@@ -148,7 +148,7 @@ def test_an_echo_is_not_believed() -> None:
     ours, echo = memory_pair("us", "echo")
     proof = Proof(KEY, Role.OPENER)
     echo.send([memoryview(proof.nonce)])
-    with pytest.raises(DeniedError, match="echo sends back what it is sent"):
+    with pytest.raises(DeniedError, match="echo echoes our nonce"):
         prove(ours, proof, Role.OPENER, PREAMBLES, clock() + 5, source="here")
 
 

@@ -123,7 +123,7 @@ def test_who_sends_nothing_or_takes_nothing_in_time_is_told(ends: Ends) -> None:
     ends[0].set_timeout(0.05)
     with pytest.raises(PeerError, match="sent nothing in time"):
         ends[0].receive_into(memoryview(bytearray(1)))
-    with pytest.raises(PeerError, match="takes no more bytes"):
+    with pytest.raises(PeerError, match="accepts no more bytes"):
         for _ in range(1000):
             ends[0].send([memoryview(bytes(1_000_000))])
 

@@ -1,4 +1,4 @@
-"""One run of requests, warm-up or recorded: what its source and its sink tell each other."""
+"""The progress of one run of requests, warm-up or recorded, shared by its source and its sink."""
 
 import threading
 from array import array
@@ -13,15 +13,15 @@ from worker.records import ENDPOINT
 from worker.wire.frames import FrameType
 from worker.wire.messages import LoadSpec
 
-__all__ = ["Run"]
+__all__ = ["Progress"]
 
-# Results that come at under this share of the rate of requests have not kept up.
+# Results at less than this share of the request rate have not kept up.
 _KEEPS_UP: Final = 0.95
 
 # A queue of one server and equal service times waits ten of them at 95 % of what it can do.
 _WAIT_OVER_INSIDE: Final = 10
 
-# A source that sleeps until a request is due is woken this late on a busy host, whatever the load.
+# A busy host wakes a source that sleeps until a request is due this late, at any load.
 _WOKEN_LATE_S: Final = 0.010
 
 _KEPT_FIELDS: Final = (
@@ -30,12 +30,12 @@ _KEPT_FIELDS: Final = (
 )
 
 
-class Run:
+class Progress:
     """Times of every request, appended by the one thread that knows them.
 
     Attributes:
-        last: the number of the last request, once that is known.
-        over: the sink has enough; set before the credit that would let the source send another.
+        last: the number of the last request, once known.
+        over: the sink has enough; set before the credit that would let the source send another one.
         sent_all: the source sends no more, and `last` is known.
         drained: all results are back, or never will be.
     """
@@ -59,12 +59,12 @@ class Run:
         self.drained = threading.Event()
 
     def end_requests(self) -> None:
-        """The source sends no more than it has."""
+        """Note that the source sends no more."""
         self.last = len(self.scheduled_at_s) - 1
         self.sent_all.set()
 
     def rows(self) -> NDArray[np.void]:
-        """The requests that count (`ENDPOINT`): those of the last windows, or all when it was too much."""
+        """The requests that count (`ENDPOINT`): those of the last windows, or all under overload."""
         first, stop = self._counted
         rows = np.zeros(stop - first, ENDPOINT)
         rows["request"] = np.arange(first, stop)
@@ -74,10 +74,10 @@ class Run:
         return rows
 
     def elapsed_s(self) -> float:
-        """Seconds in which the requests that count came back, one of them after the other.
+        """Seconds in which the requests that count came back, one after the other.
 
-        Since the result before the first of them, so that the pipeline is as full at the beginning as at the
-        end. Since the first was due where nothing was before it: at depth 1, or when it was too much.
+        Counted from the result before the first one, so that the pipeline is as full at the beginning as at
+        the end. Without such a result (at depth 1, or under overload) counted from when the first was due.
         """
         first, stop = self._counted
         began_s = began_at_s(first, self.scheduled_at_s, self.finished_at_s)
@@ -91,10 +91,10 @@ class Run:
         return self.windows.measured_from, self.windows.measured_to
 
     def judge_load(self, rows: NDArray[np.void]) -> bool:
-        """Whether the load was too much.
+        """Whether the load was too high.
 
-        One waited too long; or most waited much longer at the source than in the pipeline; or the estimate
-        did not settle, and results came slower than requests.
+        One request waited too long; or most waited much longer at the source than in the pipeline; or the
+        estimate did not settle, and results came slower than requests.
         """
         if self.overloaded or self.offsets_s is None:
             return self.overloaded
