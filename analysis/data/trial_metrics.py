@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analysis.errors import ResultsError
 from analysis.statistics.estimates import quantile
 from controller.results import Course, Link, Trial
-from controller.results.metrics import IN_HOP, busy_share, network_s, stage_name, throughput_per_s
+from controller.results.metrics import IN_HOP, QUANTILES, busy_share, network_s, stage_name, throughput_per_s
 
 __all__ = [
     "ON_NETWORK",
@@ -21,8 +21,6 @@ __all__ = [
     "measure",
     "rows_of_requests",
 ]
-
-QUANTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 ON_NETWORK = ("receive_s", "wait_send_s", "send_s")
 """What a hop sees of the network share. They lie within it, and those of two neighbours overlap."""

@@ -1,7 +1,7 @@
 """Figures of a trial and of a split that several packages need: one definition each."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from controller.results.rows import Trial
 __all__ = [
     "AT_ENDPOINT",
     "IN_HOP",
+    "QUANTILES",
     "SAMPLES_NEEDED",
     "busy_share",
     "latency_s",
@@ -20,6 +21,8 @@ __all__ = [
     "stage_name",
     "throughput_per_s",
 ]
+
+QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
 """Requests that a quantile wants (docs/measuring.md)."""
@@ -73,10 +76,10 @@ def network_s(endpoint: NDArray[np.void], hops: Sequence[NDArray[np.void]]) -> N
         endpoint: A row a request (`worker.records.ENDPOINT`).
         hops: For each hop, a row for each of these requests (`worker.records.HOP`), in any order.
     """
-    share_s: NDArray[Any] = endpoint["latency_s"] - sum(endpoint[part] for part in AT_ENDPOINT)
-    share_s = share_s[np.argsort(endpoint["request"])]
+    at_ends_s = np.sum([endpoint[part] for part in AT_ENDPOINT], axis=0)
+    share_s: NDArray[np.float64] = (endpoint["latency_s"] - at_ends_s)[np.argsort(endpoint["request"])]
     for rows in hops:
-        share_s -= sum(rows[part] for part in IN_HOP)[np.argsort(rows["request"])]
+        share_s -= np.sum([rows[part] for part in IN_HOP], axis=0)[np.argsort(rows["request"])]
     return share_s
 
 
