@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from controller.console import Screen
 from controller.errors import DeviceError
@@ -17,50 +18,41 @@ from controller.sweep.todo import PendingBaseline, PendingWork
 __all__ = ["BaselinePass", "whole_model_s"]
 
 
+@dataclass(frozen=True)
 class BaselinePass:
     """Takes the baselines that are not in the results file."""
 
-    def __init__(
-        self,
-        resolved: ResolvedExperiment,
-        pool: WorkerPool,
-        pending: PendingWork,
-        recorder: Recorder,
-        failures: FailurePolicy,
-        screen: Screen,
-        interruption: Interruption,
-    ) -> None:
-        self._resolved = resolved
-        self._pool = pool
-        self._pending = pending
-        self._recorder = recorder
-        self._failures = failures
-        self._screen = screen
-        self._interruption = interruption
+    resolved: ResolvedExperiment
+    pool: WorkerPool
+    pending: PendingWork
+    recorder: Recorder
+    failures: FailurePolicy
+    screen: Screen
+    interruption: Interruption
 
     def take(self, cells: Sequence[Cell]) -> None:
         """Take what these cells are to be compared with, until a stop is asked for."""
-        missing = self._pending.baselines(cells)
+        missing = self.pending.baselines(cells)
         if not missing:
             return
-        requests = self._resolved.experiment.requests_at(min(cell.depth for cell in cells))
+        requests = self.resolved.experiment.requests_at(min(cell.depth for cell in cells))
         for done, baseline in enumerate(missing):
-            if self._interruption.asked:
+            if self.interruption.asked:
                 return
-            self._screen.step("baselines", done, len(missing), f"the whole model on {baseline.device}")
+            self.screen.step("baselines", done, len(missing), f"the whole model on {baseline.device}")
             self._take(baseline, requests)
-        self._screen.step("baselines", len(missing), len(missing), "")
+        self.screen.step("baselines", len(missing), len(missing), "")
 
     def _take(self, wanted: PendingBaseline, requests: int) -> None:
-        experiment = self._resolved.experiment
-        for _ in range(self._failures.tries):
-            if wanted.device in self._failures.lost:
+        experiment = self.resolved.experiment
+        for _ in range(self.failures.tries):
+            if wanted.device in self.failures.lost:
                 return
-            worker = self._pool.workers[wanted.device]
+            worker = self.pool.workers[wanted.device]
             try:
                 baseline = baseline_trial(
                     worker,
-                    self._resolved.bundles[wanted.bundle],
+                    self.resolved.bundles[wanted.bundle],
                     batch=wanted.batch,
                     number=wanted.number,
                     threads=experiment.threads_on(wanted.device, worker.info.threads, wanted.threads),
@@ -68,9 +60,9 @@ class BaselinePass:
                     warmup=experiment.warmup,
                 )
             except DeviceError as error:
-                self._failures.failed(f"baseline of {wanted.device}: {error}", error)
+                self.failures.failed(f"baseline of {wanted.device}: {error}", error)
             else:
-                self._recorder.add_baseline(baseline)
+                self.recorder.add_baseline(baseline)
                 return
 
 

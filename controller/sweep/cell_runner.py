@@ -2,6 +2,8 @@
 
 import itertools
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from controller.console import Screen
 from controller.errors import DeviceError, TrialVoid
@@ -26,33 +28,21 @@ from worker.wire.messages import Run
 __all__ = ["CellRunner"]
 
 
+@dataclass(frozen=True)
 class CellRunner:
     """Runs cells on the workers of a pool, each trial committed as it ends."""
 
-    def __init__(
-        self,
-        resolved: ResolvedExperiment,
-        pool: WorkerPool,
-        pending: PendingWork,
-        recorder: Recorder,
-        accuracies: AccuracyPass,
-        failures: FailurePolicy,
-        estimate: TimeEstimate,
-        screen: Screen,
-        interruption: Interruption,
-    ) -> None:
-        self._resolved = resolved
-        self._experiment = resolved.experiment
-        self._pool = pool
-        self._pending = pending
-        self._recorder = recorder
-        self._accuracies = accuracies
-        self._failures = failures
-        self._throttling = Throttling(resolved.experiment, screen)
-        self._estimate = estimate
-        self._screen = screen
-        self._interruption = interruption
-        self._pipelines = itertools.count(1)
+    resolved: ResolvedExperiment
+    pool: WorkerPool
+    pending: PendingWork
+    recorder: Recorder
+    accuracies: AccuracyPass
+    failures: FailurePolicy
+    throttling: Throttling
+    estimate: TimeEstimate
+    screen: Screen
+    interruption: Interruption
+    _pipelines: Iterator[int] = field(default_factory=itertools.count)
 
     def run(self, cell: Cell) -> None:
         """Run what is missing of a cell, as often as the experiment lets a void trial be tried."""
@@ -61,29 +51,29 @@ class CellRunner:
                 self._run_missing(cell)
             except TrialVoid as void:
                 what = f"{cell.network}, {cell.label}, depth {cell.depth}: {void}"
-                if self._throttling.tries_again(void) and tried < TRIES:
-                    self._failures.retried(what)
+                if self.throttling.tries_again(void) and tried < TRIES:
+                    self.failures.retried(what)
                 else:
-                    self._failures.void(what)
-                    if tried >= self._failures.tries:
+                    self.failures.void(what)
+                    if tried >= self.failures.tries:
                         return
             else:
                 return
-            if self._interruption.asked:
+            if self.interruption.asked:
                 return
 
     def run_reference(self, cell: Cell) -> None:
         """Repeat a network's reference cell, to see drift."""
-        if not self._failures.lost.isdisjoint(cell.devices):
+        if not self.failures.lost.isdisjoint(cell.devices):
             return
-        run = Run(requests=SAMPLES_NEEDED["p50"], timeout_s=self._experiment.trial_timeout_s)
+        run = Run(requests=SAMPLES_NEEDED["p50"], timeout_s=self.resolved.experiment.trial_timeout_s)
         try:
             with self._pipeline(cell) as pipeline:
-                trial = pipeline.run(0, run, warmup=self._experiment.warmup)
+                trial = pipeline.run(0, run, warmup=self.resolved.experiment.warmup)
         except TrialVoid as void:
-            self._failures.void(f"{cell.network}, reference cell: {void}")
+            self.failures.void(f"{cell.network}, reference cell: {void}")
         else:
-            self._recorder.add_reference(cell, trial)
+            self.recorder.add_reference(cell, trial)
 
     def _run_missing(self, cell: Cell) -> None:
         """Run the missing trials of a cell, until one is void or a stop is asked for.
@@ -91,64 +81,64 @@ class CellRunner:
         Raises:
             TrialVoid: And is recorded.
         """
-        missing = self._pending.trials(cell)
-        if gone := self._failures.lost.intersection(cell.devices):
+        missing = self.pending.trials(cell)
+        if gone := self.failures.lost.intersection(cell.devices):
             reason = f"{', '.join(sorted(gone))}: given up before; left out"
-            self._recorder.add_void(cell, missing[0], now(), TrialVoid(reason, min(gone)))
+            self.recorder.add_void(cell, missing[0], now(), TrialVoid(reason, min(gone)))
             return
         began_s = time.monotonic()
         number, started_at = missing[0], now()
         try:
             with self._pipeline(cell) as pipeline:
                 for number in missing:
-                    self._throttling.cool_down(
-                        [self._pool.workers[name] for name in dict.fromkeys(cell.devices)]
+                    self.throttling.cool_down(
+                        [self.pool.workers[name] for name in dict.fromkeys(cell.devices)]
                     )
                     started_at = now()
                     self._run_trial(pipeline, cell, number, is_first=number == missing[0])
-                    if self._interruption.asked:
+                    if self.interruption.asked:
                         return
         except TrialVoid as void:
-            self._recorder.add_void(cell, number, started_at, void)
+            self.recorder.add_void(cell, number, started_at, void)
             raise
         took_s = time.monotonic() - began_s
-        self._recorder.add_overhead(took_s - pipeline.ran_s)
-        if len(missing) == self._experiment.trials:
-            self._estimate.learn(cell, took_s)
+        self.recorder.add_overhead(took_s - pipeline.ran_s)
+        if len(missing) == self.resolved.experiment.trials:
+            self.estimate.learn(cell, took_s)
 
     def _run_trial(self, pipeline: PipelineRunner, cell: Cell, number: int, *, is_first: bool) -> None:
-        self._screen.running(cell, number)
+        self.screen.running(cell, number)
         trial = run_trial(
             pipeline,
             cell,
             number,
-            self._experiment.closed_run(cell.depth),
-            seed=self._experiment.seed,
-            warmup=self._experiment.warmup if is_first else 0,
+            self.resolved.experiment.closed_run(cell.depth),
+            seed=self.resolved.experiment.seed,
+            warmup=self.resolved.experiment.warmup if is_first else 0,
         )
-        self._throttling.judge(trial)
-        self._recorder.add_trial(cell, trial)
+        self.throttling.judge(trial)
+        self.recorder.add_trial(cell, trial)
 
     def _pipeline(self, cell: Cell) -> PipelineRunner:
         try:
-            controller_endpoint = ControllerEndpoint.of(cell, self._resolved.lab)
+            controller_endpoint = ControllerEndpoint.of(cell, self.resolved.lab)
         except DeviceError as error:
             raise TrialVoid(str(error), error.device) from error
-        bundle = self._resolved.bundles[cell.bundle]
-        workers = self._pool.workers
+        bundle = self.resolved.bundles[cell.bundle]
+        workers = self.pool.workers
         plan = plan_pipeline(
             f"{cell.id}.{next(self._pipelines)}",
             cell,
             bundle,
-            self._resolved.lab,
-            self._resolved.networks[cell.network],
+            self.resolved.lab,
+            self.resolved.networks[cell.network],
             threads={
-                name: self._experiment.threads_on(name, workers[name].info.threads, cell.threads)
+                name: self.resolved.experiment.threads_on(name, workers[name].info.threads, cell.threads)
                 for name in cell.devices
             },
-            check_every=self._experiment.check_every,
-            allowed_error=self._accuracies.allowed_error(cell),
+            check_every=self.resolved.experiment.check_every,
+            allowed_error=self.accuracies.allowed_error(cell),
             controller_addresses=controller_endpoint.addresses if controller_endpoint else None,
-            rpc=self._experiment.rpc,
+            rpc=self.resolved.experiment.rpc,
         )
         return PipelineRunner(plan, cell, bundle, workers, controller_endpoint)

@@ -7,6 +7,7 @@ was interrupted.
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from controller.console import Screen
 from controller.experiment.resolve import ResolvedExperiment, is_chosen, reference_of
@@ -26,6 +27,7 @@ from controller.sweep.progress import Progress
 from controller.sweep.recorder import Recorder
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.order import Order, make_order
+from controller.sweep.throttling import Throttling
 from controller.sweep.todo import PendingWork, register
 
 __all__ = ["run_sweep"]
@@ -114,10 +116,14 @@ def _run_missing(
         accuracies.take(cells)
     alone_s = whole_model_s(store.baselines())
     estimate = TimeEstimate(experiment, resolved.lab, resolved.bundles, resolved.networks, alone_s)
+    throttling = Throttling(experiment, screen)
+    cell_runner = CellRunner(
+        resolved, pool, pending, recorder, accuracies, failures, throttling, estimate, screen, interruption
+    )
     _SweepRunner(
         resolved,
         lambda network: make_order(resolved, network, pending, store, alone_s, has_budget=has_budget),
-        CellRunner(resolved, pool, pending, recorder, accuracies, failures, estimate, screen, interruption),
+        cell_runner,
         accuracies,
         pending,
         recorder,
@@ -128,41 +134,29 @@ def _run_missing(
     ).run(networks)
 
 
+@dataclass(frozen=True)
 class _SweepRunner:
     """Runs the cells of network after network in the order that suits the experiment."""
 
-    def __init__(
-        self,
-        resolved: ResolvedExperiment,
-        order_of: Callable[[str], Order],
-        cells: CellRunner,
-        accuracies: AccuracyPass,
-        pending: PendingWork,
-        recorder: Recorder,
-        estimate: TimeEstimate,
-        budget: TimeBudget,
-        progress: Progress,
-        interruption: Interruption,
-    ) -> None:
-        self._resolved = resolved
-        self._order_of = order_of
-        self._cells = cells
-        self._accuracies = accuracies
-        self._pending = pending
-        self._recorder = recorder
-        self._estimate = estimate
-        self._budget = budget
-        self._progress = progress
-        self._interruption = interruption
+    resolved: ResolvedExperiment
+    order_of: Callable[[str], Order]
+    cells: CellRunner
+    accuracies: AccuracyPass
+    pending: PendingWork
+    recorder: Recorder
+    estimate: TimeEstimate
+    budget: TimeBudget
+    progress: Progress
+    interruption: Interruption
 
     def run(self, networks: Sequence[str]) -> None:
         """Run what is missing, until all is there or a stop is asked for."""
         for position, network in enumerate(networks):
-            if self._interruption.asked:
+            if self.interruption.asked:
                 return
-            self._budget.begin_part(len(networks) - position)
-            later = self._progress.left_of(networks[position + 1 :])
-            self._run_network(network, self._order_of(network), later)
+            self.budget.begin_part(len(networks) - position)
+            later = self.progress.left_of(networks[position + 1 :])
+            self._run_network(network, self.order_of(network), later)
 
     def _run_network(self, network: str, order: Order, later: Sequence[Cell]) -> None:
         """Run cells of one network as they are ordered, the reference cell among them.
@@ -170,34 +164,34 @@ class _SweepRunner:
         Args:
             later: Cells that come after the network's, for the time left.
         """
-        every = self._resolved.experiment.reference_every
-        reference = reference_of(self._resolved.cells[network]) if every else None
+        every = self.resolved.experiment.reference_every
+        reference = reference_of(self.resolved.cells[network]) if every else None
         if reference is not None:
             # It may be none of those that are chosen.
-            self._accuracies.take_of_codecs([reference])
-        done = sum(not self._pending.trials(cell) for cell in self._resolved.cells[network])
+            self.accuracies.take_of_codecs([reference])
+        done = sum(not self.pending.trials(cell) for cell in self.resolved.cells[network])
         run, ended = 0, None
         while cells := order.next_cells():
             ahead = order.ahead()
-            if run and self._estimate.left_s(cells) > self._budget.left_s:
+            if run and self.estimate.left_s(cells) > self.budget.left_s:
                 ended = "time spent"
-                self._recorder.leave_out(len(cells) + len(ahead))
+                self.recorder.leave_out(len(cells) + len(ahead))
                 break
-            self._recorder.add_cells(cells, order.predicted())
-            self._accuracies.take(cells)
+            self.recorder.add_cells(cells, order.predicted())
+            self.accuracies.take(cells)
             for position, cell in enumerate(cells):
-                if self._interruption.asked:
+                if self.interruption.asked:
                     return
                 if reference is not None and run % every == 0:
-                    self._cells.run_reference(reference)
-                self._progress.show(network, done + run, (*cells[position:], *ahead), later)
-                self._cells.run(cell)
+                    self.cells.run_reference(reference)
+                self.progress.show(network, done + run, (*cells[position:], *ahead), later)
+                self.cells.run(cell)
                 run += 1
-            if self._interruption.asked:
+            if self.interruption.asked:
                 return
         if (scope := order.scope(network, ended)) is not None:
-            self._recorder.set_scope(scope)
+            self.recorder.set_scope(scope)
         if run and reference is not None:
-            self._cells.run_reference(reference)
+            self.cells.run_reference(reference)
         if run:
-            self._progress.show_end(network)
+            self.progress.show_end(network)
