@@ -1,6 +1,6 @@
 """One trial's records -> its figures."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from analysis.errors import ResultsError
 from analysis.statistics.estimates import quantile
 from controller.results import Course, Link, Trial
+from controller.results.metrics import IN_HOP, QUANTILES, busy_share, network_s, stage_name, throughput_per_s
 
 __all__ = [
-    "IN_HOP",
     "ON_NETWORK",
     "QUANTILES",
     "HopMeans",
@@ -21,11 +21,6 @@ __all__ = [
     "measure",
     "rows_of_requests",
 ]
-
-QUANTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-
-IN_HOP = ("wait_compute_s", "decode_s", "compute_s", "encode_s")
-"""What a hop spends on a request itself. The total less these, over all hops, is the network share."""
 
 ON_NETWORK = ("receive_s", "wait_send_s", "send_s")
 """What a hop sees of the network share. They lie within it, and those of two neighbours overlap."""
@@ -62,8 +57,7 @@ class TrialMeasures:
 
     Attributes:
         latency: By quantile name; None where the trial has too few requests for it, or was overloaded.
-        network_s: Mean network share of a request: its total less the source's wait, the codecs' time at
-            both ends, and the hops' own parts.
+        network_s: Mean network share of a request.
         source_s: Mean wait at the source, for a credit or for an input.
         ends_codec_s: Mean time to encode at the source and to decode at the sink.
         encoded_bytes: What is sent of payload_bytes, after the codecs.
@@ -118,15 +112,8 @@ def measure(
     if requests == 0 or trial.elapsed_s <= 0:
         raise ResultsError(f"trial {trial.number} of cell {trial.cell} has no requests; run it again")
     latency = np.asarray(trial.endpoint["latency_s"], dtype=np.float64)
-    names = _stage_names([hop.device for hop in trial.hops])
-    hops = tuple(
-        _hop(trial, index, names[index], rows_of_requests(trial, records))
-        for index, records in enumerate(trial.records)
-    )
-    in_hops = sum(hop.means[name] for hop in hops for name in IN_HOP)
-    mean = float(latency.mean())
-    source_s = _mean(trial, "wait_source_s")
-    ends_codec_s = _mean(trial, "encode_s") + _mean(trial, "decode_s")
+    records = [rows_of_requests(trial, rows) for rows in trial.records]
+    hops = tuple(_hop(trial, index, rows) for index, rows in enumerate(records))
     between = tuple(link for link in trial.links if link.sender != link.receiver)
     return TrialMeasures(
         number=trial.number,
@@ -134,11 +121,11 @@ def measure(
         latency={
             name: None if trial.course.overloaded else quantile(latency, q) for name, q in QUANTILES.items()
         },
-        latency_mean_s=mean,
-        throughput_per_s=requests * batch / trial.elapsed_s,
-        network_s=mean - source_s - ends_codec_s - in_hops,
-        source_s=source_s,
-        ends_codec_s=ends_codec_s,
+        latency_mean_s=float(latency.mean()),
+        throughput_per_s=throughput_per_s(trial, batch),
+        network_s=float(network_s(trial.endpoint, records).mean()),
+        source_s=_mean(trial, "wait_source_s"),
+        ends_codec_s=_mean(trial, "encode_s") + _mean(trial, "decode_s"),
         prepare_s=_mean(trial, "prepare_s"),
         hops=hops,
         payload_bytes=sum(link.payload_bytes for link in between),
@@ -169,9 +156,7 @@ def encoded_bytes(link: Link) -> float:
 
 
 def _mean(trial: Trial, field: str) -> float:
-    """Mean of a field of the endpoint's rows; 0 in files from before it was recorded."""
-    names = trial.endpoint.dtype.names or ()
-    return float(trial.endpoint[field].mean()) if field in names else 0.0
+    return float(trial.endpoint[field].mean())
 
 
 def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
@@ -203,22 +188,14 @@ def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> str:
     return max(shares, key=lambda name: shares[name])
 
 
-def _stage_names(devices: Sequence[str]) -> list[str]:
-    """The device of each stage, numbered where it has several."""
-    return [
-        f"{device} ({devices[:i].count(device) + 1})" if devices.count(device) > 1 else device
-        for i, device in enumerate(devices)
-    ]
-
-
-def _hop(trial: Trial, index: int, stage: str, rows: NDArray[Any]) -> HopMeans:
+def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:
     hop = trial.hops[index]
     return HopMeans(
         device=hop.device,
-        stage=stage,
+        stage=stage_name([each.device for each in trial.hops], index),
         start=hop.start,
         stop=hop.stop,
         means={name: float(rows[name].mean()) for name in (*IN_HOP, *ON_NETWORK)},
-        busy=len(rows) * hop.solo_compute_s / trial.elapsed_s,
+        busy=busy_share(trial, index),
         occupied=float(rows["compute_s"].sum()) / trial.elapsed_s,
     )

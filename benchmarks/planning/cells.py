@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
-import numpy as np
-
 from benchmarks.planning.splits import Split
 from controller.errors import TrialVoid
 from controller.experiment.cells import cell_of
@@ -18,7 +16,7 @@ from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.planning.prediction import Prediction, Predictor
 from controller.profiling.short_runs import ProfilingContext, in_random_order, requests_in
 from controller.results import Cell, Settings, Trial
-from controller.results.metrics import period_s
+from controller.results.metrics import latency_s, period_s
 from worker.wire.messages import Run
 
 __all__ = ["DEPTHS", "MeasuredCell", "NETWORKS", "measure_cells"]
@@ -162,7 +160,7 @@ def _planned(context: ProfilingContext, wanted: _Wanted) -> tuple[Cell, Pipeline
 
 def _value(trial: Trial, wanted: _Wanted) -> float:
     if wanted.depth == 1:
-        return float(np.median(trial.endpoint["latency_s"]))
+        return latency_s(trial)
     return period_s(trial)
 
 

@@ -1,6 +1,5 @@
 """What there is to see of a sweep: what runs now, what its last trial showed, the front so far."""
 
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -9,9 +8,9 @@ import numpy as np
 from controller.experiment.load import OFFLINE
 from controller.live.live_file import Now
 from controller.results import Cell, Trial
-from controller.results.metrics import _stage_name
+from controller.results.metrics import busy_share, latency_s, stage_name, throughput_per_s
 from controller.results.pareto import Point, front_of
-from controller.sweep.search.candidates import Candidate, candidates_of
+from controller.sweep.search.candidates import Candidate, candidates_of, median_point
 
 __all__ = ["SweepSnapshot", "TrialSummary", "Stage"]
 
@@ -97,30 +96,24 @@ class SweepSnapshot:
         for candidate in candidates_of(alike):
             # A capability front needs the latency of a request alone, and what comes of a full pipeline.
             alone, deep = candidate.shallow, candidate.deep
-            if alone.depth == 1 and alone.load == OFFLINE and {alone.id, deep.id} <= self._seen.keys():
-                measured[candidate] = self._point(candidate)
+            if alone.depth != 1 or alone.load != OFFLINE:
+                continue
+            point = median_point(
+                [seen.latency_s for seen in self._seen.get(alone.id, ())],
+                [1 / seen.samples_per_s for seen in self._seen.get(deep.id, ())],
+            )
+            if point is not None:
+                measured[candidate] = point
         return [(each.deep, measured[each]) for each in front_of(measured)], len(measured)
-
-    def _point(self, candidate: Candidate) -> Point:
-        alone, deep = (self._seen[cell.id] for cell in (candidate.shallow, candidate.deep))
-        return (
-            statistics.median(seen.latency_s for seen in alone),
-            1 / statistics.median(seen.samples_per_s for seen in deep),
-        )
 
 
 def _seen(cell: Cell, trial: Trial) -> TrialSummary:
-    requests = len(trial.endpoint)
-    latency_s = trial.endpoint["latency_s"]
     devices = [hop.device for hop in trial.hops]
     return TrialSummary(
         cell.id,
         trial.number,
-        tuple(
-            Stage(_stage_name(devices, i), requests * hop.solo_compute_s / trial.elapsed_s)
-            for i, hop in enumerate(trial.hops)
-        ),
-        float(np.sum(latency_s)) / trial.elapsed_s,
-        float(np.median(latency_s)),
-        requests * cell.batch / trial.elapsed_s,
+        tuple(Stage(stage_name(devices, i), busy_share(trial, i)) for i in range(len(devices))),
+        float(np.sum(trial.endpoint["latency_s"])) / trial.elapsed_s,
+        latency_s(trial),
+        throughput_per_s(trial, cell.batch),
     )

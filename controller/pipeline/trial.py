@@ -9,11 +9,10 @@ import numpy as np
 from controller.experiment.load import Load, parse_load, seed_of
 from controller.pipeline.runner import PipelineRunner
 from controller.results import Attempt, Cell, Trial
+from controller.results.metrics import QUANTILES, throughput_per_s
 from worker.wire.messages import LoadSpec, Run
 
 __all__ = ["RESOLUTION", "highest_rate", "run_trial"]
-
-_QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
 def run_trial(
@@ -60,7 +59,7 @@ def _search(runner: PipelineRunner, number: int, closed: Run, load: Load, seed: 
         attempts.append(Attempt(rate_per_s, latency_s, kept))
         return trial
 
-    trial, kept = highest_rate(offer, lambda _trial: attempts[-1].kept, len(full.endpoint) / full.elapsed_s)
+    trial, kept = highest_rate(offer, lambda _trial: attempts[-1].kept, throughput_per_s(full, 1))
     course = replace(trial.course, attempts=tuple(attempts), bound_kept=kept)
     return replace(trial, course=course)
 
@@ -68,7 +67,7 @@ def _search(runner: PipelineRunner, number: int, closed: Run, load: Load, seed: 
 def _quantile_s(trial: Trial, load: Load) -> float | None:
     if trial.course.overloaded or load.quantile is None:
         return None
-    return float(np.quantile(trial.endpoint["latency_s"], _QUANTILES[load.quantile]))
+    return float(np.quantile(trial.endpoint["latency_s"], QUANTILES[load.quantile]))
 
 
 RESOLUTION: Final = 0.05

@@ -14,6 +14,7 @@ from controller.planning.planner import max_throughput, min_latency, pareto_set
 from controller.planning.prediction import Predictor
 from controller.planning.problem import Plan, Problem, evaluate
 from controller.results.metrics import power
+from controller.results.pareto import front_of
 
 __all__ = ["Chooser"]
 
@@ -186,12 +187,7 @@ def _check_size(kept: Problem, limits: Limits) -> None:
 
 
 def _front(plans: Sequence[Plan]) -> list[Plan]:
-    """Those that no other one weakly dominates, by rising latency; one of those that are equal."""
-    front: list[Plan] = []
-    for plan in sorted(plans, key=lambda plan: (plan.latency_s, plan.period_s)):
-        if not front or plan.period_s < front[-1].period_s:
-            front.append(plan)
-    return front
+    return front_of({plan: (plan.latency_s, plan.period_s) for plan in plans})
 
 
 def _chain(plan: Plan) -> _Chain:

@@ -19,7 +19,7 @@ from controller.profiling.profile import IdlePenalty, Load, PairProfile, Profile
 from controller.profiling.segments import payload_bytes, stage_s
 from controller.profiling.short_runs import ProfilingContext, ShortRun, requests_in, rounds
 from controller.results import Trial
-from controller.results.metrics import network_s, period_s
+from controller.results.metrics import latency_s, network_s, period_s
 
 __all__ = [
     "Sample",
@@ -167,8 +167,8 @@ def _sample(
             for i, hop in enumerate(hops)
         },
         sent_bytes=sum(crossing),
-        latency_s=float(np.median([np.median(trial.endpoint["latency_s"]) for trial in trials])),
-        network_s=float(np.median([network_s(trial) for trial in trials])),
+        latency_s=float(np.median([latency_s(trial) for trial in trials])),
+        network_s=float(np.median([np.median(network_s(trial.endpoint, trial.records)) for trial in trials])),
         period_s=float(np.median([period_s(trial) for trial in trials])),
     )
 

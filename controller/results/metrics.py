@@ -1,15 +1,37 @@
 """Figures of a trial and of a split that several packages need: one definition each."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from controller.results import Trial
+from controller.results.rows import Trial
 
-__all__ = ["SAMPLES_NEEDED", "period_s", "network_s", "power"]
+__all__ = [
+    "AT_ENDPOINT",
+    "IN_HOP",
+    "QUANTILES",
+    "SAMPLES_NEEDED",
+    "busy_share",
+    "latency_s",
+    "network_s",
+    "period_s",
+    "power",
+    "stage_name",
+    "throughput_per_s",
+]
+
+QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
 """Requests that a quantile wants (docs/measuring.md)."""
+
+IN_HOP: Final = ("wait_compute_s", "decode_s", "compute_s", "encode_s")
+"""What a hop spends on a request itself."""
+
+AT_ENDPOINT: Final = ("wait_source_s", "encode_s", "decode_s")
+"""What a request spends at its source and its sink."""
 
 
 def power(latency_s: float, throughput_per_s: float) -> float:
@@ -27,13 +49,9 @@ def power(latency_s: float, throughput_per_s: float) -> float:
     return throughput_per_s / latency_s
 
 
-def network_s(trial: Trial) -> float:
-    """Median network share of a request (docs/measuring.md)."""
-    share = trial.endpoint["latency_s"].copy()
-    for hop in trial.records:
-        for part in ("wait_compute_s", "decode_s", "compute_s", "encode_s"):
-            share -= hop[part]
-    return float(np.median(share))
+def latency_s(trial: Trial) -> float:
+    """Median latency of a request."""
+    return float(np.median(trial.endpoint["latency_s"]))
 
 
 def period_s(trial: Trial) -> float:
@@ -41,7 +59,35 @@ def period_s(trial: Trial) -> float:
     return trial.elapsed_s / len(trial.endpoint)
 
 
-def _stage_name(devices: list[str], position: int) -> str:
-    """Its device, with a number where that has several stages, as in reports."""
+def throughput_per_s(trial: Trial, batch: int) -> float:
+    """Samples a second, `batch` of them in a request."""
+    return len(trial.endpoint) * batch / trial.elapsed_s
+
+
+def busy_share(trial: Trial, position: int) -> float:
+    """Requests x the time alone of the stage at `position` / elapsed."""
+    return len(trial.endpoint) * trial.hops[position].solo_compute_s / trial.elapsed_s
+
+
+def network_s(endpoint: NDArray[np.void], hops: Sequence[NDArray[np.void]]) -> NDArray[np.float64]:
+    """Network share of each request, in the order of requests: its latency less what it spends elsewhere.
+
+    Args:
+        endpoint: A row a request (`worker.records.ENDPOINT`).
+        hops: For each hop, a row for each of these requests (`worker.records.HOP`), in any order.
+    """
+    at_ends_s = np.sum([endpoint[part] for part in AT_ENDPOINT], axis=0)
+    share_s: NDArray[np.float64] = (endpoint["latency_s"] - at_ends_s)[np.argsort(endpoint["request"])]
+    for rows in hops:
+        share_s -= np.sum([rows[part] for part in IN_HOP], axis=0)[np.argsort(rows["request"])]
+    return share_s
+
+
+def stage_name(devices: Sequence[str], position: int) -> str:
+    """The device of a stage, numbered where it has several, as in `pi (2)`.
+
+    Args:
+        devices: That of each stage, in the order of the chain.
+    """
     device = devices[position]
     return device if devices.count(device) == 1 else f"{device} ({devices[: position + 1].count(device)})"

@@ -1,11 +1,13 @@
 """Pareto fronts of two figures, of which less is better: what is on them, and the area they dominate."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TypeVar
 
+import moocore
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Point", "Split", "front_of", "hypervolume"]
+__all__ = ["Point", "Split", "area_gains", "front_of", "hypervolume"]
 
 Split = TypeVar("Split", bound=Hashable)
 
@@ -14,21 +16,40 @@ Point = tuple[float, float]
 
 
 def front_of(points: Mapping[Split, Point]) -> list[Split]:
-    """Splits that no other one weakly dominates; of equal ones the first."""
-    found: list[Split] = []
-    least_s = np.inf
-    for split in sorted(points, key=lambda split: points[split]):
-        if points[split][1] < least_s:
-            found.append(split)
-            least_s = points[split][1]
-    return found
+    """Splits that no other one weakly dominates, by rising latency; of equal ones the first."""
+    if not points:
+        return []
+    splits = list(points)
+    # Without `keep_weakly`, moocore drops all of equal points but the first.
+    on_front = moocore.is_nondominated(_matrix(points.values()), keep_weakly=False)
+    return sorted((splits[i] for i in np.flatnonzero(on_front)), key=lambda split: points[split])
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
     """The area that these points dominate below a reference point."""
-    area, least_s = 0.0, reference[1]
-    for latency_s, period_s in sorted(points):
-        if latency_s < reference[0] and period_s < least_s:
-            area += (reference[0] - latency_s) * (least_s - period_s)
-            least_s = period_s
-    return area
+    return float(moocore.hypervolume(_matrix(points), ref=reference)) if points else 0.0
+
+
+def area_gains(
+    known: Sequence[Point], candidates: Mapping[Split, Point], reference: Point
+) -> dict[Split, float]:
+    """What each candidate alone would add to the area that `known` dominates.
+
+    Candidates that a known point weakly dominates are left out.
+    """
+    front = _matrix(known)
+    front = front[moocore.is_nondominated(front)]
+    held = hypervolume(known, reference)
+    with_one = np.vstack([front, reference])
+    gains = {}
+    for split, point in candidates.items():
+        if (front <= point).all(axis=1).any():
+            continue
+        with_one[-1] = point
+        gains[split] = float(moocore.hypervolume(with_one, ref=reference)) - held
+    return gains
+
+
+def _matrix(points: Collection[Point]) -> NDArray[np.float64]:
+    """A row a point, also where there is none."""
+    return np.array(list(points), dtype=np.float64).reshape(-1, 2)

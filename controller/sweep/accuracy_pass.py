@@ -1,12 +1,13 @@
 """Accuracy of splits, and of splits under codecs: taken before their cells are run, once each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from controller.console import Screen
 from controller.experiment.resolve import ResolvedExperiment
 from controller.pipeline.accuracy import accuracies, allowed_error, codec_accuracies
-from controller.results import Cell, Store
+from controller.results import Cell, CodecAccuracy
 from controller.sweep.outcome import Interruption
+from controller.sweep.recorder import Recorder
 from controller.sweep.todo import PendingWork, coded_as
 
 __all__ = ["AccuracyPass"]
@@ -18,17 +19,19 @@ class AccuracyPass:
     def __init__(
         self,
         resolved: ResolvedExperiment,
-        store: Store,
         pending: PendingWork,
+        recorder: Recorder,
+        of_codecs: Iterable[CodecAccuracy],
         screen: Screen,
         interruption: Interruption,
     ) -> None:
+        """Take in the accuracies under codecs that are in the results file."""
         self._resolved = resolved
-        self._store = store
         self._pending = pending
+        self._recorder = recorder
+        self._of_codecs = {coded_as(accuracy): accuracy for accuracy in of_codecs}
         self._screen = screen
         self._interruption = interruption
-        self._of_codecs = {coded_as(found): found for found in store.codec_accuracies()}
 
     def allowed_error(self, cell: Cell) -> float:
         """What a result of the cell may differ by from its answer, of the answer's own maximum."""
@@ -40,8 +43,7 @@ class AccuracyPass:
             bundle = self._resolved.bundles[digest]
             found = accuracies(bundle, splits, self._resolved.experiment.samples)
             for done, accuracy in enumerate(found, start=1):
-                self._store.add_accuracy(accuracy)
-                self._pending.accuracy_kept(accuracy)
+                self._recorder.add_accuracy(accuracy)
                 self._screen.step(
                     "accuracy", done, len(splits), f"{bundle.manifest.model} cut at {accuracy.cuts}"
                 )
@@ -59,8 +61,7 @@ class AccuracyPass:
         # Over all samples: each may be sent, and its result is held against this.
         found = codec_accuracies(bundle, coded, None)
         for done, accuracy in enumerate(found, start=1):
-            self._store.add_codec_accuracy(accuracy)
-            self._pending.codec_accuracy_kept(accuracy)
+            self._recorder.add_codec_accuracy(accuracy)
             self._of_codecs[coded_as(accuracy)] = accuracy
             doing = f"{bundle.manifest.model} cut at {accuracy.cuts}, {accuracy.codec}"
             self._screen.step("accuracy of codecs", done, len(coded), doing)

@@ -6,7 +6,7 @@ from controller.console import Screen
 from controller.errors import ControllerError, DeviceError
 from controller.experiment.schema import Experiment
 from controller.lab.worker_pool import WorkerPool
-from controller.sweep.outcome import Outcome
+from controller.sweep.recorder import Recorder
 
 __all__ = ["TRIES", "FailurePolicy"]
 
@@ -21,11 +21,12 @@ class FailurePolicy:
         lost: Devices that were given up.
     """
 
-    def __init__(self, experiment: Experiment, screen: Screen, outcome: Outcome) -> None:
+    def __init__(self, experiment: Experiment, pool: WorkerPool, recorder: Recorder, screen: Screen) -> None:
         self._how = experiment.on_failure
         self._wait_s = experiment.wait_s
+        self._pool = pool
+        self._recorder = recorder
         self._screen = screen
-        self._outcome = outcome
         self.lost: set[str] = set()
 
     @property
@@ -33,18 +34,23 @@ class FailurePolicy:
         """How often a cell or a baseline is tried."""
         return TRIES if self._how == "wait" else 1
 
-    def void(self, what: str, pool: WorkerPool) -> None:
+    def retried(self, what: str) -> None:
+        """A trial was void, and is tried again whatever the experiment says."""
+        self._recorder.note_void(what)
+        self._screen.say(f"void: {what}; trying again")
+
+    def void(self, what: str) -> None:
         """A trial was void.
 
         Raises:
             ControllerError: The experiment says to stop; or to wait, and a device did not come back.
         """
-        self._outcome.voids.append(what)
+        self._recorder.note_void(what)
         if self._how == "stop":
             raise ControllerError(f"void trial ({what}); finished trials are kept, the same command goes on")
-        self._go_on(f"void: {what}", pool)
+        self._go_on(f"void: {what}")
 
-    def failed(self, what: str, error: DeviceError, pool: WorkerPool) -> None:
+    def failed(self, what: str, error: DeviceError) -> None:
         """Something else failed, such as a baseline.
 
         Raises:
@@ -52,15 +58,15 @@ class FailurePolicy:
         """
         if self._how == "stop":
             raise error
-        self._go_on(what, pool)
+        self._go_on(what)
 
-    def _go_on(self, what: str, pool: WorkerPool) -> None:
+    def _go_on(self, what: str) -> None:
         if self._how == "skip":
             self._screen.say(f"{what}; going on")
-            self.give_up(pool.recover())
+            self.give_up(self._pool.recover())
             return
         self._screen.say(f"{what}; waiting at most {self._wait_s:g} s for all devices")
-        away = pool.recover()
+        away = self._pool.recover()
         if away:
             raise ControllerError(
                 f"{away[0]}; waited {self._wait_s:g} s; finished trials are kept, the same command goes on"

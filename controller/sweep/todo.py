@@ -2,24 +2,35 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from controller.experiment.resolve import ResolvedExperiment, is_chosen
-from controller.results import Accuracy, Cell, CodecAccuracy, Results, Scope, Store
+from controller.results import Accuracy, BaselineTrial, Cell, CodecAccuracy, Results, Scope, Store, Trial
 from controller.sweep.search.candidates import candidates_of
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["Coded", "PendingWork", "coded_as", "register"]
+__all__ = ["Coded", "PendingBaseline", "PendingWork", "coded_as", "register"]
 
 Coded = tuple[str, tuple[int, ...], tuple[str, ...], str, str, int]
 """What the accuracy of a cell with codecs depends on."""
 
 
+class PendingBaseline(NamedTuple):
+    """A baseline trial; `threads` where the experiment compares several numbers of them."""
+
+    bundle: str
+    device: str
+    batch: int
+    number: int
+    threads: int | None
+
+
 class PendingWork:
     """Pending work: trials, baselines and accuracies that are not in the results file.
 
-    What is kept later is to be told; baselines are taken once, at the beginning.
+    What is kept later is to be told.
     """
 
     def __init__(self, resolved: ResolvedExperiment, results: Results | None) -> None:
@@ -29,13 +40,9 @@ class PendingWork:
     def read(self, results: Results | None) -> None:
         """Read the file, or read it again: another sweep may have written it while this one waited."""
         self._finished = results.finished() if results else set()
-        baselines = results.baselines() if results else []
-        # A cell that compares no threads takes the baseline that there is.
-        self._baselines = {
-            (b.bundle, b.device, b.batch, b.number, threads)
-            for b in baselines
-            for threads in (b.threads, None)
-        }
+        self._baselines: set[PendingBaseline] = set()
+        for baseline in results.baselines() if results else []:
+            self.baseline_kept(baseline)
         accuracies = results.accuracies() if results else []
         self._splits = {(a.bundle, a.cuts) for a in accuracies}
         self._codecs = {coded_as(found) for found in results.codec_accuracies()} if results else set()
@@ -45,9 +52,16 @@ class PendingWork:
         """How many trials are there."""
         return len(self._finished)
 
-    def finished(self, cell: Cell, number: int) -> None:
+    def trial_kept(self, trial: Trial) -> None:
         """Note a trial that has just been kept."""
-        self._finished.add((cell.id, number))
+        self._finished.add((trial.cell, trial.number))
+
+    def baseline_kept(self, baseline: BaselineTrial) -> None:
+        """Note a baseline that has just been kept."""
+        b = baseline
+        # A cell that compares no threads takes the baseline that there is.
+        for threads in (b.threads, None):
+            self._baselines.add(PendingBaseline(b.bundle, b.device, b.batch, b.number, threads))
 
     def accuracy_kept(self, accuracy: Accuracy) -> None:
         """Note an accuracy that has just been kept."""
@@ -71,10 +85,10 @@ class PendingWork:
         """Whether anything is missing."""
         return bool(self.count(cells) or self.baselines(cells) or self.splits(cells) or self.codecs(cells))
 
-    def baselines(self, cells: Sequence[Cell]) -> list[tuple[str, str, int, int, int | None]]:
-        """Bundle, device, batch, number, and threads if compared, of the baselines that are not there."""
+    def baselines(self, cells: Sequence[Cell]) -> list[PendingBaseline]:
+        """The baselines that are not there."""
         wanted = dict.fromkeys(
-            (cell.bundle, device, cell.batch, number, cell.threads)
+            PendingBaseline(cell.bundle, device, cell.batch, number, cell.threads)
             for cell in cells
             for device in cell.devices
             for number in range(self._trials)

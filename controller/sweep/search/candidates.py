@@ -1,18 +1,17 @@
 """Splits as candidates of a front: each with all its cells, and the two figures that stand for it."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import numpy as np
-
 from controller.experiment.load import OFFLINE
 from controller.results import Cell, Results
+from controller.results.metrics import latency_s, period_s
 from controller.results.pareto import Point
 from controller.sweep.search.front_search import Place
 
-__all__ = ["Candidate", "candidates_of", "measured_point"]
+__all__ = ["Candidate", "candidates_of", "measured_point", "median_point"]
 
 
 # Compared by identity: made once, and looked up often.
@@ -61,12 +60,15 @@ def candidates_of(cells: Iterable[Cell]) -> tuple[Candidate, ...]:
 
 
 def measured_point(candidate: Candidate, results: Results) -> Point | None:
-    """What was measured of it so far, medians over trials; None while either figure has no trial."""
-    latencies_s = [
-        float(np.median(trial.endpoint["latency_s"])) for trial in results.trials(candidate.shallow.id)
-    ]
-    deep = candidate.deep
-    samples_s = [trial.elapsed_s / (len(trial.endpoint) * deep.batch) for trial in results.trials(deep.id)]
+    """What was measured of it so far; None while either figure has no trial."""
+    return median_point(
+        [latency_s(trial) for trial in results.trials(candidate.shallow.id)],
+        [period_s(trial) / candidate.deep.batch for trial in results.trials(candidate.deep.id)],
+    )
+
+
+def median_point(latencies_s: Sequence[float], samples_s: Sequence[float]) -> Point | None:
+    """A candidate's point: latency of its shallow cell and seconds a sample of its deep one, over trials."""
     if not latencies_s or not samples_s:
         return None
     return statistics.median(latencies_s), statistics.median(samples_s)

@@ -13,7 +13,7 @@ from typing import Generic, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results.pareto import Point, Split, front_of, hypervolume
+from controller.results.pareto import Point, Split, area_gains, front_of
 
 __all__ = ["Place", "Search"]
 
@@ -97,15 +97,12 @@ class Search(Generic[Split]):
         margin = self.margin()
         rest = [split for split in self.predicted if split not in self.measured]
         known = list(self.measured.values())
-        hopes = {split: tuple(value * (1 - margin) for value in corrected[split]) for split in rest}
-        worst = tuple(1.05 * max(point[i] for point in [*corrected.values(), *known]) for i in (0, 1))
-        reference = (worst[0], worst[1])
-        held = hypervolume(known, reference)
-        gains = {
-            split: hypervolume([*known, (hope[0], hope[1])], reference) - held
-            for split, hope in hopes.items()
-            if not any(point[0] <= hope[0] and point[1] <= hope[1] for point in known)
-        }
+        hopes: dict[Split, Point] = {}
+        for split in rest:
+            latency_s, sample_s = corrected[split]
+            hopes[split] = latency_s * (1 - margin), sample_s * (1 - margin)
+        worst = [1.05 * max(point[i] for point in [*corrected.values(), *known]) for i in (0, 1)]
+        gains = area_gains(known, hopes, (worst[0], worst[1]))
         return sorted(gains, key=lambda split: -gains[split])
 
     def _first_look(self) -> list[Split]:

@@ -26,6 +26,16 @@ class Order(Protocol):
     def ahead(self) -> Sequence[Cell]:
         """Cells that may yet come after those, at most."""
 
+    def predicted(self) -> Sequence[Predicted]:
+        """What is predicted of the cells given last, if anything."""
+
+    def scope(self, network: str, ended: str | None) -> Scope | None:
+        """What was chosen of the network's cells; None where all of them are wanted.
+
+        Args:
+            ended: Why it ended, where not by itself.
+        """
+
 
 class ExhaustiveOrder:
     """Every cell, in the order given."""
@@ -41,6 +51,13 @@ class ExhaustiveOrder:
     def ahead(self) -> Sequence[Cell]:
         """None."""
         return ()
+
+    def predicted(self) -> Sequence[Predicted]:
+        """Nothing."""
+        return ()
+
+    def scope(self, network: str, ended: str | None) -> None:
+        """All are wanted."""
 
 
 class AdaptiveOrder:
@@ -99,7 +116,7 @@ class AdaptiveOrder:
         )
 
     def scope(self, network: str, ended: str | None) -> Scope:
-        """What was chosen of the network's cells; `ended` says why where it was not by itself."""
+        """See `Order.scope`."""
         searches = self._searches
         cells = sum(len(candidate.cells) for search in searches for candidate in search.predicted)
         to_the_end = any(search.to_the_end for search in searches)

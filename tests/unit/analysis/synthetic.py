@@ -12,14 +12,8 @@ from typing import Any
 import numpy as np
 
 from controller.results import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Hop, Link, Store, Trial
+from worker.records import ENDPOINT, HOP
 
-ENDPOINT = np.dtype(
-    [("request", "i8"), ("scheduled_at_s", "f8"), ("finished_at_s", "f8"), ("latency_s", "f8")]
-)
-HOP = np.dtype(
-    [("request", "i8"), ("received_at_s", "f8"), ("compute_at_s", "f8"), ("receive_s", "f8")]
-    + [(n, "f8") for n in ("wait_compute_s", "decode_s", "compute_s", "encode_s", "wait_send_s", "send_s")]
-)
 AT = "2026-03-01T10:00:00+00:00"
 NODES = 60
 BUNDLE = "ab" * 32

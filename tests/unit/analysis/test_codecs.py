@@ -15,7 +15,7 @@ from analysis.fronts.fronts import capability
 from analysis.report.page import render
 from analysis.tables.cells import cells_table
 from controller.results import CodecAccuracy, Store, Trial
-from tests.unit.analysis.synthetic import BUNDLE, ENDPOINT, Physics, run_trial, write_sweep
+from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
 
 CUTS = (0, 6, 12, 60)
 
@@ -25,9 +25,7 @@ CODEC_S = 1e-5
 
 def halved(trial: Trial, codec: str) -> Trial:
     """The trial with twice the throughput, its payload halved by a codec that takes 10 us at the sink."""
-    endpoint = np.zeros(len(trial.endpoint), [*ENDPOINT.descr, ("encode_s", "<f8"), ("decode_s", "<f8")])
-    for name in ENDPOINT.names or ():
-        endpoint[name] = trial.endpoint[name]
+    endpoint = trial.endpoint.copy()
     endpoint["decode_s"] = CODEC_S
     links = tuple(replace(k, codec=codec, encoded_bytes=k.payload_bytes / 2) for k in trial.links)
     return replace(trial, endpoint=endpoint, elapsed_s=trial.elapsed_s / 2, links=links)

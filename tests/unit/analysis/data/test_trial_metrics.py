@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.data.trial_metrics import IN_HOP, measure
+from analysis.data.trial_metrics import measure
 from analysis.errors import ResultsError
 from controller.results import Hop, Link, Trial
-from tests.unit.analysis.synthetic import ENDPOINT, HOP
+from controller.results.metrics import IN_HOP
+from worker.records import ENDPOINT, HOP
 
 
 @pytest.fixture

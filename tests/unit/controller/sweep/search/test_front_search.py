@@ -45,11 +45,6 @@ def test_a_split_that_cannot_be_measured_is_left_out() -> None:
     assert found
 
 
-def test_hypervolume_of_two_steps() -> None:
-    assert hypervolume([(1, 3), (2, 1), (2, 2)], (4, 4)) == (4 - 1) * (4 - 3) + (4 - 2) * (3 - 1)
-    assert hypervolume([(5, 5)], (4, 4)) == 0
-
-
 def test_what_is_off_on_one_chain_says_little_of_another() -> None:
     predicted: dict[tuple[str, int], Point] = {(chain, i): (1.0, 1.0) for chain in "ab" for i in range(5)}
     search = Search(predicted, most=10, place=lambda split: (split[0], (split[1],)))

@@ -59,8 +59,9 @@ class Lab:
         """Its missing trials, at most so many."""
         rng = np.random.default_rng(int(cell.id, 16) % 2**32)
         for number in self.pending.trials(cell)[:trials]:
-            self.store.add_trial(run_trial(cell, number, REQUESTS[cell.depth], Physics(), rng))
-            self.pending.finished(cell, number)
+            trial = run_trial(cell, number, REQUESTS[cell.depth], Physics(), rng)
+            self.store.add_trial(trial)
+            self.pending.trial_kept(trial)
 
     def search(self, order: AdaptiveOrder, *, rounds: int = 1000) -> None:
         while rounds and (cells := order.next_cells()):

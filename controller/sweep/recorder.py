@@ -1,0 +1,93 @@
+"""Where all that a sweep measures is recorded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from controller.console import Screen
+from controller.errors import TrialVoid
+from controller.results import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    CodecAccuracy,
+    Drift,
+    Predicted,
+    Scope,
+    Store,
+    Trial,
+)
+from controller.results.metrics import latency_s
+from controller.sweep.outcome import Outcome
+from controller.sweep.todo import PendingWork
+
+__all__ = ["Recorder"]
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Commits what a sweep measures, and keeps its pending work, its outcome and its screen in step.
+
+    Attributes:
+        environment: Number of this call of the sweep in the results file.
+    """
+
+    store: Store
+    pending: PendingWork
+    screen: Screen
+    outcome: Outcome
+    environment: int
+
+    def add_trial(self, cell: Cell, trial: Trial) -> None:
+        """Commit a finished trial of a cell."""
+        self.store.add_trial(replace(trial, environment=self.environment))
+        self.pending.trial_kept(trial)
+        self.outcome.done += 1
+        self.screen.finished(cell, trial)
+
+    def add_overhead(self, seconds: float) -> None:
+        """Note what a cell that ran whole took beside waiting for its requests."""
+        self.outcome.overheads_s.append(seconds)
+
+    def add_void(self, cell: Cell, number: int, started_at: str, void: TrialVoid) -> None:
+        """Commit why trial `number` of a cell does not count; it stays pending."""
+        self.store.add_void(cell.id, number, self.environment, started_at, str(void), void.device)
+
+    def note_void(self, what: str) -> None:
+        """Note what went wrong, in a line."""
+        self.outcome.voids.append(what)
+
+    def add_reference(self, cell: Cell, trial: Trial) -> None:
+        """Commit how a network's reference cell has drifted."""
+        trials_before = self.pending.finished_trials
+        drift = Drift(cell.network, trial.started_at, trials_before, latency_s(trial))
+        self.store.add_drift(drift, self.environment)
+
+    def add_baseline(self, baseline: BaselineTrial) -> None:
+        """Commit a baseline trial."""
+        self.store.add_baseline(baseline, self.environment)
+        self.pending.baseline_kept(baseline)
+
+    def add_accuracy(self, accuracy: Accuracy) -> None:
+        """Commit the accuracy of a split."""
+        self.store.add_accuracy(accuracy)
+        self.pending.accuracy_kept(accuracy)
+
+    def add_codec_accuracy(self, accuracy: CodecAccuracy) -> None:
+        """Commit the accuracy of a split under codecs."""
+        self.store.add_codec_accuracy(accuracy)
+        self.pending.codec_accuracy_kept(accuracy)
+
+    def add_cells(self, cells: Sequence[Cell], predicted: Sequence[Predicted]) -> None:
+        """Commit which cells come next, and what was predicted of them."""
+        self.store.add_cells(cells)
+        self.store.add_predicted(predicted)
+
+    def leave_out(self, cells: int) -> None:
+        """Note that there is no time for so many cells."""
+        self.outcome.left_out += cells
+
+    def set_scope(self, scope: Scope) -> None:
+        """Commit how many cells of a network were chosen, and why the choosing ended."""
+        self.store.set_scope(scope)
+        chosen = sum(cell.network == scope.network for cell in self.store.cells())
+        self.screen.say(f"{scope.network}: {chosen} of {scope.cells} cells chosen; {scope.ended}")

@@ -1,0 +1,93 @@
+"""Recording a sweep: results file, pending work, outcome and screen go together."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+
+from controller.console import Screen
+from controller.errors import TrialVoid
+from controller.experiment.resolve import ResolvedExperiment
+from controller.results import BaselineTrial, Cell, Results, Scope, Store, Trial
+from controller.sweep.outcome import Outcome
+from controller.sweep.recorder import Recorder
+from controller.sweep.todo import PendingWork
+from tests.unit.analysis.synthetic import AT, BUNDLE, Physics, run_trial, write_sweep
+
+
+class Recorded(Screen):
+    """Keeps what a screen is told."""
+
+    def __init__(self) -> None:
+        self.finished_trials: list[tuple[Cell, int]] = []
+        self.lines: list[str] = []
+
+    def finished(self, cell: Cell, trial: Trial) -> None:
+        self.finished_trials.append((cell, trial.number))
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+class Sweep:
+    """A recorder with two trials of two cells, and all that it keeps in step."""
+
+    def __init__(self, folder: Path) -> None:
+        with Results.open(write_sweep(folder / "other.sqlite", cuts=(24,))) as other:
+            self.cells = [cell for cell in other.cells() if cell.network == "lan"]
+        self.store = Store.create(folder / "r.sqlite", name="t", text="t", seed=0, trials=2, created_at=AT)
+        environment = self.store.add_environment(AT, {}, [])
+        self.store.add_bundle(BUNDLE, "mobilenet_v2", "{}")
+        self.store.add_network("lan", 0, "emulated", {})
+        self.store.add_cells(self.cells)
+        self.pending = PendingWork(_resolved(), self.store)
+        self.screen = Recorded()
+        self.outcome = Outcome()
+        self.environment = environment
+        self.recorder = Recorder(self.store, self.pending, self.screen, self.outcome, environment)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    return Sweep(tmp_path)
+
+
+def test_a_finished_trial_is_committed_with_its_environment_and_no_longer_pending(sweep: Sweep) -> None:
+    cell = sweep.cells[0]
+    sweep.recorder.add_trial(cell, run_trial(cell, 1, 11, Physics(), np.random.default_rng(0)))
+    (trial,) = sweep.store.trials()
+    assert (trial.cell, trial.number, trial.environment) == (cell.id, 1, sweep.environment)
+    assert sweep.pending.trials(cell) == [0]
+    assert sweep.outcome.done == 1
+    assert sweep.screen.finished_trials == [(cell, 1)]
+
+
+def test_a_void_trial_is_committed_and_stays_pending(sweep: Sweep) -> None:
+    cell = sweep.cells[0]
+    sweep.recorder.add_void(cell, 0, AT, TrialVoid("pi: lost", "pi"))
+    assert sweep.store.voids() == [(cell.id, 0, "pi: lost", "pi", AT)]
+    assert sweep.pending.trials(cell) == [0, 1]
+    assert sweep.outcome.done == 0
+
+
+def test_a_baseline_is_no_longer_pending(sweep: Sweep) -> None:
+    before = sweep.pending.baselines(sweep.cells)
+    assert {(b.device, b.number, b.threads) for b in before} == {
+        (device, number, None) for device in ("pi", "server") for number in (0, 1)
+    }
+    sweep.recorder.add_baseline(BaselineTrial("mobilenet_v2", BUNDLE, "pi", 1, 0, 4, AT, (0.1,)))
+    assert before[0] not in sweep.pending.baselines(sweep.cells)
+    assert sweep.pending.baselines(sweep.cells) == before[1:]
+    assert PendingWork(_resolved(), sweep.store).baselines(sweep.cells) == before[1:]
+
+
+def test_what_was_chosen_of_a_network_is_committed_and_said(sweep: Sweep) -> None:
+    sweep.recorder.set_scope(Scope("lan", "planned", 7, "front stands"))
+    assert sweep.store.scopes()[0].ended == "front stands"
+    assert sweep.screen.lines == [f"lan: {len(sweep.cells)} of 7 cells chosen; front stands"]
+
+
+def _resolved() -> ResolvedExperiment:
+    return cast(ResolvedExperiment, SimpleNamespace(experiment=SimpleNamespace(trials=2)))
