@@ -87,13 +87,14 @@ def best(
     # As above.
     from analysis.data.sweep import load
     from analysis.report.terminal import best_as_json, best_of, show_best
+    from analysis.study import Study
 
-    sweep = load(results, seed=seed)
-    found = best_of(sweep, objective)
+    study = Study.of(load(results, seed=seed))
+    found = best_of(study, objective)
     if as_json:
-        typer.echo(json.dumps(best_as_json(sweep, found), indent=1))
+        typer.echo(json.dumps(best_as_json(study.sweep, found), indent=1))
         return
-    told = show_best(sweep, found)
+    told = show_best(study, objective)
     typer.echo(told)
     if progress:
         try:

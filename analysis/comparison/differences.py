@@ -8,11 +8,12 @@ import numpy as np
 
 from analysis.comparison.pairs import Side, matched
 from analysis.data.sweep import CellResult
-from analysis.fronts.answers import Answer, answers
+from analysis.fronts.answers import Answer
 from analysis.fronts.fronts import resampling_of
 from analysis.statistics.bootstrap import Floats, factor
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
+from analysis.study import Study
 from controller.results import Cell
 
 __all__ = ["Comparison", "Difference", "Moved", "Overall", "Verdict", "compare"]
@@ -156,9 +157,11 @@ def _overall(
 
 def _moved(a: Side, b: Side) -> list[Moved]:
     """Answers to the same question on both sides, where both have one."""
-    theirs = {_question(b, answer): answer for answer in answers(b.sweep)}
+    answers = Study.of(a.sweep).answers
+    others = answers if b.sweep is a.sweep else Study.of(b.sweep).answers
+    theirs = {_question(b, answer): answer for answer in others}
     found = []
-    for mine in answers(a.sweep):
+    for mine in answers:
         other = theirs.get(_question(a, mine))
         if other is None or a.network not in (None, mine.network.name):
             continue

@@ -8,7 +8,6 @@ import pandas as pd
 
 from analysis.comparison.differences import Comparison, Difference, Overall
 from analysis.report.words import figure, percent, plain
-from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
 
 __all__ = ["COMPARE_COLUMNS", "compare_table", "told"]
@@ -48,20 +47,16 @@ def _row(d: Difference) -> dict[str, Any]:
         "backend": cell.backend,
         "load": d.cell_a.load,
         "objective": d.objective,
-        **_bounds("a", d.a),
+        **d.a.bounds("a"),
         "trials_a": d.a.trials,
-        **_bounds("b", d.b),
+        **d.b.bounds("b"),
         "trials_b": d.b.trials,
-        **_bounds("factor", d.factor),
+        **d.factor.bounds("factor"),
         "interval": d.factor.kind,
         "verdict": d.verdict,
         "cell_a": cell.id,
         "cell_b": d.cell_b.cell.id,
     }
-
-
-def _bounds(name: str, found: Estimate) -> dict[str, float | None]:
-    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
 def told(comparison: Comparison) -> list[str]:

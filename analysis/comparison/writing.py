@@ -7,14 +7,14 @@ from pathlib import Path
 from analysis.comparison.differences import Comparison, Difference
 from analysis.comparison.environment import environment_differences
 from analysis.comparison.tables import compare_table
-from analysis.figures import FORMATS, PAPER, Figure, export
+from analysis.figures import FORMATS, Figure, export_all
 from analysis.figures.differences import FactorRow, factors_figure
 from analysis.figures.names import distinct_names
-from analysis.figures.selection import stem
 from analysis.output import written_whole
 from analysis.report.page import fill
 from analysis.report.words import figure, plain
 from analysis.statistics.objectives import OBJECTIVES, Objective
+from analysis.study import stem
 from analysis.tables.latex import write_table
 
 __all__ = ["write_comparison"]
@@ -35,10 +35,7 @@ def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] =
         write_table(draft, "compare", compare_table(comparison))
         page = fill("compare.html.j2", figures, **_context(comparison, groups))
         (draft / "compare.html").write_text(page, encoding="utf-8")
-        if formats:
-            (draft / "figures").mkdir()
-            for drawn in figures.values():
-                export(drawn.draw(PAPER), draft / "figures" / drawn.name, formats)
+        export_all(figures, draft / "figures", formats)
     return out / "compare.html"
 
 

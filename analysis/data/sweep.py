@@ -1,11 +1,14 @@
 """A results file -> what the fronts, tables, figures and the report are made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from analysis.data.splits import Split, describe
+from analysis.data.telemetry import Moment, TrialTelemetry, moments, summary
+from analysis.data.timeline import Bar, bars_of
 from analysis.data.trial_metrics import QUANTILES, TrialMeasures, measure
 from analysis.errors import AnalysisError, ResultsError
 from analysis.statistics.estimates import Estimate, estimate, quantile
@@ -114,6 +117,11 @@ class CellResult:
         return estimate([t.network_s for t in self.trials])
 
     @property
+    def all_depths(self) -> str:
+        """An id that the cells of one split at several depths share."""
+        return replace(self.cell, depth=0).id
+
+    @property
     def load(self) -> str:
         """The load in words: a closed loop of depth 1 is `single`."""
         return "single" if (self.cell.load, self.cell.depth) == (OFFLINE, 1) else self.cell.load
@@ -159,8 +167,7 @@ class CellResult:
         return {name: estimate([t.hops[i].occupied for t in self.trials]) for i, name in enumerate(stages)}
 
 
-# Compared by identity: what is made of a sweep is kept by it.
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Sweep:
     """Everything that a results file holds, measured.
 
@@ -168,6 +175,7 @@ class Sweep:
         objectives: By which points of its fronts dominate; none: latency and throughput, and accuracy where
             codecs make a difference.
         seed: Of what is drawn from its trials.
+        timelines: By the id of each deep cell in a closed loop, the bars of its first trial.
     """
 
     path: Path
@@ -189,6 +197,8 @@ class Sweep:
     scopes: tuple[Scope, ...] = ()
     profilings: tuple[Profiling, ...] = ()
     predicted: tuple[Predicted, ...] = ()
+    moments: tuple[Moment, ...] = ()
+    timelines: Mapping[str, tuple[Bar, ...]] = field(default_factory=dict)
 
     @property
     def finished(self) -> int:
@@ -261,9 +271,15 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
         experiment = store.experiment()
         cells = {cell.id: cell for cell in store.cells()}
         measured: dict[str, list[TrialMeasures]] = {identity: [] for identity in cells}
+        telemetry: list[TrialTelemetry] = []
+        timelines: dict[str, tuple[Bar, ...]] = {}
         for trial in store.trials():
-            figures = measure(trial, cells[trial.cell].batch, store.telemetry(trial.id))
-            measured[trial.cell].append(figures)
+            cell, samples = cells[trial.cell], list(store.telemetry(trial.id))
+            figures = measure(trial, cell.batch, samples)
+            if not measured[cell.id] and cell.load == OFFLINE and cell.depth > 1:
+                timelines[cell.id] = bars_of(trial, [hop.stage for hop in figures.hops])
+            measured[cell.id].append(figures)
+            telemetry.append(TrialTelemetry(cell, datetime.fromisoformat(trial.started_at), summary(samples)))
         if not any(measured.values()):
             raise ResultsError(
                 f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep, then report"
@@ -292,6 +308,8 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             scopes=tuple(store.scopes()),
             profilings=tuple(store.profilings()),
             predicted=tuple(store.predicted()),
+            moments=moments(telemetry),
+            timelines=timelines,
         )
 
 

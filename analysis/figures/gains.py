@@ -5,10 +5,16 @@ from typing import Any
 
 import altair as alt
 
-from analysis.figures.base import chart
-from analysis.figures.front import log_ticks
+from analysis.figures.base import (
+    chart,
+    colour_and_shape,
+    hints,
+    log_axis,
+    points_with_intervals,
+    specification,
+)
 from analysis.figures.labels import width_beside
-from analysis.figures.theme import INK, Layout
+from analysis.figures.theme import Layout
 from analysis.fronts.answers import Answer, Gain, Goal
 
 __all__ = ["gained", "gains_figure"]
@@ -44,43 +50,24 @@ def gains_figure(
     ]
     values = [v for row in rows for v in (row["low"], row["high"], 1.0)]
     low, high = min(values) / 1.12, max(values) * 1.12
-    scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    title = "times better than this (log scale)   better \u2192"
-    axis = alt.Axis(values=log_ticks(low, high), format="~r")
     order = list(dict.fromkeys(titles))
+    used = {name: look for name, look in _LOOKS.items() if any(r["over"] == name for r in rows)}
     y = alt.Y("title:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=0))
-    used = [name for name in _LOOKS if any(r["over"] == name for r in rows)]
-    colour, shape = (
-        (alt.Color, alt.Shape)[i](
-            "over:N",
-            scale=alt.Scale(domain=used, range=[_LOOKS[n][i] for n in used]),
-            legend=alt.Legend(title="against"),
-        )
-        for i in (0, 1)
+    layers = points_with_intervals(
+        chart(rows).encode(y=y, yOffset=alt.YOffset("over:N", sort=list(used))),
+        "factor",
+        log_axis(low, high, "times better than this (log scale)   better \u2192"),
+        colour_and_shape("over", used, "against"),
+        hints({"title": "best for", "where": "best split", "name": "against", "text": "times better"}),
+        strokes=(layout.font / 12, layout.font / 6),
+        size=layout.marker,
     )
-    offset = alt.YOffset("over:N", sort=used)
-    base = chart(rows).encode(y=y, yOffset=offset)
-    hints = {"title": "best for", "where": "best split", "name": "against", "text": "times better"}
-    layers = [
-        chart([{"factor": 1}])
-        .mark_rule(color=INK, strokeDash=[3, 3], strokeWidth=layout.font / 12)
-        .encode(x=alt.X("factor:Q", scale=scale, axis=axis, title=title)),
-        base.mark_rule(strokeWidth=layout.font / 6).encode(
-            x=alt.X("low:Q", scale=scale, axis=axis, title=title), x2="high", color=colour
-        ),
-        base.mark_point(filled=True, opacity=1, size=layout.marker).encode(
-            x=alt.X("factor:Q", scale=scale, axis=axis, title=title),
-            color=colour,
-            shape=shape,
-            tooltip=[alt.Tooltip(f"{key}:N", title=words) for key, words in hints.items()],
-        ),
-    ]
-    spec = alt.layer(*layers).properties(
+    return specification(
+        layers,
         width=width_beside(order, layout.width, layout.font),
         height=layout.row * 2.4 * max(len(order), 2),
         description="how many times better the best split is",
     )
-    return dict(spec.to_dict(validate=False))
 
 
 def _over(gain: Gain, answer: Answer) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 from analysis.data.breakdown import Breakdown
-from analysis.figures.base import chart, of_cell
+from analysis.figures.base import chart, of_cell, specification
 from analysis.figures.labels import text_width
 from analysis.figures.names import distinct_names
 from analysis.figures.theme import DEVICES, INK, NETWORK, SOURCE, Layout, shade
@@ -66,7 +66,7 @@ def parts_figure(
                 scale=alt.Scale(domain=used, range=[colours[s] for s in used]),
                 legend=alt.Legend(title=None),
             ),
-            order="order:Q",
+            order=alt.Order("order:Q"),
             tooltip=[
                 alt.Tooltip("split:N"),
                 alt.Tooltip("part:N"),
@@ -80,23 +80,15 @@ def parts_figure(
     p50 = (
         chart(_medians(found, names))
         .mark_tick(color=INK, thickness=layout.font / 7, height={"band": 0.95}, orient="vertical")
-        .encode(y=y, x="p50_ms:Q", tooltip=[alt.Tooltip("p50_ms:Q", title="p50 (ms)", format=".4~g")])
+        .encode(y=y, x=alt.X("p50_ms:Q"), tooltip=[alt.Tooltip("p50_ms:Q", title="p50 (ms)", format=".4~g")])
     )
-    widest = max(_longest(names, layout.font), 40)
-    return dict(
-        alt.layer(bars, p50)
-        .properties(
-            width=max(layout.width - int(widest * 0.6), layout.width // 2),
-            height={"step": layout.row},
-            description="where the time of a request goes, by split, at depth 1",
-        )
-        .to_dict(validate=False)
+    widest = max(40, *(text_width(name, layout.font) for name in names))
+    return specification(
+        [bars, p50],
+        width=max(layout.width - int(widest * 0.6), layout.width // 2),
+        height={"step": layout.row},
+        description="where the time of a request goes, by split, at depth 1",
     )
-
-
-def _longest(names: Sequence[str], font: float) -> float:
-    """Pixels that the longest name takes."""
-    return max(text_width(name, font) for name in names)
 
 
 def stages_of(found: Sequence[Breakdown]) -> list[str]:

@@ -6,8 +6,7 @@ from typing import Any
 import altair as alt
 
 from analysis.data.predictions import PredictedCell
-from analysis.figures.base import chart, of_cell
-from analysis.figures.front import log_ticks
+from analysis.figures.base import chart, log_axis, of_cell, specification
 from analysis.figures.theme import INK, Layout, colours, shapes
 
 __all__ = ["prediction_figure"]
@@ -29,20 +28,19 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
     ]
     values = [v for row in rows for v in (float(row["measured"]), float(row["predicted"]))]
     low, high = min(values) / 1.15, max(values) * 1.15
-    scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    axis = alt.Axis(values=log_ticks(low, high), format="~r")
     # Two legends stand side by side: where room is scarce, each in one column.
     columns = 1 if layout.legend_columns < 3 else layout.legend_columns
     networks = list(dict.fromkeys(str(row["network"]) for row in rows))
     models = list(dict.fromkeys(str(row["model"]) for row in rows))
-    x = alt.X("measured:Q", title="measured (ms, log scale)", scale=scale, axis=axis)
-    y = alt.Y("predicted:Q", title="predicted (ms, log scale)", scale=scale, axis=axis)
+    x = alt.X("measured:Q", **log_axis(low, high, "measured (ms, log scale)"))
+    up = log_axis(low, high, "predicted (ms, log scale)")
+    y = alt.Y("predicted:Q", **up)
     corners = [{"measured": v, "predicted": v} for v in (low, high)]
     ends = [{"measured": v, "low": v * 0.8, "high": v * 1.2} for v in (low, high)]
     layers = [
         chart(ends)
         .mark_area(color="#8A9097", opacity=0.15, clip=True)
-        .encode(x=x, y=alt.Y("low:Q", scale=scale, axis=axis, title="predicted (ms, log scale)"), y2="high"),
+        .encode(x=x, y=alt.Y("low:Q", **up), y2=alt.Y2("high")),
         chart(corners).mark_line(color=INK, strokeWidth=layout.font / 14).encode(x=x, y=y),
         chart(rows)
         .mark_point(filled=True, opacity=0.75, size=layout.marker * 0.5)
@@ -70,8 +68,7 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
         ),
     ]
     side = min(layout.width, layout.height)
-    spec = alt.layer(*layers).properties(width=side, height=side, description="predicted against measured")
-    return dict(spec.to_dict(validate=False))
+    return specification(layers, width=side, height=side, description="predicted against measured")
 
 
 def _narrowing(found: PredictedCell) -> dict[str, Any]:

@@ -4,24 +4,24 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.data.breakdown import Breakdown, breakdown, breakdowns
-from analysis.data.sweep import Sweep
+from analysis.data.breakdown import Breakdown, breakdown
 from analysis.figures.parts import AT_SOURCE, NETWORK_SHARE, part_colours, stages_of
 from analysis.report.words import milliseconds, per_second, percent
+from analysis.study import Study
 
 __all__ = ["cells_json"]
 
 
-def cells_json(sweep: Sweep) -> str:
+def cells_json(study: Study) -> str:
     """JSON that can stand in a script element, by cell id."""
+    devices = [d.name for d in study.sweep.devices]
     told: dict[str, dict[str, Any]] = {}
-    for bundle, network in sweep.groups():
-        results = sweep.of(bundle, network.name)
-        found = [breakdown(r) for r in results if r.trials]
+    for group in study.groups:
+        found = [breakdown(r) for r in group.cells if r.trials]
         # As the figure of this group has them; a second stage of a device that it lacks comes after.
-        stages = stages_of(breakdowns(results))
+        stages = stages_of(group.breakdowns)
         stages += [stage for stage in stages_of(found) if stage not in stages]
-        colours = part_colours(stages, [d.name for d in sweep.devices])
+        colours = part_colours(stages, devices)
         told |= {b.result.cell.id: _cell(b, colours) for b in found}
     return json.dumps(told, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.data.breakdown import Breakdown
 from analysis.data.sweep import CellResult, Sweep
-from analysis.figures import Breakdown, breakdowns
 from analysis.report import words
 from analysis.report.concerns import drifts
+from analysis.study import Study
 from controller.results import CodecAccuracy
 
 __all__ = ["codec_rows", "page_tables"]
@@ -53,10 +54,11 @@ _COLUMNS = {
 }
 
 
-def page_tables(sweep: Sweep) -> list[tuple[str, pd.DataFrame]]:
+def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
     """Name and rows of each, in the page's order; one that has nothing to say has no rows."""
+    sweep = study.sweep
     rows = {
-        "parts": _parts(sweep),
+        "parts": _parts(study),
         "accuracy": _accuracy(sweep),
         "codecs": _codecs(sweep),
         "drift": _drift(sweep),
@@ -95,11 +97,11 @@ def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _parts(sweep: Sweep) -> list[dict[str, Any]]:
+def _parts(study: Study) -> list[dict[str, Any]]:
     return [
-        {"model": sweep.title(bundle), "network": network.name} | _of_cell(found)
-        for bundle, network in sweep.groups()
-        for found in breakdowns(sweep.of(bundle, network.name))
+        {"model": group.title, "network": group.network.name} | _of_cell(found)
+        for group in study.groups
+        for found in group.breakdowns
     ]
 
 

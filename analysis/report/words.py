@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from analysis.data.sweep import Network
+from analysis.data.sweep import Network, Sweep
 from analysis.fronts.answers import Answer, Gain
 from analysis.statistics.estimates import Estimate
 
@@ -20,6 +20,7 @@ __all__ = [
     "plain",
     "network_words",
     "times",
+    "why_none",
 ]
 
 _GOALS = {
@@ -131,6 +132,12 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
     if point.latency.trials == 1:
         sentences.append("There was one trial, so nothing says how a repetition would come out.")
     return lead, sentences
+
+
+def why_none(sweep: Sweep) -> str:
+    """What no split of a network without an answer has."""
+    why = "no split has finished its depth-1 cell, with 11 requests a trial, and its deepest one"
+    return f"{why}, or none has {' or '.join(sweep.objectives)}" if sweep.objectives else why
 
 
 def brief(answer: Answer) -> str:

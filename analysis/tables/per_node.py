@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from analysis.data.breakdown import breakdown
-from analysis.data.sweep import CellResult, Sweep
+from analysis.data.sweep import CellResult
 from analysis.data.trial_metrics import encoded_bytes
-from analysis.fronts.fronts import Point, capability
-from analysis.fronts.scaling import best_by_devices
+from analysis.fronts.fronts import Point, best_by_devices
+from analysis.study import Study
 
 __all__ = ["NODE_COLUMNS", "node_rows"]
 
@@ -20,7 +20,7 @@ NODE_COLUMNS = (
 )
 
 
-def node_rows(sweep: Sweep, codec_pj_per_bit: float | None = None) -> list[dict[str, Any]]:
+def node_rows(study: Study, codec_pj_per_bit: float | None = None) -> list[dict[str, Any]]:
     """For each number of devices that compute: those of the split of most throughput, at depth 1, and totals.
 
     The dispatcher is the source and the sink; its payload is what is sent by no device that computes.
@@ -31,12 +31,10 @@ def node_rows(sweep: Sweep, codec_pj_per_bit: float | None = None) -> list[dict[
             measured. None: no energy.
     """
     rows = []
-    for bundle, network in sweep.groups():
-        results = {r.cell.id: r for r in sweep.of(bundle, network.name)}
-        best = best_by_devices(capability(sweep, bundle, network.name))
-        for count, point in best.items():
-            result = results[point.latency_cell.id]
-            rows += _of_cell(result, point, count, codec_pj_per_bit)
+    for group in study.groups:
+        results = {r.cell.id: r for r in group.cells}
+        for count, point in best_by_devices(group.capability.points).items():
+            rows += _of_cell(results[point.latency_cell.id], point, count, codec_pj_per_bit)
     return rows
 
 
