@@ -1,4 +1,4 @@
-"""Results of a sweep -> fronts, tables, figures and a report.
+"""Turn a sweep's results into fronts, tables, figures and a report.
 
 `load` a results file, make a `Study` of it, or `write_report` it. Imports are made on use, so that
 `import analysis` stays light.

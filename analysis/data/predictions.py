@@ -1,4 +1,4 @@
-"""What was predicted of cells, and what came of it: by a planned sweep, and by `controller bench-plan`."""
+"""Predicted and measured cells of a planned sweep, and of a file of `controller bench-plan`."""
 
 import json
 from collections.abc import Sequence
@@ -110,10 +110,6 @@ def load_predictions(path: Path) -> tuple[PredictedCell, ...]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if lacking := _lacking(found):
-            raise ResultsError(
-                f"{path} is of an older layout (no {lacking}); python -m controller bench-plan writes it anew"
-            )
         return tuple(_cell(row) for row in [*found["cells"], *found["long_chains"]])
     except OSError as error:
         raise ResultsError(f"{path} cannot be read ({error.strerror})") from error
@@ -121,15 +117,6 @@ def load_predictions(path: Path) -> tuple[PredictedCell, ...]:
         raise ResultsError(
             f"{path} has no predicted and measured cells; python -m controller bench-plan writes such a file"
         ) from error
-
-
-def _lacking(found: Any) -> str:
-    """What a file of an older layout does not have, though its cells were predicted and measured."""
-    rows = [row for row in found["cells"] if {"predicted", "measured"} <= set(row)]
-    if not rows:
-        return ""
-    missing = [key for key in ("devices", "cuts") if not all(key in row for row in rows)]
-    return ", ".join(repr(key) for key in (*missing, *({"long_chains"} - set(found))))
 
 
 def _where(devices: list[str], cuts: list[int]) -> str:

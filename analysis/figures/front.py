@@ -143,8 +143,8 @@ def _offered(point: Point) -> str:
 def _baseline_row(baseline: Baseline, *, with_threads: bool) -> dict[str, Any]:
     threads = f", threads {baseline.threads}" if with_threads else ""
     return {
-        "label": f"{baseline.device} alone{threads}",
-        "where": f"whole model on {baseline.device}, bare loop, no network",
+        "label": f"{baseline.name}{threads}",
+        "where": f"whole model in {baseline.name}, no network",
         "kind": "baseline",
         "status": "baseline",
         "cell": "",
@@ -218,7 +218,7 @@ def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity:
         tooltip=hints(_TOOLTIP),
     )
     if baseline:
-        # Hollow: the end "all on the first device" lies under its baseline more often than not.
+        # Hollow: the end "everything on the first device" usually lies under its baseline.
         hollow: alt.Chart = base.mark_point(
             shape="diamond", size=size, color=BASELINE, strokeWidth=layout.font / 7
         )

@@ -1,10 +1,11 @@
-"""The first figure: how many times better the best split is than doing without edgecut."""
+"""The first figure: how many times better the best split is than running without edgecut."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 
+from analysis.data.sweep import baseline_name
 from analysis.figures.base import (
     chart,
     colour_and_shape,
@@ -71,12 +72,12 @@ def gains_figure(
 
 
 def _over(gain: Gain, answer: Answer) -> str | None:
-    """Where the input is born is the one device that could do without the others."""
+    """Only the first device, which has the input, could do without the others."""
     first = answer.point.cell.devices[0]
     if gain.factor.value is None:
         return None
     if gain.over == "baseline":
-        return "one device" if gain.name == f"{first} alone" else None
+        return "one device" if gain.name == baseline_name(first) else None
     return {"equal": "equal split", "offload": "offloading"}.get(gain.over)
 
 

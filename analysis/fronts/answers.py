@@ -19,7 +19,7 @@ from controller.results.metrics import power
 __all__ = ["Answer", "Gain", "Goal", "answers_of", "as_json", "goals_of"]
 
 Goal = Objective | Literal["knee"]
-"""What is asked of a split: the best of one objective, or the knee of latency and throughput."""
+"""What a split should be best at: one objective, or the knee of latency and throughput."""
 
 Over = Literal["baseline", "stay", "offload", "equal"]
 
@@ -29,8 +29,8 @@ class Gain:
     """How many times better the answer is than something else; below 1 it is worse.
 
     Attributes:
-        over: `baseline` (the whole model in a bare loop on one device), an end of the split range, or the
-            split with equal numbers of nodes (`equal`).
+        over: `baseline` (the whole model in plain ONNX Runtime on one device), an end of the split range, or
+            the split with equal numbers of nodes (`equal`).
         factor: With the interval of what is drawn again from both.
         tie: Whether noise could make it 1; None with one trial, which cannot tell.
     """
@@ -62,7 +62,7 @@ class Answer:
 
 
 def goals_of(objectives: Sequence[Objective]) -> tuple[Goal, ...]:
-    """Latency, throughput and their knee, and what else was asked for by `--objectives`."""
+    """Latency, throughput and their knee, and the other objectives of `--objectives`."""
     asked: tuple[Objective, ...] = tuple(objectives) or ("latency", "throughput")
     timed = [o for o in asked if OBJECTIVES[o].timed]
     knee: tuple[Goal, ...] = ("knee",) if len(timed) == 2 else ()
@@ -94,7 +94,7 @@ def answers_of(
 
 
 def _power(point: Point | Baseline) -> float | None:
-    """What the knee has most of; None where either figure is not known."""
+    """What the knee maximises; None where either figure is unknown."""
     if not point.latency.value or point.throughput.value is None:
         return None
     return power(point.latency.value, point.throughput.value)
@@ -178,7 +178,7 @@ def _gains(
         return Gain(over, name, times, _tie(best, other, objective, resampling))
 
     gains = [
-        gain("baseline", f"{b.device} alone", b)
+        gain("baseline", b.name, b)
         for b in sweep.baselines
         if b.bundle == best.cell.bundle
         and b.batch == best.cell.batch

@@ -1,4 +1,4 @@
-"""The report's page: what the template is filled with."""
+"""Fill the templates of the report's page and of a comparison's."""
 
 import functools
 import json
@@ -156,7 +156,7 @@ def _predictions(study: Study) -> list[dict[str, Any]]:
     return [
         {
             "source": cells[0].source,
-            "what": "latency of a request alone" if cells[0].depth == 1 else "time between two results",
+            "what": "latency of a single request" if cells[0].depth == 1 else "time between two results",
             "figure": name,
             "errors": errors_of(cells),
         }
@@ -196,7 +196,7 @@ def _front(group: Group, front: Front) -> dict[str, Any]:
         "points": front.members,
         "perhaps": sum((p.probability or 0.0) >= LEAST_PROBABILITY for p in off_front),
         "outside": [
-            f"{b.device} alone ({words.milliseconds(b.latency)}, {words.per_second(b.throughput)})"
+            f"{b.name} ({words.milliseconds(b.latency)}, {words.per_second(b.throughput)})"
             for b in divided(front.points, group.baselines)[1]
             if b.latency.value is not None
         ],
@@ -215,7 +215,7 @@ def _lies_off(figure: Estimate) -> bool:
 
 
 def _verdict(sweep: Sweep, mine: Sequence[Answer]) -> str:
-    """The network's answer in as few words as are true."""
+    """The network's answer in one sentence."""
     if not mine:
         return f"No answer yet: {words.why_none(sweep)}."
     text = _one_for_all(mine) or _by_objective(mine)
@@ -232,8 +232,10 @@ def _one_for_all(mine: Sequence[Answer]) -> str:
     behind = [o for o in others if best[o].point.cell.id != knee.cell.id]
     if not all(any(p.cell.id == knee.cell.id for p in best[o].ties) for o in behind):
         return ""
-    near = f": within noise of {words.listed(_WANTED[o] for o in behind)}" if behind else ""
-    return f"{knee.split.sentence}, whatever you want most{near}"
+    near = f" (within noise of {words.listed(_WANTED[o] for o in behind)})" if behind else ""
+    if knee.split.kind == "stay":
+        return f"do not split: {knee.split.sentence}{near}"
+    return f"{knee.split.sentence} for every objective{near}"
 
 
 def _by_objective(mine: Sequence[Answer]) -> str:

@@ -1,6 +1,5 @@
 """The page's own tables, as others compute with them and print them. Columns: docs/reports.md."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,29 +17,13 @@ _PARTS = ("wait", "codec", "compute")
 _COLUMNS = {
     "parts": (
         *("model", "network", "where", "cuts", "devices", "batch", "codec", "cell", "total_s", "network_s"),
-        *(
-            "network_share",
-            "source_s",
-            "wait_s",
-            "codec_s",
-            "compute_s",
-            "receive_s",
-            "wait_send_s",
-            "send_s",
-        ),
+        *("network_share", "source_s", "wait_s", "codec_s", "compute_s"),
+        *("receive_s", "wait_send_s", "send_s"),
     ),
     "links": (
         *("network", "sender", "receiver", "taken_at", "round_trip_ms_asked", "round_trip_ms"),
-        *(
-            "rate_mbit_asked",
-            "rate_mbit",
-            "filled",
-            "loss_percent_asked",
-            "loss_percent",
-            "lost",
-            "datagrams",
-        ),
-        "tcp_mbit",
+        *("rate_mbit_asked", "rate_mbit", "filled", "loss_percent_asked", "loss_percent", "lost"),
+        *("datagrams", "tcp_mbit"),
     ),
     "networks": ("network", "shaping", "conditions"),
     "drift": ("network", "taken_at", "trials_before", "latency_s", "change", "flagged"),
@@ -186,12 +169,8 @@ def _links(sweep: Sweep) -> list[dict[str, Any]]:
             "sender": link.sender,
             "receiver": link.receiver,
             "taken_at": link.taken_at,
-            **_suffixed(link.asked, "_asked", ("round_trip_ms", "rate_mbit", "loss_percent")),
+            **{f"{key}_asked": link.asked.get(key) for key in ("round_trip_ms", "rate_mbit", "loss_percent")},
             **link.measured,
         }
         for link in sweep.links
     ]
-
-
-def _suffixed(told: Mapping[str, Any], suffix: str, keys: Sequence[str]) -> dict[str, Any]:
-    return {f"{key}{suffix}": told.get(key) for key in keys}

@@ -97,6 +97,5 @@ def _table(group: Group, answer: Answer) -> Table:
         row = plain(point.latency, 1e3), plain(point.throughput), str(point.cell.depth), chance
         table.add_row(f"{point.split.where}{note}", *row)
     for b in group.baselines:
-        name = f"{b.device} alone, without edgecut"
-        table.add_row(name, plain(b.latency, 1e3), plain(b.throughput), "-", "-")
+        table.add_row(b.name, plain(b.latency, 1e3), plain(b.throughput), "-", "-")
     return table

@@ -106,7 +106,7 @@ def test_usage(
 
 @pytest.mark.parametrize(
     ("asked", "said"),
-    [("latency,speed", "no such objective 'speed'"), ("latency,latency", "latency is there twice")],
+    [("latency,speed", "no such objective 'speed'"), ("latency,latency", "latency is given twice")],
 )
 def test_objectives_that_are_none(
     results: Path, tmp_path: Path, asked: str, said: str, refused: Callable[..., str]
@@ -132,7 +132,7 @@ def test_the_best_of_what_was_measured_is_told_beside_the_rest(
     assert main(["best", results, "--objective", objective, "--progress", str(progress)]) == 0
     said = capsys.readouterr().out
     assert said.count("<- best") == 3, "one for each network"
-    assert "server alone, without edgecut" in said
+    assert "plain ONNX Runtime on server" in said
     assert progress.read_text(encoding="utf-8") == said
     assert main(["best", results, "--objective", objective, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -60,7 +60,7 @@ def test_predictions_that_a_planned_sweep_went_by_are_held_against_its_own_cells
     assert errors_of([interval]).median == pytest.approx(0.2)
     assert (latency.where, latency.network) == (alone.split.where, alone.cell.network)
     html = write_report(sweep, tmp_path / "out", ("svg",)).page.read_text(encoding="utf-8")
-    assert "What the search of this sweep was told" in html
+    assert "predicted before this sweep measured anything" in html
     assert "off by 10 % (median) and 10 % (95th percentile)." in html
     assert (tmp_path / "out" / "figures" / "predicted-latency.svg").is_file()
 
@@ -97,10 +97,10 @@ def test_a_file_of_predictions_can_lie_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"cells": _CELLS}, "is of an older layout (no 'long_chains')"),
+        ({"cells": _CELLS}, "has no predicted and measured cells"),
         (
             {"cells": [{k: v for k, v in c.items() if k not in ("devices", "cuts")} for c in _CELLS]},
-            "is of an older layout (no 'devices', 'cuts', 'long_chains')",
+            "has no predicted and measured cells",
         ),
         (None, "cannot be read (No such file or directory)"),
     ],

@@ -28,7 +28,7 @@ def test_bars_add_up_to_the_mean_latency(study: Study) -> None:
     for b in found:
         assert sum(b.parts.values()) + b.network_s == pytest.approx(b.total_s)
     rows = rows_with(figures_of(study)["mobilenet_v2-lan-parts"].draw(LAYOUTS[0]), "mean_ms")
-    total = sum(r["mean_ms"] for r in rows if r["split"] == "all on pi")
+    total = sum(r["mean_ms"] for r in rows if r["split"] == "everything on pi")
     assert total == pytest.approx(found[-1].total_s * 1e3)
 
 
@@ -42,7 +42,7 @@ def test_every_group_has_its_figures(study: Study) -> None:
 def test_both_ends_and_the_baselines_are_named_on_a_front(study: Study) -> None:
     rows = rows_with(figures_of(study)["mobilenet_v2-wifi-capability"].draw(LAYOUTS[0]), "at_x")
     names = {r["label"] for r in rows}
-    assert names >= {"raw input to server", "all on pi", "pi alone", "features.2"}
+    assert names >= {"raw input to server", "everything on pi", "plain ONNX Runtime on pi", "features.2"}
 
 
 def test_a_bar_is_named_by_what_tells_it_from_others_and_by_nothing_else(study: Study) -> None:
