@@ -92,16 +92,16 @@ def best(
     from analysis.study import Study
 
     study = Study.of(load(results, seed=seed))
-    found = best_of(study, objective)
+    answers = best_of(study, objective)
     if as_json:
-        typer.echo(json.dumps(best_as_json(study.sweep, found), indent=1))
+        typer.echo(json.dumps(best_as_json(study.sweep, answers), indent=1))
         return
-    told = show_best(study, objective)
-    typer.echo(told)
+    text = show_best(study, objective)
+    typer.echo(text)
     if progress:
         try:
             with progress.open("a", encoding="utf-8") as file:
-                file.write(f"{told}\n")
+                file.write(f"{text}\n")
         except OSError as error:
             raise AnalysisError(f"--progress {progress} cannot be written: {error.strerror}") from error
 
@@ -138,13 +138,13 @@ def compare(
 ) -> None:
     """Print what differs beyond noise between two results files, or two networks."""
     # As above.
-    from analysis.comparison import compare, sides_of, told, write_comparison
+    from analysis.comparison import compare, sides_of, summary_lines, write_comparison
     from analysis.figures import check_formats
 
     formats = check_formats(figures)
     comparison = compare(*sides_of(results, networks, seed))
     page = write_comparison(comparison, out, formats) if out else None
-    for line in told(comparison):
+    for line in summary_lines(comparison):
         typer.echo(line)
     if page:
         typer.echo(f"comparison: {page.resolve()}")

@@ -10,7 +10,7 @@ from analysis.comparison.differences import Comparison, Difference, Overall
 from analysis.report.words import figure, percent, plain
 from analysis.statistics.objectives import OBJECTIVES, Objective
 
-__all__ = ["COMPARE_COLUMNS", "compare_table", "told"]
+__all__ = ["COMPARE_COLUMNS", "compare_table", "summary_lines"]
 
 _SHOWN = 20
 _OVERALL = ("over all cells", "network", "B / A", "better", "worse", "tie", "unknown")
@@ -59,8 +59,8 @@ def _row(d: Difference) -> dict[str, Any]:
     }
 
 
-def told(comparison: Comparison) -> list[str]:
-    """What a terminal is told: over all cells, how the answers moved, the largest differences."""
+def summary_lines(comparison: Comparison) -> list[str]:
+    """A comparison for a terminal: over all cells, how the answers moved, the largest differences."""
     lines = [f"A: {comparison.a.name}", f"B: {comparison.b.name}", ""]
     lines += _aligned([_OVERALL, *(_overall(o) for o in comparison.overall)])
     if comparison.moved:

@@ -48,10 +48,10 @@ def _write(sweep: Sweep, folder: Path, formats: Sequence[str]) -> dict[str, int]
             for file, table, name in files
         }
         for exported in _trials(sweep):
-            found = {table: rows_of(exported) for table, (_, rows_of) in EXPORTS.items()}
+            tables = {table: rows_of(exported) for table, (_, rows_of) in EXPORTS.items()}
             for file, table, _ in files:
-                writers[file](found[table])
-                rows[file] += len(found[table])
+                writers[file](tables[table])
+                rows[file] += len(tables[table])
     return rows
 
 

@@ -173,6 +173,6 @@ def with_filters(spec: dict[str, Any], fields: Sequence[str] = FILTERS) -> dict[
         ]
         return {**part, "transform": [*tests, *part.get("transform", [])]} if tests else part
 
-    found = filtered(spec, {})
+    narrowed = filtered(spec, {})
     params = [{"name": f"only_{field}", "value": "all"} for field in fields if field in used]
-    return {**found, "params": [*spec.get("params", []), *params]} if params else found
+    return {**narrowed, "params": [*spec.get("params", []), *params]} if params else narrowed

@@ -22,30 +22,30 @@ __all__ = ["busy_figure"]
 
 
 def busy_figure(
-    found: Sequence[CellResult], results: Sequence[CellResult], devices: Sequence[str], layout: Layout
+    deepest: Sequence[CellResult], results: Sequence[CellResult], devices: Sequence[str], layout: Layout
 ) -> dict[str, Any]:
     """The Vega-Lite specification: a row a split, a point a stage, its interval over trials.
 
     Args:
-        found: The deepest cell of each split: what is shown at first.
+        deepest: The deepest cell of each split: what is shown at first.
         results: The cells in a closed loop. Those of the same splits at other depths are shown where the page
             is narrowed to their depth.
         devices: Of the lab, in its order.
     """
-    drawn = looks([device for r in found for device in r.split.computing], devices)
-    names = distinct_names(found)
-    named = {r.all_depths: name for r, name in zip(found, names, strict=True)}
+    drawn = looks([device for r in deepest for device in r.split.computing], devices)
+    names = distinct_names(deepest)
+    named = {r.all_depths: name for r, name in zip(deepest, names, strict=True)}
     # Paper has no menus.
     others = results if layout is not PAPER else ()
-    shallower = [r for r in others if r.trials and r.all_depths in named and r not in found]
+    shallower = [r for r in others if r.trials and r.all_depths in named and r not in deepest]
     rows: list[dict[str, Any]] = []
-    for r in (*found, *shallower):
+    for r in (*deepest, *shallower):
         for stage, share in r.busy().items():
             value = share.value or 0.0
             rows.append(
                 {
                     **of_cell(r.cell),
-                    "depth_all": r in found,
+                    "depth_all": r in deepest,
                     "split": named[r.all_depths],
                     "stage": stage,
                     "device": stage.partition(" (")[0],

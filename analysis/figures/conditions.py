@@ -42,13 +42,13 @@ def placed(answer: Answer) -> tuple[float, float] | None:
     return float(rate), float(delay)
 
 
-def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]:
+def conditions_figure(answers: Sequence[Answer], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification. Only networks that were measured are on it: nothing is filled in between.
 
     Args:
-        found: Answers for one objective, each with a place.
+        answers: Answers for one objective, each with a place.
     """
-    places = [place for a in found if (place := placed(a)) is not None]
+    places = [place for a in answers if (place := placed(a)) is not None]
     (left, right), (low, high) = (_domain([p[i] for p in places]) for i in (0, 1))
     height = layout.height * 0.75
     rows = [
@@ -62,7 +62,7 @@ def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]
             "text": f"{a.network.name}: {a.point.split.where}",
             "sure": "null" if a.probability is None else f"{a.probability:.0%}",
         }
-        for a, (rate, delay) in zip(found, places, strict=True)
+        for a, (rate, delay) in zip(answers, places, strict=True)
     ]
     at = [(_share(r, left, right) * layout.width, (1 - _share(d, low, high)) * height) for r, d in places]
     texts = labels.place(

@@ -29,24 +29,24 @@ _LOOKS = {
 _SHOWN: tuple[Goal, ...] = ("latency", "throughput")
 
 
-def gained(found: Sequence[Answer]) -> list[Answer]:
+def gained(answers: Sequence[Answer]) -> list[Answer]:
     """The answers that the figure has a row for."""
-    return [a for a in found if a.objective in _SHOWN and any(_over(g, a) for g in a.gains)]
+    return [a for a in answers if a.objective in _SHOWN and any(_over(g, a) for g in a.gains)]
 
 
 def gains_figure(
-    found: Sequence[Answer], titles: Sequence[str], models: Sequence[str], layout: Layout
+    answers: Sequence[Answer], titles: Sequence[str], models: Sequence[str], layout: Layout
 ) -> dict[str, Any]:
     """The Vega-Lite specification.
 
     Args:
-        found: Answers with gains.
+        answers: Answers with gains.
         titles: The row of each.
         models: The model of each.
     """
     rows = [
         {"model": model, **row}
-        for a, title, model in zip(found, titles, models, strict=True)
+        for a, title, model in zip(answers, titles, models, strict=True)
         for row in _rows(a, title)
     ]
     values = [v for row in rows for v in (row["low"], row["high"], 1.0)]

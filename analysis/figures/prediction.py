@@ -12,7 +12,7 @@ from analysis.figures.theme import INK, Layout, colours, shapes
 __all__ = ["prediction_figure"]
 
 
-def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[str, Any]:
+def prediction_figure(cells: Sequence[PredictedCell], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification: a point a cell, of one figure, both axes in ms."""
     rows: list[dict[str, Any]] = [
         {
@@ -24,7 +24,7 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
             "predicted": c.predicted_s * 1e3,
             "off": c.predicted_s / c.measured_s - 1,
         }
-        for c in found
+        for c in cells
     ]
     values = [v for row in rows for v in (float(row["measured"]), float(row["predicted"]))]
     low, high = min(values) / 1.15, max(values) * 1.15
@@ -71,10 +71,10 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
     return specification(layers, width=side, height=side, description="predicted against measured")
 
 
-def _narrowing(found: PredictedCell) -> dict[str, Any]:
+def _narrowing(predicted: PredictedCell) -> dict[str, Any]:
     """What the page's menus go by; they say nothing of a bench's cells, which are not the sweep's own."""
-    if found.cell is None:
+    if predicted.cell is None:
         return {"cell": "", "network": "", "depth": "", "codec": ""}
     # Latency is of depth 1 alone.
-    depth = found.depth if found.depth > 1 else ""
-    return of_cell(found.cell) | {"network": found.cell.network, "depth": depth}
+    depth = predicted.depth if predicted.depth > 1 else ""
+    return of_cell(predicted.cell) | {"network": predicted.cell.network, "depth": depth}

@@ -22,11 +22,11 @@ def _best_by_codec(points: Sequence[Point]) -> list[tuple[int, Point, bool]]:
     ]
 
 
-def scaling_figure(found: Sequence[tuple[str, Sequence[Point]]], layout: Layout) -> dict[str, Any]:
+def scaling_figure(networks: Sequence[tuple[str, Sequence[Point]]], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification: a line a network, each point the best split of so many devices.
 
     Args:
-        found: Network, and its points.
+        networks: Network, and its points.
     """
     rows: list[dict[str, Any]] = [
         {
@@ -42,12 +42,12 @@ def scaling_figure(found: Sequence[tuple[str, Sequence[Point]]], layout: Layout)
             "where": p.split.where,
             "on": " \N{RIGHTWARDS ARROW} ".join(p.split.computing),
         }
-        for network, points in found
+        for network, points in networks
         for count, p, over_all in _best_by_codec(points)
         # Paper has no menus.
         if over_all or layout is not PAPER
     ]
-    names = [network for network, _ in found]
+    names = [network for network, _ in networks]
     counts = sorted({row["devices"] for row in rows})
     looks = dict(zip(names, zip(colours(len(names)), shapes(len(names)), strict=True), strict=True))
     colour, shape = colour_and_shape("network", looks)

@@ -13,7 +13,7 @@ __all__ = ["telemetry_figure"]
 
 
 def telemetry_figure(
-    found: Sequence[Moment], titles: Mapping[str, str], devices: Sequence[str], layout: Layout
+    moments: Sequence[Moment], titles: Mapping[str, str], devices: Sequence[str], layout: Layout
 ) -> dict[str, Any]:
     """The Vega-Lite specification: a panel for each figure that some device reported.
 
@@ -21,8 +21,8 @@ def telemetry_figure(
         titles: Of each bundle's model.
         devices: Of the lab, in its order.
     """
-    colour, shape = colour_and_shape("device", looks([m.device for m in found], devices))
-    names = [name for name, *_ in SHOWN.values() if any(m.name == name for m in found)]
+    colour, shape = colour_and_shape("device", looks([m.device for m in moments], devices))
+    names = [name for name, *_ in SHOWN.values() if any(m.name == name for m in moments)]
     panels = []
     for name in names:
         rows = [
@@ -34,7 +34,7 @@ def telemetry_figure(
                 "device": m.device,
                 "value": m.value,
             }
-            for m in found
+            for m in moments
             if m.name == name
         ]
         panels.append(

@@ -80,7 +80,7 @@ def answers_of(
     if all(_power(p) is None for p in front.points):
         return ()
     among = coverage(sweep, bundle, network.name, front.points)
-    found = []
+    answers = []
     for goal in goals_of(sweep.objectives):
         points = [p for p in front.points if _merit(p, goal) is not None]
         if not points:
@@ -89,8 +89,8 @@ def answers_of(
         ties = tuple(p for p in points if p is not best and _tied(best, p, goal, resampling))
         sure = _share_best(best, points, goal, resampling) if best.probability is not None else None
         gains = _gains(sweep, best, goal, points, resampling)
-        found.append(Answer(bundle, network, goal, best, ties, gains, among, sure))
-    return tuple(found)
+        answers.append(Answer(bundle, network, goal, best, ties, gains, among, sure))
+    return tuple(answers)
 
 
 def _power(point: Point | Baseline) -> float | None:
@@ -200,7 +200,7 @@ def _gains(
     return tuple(gains)
 
 
-def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
+def as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """The answers as plain values: seconds, samples a second, factors."""
     return [
         {
@@ -233,7 +233,7 @@ def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
                 {"over": g.over, "name": g.name, "factor": _values(g.factor), "tie": g.tie} for g in a.gains
             ],
         }
-        for a in found
+        for a in answers
     ]
 
 

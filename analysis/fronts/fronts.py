@@ -196,7 +196,7 @@ def judged(
     drawn = drawn.reshape(len(points), len(chosen), resampling.resamples).transpose(2, 0, 1)
     shares = np.mean([nondominated(each, chosen) for each in drawn], axis=0)
     marked = tuple(
-        replace(p, on_front=bool(mark), probability=float(share) if _told(p, chosen) else None)
+        replace(p, on_front=bool(mark), probability=float(share) if _repeated(p, chosen) else None)
         for p, mark, share in zip(points, marks, shares, strict=True)
     )
     bands = surfaces([(p.latency, p.throughput) for p in points])
@@ -210,7 +210,7 @@ def _default(points: Sequence[Point]) -> tuple[Objective, ...]:
     return ("latency", "throughput", "accuracy") if differ else ("latency", "throughput")
 
 
-def _told(point: Point, objectives: Sequence[Objective]) -> bool:
+def _repeated(point: Point, objectives: Sequence[Objective]) -> bool:
     """Whether its trials say how it might come out again: at least two of every measured figure."""
     figures = [point.figure(o) for o in objectives]
     return all(f.value is not None and (not f.values or len(f.values) > 1) for f in figures)
@@ -228,9 +228,9 @@ def _hypervolume(
     value = hypervolumes(costs[None], reference, ideal)
     if not len(value):
         return NOTHING
-    told = [points[i] for i in usable]
-    trials = min(len(p.figure(o).values) or 1 for p in told for o in objectives if o != "accuracy")
-    if any(p.probability is None for p in told):
+    comparable = [points[i] for i in usable]
+    trials = min(len(p.figure(o).values) or 1 for p in comparable for o in objectives if o != "accuracy")
+    if any(p.probability is None for p in comparable):
         return Estimate(float(value[0]), None, None, trials, None)
     low, high = interval(hypervolumes(_costs(drawn[:, usable], objectives), reference, ideal))
     return Estimate(float(value[0]), low, high, trials, "bootstrap95")

@@ -15,22 +15,22 @@ __all__ = ["cells_json"]
 def cells_json(study: Study) -> str:
     """JSON that can stand in a script element, by cell id."""
     devices = [d.name for d in study.sweep.devices]
-    told: dict[str, dict[str, Any]] = {}
+    cells: dict[str, dict[str, Any]] = {}
     for group in study.groups:
-        found = [breakdown(r) for r in group.cells if r.trials]
+        breakdowns = [breakdown(r) for r in group.cells if r.trials]
         # As the figure of this group has them; a second stage of a device that it lacks comes after.
         stages = stages_of(group.breakdowns)
-        stages += [stage for stage in stages_of(found) if stage not in stages]
+        stages += [stage for stage in stages_of(breakdowns) if stage not in stages]
         colours = part_colours(stages, devices)
-        told |= {b.result.cell.id: _cell(b, colours) for b in found}
-    return json.dumps(told, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+        cells |= {b.result.cell.id: _cell(b, colours) for b in breakdowns}
+    return json.dumps(cells, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 
 
-def _cell(found: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
-    result = found.result
+def _cell(times: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
+    result = times.result
     cell = result.cell
-    named = {f"{stage}: {part}": seconds for (stage, part), seconds in found.parts.items()}
-    named |= {NETWORK_SHARE: found.network_s, AT_SOURCE: found.source_s}
+    named = {f"{stage}: {part}": seconds for (stage, part), seconds in times.parts.items()}
+    named |= {NETWORK_SHARE: times.network_s, AT_SOURCE: times.source_s}
     parts = [(name, seconds * 1e3, colours[name]) for name, seconds in named.items()]
     busy = {stage: percent(share.value or 0.0) for stage, share in result.busy().items()}
     facts = [

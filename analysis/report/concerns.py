@@ -37,11 +37,11 @@ class Drifted:
 def drifts(sweep: Sweep) -> list[Drifted]:
     """Every repeat, against the first of its network."""
     first: dict[str, float] = {}
-    found = []
+    repeats = []
     for d in sweep.drifts:
         reference = first.setdefault(d.network, d.latency_s)
-        found.append(Drifted(d, d.latency_s / reference - 1))
-    return found
+        repeats.append(Drifted(d, d.latency_s / reference - 1))
+    return repeats
 
 
 def disagreements(sweep: Sweep) -> list[Accuracy]:

@@ -58,6 +58,6 @@ def measured_on(sweep: Sweep) -> MeasuredOn:
         "the splits compare; the milliseconds are not those of a Raspberry Pi."
     )
     lab = next((lab for kind, lab in _LABS.items() if kind in kinds), "lab")
-    told = ("some devices emulated as slower", bool(slow)), ("emulated links", "emulated" in links)
-    what = listed(words for words, holds in told if holds)
+    emulations = ("some devices emulated as slower", bool(slow)), ("emulated links", "emulated" in links)
+    what = listed(words for words, holds in emulations if holds)
     return MeasuredOn(f"Measured in a {lab}" + (f" with {what}" if what else ""), tuple(sentences), True)

@@ -143,13 +143,13 @@ def _model(model: Model, drawn: frozenset[str]) -> dict[str, Any]:
 def _choices(study: Study) -> dict[str, list[str]]:
     """What the page can be narrowed to, where there is more than one."""
     cells = [r.cell for r in study.sweep.cells if r.trials]
-    found = {
+    choices = {
         "model": list(dict.fromkeys(group.title for group in study.groups)),
         "network": list(dict.fromkeys(group.network.name for group in study.groups)),
         "depth": [str(d) for d in sorted({c.depth for c in cells})],
         "codec": sorted({c.codec for c in cells}),
     }
-    return {name: values for name, values in found.items() if len(values) > 1}
+    return {name: values for name, values in choices.items() if len(values) > 1}
 
 
 def _predictions(study: Study) -> list[dict[str, Any]]:
@@ -245,16 +245,18 @@ def _by_objective(mine: Sequence[Answer]) -> str:
     return "; ".join(f"{sentence} for {words.listed(goals)}" for sentence, goals in by_split.items())
 
 
-def _breakdown_row(found: Breakdown) -> dict[str, Any]:
-    devices = dict.fromkeys(device for device, _ in found.parts)
+def _breakdown_row(breakdown: Breakdown) -> dict[str, Any]:
+    devices = dict.fromkeys(device for device, _ in breakdown.parts)
     return {
-        "where": found.result.split.where,
-        "kind": found.result.split.kind,
-        "total_ms": found.total_s * 1e3,
-        "network_ms": found.network_s * 1e3,
-        "network_share": found.network_s / found.total_s,
-        "hops": [(d, {p: s * 1e3 for (device, p), s in found.parts.items() if device == d}) for d in devices],
-        "on_network_ms": {name: seconds * 1e3 for name, seconds in found.on_network.items()},
+        "where": breakdown.result.split.where,
+        "kind": breakdown.result.split.kind,
+        "total_ms": breakdown.total_s * 1e3,
+        "network_ms": breakdown.network_s * 1e3,
+        "network_share": breakdown.network_s / breakdown.total_s,
+        "hops": [
+            (d, {p: s * 1e3 for (device, p), s in breakdown.parts.items() if device == d}) for d in devices
+        ],
+        "on_network_ms": {name: seconds * 1e3 for name, seconds in breakdown.on_network.items()},
     }
 
 

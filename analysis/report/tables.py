@@ -53,17 +53,17 @@ def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
         ],
         "links": _links(sweep),
     }
-    return [(name, pd.DataFrame(found, columns=list(_COLUMNS[name]))) for name, found in rows.items()]
+    return [(name, pd.DataFrame(table, columns=list(_COLUMNS[name]))) for name, table in rows.items()]
 
 
 def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
     """What each choice of codecs does over all its splits: what it saves, and its worst errors."""
-    found: dict[str, list[CellResult]] = {}
+    by_codec: dict[str, list[CellResult]] = {}
     for result in sweep.cells:
         if result.cell.bundle == bundle and result.cell.codec != "none" and result.trials:
-            found.setdefault(result.cell.codec, []).append(result)
+            by_codec.setdefault(result.cell.codec, []).append(result)
     rows = []
-    for codec, results in sorted(found.items()):
+    for codec, results in sorted(by_codec.items()):
         known = [r.accuracy for r in results if isinstance(r.accuracy, CodecAccuracy)]
         changes = [a.chain - a.whole for a in known if a.chain is not None and a.whole is not None]
         ratios = [t.payload_bytes / t.encoded_bytes for r in results for t in r.trials]
@@ -82,31 +82,33 @@ def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
 
 def _parts(study: Study) -> list[dict[str, Any]]:
     return [
-        {"model": group.title, "network": group.network.name} | _of_cell(found)
+        {"model": group.title, "network": group.network.name} | _of_cell(breakdown)
         for group in study.groups
-        for found in group.breakdowns
+        for breakdown in group.breakdowns
     ]
 
 
-def _of_cell(found: Breakdown) -> dict[str, Any]:
-    cell = found.result.cell
+def _of_cell(breakdown: Breakdown) -> dict[str, Any]:
+    cell = breakdown.result.cell
     stages = {
-        f"{part}_s": ";".join(f"{stage}={s:.6g}" for (stage, name), s in found.parts.items() if name == part)
+        f"{part}_s": ";".join(
+            f"{stage}={s:.6g}" for (stage, name), s in breakdown.parts.items() if name == part
+        )
         for part in _PARTS
     }
     return {
-        "where": found.result.split.where,
+        "where": breakdown.result.split.where,
         "cuts": ";".join(map(str, cell.cuts)),
         "devices": ";".join(cell.devices),
         "batch": cell.batch,
         "codec": cell.codec,
         "cell": cell.id,
-        "total_s": found.total_s,
-        "network_s": found.network_s,
-        "network_share": found.network_s / found.total_s,
-        "source_s": found.source_s,
+        "total_s": breakdown.total_s,
+        "network_s": breakdown.network_s,
+        "network_share": breakdown.network_s / breakdown.total_s,
+        "source_s": breakdown.source_s,
         **stages,
-        **found.on_network,
+        **breakdown.on_network,
     }
 
 

@@ -53,21 +53,21 @@ def best_of(study: Study, objective: str) -> list[Answer]:
     """
     if objective not in GOALS:
         raise ResultsError(f"--objective {objective}: it is one of {', '.join(GOALS)}")
-    found = [answer for answer in study.answers if answer.objective == objective]
-    if not found:
+    answers = [answer for answer in study.answers if answer.objective == objective]
+    if not answers:
         path = study.sweep.path
         raise ResultsError(f"{path} has no split with enough trials for an answer; finish the sweep")
-    return found
+    return answers
 
 
-def best_as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, object]]:
+def best_as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, object]]:
     """The answers as plain values; `at` is what `exporter split --at` takes, null where nothing is cut."""
-    told = []
-    for answer, values in zip(found, as_json(sweep, found), strict=True):
+    entries = []
+    for answer, values in zip(answers, as_json(sweep, answers), strict=True):
         whole = sweep.node_count(answer.bundle)
         inner = [cut for cut in dict.fromkeys(answer.point.cell.cuts) if 0 < cut < whole]
-        told.append({**values, "at": ",".join(map(str, inner)) or None})
-    return told
+        entries.append({**values, "at": ",".join(map(str, inner)) or None})
+    return entries
 
 
 def show_best(study: Study, objective: str) -> str:

@@ -147,13 +147,13 @@ def brief(answer: Answer) -> str:
     equal = [g for g in answer.gains if g.over == "equal"]
     # There is one for each choice of codecs.
     against += [_briefly(g, _other(g, answer) if len(equal) > 1 else "the equal split") for g in equal]
-    told = f"{goal} {number} with {point.split.where}" + (f": {', '.join(against)}" if against else "")
+    text = f"{goal} {number} with {point.split.where}" + (f": {', '.join(against)}" if against else "")
     if answer.among.measured < 2:
-        return f"{told}; no other split was measured"
+        return f"{text}; no other split was measured"
     if answer.probability is None:
-        return told
-    told = f"{told}; {percent(answer.probability)} sure"
-    return told if answer.among.whole else f"{told} among {_measured(answer)}"
+        return text
+    text = f"{text}; {percent(answer.probability)} sure"
+    return text if answer.among.whole else f"{text} among {_measured(answer)}"
 
 
 def _briefly(gain: Gain, other: str) -> str:

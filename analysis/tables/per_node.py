@@ -39,7 +39,7 @@ def node_rows(study: Study, codec_pj_per_bit: float | None = None) -> list[dict[
 
 
 def _of_cell(result: CellResult, point: Point, count: int, pj_per_bit: float | None) -> list[dict[str, Any]]:
-    found, cell = breakdown(result), result.cell
+    times, cell = breakdown(result), result.cell
     key = {"model": cell.model, "network": cell.network, "nodes": count, "where": point.split.where}
     key |= {"cell": cell.id, "codec_pj_per_bit": pj_per_bit}
     weights = [t.requests for t in result.trials]
@@ -53,7 +53,7 @@ def _of_cell(result: CellResult, point: Point, count: int, pj_per_bit: float | N
         sent[sender] += encoded_bytes(link)
         coded[sender] += link.payload_bytes if link.codec != "none" else 0.0
     parts = {node: {"codec": 0.0, "compute": 0.0} for node in (*devices, cell.devices[0])}
-    for (stage, part), seconds in found.parts.items():
+    for (stage, part), seconds in times.parts.items():
         if part in ("codec", "compute"):
             parts[stage.partition(" (")[0]][part] += seconds
     # The breakdown counts what the endpoint takes for codecs with the first device.
@@ -74,10 +74,10 @@ def _of_cell(result: CellResult, point: Point, count: int, pj_per_bit: float | N
         "payload_bytes": payload,
         "codec_s": ends_codec_s + sum(part["codec"] for part in parts.values()),
         "inference_s": inference_s,
-        "communication_s": found.network_s,
-        "total_s": found.total_s,
-        "overhead": 1 - inference_s / found.total_s,
-        "payload_bytes_per_s": payload / found.total_s,
+        "communication_s": times.network_s,
+        "total_s": times.total_s,
+        "overhead": 1 - inference_s / times.total_s,
+        "payload_bytes_per_s": payload / times.total_s,
         **_energy(sum(coded.values()), pj_per_bit),
     }
     return [*nodes, total]

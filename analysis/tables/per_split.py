@@ -113,12 +113,12 @@ def _against_named(
 
 def _named(sweep: Sweep, p: Point, points: list[Point], named: str) -> Point | None:
     if named:
-        found = [q for q in points if named in (q.cell.id, q.split.where)]
+        candidates = [q for q in points if named in (q.cell.id, q.split.where)]
     else:
         cuts = equal_cuts(sweep.manifests[p.cell.bundle], len(p.cell.devices))
-        found = [q for q in points if q.cell.cuts == cuts]
+        candidates = [q for q in points if q.cell.cuts == cuts]
     # The first of those that are most alike.
-    return max(found, key=lambda q: _likeness(p.cell, q.cell), default=None)
+    return max(candidates, key=lambda q: _likeness(p.cell, q.cell), default=None)
 
 
 def _likeness(one: Cell, other: Cell) -> tuple[bool, ...]:
@@ -132,9 +132,9 @@ def _likeness(one: Cell, other: Cell) -> tuple[bool, ...]:
 
 def _baseline(baselines: Sequence[Baseline], cell: Cell) -> Baseline | None:
     """Of the first device, where inputs are born."""
-    found = (
+    matching = (
         b
         for b in baselines
         if (b.device, b.batch) == (cell.devices[0], cell.batch) and cell.threads in (None, b.threads)
     )
-    return next(found, None)
+    return next(matching, None)
