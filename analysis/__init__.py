@@ -1,6 +1,6 @@
-"""Results of a sweep -> fronts, tables, figures and a report.
+"""Turn a sweep's results into fronts, tables, figures and a report.
 
-`load` a results file, ask it for `answers`, or `write_report` it. Imports are made on use, so that
+`load` a results file, make a `Study` of it, or `write_report` it. Imports are made on use, so that
 `import analysis` stays light.
 """
 
@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from analysis.comparison import Comparison, compare
     from analysis.data.sweep import Sweep, load
     from analysis.errors import AnalysisError
-    from analysis.fronts.answers import Answer, answers
-    from analysis.fronts.fronts import Front, Point, capability, front_of, operating
+    from analysis.fronts.answers import Answer
+    from analysis.fronts.fronts import Front, Point
     from analysis.report import Report, write_report
+    from analysis.study import Study
 
 __all__ = [
     "AnalysisError",
@@ -21,13 +22,10 @@ __all__ = [
     "Front",
     "Point",
     "Report",
+    "Study",
     "Sweep",
-    "answers",
-    "capability",
     "compare",
-    "front_of",
     "load",
-    "operating",
     "write_report",
 ]
 
@@ -38,12 +36,10 @@ _HOMES = {
     "Front": "fronts.fronts",
     "Point": "fronts.fronts",
     "Report": "report",
+    "Study": "study",
     "Sweep": "data.sweep",
-    "capability": "fronts.fronts",
     "compare": "comparison",
-    "front_of": "fronts.fronts",
     "load": "data.sweep",
-    "operating": "fronts.fronts",
     "write_report": "report",
 }
 

@@ -22,37 +22,39 @@ _Objectives = Annotated[
     str,
     typer.Option(
         metavar="NAMES",
-        help="What fronts are made of: any of latency, throughput, accuracy, payload, memory (of the fullest "
-        "device). Empty: latency and throughput, and accuracy where codecs make a difference.",
+        help="Objectives of the fronts: any of latency, throughput, accuracy, payload, memory (of the "
+        "fullest device). Empty: latency and throughput, plus accuracy where codecs make a difference.",
     ),
 ]
-_Figures = Annotated[str, typer.Option(metavar="FORMATS", help="Figure files to write; empty for none.")]
-_Seed = Annotated[int, typer.Option(min=0, help="Of what is drawn again from the trials.")]
+_Figures = Annotated[
+    str, typer.Option(metavar="FORMATS", help="Formats of the figure files; empty: no files.")
+]
+_Seed = Annotated[int, typer.Option(min=0, help="Seed of the resampling.")]
 
 
 @app.callback()
 def _analysis() -> None:
-    """Results of a sweep -> fronts, tables, figures and a report."""
+    """Turn a sweep's results into fronts, tables, figures and a report."""
 
 
 @app.command()
 def report(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the report.")],
     figures: _Figures = "pdf,svg,png",
     objectives: _Objectives = "",
     seed: _Seed = 0,
     against: Annotated[
         str,
-        typer.Option(metavar="SPLIT", help="What splits.csv compares with; else the equal split."),
+        typer.Option(metavar="SPLIT", help="Split that splits.csv compares with; default: the equal split."),
     ] = "",
     codec_pj_per_bit: Annotated[
-        float | None, typer.Option(min=0, metavar="PJ", help="A model of codecs' energy for nodes.csv.")
+        float | None, typer.Option(min=0, metavar="PJ", help="Modelled codec energy per bit, for nodes.csv.")
     ] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="What bench-plan wrote, to show; else that beside RESULTS, if any."
+            metavar="FILE", help="File that bench-plan wrote; default: bench-plan.json beside RESULTS."
         ),
     ] = None,
 ) -> None:
@@ -79,26 +81,27 @@ def report(
 def best(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
     objective: Annotated[str, typer.Option(help="latency, throughput or knee.")] = "knee",
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
-    progress: Annotated[Path | None, typer.Option(help="Append it to this file too.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    progress: Annotated[Path | None, typer.Option(help="Also append the output to this file.")] = None,
     seed: _Seed = 0,
 ) -> None:
-    """Print the best split of those that were measured, beside the others, and how sure that is."""
+    """Print the best measured split beside the others, and how sure the choice is."""
     # As above.
     from analysis.data.sweep import load
     from analysis.report.terminal import best_as_json, best_of, show_best
+    from analysis.study import Study
 
-    sweep = load(results, seed=seed)
-    found = best_of(sweep, objective)
+    study = Study.of(load(results, seed=seed))
+    answers = best_of(study, objective)
     if as_json:
-        typer.echo(json.dumps(best_as_json(sweep, found), indent=1))
+        typer.echo(json.dumps(best_as_json(study.sweep, answers), indent=1))
         return
-    told = show_best(sweep, found)
-    typer.echo(told)
+    text = show_best(study, objective)
+    typer.echo(text)
     if progress:
         try:
             with progress.open("a", encoding="utf-8") as file:
-                file.write(f"{told}\n")
+                file.write(f"{text}\n")
         except OSError as error:
             raise AnalysisError(f"--progress {progress} cannot be written: {error.strerror}") from error
 
@@ -106,10 +109,8 @@ def best(
 @app.command()
 def export(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")],
-    formats: Annotated[
-        str, typer.Option(metavar="FORMATS", help="csv, parquet, or both with a comma between.")
-    ] = "csv",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")],
+    formats: Annotated[str, typer.Option(metavar="FORMATS", help="csv, parquet, or csv,parquet.")] = "csv",
 ) -> None:
     """Write batch_metrics, device_metrics and pipeline_metrics as CSV or Parquet (docs/exports.md)."""
     # As above.
@@ -130,20 +131,20 @@ def compare(
         str, typer.Option(metavar="X,Y", help="Compare network X of A with network Y of B (or of A).")
     ] = "",
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write compare.html, compare.csv and figures/ there.")
+        Path | None, typer.Option(metavar="DIR", help="Folder for compare.html, compare.csv and figures/.")
     ] = None,
     figures: _Figures = "pdf,svg,png",
     seed: _Seed = 0,
 ) -> None:
-    """Say what differs between two results files, or two networks, by more than noise."""
+    """Print what differs beyond noise between two results files, or two networks."""
     # As above.
-    from analysis.comparison import compare, sides_of, told, write_comparison
+    from analysis.comparison import compare, sides_of, summary_lines, write_comparison
     from analysis.figures import check_formats
 
     formats = check_formats(figures)
     comparison = compare(*sides_of(results, networks, seed))
     page = write_comparison(comparison, out, formats) if out else None
-    for line in told(comparison):
+    for line in summary_lines(comparison):
         typer.echo(line)
     if page:
         typer.echo(f"comparison: {page.resolve()}")

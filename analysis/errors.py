@@ -1,4 +1,4 @@
-"""What can go wrong in the analysis.
+"""The errors of the analysis.
 
 ```
 AnalysisError          one line for the user; `python -m analysis` exits with 2
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class AnalysisError(Exception):
-    """Base of all below; its text is one line that names the culprit and says what to do."""
+    """Base of all below; its text is one line that names the cause and says what to do."""
 
 
 class ResultsError(AnalysisError):
@@ -29,16 +29,16 @@ class ResultsError(AnalysisError):
 
 
 class OutputError(AnalysisError):
-    """The report cannot be written where it was asked for."""
+    """The output folder cannot be written."""
 
 
 class FigureError(AnalysisError):
-    """A figure cannot be made as asked."""
+    """A figure format is unknown."""
 
 
 class ObjectiveError(AnalysisError):
-    """Fronts cannot be made of what was asked."""
+    """An objective is unknown or given twice."""
 
 
 class ComparisonError(AnalysisError):
-    """What was asked to be compared is not comparable, and why."""
+    """Two sets of results cannot be compared; the text says why."""

@@ -2,7 +2,7 @@
 
 from analysis.comparison.differences import Comparison, Difference, Overall, compare
 from analysis.comparison.pairs import Side, matched, sides_of
-from analysis.comparison.tables import COMPARE_COLUMNS, compare_table, told
+from analysis.comparison.tables import COMPARE_COLUMNS, compare_table, summary_lines
 from analysis.comparison.writing import write_comparison
 
 __all__ = [
@@ -15,6 +15,6 @@ __all__ = [
     "compare_table",
     "matched",
     "sides_of",
-    "told",
+    "summary_lines",
     "write_comparison",
 ]

@@ -8,11 +8,12 @@ import numpy as np
 
 from analysis.comparison.pairs import Side, matched
 from analysis.data.sweep import CellResult
-from analysis.fronts.answers import Answer, answers
+from analysis.fronts.answers import Answer
 from analysis.fronts.fronts import resampling_of
 from analysis.statistics.bootstrap import Floats, factor
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
+from analysis.study import Study
 from controller.results import Cell
 
 __all__ = ["Comparison", "Difference", "Moved", "Overall", "Verdict", "compare"]
@@ -101,7 +102,7 @@ def compare(a: Side, b: Side) -> Comparison:
 
 
 def _differences(a: Side, b: Side, mine: CellResult, theirs: CellResult) -> list[tuple[Difference, Floats]]:
-    found = []
+    differences = []
     for objective in COMPARED:
         figures = _figure(mine, objective), _figure(theirs, objective)
         if not figures[0].value or figures[1].value is None:
@@ -114,8 +115,8 @@ def _differences(a: Side, b: Side, mine: CellResult, theirs: CellResult) -> list
         draws = drawn_b / drawn_a
         times = factor(figures[1], figures[0], draws)
         difference = Difference(objective, mine, theirs, *figures, times, _verdict(times, objective))
-        found.append((difference, draws))
-    return found
+        differences.append((difference, draws))
+    return differences
 
 
 def _figure(result: CellResult, objective: Objective) -> Estimate:
@@ -138,16 +139,16 @@ def _overall(
     bundle: str,
     networks: tuple[str, str],
     objective: Objective,
-    found: Sequence[tuple[Difference, Floats]],
+    drawn: Sequence[tuple[Difference, Floats]],
 ) -> Overall:
     counts: dict[Verdict, int] = {"better": 0, "worse": 0, "tie": 0, "unknown": 0}
-    for d, _ in found:
+    for d, _ in drawn:
         counts[d.verdict] += 1
-    usable = [(d.factor.value, draws) for d, draws in found if d.factor.value]
+    usable = [(d.factor.value, draws) for d, draws in drawn if d.factor.value]
     if not usable:
         return Overall(bundle, networks, objective, NOTHING, counts)
     middle = float(np.exp(np.mean(np.log([value for value, _ in usable]))))
-    trials = min(d.factor.trials for d, _ in found)
+    trials = min(d.factor.trials for d, _ in drawn)
     if counts["unknown"]:
         return Overall(bundle, networks, objective, Estimate(middle, None, None, trials, None), counts)
     low, high = interval(np.exp(np.mean(np.log([draws for _, draws in usable]), axis=0)))
@@ -156,16 +157,18 @@ def _overall(
 
 def _moved(a: Side, b: Side) -> list[Moved]:
     """Answers to the same question on both sides, where both have one."""
-    theirs = {_question(b, answer): answer for answer in answers(b.sweep)}
-    found = []
-    for mine in answers(a.sweep):
+    answers = Study.of(a.sweep).answers
+    others = answers if b.sweep is a.sweep else Study.of(b.sweep).answers
+    theirs = {_question(b, answer): answer for answer in others}
+    moved = []
+    for mine in answers:
         other = theirs.get(_question(a, mine))
         if other is None or a.network not in (None, mine.network.name):
             continue
         near = [other.point, *other.ties]
         tie = any(_place(p.cell) == _place(mine.point.cell) for p in near)
-        found.append(Moved(mine, other, tie))
-    return found
+        moved.append(Moved(mine, other, tie))
+    return moved
 
 
 def _question(side: Side, answer: Answer) -> tuple[str, ...]:

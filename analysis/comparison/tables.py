@@ -8,10 +8,9 @@ import pandas as pd
 
 from analysis.comparison.differences import Comparison, Difference, Overall
 from analysis.report.words import figure, percent, plain
-from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
 
-__all__ = ["COMPARE_COLUMNS", "compare_table", "told"]
+__all__ = ["COMPARE_COLUMNS", "compare_table", "summary_lines"]
 
 _SHOWN = 20
 _OVERALL = ("over all cells", "network", "B / A", "better", "worse", "tie", "unknown")
@@ -48,11 +47,11 @@ def _row(d: Difference) -> dict[str, Any]:
         "backend": cell.backend,
         "load": d.cell_a.load,
         "objective": d.objective,
-        **_bounds("a", d.a),
+        **d.a.bounds("a"),
         "trials_a": d.a.trials,
-        **_bounds("b", d.b),
+        **d.b.bounds("b"),
         "trials_b": d.b.trials,
-        **_bounds("factor", d.factor),
+        **d.factor.bounds("factor"),
         "interval": d.factor.kind,
         "verdict": d.verdict,
         "cell_a": cell.id,
@@ -60,12 +59,8 @@ def _row(d: Difference) -> dict[str, Any]:
     }
 
 
-def _bounds(name: str, found: Estimate) -> dict[str, float | None]:
-    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
-def told(comparison: Comparison) -> list[str]:
-    """What a terminal is told: over all cells, how the answers moved, the largest differences."""
+def summary_lines(comparison: Comparison) -> list[str]:
+    """A comparison for a terminal: over all cells, how the answers moved, the largest differences."""
     lines = [f"A: {comparison.a.name}", f"B: {comparison.b.name}", ""]
     lines += _aligned([_OVERALL, *(_overall(o) for o in comparison.overall)])
     if comparison.moved:

@@ -7,14 +7,14 @@ from pathlib import Path
 from analysis.comparison.differences import Comparison, Difference
 from analysis.comparison.environment import environment_differences
 from analysis.comparison.tables import compare_table
-from analysis.figures import FORMATS, PAPER, Figure, export
+from analysis.figures import FORMATS, Figure, export_all
 from analysis.figures.differences import FactorRow, factors_figure
 from analysis.figures.names import distinct_names
-from analysis.figures.selection import stem
 from analysis.output import written_whole
 from analysis.report.page import fill
 from analysis.report.words import figure, plain
 from analysis.statistics.objectives import OBJECTIVES, Objective
+from analysis.study import stem
 from analysis.tables.latex import write_table
 
 __all__ = ["write_comparison"]
@@ -35,16 +35,13 @@ def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] =
         write_table(draft, "compare", compare_table(comparison))
         page = fill("compare.html.j2", figures, **_context(comparison, groups))
         (draft / "compare.html").write_text(page, encoding="utf-8")
-        if formats:
-            (draft / "figures").mkdir()
-            for drawn in figures.values():
-                export(drawn.draw(PAPER), draft / "figures" / drawn.name, formats)
+        export_all(figures, draft / "figures", formats)
     return out / "compare.html"
 
 
 def _groups(comparison: Comparison) -> dict[str, list[Difference]]:
     """By figure name: latency of the shallowest cells, throughput of the deepest, as fronts take them."""
-    found: dict[str, list[Difference]] = {}
+    groups: dict[str, list[Difference]] = {}
     for overall in comparison.overall:
         if not OBJECTIVES[overall.objective].timed:
             continue
@@ -60,12 +57,14 @@ def _groups(comparison: Comparison) -> dict[str, list[Difference]]:
         a, b = overall.networks
         model = comparison.a.sweep.title(overall.bundle)
         name = stem("compare", model, a if a == b else f"{a}-{b}", overall.objective)
-        found[name] = [d for d in mine if d.cell_a.cell.depth == depth]
-    return found
+        groups[name] = [d for d in mine if d.cell_a.cell.depth == depth]
+    return groups
 
 
-def _figure(name: str, found: Sequence[Difference]) -> Figure:
-    shown = sorted(found, key=lambda d: (d.cell_a.cell.devices, d.cell_a.cell.cuts, d.cell_a.cell.batch))
+def _figure(name: str, differences: Sequence[Difference]) -> Figure:
+    shown = sorted(
+        differences, key=lambda d: (d.cell_a.cell.devices, d.cell_a.cell.cuts, d.cell_a.cell.batch)
+    )
     if len(shown) > _MOST_ROWS:
         # What changed least is left out: the table has it.
         keep = sorted(shown, key=lambda d: -abs((d.factor.value or 1) - 1))[:_MOST_ROWS]
@@ -104,7 +103,7 @@ def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dic
 
 def _verdict(comparison: Comparison) -> list[str]:
     """The comparison in as few sentences as are true, one for each figure and pair of networks."""
-    found = []
+    sentences = []
     for o in comparison.overall:
         if o.factor.value is None:
             continue
@@ -119,5 +118,5 @@ def _verdict(comparison: Comparison) -> list[str]:
             change = f"is within noise of A's ({figure(low)} to {figure(high)} times)"
         else:
             change = f"is {figure(o.factor.value)} times that of A ({figure(low)} to {figure(high)})"
-        found.append(f"{meaning.words[0].upper()}{meaning.words[1:]} of B{where} {change}.")
-    return found
+        sentences.append(f"{meaning.words[0].upper()}{meaning.words[1:]} of B{where} {change}.")
+    return sentences

@@ -1,4 +1,4 @@
-"""What was predicted of cells, and what came of it: by a planned sweep, and by `controller bench-plan`."""
+"""Predicted and measured cells of a planned sweep, and of a file of `controller bench-plan`."""
 
 import json
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ def predictions_of(sweep: Sweep, file: Path | None = None) -> tuple[PredictedCel
         ResultsError: The file cannot be read, or is not one of predictions.
     """
     seconds = {predicted.cell: predicted.seconds for predicted in sweep.predicted}
-    found = []
+    cells = []
     for result in sweep.cells:
         measured_s = result.latency().value
         if result.cell.depth > 1:
@@ -81,7 +81,7 @@ def predictions_of(sweep: Sweep, file: Path | None = None) -> tuple[PredictedCel
             measured_s = result.cell.batch / rate if rate else None
         if result.cell.id in seconds and measured_s:
             cell = result.cell
-            found.append(
+            cells.append(
                 PredictedCell(
                     sweep.title(cell.bundle),
                     cell.network,
@@ -93,7 +93,7 @@ def predictions_of(sweep: Sweep, file: Path | None = None) -> tuple[PredictedCel
                 )
             )
     file = file or find_predictions(sweep.path)
-    return (*found, *(load_predictions(file) if file else ()))
+    return (*cells, *(load_predictions(file) if file else ()))
 
 
 def find_predictions(results: Path) -> Path | None:
@@ -109,27 +109,14 @@ def load_predictions(path: Path) -> tuple[PredictedCell, ...]:
         ResultsError: It cannot be read, or is not one.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if lacking := _lacking(found):
-            raise ResultsError(
-                f"{path} is of an older layout (no {lacking}); python -m controller bench-plan writes it anew"
-            )
-        return tuple(_cell(row) for row in [*found["cells"], *found["long_chains"]])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(_cell(row) for row in [*content["cells"], *content["long_chains"]])
     except OSError as error:
         raise ResultsError(f"{path} cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ResultsError(
             f"{path} has no predicted and measured cells; python -m controller bench-plan writes such a file"
         ) from error
-
-
-def _lacking(found: Any) -> str:
-    """What a file of an older layout does not have, though its cells were predicted and measured."""
-    rows = [row for row in found["cells"] if {"predicted", "measured"} <= set(row)]
-    if not rows:
-        return ""
-    missing = [key for key in ("devices", "cuts") if not all(key in row for row in rows)]
-    return ", ".join(repr(key) for key in (*missing, *({"long_chains"} - set(found))))
 
 
 def _where(devices: list[str], cuts: list[int]) -> str:
@@ -154,9 +141,9 @@ def _cell(row: Any) -> PredictedCell:
     )
 
 
-def errors_of(found: Sequence[PredictedCell]) -> Errors:
+def errors_of(cells: Sequence[PredictedCell]) -> Errors:
     """How far off predictions are, beside how far off a repetition is."""
-    off = [abs(c.predicted_s / c.measured_s - 1) for c in found]
-    noise = [abs(c.repeated_s / c.measured_s - 1) for c in found if c.repeated_s is not None]
+    off = [abs(c.predicted_s / c.measured_s - 1) for c in cells]
+    noise = [abs(c.repeated_s / c.measured_s - 1) for c in cells if c.repeated_s is not None]
     quantiles = [float(np.quantile(which, q)) for which in (off, noise) if which for q in (0.5, 0.95)]
-    return Errors(len(found), *quantiles)
+    return Errors(len(cells), *quantiles)

@@ -1,4 +1,4 @@
-"""What a split does, in words: it stays, it offloads, or it cuts."""
+"""What a split does, in words: stay, offload, or split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +17,9 @@ class Split:
 
     Attributes:
         kind: `stay` (all in one stage on the first device), `offload` (raw input to another one), `split`.
-        place: For a label: `features.7`, `all on pi`, `raw input to server`, `features.7, pi→server→pi`.
-        act: For a sentence: `cut after features.7`, `run all of it on pi`.
+        place: For a label: `features.7`, `everything on pi`, `raw input to server`,
+            `features.7, pi→server→pi`.
+        act: For a sentence: `cut after features.7`, `run everything on pi`.
         computing: The device of each stage, in chain order.
         codec: Of its links.
         topology: `chain`, or `hub` (through the controller).
@@ -80,7 +81,7 @@ def describe(
     partitions = zip(devices, edges[:-1], edges[1:], strict=True)
     computing = tuple(device for device, start, stop in partitions if stop > start)
     if computing == (devices[0],):
-        stay = Split("stay", f"all on {devices[0]}", f"run all of it on {devices[0]}", computing)
+        stay = Split("stay", f"everything on {devices[0]}", f"run everything on {devices[0]}", computing)
         return replace(stay, threads=threads)
     if len(computing) == 1:
         to = computing[0]

@@ -1,12 +1,15 @@
-"""A results file -> what the fronts, tables, figures and the report are made from."""
+"""Read and measure a results file."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from analysis.data.splits import Split, describe
-from analysis.data.trial_metrics import QUANTILES, TrialMeasures, measure
+from analysis.data.telemetry import Moment, TrialTelemetry, moments, summary
+from analysis.data.timeline import Bar, bars_of
+from analysis.data.trial_metrics import QUANTILES, HopMeans, TrialMeasures, measure
 from analysis.errors import AnalysisError, ResultsError
 from analysis.statistics.estimates import Estimate, estimate, quantile
 from analysis.statistics.objectives import Objective
@@ -29,12 +32,12 @@ from controller.results import (
 OFFLINE = "offline"
 """The load of a closed loop."""
 
-__all__ = ["OFFLINE", "Baseline", "CellResult", "Network", "Sweep", "Void", "load"]
+__all__ = ["OFFLINE", "Baseline", "CellResult", "Network", "Sweep", "Void", "baseline_name", "load"]
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network as it was asked for. `shaping` is how it was imposed: `emulated`, `tc`, `none`."""
+    """A network as the experiment requests it. `shaping` is how it was imposed: `emulated`, `tc`, `none`."""
 
     name: str
     shaping: str
@@ -65,9 +68,18 @@ class Baseline:
     throughput: Estimate
 
     @property
+    def name(self) -> str:
+        return baseline_name(self.device)
+
+    @property
     def key(self) -> str:
-        """What its draws go by; equal for the same baseline, whoever draws."""
+        """Seeds its draws; equal for the same baseline, wherever it is drawn."""
         return f"{self.device} alone, batch {self.batch}, threads {self.threads}"
+
+
+def baseline_name(device: str) -> str:
+    """What a baseline is called in labels and sentences."""
+    return f"plain ONNX Runtime on {device}"
 
 
 @dataclass(frozen=True)
@@ -114,6 +126,11 @@ class CellResult:
         return estimate([t.network_s for t in self.trials])
 
     @property
+    def all_depths(self) -> str:
+        """An id that the cells of one split at several depths share."""
+        return replace(self.cell, depth=0).id
+
+    @property
     def load(self) -> str:
         """The load in words: a closed loop of depth 1 is `single`."""
         return "single" if (self.cell.load, self.cell.depth) == (OFFLINE, 1) else self.cell.load
@@ -150,17 +167,18 @@ class CellResult:
 
     def busy(self) -> dict[str, Estimate]:
         """Busy share of each stage over trials."""
-        stages = [hop.stage for hop in self.trials[0].hops] if self.trials else []
-        return {name: estimate([t.hops[i].busy for t in self.trials]) for i, name in enumerate(stages)}
+        return self._by_stage(lambda hop: hop.busy)
 
     def occupied(self) -> dict[str, Estimate]:
         """Occupied share of each stage over trials."""
+        return self._by_stage(lambda hop: hop.occupied)
+
+    def _by_stage(self, of: Callable[[HopMeans], float]) -> dict[str, Estimate]:
         stages = [hop.stage for hop in self.trials[0].hops] if self.trials else []
-        return {name: estimate([t.hops[i].occupied for t in self.trials]) for i, name in enumerate(stages)}
+        return {name: estimate([of(t.hops[i]) for t in self.trials]) for i, name in enumerate(stages)}
 
 
-# Compared by identity: what is made of a sweep is kept by it.
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Sweep:
     """Everything that a results file holds, measured.
 
@@ -168,6 +186,7 @@ class Sweep:
         objectives: By which points of its fronts dominate; none: latency and throughput, and accuracy where
             codecs make a difference.
         seed: Of what is drawn from its trials.
+        timelines: By the id of each deep cell in a closed loop, the bars of its first trial.
     """
 
     path: Path
@@ -189,6 +208,8 @@ class Sweep:
     scopes: tuple[Scope, ...] = ()
     profilings: tuple[Profiling, ...] = ()
     predicted: tuple[Predicted, ...] = ()
+    moments: tuple[Moment, ...] = ()
+    timelines: Mapping[str, tuple[Bar, ...]] = field(default_factory=dict)
 
     @property
     def finished(self) -> int:
@@ -248,11 +269,11 @@ def load(path: Path, *, objectives: tuple[Objective, ...] = (), seed: int = 0) -
     except (AnalysisError, ControllerError):
         raise
     except Exception as error:
-        # SQLite keeps what it is given: texts for numbers, half of a JSON, arrays that do not unpack. Who
-        # reads on relies on all of it, so what it stumbles over here is the file's fault.
+        # SQLite stores whatever it gets: texts for numbers, half a JSON, arrays that do not unpack. The
+        # readers rely on all of it, so an error here is the file's fault.
         raise ResultsError(
             f"{path} cannot be read as results of this edgecut ({type(error).__name__}: {error}); "
-            f"python -m controller check {path} says more"
+            f"for details run python -m controller check {path}"
         ) from error
 
 
@@ -261,12 +282,18 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
         experiment = store.experiment()
         cells = {cell.id: cell for cell in store.cells()}
         measured: dict[str, list[TrialMeasures]] = {identity: [] for identity in cells}
+        telemetry: list[TrialTelemetry] = []
+        timelines: dict[str, tuple[Bar, ...]] = {}
         for trial in store.trials():
-            figures = measure(trial, cells[trial.cell].batch, store.telemetry(trial.id))
-            measured[trial.cell].append(figures)
+            cell, samples = cells[trial.cell], list(store.telemetry(trial.id))
+            figures = measure(trial, cell.batch, samples)
+            if not measured[cell.id] and cell.load == OFFLINE and cell.depth > 1:
+                timelines[cell.id] = bars_of(trial, [hop.stage for hop in figures.hops])
+            measured[cell.id].append(figures)
+            telemetry.append(TrialTelemetry(cell, datetime.fromisoformat(trial.started_at), summary(samples)))
         if not any(measured.values()):
             raise ResultsError(
-                f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep, then report"
+                f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep first"
             )
         manifests = store.bundles()
         accuracies = tuple(store.accuracies())
@@ -292,11 +319,13 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             scopes=tuple(store.scopes()),
             profilings=tuple(store.profilings()),
             predicted=tuple(store.predicted()),
+            moments=moments(telemetry),
+            timelines=timelines,
         )
 
 
 def _last_links(links: list[MeasuredLink]) -> tuple[MeasuredLink, ...]:
-    """The last measurement of each direction under each network: a sweep that is resumed measures anew."""
+    """The last measurement of each direction under each network: a resumed sweep measures again."""
     return tuple({(k.network, k.sender, k.receiver): k for k in links}.values())
 
 

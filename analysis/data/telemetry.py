@@ -1,25 +1,22 @@
 """Telemetry of the devices over the trials of a sweep."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from analysis.data.sweep import Sweep
-from controller.results import Cell, Results
+from controller.results import Cell
 
-__all__ = [
-    "Moment",
-    "moments",
-]
+__all__ = ["SHOWN", "Moment", "TrialTelemetry", "moments", "summary"]
 
-# What a device tells: unit that is shown, factor to it, and whether the mean or the most of a trial counts.
-_TOLD = {
+# By sample key: name and unit in the figure, factor to that unit, and whether the mean or the maximum of a
+# trial counts.
+SHOWN = {
     "process_cpu_percent": ("worker, % of a core", 1.0, "mean"),
     "host_cpu_percent": ("host, % of all cores", 1.0, "mean"),
-    "process_rss_bytes": ("worker's memory, MB", 1e-6, "most"),
+    "process_rss_bytes": ("worker's memory, MB", 1e-6, "max"),
     "frequency_mhz": ("clock, MHz", 1.0, "mean"),
-    "temperature_c": ("temperature, °C", 1.0, "most"),
+    "temperature_c": ("temperature, °C", 1.0, "max"),
     "gpu_power_w": ("GPU, W", 1.0, "mean"),
 }
 
@@ -27,48 +24,55 @@ _MOST_TRIALS = 300
 
 
 @dataclass(frozen=True)
+class TrialTelemetry:
+    """What the devices reported during one trial: device, name and value of each figure."""
+
+    cell: Cell
+    started_at: datetime
+    figures: tuple[tuple[str, str, float], ...]
+
+
+@dataclass(frozen=True)
 class Moment:
     """One figure of one device during one trial of a cell."""
 
     cell: Cell
-    model: str
     minutes: float
     device: str
     name: str
     value: float
 
 
-def moments(sweep: Sweep) -> list[Moment]:
-    """A moment for each trial, device and thing that it told, in minutes since the first trial.
+def summary(samples: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[tuple[str, str, float], ...]:
+    """Device, name and value of every figure that some device reported during a trial.
 
-    Of a long sweep every n-th trial only: the figure shows the course of things, not each trial.
+    Args:
+        samples: Device and sample, in time order. A device's first sample precedes the trial and is skipped.
     """
-    cells = {r.cell.id: r.cell for r in sweep.cells}
-    with Results.open(sweep.path) as store:
-        trials = [
-            (t.id, cells[t.cell], datetime.fromisoformat(t.started_at))
-            for t in store.trials()
-            if t.cell in cells
-        ]
-        shown = trials[:: max(1, len(trials) // _MOST_TRIALS)]
-        begun = min((at for *_, at in shown), default=None)
-        found = []
-        for trial, cell, at in shown:
-            samples: dict[str, list[Mapping[str, Any]]] = {}
-            for device, sample in store.telemetry(trial):
-                samples.setdefault(device, []).append(sample)
-            minutes = (at - begun).total_seconds() / 60 if begun else 0.0
-            for device, told in samples.items():
-                # The first is of before the trial: what it shows is what the device did then.
-                told_of = cell, sweep.title(cell.bundle), minutes, device
-                found += [Moment(*told_of, *row) for row in _summary(told[1:])]
-    return found
+    by_device: dict[str, list[Mapping[str, Any]]] = {}
+    for device, sample in samples:
+        by_device.setdefault(device, []).append(sample)
+    figures = []
+    for device, reported in by_device.items():
+        for key, (name, factor, how) in SHOWN.items():
+            values = [float(s[key]) for s in reported[1:] if s.get(key) is not None]
+            if values:
+                value = max(values) if how == "max" else sum(values) / len(values)
+                figures.append((device, name, factor * value))
+    return tuple(figures)
 
 
-def _summary(samples: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
-    rows = []
-    for key, (name, factor, how) in _TOLD.items():
-        values = [float(s[key]) for s in samples if s.get(key) is not None]
-        if values:
-            rows.append((name, factor * (max(values) if how == "most" else sum(values) / len(values))))
-    return rows
+def moments(trials: Sequence[TrialTelemetry]) -> tuple[Moment, ...]:
+    """A moment for each figure of each trial, in minutes since the first trial.
+
+    A long sweep is thinned to every n-th trial: the figure shows trends, not single trials.
+    """
+    shown = trials[:: max(1, len(trials) // _MOST_TRIALS)]
+    if not shown:
+        return ()
+    start = min(trial.started_at for trial in shown)
+    return tuple(
+        Moment(trial.cell, (trial.started_at - start).total_seconds() / 60, *figure)
+        for trial in shown
+        for figure in trial.figures
+    )

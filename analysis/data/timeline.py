@@ -1,4 +1,4 @@
-"""The first requests of a trial as bars, one for each thing that happened to them."""
+"""What each stage computed when, for a dozen requests of a trial."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Bar:
     stop_s: float
 
 
-def bars_of(trial: Trial, stages: Sequence[str]) -> list[Bar]:
+def bars_of(trial: Trial, stages: Sequence[str]) -> tuple[Bar, ...]:
     """Bars of a dozen requests from the middle of a trial.
 
     Each stage keeps time by its own device's clock, and clocks of two devices are never subtracted. A row is
@@ -45,4 +45,4 @@ def bars_of(trial: Trial, stages: Sequence[str]) -> list[Bar]:
             for i in range(first, min(first + _REQUESTS, len(rows)))
         ]
     origin = min((bar.start_s for bar in bars), default=0.0)
-    return [Bar(b.stage, b.request, b.start_s - origin, b.stop_s - origin) for b in bars]
+    return tuple(Bar(b.stage, b.request, b.start_s - origin, b.stop_s - origin) for b in bars)

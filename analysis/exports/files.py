@@ -8,7 +8,7 @@ from typing import Any
 from analysis.data.sweep import Sweep
 from analysis.exports.batches import BATCH_COLUMNS, batch_rows
 from analysis.exports.devices import DEVICE_COLUMNS, device_rows
-from analysis.exports.formats import row_writer
+from analysis.exports.formats import FORMATS
 from analysis.exports.pipelines import PIPELINE_COLUMNS, pipeline_rows
 from analysis.exports.trial import Exported
 from analysis.output import written_whole
@@ -44,14 +44,14 @@ def _write(sweep: Sweep, folder: Path, formats: Sequence[str]) -> dict[str, int]
     rows = {file: 0 for file, _, _ in files}
     with ExitStack() as stack:
         writers = {
-            file: stack.enter_context(row_writer(folder / file, EXPORTS[table][0], name))
+            file: stack.enter_context(FORMATS[name](folder / file, EXPORTS[table][0]))
             for file, table, name in files
         }
         for exported in _trials(sweep):
-            found = {table: rows_of(exported) for table, (_, rows_of) in EXPORTS.items()}
+            tables = {table: rows_of(exported) for table, (_, rows_of) in EXPORTS.items()}
             for file, table, _ in files:
-                writers[file].write(found[table])
-                rows[file] += len(found[table])
+                writers[file](tables[table])
+                rows[file] += len(tables[table])
     return rows
 
 

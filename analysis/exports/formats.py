@@ -1,17 +1,15 @@
-"""How rows become a file: CSV, or Parquet where its package is there."""
+"""Write rows as CSV, or as Parquet if its package is installed."""
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 from analysis.errors import OutputError
 
-__all__ = ["FORMATS", "RowWriter", "check_export_formats", "row_writer"]
+__all__ = ["FORMATS", "WriteRows", "check_export_formats"]
 
-FORMATS = ("csv", "parquet")
 _ROWS_AT_ONCE = 50_000
 """Rows of a Parquet row group: what is held in memory."""
 
@@ -31,13 +29,8 @@ _FLAGS = frozenset(("stable", "overloaded"))
 _TEXT_OF_PIPELINES = frozenset(("busy", "bubble"))
 
 Row = Mapping[str, Any]
-
-
-class RowWriter(AbstractContextManager["RowWriter"], Protocol):
-    """A file that rows are added to."""
-
-    def write(self, rows: Sequence[Row]) -> None:
-        """Add rows; each has a value for every column."""
+WriteRows = Callable[[Sequence[Row]], None]
+"""Adds rows to a file; each has a value for every column."""
 
 
 def check_export_formats(text: str) -> tuple[str, ...]:
@@ -55,69 +48,52 @@ def check_export_formats(text: str) -> tuple[str, ...]:
     return names
 
 
-def row_writer(path: Path, columns: Sequence[str], name: str) -> RowWriter:
-    """A writer to `path`, in the format `name`."""
-    return _writers()[name](path, columns)
+@contextmanager
+def _csv(path: Path, columns: Sequence[str]) -> Iterator[WriteRows]:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        yield writer.writerows
 
 
-def _writers() -> dict[str, Callable[[Path, Sequence[str]], RowWriter]]:
-    return {"csv": _Csv, "parquet": _Parquet}
+@contextmanager
+def _parquet(path: Path, columns: Sequence[str]) -> Iterator[WriteRows]:
+    arrow, parquet = _pyarrow()
+    schema = arrow.schema([(name, _kind(arrow, name, columns)) for name in columns])
+    rows: list[Row] = []
+    with parquet.ParquetWriter(path, schema) as writer:
+
+        def flush() -> None:
+            writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+            rows.clear()
+
+        def write(more: Sequence[Row]) -> None:
+            rows.extend(more)
+            if len(rows) >= _ROWS_AT_ONCE:
+                flush()
+
+        yield write
+        if rows:
+            flush()
 
 
-class _Csv:
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._file = path.open("w", newline="", encoding="utf-8")
-        self._writer = csv.DictWriter(self._file, columns, lineterminator="\n")
-        self._writer.writeheader()
-
-    def write(self, rows: Sequence[Row]) -> None:
-        self._writer.writerows(rows)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+FORMATS: Mapping[str, Callable[[Path, Sequence[str]], AbstractContextManager[WriteRows]]] = {
+    "csv": _csv,
+    "parquet": _parquet,
+}
+"""By name what opens a file for the rows of a table, given its columns."""
 
 
-class _Parquet:
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._arrow, self._parquet = _pyarrow()
-        self._schema = self._arrow.schema([(name, self._kind(name, columns)) for name in columns])
-        self._writer = self._parquet.ParquetWriter(path, self._schema)
-        self._rows: list[Row] = []
-
-    def _kind(self, name: str, columns: Sequence[str]) -> Any:
-        if name in _TEXT or ("link_payload_bytes" in columns and name in _TEXT_OF_PIPELINES):
-            return self._arrow.string()
-        if name in _FLAGS:
-            return self._arrow.bool_()
-        return self._arrow.int64() if name in _WHOLE else self._arrow.float64()
-
-    def write(self, rows: Sequence[Row]) -> None:
-        self._rows += rows
-        if len(self._rows) >= _ROWS_AT_ONCE:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
-        self._rows = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None and self._rows:
-            self._flush()
-        self._writer.close()
+def _kind(arrow: Any, name: str, columns: Sequence[str]) -> Any:
+    if name in _TEXT or ("link_payload_bytes" in columns and name in _TEXT_OF_PIPELINES):
+        return arrow.string()
+    if name in _FLAGS:
+        return arrow.bool_()
+    return arrow.int64() if name in _WHOLE else arrow.float64()
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    """Imported when it is asked for: it is large, and only Parquet needs it."""
+    """Imported on use: it is large, and only Parquet needs it."""
     try:
         import pyarrow
         from pyarrow import parquet

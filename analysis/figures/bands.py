@@ -34,7 +34,7 @@ def band(surfaces: Sequence[Surface], colour: str, corner: tuple[float, float]) 
     area: alt.Chart = (
         chart(rows)
         .mark_rect(color=colour, opacity=0.13)
-        .encode(x=alt.X("left:Q"), x2="right", y=alt.Y("low:Q"), y2="top")
+        .encode(x=alt.X("left:Q"), x2=alt.X2("right"), y=alt.Y("low:Q"), y2=alt.Y2("top"))
     )
     return area
 

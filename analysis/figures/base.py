@@ -1,15 +1,32 @@
-"""What a figure is, and what it is drawn from."""
+"""What a figure is, and the parts that several figures share."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 
-from analysis.figures.theme import Layout
+from analysis.figures.theme import INK, Layout
 from controller.results import Cell
 
-__all__ = ["FILTERS", "Figure", "chart", "of_cell", "with_filters"]
+__all__ = [
+    "FILTERS",
+    "Figure",
+    "chart",
+    "colour_and_shape",
+    "hints",
+    "log_axis",
+    "log_ticks",
+    "named_rows",
+    "of_cell",
+    "outlined",
+    "points_with_intervals",
+    "specification",
+    "with_filters",
+]
+
+_Channel = TypeVar("_Channel", alt.Color, alt.Shape)
 
 FILTERS = ("model", "network", "depth", "codec")
 """What the page has menus for."""
@@ -24,8 +41,102 @@ class Figure:
 
 
 def chart(rows: Sequence[dict[str, Any]]) -> alt.Chart:
-    """A chart over `rows`, which travel inside the specification."""
+    """A chart over `rows`, which travel inside the specification.
+
+    Encode it with channel objects (`x=alt.X("value:Q")`): altair takes far longer for shorthand strings.
+    """
     return alt.Chart(alt.Data(values=list(rows)))  # type: ignore[no-untyped-call]  # altair types only its front
+
+
+def specification(layers: Sequence[alt.Chart], **properties: Any) -> dict[str, Any]:
+    """The Vega-Lite specification of layers with their width, height and description."""
+    return dict(alt.layer(*layers).properties(**properties).to_dict(validate=False))
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round values between `low` and `high`: three to nine of them, wherever the two lie."""
+    steps: tuple[tuple[float, ...], ...]
+    steps = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for mantissas in steps:
+        ticks = [round(m * 10.0**d, 12) for d in decades for m in mantissas]
+        ticks = [t for t in ticks if low <= t <= high]
+        if len(ticks) >= 4:
+            return ticks
+    step = 10.0 ** math.floor(math.log10((high - low) / 3))
+    step *= next(m for m in (5, 2, 1) if (high - low) / (m * step) >= 3 or m == 1)
+    first = math.ceil(low / step)
+    return [round(i * step, 12) for i in range(first, math.floor(high / step) + 1)]
+
+
+def log_axis(low: float, high: float, title: str) -> dict[str, Any]:
+    """What makes a channel logarithmic from `low` to `high`."""
+    return {
+        "title": title,
+        "scale": alt.Scale(type="log", domain=[low, high], nice=False),
+        "axis": alt.Axis(values=log_ticks(low, high), format="~r"),
+    }
+
+
+def colour_and_shape(
+    field: str, looks: Mapping[str, tuple[str, str]], title: str | None = None
+) -> tuple[alt.Color, alt.Shape]:
+    """Channels that give each value of `field` its colour and its shape, with one legend."""
+
+    def channel(kind: type[_Channel], part: int) -> _Channel:
+        scale = alt.Scale(domain=list(looks), range=[look[part] for look in looks.values()])
+        return kind(f"{field}:N", scale=scale, legend=alt.Legend(title=title))
+
+    return channel(alt.Color, 0), channel(alt.Shape, 1)
+
+
+def hints(titles: Mapping[str, str]) -> list[alt.Tooltip]:
+    """What is shown on hovering: fields and their titles."""
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
+
+
+def named_rows(field: str, names: Sequence[str], layout: Layout) -> alt.Y:
+    """A row for each name, from top to bottom as given."""
+    axis = alt.Axis(labelLimit=int(layout.width * 0.6), ticks=False)
+    return alt.Y(f"{field}:N", sort=list(names), title=None, axis=axis)
+
+
+def points_with_intervals(
+    base: alt.Chart,
+    field: str,
+    axis: Mapping[str, Any],
+    look: tuple[alt.Color, alt.Shape],
+    tooltip: Sequence[alt.Tooltip],
+    *,
+    strokes: tuple[float, float],
+    size: float,
+) -> list[alt.Chart]:
+    """Points across at `field`, each on its interval from `low` to `high`, and a dashed line at 1.
+
+    Args:
+        axis: What the three have in common: title, scale and axis.
+        strokes: Widths of the dashed line and of the intervals.
+    """
+    colour, shape = look
+    x = alt.X(f"{field}:Q", **axis)
+    one = chart([{field: 1}]).mark_rule(color=INK, strokeDash=[3, 3], strokeWidth=strokes[0])
+    return [
+        one.encode(x=x),
+        base.mark_rule(strokeWidth=strokes[1]).encode(
+            x=alt.X("low:Q", **axis), x2=alt.X2("high"), color=colour
+        ),
+        base.mark_point(filled=True, opacity=1, size=size).encode(
+            x=x, color=colour, shape=shape, tooltip=list(tooltip)
+        ),
+    ]
+
+
+def outlined(text: alt.Chart, layout: Layout) -> alt.Chart:
+    """Text in white with a wide stroke: beneath ink it stays readable on a grid line or a leader."""
+    halo: alt.Chart = text.mark_text(
+        fontSize=layout.font, stroke="white", strokeWidth=layout.font / 4, strokeJoin="round"
+    )
+    return halo
 
 
 def of_cell(cell: Cell) -> dict[str, Any]:
@@ -62,6 +173,6 @@ def with_filters(spec: dict[str, Any], fields: Sequence[str] = FILTERS) -> dict[
         ]
         return {**part, "transform": [*tests, *part.get("transform", [])]} if tests else part
 
-    found = filtered(spec, {})
+    narrowed = filtered(spec, {})
     params = [{"name": f"only_{field}", "value": "all"} for field in fields if field in used]
-    return {**found, "params": [*spec.get("params", []), *params]} if params else found
+    return {**narrowed, "params": [*spec.get("params", []), *params]} if params else narrowed

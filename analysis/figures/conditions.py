@@ -7,8 +7,7 @@ import altair as alt
 import numpy as np
 
 from analysis.figures import labels
-from analysis.figures.base import chart
-from analysis.figures.front import log_ticks
+from analysis.figures.base import chart, colour_and_shape, hints, log_axis, specification
 from analysis.figures.theme import INK, Layout
 from analysis.fronts.answers import Answer
 
@@ -18,6 +17,14 @@ _KINDS = {
     "stay": ("#009E73", "square"),
     "split": ("#0072B2", "circle"),
     "offload": ("#E69F00", "triangle-up"),
+}
+_HINTS = {
+    "network": "network",
+    "where": "best split",
+    "kind": "kind",
+    "sure": "best in",
+    "rate": "Mbit/s",
+    "delay": "ms",
 }
 
 
@@ -35,13 +42,13 @@ def placed(answer: Answer) -> tuple[float, float] | None:
     return float(rate), float(delay)
 
 
-def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]:
+def conditions_figure(answers: Sequence[Answer], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification. Only networks that were measured are on it: nothing is filled in between.
 
     Args:
-        found: Answers for one objective, each with a place.
+        answers: Answers for one objective, each with a place.
     """
-    places = [place for a in found if (place := placed(a)) is not None]
+    places = [place for a in answers if (place := placed(a)) is not None]
     (left, right), (low, high) = (_domain([p[i] for p in places]) for i in (0, 1))
     height = layout.height * 0.75
     rows = [
@@ -55,7 +62,7 @@ def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]
             "text": f"{a.network.name}: {a.point.split.where}",
             "sure": "null" if a.probability is None else f"{a.probability:.0%}",
         }
-        for a, (rate, delay) in zip(found, places, strict=True)
+        for a, (rate, delay) in zip(answers, places, strict=True)
     ]
     at = [(_share(r, left, right) * layout.width, (1 - _share(d, low, high)) * height) for r, d in places]
     texts = labels.place(
@@ -75,53 +82,31 @@ def conditions_figure(found: Sequence[Answer], layout: Layout) -> dict[str, Any]
         }
         for row, p in zip(rows, texts, strict=True)
     ]
-    x = alt.X(
-        "rate:Q",
-        title="rate of the network (Mbit/s, log scale)",
-        scale=alt.Scale(type="log", domain=[left, right], nice=False),
-        axis=alt.Axis(values=log_ticks(left, right), format="~r"),
+    colour, shape = colour_and_shape(
+        "kind", {kind: look for kind, look in _KINDS.items() if any(row["kind"] == kind for row in rows)}
     )
-    y = alt.Y(
-        "delay:Q",
-        title="delay, one way (ms, log scale)",
-        scale=alt.Scale(type="log", domain=[low, high], nice=False),
-        axis=alt.Axis(values=log_ticks(low, high), format="~r"),
-    )
-    kinds = [kind for kind in _KINDS if any(row["kind"] == kind for row in rows)]
-    colour, shape = (
-        (alt.Color, alt.Shape)[i](
-            "kind:N",
-            scale=alt.Scale(domain=kinds, range=[_KINDS[k][i] for k in kinds]),
-            legend=alt.Legend(title=None),
-        )
-        for i in (0, 1)
-    )
-    hints = {
-        "network": "network",
-        "where": "best split",
-        "kind": "kind",
-        "sure": "best in",
-        "rate": "Mbit/s",
-        "delay": "ms",
-    }
     marks = (
         chart(rows)
         .mark_point(filled=True, opacity=1, size=layout.marker * 2)
         .encode(
-            x=x,
-            y=y,
+            x=alt.X("rate:Q", **log_axis(left, right, "rate of the network (Mbit/s, log scale)")),
+            y=alt.Y("delay:Q", **log_axis(low, high, "delay, one way (ms, log scale)")),
             color=colour,
             shape=shape,
-            tooltip=[alt.Tooltip(f"{k}:N", title=t) for k, t in hints.items()],
+            tooltip=hints(_HINTS),
         )
     )
     text = (
-        chart(named).mark_text(fontSize=layout.font, color=INK).encode(x="at_x:Q", y="at_y:Q", text="text:N")
+        chart(named)
+        .mark_text(fontSize=layout.font, color=INK)
+        .encode(x=alt.X("at_x:Q"), y=alt.Y("at_y:Q"), text=alt.Text("text:N"))
     )
-    spec = alt.layer(marks, text).properties(
-        width=layout.width, height=height, description="best split by rate and delay of the network"
+    return specification(
+        [marks, text],
+        width=layout.width,
+        height=height,
+        description="best split by rate and delay of the network",
     )
-    return dict(spec.to_dict(validate=False))
 
 
 def _domain(values: Sequence[float]) -> tuple[float, float]:

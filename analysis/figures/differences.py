@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
-from analysis.figures.base import chart
-from analysis.figures.front import log_ticks
+from analysis.figures.base import (
+    chart,
+    colour_and_shape,
+    hints,
+    log_axis,
+    named_rows,
+    points_with_intervals,
+    specification,
+)
 from analysis.figures.labels import width_beside
-from analysis.figures.theme import INK, Layout
+from analysis.figures.theme import Layout
 
 __all__ = ["FactorRow", "factors_figure"]
 
@@ -41,41 +46,19 @@ def factors_figure(rows: Sequence[FactorRow], title: str, layout: Layout) -> dic
     names = [row.name for row in rows]
     values = [v for row in data for v in (row["low"], row["high"], 1.0)]
     domain = min(values) / 1.03, max(values) * 1.03
-    used = [v for v in _VERDICTS if any(row.verdict == v for row in rows)]
-    y = alt.Y(
-        "name:N", sort=names, title=None, axis=alt.Axis(labelLimit=int(layout.width * 0.6), ticks=False)
+    used = {v: look for v, look in _VERDICTS.items() if any(row.verdict == v for row in rows)}
+    layers = points_with_intervals(
+        chart(data).encode(y=named_rows("name", names, layout)),
+        "factor",
+        log_axis(*domain, title),
+        colour_and_shape("verdict", used),
+        hints({"name": "cell", "a": "A", "b": "B", "factor": "B / A", "verdict": "B is"}),
+        strokes=(layout.font / 14, layout.font / 7),
+        size=layout.marker * 0.7,
     )
-    scale = alt.Scale(type="log", domain=domain, nice=False)
-    ticks = alt.Axis(values=log_ticks(*domain), format="~r")
-    x = alt.X("factor:Q", title=title, scale=scale, axis=ticks)
-    colour = alt.Color(
-        "verdict:N",
-        scale=alt.Scale(domain=used, range=[_VERDICTS[v][0] for v in used]),
-        legend=alt.Legend(title=None),
-    )
-    shape = alt.Shape(
-        "verdict:N",
-        scale=alt.Scale(domain=used, range=[_VERDICTS[v][1] for v in used]),
-        legend=alt.Legend(title=None),
-    )
-    hints = {"name": "cell", "a": "A", "b": "B", "factor": "B / A", "verdict": "B is"}
-    base = chart(data).encode(y=y)
-    one = chart([{"factor": 1}]).mark_rule(color=INK, strokeDash=[3, 3], strokeWidth=layout.font / 14)
-    layers = [
-        one.encode(x=x),
-        base.mark_rule(strokeWidth=layout.font / 7).encode(
-            x=alt.X("low:Q", scale=scale, axis=ticks, title=title), x2="high", color=colour
-        ),
-        base.mark_point(filled=True, opacity=1, size=layout.marker * 0.7).encode(
-            x=x,
-            color=colour,
-            shape=shape,
-            tooltip=[alt.Tooltip(f"{key}:N", title=words) for key, words in hints.items()],
-        ),
-    ]
-    spec = alt.layer(*layers).properties(
+    return specification(
+        layers,
         width=width_beside(names, layout.width, layout.font),
         height=layout.row * max(len(rows), 3),
         description=title,
     )
-    return dict(spec.to_dict(validate=False))

@@ -1,15 +1,16 @@
 """A specification -> a file, without a browser."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import vl_convert
 
 from analysis.errors import FigureError
+from analysis.figures.base import Figure
 from analysis.figures.theme import PAPER, config
 
-__all__ = ["FORMATS", "VEGA_LITE", "check_formats", "export"]
+__all__ = ["FORMATS", "VEGA_LITE", "check_formats", "export", "export_all"]
 
 FORMATS = ("pdf", "svg", "png")
 VEGA_LITE = "6.4"
@@ -40,6 +41,14 @@ def export(spec: dict[str, Any], stem: Path, formats: Sequence[str]) -> list[Pat
         path.write_bytes(_render(spec, name))
         written.append(path)
     return written
+
+
+def export_all(figures: Mapping[str, Figure], folder: Path, formats: Sequence[str]) -> None:
+    """Write every figure to `folder`, which is made if there is something to write."""
+    if formats:
+        folder.mkdir()
+        for name, figure in figures.items():
+            export(figure.draw(PAPER), folder / name, formats)
 
 
 def _render(spec: dict[str, Any], name: str) -> bytes:

@@ -11,13 +11,13 @@ import altair as alt
 from analysis.data.sweep import OFFLINE, Baseline
 from analysis.figures import labels
 from analysis.figures.bands import band
-from analysis.figures.base import chart, of_cell
+from analysis.figures.base import chart, hints, log_ticks, of_cell, outlined, specification
 from analysis.figures.baselines import divided
 from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout, shade
 from analysis.fronts.fronts import Front, Point
 from analysis.statistics.estimates import Estimate
 
-__all__ = ["LEAST_PROBABILITY", "front_figure", "log_ticks"]
+__all__ = ["LEAST_PROBABILITY", "front_figure"]
 
 _SHAPES = {"split": "circle", "stay": "square", "offload": "triangle-up"}
 _TOOLTIP = {
@@ -60,22 +60,6 @@ class _Scale:
         return self.low * math.exp((1 - share if self.up else share) * math.log(self.high / self.low))
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """Round values between `low` and `high`: three to nine of them, wherever the two lie."""
-    steps: tuple[tuple[float, ...], ...]
-    steps = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for mantissas in steps:
-        ticks = [round(m * 10.0**d, 12) for d in decades for m in mantissas]
-        ticks = [t for t in ticks if low <= t <= high]
-        if len(ticks) >= 4:
-            return ticks
-    step = 10.0 ** math.floor(math.log10((high - low) / 3))
-    step *= next(m for m in (5, 2, 1) if (high - low) / (m * step) >= 3 or m == 1)
-    first = math.ceil(low / step)
-    return [round(i * step, 12) for i in range(first, math.floor(high / step) + 1)]
-
-
 def front_figure(front: Front, baselines: Sequence[Baseline], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification of one front; points without latency are left out.
 
@@ -98,20 +82,18 @@ def front_figure(front: Front, baselines: Sequence[Baseline], layout: Layout) ->
         _marks([r for r in rows if r["status"] == _PERHAPS], layout, colour, 1.0),
         chart(_steps(members))
         .mark_line(interpolate="step-after", color=colour, strokeWidth=layout.font / 7, opacity=0.55)
-        .encode(x=f"{_X}:Q", y=f"{_Y}:Q"),
+        .encode(x=alt.X(f"{_X}:Q"), y=alt.Y(f"{_Y}:Q")),
         *_intervals(members + alone, layout),
         _marks(members, layout, colour, 1.0),
         _marks(alone, layout, colour, 1.0),
         *texts,
     ]
     named = f"{front.name} front: latency p50 against throughput"
-    layered = alt.layer(*[layer for layer in layers if layer is not None]).properties(
-        width=layout.width, height=layout.height, description=named
-    )
-    spec = layered.to_dict(validate=False)
+    drawn = [layer for layer in layers if layer is not None]
+    spec = specification(drawn, width=layout.width, height=layout.height, description=named)
     _set_scale(spec, "x", x, "latency p50 (ms, log scale)   ← better")
     _set_scale(spec, "y", y, "throughput (samples/s, log scale)   better →")
-    return dict(spec)
+    return spec
 
 
 def _steps(front: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -161,8 +143,8 @@ def _offered(point: Point) -> str:
 def _baseline_row(baseline: Baseline, *, with_threads: bool) -> dict[str, Any]:
     threads = f", threads {baseline.threads}" if with_threads else ""
     return {
-        "label": f"{baseline.device} alone{threads}",
-        "where": f"whole model on {baseline.device}, bare loop, no network",
+        "label": f"{baseline.name}{threads}",
+        "where": f"whole model in {baseline.name}, no network",
         "kind": "baseline",
         "status": "baseline",
         "cell": "",
@@ -231,12 +213,12 @@ def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity:
     baseline = rows[0]["status"] == "baseline"
     size = layout.marker * {_DOMINATED: 0.55, _PERHAPS: 0.8, _ON: 1.0, "baseline": 1.5}[rows[0]["status"]]
     base: alt.Chart = chart(rows).encode(
-        x=f"{_X}:Q",
-        y=f"{_Y}:Q",
-        tooltip=[alt.Tooltip(f"{name}:N", title=title) for name, title in _TOOLTIP.items()],
+        x=alt.X(f"{_X}:Q"),
+        y=alt.Y(f"{_Y}:Q"),
+        tooltip=hints(_TOOLTIP),
     )
     if baseline:
-        # Hollow: the end "all on the first device" lies under its baseline more often than not.
+        # Hollow: the end "everything on the first device" usually lies under its baseline.
         hollow: alt.Chart = base.mark_point(
             shape="diamond", size=size, color=BASELINE, strokeWidth=layout.font / 7
         )
@@ -266,8 +248,8 @@ def _intervals(rows: Sequence[dict[str, Any]], layout: Layout) -> list[alt.Chart
         return []
     base = chart(rows).mark_rule(color=INK, strokeWidth=layout.font / 11, opacity=0.7)
     return [
-        base.encode(x="latency_low:Q", x2="latency_high", y=f"{_Y}:Q"),
-        base.encode(x=f"{_X}:Q", y="throughput_low:Q", y2="throughput_high"),
+        base.encode(x=alt.X("latency_low:Q"), x2=alt.X2("latency_high"), y=alt.Y(f"{_Y}:Q")),
+        base.encode(x=alt.X(f"{_X}:Q"), y=alt.Y("throughput_low:Q"), y2=alt.Y2("throughput_high")),
     ]
 
 
@@ -283,18 +265,18 @@ def _labels(
     ends = [r for r in rows if r["status"] != _ON and r["kind"] != "split"]
     named = [*front, *alone, *_one_each(ends)]
     others = [r for r in rows if r not in named]
-    at = [(x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in named]
+
+    def pixels(rows: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
+        return [(x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in rows]
+
     placed = labels.place(
-        at,
+        pixels(named),
         [str(r["label"]) for r in named],
         width=layout.width,
         height=layout.height,
         font=layout.font,
         radius=math.sqrt(layout.marker / math.pi) + 1,
-        obstacles=[
-            *((x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in others),
-            *_stairs([(x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in _steps(front)]),
-        ],
+        obstacles=[*pixels(others), *_stairs(pixels(_steps(front)))],
     )
     data = [
         {
@@ -316,17 +298,13 @@ def _labels(
     leaders = (
         base.transform_filter("datum.leader")
         .mark_rule(color="#9AA1A9", strokeWidth=layout.font / 18)
-        .encode(x=f"{_X}:Q", y=f"{_Y}:Q", x2="end_x", y2="end_y")
+        .encode(x=alt.X(f"{_X}:Q"), y=alt.Y(f"{_Y}:Q"), x2=alt.X2("end_x"), y2=alt.Y2("end_y"))
     )
-    # A white copy beneath keeps letters readable where a grid line or a leader runs through them.
-    text = base.encode(x="at_x:Q", y="at_y:Q", text="label:N")
-    halo = text.mark_text(
-        fontSize=layout.font, stroke="white", strokeWidth=layout.font / 4, strokeJoin="round"
-    )
+    text = base.encode(x=alt.X("at_x:Q"), y=alt.Y("at_y:Q"), text=alt.Text("label:N"))
     ink = text.mark_text(fontSize=layout.font).encode(
         color=alt.condition("datum.strong", alt.value(INK), alt.value("#6A727B"))
     )
-    return [leaders, halo, ink]
+    return [leaders, outlined(text, layout), ink]
 
 
 def _one_each(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,14 +1,21 @@
-"""The first figure: how many times better the best split is than doing without edgecut."""
+"""The first figure: how many times better the best split is than running without edgecut."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 
-from analysis.figures.base import chart
-from analysis.figures.front import log_ticks
+from analysis.data.sweep import baseline_name
+from analysis.figures.base import (
+    chart,
+    colour_and_shape,
+    hints,
+    log_axis,
+    points_with_intervals,
+    specification,
+)
 from analysis.figures.labels import width_beside
-from analysis.figures.theme import INK, Layout
+from analysis.figures.theme import Layout
 from analysis.fronts.answers import Answer, Gain, Goal
 
 __all__ = ["gained", "gains_figure"]
@@ -22,74 +29,55 @@ _LOOKS = {
 _SHOWN: tuple[Goal, ...] = ("latency", "throughput")
 
 
-def gained(found: Sequence[Answer]) -> list[Answer]:
+def gained(answers: Sequence[Answer]) -> list[Answer]:
     """The answers that the figure has a row for."""
-    return [a for a in found if a.objective in _SHOWN and any(_over(g, a) for g in a.gains)]
+    return [a for a in answers if a.objective in _SHOWN and any(_over(g, a) for g in a.gains)]
 
 
 def gains_figure(
-    found: Sequence[Answer], titles: Sequence[str], models: Sequence[str], layout: Layout
+    answers: Sequence[Answer], titles: Sequence[str], models: Sequence[str], layout: Layout
 ) -> dict[str, Any]:
     """The Vega-Lite specification.
 
     Args:
-        found: Answers with gains.
+        answers: Answers with gains.
         titles: The row of each.
         models: The model of each.
     """
     rows = [
         {"model": model, **row}
-        for a, title, model in zip(found, titles, models, strict=True)
+        for a, title, model in zip(answers, titles, models, strict=True)
         for row in _rows(a, title)
     ]
     values = [v for row in rows for v in (row["low"], row["high"], 1.0)]
     low, high = min(values) / 1.12, max(values) * 1.12
-    scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    title = "times better than this (log scale)   better \u2192"
-    axis = alt.Axis(values=log_ticks(low, high), format="~r")
     order = list(dict.fromkeys(titles))
+    used = {name: look for name, look in _LOOKS.items() if any(r["over"] == name for r in rows)}
     y = alt.Y("title:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=0))
-    used = [name for name in _LOOKS if any(r["over"] == name for r in rows)]
-    colour, shape = (
-        (alt.Color, alt.Shape)[i](
-            "over:N",
-            scale=alt.Scale(domain=used, range=[_LOOKS[n][i] for n in used]),
-            legend=alt.Legend(title="against"),
-        )
-        for i in (0, 1)
+    layers = points_with_intervals(
+        chart(rows).encode(y=y, yOffset=alt.YOffset("over:N", sort=list(used))),
+        "factor",
+        log_axis(low, high, "times better than this (log scale)   better \u2192"),
+        colour_and_shape("over", used, "against"),
+        hints({"title": "best for", "where": "best split", "name": "against", "text": "times better"}),
+        strokes=(layout.font / 12, layout.font / 6),
+        size=layout.marker,
     )
-    offset = alt.YOffset("over:N", sort=used)
-    base = chart(rows).encode(y=y, yOffset=offset)
-    hints = {"title": "best for", "where": "best split", "name": "against", "text": "times better"}
-    layers = [
-        chart([{"factor": 1}])
-        .mark_rule(color=INK, strokeDash=[3, 3], strokeWidth=layout.font / 12)
-        .encode(x=alt.X("factor:Q", scale=scale, axis=axis, title=title)),
-        base.mark_rule(strokeWidth=layout.font / 6).encode(
-            x=alt.X("low:Q", scale=scale, axis=axis, title=title), x2="high", color=colour
-        ),
-        base.mark_point(filled=True, opacity=1, size=layout.marker).encode(
-            x=alt.X("factor:Q", scale=scale, axis=axis, title=title),
-            color=colour,
-            shape=shape,
-            tooltip=[alt.Tooltip(f"{key}:N", title=words) for key, words in hints.items()],
-        ),
-    ]
-    spec = alt.layer(*layers).properties(
+    return specification(
+        layers,
         width=width_beside(order, layout.width, layout.font),
         height=layout.row * 2.4 * max(len(order), 2),
         description="how many times better the best split is",
     )
-    return dict(spec.to_dict(validate=False))
 
 
 def _over(gain: Gain, answer: Answer) -> str | None:
-    """Where the input is born is the one device that could do without the others."""
+    """Only the first device, which has the input, could do without the others."""
     first = answer.point.cell.devices[0]
     if gain.factor.value is None:
         return None
     if gain.over == "baseline":
-        return "one device" if gain.name == f"{first} alone" else None
+        return "one device" if gain.name == baseline_name(first) else None
     return {"equal": "equal split", "offload": "offloading"}.get(gain.over)
 
 

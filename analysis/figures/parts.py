@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 from analysis.data.breakdown import Breakdown
-from analysis.figures.base import chart, of_cell
+from analysis.figures.base import chart, of_cell, specification
 from analysis.figures.labels import text_width
 from analysis.figures.names import distinct_names
 from analysis.figures.theme import DEVICES, INK, NETWORK, SOURCE, Layout, shade
@@ -26,19 +26,19 @@ _NOTICED = 0.005
 
 
 def parts_figure(
-    found: Sequence[Breakdown], front: frozenset[str], devices: Sequence[str], layout: Layout
+    breakdowns: Sequence[Breakdown], front: frozenset[str], devices: Sequence[str], layout: Layout
 ) -> dict[str, Any]:
     """The Vega-Lite specification of the bars.
 
     Args:
-        found: At least one.
+        breakdowns: At least one.
         front: Cell ids on the capability front, whose names are printed bold.
         devices: Of the lab, in its order.
     """
-    colours = part_colours(stages_of(found), devices)
-    names = distinct_names([b.result for b in found])
-    rows = [row for b, name in zip(found, names, strict=True) for row in _rows(b, name, list(colours))]
-    bold = [n for b, n in zip(found, names, strict=True) if b.result.cell.id in front]
+    colours = part_colours(stages_of(breakdowns), devices)
+    names = distinct_names([b.result for b in breakdowns])
+    rows = [row for b, name in zip(breakdowns, names, strict=True) for row in _rows(b, name, list(colours))]
+    bold = [n for b, n in zip(breakdowns, names, strict=True) if b.result.cell.id in front]
     if all(row["share"] < _NOTICED for row in rows if row["part"] == AT_SOURCE):
         rows = [row for row in rows if row["part"] != AT_SOURCE]
     used = [s for s in colours if any(r["part"] == s and r["mean_ms"] > 0 for r in rows)]
@@ -66,7 +66,7 @@ def parts_figure(
                 scale=alt.Scale(domain=used, range=[colours[s] for s in used]),
                 legend=alt.Legend(title=None),
             ),
-            order="order:Q",
+            order=alt.Order("order:Q"),
             tooltip=[
                 alt.Tooltip("split:N"),
                 alt.Tooltip("part:N"),
@@ -78,31 +78,23 @@ def parts_figure(
         )
     )
     p50 = (
-        chart(_medians(found, names))
+        chart(_medians(breakdowns, names))
         .mark_tick(color=INK, thickness=layout.font / 7, height={"band": 0.95}, orient="vertical")
-        .encode(y=y, x="p50_ms:Q", tooltip=[alt.Tooltip("p50_ms:Q", title="p50 (ms)", format=".4~g")])
+        .encode(y=y, x=alt.X("p50_ms:Q"), tooltip=[alt.Tooltip("p50_ms:Q", title="p50 (ms)", format=".4~g")])
     )
-    widest = max(_longest(names, layout.font), 40)
-    return dict(
-        alt.layer(bars, p50)
-        .properties(
-            width=max(layout.width - int(widest * 0.6), layout.width // 2),
-            height={"step": layout.row},
-            description="where the time of a request goes, by split, at depth 1",
-        )
-        .to_dict(validate=False)
+    widest = max(40, *(text_width(name, layout.font) for name in names))
+    return specification(
+        [bars, p50],
+        width=max(layout.width - int(widest * 0.6), layout.width // 2),
+        height={"step": layout.row},
+        description="where the time of a request goes, by split, at depth 1",
     )
 
 
-def _longest(names: Sequence[str], font: float) -> float:
-    """Pixels that the longest name takes."""
-    return max(text_width(name, font) for name in names)
-
-
-def stages_of(found: Sequence[Breakdown]) -> list[str]:
+def stages_of(breakdowns: Sequence[Breakdown]) -> list[str]:
     """The stages of all bars, device by device in the order of the chains."""
-    devices = list(dict.fromkeys(device for b in found for device in b.result.cell.devices))
-    names = {stage for b in found for stage, _ in b.parts}
+    devices = list(dict.fromkeys(device for b in breakdowns for device in b.result.cell.devices))
+    names = {stage for b in breakdowns for stage, _ in b.parts}
     return sorted(names, key=lambda name: (devices.index(name.partition(" (")[0]), name))
 
 
@@ -119,34 +111,34 @@ def part_colours(stages: Sequence[str], devices: Sequence[str]) -> dict[str, str
     return colours
 
 
-def _rows(found: Breakdown, name: str, order: Sequence[str]) -> list[dict[str, Any]]:
-    within = ", ".join(f"{n.removesuffix('_s')} {v * 1e3:.3g} ms" for n, v in found.on_network.items())
-    segments = {AT_SOURCE: found.source_s}
-    segments |= {f"{device}: {part}": seconds for (device, part), seconds in found.parts.items()}
-    segments[NETWORK_SHARE] = found.network_s
+def _rows(breakdown: Breakdown, name: str, order: Sequence[str]) -> list[dict[str, Any]]:
+    within = ", ".join(f"{n.removesuffix('_s')} {v * 1e3:.3g} ms" for n, v in breakdown.on_network.items())
+    segments = {AT_SOURCE: breakdown.source_s}
+    segments |= {f"{device}: {part}": seconds for (device, part), seconds in breakdown.parts.items()}
+    segments[NETWORK_SHARE] = breakdown.network_s
     return [
         {
-            **_at_depth_1(found),
+            **_at_depth_1(breakdown),
             "split": name,
             "part": part,
             "order": order.index(part),
             "mean_ms": seconds * 1e3,
-            "share": seconds / found.total_s,
-            "total_ms": found.total_s * 1e3,
+            "share": seconds / breakdown.total_s,
+            "total_ms": breakdown.total_s * 1e3,
             "within": within if part == NETWORK_SHARE else "–",
         }
         for part, seconds in segments.items()
     ]
 
 
-def _at_depth_1(found: Breakdown) -> dict[str, Any]:
+def _at_depth_1(breakdown: Breakdown) -> dict[str, Any]:
     """Bars are of depth 1 by what they show, so that no other depth can be asked of them."""
-    return {**of_cell(found.result.cell), "depth": ""}
+    return {**of_cell(breakdown.result.cell), "depth": ""}
 
 
-def _medians(found: Sequence[Breakdown], names: Sequence[str]) -> list[dict[str, Any]]:
+def _medians(breakdowns: Sequence[Breakdown], names: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {**_at_depth_1(b), "split": name, "p50_ms": value * 1e3}
-        for b, name in zip(found, names, strict=True)
+        for b, name in zip(breakdowns, names, strict=True)
         if (value := b.result.latency().value) is not None
     ]

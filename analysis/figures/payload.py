@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 
 from analysis.figures import labels
-from analysis.figures.base import chart
+from analysis.figures.base import chart, outlined, specification
 from analysis.figures.theme import INK, Layout
 
 __all__ = ["payload_figure"]
@@ -41,9 +41,9 @@ def payload_figure(
         .mark_bar(stroke="white", strokeWidth=layout.width / count * 0.1)
         .encode(
             x=x,
-            x2="right",
+            x2=alt.X2("right"),
             y=y,
-            y2="zero",
+            y2=alt.Y2("zero"),
             color=alt.Color(
                 "status:N",
                 scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())),
@@ -61,12 +61,11 @@ def payload_figure(
         )
     )
     layers = [bars, *_input_line(input_bytes, layout), *_named(rows, named, (count, top), layout)]
-    return dict(
-        alt.layer(*layers)
-        .properties(
-            width=layout.width, height=layout.height * 0.7, description="bytes that cross each cut point"
-        )
-        .to_dict(validate=False)
+    return specification(
+        layers,
+        width=layout.width,
+        height=layout.height * 0.7,
+        description="bytes that cross each cut point",
     )
 
 
@@ -91,10 +90,10 @@ def _input_line(input_bytes: int | None, layout: Layout) -> list[alt.Chart]:
     if input_bytes is None:
         return []
     base = chart([{"kb": input_bytes / 1e3, "text": "raw input"}])
-    line = base.mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=layout.font / 11).encode(y="kb:Q")
+    line = base.mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=layout.font / 11).encode(y=alt.Y("kb:Q"))
     text = base.mark_text(
         align="right", baseline="bottom", dx=-2, dy=-2, fontSize=layout.font, color=INK, x="width"
-    ).encode(y="kb:Q", text="text:N")
+    ).encode(y=alt.Y("kb:Q"), text=alt.Text("text:N"))
     return [line, text]
 
 
@@ -136,16 +135,13 @@ def _named(
     ]
     base = chart(data)
     leaders = base.mark_rule(color="#5B636C", strokeWidth=layout.font / 18).encode(
-        x="index:Q", y="kb:Q", x2="end_x", y2="end_y"
+        x=alt.X("index:Q"), y=alt.Y("kb:Q"), x2=alt.X2("end_x"), y2=alt.Y2("end_y")
     )
     dots = base.mark_point(filled=True, color=INK, size=layout.marker / 3, opacity=1).encode(
-        x="index:Q", y="kb:Q"
+        x=alt.X("index:Q"), y=alt.Y("kb:Q")
     )
-    text = base.encode(x="at_x:Q", y="at_y:Q", text="text:N")
-    halo = text.mark_text(
-        fontSize=layout.font, stroke="white", strokeWidth=layout.font / 4, strokeJoin="round"
-    )
-    return [leaders, dots, halo, text.mark_text(fontSize=layout.font, color=INK)]
+    text = base.encode(x=alt.X("at_x:Q"), y=alt.Y("at_y:Q"), text=alt.Text("text:N"))
+    return [leaders, dots, outlined(text, layout), text.mark_text(fontSize=layout.font, color=INK)]
 
 
 def _beads(x: float, top: float, height: float) -> list[tuple[float, float]]:

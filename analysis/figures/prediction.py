@@ -6,14 +6,13 @@ from typing import Any
 import altair as alt
 
 from analysis.data.predictions import PredictedCell
-from analysis.figures.base import chart, of_cell
-from analysis.figures.front import log_ticks
+from analysis.figures.base import chart, log_axis, of_cell, specification
 from analysis.figures.theme import INK, Layout, colours, shapes
 
 __all__ = ["prediction_figure"]
 
 
-def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[str, Any]:
+def prediction_figure(cells: Sequence[PredictedCell], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification: a point a cell, of one figure, both axes in ms."""
     rows: list[dict[str, Any]] = [
         {
@@ -25,24 +24,23 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
             "predicted": c.predicted_s * 1e3,
             "off": c.predicted_s / c.measured_s - 1,
         }
-        for c in found
+        for c in cells
     ]
     values = [v for row in rows for v in (float(row["measured"]), float(row["predicted"]))]
     low, high = min(values) / 1.15, max(values) * 1.15
-    scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    axis = alt.Axis(values=log_ticks(low, high), format="~r")
     # Two legends stand side by side: where room is scarce, each in one column.
     columns = 1 if layout.legend_columns < 3 else layout.legend_columns
     networks = list(dict.fromkeys(str(row["network"]) for row in rows))
     models = list(dict.fromkeys(str(row["model"]) for row in rows))
-    x = alt.X("measured:Q", title="measured (ms, log scale)", scale=scale, axis=axis)
-    y = alt.Y("predicted:Q", title="predicted (ms, log scale)", scale=scale, axis=axis)
+    x = alt.X("measured:Q", **log_axis(low, high, "measured (ms, log scale)"))
+    up = log_axis(low, high, "predicted (ms, log scale)")
+    y = alt.Y("predicted:Q", **up)
     corners = [{"measured": v, "predicted": v} for v in (low, high)]
     ends = [{"measured": v, "low": v * 0.8, "high": v * 1.2} for v in (low, high)]
     layers = [
         chart(ends)
         .mark_area(color="#8A9097", opacity=0.15, clip=True)
-        .encode(x=x, y=alt.Y("low:Q", scale=scale, axis=axis, title="predicted (ms, log scale)"), y2="high"),
+        .encode(x=x, y=alt.Y("low:Q", **up), y2=alt.Y2("high")),
         chart(corners).mark_line(color=INK, strokeWidth=layout.font / 14).encode(x=x, y=y),
         chart(rows)
         .mark_point(filled=True, opacity=0.75, size=layout.marker * 0.5)
@@ -70,14 +68,13 @@ def prediction_figure(found: Sequence[PredictedCell], layout: Layout) -> dict[st
         ),
     ]
     side = min(layout.width, layout.height)
-    spec = alt.layer(*layers).properties(width=side, height=side, description="predicted against measured")
-    return dict(spec.to_dict(validate=False))
+    return specification(layers, width=side, height=side, description="predicted against measured")
 
 
-def _narrowing(found: PredictedCell) -> dict[str, Any]:
+def _narrowing(predicted: PredictedCell) -> dict[str, Any]:
     """What the page's menus go by; they say nothing of a bench's cells, which are not the sweep's own."""
-    if found.cell is None:
+    if predicted.cell is None:
         return {"cell": "", "network": "", "depth": "", "codec": ""}
     # Latency is of depth 1 alone.
-    depth = found.depth if found.depth > 1 else ""
-    return of_cell(found.cell) | {"network": found.cell.network, "depth": depth}
+    depth = predicted.depth if predicted.depth > 1 else ""
+    return of_cell(predicted.cell) | {"network": predicted.cell.network, "depth": depth}

@@ -5,11 +5,9 @@ from typing import Any
 
 import altair as alt
 
-from analysis.figures.base import chart, of_cell
-from analysis.figures.front import log_ticks
+from analysis.figures.base import chart, colour_and_shape, hints, log_axis, of_cell, specification
 from analysis.figures.theme import INK, PAPER, Layout, colours, shapes
-from analysis.fronts.fronts import Point
-from analysis.fronts.scaling import best_by_devices
+from analysis.fronts.fronts import Point, best_by_devices
 
 __all__ = ["scaling_figure"]
 
@@ -24,11 +22,11 @@ def _best_by_codec(points: Sequence[Point]) -> list[tuple[int, Point, bool]]:
     ]
 
 
-def scaling_figure(found: Sequence[tuple[str, Sequence[Point]]], layout: Layout) -> dict[str, Any]:
+def scaling_figure(networks: Sequence[tuple[str, Sequence[Point]]], layout: Layout) -> dict[str, Any]:
     """The Vega-Lite specification: a line a network, each point the best split of so many devices.
 
     Args:
-        found: Network, and its points.
+        networks: Network, and its points.
     """
     rows: list[dict[str, Any]] = [
         {
@@ -44,45 +42,37 @@ def scaling_figure(found: Sequence[tuple[str, Sequence[Point]]], layout: Layout)
             "where": p.split.where,
             "on": " \N{RIGHTWARDS ARROW} ".join(p.split.computing),
         }
-        for network, points in found
+        for network, points in networks
         for count, p, over_all in _best_by_codec(points)
         # Paper has no menus.
         if over_all or layout is not PAPER
     ]
-    names = [network for network, _ in found]
+    names = [network for network, _ in networks]
     counts = sorted({row["devices"] for row in rows})
-    colour = alt.Color(
-        "network:N",
-        scale=alt.Scale(domain=names, range=colours(len(names))),
-        legend=alt.Legend(title=None),
-    )
-    shape = alt.Shape(
-        "network:N",
-        scale=alt.Scale(domain=names, range=shapes(len(names))),
-        legend=alt.Legend(title=None),
-    )
-    title = "throughput (samples/s, log scale)"
+    looks = dict(zip(names, zip(colours(len(names)), shapes(len(names)), strict=True), strict=True))
+    colour, shape = colour_and_shape("network", looks)
     bounds = min(row["low"] for row in rows) / 1.25, max(row["high"] for row in rows) * 1.25
-    scale = alt.Scale(type="log", domain=list(bounds), nice=False)
-    axis = alt.Axis(values=log_ticks(*bounds), format="~r")
+    up = log_axis(*bounds, "throughput (samples/s, log scale)")
     x = alt.X("devices:O", title="devices that compute", sort=counts, axis=alt.Axis(labelAngle=0))
-    hints = {"network": "network", "where": "best split", "on": "on", "throughput": "samples/s"}
+    shown = {"network": "network", "where": "best split", "on": "on", "throughput": "samples/s"}
     base = chart(rows).encode(x=x)
     layers = [
         base.mark_line(strokeWidth=layout.font / 8, opacity=0.6).encode(
-            y=alt.Y("throughput:Q", title=title, scale=scale, axis=axis), color=colour
+            y=alt.Y("throughput:Q", **up), color=colour
         ),
         base.mark_rule(color=INK, strokeWidth=layout.font / 11).encode(
-            y=alt.Y("low:Q", title=title, scale=scale, axis=axis), y2="high"
+            y=alt.Y("low:Q", **up), y2=alt.Y2("high")
         ),
         base.mark_point(filled=True, opacity=1, size=layout.marker).encode(
-            y=alt.Y("throughput:Q", title=title, scale=scale, axis=axis),
+            y=alt.Y("throughput:Q", **up),
             color=colour,
             shape=shape,
-            tooltip=[alt.Tooltip(f"{key}:N", title=words) for key, words in hints.items()],
+            tooltip=hints(shown),
         ),
     ]
-    spec = alt.layer(*layers).properties(
-        width=layout.width * 0.6, height=layout.height * 0.6, description="throughput by number of devices"
+    return specification(
+        layers,
+        width=layout.width * 0.6,
+        height=layout.height * 0.6,
+        description="throughput by number of devices",
     )
-    return dict(spec.to_dict(validate=False))

@@ -1,17 +1,13 @@
-"""Which figures a sweep has, and their names."""
+"""Which figures a study has, and their names."""
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from analysis.data.breakdown import breakdowns
-from analysis.data.predictions import PredictedCell, Source
-from analysis.data.sweep import OFFLINE, CellResult, Network, Sweep
-from analysis.data.telemetry import moments
-from analysis.data.timeline import bars_of
+from analysis.data.predictions import PredictedCell
+from analysis.data.sweep import OFFLINE
 from analysis.figures.base import Figure, with_filters
-from analysis.figures.busy import busy_cells, busy_figure
+from analysis.figures.busy import busy_figure
 from analysis.figures.conditions import conditions_figure, placed
 from analysis.figures.front import front_figure
 from analysis.figures.gains import gained, gains_figure
@@ -22,178 +18,93 @@ from analysis.figures.scaling import scaling_figure
 from analysis.figures.telemetry import telemetry_figure
 from analysis.figures.theme import Layout
 from analysis.figures.timeline import timeline_figure
-from analysis.fronts.answers import Answer
-from analysis.fronts.fronts import FrontName, capability, front_of
-from analysis.fronts.scaling import best_by_devices
-from controller.results import Results
+from analysis.fronts.fronts import best_by_devices
+from analysis.study import Group, Model, Study
 
-__all__ = [
-    "GAINS",
-    "TELEMETRY",
-    "figures_of",
-    "front_name",
-    "group_name",
-    "model_name",
-    "parts_name",
-    "payload_name",
-    "prediction_name",
-    "stem",
-    "timeline_cell",
-]
+__all__ = ["figures_of", "prediction_groups"]
 
-GAINS, TELEMETRY = "gains", "telemetry"
+_Draw = Callable[[Layout], dict[str, Any]]
 
 
-def stem(*words: str) -> str:
-    """A file name, and an anchor, of letters, digits, dots, dashes and underscores."""
-    return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-") for word in words)
+def figures_of(study: Study) -> dict[str, Figure]:
+    """Every figure that the study has something for, by name."""
+    devices = [d.name for d in study.sweep.devices]
+    drawn: dict[str, _Draw] = _of_answers(study)
+    for group in study.groups:
+        drawn |= _of_group(group, devices)
+    for model in study.models:
+        drawn |= _of_model(study, model)
+    drawn |= {name: partial(prediction_figure, cells) for name, cells in prediction_groups(study).items()}
+    if moments := study.sweep.moments:
+        titles = {model.bundle: model.title for model in study.models}
+        drawn["telemetry"] = partial(telemetry_figure, moments, titles, devices)
+    return {name: Figure(name, partial(_narrowable, draw)) for name, draw in drawn.items()}
 
 
-def front_name(sweep: Sweep, bundle: str, network: str, front: str) -> str:
-    """`mobilenet_v2-wifi-capability`."""
-    return group_name(sweep, bundle, network, front)
+def prediction_groups(study: Study) -> dict[str, list[PredictedCell]]:
+    """Predicted cells by figure: latency is predicted at depth 1, above it the time between two results."""
+    groups: dict[str, list[PredictedCell]] = {}
+    for cell in study.predictions:
+        name = "predicted-latency" if cell.depth == 1 else "predicted-interval"
+        groups.setdefault(f"bench-{name}" if cell.source == "bench" else name, []).append(cell)
+    return groups
 
 
-def group_name(sweep: Sweep, bundle: str, network: str, what: str) -> str:
-    """Of what is drawn for each model under each network: `mobilenet_v2-wifi-busy`."""
-    return stem(sweep.title(bundle), network, what)
-
-
-def model_name(sweep: Sweep, bundle: str, what: str) -> str:
-    """Of what is drawn for each model: `mobilenet_v2-devices`."""
-    return stem(sweep.title(bundle), what)
-
-
-def parts_name(sweep: Sweep, bundle: str, network: str) -> str:
-    """`mobilenet_v2-wifi-parts`."""
-    return group_name(sweep, bundle, network, "parts")
-
-
-def payload_name(sweep: Sweep, bundle: str) -> str:
-    """`mobilenet_v2-payload`."""
-    return model_name(sweep, bundle, "payload")
-
-
-def prediction_name(source: Source, depth: int) -> str:
-    """Latency is predicted at depth 1, above it the time between two results."""
-    name = "predicted-latency" if depth == 1 else "predicted-interval"
-    return f"bench-{name}" if source == "bench" else name
-
-
-def figures_of(
-    sweep: Sweep, found: Sequence[Answer] = (), predicted: Sequence[PredictedCell] = ()
-) -> dict[str, Figure]:
-    """Every figure that the sweep has results for, by name.
-
-    Args:
-        found: Its answers, for the figures of what they gain and of where they hold.
-        predicted: What there is of predictions.
-    """
-    figures = _of_answers(sweep, found)
-    for bundle, network in sweep.groups():
-        figures += _of_group(sweep, bundle, network)
-    for bundle in sweep.manifests:
-        figures += _of_model(sweep, bundle, [a for a in found if a.bundle == bundle])
-    for source, depth in dict.fromkeys((c.source, min(c.depth, 2)) for c in predicted):
-        cells = [c for c in predicted if (c.source, min(c.depth, 2)) == (source, depth)]
-        figures.append(Figure(prediction_name(source, depth), partial(prediction_figure, cells)))
-    if told := moments(sweep):
-        figures.append(Figure(TELEMETRY, partial(telemetry_figure, told, [d.name for d in sweep.devices])))
-    return {f.name: Figure(f.name, partial(_narrowable, f.draw)) for f in figures}
-
-
-def _narrowable(draw: Callable[[Layout], dict[str, Any]], layout: Layout) -> dict[str, Any]:
+def _narrowable(draw: _Draw, layout: Layout) -> dict[str, Any]:
     return with_filters(draw(layout))
 
 
-def _of_answers(sweep: Sweep, found: Sequence[Answer]) -> list[Figure]:
-    shown = gained(found)
+def _of_answers(study: Study) -> dict[str, _Draw]:
+    shown = gained(study.answers)
     if not shown:
-        return []
-    several = len(sweep.manifests) > 1
+        return {}
+    models = [study.sweep.title(a.bundle) for a in shown]
+    several = len(study.models) > 1
     titles = [
-        f"{a.network.name}: {a.objective}" + (f", {sweep.title(a.bundle)}" if several else "") for a in shown
+        f"{a.network.name}: {a.objective}" + (f", {model}" if several else "")
+        for a, model in zip(shown, models, strict=True)
     ]
-    models = [sweep.title(a.bundle) for a in shown]
-    return [Figure(GAINS, partial(gains_figure, shown, titles, models))]
+    return {"gains": partial(gains_figure, shown, titles, models)}
 
 
-def _of_group(sweep: Sweep, bundle: str, network: Network) -> list[Figure]:
-    baselines = [b for b in sweep.baselines if b.bundle == bundle]
-    figures = []
-    unloaded = capability(sweep, bundle, network.name)
-    names: tuple[FrontName, ...] = ("capability", "operating")
-    for front in (front_of(sweep, name, bundle, network.name) for name in names):
-        if any(p.latency.value is not None for p in front.points):
-            name = front_name(sweep, bundle, network.name, front.name)
-            figures.append(Figure(name, partial(front_figure, front, baselines)))
-    results = sweep.of(bundle, network.name)
-    bars, devices = breakdowns(results), [d.name for d in sweep.devices]
-    if bars:
-        best = frozenset(p.latency_cell.id for p in unloaded if p.on_front)
-        figures.append(
-            Figure(
-                parts_name(sweep, bundle, network.name),
-                lambda layout: parts_figure(bars, best, devices, layout),
-            )
-        )
-    if deep := busy_cells(results):
-        name = group_name(sweep, bundle, network.name, "busy")
-        figures.append(Figure(name, partial(busy_figure, deep, _closed(results), devices)))
-    if shown := timeline_cell(sweep, bundle, network.name):
-        figures += _timeline(sweep, shown, group_name(sweep, bundle, network.name, "timeline"))
-    return figures
+def _of_group(group: Group, devices: Sequence[str]) -> dict[str, _Draw]:
+    drawn: dict[str, _Draw] = {
+        front.name: partial(front_figure, front, group.baselines) for front in group.fronts if front.drawable
+    }
+    if group.breakdowns:
+        best = frozenset(p.latency_cell.id for p in group.capability.members)
+        drawn["parts"] = partial(parts_figure, group.breakdowns, best, devices)
+    if group.deepest:
+        closed = [r for r in group.cells if r.cell.load == OFFLINE]
+        drawn["busy"] = partial(busy_figure, group.deepest, closed, devices)
+    if shown := group.timeline:
+        drawn["timeline"] = partial(timeline_figure, shown.bars, shown.result.cell.id, devices)
+    return {f"{group.anchor}-{what}": draw for what, draw in drawn.items()}
 
 
-def _closed(results: Sequence[CellResult]) -> list[CellResult]:
-    return [r for r in results if r.cell.load == OFFLINE]
-
-
-def timeline_cell(sweep: Sweep, bundle: str, network: str) -> CellResult | None:
-    """The cell of most throughput among those with several stages."""
-    deep = [r for r in busy_cells(sweep.of(bundle, network)) if len(r.trials[0].hops) > 1]
-    return max(deep, key=lambda r: r.throughput.value or 0.0, default=None)
-
-
-def _timeline(sweep: Sweep, shown: CellResult, name: str) -> list[Figure]:
-    with Results.open(sweep.path) as store:
-        trial = next(store.trials(shown.cell.id))
-    bars = bars_of(trial, [hop.stage for hop in shown.trials[0].hops])
-    return (
-        [Figure(name, partial(timeline_figure, bars, shown.cell.id, [d.name for d in sweep.devices]))]
-        if bars
-        else []
-    )
-
-
-def _of_model(sweep: Sweep, bundle: str, found: Sequence[Answer]) -> list[Figure]:
-    figures = [_payload(sweep, bundle)]
+def _of_model(study: Study, model: Model) -> dict[str, _Draw]:
+    drawn: dict[str, _Draw] = {"payload": _payload(study, model)}
     for objective in ("latency", "throughput"):
-        mine = [a for a in found if a.objective == objective and placed(a)]
-        if len({placed(a) for a in mine}) > 1:
-            name = model_name(sweep, bundle, f"networks-{objective}")
-            figures.append(Figure(name, partial(conditions_figure, mine)))
-    by_network = [(p.name, capability(sweep, b, p.name)) for b, p in sweep.groups() if b == bundle]
+        on_map = [a for a in model.answers(objective) if placed(a)]
+        if len({placed(a) for a in on_map}) > 1:
+            drawn[f"networks-{objective}"] = partial(conditions_figure, on_map)
+    by_network = [(g.network.name, g.capability.points) for g in model.groups]
     if len({count for _, points in by_network for count in best_by_devices(points)}) > 1:
-        figures.append(Figure(model_name(sweep, bundle, "devices"), partial(scaling_figure, by_network)))
-    return figures
+        drawn["devices"] = partial(scaling_figure, by_network)
+    return {f"{model.anchor}-{what}": draw for what, draw in drawn.items()}
 
 
-def _payload(sweep: Sweep, bundle: str) -> Figure:
+def _payload(study: Study, model: Model) -> _Draw:
     """Cuts on some capability front are named; the raw input's size is the offloading cell's own."""
-    cells = [r for r in sweep.cells if r.cell.bundle == bundle]
     named: dict[int, str] = {}
-    for network in sweep.networks:
-        for point in capability(sweep, bundle, network.name):
+    for group in model.groups:
+        for point in group.capability.points:
             if point.on_front and point.split.kind == "split":
                 named |= dict.fromkeys(point.cell.cuts, point.split.place)
-    return Figure(
-        payload_name(sweep, bundle),
-        lambda layout: payload_figure(
-            sweep.manifests[bundle],
-            sweep.input_bytes(bundle),
-            {cut for r in cells if r.trials for cut in r.cell.cuts},
-            named,
-            layout,
-        ),
+    return partial(
+        payload_figure,
+        study.sweep.manifests[model.bundle],
+        study.sweep.input_bytes(model.bundle),
+        {cut for g in model.groups for r in g.cells if r.trials for cut in r.cell.cuts},
+        named,
     )

@@ -1,45 +1,40 @@
 """The figure of what devices did over time: processor, memory, clock, temperature, trial by trial."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
-from analysis.data.telemetry import _TOLD, Moment
-from analysis.figures.base import chart, of_cell
+from analysis.data.telemetry import SHOWN, Moment
+from analysis.figures.base import chart, colour_and_shape, of_cell
 from analysis.figures.theme import Layout, looks
 
 __all__ = ["telemetry_figure"]
 
 
-def telemetry_figure(found: Sequence[Moment], devices: Sequence[str], layout: Layout) -> dict[str, Any]:
-    """The Vega-Lite specification: a panel for each thing that some device told.
+def telemetry_figure(
+    moments: Sequence[Moment], titles: Mapping[str, str], devices: Sequence[str], layout: Layout
+) -> dict[str, Any]:
+    """The Vega-Lite specification: a panel for each figure that some device reported.
 
     Args:
+        titles: Of each bundle's model.
         devices: Of the lab, in its order.
     """
-    drawn = looks([m.device for m in found], devices)
-    colour, shape = (
-        channel(
-            "device:N",
-            scale=alt.Scale(domain=list(drawn), range=[pair[i] for pair in drawn.values()]),
-            legend=alt.Legend(title=None),
-        )
-        for i, channel in enumerate((alt.Color, alt.Shape))
-    )
-    names = [name for name, *_ in _TOLD.values() if any(m.name == name for m in found)]
+    colour, shape = colour_and_shape("device", looks([m.device for m in moments], devices))
+    names = [name for name, *_ in SHOWN.values() if any(m.name == name for m in moments)]
     panels = []
     for name in names:
         rows = [
             {
                 **of_cell(m.cell),
-                "model": m.model,
+                "model": titles[m.cell.bundle],
                 "network": m.cell.network,
                 "minutes": m.minutes,
                 "device": m.device,
                 "value": m.value,
             }
-            for m in found
+            for m in moments
             if m.name == name
         ]
         panels.append(

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 from analysis.data.timeline import Bar
-from analysis.figures.base import chart
+from analysis.figures.base import chart, specification
 from analysis.figures.theme import DEVICES, Layout, shade
 
 __all__ = ["timeline_figure"]
@@ -45,7 +45,7 @@ def timeline_figure(bars: Sequence[Bar], cell: str, devices: Sequence[str], layo
     base = chart(rows).encode(y=y)
     marks = base.mark_bar(height={"band": 0.7}).encode(
         x=alt.X("start:Q", title="ms, each row by its own device's clock"),
-        x2="stop",
+        x2=alt.X2("stop"),
         color=alt.Color(
             "look:N", scale=alt.Scale(domain=list(looks), range=list(looks.values())), legend=None
         ),
@@ -62,13 +62,15 @@ def timeline_figure(bars: Sequence[Bar], cell: str, devices: Sequence[str], layo
         text = chart(wide).mark_text(fontSize=layout.font * 0.9, color="white", fontWeight="bold")
         layers.append(
             text.encode(
-                x="middle:Q",
+                x=alt.X("middle:Q"),
                 y=y,
-                text="text:N",
+                text=alt.Text("text:N"),
                 color=alt.condition("datum.request % 2", alt.value("#22262B"), alt.value("white")),
             )
         )
-    spec = alt.layer(*layers).properties(
-        width=layout.width, height=layout.row * 2.2 * len(stages), description="what each stage did when"
+    return specification(
+        layers,
+        width=layout.width,
+        height=layout.row * 2.2 * len(stages),
+        description="what each stage did when",
     )
-    return dict(spec.to_dict(validate=False))

@@ -1,6 +1,6 @@
 """The best split for each network and objective, and how sure that is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,17 +9,17 @@ import numpy as np
 from analysis.data.splits import equal_cuts
 from analysis.data.sweep import Baseline, Network, Sweep
 from analysis.fronts.coverage import Coverage, coverage
-from analysis.fronts.fronts import Front, Point, front_of, resampling_of
+from analysis.fronts.fronts import Front, Point
 from analysis.statistics.bootstrap import Floats, Resampling, factor
 from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import CHAIN, SOCKET
 from controller.results.metrics import power
 
-__all__ = ["Answer", "Gain", "Goal", "answers", "as_json", "goals_of", "one_line", "why_none"]
+__all__ = ["Answer", "Gain", "Goal", "answers_of", "as_json", "goals_of"]
 
 Goal = Objective | Literal["knee"]
-"""What is asked of a split: the best of one objective, or the knee of latency and throughput."""
+"""What a split should be best at: one objective, or the knee of latency and throughput."""
 
 Over = Literal["baseline", "stay", "offload", "equal"]
 
@@ -29,8 +29,8 @@ class Gain:
     """How many times better the answer is than something else; below 1 it is worse.
 
     Attributes:
-        over: `baseline` (the whole model in a bare loop on one device), an end of the split range, or the
-            split with equal numbers of nodes (`equal`).
+        over: `baseline` (the whole model in plain ONNX Runtime on one device), an end of the split range, or
+            the split with equal numbers of nodes (`equal`).
         factor: With the interval of what is drawn again from both.
         tie: Whether noise could make it 1; None with one trial, which cannot tell.
     """
@@ -62,51 +62,42 @@ class Answer:
 
 
 def goals_of(objectives: Sequence[Objective]) -> tuple[Goal, ...]:
-    """Latency, throughput and their knee, and what else was asked for by `--objectives`."""
+    """Latency, throughput and their knee, and the other objectives of `--objectives`."""
     asked: tuple[Objective, ...] = tuple(objectives) or ("latency", "throughput")
     timed = [o for o in asked if OBJECTIVES[o].timed]
     knee: tuple[Goal, ...] = ("knee",) if len(timed) == 2 else ()
     return (*timed, *knee, *(o for o in asked if not OBJECTIVES[o].timed))
 
 
-def answers(sweep: Sweep) -> list[Answer]:
-    """An answer for each bundle, network and objective that has points enough to give one."""
-    found = []
-    for bundle, network in sweep.groups():
-        front = front_of(sweep, "capability", bundle, network.name)
-        if any(_power(p) is not None for p in front.points):
-            found += [
-                _answer(sweep, bundle, network, goal, front)
-                for goal in goals_of(sweep.objectives)
-                if any(_merit(p, goal) is not None for p in front.points)
-            ]
-    return found
+def answers_of(
+    sweep: Sweep, bundle: str, network: Network, front: Front, resampling: Resampling
+) -> tuple[Answer, ...]:
+    """An answer for each objective that the points of a capability front suffice for.
+
+    Args:
+        resampling: As the network's figures are drawn again.
+    """
+    if all(_power(p) is None for p in front.points):
+        return ()
+    among = coverage(sweep, bundle, network.name, front.points)
+    answers = []
+    for goal in goals_of(sweep.objectives):
+        points = [p for p in front.points if _merit(p, goal) is not None]
+        if not points:
+            continue
+        best = max([p for p in points if p.on_front] or points, key=lambda p: _merit(p, goal) or 0.0)
+        ties = tuple(p for p in points if p is not best and _tied(best, p, goal, resampling))
+        sure = _share_best(best, points, goal, resampling) if best.probability is not None else None
+        gains = _gains(sweep, best, goal, points, resampling)
+        answers.append(Answer(bundle, network, goal, best, ties, gains, among, sure))
+    return tuple(answers)
 
 
 def _power(point: Point | Baseline) -> float | None:
-    """What the knee has most of; None where either figure is not known."""
+    """What the knee maximises; None where either figure is unknown."""
     if not point.latency.value or point.throughput.value is None:
         return None
     return power(point.latency.value, point.throughput.value)
-
-
-def _answer(sweep: Sweep, bundle: str, network: Network, goal: Goal, front: Front) -> Answer:
-    points = [p for p in front.points if _merit(p, goal) is not None]
-    members = [p for p in points if p.on_front] or points
-    best = max(members, key=lambda p: _merit(p, goal) or 0.0)
-    resampling = resampling_of(sweep, network.name)
-    ties = [p for p in points if p is not best and _tied(best, p, goal, resampling)]
-    sure = _share_best(best, points, goal, resampling) if best.probability is not None else None
-    return Answer(
-        bundle,
-        network,
-        goal,
-        best,
-        tuple(ties),
-        _gains(sweep, best, goal, points, resampling),
-        coverage(sweep, bundle, network.name),
-        sure,
-    )
 
 
 def _merit(point: Point, goal: Goal) -> float | None:
@@ -187,7 +178,7 @@ def _gains(
         return Gain(over, name, times, _tie(best, other, objective, resampling))
 
     gains = [
-        gain("baseline", f"{b.device} alone", b)
+        gain("baseline", b.name, b)
         for b in sweep.baselines
         if b.bundle == best.cell.bundle
         and b.batch == best.cell.batch
@@ -209,43 +200,7 @@ def _gains(
     return tuple(gains)
 
 
-def one_line(sweep: Sweep, network: Network, bundle: str, found: Sequence[Answer]) -> str:
-    """The answer of one network for a terminal."""
-    mine = {a.objective: a.point for a in found if (a.bundle, a.network.name) == (bundle, network.name)}
-    head = f"{network.name} ({sweep.title(bundle)})"
-    if not mine:
-        return f"{head}: no answer yet, {why_none(sweep)}"
-    figures: dict[Goal, Callable[[Point], str]] = {
-        "latency": _ms,
-        "throughput": _per_s,
-        "knee": _both,
-        "accuracy": lambda p: f"{p.accuracy or 0:.4f}",
-        "payload": lambda p: f"{(p.payload.value or 0) / 1e3:.3g} kB a sample",
-        "memory": lambda p: f"{(p.memory.value or 0) / 1e6:.3g} MB",
-    }
-    parts = [f"{o}: {p.split.where} [{p.split.kind}] {figures[o](p)}" for o, p in mine.items()]
-    return f"{head}: " + "; ".join(parts)
-
-
-def why_none(sweep: Sweep) -> str:
-    """What no split of a network without an answer has."""
-    why = "no split has finished its depth-1 cell, with 11 requests a trial, and its deepest one"
-    return f"{why}, or none has {' or '.join(sweep.objectives)}" if sweep.objectives else why
-
-
-def _ms(point: Point) -> str:
-    return f"{(point.latency.value or 0) * 1e3:.3g} ms"
-
-
-def _per_s(point: Point) -> str:
-    return f"{point.throughput.value or 0:.3g}/s"
-
-
-def _both(point: Point) -> str:
-    return f"{_ms(point)}, {_per_s(point)}"
-
-
-def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
+def as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """The answers as plain values: seconds, samples a second, factors."""
     return [
         {
@@ -278,7 +233,7 @@ def as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, Any]]:
                 {"over": g.over, "name": g.name, "factor": _values(g.factor), "tie": g.tie} for g in a.gains
             ],
         }
-        for a in found
+        for a in answers
     ]
 
 

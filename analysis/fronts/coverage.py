@@ -1,9 +1,10 @@
 """How many of the splits that there are were measured: what an answer is the best of."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from analysis.data.sweep import OFFLINE, Sweep
-from analysis.fronts.fronts import capability
+from analysis.fronts.fronts import Point
 
 __all__ = ["Coverage", "coverage"]
 
@@ -26,9 +27,8 @@ class Coverage:
         return self.splits is not None and self.measured >= self.splits
 
 
-def coverage(sweep: Sweep, bundle: str, network: str) -> Coverage:
-    """What was measured of the splits that a sweep was asked about."""
-    points = capability(sweep, bundle, network)
+def coverage(sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) -> Coverage:
+    """How many of the splits that a sweep was asked about have a point on the capability front."""
     measured = sum(p.latency.value is not None and p.throughput.value is not None for p in points)
     scopes = [scope for scope in sweep.scopes if scope.network == network]
     if scopes and scopes[0].ended != "all measured":
@@ -36,6 +36,6 @@ def coverage(sweep: Sweep, bundle: str, network: str) -> Coverage:
     shallowest: dict[str, int] = {}
     for result in sweep.of(bundle, network):
         if result.cell.load == OFFLINE:
-            split = replace(result.cell, depth=0).id
+            split = result.all_depths
             shallowest[split] = min(result.cell.depth, shallowest.get(split, result.cell.depth))
     return Coverage(measured, sum(depth == 1 for depth in shallowest.values()))

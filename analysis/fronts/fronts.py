@@ -5,7 +5,6 @@ Operations Research 9, 1961), so at one depth the two are one variable and a fro
 point. Hence two fronts, each over all depths in its own way.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -20,7 +19,7 @@ from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import Cell
 
-__all__ = ["Front", "FrontName", "Point", "capability", "front_of", "in_order", "operating", "resampling_of"]
+__all__ = ["Front", "FrontName", "Point", "best_by_devices", "front_of", "judged", "resampling_of"]
 
 FrontName = Literal["capability", "operating"]
 _NAMES: tuple[Objective, ...] = tuple(OBJECTIVES)
@@ -99,26 +98,26 @@ class Front:
     hypervolume: Estimate
     surfaces: tuple[Surface, ...] = ()
 
+    @property
+    def members(self) -> list[Point]:
+        """The points on it, by ascending latency and so, at one accuracy, by ascending throughput."""
+        return sorted((p for p in self.points if p.on_front), key=lambda p: p.latency.value or 0.0)
 
-def capability(sweep: Sweep, bundle: str, network: str) -> list[Point]:
-    """What each split can do: its unloaded latency (p50 at depth 1) and its capacity (deepest cell).
-
-    A split without a depth-1 cell, or of which that or the deepest is unfinished, has no point. Cells under
-    an open load are left out: their throughput is what was offered.
-    """
-    return list(front_of(sweep, "capability", bundle, network).points)
-
-
-def operating(sweep: Sweep, bundle: str, network: str) -> list[Point]:
-    """What each cell did: its own latency (p50) and its own throughput, over all depths."""
-    return list(front_of(sweep, "operating", bundle, network).points)
+    @property
+    def drawable(self) -> bool:
+        """Whether some point has a latency."""
+        return any(p.latency.value is not None for p in self.points)
 
 
-# Drawing takes a tenth of a second a front, and every table, figure and sentence asks for its front.
-@functools.lru_cache(maxsize=512)
 def front_of(sweep: Sweep, name: FrontName, bundle: str, network: str) -> Front:
-    """A front with all that is known of it."""
-    points = _candidates(sweep, name, bundle, network)
+    """A front of one bundle under one network.
+
+    On the capability front a point is a split: its unloaded latency (p50 at depth 1) and its capacity
+    (deepest cell). A split whose depth-1 or deepest cell is missing or unfinished has no point. Cells under
+    an open load are left out: their throughput is what was offered. On the operating front a point is a
+    cell, with its own latency (p50) and its own throughput.
+    """
+    points = _candidates(sweep.of(bundle, network), name)
     return judged(name, points, sweep.objectives, resampling_of(sweep, network))
 
 
@@ -130,19 +129,25 @@ def resampling_of(sweep: Sweep, network: str) -> Resampling:
     return Resampling(sweep.seed, visits_of(visits.get(network, [])))
 
 
-def in_order(points: Sequence[Point]) -> list[Point]:
-    """The points on the front, by ascending latency and so, at one accuracy, by ascending throughput."""
-    return sorted((p for p in points if p.on_front), key=lambda p: p.latency.value or 0.0)
+def best_by_devices(points: Sequence[Point]) -> dict[int, Point]:
+    """The capability of most throughput for each number of devices that compute."""
+    best: dict[int, Point] = {}
+    for p in points:
+        count = len(set(p.split.computing))
+        if p.throughput.value is not None and (
+            count not in best or p.throughput.value > (best[count].throughput.value or 0.0)
+        ):
+            best[count] = p
+    return dict(sorted(best.items()))
 
 
-def _candidates(sweep: Sweep, name: FrontName, bundle: str, network: str) -> list[Point]:
-    wanted = sweep.of(bundle, network)
+def _candidates(cells: Sequence[CellResult], name: FrontName) -> list[Point]:
     if name == "operating":
-        return [_point(name, r, r) for r in wanted if r.trials]
+        return [_point(name, r, r) for r in cells if r.trials]
     groups: dict[str, list[CellResult]] = {}
-    for result in wanted:
+    for result in cells:
         if result.cell.load == OFFLINE:
-            groups.setdefault(replace(result.cell, depth=0).id, []).append(result)
+            groups.setdefault(result.all_depths, []).append(result)
     points = []
     for results in groups.values():
         first = min(results, key=lambda r: r.cell.depth)
@@ -191,7 +196,7 @@ def judged(
     drawn = drawn.reshape(len(points), len(chosen), resampling.resamples).transpose(2, 0, 1)
     shares = np.mean([nondominated(each, chosen) for each in drawn], axis=0)
     marked = tuple(
-        replace(p, on_front=bool(mark), probability=float(share) if _told(p, chosen) else None)
+        replace(p, on_front=bool(mark), probability=float(share) if _repeated(p, chosen) else None)
         for p, mark, share in zip(points, marks, shares, strict=True)
     )
     bands = surfaces([(p.latency, p.throughput) for p in points])
@@ -205,7 +210,7 @@ def _default(points: Sequence[Point]) -> tuple[Objective, ...]:
     return ("latency", "throughput", "accuracy") if differ else ("latency", "throughput")
 
 
-def _told(point: Point, objectives: Sequence[Objective]) -> bool:
+def _repeated(point: Point, objectives: Sequence[Objective]) -> bool:
     """Whether its trials say how it might come out again: at least two of every measured figure."""
     figures = [point.figure(o) for o in objectives]
     return all(f.value is not None and (not f.values or len(f.values) > 1) for f in figures)
@@ -223,9 +228,9 @@ def _hypervolume(
     value = hypervolumes(costs[None], reference, ideal)
     if not len(value):
         return NOTHING
-    told = [points[i] for i in usable]
-    trials = min(len(p.figure(o).values) or 1 for p in told for o in objectives if o != "accuracy")
-    if any(p.probability is None for p in told):
+    comparable = [points[i] for i in usable]
+    trials = min(len(p.figure(o).values) or 1 for p in comparable for o in objectives if o != "accuracy")
+    if any(p.probability is None for p in comparable):
         return Estimate(float(value[0]), None, None, trials, None)
     low, high = interval(hypervolumes(_costs(drawn[:, usable], objectives), reference, ideal))
     return Estimate(float(value[0]), low, high, trials, "bootstrap95")

@@ -4,33 +4,33 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.data.breakdown import Breakdown, breakdown, breakdowns
-from analysis.data.sweep import Sweep
+from analysis.data.breakdown import Breakdown, breakdown
 from analysis.figures.parts import AT_SOURCE, NETWORK_SHARE, part_colours, stages_of
 from analysis.report.words import milliseconds, per_second, percent
+from analysis.study import Study
 
 __all__ = ["cells_json"]
 
 
-def cells_json(sweep: Sweep) -> str:
+def cells_json(study: Study) -> str:
     """JSON that can stand in a script element, by cell id."""
-    told: dict[str, dict[str, Any]] = {}
-    for bundle, network in sweep.groups():
-        results = sweep.of(bundle, network.name)
-        found = [breakdown(r) for r in results if r.trials]
+    devices = [d.name for d in study.sweep.devices]
+    cells: dict[str, dict[str, Any]] = {}
+    for group in study.groups:
+        breakdowns = [breakdown(r) for r in group.cells if r.trials]
         # As the figure of this group has them; a second stage of a device that it lacks comes after.
-        stages = stages_of(breakdowns(results))
-        stages += [stage for stage in stages_of(found) if stage not in stages]
-        colours = part_colours(stages, [d.name for d in sweep.devices])
-        told |= {b.result.cell.id: _cell(b, colours) for b in found}
-    return json.dumps(told, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+        stages = stages_of(group.breakdowns)
+        stages += [stage for stage in stages_of(breakdowns) if stage not in stages]
+        colours = part_colours(stages, devices)
+        cells |= {b.result.cell.id: _cell(b, colours) for b in breakdowns}
+    return json.dumps(cells, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 
 
-def _cell(found: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
-    result = found.result
+def _cell(times: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
+    result = times.result
     cell = result.cell
-    named = {f"{stage}: {part}": seconds for (stage, part), seconds in found.parts.items()}
-    named |= {NETWORK_SHARE: found.network_s, AT_SOURCE: found.source_s}
+    named = {f"{stage}: {part}": seconds for (stage, part), seconds in times.parts.items()}
+    named |= {NETWORK_SHARE: times.network_s, AT_SOURCE: times.source_s}
     parts = [(name, seconds * 1e3, colours[name]) for name, seconds in named.items()]
     busy = {stage: percent(share.value or 0.0) for stage, share in result.busy().items()}
     facts = [

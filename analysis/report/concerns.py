@@ -1,4 +1,4 @@
-"""What a reader must know before believing a report: missing, void, drifting, disagreeing, untrained."""
+"""What limits a report: missing, void, drifting or disagreeing results, an untrained model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,11 +37,11 @@ class Drifted:
 def drifts(sweep: Sweep) -> list[Drifted]:
     """Every repeat, against the first of its network."""
     first: dict[str, float] = {}
-    found = []
+    repeats = []
     for d in sweep.drifts:
         reference = first.setdefault(d.network, d.latency_s)
-        found.append(Drifted(d, d.latency_s / reference - 1))
-    return found
+        repeats.append(Drifted(d, d.latency_s / reference - 1))
+    return repeats
 
 
 def disagreements(sweep: Sweep) -> list[Accuracy]:
@@ -96,15 +96,13 @@ def _unsettled(sweep: Sweep) -> list[Concern]:
         found.append(
             Concern(
                 "note",
-                f"{_trials(overloaded)} got more requests than the pipeline could take: they have a "
-                "throughput but no latency, and are on no front.",
+                f"{_trials(overloaded)} received more requests than the pipeline could process: they have "
+                "a throughput but no latency, and are on no front.",
             )
         )
     if missed := sum(c.bound_missed for c in sweep.cells):
         found.append(
-            Concern(
-                "note", f"In {_trials(missed)} no rate of requests kept the bound on latency that was asked."
-            )
+            Concern("note", f"In {_trials(missed)} no request rate kept the requested bound on latency.")
         )
     return found
 
@@ -121,8 +119,8 @@ def _missing(sweep: Sweep) -> list[Concern]:
             Concern(
                 "grave",
                 f"The sweep is incomplete: {sweep.finished} of {sweep.wanted} trials finished; {empty} of "
-                f"{len(sweep.cells)} cells have none. What is missing is listed below; a split that was not "
-                "measured cannot win. The same sweep command takes it up again.",
+                f"{len(sweep.cells)} cells have none. Missing cells are listed below; a split that was not "
+                "measured cannot win. Run the same sweep command to resume.",
             )
         )
     if sweep.voids:
@@ -136,9 +134,9 @@ def _missing(sweep: Sweep) -> list[Concern]:
 
 _ENDED = {
     "front stands": "by prediction no other could be on the front",
-    "share measured": "as many as the experiment allows; others could be on the front by prediction",
-    "time spent": "as many as there was time for, the most promising first",
-    None: "and the search has not ended; the same sweep command goes on",
+    "share measured": "the share that the experiment allows; by prediction others could be on the front",
+    "time spent": "the time budget is used up; the most promising cells came first",
+    None: "the search has not ended; run the same sweep command to resume",
 }
 
 
@@ -162,7 +160,7 @@ def _chosen(sweep: Sweep) -> list[Concern]:
         found.append(
             Concern(
                 "note",
-                f"Profiling the lab, which the search predicts from, took {took_s:.0f} s beside it.",
+                f"Profiling the lab for the search's predictions took another {took_s:.0f} s.",
             )
         )
     return found
@@ -183,7 +181,8 @@ def _limits(sweep: Sweep) -> list[Concern]:
     if sweep.trials_wanted == 1:
         found.append(
             Concern(
-                "note", "One trial a cell: all intervals are null, and no difference can be told from noise."
+                "note",
+                "One trial per cell: all intervals are null, and no difference can be told from noise.",
             )
         )
     elif any(len(c.trials) == 1 for c in sweep.cells):

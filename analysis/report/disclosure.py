@@ -1,4 +1,4 @@
-"""What a sweep was measured on, said so that nobody takes an emulation for a Raspberry Pi."""
+"""What a sweep was measured on, so that no reader takes an emulation for a Raspberry Pi."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ _KINDS = {
 _LABS = {"local": "local lab", "virtual": "lab of virtual devices"}
 _LINKS = {
     "emulated": "Links are emulated: the sending worker holds each frame back as the network's rate and "
-    "delay say. No packet crossed such a network.",
+    "delay require. No packet crossed such a network.",
     "tc": "Links are shaped by tc on the devices' own interfaces.",
-    "none": "Links are as they are; nothing shapes them.",
+    "none": "Links are not shaped.",
 }
 
 
@@ -54,10 +54,10 @@ def measured_on(sweep: Sweep) -> MeasuredOn:
     if not simulated:
         return MeasuredOn("Measured on real devices", tuple(sentences), False)
     sentences.append(
-        "So this is a simulation of such devices on such a network, run with the real runtime. How the "
-        "splits compare is what it shows; the milliseconds are not those of a Raspberry Pi."
+        "This is a simulation of such devices on such a network, run with the real runtime. It shows how "
+        "the splits compare; the milliseconds are not those of a Raspberry Pi."
     )
     lab = next((lab for kind, lab in _LABS.items() if kind in kinds), "lab")
-    told = ("some devices emulated as slower", bool(slow)), ("emulated links", "emulated" in links)
-    what = listed(words for words, holds in told if holds)
+    emulations = ("some devices emulated as slower", bool(slow)), ("emulated links", "emulated" in links)
+    what = listed(words for words, holds in emulations if holds)
     return MeasuredOn(f"Measured in a {lab}" + (f" with {what}" if what else ""), tuple(sentences), True)

@@ -1,4 +1,4 @@
-"""The report's page: what the template is filled with."""
+"""Fill the templates of the report's page and of a comparison's."""
 
 import functools
 import json
@@ -9,15 +9,16 @@ from typing import Any
 import jinja2
 import vl_convert
 
-from analysis.data.predictions import PredictedCell, errors_of
-from analysis.data.sweep import OFFLINE, Network, Sweep
-from analysis.figures import LAYOUTS, VEGA_LITE, Breakdown, Figure, breakdowns, config
-from analysis.figures import selection as chosen
+from analysis.data.breakdown import Breakdown
+from analysis.data.predictions import errors_of
+from analysis.data.sweep import OFFLINE, Sweep
+from analysis.figures import LAYOUTS, VEGA_LITE, Figure, config
 from analysis.figures.baselines import divided
 from analysis.figures.conditions import placed
 from analysis.figures.front import LEAST_PROBABILITY
-from analysis.fronts.answers import Answer, Goal, why_none
-from analysis.fronts.fronts import FrontName, Point, capability, front_of, in_order, operating
+from analysis.figures.selection import prediction_groups
+from analysis.fronts.answers import Answer, Goal
+from analysis.fronts.fronts import Front
 from analysis.report import words
 from analysis.report.cells import cells_json
 from analysis.report.concerns import concerns, disagreements, drifts, missing_cells
@@ -26,6 +27,7 @@ from analysis.report.measured_links import measured_links
 from analysis.report.tables import codec_rows
 from analysis.statistics.bootstrap import RESAMPLES
 from analysis.statistics.estimates import Estimate
+from analysis.study import Group, Model, Study
 from controller.results import Accuracy
 
 __all__ = ["fill", "render"]
@@ -41,20 +43,10 @@ _WANTED: dict[Goal, str] = {
 }
 
 
-def render(
-    sweep: Sweep,
-    found: Sequence[Answer],
-    figures: Mapping[str, Figure],
-    predicted: Sequence[PredictedCell] = (),
-) -> str:
+def render(study: Study, figures: Mapping[str, Figure]) -> str:
     """The whole report."""
-    drawn = frozenset(figures)
     return fill(
-        "report.html.j2",
-        figures,
-        **_context(sweep, found, drawn),
-        predictions=_predictions(predicted),
-        cells_json=cells_json(sweep),
+        "report.html.j2", figures, **_context(study, frozenset(figures)), cells_json=cells_json(study)
     )
 
 
@@ -98,10 +90,11 @@ def _charts(figures: Mapping[str, Figure]) -> str:
     return json.dumps(specs, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 
 
-def _context(sweep: Sweep, found: Sequence[Answer], drawn: frozenset[str]) -> dict[str, Any]:
+def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
+    sweep = study.sweep
     missing = missing_cells(sweep)
     return {
-        "title": f"Where to cut {words.listed(sweep.title(b) for b in sweep.manifests)}",
+        "title": f"Where to cut {words.listed(model.title for model in study.models)}",
         "experiment": sweep.experiment,
         "file": sweep.path.name,
         "finished": sweep.finished,
@@ -112,16 +105,13 @@ def _context(sweep: Sweep, found: Sequence[Answer], drawn: frozenset[str]) -> di
         "concerns": concerns(sweep),
         "seed": sweep.seed,
         "numbered": any("@" in c.split.where for c in sweep.cells),
-        "groups": [_group(sweep, bundle, network, found, drawn) for bundle, network in sweep.groups()],
-        "gains": chosen.GAINS if chosen.GAINS in drawn else "",
-        "telemetry": chosen.TELEMETRY if chosen.TELEMETRY in drawn else "",
-        "models": [_model(sweep, bundle, found, drawn) for bundle in sweep.manifests],
-        "choices": _choices(sweep),
+        "groups": [_group(study, group) for group in study.groups],
+        "drawn": drawn,
+        "models": [_model(model, drawn) for model in study.models],
+        "choices": _choices(study),
+        "predictions": _predictions(study),
         "least_probability": LEAST_PROBABILITY,
         "resamples": RESAMPLES,
-        "payloads": [
-            {"title": sweep.title(b), "figure": chosen.payload_name(sweep, b)} for b in sweep.manifests
-        ],
         "accuracies": [_accuracy(sweep, bundle) for bundle in sweep.manifests],
         "drifts": drifts(sweep),
         "voids": [(v, sweep.split_of(v.cell).where) for v in sweep.voids],
@@ -131,97 +121,89 @@ def _context(sweep: Sweep, found: Sequence[Answer], drawn: frozenset[str]) -> di
         "environments": [(n, at, words.flat(stamp)) for n, at, stamp in sweep.environments],
         "links": [(p, words.conditions(p.asked)) for p in sweep.networks],
         "measured_links": measured_links(sweep),
-        "manifests": [(sweep.title(b), b, m) for b, m in sweep.manifests.items()],
+        "manifests": [(model.title, model.bundle, sweep.manifests[model.bundle]) for model in study.models],
     }
 
 
-def _model(sweep: Sweep, bundle: str, found: Sequence[Answer], drawn: frozenset[str]) -> dict[str, Any]:
-    """A model's own figures: maps of networks, and throughput by number of devices."""
+def _model(model: Model, drawn: frozenset[str]) -> dict[str, Any]:
+    """A model's own figures: maps of networks, throughput by number of devices, payload by cut."""
     maps = []
     for objective in ("latency", "throughput"):
-        mine = [a for a in found if (a.bundle, a.objective) == (bundle, objective)]
-        unplaced = [a.network.name for a in mine if placed(a) is None]
-        maps.append((objective, chosen.model_name(sweep, bundle, f"networks-{objective}"), unplaced))
+        unplaced = [a.network.name for a in model.answers(objective) if placed(a) is None]
+        maps.append((objective, f"{model.anchor}-networks-{objective}", unplaced))
+    devices = f"{model.anchor}-devices"
     return {
-        "title": sweep.title(bundle),
+        "title": model.title,
         "maps": [row for row in maps if row[1] in drawn],
-        "devices": _if_drawn(chosen.model_name(sweep, bundle, "devices"), drawn),
+        "devices": devices if devices in drawn else "",
+        "payload": f"{model.anchor}-payload",
     }
 
 
-def _choices(sweep: Sweep) -> dict[str, list[str]]:
+def _choices(study: Study) -> dict[str, list[str]]:
     """What the page can be narrowed to, where there is more than one."""
-    cells = [r.cell for r in sweep.cells if r.trials]
-    found = {
-        "model": list(dict.fromkeys(sweep.title(b) for b, _ in sweep.groups())),
-        "network": list(dict.fromkeys(p.name for _, p in sweep.groups())),
+    cells = [r.cell for r in study.sweep.cells if r.trials]
+    choices = {
+        "model": list(dict.fromkeys(group.title for group in study.groups)),
+        "network": list(dict.fromkeys(group.network.name for group in study.groups)),
         "depth": [str(d) for d in sorted({c.depth for c in cells})],
         "codec": sorted({c.codec for c in cells}),
     }
-    return {name: values for name, values in found.items() if len(values) > 1}
+    return {name: values for name, values in choices.items() if len(values) > 1}
 
 
-def _predictions(predicted: Sequence[PredictedCell]) -> list[dict[str, Any]]:
-    kinds = {1: "latency of a request alone", 2: "time between two results"}
-    found = []
-    for source, kind in dict.fromkeys((c.source, min(c.depth, 2)) for c in predicted):
-        cells = [c for c in predicted if (c.source, min(c.depth, 2)) == (source, kind)]
-        name = chosen.prediction_name(source, kind)
-        found.append({"source": source, "what": kinds[kind], "figure": name, "errors": errors_of(cells)})
-    return found
-
-
-def _group(
-    sweep: Sweep, bundle: str, network: Network, found: Sequence[Answer], drawn: frozenset[str]
-) -> dict[str, Any]:
-    mine = [a for a in found if a.bundle == bundle and a.network.name == network.name]
-    points: dict[FrontName, list[Point]] = {
-        "capability": capability(sweep, bundle, network.name),
-        "operating": operating(sweep, bundle, network.name),
-    }
-    cells = [p.cell for candidates in points.values() for p in candidates]
-    fronts = [
+def _predictions(study: Study) -> list[dict[str, Any]]:
+    return [
         {
-            "name": name,
-            "figure": chosen.front_name(sweep, bundle, network.name, name),
-            "drawn": any(p.latency.value is not None for p in candidates),
-            "points": in_order(candidates),
-            "perhaps": sum(
-                not p.on_front and (p.probability or 0.0) >= LEAST_PROBABILITY for p in candidates
-            ),
-            "outside": [
-                f"{b.device} alone ({words.milliseconds(b.latency)}, {words.per_second(b.throughput)})"
-                for b in divided(candidates, [b for b in sweep.baselines if b.bundle == bundle])[1]
-                if b.latency.value is not None
-            ],
-            "hypervolume": front_of(sweep, name, bundle, network.name).hypervolume,
-            "lucky": _lies_off(front_of(sweep, name, bundle, network.name).hypervolume),
-            "objectives": front_of(sweep, name, bundle, network.name).objectives,
-            "dominated": len(candidates) - len(in_order(candidates)),
+            "source": cells[0].source,
+            "what": "latency of a single request" if cells[0].depth == 1 else "time between two results",
+            "figure": name,
+            "errors": errors_of(cells),
         }
-        for name, candidates in points.items()
+        for name, cells in prediction_groups(study).items()
     ]
-    bars = breakdowns(sweep.of(bundle, network.name))
+
+
+def _group(study: Study, group: Group) -> dict[str, Any]:
+    cells = [p.cell for front in group.fronts for p in front.points]
     return {
-        "anchor": chosen.stem(sweep.title(bundle), network.name),
-        "title": network.name,
-        "model": sweep.title(bundle),
-        "conditions": words.network_words(network),
-        "description": network.asked.get("description", ""),
-        "answers": [(a, *words.answer_sentences(a, mine[:i])) for i, a in enumerate(mine)],
-        "verdict": _verdict(sweep, mine),
-        "kinds": list(dict.fromkeys(a.point.split.kind for a in mine)),
-        "fronts": fronts,
+        "anchor": group.anchor,
+        "title": group.network.name,
+        "model": group.title,
+        "conditions": words.network_words(group.network),
+        "description": group.network.asked.get("description", ""),
+        "answers": [(a, *words.answer_sentences(a, group.answers[:i])) for i, a in enumerate(group.answers)],
+        "verdict": _verdict(study.sweep, group.answers),
+        "kinds": list(dict.fromkeys(a.point.split.kind for a in group.answers)),
+        "fronts": [_front(group, front) for front in group.fronts],
         "differing": [
             name for name in ("devices", "batch", "codec") if len({getattr(cell, name) for cell in cells}) > 1
         ],
-        "open": any(p.cell.load != OFFLINE for p in points["operating"]),
-        "brief": [words.brief(a) for a in mine if a.objective in ("latency", "throughput")],
-        "busy": _if_drawn(chosen.group_name(sweep, bundle, network.name, "busy"), drawn),
-        "timeline": _if_drawn(chosen.group_name(sweep, bundle, network.name, "timeline"), drawn),
-        "timeline_cell": chosen.timeline_cell(sweep, bundle, network.name),
-        "parts": bars and chosen.parts_name(sweep, bundle, network.name),
-        "breakdowns": [_breakdown_row(b) for b in bars],
+        "open": any(p.cell.load != OFFLINE for p in group.operating.points),
+        "brief": [words.brief(a) for a in group.answers if a.objective in ("latency", "throughput")],
+        "busy": bool(group.deepest),
+        "timeline": group.timeline,
+        "breakdowns": [_breakdown_row(b) for b in group.breakdowns],
+    }
+
+
+def _front(group: Group, front: Front) -> dict[str, Any]:
+    off_front = [p for p in front.points if not p.on_front]
+    return {
+        "name": front.name,
+        "figure": f"{group.anchor}-{front.name}",
+        "drawn": front.drawable,
+        "points": front.members,
+        "perhaps": sum((p.probability or 0.0) >= LEAST_PROBABILITY for p in off_front),
+        "outside": [
+            f"{b.name} ({words.milliseconds(b.latency)}, {words.per_second(b.throughput)})"
+            for b in divided(front.points, group.baselines)[1]
+            if b.latency.value is not None
+        ],
+        "hypervolume": front.hypervolume,
+        "lucky": _lies_off(front.hypervolume),
+        "objectives": front.objectives,
+        "dominated": len(off_front),
     }
 
 
@@ -232,14 +214,10 @@ def _lies_off(figure: Estimate) -> bool:
     return not figure.low <= figure.value <= figure.high
 
 
-def _if_drawn(name: str, drawn: frozenset[str]) -> str:
-    return name if name in drawn else ""
-
-
 def _verdict(sweep: Sweep, mine: Sequence[Answer]) -> str:
-    """The network's answer in as few words as are true."""
+    """The network's answer in one sentence."""
     if not mine:
-        return f"No answer yet: {why_none(sweep)}."
+        return f"No answer yet: {words.why_none(sweep)}."
     text = _one_for_all(mine) or _by_objective(mine)
     return f"{text[0].upper()}{text[1:]}."
 
@@ -254,8 +232,10 @@ def _one_for_all(mine: Sequence[Answer]) -> str:
     behind = [o for o in others if best[o].point.cell.id != knee.cell.id]
     if not all(any(p.cell.id == knee.cell.id for p in best[o].ties) for o in behind):
         return ""
-    near = f": within noise of {words.listed(_WANTED[o] for o in behind)}" if behind else ""
-    return f"{knee.split.sentence}, whatever you want most{near}"
+    near = f" (within noise of {words.listed(_WANTED[o] for o in behind)})" if behind else ""
+    if knee.split.kind == "stay":
+        return f"do not split: {knee.split.sentence}{near}"
+    return f"{knee.split.sentence} for every objective{near}"
 
 
 def _by_objective(mine: Sequence[Answer]) -> str:
@@ -265,16 +245,18 @@ def _by_objective(mine: Sequence[Answer]) -> str:
     return "; ".join(f"{sentence} for {words.listed(goals)}" for sentence, goals in by_split.items())
 
 
-def _breakdown_row(found: Breakdown) -> dict[str, Any]:
-    devices = dict.fromkeys(device for device, _ in found.parts)
+def _breakdown_row(breakdown: Breakdown) -> dict[str, Any]:
+    devices = dict.fromkeys(device for device, _ in breakdown.parts)
     return {
-        "where": found.result.split.where,
-        "kind": found.result.split.kind,
-        "total_ms": found.total_s * 1e3,
-        "network_ms": found.network_s * 1e3,
-        "network_share": found.network_s / found.total_s,
-        "hops": [(d, {p: s * 1e3 for (device, p), s in found.parts.items() if device == d}) for d in devices],
-        "on_network_ms": {name: seconds * 1e3 for name, seconds in found.on_network.items()},
+        "where": breakdown.result.split.where,
+        "kind": breakdown.result.split.kind,
+        "total_ms": breakdown.total_s * 1e3,
+        "network_ms": breakdown.network_s * 1e3,
+        "network_share": breakdown.network_s / breakdown.total_s,
+        "hops": [
+            (d, {p: s * 1e3 for (device, p), s in breakdown.parts.items() if device == d}) for d in devices
+        ],
+        "on_network_ms": {name: seconds * 1e3 for name, seconds in breakdown.on_network.items()},
     }
 
 

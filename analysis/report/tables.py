@@ -1,14 +1,14 @@
 """The page's own tables, as others compute with them and print them. Columns: docs/reports.md."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from analysis.data.breakdown import Breakdown
 from analysis.data.sweep import CellResult, Sweep
-from analysis.figures import Breakdown, breakdowns
 from analysis.report import words
 from analysis.report.concerns import drifts
+from analysis.study import Study
 from controller.results import CodecAccuracy
 
 __all__ = ["codec_rows", "page_tables"]
@@ -17,29 +17,13 @@ _PARTS = ("wait", "codec", "compute")
 _COLUMNS = {
     "parts": (
         *("model", "network", "where", "cuts", "devices", "batch", "codec", "cell", "total_s", "network_s"),
-        *(
-            "network_share",
-            "source_s",
-            "wait_s",
-            "codec_s",
-            "compute_s",
-            "receive_s",
-            "wait_send_s",
-            "send_s",
-        ),
+        *("network_share", "source_s", "wait_s", "codec_s", "compute_s"),
+        *("receive_s", "wait_send_s", "send_s"),
     ),
     "links": (
         *("network", "sender", "receiver", "taken_at", "round_trip_ms_asked", "round_trip_ms"),
-        *(
-            "rate_mbit_asked",
-            "rate_mbit",
-            "filled",
-            "loss_percent_asked",
-            "loss_percent",
-            "lost",
-            "datagrams",
-        ),
-        "tcp_mbit",
+        *("rate_mbit_asked", "rate_mbit", "filled", "loss_percent_asked", "loss_percent", "lost"),
+        *("datagrams", "tcp_mbit"),
     ),
     "networks": ("network", "shaping", "conditions"),
     "drift": ("network", "taken_at", "trials_before", "latency_s", "change", "flagged"),
@@ -53,10 +37,11 @@ _COLUMNS = {
 }
 
 
-def page_tables(sweep: Sweep) -> list[tuple[str, pd.DataFrame]]:
+def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
     """Name and rows of each, in the page's order; one that has nothing to say has no rows."""
+    sweep = study.sweep
     rows = {
-        "parts": _parts(sweep),
+        "parts": _parts(study),
         "accuracy": _accuracy(sweep),
         "codecs": _codecs(sweep),
         "drift": _drift(sweep),
@@ -68,17 +53,17 @@ def page_tables(sweep: Sweep) -> list[tuple[str, pd.DataFrame]]:
         ],
         "links": _links(sweep),
     }
-    return [(name, pd.DataFrame(found, columns=list(_COLUMNS[name]))) for name, found in rows.items()]
+    return [(name, pd.DataFrame(table, columns=list(_COLUMNS[name]))) for name, table in rows.items()]
 
 
 def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
     """What each choice of codecs does over all its splits: what it saves, and its worst errors."""
-    found: dict[str, list[CellResult]] = {}
+    by_codec: dict[str, list[CellResult]] = {}
     for result in sweep.cells:
         if result.cell.bundle == bundle and result.cell.codec != "none" and result.trials:
-            found.setdefault(result.cell.codec, []).append(result)
+            by_codec.setdefault(result.cell.codec, []).append(result)
     rows = []
-    for codec, results in sorted(found.items()):
+    for codec, results in sorted(by_codec.items()):
         known = [r.accuracy for r in results if isinstance(r.accuracy, CodecAccuracy)]
         changes = [a.chain - a.whole for a in known if a.chain is not None and a.whole is not None]
         ratios = [t.payload_bytes / t.encoded_bytes for r in results for t in r.trials]
@@ -95,33 +80,35 @@ def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _parts(sweep: Sweep) -> list[dict[str, Any]]:
+def _parts(study: Study) -> list[dict[str, Any]]:
     return [
-        {"model": sweep.title(bundle), "network": network.name} | _of_cell(found)
-        for bundle, network in sweep.groups()
-        for found in breakdowns(sweep.of(bundle, network.name))
+        {"model": group.title, "network": group.network.name} | _of_cell(breakdown)
+        for group in study.groups
+        for breakdown in group.breakdowns
     ]
 
 
-def _of_cell(found: Breakdown) -> dict[str, Any]:
-    cell = found.result.cell
+def _of_cell(breakdown: Breakdown) -> dict[str, Any]:
+    cell = breakdown.result.cell
     stages = {
-        f"{part}_s": ";".join(f"{stage}={s:.6g}" for (stage, name), s in found.parts.items() if name == part)
+        f"{part}_s": ";".join(
+            f"{stage}={s:.6g}" for (stage, name), s in breakdown.parts.items() if name == part
+        )
         for part in _PARTS
     }
     return {
-        "where": found.result.split.where,
+        "where": breakdown.result.split.where,
         "cuts": ";".join(map(str, cell.cuts)),
         "devices": ";".join(cell.devices),
         "batch": cell.batch,
         "codec": cell.codec,
         "cell": cell.id,
-        "total_s": found.total_s,
-        "network_s": found.network_s,
-        "network_share": found.network_s / found.total_s,
-        "source_s": found.source_s,
+        "total_s": breakdown.total_s,
+        "network_s": breakdown.network_s,
+        "network_share": breakdown.network_s / breakdown.total_s,
+        "source_s": breakdown.source_s,
         **stages,
-        **found.on_network,
+        **breakdown.on_network,
     }
 
 
@@ -184,12 +171,8 @@ def _links(sweep: Sweep) -> list[dict[str, Any]]:
             "sender": link.sender,
             "receiver": link.receiver,
             "taken_at": link.taken_at,
-            **_suffixed(link.asked, "_asked", ("round_trip_ms", "rate_mbit", "loss_percent")),
+            **{f"{key}_asked": link.asked.get(key) for key in ("round_trip_ms", "rate_mbit", "loss_percent")},
             **link.measured,
         }
         for link in sweep.links
     ]
-
-
-def _suffixed(told: Mapping[str, Any], suffix: str, keys: Sequence[str]) -> dict[str, Any]:
-    return {f"{key}{suffix}": told.get(key) for key in keys}

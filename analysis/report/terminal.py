@@ -1,4 +1,4 @@
-"""The best split of a few that were measured, for a terminal: a table, and what can be said of it."""
+"""Answers for a terminal: a line for each network, or a table of all that was measured."""
 
 import shutil
 import textwrap
@@ -9,20 +9,43 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from analysis.data.sweep import Baseline, Sweep
+from analysis.data.sweep import Sweep
 from analysis.errors import ResultsError
-from analysis.fronts.answers import Answer, Goal, answers, as_json
-from analysis.fronts.fronts import front_of
-from analysis.report.words import answer_sentences, percent, plain
+from analysis.fronts.answers import Answer, Goal, as_json
+from analysis.report.words import answer_sentences, percent, plain, why_none
+from analysis.study import Group, Study
 
-__all__ = ["GOALS", "best_as_json", "best_of", "show_best"]
+__all__ = ["GOALS", "best_as_json", "best_of", "one_line", "show_best"]
 
 GOALS: tuple[Goal, ...] = ("latency", "throughput", "knee")
 _WIDTH = 130
 _SENTENCES = 100
 
 
-def best_of(sweep: Sweep, objective: str) -> list[Answer]:
+def one_line(study: Study, group: Group) -> str:
+    """The answers of one model under one network, as a line."""
+    head = f"{group.network.name} ({group.title})"
+    if not group.answers:
+        return f"{head}: no answer yet, {why_none(study.sweep)}"
+    parts = []
+    for answer in group.answers:
+        p = answer.point
+        latency = f"{(p.latency.value or 0) * 1e3:.3g} ms"
+        throughput = f"{p.throughput.value or 0:.3g}/s"
+        figures: dict[Goal, str] = {
+            "latency": latency,
+            "throughput": throughput,
+            "knee": f"{latency}, {throughput}",
+            "accuracy": f"{p.accuracy or 0:.4f}",
+            "payload": f"{(p.payload.value or 0) / 1e3:.3g} kB a sample",
+            "memory": f"{(p.memory.value or 0) / 1e6:.3g} MB",
+        }
+        goal = answer.objective
+        parts.append(f"{goal}: {p.split.where} [{p.split.kind}] {figures[goal]}")
+    return f"{head}: " + "; ".join(parts)
+
+
+def best_of(study: Study, objective: str) -> list[Answer]:
     """The answer for each model and network.
 
     Raises:
@@ -30,54 +53,49 @@ def best_of(sweep: Sweep, objective: str) -> list[Answer]:
     """
     if objective not in GOALS:
         raise ResultsError(f"--objective {objective}: it is one of {', '.join(GOALS)}")
-    found = [answer for answer in answers(sweep) if answer.objective == objective]
-    if not found:
-        raise ResultsError(f"{sweep.path} has no split with enough trials for an answer; finish the sweep")
-    return found
+    answers = [answer for answer in study.answers if answer.objective == objective]
+    if not answers:
+        path = study.sweep.path
+        raise ResultsError(f"{path} has no split with enough trials for an answer; finish the sweep")
+    return answers
 
 
-def best_as_json(sweep: Sweep, found: Sequence[Answer]) -> list[dict[str, object]]:
+def best_as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, object]]:
     """The answers as plain values; `at` is what `exporter split --at` takes, null where nothing is cut."""
-    told = []
-    for answer, values in zip(found, as_json(sweep, found), strict=True):
+    entries = []
+    for answer, values in zip(answers, as_json(sweep, answers), strict=True):
         whole = sweep.node_count(answer.bundle)
         inner = [cut for cut in dict.fromkeys(answer.point.cell.cuts) if 0 < cut < whole]
-        told.append({**values, "at": ",".join(map(str, inner)) or None})
-    return told
+        entries.append({**values, "at": ",".join(map(str, inner)) or None})
+    return entries
 
 
-def show_best(sweep: Sweep, found: Sequence[Answer]) -> str:
+def show_best(study: Study, objective: str) -> str:
     """What was measured beside each answer, and how sure it is, as lines for a terminal."""
     width = max(_WIDTH, shutil.get_terminal_size().columns)
-    console = Console(file=StringIO(), highlight=False, markup=False, emoji=False, width=width)
-    for answer in found:
-        console.print(_table(sweep, answer))
-        lead, sentences = answer_sentences(answer)
-        for line in textwrap.wrap(" ".join([lead, *sentences]), _SENTENCES):
-            console.print(line, markup=False)
-    lines = console.file.getvalue().splitlines() if isinstance(console.file, StringIO) else []
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    text = StringIO()
+    console = Console(file=text, highlight=False, markup=False, emoji=False, width=width)
+    for group in study.groups:
+        for answer in (a for a in group.answers if a.objective == objective):
+            console.print(_table(group, answer))
+            lead, sentences = answer_sentences(answer)
+            for line in textwrap.wrap(" ".join([lead, *sentences]), _SENTENCES):
+                console.print(line, markup=False)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
 
 
-def _table(sweep: Sweep, answer: Answer) -> Table:
-    title = f"{sweep.title(answer.bundle)}, network {answer.network.name}"
+def _table(group: Group, answer: Answer) -> Table:
+    title = f"{group.title}, network {group.network.name}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for head in ("split", "latency ms", "samples/s", "at depth", "on the front"):
         table.add_column(head, justify="left" if head == "split" else "right", no_wrap=True)
     best = answer.point.cell.id
     ties = {point.cell.id for point in answer.ties}
-    front = front_of(sweep, "capability", answer.bundle, answer.network.name)
-    for point in sorted(front.points, key=lambda p: p.cell.id != best):
+    for point in sorted(group.capability.points, key=lambda p: p.cell.id != best):
         note = " <- best" if point.cell.id == best else " (a tie)" if point.cell.id in ties else ""
         chance = "-" if point.probability is None else percent(point.probability)
         row = plain(point.latency, 1e3), plain(point.throughput), str(point.cell.depth), chance
         table.add_row(f"{point.split.where}{note}", *row)
-    for baseline in sweep.baselines:
-        if baseline.bundle == answer.bundle:
-            table.add_row(*_alone(baseline), "-", "-")
+    for b in group.baselines:
+        table.add_row(b.name, plain(b.latency, 1e3), plain(b.throughput), "-", "-")
     return table
-
-
-def _alone(baseline: Baseline) -> tuple[str, str, str]:
-    name = f"{baseline.device} alone, without edgecut"
-    return name, plain(baseline.latency, 1e3), plain(baseline.throughput)

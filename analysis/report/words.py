@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from analysis.data.sweep import Network
+from analysis.data.sweep import Network, Sweep, baseline_name
 from analysis.fronts.answers import Answer, Gain
 from analysis.statistics.estimates import Estimate
 
@@ -20,6 +20,7 @@ __all__ = [
     "plain",
     "network_words",
     "times",
+    "why_none",
 ]
 
 _GOALS = {
@@ -34,7 +35,7 @@ _UNITS = {"delay_ms": "ms one way", "jitter_ms": "ms jitter", "rate_mbit": "Mbit
 
 
 def figure(value: float | None, digits: int = 3) -> str:
-    """`value` to so many significant digits, without an exponent where one can do without."""
+    """`value` to `digits` significant digits, without an exponent if that is possible."""
     if value is None:
         return "null"
     text = f"{value:.{digits}g}"
@@ -107,7 +108,7 @@ def network_words(network: Network) -> str:
 def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str, list[str]]:
     """What to do with its figure, and then how it compares, one sentence each.
 
-    `before` are the network's answers already told: a split is not compared twice by the same figure.
+    `before` are the network's answers given before: a split is not compared twice by the same figure.
     """
     point = answer.point
     number = _number(answer)
@@ -121,34 +122,38 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
     if ends:
         sentences.append(f"That is {listed(_compared(g, answer) for g in ends)}.")
     if alone:
-        sentences.append(
-            f"Against the whole model in a bare loop it is {listed(_compared(g, answer) for g in alone)}."
-        )
+        sentences.append(f"It is {listed(_compared(g, answer) for g in alone)}.")
     if answer.probability is not None or answer.among.measured < 2:
         sentences.append(_sure(answer))
     if answer.ties:
         sentences.append(_ties(answer))
     if point.latency.trials == 1:
-        sentences.append("There was one trial, so nothing says how a repetition would come out.")
+        sentences.append("With one trial, the spread of a repetition is unknown.")
     return lead, sentences
+
+
+def why_none(sweep: Sweep) -> str:
+    """What no split of a network without an answer has."""
+    why = "no split has finished its depth-1 cell, with 11 requests a trial, and its deepest one"
+    return f"{why}, or none has {' or '.join(sweep.objectives)}" if sweep.objectives else why
 
 
 def brief(answer: Answer) -> str:
     """An answer in one clause: how much, with which split, against what, how sure."""
     point, goal = answer.point, answer.objective
     number = per_second(point.throughput) if goal == "throughput" else milliseconds(point.latency)
-    first = point.cell.devices[0]
-    against = [_briefly(g, f"{first} alone") for g in answer.gains if g.name == f"{first} alone"]
+    first = baseline_name(point.cell.devices[0])
+    against = [_briefly(g, first) for g in answer.gains if g.name == first]
     equal = [g for g in answer.gains if g.over == "equal"]
     # There is one for each choice of codecs.
     against += [_briefly(g, _other(g, answer) if len(equal) > 1 else "the equal split") for g in equal]
-    told = f"{goal} {number} with {point.split.where}" + (f": {', '.join(against)}" if against else "")
+    text = f"{goal} {number} with {point.split.where}" + (f": {', '.join(against)}" if against else "")
     if answer.among.measured < 2:
-        return f"{told}; no other split was measured"
+        return f"{text}; no other split was measured"
     if answer.probability is None:
-        return told
-    told = f"{told}; {percent(answer.probability)} sure"
-    return told if answer.among.whole else f"{told} among {_measured(answer)}"
+        return text
+    text = f"{text}; {percent(answer.probability)} sure"
+    return text if answer.among.whole else f"{text} among {_measured(answer)}"
 
 
 def _briefly(gain: Gain, other: str) -> str:
@@ -160,13 +165,13 @@ def _briefly(gain: Gain, other: str) -> str:
 
 
 def _sure(answer: Answer) -> str:
-    """How often it would come out best again, and of what."""
+    """In how many resamples it is the best, and among which splits."""
     if answer.among.measured < 2:
-        return "No other split was measured, so nothing says whether it is the best."
+        return "No other split was measured, so whether it is the best is unknown."
     share = answer.probability or 0.0
     often = "in every resample" if share > 0.9995 else f"in {percent(share)} of the resamples"
     of = f"all {answer.among.measured} splits of the experiment" if answer.among.whole else _measured(answer)
-    return f"It is the best {often}, of {of}."
+    return f"It is the best of {of} {often}."
 
 
 def _measured(answer: Answer) -> str:
@@ -214,15 +219,14 @@ def _compared(gain: Gain, answer: Answer) -> str:
 
 
 def _other(gain: Gain, answer: Answer) -> str:
-    device = gain.name.removesuffix(" alone")
+    first = answer.point.cell.devices[0]
     if gain.over == "stay":
-        return f"running all of it on {answer.point.cell.devices[0]}"
+        return f"running everything on {first}"
     if gain.over == "offload":
         return f"sending the {gain.name}"
     if gain.over == "equal":
         return f"the equal split ({gain.name})"
-    born = "" if device == answer.point.cell.devices[0] else ", were the inputs born there"
-    return f"{device} alone{born}"
+    return gain.name if gain.name == baseline_name(first) else f"{gain.name} (if the inputs were there)"
 
 
 def flat(stamp: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.data.predictions import PredictedCell, predictions_of
+from analysis.data.predictions import predictions_of
 from analysis.data.sweep import Sweep
-from analysis.figures import FORMATS, PAPER, export, figures_of
-from analysis.fronts.answers import Answer, answers, as_json, one_line
+from analysis.figures import FORMATS, export_all, figures_of
+from analysis.fronts.answers import as_json
 from analysis.output import written_whole
 from analysis.report.page import render
 from analysis.report.tables import page_tables
+from analysis.report.terminal import one_line
+from analysis.study import Study
 from analysis.tables.cells import cells_table, fronts_table, pareto_table
 from analysis.tables.latex import write_table
 from analysis.tables.per_node import NODE_COLUMNS, node_rows
@@ -28,7 +30,7 @@ class Report:
 
     page: Path
     files: tuple[Path, ...]
-    answers: tuple[Answer, ...]
+    study: Study
     lines: tuple[str, ...]
 
 
@@ -55,41 +57,23 @@ def write_report(
         OutputError: `out` cannot be made or written.
         ResultsError: The file of predictions cannot be read, or is none.
     """
-    found, predicted = answers(sweep), predictions_of(sweep, predictions)
-    with written_whole(out, ".report-") as draft:
-        _write_all(sweep, found, predicted, draft, formats)
-        _write_tables(sweep, draft, against, codec_pj_per_bit)
-        files = tuple(out / p.relative_to(draft) for p in sorted(draft.rglob("*")) if p.is_file())
-    lines = [one_line(sweep, network, bundle, found) for bundle, network in sweep.groups()]
-    return Report(out / "report.html", files, tuple(found), tuple(lines))
-
-
-def _write_all(
-    sweep: Sweep,
-    found: Sequence[Answer],
-    predicted: Sequence[PredictedCell],
-    folder: Path,
-    formats: Sequence[str],
-) -> None:
-    figures = figures_of(sweep, found, predicted)
-    (folder / "report.html").write_text(render(sweep, found, figures, predicted), encoding="utf-8")
-    (folder / "answers.json").write_text(json.dumps(as_json(sweep, found), indent=2) + "\n", encoding="utf-8")
-    if formats:
-        (folder / "figures").mkdir()
-        for figure in figures.values():
-            export(figure.draw(PAPER), folder / "figures" / figure.name, formats)
-
-
-def _write_tables(sweep: Sweep, folder: Path, against: str, codec_pj_per_bit: float | None) -> None:
-    splits, nodes = split_rows(sweep, against), node_rows(sweep, codec_pj_per_bit)
+    study = Study.of(sweep, predictions_of(sweep, predictions))
     tables = [
-        ("pareto", pareto_table(sweep)),
-        ("fronts", fronts_table(sweep)),
-        ("splits", pd.DataFrame(splits, columns=list(SPLIT_COLUMNS))),
-        ("nodes", pd.DataFrame(nodes, columns=list(NODE_COLUMNS))),
-        *page_tables(sweep),
+        ("pareto", pareto_table(study)),
+        ("fronts", fronts_table(study)),
+        ("splits", pd.DataFrame(split_rows(study, against), columns=list(SPLIT_COLUMNS))),
+        ("nodes", pd.DataFrame(node_rows(study, codec_pj_per_bit), columns=list(NODE_COLUMNS))),
+        *page_tables(study),
     ]
-    for name, table in tables:
-        write_table(folder, name, table)
-    # Some seventy columns: no page is so wide.
-    cells_table(sweep).to_csv(folder / "cells.csv", index=False)
+    figures = figures_of(study)
+    with written_whole(out, ".report-") as draft:
+        (draft / "report.html").write_text(render(study, figures), encoding="utf-8")
+        answers = json.dumps(as_json(sweep, study.answers), indent=2)
+        (draft / "answers.json").write_text(f"{answers}\n", encoding="utf-8")
+        for name, table in tables:
+            write_table(draft, name, table)
+        # Some seventy columns: no page is so wide.
+        cells_table(study).to_csv(draft / "cells.csv", index=False)
+        export_all(figures, draft / "figures", formats)
+        files = tuple(out / p.relative_to(draft) for p in sorted(draft.rglob("*")) if p.is_file())
+    return Report(out / "report.html", files, study, tuple(one_line(study, group) for group in study.groups))

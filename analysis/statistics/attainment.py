@@ -44,11 +44,11 @@ def surfaces(figures: Sequence[tuple[Estimate, Estimate]]) -> tuple[Surface, ...
         return ()
     points = np.array([(lat[i], -rate[i]) for i in range(trials) for lat, rate in known])
     sets = np.repeat(np.arange(trials), len(known))
-    found = moocore.eaf(points, sets, percentiles=[100 / trials, 50, 100])
+    attained = moocore.eaf(points, sets, percentiles=[100 / trials, 50, 100])
     levels: tuple[tuple[Level, float], ...] = (("any", 100 / trials), ("half", 50.0), ("every", 100.0))
-    return tuple(Surface(level, _steps(found, share)) for level, share in levels)
+    return tuple(Surface(level, _steps(attained, share)) for level, share in levels)
 
 
-def _steps(found: np.ndarray, share: float) -> tuple[tuple[float, float], ...]:
-    rows = found[np.isclose(found[:, 2], share)]
+def _steps(attained: np.ndarray, share: float) -> tuple[tuple[float, float], ...]:
+    rows = attained[np.isclose(attained[:, 2], share)]
     return tuple(sorted({(float(x), float(-y)) for x, y, _ in rows}))

@@ -77,6 +77,10 @@ class Estimate:
             return None
         return self.low <= other.high and other.low <= self.high
 
+    def bounds(self, name: str) -> dict[str, float | None]:
+        """Its value and its interval, as three columns."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
+
 
 NOTHING = Estimate(None, None, None, 0, None)
 

@@ -51,5 +51,5 @@ def check_objectives(text: str) -> tuple[Objective, ...]:
                 f"--objectives {text}: no such objective {name!r}; have {', '.join(get_args(Objective))}"
             )
         if names.count(name) > 1:
-            raise ObjectiveError(f"--objectives {text}: {name} is there twice")
+            raise ObjectiveError(f"--objectives {text}: {name} is given twice")
     return tuple(name for name in OBJECTIVES if name in names)

@@ -9,8 +9,9 @@ import pandas as pd
 
 from analysis.data.sweep import CellResult, Sweep
 from analysis.data.trial_metrics import QUANTILES, encoded_bytes
-from analysis.fronts.fronts import FrontName, Point, capability, front_of, in_order, operating, resampling_of
+from analysis.fronts.fronts import Point
 from analysis.statistics.estimates import Estimate
+from analysis.study import Study
 from controller.results import CodecAccuracy, Settings
 
 __all__ = ["CELL_COLUMNS", "FRONT_COLUMNS", "PARETO_COLUMNS", "cells_table", "fronts_table", "pareto_table"]
@@ -59,16 +60,16 @@ CELL_COLUMNS = [
 ]
 
 
-def cells_table(sweep: Sweep) -> pd.DataFrame:
+def cells_table(study: Study) -> pd.DataFrame:
     """A row for every wanted cell, finished or not; figures of unfinished ones are empty."""
-    on = {"capability": set[str](), "operating": set[str]()}
+    on: dict[str, set[str]] = {"capability": set(), "operating": set()}
     sure: dict[str, dict[str, float | None]] = {"capability": {}, "operating": {}}
-    for bundle, network in sweep.groups():
-        for p in (*capability(sweep, bundle, network.name), *operating(sweep, bundle, network.name)):
-            cells = {p.cell.id, p.latency_cell.id}
-            sure[p.front] |= dict.fromkeys(cells, p.probability)
-            if p.on_front:
-                on[p.front] |= cells
+    for p in (p for group in study.groups for front in group.fronts for p in front.points):
+        cells = {p.cell.id, p.latency_cell.id}
+        sure[p.front] |= dict.fromkeys(cells, p.probability)
+        if p.on_front:
+            on[p.front] |= cells
+    sweep = study.sweep
     rows = [
         _dimensions(sweep, r)
         | _measured(r)
@@ -80,54 +81,54 @@ def cells_table(sweep: Sweep) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
 
 
-def pareto_table(sweep: Sweep) -> pd.DataFrame:
+def pareto_table(study: Study) -> pd.DataFrame:
     """A row for every point of every front, by ascending latency; dominated points are not in it."""
-    rows = []
-    for bundle, network in sweep.groups():
-        for points in (capability(sweep, bundle, network.name), operating(sweep, bundle, network.name)):
-            rows += [_pareto_row(sweep, p, rank) for rank, p in enumerate(in_order(points), start=1)]
+    results = {r.cell.id: r for r in study.sweep.cells}
+    rows = [
+        _pareto_row(study.sweep, results[p.cell.id], p, rank)
+        for group in study.groups
+        for front in group.fronts
+        for rank, p in enumerate(front.members, start=1)
+    ]
     return pd.DataFrame(rows, columns=PARETO_COLUMNS)
 
 
-def fronts_table(sweep: Sweep) -> pd.DataFrame:
+def fronts_table(study: Study) -> pd.DataFrame:
     """A row for every front: by what it is one, and how much it dominates."""
-    rows = []
-    names: tuple[FrontName, ...] = ("capability", "operating")
-    for bundle, network in sweep.groups():
-        for front in (front_of(sweep, name, bundle, network.name) for name in names):
-            rows.append(
-                {
-                    "model": sweep.manifests[bundle].get("model"),
-                    "bundle": bundle,
-                    "network": network.name,
-                    "shaping": network.shaping,
-                    "front": front.name,
-                    "objectives": ";".join(front.objectives),
-                    "candidates": len(front.points),
-                    "points": sum(p.on_front for p in front.points),
-                    **_bounds("hypervolume", front.hypervolume),
-                    "interval": front.hypervolume.kind,
-                    "trials": front.hypervolume.trials,
-                    "reference_visits": len(resampling_of(sweep, network.name).visits),
-                    "seed": sweep.seed,
-                }
-            )
+    rows = [
+        {
+            "model": study.sweep.manifests[group.bundle].get("model"),
+            "bundle": group.bundle,
+            "network": group.network.name,
+            "shaping": group.network.shaping,
+            "front": front.name,
+            "objectives": ";".join(front.objectives),
+            "candidates": len(front.points),
+            "points": len(front.members),
+            **front.hypervolume.bounds("hypervolume"),
+            "interval": front.hypervolume.kind,
+            "trials": front.hypervolume.trials,
+            "reference_visits": len(group.resampling.visits),
+            "seed": study.sweep.seed,
+        }
+        for group in study.groups
+        for front in group.fronts
+    ]
     return pd.DataFrame(rows, columns=FRONT_COLUMNS)
 
 
-def _pareto_row(sweep: Sweep, point: Point, rank: int) -> dict[str, Any]:
-    result = next(r for r in sweep.cells if r.cell.id == point.cell.id)
+def _pareto_row(sweep: Sweep, result: CellResult, point: Point, rank: int) -> dict[str, Any]:
     return {
         "front": point.front,
         "rank": rank,
         **_dimensions(sweep, result),
         "latency_depth": point.latency_cell.depth,
-        **_bounds("latency_p50_s", point.latency),
-        **_bounds("throughput_per_s", point.throughput),
+        **point.latency.bounds("latency_p50_s"),
+        **point.throughput.bounds("throughput_per_s"),
         "interval": point.throughput.kind,
         "trials": min(point.latency.trials, point.throughput.trials),
         "probability": point.probability,
-        **_bounds("memory_bytes", point.memory),
+        **point.memory.bounds("memory_bytes"),
         **_accuracy(result),
         "payload_bytes": result.trials[0].payload_bytes,
         "encoded_bytes": _encoded_bytes(result),
@@ -159,13 +160,13 @@ def _measured(result: CellResult) -> dict[str, Any]:
     if not result.trials:
         return figures
     for name in QUANTILES:
-        figures |= _bounds(f"latency_{name}_s", result.latency(name))
-    figures |= _bounds("latency_mean_s", result.latency_mean)
-    figures |= _bounds("throughput_per_s", result.throughput)
-    figures |= _bounds("network_s", result.network)
-    figures |= _bounds("network_share", result.network_share)
-    figures |= _bounds("source_s", result.source)
-    figures |= _bounds("memory_bytes", result.memory)
+        figures |= result.latency(name).bounds(f"latency_{name}_s")
+    figures |= result.latency_mean.bounds("latency_mean_s")
+    figures |= result.throughput.bounds("throughput_per_s")
+    figures |= result.network.bounds("network_s")
+    figures |= result.network_share.bounds("network_share")
+    figures |= result.source.bounds("source_s")
+    figures |= result.memory.bounds("memory_bytes")
     return figures | {
         "unstable": result.unstable,
         "overloaded": result.overloaded,
@@ -198,10 +199,6 @@ def _accuracy(result: CellResult) -> dict[str, Any]:
 def _encoded_bytes(result: CellResult) -> float:
     """Mean over trials of what a request puts on the links, after the codecs."""
     return float(np.mean([t.encoded_bytes for t in result.trials]))
-
-
-def _bounds(name: str, figure: Estimate) -> dict[str, float | None]:
-    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
 
 
 def _shares(shares: Mapping[str, Estimate], of: Callable[[float], float] = float) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from analysis.data.breakdown import breakdown
-from analysis.data.sweep import CellResult, Sweep
+from analysis.data.sweep import CellResult
 from analysis.data.trial_metrics import encoded_bytes
-from analysis.fronts.fronts import Point, capability
-from analysis.fronts.scaling import best_by_devices
+from analysis.fronts.fronts import Point, best_by_devices
+from analysis.study import Study
 
 __all__ = ["NODE_COLUMNS", "node_rows"]
 
@@ -20,7 +20,7 @@ NODE_COLUMNS = (
 )
 
 
-def node_rows(sweep: Sweep, codec_pj_per_bit: float | None = None) -> list[dict[str, Any]]:
+def node_rows(study: Study, codec_pj_per_bit: float | None = None) -> list[dict[str, Any]]:
     """For each number of devices that compute: those of the split of most throughput, at depth 1, and totals.
 
     The dispatcher is the source and the sink; its payload is what is sent by no device that computes.
@@ -31,17 +31,15 @@ def node_rows(sweep: Sweep, codec_pj_per_bit: float | None = None) -> list[dict[
             measured. None: no energy.
     """
     rows = []
-    for bundle, network in sweep.groups():
-        results = {r.cell.id: r for r in sweep.of(bundle, network.name)}
-        best = best_by_devices(capability(sweep, bundle, network.name))
-        for count, point in best.items():
-            result = results[point.latency_cell.id]
-            rows += _of_cell(result, point, count, codec_pj_per_bit)
+    for group in study.groups:
+        results = {r.cell.id: r for r in group.cells}
+        for count, point in best_by_devices(group.capability.points).items():
+            rows += _of_cell(results[point.latency_cell.id], point, count, codec_pj_per_bit)
     return rows
 
 
 def _of_cell(result: CellResult, point: Point, count: int, pj_per_bit: float | None) -> list[dict[str, Any]]:
-    found, cell = breakdown(result), result.cell
+    times, cell = breakdown(result), result.cell
     key = {"model": cell.model, "network": cell.network, "nodes": count, "where": point.split.where}
     key |= {"cell": cell.id, "codec_pj_per_bit": pj_per_bit}
     weights = [t.requests for t in result.trials]
@@ -55,7 +53,7 @@ def _of_cell(result: CellResult, point: Point, count: int, pj_per_bit: float | N
         sent[sender] += encoded_bytes(link)
         coded[sender] += link.payload_bytes if link.codec != "none" else 0.0
     parts = {node: {"codec": 0.0, "compute": 0.0} for node in (*devices, cell.devices[0])}
-    for (stage, part), seconds in found.parts.items():
+    for (stage, part), seconds in times.parts.items():
         if part in ("codec", "compute"):
             parts[stage.partition(" (")[0]][part] += seconds
     # The breakdown counts what the endpoint takes for codecs with the first device.
@@ -76,10 +74,10 @@ def _of_cell(result: CellResult, point: Point, count: int, pj_per_bit: float | N
         "payload_bytes": payload,
         "codec_s": ends_codec_s + sum(part["codec"] for part in parts.values()),
         "inference_s": inference_s,
-        "communication_s": found.network_s,
-        "total_s": found.total_s,
-        "overhead": 1 - inference_s / found.total_s,
-        "payload_bytes_per_s": payload / found.total_s,
+        "communication_s": times.network_s,
+        "total_s": times.total_s,
+        "overhead": 1 - inference_s / times.total_s,
+        "payload_bytes_per_s": payload / times.total_s,
         **_energy(sum(coded.values()), pj_per_bit),
     }
     return [*nodes, total]

@@ -1,14 +1,15 @@
 """A row a split: how the work is shared, and what the pipeline could gain and does."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from analysis.data.splits import equal_cuts
 from analysis.data.sweep import Baseline, CellResult, Sweep
-from analysis.data.trial_metrics import TrialMeasures
 from analysis.errors import ResultsError
-from analysis.fronts.fronts import Point, capability, resampling_of
+from analysis.fronts.fronts import Point
 from analysis.statistics.bootstrap import Resampling, factor
 from analysis.statistics.estimates import NOTHING, Estimate, estimate
+from analysis.study import Study
 from controller.results import Cell
 
 __all__ = ["SPLIT_COLUMNS", "split_rows"]
@@ -26,7 +27,7 @@ SPLIT_COLUMNS = (
 )
 
 
-def split_rows(sweep: Sweep, named: str = "") -> list[dict[str, Any]]:
+def split_rows(study: Study, named: str = "") -> list[dict[str, Any]]:
     """Every split that was run at depth 1 and at a greater depth, in the order of cuts.
 
     Args:
@@ -35,49 +36,42 @@ def split_rows(sweep: Sweep, named: str = "") -> list[dict[str, Any]]:
     Raises:
         ResultsError: There is no cell of that name.
     """
+    sweep, rows = study.sweep, []
     if named and not any(named in (r.cell.id, r.split.where) for r in sweep.cells):
         raise ResultsError(f"--against {named}: {sweep.path} has no such split or cell; cells.csv lists them")
-    rows = []
-    for bundle, network in sweep.groups():
-        results = {r.cell.id: r for r in sweep.of(bundle, network.name)}
-        points = [p for p in capability(sweep, bundle, network.name) if p.cell.depth > 1]
-        resampling = resampling_of(sweep, network.name)
+    for group in study.groups:
+        results = {r.cell.id: r for r in group.cells}
+        points = [p for p in group.capability.points if p.cell.depth > 1]
         for p in sorted(points, key=lambda p: (p.cell.devices, p.cell.cuts, p.cell.batch, p.cell.codec)):
+            deep, alone = results[p.cell.id], results[p.latency_cell.id]
             other = _named(sweep, p, points, named)
-            baseline = _baseline(sweep, p)
             rows.append(
-                _row(p, results[p.cell.id], results[p.latency_cell.id], baseline, resampling)
-                | _against_named(p, other, results, resampling)
+                _row(p, deep, alone, _baseline(group.baselines, p.cell), group.resampling)
+                | _against_named(p, other, results, group.resampling)
             )
     return rows
 
 
-def stage_s(trial: TrialMeasures, batch: int) -> list[float]:
+def _stages_s(result: CellResult) -> list[float]:
     """Seconds of each stage alone for one batch, from its busy share."""
-    return [hop.busy * batch / trial.throughput_per_s for hop in trial.hops]
+    trials = ([hop.busy * result.cell.batch / t.throughput_per_s for hop in t.hops] for t in result.trials)
+    return [estimate(each).value or 0.0 for each in zip(*trials, strict=True)]
 
 
 def _row(
     p: Point, deep: CellResult, alone: CellResult, baseline: Baseline | None, resampling: Resampling
 ) -> dict[str, Any]:
     cell = p.cell
-    trials = [stage_s(t, cell.batch) for t in deep.trials]
-    seconds = [estimate(each).value or 0.0 for each in zip(*trials, strict=True)]
+    seconds = _stages_s(deep)
     total, slowest = sum(seconds), max(seconds)
     stages = [hop.stage for hop in deep.trials[0].hops]
-    drawn = resampling.draws(deep.throughput, "throughput", deep.cell.id)
-    sequential = factor(
-        deep.throughput,
-        alone.throughput,
-        drawn / resampling.draws(alone.throughput, "throughput", alone.cell.id),
-    )
-    one = NOTHING
-    if baseline is not None:
-        one = factor(
-            deep.throughput,
-            baseline.throughput,
-            drawn / resampling.draws(baseline.throughput, "throughput", baseline.key),
-        )
+    drawn = resampling.draws(deep.throughput, "throughput", cell.id)
+
+    def times(other: Estimate, key: str) -> Estimate:
+        return factor(deep.throughput, other, drawn / resampling.draws(other, "throughput", key))
+
+    sequential = times(alone.throughput, alone.cell.id)
+    one = times(baseline.throughput, baseline.key) if baseline else NOTHING
     alone_s = baseline.latency.value if baseline else None
     return {
         "model": cell.model,
@@ -95,9 +89,9 @@ def _row(
         ),
         "load_balance": total / len(seconds) / slowest if slowest else None,
         "limit_sequential": total / slowest if slowest else None,
-        **_bounds("sequential", sequential),
+        **sequential.bounds("speedup_sequential"),
         "limit_one_device": alone_s / slowest if alone_s and slowest else None,
-        **_bounds("one_device", one),
+        **one.bounds("speedup_one_device"),
         "one_device": baseline.device if baseline else None,
         "cell": cell.id,
     }
@@ -107,31 +101,24 @@ def _against_named(
     p: Point, other: Point | None, results: dict[str, CellResult], resampling: Resampling
 ) -> dict[str, Any]:
     if other is None:
-        return {"limit_named": None, **_bounds("named", NOTHING), "named": None}
+        return {"limit_named": None, **NOTHING.bounds("speedup_named"), "named": None}
     drawn = p.draws("throughput", resampling) / other.draws("throughput", resampling)
-    slowest = [
-        max(
-            estimate(each).value or 0.0
-            for each in zip(*(stage_s(t, q.cell.batch) for t in results[q.cell.id].trials), strict=True)
-        )
-        / q.cell.batch
-        for q in (other, p)
-    ]
+    slowest = [max(_stages_s(results[q.cell.id])) / q.cell.batch for q in (other, p)]
     return {
         "limit_named": slowest[0] / slowest[1] if slowest[1] else None,
-        **_bounds("named", factor(p.throughput, other.throughput, drawn)),
+        **factor(p.throughput, other.throughput, drawn).bounds("speedup_named"),
         "named": other.split.where,
     }
 
 
 def _named(sweep: Sweep, p: Point, points: list[Point], named: str) -> Point | None:
     if named:
-        found = [q for q in points if named in (q.cell.id, q.split.where)]
+        candidates = [q for q in points if named in (q.cell.id, q.split.where)]
     else:
         cuts = equal_cuts(sweep.manifests[p.cell.bundle], len(p.cell.devices))
-        found = [q for q in points if q.cell.cuts == cuts]
+        candidates = [q for q in points if q.cell.cuts == cuts]
     # The first of those that are most alike.
-    return max(found, key=lambda q: _likeness(p.cell, q.cell), default=None)
+    return max(candidates, key=lambda q: _likeness(p.cell, q.cell), default=None)
 
 
 def _likeness(one: Cell, other: Cell) -> tuple[bool, ...]:
@@ -143,21 +130,11 @@ def _likeness(one: Cell, other: Cell) -> tuple[bool, ...]:
     )
 
 
-def _baseline(sweep: Sweep, p: Point) -> Baseline | None:
+def _baseline(baselines: Sequence[Baseline], cell: Cell) -> Baseline | None:
     """Of the first device, where inputs are born."""
-    cell = p.cell
-    found = [
+    matching = (
         b
-        for b in sweep.baselines
-        if (b.bundle, b.device, b.batch) == (cell.bundle, cell.devices[0], cell.batch)
-        and cell.threads in (None, b.threads)
-    ]
-    return found[0] if found else None
-
-
-def _bounds(name: str, figure: Estimate) -> dict[str, float | None]:
-    return {
-        f"speedup_{name}": figure.value,
-        f"speedup_{name}_low": figure.low,
-        f"speedup_{name}_high": figure.high,
-    }
+        for b in baselines
+        if (b.device, b.batch) == (cell.devices[0], cell.batch) and cell.threads in (None, b.threads)
+    )
+    return next(matching, None)

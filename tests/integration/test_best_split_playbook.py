@@ -58,7 +58,7 @@ def test_from_nothing_to_the_best_split_and_its_partitions(lab: LocalLab) -> Non
     assert_succeeds(done)
     assert "next best 1" in done.stdout
     assert "<- best" in done.stdout
-    assert "server alone, without edgecut" in done.stdout
+    assert "plain ONNX Runtime on server" in done.stdout
     assert "For the highest throughput" in done.stdout
     folder = lab.root / "results" / "best-split-tiny-throughput-as_is"
     (results,) = folder.glob("*/results.sqlite")

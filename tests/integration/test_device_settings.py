@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.data.sweep import load
-from analysis.fronts.answers import answers
+from analysis.study import Study
 from controller.results import Results
 from tests.integration.tiny_lab import controller, sweep, tiny_lab
 
@@ -62,7 +62,7 @@ def test_numbers_of_threads_are_compared(experiment: Path, bundles_folder: Path,
             assert {hop.threads for hop in trial.hops} == {cells[trial.cell].threads}
         baselines = sorted((found.device, found.threads) for found in results.baselines())
     assert baselines == [("pi", 1), ("pi", 2), ("server", 1), ("server", 2)]
-    for answer in answers(load(tmp_path / "results.sqlite")):
+    for answer in Study.of(load(tmp_path / "results.sqlite")).answers:
         assert answer.point.split.where.endswith((", 1 thread", ", 2 threads"))
         # Of the baselines, those with the answer's own threads.
         assert [gain.over for gain in answer.gains].count("baseline") == 2

@@ -84,7 +84,7 @@ def test_the_drawn_front_has_its_points_and_their_names(report: Path, tmp_path: 
     start = dom.index('data-chart="mobilenet_v2-wifi-capability"')
     figure = html.unescape(dom[start : dom.index("</figure>", start)])
     texts = re.findall(r"<text[^>]*>([^<]+)</text>", figure)
-    assert {"raw input to server", "features.2", "all on pi", "pi alone"} <= set(texts)
+    assert {"raw input to server", "features.2", "everything on pi", "plain ONNX Runtime on pi"} <= set(texts)
     assert len(re.findall(r'<path aria-label="', figure)) >= 6, "a mark for each split"
 
 

@@ -9,10 +9,9 @@ import pytest
 
 from analysis.data.sweep import Sweep, load
 from analysis.exports import write_exports
-from analysis.figures import figures_of
-from analysis.fronts.answers import answers
-from analysis.fronts.fronts import capability
+from analysis.fronts.fronts import front_of
 from analysis.report.page import render
+from analysis.study import Study
 from analysis.tables.cells import cells_table
 from controller.results import CodecAccuracy, Store, Trial
 from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
@@ -80,7 +79,7 @@ def test_what_codecs_take_at_the_ends_is_not_the_networks(sweep: Sweep) -> None:
 
 def test_a_split_that_is_only_more_accurate_is_on_the_front_too(sweep: Sweep) -> None:
     network = sweep.networks[0].name
-    points = capability(sweep, BUNDLE, network)
+    points = front_of(sweep, "capability", BUNDLE, network).points
     front = {(p.cell.cuts, p.cell.codec) for p in points if p.on_front}
     quickest = min(points, key=lambda p: p.latency.value or 0)
     assert (quickest.cell.cuts, quickest.cell.codec) in front
@@ -92,22 +91,22 @@ def test_a_split_that_is_only_more_accurate_is_on_the_front_too(sweep: Sweep) ->
 
 
 def test_tables_and_report_have_the_codec(sweep: Sweep) -> None:
-    table = cells_table(sweep)
+    study = Study.of(sweep)
+    table = cells_table(study)
     rows = table[(table["codec"] == "uint8") & (table["cuts"] == "6")]
     assert (rows["encoded_bytes"] == rows["payload_bytes"] / 2).all()
     assert (rows["tensor_error"] == 0.004).all()
     assert (rows["accuracy"] == 0.5).all()
     assert table[table["codec"] == "none"]["tensor_error"].isna().all()
-    page = render(sweep, answers(sweep), figures_of(sweep))
+    page = render(study, {})
     assert "Codecs, over all their splits" in page
     assert "-45.30 points" in page
     assert "forward: fp16" in page
 
 
 def test_a_report_without_codecs_says_nothing_of_them(tmp_path: Path) -> None:
-    sweep = load(write_sweep(tmp_path / "results.sqlite", cuts=CUTS))
-    page = render(sweep, answers(sweep), figures_of(sweep))
-    assert "Codecs, over all" not in page
+    study = Study.of(load(write_sweep(tmp_path / "results.sqlite", cuts=CUTS)))
+    assert "Codecs, over all" not in render(study, {})
 
 
 def test_batches_and_pipelines_have_the_same_network_share(sweep: Sweep, tmp_path: Path) -> None:

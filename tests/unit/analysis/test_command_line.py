@@ -47,10 +47,10 @@ def test_it_prints_each_profiles_answer_and_where_the_report_is(results: Path, t
     assert run.stderr == ""
 
 
-def test_an_incomplete_sweep_is_called_so(tmp_path: Path) -> None:
+def test_an_incomplete_sweep_is_called_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60), skip=(12,))
-    run = _run("report", results, "--out", tmp_path, "--figures", "")
-    assert "incomplete: 36 of 54 trials finished" in run.stdout
+    assert main(["report", str(results), "--out", str(tmp_path), "--figures", ""]) == 0
+    assert "incomplete: 36 of 54 trials finished" in capsys.readouterr().out
 
 
 def test_no_such_file(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -106,7 +106,7 @@ def test_usage(
 
 @pytest.mark.parametrize(
     ("asked", "said"),
-    [("latency,speed", "no such objective 'speed'"), ("latency,latency", "latency is there twice")],
+    [("latency,speed", "no such objective 'speed'"), ("latency,latency", "latency is given twice")],
 )
 def test_objectives_that_are_none(
     results: Path, tmp_path: Path, asked: str, said: str, refused: Callable[..., str]
@@ -124,15 +124,18 @@ def test_a_file_of_another_layout_is_named(tmp_path: Path, refused: Callable[...
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput", "knee"])
-def test_the_best_of_what_was_measured_is_told_beside_the_rest(tmp_path: Path, objective: str) -> None:
-    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 24, 60))
+def test_the_best_of_what_was_measured_is_told_beside_the_rest(
+    tmp_path: Path, objective: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = str(write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 24, 60)))
     progress = tmp_path / "progress.log"
-    run = _run("best", results, "--objective", objective, "--progress", progress)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.count("<- best") == 3, "one for each network"
-    assert "server alone, without edgecut" in run.stdout
-    assert progress.read_text(encoding="utf-8") == run.stdout
-    told = json.loads(_run("best", results, "--objective", objective, "--json").stdout)
+    assert main(["best", results, "--objective", objective, "--progress", str(progress)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("<- best") == 3, "one for each network"
+    assert "plain ONNX Runtime on server" in said
+    assert progress.read_text(encoding="utf-8") == said
+    assert main(["best", results, "--objective", objective, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
     assert [one["network"] for one in told] == ["lan", "wifi", "wan"]
     assert all(
         one["at"] == ("12" if one["cuts"] == [12] else "24" if one["cuts"] == [24] else None) for one in told

@@ -9,17 +9,17 @@ from analysis.data.splits import describe
     ("cuts", "devices", "kind", "where"),
     [
         ((0,), ("pi", "server"), "offload", "raw input to server"),
-        ((9,), ("pi", "server"), "stay", "all on pi"),
+        ((9,), ("pi", "server"), "stay", "everything on pi"),
         ((4,), ("pi", "server"), "split", "features.1"),
         ((0, 0), ("pi", "mid", "server"), "offload", "raw input to server"),
         ((0, 9), ("pi", "mid", "server"), "offload", "raw input to mid"),
-        ((9, 9), ("pi", "mid", "server"), "stay", "all on pi"),
+        ((9, 9), ("pi", "mid", "server"), "stay", "everything on pi"),
         ((0, 4), ("pi", "mid", "server"), "split", "features.1, mid→server"),
         ((4, 4), ("pi", "mid", "server"), "split", "features.1, pi→server"),
         ((4, 6), ("pi", "mid", "server"), "split", "features.1"),
         ((4, 6), ("pi", "pi", "server"), "split", "features.1, pi→pi→server"),
         ((4, 9), ("pi", "pi", "server"), "split", "features.1, pi→pi"),
-        ((0, 9), ("pi", "pi", "server"), "stay", "all on pi"),
+        ((0, 9), ("pi", "pi", "server"), "stay", "everything on pi"),
         ((0, 4), ("pi", "pi", "server"), "split", "features.1, pi→server"),
     ],
 )
@@ -34,7 +34,7 @@ def test_what_is_not_as_usual_stands_behind() -> None:
     split = describe((4,), "f", ("pi", "server"), 9, codec="uint8", topology="hub", threads=2)
     assert (split.place, split.where) == ("f", "f, uint8, hub, 2 threads")
     assert split.sentence == "cut after f with codec uint8 through the controller on 2 threads a stage"
-    assert describe((9,), "f", ("pi", "server"), 9, threads=1).where == "all on pi, 1 thread"
+    assert describe((9,), "f", ("pi", "server"), 9, threads=1).where == "everything on pi, 1 thread"
 
 
 def test_a_device_with_an_empty_partition_does_not_compute() -> None:
@@ -55,4 +55,4 @@ def test_what_is_not_as_usual_is_said() -> None:
     split = describe((4,), "x", ("pi", "server"), 9, codec="uint8", topology="hub", backend="torch_rpc")
     assert split.where == "x, uint8, hub, torch_rpc"
     assert split.sentence == "cut after x with codec uint8 through the controller over torch_rpc"
-    assert describe((9,), "x", ("pi", "server"), 9, backend="torch_rpc").where == "all on pi"
+    assert describe((9,), "x", ("pi", "server"), 9, backend="torch_rpc").where == "everything on pi"

@@ -10,25 +10,37 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.data.sweep import Sweep, load
-from analysis.fronts.answers import Answer, answers, as_json, one_line
+from analysis.fronts.answers import Answer, answers_of, as_json
+from analysis.fronts.fronts import front_of, resampling_of
+from analysis.report.terminal import one_line
+from analysis.study import Study
 from controller.results import Store
 from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
+
+
+def answers(sweep: Sweep) -> list[Answer]:
+    """Those of all groups, without the rest of a study."""
+    found: list[Answer] = []
+    for bundle, network in sweep.groups():
+        front = front_of(sweep, "capability", bundle, network.name)
+        found += answers_of(sweep, bundle, network, front, resampling_of(sweep, network.name))
+    return found
 
 
 def _by(found: list[Answer]) -> dict[tuple[str, str], Answer]:
     return {(a.network.name, a.objective): a for a in found}
 
 
-def test_each_network_has_the_answer_that_its_physics_gives(sweep: Sweep) -> None:
-    found = _by(answers(sweep))
+def test_each_network_has_the_answer_that_its_physics_gives(study: Study) -> None:
+    found = _by(study.answers)
     assert found["lan", "latency"].point.split.kind == "offload"
     assert found["wifi", "throughput"].point.split.kind == "split"
     assert found["wan", "latency"].point.split.kind == "stay"
 
 
-def test_the_winner_is_the_best_of_all_candidates(sweep: Sweep) -> None:
-    for (network, objective), answer in _by(answers(sweep)).items():
-        cells = sweep.of(BUNDLE, network)
+def test_the_winner_is_the_best_of_all_candidates(study: Study) -> None:
+    for (network, objective), answer in _by(study.answers).items():
+        cells = study.sweep.of(BUNDLE, network)
         if objective == "latency":
             assert answer.point.latency.value == min(
                 r.latency().value or 0 for r in cells if r.cell.depth == 1
@@ -39,21 +51,21 @@ def test_the_winner_is_the_best_of_all_candidates(sweep: Sweep) -> None:
             )
 
 
-def test_gain_over_the_slow_device_alone_is_the_ratio_of_the_latencies(sweep: Sweep) -> None:
-    answer = _by(answers(sweep))["lan", "latency"]
-    gain = next(g for g in answer.gains if g.name == "pi alone")
-    pi = next(b for b in sweep.baselines if b.device == "pi")
+def test_gain_over_the_slow_device_alone_is_the_ratio_of_the_latencies(study: Study) -> None:
+    answer = _by(study.answers)["lan", "latency"]
+    gain = next(g for g in answer.gains if g.name == "plain ONNX Runtime on pi")
+    pi = next(b for b in study.sweep.baselines if b.device == "pi")
     assert pi.latency.value and answer.point.latency.value
     assert gain.factor.value == pytest.approx(pi.latency.value / answer.point.latency.value)
     assert gain.tie is False
 
 
-def test_both_ends_and_every_device_alone_are_compared_with(sweep: Sweep) -> None:
-    answer = _by(answers(sweep))["wifi", "throughput"]
+def test_both_ends_and_every_device_alone_are_compared_with(study: Study) -> None:
+    answer = _by(study.answers)["wifi", "throughput"]
     assert {(g.over, g.name) for g in answer.gains} == {
-        ("baseline", "pi alone"),
-        ("baseline", "server alone"),
-        ("stay", "all on pi"),
+        ("baseline", "plain ONNX Runtime on pi"),
+        ("baseline", "plain ONNX Runtime on server"),
+        ("stay", "everything on pi"),
         ("offload", "raw input to server"),
         ("equal", "features.5"),
     }
@@ -71,20 +83,19 @@ def test_one_trial_can_tell_no_tie(other: Callable[..., Sweep]) -> None:
 
 
 def test_too_few_requests_give_no_answer_and_the_line_says_so(other: Callable[..., Sweep]) -> None:
-    sweep = other(requests=(5, 5))
-    assert answers(sweep) == []
-    assert "no answer yet" in one_line(sweep, sweep.networks[0], BUNDLE, [])
+    study = Study.of(other(requests=(5, 5)))
+    assert study.answers == []
+    assert "no answer yet" in one_line(study, study.groups[0])
 
 
-def test_the_machine_readable_answers_say_what_the_line_says(sweep: Sweep) -> None:
-    found = answers(sweep)
-    plain = json.loads(json.dumps(as_json(sweep, found)))
+def test_the_machine_readable_answers_say_what_the_line_says(study: Study) -> None:
+    plain = json.loads(json.dumps(as_json(study.sweep, study.answers)))
     assert [(a["network"], a["objective"]) for a in plain[:3]] == [
         ("lan", "latency"),
         ("lan", "throughput"),
         ("lan", "knee"),
     ]
-    line = one_line(sweep, sweep.networks[0], BUNDLE, found)
+    line = one_line(study, study.groups[0])
     assert line.startswith("lan (mobilenet_v2): latency: raw input to server [offload]")
     assert plain[0]["kind"] == "offload" and plain[0]["cuts"] == [0]
 
@@ -106,12 +117,12 @@ def test_what_the_reference_cell_drifts_by_is_within_noise(other: Callable[..., 
 
 
 def test_other_objectives_have_answers_of_their_own(results: Path) -> None:
-    sweep = load(results, objectives=("latency", "payload"))
-    found = _by(answers(sweep))
+    study = Study.of(load(results, objectives=("latency", "payload")))
+    found = _by(study.answers)
     assert {objective for _, objective in found} == {"latency", "payload"}
     assert found["lan", "payload"].point.split.kind == "stay"
     assert found["lan", "payload"].point.payload.value == 0
-    assert "payload: all on pi [stay] 0 kB" in one_line(sweep, sweep.networks[0], BUNDLE, answers(sweep))
+    assert "payload: everything on pi [stay] 0 kB" in one_line(study, study.groups[0])
 
 
 def test_an_objective_that_nothing_has_a_figure_for_has_no_answer(

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from analysis.data.splits import describe
 from analysis.data.sweep import CellResult, Sweep
-from analysis.fronts.fronts import Point, capability, in_order, judged, operating
+from analysis.fronts.fronts import Point, front_of, judged
 from analysis.statistics.bootstrap import Resampling
 from analysis.statistics.estimates import NOTHING, estimate
+from analysis.study import Study
 from controller.results import Cell
 from tests.unit.analysis.synthetic import BUNDLE
 
@@ -63,7 +64,7 @@ def test_a_point_without_latency_is_on_no_front_and_hides_none() -> None:
 
 def test_capability_takes_latency_alone_and_throughput_deepest(sweep: Sweep) -> None:
     cells = {(r.cell.cuts, r.cell.depth): r for r in sweep.of(BUNDLE, "wifi")}
-    points = capability(sweep, BUNDLE, "wifi")
+    points = front_of(sweep, "capability", BUNDLE, "wifi").points
     assert len(points) == len({cuts for cuts, _ in cells})
     for p in points:
         assert p.latency == cells[p.cell.cuts, 1].latency()
@@ -71,15 +72,15 @@ def test_capability_takes_latency_alone_and_throughput_deepest(sweep: Sweep) -> 
 
 
 def test_operating_takes_each_cell_as_it_was(sweep: Sweep) -> None:
-    points = operating(sweep, BUNDLE, "wifi")
+    points = front_of(sweep, "operating", BUNDLE, "wifi").points
     assert len(points) == len(sweep.of(BUNDLE, "wifi"))
     assert all(p.cell == p.latency_cell for p in points)
 
 
-def test_a_front_rises_in_both_figures(sweep: Sweep) -> None:
-    for _, network in sweep.groups():
-        for points in (capability(sweep, BUNDLE, network.name), operating(sweep, BUNDLE, network.name)):
-            figures = [(p.latency.value or 0, p.throughput.value or 0) for p in in_order(points)]
+def test_a_front_rises_in_both_figures(study: Study) -> None:
+    for group in study.groups:
+        for front in group.fronts:
+            figures = [(p.latency.value or 0, p.throughput.value or 0) for p in front.members]
             assert figures
             assert figures == sorted(figures)
             assert [rate for _, rate in figures] == sorted(rate for _, rate in figures)
@@ -87,8 +88,8 @@ def test_a_front_rises_in_both_figures(sweep: Sweep) -> None:
 
 def test_a_split_without_a_depth_1_cell_has_no_capability(other: Callable[..., Sweep]) -> None:
     sweep = other(depths=(2, 4), requests=(24, 24))
-    assert capability(sweep, BUNDLE, "lan") == []
-    assert in_order(operating(sweep, BUNDLE, "lan"))
+    assert front_of(sweep, "capability", BUNDLE, "lan").points == ()
+    assert front_of(sweep, "operating", BUNDLE, "lan").members
 
 
 def test_a_split_whose_deepest_cell_is_unfinished_has_no_capability_yet(sweep: Sweep) -> None:
@@ -96,6 +97,6 @@ def test_a_split_whose_deepest_cell_is_unfinished_has_no_capability_yet(sweep: S
         return (r.cell.cuts, r.cell.depth) == ((12,), 4)
 
     part = replace(sweep, cells=tuple(replace(r, trials=()) if missing(r) else r for r in sweep.cells))
-    found = {p.cell.cuts for p in capability(part, BUNDLE, "lan")}
-    assert found == {p.cell.cuts for p in capability(sweep, BUNDLE, "lan")} - {(12,)}
-    assert (12,) in {p.cell.cuts for p in operating(part, BUNDLE, "lan")}
+    found = {p.cell.cuts for p in front_of(part, "capability", BUNDLE, "lan").points}
+    assert found == {p.cell.cuts for p in front_of(sweep, "capability", BUNDLE, "lan").points} - {(12,)}
+    assert (12,) in {p.cell.cuts for p in front_of(part, "operating", BUNDLE, "lan").points}

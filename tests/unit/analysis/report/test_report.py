@@ -11,12 +11,14 @@ import pytest
 
 from analysis.data.sweep import Sweep, load
 from analysis.errors import OutputError
-from analysis.fronts.answers import answers
-from analysis.report import write_report
+from analysis.report import Report, write_report
 from analysis.report.concerns import concerns
 from analysis.report.disclosure import measured_on
-from analysis.report.page import _verdict
+from analysis.report.page import _verdict, render
+from analysis.report.tables import page_tables
 from analysis.report.words import answer_sentences, brief, conditions
+from analysis.study import Study
+from analysis.tables.latex import write_table
 from controller.results import MeasuredLink, Profiling, Scope, Store
 from tests.unit.analysis.synthetic import AT, Physics, write_sweep
 
@@ -37,16 +39,19 @@ _TABLES = (
 )
 
 
-def _page(sweep: Sweep, folder: Path) -> str:
-    """The report's text, without markup and scripts."""
-    html = write_report(sweep, folder, ()).page.read_text(encoding="utf-8")
+def _text(sweep: Sweep) -> str:
+    """The text of a sweep's report, without its figures."""
+    return _plain(render(Study.of(sweep), {}))
+
+
+def _plain(html: str) -> str:
+    """A page's text, without markup and scripts."""
     html = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
-def test_everything_is_written(sweep: Sweep, tmp_path: Path) -> None:
-    written = write_report(sweep, tmp_path / "new" / "out", ("svg",))
-    out = tmp_path / "new" / "out"
+def test_everything_is_written(report: Report) -> None:
+    out = report.page.parent
     assert {p.name for p in out.iterdir()} == {
         "report.html",
         *(f"{table}.{kind}" for table in _TABLES for kind in ("csv", "tex")),
@@ -58,13 +63,11 @@ def test_everything_is_written(sweep: Sweep, tmp_path: Path) -> None:
     for drawn in (out / "figures").glob("*.svg"):
         width = float(drawn.read_text().split('width="', 1)[1].split('"', 1)[0].removesuffix("px"))
         assert width <= 252, f"{drawn.name} is wider than a column of a two-column paper"
-    assert set(written.files) == {p for p in out.rglob("*") if p.is_file()}
+    assert set(report.files) == {p for p in out.rglob("*") if p.is_file()}
     assert len(json.loads((out / "answers.json").read_text())) == 9
 
 
 def test_the_pages_own_tables_say_what_it_says(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    from analysis.figures import breakdowns
-
     found = replace(
         other(voids=(12,)),
         links=(
@@ -78,7 +81,8 @@ def test_the_pages_own_tables_say_what_it_says(other: Callable[..., Sweep], tmp_
             ),
         ),
     )
-    write_report(found, tmp_path, ())
+    for name, rows in page_tables(Study.of(found)):
+        write_table(tmp_path, name, rows)
 
     def table(name: str) -> list[dict[str, str]]:
         with (tmp_path / f"{name}.csv").open() as file:
@@ -88,7 +92,7 @@ def test_the_pages_own_tables_say_what_it_says(other: Callable[..., Sweep], tmp_
         return rows
 
     parts = table("parts")
-    assert len(parts) == sum(len(breakdowns(found.of(b, p.name))) for b, p in found.groups())
+    assert len(parts) == sum(len(group.breakdowns) for group in Study.of(found).groups)
     for row in parts:
         stages = (value for part in ("wait_s", "codec_s", "compute_s") for value in row[part].split(";"))
         total = sum(float(value.split("=")[1]) for value in stages)
@@ -102,83 +106,81 @@ def test_the_pages_own_tables_say_what_it_says(other: Callable[..., Sweep], tmp_
     assert table("codecs") == [] and len(table("accuracy")) == 5
 
 
-def test_it_refers_to_nothing_outside_itself(sweep: Sweep, tmp_path: Path) -> None:
-    html = write_report(sweep, tmp_path, ()).page.read_text(encoding="utf-8")
-    assert "default-src 'none'" in html
-    own = re.sub(r"<script type=\"module\">.*?</script>", "", html, flags=re.DOTALL)
+def test_it_refers_to_nothing_outside_itself(page: str) -> None:
+    assert "default-src 'none'" in page
+    own = re.sub(r"<script type=\"module\">.*?</script>", "", page, flags=re.DOTALL)
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", own)
     assert "@import" not in own and "url(" not in own
 
 
-def test_a_local_lab_is_called_a_simulation(sweep: Sweep, tmp_path: Path) -> None:
-    text = _page(sweep, tmp_path)
+def test_a_local_lab_is_called_a_simulation(page: str) -> None:
+    text = _plain(page)
     assert "Measured in a local lab with some devices emulated as slower and emulated links" in text
-    assert "this is a simulation of such devices" in text
+    assert "This is a simulation of such devices" in text
     assert "pi (sleeps until each run has taken 10 times as long)" in text
 
 
-def test_real_devices_on_shaped_links_are_not(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    text = _page(other(kind="real", shaping="tc", slowdown=1.0), tmp_path)
+def test_real_devices_on_shaped_links_are_not(other: Callable[..., Sweep]) -> None:
+    text = _text(other(kind="real", shaping="tc", slowdown=1.0))
     assert "Measured on real devices" in text
     assert "shaped by tc" in text
     assert "simulation" not in text
 
 
-def test_a_good_sweep_raises_no_grave_concern(sweep: Sweep, tmp_path: Path) -> None:
-    html = write_report(sweep, tmp_path, ()).page.read_text(encoding="utf-8")
-    assert 'class="grave"' not in html
-    assert "Every wanted trial is finished." in html
-    assert "All 31 splits have the accuracy of the whole graph" in html
+def test_a_good_sweep_raises_no_grave_concern(page: str) -> None:
+    assert 'class="grave"' not in page
+    assert "Every wanted trial is finished." in page
+    assert "All 31 splits have the accuracy of the whole graph" in page
 
 
-def test_an_interrupted_sweep_says_what_is_missing(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    text = _page(other(skip=(24,)), tmp_path)
+def test_an_interrupted_sweep_says_what_is_missing(other: Callable[..., Sweep]) -> None:
+    text = _text(other(skip=(24,)))
     assert "incomplete: 72 of 90 trials finished; 6 of 30 cells have none" in text
     assert "Cells that want more trials (3 wanted)" in text
 
 
-def test_void_trials_are_listed_with_the_device(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    text = _page(other(voids=(12,)), tmp_path)
+def test_void_trials_are_listed_with_the_device(other: Callable[..., Sweep]) -> None:
+    text = _text(other(voids=(12,)))
     assert "6 trials were void (devices named: server)" in text
     assert "server: connection lost" in text
 
 
-def test_drift_above_the_limit_is_flagged(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    text = _page(other(drift=0.08), tmp_path)
+def test_drift_above_the_limit_is_flagged(other: Callable[..., Sweep]) -> None:
+    text = _text(other(drift=0.08))
     assert "drifted by up to +8.0%" in text
     assert "+8.0 %, beyond 5 %" in text
     assert "+4.0 %, beyond" not in text
 
 
-def test_a_chain_that_disagrees_is_loud(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    text = _page(other(disagree_at=24), tmp_path)
+def test_a_chain_that_disagrees_is_loud(other: Callable[..., Sweep]) -> None:
+    text = _text(other(disagree_at=24))
     assert "does not have the accuracy of the whole graph at 1 split (cut 24)" in text
     assert "1 of 5 splits do not have the accuracy of the whole graph" in text
 
 
-def test_untrained_and_unlabelled_is_said(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    text = _page(other(trained=False), tmp_path)
+def test_untrained_and_unlabelled_is_said(other: Callable[..., Sweep]) -> None:
+    text = _text(other(trained=False))
     assert "mobilenet_v2 is untrained" in text
     assert "Accuracy of mobilenet_v2 is null: its samples have no labels" in text
 
 
-def test_one_split_within_noise_of_every_best_is_the_verdict(sweep: Sweep) -> None:
+def test_one_split_within_noise_of_every_best_is_the_verdict(study: Study) -> None:
     """Under wifi offloading has the lowest latency and cutting the rest; then latency becomes a tie."""
-    latency, throughput, knee = (a for a in answers(sweep) if a.network.name == "wifi")
-    told = _verdict(sweep, [replace(latency, ties=()), throughput, knee])
+    latency, throughput, knee = (a for a in study.answers if a.network.name == "wifi")
+    told = _verdict(study.sweep, [replace(latency, ties=()), throughput, knee])
     assert told.startswith("Send the raw input to server for the lowest latency; cut after features.2 for")
-    tied = _verdict(sweep, [replace(latency, ties=(knee.point,)), throughput, knee])
-    assert tied == "Cut after features.2, whatever you want most: within noise of the lowest latency."
+    tied = _verdict(study.sweep, [replace(latency, ties=(knee.point,)), throughput, knee])
+    assert tied == "Cut after features.2 for every objective (within noise of the lowest latency)."
 
 
-def test_one_trial_has_no_intervals_and_it_says_so(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    text = _page(other(trials=1), tmp_path)
-    assert "One trial a cell: all intervals are null" in text
-    assert "nothing says how a repetition would come out" in text
+def test_one_trial_has_no_intervals_and_it_says_so(other: Callable[..., Sweep]) -> None:
+    text = _text(other(trials=1))
+    assert "One trial per cell: all intervals are null" in text
+    assert "the spread of a repetition is unknown" in text
 
 
-def test_too_few_requests_leave_no_front_and_it_says_so(other: Callable[..., Sweep], tmp_path: Path) -> None:
-    text = _page(other(requests=(5, 5)), tmp_path)
+def test_too_few_requests_leave_no_front_and_it_says_so(other: Callable[..., Sweep]) -> None:
+    text = _text(other(requests=(5, 5)))
     assert "No answer yet" in text
     assert "fewer than 11 requests" in text
     assert "No front: no cell has 11 requests a trial." in text
@@ -194,19 +196,20 @@ def test_names_from_the_lab_cannot_become_markup(other: Callable[..., Sweep], tm
 
 
 def test_a_failure_leaves_the_older_report(
-    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    other: Callable[..., Sweep], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_report(sweep, tmp_path, ())
-    before = (tmp_path / "report.html").read_text()
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.html").write_text("older")
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("analysis.report.writing.export", full)
+    monkeypatch.setattr("vl_convert.vegalite_to_svg", full)
     with pytest.raises(OutputError, match="No space left on device"):
-        write_report(sweep, tmp_path, ("svg",))
-    assert (tmp_path / "report.html").read_text() == before
-    assert not list(tmp_path.glob(".report-*"))
+        write_report(other(cuts=(0, 60)), out, ("svg",))
+    assert (out / "report.html").read_text() == "older"
+    assert [p.name for p in out.iterdir()] == ["report.html"]
 
 
 def test_links_are_shown_as_asked_against_as_measured(tmp_path: Path) -> None:
@@ -220,9 +223,9 @@ def test_links_are_shown_as_asked_against_as_measured(tmp_path: Path) -> None:
             store.add_link(link)
         store.add_link(MeasuredLink("as_is", "server", "pi", {}, measured | {"tcp_mbit": 941.0}, at))
 
-    text = _page(load(results), tmp_path / "out")
+    text = _text(load(results))
 
-    assert "Links under wifi, asked against measured by their own workers, 2026-03-01 10:30" in text
+    assert "Links under wifi, requested and measured by their workers, 2026-03-01 10:30" in text
     assert "pi \N{RIGHTWARDS ARROW} server 10.1 10.6 20 19.9 - 0.5 (5 of 1000) 19.1" in text
     assert "90 of 1000" not in text
     assert "server \N{RIGHTWARDS ARROW} pi - 10.6 - 19.9 - 0.5 (5 of 1000) 941" in text
@@ -234,7 +237,7 @@ def test_a_rate_that_no_sender_could_fill_is_not_told_as_the_links_own(tmp_path:
     with Store.append(path) as store:
         found = {"rate_mbit": 102.0, "filled": False, "loss_percent": 0.0, "lost": 0, "datagrams": 9}
         store.add_link(MeasuredLink("lan", "pi", "server", {"rate_mbit": 1000.0}, found, AT))
-    assert "1000 102, all that was sent" in _page(load(path), tmp_path / "out")
+    assert "1000 102, all that was sent" in _text(load(path))
 
 
 def test_conditions_are_told_forward_first() -> None:
@@ -242,15 +245,14 @@ def test_conditions_are_told_forward_first() -> None:
     assert told.index("forward") < told.index("backward")
 
 
-def test_only_columns_that_differ_are_in_the_tables_of_points(sweep: Sweep, tmp_path: Path) -> None:
-    html = write_report(sweep, tmp_path, ()).page.read_text(encoding="utf-8")
-    heads = re.findall(r"Points of the capability front, by latency</caption>\s*<thead>(.*?)</thead>", html)
+def test_only_columns_that_differ_are_in_the_tables_of_points(page: str) -> None:
+    heads = re.findall(r"Points of the capability front, by latency</caption>\s*<thead>(.*?)</thead>", page)
     assert heads
     assert not any("batch" in head or "devices" in head or "codec" in head for head in heads)
 
 
-def test_a_sweep_without_measured_links_shows_none(sweep: Sweep, tmp_path: Path) -> None:
-    assert "asked against measured" not in _page(sweep, tmp_path)
+def test_a_sweep_without_measured_links_shows_none(page: str) -> None:
+    assert "requested and measured" not in page
 
 
 def test_what_was_chosen_and_what_it_was_chosen_from_is_said(tmp_path: Path) -> None:
@@ -264,9 +266,9 @@ def test_what_was_chosen_and_what_it_was_chosen_from_is_said(tmp_path: Path) -> 
     (planned,) = [text for text in texts if "Under lan" in text]
     assert "6 of 60 cells were measured, chosen by a planned search: by prediction no other" in planned
     (spent,) = [text for text in texts if "Under wan" in text]
-    assert "6 of 40 cells were measured, chosen by a time budget: as many as there was time for" in spent
+    assert "6 of 40 cells were measured, chosen by a time budget: the time budget is used up" in spent
     assert not any("Under wifi" in text for text in texts)
-    assert any("took 81 s" in text for text in texts)
+    assert any("took another 81 s" in text for text in texts)
 
 
 def test_how_sure_an_answer_is_says_of_how_many_splits(tmp_path: Path) -> None:
@@ -276,18 +278,20 @@ def test_how_sure_an_answer_is_says_of_how_many_splits(tmp_path: Path) -> None:
         store.set_scope(Scope("wifi", "planned", 60, "front stands", {bundle: 30}))
         store.set_scope(Scope("wan", "time budget", 40, "time spent"))
     sweep = load(path)
-    fastest = [a for a in answers(sweep) if a.objective == "latency"]
+    fastest = [a for a in Study.of(sweep).answers if a.objective == "latency"]
     told = {a.network.name: (brief(a), *answer_sentences(a)) for a in fastest}
     assert re.search(r"; [\w ]+ % sure$", told["lan"][0])
-    assert "of all 3 splits of the experiment." in " ".join(told["lan"][2])
+    assert "It is the best of all 3 splits of the experiment in" in " ".join(told["lan"][2])
     assert told["wifi"][0].endswith(" % sure among the 3 of 30 splits that were measured")
-    assert "of the 3 of 30 splits that were measured." in " ".join(told["wifi"][2])
+    assert "It is the best of the 3 of 30 splits that were measured in" in " ".join(told["wifi"][2])
     # A file of an earlier release does not say how many there were.
     assert told["wan"][0].endswith(" % sure among the 3 splits that were measured")
 
 
 def test_equal_splits_are_told_apart_where_codecs_make_several(other: Callable[..., Sweep]) -> None:
-    answer = next(a for a in answers(other()) if (a.network.name, a.objective) == ("wan", "throughput"))
+    answer = next(
+        a for a in Study.of(other()).answers if (a.network.name, a.objective) == ("wan", "throughput")
+    )
     equal = replace(answer.gains[0], over="equal", name="block.3 @30")
     coded = replace(equal, name="block.3 @30, uint8")
     alone = brief(replace(answer, gains=(equal,)))
@@ -300,10 +304,10 @@ def test_equal_splits_are_told_apart_where_codecs_make_several(other: Callable[.
 
 def test_the_only_split_that_was_measured_is_called_so(other: Callable[..., Sweep]) -> None:
     sweep = other(cuts=(0, 12, 60), skip=(0, 60))
-    (answer,) = (a for a in answers(sweep) if (a.network.name, a.objective) == ("lan", "latency"))
+    (answer,) = (a for a in Study.of(sweep).answers if (a.network.name, a.objective) == ("lan", "latency"))
     assert answer.probability == 1.0
     assert brief(answer).endswith("; no other split was measured")
-    assert "nothing says whether it is the best" in " ".join(answer_sentences(answer)[1])
+    assert "whether it is the best is unknown" in " ".join(answer_sentences(answer)[1])
 
 
 def test_a_device_that_stayed_away_later_is_told_of_all_the_same(tmp_path: Path) -> None:

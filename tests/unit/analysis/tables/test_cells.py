@@ -7,17 +7,16 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.data.sweep import Sweep
-from analysis.fronts.fronts import capability, in_order, operating
+from analysis.study import Study
 from analysis.tables.cells import CELL_COLUMNS, PARETO_COLUMNS, cells_table, pareto_table
-from tests.unit.analysis.synthetic import BUNDLE
 
 _DOCS = Path(__file__).parents[4] / "docs/reports.md"
 
 
-def test_every_wanted_cell_has_a_row_with_its_figures(sweep: Sweep) -> None:
-    table = cells_table(sweep)
+def test_every_wanted_cell_has_a_row_with_its_figures(study: Study) -> None:
+    table = cells_table(study)
     assert list(table.columns) == CELL_COLUMNS
-    assert len(table) == len(sweep.cells)
+    assert len(table) == len(study.sweep.cells)
     row = table[(table["network"] == "wifi") & (table["where"] == "features.2") & (table["depth"] == 4)].iloc[
         0
     ]
@@ -33,19 +32,20 @@ def test_every_wanted_cell_has_a_row_with_its_figures(sweep: Sweep) -> None:
 
 
 def test_an_unfinished_cell_has_a_row_without_figures(other: Callable[..., Sweep]) -> None:
-    table = cells_table(other(skip=(24,)))
+    table = cells_table(Study.of(other(skip=(24,))))
     row = table[table["cuts"] == "24"].iloc[0]
     assert (row["trials"], row["trials_wanted"]) == (0, 3)
     assert pd.isna(row["latency_p50_s"]) and pd.isna(row["throughput_per_s"])
 
 
-def test_the_pareto_table_is_the_fronts(sweep: Sweep) -> None:
-    table = pareto_table(sweep)
+def test_the_pareto_table_is_the_fronts(study: Study) -> None:
+    table = pareto_table(study)
     assert list(table.columns) == PARETO_COLUMNS
-    for name, front in (("capability", capability), ("operating", operating)):
-        for network in ("lan", "wifi", "wan"):
-            rows = table[(table["front"] == name) & (table["network"] == network)]
-            assert list(rows["cell"]) == [p.cell.id for p in in_order(front(sweep, BUNDLE, network))]
+    assert len(study.groups) == 3
+    for group in study.groups:
+        for front in group.fronts:
+            rows = table[(table["front"] == front.name) & (table["network"] == group.network.name)]
+            assert list(rows["cell"]) == [p.cell.id for p in front.members]
             assert list(rows["rank"]) == list(range(1, len(rows) + 1))
 
 

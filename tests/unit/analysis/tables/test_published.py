@@ -12,6 +12,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.data.sweep import Sweep, load
+from analysis.study import Study
 from analysis.tables.latex import latex
 from analysis.tables.per_node import NODE_COLUMNS, node_rows
 from analysis.tables.per_split import SPLIT_COLUMNS, split_rows
@@ -21,7 +22,7 @@ from tests.unit.analysis.synthetic import INPUT_BYTES, NODES, OUTPUT_BYTES, Phys
 
 def test_shares_and_limits_are_those_of_the_stages_alone(other: Callable[..., Sweep]) -> None:
     sweep = other(physics=Physics(noise=0.0), cuts=(0, 12, 30, 60))
-    row = next(r for r in split_rows(sweep) if (r["network"], r["cuts"]) == ("lan", "12"))
+    row = next(r for r in split_rows(Study.of(sweep)) if (r["network"], r["cuts"]) == ("lan", "12"))
     pi_s, server_s = 0.040 * 12 / NODES, 0.004 * 48 / NODES
     assert row["shares"] == f"pi={pi_s / (pi_s + server_s):.4f};server={server_s / (pi_s + server_s):.4f}"
     assert row["load_balance"] == pytest.approx((pi_s + server_s) / 2 / pi_s)
@@ -30,9 +31,10 @@ def test_shares_and_limits_are_those_of_the_stages_alone(other: Callable[..., Sw
     assert row["limit_named"] == pytest.approx(0.020 / pi_s), "the equal split has half of it on the pi"
 
 
-def test_speed_ups_are_ratios_of_what_was_measured(sweep: Sweep) -> None:
+def test_speed_ups_are_ratios_of_what_was_measured(study: Study) -> None:
+    sweep = study.sweep
     cells = {r.cell.id: r for r in sweep.cells}
-    for row in split_rows(sweep):
+    for row in split_rows(study):
         deep = cells[row["cell"]]
         alone = next(
             r
@@ -45,8 +47,8 @@ def test_speed_ups_are_ratios_of_what_was_measured(sweep: Sweep) -> None:
         assert set(row) == set(SPLIT_COLUMNS)
 
 
-def test_a_named_split_is_compared_with_itself_as_1(sweep: Sweep) -> None:
-    rows = split_rows(sweep, "raw input to server")
+def test_a_named_split_is_compared_with_itself_as_1(study: Study) -> None:
+    rows = split_rows(study, "raw input to server")
     named = [r for r in rows if r["where"] == "raw input to server"]
     assert named and all(r["speedup_named"] == 1 for r in named)
     assert {r["named"] for r in rows} == {"raw input to server"}
@@ -60,7 +62,7 @@ def test_the_equal_split_with_as_many_threads_is_compared_with(tmp_path: Path) -
         store.add_cells(compared)
         for cell in compared:
             store.add_trial(run_trial(cell, 0, 24, Physics(), rng))
-    named = {r["where"]: r["named"] for r in split_rows(load(path)) if r["network"] == "lan"}
+    named = {r["where"]: r["named"] for r in split_rows(Study.of(load(path))) if r["network"] == "lan"}
     assert {where.partition(", ")[2] for where in named} == {"", "1 thread", "4 threads"}
     assert all(where.partition(", ")[2] == other.partition(", ")[2] for where, other in named.items())
 
@@ -74,8 +76,8 @@ def test_a_split_that_is_none_is_refused(
     assert not list(out.glob("*"))
 
 
-def test_nodes_add_up_to_their_total(sweep: Sweep) -> None:
-    rows = node_rows(sweep)
+def test_nodes_add_up_to_their_total(study: Study) -> None:
+    rows = node_rows(study)
     assert {r["nodes"] for r in rows} == {1, 2}
     for total in (r for r in rows if r["node"] == "total"):
         mine = [r for r in rows if r["cell"] == total["cell"] and r["node"] != "total"]
@@ -88,21 +90,21 @@ def test_nodes_add_up_to_their_total(sweep: Sweep) -> None:
         assert set(total) <= set(NODE_COLUMNS)
 
 
-def test_the_raw_input_is_the_dispatchers_payload(sweep: Sweep) -> None:
-    offload = [r for r in node_rows(sweep) if r["where"] == "raw input to server" and r["network"] == "lan"]
+def test_the_raw_input_is_the_dispatchers_payload(study: Study) -> None:
+    offload = [r for r in node_rows(study) if r["where"] == "raw input to server" and r["network"] == "lan"]
     payload = {r["node"]: r["payload_bytes"] for r in offload}
     assert payload == {"dispatcher": INPUT_BYTES, "server": OUTPUT_BYTES, "total": INPUT_BYTES + OUTPUT_BYTES}
 
 
 def test_codec_energy_counts_only_what_a_codec_was_given_where_it_was_encoded(tmp_path: Path) -> None:
     path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60))
-    assert {r["codec_energy_model_j"] for r in node_rows(load(path), 5.0)} == {0.0}
+    assert {r["codec_energy_model_j"] for r in node_rows(Study.of(load(path)), 5.0)} == {0.0}
     with closing(sqlite3.connect(path)) as db, db:
         for number, text in db.execute("SELECT id, links FROM trial WHERE status = 'done'").fetchall():
             links = json.loads(text)
             links[0]["codec"] = "uint8"
             db.execute("UPDATE trial SET links = ? WHERE id = ?", (json.dumps(links), number))
-    rows = [r for r in node_rows(load(path), 5.0) if r["nodes"] == 2 and r["network"] == "lan"]
+    rows = [r for r in node_rows(Study.of(load(path)), 5.0) if r["nodes"] == 2 and r["network"] == "lan"]
     energy = {r["node"]: r["codec_energy_model_j"] for r in rows}
     crossing = Physics().crossing_bytes(24)
     assert energy["pi"] == energy["total"] == pytest.approx(crossing * 8 * 5e-12)

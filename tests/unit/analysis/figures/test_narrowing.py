@@ -1,0 +1,76 @@
+"""Figures of a page that is narrowed, and what a click on a cell shows."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.figures import PAPER, figures_of
+from analysis.figures.base import with_filters
+from analysis.figures.theme import WIDE
+from analysis.report.cells import cells_json
+from analysis.study import Study
+from tests.unit.analysis.figures.specs import rows_with
+from tests.unit.analysis.synthetic import BUNDLE
+
+
+def test_a_filter_leaves_rows_without_its_field_alone() -> None:
+    inner = {"layer": [{"mark": "point"}], "data": {"name": "of depths"}}
+    spec: dict[str, Any] = {
+        "datasets": {"of depths": [{"depth": 1}]},
+        "vconcat": [inner, {"mark": "point", "data": {"values": [{"x": 1}]}}],
+    }
+    filtered = with_filters(spec, ("depth", "codec"))
+    assert filtered["params"] == [{"name": "only_depth", "value": "all"}]
+    assert len(filtered["vconcat"][0]["layer"][0]["transform"]) == 1
+    assert filtered["vconcat"][1] == spec["vconcat"][1]
+    assert "params" not in with_filters(spec, ("codec",))
+
+
+@pytest.mark.parametrize(
+    ("figure", "narrowed_by"),
+    [
+        ("gains", {"model", "network"}),
+        ("mobilenet_v2-wifi-capability", {"depth", "codec"}),
+        ("mobilenet_v2-wifi-operating", {"depth", "codec"}),
+        ("mobilenet_v2-wifi-parts", {"depth", "codec"}),
+        ("mobilenet_v2-wifi-busy", {"depth", "codec"}),
+        ("mobilenet_v2-wifi-timeline", set()),
+        ("mobilenet_v2-networks-latency", {"network"}),
+        ("mobilenet_v2-devices", {"network", "depth", "codec"}),
+    ],
+)
+def test_a_figure_of_cells_can_be_clicked_and_narrowed(
+    study: Study, figure: str, narrowed_by: set[str]
+) -> None:
+    spec = figures_of(study)[figure].draw(PAPER)
+    told = json.loads(cells_json(study))
+    cells = {row["cell"] for row in rows_with(spec, "cell")} - {""}
+    assert cells and cells <= set(told)
+    assert {param["name"].removeprefix("only_") for param in spec.get("params", [])} == narrowed_by
+
+
+def test_stages_are_shown_at_another_depth_only_once_it_is_chosen(study: Study) -> None:
+    rows = rows_with(figures_of(study)["mobilenet_v2-wifi-busy"].draw(WIDE), "busy")
+    assert {(row["depth"], row["depth_all"]) for row in rows if "cell" in row} == {(1, False), (4, True)}
+    rows = rows_with(figures_of(study)["mobilenet_v2-wifi-busy"].draw(PAPER), "busy")
+    assert {row["depth"] for row in rows if "cell" in row} == {4}, "paper has no menus"
+
+
+def test_a_click_shows_a_stage_in_the_colour_that_the_figure_has_it_in(study: Study) -> None:
+    spec = figures_of(study)["mobilenet_v2-wifi-parts"].draw(PAPER)
+    scale = next(e["encoding"]["color"]["scale"] for e in spec["layer"] if "color" in e["encoding"])
+    drawn = dict(zip(scale["domain"], scale["range"], strict=True))
+    offloaded = next(r for r in study.sweep.of(BUNDLE, "wifi") if r.split.kind == "offload")
+    shown = {name: colour for name, _, colour in json.loads(cells_json(study))[offloaded.cell.id]["parts"]}
+    assert shown["server: compute"] == drawn["server: compute"] != drawn["pi: compute"]
+
+
+def test_a_click_finds_every_finished_cell_and_its_parts_add_up(study: Study) -> None:
+    told = json.loads(cells_json(study))
+    assert set(told) == {r.cell.id for r in study.sweep.cells}
+    for r in study.sweep.cells:
+        total = sum(ms for _, ms, _ in told[r.cell.id]["parts"])
+        mean = np.average([t.latency_mean_s for t in r.trials], weights=[t.requests for t in r.trials])
+        assert total == pytest.approx(mean * 1e3, rel=1e-6)
