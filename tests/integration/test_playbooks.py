@@ -242,7 +242,7 @@ def test_a_missing_bundle_is_named(lab: LocalLab, experiment: Path) -> None:
         ("report.yml", [], "No results are named"),
         ("report.yml", ["results=nowhere"], "nowhere/results.sqlite"),
         ("deploy.yml", ["workers=1"], "the inventory alone has 2 devices"),
-        ("deploy.yml", ["shaping=tc"], "shaping is tc, and service_manager process has no"),
+        ("deploy.yml", ["shaping=tc"], "shaping is tc, and service_manager process has"),
         (
             "deploy.yml",
             ["service_manager=runit"],
