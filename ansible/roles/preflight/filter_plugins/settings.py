@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from jinja2 import Undefined
 
 # Ansible's own, and what an inventory needs for itself: passwords in a vault, and whatever it computes with.
 FREE_PREFIXES = ("ansible_", "inventory_", "vault_", "my_")
@@ -30,7 +31,9 @@ def mistakes(devices: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]], 
     found: dict[str, list[str]] = {}
     for device in devices:
         variables = hostvars[device]
-        values = {name: variables[name] for name in known if name in variables}
+        given = {name: variables[name] for name in known if name in variables}
+        # A value may be computed from a wrong one, which is reported itself.
+        values = {name: value for name, value in given.items() if not isinstance(value, Undefined)}
         lines = [_unknown(name, known) for name in variables if _is_setting(name) and name not in known]
         for line in [*lines, *validator.validate(values).error_messages]:
             found.setdefault(line, []).append(device)
