@@ -42,7 +42,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLab]:
     [
         ([], "No model is named; for example: -e model=mobilenet_v2"),
         (["model=resnet18"], "bundles/resnet18; make it with: python -m exporter export resnet18"),
-        (["model=tiny", "objective=speed"], "objective=speed: it is latency, throughput or knee"),
+        (
+            ["model=tiny", "objective=speed"],
+            "value of objective must be one of: latency, throughput, knee, got: speed",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_said_before_anything_is_deployed(

@@ -242,8 +242,15 @@ def test_a_missing_bundle_is_named(lab: LocalLab, experiment: Path) -> None:
         ("report.yml", [], "No results are named"),
         ("report.yml", ["results=nowhere"], "nowhere/results.sqlite"),
         ("deploy.yml", ["workers=1"], "the inventory alone has 2 devices"),
-        ("deploy.yml", ["link=tc"], "link is tc, and service_manager process has no"),
-        ("deploy.yml", ["service_manager=runit"], "service_manager is 'runit'"),
+        ("deploy.yml", ["shaping=tc"], "shaping is tc, and service_manager process has"),
+        (
+            "deploy.yml",
+            ["service_manager=runit"],
+            "value of service_manager must be one of: process, systemd,",
+        ),
+        ("deploy.yml", ["threads=two"], "argument 'threads' is of type str"),
+        ("sweep.yml", ["time_bugdet=20m"], "unknown setting 'time_bugdet'; did you mean 'time_budget'?"),
+        ("report.yml", ["result=x"], "unknown setting 'result'; did you mean 'results'?"),
     ],
 )
 def test_bad_settings_are_named(

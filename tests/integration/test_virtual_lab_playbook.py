@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
     [
         ("virtual", ["pis=0"], "pis is a number from 1 to 99"),
         ("virtual", ["pis=many"], "pis is a number from 1 to 99"),
-        ("virtual", ["state=up"], "state is present or absent"),
+        ("virtual", ["state=up"], "value of state must be one of: present, absent, got: up"),
         ("local", [], "add: -i inventory/virtual"),
     ],
 )

@@ -112,13 +112,13 @@ def cleared(lab: LinkLab) -> Iterator[LinkLab]:
 
 
 def test_a_profile_is_applied_per_direction_and_cleared(lab: LinkLab, cleared: LinkLab) -> None:
-    shaped = lab.links("main", "network=far")
+    shaped = lab.links("main", "network_name=far")
     assert_succeeds(shaped)
     assert changed(shaped) == 2
     told = lab.ask("/usr/sbin/tc -s qdisc show dev vec0")
     assert "delay 80ms" in told["pi1"] and "rate" not in told["pi1"]
     assert "delay 60ms rate 8Mbit" in told["pi2"]
-    assert changed(lab.links("main", "network=far")) == 0
+    assert changed(lab.links("main", "network_name=far")) == 0
 
     assert changed(lab.links("clear")) == 2
     assert changed(lab.links("clear")) == 0
@@ -132,7 +132,7 @@ def test_ssh_stays_quick_under_the_worst_link(lab: LinkLab, cleared: LinkLab) ->
         return time.monotonic() - began_s
 
     before_s = statistics.median(seconds() for _ in range(3))
-    assert_succeeds(lab.links("main", "network=worst"))
+    assert_succeeds(lab.links("main", "network_name=worst"))
     under_s = statistics.median(seconds() for _ in range(3))
     print(f"ssh: {before_s:.2f} s, under 2 s of delay and 100 kbit/s {under_s:.2f} s")
     assert under_s < 10 * before_s
@@ -142,7 +142,7 @@ def test_ssh_stays_quick_under_the_worst_link(lab: LinkLab, cleared: LinkLab) ->
 
 
 def test_nobodys_link_is_clear_after_its_lease(lab: LinkLab, cleared: LinkLab) -> None:
-    assert_succeeds(lab.links("main", "network=near"))
+    assert_succeeds(lab.links("main", "network_name=near"))
     assert set(lab.shaped().values()) == {True}
     took_s = lab.clear_within(LEASE_S + 15)
     print(f"clear by lease after {took_s:.0f} s")
@@ -181,8 +181,8 @@ def test_a_cell_is_the_same_emulated_and_under_tc(lab: LinkLab) -> None:
     emulated = lab.sweep_settings("emulated", "[near, far]", trials=3)
     assert_succeeds(lab.play(*by_tc, playbook="sweep.yml"))
     try:
-        assert_succeeds(lab.play("link=emulated", playbook="deploy.yml", options=["--tags", "lab"]))
-        assert_succeeds(lab.play("link=emulated", *emulated, playbook="sweep.yml"))
+        assert_succeeds(lab.play("shaping=emulated", playbook="deploy.yml", options=["--tags", "lab"]))
+        assert_succeeds(lab.play("shaping=emulated", *emulated, playbook="sweep.yml"))
     finally:
         assert_succeeds(lab.play(playbook="deploy.yml", options=["--tags", "lab"]))
     under_tc_ms, emulated_ms = latencies_ms(lab, "by_tc"), latencies_ms(lab, "emulated")
@@ -252,7 +252,7 @@ def test_a_device_without_the_address_is_told(lab: LinkLab) -> None:
     try:
         lab_file.write_text(json.dumps(told), encoding="utf-8")
         assert_fails_saying(
-            lab.links("main", "network=near"), "pi1: error: address 10.83.0.99 is on no interface", "vec0"
+            lab.links("main", "network_name=near"), "pi1: address 10.83.0.99 is on no interface", "vec0"
         )
     finally:
         lab_file.write_text(right, encoding="utf-8")

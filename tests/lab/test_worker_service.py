@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 
 PLAYBOOKS = ("worker_service.yml", "bring_bundle.yml")
 UNIT = "edgecut-worker.service"
-AS_USER = ("service_manager=systemd_user", "link=emulated")
+AS_USER = ("service_manager=systemd_user", "shaping=emulated")
 # They may hold what is not ours, so they stay.
 FOLDERS_OF_A_USER = (".config", ".config/systemd", ".config/systemd/user", ".local", ".local/share")
 # Every name on the disk but what a running system and Ansible itself write.
@@ -169,7 +169,7 @@ def test_a_worker_that_cannot_start_says_why_in_one_line(service: VirtualLab) ->
 
 def test_an_architecture_without_wheels_is_named_and_nothing_is_changed(service: VirtualLab) -> None:
     refused = deploy(service, "architecture=armv7l")
-    assert_fails_saying(refused, "pi1: no wheels for architecture armv7l")
+    assert_fails_saying(refused, "pi1", "no wheels for architecture armv7l")
     assert changed(refused) == 0
 
 

@@ -237,7 +237,7 @@ def look_at_port(setting: str, address: str, port: int) -> list[Problem]:
             listener.bind((address, port))
             return []
         except OSError as error:
-            # An address that is not here is told by another check.
+            # Another check reports an address that is not here.
             if error.errno != errno.EADDRINUSE:
                 return []
     return judge_port(setting, port, None if is_worker(address, port) else holder_of(port))

@@ -16,14 +16,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 Device = Mapping[str, Any]
 
-ALLOWED = {
-    "service_manager": ("process", "systemd", "systemd_user"),
-    "kind": ("local", "virtual", "real"),
-    "shaping": ("tc", "emulated", "none"),
-    "provider": ("cpu", "cuda"),
-}
-SETTINGS = ("host", "control_port", "data_port", *ALLOWED)
-# Lower ports are root's, and no worker is.
+SETTINGS = ("host", "control_port", "data_port", "service_manager", "kind", "shaping")
+# Lower ports are root's, and no worker runs as root.
 LOWEST_PORT = 1024
 
 
@@ -36,13 +30,9 @@ class Problem(NamedTuple):
     do: str
 
 
-def values_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
-    """Words that no role knows, and ports that cannot be."""
+def ports_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
+    """Ports outside the range of a worker."""
     for name, device in devices.items():
-        for setting, allowed in ALLOWED.items():
-            if device[setting] not in allowed:
-                do = f"set {setting} of this device to one of {', '.join(allowed)}"
-                yield Problem(name, "inventory", f"{setting} is '{device[setting]}'", do)
         for setting in ("control_port", "data_port"):
             port = str(device[setting])
             if not (port.isdecimal() and LOWEST_PORT <= int(port) <= 65535):
@@ -51,7 +41,7 @@ def values_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
 
 
 def combinations_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
-    """Words that do not go together."""
+    """Settings that exclude each other."""
     for name, device in devices.items():
         manager, kind = device["service_manager"], device["kind"]
         if device["shaping"] == "tc" and manager in ("process", "systemd_user"):
@@ -124,7 +114,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=specification, supports_check_mode=True)
     names, settings = module.params["devices"], module.params["settings"]
     devices = {name: {key: settings[key][i] for key in SETTINGS} for i, name in enumerate(names)}
-    problems = [*values_allowed(devices), *combinations_allowed(devices)]
+    problems = [*ports_allowed(devices), *combinations_allowed(devices)]
     if len(devices) < 2:
         do = "put a first and a last device into the inventory's group `devices`"
         problems.append(

@@ -46,7 +46,7 @@ def find_command(name: str) -> str | None:
 
 
 def operating_system(release: str, kernel: str, *, has_rpi_issue: bool) -> str:
-    """The name of this system's file in roles/provision/vars, such as debian_12, be there one or not."""
+    """The name of this system as in roles/provision/vars, such as debian_12, supported or not."""
     lines = (line.partition("=") for line in release.splitlines())
     words = {key: value.strip().strip('"') for key, _, value in lines}
     name = words.get("ID", sys.platform)

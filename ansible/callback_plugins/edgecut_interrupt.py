@@ -1,0 +1,63 @@
+"""Let Ctrl-C end a command of edgecut in order, so that the playbook goes on to clear the links.
+
+Ansible detaches what it runs from the terminal, and ends it at Ctrl-C. While a task `edgecut` runs, the
+first Ctrl-C goes to its command instead: a sweep finishes its trial, the task fails, and the playbook's
+`always` follows. The second Ctrl-C, or the first while no such command runs, ends the playbook.
+"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import psutil
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+    name: edgecut_interrupt
+    type: aggregate
+    short_description: Pass Ctrl-C on to the command of a task edgecut
+    description:
+      - While a task C(edgecut) runs, the first Ctrl-C goes to its command, the second ends the playbook.
+"""
+
+_MODULES = (["analysis"], ["controller"], ["exporter"])
+
+
+def _commands() -> list[psutil.Process]:
+    """The commands that run below this process."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            # Ansible's own modules have the same words in one argument.
+            if "-m" in words and words[words.index("-m") :][1:2] in _MODULES:
+                found.append(process)
+    return found
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class is not typed
+    """Takes Ctrl-C over when the first task `edgecut` starts."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "edgecut_interrupt"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._of_ansible: Any = None
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        if task.action == "edgecut" and self._of_ansible is None:
+            self._of_ansible = signal.signal(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, self._of_ansible)
+        commands = _commands()
+        for command in commands:
+            with suppress(psutil.Error):
+                command.send_signal(signal.SIGINT)
+        if not commands:
+            self._of_ansible(number, frame)

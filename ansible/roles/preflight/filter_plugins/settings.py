@@ -1,0 +1,60 @@
+"""Finds settings that no role knows, and values that a role does not take."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from jinja2 import Undefined
+
+# Ansible's own, and what an inventory needs for itself: passwords in a vault, and whatever it computes with.
+FREE_PREFIXES = ("ansible_", "inventory_", "vault_", "my_")
+OF_ANSIBLE = {"group_names", "groups", "omit", "playbook_dir"}
+
+
+def settings(roles: Path) -> dict[str, dict[str, Any]]:
+    """Every setting by its name, as the argument specs of the roles have it; none is required everywhere."""
+    known: dict[str, dict[str, Any]] = {}
+    for file in sorted(roles.glob("*/meta/argument_specs.yml")):
+        for entry in yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"].values():
+            for name, setting in entry["options"].items():
+                known[name] = {**setting, "required": False}
+    return known
+
+
+def mistakes(devices: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]], roles: str) -> list[str]:
+    """One line for each mistake; it names the devices unless all have it."""
+    known = settings(Path(roles))
+    validator = ArgumentSpecValidator(known)
+    found: dict[str, list[str]] = {}
+    for device in devices:
+        variables = hostvars[device]
+        given = {name: variables[name] for name in known if name in variables}
+        # A value may be computed from a wrong one, which is reported itself.
+        values = {name: value for name, value in given.items() if not isinstance(value, Undefined)}
+        lines = [_unknown(name, known) for name in variables if _is_setting(name) and name not in known]
+        for line in [*lines, *validator.validate(values).error_messages]:
+            found.setdefault(line, []).append(device)
+    return [
+        line if len(those) == len(devices) else f"{', '.join(those)}: {line}" for line, those in found.items()
+    ]
+
+
+def _is_setting(name: str) -> bool:
+    return not name.startswith(FREE_PREFIXES) and name not in OF_ANSIBLE
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    advice = f"did you mean '{near[0]}'?" if near else "variables of your own begin with my_ or vault_"
+    return f"unknown setting '{name}'; {advice}"
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters by their names in playbooks."""
+        return {"preflight_mistakes": mistakes}
