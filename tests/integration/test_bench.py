@@ -23,6 +23,7 @@ from benchmarks.pipelines import cell_of, pipeline, plan, run
 from controller.experiment.backend import RpcSettings
 from controller.pipeline.runner import PipelineRunner
 from exporter.bundle import Bundle
+from worker.service.launch import WORKER
 
 _SLOW_WORKER = str(Path(__file__).with_name("slow_worker.py"))
 
@@ -49,8 +50,8 @@ def _hop_excess_ms(bundle: Bundle, command: Sequence[str]) -> float:
 def test_the_benchmark_notices_two_milliseconds_in_the_send_path(cache: Path) -> None:
     """Each hop sends once, so each is 2 ms longer; the bound allows 0.15 ms and a part of the wire."""
     bundle = Bundle.open(cache / NULL)
-    as_it_is = _hop_excess_ms(bundle, ("-m", "worker"))
-    slowed = _hop_excess_ms(bundle, (_SLOW_WORKER,))
+    as_it_is = _hop_excess_ms(bundle, WORKER)
+    slowed = _hop_excess_ms(bundle, (sys.executable, _SLOW_WORKER))
     assert slowed - as_it_is > 1.0
     assert slowed > 1.5
 
@@ -125,7 +126,7 @@ def _spy_on(runner: PipelineRunner) -> list[str]:
 
 def _start(cache: Path, out: Path, *options: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "controller", "bench", "--cache", str(cache), "--out", str(out), *options],
+        [sys.executable, "-m", "benchmarks", "bench", "--cache", str(cache), "--out", str(out), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
