@@ -109,17 +109,17 @@ def write_lab(folder: Path, devices: Iterable[LabWorker | dict[str, Any]], **mor
     return path
 
 
-def write_experiment(folder: Path, networks: str = "ideal: {}\n", **keys: object) -> Path:
+def write_experiment(folder: Path, networks_file: str = "ideal: {}\n", /, **keys: object) -> Path:
     """Write `experiment.yml` of short cells, and the networks beside it.
 
     `keys` are added, or in place of what stands here.
     """
-    (folder / "networks.yml").write_text(networks)
+    (folder / "networks.yml").write_text(networks_file)
     said: dict[str, object] = {
         "name": "tiny",
         "models": ["tiny"],
         "networks_file": "networks.yml",
-        "networks": [line.partition(":")[0] for line in networks.splitlines()],
+        "networks": [line.partition(":")[0] for line in networks_file.splitlines()],
         "depths": [1],
         "trials": 1,
         "requests": 11,

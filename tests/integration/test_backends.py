@@ -33,6 +33,7 @@ def write(tmp_path: Path, port: int) -> WriteExperiment:
 
     def write(**keys: object) -> Path:
         usual: dict[str, object] = {
+            "networks": ["ideal"],
             "splits": [2],
             "depths": [1, 4],
             "batches": [2],
@@ -43,9 +44,7 @@ def write(tmp_path: Path, port: int) -> WriteExperiment:
             "until_stable": False,
             "reference_every": 0,
         }
-        return write_experiment(
-            tmp_path, "ideal: {}\nslow: {delay_ms: 5}\n", **{"networks": ["ideal"], **usual, **keys}
-        )
+        return write_experiment(tmp_path, "ideal: {}\nslow: {delay_ms: 5}\n", **usual | keys)
 
     return write
 
