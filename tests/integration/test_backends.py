@@ -224,7 +224,7 @@ def test_a_port_that_is_taken_is_named(write: WriteExperiment, lab: Path, bundle
         assert_one_line(ended, f"pi: PyTorch RPC cannot listen on port {port} (Address already in use)")
 
 
-def wait_for(what: Callable[[], bool], timeout_s: float = 30.0) -> None:
+def wait_for(what: Callable[[], bool], timeout_s: float = 100.0) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not what():
         assert time.monotonic() < deadline_s

@@ -82,7 +82,7 @@ def test_as_they_are_nothing_is_judged(links: Links, standing: dict[str, LabWork
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "name what the links are to be with --network NAME, or measure them --as-is"),
+        ((), "name the network with --network NAME, or measure the links --as-is"),
         (("--network", "farr"), "no network 'farr' in .*; did you mean 'far'"),
     ],
 )

@@ -23,7 +23,7 @@ def controller(lab: Path, bundles_folder: Path, tmp_path: Path) -> Run:
 
     def run(command: str, *options: str) -> Ended:
         line = [command, bundles_folder / "tiny", "--lab", lab, "--device-profiles", tmp_path / "profiles"]
-        if command == "plan":
+        if command in ("plan", "predict"):
             line += ["--networks", networks]
         return commands.controller(*line, *options, timeout_s=200)
 
