@@ -22,13 +22,14 @@ app = typer.Typer(
 @app.command()
 def bench(
     out: Annotated[Path, typer.Option(help="File of the results.")] = Path("results/bench.json"),
-    cache: Annotated[Path, typer.Option(help="Folder for its bundles.")] = Path("results/bench/bundles"),
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds at most; 10 minutes may hold fewer.")] = 5,
+    cache: Annotated[Path, typer.Option(help="Folder of the bundles.")] = Path("results/bench/bundles"),
+    rounds: Annotated[int, typer.Option(min=1, help="Most rounds to run; fewer if 10 minutes are up.")] = 5,
     only: Annotated[
-        list[str] | None, typer.Option(help="Only figures whose key begins so; may be given several times.")
+        list[str] | None, typer.Option(help="Only figures whose key starts with this; repeatable.")
     ] = None,
     cores: Annotated[
-        str | None, typer.Option(help="A core for each of the two devices, as in 0,1. Default: the first.")
+        str | None,
+        typer.Option(help="A core for each of the two devices, such as 0,1. Default: the first."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Only print the table of --out.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="With --show: as Markdown.")] = False,
@@ -46,8 +47,8 @@ def bench_planning(
     bundles: Annotated[list[Path], typer.Argument(help="Bundles to profile and to measure.")],
     lab: LabFile = LAB,
     out: Annotated[Path, typer.Option(help="File of the results.")] = Path("results/bench-plan.json"),
-    trial: Annotated[float, typer.Option(min=0, help="Seconds of a trial, about.")] = 0.25,
-    budget: Annotated[float, typer.Option(min=1, help="Seconds for the stages of each device, about.")] = 40,
+    trial: Annotated[float, typer.Option(min=0, help="Approximate seconds of a trial.")] = 0.25,
+    budget: Annotated[float, typer.Option(min=1, help="Approximate seconds for each device's stages.")] = 40,
     every: Annotated[int, typer.Option(min=1, help="Measure every n-th split only: a quick look.")] = 1,
 ) -> None:
     """Measure the error of predictions and plans; exit code 1 if a figure misses its bound."""
@@ -55,7 +56,10 @@ def bench_planning(
         raise typer.Exit(1)
 
 
-_AFTER_CTRL_C = {"bench-plan": "finished models are in its file; the same command starts again"}
+_AFTER_CTRL_C = {
+    "bench": "nothing was written",
+    "bench-plan": "finished models are in its file; the same command starts again",
+}
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""`python -m controller bench`."""
+"""`python -m benchmarks bench`."""
 
 import os
 import signal
@@ -25,25 +25,25 @@ def run_bench(out: Path, cache: Path, *, rounds: int, only: Sequence[str], cores
     """Run the benchmark, print its table and write it.
 
     Args:
-        out: The file to write.
-        cache: Folder that bundles are kept in.
-        only: Figures to measure, by the beginning of their keys; none means all.
-        cores: One for each device, as in `0,1`.
+        out: File to write.
+        cache: Folder that keeps the bundles.
+        only: Prefixes of the keys of the figures to measure; all figures if empty.
+        cores: A core for each device, such as `0,1`.
 
     Returns:
         Whether every figure is within its bound.
 
     Raises:
-        ControllerError: It cannot be run here; nothing is written then.
+        ControllerError: The benchmark cannot run here; it writes nothing then.
     """
-    # Like Ctrl-C, so that our workers end with us.
+    # As Ctrl-C does, so that the workers end too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     clock = Clock(_LIMIT_S)
     chosen = _choose(only)
     pinned = choose_cores(cores)
     load = os.getloadavg()[0]
     if load > _QUIET_LOAD:
-        _say(f"this machine is busy (load {load:.1f}): wait until it is quiet for figures that count")
+        _say(f"this machine is busy (load {load:.1f}): rerun on a quiet machine for figures that count")
     bundles = make_bundles(cache, list(dict.fromkeys(name for one in chosen for name in one.needs)), _say)
     found, worker = run_rounds(chosen, bundles, pinned, rounds=rounds, clock=clock, say=_say)
     report = make_report(found, worker, load)

@@ -1,11 +1,7 @@
 """The benchmark's own workers: real processes on this machine, one core each."""
 
-import json
 import os
 import secrets
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,13 +16,14 @@ from controller.lab.certificates import Authority
 from controller.lab.inventory import Certificates, Device, KeyFile, Lab
 from controller.lab.worker_pool import WorkerPool
 from exporter.bundle import Bundle
+from worker.service.launch import WORKER, WorkerProcess
+from worker.wire.errors import UsageError
 from worker.wire.security import CERTIFICATE_FILE
 
 __all__ = ["DEVICES", "Fleet", "choose_cores"]
 
 DEVICES = ("first", "second")
 
-_STOP_S = 15.0
 _KEY = "lab.key"
 _AUTHORITY = "lab.tls"
 
@@ -65,7 +62,7 @@ class Fleet:
         cores: Sequence[int],
         bundles: Sequence[Bundle],
         *,
-        command: Sequence[str] = ("-m", "worker"),
+        command: Sequence[str] = WORKER,
         security: Literal["none", "key", "tls"] = "none",
     ) -> None:
         """Nothing runs until entered.
@@ -73,7 +70,7 @@ class Fleet:
         Args:
             cores: One for each of `DEVICES`.
             bundles: What the workers are to have already, as after `deploy.yml`.
-            command: What is run in place of `python -m worker`; for tests.
+            command: What runs in place of `python -m worker`; for tests.
             security: How connections are secured.
         """
         self._cores = cores
@@ -81,14 +78,13 @@ class Fleet:
         self._command = command
         self._folder = tempfile.TemporaryDirectory(prefix="edgecut-bench-")
         self._security = security
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._devices: list[Device] = []
+        self._workers: dict[str, WorkerProcess] = {}
         self.pool: WorkerPool
 
     def __enter__(self) -> Self:
         try:
             for name, core in zip(DEVICES, self._cores, strict=True):
-                self._devices.append(self._start(name, core))
+                self._start(name, core)
             self.pool = WorkerPool(self.lab(), DEVICES, wait_s=5.0)
             self.pool.__enter__()
         except BaseException:
@@ -106,14 +102,14 @@ class Fleet:
         """The workers as a lab; `shaping` says whether networks are emulated on it."""
         devices = tuple(
             Device(
-                name=device.name,
+                name=name,
                 kind="local",
-                host=device.host,
-                control_port=device.control_port,
-                data_port=device.data_port,
+                host="127.0.0.1",
+                control_port=worker.control_port,
+                data_port=worker.data_port,
                 shaping=shaping,
             )
-            for device in self._devices
+            for name, worker in self._workers.items()
         )
         folder = Path(self._folder.name)
         proofs = {
@@ -135,40 +131,23 @@ class Fleet:
 
     def resident_bytes(self) -> list[int]:
         """Resident memory of each worker."""
-        return [psutil.Process(process.pid).memory_info().rss for process in self._processes]
+        return [psutil.Process(worker.pid).memory_info().rss for worker in self._workers.values()]
 
-    def _start(self, name: str, core: int) -> Device:
+    def _start(self, name: str, core: int) -> None:
         folder = Path(self._folder.name) / name
         bundles = folder / "bundles"
         bundles.mkdir(parents=True)
         for bundle in self._bundles:
             # Delivering them is not what is measured.
             (bundles / bundle.digest).symlink_to(bundle.path.absolute())
-        with (folder / "worker.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, *self._command, "serve", "--name", name, "--store", str(folder)]
-                + ["--control-port", "0", "--data-port", "0", "--cpu", str(core), *self._secrets(name)],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                # Ctrl-C is for us; we end the workers.
-                start_new_session=True,
-            )
-        self._processes.append(process)
-        assert process.stdout is not None
-        with process.stdout as pipe:
-            line = pipe.readline()
-        if not line:
-            lines = (folder / "worker.log").read_text(errors="replace").splitlines() or ["no word from it"]
-            raise LabError(f"the benchmark's worker {name} does not start: {lines[-1]}")
-        ports = json.loads(line)
-        return Device(
-            name=name,
-            kind="local",
-            host="127.0.0.1",
-            control_port=ports["control_port"],
-            data_port=ports["data_port"],
-            shaping="none",
-        )
+        options = ["--name", name, "--store", str(folder), "--control-port", "0", "--data-port", "0"]
+        options += ["--cpu", str(core), *self._secrets(name)]
+        worker = WorkerProcess(options, folder / "worker.log", command=self._command)
+        self._workers[name] = worker
+        try:
+            worker.wait_ready()
+        except UsageError as error:
+            raise LabError(f"the benchmark's worker {name} does not start: {error}") from error
 
     def _secrets(self, name: str) -> list[str]:
         """What the worker is told of them, once they are there."""
@@ -189,13 +168,9 @@ class Fleet:
         return []
 
     def _end(self) -> None:
-        for process in self._processes:
-            process.send_signal(signal.SIGTERM)
-        for process in self._processes:
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._processes.clear()
+        for worker in self._workers.values():
+            worker.process.terminate()
+        for worker in self._workers.values():
+            worker.end()
+        self._workers.clear()
         self._folder.cleanup()

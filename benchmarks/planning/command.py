@@ -1,4 +1,4 @@
-"""`python -m controller bench-plan`: profile, predict, measure, compare."""
+"""`python -m benchmarks bench-plan`: profile, predict, measure, compare."""
 
 import os
 import time
@@ -36,7 +36,7 @@ _LONG_CHAIN_CUTS: Final = 20
 
 @dataclass(frozen=True)
 class BenchPlanOptions:
-    """`controller bench-plan` as it was typed.
+    """Options of `bench-plan`.
 
     Attributes:
         out: File of the results.

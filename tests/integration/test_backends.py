@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ import psutil
 import pytest
 
 from controller.results import Results
-from tests.integration.tiny_lab import controller, sweep, tiny_lab
+from tests.integration.commands import Ended, controller, start, sweep
+from tests.integration.labs import LabWorker, tiny_lab, write_experiment, write_lab
 
 WriteExperiment = Callable[..., Path]
 
@@ -28,32 +28,23 @@ def port() -> int:
 
 
 @pytest.fixture
-def write_experiment(tmp_path: Path, port: int) -> WriteExperiment:
+def write(tmp_path: Path, port: int) -> WriteExperiment:
     """Writes an experiment over both backends; keys given replace its own."""
-    (tmp_path / "networks.yml").write_text("ideal: {}\nslow: {delay_ms: 5}\n")
 
     def write(**keys: object) -> Path:
         usual: dict[str, object] = {
-            "name": "tiny",
-            "models": ["tiny"],
-            "networks_file": "networks.yml",
             "networks": ["ideal"],
             "splits": [2],
             "depths": [1, 4],
             "batches": [2],
             "backends": ["socket", "torch_rpc"],
             "rpc": {"port": port},
-            "trials": 1,
             "requests": 30,
-            "warmup": 2,
-            "wait_s": 5,
             "samples": 4,
             "until_stable": False,
             "reference_every": 0,
         }
-        path = tmp_path / "experiment.yml"
-        path.write_text(json.dumps({**usual, **keys}))
-        return path
+        return write_experiment(tmp_path, "ideal: {}\nslow: {delay_ms: 5}\n", **usual | keys)
 
     return write
 
@@ -78,14 +69,13 @@ def fixture_nothing_is_left() -> Iterator[None]:
 
 
 def test_a_sweep_over_both_backends_keeps_the_same_records(
-    write_experiment: WriteExperiment, bundles_folder: Path, tmp_path: Path
+    write: WriteExperiment, lab: Path, bundles_folder: Path, tmp_path: Path
 ) -> None:
-    experiment = write_experiment()
-    with tiny_lab(tmp_path) as lab:
-        ended = sweep(experiment, lab, bundles_folder)
-        assert ended.returncode == 0, ended.stderr
-        assert not rpc_processes()
-        again = sweep(experiment, lab, bundles_folder)
+    experiment = write()
+    ended = sweep(experiment, lab, bundles_folder)
+    assert ended.returncode == 0, ended.stderr
+    assert not rpc_processes()
+    again = sweep(experiment, lab, bundles_folder)
     assert "all trials are done already" in again.stdout + again.stderr
     with Results.open(tmp_path / "results.sqlite") as results:
         cells = {cell.id: cell for cell in results.cells()}
@@ -120,30 +110,26 @@ def test_a_sweep_over_both_backends_keeps_the_same_records(
 
 
 def test_one_cell_over_rpc_says_so(
-    bundles_folder: Path, tmp_path: Path, write_experiment: WriteExperiment, port: int
+    bundles_folder: Path, lab: Path, write: WriteExperiment, port: int
 ) -> None:
-    networks = write_experiment().parent / "networks.yml"
-    with tiny_lab(tmp_path) as lab:
-        run = [*("run", bundles_folder / "tiny", "--at", 2, "--lab", lab, "--networks", networks)]
-        run += ["--rpc-port", port]
-        ended = controller(*run, "--backend", "torch_rpc", "--depth", 4, "--rpc-threads", 2)
-        assert ended.returncode == 0, ended.stderr
-        assert "over torch_rpc" in ended.stdout
-        assert "24 of 24 results checked" in ended.stdout
-        for options, says in (
-            (("--backend", "torch"), "--backend: invalid enum value 'torch'; allowed: socket, torch_rpc"),
-            (("--backend", "torch_rpc", "--codec", "fp16"), "there is no codec 'fp16'"),
-            (("--backend", "torch_rpc", "--network", "slow"), "network 'slow' would not hold"),
-            (("--backend", "torch_rpc", "--source", "controller"), "use source: first and topology chain"),
-            (
-                ("--backend", "torch_rpc", "--rpc-interface", "eth99"),
-                "pi: unknown network interface eth99",
-            ),
-        ):
-            assert_one_line(controller(*run, *options), says)
+    networks = write().parent / "networks.yml"
+    run = [*("run", bundles_folder / "tiny", "--at", 2, "--lab", lab, "--networks", networks)]
+    run += ["--rpc-port", port]
+    ended = controller(*run, "--backend", "torch_rpc", "--depth", 4, "--rpc-threads", 2)
+    assert ended.returncode == 0, ended.stderr
+    assert "over torch_rpc" in ended.stdout
+    assert "24 of 24 results checked" in ended.stdout
+    for options, says in (
+        (("--backend", "torch"), "--backend: invalid enum value 'torch'; allowed: socket, torch_rpc"),
+        (("--backend", "torch_rpc", "--codec", "fp16"), "there is no codec 'fp16'"),
+        (("--backend", "torch_rpc", "--network", "slow"), "network 'slow' would not hold"),
+        (("--backend", "torch_rpc", "--source", "controller"), "use source: first and topology chain"),
+        (("--backend", "torch_rpc", "--rpc-interface", "eth99"), "pi: unknown network interface eth99"),
+    ):
+        assert_one_line(controller(*run, *options), says)
 
 
-def assert_one_line(ended: "subprocess.CompletedProcess[str]", says: str) -> None:
+def assert_one_line(ended: Ended, says: str) -> None:
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
     assert ended.stderr.startswith("error: ") and says in ended.stderr
 
@@ -166,31 +152,24 @@ def assert_one_line(ended: "subprocess.CompletedProcess[str]", says: str) -> Non
     ],
 )
 def test_what_rpc_cannot_do_is_refused_before_any_device_is_asked(
-    write_experiment: WriteExperiment,
+    write: WriteExperiment,
+    standing: dict[str, LabWorker],
     bundles_folder: Path,
     tmp_path: Path,
     keys: dict[str, object],
     says: str,
 ) -> None:
-    devices = [
-        {"name": name, "kind": "local", "host": "127.0.0.1", "shaping": "emulated"}
-        | {"control_port": 9, "data_port": 10}
-        for name in ("pi", "server")
-    ]
-    lab = tmp_path / "lab.json"
-    lab.write_text(json.dumps({"name": "test", "devices": devices}))
-    assert_one_line(sweep(write_experiment(**keys), lab, bundles_folder), says)
+    nowhere = {"control_port": 9, "data_port": 10}
+    lab = write_lab(tmp_path, [standing[name].device() | nowhere for name in ("pi", "server")])
+    assert_one_line(sweep(write(**keys), lab, bundles_folder), says)
     assert not (tmp_path / "results.sqlite").exists()
 
 
 def test_under_another_profile_the_backend_may_be_another(
-    write_experiment: WriteExperiment, bundles_folder: Path, tmp_path: Path
+    write: WriteExperiment, lab: Path, bundles_folder: Path
 ) -> None:
-    experiment = write_experiment(
-        networks=["ideal", {"name": "slow", "backends": ["socket"]}], depths=[1], splits=[1]
-    )
-    with tiny_lab(tmp_path) as lab:
-        ended = sweep(experiment, lab, bundles_folder, "--dry-run", "--json")
+    experiment = write(networks=["ideal", {"name": "slow", "backends": ["socket"]}], depths=[1], splits=[1])
+    ended = sweep(experiment, lab, bundles_folder, "--dry-run", "--json")
     assert ended.returncode == 0, ended.stderr
     assert [part["cells"] for part in json.loads(ended.stdout)["by_network"]] == [5, 3]
 
@@ -209,7 +188,7 @@ def test_under_another_profile_the_backend_may_be_another(
     ],
 )
 def test_a_device_without_rpc_is_named_before_anything_is_measured(
-    write_experiment: WriteExperiment,
+    write: WriteExperiment,
     bundles_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -227,7 +206,7 @@ def test_a_device_without_rpc_is_named_before_anything_is_measured(
     else:
         hook = f"import sys\nif 'worker.rpc' in sys.orig_argv:\n    {torch}\n"
     (without / "sitecustomize.py").write_text(hook)
-    experiment = write_experiment(depths=[1], splits=[1])
+    experiment = write(depths=[1], splits=[1])
     with tiny_lab(tmp_path) as lab:
         monkeypatch.delenv("PYTHONPATH")
         ended = sweep(experiment, lab, bundles_folder)
@@ -238,16 +217,14 @@ def test_a_device_without_rpc_is_named_before_anything_is_measured(
             assert not results.baselines()
 
 
-def test_a_port_that_is_taken_is_named(
-    write_experiment: WriteExperiment, bundles_folder: Path, tmp_path: Path
-) -> None:
-    with tiny_lab(tmp_path) as lab, socket.create_server(("", 0)) as taken:
+def test_a_port_that_is_taken_is_named(write: WriteExperiment, lab: Path, bundles_folder: Path) -> None:
+    with socket.create_server(("", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = sweep(write_experiment(rpc={"port": port}), lab, bundles_folder)
+        ended = sweep(write(rpc={"port": port}), lab, bundles_folder)
         assert_one_line(ended, f"pi: PyTorch RPC cannot listen on port {port} (Address already in use)")
 
 
-def wait_for(what: Callable[[], bool], timeout_s: float = 30.0) -> None:
+def wait_for(what: Callable[[], bool], timeout_s: float = 100.0) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not what():
         assert time.monotonic() < deadline_s
@@ -257,14 +234,9 @@ def wait_for(what: Callable[[], bool], timeout_s: float = 30.0) -> None:
 @contextmanager
 def long_run(lab: Path, bundles: Path, networks: Path, port: int) -> "Iterator[subprocess.Popen[str]]":
     """A cell over RPC that would take hours, under way."""
-    command = [sys.executable, "-m", "controller", "run", bundles / "tiny", "--at", 2, "--lab", lab]
-    command += ["--networks", networks, "--backend", "torch_rpc", "--rpc-port", port]
-    process = subprocess.Popen(
-        [*map(str, command), "--depth", "4", "--requests", "100000000"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    run = ["run", bundles / "tiny", "--at", 2, "--lab", lab, "--networks", networks]
+    run += ["--backend", "torch_rpc", "--rpc-port", port, "--depth", 4, "--requests", 100_000_000]
+    process = start(*run)
     try:
         wait_for(are_joined)
         # Until requests are on their way.
@@ -285,15 +257,14 @@ def are_joined() -> bool:
 
 
 def test_a_controller_that_is_killed_leaves_no_process_and_free_workers(
-    write_experiment: WriteExperiment, bundles_folder: Path, tmp_path: Path, port: int
+    write: WriteExperiment, lab: Path, bundles_folder: Path, tmp_path: Path, port: int
 ) -> None:
-    experiment = write_experiment(backends=["socket"], splits=[2])
-    with tiny_lab(tmp_path) as lab:
-        with long_run(lab, bundles_folder, tmp_path / "networks.yml", port) as process:
-            process.send_signal(signal.SIGKILL)
-            wait_for(lambda: not rpc_processes())
-        ended = sweep(experiment, lab, bundles_folder)
-        assert ended.returncode == 0, ended.stderr
+    experiment = write(backends=["socket"], splits=[2])
+    with long_run(lab, bundles_folder, tmp_path / "networks.yml", port) as process:
+        process.send_signal(signal.SIGKILL)
+        wait_for(lambda: not rpc_processes())
+    ended = sweep(experiment, lab, bundles_folder)
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -304,18 +275,20 @@ def test_a_controller_that_is_killed_leaves_no_process_and_free_workers(
     ],
 )
 def test_a_process_that_is_lost_voids_the_trial_at_once(
-    write_experiment: WriteExperiment,
+    write: WriteExperiment,
+    workers: dict[str, LabWorker],
     bundles_folder: Path,
     tmp_path: Path,
     port: int,
     victim: str,
     says: str,
 ) -> None:
-    write_experiment()
-    with tiny_lab(tmp_path) as lab, long_run(lab, bundles_folder, tmp_path / "networks.yml", port) as process:
-        of = {psutil.Process(found.ppid()).cmdline()[5]: found for found in rpc_processes()}
-        lost = of[victim.removeprefix("the worker of ")]
-        os.kill(lost.pid if victim in of else lost.ppid(), signal.SIGKILL)
+    write()
+    lab = write_lab(tmp_path, workers.values())
+    with long_run(lab, bundles_folder, tmp_path / "networks.yml", port) as process:
+        of = {found.ppid(): found.pid for found in rpc_processes()}
+        worker = workers[victim.removeprefix("the worker of ")].pid
+        os.kill(of[worker] if victim in workers else worker, signal.SIGKILL)
         assert_one_line_of(process, says)
         wait_for(lambda: not rpc_processes())
 

@@ -25,6 +25,7 @@ from controller.experiment.cells import cell_of
 from controller.pipeline.runner import PipelineRunner
 from controller.results import Settings
 from exporter.bundle import Bundle
+from worker.service.launch import WORKER
 
 _SLOW_WORKER = str(Path(__file__).with_name("slow_worker.py"))
 
@@ -51,8 +52,8 @@ def _hop_excess_ms(bundle: Bundle, command: Sequence[str]) -> float:
 def test_the_benchmark_notices_two_milliseconds_in_the_send_path(cache: Path) -> None:
     """Each hop sends once, so each is 2 ms longer; the bound allows 0.15 ms and a part of the wire."""
     bundle = Bundle.open(cache / NULL)
-    as_it_is = _hop_excess_ms(bundle, ("-m", "worker"))
-    slowed = _hop_excess_ms(bundle, (_SLOW_WORKER,))
+    as_it_is = _hop_excess_ms(bundle, WORKER)
+    slowed = _hop_excess_ms(bundle, (sys.executable, _SLOW_WORKER))
     assert slowed - as_it_is > 1.0
     assert slowed > 1.5
 
@@ -127,7 +128,7 @@ def _spy_on(runner: PipelineRunner) -> list[str]:
 
 def _start(cache: Path, out: Path, *options: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "controller", "bench", "--cache", str(cache), "--out", str(out), *options],
+        [sys.executable, "-m", "benchmarks", "bench", "--cache", str(cache), "--out", str(out), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

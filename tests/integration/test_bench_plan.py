@@ -1,4 +1,4 @@
-"""`controller bench-plan` on real workers."""
+"""`python -m benchmarks bench-plan` on real workers."""
 
 import json
 from pathlib import Path
@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 
 from analysis.data.predictions import load_predictions
-from tests.integration.tiny_lab import controller, tiny_lab
+from tests.integration.commands import benchmarks
+from tests.integration.labs import LabWorker, write_lab
 
 
 @pytest.mark.slow
-def test_predictions_are_held_against_pairs_and_longer_chains(tmp_path: Path, bundles_folder: Path) -> None:
+def test_predictions_are_held_against_pairs_and_longer_chains(
+    lab_of_three: Path, tmp_path: Path, bundles_folder: Path
+) -> None:
     out = tmp_path / "bench-plan.json"
     line = ("bench-plan", bundles_folder / "tiny", "--out", out)
     hurried = ("--trial", "0.01", "--budget", "1", "--every", "2")
-    with tiny_lab(tmp_path, ("pi", "server", "pi2")) as lab:
-        ended = controller(*line, *hurried, "--lab", lab)
+    ended = benchmarks(*line, *hurried, "--lab", lab_of_three)
     # Whether a bound holds is the machine's affair; 2 would be an error.
     assert ended.returncode in (0, 1), ended.stderr
     told = json.loads(out.read_text())
@@ -31,11 +33,11 @@ def test_predictions_are_held_against_pairs_and_longer_chains(tmp_path: Path, bu
     assert len(load_predictions(out)) == len(told["cells"]) + len(told["long_chains"])
 
 
-def test_one_device_is_no_lab_for_it(tmp_path: Path, bundles_folder: Path) -> None:
-    with tiny_lab(tmp_path, ("pi",)) as lab:
-        refused = controller(
-            "bench-plan", bundles_folder / "tiny", "--lab", lab, "--out", tmp_path / "b.json"
-        )
+def test_one_device_is_no_lab_for_it(
+    standing: dict[str, LabWorker], tmp_path: Path, bundles_folder: Path
+) -> None:
+    lab = write_lab(tmp_path, [standing["pi"]])
+    refused = benchmarks("bench-plan", bundles_folder / "tiny", "--lab", lab, "--out", tmp_path / "b.json")
     assert refused.returncode == 2
     assert refused.stderr == (
         "error: lab 'test': this wants two devices with emulated links; docs/planning.md says how\n"

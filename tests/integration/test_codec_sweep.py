@@ -1,66 +1,29 @@
 """A sweep over codecs with real workers: run, kept, checked, and refused where a device lacks one."""
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from controller.results import Results
-from tests.integration.worker.processes import WorkerProcess
-
-Controller = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def start_lab(tmp_path: Path) -> Iterator[Callable[[], Path]]:
-    started: list[WorkerProcess] = []
-
-    def start() -> Path:
-        started.extend(WorkerProcess.start(tmp_path, name) for name in ("pi", "server"))
-        devices = [
-            {"name": one.name, "kind": "local", "host": "127.0.0.1", "shaping": "emulated"}
-            | {"control_port": one.control_port, "data_port": one.data_port}
-            for one in started
-        ]
-        path = tmp_path / "lab.json"
-        path.write_text(json.dumps({"name": "test", "devices": devices}))
-        return path
-
-    yield start
-    for one in started:
-        one.process.kill()
-        one.process.wait()
-
-
-def controller(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "controller", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+from tests.integration.commands import controller, sweep
+from tests.integration.labs import tiny_lab, write_experiment
 
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "networks.yml").write_text("ideal: {}\n")
-    path = tmp_path / "experiment.yml"
-    path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [ideal]\nsplits: [1, 3]\n"
-        "depths: [1, 4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\nsamples: 4\nbatches: [2]\n"
-        "codecs: [none, fp16, uint8+zstd, lz4, {forward: 'zfp:0.05'}]\n"
+    return write_experiment(
+        tmp_path,
+        splits=[1, 3],
+        depths=[1, 4],
+        samples=4,
+        batches=[2],
+        codecs=["none", "fp16", "uint8+zstd", "lz4", {"forward": "zfp:0.05"}],
     )
-    return path
-
-
-def sweep(experiment: Path, lab: Path, bundles: Path, *more: str) -> "subprocess.CompletedProcess[str]":
-    results = experiment.parent / "results.sqlite"
-    return controller("sweep", experiment, "--lab", lab, "--bundles", bundles, "--results", results, *more)
 
 
 def test_a_sweep_over_codecs_keeps_what_they_cost_and_what_they_change(
-    start_lab: Callable[[], Path], experiment: Path, bundles_folder: Path
+    lab: Path, experiment: Path, bundles_folder: Path
 ) -> None:
-    lab = start_lab()
     ended = sweep(experiment, lab, bundles_folder)
 
     assert ended.returncode == 0, ended.stderr
@@ -95,9 +58,9 @@ def test_a_sweep_over_codecs_keeps_what_they_cost_and_what_they_change(
 
 
 def test_one_cell_with_a_codec_says_what_it_saves_and_costs(
-    start_lab: Callable[[], Path], experiment: Path, bundles_folder: Path
+    lab: Path, experiment: Path, bundles_folder: Path
 ) -> None:
-    run = [*("run", bundles_folder / "tiny", "--at", 2, "--lab", start_lab(), "--network", "ideal")]
+    run = [*("run", bundles_folder / "tiny", "--at", 2, "--lab", lab, "--network", "ideal")]
     run += ["--networks", experiment.parent / "networks.yml", "--codec"]
     for source in ("first", "controller"):
         ended = controller(*run, "fp16", "--source", source)
@@ -111,29 +74,22 @@ def test_one_cell_with_a_codec_says_what_it_saves_and_costs(
 
 
 def test_a_device_that_lacks_a_codec_is_named_before_anything_runs(
-    start_lab: Callable[[], Path],
-    experiment: Path,
-    bundles_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    experiment: Path, bundles_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without = tmp_path / "without"
     without.mkdir()
     (without / "sitecustomize.py").write_text("import sys\nsys.modules['cramjam'] = None\n")
-    with monkeypatch.context() as context:
-        context.setenv("PYTHONPATH", str(without))
-        lab = start_lab()
-    ended = sweep(experiment, lab, bundles_folder)
+    monkeypatch.setenv("PYTHONPATH", str(without))
+    with tiny_lab(tmp_path) as lab:
+        ended = sweep(experiment, lab, bundles_folder)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert "error: pi: lacks codec uint8+zstd, which needs the package cramjam there" in ended.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
         assert not results.finished()
 
 
-def test_a_dry_run_says_which_codecs(
-    start_lab: Callable[[], Path], experiment: Path, bundles_folder: Path
-) -> None:
-    ended = sweep(experiment, start_lab(), bundles_folder, "--dry-run")
+def test_a_dry_run_says_which_codecs(lab: Path, experiment: Path, bundles_folder: Path) -> None:
+    ended = sweep(experiment, lab, bundles_folder, "--dry-run")
     assert ended.returncode == 0, ended.stderr
     assert "payload before codecs" in ended.stdout
     assert "codecs: forward: zfp:0.05, fp16, lz4, none, uint8+zstd:1" in ended.stdout

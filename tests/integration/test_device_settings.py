@@ -1,6 +1,7 @@
 """What a device's inventory says of threads and ONNX Runtime holds in a sweep, and is in its results."""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,36 +9,42 @@ import pytest
 from analysis.data.sweep import load
 from analysis.study import Study
 from controller.results import Results
-from tests.integration.tiny_lab import controller, sweep, tiny_lab
+from tests.integration.commands import controller, sweep
+from tests.integration.labs import NAMES, add, tiny_lab, write_experiment
 
 OPTIONS = ("--threads", "3", "--onnxruntime-option", "graph_optimization_level=basic")
 
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "networks.yml").write_text("ideal: {}\n")
-    path = tmp_path / "experiment.yml"
-    path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [ideal]\nsplits: [2]\n"
-        "depths: [1]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\n"
-    )
-    return path
+    return write_experiment(tmp_path, splits=[2])
+
+
+@pytest.fixture(scope="module", name="own_lab")
+def fixture_own_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A lab whose devices have settings of their own."""
+    with tiny_lab(tmp_path_factory.mktemp("own"), NAMES, *OPTIONS) as lab:
+        yield lab
 
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ("", {"pi": 3, "server": 3}),
-        ("threads: 2\n", {"pi": 2, "server": 2}),
-        ("threads: {server: 1}\n", {"pi": 3, "server": 1}),
+        ({}, {"pi": 3, "server": 3}),
+        ({"threads": 2}, {"pi": 2, "server": 2}),
+        ({"threads": {"server": 1}}, {"pi": 3, "server": 1}),
     ],
 )
 def test_threads_are_those_of_the_inventory_unless_the_experiment_says_otherwise(
-    experiment: Path, bundles_folder: Path, tmp_path: Path, asked: str, expected: dict[str, int]
+    experiment: Path,
+    own_lab: Path,
+    bundles_folder: Path,
+    tmp_path: Path,
+    asked: dict[str, object],
+    expected: dict[str, int],
 ) -> None:
-    experiment.write_text(experiment.read_text() + asked)
-    with tiny_lab(tmp_path, ("pi", "server"), *OPTIONS) as lab:
-        ended = sweep(experiment, lab, bundles_folder)
+    add(experiment, **asked)
+    ended = sweep(experiment, own_lab, bundles_folder)
     assert ended.returncode == 0, ended.stderr
     with Results.open(tmp_path / "results.sqlite") as results:
         assert {hop.device: hop.threads for trial in results.trials() for hop in trial.hops} == expected
@@ -46,12 +53,13 @@ def test_threads_are_those_of_the_inventory_unless_the_experiment_says_otherwise
     assert stamps == dict.fromkeys(("pi", "server"), "graph_optimization_level=basic")
 
 
-def test_numbers_of_threads_are_compared(experiment: Path, bundles_folder: Path, tmp_path: Path) -> None:
-    experiment.write_text(experiment.read_text() + "threads: [1, 2]\n")
-    with tiny_lab(tmp_path, ("pi", "server"), *OPTIONS) as lab:
-        ended = sweep(experiment, lab, bundles_folder)
-        assert ended.returncode == 0, ended.stderr
-        again = sweep(experiment, lab, bundles_folder)
+def test_numbers_of_threads_are_compared(
+    experiment: Path, own_lab: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    add(experiment, threads=[1, 2])
+    ended = sweep(experiment, own_lab, bundles_folder)
+    assert ended.returncode == 0, ended.stderr
+    again = sweep(experiment, own_lab, bundles_folder)
     assert "all trials are done already" in again.stdout + again.stderr
     with Results.open(tmp_path / "results.sqlite") as results:
         cells = {cell.id: cell for cell in results.cells()}
@@ -69,10 +77,9 @@ def test_numbers_of_threads_are_compared(experiment: Path, bundles_folder: Path,
 
 
 def test_results_belong_to_one_setting_of_a_device(
-    experiment: Path, bundles_folder: Path, tmp_path: Path
+    experiment: Path, own_lab: Path, bundles_folder: Path, tmp_path: Path
 ) -> None:
-    with tiny_lab(tmp_path, ("pi", "server"), *OPTIONS) as lab:
-        assert sweep(experiment, lab, bundles_folder).returncode == 0
+    assert sweep(experiment, own_lab, bundles_folder).returncode == 0
     (tmp_path / "results.sqlite").rename(tmp_path / "kept.sqlite")
     with Results.open(tmp_path / "kept.sqlite") as results:
         done = len(results.finished())
@@ -80,7 +87,7 @@ def test_results_belong_to_one_setting_of_a_device(
         (("--threads", "3"), "local, slowdown 1, threads 3"),
         ((*OPTIONS, "--threads", "2"), "threads 2, ONNX Runtime options graph_optimization_level=basic"),
     ):
-        with tiny_lab(tmp_path, ("pi", "server"), *options) as lab:
+        with tiny_lab(tmp_path, NAMES, *options) as lab:
             # One trial is missing, so that there is something to run.
             (tmp_path / "results.sqlite").write_bytes((tmp_path / "kept.sqlite").read_bytes())
             _remove_one_trial(tmp_path / "results.sqlite")
@@ -100,12 +107,9 @@ def _remove_one_trial(path: Path) -> None:
     db.close()
 
 
-def test_threads_of_a_device_that_there_is_not(
-    experiment: Path, bundles_folder: Path, tmp_path: Path
-) -> None:
-    experiment.write_text(experiment.read_text() + "threads: {sever: 2}\n")
-    with tiny_lab(tmp_path) as lab:
-        ended = sweep(experiment, lab, bundles_folder)
+def test_threads_of_a_device_that_there_is_not(experiment: Path, lab: Path, bundles_folder: Path) -> None:
+    add(experiment, threads={"sever": 2})
+    ended = sweep(experiment, lab, bundles_folder)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert "no device 'sever' in lab 'test'; did you mean 'server'?" in ended.stderr
 
@@ -125,12 +129,9 @@ def test_threads_of_a_device_that_there_is_not(
     ],
 )
 def test_one_cell_takes_the_loads_that_an_experiment_takes(
-    bundles_folder: Path, tmp_path: Path, more: list[str], said: str
+    lab: Path, bundles_folder: Path, more: list[str], said: str
 ) -> None:
-    with tiny_lab(tmp_path) as lab:
-        ended = controller(
-            "run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--at", 2, *more
-        )
+    ended = controller("run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--at", 2, *more)
     assert ended.returncode == 0, ended.stderr
     assert said in ended.stdout
 
@@ -150,12 +151,8 @@ def test_one_cell_takes_the_loads_that_an_experiment_takes(
     ],
 )
 def test_one_cell_refuses_in_one_line_what_it_cannot_run(
-    bundles_folder: Path, tmp_path: Path, more: list[str], said: str
+    lab: Path, bundles_folder: Path, more: list[str], said: str
 ) -> None:
-    lab = tmp_path / "lab.json"
-    device = '{{"name": "{}", "kind": "local", "host": "127.0.0.1", "shaping": "none", '
-    device += '"control_port": 1, "data_port": 2}}'
-    lab.write_text(f'{{"name": "x", "devices": [{device.format("pi")}, {device.format("server")}]}}')
     ended = controller("run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--at", 2, *more)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert ended.stderr.startswith("error: ")

@@ -2,55 +2,35 @@
 
 import json
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from controller.results import Results
-from tests.integration.worker.processes import WorkerProcess
+from tests.integration.commands import Ended, controller
+from tests.integration.labs import LabWorker, write_lab
 
-Links = Callable[..., "subprocess.CompletedProcess[str]"]
+Links = Callable[..., Ended]
 
-PROFILES = "far: {delay_ms: 40}\nnear: {description: nothing is limited}\n"
+
+def lab_shaped(folder: Path, workers: dict[str, LabWorker], shaping: str) -> Path:
+    devices = [workers[name].device(shaping) | {"kind": "virtual"} for name in ("pi", "server")]
+    return write_lab(folder, devices)
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    started: list[WorkerProcess] = []
-    try:
-        for name in ("pi", "server"):
-            started.append(WorkerProcess.start(tmp_path, name))
-        path = tmp_path / "lab.json"
-        path.write_text(json.dumps({"name": "test", "devices": [_device(one, "tc") for one in started]}))
-        yield path
-    finally:
-        for one in started:
-            one.process.kill()
-            one.process.wait()
-
-
-def _device(worker: WorkerProcess, shaping: str) -> dict[str, object]:
-    return {
-        "name": worker.name,
-        "kind": "virtual",
-        "host": "127.0.0.1",
-        "control_port": worker.control_port,
-        "data_port": worker.data_port,
-        "shaping": shaping,
-    }
+def lab(standing: dict[str, LabWorker], tmp_path: Path) -> Path:
+    return lab_shaped(tmp_path, standing, "tc")
 
 
 @pytest.fixture
 def links(lab: Path, tmp_path: Path) -> Links:
-    (tmp_path / "networks.yml").write_text(PROFILES)
+    networks = tmp_path / "networks.yml"
+    networks.write_text("far: {delay_ms: 40}\nnear: {description: nothing is limited}\n")
 
-    def run(*options: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "controller", "links", "--lab", str(lab)]
-        command += ["--networks", str(tmp_path / "networks.yml"), *options]
-        return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    def run(*options: str) -> Ended:
+        return controller("links", "--lab", lab, "--networks", networks, *options, timeout_s=200)
 
     return run
 
@@ -92,8 +72,8 @@ def test_a_link_that_is_not_as_asked_is_named_with_both_figures_and_still_kept(
 
 
 @pytest.mark.slow
-def test_as_they_are_nothing_is_judged(links: Links, lab: Path) -> None:
-    lab.write_text(lab.read_text().replace('"tc"', '"none"'))
+def test_as_they_are_nothing_is_judged(links: Links, standing: dict[str, LabWorker], tmp_path: Path) -> None:
+    lab_shaped(tmp_path, standing, "none")
     done = links("--as-is", "--network", "far")
     assert done.returncode == 0, done.stderr
     assert "(80)" in done.stdout
@@ -102,7 +82,7 @@ def test_as_they_are_nothing_is_judged(links: Links, lab: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "name what the links are to be with --network NAME, or measure them --as-is"),
+        ((), "name the network with --network NAME, or measure the links --as-is"),
         (("--network", "farr"), "no network 'farr' in .*; did you mean 'far'"),
     ],
 )
@@ -113,8 +93,10 @@ def test_bad_input_is_one_line(links: Links, options: tuple[str, ...], says: str
     assert re.search(says, done.stderr)
 
 
-def test_emulated_links_are_not_judged_by_probes_that_pass_them_by(links: Links, lab: Path) -> None:
-    lab.write_text(lab.read_text().replace('"tc"', '"emulated"'))
+def test_emulated_links_are_not_judged_by_probes_that_pass_them_by(
+    links: Links, standing: dict[str, LabWorker], tmp_path: Path
+) -> None:
+    lab_shaped(tmp_path, standing, "emulated")
     done = links("--network", "far")
     assert done.returncode == 2
     assert "links of kind emulated" in done.stderr and "--as-is" in done.stderr

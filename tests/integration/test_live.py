@@ -3,9 +3,8 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,46 +12,27 @@ import pytest
 from controller.live.follower import Follower
 from controller.live.live_file import live_path, read_now
 from controller.live.view import line
-from tests.integration.tiny_lab import Ended, controller, sweep, tiny_lab
-
-EXPERIMENT = """
-name: tiny
-models: [tiny]
-networks_file: networks.yml
-networks: [ideal]
-depths: [1, 4]
-trials: 2
-requests: 11
-warmup: 1
-until_stable: false
-reference_every: 0
-"""
-LONG = EXPERIMENT.replace("requests: 11", "duration_s: 5")
+from tests.integration.commands import controller, start, sweep, sweep_arguments
+from tests.integration.labs import add, write_experiment
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    with tiny_lab(tmp_path) as path:
-        yield path
+def experiment(tmp_path: Path) -> Path:
+    return write_experiment(
+        tmp_path, depths=[1, 4], trials=2, warmup=1, until_stable=False, reference_every=0
+    )
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    (tmp_path / "networks.yml").write_text("ideal: {}\n")
     return tmp_path / "results.sqlite"
 
 
-def watch(*arguments: object) -> Ended:
-    return controller("watch", *arguments)
-
-
 def test_what_is_swept_on_a_lab_is_followed_to_its_end(
-    tmp_path: Path, lab: Path, results: Path, bundles_folder: Path
+    tmp_path: Path, experiment: Path, lab: Path, results: Path, bundles_folder: Path
 ) -> None:
-    (tmp_path / "experiment.yml").write_text(EXPERIMENT)
-    command = [sys.executable, "-m", "controller", "watch", "--lab", str(lab)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watcher:
-        swept = sweep(tmp_path / "experiment.yml", lab, bundles_folder)
+    with start("watch", "--lab", lab) as watcher:
+        swept = sweep(experiment, lab, bundles_folder)
         if swept.returncode:
             watcher.kill()
         told = watcher.communicate(timeout=60)[0].splitlines()
@@ -60,7 +40,7 @@ def test_what_is_swept_on_a_lab_is_followed_to_its_end(
     assert watcher.returncode == 0
     assert "ended: complete: 20 trials done" in told[-1]
     assert told[-1].endswith("20 trials finished, 0 missing")
-    shown = watch(results, "--once").stdout
+    shown = controller("watch", results, "--once").stdout
     assert "edgecut tiny" in shown
     assert "last trial:" in shown
     assert "% busy" in shown
@@ -70,12 +50,10 @@ def test_what_is_swept_on_a_lab_is_followed_to_its_end(
     assert not list(tmp_path.glob(".*partial*"))
 
 
-def _started(tmp_path: Path, lab: Path, results: Path, bundles: Path) -> "subprocess.Popen[bytes]":
+def _started(experiment: Path, lab: Path, results: Path, bundles: Path) -> "subprocess.Popen[str]":
     """A sweep that is in the midst of a trial."""
-    (tmp_path / "experiment.yml").write_text(LONG)
-    command = [sys.executable, "-m", "controller", "sweep", str(tmp_path / "experiment.yml")]
-    command += ["--lab", str(lab), "--bundles", str(bundles), "--results", str(results)]
-    sweeping = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    add(experiment, duration_s=5)
+    sweeping = start(*sweep_arguments(experiment, lab, bundles))
     _until(lambda: (now := read_now(results)) is not None and now.cell is not None)
     return sweeping
 
@@ -95,18 +73,17 @@ def _until(holds: Callable[[], bool]) -> None:
 
 
 def test_a_sweep_that_was_killed_is_told_from_one_that_runs(
-    tmp_path: Path, lab: Path, results: Path, bundles_folder: Path
+    experiment: Path, lab: Path, results: Path, bundles_folder: Path
 ) -> None:
-    sweeping = _started(tmp_path, lab, results, bundles_folder)
+    sweeping = _started(experiment, lab, results, bundles_folder)
     running = _line(results)
     assert "trial 1 of 2" in running
     assert "died" not in running
     sweeping.kill()
-    sweeping.wait()
+    sweeping.communicate()
 
     # Whoever watches goes on waiting for the same command, until Ctrl-C.
-    command = [sys.executable, "-m", "controller", "watch", str(results)]
-    watcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watcher = start("watch", results)
     assert watcher.stdout is not None
     assert f"died (process {sweeping.pid} is gone)" in watcher.stdout.readline()
     watcher.send_signal(signal.SIGINT)
@@ -116,20 +93,21 @@ def test_a_sweep_that_was_killed_is_told_from_one_that_runs(
 
 
 def test_a_sweep_that_was_interrupted_says_so(
-    tmp_path: Path, lab: Path, results: Path, bundles_folder: Path
+    experiment: Path, lab: Path, results: Path, bundles_folder: Path
 ) -> None:
-    sweeping = _started(tmp_path, lab, results, bundles_folder)
+    sweeping = _started(experiment, lab, results, bundles_folder)
     os.kill(sweeping.pid, signal.SIGINT)
     # Two signals at once would be taken for one.
     time.sleep(1)
     os.kill(sweeping.pid, signal.SIGINT)
-    assert sweeping.wait(60) == 130
+    sweeping.communicate(timeout=60)
+    assert sweeping.returncode == 130
     assert "ended: interrupted; what was finished is kept" in _line(results)
 
 
 def test_what_is_no_results_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.sqlite").write_text("something else entirely, and long enough\n" * 9)
-    ended = watch(tmp_path / "other.sqlite")
+    ended = controller("watch", tmp_path / "other.sqlite")
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: ")
     assert "other.sqlite" in ended.stderr

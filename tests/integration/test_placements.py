@@ -1,35 +1,35 @@
 """Several stages on one device: run, checked, kept, and told apart in the analysis."""
 
 import csv
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from controller.results import Results
-from tests.integration.tiny_lab import controller, sweep, tiny_lab
+from tests.integration.commands import analysis, controller, sweep
+from tests.integration.labs import write_experiment
 
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "networks.yml").write_text("ideal: {delay_ms: 1}\n")
-    path = tmp_path / "experiment.yml"
-    path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [ideal]\nsplits: [[1, 2]]\n"
-        "placements: [[pi, pi, server], [pi, server, pi], [pi, pi, pi]]\n"
-        "depths: [1, 4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\nbatches: [2]\n"
-        "codecs: [none, {forward: fp16, server -> pi: lz4}]\n"
+    return write_experiment(
+        tmp_path,
+        "ideal: {delay_ms: 1}\n",
+        splits=[[1, 2]],
+        placements=[["pi", "pi", "server"], ["pi", "server", "pi"], ["pi", "pi", "pi"]],
+        depths=[1, 4],
+        batches=[2],
+        codecs=["none", {"forward": "fp16", "server -> pi": "lz4"}],
     )
-    return path
 
 
-def test_a_device_may_have_several_stages(experiment: Path, bundles_folder: Path, tmp_path: Path) -> None:
-    with tiny_lab(tmp_path) as lab:
-        ended = sweep(experiment, lab, bundles_folder)
-        assert ended.returncode == 0, ended.stderr
-        again = sweep(experiment, lab, bundles_folder)
+def test_a_device_may_have_several_stages(
+    experiment: Path, lab: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    ended = sweep(experiment, lab, bundles_folder)
+    assert ended.returncode == 0, ended.stderr
+    again = sweep(experiment, lab, bundles_folder)
     assert "all trials are done already" in again.stdout + again.stderr
 
     with Results.open(tmp_path / "results.sqlite") as results:
@@ -69,15 +69,12 @@ def test_a_device_may_have_several_stages(experiment: Path, bundles_folder: Path
 
 
 def test_the_report_tells_stages_of_one_device_apart(
-    experiment: Path, bundles_folder: Path, tmp_path: Path
+    experiment: Path, lab: Path, bundles_folder: Path, tmp_path: Path
 ) -> None:
-    with tiny_lab(tmp_path) as lab:
-        ended = sweep(experiment, lab, bundles_folder)
+    ended = sweep(experiment, lab, bundles_folder)
     assert ended.returncode == 0, ended.stderr
     for command, *more in (("report", "--figures", ""), ("export",)):
-        arguments = [sys.executable, "-m", "analysis", command, str(tmp_path / "results.sqlite")]
-        arguments += ["--out", str(tmp_path), *more]
-        made = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+        made = analysis(command, tmp_path / "results.sqlite", "--out", tmp_path, *more)
         assert made.returncode == 0, made.stderr
     with (tmp_path / "cells.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["cuts"] == "1;2" and row["codec"] == "none"]
@@ -97,12 +94,11 @@ def test_the_report_tells_stages_of_one_device_apart(
     assert stages["pi"] > stages["server"]
 
 
-def test_one_cell_with_several_links_between_the_same_two(bundles_folder: Path, tmp_path: Path) -> None:
-    with tiny_lab(tmp_path) as lab:
-        run = ["run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--depth", 3]
-        run += ["--devices", "pi,server,pi,server", "--at", "1,2,3", "--codec", "pi -> server: fp16"]
-        for topology, way in (("chain", "pi -> server"), ("hub", "pi -> controller")):
-            ended = controller(*run, "--topology", topology)
-            assert ended.returncode == 0, ended.stderr
-            assert ended.stdout.count(f"{way}: 16 bytes a request, 32 before codec fp16") == 2
-            assert "24 of 24 results checked" in ended.stdout
+def test_one_cell_with_several_links_between_the_same_two(lab: Path, bundles_folder: Path) -> None:
+    run = ["run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--depth", 3]
+    run += ["--devices", "pi,server,pi,server", "--at", "1,2,3", "--codec", "pi -> server: fp16"]
+    for topology, way in (("chain", "pi -> server"), ("hub", "pi -> controller")):
+        ended = controller(*run, "--topology", topology)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.count(f"{way}: 16 bytes a request, 32 before codec fp16") == 2
+        assert "24 of 24 results checked" in ended.stdout

@@ -1,9 +1,7 @@
 """`controller profile` and `plan` against real workers: processes, sockets, ONNX Runtime."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,47 +10,22 @@ from controller.experiment.networks import Network
 from controller.planning import Predictor, load_profile
 from controller.profiling.segments import payload_bytes
 from exporter.bundle import Bundle
-from tests.integration.worker.processes import WorkerProcess
+from tests.integration import commands
+from tests.integration.commands import Ended
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def workers(tmp_path: Path) -> Iterator[list[WorkerProcess]]:
-    started: list[WorkerProcess] = []
-    try:
-        for name in ("pi", "server"):
-            started.append(WorkerProcess.start(tmp_path, name))
-        yield started
-    finally:
-        for one in started:
-            one.process.kill()
-            one.process.wait()
+Run = Callable[..., Ended]
 
 
 @pytest.fixture
-def controller(workers: list[WorkerProcess], bundles_folder: Path, tmp_path: Path) -> Run:
-    devices = [
-        {
-            "name": one.name,
-            "kind": "local",
-            "host": "127.0.0.1",
-            "control_port": one.control_port,
-            "data_port": one.data_port,
-            "shaping": "emulated",
-        }
-        for one in workers
-    ]
-    lab = tmp_path / "lab.json"
-    lab.write_text(json.dumps({"name": "test", "devices": devices}))
-    (tmp_path / "networks.yml").write_text("ideal: {}\nslow: {delay_ms: 5, rate_mbit: 1}\n")
+def controller(lab: Path, bundles_folder: Path, tmp_path: Path) -> Run:
+    networks = tmp_path / "networks.yml"
+    networks.write_text("ideal: {}\nslow: {delay_ms: 5, rate_mbit: 1}\n")
 
-    def run(command: str, *options: str) -> "subprocess.CompletedProcess[str]":
-        line = [sys.executable, "-m", "controller", command, str(bundles_folder / "tiny"), "--lab", str(lab)]
-        if command == "plan":
-            line += ["--networks", str(tmp_path / "networks.yml")]
-        line += ["--device-profiles", str(tmp_path / "profiles"), *options]
-        return subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
+    def run(command: str, *options: str) -> Ended:
+        line = [command, bundles_folder / "tiny", "--lab", lab, "--device-profiles", tmp_path / "profiles"]
+        if command in ("plan", "predict"):
+            line += ["--networks", networks]
+        return commands.controller(*line, *options, timeout_s=200)
 
     return run
 
@@ -123,7 +96,7 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
         ),
         (["--codec", "uint8"], "error: this profile has no codec 'uint8'; it has fp16; measure it:"),
         (["--codec", "zip"], "error: --codec: "),
-        (["--at", "2", "--best", "2"], "error: --at predicts one split as it is: leave --best out"),
+        (["--at", "2"], "error: No such option: --at"),
         (["--network", "wifi"], "error: no network 'wifi' in"),
         (["--batch", "8"], "batch8-threads1.json; python -m controller profile BUNDLE takes it"),
     ):

@@ -3,10 +3,8 @@
 import json
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,37 +16,23 @@ from controller.planning import load_profile
 from controller.results import Results
 from controller.sweep.search.predicted import planned_searches
 from controller.sweep.search.profiling import kept_profiles
-from tests.integration.tiny_lab import Ended, sweep, tiny_lab
+from tests.integration.commands import Ended, controller, start, sweep, sweep_arguments
+from tests.integration.labs import NAMES, LabWorker, add, write_experiment, write_lab
 
 Sweep = Callable[..., Ended]
-
-EXPERIMENT = """
-name: tiny
-models: [tiny]
-networks_file: networks.yml
-networks: [ideal, slow]
-depths: [1, 4]
-trials: 2
-requests: 11
-warmup: 1
-wait_s: 5
-until_stable: false
-reference_every: 0
-"""
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    with tiny_lab(tmp_path) as path:
-        yield path
 
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "networks.yml").write_text("ideal: {}\nslow: {delay_ms: 5, rate_mbit: 1}\n")
-    path = tmp_path / "experiment.yml"
-    path.write_text(EXPERIMENT)
-    return path
+    return write_experiment(
+        tmp_path,
+        "ideal: {}\nslow: {delay_ms: 5, rate_mbit: 1}\n",
+        depths=[1, 4],
+        trials=2,
+        warmup=1,
+        until_stable=False,
+        reference_every=0,
+    )
 
 
 @pytest.fixture
@@ -64,16 +48,15 @@ def run(experiment: Path, lab: Path, bundles_folder: Path) -> Sweep:
 def test_a_planned_sweep_measures_what_could_be_on_the_front(
     run: Sweep, experiment: Path, lab: Path, bundles_folder: Path
 ) -> None:
-    experiment.write_text(EXPERIMENT + "search: planned\n")
+    add(experiment, search="planned")
     before = run("--dry-run")
     assert "search: planned; at most 12 of 20 cells" in before.stdout
     assert "tiny must be profiled first" in before.stdout
 
     # One that was taken in a hurry is not what a sweep goes by.
     folder = experiment.parent / "profiles"
-    line = [sys.executable, "-m", "controller", "profile", str(bundles_folder / "tiny"), "--lab", str(lab)]
-    line += ["--device-profiles", str(folder), "--quick", "--budget", "1"]
-    subprocess.run(line, check=True, capture_output=True, timeout=60)
+    line = ["profile", bundles_folder / "tiny", "--lab", lab, "--device-profiles", folder]
+    assert controller(*line, "--quick", "--budget", "1").returncode == 0
     prepared = run("--prepare")
     assert prepared.returncode == 0, prepared.stderr
     assert "test-tiny-batch1-threads1.json is a quick one: taken again" in prepared.stderr
@@ -113,12 +96,10 @@ def test_a_planned_sweep_measures_what_could_be_on_the_front(
 def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
     run: Sweep, experiment: Path, lab: Path, bundles_folder: Path
 ) -> None:
-    experiment.write_text(EXPERIMENT + "search: planned\n")
+    add(experiment, search="planned")
     assert run("--prepare").returncode == 0
     results = experiment.parent / "results.sqlite"
-    line = [sys.executable, "-m", "controller", "sweep", str(experiment), "--lab", str(lab)]
-    line += ["--bundles", str(bundles_folder), "--results", str(results), "--network", "slow"]
-    stopped = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    stopped = start(*sweep_arguments(experiment, lab, bundles_folder, "--network", "slow"))
     deadline_s = time.monotonic() + 60
     while not _finished(results):
         assert time.monotonic() < deadline_s, "the sweep makes no progress"
@@ -148,7 +129,7 @@ def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
 
 @pytest.mark.slow
 def test_devices_with_threads_of_their_own_are_profiled_with_these(run: Sweep, experiment: Path) -> None:
-    experiment.write_text(EXPERIMENT + "search: planned\nthreads: {pi: 2, server: 1}\n")
+    add(experiment, search="planned", threads={"pi": 2, "server": 1})
     done = run("--network", "slow")
     assert done.returncode == 0, done.stderr
     profile = load_profile(experiment.parent / "profiles" / "test-tiny-batch1-threads-by-device.json")
@@ -165,10 +146,10 @@ def test_devices_with_threads_of_their_own_are_profiled_with_these(run: Sweep, e
 
 @pytest.mark.slow
 def test_where_tc_shapes_links_the_lab_is_profiled_before_they_are(
-    run: Sweep, experiment: Path, lab: Path
+    run: Sweep, experiment: Path, standing: dict[str, LabWorker], tmp_path: Path
 ) -> None:
-    lab.write_text(lab.read_text().replace('"emulated"', '"tc"'))
-    experiment.write_text(EXPERIMENT + "search: planned\n")
+    write_lab(tmp_path, [standing[name].device("tc") for name in NAMES])
+    add(experiment, search="planned")
     refused = run("--network", "slow")
     assert refused.returncode == 2
     assert "error: no device profile of tiny, and none can be taken while links are shaped" in refused.stderr
@@ -220,11 +201,11 @@ def test_codecs_are_profiled_and_predicted(
 ) -> None:
     # 32 bytes are on their way for 26 ms; half of them come 13 ms earlier.
     (experiment.parent / "networks.yml").write_text("ideal: {}\nslow: {rate_mbit: 0.01}\n")
-    experiment.write_text(EXPERIMENT + "search: planned\n")
+    add(experiment, search="planned")
     assert run("--prepare").returncode == 0
     experiment.with_name("results.sqlite").unlink()
 
-    experiment.write_text(EXPERIMENT + "search: planned\ncodecs: [none, fp16]\n")
+    add(experiment, codecs=["none", "fp16"])
     prepared = run("--prepare")
     assert prepared.returncode == 0, prepared.stderr
     # What was profiled without codecs is not profiled again.
@@ -249,23 +230,20 @@ def test_codecs_are_profiled_and_predicted(
 def test_results_of_a_reference_cell_that_was_not_chosen_may_lose_what_its_codec_does(
     run: Sweep, experiment: Path
 ) -> None:
-    text = EXPERIMENT.replace("reference_every: 0", "reference_every: 1").replace("[ideal, slow]", "[slow]")
     # One split only is on the front, that all on one device: the reference cell is in the middle.
     (experiment.parent / "networks.yml").write_text("slow: {delay_ms: 200}\n")
-    experiment.write_text(text + "search: planned\ncodecs: [uint8]\n")
+    add(experiment, reference_every=1, networks=["slow"], search="planned", codecs=["uint8"])
     swept = run()
     assert swept.returncode == 0, swept.stderr
 
 
 @pytest.mark.slow
 def test_a_device_that_is_not_there_costs_its_own_cells_alone(
-    run: Sweep, experiment: Path, lab: Path
+    run: Sweep, experiment: Path, standing: dict[str, LabWorker], tmp_path: Path
 ) -> None:
-    told = json.loads(lab.read_text())
-    told["devices"].append(told["devices"][0] | {"name": "gone", "control_port": 1, "data_port": 2})
-    lab.write_text(json.dumps(told))
-    chains = "placements: [[pi, server], [pi, gone]]\nsplits: []\non_failure: skip\n"
-    experiment.write_text(EXPERIMENT.replace("wait_s: 5", "wait_s: 0") + chains)
+    gone = standing["pi"].device() | {"name": "gone", "control_port": 1, "data_port": 2}
+    write_lab(tmp_path, [standing["pi"], standing["server"], gone])
+    add(experiment, placements=[["pi", "server"], ["pi", "gone"]], splits=[], on_failure="skip", wait_s=0)
     ended = run("--network", "slow", "--time-budget", "1h")
     assert ended.returncode == 1, ended.stderr
     assert "given up: gone" in ended.stderr
@@ -285,19 +263,23 @@ def test_a_duration_that_is_none(run: Sweep, asked: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("key", "value", "says"),
     [
-        ("topologies: [hub]", "there are none of topologies 'hub'"),
-        ("source: controller", "there are none of source 'controller'"),
-        ("loads: ['constant:20/s']", "there are none of loads 'constant:20/s'"),
-        ("placements: [[pi, server, pi]]", "several stages on one device (pi, server, pi)"),
-        ("search_share: 0", "key 'search_share'"),
-        ("prefetches: [4]", "there are none of prefetches 4; leave prefetches at null"),
-        ("codecs: [none, {forward: uint8}]", "('forward: uint8'); name one for all links under 'codecs'"),
+        ("topologies", ["hub"], "there are none of topologies 'hub'"),
+        ("source", "controller", "there are none of source 'controller'"),
+        ("loads", ["constant:20/s"], "there are none of loads 'constant:20/s'"),
+        ("placements", [["pi", "server", "pi"]], "several stages on one device (pi, server, pi)"),
+        ("search_share", 0, "key 'search_share'"),
+        ("prefetches", [4], "there are none of prefetches 4; leave prefetches at null"),
+        (
+            "codecs",
+            ["none", {"forward": "uint8"}],
+            "('forward: uint8'); name one for all links under 'codecs'",
+        ),
     ],
 )
-def test_what_cannot_be_planned(run: Sweep, experiment: Path, line: str, says: str) -> None:
-    experiment.write_text(EXPERIMENT + f"search: planned\n{line}\n")
+def test_what_cannot_be_planned(run: Sweep, experiment: Path, key: str, value: object, says: str) -> None:
+    add(experiment, search="planned", **{key: value})
     refused = run()
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: ")
@@ -308,17 +290,17 @@ def test_what_cannot_be_planned(run: Sweep, experiment: Path, line: str, says: s
 def test_a_profile_that_is_stopped_says_that_there_is_none(
     lab: Path, bundles_folder: Path, tmp_path: Path
 ) -> None:
-    line = [sys.executable, "-m", "controller", "profile", str(bundles_folder / "tiny"), "--lab", str(lab)]
-    line += ["--device-profiles", str(tmp_path / "profiles"), "--progress", str(tmp_path / "progress.log")]
-    stopped = subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    progress = tmp_path / "progress.log"
+    line = ["profile", bundles_folder / "tiny", "--lab", lab, "--device-profiles", tmp_path / "profiles"]
+    stopped = start(*line, "--progress", progress)
     deadline_s = time.monotonic() + 60
-    while not (tmp_path / "progress.log").is_file() or not (tmp_path / "progress.log").stat().st_size:
+    while not progress.is_file() or not progress.stat().st_size:
         assert time.monotonic() < deadline_s, "nothing is profiled"
         time.sleep(0.01)
     stopped.send_signal(signal.SIGINT)
     said = stopped.communicate(timeout=60)[1]
     assert stopped.returncode == 130
-    assert said.splitlines()[-1] == "interrupted; a profile is kept whole or not at all: none was written"
+    assert said.endswith("interrupted; no device profile was written; run the same command to start again\n")
     assert not list((tmp_path / "profiles").glob("*"))
 
 

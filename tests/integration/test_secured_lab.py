@@ -3,8 +3,6 @@
 import contextlib
 import json
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +16,8 @@ from controller.lab.inventory import load_lab
 from controller.lab.worker_pool import WorkerPool
 from controller.links.probing import probe_path
 from controller.results import Results
-from tests.integration.tiny_lab import controller, sweep
-from tests.integration.worker.processes import WorkerProcess
+from tests.integration.commands import analysis, controller, sweep
+from tests.integration.labs import LabWorker, running_workers, write_experiment, write_lab
 
 DEVICES = ("pi", "server")
 METHODS = ("key", "tls")
@@ -30,7 +28,7 @@ class SecuredLab:
     file: Path
     folder: Path
     method: str
-    workers: list[WorkerProcess]
+    workers: list[LabWorker]
 
     def secrets(self) -> list[bytes]:
         """Every line that must be nowhere but in its own file."""
@@ -70,25 +68,10 @@ def secrets_of(folder: Path, method: str) -> dict[str, list[str]]:
 def secured_lab(folder: Path, method: str) -> Iterator[SecuredLab]:
     own = folder / "secrets"
     own.mkdir()
-    workers: list[WorkerProcess] = []
-    try:
-        for name, told in secrets_of(own, method).items():
-            workers.append(WorkerProcess.start(folder, name, *told))
-        devices = [
-            {"name": one.name, "kind": "local", "host": "127.0.0.1", "shaping": "emulated"}
-            | {"control_port": one.control_port, "data_port": one.data_port}
-            for one in workers
-        ]
-        where = {"file": "secrets/lab.key"} if method == "key" else {"folder": "secrets/lab.tls"}
-        file = folder / "lab.json"
-        file.write_text(
-            json.dumps({"name": "test", "security": {"method": method, **where}, "devices": devices})
-        )
-        yield SecuredLab(file, own, method, workers)
-    finally:
-        for one in workers:
-            one.process.kill()
-            one.process.wait()
+    where = {"file": "secrets/lab.key"} if method == "key" else {"folder": "secrets/lab.tls"}
+    with running_workers(folder, DEVICES, of_each=secrets_of(own, method)) as workers:
+        file = write_lab(folder, workers.values(), security={"method": method, **where})
+        yield SecuredLab(file, own, method, list(workers.values()))
 
 
 @pytest.fixture(params=METHODS)
@@ -99,18 +82,14 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SecuredLab]:
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "networks.yml").write_text("wifi: {delay_ms: 2}\n")
-    path = tmp_path / "experiment.yml"
-    path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [wifi]\nsplits: [0, 2]\n"
-        "depths: [4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\ntopologies: [chain, hub]\n"
+    return write_experiment(
+        tmp_path, "wifi: {delay_ms: 2}\n", splits=[0, 2], depths=[4], topologies=["chain", "hub"]
     )
-    return path
 
 
-def commands_of(workers: list[WorkerProcess]) -> bytes:
+def commands_of(workers: list[LabWorker]) -> bytes:
     """What every user of this host sees of them."""
-    processes = [psutil.Process(one.process.pid) for one in workers]
+    processes = [psutil.Process(one.pid) for one in workers]
     return b"".join(
         Path(f"/proc/{process.pid}/{file}").read_bytes()
         for process in processes
@@ -129,10 +108,7 @@ def test_a_sweep_runs_and_no_secret_gets_out_of_its_file(
         cells = results.cells()
         assert len(list(results.trials())) == len(cells) >= 4
         assert {device.stamp["security"] for device in results.devices()} == {lab.method}
-    report = [sys.executable, "-m", "analysis", "report", str(tmp_path / "results.sqlite"), "--out"]
-    said.append(
-        subprocess.run([*report, str(tmp_path / "report")], capture_output=True, text=True, check=False)
-    )
+    said.append(analysis("report", tmp_path / "results.sqlite", "--out", tmp_path / "report"))
     assert said[-1].returncode == 0, said[-1].stderr
 
     hidden = lab.secrets()
@@ -149,7 +125,7 @@ def test_a_sweep_runs_and_no_secret_gets_out_of_its_file(
 
 
 def test_links_are_measured_and_workers_are_left_as_they_were(lab: SecuredLab) -> None:
-    processes = [psutil.Process(one.process.pid) for one in lab.workers]
+    processes = [psutil.Process(one.pid) for one in lab.workers]
     with WorkerPool(load_lab(lab.file), DEVICES, 5.0) as pool:
         pi, server = (pool.workers[name] for name in DEVICES)
         for sender, receiver in ((pi, server), (server, pi)):

@@ -7,22 +7,20 @@ from controller.lab.inventory import load_lab
 from controller.lab.worker_pool import WorkerPool
 from controller.profiling.short_runs import ProfilingContext, ShortRun, rounds
 from exporter.bundle import Bundle
-from tests.integration.tiny_lab import tiny_lab
 
 
-def test_a_stage_is_loaded_once_for_all_cells_that_have_it(tmp_path: Path, tiny: Bundle) -> None:
+def test_a_stage_is_loaded_once_for_all_cells_that_have_it(lab: Path, tiny: Bundle) -> None:
     short_runs = [
         ShortRun(devices, cut, depth=depth, requests=4, warmup=1, conditions=Network(delay_ms=1))
         for cut in (1, 2)
         for devices in (("pi", "server"), ("server", "server"))
         for depth in (1, 2)
     ]
-    with tiny_lab(tmp_path) as path:
-        lab = load_lab(path)
-        with WorkerPool(lab, ["pi", "server"], 5.0) as pool:
-            context = ProfilingContext.of(lab, tiny, pool.workers, batch=1, threads=1)
-            steps: list[tuple[int, int]] = []
-            found = rounds(context, short_runs, 2, "seed", lambda *step: steps.append(step))
+    loaded = load_lab(lab)
+    with WorkerPool(loaded, ["pi", "server"], 5.0) as pool:
+        context = ProfilingContext.of(loaded, tiny, pool.workers, batch=1, threads=1)
+        steps: list[tuple[int, int]] = []
+        found = rounds(context, short_runs, 2, "seed", lambda *step: steps.append(step))
 
     assert steps == [(done, 16) for done in range(1, 17)]
     for short_run, trials in found.items():

@@ -1,34 +1,35 @@
 """Chain against hub with real workers: run, checked, kept; and a file from before there were hubs."""
 
 import csv
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from controller.results import Results
-from tests.integration.tiny_lab import controller, sweep, tiny_lab, tiny_workers
+from tests.integration.commands import analysis, controller, start, sweep
+from tests.integration.labs import LabWorker, write_experiment, write_lab
 
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "networks.yml").write_text("ideal: {delay_ms: 2}\n")
-    path = tmp_path / "experiment.yml"
-    path.write_text(
-        "name: tiny\nmodels: [tiny]\nnetworks_file: networks.yml\nnetworks: [ideal]\nsplits: [[1, 3]]\n"
-        "placements: [[pi, desk, server]]\ndepths: [1, 4]\ntrials: 1\nrequests: 11\nwarmup: 2\nwait_s: 5\n"
-        "topologies: [chain, hub]\ncodecs: [none, {forward: fp16}]\n"
+    return write_experiment(
+        tmp_path,
+        "ideal: {delay_ms: 2}\n",
+        splits=[[1, 3]],
+        placements=[["pi", "desk", "server"]],
+        depths=[1, 4],
+        topologies=["chain", "hub"],
+        codecs=["none", {"forward": "fp16"}],
     )
-    return path
 
 
-def test_a_hub_is_a_dimension_of_sweeps(experiment: Path, bundles_folder: Path, tmp_path: Path) -> None:
-    with tiny_lab(tmp_path, ("pi", "desk", "server")) as lab:
-        ended = sweep(experiment, lab, bundles_folder)
-        assert ended.returncode == 0, ended.stderr
-        again = sweep(experiment, lab, bundles_folder)
+def test_a_hub_is_a_dimension_of_sweeps(
+    experiment: Path, lab_of_three: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    ended = sweep(experiment, lab_of_three, bundles_folder)
+    assert ended.returncode == 0, ended.stderr
+    again = sweep(experiment, lab_of_three, bundles_folder)
     assert "all trials are done already" in again.stdout + again.stderr
     with Results.open(tmp_path / "results.sqlite") as results:
         cells = {cell.id: cell for cell in results.cells()}
@@ -51,14 +52,7 @@ def test_a_hub_is_a_dimension_of_sweeps(experiment: Path, bundles_folder: Path, 
             assert arriving.encoded_bytes == leaving.encoded_bytes
             assert (arriving.encoded_bytes is None) == (arriving.codec == "none")
 
-    arguments = ["export", str(tmp_path / "results.sqlite"), "--out", str(tmp_path)]
-    made = subprocess.run(
-        [sys.executable, "-m", "analysis", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    made = analysis("export", tmp_path / "results.sqlite", "--out", tmp_path)
     assert made.returncode == 0, made.stderr
     with (tmp_path / "pipeline_metrics.csv").open() as file:
         splits = {row["split"] for row in csv.DictReader(file) if row["topology"] == "hub"}
@@ -66,34 +60,31 @@ def test_a_hub_is_a_dimension_of_sweeps(experiment: Path, bundles_folder: Path, 
     assert "raw input to server, forward: fp16, hub" in splits
 
 
-def test_one_cell_through_the_controller(bundles_folder: Path, tmp_path: Path) -> None:
-    with tiny_lab(tmp_path) as lab:
-        run = ["run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--at", 2]
-        for source in ("first", "controller"):
-            ended = controller(*run, "--topology", "hub", "--depth", 3, "--source", source, "--codec", "fp16")
-            assert ended.returncode == 0, ended.stderr
-            assert "pi -> controller -> server" in ended.stdout
-            assert "controller -> server: 16 bytes a request, 32 before codec fp16" in ended.stdout
-            assert "24 of 24 results checked" in ended.stdout
-        wrong = controller(*run, "--topology", "ring")
-    assert (wrong.returncode, wrong.stderr) == (
-        2,
-        "error: --topology: invalid enum value 'ring'; allowed: chain, hub\n",
-    )
+def test_one_cell_through_the_controller(lab: Path, bundles_folder: Path) -> None:
+    run = ["run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--at", 2]
+    for source in ("first", "controller"):
+        ended = controller(*run, "--topology", "hub", "--depth", 3, "--source", source, "--codec", "fp16")
+        assert ended.returncode == 0, ended.stderr
+        assert "pi -> controller -> server" in ended.stdout
+        assert "controller -> server: 16 bytes a request, 32 before codec fp16" in ended.stdout
+        assert "24 of 24 results checked" in ended.stdout
+    wrong = controller(*run, "--topology", "ring")
+    told = "error: --topology: invalid enum value 'ring'; allowed: chain, hub\n"
+    assert (wrong.returncode, wrong.stderr) == (2, told)
 
 
 @pytest.mark.parametrize("victim", ["pi", "server"])
-def test_a_device_lost_in_a_hub_is_named(bundles_folder: Path, tmp_path: Path, victim: str) -> None:
-    with tiny_workers(tmp_path, ("pi", "server")) as (lab, workers):
-        command = [sys.executable, "-m", "controller", "run", str(bundles_folder / "tiny"), "--lab", str(lab)]
-        command += ["--network", "as_is", "--at", "2", "--topology", "hub", "--requests", "5000000"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
-            log = workers["server"].log
-            while "from controller" not in log.read_text():
-                assert running.poll() is None
-                time.sleep(0.05)
-            time.sleep(0.5)
-            workers[victim].process.kill()
-            _, said = running.communicate(timeout=60)
+def test_a_device_lost_in_a_hub_is_named(
+    workers: dict[str, LabWorker], bundles_folder: Path, tmp_path: Path, victim: str
+) -> None:
+    lab = write_lab(tmp_path, workers.values())
+    run = ["run", bundles_folder / "tiny", "--lab", lab, "--network", "as_is", "--at", 2]
+    with start(*run, "--topology", "hub", "--requests", 5_000_000) as running:
+        while "from controller" not in workers["server"].log.read_text():
+            assert running.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)
+        workers[victim].kill()
+        _, said = running.communicate(timeout=60)
     assert (running.returncode, said.count("\n")) == (2, 1)
     assert said.startswith(f"error: {victim}: lost in mid-trial; ")

@@ -8,11 +8,11 @@ import pytest
 
 from controller.lab.inventory import Device, Lab
 from controller.lab.worker_pool import WorkerPool
-from tests.integration.worker.processes import WorkerProcess
+from tests.integration.labs import LabWorker, running_workers
 
 
 @pytest.fixture
-def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabWorker]:
     """A worker that watches an interface of which `tmp_path/told.json` tells."""
     program = tmp_path / "bin" / "tc"
     program.parent.mkdir()
@@ -20,13 +20,11 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPr
     program.chmod(0o755)
     (tmp_path / "told.json").write_text('[{"kind":"netem"}]')
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    started = WorkerProcess.start(tmp_path, "pi", "--qdisc-of", "eth7")
-    yield started
-    started.process.kill()
-    started.process.wait()
+    with running_workers(tmp_path, ["pi"], "--qdisc-of", "eth7") as workers:
+        yield workers["pi"]
 
 
-def test_a_worker_whose_link_changed_is_given_up(worker: WorkerProcess, tmp_path: Path) -> None:
+def test_a_worker_whose_link_changed_is_given_up(worker: LabWorker, tmp_path: Path) -> None:
     device = Device(
         name="pi",
         kind="virtual",

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.integration.faults.lab import LabWorker, SweepProcess
+from tests.integration.faults.lab import FaultyWorker, SweepProcess
 from tests.integration.faults.proxy import Proxy
 
 __all__ = ["FAULTS", "Fault", "Scene"]
@@ -19,13 +19,13 @@ class Scene:
     """What faults act on."""
 
     chance: random.Random
-    workers: dict[str, LabWorker]
+    workers: dict[str, FaultyWorker]
     proxies: list[Proxy]
     sweep: SweepProcess
     hurt: set[str] = field(default_factory=set)
     """Names of workers that something is done to already."""
 
-    def worker(self) -> LabWorker | None:
+    def worker(self) -> FaultyWorker | None:
         """One of those that are well."""
         well = sorted(self.workers.keys() - self.hurt)
         if not well:
@@ -44,10 +44,10 @@ class Fault:
     at_most_s: float
 
 
-def _restart(scene: Scene, worker: LabWorker) -> Undo:
+def _restart(scene: Scene, worker: FaultyWorker) -> Undo:
     def undo() -> None:
-        worker.end()
-        (worker.folder / "fault").unlink(missing_ok=True)
+        worker.kill()
+        worker.disarm()
         worker.start()
         scene.hurt.discard(worker.name)
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from controller.results import Results
 from controller.results.check import run_check
-from tests.integration.faults.lab import LabWorker, sweeping, write_experiment, write_lab
+from tests.integration.faults.lab import FaultyWorker, sweeping, write_experiment
 from tests.integration.faults.proxy import Proxy
+from tests.integration.labs import running_workers, write_lab
 from tests.soak.faults import FAULTS, Scene, Undo
 
 __all__ = ["Tally", "run_round"]
@@ -119,13 +120,10 @@ def _experiment(chance: random.Random) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _lab(folder: Path, names: Sequence[str]) -> Iterator[tuple[dict[str, LabWorker], list[Proxy]]]:
+def _lab(folder: Path, names: Sequence[str]) -> Iterator[tuple[dict[str, FaultyWorker], list[Proxy]]]:
     """Workers; connections to the last one, control and data, go through proxies that can reset them."""
-    workers: dict[str, LabWorker] = {}
     with ExitStack() as stack:
-        for name in names:
-            workers[name] = worker = LabWorker(name, folder)
-            stack.callback(worker.end)
+        workers = stack.enter_context(running_workers(folder, names, kind=FaultyWorker))
         last = workers[names[-1]].device()
         proxies = {key: stack.enter_context(Proxy(last[key])) for key in ("control_port", "data_port")}
         devices = [worker.device() for worker in workers.values()]

@@ -4,19 +4,18 @@ import contextlib
 import hashlib
 import json
 import os
-import select
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import psutil
 
 from worker.clock import clock
 from worker.host.device import source_digest
+from worker.service.launch import WorkerProcess
 from worker.service.server import Settings
 from worker.wire.control import ControlConnection
 from worker.wire.errors import FailedError, UsageError, WorkerError
@@ -25,7 +24,6 @@ from worker.wire.security import load_security, secret_files
 
 __all__ = ["start", "stop"]
 
-_START_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 10.0
 _ASK_TIMEOUT_S: Final = 5.0
 
@@ -75,31 +73,19 @@ def _spawn(settings: Settings, digest: str, pid_file: Path, log: Path) -> _Note:
     try:
         for path in (pid_file, log):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            log_start = output.tell()
-            process = subprocess.Popen(
-                [sys.executable, "-m", "worker", "serve", *_options(settings)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                start_new_session=True,
-            )
+        worker = WorkerProcess(_options(settings), log)
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written ({error.strerror})") from error
-    assert process.stdout is not None
-    note: _Note = {"pid": process.pid, "began": _began(process.pid), "digest": digest}
+    note: _Note = {"pid": worker.pid, "began": _began(worker.pid), "digest": digest}
     _write_note(pid_file, note)
-    with process.stdout as pipe:
-        line = _first_line(pipe)
-    if not line:
-        _end(note)
-        process.wait()
+    try:
+        worker.wait_ready()
+    except UsageError:
         pid_file.unlink(missing_ok=True)
-        raise UsageError(_last_error(log, log_start) or f"worker {settings.name} did not start; see {log}")
-    note |= json.loads(line)
+        raise
+    note |= {"control_port": worker.control_port, "data_port": worker.data_port}
     _write_note(pid_file, note)
-    # It is to outlive us: we shall not wait for it.
-    process.returncode = 0
+    worker.release()
     return note
 
 
@@ -127,21 +113,6 @@ def _options(settings: Settings) -> list[str]:
     if settings.open_to_all:
         options.append("--open-to-all")
     return [*options, *(f"--{name}={value}" for name, value in unless_none.items() if value is not None)]
-
-
-def _first_line(pipe: IO[bytes]) -> bytes:
-    """The line in which a worker says its ports; empty when it ended, or said nothing in time."""
-    ready, _, _ = select.select([pipe], [], [], _START_TIMEOUT_S)
-    return pipe.readline() if ready else b""
-
-
-def _last_error(log: Path, start: int) -> str | None:
-    """The one line of the worker that did not start."""
-    with log.open("rb") as file:
-        file.seek(start)
-        lines = file.read().decode(errors="replace").splitlines()
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return errors[-1] if errors else None
 
 
 def _answers(settings: Settings, note: _Note) -> bool:

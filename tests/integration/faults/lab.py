@@ -1,8 +1,6 @@
 """A lab whose workers can be hurt and brought back, and sweeps over it whose every line is timed."""
 
 import contextlib
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,126 +11,72 @@ from pathlib import Path
 from typing import Any
 
 from controller.results import Results
+from tests.integration import labs
+from tests.integration.commands import sweep_arguments
+from tests.integration.labs import NAMES, LabWorker, running_workers, write_lab
 
 _WORKER = Path(__file__).with_name("faulty_worker.py")
 _LIMIT_S = 60.0
 
 
-class LabWorker:
-    """A worker that comes back on the ports it had."""
+class FaultyWorker(LabWorker):
+    """A worker that can be told to fail; `faults` is the folder in which it is told so."""
 
     def __init__(
         self,
-        name: str,
         folder: Path,
-        *,
+        name: str,
+        *options: str,
         host: str = "127.0.0.1",
         prefix: Sequence[str] = (),
-        options: Sequence[str] = (),
-        program: Sequence[str] | None = None,
     ) -> None:
-        """`program`: what runs in place of `faulty_worker.py`, with its own arguments."""
-        self.name = name
-        self.host = host
-        self.folder = folder / name
-        self.folder.mkdir(exist_ok=True)
-        self.log = self.folder / "log"
-        self._prefix = prefix
-        self._options = options
-        self._program = program or (str(_WORKER), str(self.folder))
-        self.ports = (0, 0)
-        self.start()
-
-    def start(self) -> None:
-        """Start it, or start it again."""
-        command = [*self._prefix, sys.executable, *self._program, "serve"]
-        command += ["--name", self.name, "--host", self.host, "--store", str(self.folder / "store")]
-        command += ["--control-port", str(self.ports[0]), "--data-port", str(self.ports[1])]
-        command += self._options
-        with self.log.open("a") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self.process.stdout is not None
-        with self.process.stdout as pipe:
-            said = json.loads(pipe.readline())
-        self.ports = (said["control_port"], said["data_port"])
-        self.pid = int(said["pid"])
-
-    def device(self) -> dict[str, Any]:
-        """Its entry in a lab file."""
-        ports = {"control_port": self.ports[0], "data_port": self.ports[1]}
-        return {"name": self.name, "kind": "local", "host": self.host, "shaping": "emulated"} | ports
+        """`prefix`: what stands before the command."""
+        self.faults = folder / f"{name}.faults"
+        self.faults.mkdir()
+        command = [*prefix, sys.executable, str(_WORKER), str(self.faults)]
+        super().__init__(folder, name, *options, host=host, command=command)
 
     def arm(self, point: str, number: signal.Signals | None = signal.SIGKILL) -> None:
         """Have it raise this signal when it next comes to `loading`, `computing`, `sending` or `recording`.
 
         None: from there on it gets no more memory.
         """
-        (self.folder / "fired").unlink(missing_ok=True)
-        partial = self.folder / "fault.partial"
+        (self.faults / "fired").unlink(missing_ok=True)
+        partial = self.faults / "fault.partial"
         partial.write_text(f"{point} {number.value if number else 'memory'}")
-        partial.replace(self.folder / "fault")
+        partial.replace(self.faults / "fault")
+
+    def disarm(self) -> None:
+        """Have it raise nothing."""
+        (self.faults / "fault").unlink(missing_ok=True)
 
     def fired_at_s(self) -> float:
         """Wait until it has; when that was."""
-        fired = self.folder / "fired"
+        fired = self.faults / "fired"
         wait_until(lambda: fired.exists() and fired.read_text().endswith("\n"))
         return float(fired.read_text())
 
-    def kill(self) -> float:
-        """Pull its plug; gives the time."""
-        now_s = time.monotonic()
-        os.kill(self.pid, signal.SIGKILL)
-        self.process.wait()
-        return now_s
-
-    def end(self) -> None:
-        """End it, however it is."""
-        self.process.kill()
-        self.process.wait()
-
 
 @contextlib.contextmanager
-def lab_of(
-    folder: Path, names: Sequence[str] = ("pi", "server"), options: Sequence[str] = ()
-) -> Iterator[dict[str, LabWorker]]:
+def lab_of(folder: Path, *options: str) -> Iterator[dict[str, FaultyWorker]]:
     """Workers by name, and `lab.json` beside them."""
-    started: dict[str, LabWorker] = {}
-    try:
-        for name in names:
-            started[name] = LabWorker(name, folder, options=options)
-        write_lab(folder, [worker.device() for worker in started.values()])
-        yield started
-    finally:
-        for worker in started.values():
-            worker.end()
-
-
-def write_lab(folder: Path, devices: Sequence[dict[str, Any]]) -> Path:
-    """Write a lab file."""
-    path = folder / "lab.json"
-    path.write_text(json.dumps({"name": "faults", "devices": list(devices)}))
-    return path
+    with running_workers(folder, NAMES, *options, kind=FaultyWorker) as workers:
+        write_lab(folder, workers.values())
+        yield workers
 
 
 def write_experiment(folder: Path, **keys: object) -> Path:
     """An experiment of short cells; `keys` are added, or in place of what stands here."""
-    (folder / "networks.yml").write_text("ideal: {}\nslow: {delay_ms: 20}\n")
-    said: dict[str, object] = {
-        "name": "faults",
-        "models": ["tiny"],
-        "networks_file": "networks.yml",
+    usual: dict[str, object] = {
         "networks": ["ideal"],
         "depths": [1, 2],
         "trials": 2,
-        "requests": 11,
         "until_stable": False,
         "warmup": 1,
         "wait_s": 20,
         "reference_every": 0,
     }
-    path = folder / "experiment.yml"
-    path.write_text(json.dumps(said | keys))
-    return path
+    return labs.write_experiment(folder, "ideal: {}\nslow: {delay_ms: 20}\n", **usual | keys)
 
 
 class SweepProcess:
@@ -142,15 +86,8 @@ class SweepProcess:
         self, folder: Path, bundles: Path, prefix: Sequence[str], program: Sequence[str], results: Path | None
     ) -> None:
         self.results = results or folder / "results.sqlite"
-        command = [*prefix, sys.executable, *program, "sweep", str(folder / "experiment.yml")]
-        command += [
-            "--lab",
-            str(folder / "lab.json"),
-            "--bundles",
-            str(bundles),
-            "--results",
-            str(self.results),
-        ]
+        files = (folder / "experiment.yml", folder / "lab.json", bundles)
+        command = [*prefix, sys.executable, *program, *sweep_arguments(*files, results=self.results)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         self._lines: list[tuple[float, str]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

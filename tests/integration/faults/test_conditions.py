@@ -93,7 +93,7 @@ def test_a_source_that_outruns_its_sink_has_no_more_under_way_than_the_depth(
     write_experiment(
         tmp_path, loads=["constant:20000/s"], depths=[3], splits=[2], trials=1, requests=300, check_every=0
     )
-    with lab_of(tmp_path, options=["--slowdown", "20"]), sweeping(tmp_path, bundles_folder) as sweep:
+    with lab_of(tmp_path, "--slowdown", "20"), sweeping(tmp_path, bundles_folder) as sweep:
         assert sweep.end() == 0, sweep.said
     with Results.open(sweep.results) as results:
         trials = list(results.trials())

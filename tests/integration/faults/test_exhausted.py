@@ -83,7 +83,7 @@ def test_a_device_whose_disk_is_full_is_named_and_keeps_no_half_file(
     heavy_bundles: Path, tmp_path: Path
 ) -> None:
     write_experiment(tmp_path, models=["heavy"], splits=[1], depths=[1], trials=1)
-    store = tmp_path / "server" / "store"
+    store = tmp_path / "server"
     with small_disk(store, "2m"), lab_of(tmp_path):
         with sweeping(tmp_path, heavy_bundles) as sweep:
             assert sweep.end() == 2

@@ -11,17 +11,11 @@ import pytest
 
 from controller.results import Results
 from controller.results.check import run_check
-from tests.integration.faults.lab import (
-    LabWorker,
-    lab_of,
-    sweeping,
-    wait_until,
-    write_experiment,
-    write_lab,
-)
+from tests.integration.faults.lab import FaultyWorker, lab_of, sweeping, wait_until, write_experiment
 from tests.integration.faults.network import Network, a_network
 from tests.integration.faults.proxy import Proxy
 from tests.integration.faults.times import took
+from tests.integration.labs import write_lab
 
 
 @pytest.fixture
@@ -31,27 +25,27 @@ def network() -> Iterator[Network]:
 
 
 @pytest.fixture
-def workers(network: Network, tmp_path: Path) -> Iterator[dict[str, LabWorker]]:
+def workers(network: Network, tmp_path: Path) -> Iterator[dict[str, FaultyWorker]]:
     """`pi` beside the controller, `server` behind the cable."""
 
-    def beyond(name: str, host: str, prefix: tuple[str, ...]) -> LabWorker:
-        return LabWorker(name, tmp_path, host=host, prefix=prefix, options=["--open-to-all"])
+    def beyond(name: str, host: str, prefix: tuple[str, ...]) -> FaultyWorker:
+        return FaultyWorker(tmp_path, name, "--open-to-all", host=host, prefix=prefix)
 
     started = {}
     try:
         started["pi"] = beyond("pi", network.near, network.near_prefix)
         started["server"] = beyond("server", network.far, network.far_prefix)
-        write_lab(tmp_path, [worker.device() for worker in started.values()])
+        write_lab(tmp_path, started.values())
         yield started
     finally:
         for worker in started.values():
-            worker.end()
+            worker.kill()
 
 
-def is_idle(worker: LabWorker, prefix: tuple[str, ...]) -> bool:
+def is_idle(worker: FaultyWorker, prefix: tuple[str, ...]) -> bool:
     """As it says itself, on its own side of the cable."""
     command = [*prefix, sys.executable, "-m", "worker", "ask", "--host", worker.host]
-    command += ["--control-port", str(worker.ports[0])]
+    command += ["--control-port", str(worker.control_port)]
     asked = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     return json.loads(asked.stdout)["holder"] is None
 
@@ -64,7 +58,7 @@ def long_trials(folder: Path) -> None:
 
 
 def test_a_link_that_swallows_everything_is_noticed_at_both_ends(
-    network: Network, workers: dict[str, LabWorker], bundles_folder: Path, tmp_path: Path
+    network: Network, workers: dict[str, FaultyWorker], bundles_folder: Path, tmp_path: Path
 ) -> None:
     long_trials(tmp_path)
     with sweeping(tmp_path, bundles_folder, prefix=network.near_prefix) as sweep:
@@ -86,7 +80,7 @@ def test_a_link_that_swallows_everything_is_noticed_at_both_ends(
 
 
 def test_a_worker_whose_controller_is_gone_without_a_word_is_free_again(
-    network: Network, workers: dict[str, LabWorker], bundles_folder: Path, tmp_path: Path
+    network: Network, workers: dict[str, FaultyWorker], bundles_folder: Path, tmp_path: Path
 ) -> None:
     long_trials(tmp_path)
     with sweeping(tmp_path, bundles_folder, prefix=network.near_prefix) as sweep:

@@ -1,5 +1,6 @@
 """Boards that slow themselves down: flagged, void, or cooled down first and tried again."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from controller.results import Results
 from controller.results.check import run_check
 from controller.sweep.throttling import throttled_in
-from tests.integration.faults.lab import LabWorker, sweeping, wait_until, write_experiment, write_lab
+from tests.integration.faults.lab import sweeping, wait_until, write_experiment
+from tests.integration.labs import LabWorker, write_lab
 
 HOT = Path(__file__).with_name("hot_worker.py")
 
@@ -31,8 +33,8 @@ def sys_folder(tmp_path: Path) -> Path:
 
 
 def one_device(folder: Path, sys_folder: Path) -> LabWorker:
-    worker = LabWorker("pi", folder, program=(str(HOT), str(sys_folder)))
-    write_lab(folder, [worker.device()])
+    worker = LabWorker(folder, "pi", command=(sys.executable, str(HOT), str(sys_folder)))
+    write_lab(folder, [worker])
     return worker
 
 
@@ -53,7 +55,7 @@ def test_a_warm_device_is_waited_for_and_a_throttled_trial_tried_again(
             tell(sys_folder, temperature_c=55, flags="0xe0000")
             assert sweep.end() == 0, sweep.said
     finally:
-        worker.end()
+        worker.kill()
     with Results.open(sweep.results) as results:
         assert len(results.finished()) == 2
         assert not results.voids()
@@ -76,7 +78,7 @@ def test_a_trial_that_was_throttled_is_tried_again_when_the_device_is_cool(
             tell(sys_folder, temperature_c=50, flags="0x40000")
             assert sweep.end() == 0, sweep.said
     finally:
-        worker.end()
+        worker.kill()
     with Results.open(sweep.results) as results:
         assert len(results.finished()) == 1
         assert len(results.voids()) == 1
@@ -94,7 +96,7 @@ def test_a_throttled_trial_is_kept_or_void_as_told(
         with sweeping(tmp_path, bundles_folder) as sweep:
             assert sweep.end() == code, sweep.said
     finally:
-        worker.end()
+        worker.kill()
     assert any("pi: throttled: flags 0x4" in line for line in sweep.said)
     with Results.open(sweep.results) as results:
         assert len(results.finished()) == trials
@@ -109,7 +111,7 @@ def test_a_device_that_stays_warm_is_named(bundles_folder: Path, tmp_path: Path,
         with sweeping(tmp_path, bundles_folder) as sweep:
             assert sweep.end() == 2
     finally:
-        worker.end()
+        worker.kill()
     assert "pi: throttled: 90.0 °C, cool_to_c is 60 after 0 s" in sweep.said[-1]
 
 

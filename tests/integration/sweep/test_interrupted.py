@@ -1,22 +1,26 @@
 """What befalls a sweep on its way, and how it goes on."""
 
 import signal
-import subprocess
 from pathlib import Path
 
+import pytest
+
 from controller.results import Results
-from tests.integration.sweep.sweeping import Command, Worker, arguments, finished, wait_for_trials
+from tests.integration.commands import start, sweep_arguments
+from tests.integration.labs import LabWorker, add, write_lab
+from tests.integration.sweep.sweeping import Command, finished, wait_for_trials
+
+
+@pytest.fixture
+def lab(workers: dict[str, LabWorker], tmp_path: Path) -> Path:
+    """A lab of workers that may be lost."""
+    return write_lab(tmp_path, workers.values())
 
 
 def test_ctrl_c_finishes_the_trial_and_the_same_command_goes_on(
     sweep: Command, experiment: Path, lab: Path, bundles_folder: Path
 ) -> None:
-    process = subprocess.Popen(
-        arguments(experiment, lab, bundles_folder),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+    process = start(*sweep_arguments(experiment, lab, bundles_folder))
     wait_for_trials(experiment, 3)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
@@ -31,10 +35,10 @@ def test_ctrl_c_finishes_the_trial_and_the_same_command_goes_on(
 def test_a_killed_controller_loses_no_trial_and_repeats_none(
     sweep: Command, experiment: Path, lab: Path, bundles_folder: Path
 ) -> None:
-    process = subprocess.Popen(arguments(experiment, lab, bundles_folder), stderr=subprocess.DEVNULL)
+    process = start(*sweep_arguments(experiment, lab, bundles_folder))
     wait_for_trials(experiment, 3)
     process.kill()
-    process.wait()
+    process.communicate()
     done = finished(experiment)
 
     assert f"complete: {40 - done} trials done" in sweep().stderr
@@ -42,14 +46,9 @@ def test_a_killed_controller_loses_no_trial_and_repeats_none(
 
 
 def test_a_worker_that_dies_in_mid_trial_is_named_and_the_sweep_stops_as_told(
-    sweep: Command, experiment: Path, lab: Path, bundles_folder: Path, workers: dict[str, Worker]
+    sweep: Command, experiment: Path, lab: Path, bundles_folder: Path, workers: dict[str, LabWorker]
 ) -> None:
-    process = subprocess.Popen(
-        arguments(experiment, lab, bundles_folder),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+    process = start(*sweep_arguments(experiment, lab, bundles_folder))
     wait_for_trials(experiment, 3)
     workers["server"].kill()
     _, said = process.communicate(timeout=60)
@@ -67,17 +66,10 @@ def test_a_worker_that_dies_in_mid_trial_is_named_and_the_sweep_stops_as_told(
 
 
 def test_told_to_skip_the_sweep_goes_on_with_what_is_left(
-    experiment: Path, lab: Path, bundles_folder: Path, workers: dict[str, Worker]
+    experiment: Path, lab: Path, bundles_folder: Path, workers: dict[str, LabWorker]
 ) -> None:
-    experiment.write_text(
-        experiment.read_text() + "on_failure: skip\nplacements: [[pi, server], [pi]]\nsplits: []\n"
-    )
-    process = subprocess.Popen(
-        arguments(experiment, lab, bundles_folder),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+    add(experiment, on_failure="skip", placements=[["pi", "server"], ["pi"]], splits=[])
+    process = start(*sweep_arguments(experiment, lab, bundles_folder))
     wait_for_trials(experiment, 3)
     workers["server"].kill()
     _, said = process.communicate(timeout=90)

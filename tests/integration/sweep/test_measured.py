@@ -1,14 +1,15 @@
 """What a sweep measures: the controller against real workers, sockets, ONNX Runtime."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from controller.results import Results
-from tests.integration.sweep.sweeping import Command, Worker, arguments, finished
+from tests.integration.commands import controller
+from tests.integration.commands import sweep as sweep_over
+from tests.integration.labs import add
+from tests.integration.sweep.sweeping import Command, finished
 
 
 def test_a_sweep_measures_every_cell_and_then_has_nothing_left(sweep: Command, experiment: Path) -> None:
@@ -58,12 +59,15 @@ def test_hops_account_for_no_more_than_the_whole_request(sweep: Command, experim
 
 
 def test_loads_are_offered_recorded_and_searched(sweep: Command, experiment: Path) -> None:
-    text = experiment.read_text().replace("depths: [1, 4]", "depths: [4]").replace("[ideal, slow]", "[ideal]")
-    experiment.write_text(
-        f"{text}splits: [2]\nloads: [single, constant:1000/s, poisson:1000000/s, poisson:p50<=50ms]\n"
-        "prefetches: [null, 1]\n"
+    add(
+        experiment,
+        depths=[4],
+        networks=["ideal"],
+        splits=[2],
+        loads=["single", "constant:1000/s", "poisson:1000000/s", "poisson:p50<=50ms"],
+        prefetches=[None, 1],
+        requests={1: 11, 4: 240},
     )
-    experiment.write_text(experiment.read_text().replace("requests: 11", "requests: {1: 11, 4: 240}"))
     done = sweep()
     assert done.returncode == 0, done.stderr
 
@@ -90,7 +94,7 @@ def test_loads_are_offered_recorded_and_searched(sweep: Command, experiment: Pat
 
 
 def test_the_controller_can_be_the_source(sweep: Command, experiment: Path) -> None:
-    experiment.write_text(experiment.read_text() + "source: controller\n")
+    add(experiment, source="controller")
 
     ended = sweep("--network", "slow")
 
@@ -102,19 +106,9 @@ def test_the_controller_can_be_the_source(sweep: Command, experiment: Path) -> N
 
 
 def test_a_chain_of_three_devices_gives_the_answers_of_the_whole(
-    workers: dict[str, Worker], experiment: Path, bundles_folder: Path, tmp_path: Path
+    lab_of_three: Path, experiment: Path, bundles_folder: Path
 ) -> None:
-    workers["desk"] = Worker("desk", tmp_path)
-    lab = tmp_path / "three.json"
-    lab.write_text(json.dumps({"name": "three", "devices": [w.device() for w in workers.values()]}))
-
-    ended = subprocess.run(
-        [*arguments(experiment, lab, bundles_folder), "--network", "ideal"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    ended = sweep_over(experiment, lab_of_three, bundles_folder, "--network", "ideal")
 
     assert ended.returncode == 0, ended.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
@@ -128,16 +122,9 @@ def test_a_chain_of_three_devices_gives_the_answers_of_the_whole(
 
 
 def test_one_cell_shows_where_the_time_went(lab: Path, experiment: Path, bundles_folder: Path) -> None:
-    command = [sys.executable, "-m", "controller", "run", str(bundles_folder / "tiny"), "--at", "block.0"]
-    command += [
-        "--lab",
-        str(lab),
-        "--networks",
-        str(experiment.parent / "networks.yml"),
-        "--network",
-        "slow",
-    ]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    command = ["run", bundles_folder / "tiny", "--at", "block.0", "--lab", lab]
+    command += ["--networks", experiment.parent / "networks.yml", "--network", "slow"]
+    ended = controller(*command)
 
     assert ended.returncode == 0, ended.stderr
     for word in ("compute", "network", "pi -> server: 32 bytes", "24 of 24 results checked"):
@@ -145,8 +132,7 @@ def test_one_cell_shows_where_the_time_went(lab: Path, experiment: Path, bundles
 
 
 def test_status_names_every_device_and_infers_for_real(lab: Path) -> None:
-    command = [sys.executable, "-m", "controller", "status", "--lab", str(lab), "--infer"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = controller("status", "--lab", lab, "--infer")
 
     assert ended.returncode == 0, ended.stdout
     assert ended.stdout.count("inference right") == 2

@@ -5,20 +5,21 @@ import json
 import shutil
 import socket
 import struct
-import subprocess
 import threading
 from pathlib import Path
 
 import numpy as np
 
-from tests.integration.sweep.sweeping import Command, Worker, arguments, finished
+from tests.integration import commands
+from tests.integration.labs import LabWorker, add, write_lab
+from tests.integration.sweep.sweeping import Command, finished
 from worker.wire.stream import MAGIC, VERSION
 
 
 def test_results_of_another_experiment_are_left_alone(sweep: Command, experiment: Path) -> None:
     assert sweep("--network", "ideal").returncode == 0
     done = finished(experiment)
-    experiment.write_text(experiment.read_text() + "seed: 9\n")
+    add(experiment, seed=9)
 
     ended = sweep()
 
@@ -28,10 +29,10 @@ def test_results_of_another_experiment_are_left_alone(sweep: Command, experiment
 
 
 def test_a_device_that_is_not_there_is_named_after_the_wait(
-    sweep: Command, experiment: Path, workers: dict[str, Worker]
+    sweep: Command, experiment: Path, standing: dict[str, LabWorker], tmp_path: Path
 ) -> None:
-    experiment.write_text(experiment.read_text().replace("wait_s: 5", "wait_s: 0"))
-    workers["server"].kill()
+    add(experiment, wait_s=0)
+    write_lab(tmp_path, [standing["pi"], standing["server"].device() | {"control_port": 1}])
 
     ended = sweep()
 
@@ -48,9 +49,7 @@ def test_an_altered_bundle_is_refused_by_its_digest(
         file.seek(5)
         file.write(b"\x7f")
 
-    ended = subprocess.run(
-        arguments(experiment, lab, folder), capture_output=True, text=True, timeout=60, check=False
-    )
+    ended = commands.sweep(experiment, lab, folder)
 
     assert ended.returncode == 2
     assert "weights.bin" in ended.stderr
@@ -61,9 +60,9 @@ def test_an_altered_bundle_is_refused_by_its_digest(
 def test_a_results_folder_that_cannot_be_written_is_named(
     experiment: Path, lab: Path, bundles_folder: Path
 ) -> None:
-    command = arguments(experiment, lab, bundles_folder)
-    command[-1] = "/proc/results/results.sqlite"  # where not even root may make a folder
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    # Where not even root may make a folder.
+    command = ["--bundles", bundles_folder, "--results", "/proc/results/results.sqlite"]
+    ended = commands.controller("sweep", experiment, "--lab", lab, *command)
 
     assert ended.returncode == 2
     assert "error: results folder /proc/results" in ended.stderr
@@ -93,13 +92,7 @@ def test_a_result_that_differs_from_the_answer_voids_the_trial(
 ) -> None:
     with_wrong_answers(bundles_folder / "tiny", tmp_path / "bundles" / "tiny")
 
-    ended = subprocess.run(
-        arguments(experiment, lab, tmp_path / "bundles"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = commands.sweep(experiment, lab, tmp_path / "bundles")
 
     assert ended.returncode == 2
     assert "error: void trial" in ended.stderr
@@ -124,13 +117,7 @@ def test_a_worker_of_another_protocol_version_is_named(
 
         thread = threading.Thread(target=answer)
         thread.start()
-        ended = subprocess.run(
-            arguments(experiment, lab, bundles_folder),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        ended = commands.sweep(experiment, lab, bundles_folder)
         thread.join()
 
     assert ended.returncode == 2

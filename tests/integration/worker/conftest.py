@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.worker.processes import Chain, WorkerProcess
+from tests.integration.labs import LabWorker
+from tests.integration.worker.chains import Chain
 from tests.unit.worker.tiny import TinyBundle, make_bundle
 
-StartWorker = Callable[..., WorkerProcess]
+StartWorker = Callable[..., LabWorker]
 StartChain = Callable[..., Chain]
 
 
@@ -20,20 +21,18 @@ def tiny_bundle() -> TinyBundle:
 @pytest.fixture
 def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
     """Starts workers by name; they are ended with the test."""
-    started: list[WorkerProcess] = []
+    started: list[LabWorker] = []
 
-    def start(name: str, *options: str, bundle: TinyBundle | None = None) -> WorkerProcess:
+    def start(name: str, *options: str, bundle: TinyBundle | None = None) -> LabWorker:
         if bundle is not None:
             bundle.write_to(tmp_path / name)
-        worker = WorkerProcess.start(tmp_path, name, *options)
+        worker = LabWorker(tmp_path, name, *options)
         started.append(worker)
         return worker
 
     yield start
     for worker in started:
-        if worker.process.poll() is None:
-            worker.process.kill()
-        worker.process.wait()
+        worker.kill()
 
 
 @pytest.fixture

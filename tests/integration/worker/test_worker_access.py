@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from controller.lab.certificates import Authority
+from tests.integration.labs import LabWorker
 from tests.integration.worker.conftest import StartWorker
-from tests.integration.worker.processes import WorkerProcess
 from worker.access.admission import BURST, MAX_PENDING
 from worker.wire.control import ControlConnection, send_message
 from worker.wire.errors import DeniedError, PeerError
@@ -101,22 +101,22 @@ def access(request: pytest.FixtureRequest) -> Access:
 
 
 @pytest.fixture
-def worker(start_worker: StartWorker, access: Access) -> WorkerProcess:
+def worker(start_worker: StartWorker, access: Access) -> LabWorker:
     return start_worker("pi", *access.options)
 
 
-def port_of(worker: WorkerProcess, name: str) -> int:
+def port_of(worker: LabWorker, name: str) -> int:
     return worker.control_port if name == "control" else worker.data_port
 
 
-def is_served(worker: WorkerProcess, key: Security) -> int:
+def is_served(worker: LabWorker, key: Security) -> int:
     """A good client is; returns how many were denied until now."""
     open_data_connection("127.0.0.1", worker.data_port, key).close()
     with ControlConnection.open("127.0.0.1", worker.control_port, key) as connection:
         return connection.ask(Query()).denied
 
 
-def try_to_open(worker: WorkerProcess, port: str, security: Security, *, expected: str | None = None) -> None:
+def try_to_open(worker: LabWorker, port: str, security: Security, *, expected: str | None = None) -> None:
     if port == "control":
         ControlConnection.open("127.0.0.1", worker.control_port, security, expected=expected).close()
     else:
@@ -124,7 +124,7 @@ def try_to_open(worker: WorkerProcess, port: str, security: Security, *, expecte
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_nobody_from_elsewhere_is_served(worker: WorkerProcess, access: Access, port: str) -> None:
+def test_nobody_from_elsewhere_is_served(worker: LabWorker, access: Access, port: str) -> None:
     assert is_served(worker, access.good) == 0
     with pytest.raises(DeniedError, match=access.refusal):
         try_to_open(worker, port, access.wrong)
@@ -150,7 +150,7 @@ def test_a_worker_from_elsewhere_is_not_believed(
 
 
 @contextlib.contextmanager
-def raw(worker: WorkerProcess, port: str) -> Iterator[socket.socket]:
+def raw(worker: LabWorker, port: str) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", port_of(worker, port))) as connection:
         connection.settimeout(10)
         yield connection
@@ -197,7 +197,7 @@ class _Recorded(SocketStream):
         super().send(buffers)
 
 
-def _recorded(worker: WorkerProcess, port: str, key: Security) -> bytes:
+def _recorded(worker: LabWorker, port: str, key: Security) -> bytes:
     """What a good client sends."""
     connection = socket.create_connection(("127.0.0.1", port_of(worker, port)))
     with contextlib.closing(_Recorded(connection, "worker")) as stream:
@@ -206,7 +206,7 @@ def _recorded(worker: WorkerProcess, port: str, key: Security) -> bytes:
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_garbage_is_denied_and_a_good_client_served(worker: WorkerProcess, access: Access, port: str) -> None:
+def test_garbage_is_denied_and_a_good_client_served(worker: LabWorker, access: Access, port: str) -> None:
     preamble = make_preamble(KINDS[port], access.method)
     garbage = [
         b"",
@@ -228,7 +228,7 @@ def test_garbage_is_denied_and_a_good_client_served(worker: WorkerProcess, acces
     assert is_served(worker, access.good) == len(garbage)
 
 
-def test_who_is_slow_is_cut_off_and_holds_nobody_up(worker: WorkerProcess, access: Access) -> None:
+def test_who_is_slow_is_cut_off_and_holds_nobody_up(worker: LabWorker, access: Access) -> None:
     began_s = time.monotonic()
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(raw(worker, port)) for port in PORTS]
@@ -251,7 +251,7 @@ def test_who_is_slow_is_cut_off_and_holds_nobody_up(worker: WorkerProcess, acces
     assert "sent nothing in time" in worker.log.read_text()
 
 
-def test_too_many_at_once_end_the_oldest_and_leave_nothing(worker: WorkerProcess, access: Access) -> None:
+def test_too_many_at_once_end_the_oldest_and_leave_nothing(worker: LabWorker, access: Access) -> None:
     process = psutil.Process(worker.process.pid)
     is_served(worker, access.good)
     before = process.num_threads(), process.num_fds()
@@ -264,7 +264,7 @@ def test_too_many_at_once_end_the_oldest_and_leave_nothing(worker: WorkerProcess
 
 
 def test_an_address_that_fails_again_and_again_is_refused_for_a_while(
-    worker: WorkerProcess, access: Access
+    worker: LabWorker, access: Access
 ) -> None:
     said = set()
     for _ in range(BURST + 10):

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import psutil
 
 from tests.integration.faults.times import took
+from tests.integration.labs import LabWorker
+from tests.integration.worker.chains import Chain
 from tests.integration.worker.conftest import StartChain
-from tests.integration.worker.processes import Chain, WorkerProcess
 from tests.unit.worker.tiny import TinyBundle, link, tensors
 from worker.wire.errors import WorkerError
 from worker.wire.frames import LinkLayout
@@ -112,7 +113,7 @@ def test_two_hundred_losses_leave_nothing_behind(start_chain: StartChain, tiny_b
         took(name.replace("_", " "), "worker idle, longest", max(seconds), at_most_s=5.0)
 
 
-def _wait_idle(workers: list[WorkerProcess]) -> float:
+def _wait_idle(workers: list[LabWorker]) -> float:
     deadline_s = time.monotonic() + 20
     for worker in workers:
         with worker.open() as connection:
@@ -122,7 +123,7 @@ def _wait_idle(workers: list[WorkerProcess]) -> float:
     return time.monotonic()
 
 
-def _settled(workers: list[WorkerProcess]) -> list[tuple[int, int, int]]:
+def _settled(workers: list[LabWorker]) -> list[tuple[int, int, int]]:
     """Threads, descriptors and resident bytes, once threads of connections that ended are gone."""
     deadline_s = time.monotonic() + 10
     last = _taken(workers)
@@ -135,6 +136,6 @@ def _settled(workers: list[WorkerProcess]) -> list[tuple[int, int, int]]:
     return last
 
 
-def _taken(workers: list[WorkerProcess]) -> list[tuple[int, int, int]]:
+def _taken(workers: list[LabWorker]) -> list[tuple[int, int, int]]:
     processes = [psutil.Process(worker.process.pid) for worker in workers]
     return [(one.num_threads(), one.num_fds(), one.memory_info().rss) for one in processes]

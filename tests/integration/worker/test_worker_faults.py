@@ -12,8 +12,9 @@ import msgspec
 import psutil
 import pytest
 
+from tests.integration.labs import LabWorker
+from tests.integration.worker.chains import Chain
 from tests.integration.worker.conftest import StartChain, StartWorker
-from tests.integration.worker.processes import Chain, WorkerProcess
 from tests.unit.worker.tiny import TinyBundle, link, tensors
 from worker.wire.control import ControlConnection, receive_message, send_message
 from worker.wire.errors import PeerError, ProtocolError, RequestError, WorkerError
@@ -58,7 +59,7 @@ def wait_until(condition: Callable[[], bool], *, timeout_s: float = 5.0) -> None
         time.sleep(0.02)
 
 
-def is_idle(worker: WorkerProcess) -> bool:
+def is_idle(worker: LabWorker) -> bool:
     with worker.open() as connection:
         return connection.ask(Query()).holder is None
 
@@ -223,7 +224,7 @@ def test_a_message_too_long_is_refused_before_it_is_read(start_worker: StartWork
         assert "at most 65536 are accepted" in told.text
 
 
-def _half_built(worker: WorkerProcess, bundle: TinyBundle, depth: int = 2) -> ControlConnection:
+def _half_built(worker: LabWorker, bundle: TinyBundle, depth: int = 2) -> ControlConnection:
     """A stage whose neighbours we play ourselves."""
     connection = worker.claim()
     links = (link("in", 0, 1, port=worker.data_port), link("out", 1, 1, port=1))
@@ -234,7 +235,7 @@ def _half_built(worker: WorkerProcess, bundle: TinyBundle, depth: int = 2) -> Co
 
 @contextlib.contextmanager
 def _joined(
-    worker: WorkerProcess, name: str, pipeline: str = "p"
+    worker: LabWorker, name: str, pipeline: str = "p"
 ) -> Iterator[tuple[SocketStream, Done | Problem]]:
     """A connection to the worker's data port that asks to be a link, and the worker's answer."""
     with contextlib.closing(connect("127.0.0.1", worker.data_port, timeout_s=5)) as stream:
@@ -245,7 +246,7 @@ def _joined(
         yield stream, reply
 
 
-def _answer_to_join(worker: WorkerProcess, name: str, pipeline: str = "p") -> Done | Problem:
+def _answer_to_join(worker: LabWorker, name: str, pipeline: str = "p") -> Done | Problem:
     with _joined(worker, name, pipeline) as (_, reply):
         return reply
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
+from tests.integration.labs import LabWorker
+from tests.integration.worker.chains import tensor
 from tests.integration.worker.conftest import StartWorker
-from tests.integration.worker.processes import WorkerProcess, tensor
 from tests.unit.worker.tiny import WIDTH, TinyBundle, link, make_model, relu_graph, sha256
 from worker.wire.control import ControlConnection
 from worker.wire.errors import RequestError
@@ -122,7 +123,7 @@ def test_weights_that_are_a_link_to_elsewhere(
     assert "weights.bin is a symlink" in told
 
 
-def sealed_manifest(worker: WorkerProcess, manifest: object) -> tuple[str, PutFile]:
+def sealed_manifest(worker: LabWorker, manifest: object) -> tuple[str, PutFile]:
     """A manifest that keeps its digest, sent as a whole."""
     digest = sha256(json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode())
     data = json.dumps(manifest).encode()

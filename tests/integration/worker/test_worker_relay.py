@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from tests.integration.labs import LabWorker
 from tests.integration.worker.conftest import StartWorker
-from tests.integration.worker.processes import WorkerProcess
 from tests.unit.worker.tiny import TinyBundle, link, make_bundle, tensors
 from worker.endpoint import Samples, StandaloneEndpoint
 from worker.records import ENDPOINT, HOP, rows_of
@@ -43,14 +43,14 @@ def wide_bundle() -> TinyBundle:
 
 
 @pytest.fixture
-def workers(start_worker: StartWorker, wide_bundle: TinyBundle) -> list[WorkerProcess]:
+def workers(start_worker: StartWorker, wide_bundle: TinyBundle) -> list[LabWorker]:
     return [start_worker(name, bundle=wide_bundle) for name in ("pi", "server")]
 
 
 class Hub:
     """The nodes before 2 on the first worker, the others on the second, the controller between them."""
 
-    def __init__(self, part: StandaloneEndpoint, workers: list[WorkerProcess], bundle: TinyBundle) -> None:
+    def __init__(self, part: StandaloneEndpoint, workers: list[LabWorker], bundle: TinyBundle) -> None:
         self.part = part
         self.pi, self.server = workers[0].claim(), workers[1].claim()
         self._ports = [worker.data_port for worker in workers]
@@ -92,7 +92,7 @@ class Hub:
 
 
 @contextlib.contextmanager
-def hub_of(workers: list[WorkerProcess], bundle: TinyBundle) -> Iterator[Hub]:
+def hub_of(workers: list[LabWorker], bundle: TinyBundle) -> Iterator[Hub]:
     with StandaloneEndpoint() as part:
         hub = Hub(part, workers, bundle)
         try:
@@ -106,7 +106,7 @@ def hub_of(workers: list[WorkerProcess], bundle: TinyBundle) -> Iterator[Hub]:
     ("codec", "allowed_error"), [("none", 1e-4), ("lz4", 1e-4), ("fp16", 0.02), ("uint8+zstd", 0.1)]
 )
 def test_what_comes_through_a_relay_is_what_was_sent(
-    workers: list[WorkerProcess], wide_bundle: TinyBundle, codec: str, allowed_error: float
+    workers: list[LabWorker], wide_bundle: TinyBundle, codec: str, allowed_error: float
 ) -> None:
     with hub_of(workers, wide_bundle) as hub:
         hub.build(codec=codec, allowed_error=allowed_error)
@@ -119,7 +119,7 @@ def test_what_comes_through_a_relay_is_what_was_sent(
         assert hub.part.take_sent() == ()
 
 
-def test_a_relay_imposes_its_own_emulated_link(workers: list[WorkerProcess], wide_bundle: TinyBundle) -> None:
+def test_a_relay_imposes_its_own_emulated_link(workers: list[LabWorker], wide_bundle: TinyBundle) -> None:
     with hub_of(workers, wide_bundle) as hub:
         hub.build(depth=1, emulation=Emulation(delay_ms=10))
         hub.pi.ask(Run(requests=11, warmup=2))
@@ -129,7 +129,7 @@ def test_a_relay_imposes_its_own_emulated_link(workers: list[WorkerProcess], wid
 
 
 def test_the_bytes_after_the_codec_count_on_both_links(
-    workers: list[WorkerProcess], wide_bundle: TinyBundle
+    workers: list[LabWorker], wide_bundle: TinyBundle
 ) -> None:
     """64 numbers of 4 bytes, 2 tensors there and 1 back: about a quarter of that as uint8."""
     medians_s = []
@@ -146,7 +146,7 @@ def test_the_bytes_after_the_codec_count_on_both_links(
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_lost_worker_ends_the_others_run_through_the_relay(
-    workers: list[WorkerProcess], wide_bundle: TinyBundle, victim: int
+    workers: list[LabWorker], wide_bundle: TinyBundle, victim: int
 ) -> None:
     with hub_of(workers, wide_bundle) as hub:
         hub.build()
@@ -163,7 +163,7 @@ def test_a_lost_worker_ends_the_others_run_through_the_relay(
             assert connection.ask(Query()).name == survivor.name
 
 
-def test_a_relay_that_leaves_ends_the_run(workers: list[WorkerProcess], wide_bundle: TinyBundle) -> None:
+def test_a_relay_that_leaves_ends_the_run(workers: list[LabWorker], wide_bundle: TinyBundle) -> None:
     with hub_of(workers, wide_bundle) as hub:
         hub.build()
         told = EndlessRun(hub.pi)
@@ -225,7 +225,7 @@ def test_nonsense_at_the_controllers_port_ends_a_pipeline_at_most() -> None:
 
 
 def test_a_controller_may_be_source_and_relay_at_once(
-    workers: list[WorkerProcess], wide_bundle: TinyBundle
+    workers: list[LabWorker], wide_bundle: TinyBundle
 ) -> None:
     with StandaloneEndpoint() as part, workers[0].claim() as pi, workers[1].claim() as server:
         to = link("to", 0, 1, port=workers[0].data_port, width=WIDTH)

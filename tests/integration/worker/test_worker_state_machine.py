@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from tests.integration.worker.processes import Chain, WorkerProcess
+from tests.integration.labs import LabWorker
+from tests.integration.worker.chains import Chain
 from tests.unit.worker.tiny import WIDTH, TinyBundle, link, make_bundle, tensors
 from worker.wire.control import ControlConnection
 from worker.wire.errors import WorkerError
@@ -145,7 +146,7 @@ anything: Final = st.one_of(
 class WorkerMachine(RuleBasedStateMachine):
     """One worker process for all sequences: what one of them leaves behind would show in the next."""
 
-    worker: WorkerProcess
+    worker: LabWorker
 
     peers = Bundle("peers")
     controllers = Bundle("controllers")
@@ -226,7 +227,7 @@ class WorkerMachine(RuleBasedStateMachine):
         assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:3000]
 
 
-def serve_a_good_one(worker: WorkerProcess) -> None:
+def serve_a_good_one(worker: LabWorker) -> None:
     """Build a pipeline on the worker, run it, and see that results are right."""
     with worker.open() as asking:
         for _ in range(100):
@@ -244,7 +245,7 @@ def test_a_good_controller_is_served_whatever_others_did() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "pi"
         _BUNDLE.write_to(store)
-        worker = WorkerProcess.start(Path(folder), "pi")
+        worker = LabWorker(Path(folder), "pi")
         try:
             process = psutil.Process(worker.process.pid)
             serve_a_good_one(worker)
@@ -262,5 +263,4 @@ def test_a_good_controller_is_served_whatever_others_did() -> None:
             assert all(line[:2] == "20" for line in worker.log.read_text().splitlines())
             assert process.memory_info().rss < _MOST_MEMORY_BYTES
         finally:
-            worker.process.kill()
-            worker.process.wait()
+            worker.kill()

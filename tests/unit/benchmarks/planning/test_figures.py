@@ -1,4 +1,4 @@
-"""Figures of `controller bench-plan`, of cells whose errors are known."""
+"""Figures of `python -m benchmarks bench-plan`, of cells whose errors are known."""
 
 import pytest
 

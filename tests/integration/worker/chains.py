@@ -1,19 +1,14 @@
-"""Real worker processes, and chains of them."""
+"""Chains of real workers."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
+from tests.integration.labs import LabWorker
 from tests.unit.worker.tiny import TinyBundle, link
 from worker.wire.control import ControlConnection
 from worker.wire.messages import (
     BuildPipeline,
-    Claim,
     Emulation,
     EndpointSpec,
     HopSpec,
@@ -24,53 +19,10 @@ from worker.wire.messages import (
 )
 
 
-@dataclass
-class WorkerProcess:
-    """`python -m worker serve` on free ports."""
-
-    name: str
-    process: "subprocess.Popen[bytes]"
-    control_port: int
-    data_port: int
-    store: Path
-    log: Path
-
-    @classmethod
-    def start(cls, folder: Path, name: str, *options: str) -> "WorkerProcess":
-        store, log = folder / name, folder / f"{name}.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "worker", "serve", "--name", name, "--store", str(store)),
-                    *("--control-port", "0", "--data-port", "0", *options),
-                ],
-                stdout=subprocess.PIPE,
-                stderr=output,
-            )
-        assert process.stdout is not None
-        with process.stdout as pipe:
-            line = pipe.readline()
-        assert line, log.read_text()
-        ports = json.loads(line)
-        return cls(name, process, ports["control_port"], ports["data_port"], store, log)
-
-    def open(self) -> ControlConnection:
-        return ControlConnection.open("127.0.0.1", self.control_port, timeout_s=5.0)
-
-    def claim(self, holder: str = "test") -> ControlConnection:
-        connection = self.open()
-        connection.ask(Claim(holder=holder))
-        return connection
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(15)
-
-
 class Chain:
     """A pipeline over workers, the endpoint on the first: `cuts` has where each but the last ends."""
 
-    def __init__(self, workers: Sequence[WorkerProcess], bundle: TinyBundle) -> None:
+    def __init__(self, workers: Sequence[LabWorker], bundle: TinyBundle) -> None:
         self.workers = list(workers)
         self.bundle = bundle
         self.connections = [worker.claim() for worker in workers]
