@@ -54,7 +54,7 @@ def show_codec_table(bundle: Bundle, cut: int, codecs: Sequence[str], samples: i
             label=label_of(bundle, (cut,)),
             devices=("first", "second"),
             depth=1,
-            batch=bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1,
+            batch=bundle.fixed_batch or 1,
             network="as-is",
             shaping="none",
             codec="none" if codec == "none" else f"forward: {codec}",
@@ -86,7 +86,7 @@ def _crossing(bundle: Bundle, cut: int, samples: int | None) -> list[list[NDArra
         return tensors
 
     found = bundle.samples()
-    size = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    size = bundle.fixed_batch or 1
     count = min(samples or found.count, found.count) // size * size
     crossing = []
     for start in range(0, count, size):

@@ -83,7 +83,7 @@ def _telling_cuts(cuts: Sequence[int], payload: NDArray[np.float64]) -> list[int
 def _encoded_bytes(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[float, ...]:
     """What is sent of one sample at each cut, mean over some samples."""
     codec = parse_codec(name)
-    size = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    size = bundle.fixed_batch or 1
     samples = bundle.samples()
     count = max(min(samples.count, _SAMPLES) // size, 1) * size
     sent = np.zeros(len(cuts))
@@ -103,7 +103,7 @@ def _encoded_bytes(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[floa
 
 def _accuracy(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[float | None, ...]:
     """Of the chain of two that is cut there, with the codec on all its links."""
-    batch = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    batch = bundle.fixed_batch or 1
     cells = [
         Cell(
             model=bundle.manifest.model,
