@@ -124,7 +124,7 @@ def test_a_sweep_that_was_interrupted_says_so(
     time.sleep(1)
     os.kill(sweeping.pid, signal.SIGINT)
     assert sweeping.wait(60) == 130
-    assert "ended: interrupted; what was finished is kept" in _line(results)
+    assert "ended: interrupted; finished trials are saved" in _line(results)
 
 
 def test_what_is_no_results_file_is_refused(tmp_path: Path) -> None:

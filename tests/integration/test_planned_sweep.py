@@ -126,7 +126,7 @@ def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
     stopped.send_signal(signal.SIGINT)
     said = stopped.communicate(timeout=60)[1]
     assert stopped.returncode == 130, said
-    assert "interrupted; what was finished is kept, the same command goes on" in said
+    assert "interrupted; finished trials are saved; run the same command to resume" in said
     before = _finished(results)
     with Results.open(results) as kept:
         chosen = {cell.id for cell in kept.cells()}

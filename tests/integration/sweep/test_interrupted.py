@@ -22,7 +22,7 @@ def test_ctrl_c_finishes_the_trial_and_the_same_command_goes_on(
     _, said = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert "the same command goes on" in said
+    assert "run the same command to resume" in said
     done = finished(experiment)
     assert 3 <= done < 40
     assert f"complete: {40 - done} trials done" in sweep().stderr
