@@ -1,4 +1,4 @@
-"""One device's worker, as the controller has it: asked, claimed, let go."""
+"""The controller's client of one device's worker: query, claim and release it."""
 
 import time
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ from worker.wire.security import Security
 
 __all__ = ["ClaimedWorker", "query"]
 
-# Soon at first: a worker whose controller was lost is free in milliseconds.
+# Short at first: a worker becomes free milliseconds after losing its controller.
 _FIRST_RETRY_S = 0.02
 _RETRY_S = 0.5
 _CLAIM_TIMEOUT_S = 10.0
 
 
 def query(device: Device, security: Security, *, timeout_s: float = 5.0) -> DeviceInfo:
-    """Ask who is there; works while another controller holds the worker. `security` is that of its lab.
+    """Query a worker, even while another controller holds it, with its lab's `security`.
 
     Raises:
-        DeviceError: Nobody is, or not a worker of our protocol.
+        DeviceError: No worker of our protocol answers.
     """
     with (
         _blame(device),
@@ -37,12 +37,12 @@ def query(device: Device, security: Security, *, timeout_s: float = 5.0) -> Devi
 
 
 class ClaimedWorker:
-    """A worker that is ours until closed.
+    """A worker that this controller holds until closed.
 
     Attributes:
-        holder: As whom it was claimed.
-        connection: Its control connection; ask on it within `blame`.
-        info: What the worker said of itself when it was claimed.
+        holder: The holder's name in the claim.
+        connection: Its control connection, for use within `blame`.
+        info: The worker's report at the claim.
         has: Digests of the bundles and shards that it is known to have.
     """
 
@@ -63,10 +63,10 @@ class ClaimedWorker:
 
     @classmethod
     def claim(cls, device: Device, security: Security, holder: str, *, wait_s: float = 0.0) -> Self:
-        """Connect and claim, trying again for `wait_s` while nobody answers or another holds it.
+        """Connect and claim, and retry for `wait_s` while no worker answers or another controller holds it.
 
         Raises:
-            DeviceError: It stayed so; or it is of another protocol or lab, where waiting would not help.
+            DeviceError: The wait was in vain, or useless: the worker is of another protocol or lab.
         """
         deadline = time.monotonic() + wait_s
         pause_s = _FIRST_RETRY_S
@@ -98,14 +98,14 @@ class ClaimedWorker:
         return self.device.name
 
     def query(self, *, timeout_s: float) -> DeviceInfo:
-        """Ask on another connection who is there. Raises DeviceError: see `query`."""
+        """Query the worker on another connection; raises DeviceError like the function `query`."""
         return query(self.device, self._security, timeout_s=timeout_s)
 
     def pulse(self, *, timeout_s: float) -> None:
-        """See that it is there and awake, at less cost to it than by a question.
+        """Check that the worker answers, at less cost to it than a query.
 
         Raises:
-            DeviceError: It is not.
+            DeviceError: It does not answer.
         """
         device = self.device
         with _blame(device):
@@ -115,7 +115,7 @@ class ClaimedWorker:
 
     @contextmanager
     def blame(self) -> Iterator[ControlConnection]:
-        """The connection, with its errors named after this device.
+        """Yield the connection, and turn its errors into this device's.
 
         Raises:
             DeviceError: The worker was lost, or refuses.
@@ -124,7 +124,7 @@ class ClaimedWorker:
             yield self.connection
 
     def close(self) -> None:
-        """Let the worker go; it unloads what it had loaded."""
+        """Release the worker, which then unloads its stages."""
         self.connection.close()
 
     def __enter__(self) -> Self:
@@ -145,13 +145,12 @@ def _blame(device: Device) -> Iterator[None]:
         raise DeviceError(device.name, error.told.text, cause=cause) from error
     except ProtocolError as error:
         raise DeviceError(
-            device.name, f"{error}; deploy the same edgecut everywhere", lasting=True
+            device.name, f"{error}; deploy the same version of edgecut everywhere", lasting=True
         ) from error
     except DeniedError as error:
         raise DeviceError(
             device.name, f"{error}; run ansible/deploy.yml, or name its own lab with --lab", lasting=True
         ) from error
     except WorkerError as error:
-        cause = how_lost(error)
-        told = f"{error}; ansible/deploy.yml starts workers"
-        raise DeviceError(device.name, told, cause=cause) from error
+        text = f"{error}; ansible/deploy.yml starts workers"
+        raise DeviceError(device.name, text, cause=how_lost(error)) from error
