@@ -163,7 +163,7 @@ def _show(lab: Lab, name: str | None, checked: list[_Checked]) -> None:
 def _doubt(there: Direction, measured: Measured) -> str:
     if there.rate_mbit is None or measured.filled(there.rate_mbit, there.loss_percent):
         return ""
-    return " (sender's limit)"
+    return ", all that was sent"
 
 
 def _figures(measured: float | None, asked: float | None) -> str:
