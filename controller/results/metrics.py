@@ -1,4 +1,4 @@
-"""Figures of a trial and of a split that several packages need: one definition each."""
+"""Single definitions of a trial's and a split's figures that several packages use."""
 
 from typing import Final
 
@@ -9,20 +9,20 @@ from controller.results import Trial
 __all__ = ["SAMPLES_NEEDED", "period_s", "network_s", "power"]
 
 SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
-"""Requests that a quantile wants (docs/measuring.md)."""
+"""The fewest requests for a quantile (docs/measuring.md)."""
 
 
 def power(latency_s: float, throughput_per_s: float) -> float:
-    """Throughput over latency: Kleinrock's power. The knee is where it is highest.
+    """Throughput over latency: Kleinrock's power, which is highest at the knee.
 
-    Its maximum depends neither on units nor on what else is compared, and always lies on the Pareto set.
+    Its maximum depends neither on units nor on the other points, and is always on the Pareto set.
 
     L. Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in computer
     communications", ICC 1979.
 
     Args:
-        latency_s: Of a request alone in the pipeline; above 0.
-        throughput_per_s: With enough requests in flight.
+        latency_s: Latency of a request alone in the pipeline; above 0.
+        throughput_per_s: Throughput with enough requests in flight.
     """
     return throughput_per_s / latency_s
 
@@ -42,6 +42,6 @@ def period_s(trial: Trial) -> float:
 
 
 def _stage_name(devices: list[str], position: int) -> str:
-    """Its device, with a number where that has several stages, as in reports."""
+    """A stage's device, with a number where the device has several stages, as in reports."""
     device = devices[position]
     return device if devices.count(device) == 1 else f"{device} ({devices[: position + 1].count(device)})"

@@ -1,4 +1,4 @@
-"""Pareto fronts of two figures, of which less is better: what is on them, and the area they dominate."""
+"""Pareto fronts of two figures to minimise, and the area that they dominate."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
@@ -10,18 +10,18 @@ __all__ = ["Point", "Split", "front_of", "hypervolume"]
 Split = TypeVar("Split", bound=Hashable)
 
 Point = tuple[float, float]
-"""Latency in seconds at depth 1, and seconds a sample at the deepest depth: less is better."""
+"""Latency in seconds at depth 1, and seconds per sample at the greatest depth: less is better."""
 
 
 def front_of(points: Mapping[Split, Point]) -> list[Split]:
-    """Splits that no other one weakly dominates; of equal ones the first."""
-    found: list[Split] = []
+    """Splits that no other one weakly dominates, and the first of equal ones."""
+    front: list[Split] = []
     least_s = np.inf
     for split in sorted(points, key=lambda split: points[split]):
         if points[split][1] < least_s:
-            found.append(split)
+            front.append(split)
             least_s = points[split][1]
-    return found
+    return front
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
