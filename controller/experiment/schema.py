@@ -103,7 +103,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     placements: Annotated[
         list[Annotated[list[str], Meta(min_length=1)]] | None,
         Meta(
-            description="several chains to compare, in place of `devices`; repeat a device to give it several "
+            description="several chains to compare, in place of `devices`; repeat a device to give "
+            "it several "
             "stages"
         ),
     ] = None
@@ -116,7 +117,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     chains: Annotated[
         Annotated[list[Chain], Meta(min_length=1)] | None,
         Meta(
-            description="single splits, each a mapping of `devices` and `cuts`, in place of `splits`, `devices`, "
+            description="single splits, each a mapping of `devices` and `cuts`, in place of "
+            "`splits`, `devices`, "
             "`placements` and `stages`; the sweep adds no ends to them"
         ),
     ] = None
@@ -134,7 +136,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     loads: Annotated[
         _Loads,
         Meta(
-            description="when requests are due: `offline` (closed loop at full depth), `single` (closed loop of "
+            description="when requests are due: `offline` (closed loop at full depth), `single` "
+            "(closed loop of "
             "depth 1), `constant:20/s`, `poisson:20/s` (open loop, requests per second), "
             "`poisson:p90<=100ms` (the highest rate that keeps that latency)"
         ),
@@ -156,14 +159,16 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     backends: Annotated[
         _Backends,
         Meta(
-            description="the transport between devices: `socket` (edgecut's own), `torch_rpc` (PyTorch RPC, for "
+            description="the transport between devices: `socket` (edgecut's own), `torch_rpc` "
+            "(PyTorch RPC, for "
             "comparison; [below](#pytorch-rpc))"
         ),
     ] = ("socket",)
     rpc: Annotated[
         RpcSettings,
         Meta(
-            description="settings of `torch_rpc`: the first device's `port`, where all meet; `threads` that serve "
+            description="settings of `torch_rpc`: the first device's `port`, where all meet; "
+            "`threads` that serve "
             "calls; network `interface` (null: the one with the device's address); `transport` (`tcp`, or "
             "`any` that PyTorch finds, such as shared memory within a host)"
         ),
@@ -184,7 +189,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     until_stable: Annotated[
         bool,
         Meta(
-            description="extend a trial, a third at a time, until its last three thirds agree within 10 %, and "
+            description="extend a trial, a third at a time, until its last three thirds agree "
+            "within 10 %, and "
             "record these; after ten thirds the trial ends, flagged unstable"
         ),
     ] = True
@@ -212,7 +218,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     search: Annotated[
         Literal["exhaustive", "planned"],
         Meta(
-            description="`exhaustive`: every cell; `planned`: profile the lab, and measure only cells that could be "
+            description="`exhaustive`: every cell; `planned`: profile the lab, and measure only "
+            "cells that could be "
             "on the front ([below](#planned))"
         ),
     ] = "exhaustive"
@@ -229,15 +236,18 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     on_failure: Annotated[
         Literal["stop", "skip", "wait"],
         Meta(
-            description="after a void trial: `stop` the sweep; `skip` the cells of a device that stays away for "
+            description="after a void trial: `stop` the sweep; `skip` the cells of a device that "
+            "stays away for "
             "`wait_s`; or `wait` that long for all devices, and retry, three times at most"
         ),
     ] = "stop"
     on_throttle: Annotated[
         Literal["flag", "wait", "void"],
         Meta(
-            description="a trial in which a Raspberry Pi slowed itself down: `flag`: count it, with a flag in its "
-            "telemetry; `void`: do not count it; `wait`: do not count it, and retry once the device has cooled "
+            description="a trial in which a Raspberry Pi slowed itself down: `flag`: count it, with "
+            "a flag in its "
+            "telemetry; `void`: do not count it; `wait`: do not count it, and retry once the device "
+            "has cooled "
             "down, three times at most"
         ),
     ] = "flag"
