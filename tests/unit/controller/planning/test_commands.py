@@ -156,7 +156,5 @@ def test_a_cut_that_was_not_profiled_is_not_predicted(
         for name, d in profile.devices.items()
     }
     fewer = msgspec.structs.replace(profile, cuts=(0, 1, 3, 4), devices=devices)
-    with pytest.raises(
-        ControllerError, match="cut 2 is not in the device profile; profile with --cuts all"
-    ):
+    with pytest.raises(ControllerError, match="cut 2 is not in the device profile; profile with --cuts all"):
         _predict(tmp_path, lab, tiny, fewer, at="2", devices="pi,server")

@@ -145,5 +145,7 @@ def test_cuts_that_cost_too_much_accuracy_are_left_out(coded: Profile, tiny: Bun
 
 
 def test_a_codec_that_was_not_profiled(coded: Profile, tiny: Bundle) -> None:
-    with pytest.raises(ProfileError, match=r"no codec 'fp16' \(it has uint8\); measure it with .*--codecs fp16"):
+    with pytest.raises(
+        ProfileError, match=r"no codec 'fp16' \(it has uint8\); measure it with .*--codecs fp16"
+    ):
         Predictor(coded, tiny, IDEAL, "fp16")

@@ -194,7 +194,8 @@ def test_a_device_that_became_another_is_refused(tmp_path: Path) -> None:
     with (
         prepared(tmp_path / "r.sqlite") as store,
         pytest.raises(
-            StoreError, match="pi was local, slowdown 8, threads 1, but now it is local, slowdown 4, threads 1"
+            StoreError,
+            match="pi was local, slowdown 8, threads 1, but now it is local, slowdown 4, threads 1",
         ),
     ):
         store.add_environment("2026-01-02T00:00:00", {}, [DeviceRow("pi", "local", 4.0, {})])

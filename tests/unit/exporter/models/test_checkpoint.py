@@ -64,7 +64,9 @@ def test_weights_that_do_not_fit_name_the_first_key(
 
 def test_a_pickled_module_is_refused_with_the_line_that_converts_it(tmp_path: Path) -> None:
     path = _saved(tmp_path / "whole.pth", _module())
-    with pytest.raises(WeightsError, match="which edgecut never unpickles; if you trust the file, convert it") as caught:
+    with pytest.raises(
+        WeightsError, match="which edgecut never unpickles; if you trust the file, convert it"
+    ) as caught:
         read_weights(path)
     line = str(caught.value).partition("python -c ")[2].strip().strip('"')
     exec(line)  # the line that the user is told to run

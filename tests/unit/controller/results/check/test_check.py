@@ -148,7 +148,10 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         (sql("UPDATE trial SET records = x'504b' WHERE id = 1"), "its records cannot be read"),
         (sql("UPDATE trial SET hops = ? WHERE id = 1", HOPS_OF_A_STRANGER), "has 1 hops, but records"),
         (sql("UPDATE trial SET worst_error = -1 WHERE id = 1"), "worst error -1"),
-        (sql("UPDATE trial SET hops = replace(hops, 'pi', 'x') WHERE id = 1"), "ran on x, but its cell has pi"),
+        (
+            sql("UPDATE trial SET hops = replace(hops, 'pi', 'x') WHERE id = 1"),
+            "ran on x, but its cell has pi",
+        ),
         (sql("DELETE FROM device WHERE name = 'pi'"), "ran on pi, which its environment lacks"),
         (
             sql("UPDATE trial SET hops = replace(hops, '\"stop\":2', '\"stop\":3') WHERE id = 1"),
@@ -161,7 +164,10 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         (with_rows(endpoint=changed(endpoint_rows(), latency_s=0.4)), "latency_s is not finished_at_s"),
         (with_rows(endpoint=changed(endpoint_rows(), wait_source_s=-1)), "wait_source_s is negative"),
         (with_rows(hop0=changed(hop_rows(), compute_s=np.nan)), "compute_s is negative or not a number"),
-        (with_rows(hop0=changed(hop_rows(), compute_s=0.6)), "took longer for a request than the whole pipeline"),
+        (
+            with_rows(hop0=changed(hop_rows(), compute_s=0.6)),
+            "took longer for a request than the whole pipeline",
+        ),
         (with_rows(hop0=changed(hop_rows(), compute_at_s=[3, 2, 1])), "compute_at_s runs backwards"),
         (with_rows(hop0=changed(hop_rows(), received_at_s=99)), "computed a request before receiving it"),
         (
