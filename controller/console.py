@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: a bar on a terminal, a line now and then elsewhere."""
+"""Terminal output: a bar on a terminal, a line every few seconds elsewhere."""
 
 import sys
 import time
@@ -25,7 +25,7 @@ _PIPE_WIDTH = 160
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the two units that a person would say."""
+    """Format seconds, as in `5 s`, `2 min 05 s` or `1 h 10 min`."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -35,15 +35,15 @@ def duration(seconds: float) -> str:
 
 
 def output() -> Console:
-    """Standard output; wide enough for any table where it is not a terminal."""
-    # No markup: names come from files and devices, and brackets in them are brackets.
+    """Return a console for standard output, wide enough for any table off a terminal."""
+    # No markup: names from files and devices may hold brackets.
     return Console(
         highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH
     )
 
 
 def plain_table(*columns: str, title: str | None = None) -> Table:
-    """A table without frames, the first column to the left and the others to the right."""
+    """Return a table without frames, its first column left-aligned and the others right-aligned."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position else "left", no_wrap=position == 0)
@@ -54,12 +54,14 @@ def _appended(path: Path) -> TextIO:
     try:
         return path.open("a", encoding="utf-8")
     except OSError as error:
-        raise ControllerError(f"--progress {path} cannot be written: {error.strerror}") from error
+        raise ControllerError(
+            f"--progress {path}: cannot be written ({error.strerror}); name another file"
+        ) from error
 
 
 @contextmanager
 def also_into(path: Path | None) -> Iterator[None]:
-    """Append what is printed within to a file too, where one is given, for whoever follows it."""
+    """Append what is printed within to a file as well, if one is given."""
     if path is None:
         yield
         return
@@ -73,7 +75,7 @@ def also_into(path: Path | None) -> Iterator[None]:
 
 
 class Noted(Protocol):
-    """What is told all that a screen is told, and shows more of it than a bar."""
+    """A richer view that a screen can show in place of its bar."""
 
     def step(self, part: str, done: int, total: int, doing: str, left_s: float | None) -> None: ...
 
@@ -85,13 +87,13 @@ class Noted(Protocol):
 
 
 class Screen:
-    """Progress of a sweep on standard error, and as lines in a file if one is given."""
+    """A sweep's progress on standard error, and as lines in a file if one is given."""
 
     def __init__(self, progress_file: Path | None = None, noted: Noted | None = None) -> None:
         self._console = Console(stderr=True)
         self._file = _appended(progress_file) if progress_file else None
         self._noted = noted
-        # Drawn between trials only: a clock that ticks would take time from what is measured.
+        # Drawn only between trials: a ticking clock would take time from the measurement.
         self._panel = Live(noted, console=self._console, auto_refresh=False) if noted else None
         self._is_terminal = sys.stderr.isatty()
         self._bar = Progress(
@@ -123,12 +125,12 @@ class Screen:
             self._file.close()
 
     def say(self, text: str) -> None:
-        """Print one line that stays."""
+        """Print a permanent line."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
         self._write(text)
 
     def step(self, network: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
-        """Show how far it is. Off a terminal at most one line every few seconds, the last one always."""
+        """Show the progress; off a terminal a line every few seconds at most, the last one always."""
         left = "" if left_s is None else f"{duration(left_s)} left"
         self._bar.update(self._task, completed=done, total=total, network=network, doing=doing, left=left)
         if self._noted:
@@ -144,13 +146,13 @@ class Screen:
         self._write(line)
 
     def running(self, cell: Cell, number: int) -> None:
-        """Say that trial `number` of a cell begins."""
+        """Announce a cell's trial `number`."""
         if self._noted:
             self._noted.running(cell, number)
             self._draw()
 
     def finished(self, cell: Cell, trial: Trial) -> None:
-        """Say what a trial was."""
+        """Announce a finished trial."""
         if self._noted:
             self._noted.finished(cell, trial)
 

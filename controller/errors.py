@@ -1,17 +1,4 @@
-"""What can go wrong in the controller.
-
-```
-ControllerError            one line for the user; `python -m controller` exits with 2
-├── ExperimentError        the experiment file: wrong key, type, unit, name
-├── LabError               the lab: no such device, no lab file
-├── StoreError             the results file: of another experiment, not writable, not one of ours
-├── ProfileError           the profile: none, of another bundle or setting, not one of ours
-├── PlanError              no plan keeps the constraints
-├── DeviceError            a device: not there, held by another, refuses
-└── TrialVoid              a trial that does not count: device lost, wrong result, time out
-    └── TrialThrottled     a device slowed itself down in it
-```
-"""
+"""The controller's errors: each is one line for the user, and `python -m controller` exits with 2."""
 
 import difflib
 import errno
@@ -40,36 +27,36 @@ __all__ = [
 
 
 class ControllerError(Exception):
-    """Base of all below; its text is one line that names the culprit and says what to do."""
+    """Base of the controller's errors; its text names the cause and says what to do."""
 
 
 class ExperimentError(ControllerError):
-    """The experiment file cannot be used as it is."""
+    """The experiment has a wrong key, type, unit or name."""
 
 
 class LabError(ControllerError):
-    """The lab cannot be used as it is."""
+    """The lab file is missing or wrong, or lacks a device."""
 
 
 class StoreError(ControllerError):
-    """The results file cannot be used."""
+    """The results file is missing, damaged, not writable, or another experiment's."""
 
 
 class ProfileError(ControllerError):
-    """The profile cannot be used."""
+    """The device profile is missing, or does not match the bundle or the devices."""
 
 
 class PlanError(ControllerError):
-    """There is no plan as it is asked for; says which constraint stands in the way."""
+    """No plan meets the request; names the limit at fault."""
 
 
 class DeviceError(ControllerError):
-    """A device is not there or refuses.
+    """A device does not answer or refuses.
 
     Attributes:
         device: Its name.
-        lasting: Waiting does not help.
-        cause: How it was lost, in a word of `controller.loss`; None where it was not.
+        lasting: Whether waiting does not help.
+        cause: One of the causes below, such as `EXITED`; None for a device that is not lost.
     """
 
     def __init__(self, device: str, text: str, *, lasting: bool = False, cause: str | None = None) -> None:
@@ -80,7 +67,7 @@ class DeviceError(ControllerError):
 
 
 class TrialVoid(ControllerError):
-    """The trial that was running does not count. `device` is the one to blame, where known."""
+    """The running trial does not count. `device` is the device at fault, where known."""
 
     def __init__(self, text: str, device: str | None = None) -> None:
         super().__init__(text)
@@ -92,10 +79,10 @@ class TrialThrottled(TrialVoid):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where one is near, else the list of what there is."""
+    """Return `; did you mean 'x'?` for the nearest known name, else the list of known names."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+    return f"; did you mean {near[0]!r}?" if near else f"; choose from: {', '.join(known)}"
 
 
 EXITED = "exited"
@@ -105,10 +92,10 @@ UNREACHABLE = "unreachable"
 """The host does not answer."""
 
 NOT_RESPONDING = "not responding"
-"""The worker's host takes connections for it, but it says nothing: it is stopped, or out of its wits."""
+"""The host accepts the connection, but the worker sends nothing: the process is stopped or hung."""
 
 HELD = "held"
-"""It is not lost: another controller has it."""
+"""Another controller holds the worker; the device is not lost."""
 
 _EXITED = (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE)
 
@@ -116,14 +103,14 @@ _UNREACHABLE = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EH
 
 
 def how_lost(error: BaseException) -> str | None:
-    """One of the words above, from what the system said; None where it said nothing of the kind."""
+    """Return one of the causes above for an error; None where it does not mean a lost device."""
     for one in _chain(error):
         if isinstance(one, OSError) and one.errno in _EXITED:
             return EXITED
         if isinstance(one, OSError) and one.errno in _UNREACHABLE:
             return UNREACHABLE
         if isinstance(one, TimeoutError):
-            # Python's own, at the end of a timeout that we had set.
+            # Python's own error, after a timeout of ours.
             return UNREACHABLE if "does not answer within" in str(error) else NOT_RESPONDING
     return EXITED if "closed the connection" in str(error) else None
 

@@ -1,12 +1,12 @@
 """From a model to a bundle: one ONNX graph, its cut points and its weights, once.
 
-What is imported here needs no torch; the commands that do are run as ``python -m exporter``.
+Importing this package needs no torch; running ``python -m exporter`` does.
 """
 
 import os
 
-# ONNX Runtime reports what it loads to its maker unless told otherwise before its import: graphs are their
-# owner's business, and a measured link carries nothing else.
+# ONNX Runtime reports what it loads to its maker unless this is set before its import. Graphs are their
+# owner's business, and a measured link must carry nothing else.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from exporter.bundle import (

@@ -1,4 +1,4 @@
-"""The commands. Each is a few lines here and a module of its own."""
+"""The command line: each command is a few lines here and a module of its own."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from exporter.errors import ExporterError, one_line
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="From a model to a bundle: one ONNX graph, its cut points and its weights.",
+    help="Export a model to a bundle: one ONNX graph, its cut points and its weights.",
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
@@ -22,33 +22,41 @@ app = typer.Typer(
 
 _INTERRUPTED = 130
 
-_Model = Annotated[str, typer.Argument(help="a model of `models`, package.module:function, file.py:function")]
-_Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="a folder that `export` wrote")]
-_DATASETS = "digits, cifar10, cifar100, mnist, fashionmnist, imagefolder, random"
+_Model = Annotated[
+    str,
+    typer.Argument(
+        help="A model that `models` lists, package.module:function, file.py:function, or file.onnx."
+    ),
+]
+_Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that `export` wrote.")]
+_DATASETS = "digits, cifar10, cifar100, mnist, fashionmnist, imagefolder or random."
 _Dataset = Annotated[str | None, typer.Option(help=_DATASETS)]
-_DataDir = Annotated[Path | None, typer.Option(help="where the data set's files are; nothing is downloaded")]
-_Data = Annotated[Path | None, typer.Option(metavar="F.npz", help="inputs and labels of your own")]
-_NumClasses = Annotated[int | None, typer.Option(min=2, help="classes of the model's head")]
-_InputSize = Annotated[int | None, typer.Option(min=8, help="side of the square input, in pixels")]
-_Seed = Annotated[int, typer.Option(min=0, help="for everything drawn at random")]
+_DataDir = Annotated[
+    Path | None, typer.Option(help="Folder of the data set's files; edgecut downloads nothing.")
+]
+_Data = Annotated[Path | None, typer.Option(metavar="F.npz", help="Your own inputs and labels.")]
+_NumClasses = Annotated[int | None, typer.Option(min=2, help="Classes of the model's head.")]
+_InputSize = Annotated[int | None, typer.Option(min=8, help="Side of the square input, in pixels.")]
+_Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]
+_Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="a model of `models`")],
-    out: Annotated[Path, typer.Option(metavar="F.pth", help="the weights file to write")],
+    model: Annotated[str, typer.Argument(help="A model that `models` lists.")],
+    out: Annotated[Path, typer.Option(metavar="F.pth", help="Weights file to write.")],
     dataset: Annotated[str, typer.Option(help=_DATASETS)] = "digits",
     data_dir: _DataDir = None,
     data: _Data = None,
-    weights: Annotated[Path | None, typer.Option(metavar="F.pth", help="start from these")] = None,
+    weights: Annotated[Path | None, typer.Option(metavar="F.pth", help="Weights to start from.")] = None,
     num_classes: _NumClasses = None,
     input_size: _InputSize = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 5,
-    batch: Annotated[int, typer.Option(min=2)] = 32,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, help="peak of the one-cycle schedule")] = 3e-3,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training samples.")] = 5,
+    batch: Annotated[int, typer.Option(min=2, help="Samples in a training step.")] = 32,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, help="Peak of the one-cycle schedule.")] = 3e-3,
     seed: _Seed = 0,
 ) -> None:
-    """Fit a model to a data set and write its weights."""
+    """Train a model on a data set and write its weights."""
     from exporter.models.train import TrainSettings
     from exporter.models.train import train as run
 
@@ -66,31 +74,33 @@ def train(
         learning_rate,
         seed,
     )
-    done = run(
+    trained = run(
         settings,
         lambda epoch: typer.echo(
             f"epoch {epoch.number}/{epochs}  loss {epoch.loss:.3f}  "
             f"held-out accuracy {epoch.held_out_accuracy:.4f}  {epoch.elapsed_s:.0f} s"
         ),
     )
-    typer.echo(f"{out}: {done.model}, held-out accuracy {done.held_out_accuracy:.4f} on {done.dataset}")
+    typer.echo(
+        f"{out}: {trained.model}, held-out accuracy {trained.held_out_accuracy:.4f} on {trained.dataset}"
+    )
 
 
 @app.command()
 def export(
     model: _Model,
-    out: Annotated[Path, typer.Option(metavar="BUNDLE", help="the folder to write")],
+    out: Annotated[Path, typer.Option(metavar="BUNDLE", help="Folder to write.")],
     weights: Annotated[
-        str | None, typer.Option(metavar="F.pth|imagenet", help="default: random weights")
+        str | None, typer.Option(metavar="F.pth|imagenet", help="Weights. Default: random.")
     ] = None,
     num_classes: _NumClasses = None,
     input_size: _InputSize = None,
     dataset: _Dataset = None,
     data_dir: _DataDir = None,
     data: _Data = None,
-    samples: Annotated[int, typer.Option(min=8, help="held-out samples to keep in the bundle")] = 128,
+    samples: Annotated[int, typer.Option(min=8, help="Held-out samples to keep in the bundle.")] = 128,
     seed: _Seed = 0,
-    force: Annotated[bool, typer.Option("--force", help="replace a bundle that is there")] = False,
+    force: _Force = False,
 ) -> None:
     """Export a model to a bundle."""
     from exporter.export import ExportSettings
@@ -106,7 +116,9 @@ def export(
 @app.command()
 def cuts(
     bundle: _Bundle,
-    json: Annotated[bool, typer.Option("--json", help="a JSON list, one object a cut point")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON list, one object per cut point.")
+    ] = False,
 ) -> None:
     """List every cut point of a bundle, in order."""
     from exporter.bundle import Bundle
@@ -123,10 +135,10 @@ def cuts(
 def verify(
     bundle: _Bundle,
     splits: Annotated[
-        str, typer.Option(help="clean, blocks, all, or one split as 23,41 or features.7")
+        str, typer.Option(help="clean, blocks, all, or one split, as in 23,41 or features.7.")
     ] = "clean",
 ) -> None:
-    """Compare PyTorch, the whole graph and chains of shards; print the worst error."""
+    """Compare PyTorch, the whole graph and chains of shards, and print the worst error."""
     from exporter.bundle import Bundle
     from exporter.screen import print_verification, progress
     from exporter.split_argument import parse_splits
@@ -134,25 +146,25 @@ def verify(
 
     opened = Bundle.open(bundle)
     with progress() as report:
-        found = run(
+        verification = run(
             opened,
             parse_splits(opened, splits),
             lambda done, of: report(opened.manifest.model, done, of),
         )
-    print_verification(opened, found)
+    print_verification(opened, verification)
 
 
 @app.command()
 def split(
     bundle: _Bundle,
-    at: Annotated[str, typer.Option(metavar="23[,41]", help="cut points: indexes or module paths")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="the folder to write")],
+    at: Annotated[str, typer.Option(metavar="23[,41]", help="Cut points, as indices or module paths.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
     self_contained: Annotated[
-        bool, typer.Option("--self-contained", help="weights inside the files")
+        bool, typer.Option("--self-contained", help="Put the weights inside the .onnx files.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="replace partitions that are there")] = False,
+    force: _Force = False,
 ) -> None:
-    """Write the partitions of a split as ordinary .onnx files."""
+    """Write a split's partitions as ordinary .onnx files."""
     from exporter.bundle import Bundle
     from exporter.partition_files import split as run
     from exporter.split_argument import parse_cuts
@@ -164,7 +176,7 @@ def split(
 
 @app.command()
 def models() -> None:
-    """List the models that are known by name."""
+    """List the built-in models."""
     from exporter.screen import print_models
 
     print_models()
@@ -172,11 +184,13 @@ def models() -> None:
 
 @app.command(name="verify-models")
 def verify_models(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="default: all ten")] = None,
-    splits: Annotated[str, typer.Option(help="clean, blocks or all")] = "all",
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models. Default: all ten.")
+    ] = None,
+    splits: Annotated[str, typer.Option(help="clean, blocks or all.")] = "all",
     input_size: _InputSize = None,
 ) -> None:
-    """Export and verify all ten models, untrained, wide cuts included."""
+    """Export and verify all ten built-in models, untrained, including their wide cuts."""
     from exporter.screen import print_row, print_row_head, progress
     from exporter.verify_models import verify_models as run
 
@@ -188,27 +202,28 @@ def verify_models(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0, 2 for a bad input, 130 for Ctrl-C."""
-    # PyTorch's threads spin while they wait, which beside any other load makes a fit 10 x slower. OpenMP
-    # reads this once, when torch is imported, so it must be said before.
+    # Waiting PyTorch threads spin, which makes training 10 x slower beside any other load. OpenMP reads this
+    # variable once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        # typer gives the code of an early end; it takes Ctrl-C itself, and gives 130.
+        # typer returns the code of an early end; it handles Ctrl-C itself and returns 130.
         code = app(given or ["--help"], standalone_mode=False, prog_name="python -m exporter")
     except typer.exceptions.TyperException as error:
-        # Its sub-classes, which are private, name the option in format_message().
-        say = getattr(error, "format_message", error.__str__)
-        print(f"error: {one_line(say())}; see --help", file=sys.stderr)
-        return 2
+        # Its private sub-classes name the option in format_message().
+        text = getattr(error, "format_message", error.__str__)()
+        return _refuse(f"{one_line(text)}; see --help")
     except ExporterError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a file that is not readable, a disk that is full
-        told = f"{error.filename or 'file'}: {error.strerror or error}"
-        print(f"error: {one_line(told)}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
+    except OSError as error:  # an unreadable file, a full disk
+        return _refuse(f"{error.filename or 'file'}: {error.strerror or error}")
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == _INTERRUPTED:
         print("error: interrupted", file=sys.stderr)
     return code if isinstance(code, int) else 0
+
+
+def _refuse(text: str) -> int:
+    print(f"error: {one_line(text)}", file=sys.stderr)
+    return 2

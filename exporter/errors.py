@@ -1,17 +1,4 @@
-"""What can go wrong between a model and its bundle.
-
-    ExporterError
-    |-- BundleError      a bundle is missing, incomplete or altered
-    |   `-- RangeError   a cut point, partition or module path that this bundle does not have
-    |-- ModelError       no such model, or what was named does not give one
-    |-- WeightsError     a weights file that cannot be used with this model
-    |-- DatasetError     no such data set, or its files are not where they should be
-    |-- GraphError       a model that has no graph that can be cut
-    |-- OutputError      the place to write to is taken or cannot be written
-    `-- VerifyError      shards, graph and model do not agree, or nothing can be said
-
-Every message is one line that names the file, option or layer and says what to do.
-"""
+"""The exporter's errors: each is one line that names the file, option or layer and says what to do."""
 
 import difflib
 from collections.abc import Iterable
@@ -26,6 +13,7 @@ __all__ = [
     "RangeError",
     "VerifyError",
     "WeightsError",
+    "first_line",
     "nearest",
     "one_line",
 ]
@@ -44,27 +32,27 @@ class RangeError(BundleError):
 
 
 class ModelError(ExporterError):
-    """No such model, or what was named does not give one."""
+    """The model is unknown, or its function or file does not yield one."""
 
 
 class WeightsError(ExporterError):
-    """A weights file that cannot be used with this model."""
+    """A weights file does not fit the model or cannot be read."""
 
 
 class DatasetError(ExporterError):
-    """No such data set, or its files are not where they should be."""
+    """The data set is unknown, or its files are missing or damaged."""
 
 
 class GraphError(ExporterError):
-    """A model that has no graph that can be cut."""
+    """The model has no graph that can be cut."""
 
 
 class OutputError(ExporterError):
-    """The place to write to is taken or cannot be written."""
+    """The output path is taken or not writable."""
 
 
 class VerifyError(ExporterError):
-    """Shards, graph and model do not agree, or nothing can be said."""
+    """Shards, graph and model disagree, or the comparison would prove nothing."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -73,7 +61,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f' (did you mean "{close[0]}"?)' if close else ""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or the error's type if it has none."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
 def one_line(text: str) -> str:
-    """Text of others as one line that a terminal shows and does not obey: without control characters."""
+    """Return foreign text as one line with its control characters escaped, safe to print."""
     words = " ".join(text.split())
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)

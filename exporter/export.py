@@ -1,4 +1,4 @@
-"""`export`: from a model to a bundle."""
+"""`export`: turn a model into a bundle."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,13 +19,13 @@ from exporter.models.build import build, build_imagenet
 from exporter.models.calibrate import calibrate
 from exporter.models.checkpoint import WeightsFile, fit_weights, read_weights
 from exporter.models.source import FunctionModel, call_function, kind_of, short_name
-from exporter.models.zoo import ZOO
+from exporter.models.zoo import ZOO, find_model
 
 __all__ = ["ExportSettings", "export"]
 
 Report = Callable[[str], None]
 
-# PyTorch's own outputs are kept for so many samples: enough to verify batch 1 and batch 8.
+# The bundle keeps PyTorch's own outputs for this many samples, enough to verify batch 1 and batch 8.
 _REFERENCE_SAMPLES = 8
 _CALIBRATION_BATCH, _CALIBRATION_BATCHES = 16, 8
 _IMAGENET_CLASSES = 1000
@@ -33,7 +33,7 @@ _IMAGENET_CLASSES = 1000
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """What the command line asks; see ``python -m exporter export --help``."""
+    """The command's options; see ``python -m exporter export --help``."""
 
     model: str
     out: Path
@@ -50,7 +50,7 @@ class ExportSettings:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A model with its weights, and what to measure it on."""
+    """A model with its weights and its data."""
 
     module: torch.nn.Module | None
     example: Example | None
@@ -63,7 +63,7 @@ def export(settings: ExportSettings, report: Report = lambda _: None) -> Bundle:
     """Export a model and return its bundle, opened.
 
     Raises:
-        ExporterError: anything that is wrong with what was asked, before anything is left behind.
+        ExporterError: an option is wrong or the export fails; nothing is left behind.
     """
     kind = kind_of(settings.model)
     with folder_in_one_piece(settings.out, force=settings.force, marker="manifest.json") as folder:
@@ -90,27 +90,28 @@ def _prepare_zoo(settings: ExportSettings, report: Report) -> _Prepared:
     file = read_weights(Path(settings.weights)) if settings.weights not in (None, "imagenet") else None
     noted = file.trained_as if file else None
     if noted and noted.model != settings.model:
-        raise WeightsError(f"{settings.weights}: was trained as {noted.model}, not as {settings.model}")
-    size = settings.input_size or (noted.input_size if noted else zoo.input_size)
-    if size < zoo.least_size:
-        raise ModelError(
-            f"{settings.model}: --input-size {size} is too small; it takes {zoo.least_size} and up"
+        raise WeightsError(
+            f"{settings.weights}: holds weights of {noted.model}, not of {settings.model}; "
+            f"export {noted.model}"
         )
+    size = settings.input_size or (noted.input_size if noted else zoo.input_size)
+    find_model(settings.model, size)
     example = torch.randn(2, 3, size, size)
     default = noted.dataset if noted and not noted.dataset.endswith(".npz") else None
     if settings.weights is None:
         default = "digits"
-    asked = settings.dataset or settings.data
     dataset = _dataset(replace(settings, dataset=settings.dataset or default), (example,), size)
     if settings.weights == "imagenet":
         if settings.num_classes not in (None, _IMAGENET_CLASSES):
             raise WeightsError(
-                f"imagenet weights have {_IMAGENET_CLASSES} classes, not {settings.num_classes}"
+                f"--num-classes {settings.num_classes}: ImageNet weights have {_IMAGENET_CLASSES} classes; "
+                "leave the option out"
             )
         module, origin = build_imagenet(settings.model), f"torchvision {zoo.imagenet}"
     else:
         classes = settings.num_classes or (noted.num_classes if noted else None)
-        classes = classes or (dataset.class_count if asked else None) or _IMAGENET_CLASSES
+        has_own_data = settings.dataset or settings.data
+        classes = classes or (dataset.class_count if has_own_data else None) or _IMAGENET_CLASSES
         module = build(settings.model, classes)
         origin = _load_or_calibrate(module, file, dataset, settings, report)
     facts = _facts(settings, dataset, f"torchvision.models.{settings.model}", origin, "top1")
@@ -134,7 +135,10 @@ def _load_or_calibrate(
         order[start : start + _CALIBRATION_BATCH]
         for start in range(0, min(len(order), _CALIBRATION_BATCH * _CALIBRATION_BATCHES), _CALIBRATION_BATCH)
     ]
-    report(f"no weights given: random ones, batch norm statistics from {dataset.name}; answers mean nothing")
+    report(
+        f"no --weights: using random weights, with batch norm statistics from {dataset.name}; "
+        "the model's answers mean nothing"
+    )
     layers = calibrate(module, (source.take(indices)[0] for indices in chosen if len(indices) > 1))
     return f"random, batch norm statistics of {layers} layers from {dataset.name}"
 
@@ -162,7 +166,7 @@ def _prepare_function(settings: ExportSettings) -> _Prepared:
 def _prepare_file(settings: ExportSettings) -> _Prepared:
     _refuse_zoo_options(settings)
     if settings.weights is not None:
-        raise WeightsError(f"{settings.model}: an .onnx file has its weights; leave --weights out")
+        raise WeightsError(f"{settings.model}: an .onnx file holds its weights; leave --weights out")
     graph = from_file(Path(settings.model))
     example = tuple(_example_of(value, graph.batch) for value in graph.model.graph.inputs)
     dataset = _dataset(settings, example, _image_size(example))
@@ -190,7 +194,7 @@ def _facts(
 def _refuse_zoo_options(settings: ExportSettings) -> None:
     if settings.num_classes is not None or settings.input_size is not None:
         raise ModelError(
-            f"{settings.model}: --num-classes and --input-size are for the models of the zoo only"
+            f"{settings.model}: --num-classes and --input-size are for built-in models only; leave them out"
         )
 
 
@@ -199,12 +203,12 @@ def _example_of(value: Any, batch: int | None) -> torch.Tensor:
     dtype = value.dtype.numpy()
     if np.dtype(dtype).kind == "f":
         return torch.zeros(shape, dtype=torch.from_numpy(np.zeros(1, dtype)).dtype)
-    # 0 and 1 are indices that any table has.
+    # 0 and 1 are indices into any table.
     return torch.from_numpy(np.resize(np.array([0, 1], dtype=dtype), shape))
 
 
 def _image_size(example: tuple[torch.Tensor, ...]) -> int | None:
-    """Return the side of the square RGB images that a model takes, if that is what it takes."""
+    """Return the side of a model's square RGB images; None if it takes something else."""
     if len(example) == 1 and example[0].dim() == 4:
         _, channels, height, width = example[0].shape
         if channels == 3 and height == width:
@@ -215,15 +219,18 @@ def _image_size(example: tuple[torch.Tensor, ...]) -> int | None:
 def _dataset(settings: ExportSettings, example: tuple[torch.Tensor, ...], size: int | None) -> Dataset:
     if settings.data is not None:
         if len(example) != 1:
-            raise DatasetError(f"--data has one array of inputs, and {settings.model} takes {len(example)}")
+            raise DatasetError(
+                f"--data {settings.data}: has one array of inputs, but {settings.model} takes "
+                f"{len(example)}; return the data from the model's function instead"
+            )
         return from_npz(settings.data, size or 0)
     if settings.dataset in (None, "random"):
         return random_inputs(example, settings.seed)
     if size is None:
         shapes = ", ".join(str(list(tensor.shape[1:])) for tensor in example)
         raise DatasetError(
-            f"--dataset {settings.dataset} has RGB images, and {settings.model} takes {shapes}; "
-            "give --dataset random or data from its function"
+            f"--dataset {settings.dataset}: has RGB images, but {settings.model} takes {shapes}; "
+            "give --dataset random, or return data from the model's function"
         )
     return open_images(settings.dataset or "", size, settings.data_dir)
 
@@ -238,7 +245,7 @@ def _graph_of(prepared: _Prepared) -> tuple[Graph, tuple[str, ...]]:
 def _samples(
     dataset: Dataset, names: tuple[str, ...], batch: int | None, settings: ExportSettings
 ) -> tuple[dict[str, np.ndarray[Any, Any]], np.ndarray[Any, Any] | None]:
-    """Take held-out samples at random, as many as asked and there are; whole batches if that is fixed."""
+    """Draw held-out samples at random, at most `settings.samples`; whole batches if the batch is fixed."""
     source = dataset.held_out
     order = np.random.default_rng(settings.seed).permutation(len(source))[: settings.samples]
     if batch is not None:
@@ -254,7 +261,7 @@ def _samples(
 def _reference(
     prepared: _Prepared, inputs: dict[str, np.ndarray[Any, Any]], graph: Graph
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Return PyTorch's outputs for the first samples, by the names of the graph's outputs."""
+    """Return PyTorch's outputs for the first samples, by the graph's output names."""
     if prepared.module is None or prepared.example is None:
         return {}
     size = graph.batch or _REFERENCE_SAMPLES

@@ -1,4 +1,4 @@
-"""`split`: the partitions of one split as ordinary .onnx files, for any runtime."""
+"""`split`: write a split's partitions as ordinary .onnx files, for any runtime."""
 
 import json
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ def split(bundle: Bundle, cuts: Sequence[int], out: Path, *, self_contained: boo
         bundle: the model.
         cuts: cut points in order.
         out: the folder to write.
-        self_contained: put the weights into each file; else each has a ``.weights.bin`` beside it.
-        force: replace a folder that an earlier `split` wrote.
+        self_contained: put the weights into each file; else write a ``.weights.bin`` beside each.
+        force: replace a folder that `split` wrote before.
 
     Returns:
         The ``.onnx`` files in order.
@@ -63,7 +63,7 @@ def _write(bundle: Bundle, shard: Shard, path: Path, *, self_contained: bool) ->
         onnx.save(
             model, path, save_as_external_data=True, location=f"{path.stem}.weights.bin", size_threshold=256
         )
-        # onnx makes that file readable by its owner alone, and it is to be taken elsewhere
+        # onnx makes this file readable by its owner alone, but the user will copy it elsewhere.
         weights = path.with_suffix(".weights.bin")
         if weights.exists():  # a partition of small constants has none
             weights.chmod(path.stat().st_mode)

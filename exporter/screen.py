@@ -1,7 +1,8 @@
-"""What the commands print: tables on a terminal, plain text in a pipe."""
+"""The commands' output: tables on a terminal, plain text in a pipe."""
 
 import contextlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -31,37 +32,35 @@ __all__ = [
 _PIPE_WIDTH = 160
 
 
-def _console() -> Console:
-    """Return a console for stdout; in a pipe it does not colour, and does not wrap to 80 columns."""
-    made = Console(highlight=False, markup=False, emoji=False)
-    return (
-        made if made.is_terminal else Console(highlight=False, markup=False, emoji=False, width=_PIPE_WIDTH)
-    )
+def _print_table(table: Table) -> None:
+    """Print a table to stdout; in a pipe without colour, and without wrapping at 80 columns."""
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    Console(highlight=False, markup=False, emoji=False, width=width).print(table)
 
 
 def _table(*columns: str, right: frozenset[str] = frozenset()) -> Table:
     """Return an empty table without box drawing; columns in `right` hold numbers."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", no_wrap=True)
-    return made
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+    return table
 
 
 def print_bundle(bundle: Bundle) -> None:
-    """Print what a bundle holds, in a few lines."""
+    """Print a summary of a bundle."""
     manifest, samples = bundle.manifest, bundle.samples()
     score = accuracy(bundle, samples.answers, samples.labels)
-    told = f"{score:.4f} ({manifest.metric})" if score is not None else "null, no labels for its classes"
+    shown = f"{score:.4f} ({manifest.metric})" if score is not None else "null, no labels for its classes"
     clean, total = len(bundle.clean_cuts()), sum(entry.size_bytes for entry in bundle.files.values())
     print(f"{bundle.path}: {manifest.model}, weights: {manifest.weights}")
     if not manifest.trained:
-        print("  UNTRAINED: good for timing, its answers mean nothing")
+        print("  UNTRAINED: fit for timing; its answers mean nothing")
     print(
         f"  {manifest.node_count} nodes, {clean} clean cut points, {len(bundle.cut_points) - clean} wide; "
         f"batch {manifest.batch}\n"
         f"  {manifest.parameters:,} parameters, {manifest.multiply_adds:,} multiply-adds a sample; "
         f"{total / 1e6:.1f} MB, of which weights {manifest.weights_bytes / 1e6:.1f} MB\n"
-        f"  {samples.count} samples of {manifest.dataset}, accuracy of the whole graph: {told}\n"
+        f"  {samples.count} samples of {manifest.dataset}, accuracy of the whole graph: {shown}\n"
         f"  digest {bundle.digest}"
     )
 
@@ -77,7 +76,7 @@ def print_cuts(bundle: Bundle) -> None:
             str(point.index), kind, point.module, f"{point.bytes_per_sample:,}",
             f"{point.params_before_share:.1%}", f"{point.macs_before_share:.1%}", crossing,
         )  # fmt: skip
-    _console().print(rows)
+    _print_table(rows)
     clean = len(bundle.clean_cuts())
     wide = len(bundle.cut_points) - clean
     two = sum(len(point.tensors) == 2 for point in bundle.cut_points)
@@ -94,43 +93,43 @@ def print_cuts_json(bundle: Bundle) -> None:
 
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function that shows how many of all are done: a bar on a terminal, nothing in a pipe."""
-    shown = Console(stderr=True)
+    """Yield a function that shows progress: a bar on a terminal, nothing in a pipe."""
+    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, done, of: bar.update(task, description=what, completed=done, total=of or None)
 
 
-def print_verification(bundle: Bundle, found: Verification) -> None:
-    """Print the worst errors, and where."""
-    splits = "1 split" if found.splits == 1 else f"{found.splits} splits"
-    print(f"{bundle.manifest.model}: verified on {splits}, errors of at most {TOLERANCE:.0e} are allowed")
-    if found.graph is None:
-        print("  no PyTorch model to compare with: made from an .onnx file")
-    for worst in (found.graph, found.chains):
+def print_verification(bundle: Bundle, verification: Verification) -> None:
+    """Print the worst errors and their places."""
+    splits = "1 split" if verification.splits == 1 else f"{verification.splits} splits"
+    print(f"{bundle.manifest.model}: verified on {splits}, with a tolerance of {TOLERANCE:.0e}")
+    if verification.graph is None:
+        print("  not compared with PyTorch: the bundle came from an .onnx file")
+    for worst in (verification.graph, verification.chains):
         if worst is not None:
             print(f"  worst of {worst}")
 
 
 def print_models() -> None:
-    """Print the models of the zoo."""
+    """Print the built-in models."""
     numbers = frozenset({"input", "least", "nodes", "clean cuts"})
     rows = _table("model", "input", "least", "nodes", "clean cuts", "about", right=numbers)
     for name, model in ZOO.items():
         sizes = (model.input_size, model.least_size, model.cuts.nodes, model.cuts.clean)
         rows.add_row(name, *map(str, sizes), model.about)
-    _console().print(rows)
-    print("Any other: package.module:function, file.py:function (see docs/exporting.md), or a file.onnx")
+    _print_table(rows)
+    print("Your own: package.module:function, file.py:function (see docs/exporting.md), or a file.onnx")
 
 
 def print_row_head() -> None:
-    """Print the head of the table of verified models."""
+    """Print the head of the verified models' table."""
     print(
         f"{'model':20}{'nodes':>6}{'clean':>6}{'two':>5}{'splits':>7}{'graph':>9}{'chains':>9}"
         f"{'weights':>11}{'stored':>11}{'time':>7}  worst chain"
@@ -138,7 +137,7 @@ def print_row_head() -> None:
 
 
 def print_row(row: "Row") -> None:
-    """Print a verified model, as soon as it is one."""
+    """Print one verified model at once."""
     graph, chains = row.verification.graph, row.verification.chains
     where = (
         f'cut {",".join(map(str, chains.where))}, "{chains.tensor}", batch {chains.batch}' if chains else ""

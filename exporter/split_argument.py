@@ -1,4 +1,4 @@
-"""Splits as typed on a command line: ``clean``, ``blocks``, ``all``, or cut points as ``23,features.12``."""
+"""Parse splits on the command line: ``clean``, ``blocks``, ``all``, or cut points as ``23,features.12``."""
 
 from exporter.bundle import Bundle
 from exporter.errors import RangeError
@@ -12,16 +12,16 @@ def parse_cuts(bundle: Bundle, text: str) -> tuple[int, ...]:
     """Return the cut points of one split: indexes or module paths, separated by commas.
 
     Raises:
-        RangeError: out of range (gives the range), not in order, or no such module.
+        RangeError: a cut point is out of range, out of order, or of an unknown module.
     """
     cuts = tuple(_parse_one(bundle, part.strip()) for part in text.split(","))
     if any(before >= after for before, after in zip(cuts, cuts[1:], strict=False)):
-        raise RangeError(f"cut points {text} are not in order; give each once, from first to last")
+        raise RangeError(f"cut points {text} are not in order; list each once, from first to last")
     return cuts
 
 
 def parse_splits(bundle: Bundle, text: str) -> tuple[tuple[int, ...], ...]:
-    """Return the splits that a word stands for, or the one split that is typed out.
+    """Return the splits that a word stands for, or one split given by its cut points.
 
     Raises:
         RangeError: see `parse_cuts`.

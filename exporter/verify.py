@@ -1,8 +1,8 @@
-"""`verify`: PyTorch against the whole graph, and the whole graph against chains of shards.
+"""`verify`: compare PyTorch with the whole graph, and the whole graph with chains of shards.
 
-Errors are relative to each tensor's own maximum, so weights whose answers hardly move would pass whatever
-the shards compute: those are refused. PyTorch's side was computed at export, from the module that was
-exported, and lies in the samples; so a bundle can be verified where its model's code is not.
+Errors are relative to each tensor's own maximum, so weights whose answers hardly vary would pass even with
+wrong shards; `verify` refuses them. The samples hold PyTorch's outputs, computed at export, so a bundle can
+be verified without its model's code.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,12 +30,12 @@ _BATCHES = (1, 8)
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one tensor is off, relative to its own maximum.
+    """One tensor's error, relative to its own maximum.
 
     Attributes:
-        what: which comparison.
-        where: the cut points of the chain, empty for the whole graph.
-        tensor: its name.
+        what: the comparison, in words.
+        where: the chain's cut points, empty for the whole graph.
+        tensor: the tensor's name.
         batch: the batch size.
         error: the largest absolute difference over the largest absolute expected value.
     """
@@ -47,14 +47,14 @@ class Difference:
     error: float
 
     def __str__(self) -> str:
-        """Return the difference as people read it."""
+        """Return the difference in words."""
         at = f" at cut {','.join(map(str, self.where))}" if self.where else ""
         return f'{self.what}{at}: error {self.error:.1e} in tensor "{self.tensor}", batch {self.batch}'
 
 
 @dataclass(frozen=True)
 class Verification:
-    """The worst difference of each comparison; `graph` is None where there is no PyTorch model."""
+    """The worst difference of each comparison; `graph` is None for a bundle from an .onnx file."""
 
     graph: Difference | None
     chains: Difference | None
@@ -67,47 +67,47 @@ def verify(
     """Verify a bundle on these splits.
 
     Args:
-        bundle: opened, its files checked.
-        splits: cut points of each chain to run.
-        report: called with the number of splits done, and of all.
+        bundle: an opened bundle with checked files.
+        splits: each chain's cut points.
+        report: called with the number of finished splits and the number of all splits.
 
     Raises:
-        VerifyError: the weights are degenerate, or something differs by more than `TOLERANCE`.
+        VerifyError: the weights are degenerate, or a tensor differs by more than `TOLERANCE`.
     """
     samples = bundle.samples()
     require_signal(samples.answers, samples.count)
     graph = _worst(_against_torch(bundle, samples.inputs))
     _require(graph)
-    fixed = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else None
-    batches = (fixed,) if fixed else _BATCHES
+    batches = _batches(bundle)
     expected = {batch: run_chain(bundle, (), _first(samples.inputs, batch), threads=0) for batch in batches}
-    inside = _every_tensor(bundle, _first(samples.inputs, batches[0]))
+    model = onnx.load(bundle.path / "model.onnx", load_external_data=False)
+    inside = every_tensor(model, bundle.path, _first(samples.inputs, batches[0]))
     chains: Difference | None = None
     for number, cuts in enumerate(splits, start=1):
-        found = _worst(_against_whole(bundle, cuts, samples.inputs, expected, inside))
-        _require(found)
-        chains = _worst(each for each in (chains, found) if each is not None)
+        worst = _worst(_against_whole(bundle, cuts, samples.inputs, expected, inside))
+        _require(worst)
+        chains = _worst(each for each in (chains, worst) if each is not None)
         report(number, len(splits))
     return Verification(graph, chains, len(splits))
 
 
 def require_signal(answers: Arrays, count: int) -> None:
-    """Refuse answers that do not depend on the inputs, over 8 different ones.
+    """Refuse answers that are the same for 8 different inputs.
 
     Raises:
-        VerifyError: they do not, or there are fewer than 8 samples.
+        VerifyError: the answers hardly vary, or the bundle has fewer than 8 samples.
     """
     if count < _SAMPLES:
-        raise VerifyError(f"{count} samples are too few to tell; export with at least {_SAMPLES}")
+        raise VerifyError(f"{count} samples are too few to verify; export with --samples {_SAMPLES} or more")
     for name, array in answers.items():
         values = array[:_SAMPLES].astype(np.float64)
         largest, spread = float(np.abs(values).max()), float(values.std(axis=0).max())
         if not np.isfinite(values).all():
-            raise VerifyError(f'output "{name}" is not finite; such weights verify nothing')
+            raise VerifyError(f'output "{name}" is not finite; export other weights')
         if largest < _DEGENERATE_MAXIMUM or spread < _DEGENERATE_SHARE * largest:
             raise VerifyError(
                 f'weights are degenerate: over {_SAMPLES} inputs output "{name}" is at most {largest:.1e} '
-                f"and its standard deviation {spread:.1e}, so a wrong shard could not be seen; "
+                f"and its standard deviation {spread:.1e}, which would hide a wrong shard; "
                 "export trained weights"
             )
 
@@ -117,11 +117,10 @@ def _against_torch(bundle: Bundle, inputs: Arrays) -> Iterator[Difference]:
     if not reference:
         return
     count = len(next(iter(reference.values())))
-    fixed = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else None
-    for batch in (fixed,) if fixed else _BATCHES:
-        found = run_chain(bundle, (), _first(inputs, count), threads=0, batch=batch)
+    for batch in _batches(bundle):
+        outputs = run_chain(bundle, (), _first(inputs, count), threads=0, batch=batch)
         for name, expected in reference.items():
-            error = _error(found[name], expected)
+            error = _error(outputs[name], expected)
             yield Difference("whole graph against PyTorch", (), name, batch, error)
 
 
@@ -132,7 +131,7 @@ def _against_whole(
     expected: Mapping[int, Arrays],
     inside: Arrays,
 ) -> Iterator[Difference]:
-    """Compare what crosses at the first batch, and the outputs at every batch."""
+    """Compare the crossing tensors at the first batch size, and the outputs at every batch size."""
     sessions = [
         (stop, session_of(bundle.shard(start, stop).graph, bundle.path, threads=0))
         for start, stop in partitions(bundle, cuts)
@@ -143,30 +142,29 @@ def _against_whole(
         for stop, session in sessions:
             values = run_session(session, values)
             if stop == bundle.node_count:
-                wanted = answers
+                right = answers
             elif batch == first:
-                wanted = inside
+                right = inside
             else:
                 continue
             for name, array in values.items():
-                yield Difference("chain against whole graph", cuts, name, batch, _error(array, wanted[name]))
+                yield Difference("chain against whole graph", cuts, name, batch, _error(array, right[name]))
 
 
-def _every_tensor(bundle: Bundle, inputs: Arrays) -> Arrays:
-    model = onnx.load(bundle.path / "model.onnx", load_external_data=False)
-    return every_tensor(model, bundle.path, inputs)
+def _batches(bundle: Bundle) -> tuple[int, ...]:
+    return (bundle.fixed_batch,) if bundle.fixed_batch else _BATCHES
 
 
 def _first(inputs: Arrays, count: int) -> dict[str, np.ndarray[Any, Any]]:
     return {name: array[:count] for name, array in inputs.items()}
 
 
-def _error(found: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> float:
-    if found.shape != expected.shape or found.dtype != expected.dtype:
+def _error(array: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> float:
+    if array.shape != expected.shape or array.dtype != expected.dtype:
         return float("inf")
-    wanted = expected.astype(np.float64)
-    difference = float(np.abs(found.astype(np.float64) - wanted).max(initial=0.0))
-    largest = float(np.abs(wanted).max(initial=0.0))
+    right = expected.astype(np.float64)
+    difference = float(np.abs(array.astype(np.float64) - right).max(initial=0.0))
+    largest = float(np.abs(right).max(initial=0.0))
     if difference == 0.0:
         return 0.0
     return difference / largest if largest > 0.0 and np.isfinite(difference) else float("inf")
@@ -178,4 +176,4 @@ def _worst(differences: Iterator[Difference]) -> Difference | None:
 
 def _require(difference: Difference | None) -> None:
     if difference is not None and not difference.error <= TOLERANCE:
-        raise VerifyError(f"{difference}; at most {TOLERANCE:.0e} is allowed; export the bundle again")
+        raise VerifyError(f"{difference}, above the tolerance of {TOLERANCE:.0e}; export the bundle again")

@@ -1,6 +1,6 @@
-"""`verify-models`: export and verify all ten models of the zoo, wide cuts included.
+"""`verify-models`: export and verify all ten built-in models, including their wide cuts.
 
-Untrained, with batch norm statistics from the digits, at each model's usual input size.
+They are untrained, with batch norm statistics from the digits, at each model's usual input size.
 """
 
 import functools
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.bundle import Bundle
-from exporter.errors import ModelError, VerifyError, nearest
+from exporter.errors import VerifyError
 from exporter.export import ExportSettings, export
-from exporter.models.zoo import ZOO, CutCounts
+from exporter.models.zoo import ZOO, CutCounts, find_model
 from exporter.split_argument import parse_splits
 from exporter.verify import Verification, verify
 
@@ -25,7 +25,7 @@ _STORAGE_SHARE, _STORAGE_BYTES = 1.1, 5_000_000
 
 @dataclass(frozen=True)
 class Row:
-    """What was found for one model."""
+    """The result for one model."""
 
     model: str
     counts: CutCounts
@@ -41,18 +41,17 @@ def verify_models(
     """Export and verify models one after the other.
 
     Args:
-        names: models of the zoo; all ten if empty.
+        names: built-in models; all ten if empty.
         splits: ``clean``, ``blocks`` or ``all``.
-        input_size: side of the input; None for each model's usual one.
-        report: called with the model, and the number of splits done and of all.
+        input_size: side of the input; None for each model's usual size.
+        report: called with the model, the number of finished splits and the number of all splits.
 
     Raises:
-        ModelError: no such model.
-        VerifyError: counts, storage or numbers are not as they must be.
+        ModelError: a model is unknown.
+        VerifyError: a model's counts, storage or numbers are wrong.
     """
     for name in names:
-        if name not in ZOO:
-            raise ModelError(f'no model "{name}"{nearest(name, ZOO)}; there are {", ".join(ZOO)}')
+        find_model(name)
     for name in names or ZOO:
         yield _verify_one(name, splits, input_size, report)
 
@@ -66,11 +65,13 @@ def _verify_one(
         bundle = export(ExportSettings(name, Path(folder) / name, input_size=input_size))
         counts = counts_of(bundle)
         if counts != ZOO[name].cuts:
-            raise VerifyError(f"{name}: {counts}, and {ZOO[name].cuts} is known; another version of torch?")
+            raise VerifyError(
+                f"{name}: {counts} instead of {ZOO[name].cuts}; install the torch version that edgecut pins"
+            )
         stored = require_small(bundle)
-        found = verify(bundle, parse_splits(bundle, splits), functools.partial(report, name))
+        verification = verify(bundle, parse_splits(bundle, splits), functools.partial(report, name))
         weights = bundle.manifest.weights_bytes
-    return Row(name, counts, found, weights, stored, time.monotonic() - begin)
+    return Row(name, counts, verification, weights, stored, time.monotonic() - begin)
 
 
 def counts_of(bundle: Bundle) -> CutCounts:
@@ -80,13 +81,13 @@ def counts_of(bundle: Bundle) -> CutCounts:
 
 
 def require_small(bundle: Bundle) -> int:
-    """Return the bytes of a bundle without its samples; all 2-way splits together are in them.
+    """Return the size in bytes of a bundle without its samples, which covers all 2-way splits together.
 
     Raises:
-        VerifyError: they are more than 1.1 x the weights + 5 MB.
+        VerifyError: the size is above 1.1 x the weights + 5 MB.
     """
     stored = sum(path.stat().st_size for path in bundle.path.iterdir() if path.name != "samples.npz")
     limit = _STORAGE_SHARE * bundle.manifest.weights_bytes + _STORAGE_BYTES
     if stored > limit:
-        raise VerifyError(f"{bundle.path}: {stored:,} bytes, and at most {limit:,.0f} are allowed")
+        raise VerifyError(f"{bundle.path}: {stored:,} bytes; the limit is {limit:,.0f}")
     return stored

@@ -1,1 +1,1 @@
-"""`python -m controller COMMAND`: one module a group of commands."""
+"""`python -m controller COMMAND`: one module per group of commands."""

@@ -1,4 +1,4 @@
-"""The command line: all commands in one application, and what becomes of errors."""
+"""The command line: all commands in one application, and their errors as one line each."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from exporter.bundle import BundleError
 __all__ = ["app", "main", "run"]
 
 app = typer.Typer(
-    help="Drive the workers of a lab: look at it, run one cell, sweep an experiment.",
+    help="Drive a lab's workers: show its state, run a cell, sweep an experiment, plan a split.",
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
@@ -55,7 +55,7 @@ def run(
         return _refuse(str(error))
     except typer.TyperException as error:
         return _refuse(error.format_message())
-    except OSError as error:  # a path that no system takes, a disk that is full
+    except OSError as error:  # an impossible path, a full disk
         return _refuse(f"{error.filename or 'file'}: {error.strerror or error}")
     # typer turns Ctrl-C into this code.
     if code == INTERRUPTED:

@@ -20,9 +20,9 @@ def codecs(
     bundle: BundleFolder,
     at: Annotated[str, typer.Option(help="Cut, as an index or a module path.")],
     codec: Annotated[str, typer.Option(help="Codecs to compare, separated by commas.")] = CODECS,
-    samples: Annotated[int | None, typer.Option(min=1, help="How many samples. Default: all.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Number of samples. Default: all.")] = None,
 ) -> None:
-    """Compare codecs on one cut of a model, on this machine: what each saves, costs and changes."""
+    """Compare codecs on one cut of a model, on this machine: bytes, time and accuracy."""
     opened = Bundle.open(bundle)
     cut = resolve_cut(opened, int(at) if at.isdecimal() else at, asked_by="--at")
     names = [choice_of(name.strip(), "--codec") for name in codec.split(",")]

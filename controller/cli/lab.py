@@ -23,10 +23,12 @@ app = typer.Typer()
 @app.command()
 def status(
     lab: LabFile = LAB,
-    devices: Annotated[str | None, typer.Option(help="Only these, as in pi,server. Default: all.")] = None,
+    devices: Annotated[
+        str | None, typer.Option(help="Only these devices, as in pi,server. Default: all.")
+    ] = None,
     infer: Annotated[bool, typer.Option("--infer", help="Also run a real inference on each device.")] = False,
 ) -> None:
-    """Show the lab's devices and who uses them; exit code 2 unless all are well."""
+    """Show the lab's devices and their users; exit code 2 if a device has a problem."""
     loaded = load_lab(lab)
     names = devices.split(",") if devices else [device.name for device in loaded.devices]
     if not show_status(loaded, names, infer=infer):
@@ -36,24 +38,28 @@ def status(
 @app.command()
 def links(
     lab: LabFile = LAB,
-    network: Annotated[str | None, typer.Option(help="Network that the links were shaped to.")] = None,
+    network: Annotated[str | None, typer.Option(help="Network that the links should have.")] = None,
     networks_file: NetworksFile = NETWORKS,
-    devices: Annotated[str | None, typer.Option(help="Only between these, as in pi,server.")] = None,
+    devices: Annotated[
+        str | None, typer.Option(help="Only links between these devices, as in pi,server.")
+    ] = None,
     results: Annotated[Path | None, typer.Option(help="Store the measurements in this results file.")] = None,
-    as_is: Annotated[bool, typer.Option("--as-is", help="Only measure; judge nothing.")] = False,
+    as_is: Annotated[bool, typer.Option("--as-is", help="Measure the links without judging them.")] = False,
     without_lost: Annotated[
         bool, typer.Option("--without-lost", help="Continue without devices that do not answer.")
     ] = False,
     shaping: Annotated[
-        bool, typer.Option("--shaping", help="Only print, as JSON, the arguments of edgecut_link by device.")
+        bool, typer.Option("--shaping", help="Only print each device's edgecut_link arguments, as JSON.")
     ] = False,
 ) -> None:
-    """Measure every link between two devices; exit code 2 unless all are as the network asks."""
+    """Measure every link between two devices; exit code 2 if one does not match the network."""
     if network is None and (shaping or not as_is):
-        raise ExperimentError("name the network with --network NAME, or measure the links --as-is")
+        raise ExperimentError(
+            "no --network; name the one that the links should have, or measure them with --as-is"
+        )
     loaded = load_lab(lab)
     names = [device.name for device in loaded.devices]
-    # `as_is` needs no file of networks.
+    # `as_is` needs no networks file.
     from_file = network is not None and network != AS_IS
     conditions = find_network(
         load_networks(networks_file) if from_file else {}, network or AS_IS, networks_file
@@ -69,11 +75,11 @@ def links(
 
 @app.command()
 def certificate(
-    device: Annotated[str, typer.Argument(help="Name of the device that the certificate is for.")],
+    device: Annotated[str, typer.Argument(help="Name of the device to certify.")],
     authority: Annotated[Path, typer.Option(help="Folder of the lab's certificate authority.")],
-    installed: Annotated[str, typer.Option(help="SHA-256 of the device.pem that it has.")] = "",
+    installed: Annotated[str, typer.Option(help="SHA-256 of the device's installed device.pem.")] = "",
 ) -> None:
-    """Print, as JSON, ca.pem and a new device.pem with its private key; null if the installed one is good."""
+    """Print ca.pem and a new device.pem with its private key as JSON; null if the installed one is valid."""
     if device == CONTROLLER:
         raise LabError(f"{CONTROLLER!r} is a reserved name; rename this device")
     with Authority(authority) as opened:

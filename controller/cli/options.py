@@ -26,19 +26,19 @@ DEVICE_PROFILES: Final = Path("profiles")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Batch = Annotated[int, typer.Option(min=1, help="Samples in a request.")]
-BundleFolder = Annotated[Path, typer.Argument(help="Bundle, as `python -m exporter export` writes it.")]
+BundleFolder = Annotated[Path, typer.Argument(help="Bundle that `python -m exporter export` wrote.")]
 DeviceProfiles = Annotated[Path, typer.Option("--device-profiles", help="Folder of device profiles.")]
 Devices = Annotated[
     str | None, typer.Option(help="Chain of devices, as in pi,server. Default: the whole lab.")
 ]
 LabFile = Annotated[
-    Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file, as ansible/deploy.yml writes it.")
+    Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file that ansible/deploy.yml wrote.")
 ]
-NetworksFile = Annotated[Path, typer.Option("--networks", help="File of networks.")]
+NetworksFile = Annotated[Path, typer.Option("--networks", help="Networks file.")]
 ProgressFile = Annotated[
-    Path | None, typer.Option("--progress", help="Append progress to this file too, as lines.")
+    Path | None, typer.Option("--progress", help="Also append progress to this file, line by line.")
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="ONNX Runtime threads of a stage. Default: as the inventory says."),
+    typer.Option(min=1, help="ONNX Runtime threads per stage. Default: from the inventory."),
 ]

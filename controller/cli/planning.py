@@ -31,21 +31,19 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
-_ProfiledBundle = Annotated[Path, typer.Argument(help="Bundle that was profiled.")]
+_ProfiledBundle = Annotated[Path, typer.Argument(help="A profiled bundle.")]
 _Network = Annotated[str, typer.Option(help="Network to predict for.")]
-_Codec = Annotated[str, typer.Option(help="Codec of all links; it must have been profiled.")]
+_Codec = Annotated[str, typer.Option(help="Codec of all links; needs `profile --codecs`.")]
 
 
 @app.command()
 def profile(
     bundle: BundleFolder,
     lab: LabFile = LAB,
-    cuts: Annotated[
-        str, typer.Option(help="Where to time stages: clean, blocks or all cut points.")
-    ] = "clean",
+    cuts: Annotated[str, typer.Option(help="Cut points to time stages at: clean, blocks or all.")] = "clean",
     batch: Batch = 1,
     threads: Threads = None,
-    budget: Annotated[float, typer.Option(min=1, help="Seconds for the stages of each device, about.")] = 40,
+    budget: Annotated[float, typer.Option(min=1, help="Approximate seconds per device for its stages.")] = 40,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer repetitions: faster, less certain.")] = False,
     device_profiles: DeviceProfiles = DEVICE_PROFILES,
     progress: ProgressFile = None,
@@ -53,9 +51,9 @@ def profile(
         bool, typer.Option("--again", help="Re-measure even if a matching device profile exists.")
     ] = False,
     as_json: AsJson = False,
-    codecs: Annotated[str, typer.Option(help="Codecs to measure too, as in uint8,zfp:0.01.")] = "",
+    codecs: Annotated[str, typer.Option(help="Codecs to measure as well, as in uint8,zfp:0.01.")] = "",
 ) -> None:
-    """Measure what a model costs on every device and link of the lab, for `plan` and `predict`."""
+    """Measure a model's cost on every device and link of the lab, for `plan` and `predict`."""
     options = ProfileOptions(
         cuts, batch, threads, budget, quick, device_profiles, progress, again, as_json, codecs
     )
@@ -77,7 +75,7 @@ def predict(
     device_profiles: DeviceProfiles = DEVICE_PROFILES,
     as_json: AsJson = False,
 ) -> None:
-    """Predict what one split will do, and where its time will go."""
+    """Predict one split's latency and throughput, and where its time goes."""
     options = PredictOptions(
         network=network,
         networks_file=networks_file,
@@ -97,34 +95,38 @@ def predict(
 def plan(
     bundle: _ProfiledBundle,
     lab: LabFile = LAB,
-    objective: Annotated[str, typer.Option(help="latency, throughput, knee or pareto.")] = "latency",
+    objective: Annotated[str, typer.Option(help="One of latency, throughput, knee and pareto.")] = "latency",
     network: _Network = "ideal",
     networks_file: NetworksFile = NETWORKS,
     batch: Batch = 1,
     threads: Threads = None,
     source: Annotated[
-        str | None, typer.Option(help="Where requests begin: a device, or any. Default: the first.")
+        str | None, typer.Option(help="Device that requests start from, or any. Default: the first.")
     ] = None,
     without: Annotated[str, typer.Option(help="Devices to leave out, as in pi,server.")] = "",
-    memory: Annotated[list[str] | None, typer.Option(help="Memory limit of a stage, as in pi=512MB.")] = None,
-    most_latency_ms: Annotated[float | None, typer.Option(min=0, help="The longest latency.")] = None,
-    least_throughput: Annotated[float | None, typer.Option(min=0, help="The fewest samples/s.")] = None,
+    memory: Annotated[
+        list[str] | None, typer.Option(help="Memory limit of a device's stage, as in pi=512MB.")
+    ] = None,
+    most_latency_ms: Annotated[float | None, typer.Option(min=0, help="Highest latency, in ms.")] = None,
+    least_throughput: Annotated[
+        float | None, typer.Option(min=0, help="Lowest throughput, in samples/s.")
+    ] = None,
     codec: _Codec = "none",
     least_accuracy: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Cut nowhere where the codec leaves less accuracy, as in 0.95."),
+        typer.Option(min=0, max=1, help="Lowest accuracy that the codec may leave, as in 0.95."),
     ] = None,
-    most_devices: Annotated[int | None, typer.Option(min=1, help="How many devices at most.")] = None,
+    most_devices: Annotated[int | None, typer.Option(min=1, help="Largest number of devices.")] = None,
     device_profiles: DeviceProfiles = DEVICE_PROFILES,
-    best: Annotated[int, typer.Option(min=1, help="How many plans: the best, and the next best.")] = 1,
+    best: Annotated[int, typer.Option(min=1, help="Number of plans, best first.")] = 1,
     experiment: Annotated[
         Path | None,
-        typer.Option(help="Write an experiment that measures these plans and what to compare them with."),
+        typer.Option(help="Write an experiment that measures these plans beside their baselines."),
     ] = None,
     progress: ProgressFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Plan which devices to use, in which order, and where to cut; exit code 2 if no plan is feasible."""
+    """Plan which devices to use, in which order, and where to cut; exit code 2 without a feasible plan."""
     options = PlanOptions(
         network=network,
         networks_file=networks_file,

@@ -14,9 +14,9 @@ app = typer.Typer()
 
 @app.command()
 def check(
-    results: Annotated[Path, typer.Argument(help="Results file, as a sweep writes it.")],
+    results: Annotated[Path, typer.Argument(help="Results file that a sweep wrote.")],
     save: Annotated[
-        Path | None, typer.Option(help="Also salvage the readable part of a damaged file into this new one.")
+        Path | None, typer.Option(help="Also salvage a damaged file's readable part into this new file.")
     ] = None,
 ) -> None:
     """Check a results file for damage and inconsistencies; exit code 1 if it has any."""

@@ -1,4 +1,4 @@
-"""The commands that measure: `run`, `sweep`; and `schema`, which documents experiments."""
+"""The commands that measure, `run` and `sweep`, and `schema`, which documents the experiment file."""
 
 import sys
 from pathlib import Path
@@ -50,39 +50,36 @@ def run(
     batch: Batch = 1,
     load: Annotated[
         str,
-        typer.Option(
-            help="When requests are due: offline, single, constant:20/s, poisson:20/s, poisson:p90<=100ms."
-        ),
+        typer.Option(help="Load: offline, single, constant:20/s, poisson:20/s or poisson:p90<=100ms."),
     ] = "offline",
     prefetch: Annotated[
-        int | None, typer.Option(min=0, help="Inputs made ahead during the run. Default: all before it.")
+        int | None,
+        typer.Option(min=0, help="Inputs prepared ahead during the run. Default: all before the run."),
     ] = None,
     requests: Annotated[int, typer.Option(min=1, help="Timed requests.")] = 24,
     duration_s: Annotated[
-        float | None, typer.Option("--duration", help="End after so many seconds, in place of --requests.")
+        float | None, typer.Option("--duration", help="Seconds to run for, in place of --requests.")
     ] = None,
     until_stable: Annotated[
         bool, typer.Option("--until-stable", help="Continue until the last three thirds agree.")
     ] = False,
-    warmup: Annotated[int, typer.Option(min=0, help="Requests before them.")] = 5,
+    warmup: Annotated[int, typer.Option(min=0, help="Untimed requests before the timed ones.")] = 5,
     threads: Threads = None,
     network: Annotated[
-        str, typer.Option(help="Network; where tc shapes links, the one that is in force.")
+        str, typer.Option(help="Network; on links that tc shapes, the network already in force.")
     ] = "ideal",
-    source: Annotated[str, typer.Option(help="Where requests begin: first or controller.")] = "first",
+    source: Annotated[str, typer.Option(help="Source of requests: first (device) or controller.")] = "first",
     codec: Annotated[
-        str, typer.Option(help="Codec of the links, as in uint8 or zfp:0.01 or 'forward: uint8'.")
+        str, typer.Option(help="Codec of the links, as in uint8, zfp:0.01 or 'forward: uint8'.")
     ] = "none",
     topology: Annotated[
-        str, typer.Option(help="From device to device (chain), or through the controller (hub).")
+        str, typer.Option(help="chain (device to device) or hub (through the controller).")
     ] = "chain",
-    backend: Annotated[
-        str, typer.Option(help="What carries requests from device to device: socket or torch_rpc.")
-    ] = "socket",
-    rpc_port: Annotated[int, typer.Option(min=1, max=65535, help="Of PyTorch RPC.")] = 29500,
-    rpc_threads: Annotated[int, typer.Option(min=1, help="Of PyTorch RPC, on each device.")] = 16,
+    backend: Annotated[str, typer.Option(help="Transport between devices: socket or torch_rpc.")] = "socket",
+    rpc_port: Annotated[int, typer.Option(min=1, max=65535, help="PyTorch RPC's port.")] = 29500,
+    rpc_threads: Annotated[int, typer.Option(min=1, help="PyTorch RPC's threads per device.")] = 16,
     rpc_interface: Annotated[
-        str | None, typer.Option(help="Of PyTorch RPC. Default: the one with a device's address.")
+        str | None, typer.Option(help="PyTorch RPC's network interface. Default: the device address's own.")
     ] = None,
     networks_file: NetworksFile = NETWORKS,
 ) -> None:
@@ -119,21 +116,23 @@ def sweep(
     results: Annotated[
         Path | None, typer.Option(help="Results file. Default: results/NAME/results.sqlite.")
     ] = None,
-    network: Annotated[str | None, typer.Option(help="Run only the cells of this network.")] = None,
-    bundles: Annotated[Path | None, typer.Option(help="Folder of bundles, in place of the file's.")] = None,
+    network: Annotated[str | None, typer.Option(help="Run only this network's cells.")] = None,
+    bundles: Annotated[
+        Path | None, typer.Option(help="Folder of bundles, in place of the experiment's.")
+    ] = None,
     networks_file: Annotated[
-        Path | None, typer.Option("--networks", help="File of networks, in place of the experiment's.")
+        Path | None, typer.Option("--networks", help="Networks file, in place of the experiment's.")
     ] = None,
     progress: ProgressFile = None,
     time_budget: Annotated[
         str | None,
-        typer.Option(help="Measure the most promising cells first, for so long: 1h30m, 20m, 90s."),
+        typer.Option(help="Measure for this long, most promising cells first, as in 1h30m, 20m or 90s."),
     ] = None,
     device_profiles: DeviceProfiles = DEVICE_PROFILES,
     only_prepare: Annotated[
-        bool, typer.Option("--prepare", help="Only take the device profiles that search: planned needs.")
+        bool, typer.Option("--prepare", help="Only take the device profiles for search: planned.")
     ] = False,
-    dry: Annotated[bool, typer.Option("--dry-run", help="Only print what would run.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Print the cells without running them.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run every cell of an experiment; the same command resumes an unfinished sweep."""
@@ -172,7 +171,7 @@ def sweep(
 
 @app.command()
 def schema(
-    markdown: Annotated[bool, typer.Option("--markdown", help="As a table for people.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table instead.")] = False,
 ) -> None:
-    """Print the schema of the experiment file (JSON Schema)."""
+    """Print the JSON Schema of the experiment file."""
     print(markdown_table() if markdown else json_schema())

@@ -110,9 +110,13 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """An experiment as it stands in its file. Paths are relative to that file."""
 
     name: Annotated[
-        str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the folder of its results")
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+            description="the experiment's name; results go to results/NAME",
+        ),
     ]
-    models: Annotated[list[str], Meta(min_length=1, description="bundles by the name of their folder")]
+    models: Annotated[list[str], Meta(min_length=1, description="bundles, by their folder names")]
     networks: Annotated[
         list[str | NetworkGrid],
         Meta(
@@ -121,31 +125,33 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "(`splits`, `depths`, `batches`, `codecs`, `loads`, `topologies`, `backends`)",
         ),
     ]
-    bundles: Annotated[str, Meta(description="the folder that holds the bundles")] = "../../bundles"
-    networks_file: Annotated[str, Meta(description="the file of networks")] = "../networks.yml"
+    bundles: Annotated[str, Meta(description="the bundles' folder")] = "../../bundles"
+    networks_file: Annotated[str, Meta(description="the networks file")] = "../networks.yml"
     splits: Splits = "clean"
     devices: Annotated[
         Annotated[list[str], Meta(min_length=1)] | None,
-        Meta(description="the chain, by name; default: all devices of the lab in its order"),
+        Meta(description="the chain, by name; default: all the lab's devices in order"),
     ] = None
     placements: Annotated[
         list[Annotated[list[str], Meta(min_length=1)]] | None,
         Meta(
-            description="several chains to compare, in place of `devices`; a device may be named more than "
-            "once, for several stages on it"
+            description="several chains to compare, in place of `devices`; repeat a device to give "
+            "it several "
+            "stages"
         ),
     ] = None
     stages: Annotated[
         Annotated[list[_Count], Meta(min_length=1)] | None,
         Meta(
-            description="chains of the first so many devices, for each number; default: all of them",
+            description="numbers of devices: for each number, a chain of the first devices; default: all",
         ),
     ] = None
     chains: Annotated[
         Annotated[list[Chain], Meta(min_length=1)] | None,
         Meta(
-            description="splits one by one, each a mapping of `devices` and `cuts`, in place of `splits`, "
-            "`devices`, `placements` and `stages`; no end is added to them"
+            description="single splits, each a mapping of `devices` and `cuts`, in place of "
+            "`splits`, `devices`, "
+            "`placements` and `stages`; the sweep adds no ends to them"
         ),
     ] = None
     depths: Annotated[tuple[_Count, ...], Meta(min_length=1, description="requests in flight")] = (1, 4)
@@ -162,42 +168,46 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     loads: Annotated[
         _Loads,
         Meta(
-            description="when requests are due: `offline` (closed loop, depth kept full), `single` (closed "
-            "loop of depth 1), `constant:20/s`, `poisson:20/s` (open loop, requests a second), "
+            description="when requests are due: `offline` (closed loop at full depth), `single` "
+            "(closed loop of "
+            "depth 1), `constant:20/s`, `poisson:20/s` (open loop, requests per second), "
             "`poisson:p90<=100ms` (the highest rate that keeps that latency)"
         ),
     ] = ("offline",)
     topologies: Annotated[
         _Topologies,
         Meta(
-            description="`chain`: from device to device; `hub`: what goes from one device to another goes "
-            "through the controller, as in RPC systems"
+            description="`chain`: from device to device; `hub`: from each device to the next through the "
+            "controller, as in RPC systems"
         ),
     ] = ("chain",)
     prefetches: Annotated[
         tuple[Annotated[int, Meta(ge=0, le=1_000_000)] | None, ...],
         Meta(
             min_length=1,
-            description="inputs made ahead while the trial runs; null: all are made before it",
+            description="inputs prepared ahead during the trial; null: all before it",
         ),
     ] = (None,)
     backends: Annotated[
         _Backends,
         Meta(
-            description="what carries requests from device to device: `socket` (our own), `torch_rpc` "
-            "(PyTorch RPC, for comparison; [below](#pytorch-rpc))"
+            description="the transport between devices: `socket` (edgecut's own), `torch_rpc` "
+            "(PyTorch RPC, for "
+            "comparison; [below](#pytorch-rpc))"
         ),
     ] = ("socket",)
     rpc: Annotated[
         RpcSettings,
         Meta(
-            description="how `torch_rpc` is run: `port` where the first device lets all meet, `threads` that "
-            "serve calls, network `interface` (null: the one with the device's address), `transport` (`tcp`, "
-            "or `any` that PyTorch finds, such as shared memory within a host)"
+            description="settings of `torch_rpc`: the first device's `port`, where all meet; "
+            "`threads` that serve "
+            "calls; network `interface` (null: the one with the device's address); `transport` (`tcp`, or "
+            "`any` that PyTorch finds, such as shared memory within a host)"
         ),
     ] = RpcSettings()
     source: Annotated[
-        Literal["first", "controller"], Meta(description="where requests are born and results end")
+        Literal["first", "controller"],
+        Meta(description="source and sink: the first device or the controller"),
     ] = "first"
     trials: Annotated[int, Meta(ge=1, le=10_000, description="timed repetitions of a cell")] = 3
     requests: Annotated[
@@ -211,71 +221,74 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     until_stable: Annotated[
         bool,
         Meta(
-            description="go on with a trial, a third at a time, until the last three thirds agree within "
-            "10 %, and record these; after ten it ends and is flagged unstable"
+            description="extend a trial, a third at a time, until its last three thirds agree "
+            "within 10 %, and "
+            "record these; after ten thirds the trial ends, flagged unstable"
         ),
     ] = True
     warmup: Annotated[
-        int, Meta(ge=0, le=1_000_000, description="requests before each cell's first trial, not recorded")
+        int, Meta(ge=0, le=1_000_000, description="unrecorded requests before each cell's first trial")
     ] = 5
-    samples: Annotated[
-        _Count | None, Meta(description="samples on which the accuracy of each split is taken; default: all")
-    ] = None
+    samples: Annotated[_Count | None, Meta(description="samples for each split's accuracy; default: all")] = (
+        None
+    )
     check_every: Annotated[
         int,
         Meta(
             ge=0,
             le=1_000_000_000,
-            description="compare each n-th result with the whole graph's answer; 0: none",
+            description="compare every n-th result with the whole graph's answer; 0: none",
         ),
     ] = 1
     threads: Annotated[
         _Count | dict[str, _Count] | Annotated[tuple[_Count, ...], Meta(min_length=1)] | None,
         Meta(
             description="ONNX Runtime threads of a stage: one number, or by device, or a list of numbers to "
-            "compare; null, and where a device is not named: as its inventory says"
+            "compare; null, and for devices not named: from the inventory"
         ),
     ] = None
     search: Annotated[
         Literal["exhaustive", "planned"],
         Meta(
-            description="`exhaustive`: every cell; `planned`: the lab is profiled, and those cells are "
-            "measured that could be on the front ([below](#planned))"
+            description="`exhaustive`: every cell; `planned`: profile the lab, and measure only "
+            "cells that could be "
+            "on the front ([below](#planned))"
         ),
     ] = "exhaustive"
     search_share: Annotated[
         Annotated[float, Meta(gt=0, le=1)],
-        Meta(description="the most that `planned` may measure of a model's splits under a network"),
+        Meta(description="the largest share of a model's splits that `planned` measures per network"),
     ] = 0.2
     # No results file holds a larger number.
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="order of the cells")] = 0
-    wait_s: Annotated[float, Meta(ge=0, le=1e7, description="how long to wait for a device, in seconds")] = (
-        30.0
-    )
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="seed of the cells' order")] = 0
+    wait_s: Annotated[float, Meta(ge=0, le=1e7, description="longest wait for a device, in seconds")] = 30.0
     trial_timeout_s: Annotated[float, Meta(gt=0, le=1e7, description="a trial longer than this is void")] = (
         300.0
     )
     on_failure: Annotated[
         Literal["stop", "skip", "wait"],
         Meta(
-            description="after a void trial: stop the sweep; skip what needs a device that stays away for "
-            "`wait_s`, and go on; or wait that long for all devices, and try again, three times at most"
+            description="after a void trial: `stop` the sweep; `skip` the cells of a device that "
+            "stays away for "
+            "`wait_s`; or `wait` that long for all devices, and retry, three times at most"
         ),
     ] = "stop"
     on_throttle: Annotated[
         Literal["flag", "wait", "void"],
         Meta(
-            description="a trial in which a Raspberry Pi slowed itself down: `flag`: it counts, and its "
-            "telemetry tells; `void`: it does not count; `wait`: nor does it, and it is tried again once the "
-            "device has cooled down, three times at most"
+            description="a trial in which a Raspberry Pi slowed itself down: `flag`: count it, with "
+            "a flag in its "
+            "telemetry; `void`: do not count it; `wait`: do not count it, and retry once the device "
+            "has cooled "
+            "down, three times at most"
         ),
     ] = "flag"
     cool_to_c: Annotated[
         Annotated[float, Meta(gt=0)] | None,
-        Meta(description="before each trial, wait until no device of it is warmer than that"),
+        Meta(description="before each trial, wait until none of its devices is warmer than this"),
     ] = None
     cool_wait_s: Annotated[
-        float, Meta(ge=0, description="how long to wait for a device to cool down, in seconds")
+        float, Meta(ge=0, description="longest wait for a device to cool down, in seconds")
     ] = 600.0
     reference_every: Annotated[
         int,

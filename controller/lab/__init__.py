@@ -1,1 +1,1 @@
-"""The lab: its inventory, the client of each worker, and the pool of those that a run holds."""
+"""The lab: its inventory, a client for each worker, and the pool of a run's workers."""

@@ -1,12 +1,12 @@
-"""The lab's own certificate authority: who is who in a lab that uses TLS.
+"""The lab's own certificate authority, for labs that use TLS.
 
 Its folder stays with the controller:
 
-    ca.pem, ca_key.pem   the authority; nobody but us ever has its key
-    device.pem           our own certificate and its key
-    issued.json          by device, the SHA-256 of what it was given, so that this need not be read back
+    ca.pem, ca_key.pem   the authority; its key never leaves the controller
+    device.pem           the controller's own certificate and its key
+    issued.json          by device, the SHA-256 of its certificate, which saves reading it back
 
-A device gets `ca.pem` and a `device.pem` of its own, whose key is kept nowhere else.
+A device gets `ca.pem` and its own `device.pem`; the controller keeps no copy of its key.
 """
 
 import datetime
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Authority", "Issued"]
 
-# X.520 allows no longer common name.
+# X.520's longest common name.
 _LONGEST_NAME_BYTES = 64
 _VALID = datetime.timedelta(days=3650)
 _RENEWED_BEFORE = datetime.timedelta(days=365)
-# Boards without a battery begin with a clock of years ago.
+# The clock of a board without a battery starts years in the past.
 _BEGINNING = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate and its private key, as the text of one file; `repr` does not tell them."""
+    """A certificate and its private key, as one file's text, which `repr` hides."""
 
     pem: bytes
 
@@ -49,18 +49,18 @@ class Issued:
 
 
 class Authority:
-    """Issues certificates for the devices of one lab; one process at a time, from enter to exit."""
+    """The authority of one lab's devices, locked by one process from enter to exit."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: where it is, or is to be."""
+        """Use the authority in `folder`, which need not exist yet."""
         self._folder = folder
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
-        """Open the authority, or found one.
+        """Open the authority, or create it.
 
         Raises:
-            LabError: The folder cannot be written, or what is there cannot be read.
+            LabError: The folder is not writable, or its content is unreadable.
         """
         from cryptography import x509
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -71,7 +71,7 @@ class Authority:
             self._lock = os.open(folder, os.O_RDONLY)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             if not (folder / "ca.pem").exists():
-                self._found()
+                self._create()
             self.ca_pem = (folder / "ca.pem").read_bytes()
             self._ca = x509.load_pem_x509_certificate(self.ca_pem)
             self._key: Any = load_pem_private_key((folder / "ca_key.pem").read_bytes(), None)
@@ -81,7 +81,8 @@ class Authority:
             raise LabError(f"{error.filename or folder} cannot be used: {error.strerror}") from error
         except ValueError as error:
             raise LabError(
-                f"{folder} holds no certificate authority ({error}): deploy with -e new_key=true for another"
+                f"{folder} holds no valid certificate authority ({error}); deploy with -e new_key=true to "
+                f"create a new one"
             ) from error
         return self
 
@@ -92,22 +93,22 @@ class Authority:
             os.close(self._lock)
 
     def needs(self, device: str, installed: str) -> bool:
-        """Whether a device needs a certificate: it has none of ours, or not for much longer.
+        """Whether a device needs a certificate: it has none of this authority, or one that expires soon.
 
         Args:
             device: Its name.
-            installed: SHA-256 of the file that it has, in hex; empty where it has none.
+            installed: SHA-256 of its installed file, in hex; empty without one.
         """
         record = self._issued().get(device, {})
         until = datetime.datetime.fromisoformat(record.get("until", _BEGINNING.isoformat()))
         return record.get("digest") != installed or until - _now() < _RENEWED_BEFORE
 
     def issue(self, device: str) -> Issued:
-        """A new key and a certificate for it, which says that its holder is this device.
+        """Issue a new key and a certificate that names this device.
 
         Raises:
-            LabError: No certificate can hold such a name.
-            OSError: It cannot be put on record.
+            LabError: A certificate cannot hold the device's name.
+            OSError: The record of issued certificates is not writable.
         """
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes
@@ -116,8 +117,8 @@ class Authority:
 
         if not device.isprintable() or not 1 <= len(device.encode()) <= _LONGEST_NAME_BYTES:
             raise LabError(
-                f"device name {device[:80]!r} cannot stand in a certificate: "
-                f"1 to {_LONGEST_NAME_BYTES} bytes, printable"
+                f"device name {device[:80]!r} does not fit into a certificate; use 1 to "
+                f"{_LONGEST_NAME_BYTES} printable bytes"
             )
         key = _new_key()
         until = min(_now() + _VALID, self._ca.not_valid_after_utc)
@@ -144,13 +145,13 @@ class Authority:
         )
         return Issued(pem)
 
-    def _found(self) -> None:
+    def _create(self) -> None:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.serialization import Encoding
 
         key = _new_key()
-        # Two labs of one name have different authorities all the same.
+        # Two labs of one name still have different authorities.
         name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, f"edgecut {os.urandom(8).hex()}")])
         certificate: Certificate = (
             _builder(name, name, key, _now() + _VALID)
@@ -167,10 +168,10 @@ class Authority:
 
     def _issued(self) -> dict[str, dict[str, str]]:
         try:
-            found: dict[str, dict[str, str]] = json.loads((self._folder / "issued.json").read_bytes())
+            issued: dict[str, dict[str, str]] = json.loads((self._folder / "issued.json").read_bytes())
         except FileNotFoundError:
             return {}
-        return found
+        return issued
 
 
 def _builder(subject: Any, issuer: Any, key: "EllipticCurvePrivateKey", until: datetime.datetime) -> Any:

@@ -1,4 +1,4 @@
-"""The health check: a real inference on a device, with an answer known beforehand."""
+"""The health check: a real inference on a device, with a known answer."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ _SIZE = 16
 
 
 def infer_once(worker: ClaimedWorker) -> None:
-    """Run a small graph with its weights inside on the worker, and check what comes back.
+    """Run a small graph with its weights inside on the worker, and check its answer.
 
     Raises:
-        DeviceError: It cannot be run there, or the answer is wrong.
+        DeviceError: The worker cannot run it, or the answer is wrong.
     """
     rng = np.random.default_rng(0)
     weight = rng.standard_normal((_SIZE, _SIZE)).astype(np.float32)
@@ -39,9 +39,9 @@ def infer_once(worker: ClaimedWorker) -> None:
         data=(given.tobytes(),),
     )
     with worker.blame() as connection:
-        found = np.frombuffer(connection.ask(request, timeout_s=60.0).data[0], np.float32)
+        answer = np.frombuffer(connection.ask(request, timeout_s=60.0).data[0], np.float32)
     right = np.maximum(given @ weight, 0).ravel()
-    if found.shape != right.shape or not np.allclose(found, right, rtol=1e-4, atol=1e-5):
+    if answer.shape != right.shape or not np.allclose(answer, right, rtol=1e-4, atol=1e-5):
         raise DeviceError(worker.name, "computes wrong answers; check its ONNX Runtime and its memory")
 
 
@@ -60,13 +60,13 @@ def _graph(weight: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> bytes:
 
 
 def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
-    """Print a table of these devices, with `infer` after a real inference on each.
+    """Print a table of these devices; `infer` also runs a real inference on each.
 
     Returns:
-        Whether every one is there (and computes right).
+        Whether every device answers (and computes correctly).
 
     Raises:
-        LabError: The lab has no device of such a name, or its key cannot be read.
+        LabError: A device is unknown, or the lab's key cannot be read.
     """
     table = plain_table(
         f"lab {lab.name}", "kind", "control", "data", "slowdown", "provider", "links", "state"
@@ -103,4 +103,4 @@ def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
 def _inferred(device: Device, security: Security) -> str:
     with ClaimedWorker.claim(device, security, holder_name()) as worker:
         infer_once(worker)
-    return "inference right"
+    return "inference correct"

@@ -1,7 +1,7 @@
-"""The lab, as the controller sees it: which devices there are and where they listen.
+"""The lab, as the controller sees it: its devices and their addresses.
 
-`deploy.yml` writes the lab file from the inventory. What a device is like (slowdown, threads,
-versions) is not in it: the device itself says so.
+`deploy.yml` writes the lab file from the inventory. It omits the devices' settings (slowdown, threads,
+versions), which the devices report themselves.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """One device of a lab.
 
     Attributes:
-        kind: What it is: a real one, a virtual Pi, or a process on this machine.
+        kind: A real device, a virtual Pi, or a process on this machine.
         shaping: How its outgoing links get their network.
-        store: The folder in which its worker keeps bundles and shards.
+        store: Its worker's folder of bundles and shards.
     """
 
     name: str
@@ -38,23 +38,23 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="key"):
-    """The lab has a key; it is in `file`."""
+    """A lab with a key, in `file`."""
 
     file: str
 
 
 class Certificates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="tls"):
-    """The lab has certificates; the controller's are in `folder`."""
+    """A lab with certificates, the controller's in `folder`."""
 
     folder: str
 
 
 class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The devices of a lab. Their order tells which way is forward, and is the chain where none is named.
+    """A lab's devices. Their order defines which way is forward, and the default chain.
 
     Attributes:
-        security: Where that is which proves us to its workers, never what it is; None where they ask for
-            no proof. Paths in a lab file are relative to its folder.
+        security: The path of the controller's proof, never the proof itself; None where the workers ask for
+            none. Paths in a lab file are relative to its folder.
     """
 
     name: str
@@ -62,10 +62,10 @@ class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     security: KeyFile | Certificates | None = None
 
     def load_security(self) -> Security:
-        """What proves us to the workers, read anew each time.
+        """Read the controller's proof for the workers, again at each call.
 
         Raises:
-            LabError: It cannot be read.
+            LabError: The proof cannot be read.
         """
         key, folder = None, None
         match self.security:
@@ -79,10 +79,10 @@ class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
             raise LabError(f"lab {self.name}: {error}") from error
 
     def device(self, name: str) -> Device:
-        """The device of that name.
+        """Find a device by name.
 
         Raises:
-            LabError: The lab has none.
+            LabError: The lab lacks the device.
         """
         for device in self.devices:
             if device.name == name:
@@ -91,9 +91,9 @@ class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         raise LabError(f"no device {name!r} in lab {self.name!r}{did_you_mean(name, names)}")
 
     def is_forward(self, sender: str, receiver: str) -> bool:
-        """Whether data from one to the other goes forward: to a device that the lab has later.
+        """Whether data from one to the other goes forward: to a later device of the lab.
 
-        One that the lab does not have, the controller, comes before all.
+        The controller, which is not a device of the lab, comes before all.
         """
         names = [device.name for device in self.devices]
         first, last = (names.index(name) if name in names else -1 for name in (sender, receiver))
@@ -103,12 +103,13 @@ class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         """How the links between these devices get their network.
 
         Raises:
-            LabError: They do not agree; a pipeline over both could not be labelled honestly.
+            LabError: The devices' shaping differs, so that one label would be false.
         """
         kinds = {self.device(name).shaping for name in names}
         if len(kinds) > 1:
             raise LabError(
-                f"devices {', '.join(names)} mix {' and '.join(sorted(kinds))} links; use one kind"
+                f"devices {', '.join(names)} mix shaping {' and '.join(sorted(kinds))}; choose devices with "
+                f"the same shaping"
             )
         return kinds.pop()
 
@@ -117,26 +118,24 @@ def load_lab(path: Path) -> Lab:
     """Read a lab file.
 
     Raises:
-        LabError: There is none, or it is not one.
+        LabError: The file is missing, or is not a lab file.
     """
     try:
         lab = msgspec.json.decode(path.read_bytes(), type=Lab)
     except FileNotFoundError as error:
-        raise LabError(
-            f"no lab file {path}; ansible/deploy.yml writes it, or name another with --lab"
-        ) from error
+        raise LabError(f"no lab file {path}; run ansible/deploy.yml, or name another with --lab") from error
     except OSError as error:
         raise LabError(f"lab file {path} cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LabError(f"lab file {path}: {error}; run ansible/deploy.yml again") from error
     if not lab.devices:
-        raise LabError(f"lab file {path} names no devices")
+        raise LabError(f"lab file {path} names no devices; add some to the inventory and deploy again")
     names = [device.name for device in lab.devices]
     if CONTROLLER in names:
         raise LabError(f"lab file {path} names a device {CONTROLLER!r}, a reserved name; rename this device")
     for name in names:
         if names.count(name) > 1:
-            raise LabError(f"lab file {path} names device {name!r} twice")
+            raise LabError(f"lab file {path} names device {name!r} twice; rename one of them")
     return msgspec.structs.replace(lab, security=_beside(path, lab.security))
 
 

@@ -1,7 +1,7 @@
-"""What a worker lacks of a bundle, sent on the control connection.
+"""Send a worker the missing parts of a bundle over the control connection.
 
-Ansible brings bundles to a lab's devices; what comes this way is the shard graphs of other ranges, a
-few kB each, and a whole bundle only where Ansible was not used.
+Ansible copies bundles to a lab's devices; this module sends the shard graphs of other ranges, a few kB each,
+and a whole bundle only where Ansible was not used.
 """
 
 import hashlib
@@ -22,27 +22,27 @@ _FileName = Literal["manifest.json", "weights.bin", "shards.zip", "samples.npz"]
 
 
 def supply(worker: ClaimedWorker, bundle: Bundle, shards: Iterable[Shard]) -> None:
-    """See that the worker has this bundle and these shards; send by digest what it lacks.
+    """Send a worker those of a bundle and its shards that it lacks, by digest.
 
     Raises:
-        DeviceError: The worker was lost, or cannot keep what was sent.
+        DeviceError: The worker was lost, or cannot store them.
     """
-    wanted = {shard.digest: shard for shard in shards if shard.digest not in worker.has}
-    if bundle.digest in worker.has and not wanted:
+    missing = {shard.digest: shard for shard in shards if shard.digest not in worker.has}
+    if bundle.digest in worker.has and not missing:
         return
     with worker.blame() as connection:
         if connection.ask(Have(bundles=(bundle.digest,)), timeout_s=_TIMEOUT_S).bundles:
             _send_bundle(connection, bundle)
     worker.has.add(bundle.digest)
-    for shard in wanted.values():
+    for shard in missing.values():
         supply_graph(worker, shard.digest, shard.graph)
 
 
 def supply_graph(worker: ClaimedWorker, digest: str, graph: bytes) -> None:
-    """See that the worker has this one graph.
+    """Send a worker a graph if it lacks it.
 
     Raises:
-        DeviceError: The worker was lost, or cannot keep it.
+        DeviceError: The worker was lost, or cannot store the graph.
     """
     with worker.blame() as connection:
         if connection.ask(Have(shards=(digest,)), timeout_s=_TIMEOUT_S).shards:
@@ -51,7 +51,7 @@ def supply_graph(worker: ClaimedWorker, digest: str, graph: bytes) -> None:
 
 
 def _send_bundle(connection: ControlConnection, bundle: Bundle) -> None:
-    """Send the files that a worker needs; the manifest last, since with it the bundle counts as there."""
+    """Send the files that a worker needs, the manifest last, since it completes the bundle."""
     names: tuple[_FileName, ...] = ("weights.bin", "shards.zip", "samples.npz")
     for name in names:
         _send_file(connection, bundle, name, bundle.files[name].digest)

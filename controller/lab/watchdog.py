@@ -1,4 +1,4 @@
-"""Looks after devices while a long request is under way: one that stopped answering ends the wait for it."""
+"""Watch devices during a long request, and end the wait for it when one stops answering."""
 
 import threading
 import time
@@ -12,19 +12,19 @@ from controller.lab.worker_client import ClaimedWorker
 __all__ = ["PATIENCE_S", "Watchdog"]
 
 _EVERY_S = 3.0
-"""Trials that are shorter are not looked at, so nothing disturbs them."""
+"""Nothing disturbs shorter trials."""
 
 PATIENCE_S = 5.0
-"""How long a device may take to answer."""
+"""The longest time for a device to answer."""
 
 
 class Watchdog:
-    """While entered, takes the pulse of every device now and then, over a connection of its own.
+    """A watchdog that, while entered, checks every device's pulse periodically over its own connection.
 
-    A stopped process keeps its connections: nothing else would tell it from one that computes.
+    A stopped process keeps its connections open, so only a new connection distinguishes it from a busy one.
 
     Attributes:
-        lost: Why a device is no longer counted on; None while all answer.
+        lost: The lost device's error; None while all answer.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Watchdog:
         every_s: float = _EVERY_S,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        """`end_wait` is called once, from another thread, when a device is lost."""
+        """Call `end_wait` once, from another thread, when a device is lost."""
         self._workers = tuple(workers)
         self._end_wait = end_wait
         self._every_s = every_s
@@ -52,10 +52,10 @@ class Watchdog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        # A look that is under way ends by itself, and ends nobody's wait any more.
+        # A running check ends by itself, without ending the wait.
 
     def is_lost(self) -> bool:
-        """Whether one of the devices is."""
+        """Whether a device is lost."""
         return self.lost is not None
 
     def _look(self) -> None:
@@ -70,7 +70,7 @@ class Watchdog:
                     return
 
     def _examine(self, worker: ClaimedWorker) -> DeviceError | None:
-        """None as soon as it answers; it has all our patience for that, in two tries."""
+        """Return None as soon as the device answers, within `patience_s` and two tries, else its error."""
         deadline_s = time.monotonic() + self._patience_s
         while True:
             try:

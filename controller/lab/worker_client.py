@@ -31,7 +31,7 @@ def query(device: Device, security: Security, *, timeout_s: float = 5.0) -> Devi
 
 
 class ClaimedWorker:
-    """A worker that is ours until closed.
+    """A worker that this controller holds until closed.
 
     Attributes:
         holder: The name that claimed it.
@@ -99,7 +99,7 @@ class ClaimedWorker:
         """Check that the worker is alive, at less cost to it than a query.
 
         Raises:
-            DeviceError: It is not.
+            DeviceError: It does not answer.
         """
         with _blame(self.device):
             _connect(self.device, self._security, timeout_s=timeout_s).close()
@@ -141,7 +141,7 @@ def _blame(device: Device) -> Iterator[None]:
         raise DeviceError(device.name, problem.text, cause=cause) from error
     except ProtocolError as error:
         raise DeviceError(
-            device.name, f"{error}; deploy the same edgecut everywhere", lasting=True
+            device.name, f"{error}; deploy the same version of edgecut everywhere", lasting=True
         ) from error
     except DeniedError as error:
         raise DeviceError(

@@ -1,4 +1,4 @@
-"""All the workers that a sweep holds, and how it gets them back."""
+"""The workers that a sweep holds, and their recovery after a failure."""
 
 import getpass
 import os
@@ -20,7 +20,7 @@ LinkCheck = Callable[[ClaimedWorker], None]
 
 
 def holder_name() -> str:
-    """Who we are, for whoever finds a worker held."""
+    """This controller's name, for others that find a worker held."""
     return f"{getpass.getuser()}@{socket.gethostname()} (pid {os.getpid()})"
 
 
@@ -28,7 +28,7 @@ class WorkerPool:
     """The claimed workers of a lab, by device name.
 
     Attributes:
-        absent: Why devices are missing that were not there at the start.
+        absent: The errors of devices that did not answer at the start.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class WorkerPool:
         link_check: LinkCheck | None = None,
         without_absent: bool = False,
     ) -> None:
-        """Nothing is claimed before it is entered.
+        """Name the workers; entering the pool claims them.
 
         Args:
-            wait_s: How long to wait for those that are not there at once, all together.
-            link_check: Asked of every worker that is claimed; raises DeviceError where its link is wrong.
-            without_absent: Go on without devices that are not there, as long as one is.
+            wait_s: The total wait for devices that do not answer at once.
+            link_check: Checks every claimed worker; raises DeviceError where its link is wrong.
+            without_absent: Continue without devices that do not answer, as long as one does.
         """
         self._lab = lab
         self._wait_s = wait_s
@@ -59,7 +59,7 @@ class WorkerPool:
         self.absent: list[DeviceError] = []
 
     def __enter__(self) -> Self:
-        """Raises DeviceError: one is not there, or none is."""
+        """Claim the workers; raises DeviceError if one (or, with `without_absent`, each) does not answer."""
         try:
             self.absent = self._claim_all(self._names)
             if self.absent and not (self._without_absent and self.workers):
@@ -75,39 +75,40 @@ class WorkerPool:
         self.close()
 
     def require_codecs(self, links: Iterable[Link]) -> None:
-        """See that both ends of every link have its codec; devices that are not there are passed over.
+        """Check that both ends of every link have its codec, except absent devices.
 
         Raises:
-            DeviceError: A device has not; names it, the codec, and what would bring it.
+            DeviceError: A device lacks a codec; names both, and the package that provides it.
         """
         ends = dict.fromkeys((end, k.codec) for k in links for end in (k.sender, k.receiver))
         for end, codec in ends:
-            # A controller that is an end needs all codecs anyway, and says itself what it lacks.
+            # A controller at an end needs all codecs anyway, and reports itself which it lacks.
             has = self.workers[end].info.codecs if end in self.workers else available_codecs()
             lack = lack_of(parse_codec(codec), has)
             if lack:
                 raise DeviceError(end, lack)
 
     def recover(self) -> list[DeviceError]:
-        """Claim every worker anew after a failure; those that stay away are returned and given up.
+        """Claim every worker again after a failure; give up and return those that do not answer.
 
-        Connections are not reused: after a failure nobody knows what is still under way on them.
+        The pool opens new connections, since after a failure the old ones may still carry messages.
         """
         names = list(self.workers)
         self.close()
         return self._claim_all(names)
 
     def close(self) -> None:
-        """Let all workers go."""
+        """Release all workers."""
         for worker in self.workers.values():
             worker.close()
         self.workers.clear()
 
     def _claim_all(self, names: Sequence[str]) -> list[DeviceError]:
-        """Claim those that are there at once, then wait for the others; returns why some are missing.
+        """Claim the workers that answer at once, then wait for the others; return the missing ones' errors.
 
-        In this order, because a device clears its link soon after it was let go. One that another controller
-        has is waited for before the next is claimed: two that want the same would else have a part each.
+        This order, because a device clears its link soon after its release. The pool waits for a worker that
+        another controller holds before it claims the next one: otherwise two controllers that need the same
+        workers could hold a part each.
         """
         deadline_s = time.monotonic() + self._wait_s
         missing: list[DeviceError] = []
@@ -122,7 +123,7 @@ class WorkerPool:
                 late[name] = error
         for name, error in late.items():
             left_s = deadline_s - time.monotonic()
-            # An attempt at a host that does not answer takes seconds: with no time left, it has had its own.
+            # An attempt at a host that does not answer takes seconds, so make none without time left.
             still = self._claim(name, left_s) if left_s > 0 else error
             if still is not None:
                 missing.append(still)
@@ -150,6 +151,6 @@ class WorkerPool:
         if self._links.setdefault(worker.name, link) != link:
             raise DeviceError(
                 worker.name,
-                "its link is not what it was when this began; shape it again (ansible/sweep.yml does)",
+                "its link has changed since the start; shape it again (ansible/sweep.yml does)",
                 lasting=True,
             )

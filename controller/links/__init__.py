@@ -1,4 +1,4 @@
-"""Links between the devices of a lab, measured by their workers and held against what was asked."""
+"""Links between a lab's devices: shape them, measure them, and compare them with the network."""
 
 from controller.links.bounds import Measured, round_trip_asked_ms, violations
 from controller.links.checking import Check, check_links

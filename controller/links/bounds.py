@@ -1,4 +1,4 @@
-"""What was measured of a link against what was asked of it (bounds: docs/measuring.md)."""
+"""Compare a link's measurements with its network's conditions (bounds: docs/measuring.md)."""
 
 import math
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ _RATE_SHARE = 0.15
 _LOSS_CONFIDENCE = 0.99
 # Two-sided 99 % of a normal distribution, in standard deviations.
 _SPREAD = 2.576
-# The train filled the link where so much more was offered, or where so much less of it came.
+# The train filled the link if the sender offered this much more, or the receiver got this much less.
 _FILLING = 1.15
 _HELD_BACK = 0.97
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One direction of a link, as its two workers saw it.
+    """One direction of a link, as its two workers measured it.
 
     Attributes:
-        round_trip_ms: Median of `round_trips`; None with fewer than a median wants.
-        lost: Datagrams of `datagrams` that did not come.
-        rate_mbit: At which a train of datagrams came, headers counted; None where none was sent.
-        offered_mbit: At which that train was sent.
-        tcp_mbit: Payload that one TCP connection got through.
+        round_trip_ms: Median of `round_trips`; None with too few for a median.
+        lost: Lost ones of `datagrams`.
+        rate_mbit: Rate at which a train of datagrams arrived, including headers; None without a train.
+        offered_mbit: Rate at which the sender sent that train.
+        tcp_mbit: Payload throughput of one TCP connection.
     """
 
     round_trip_ms: float | None
@@ -46,7 +46,7 @@ class Measured:
         return 100 * self.lost / self.datagrams
 
     def filled(self, asked_mbit: float, loss_percent: float) -> bool:
-        """Whether the rate is the link's own, and not that of a sender who could do no more."""
+        """Whether the rate is the link's limit, not the sender's."""
         if self.rate_mbit is None or self.offered_mbit is None:
             return False
         arriving_mbit = self.offered_mbit * (1 - loss_percent / 100)
@@ -56,7 +56,7 @@ class Measured:
 
 
 def round_trip_asked_ms(there: Direction, back: Direction) -> float | None:
-    """Both delays, and the time in which the rates carry a ping; None where no delay is set."""
+    """Both delays and the ping's transmission times; None where no delay is set."""
     if not (there.delay_ms or back.delay_ms):
         return None
     carried_ms = sum(
@@ -66,9 +66,9 @@ def round_trip_asked_ms(there: Direction, back: Direction) -> float | None:
 
 
 def violations(there: Direction, back: Direction, measured: Measured) -> list[str]:
-    """Figures out of bounds, each with what was asked and measured. What is not set is not judged."""
-    found = [_round_trip(there, back, measured), _rate(there, measured), _loss(there, measured)]
-    return [breach for breach in found if breach]
+    """Figures out of bounds, in words. Conditions that are not set are not judged."""
+    judged = [_round_trip(there, back, measured), _rate(there, measured), _loss(there, measured)]
+    return [violation for violation in judged if violation]
 
 
 def _round_trip(there: Direction, back: Direction, measured: Measured) -> str | None:
@@ -81,7 +81,9 @@ def _round_trip(there: Direction, back: Direction, measured: Measured) -> str | 
     bound_ms = _SHARE * asked_ms + _FLOOR_MS + _SPREAD * jitter_ms / math.sqrt(measured.round_trips)
     if abs(measured.round_trip_ms - asked_ms) <= bound_ms:
         return None
-    return f"round trip asked {asked_ms:.3g} ms +- {bound_ms:.2g}, measured {measured.round_trip_ms:.3g} ms"
+    return (
+        f"round trip should be {asked_ms:.3g} ms +- {bound_ms:.2g}, measured {measured.round_trip_ms:.3g} ms"
+    )
 
 
 def _rate(there: Direction, measured: Measured) -> str | None:
@@ -92,7 +94,9 @@ def _rate(there: Direction, measured: Measured) -> str | None:
         return None
     if abs(measured.rate_mbit - asked_mbit) <= _RATE_SHARE * asked_mbit:
         return None
-    return f"rate asked {asked_mbit:g} Mbit/s +- {_RATE_SHARE:.0%}, measured {measured.rate_mbit:.1f} Mbit/s"
+    return (
+        f"rate should be {asked_mbit:g} Mbit/s +- {_RATE_SHARE:.0%}, measured {measured.rate_mbit:.1f} Mbit/s"
+    )
 
 
 def _loss(there: Direction, measured: Measured) -> str | None:
@@ -102,13 +106,13 @@ def _loss(there: Direction, measured: Measured) -> str | None:
     if low <= measured.lost <= high:
         return None
     return (
-        f"loss asked {there.loss_percent:g} % (of {measured.datagrams} datagrams {low} to {high}), measured "
-        f"{measured.loss_percent:.3g} % ({measured.lost})"
+        f"loss should be {there.loss_percent:g} % ({low} to {high} of {measured.datagrams} datagrams), "
+        f"measured {measured.loss_percent:.3g} % ({measured.lost})"
     )
 
 
 def binomial_range(trials: int, share: float) -> tuple[int, int]:
-    """Fewest and most events of so many trials that are likely enough, where each has probability `share`.
+    """The likely range of the number of events in `trials`, each with probability `share`.
 
     Each tail beyond holds at most half of 1 %: the acceptance region of the exact two-sided test, so
     `share` is in the Clopper-Pearson interval of exactly these counts.

@@ -1,4 +1,4 @@
-"""Every link of a lab, probed one after the other, shown in a table, kept, and judged."""
+"""Probe every link of a lab one after the other, print a table, store it, and judge it."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -23,14 +23,14 @@ __all__ = ["Check", "check_links"]
 
 _WAIT_S = 5.0
 
-# One right link in a hundred has a loss outside its 99 % interval, and a device that is busy for a moment
-# looks like a slow link; a link that is wrong is wrong each time.
+# One correct link in a hundred has a loss outside its 99 % interval, and a briefly busy device looks like a
+# slow link; a wrong link is wrong each time.
 _ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
 class _Checked:
-    """A link one way: what was asked of it there and back, and what was measured."""
+    """One direction of a link: its conditions there and back, and its measurements."""
 
     sender: str
     receiver: str
@@ -51,14 +51,14 @@ class _Checked:
 
 @dataclass(frozen=True)
 class Check:
-    """What is to be checked.
+    """A check's options.
 
     Attributes:
-        devices: Between which of the lab's devices.
-        name: The network's; None where nothing was asked.
-        network: What was asked of the links.
+        devices: The devices whose links to check.
+        name: The network's name; None without a network.
+        network: The links' conditions.
         judge: Whether links out of bounds are an error.
-        without_lost: Go on without a device that is not there, or is lost.
+        without_lost: Continue without a device that does not answer or is lost.
     """
 
     devices: Sequence[str]
@@ -69,21 +69,21 @@ class Check:
 
 
 def check_links(lab: Lab, check: Check, results: Path | None) -> None:
-    """Probe every link between two devices, both ways; print a table; keep it in `results`.
+    """Probe every link between two devices, both ways, print a table, and store it in `results`.
 
     Args:
         lab: The devices.
-        check: Which links, and what was asked of them.
-        results: A results file, made where there is none.
+        check: The links and their conditions.
+        results: A results file, created if missing.
 
     Raises:
-        ControllerError: A link is out of bounds; a device is not there; nothing shapes these links.
+        ControllerError: A link is out of bounds, a device does not answer, or tc does not shape these links.
     """
     kind = lab.shaping(check.devices)
     if check.judge and kind != "tc":
         raise LabError(
-            f"lab {lab.name!r} has links of kind {kind}, which no device shapes: there is nothing to judge; "
-            f"measure them with --as-is"
+            f"lab {lab.name!r} has links with shaping {kind}, not tc, so nothing to judge; measure them with "
+            f"--as-is"
         )
     checked = list(_probe_all(lab, check))
     _show(lab, check.name, checked)
@@ -107,7 +107,7 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
 def _probe_all(lab: Lab, check: Check) -> Iterator[_Checked]:
     with WorkerPool(lab, check.devices, _WAIT_S, without_absent=check.without_lost) as pool:
         for error in pool.absent:
-            _say(f"given up: {error}; its links are left out")
+            _say(f"skipping its links: {error}")
         for sender, receiver in itertools.permutations(check.devices, 2):
             if sender not in pool.workers or receiver not in pool.workers:
                 continue
@@ -118,11 +118,11 @@ def _probe_all(lab: Lab, check: Check) -> Iterator[_Checked]:
                 lost = pool.recover() if check.without_lost else []
                 if not {one.device for one in lost} & {sender, receiver}:
                     raise
-                _say(f"given up: {error}; its links are left out")
+                _say(f"skipping its links: {error}")
 
 
 def _probe(lab: Lab, check: Check, sender: ClaimedWorker, receiver: ClaimedWorker) -> _Checked:
-    """A link that is out of bounds is probed again: it may have been a busy moment."""
+    """Probe a link, and again if it is out of bounds: a device may have been busy for a moment."""
     forward = lab.is_forward(sender.name, receiver.name)
     there = check.network.between(sender.name, receiver.name, forward=forward)
     back = check.network.between(receiver.name, sender.name, forward=not forward)
@@ -175,12 +175,12 @@ def _figure(value: float | None) -> str:
 
 
 def _judge(name: str, checked: list[_Checked]) -> None:
-    found = [(link, text) for link in checked for text in violations(link.there, link.back, link.measured)]
-    if not found:
+    wrong = [(link, text) for link in checked for text in violations(link.there, link.back, link.measured)]
+    if not wrong:
         return
-    link, text = found[0]
-    more = f" ({len(found) - 1} more, see the table)" if len(found) > 1 else ""
+    link, text = wrong[0]
+    more = f" ({len(wrong) - 1} more, see the table)" if len(wrong) > 1 else ""
     raise ControllerError(
-        f"{link.sender}: link to {link.receiver} is not as network {name!r} asks: {text}{more}; "
-        f"shape it again, or see what is there with --as-is"
+        f"{link.sender}: its link to {link.receiver} does not match network {name!r}: {text}{more}; "
+        f"shape it again, or measure without judging with --as-is"
     )

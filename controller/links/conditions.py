@@ -1,4 +1,4 @@
-"""Which conditions a device has to impose on what it sends, by whom it sends to."""
+"""The conditions that a device must impose on its outgoing data, by receiver."""
 
 from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Device, Lab
@@ -9,11 +9,11 @@ __all__ = ["conditions_of"]
 def conditions_of(
     lab: Lab, device: Device, network: Network
 ) -> tuple[Direction, dict[Direction, tuple[Device, ...]]]:
-    """What `device` imposes towards anybody, and what towards those devices for which it differs.
+    """The conditions that `device` imposes by default, and those towards devices that differ.
 
-    To the devices behind it in the lab's order it imposes the network's forward conditions, to those before
-    it the backward ones, to one that is named in the network's pairs what these say, and forward towards
-    anybody else.
+    It imposes the network's forward conditions towards later devices in the lab's order, the backward ones
+    towards earlier devices, a pair's own towards a device of the network's pairs, and forward ones towards
+    any other host.
     """
     general = _bare(network.direction(forward=True))
     differing: dict[Direction, tuple[Device, ...]] = {}
@@ -28,7 +28,7 @@ def conditions_of(
 
 
 def _bare(direction: Direction) -> Direction:
-    """The conditions alone: a network is one too, with more to it."""
+    """Strip a network, which is a direction with more attributes, to its conditions."""
     return Direction(
         delay_ms=direction.delay_ms,
         jitter_ms=direction.jitter_ms,

@@ -1,4 +1,4 @@
-"""One direction of a link, measured by the two workers at its ends."""
+"""Measure one direction of a link with the two workers at its ends."""
 
 import secrets
 import statistics
@@ -26,7 +26,7 @@ _MEDIAN_WANTS = 11
 _WARMUP = 20
 _ROUND_TRIPS_S = 4.0
 
-# Small enough for any tunnel: a datagram in pieces would be counted, and shaped, as something else.
+# Small enough for any tunnel: the kernel would count and shape a fragmented datagram differently.
 _DATAGRAM_BYTES = 1200
 _HEADERS_V4_BYTES = 42
 _HEADERS_V6_BYTES = 62
@@ -52,7 +52,7 @@ _PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class _Train:
-    """A train and what came of it."""
+    """A train of datagrams and its result."""
 
     datagrams: int
     frame_bytes: int
@@ -61,7 +61,7 @@ class _Train:
 
     @property
     def arrived(self) -> int:
-        """Those that the receiver was too slow to take came over the link as well."""
+        """Datagrams that crossed the link, including those that the receiver was too slow to read."""
         return min(self.datagrams, self.received.datagrams + self.received.overflowed)
 
     def mbit(self, datagrams: int, elapsed_s: float) -> float | None:
@@ -72,7 +72,7 @@ class _Train:
 
 @dataclass(frozen=True)
 class _Path:
-    """From whom to whom, and how long what is under way may take."""
+    """A sender, a receiver, and the longest time that datagrams stay under way."""
 
     sender: ClaimedWorker
     receiver: ClaimedWorker
@@ -100,8 +100,8 @@ class _Path:
         if not received.datagrams:
             raise DeviceError(
                 device.name,
-                f"none of {datagrams} datagrams from {self.sender.name} came to UDP port {device.data_port} "
-                f"of {device.host}: let UDP through on the data port, or is the link down?",
+                f"none of {datagrams} datagrams from {self.sender.name} reached UDP port {device.data_port} "
+                f"of {device.host}; open the data port for UDP, and check that the link is up",
             )
         return _Train(datagrams, asked.frame_bytes, sent, received)
 
@@ -109,10 +109,10 @@ class _Path:
 def probe_link(sender: ClaimedWorker, receiver: ClaimedWorker, asked: Direction) -> Measured:
     """Measure the link from `sender` to `receiver`: round trips, loss, rate, throughput, in this order.
 
-    `asked` paces the trains: below its rate to see loss, above it to see the rate.
+    `asked` sets the trains' pace: below its rate to measure loss, above it to measure the rate.
 
     Raises:
-        DeviceError: A worker was lost, or no datagram came.
+        DeviceError: A worker was lost, or no datagram arrived.
     """
     settle_s = (asked.delay_ms + asked.jitter_ms) / 1e3 + _QUEUE_S
     path = _Path(sender, receiver, secrets.token_hex(16), settle_s)
@@ -126,7 +126,7 @@ def probe_link(sender: ClaimedWorker, receiver: ClaimedWorker, asked: Direction)
     finally:
         with receiver.blame() as connection:
             connection.ask(ExpectProbe(probe=None), timeout_s=_PATIENCE_S)
-    # What is still queued on the link would stand in the next probe's way.
+    # Queued datagrams would delay the next probe.
     time.sleep(settle_s)
     enough = len(round_trips_s) >= _MEDIAN_WANTS
     return Measured(
@@ -170,7 +170,7 @@ def _round_trips(path: _Path) -> tuple[float, ...]:
         receiver=device.name,
     )
     with path.sender.blame() as connection:
-        # At a delay of seconds the fewest that make a median take a minute.
+        # At a delay of seconds the fewest round trips for a median take a minute.
         return connection.ask(asked, timeout_s=_PATIENCE_S * 5).round_trips_s
 
 
@@ -190,7 +190,7 @@ def _datagrams(rate_mbit: float, duration_s: float, fewest: int, most: int) -> i
 
 
 def _throughput(path: _Path, round_trip_s: float) -> float:
-    """A connection needs some ten round trips to find out what a link carries."""
+    """Measure for at least ten round trips, which a connection needs to reach a link's rate."""
     device = path.receiver.device
     asked = ProbeThroughput(
         probe=path.probe,

@@ -1,4 +1,4 @@
-"""Whether a device's link is shaped as a network asks, by what its worker reads of its kernel."""
+"""Check a device's shaping against a network, from its worker's reading of the kernel."""
 
 import json
 import math
@@ -13,52 +13,52 @@ from controller.links.conditions import conditions_of
 
 __all__ = ["is_shaped_as", "link_check"]
 
-# The root that edgecut_link gives an interface, and no other.
+# The handle of edgecut_link's root qdisc alone.
 _HANDLE = "ec:"
 # The kernel counts in whole bytes a second, ticks and 2^-32.
 _SHARE = 0.01
-# Given to a link with jitter and no rate, so that packets stay in order (see edgecut_link).
+# The rate of a link with jitter and no rate, which keeps packets in order (see edgecut_link).
 _NO_RATE_MBIT = 100_000.0
 
 _MOST_MBIT = 0.9 * _NO_RATE_MBIT
 
 
 def link_check(lab: Lab, name: str, network: Network) -> Callable[[ClaimedWorker], None]:
-    """What tells of a claimed worker whether its link is as it must be for trials under `network`.
+    """Return a check that a claimed worker's link matches `network`; it raises DeviceError otherwise.
 
-    Of a device whose link tc does not shape it says nothing. What it gives back raises DeviceError.
+    The check passes every device whose links tc does not shape.
     """
 
     def check(worker: ClaimedWorker) -> None:
         if worker.device.shaping != "tc":
             return
-        told = worker.info.stamp.get("qdisc")
-        if not isinstance(told, str):
+        qdiscs = worker.info.stamp.get("qdisc")
+        if not isinstance(qdiscs, str):
             raise DeviceError(
                 worker.name,
                 "its worker does not watch the link (--qdisc-of); run ansible/deploy.yml again",
                 lasting=True,
             )
         general, differing = conditions_of(lab, worker.device, network)
-        wanted = [conditions for conditions in (general, *differing) if conditions.limited]
-        if not is_shaped_as(wanted, told):
-            be = "without shaping" if name == AS_IS else f"as network {name!r} asks"
+        requested = [conditions for conditions in (general, *differing) if conditions.limited]
+        if not is_shaped_as(requested, qdiscs):
+            problem = "its link is shaped" if name == AS_IS else f"its link does not match network {name!r}"
             raise DeviceError(
                 worker.name,
-                f"its link is not {be}; it has {_in_words(told)}; ansible/sweep.yml shapes it",
+                f"{problem}: it has {_in_words(qdiscs)}; run ansible/sweep.yml, which shapes it",
                 lasting=True,
             )
 
     return check
 
 
-def is_shaped_as(wanted: list[Direction], told: str) -> bool:
-    """Whether these qdiscs (the JSON of `tc -j qdisc show`) impose just these conditions."""
-    qdiscs = json.loads(told)
+def is_shaped_as(requested: list[Direction], qdiscs_json: str) -> bool:
+    """Whether these qdiscs (the JSON of `tc -j qdisc show`) impose exactly the requested conditions."""
+    qdiscs = json.loads(qdiscs_json)
     if not any(qdisc.get("root") and qdisc.get("handle") == _HANDLE for qdisc in qdiscs):
-        return not wanted
+        return not requested
     left = [qdisc.get("options") or {} for qdisc in qdiscs if qdisc.get("kind") == "netem"]
-    for conditions in wanted:
+    for conditions in requested:
         match = next((options for options in left if _imposes(conditions, options)), None)
         if match is None:
             return False
@@ -70,20 +70,20 @@ def _imposes(asked: Direction, options: Mapping[str, Any]) -> bool:
     delay = options.get("delay") or {}
     rate_mbit = 8 * (options.get("rate") or {}).get("rate", 0) / 1e6
     loss_share = (options.get("loss-random") or {}).get("loss", 0)
-    found = (1e3 * delay.get("delay", 0), 1e3 * delay.get("jitter", 0), 100 * loss_share)
-    wanted = (asked.delay_ms, asked.jitter_ms, asked.loss_percent)
+    imposed = (1e3 * delay.get("delay", 0), 1e3 * delay.get("jitter", 0), 100 * loss_share)
+    requested = (asked.delay_ms, asked.jitter_ms, asked.loss_percent)
     unlimited = not rate_mbit or rate_mbit > _MOST_MBIT
     rate_fits = unlimited if asked.rate_mbit is None else _close(rate_mbit, asked.rate_mbit)
-    return rate_fits and all(map(_close, found, wanted))
+    return rate_fits and all(map(_close, imposed, requested))
 
 
-def _close(found: float, wanted: float) -> bool:
-    return math.isclose(found, wanted, rel_tol=_SHARE, abs_tol=1e-3)
+def _close(imposed: float, requested: float) -> bool:
+    return math.isclose(imposed, requested, rel_tol=_SHARE, abs_tol=1e-3)
 
 
-def _in_words(told: str) -> str:
-    """The qdiscs in one line; an end of the lease shows as the kernel's own."""
-    return " + ".join(_one_in_words(qdisc) for qdisc in json.loads(told)) or "no qdisc"
+def _in_words(qdiscs_json: str) -> str:
+    """The qdiscs in one line; after the end of a lease, the kernel's own."""
+    return " + ".join(_one_in_words(qdisc) for qdisc in json.loads(qdiscs_json)) or "no qdisc"
 
 
 def _one_in_words(qdisc: Mapping[str, Any]) -> str:

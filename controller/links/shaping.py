@@ -1,4 +1,4 @@
-"""What each device has to be told so that its link is as a network asks."""
+"""Each device's edgecut_link arguments for a network."""
 
 import socket
 
@@ -11,7 +11,7 @@ __all__ = ["shaping_arguments"]
 
 
 def shaping_arguments(lab: Lab, network: Network) -> dict[str, list[str]]:
-    """Arguments of `edgecut_link apply` for each device of the lab that shapes its link.
+    """Arguments of `edgecut_link apply` for each device of the lab whose links tc shapes.
 
     Raises:
         LabError: A device's host has no address.
@@ -26,10 +26,10 @@ def shaping_arguments(lab: Lab, network: Network) -> dict[str, list[str]]:
 
 
 def _towards_all(lab: Lab, device: Device, network: Network) -> list[str]:
-    """Conditions for everybody, then for those devices to which they differ."""
+    """The default conditions, then those of devices that differ."""
     general, differing = conditions_of(lab, device, network)
     words = _words(general)
-    # Those without conditions come last: addresses that follow each other share the conditions after them.
+    # Devices without conditions come last: successive addresses share the conditions after them.
     for conditions, others in sorted(differing.items(), key=lambda item: not item[0].limited):
         words += [word for other in others for word in ("--to", _address(other))]
         words += _words(conditions)
@@ -37,13 +37,13 @@ def _towards_all(lab: Lab, device: Device, network: Network) -> list[str]:
 
 
 def _words(direction: Direction) -> list[str]:
-    told = {
+    values = {
         "--delay-ms": direction.delay_ms,
         "--jitter-ms": direction.jitter_ms,
         "--rate-mbit": direction.rate_mbit,
         "--loss-percent": direction.loss_percent,
     }
-    return [word for option, value in told.items() if value for word in (option, f"{value:g}")]
+    return [word for option, value in values.items() if value for word in (option, f"{value:g}")]
 
 
 def _address(device: Device) -> str:
@@ -51,5 +51,6 @@ def _address(device: Device) -> str:
         return str(socket.getaddrinfo(device.host, device.data_port, type=socket.SOCK_STREAM)[0][4][0])
     except OSError as error:
         raise LabError(
-            f"device {device.name}: host {device.host!r} has no address ({error.strerror})"
+            f"device {device.name}: host {device.host!r} has no address ({error.strerror}); correct its "
+            f"ansible_host or name resolution"
         ) from error

@@ -1,4 +1,4 @@
-"""Another process's end of it: a results file and its live file, read again and again."""
+"""Follow another process's sweep through its results file and live file."""
 
 import sqlite3
 import time
@@ -12,14 +12,14 @@ from controller.results import Results
 __all__ = ["Follower"]
 
 _UNFINISHED_S = 2.0
-"""For so long a file may be in the making, which cannot be told from one that is no results file."""
+"""A file that its writer is still creating looks like no results file for this long."""
 
 
 class Follower:
-    """Follows one results file, which need not be there yet.
+    """A reader of one results file, which need not exist yet.
 
     Attributes:
-        snapshot: What is known; None before there is anything.
+        snapshot: The sweep's known state; None before it has one.
     """
 
     def __init__(self, results: Path) -> None:
@@ -31,16 +31,16 @@ class Follower:
         self._refused_s: float | None = None
 
     def look(self) -> None:
-        """Take in what has come since.
+        """Read what is new.
 
         Raises:
-            StoreError: It is not a results file.
+            StoreError: The file is not a results file.
         """
         now = read_now(self.results)
         try:
             self._read()
         except sqlite3.OperationalError:
-            # Being moved, or cleaned up by its writer: next time.
+            # Its writer is moving it or cleaning up; try again at the next look.
             pass
         except StoreError:
             self._refused_s = self._refused_s or time.monotonic()
@@ -60,7 +60,7 @@ class Follower:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds that are left: what was told, less the time since."""
+        """Seconds left: the published estimate, less the time since."""
         now = self.snapshot.now if self.snapshot else None
         if now is None or now.left_s is None:
             return None
@@ -69,7 +69,7 @@ class Follower:
     def _read(self) -> None:
         if not self.results.is_file() or not self.results.stat().st_size:
             return
-        # Opened anew each time: a writer that ends cannot clean up while somebody has it open.
+        # Opened again each time: an ending writer cannot clean up while a reader has the file open.
         with Results.open(self.results) as results:
             if self.snapshot is None or not self.snapshot.experiment:
                 experiment = results.experiment()
@@ -83,7 +83,7 @@ class Follower:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is to come: the sweep has ended, and nothing that is wanted is missing."""
+        """Whether the sweep has ended and no trial is pending."""
         snapshot = self.snapshot
         if snapshot is None or not snapshot.finished_trials() or snapshot.missing():
             return False

@@ -1,7 +1,7 @@
-"""The live file beside a results file: what a sweep is at, for whoever watches it.
+"""The live file beside a results file: a sweep's current state, for its viewers.
 
-Small, replaced whole at each step, never read back by the sweep; a sweep goes on where it cannot be written.
-What has been measured is not in it: that is in the results file.
+The sweep replaces this small file at each step, never reads it back, and continues if it cannot write it.
+Measurements are in the results file alone.
 """
 
 import os
@@ -22,16 +22,16 @@ _SAME_START_S = 1.0
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep is at.
+    """A sweep's current state.
 
     Attributes:
-        began_s: When its process began, by the host's clock: numbers of processes are used again.
-        part: The network, or what comes before all of them.
-        done: How many of `total` cells (or other things that `part` has) are there.
-        left_s: Estimated seconds for all that is left, when this was written.
-        cell: Id of the cell that runs.
-        number: Of its trial, from 0.
-        ended: How it ended, in a line; None while it goes on.
+        began_s: Its process's start by the host's clock, since process ids are reused.
+        part: The network, or the step before all networks.
+        done: Finished ones of the part's `total` cells or other items.
+        left_s: Estimated seconds left for the whole sweep, when this was written.
+        cell: The running cell's id.
+        number: Its trial's number, from 0.
+        ended: The sweep's end, in one line; None while it runs.
     """
 
     format: str = _FORMAT
@@ -50,12 +50,12 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_here(self) -> bool:
-        """Whether its process was one of this host."""
+        """Whether its process runs on this host."""
         return self.host == socket.gethostname()
 
     @property
     def has_died(self) -> bool:
-        """Whether it ended without a word; False where nobody can tell."""
+        """Whether its process died without publishing an end; False on another host."""
         if self.ended is not None or not self.is_here:
             return False
         try:
@@ -80,20 +80,20 @@ class LiveFile:
         )
 
     def tell(self, **changed: object) -> None:
-        """Replace the file by one with these attributes changed."""
+        """Rewrite the file with these attributes changed."""
         self.now = msgspec.structs.replace(self.now, written_at=now(), **changed)
-        # Nobody has to be able to watch.
+        # A sweep runs without viewers, too.
         with suppress(OSError):
             replace_file(self._path, msgspec.json.encode(self.now))
 
 
 def live_path(results: Path) -> Path:
-    """Where the live file of a results file lies."""
+    """The path of a results file's live file."""
     return results.parent / f"{results.stem}.live.json"
 
 
 def read_now(results: Path) -> Now | None:
-    """What the live file says; None where there is none that can be read."""
+    """Read the live file; None if it is missing or unreadable."""
     try:
         found = msgspec.json.decode(live_path(results).read_bytes(), type=Now)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -102,13 +102,13 @@ def read_now(results: Path) -> Now | None:
 
 
 def note_sweep(lab_file: Path, results: Path) -> None:
-    """Keep beside a lab file which results file is swept into."""
+    """Note beside a lab file the results file of its current sweep."""
     with suppress(OSError):
         replace_file(_note_path(lab_file), msgspec.json.encode({"results": str(results.absolute())}))
 
 
 def swept_on(lab_file: Path) -> Path | None:
-    """The results file that was last swept into on a lab."""
+    """The results file of a lab's last sweep."""
     try:
         return Path(msgspec.json.decode(_note_path(lab_file).read_bytes(), type=dict[str, str])["results"])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):

@@ -1,4 +1,4 @@
-"""A sweep's own end of it: what it is at, shown on its terminal and told in the live file."""
+"""Publish a sweep's state on its own terminal and in the live file."""
 
 from types import TracebackType
 from typing import Self
@@ -14,13 +14,13 @@ __all__ = ["Publisher"]
 
 
 class Publisher:
-    """What a `Screen` shows of a sweep. Entered while the sweep goes on; left, it tells how that ended."""
+    """The panel of a sweep's `Screen`. Enter it for the sweep's duration; on exit it publishes the end."""
 
     def __init__(self, results: Results, *, is_shown: bool) -> None:
-        """Take in what there is.
+        """Read the existing results.
 
         Args:
-            is_shown: Whether there is a terminal; without one, only the live file is written.
+            is_shown: Whether to show a panel; without a terminal only the live file is written.
         """
         self._file = LiveFile(results.path)
         self._snapshot: SweepSnapshot | None = None
@@ -39,26 +39,26 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, KeyboardInterrupt):
-            self.end("interrupted; what was finished is kept, the same command goes on")
+            self.end("interrupted; finished trials are saved; run the same command to resume")
         elif error is not None or self._file.now.ended is None:
             self.end(" ".join(str(error or "").split()) or "by an error")
 
     def end(self, how: str) -> None:
-        """Say how it ended, in a line."""
+        """Publish the sweep's end, in one line."""
         self._file.tell(ended=how, cell=None)
 
     def step(self, part: str, done: int, total: int, doing: str, left_s: float | None) -> None:
-        """Note how far it is; which cell runs is told by `running`."""
+        """Publish the sweep's progress; `running` publishes its cell."""
         self._file.tell(part=part, done=done, total=total, doing=doing, left_s=left_s, cell=None)
 
     def running(self, cell: Cell, number: int) -> None:
-        """Note that trial `number` of a cell begins."""
+        """Publish the start of a cell's trial `number`."""
         if self._snapshot is not None:
             self._snapshot.want([cell])
         self._file.tell(cell=cell.id, number=number)
 
     def finished(self, cell: Cell, trial: Trial) -> None:
-        """Note what a trial showed."""
+        """Add a finished trial."""
         if self._snapshot is not None:
             self._snapshot.finished(cell, trial)
 

@@ -1,4 +1,4 @@
-"""What there is to see of a sweep: what runs now, what its last trial showed, the front so far."""
+"""A sweep's state for viewers: the current cell, the last trial, the front so far."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,10 +25,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class TrialSummary:
-    """What a finished trial showed.
+    """A finished trial's figures.
 
     Attributes:
-        in_flight: Requests in flight, on average: rate times mean latency (Little's law).
+        in_flight: Mean requests in flight: rate times mean latency (Little's law).
     """
 
     cell: str
@@ -41,12 +41,12 @@ class TrialSummary:
 
 @dataclass
 class SweepSnapshot:
-    """All of it, as far as it is known.
+    """A sweep's known state.
 
     Attributes:
-        trials: Wanted of every cell.
-        now: What the sweep is at; None where it never said.
-        last: The trial that finished last.
+        trials: Requested trials of every cell.
+        now: The sweep's live state; None before it wrote one.
+        last: The last finished trial.
     """
 
     experiment: str = ""
@@ -57,44 +57,44 @@ class SweepSnapshot:
     _seen: dict[str, list[TrialSummary]] = field(default_factory=dict)
 
     def want(self, cells: Iterable[Cell]) -> None:
-        """Take in the cells that are wanted."""
+        """Add requested cells."""
         self.cells |= {cell.id: cell for cell in cells}
 
     def finished(self, cell: Cell, trial: Trial) -> None:
-        """Take in a finished trial."""
+        """Add a finished trial."""
         self.cells.setdefault(cell.id, cell)
         self.last = _seen(cell, trial)
         self._seen.setdefault(cell.id, []).append(self.last)
 
     @property
     def cell(self) -> Cell | None:
-        """The cell that runs."""
+        """The running cell."""
         return self.cells.get(self.now.cell or "") if self.now else None
 
     @property
     def shown(self) -> Cell | None:
-        """The cell whose front is the one to look at: that which runs, or ran last."""
+        """The cell whose front to show: the running cell, else the last one."""
         return self.cell or (self.cells.get(self.last.cell) if self.last else None)
 
     def missing(self) -> int:
-        """Trials of the wanted cells that are not finished."""
+        """The number of pending trials."""
         return sum(max(0, self.trials - len(self._seen.get(cell, ()))) for cell in self.cells)
 
     def finished_trials(self) -> int:
-        """Trials that are."""
+        """The number of finished trials."""
         return sum(map(len, self._seen.values()))
 
     def front(self, cell: Cell) -> tuple[list[tuple[Cell, Point]], int]:
-        """The front so far of the cell's bundle under its network, and of how many splits.
+        """The front so far of the cell's bundle under its network, and the number of measured splits.
 
-        Each by its deepest cell, with latency in seconds and seconds a sample, by rising latency.
+        Each split is its deepest cell, with latency in seconds and seconds per sample, by rising latency.
         """
         measured: dict[Candidate, Point] = {}
         alike = (
             one for one in self.cells.values() if (one.bundle, one.network) == (cell.bundle, cell.network)
         )
         for candidate in candidates_of(alike):
-            # A capability front needs the latency of a request alone, and what comes of a full pipeline.
+            # A capability front needs the latency of a lone request and the throughput of a full pipeline.
             alone, deep = candidate.shallow, candidate.deep
             if alone.depth != 1 or alone.load != OFFLINE:
                 continue

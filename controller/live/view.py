@@ -18,11 +18,11 @@ _POINTS = 8
 
 
 def panel(snapshot: SweepSnapshot, left_s: float | None, hint: str | None = None) -> RenderableType:
-    """All of a snapshot.
+    """Show a whole snapshot.
 
     Args:
-        left_s: Seconds that are left by now.
-        hint: A word at its foot.
+        left_s: Seconds left.
+        hint: A word at the panel's foot.
     """
     parts: list[RenderableType] = [_progress(snapshot, left_s)]
     if snapshot.now is not None and snapshot.now.ended is None and not snapshot.now.has_died:
@@ -45,19 +45,19 @@ def panel(snapshot: SweepSnapshot, left_s: float | None, hint: str | None = None
 
 
 def state(snapshot: SweepSnapshot) -> str:
-    """Whether the sweep runs, how it ended, or that it did without a word."""
+    """The sweep's state in words: running, ended and how, or died."""
     now = snapshot.now
     if now is None:
         return "no sweep is running"
     if now.ended is not None:
         return f"ended: {now.ended}"
     if now.has_died:
-        return f"died (process {now.pid} is gone); what was finished is kept, the same command goes on"
-    return "running" if now.is_here else f"running on {now.host}, last heard of at {now.written_at[:19]} UTC"
+        return f"died (process {now.pid} is gone); finished trials are saved; run the same command to resume"
+    return "running" if now.is_here else f"running on {now.host}, last seen at {now.written_at[:19]} UTC"
 
 
 def line(snapshot: SweepSnapshot, left_s: float | None) -> str:
-    """The most of it in one line."""
+    """Show a snapshot in one line."""
     now = snapshot.now
     if now is None or now.ended is not None or now.has_died:
         return (
@@ -81,14 +81,14 @@ def _progress(snapshot: SweepSnapshot, left_s: float | None) -> RenderableType:
     if now is None or not now.total:
         return Text(state(snapshot))
     grid = Table.grid(padding=(0, 2))
-    told = state(snapshot)
-    if told == "running":
-        told = f"{duration(left_s)} left" if left_s is not None else "running"
+    text = state(snapshot)
+    if text == "running" and left_s is not None:
+        text = f"{duration(left_s)} left"
     grid.add_row(
         Text(now.part, style="bold"),
         ProgressBar(total=now.total, completed=now.done, width=_BAR),
         Text(f"{now.done}/{now.total}"),
-        Text(told, style="red" if now.has_died else ""),
+        Text(text, style="red" if now.has_died else ""),
     )
     return grid
 
@@ -111,7 +111,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _stages(snapshot: SweepSnapshot, last: TrialSummary) -> RenderableType:
-    """Of the trial that finished last: nobody asks a device anything while it is measured."""
+    """Stages of the last finished trial: nothing queries a device during a trial."""
     cell = snapshot.cells[last.cell]
     head = (
         f"last trial: {last.latency_s * 1e3:.3g} ms, {last.samples_per_s:.3g} samples/s, "
@@ -144,5 +144,5 @@ def _front(snapshot: SweepSnapshot, cell: Cell) -> RenderableType | None:
         chain = f" on {' -> '.join(one.devices)}" if several else ""
         table.add_row(f"{one.label}{codec}{chain}", f"{latency_s * 1e3:.3g}", f"{1 / sample_s:.3g}")
     more = f", {len(front) - len(shown)} of them not shown" if len(front) > len(shown) else ""
-    told = f"{len(front)} on the front, of {measured} splits measured so far{more}"
-    return Group(table, Text(told, style="dim"))
+    summary = f"{len(front)} on the front, of {measured} splits measured so far{more}"
+    return Group(table, Text(summary, style="dim"))

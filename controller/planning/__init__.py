@@ -1,4 +1,4 @@
-"""Profile a lab once, predict any split, and plan: which devices, in which order, cut where."""
+"""Predict any split from a device profile, and plan which devices to use, in which order, cut where."""
 
 from controller.planning.chooser import Chooser
 from controller.planning.constraints import Limits

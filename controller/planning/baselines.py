@@ -1,4 +1,4 @@
-"""The splits of the literature that no optimisation went into, to see what planning gains."""
+"""The literature's splits without optimisation, as baselines for plans."""
 
 from collections.abc import Sequence
 
@@ -11,28 +11,28 @@ __all__ = ["equal_layers", "greedy", "named_baselines", "one_device"]
 
 
 def named_baselines(problem: Problem, limits: Limits) -> list[tuple[str, Plan]]:
-    """What the plan is compared with: each device alone, and equal and greedy splits in the lab's order."""
+    """A plan's baselines: each device alone, and equal and greedy splits in the lab's order."""
     source = limits.sources[0]
     allowed = [name for name in problem.devices if name not in limits.forbidden]
     order = [source, *(name for name in allowed if name != source)]
-    found = [(f"all on {name}", one_device(problem, source, name)) for name in order]
+    plans = [(f"all on {name}", one_device(problem, source, name)) for name in order]
     if len(order) > 1:
         for name, plan in (
             ("equal layers", equal_layers(problem, order)),
             ("greedy", greedy(problem, order)),
         ):
             if plan is not None:
-                found.append((name, plan))
-    return found
+                plans.append((name, plan))
+    return plans
 
 
 def one_device(problem: Problem, source: str, device: str) -> Plan:
-    """The whole model on one device, which gets raw input where it is not the source."""
+    """The whole model on one device, which receives raw input unless it is the source."""
     return evaluate(problem, *(((source,), ()) if device == source else ((source, device), (0,))))
 
 
 def equal_layers(problem: Problem, devices: Sequence[str]) -> Plan | None:
-    """The same number of nodes for each device, in the order given; None with more devices than segments."""
+    """The same number of nodes for each device, in the given order; None with more devices than segments."""
     count = len(devices)
     targets = [problem.cuts[-1] * number / count for number in range(1, count)]
     at: list[int] = []
@@ -46,9 +46,9 @@ def equal_layers(problem: Problem, devices: Sequence[str]) -> Plan | None:
 
 
 def greedy(problem: Problem, devices: Sequence[str]) -> Plan | None:
-    """Each device, in the order given, takes segments until it has the time that would be an equal share.
+    """Each device, in the given order, takes segments up to an equal share of the compute time.
 
-    A share counts what the device computes, not what links carry. None with more devices than segments.
+    A share counts compute time, not link time. None with more devices than segments.
     """
     number = [problem.devices.index(name) for name in devices]
     last = len(problem.cuts) - 1

@@ -1,4 +1,4 @@
-"""Choosing among plans by what is predicted of each, with its own waits."""
+"""Choose among plans by their predictions, each with its own waits."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -21,56 +21,56 @@ __all__ = ["Chooser"]
 _Chain = tuple[tuple[str, ...], tuple[int, ...]]
 
 _STEPS: Final = 3
-"""How many cut points to either side of a plan's own are looked at."""
+"""Cut points to try on either side of a plan's own."""
 
 _LOOKED_AT: Final = 20
-"""Of how many plans with a cut moved each that is asked for is chosen."""
+"""Plans with a moved cut to predict for each requested plan."""
 
 _ROUNDS: Final = 4
-"""How often the latency of the fastest plan is looked for; it hardly moves after the second."""
+"""Rounds of finding the fastest plan's latency, which hardly moves after the second."""
 
 
 _MOST_SETS: Final = 1 << 12
-"""How many sets of devices are planned over: time and memory are in proportion to them."""
+"""The most sets of devices to plan over: time and memory are proportional to their number."""
 
 
 class _TooManyDevicesError(PlanError):
-    """So many sets of devices that nobody waits for the plan."""
+    """Planning over this many sets of devices would take too long."""
 
 
 class Chooser:
-    """Chooses plans, for one predictor.
+    """A chooser of plans, for one predictor.
 
-    How long a device waits depends on the plan, while the planner's costs must be the same for all of them.
-    So it is given costs at which every device waits as long as the fastest plan takes, and, where latency is
-    limited, as long as the limit. What it finds (both Pareto sets, and the baselines) is predicted with its
-    own waits, and what is predicted must keep to the limits, and is chosen by. The period of a plan does
-    not depend on waits.
+    A device's wait depends on the plan, but the planner needs the same costs for all plans. So its costs
+    assume that every device waits as long as the fastest plan takes, and, under a latency limit, as long as
+    the limit. The chooser then predicts the planner's results (both Pareto sets, and the baselines) with
+    their own waits, and applies the limits and the objective to these predictions. A plan's period does not
+    depend on waits.
     """
 
     def __init__(self, predictor: Predictor, least_accuracy: float = 0.0) -> None:
-        """Choose by `predictor`, with no cut at which the codec leaves less than `least_accuracy`."""
+        """Choose by `predictor`, without cuts at which the codec leaves less than `least_accuracy`."""
         self.predictor = predictor
         self._least_accuracy = least_accuracy
         self._predicted: dict[_Chain, Plan] = {}
         self._last: tuple[Limits, list[Plan]] | None = None
 
     def choose(self, objective: Objective, limits: Limits) -> tuple[Plan, ...]:
-        """The best plan, or with `pareto` all that no other one dominates, by rising latency.
+        """The best plan, or with `pareto` the whole front, by rising latency.
 
         Raises:
-            PlanError: No plan keeps to the limits; names the limit that stands in the way.
+            PlanError: No plan is within the limits; names the limit at fault.
         """
-        found = self._find(objective, limits)
-        if not found:
+        plans = self._find(objective, limits)
+        if not plans:
             raise PlanError(why_not(limits, self._find_if_not_too_many))
-        return found
+        return plans
 
     def best(self, objective: Objective, limits: Limits, count: int) -> tuple[Plan, ...]:
-        """The best plan, and the next best of those found and of those with a cut moved by a few points.
+        """The best `count` plans, from the planner's results and those with a cut moved by a few points.
 
         Raises:
-            PlanError: No plan keeps to the limits.
+            PlanError: No plan is within the limits.
         """
         first = self.choose(objective, limits)
         if len(first) >= count:
@@ -79,7 +79,7 @@ class Chooser:
         kept = limits.keep_to(self.problem(limits))
         chains = {(plan.devices, cuts) for plan in found for cuts in _moved(kept, plan.cuts)}
         near = [plan for plan in (evaluate(kept, *chain) for chain in sorted(chains)) if _is_allowed(plan)]
-        # Their own waits change their order a little only, and most of them are far off.
+        # Their own waits change their order only a little, and most of them are far off.
         near = sorted(near, key=_worth(objective))[: _LOOKED_AT * count]
         pool = {_chain(plan): plan for plan in (*found, *self._keeping(map(_chain, near), limits))}
         for plan in first:
@@ -87,11 +87,11 @@ class Chooser:
         return (*first, *sorted(pool.values(), key=_worth(objective)))[:count]
 
     def is_feasible(self, limits: Limits) -> bool:
-        """Whether any plan keeps to the limits."""
+        """Whether any plan is within the limits."""
         return bool(self._found(limits))
 
     def by_devices(self, limits: Limits) -> list[tuple[int, Plan, Plan]]:
-        """For each number of devices at most: the plans of least latency and of most throughput, if any."""
+        """For each largest number of devices, the plans of lowest latency and highest throughput, if any."""
         found = self._found(limits)
         devices = len(self.predictor.devices)
         rows = []
@@ -105,7 +105,7 @@ class Chooser:
         return rows
 
     def problem(self, limits: Limits) -> Problem:
-        """Costs where every device waits as long as the fastest plan takes, of those within the limits."""
+        """Costs where every device waits as long as the fastest plan within the limits takes."""
         wait_s = 0.0
         for _ in range(_ROUNDS):
             problem = self._problem(wait_s)
@@ -126,14 +126,14 @@ class Chooser:
         return of_objective(_front(self._found(limits)), objective)
 
     def _find_if_not_too_many(self, objective: Objective, limits: Limits) -> tuple[Plan, ...]:
-        """Without one of the limits it may be too many devices: then nobody knows whether there is a plan."""
+        """Like `_find`, but empty where a dropped limit leaves too many devices to plan with."""
         try:
             return self._find(objective, limits)
         except _TooManyDevicesError:
             return ()
 
     def _found(self, limits: Limits) -> list[Plan]:
-        """Plans that keep to the limits, the best of them for every objective among these."""
+        """Plans within the limits, including every objective's best."""
         if self._last is not None and self._last[0] == limits:
             return self._last[1]
         settled = self.problem(limits)
@@ -153,7 +153,7 @@ class Chooser:
         return self._last[1]
 
     def _both_ends(self, limits: Limits) -> list[Plan]:
-        """The plans of least latency and of most throughput: faster than finding the whole Pareto set."""
+        """The plans of lowest latency and highest throughput, which is faster than the whole Pareto set."""
         kept = limits.keep_to(self.problem(limits))
         plans = [
             find(kept, limits.sources, most_devices=limits.most_devices)
@@ -162,7 +162,7 @@ class Chooser:
         return self._keeping({_chain(plan) for plan in plans if plan}, limits)
 
     def _keeping(self, chains: Iterable[_Chain], limits: Limits) -> list[Plan]:
-        """Predictions that keep to the limit of latency; the order does not depend on that of a set."""
+        """Predict chains in a fixed order and drop those above the latency limit."""
         plans = [self._predict(chain) for chain in sorted(chains)]
         return [plan for plan in plans if limits.allow_latency(plan.latency_s)]
 
@@ -173,16 +173,16 @@ class Chooser:
 
 
 def _check_size(kept: Problem, limits: Limits) -> None:
-    """Raise an error that names the size that can be planned."""
+    """Raise an error if the problem is too large; it names a size that is not."""
     devices = int(np.isfinite(kept.stage.period_s).any(axis=(1, 2)).sum())
     most = min(limits.most_devices or devices, devices)
-    # The source, and a set of the others that are not more than there may be.
+    # The source, and a set of the others within the largest number.
     sizes = [math.comb(devices - 1, size) for size in range(most)]
     if sum(sizes) > _MOST_SETS:
         fitting = next(size for size in range(most) if sum(sizes[: size + 1]) > _MOST_SETS)
         raise _TooManyDevicesError(
-            f"{devices} devices are too many to plan with {most} of them; name --most-devices {fitting}, or "
-            f"leave some out with --without"
+            f"{devices} devices are too many to plan with {most} of them; give --most-devices {fitting}, or "
+            f"leave devices out with --without"
         )
 
 
@@ -195,7 +195,7 @@ def _chain(plan: Plan) -> _Chain:
 
 
 def _is_allowed(plan: Plan) -> bool:
-    """Whether a plan keeps to the limits that its costs are under."""
+    """Whether a plan is within its problem's limits."""
     return math.isfinite(plan.period_s)
 
 
@@ -213,7 +213,7 @@ def _moved(problem: Problem, cuts: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def _worth(objective: Objective) -> Callable[[Plan], float]:
-    """What is to be small."""
+    """The figure to minimise."""
     if objective == "latency":
         return lambda plan: plan.latency_s
     if objective == "throughput":

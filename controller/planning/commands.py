@@ -1,4 +1,4 @@
-"""The commands `controller plan` and `predict`, once their arguments are read."""
+"""The commands `controller plan` and `predict`."""
 
 import json
 from collections.abc import Sequence
@@ -35,15 +35,15 @@ _ANSWER_S = 1.0
 
 
 def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
-    """Print the plan for an objective, its gain over the baselines, and how many devices are worth using.
+    """Print the plan for an objective, its gain over the baselines, and the number of devices worth using.
 
     Raises:
-        PlanError: No plan keeps to the limits.
-        ProfileError: No device profile exists, or it belongs to something else.
-        ExperimentError: No such network.
+        PlanError: No plan is within the limits.
+        ProfileError: The device profile is missing or does not match.
+        ExperimentError: The network is unknown.
     """
     if options.objective not in OBJECTIVES:
-        raise PlanError(f"--objective {options.objective}: it is one of {', '.join(OBJECTIVES)}")
+        raise PlanError(f"--objective {options.objective}: choose one of {', '.join(OBJECTIVES)}")
     objective: Objective = options.objective
     predictor, wanted = _predictor(bundle, lab, options)
     profile_path = path_of(options.folder, lab, bundle, wanted)
@@ -76,20 +76,20 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
 
 
 def predict(bundle: Bundle, lab: Lab, options: PredictOptions) -> None:
-    """Print what one split is predicted to do, and where its time goes.
+    """Print one split's prediction, and where its time goes.
 
     Raises:
         ExperimentError: The cuts are not in the model, or do not fit the number of devices.
-        LabError: No such device.
-        PlanError: A device or a cut that was not profiled, or a device named twice.
-        ProfileError: No device profile exists, or it belongs to something else.
+        LabError: A device is unknown.
+        PlanError: A device or cut has no profile, or a device is named twice.
+        ProfileError: The device profile is missing or does not match.
     """
     predictor, _ = _predictor(bundle, lab, options)
     devices, cuts = chain_at(bundle, lab, options.at, options.devices)
     if len(set(devices)) < len(devices):
         raise PlanError(
-            f"--devices {','.join(devices)}: several stages on one device are not predicted; measure them: "
-            f"python -m controller run"
+            f"--devices {','.join(devices)}: cannot predict several stages on one device; measure them with "
+            f"`python -m controller run`"
         )
     prediction = predictor.predict(devices, cuts, depth=options.depth)
     if options.as_json:
@@ -99,17 +99,17 @@ def predict(bundle: Bundle, lab: Lab, options: PredictOptions) -> None:
 
 
 def _predictor(bundle: Bundle, lab: Lab, options: SharedOptions) -> tuple[Predictor, Wanted]:
-    """The lab's device profile, held against the devices as they are now, under the network's conditions."""
+    """A predictor from the lab's device profile, checked against the devices' present settings."""
     infos = _answering(lab)
     wanted = Wanted((), options.batch, threads_of(options.threads, infos))
     path = path_of(options.folder, lab, bundle, wanted)
-    found = load_profile(path)
+    profile = load_profile(path)
     settings = {name: wanted.settings(info) for name, info in infos.items()}
-    found.check(
+    profile.check(
         path, bundle=bundle.digest, batch=options.batch, threads=wanted.common_threads, settings=settings
     )
     codec = choice_of(options.codec, "--codec")
-    return Predictor(found, bundle, _conditions(options, lab), codec), wanted
+    return Predictor(profile, bundle, _conditions(options, lab), codec), wanted
 
 
 def _title(predictor: Predictor, lab: Lab, options: SharedOptions) -> str:
@@ -123,13 +123,13 @@ def _best(chooser: Chooser, objective: Objective, limits: Limits, options: PlanO
         return chooser.best(objective, limits, options.best)
     except PlanError as error:
         if options.least_accuracy and Chooser(chooser.predictor).is_feasible(limits):
-            told = f"accuracy >= {options.least_accuracy:g} with codec {options.codec} and the rest"
-            raise PlanError(f"no plan keeps {told}; drop one of these") from error
+            limit = f"accuracy >= {options.least_accuracy:g} with codec {options.codec} and the other limits"
+            raise PlanError(f"no plan meets {limit}; drop one of them") from error
         raise
 
 
 def _named(objective: Objective, number: int) -> str:
-    """All of a Pareto set are best."""
+    """A plan's name in the table; all plans of a Pareto set are equally good."""
     return objective if objective == "pareto" or not number else f"next best {number}"
 
 
@@ -143,13 +143,13 @@ def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objec
         return chosen.latency_s if objective == "latency" else chosen.period_s
 
     best = min(value(prediction) for _, prediction in plans)
-    what = "latency" if objective == "latency" else "time between results"
-    told = [f"{value(prediction) / best:.2f} x with {name}" for name, prediction in baselines]
-    output().print(f"Against the {what} planned: {', '.join(told)}.")
+    what = "latency" if objective == "latency" else "period"
+    ratios = [f"{value(prediction) / best:.2f} x with {name}" for name, prediction in baselines]
+    output().print(f"Relative to the planned {what}: {', '.join(ratios)}.")
 
 
 def _conditions(options: SharedOptions, lab: Lab) -> Network:
-    """The network; links that nobody imposes one on have none."""
+    """The network's conditions; none on links without shaping."""
     names = [device.name for device in lab.devices]
     if options.network == AS_IS or lab.shaping(names) == "none":
         return Network()
@@ -160,21 +160,21 @@ def _conditions(options: SharedOptions, lab: Lab) -> Network:
 
 
 def _answering(lab: Lab) -> dict[str, DeviceInfo]:
-    """The devices that answer: a plan can be made while a lab is off."""
-    found = {}
+    """Query the devices that answer: planning also works while the lab is off."""
+    infos = {}
     security = lab.load_security()
     for device in lab.devices:
         try:
-            found[device.name] = query(device, security, timeout_s=_ANSWER_S)
+            infos[device.name] = query(device, security, timeout_s=_ANSWER_S)
         except DeviceError:
             continue
-    return found
+    return infos
 
 
 def _plans_as_json(
     bundle: Bundle, options: PlanOptions, plans: Sequence[Candidate], baselines: Sequence[Candidate]
 ) -> dict[str, Any]:
-    def told(name: str, prediction: Prediction) -> dict[str, Any]:
+    def as_json(name: str, prediction: Prediction) -> dict[str, Any]:
         chosen = prediction.plan
         return {
             "name": name,
@@ -192,25 +192,27 @@ def _plans_as_json(
         "network": options.network,
         "codec": options.codec,
         "objective": options.objective,
-        "plans": [told(*each) for each in plans],
-        "baselines": [told(*each) for each in baselines],
+        "plans": [as_json(*each) for each in plans],
+        "baselines": [as_json(*each) for each in baselines],
     }
 
 
 def _show_prediction(console: Console, predictor: Predictor, prediction: Prediction, title: str) -> None:
     plan = prediction.plan
     console.print(f"{title}: {stages_of(plan, predictor.bundle.node_count)}")
-    table = plain_table("predicted", "latency ms", "of it", "busy ms a request")
+    table = plain_table("predicted", "latency ms", "share", "busy ms a request")
     for part in prediction.parts:
         share = part.latency_s / plan.latency_s
         table.add_row(part.name, f"{part.latency_s * 1e3:.2f}", f"{share:.0%}", f"{part.period_s * 1e3:.2f}")
     console.print(table)
     console.print(
-        f"Alone in the pipeline: latency {plan.latency_s * 1e3:.2f} ms. At depth {prediction.depth}: "
+        f"A lone request: latency {plan.latency_s * 1e3:.2f} ms. At depth {prediction.depth}: "
         f"latency {prediction.latency_s * 1e3:.2f} ms, {prediction.throughput_per_s:.1f} samples/s."
     )
     most_per_s = prediction.batch / plan.period_s
-    console.print(f"With enough in flight: {most_per_s:.1f} samples/s, set by {plan.bottleneck}.")
+    console.print(
+        f"With enough requests in flight: {most_per_s:.1f} samples/s, limited by {plan.bottleneck}."
+    )
 
 
 def _prediction_as_json(

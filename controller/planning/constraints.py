@@ -1,4 +1,4 @@
-"""Choosing a plan: the objective, what must be kept to, and what stands in the way where nothing does."""
+"""A plan's objective and limits, and an explanation where no plan meets them."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,22 +13,22 @@ __all__ = ["OBJECTIVES", "Limits", "Objective", "knee", "of_objective", "why_not
 Objective = Literal["latency", "throughput", "knee", "pareto"]
 OBJECTIVES: tuple[Objective, ...] = ("latency", "throughput", "knee", "pareto")
 
-# A limit that is typed as it was printed is the same number, whatever it was divided by since.
+# A limit typed as it was printed must match its value, in spite of the rounding of divisions.
 _SAME = 1e-9
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a plan must keep to.
+    """The limits of a plan.
 
     Attributes:
-        sources: Devices at which requests may be born.
-        forbidden: Devices that may have no part in it.
-        memory_bytes: What a stage may take on a device; a device that is absent is not limited.
-        latency_s: The most that a request alone in the pipeline may take.
-        period_s: The most that may pass between two results.
-        most_devices: How many devices there may be, the source among them.
-        batch: Samples in a request, for what is said of throughput.
+        sources: Devices that may be the source.
+        forbidden: Devices that the plan may not use.
+        memory_bytes: The largest stage by device; no limit for absent devices.
+        latency_s: The highest latency of a request alone in the pipeline.
+        period_s: The longest time between two results.
+        most_devices: The largest number of devices, including the source.
+        batch: Samples in a request, for messages about throughput.
     """
 
     sources: tuple[str, ...]
@@ -40,41 +40,41 @@ class Limits:
     batch: int = 1
 
     def keep_to(self, problem: Problem) -> Problem:
-        """The problem without what breaks a limit, but for the latency, which no single part can break."""
+        """The problem without the parts that break a limit; no single part can break the latency's."""
         kept = problem.without(self.forbidden).within(self.memory_bytes)
         if self.period_s == math.inf:
             return kept
         return kept.faster_than(self.period_s * (1 + _SAME), strictly=False)
 
     def allow_latency(self, latency_s: float) -> bool:
-        """Whether a request may take so long."""
+        """Whether the latency is within its limit."""
         return latency_s <= self.latency_s * (1 + _SAME)
 
     def loosened(self) -> dict[str, "Limits"]:
-        """These limits with one of them dropped, by what is dropped; of those that are set."""
-        found: dict[str, Limits] = {}
+        """These limits without one of those that are set, by the dropped limit in words."""
+        looser: dict[str, Limits] = {}
         if self.latency_s < math.inf:
-            found[f"latency <= {self.latency_s * 1e3:g} ms"] = replace(self, latency_s=math.inf)
+            looser[f"latency <= {self.latency_s * 1e3:g} ms"] = replace(self, latency_s=math.inf)
         if self.period_s < math.inf:
-            told = f"throughput >= {self.batch / self.period_s:g} samples/s"
-            found[told] = replace(self, period_s=math.inf)
+            throughput = f"throughput >= {self.batch / self.period_s:g} samples/s"
+            looser[throughput] = replace(self, period_s=math.inf)
         for name in self.memory_bytes:
             rest = {other: size for other, size in self.memory_bytes.items() if other != name}
-            found[f"memory of {name} <= {self.memory_bytes[name] / 1e6:.0f} MB"] = replace(
+            looser[f"memory of {name} <= {self.memory_bytes[name] / 1e6:.0f} MB"] = replace(
                 self, memory_bytes=rest
             )
         if self.forbidden:
-            found[f"without {', '.join(self.forbidden)}"] = replace(self, forbidden=())
+            looser[f"without {', '.join(self.forbidden)}"] = replace(self, forbidden=())
         if self.most_devices is not None:
-            found[f"at most {self.most_devices} devices"] = replace(self, most_devices=None)
-        return found
+            looser[f"at most {self.most_devices} devices"] = replace(self, most_devices=None)
+        return looser
 
 
-Found = Callable[[Objective, Limits], Sequence[Plan]]
+Search = Callable[[Objective, Limits], Sequence[Plan]]
 
 
 def of_objective(front: Sequence[Plan], objective: Objective) -> tuple[Plan, ...]:
-    """Of plans that no other one dominates, by rising latency: the best one, or with `pareto` all."""
+    """Pick an objective's best plan from a front by rising latency; all of it for `pareto`."""
     if objective == "pareto" or not front:
         return tuple(front)
     if objective == "knee":
@@ -83,48 +83,48 @@ def of_objective(front: Sequence[Plan], objective: Objective) -> tuple[Plan, ...
 
 
 def knee(plans: Sequence[Plan]) -> Plan:
-    """The plan of most throughput per latency."""
+    """The plan with the highest throughput per latency."""
     return max(plans, key=lambda plan: power(plan.latency_s, 1 / plan.period_s))
 
 
 def worth_using(values: Sequence[float], gain: float) -> int:
-    """The first that comes within a share `gain` of the best value, where less is better."""
+    """The index of the first value within a share `gain` of the best one, where less is better."""
     best = min(values)
     return next(number for number, value in enumerate(values) if value <= best * (1 + gain))
 
 
-def why_not(limits: Limits, found: Found) -> str:
-    """Which limit stands in the way where no plan keeps to all, and how near to it one can get.
+def why_not(limits: Limits, search: Search) -> str:
+    """Explain which limit excludes all plans, and how near to it a plan can get.
 
     Args:
-        found: What there is for an objective under other limits; empty where there is nothing.
+        search: Finds the plans for an objective under other limits; empty without any.
     """
     loosened = limits.loosened()
     if not loosened:
-        return "no plan: no device can be the source"
-    alone = [name for name, looser in loosened.items() if found("latency", looser)]
+        return "no plan: no device can be the source; name another with --source"
+    alone = [name for name, looser in loosened.items() if search("latency", looser)]
     if not alone:
-        return f"no plan keeps {', '.join(loosened)}; no single one of them is the cause"
-    told = [name + _nearest(name, loosened[name], found) for name in alone]
-    return f"no plan keeps {' or '.join(told)}" + (
-        " with the rest; drop one of these" if len(told) > 1 else ""
+        return f"no plan meets {', '.join(loosened)}; drop several of them, since no single one is the cause"
+    causes = [name + _nearest(name, loosened[name], search) for name in alone]
+    return f"no plan meets {' or '.join(causes)}" + (
+        " with the other limits; drop one of these" if len(causes) > 1 else ""
     )
 
 
-def _nearest(name: str, looser: Limits, found: Found) -> str:
-    """How near one can get to the limit that was dropped, rounded so that it can be kept."""
+def _nearest(name: str, looser: Limits, search: Search) -> str:
+    """The nearest value to a dropped limit, rounded so that a plan can meet it."""
     if name.startswith("latency"):
-        (plan,) = found("latency", looser)
-        return f" (the least is {_rounded(plan.latency_s * 1e3, math.ceil):g} ms)"
+        (plan,) = search("latency", looser)
+        return f" (the lowest is {_rounded(plan.latency_s * 1e3, math.ceil):g} ms)"
     if name.startswith("throughput"):
-        (plan,) = found("throughput", looser)
+        (plan,) = search("throughput", looser)
         most_per_s = _rounded(looser.batch / plan.period_s, math.floor)
-        return f" (the most is {most_per_s:g} samples/s)"
+        return f" (the highest is {most_per_s:g} samples/s)"
     return ""
 
 
 def _rounded(value: float, towards: Callable[[float], int]) -> float:
-    """Three digits; what is off by no more than floats are is not moved a whole digit."""
+    """Round to three digits in a direction; a float's own error does not move a value by a whole digit."""
     unit = 10.0 ** (math.floor(math.log10(value)) - 2)
     nearest = round(value / unit)
     close = math.isclose(nearest, value / unit, rel_tol=_SAME)

@@ -1,4 +1,4 @@
-"""An experiment that tries plans: the best few, and what they are to be compared with."""
+"""Write an experiment that measures the best few plans beside their baselines."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +20,7 @@ _TRIALS = 3
 _REQUESTS_ALONE, _REQUESTS_DEEP = 11, 24
 _FEWEST_DEEP = 12
 _TRIAL_S = 2.0
-"""What a trial of a deep pipeline may take, about: with slow devices it has fewer requests."""
+"""The approximate length of a deep pipeline's trial: with slow devices it has fewer requests."""
 
 _Chain = tuple[tuple[str, ...], tuple[int, ...]]
 
@@ -37,15 +37,15 @@ def write_experiment(
     threads: int | Mapping[str, int],
     codec: str = NO_CODEC.name,
 ) -> None:
-    """Write an experiment file of these plans, of both ends of the first one's chain, and of its equal split.
+    """Write an experiment of these plans, both ends of the first plan's chain, and its equal split.
 
     Args:
-        order: The lab's devices; a plan of one device is compared on a chain with the next of them.
+        order: The lab's devices; a plan of one device is compared on a chain with the next device.
 
     Raises:
-        PlanError: The file cannot be written.
+        PlanError: The file is not writable.
     """
-    # Such as `.`, which has no name.
+    # A path such as `.` has no name.
     folder = bundle.path.resolve()
     chains = _chains(bundle, plans, order)
     depth = min(_DEEPEST, max(2, *(depth_for(plan) for plan in plans)))
@@ -70,11 +70,13 @@ def write_experiment(
         header = "# Written by `controller plan`: plans to measure, and what to compare them with.\n"
         replace_file(path, f"{header}{text}".encode())
     except OSError as error:
-        raise PlanError(f"--experiment {path} cannot be written: {error.strerror}") from error
+        raise PlanError(
+            f"--experiment {path}: cannot be written ({error.strerror}); name another file"
+        ) from error
 
 
 def _requests(plans: Sequence[Plan], depth: int) -> int:
-    """Of a trial at this depth: enough to fill the pipeline several times, in about the time there is."""
+    """Requests of a trial at this depth: enough to fill the pipeline several times, within `_TRIAL_S`."""
     usual = max(_REQUESTS_DEEP, 4 * depth)
     in_time = int(_TRIAL_S / max(plan.period_s for plan in plans))
     return min(usual, max(in_time, _FEWEST_DEEP, 3 * depth))
@@ -85,14 +87,14 @@ def _chains(bundle: Bundle, plans: Sequence[Plan], order: Sequence[str]) -> list
     devices = tried[0][0]
     number = len(devices) - 1
     compared: list[_Chain] = [(devices, (bundle.node_count,) * number), (devices, (0,) * number)]
-    # With more devices than cut points there is no equal split.
+    # With more devices than cut points no equal split exists.
     with suppress(RangeError):
         compared.append((devices, bundle.equal_cuts(len(devices))))
     return list(dict.fromkeys([*tried, *compared]))
 
 
 def _chain(bundle: Bundle, plan: Plan, order: Sequence[str]) -> _Chain:
-    """A plan as a cell has it: what is all on one device is an end of a chain of two."""
+    """A plan as a cell's chain: a plan of one device becomes an end of a chain of two."""
     others = [name for name in order if name not in plan.devices]
     if len(plan.devices) == 1 and others:
         return (plan.devices[0], others[0]), (bundle.node_count,)

@@ -1,4 +1,4 @@
-"""`controller plan` and `predict` as they were typed, and the limits that follow from them."""
+"""The options of `controller plan` and `predict`, and the limits that follow from them."""
 
 import math
 import re
@@ -19,10 +19,10 @@ _UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 @dataclass(frozen=True, kw_only=True)
 class SharedOptions:
-    """What planning and predicting both need: a device profile and the conditions to use it under.
+    """The options that planning and predicting share.
 
     Attributes:
-        folder: Of device profiles.
+        folder: The folder of device profiles.
     """
 
     network: str
@@ -36,7 +36,7 @@ class SharedOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions(SharedOptions):
-    """`controller plan` as it was typed."""
+    """The options of `controller plan`."""
 
     objective: str
     source: str | None
@@ -52,11 +52,11 @@ class PlanOptions(SharedOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(SharedOptions):
-    """`controller predict` as it was typed.
+    """The options of `controller predict`.
 
     Attributes:
-        at: Cuts of the split.
-        devices: Its chain; None: the whole lab.
+        at: The split's cuts.
+        devices: Its chain; None for the whole lab.
         depth: Requests in flight.
     """
 
@@ -65,33 +65,33 @@ class PredictOptions(SharedOptions):
     depth: int
 
 
-def limits_of(options: PlanOptions, found: Profile, path: Path, lab: Lab) -> Limits:
-    """What a plan must keep to.
+def limits_of(options: PlanOptions, profile: Profile, path: Path, lab: Lab) -> Limits:
+    """The limits of a plan.
 
     Args:
-        found: The device profile to plan with.
-        path: Where it lies, for messages.
+        profile: The device profile to plan with.
+        path: Its file, for messages.
 
     Raises:
-        LabError: A device that the lab has not.
-        PlanError: A size that is none, or a source that is left out.
-        ProfileError: The profile is of other devices.
+        LabError: The lab does not have a device.
+        PlanError: A memory size is malformed, or --without excludes the source.
+        ProfileError: The device profile is of other devices.
     """
     without = tuple(name for name in options.without.split(",") if name)
     for name in (*without, *([options.source] if options.source and options.source != "any" else [])):
         lab.device(name)
-    _check_devices(found, path, options, lab)
-    names = list(found.devices)
+    _check_devices(profile, path, options, lab)
+    names = list(profile.devices)
     sources = {None: names[:1], "any": names}.get(options.source, [options.source or ""])
     sources = [name for name in sources if name not in without]
     if not sources:
         raise PlanError(
-            f"--without {options.without}: this is the source; name another with --source, or --source any"
+            f"--without {options.without}: excludes the source; choose another with --source DEVICE or any"
         )
     return Limits(
         sources=tuple(sources),
         forbidden=without,
-        memory_bytes=_memory(options.memory, found, lab),
+        memory_bytes=_memory(options.memory, profile, lab),
         latency_s=math.inf if options.most_latency_ms is None else options.most_latency_ms / 1e3,
         period_s=math.inf if options.least_throughput is None else options.batch / options.least_throughput,
         most_devices=options.most_devices,
@@ -99,22 +99,22 @@ def limits_of(options: PlanOptions, found: Profile, path: Path, lab: Lab) -> Lim
     )
 
 
-def _check_devices(found: Profile, path: Path, options: PlanOptions, lab: Lab) -> None:
-    """A lab may have changed since, and devices that are off do not say so."""
-    there = [device.name for device in lab.devices]
-    if gone := [name for name in found.devices if name not in there]:
-        what = f"a lab with {gone[0]}"
-    elif options.source in there and options.source not in found.devices:
+def _check_devices(profile: Profile, path: Path, options: PlanOptions, lab: Lab) -> None:
+    """Compare a device profile's devices with the lab's, which may have changed while devices are off."""
+    names = [device.name for device in lab.devices]
+    if removed := [name for name in profile.devices if name not in names]:
+        what = f"a lab with {removed[0]}"
+    elif options.source in names and options.source not in profile.devices:
         what = f"a lab without {options.source}"
     else:
         return
-    raise ProfileError(f"profile {path} is of {what}; take it again: python -m controller profile")
+    raise ProfileError(f"device profile {path} is of {what}; run `python -m controller profile` again")
 
 
-def _memory(requested: Sequence[str], found: Profile, lab: Lab) -> dict[str, float]:
-    """What the devices have, and what was said on the command line."""
+def _memory(requested: Sequence[str], profile: Profile, lab: Lab) -> dict[str, float]:
+    """Each device's memory limit: from the command line, else its own memory."""
     sizes: dict[str, float] = {}
-    for name, device in found.devices.items():
+    for name, device in profile.devices.items():
         has = device.settings.get("memory_bytes")
         if isinstance(has, int):
             sizes[name] = float(has)
@@ -123,6 +123,6 @@ def _memory(requested: Sequence[str], found: Profile, lab: Lab) -> dict[str, flo
         lab.device(name)
         match = _SIZE.fullmatch(size)
         if match is None:
-            raise PlanError(f"--memory {entry}: write DEVICE=SIZE with kB, MB or GB, as in pi=512MB")
+            raise PlanError(f"--memory {entry}: give DEVICE=SIZE in kB, MB or GB, as in pi=512MB")
         sizes[name] = float(match[1]) * _UNITS[match[2]]
     return sizes

@@ -1,18 +1,18 @@
-"""Exact planning: which devices, in which order, cut where.
+"""Exact planning: which devices, in which order, and where to cut.
 
-Both objectives of a pipeline are made of its parts: the latency is their sum, the interval between
-results the largest of them. So the best way to get to a cut with a set of devices used, the last one
-among them, does not depend on what comes after, and dynamic programming over (cut, devices used, last
-device) is exact. Over sets of devices it is the scheme of Held and Karp (A dynamic programming approach to
-sequencing problems, J. SIAM 10(1), 1962); over cuts of a chain of tasks the largest part was first made
-smallest by Bokhari (Partitioning problems in parallel, pipelined, and distributed computing, IEEE Trans.
-Computers 37(1), 1988). The source belongs to the state, since results return to it: each source is solved
-apart. With D devices and K cuts, one source costs D 2^D K^2 steps, done K^2 at a time.
+Both objectives of a pipeline combine its parts: the latency is their sum, the period the largest of them.
+So the best way to reach a cut with a set of used devices and a last device does not depend on the rest, and
+dynamic programming over (cut, used devices, last device) is exact. Over sets of devices it is the scheme of
+Held and Karp (A dynamic programming approach to sequencing problems, J. SIAM 10(1), 1962); Bokhari first
+minimised the largest part over cuts of a chain of tasks (Partitioning problems in parallel, pipelined, and
+distributed computing, IEEE Trans. Computers 37(1), 1988). The source belongs to the state, since results
+return to it, so the planner solves each source apart. With D devices and K cuts, one source costs D 2^D K^2
+steps, K^2 at a time.
 
-Both objectives at once: the least latency is found among plans faster than a bound on the interval, and
-the bound is lowered to what that plan has, until there is none: the epsilon-constraint method (Haimes,
-Lasdon, Wismer, IEEE Trans. Systems, Man, and Cybernetics 1(3), 1971). The interval of a plan is one of
-finitely many costs and each round excludes it, so this ends, with every point of the Pareto set found.
+For both objectives at once, the planner finds the lowest latency among plans below a bound on the period,
+lowers the bound to that plan's period, and repeats until no plan is left: the epsilon-constraint method
+(Haimes, Lasdon, Wismer, IEEE Trans. Systems, Man, and Cybernetics 1(3), 1971). A plan's period is one of
+finitely many costs and each round excludes it, so the search ends with the whole Pareto set.
 """
 
 import heapq
@@ -29,18 +29,18 @@ __all__ = ["min_latency", "pareto_set", "max_throughput"]
 
 Floats = NDArray[np.float64]
 
-# Sums of the same costs in another order differ by this much at most; less is no difference.
+# Sums of the same costs in another order differ by at most this share.
 _SAME = 1e-12
 
 _BLOCK = 16
 
 
 def min_latency(problem: Problem, sources: Sequence[str], *, most_devices: int | None = None) -> Plan | None:
-    """The plan with the least latency, or None when there is none.
+    """The plan with the lowest latency, or None without a plan.
 
     Args:
-        sources: Devices at which a pipeline may begin.
-        most_devices: How many devices it may have.
+        sources: Possible sources.
+        most_devices: The largest number of devices.
     """
     return _best(problem, sources, most_devices, _LATENCY, lambda plan: plan.latency_s)
 
@@ -48,8 +48,8 @@ def min_latency(problem: Problem, sources: Sequence[str], *, most_devices: int |
 def max_throughput(
     problem: Problem, sources: Sequence[str], *, most_devices: int | None = None
 ) -> Plan | None:
-    """The plan with the smallest interval, and among those the least latency; None when there is none."""
-    best = _best(problem, sources, most_devices, _INTERVAL, lambda plan: plan.period_s)
+    """The plan with the shortest period, and of those the lowest latency; None without a plan."""
+    best = _best(problem, sources, most_devices, _PERIOD, lambda plan: plan.period_s)
     if best is None:
         return None
     return min_latency(problem.faster_than(best.period_s, strictly=False), sources, most_devices=most_devices)
@@ -58,16 +58,16 @@ def max_throughput(
 def pareto_set(
     problem: Problem, sources: Sequence[str], *, most_devices: int | None = None
 ) -> tuple[Plan, ...]:
-    """Every plan that no other one weakly dominates in latency and interval, by rising latency.
+    """The plans that no other one weakly dominates in latency and period, by rising latency.
 
-    Of plans with both equal, one is given.
+    Of equal plans, the result holds one.
     """
-    # A plan stays its source's min_latency for as long as the bound does not exclude it, and a source's least
-    # latency only rises while the bound falls. So only the source on top of the heap may need solving again.
+    # A plan stays its source's min_latency until the bound excludes it, and a source's lowest latency only
+    # rises while the bound falls. So only the source on top of the heap may need solving again.
     heap: list[tuple[float, int, Plan | None]] = [(0.0, i, None) for i, _ in enumerate(sources)]
     bound_s = np.inf
     thinned = problem
-    found: list[Plan] = []
+    plans: list[Plan] = []
     while heap:
         _, number, plan = heapq.heappop(heap)
         if plan is None or plan.period_s >= bound_s:
@@ -76,32 +76,32 @@ def pareto_set(
                 heapq.heappush(heap, (plan.latency_s, number, plan))
             continue
         heapq.heappush(heap, (plan.latency_s, number, plan))
-        found.append(plan)
+        plans.append(plan)
         bound_s = plan.period_s
         thinned = problem.faster_than(bound_s)
-    return _without_dominated(found)
+    return _without_dominated(plans)
 
 
 def _without_dominated(plans: Sequence[Plan]) -> tuple[Plan, ...]:
-    """`plans` come with rising latency and falling interval: only equal latencies dominate."""
-    kept: list[Plan] = []
+    """Drop dominated plans from those by rising latency and falling period: only equal latencies dominate."""
+    front: list[Plan] = []
     for plan in plans:
-        if kept and plan.latency_s <= kept[-1].latency_s * (1 + _SAME):
-            kept.pop()
-        kept.append(plan)
-    return tuple(kept)
+        if front and plan.latency_s <= front[-1].latency_s * (1 + _SAME):
+            front.pop()
+        front.append(plan)
+    return tuple(front)
 
 
 @dataclass(frozen=True)
 class _Objective:
-    """How costs of parts become one: which of the two, and how they are joined."""
+    """How to combine the parts' costs: which of the two costs, and by which function."""
 
     of: Callable[[Costs], Floats]
     join: Callable[[Floats, Floats], Floats]
 
 
 _LATENCY = _Objective(lambda costs: costs.latency_s, np.add)
-_INTERVAL = _Objective(lambda costs: costs.period_s, np.maximum)
+_PERIOD = _Objective(lambda costs: costs.period_s, np.maximum)
 
 
 def _best(
@@ -117,10 +117,10 @@ def _best(
 
 def _of_source(problem: Problem, source: str, most_devices: int | None, objective: _Objective) -> Plan | None:
     table = _Table(problem, problem.devices.index(source), most_devices, objective)
-    found = table.best()
-    if found is None:
+    best = table.best()
+    if best is None:
         return None
-    chain, at = found
+    chain, at = best
     return evaluate(
         problem, [problem.devices[device] for device in chain], [problem.cuts[position] for position in at]
     )
@@ -131,7 +131,7 @@ class _Table:
 
     A set of used devices is a bit mask over the others, in the order of `_others`. `_values[i, v]` is the
     best value, by cut (K), of pipelines that have used `_masks[i]`, v last, up to the end of v's stage.
-    Larger sets than may be used have no row.
+    Sets larger than `most_devices` allows have no row.
     """
 
     def __init__(
@@ -171,14 +171,14 @@ class _Table:
                     self._values[self._rows(masks | 1 << v), v] = self._through(v, arriving)
 
     def _rows(self, masks: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Where in `_values` these sets of devices stand."""
+        """The rows of these sets of devices in `_values`."""
         return np.searchsorted(self._masks, masks)
 
     def _through(self, v: int, arriving: Floats) -> Floats:
-        """Best values by cut at which v's stage stops, from those at which it starts (a row a mask)."""
+        """Best values by the end of v's stage, from those by its start (one row per mask)."""
         ended = np.empty_like(arriving)
         cuts = arriving.shape[1]
-        # A stage starts before it stops, so starts after a block of stops need not be looked at.
+        # A stage starts before it stops, so starts after a block of stops do not matter.
         for begin in range(0, cuts, _BLOCK):
             stop = min(begin + _BLOCK, cuts)
             joined = self._join(self._stage[v, None, begin:stop, :stop], arriving[:, None, :stop])
@@ -186,13 +186,13 @@ class _Table:
         return ended
 
     def _arriving(self, masks: NDArray[np.int64], v: int) -> Floats:
-        """Best values by cut (a row a mask) after the link to v, of pipelines that have used the mask."""
+        """Best values by cut after the link to v, of pipelines that have used a mask (one row per mask)."""
         if masks[0] == 0:
             return self._join(self._first, self._link_out[v])[None]
         return np.asarray(self._join(self._values[self._rows(masks)], self._link[None, :, v]).min(axis=1))
 
     def best(self) -> tuple[list[int], list[int]] | None:
-        """Devices and cuts, both as indices, of a best pipeline; None when all are infinite."""
+        """A best pipeline's devices and cuts, as indices; None if all values are infinite."""
         if not self._others or not self._most:
             return ([self._source], []) if np.isfinite(self._alone) else None
         ends = self._join(self._values[:, :, -1], self._back[None])
@@ -204,7 +204,7 @@ class _Table:
         return self._walk_back(int(self._masks[row]), int(v))
 
     def _walk_back(self, mask: int, v: int) -> tuple[list[int], list[int]]:
-        """From the last stage to the source: each step repeats the minimum that led here."""
+        """Walk from the last stage to the source; each step repeats the minimum that led here."""
         chain: list[int] = []
         cuts: list[int] = []
         stop = self._values.shape[2] - 1

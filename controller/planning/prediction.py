@@ -1,8 +1,8 @@
-"""Predicting what a cell will do, from a profile and the conditions of a network.
+"""Predict a cell's figures from a device profile and a network's conditions.
 
-Modelled: what each stage computes on its device, and that it is slower after waiting and differs when it
-always has work; delay and rate of each link; what a message costs beyond those, by its bytes. Every one
-of these was measured (`controller.profiling.calibration`); docs/planning.md says what is not modelled.
+The model covers each stage's compute time on its device, its slowdown after waiting and its change under
+constant load; each link's delay and rate; and a message's further cost by its bytes. All of these are
+measured (`controller.profiling.calibration`); docs/planning.md lists what the model leaves out.
 """
 
 import itertools
@@ -28,23 +28,23 @@ __all__ = ["Prediction", "Predictor"]
 
 Floats = NDArray[np.float64]
 
-# How long a device waits follows from the latency, which follows from how long it waits. The idle penalty
-# grows so slowly with the wait that the second round changes per mille.
+# A device's wait follows from the latency, and the latency from the wait. The idle penalty grows so slowly
+# with the wait that the second round changes the result by a per mille.
 _ROUNDS: Final = 3
 
-# What of an Ethernet frame is payload of TCP with time stamps.
+# The payload's share of an Ethernet frame of TCP with time stamps.
 _PAYLOAD_SHARE: Final = 1448 / 1514
 
-# Who waits less than this has not waited.
+# A shorter wait does not count.
 _AT_ONCE_S: Final = 1e-4
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a cell is predicted to do.
+    """A cell's predicted figures.
 
     Attributes:
-        plan: Latency alone in the pipeline, and the interval at which its slowest part sets the pace.
+        plan: The latency of a request alone in the pipeline, and the slowest part's period.
         depth: Requests in flight.
         batch: Samples in a request.
         parts: Its stages and links, in the order of a request.
@@ -57,7 +57,7 @@ class Prediction:
 
     @property
     def latency_s(self) -> float:
-        """Median latency of a request: at depth 1, alone; above, by Little's law with all in flight."""
+        """Median latency of a request: alone at depth 1; above, by Little's law with all in flight."""
         return max(self.plan.latency_s, self.depth * self.period_s)
 
     @property
@@ -73,13 +73,13 @@ class Prediction:
 
 @dataclass(frozen=True)
 class _Positions:
-    """What depends on where the graph may be cut: at all positions of a profile, or at some and both ends.
+    """Figures by cut position: for all of a device profile's positions, or for some and both ends.
 
     Attributes:
-        stage_s: (D, K, K), as `Problem.stage`, without what waiting and load do to it.
-        payload: (K,) bytes of what crosses.
-        frame: (K,) bytes of what is sent of it, after the codec.
-        sent: (K,) bytes of payload after the codec.
+        stage_s: (D, K, K), like `Problem.stage`, without the effects of waiting and load.
+        payload: (K,) bytes that cross.
+        frame: (K,) bytes of the frame, after the codec.
+        sent: (K,) bytes of payload, after the codec.
         memory: (K, K) bytes of a stage.
     """
 
@@ -91,7 +91,7 @@ class _Positions:
     memory: Floats
 
     def only(self, cuts: Iterable[int]) -> "_Positions":
-        """Both ends and these: costs of one pipeline need no others, and all of them take long."""
+        """Keep both ends and these cuts: one pipeline's costs need no others, and all take long."""
         keep = np.array(sorted({0, len(self.cuts) - 1, *(self.cuts.index(cut) for cut in cuts)}))
         return _Positions(
             tuple(self.cuts[i] for i in keep),
@@ -104,18 +104,21 @@ class _Positions:
 
 
 class Predictor:
-    """A profile under the conditions of one network, with a codec on every link, or none."""
+    """A device profile under one network's conditions, with one codec on every link, or none."""
 
     def __init__(
         self, profile: Profile, bundle: Bundle, conditions: Network, codec: str = NO_CODEC.name
     ) -> None:
-        """Take a profile of this bundle.
+        """Use a device profile of this bundle.
 
         Raises:
-            ProfileError: The profile has cuts that the bundle has not, or has not this codec.
+            ProfileError: The device profile is of another bundle, or lacks this codec.
         """
         if profile.bundle != bundle.digest or profile.cuts[-1] != bundle.node_count:
-            raise ProfileError(f"this profile is of another bundle than {bundle.path}; take one of it")
+            raise ProfileError(
+                f"the device profile is of another bundle than {bundle.path}; profile this one with "
+                f"`python -m controller profile {bundle.path}`"
+            )
         self.profile = profile
         self.bundle = bundle
         self.conditions = conditions
@@ -139,10 +142,10 @@ class Predictor:
         self._pairs = {(pair.source, pair.follower): pair for pair in profile.pairs}
 
     def problem(self, latency_s: float, *, least_accuracy: float = 0.0) -> Problem:
-        """Costs of everything, where a request takes about `latency_s` and who has no part in it waits.
+        """All costs, assuming that a request takes about `latency_s` and that every device waits as long.
 
         Args:
-            least_accuracy: Cuts at which the codec leaves less of it, or nobody knows how much, are left out.
+            least_accuracy: Leave out cuts at which the codec's accuracy is lower or unknown.
         """
         pairs = list(itertools.permutations(self.devices, 2))
         problem = self._problem(self._all, pairs, latency_s, dict.fromkeys(self.devices, latency_s))
@@ -152,14 +155,14 @@ class Predictor:
         return replace(problem, link=problem.link.without((known < least_accuracy)[None, None, :]))
 
     def predict(self, devices: Sequence[str], cuts: Sequence[int], *, depth: int = 1) -> Prediction:
-        """What a cell will do.
+        """Predict a cell.
 
         Args:
-            devices: The chain, as in a cell; a device whose partition is empty has no stage.
-            cuts: One fewer.
+            devices: The chain, as in a cell; a device with an empty partition has no stage.
+            cuts: One cut fewer than devices.
 
         Raises:
-            PlanError: A device or cut that was not profiled.
+            PlanError: The device profile lacks a device or a cut.
         """
         chain, at = self._without_empty(devices, cuts)
         positions = self._all.only(at)
@@ -180,10 +183,10 @@ class Predictor:
     def _without_empty(self, devices: Sequence[str], cuts: Sequence[int]) -> tuple[list[str], list[int]]:
         for name in devices:
             if name not in self.devices:
-                raise PlanError(f"no device {name!r} in this profile{did_you_mean(name, self.devices)}")
+                raise PlanError(f"no device {name!r} in the device profile{did_you_mean(name, self.devices)}")
         for cut in cuts:
             if cut not in self.profile.cuts:
-                raise PlanError(f"cut {cut} was not profiled; profile with --cuts all for every one")
+                raise PlanError(f"cut {cut} is not in the device profile; profile with --cuts all")
         bounds = [0, *cuts, self.bundle.node_count]
         kept = [
             (name, start)
@@ -201,7 +204,7 @@ class Predictor:
         latency_s: float,
         idle_s: Mapping[str, float],
     ) -> Problem:
-        """Costs at these positions, and of the links between these pairs: of the others there are none."""
+        """Costs at these positions, with links between these pairs alone."""
         profile, stage = self.profile, positions.stage_s
         idle_bytes = np.array([device.idle_bytes for device in profile.devices.values()])
         idle_penalty = np.array(
@@ -215,7 +218,7 @@ class Predictor:
         refused = np.tril(np.ones(stage.shape[1:], dtype=bool))
         first = Costs(
             slower[:, 0, :],
-            # What it sends on, and the result that comes back to it.
+            # Its own output, and the result that returns to it.
             _loaded(stage[:, 0, :], as_source, sent + sent[-1]),
         )
         last = np.zeros(stage.shape[::2], dtype=bool)
@@ -240,11 +243,11 @@ class Predictor:
         back = Costs(*(np.zeros((count, count)) for _ in range(2)))
         for sender, receiver in pairs:
             i, j = self.devices.index(sender), self.devices.index(receiver)
-            # The lab's order tells which way is forward, whatever the chain.
+            # The lab's order defines which way is forward, whatever the chain.
             carried_s, delay_s = self._carried(positions.frame, sender, receiver, forward=i < j)
             beyond_s = self._beyond(positions.sent, sender, receiver, latency_s)
             encode_s, decode_s = self._coding_s(positions.payload, sender, receiver)
-            # A codec works in the threads that send and receive, each beside the link.
+            # A codec runs in the sending and receiving threads, in parallel with the link.
             out.period_s[i, j] = np.maximum(carried_s, np.maximum(encode_s, decode_s))
             out.latency_s[i, j] = encode_s + carried_s + delay_s + beyond_s + decode_s
             back.period_s[i, j] = out.period_s[i, j, -1]
@@ -252,7 +255,7 @@ class Predictor:
         return out, back
 
     def _coding_s(self, payload: Floats, sender: str, receiver: str) -> tuple[Floats, Floats]:
-        """Seconds that one end takes to encode what crosses each cut, and the other to decode it."""
+        """Seconds to encode each cut's payload at one end and to decode it at the other."""
         if self._codec is None:
             return np.zeros_like(payload), np.zeros_like(payload)
         one, other = self._codec.costs[sender], self._codec.costs[receiver]
@@ -262,14 +265,14 @@ class Predictor:
         )
 
     def _carried(self, frame: Floats, sender: str, receiver: str, *, forward: bool) -> tuple[Floats, float]:
-        """Seconds in which the link takes what crosses each cut, and its delay.
+        """Seconds that the link needs for each cut's frame, and its delay.
 
-        An emulated link adds its conditions to frames of ours; tc adds them to Ethernet frames on a link that
-        has a delay and a rate of its own.
+        An emulated link applies its conditions to edgecut's frames; tc applies them to Ethernet frames, on a
+        link with a delay and a rate of its own.
         """
-        asked = self.conditions.between(sender, receiver, forward=forward)
-        delay_s = asked.delay_ms / 1e3
-        rate_mbit = asked.rate_mbit or math.inf
+        conditions = self.conditions.between(sender, receiver, forward=forward)
+        delay_s = conditions.delay_ms / 1e3
+        rate_mbit = conditions.rate_mbit or math.inf
         if self.profile.shaping != "emulated":
             link = self._links_as_they_are[sender, receiver]
             delay_s += link.round_trip_s / 2
@@ -277,7 +280,7 @@ class Predictor:
         return frame * 8 / (rate_mbit * 1e6), delay_s
 
     def _beyond(self, payload: Floats, sender: str, receiver: str, latency_s: float) -> Floats:
-        """What a message costs beyond delay and rate, by cut: both directions of a pair alike."""
+        """A message's cost beyond delay and rate, by cut, the same in both directions of a pair."""
         pair = self._pairs.get((sender, receiver)) or self._pairs.get((receiver, sender))
         pairs = [pair] if pair else self._pairs_of(sender) + self._pairs_of(receiver)
         fixed_s = np.mean([_between(latency_s, pair.idle_s, pair.fixed_s) for pair in pairs])
@@ -285,7 +288,7 @@ class Predictor:
         return np.asarray(fixed_s + byte_s * payload)
 
     def _pairs_of(self, name: str) -> list[PairProfile]:
-        """Two devices that were not measured together: as each is with the first device of the lab."""
+        """A device's pairs with the lab's first device, for two devices not measured together."""
         return [pair for names, pair in self._pairs.items() if name in names]
 
 
@@ -293,16 +296,16 @@ def _codec_of(profile: Profile, name: str) -> CodecProfile | None:
     if name == NO_CODEC.name:
         return None
     if name not in profile.codecs:
-        has = f"; it has {', '.join(profile.codecs)}" if profile.codecs else ""
+        has = f" (it has {', '.join(profile.codecs)})" if profile.codecs else ""
         raise ProfileError(
-            f"this profile has no codec {name!r}{has}; measure it: python -m controller profile BUNDLE "
-            f"--codecs {name}"
+            f"the device profile has no codec {name!r}{has}; measure it with `python -m controller profile "
+            f"BUNDLE --codecs {name}`"
         )
     return profile.codecs[name]
 
 
 def _loaded(stage: Floats, loads: Sequence[Load], sent: Floats) -> Floats:
-    """Seconds between two results of a stage that always has work; devices are the first axis of `stage`."""
+    """Seconds between two results of a stage that always has work; the first axis of `stage` is devices."""
     shape = (-1,) + (1,) * (stage.ndim - 1)
     factor, fixed_s, byte_s = (
         np.array([getattr(load, name) for load in loads]).reshape(shape)
@@ -318,7 +321,7 @@ def _idle_penalty(points: Sequence[IdlePenalty], idle_s: float) -> float:
 
 
 def _between(idle_s: float, at: Sequence[float], values: Sequence[float]) -> float:
-    """Between two measured waits, straight over the logarithm of the wait; the ends hold beyond them."""
+    """Interpolate over the logarithm of the wait, with constant values beyond the ends."""
     order = np.argsort(at)
     known = np.log(np.maximum(np.array(at)[order], 1e-6))
     return float(np.interp(np.log(max(idle_s, 1e-6)), known, np.array(values)[order]))

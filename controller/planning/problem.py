@@ -1,6 +1,6 @@
-"""What a planner is given: costs of stages and links, and what a plan made of them costs.
+"""A planner's problem: costs of stages and links, and a plan's costs from them.
 
-Pure arithmetic over arrays. `controller.planning.prediction` fills them from a profile.
+Pure arithmetic over arrays, which `controller.planning.prediction` fills from a device profile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Costs:
-    """Two arrays of one shape, in seconds a request.
+    """Two arrays of one shape, in seconds per request.
 
     Attributes:
-        latency_s: What it adds to the latency of a request that is alone in the pipeline.
-        period_s: How long it is taken by one request before it can begin with the next. Infinite: not
-            allowed (and then the latency is, too).
+        latency_s: The part's share in the latency of a request alone in the pipeline.
+        period_s: The time until the part can begin with the next request; infinite (like the latency) where
+            the part is not allowed.
     """
 
     latency_s: Floats
@@ -34,11 +34,11 @@ class Costs:
 
 @dataclass(frozen=True)
 class Problem:
-    """Costs of every stage and link that a pipeline may be made of.
+    """Costs of every possible stage and link of a pipeline.
 
-    D devices, K positions at which the graph may be cut, both ends included. A pipeline begins at its
-    source, which is its first device, and its results go back there. The source may have no stage (its
-    first cut is 0, and raw input leaves it); every other device of a pipeline has one.
+    D devices, K cut positions, both ends included. A pipeline begins at its source, its first device, and its
+    results return there. The source may have no stage (its first cut is 0, and it sends raw input); every
+    other device of a pipeline has one.
 
     Attributes:
         devices: Names, D of them.
@@ -83,7 +83,7 @@ class Problem:
         )
 
     def faster_than(self, period_s: float, *, strictly: bool = True) -> "Problem":
-        """The problem without what is taken for `period_s` or longer (longer only, unless `strictly`)."""
+        """The problem without parts whose period is `period_s` or longer (only longer, unless `strictly`)."""
 
         def thinned(costs: Costs) -> Costs:
             slow = costs.period_s >= period_s if strictly else costs.period_s > period_s
@@ -110,13 +110,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """Devices in the order of the chain, and where the graph is cut between them.
+    """Devices in the order of the chain, and the cuts between them.
 
     Attributes:
-        devices: The first is source and sink.
-        cuts: Positions in the graph, one fewer than devices. The first may be 0: the source has no stage.
-        latency_s: Of a request that is alone in the pipeline.
-        period_s: Between two results when the slowest stage or link always has work.
+        devices: The chain; the first device is source and sink.
+        cuts: Positions in the graph, one fewer than devices. A first cut of 0 leaves the source without a
+            stage.
+        latency_s: Latency of a request alone in the pipeline.
+        period_s: Seconds between two results when the bottleneck always has work.
         bottleneck: The stage or link that sets `period_s`, such as `pi` or `pi -> server`.
     """
 
@@ -129,19 +130,18 @@ class Plan:
     def period_at(self, depth: int) -> float:
         """Seconds between two results with `depth` requests in flight.
 
-        A closed line of stages that each take their time and always the same has this cycle time: the
-        largest mean weight of a cycle of its event graph, which are the stages themselves and the whole way
-        round shared by `depth` tokens (Baccelli, Cohen, Olsder, Quadrat: Synchronization and Linearity,
-        Wiley 1992).
+        This is the cycle time of a closed line of stages with constant times: the largest mean weight of a
+        cycle in its event graph, whose cycles are the stages themselves and the whole round trip shared by
+        `depth` tokens (Baccelli, Cohen, Olsder, Quadrat: Synchronization and Linearity, Wiley 1992).
         """
         return max(self.period_s, self.latency_s / depth)
 
 
 def evaluate(problem: Problem, devices: Sequence[str], cuts: Sequence[int]) -> Plan:
-    """What a given pipeline costs.
+    """Compute a given pipeline's costs.
 
     Raises:
-        ValueError: A device or a cut is not in the problem, or they are not as many as they should be.
+        ValueError: The problem lacks a device or a cut, or their numbers do not match.
     """
     parts = parts_of(problem, devices, cuts)
     bottleneck = max(parts, key=lambda part: part.period_s)
@@ -158,7 +158,7 @@ def parts_of(problem: Problem, devices: Sequence[str], cuts: Sequence[int]) -> l
     """Every stage and link of a pipeline, in the order of a request.
 
     Raises:
-        ValueError: A device or a cut is not in the problem, or they are not as many as they should be.
+        ValueError: The problem lacks a device or a cut, or their numbers do not match.
     """
     if len(cuts) != len(devices) - 1:
         raise ValueError(f"{len(devices)} devices need {len(devices) - 1} cuts, not {len(cuts)}")

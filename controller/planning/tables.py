@@ -1,4 +1,4 @@
-"""Plans as tables for people."""
+"""Print plans as tables."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from controller.planning.problem import Plan
 
 __all__ = ["Candidate", "depth_for", "show_devices_worth", "show_plans", "stages_of"]
 
-# Predictions are about this good: what gains less is not worth a device.
+# Predictions are about this accurate: a smaller gain is not worth a device.
 _GAIN = 0.05
 
 Candidate = tuple[str, Prediction]
 
 
 def stages_of(plan: Plan, node_count: int) -> str:
-    """A pipeline for human eyes: `pi 0-34 -> server 34-100`."""
+    """Format a pipeline, as in `pi 0-34 -> server 34-100`."""
     bounds = [0, *plan.cuts, node_count]
     parts = [
         f"{name} {start}-{stop}" if start < stop else f"{name} source"
@@ -31,8 +31,8 @@ def stages_of(plan: Plan, node_count: int) -> str:
 def show_plans(
     console: Console, title: str, plans: Sequence[Candidate], baselines: Sequence[Candidate], node_count: int
 ) -> None:
-    """Print plans, then baselines, each with what it is predicted to do."""
-    table = plain_table(title, "stages (nodes)", "latency ms", "samples/s", "at depth", "set by")
+    """Print plans, then baselines, each with its prediction."""
+    table = plain_table(title, "stages (nodes)", "latency ms", "samples/s", "at depth", "limited by")
     for name, prediction in (*plans, *baselines):
         plan = prediction.plan
         table.add_row(
@@ -47,16 +47,16 @@ def show_plans(
 
 
 def depth_for(plan: Plan) -> int:
-    """The fewest requests in flight with which the bottleneck always has work."""
+    """The smallest depth that keeps the bottleneck always busy."""
     return max(1, -int(-plan.latency_s * (1 - 1e-9) // plan.period_s))
 
 
 def show_devices_worth(console: Console, chooser: Chooser, limits: Limits) -> None:
-    """Print what each further device gains, and how many are worth using."""
+    """Print each further device's gain and the number of devices worth using."""
     rows = chooser.by_devices(limits)
     if not rows or rows[-1][0] < 2:
         return
-    table = plain_table("devices, at most", "least latency ms", "most samples/s")
+    table = plain_table("devices, at most", "lowest latency ms", "highest samples/s")
     for number, quick, steady in rows:
         table.add_row(str(number), f"{quick.latency_s * 1e3:.2f}", f"{limits.batch / steady.period_s:.1f}")
     console.print(table)
@@ -65,12 +65,12 @@ def show_devices_worth(console: Console, chooser: Chooser, limits: Limits) -> No
         ("throughput", [steady for _, _, steady in rows], [steady.period_s for _, _, steady in rows]),
     ):
         computing = _computing(plans[worth_using(values, _GAIN)])
-        told = f"{len(computing)} devices are worth using"
+        verdict = f"{len(computing)} devices are worth using"
         if len(computing) == 1:
-            told = f"one device alone is best ({computing[0]})"
-        console.print(f"For {what}, {told}: more gain less than {_GAIN:.0%}.")
+            verdict = f"one device alone is best ({computing[0]})"
+        console.print(f"For {what}, {verdict}: more devices gain less than {_GAIN:.0%}.")
 
 
 def _computing(plan: Plan) -> tuple[str, ...]:
-    """The devices that have a stage: a source that sends raw input has none."""
+    """The devices with a stage: a source that sends raw input has none."""
     return plan.devices[1:] if plan.cuts[:1] == (0,) else plan.devices

@@ -1,8 +1,8 @@
-"""What messages cost, and what waiting and load do to a stage: measured in real pipelines over two devices.
+"""Measure messages' cost, and a stage's slowdown by waiting and load, in real pipelines over two devices.
 
-For the first device of the lab with each other one, both ways round, a few cells are run: at depth 1 with
-several delays (a stage that has waited longer has colder caches and a sleepier processor), and at depth 4,
-where whoever is the slowest always has work.
+The lab's first device runs a few cells with each other device, in both orders: at depth 1 with several
+delays (a stage that has waited longer has colder caches and a slower clock), and at depth 4, where the
+slowest part always has work.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,27 +33,28 @@ __all__ = [
 
 _DELAYS_MS: Final = (0.2, 2.0, 10.0)
 _DEEP: Final = 4
-# After a rest a core takes tenths of a second to come up to speed, and the first requests find caches cold.
+# After a rest a core needs tenths of a second to reach its full clock, and the first requests find cold
+# caches.
 _WARMUP_S: Final = {1: 0.05, _DEEP: 0.3}
 _MOST_WARMUP: Final = 200
 _VISIT_S: Final = 0.2
 _FEWEST: Final = {1: 5, _DEEP: 8}
 _MOST: Final = {1: 60, _DEEP: 200}
-# A stage sets the pace where it takes so much longer than the other one.
+# A stage is the bottleneck where it takes this much longer than the other one.
 _SLOWER: Final = 1.15
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one cell of two devices showed.
+    """The figures of one cell of two devices.
 
     Attributes:
-        delays_s: That the link was told to add, out and back; 0 where it is as it is.
-        alone_s: By device: what its stage takes according to the profile; absent without a stage.
-        compute_s: By device: what it took here, on average.
-        sent_bytes: Over links, out and back.
+        delays_s: The link's added delay, out and back; 0 on a link as it is.
+        alone_s: The stage's time by device according to the device profile; absent without a stage.
+        compute_s: The stage's average time by device in this cell.
+        sent_bytes: Bytes over links, out and back.
         network_s: Median network share.
-        period_s: Between results.
+        period_s: Seconds between results.
     """
 
     source: str
@@ -72,10 +73,10 @@ class Sample:
 def calibrate(
     context: ProfilingContext, profile: Profile, step: Callable[[int, int], None], *, number: int
 ) -> Profile:
-    """The profile with `pairs`, and with `idle_penalty` and loads of its devices, from so many rounds.
+    """Add `pairs` and the devices' `idle_penalty` and loads to a device profile, from `number` rounds.
 
     Raises:
-        TrialVoid: A device was lost meanwhile, or computes wrong results.
+        TrialVoid: A device was lost, or computes wrong results.
     """
     names = list(profile.devices)
     pairs = [(names[0], other) for other in names[1:]] + [(other, names[0]) for other in names[1:]]
@@ -87,8 +88,8 @@ def calibrate(
         for cut in chosen_cuts(context, profile, pair)
         for depth, delay_ms in [*product([1], delays), (_DEEP, delays[0])]
     ]
-    found = rounds(context, short_runs, number, "messages", step)
-    samples = [_sample(short_run, trials, profile, stages) for short_run, trials in found.items()]
+    results = rounds(context, short_runs, number, "messages", step)
+    samples = [_sample(short_run, trials, profile, stages) for short_run, trials in results.items()]
     devices = {
         name: msgspec.structs.replace(
             device,
@@ -104,9 +105,9 @@ def calibrate(
 
 
 def chosen_cuts(context: ProfilingContext, profile: Profile, pair: tuple[str, str]) -> tuple[int, ...]:
-    """Cuts at which either device is the slower one, with small and large payloads; and both ends.
+    """Cuts at which one or the other device is slower, with small and large payloads, and both ends.
 
-    Clearly the slower one, where there are such cuts: of no others does `fit_load` learn.
+    Preferably clearly slower: `fit_load` uses only such cuts.
     """
     source_s, follower_s = (
         np.array(profile.devices[pair[0]].prefix_s),
@@ -132,7 +133,7 @@ def short_run_for(
     depth: int,
     delay_ms: float,
 ) -> ShortRun:
-    """How to short_run a cell: for `_VISIT_S`, about; `stages` is what each device takes (`stage_s`)."""
+    """A run of a cell for about `_VISIT_S`; `stages` holds each device's stage times (`stage_s`)."""
     at = profile.cuts.index(cut)
     alone_s = [float(stages[pair[0]][0, at]), float(stages[pair[1]][at, -1])]
     round_s = sum(alone_s) + 2 * delay_ms / 1e3
@@ -174,25 +175,25 @@ def _sample(
 
 
 def _typical(trial: Trial, hop: int, depth: int) -> float:
-    """At depth 1 the median counts, as latency does; above it the mean, as throughput does."""
+    """The median at depth 1, as for latency; the mean above it, as for throughput."""
     times_s = trial.records[hop]["compute_s"]
     return float(np.median(times_s) if depth == 1 else np.mean(times_s))
 
 
 def fit_idle_penalty(device: str, samples: Sequence[Sample]) -> tuple[IdlePenalty, ...]:
-    """How much slower a stage is after waiting, for each of the delays that were tried."""
+    """A stage's slowdown after waiting, for each delay."""
     alone = [s for s in samples if s.depth == 1 and device in s.alone_s and s.sent_bytes]
-    found = []
+    penalties = []
     for delay_ms in sorted({s.delay_ms for s in alone}):
         here = [s for s in alone if s.delay_ms == delay_ms]
         idle_s = float(np.median([s.latency_s - s.compute_s[device] for s in here]))
         factor = float(np.median([s.compute_s[device] / s.alone_s[device] for s in here]))
-        found.append(IdlePenalty(idle_s=idle_s, factor=factor))
-    return tuple(sorted(found, key=lambda idle_penalty: idle_penalty.idle_s))
+        penalties.append(IdlePenalty(idle_s=idle_s, factor=factor))
+    return tuple(sorted(penalties, key=lambda penalty: penalty.idle_s))
 
 
 def fit_load(samples: Sequence[Sample], device: str) -> Load:
-    """How fast a stage goes that always has work, from the cells in which this device is the slower one."""
+    """A stage's speed when it always has work, from the cells in which this device is the slower one."""
     busy = [
         s
         for s in samples
@@ -208,13 +209,13 @@ def fit_load(samples: Sequence[Sample], device: str) -> Load:
 
 
 def _others_s(sample: Sample, device: str) -> list[float]:
-    """What else could set the pace: the other stage, and the way round shared by all in flight."""
+    """Other possible bottlenecks: the other stage, and the round trip shared by all requests in flight."""
     others_s = [seconds for name, seconds in sample.alone_s.items() if name != device]
     return [*others_s, sample.delays_s / sample.depth]
 
 
 def fit_messages(samples: Sequence[Sample], pair: tuple[str, str], profile: Profile) -> PairProfile:
-    """What a message costs beyond delay and rate, by how long both had been idle."""
+    """A message's cost beyond delay and rate, by both devices' idle time."""
     here = [s for s in samples if (s.source, s.follower) == pair and s.depth == 1 and s.sent_bytes]
     links = {(link.sender, link.receiver): link for link in profile.links}
     idle_s, beyond, bytes_ = [], [], []
@@ -223,7 +224,7 @@ def fit_messages(samples: Sequence[Sample], pair: tuple[str, str], profile: Prof
         idle_s.append(float(np.median([s.latency_s for s in group])))
         carried = [s.delays_s for s in group]
         if profile.shaping != "emulated":
-            # Of a link as it is, delay and rate are what the probes saw.
+            # The delay and rate of a link as it is come from the probes.
             link = links[pair]
             carried = [link.round_trip_s + s.sent_bytes * 8 / (link.rate_mbit * 1e6) for s in group]
         beyond.append(np.array([s.network_s for s in group]) - np.array(carried))
@@ -231,7 +232,7 @@ def fit_messages(samples: Sequence[Sample], pair: tuple[str, str], profile: Prof
     centred_x = np.concatenate([x - x.mean() for x in bytes_])
     centred_y = np.concatenate([y - y.mean() for y in beyond])
     byte_s = median_slope(centred_x, centred_y)
-    # Two messages each time: out and back.
+    # Two messages per request: out and back.
     fixed_s = [max(0.0, float(np.median(y - byte_s * x)) / 2) for x, y in zip(bytes_, beyond, strict=True)]
     return PairProfile(
         source=pair[0], follower=pair[1], idle_s=tuple(idle_s), fixed_s=tuple(fixed_s), byte_s=byte_s
@@ -239,7 +240,7 @@ def fit_messages(samples: Sequence[Sample], pair: tuple[str, str], profile: Prof
 
 
 def median_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """The median of the slopes between any two points, no less than 0: one bad cell must not bend it.
+    """The median of the slopes between any two points, at least 0, which one bad cell does not bend.
 
     Sen: Estimates of the regression coefficient based on Kendall's tau, J. American Statistical
     Association 63(324), 1968.

@@ -1,4 +1,4 @@
-"""Every codec on one cut of one model, on this machine: what it saves, costs and changes."""
+"""Compare codecs on one cut of one model, on this machine: bytes, time and accuracy."""
 
 import time
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ class _Measured:
 
 
 def show_codec_table(bundle: Bundle, cut: int, codecs: Sequence[str], samples: int | None) -> None:
-    """Print a row for each codec on what crosses `cut`, one sample a request.
+    """Print a row for each codec on the tensors that cross `cut`, one sample per request.
 
-    Times are medians over the samples; accuracy is that of the chain with the codec at this cut alone.
+    Times are medians over the samples; accuracy is the chain's with the codec at this cut alone.
 
     Raises:
         ControllerError: This machine lacks a codec.
@@ -46,29 +46,29 @@ def show_codec_table(bundle: Bundle, cut: int, codecs: Sequence[str], samples: i
         *("codec", "bytes", "ratio", "encode ms", "decode ms", "worst tensor error", "worst answer error"),
         *("accuracy", "change"),
     )
-    batch = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    batch = bundle.fixed_batch or 1
     for codec in codecs:
         settings = Settings(batch=batch, codec="none" if codec == "none" else f"forward: {codec}")
         cell = cell_of(bundle, ("first", "second"), (cut,), settings)
-        found = next(codec_accuracies(bundle, [cell], samples))
+        accuracy = next(codec_accuracies(bundle, [cell], samples))
         measured = _measure(codec, crossing)
-        change = None if found.chain is None or found.whole is None else found.chain - found.whole
+        change = None if accuracy.chain is None or accuracy.whole is None else accuracy.chain - accuracy.whole
         table.add_row(
             codec,
             f"{measured.encoded_bytes:.0f}",
             f"{measured.payload_bytes / measured.encoded_bytes:.2f}",
             f"{measured.encode_s * 1e3:.3f}",
             f"{measured.decode_s * 1e3:.3f}",
-            f"{found.tensor_error:.1e}",
-            f"{found.worst_error:.1e}",
-            "null" if found.chain is None else f"{found.chain * 100:.2f} %",
+            f"{accuracy.tensor_error:.1e}",
+            f"{accuracy.worst_error:.1e}",
+            "null" if accuracy.chain is None else f"{accuracy.chain * 100:.2f} %",
             "null" if change is None else f"{change * 100:+.2f} points",
         )
     console.print(table)
 
 
 def _crossing(bundle: Bundle, cut: int, samples: int | None) -> list[list[NDArray[Any]]]:
-    """What crosses the cut, for each sample (a batch of them where the graph's batch is fixed)."""
+    """The tensors that cross the cut, for each sample (or batch, where the graph's batch is fixed)."""
     seen: dict[str, NDArray[Any]] = {}
 
     def keep(position: int, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -76,12 +76,12 @@ def _crossing(bundle: Bundle, cut: int, samples: int | None) -> list[list[NDArra
             seen.update(tensors)
         return tensors
 
-    found = bundle.samples()
-    size = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
-    count = min(samples or found.count, found.count) // size * size
+    available = bundle.samples()
+    size = bundle.fixed_batch or 1
+    count = min(samples or available.count, available.count) // size * size
     crossing = []
     for start in range(0, count, size):
-        inputs = {name: array[start : start + size] for name, array in found.inputs.items()}
+        inputs = {name: array[start : start + size] for name, array in available.inputs.items()}
         run_chain(bundle, (cut,), inputs, between=keep)
         crossing.append([np.ascontiguousarray(seen[tensor.name]) for tensor in bundle.tensors_at(cut)])
     return crossing

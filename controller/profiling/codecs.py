@@ -1,8 +1,8 @@
-"""What codecs cost and save on a lab's links, for predictions.
+"""Measure codecs' costs and savings on a lab's links, for predictions.
 
-Bytes after the codec and what is left of the accuracy are the same wherever they are computed, so the
-controller does it, from the model's samples, for every cut. What a device takes to encode and to decode is
-measured there, in pipelines cut where little, much and something between crosses.
+Encoded bytes and accuracy are the same on every machine, so the controller computes them, from the model's
+samples, for every cut. The devices' times to encode and decode are measured on them, in pipelines with
+cuts of small, medium and large payloads.
 """
 
 import itertools
@@ -31,12 +31,12 @@ _ROUNDS: Final = 2
 _REQUESTS: Final = 12
 _WARMUP: Final = 3
 _SAMPLES: Final = 16
-"""Samples whose bytes are counted; what a codec leaves hardly differs from one to the next."""
+"""Samples whose encoded bytes are counted, which hardly differ from one to the next."""
 
 
 @dataclass(frozen=True)
 class _Coding:
-    """Seconds that a device took, for so many bytes before the codec."""
+    """A device's seconds for a number of bytes before the codec."""
 
     payload_bytes: float
     seconds: float
@@ -45,11 +45,11 @@ class _Coding:
 def profile_codecs(
     context: ProfilingContext, profile: Profile, names: Sequence[str], step: Callable[[int, int], None]
 ) -> Profile:
-    """The profile with what these codecs do; those that it has already are measured anew.
+    """Add these codecs to a device profile, replacing those that it has.
 
     Raises:
         ControllerError: This machine lacks a codec.
-        TrialVoid: A device was lost meanwhile, or lacks a codec.
+        TrialVoid: A device was lost, or lacks a codec.
     """
     payload = np.array([payload_bytes(context.bundle.tensors_at(c), 1) for c in profile.cuts], dtype=float)
     pairs = [
@@ -61,13 +61,13 @@ def profile_codecs(
         for pair in pairs
         for cut in _telling_cuts(profile.cuts, payload)
     ]
-    found = rounds(context, short_runs, _ROUNDS, "codecs", step)
+    results = rounds(context, short_runs, _ROUNDS, "codecs", step)
     codecs = {
         name: CodecProfile(
             encoded_bytes=_encoded_bytes(context.bundle, profile.cuts, name),
             accuracy=_accuracy(context.bundle, profile.cuts, name),
             costs=_costs(
-                {short_run: trials for short_run, trials in found.items() if short_run.codec == name}
+                {short_run: trials for short_run, trials in results.items() if short_run.codec == name}
             ),
         )
         for name in names
@@ -76,15 +76,15 @@ def profile_codecs(
 
 
 def _telling_cuts(cuts: Sequence[int], payload: NDArray[np.float64]) -> list[int]:
-    """Inner cuts of the least, the median and the most payload."""
+    """Inner cuts of the smallest, the median and the largest payload."""
     inner = sorted(range(1, len(cuts) - 1), key=lambda i: payload[i])
     return list(dict.fromkeys(cuts[inner[at]] for at in (0, len(inner) // 2, -1))) if inner else []
 
 
 def _encoded_bytes(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[float, ...]:
-    """What is sent of one sample at each cut, mean over some samples."""
+    """Encoded bytes of one sample at each cut, mean over some samples."""
     codec = parse_codec(name)
-    size = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    size = bundle.fixed_batch or 1
     samples = bundle.samples()
     count = max(min(samples.count, _SAMPLES) // size, 1) * size
     sent = np.zeros(len(cuts))
@@ -103,17 +103,17 @@ def _encoded_bytes(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[floa
 
 
 def _accuracy(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[float | None, ...]:
-    """Of the chain of two that is cut there, with the codec on all its links."""
-    batch = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    """Accuracy of a chain of two at each cut, with the codec on all its links."""
+    batch = bundle.fixed_batch or 1
     cells = [cell_of(bundle, ("first", "second"), (cut,), Settings(batch=batch, codec=name)) for cut in cuts]
-    return tuple(found.chain for found in codec_accuracies(bundle, cells, None))
+    return tuple(accuracy.chain for accuracy in codec_accuracies(bundle, cells, None))
 
 
-def _costs(found: Mapping[ShortRun, Sequence[Trial]]) -> dict[str, CodecCost]:
-    """The first stage encodes what the second decodes."""
+def _costs(results: Mapping[ShortRun, Sequence[Trial]]) -> dict[str, CodecCost]:
+    """Each device's costs: the first stage encodes and the second decodes."""
     encoding: dict[str, list[_Coding]] = {}
     decoding: dict[str, list[_Coding]] = {}
-    for short_run, trials in found.items():
+    for short_run, trials in results.items():
         first, second = short_run.devices
         crossing = next(link.payload_bytes for link in trials[0].links if link.sender != link.receiver)
         for device, at, position, field in (

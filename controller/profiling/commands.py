@@ -1,4 +1,4 @@
-"""The command `controller profile`, once its arguments are read."""
+"""The command `controller profile`."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ __all__ = ["ProfileOptions", "path_of", "profile", "threads_of"]
 
 @dataclass(frozen=True)
 class ProfileOptions:
-    """`controller profile` as it was typed."""
+    """The options of `controller profile`."""
 
     cuts: str
     batch: int
@@ -42,11 +42,11 @@ class ProfileOptions:
 
 
 def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
-    """Take a profile, or show the one that is there if it still fits.
+    """Take a device profile, or show the existing one if it matches.
 
     Raises:
-        ExperimentError: No such cuts, or a batch that the bundle does not take.
-        DeviceError: A device is not there.
+        ExperimentError: The cuts are unknown, or the bundle does not take this batch.
+        DeviceError: A device does not answer.
     """
     cuts = _cuts(bundle, options.cuts)
     check_batch(bundle, options.batch, asked_by="--batch")
@@ -57,24 +57,24 @@ def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
     wanted = Wanted(cuts, options.batch, threads, options.budget_s, options.quick)
     path = path_of(options.folder, lab, bundle, wanted)
     with Screen(options.progress) as screen:
-        found = None if options.again else _reusable(path, bundle, lab, wanted, screen)
-        if found is None:
-            found = take_profile(bundle, lab, wanted, screen)
-            save_profile(found, path)
-            screen.say(f"profiled in {duration(found.took_s)}: {path}")
-        missing = [name for name in names if name not in found.codecs]
+        measured = None if options.again else _reusable(path, bundle, lab, wanted, screen)
+        if measured is None:
+            measured = take_profile(bundle, lab, wanted, screen)
+            save_profile(measured, path)
+            screen.say(f"profiled in {duration(measured.took_s)}: {path}")
+        missing = [name for name in names if name not in measured.codecs]
         if missing:
-            found = with_codecs(found, bundle, lab, wanted, missing, screen)
-            save_profile(found, path)
+            measured = with_codecs(measured, bundle, lab, wanted, missing, screen)
+            save_profile(measured, path)
             screen.say(f"codecs measured: {', '.join(missing)}")
     if options.as_json:
-        print(json.dumps(_as_json(found, bundle), indent=1))
+        print(json.dumps(_as_json(measured, bundle), indent=1))
         return
-    show_profile(output(), found, bundle)
+    show_profile(output(), measured, bundle)
 
 
 def path_of(folder: Path, lab: Lab, bundle: Bundle, wanted: Wanted) -> Path:
-    """Where the device profile of these lies."""
+    """The path of a device profile."""
     return profile_path(
         folder,
         lab=lab.name,
@@ -85,7 +85,7 @@ def path_of(folder: Path, lab: Lab, bundle: Bundle, wanted: Wanted) -> Path:
 
 
 def threads_of(requested: int | None, infos: Mapping[str, DeviceInfo]) -> int | dict[str, int]:
-    """One number, or that of each device where they differ; 1 where no device can say."""
+    """One number of threads, or one per device where they differ; 1 if no device answers."""
     if requested is not None:
         return requested
     numbers = {name: info.threads for name, info in infos.items()}
@@ -100,32 +100,36 @@ def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
         "all": tuple(point.index for point in bundle.cut_points),
     }
     if which not in named:
-        raise ExperimentError(f"--cuts {which}: it is one of {', '.join(named)}")
+        raise ExperimentError(f"--cuts {which}: choose one of {', '.join(named)}")
     return (0, *named[which], bundle.node_count)
 
 
 def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile | None:
     if not path.exists():
         return None
-    found = load_profile(path)
+    existing = load_profile(path)
     security = lab.load_security()
     settings = {device.name: wanted.settings(query(device, security)) for device in lab.devices}
-    why = found.difference(
+    why = existing.difference(
         bundle=bundle.digest, batch=wanted.batch, threads=wanted.common_threads, settings=settings
     )
-    if why is None and found.cuts != wanted.cuts:
+    if why is None and existing.cuts != wanted.cuts:
         why = "other cuts"
-    if why is None and set(found.devices) != set(settings):
+    if why is None and set(existing.devices) != set(settings):
         why = "other devices"
-    why = f"of {why}" if why else "a quick one" if wanted.is_too_quick(found) else None
-    screen.say(f"profile {path} is {why}: taken again" if why else f"taken {found.taken_at}: {path}")
-    return None if why else found
+    why = f"of {why}" if why else "a quick one" if wanted.is_too_quick(existing) else None
+    screen.say(
+        f"device profile {path} is {why}: profiling again"
+        if why
+        else f"device profile of {existing.taken_at}: {path}"
+    )
+    return None if why else existing
 
 
-def _as_json(found: Profile, bundle: Bundle) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(found)
-    for name, device in found.devices.items():
-        told["devices"][name]["segments"] = [
-            msgspec.to_builtins(row) for row in segments(bundle, found.cuts, device, found.batch)
+def _as_json(profile: Profile, bundle: Bundle) -> dict[str, Any]:
+    content: dict[str, Any] = msgspec.to_builtins(profile)
+    for name, device in profile.devices.items():
+        content["devices"][name]["segments"] = [
+            msgspec.to_builtins(row) for row in segments(bundle, profile.cuts, device, profile.batch)
         ]
-    return told
+    return content

@@ -1,7 +1,7 @@
-"""A profile: what stages cost on each device of a lab, and what messages cost between two of them.
+"""Device profiles: stages' costs on each device of a lab, and messages' costs between two of them.
 
-One JSON file per lab, bundle, batch and threads. It belongs to one digest and to the settings it was
-taken with; `check` says when it does not fit.
+One JSON file per lab, bundle, batch and threads. It is valid for one bundle digest and for the devices'
+settings when it was taken; `check` refuses anything else.
 """
 
 from collections.abc import Mapping
@@ -31,15 +31,15 @@ __all__ = [
 FORMAT = "edgecut-profile/1"
 
 Settings = dict[str, str | int | float | bool | None]
-"""What a device's figures depend on, from its stamp: slowdown, threads, provider, versions, cores."""
+"""A device's settings that its figures depend on, such as slowdown, threads, provider, versions, cores."""
 
 
 class IdlePenalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What idling costs: a stage that has waited runs slower than one that has not.
+    """A stage's slowdown after waiting.
 
     Attributes:
-        idle_s: For how long it had waited.
-        factor: Its compute time after that, over its compute time without.
+        idle_s: The wait.
+        factor: The compute time after the wait over the compute time without one.
     """
 
     idle_s: float
@@ -47,7 +47,7 @@ class IdlePenalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How a stage that always has work differs from one that is timed by itself.
+    """A stage's speed when it always has work, relative to its time alone.
 
     Seconds between two results = `factor` x compute time + `fixed_s` + `byte_s` x bytes received and sent.
     """
@@ -58,17 +58,17 @@ class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class DeviceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A device.
+    """A device's measured costs.
 
     Attributes:
         prefix_s: Compute seconds of the stage `[0, cuts[i])`, by i; 0 at the first.
-        suffix_s: Of the stage `[cuts[i], end)`; 0 at the last.
-        requests: Timed runs behind each of them.
+        suffix_s: Compute seconds of the stage `[cuts[i], end)`; 0 at the last.
+        requests: Timed runs of each stage.
         spread: Typical half width of the middle half of those runs, as a share of their median.
-        idle_bytes: Resident memory of its worker with nothing loaded.
-        idle_penalty: By rising `idle_s`; empty where nothing was measured.
-        as_source: With the endpoint on it too.
-        as_follower: After the source.
+        idle_bytes: Its worker's resident memory with nothing loaded.
+        idle_penalty: By rising `idle_s`; empty without measurements.
+        as_source: Its load as the source, with the endpoint.
+        as_follower: Its load after the source.
     """
 
     settings: Settings
@@ -84,11 +84,11 @@ class DeviceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class LinkProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One direction of a link as it was, whatever emulation may add: measured by probes.
+    """One direction of a link, measured by probes without any emulation.
 
     Attributes:
-        round_trip_s: Median of small echoes.
-        rate_mbit: Payload that one TCP connection got through.
+        round_trip_s: Median round trip of small echoes.
+        rate_mbit: Payload throughput of one TCP connection.
     """
 
     sender: str
@@ -98,9 +98,9 @@ class LinkProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class PairProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Messages between two devices, out and back: what they cost beyond delay and rate of the link.
+    """The cost of messages between two devices, out and back, beyond the link's delay and rate.
 
-    A message costs `fixed_s` + `byte_s` x its bytes. `fixed_s` rises with how long both had been idle.
+    A message costs `fixed_s` + `byte_s` x its bytes. `fixed_s` rises with both devices' idle time.
     """
 
     source: str
@@ -111,7 +111,7 @@ class PairProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class CodecCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a device takes for a codec: fixed seconds + seconds a byte x bytes before it."""
+    """A device's time for a codec: fixed seconds + seconds per byte x bytes before the codec."""
 
     encode_fixed_s: float
     encode_byte_s: float
@@ -123,9 +123,9 @@ class CodecProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """A codec on every link.
 
     Attributes:
-        encoded_bytes: What is sent of one sample at each of the profile's cuts.
-        accuracy: Of the chain of two that is cut there; None where samples have no labels.
-        costs: By device.
+        encoded_bytes: Encoded bytes of one sample at each of the profile's cuts.
+        accuracy: Accuracy of a chain of two at each cut; None where the samples have no labels.
+        costs: Each device's time.
     """
 
     encoded_bytes: tuple[float, ...]
@@ -137,11 +137,11 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A lab's devices and links, for one bundle, batch and number of threads.
 
     Attributes:
-        threads: 0 where devices differ: then each device's is among its settings.
-        cuts: Positions at which stages were timed, from 0 to the node count.
+        threads: 0 where devices differ; then each device's settings hold its number.
+        cuts: Positions of the timed stages, from 0 to the node count.
         shaping: How the links get their network.
-        codecs: Those that were measured, by name.
-        quick: With fewer repetitions than usual: it does not stand in for a full one.
+        codecs: Measured codecs, by name.
+        quick: Taken with fewer repetitions, so it does not replace a full one.
     """
 
     format: str
@@ -163,25 +163,25 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def check(
         self, path: Path, *, bundle: str, batch: int, threads: int, settings: Mapping[str, Settings]
     ) -> None:
-        """Refuse to be used for something else.
+        """Refuse a device profile that does not match.
 
         Args:
-            path: Where it lies, for the message.
-            settings: Of the devices that could be asked.
+            path: Its file, for the message.
+            settings: The settings of the devices that answer.
 
         Raises:
-            ProfileError: Of another bundle, batch, number of threads, or of a device as it is no more.
+            ProfileError: Its bundle, batch, number of threads or a device's settings differ.
         """
         difference = self.difference(bundle=bundle, batch=batch, threads=threads, settings=settings)
         if difference:
             raise ProfileError(
-                f"profile {path} is of {difference}; take it again: python -m controller profile"
+                f"device profile {path} is of {difference}; run `python -m controller profile` again"
             )
 
     def difference(
         self, *, bundle: str, batch: int, threads: int, settings: Mapping[str, Settings]
     ) -> str | None:
-        """What it was taken of, where that is something else; None where it fits."""
+        """The first difference, in words; None where the device profile matches."""
         if self.bundle != bundle:
             return f"another bundle ({self.bundle[:12]}, not {bundle[:12]})"
         if self.batch != batch:
@@ -199,42 +199,45 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 def profile_path(folder: Path, *, lab: str, model: str, batch: int, threads: int) -> Path:
-    """Where the profile of these lies in a folder of profiles."""
+    """The path of a device profile in its folder."""
     return folder / f"{lab}-{model}-batch{batch}-threads{threads or '-by-device'}.json"
 
 
 def load_profile(path: Path) -> Profile:
-    """Read a profile.
+    """Read a device profile.
 
     Raises:
-        ProfileError: There is none, or it is not one.
+        ProfileError: The file is missing, or is not a device profile.
     """
     try:
         profile = msgspec.json.decode(path.read_bytes(), type=Profile)
     except FileNotFoundError as error:
-        raise ProfileError(f"no profile {path}; python -m controller profile BUNDLE takes it") from error
+        raise ProfileError(f"no device profile {path}; run `python -m controller profile BUNDLE`") from error
     except OSError as error:
-        raise ProfileError(f"profile {path} cannot be read: {error.strerror}") from error
+        raise ProfileError(f"device profile {path} cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProfileError(f"profile {path} is not one ({error}); take it again") from error
+        raise ProfileError(f"{path} is not a device profile ({error}); profile again") from error
     if profile.format != FORMAT:
-        raise ProfileError(f"profile {path} has format {profile.format!r}, this edgecut reads {FORMAT!r}")
+        raise ProfileError(
+            f"device profile {path} has format {profile.format!r}, but this edgecut reads {FORMAT!r}; "
+            f"profile again"
+        )
     cuts = len(profile.cuts)
     for name, device in profile.devices.items():
         if not len(device.prefix_s) == len(device.suffix_s) == cuts:
             raise ProfileError(
-                f"profile {path}: {name} has not one time for each of {cuts} cuts; take it again"
+                f"device profile {path}: {name} lacks a time for some of {cuts} cuts; profile again"
             )
     return profile
 
 
 def save_profile(profile: Profile, path: Path) -> None:
-    """Write a profile, whole or not at all.
+    """Write a device profile, whole or not at all.
 
     Raises:
-        ProfileError: It cannot be written.
+        ProfileError: The file is not writable.
     """
     try:
         write_json(path, profile)
     except OSError as error:
-        raise ProfileError(f"profile {path} cannot be written: {error.strerror}") from error
+        raise ProfileError(f"device profile {path} cannot be written: {error.strerror}") from error

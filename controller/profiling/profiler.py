@@ -1,4 +1,4 @@
-"""Taking a profile of a lab: stages device by device, then links, then messages between pairs."""
+"""Profile a lab: stages device by device, then links, then messages between pairs."""
 
 import itertools
 import statistics
@@ -29,7 +29,7 @@ from worker.wire.messages import DeviceInfo, SampleTelemetry
 __all__ = ["BY_DEVICE", "Wanted", "settings_of", "take_profile", "with_codecs"]
 
 BY_DEVICE: Final = 0
-"""In place of a profile's number of threads: each device's is among its settings."""
+"""Replaces a device profile's number of threads where each device's settings hold its own."""
 
 _ROUNDS: Final = 3
 _ROUNDS_QUICK: Final = 2
@@ -39,8 +39,8 @@ _BUILD_S: Final = 0.1
 _WAIT_S: Final = 5.0
 _TELEMETRY_S: Final = 5.0
 
-# What a device's figures depend on. The rest of its stamp (temperature, clock, congestion control) varies by
-# itself or touches links alone.
+# The settings that a device's figures depend on. The rest of its stamp (temperature, clock, congestion
+# control) varies by itself or affects links alone.
 _SETTINGS: Final = (
     "device",
     "slowdown",
@@ -62,13 +62,13 @@ _SETTINGS: Final = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a profile is to be of.
+    """A requested device profile.
 
     Attributes:
         cuts: Positions to time stages at, from 0 to the node count.
-        budget_s: Seconds that timing the stages of one device may take, roughly.
+        budget_s: Approximate seconds for timing one device's stages.
         threads: ONNX Runtime threads of a stage: one number, or by device.
-        quick: Fewer repetitions of everything: in about half the time, and less sure.
+        quick: Fewer repetitions of everything: about half the time, less certain.
     """
 
     cuts: tuple[int, ...]
@@ -78,12 +78,12 @@ class Wanted:
     quick: bool = False
 
     def is_too_quick(self, profile: Profile) -> bool:
-        """Whether a full profile is wanted and this is a quick one."""
+        """Whether this request is for a full device profile and the given one is quick."""
         return profile.quick and not self.quick
 
     @property
     def common_threads(self) -> int:
-        """The number of threads, as a profile has it; `BY_DEVICE` where devices differ."""
+        """The device profile's number of threads; `BY_DEVICE` where devices differ."""
         return self.threads if isinstance(self.threads, int) else BY_DEVICE
 
     def settings(self, info: DeviceInfo) -> Settings:
@@ -93,24 +93,25 @@ class Wanted:
         return settings_of(info) | {"threads": self.threads[info.name]}
 
     def rounds(self, whole_s: float) -> int:
-        """How often every stage is visited: fewer times than usual where the whole model takes too long."""
+        """The number of visits to every stage: fewer than usual for a slow model."""
         once_s = len(self.cuts) * (_BUILD_S + (_WARMUP + 1 + _REQUESTS_FEWEST) * whole_s)
         return min(max(int(self.budget_s / once_s), 1), _ROUNDS_QUICK if self.quick else _ROUNDS)
 
 
 def settings_of(info: DeviceInfo) -> Settings:
     """The settings that a device's figures depend on."""
-    found = {key: info.stamp.get(key) for key in _SETTINGS} | {"kind": info.kind, "provider": info.provider}
-    # The lab's key costs nothing once a connection stands; encryption costs every byte.
-    return found | {"security": "tls"} if info.stamp.get("security") == "tls" else found
+    settings = {key: info.stamp.get(key) for key in _SETTINGS}
+    settings |= {"kind": info.kind, "provider": info.provider}
+    # The lab's key costs nothing once a connection is open; encryption costs every byte.
+    return settings | {"security": "tls"} if info.stamp.get("security") == "tls" else settings
 
 
 def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile:
     """Measure every device and every link of a lab.
 
     Raises:
-        DeviceError: A device is not there.
-        TrialVoid: A device was lost meanwhile, or computes wrong results.
+        DeviceError: A device does not answer.
+        TrialVoid: A device was lost, or computes wrong results.
     """
     began_s = time.monotonic()
     names = [device.name for device in lab.devices]
@@ -144,12 +145,12 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
 def with_codecs(
     profile: Profile, bundle: Bundle, lab: Lab, wanted: Wanted, names: Sequence[str], screen: Screen
 ) -> Profile:
-    """The profile, with what these codecs cost and save.
+    """Add these codecs' costs and savings to a device profile.
 
     Raises:
         ControllerError: This machine lacks a codec.
-        DeviceError: A device is not there, or lacks one.
-        TrialVoid: A device was lost meanwhile.
+        DeviceError: A device does not answer, or lacks a codec.
+        TrialVoid: A device was lost.
     """
     with WorkerPool(lab, list(profile.devices), _WAIT_S) as pool:
         pool.require_codecs(
@@ -171,21 +172,21 @@ def _device(
     worker = context.workers[name]
     idle_bytes = _idle_bytes(worker)
     taken_at = now()
-    # A first look: brings the bundle, and tells how many requests there is time for.
+    # A first look sends the bundle and shows how many requests the budget allows.
     look = ShortRun((name, name), wanted.cuts[-1], depth=1, requests=3, warmup=_WARMUP, conditions=Network())
     whole_s = float(np.median(context.run(look).records[0]["compute_s"]))
     number = wanted.rounds(whole_s)
     each_s = wanted.budget_s / (number * len(wanted.cuts)) - _BUILD_S
-    # One run more when the stages are loaded.
+    # Loading the stages takes one run more.
     timed_s = each_s - (_WARMUP + 1) * whole_s
     requests = requests_in(timed_s, whole_s, fewest=_REQUESTS_FEWEST, most=_REQUESTS_MOST)
     short_runs = [replace(look, cut=cut, requests=requests) for cut in wanted.cuts]
-    found = rounds(context, short_runs, number, name, step)
+    results = rounds(context, short_runs, number, name, step)
     prefix_s: list[float] = [0.0]
     suffix_s: list[float] = []
     spreads: list[float] = []
     for cut in wanted.cuts:
-        trials = found[replace(look, cut=cut, requests=requests)]
+        trials = results[replace(look, cut=cut, requests=requests)]
         for start, times_s in _times_s(trials).items():
             median_s, spread = _middle(times_s)
             (suffix_s if start == cut else prefix_s).append(median_s)
@@ -203,7 +204,7 @@ def _device(
 
 
 def _times_s(trials: list[Trial]) -> dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    """Compute times of each stage, by where it starts."""
+    """Each stage's compute times, by its first node."""
     return {
         hop.start: np.concatenate([trial.records[i]["compute_s"] for trial in trials])
         for i, hop in enumerate(trials[0].hops)
@@ -223,16 +224,16 @@ def _idle_bytes(worker: ClaimedWorker) -> int:
         if samples:
             return samples[-1].process_rss_bytes
         time.sleep(0.1)
-    raise DeviceError(worker.name, f"gave no telemetry within {_TELEMETRY_S:g} s; restart its worker")
+    raise DeviceError(worker.name, f"sent no telemetry within {_TELEMETRY_S:g} s; restart its worker")
 
 
 def _links(workers: Mapping[str, ClaimedWorker], names: list[str], screen: Screen) -> tuple[LinkProfile, ...]:
     pairs = [(sender, receiver) for sender in names for receiver in names if sender != receiver]
-    found = []
+    links = []
     for done, (sender, receiver) in enumerate(pairs, start=1):
         round_trip_s, rate_mbit = probe_path(workers[sender], workers[receiver])
-        found.append(
+        links.append(
             LinkProfile(sender=sender, receiver=receiver, round_trip_s=round_trip_s, rate_mbit=rate_mbit)
         )
         screen.step("links", done, len(pairs), f"{sender} -> {receiver}")
-    return tuple(found)
+    return tuple(links)

@@ -1,14 +1,13 @@
-"""From what was timed to what any stage costs.
+"""Derive any stage's cost from the timed stages.
 
-Timed are the stages `[0, c)` and `[c, end)` of every cut c, and never a segment by itself: each run of a
-stage costs some time whatever it computes, so that sums of tiny stages would be far too long. A stage in
-the middle follows without any model of that overhead or of what a cut costs (operators that are fused no
-more, layouts changed back):
+Profiling times the stages `[0, c)` and `[c, end)` of every cut c, and never a segment by itself: each run of
+a stage has some overhead, so sums of tiny stages would be far too long. A stage in the middle follows
+without a model of that overhead or of a cut's cost (operators no longer fused, layouts changed back):
 
     [a, b)  =  [0, b) + [a, end) - [0, end)
 
-since the first has the cut at b, the second the one at a, each has one run's overhead, and the third takes
-one overhead and everything that is not between a and b away.
+The first stage has the cut at b, the second the cut at a, each has one run's overhead, and the third
+subtracts one overhead and everything outside a to b.
 """
 
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ _PARAMETER_BYTES = 4
 
 @dataclass(frozen=True)
 class Segment:
-    """What lies between two neighbouring cuts, on one device. For one request of the profile's batch."""
+    """The nodes between two neighbouring cuts on one device, for one request of the profile's batch."""
 
     start: int
     stop: int
@@ -61,7 +60,7 @@ def stage_s(device: DeviceProfile) -> Floats:
     prefix, suffix = _smoothed(device)
     whole = prefix[-1]
     seconds = prefix[None, :] + suffix[:, None] - whole
-    # A cut costs nothing or something: a stage is no shorter than what lies in it took inside the whole.
+    # A cut's cost is not negative: a stage takes at least the time of its nodes within the whole model.
     inside = _inside(prefix, suffix)
     seconds = np.maximum(seconds, inside[None, :] - inside[:, None])
     seconds[0, :] = prefix
@@ -70,9 +69,9 @@ def stage_s(device: DeviceProfile) -> Floats:
 
 
 def _smoothed(device: DeviceProfile) -> tuple[Floats, Floats]:
-    """More nodes take more time; where the figures say otherwise, that is noise."""
+    """Remove noise: more nodes take more time."""
     prefix, suffix = np.array(device.prefix_s), np.array(device.suffix_s)
-    # The last of one and the first of the other are the whole model, timed once for each.
+    # The last prefix and the first suffix are the whole model, timed once for each.
     prefix[-1] = suffix[0] = (prefix[-1] + suffix[0]) / 2
     prefix[1:] = rising(prefix[1:])
     suffix[:-1] = rising(suffix[-2::-1])[::-1]
@@ -81,7 +80,7 @@ def _smoothed(device: DeviceProfile) -> tuple[Floats, Floats]:
 
 
 def _inside(prefix: Floats, suffix: Floats) -> Floats:
-    """Seconds up to each cut as they pass within the whole model."""
+    """Seconds up to each cut within a run of the whole model."""
     whole = prefix[-1]
     middle = (prefix + whole - suffix) / 2
     middle[0], middle[-1] = 0.0, whole
@@ -89,15 +88,15 @@ def _inside(prefix: Floats, suffix: Floats) -> Floats:
 
 
 def segments(bundle: Bundle, cuts: tuple[int, ...], device: DeviceProfile, batch: int) -> list[Segment]:
-    """What every segment costs on a device; the seconds add up to those of the whole model."""
+    """Every segment's cost on a device; the seconds add up to the whole model's."""
     prefix, suffix = _smoothed(device)
     seconds = np.diff(_inside(prefix, suffix))
-    found = []
+    rows = []
     for start, stop, took_s in zip(cuts[:-1], cuts[1:], seconds.tolist(), strict=True):
         nodes = bundle.manifest.nodes[start:stop]
         parameters = sum(node.parameters for node in nodes)
         peak = _peak_activation_bytes(bundle, start, stop, batch)
-        found.append(
+        rows.append(
             Segment(
                 start=start,
                 stop=stop,
@@ -109,11 +108,11 @@ def segments(bundle: Bundle, cuts: tuple[int, ...], device: DeviceProfile, batch
                 peak_bytes=peak + parameters * _PARAMETER_BYTES,
             )
         )
-    return found
+    return rows
 
 
 def stage_memory_bytes(bundle: Bundle, cuts: tuple[int, ...], batch: int) -> Floats:
-    """Bytes (K, K) of parameters and of the most activations alive at once of each stage."""
+    """Bytes (K, K) of each stage's parameters and peak activations."""
     parameters = np.concatenate([[0], np.cumsum([node.parameters for node in bundle.manifest.nodes])])
     at = np.array(cuts)
     weights = (parameters[at][None, :] - parameters[at][:, None]) * float(_PARAMETER_BYTES)
@@ -136,7 +135,7 @@ def payload_bytes(tensors: tuple[Tensor, ...], batch: int) -> int:
 
 
 def _peak_activation_bytes(bundle: Bundle, start: int, stop: int, batch: int) -> int:
-    """Most bytes alive while one of these nodes runs: what crosses before it and what crosses after it."""
+    """Most bytes alive while one of these nodes runs: the tensors that cross before and after it."""
     most = 0
     for index in range(start, stop):
         alive = {t.name: t for t in (*bundle.tensors_at(index), *bundle.tensors_at(index + 1))}

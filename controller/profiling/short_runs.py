@@ -1,7 +1,7 @@
-"""Real cells, run briefly: what a profile is measured with.
+"""Run real cells briefly, to measure device profiles.
 
-A stage is timed where it will work: in a worker's pipeline, on the bundle's own samples. Cells are visited in
-rounds, each in another random order, so that what changes in the meantime touches all of them alike.
+A stage is timed where it will work: in a worker's pipeline, on the bundle's own samples. The profiler visits
+cells in rounds, each in another random order, so that changes over time affect all of them alike.
 """
 
 import random
@@ -37,7 +37,7 @@ Threads = int | Mapping[str, int]
 class ShortRun:
     """A cell to run: `[0, cut)` on the first device of a pair and the rest on the second.
 
-    Both may be the same device; then both stages are on it, and nothing crosses a link.
+    Both may be the same device; then it has both stages, and nothing crosses a link.
     """
 
     devices: tuple[str, str]
@@ -51,7 +51,7 @@ class ShortRun:
 
 @dataclass(frozen=True)
 class ProfilingContext:
-    """Where cells are run: claimed workers, a bundle, and how it is to be run there."""
+    """The claimed workers, the bundle and the settings to run cells with."""
 
     lab: Lab
     bundle: Bundle
@@ -73,31 +73,31 @@ class ProfilingContext:
         return cls(lab, bundle, workers, batch, threads, count())
 
     def run(self, short_run: ShortRun) -> Trial:
-        """Run one trial of a cell. Raises TrialVoid: see `run_each`."""
+        """Run one trial of a cell; raises TrialVoid like `run_each`."""
         with closing(self.run_each([short_run])) as trials:
             return next(trials)
 
     def run_each(self, short_runs: Iterable[ShortRun]) -> Generator[Trial]:
-        """Run one trial of each cell; where a stage is the one before's as well, it is not loaded again.
+        """Run one trial of each cell, without loading again a stage that the cell before had too.
 
         Raises:
             TrialVoid: A device was lost or a result was wrong.
         """
-        wanted = list(short_runs)
-        with closing(self.pipelines(map(self._planned, wanted))) as runners:
-            for short_run, runner in zip(wanted, runners, strict=True):
+        pending = list(short_runs)
+        with closing(self.pipelines(map(self._planned, pending))) as runners:
+            for short_run, runner in zip(pending, runners, strict=True):
                 request = Run(requests=short_run.requests, timeout_s=_TIMEOUT_S)
                 yield runner.run(0, request, warmup=short_run.warmup)
 
-    def pipelines(self, wanted: Iterable[tuple[Cell, PipelinePlan]]) -> Generator[PipelineRunner]:
-        """Build each of these in turn, out of the one before.
+    def pipelines(self, planned: Iterable[tuple[Cell, PipelinePlan]]) -> Generator[PipelineRunner]:
+        """Build each pipeline in turn, from the one before.
 
         Raises:
             TrialVoid: A device was lost, or cannot load a stage.
         """
         with ExitStack() as standing:
             runner: PipelineRunner | None = None
-            for cell, plan in wanted:
+            for cell, plan in planned:
                 if runner is None:
                     runner = standing.enter_context(
                         PipelineRunner(_unrehearsed(plan), cell, self.bundle, self.workers)
@@ -122,19 +122,19 @@ class ProfilingContext:
             self.lab,
             short_run.conditions,
             threads=self.threads,
-            # A codec may change results, by as much as a sweep would find out first.
+            # A codec may change results, by an error that only a sweep measures.
             check_every=1 if short_run.codec == "none" else 0,
         )
         return cell, plan
 
 
 def requests_in(time_s: float, each_s: float, *, fewest: int, most: int) -> int:
-    """How many requests of `each_s` there is time for, within these bounds."""
+    """The number of requests of `each_s` that fit into `time_s`, within these bounds."""
     return min(max(int(time_s / each_s), fewest), most)
 
 
 def _unrehearsed(plan: PipelinePlan) -> PipelinePlan:
-    """The pipeline without runs of each stage alone: that time is better spent on requests."""
+    """The pipeline without runs of each stage alone, which leaves more time for requests."""
     builds = {device: msgspec.structs.replace(build, solo_runs=0) for device, build in plan.builds.items()}
     return replace(plan, builds=builds)
 
@@ -146,12 +146,12 @@ def rounds(
     seed: str,
     step: Callable[[int, int], None],
 ) -> dict[ShortRun, list[Trial]]:
-    """Run every cell `number` times, round by round; `step` is told how many of how many are done.
+    """Run every cell `number` times, round by round; `step` gets the number of finished and of all runs.
 
-    In random order, but cells with the same stages one after another: to load a stage may take longer than
-    to time it.
+    The order is random, but cells with the same stages follow each other: loading a stage may take longer
+    than timing it.
     """
-    found: dict[ShortRun, list[Trial]] = {short_run: [] for short_run in short_runs}
+    results: dict[ShortRun, list[Trial]] = {short_run: [] for short_run in short_runs}
     done = 0
     for turn in range(number):
         for together in in_random_order(
@@ -159,14 +159,14 @@ def rounds(
         ):
             with closing(context.run_each(together)) as trials:
                 for short_run, trial in zip(together, trials, strict=True):
-                    found[short_run].append(trial)
+                    results[short_run].append(trial)
                     done += 1
                     step(done, number * len(short_runs))
-    return found
+    return results
 
 
 def in_random_order(members: Iterable[T], key: Callable[[T], Hashable], seed: object) -> list[list[T]]:
-    """Those with the same key together, in random order, and the groups too."""
+    """Group members by key, and shuffle the groups and each group's members."""
     chance = random.Random(str(seed))
     groups: dict[Hashable, list[T]] = {}
     for one in members:

@@ -1,4 +1,4 @@
-"""Device profiles as tables for people."""
+"""Print device profiles as tables."""
 
 from rich.console import Console
 
@@ -11,7 +11,7 @@ __all__ = ["show_profile"]
 
 
 def show_profile(console: Console, profile: Profile, bundle: Bundle) -> None:
-    """Print what every segment costs on every device, and the links."""
+    """Print every segment's cost on every device, and the links."""
     names = list(profile.devices)
     by_device = [segments(bundle, profile.cuts, d, profile.batch) for d in profile.devices.values()]
     table = plain_table(

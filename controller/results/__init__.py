@@ -1,12 +1,10 @@
-"""The results file: one SQLite database a sweep.
+"""The results file: one SQLite database per sweep.
 
-What was asked (experiment, cells), with what (environments, devices, bundles, links as asked and as
-measured), and what came out (trials with their records, baselines, accuracy, drift, telemetry).
-Write-ahead logging, so that a report or a live view can read while a sweep writes. A trial is committed
-whole or not at all.
+It holds the request (experiment, cells), the setup (environments, devices, bundles, links as requested and as
+measured) and the results (trials with their records, baselines, accuracy, drift, telemetry). Write-ahead
+logging lets a report or a live view read while a sweep writes. A trial is committed whole or not at all.
 
-Nothing that follows from the records is stored beside them: latency, throughput and shares are
-computed by whoever reads.
+The file stores nothing that follows from the records: readers compute latency, throughput and shares.
 """
 
 from controller.results.as_written import UNREADABLE

@@ -1,4 +1,4 @@
-"""Rows that no sweep has written: damaged, or made up. They are the file's fault, and the file is named."""
+"""Turn errors from rows that no sweep wrote, damaged or forged, into errors that name the file."""
 
 import functools
 import sqlite3
@@ -17,7 +17,7 @@ UNREADABLE: Final = (
     *(ValueError, LookupError, TypeError, AttributeError, RecursionError, EOFError, OSError),
     *(zipfile.BadZipFile, zlib.error, sqlite3.DatabaseError),
 )
-"""What reading rows raises that are not what a sweep writes."""
+"""Exceptions from reading rows that no sweep wrote."""
 
 _NO_FAULT_OF_THE_FILE: Final = (
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM),
@@ -35,11 +35,11 @@ T = TypeVar("T")
 
 
 def as_written(read: Callable[Concatenate[R, P], T]) -> Callable[Concatenate[R, P], T]:
-    """Have a method that reads rows raise StoreError where they are not what a sweep writes."""
+    """Make a method that reads rows raise StoreError for rows that no sweep wrote."""
 
     @functools.wraps(read)
     def checked(results: R, /, *arguments: P.args, **named: P.kwargs) -> T:
-        with _told(results):
+        with _naming(results):
             return read(results, *arguments, **named)
 
     return checked
@@ -48,18 +48,18 @@ def as_written(read: Callable[Concatenate[R, P], T]) -> Callable[Concatenate[R, 
 def each_as_written(
     read: Callable[Concatenate[R, P], Iterator[T]],
 ) -> Callable[Concatenate[R, P], Iterator[T]]:
-    """`as_written` for a method that gives rows one by one."""
+    """`as_written` for a method that yields rows one by one."""
 
     @functools.wraps(read)
     def checked(results: R, /, *arguments: P.args, **named: P.kwargs) -> Iterator[T]:
-        with _told(results):
+        with _naming(results):
             yield from read(results, *arguments, **named)
 
     return checked
 
 
 @contextmanager
-def _told(results: _Results) -> Iterator[None]:
+def _naming(results: _Results) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
@@ -67,6 +67,6 @@ def _told(results: _Results) -> Iterator[None]:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_FAULT_OF_THE_FILE:
             raise
         raise StoreError(
-            f"results file {results.path} holds what no sweep writes ({type(error).__name__}: {error}); "
-            f"`python -m controller check {results.path}` says where"
+            f"results file {results.path} holds rows that no sweep wrote ({type(error).__name__}: {error}); "
+            f"run `python -m controller check {results.path}` to find them"
         ) from error

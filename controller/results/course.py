@@ -1,4 +1,4 @@
-"""How a trial went: what was offered, and whether its estimate settled."""
+"""A trial's course: its offered load, and whether its estimate settled."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ __all__ = ["Attempt", "Course"]
 
 @dataclass(frozen=True)
 class Attempt:
-    """One rate of a search: requests a second, the quantile of latency (None: overloaded), was it kept."""
+    """One rate of a search: requests per second, latency quantile (None: overloaded), bound kept or not."""
 
     rate_per_s: float
     latency_s: float | None
@@ -18,16 +18,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Course:
-    """How a trial went.
+    """A trial's course.
 
     Attributes:
-        windows: How many windows it took; the last three are the trial.
-        stable: Whether these agree; None where nobody asked.
-        overloaded: Requests came faster than results: the trial has no percentiles.
-        rate_per_s: Requests a second that were offered; None in a closed loop.
-        seed: Of the times at which they were due; None in a closed loop.
-        attempts: Where the highest rate was looked for: every rate tried, in order.
-        bound_kept: Whether any of them kept the bound; None where none was looked for.
+        windows: The number of windows, of which the last three are the trial.
+        stable: Whether these agree; None where the experiment does not ask for it.
+        overloaded: Whether requests came faster than results; then the trial has no percentiles.
+        rate_per_s: Offered requests per second; None in a closed loop.
+        seed: The seed of the requests' times; None in a closed loop.
+        attempts: Every rate of a search for the highest rate, in order.
+        bound_kept: Whether any of them kept the bound; None without a search.
     """
 
     windows: int = 1
@@ -39,7 +39,7 @@ class Course:
     bound_kept: bool | None = None
 
     def as_plain(self) -> dict[str, Any]:
-        """As it is stored."""
+        """Its stored form."""
         return asdict(self)
 
     @classmethod

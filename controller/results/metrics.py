@@ -1,4 +1,4 @@
-"""Figures of a trial and of a split that several packages need: one definition each."""
+"""Single definitions of a trial's and a split's figures that several packages use."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -25,7 +25,7 @@ __all__ = [
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 SAMPLES_NEEDED: Final = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
-"""Requests that a quantile wants (docs/measuring.md)."""
+"""The fewest requests for a quantile (docs/measuring.md)."""
 
 IN_HOP: Final = ("wait_compute_s", "decode_s", "compute_s", "encode_s")
 """What a hop spends on a request itself."""
@@ -35,16 +35,16 @@ AT_ENDPOINT: Final = ("wait_source_s", "encode_s", "decode_s")
 
 
 def power(latency_s: float, throughput_per_s: float) -> float:
-    """Throughput over latency: Kleinrock's power. The knee is where it is highest.
+    """Throughput over latency: Kleinrock's power, which is highest at the knee.
 
-    Its maximum depends neither on units nor on what else is compared, and always lies on the Pareto set.
+    Its maximum depends neither on units nor on the other points, and is always on the Pareto set.
 
     L. Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in computer
     communications", ICC 1979.
 
     Args:
-        latency_s: Of a request alone in the pipeline; above 0.
-        throughput_per_s: With enough requests in flight.
+        latency_s: Latency of a request alone in the pipeline; above 0.
+        throughput_per_s: Throughput with enough requests in flight.
     """
     return throughput_per_s / latency_s
 

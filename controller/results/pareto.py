@@ -1,4 +1,4 @@
-"""Pareto fronts of two figures, of which less is better: what is on them, and the area they dominate."""
+"""Pareto fronts of two figures to minimise, and the area that they dominate."""
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TypeVar
@@ -12,7 +12,7 @@ __all__ = ["Point", "Split", "area_gains", "front_of", "hypervolume"]
 Split = TypeVar("Split", bound=Hashable)
 
 Point = tuple[float, float]
-"""Latency in seconds at depth 1, and seconds a sample at the deepest depth: less is better."""
+"""Latency in seconds at depth 1, and seconds per sample at the greatest depth: less is better."""
 
 
 def front_of(points: Mapping[Split, Point]) -> list[Split]:

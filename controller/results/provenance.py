@@ -1,4 +1,4 @@
-"""What the controller's own machine and software were."""
+"""The controller's own machine and software."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""A results file, read."""
+"""Read a results file."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ __all__ = ["Results", "known_devices", "read_cells"]
 
 
 class Results:
-    """A results file, opened for reading; a sweep may be writing it meanwhile."""
+    """A results file, opened for reading, even while a sweep writes it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._db = connection
@@ -46,13 +46,13 @@ class Results:
 
     @classmethod
     def open(cls, path: Path, *, whole: bool = True) -> Self:
-        """Open `path` for reading only; unless `whole` is false, only where it is not damaged.
+        """Open `path` read-only; `whole` refuses a damaged file.
 
         Raises:
-            StoreError: There is no such file, or it is not a results file, or a damaged one.
+            StoreError: The file is missing, damaged, or not a results file.
         """
         if not path.is_file():
-            raise StoreError(f"{path}: no such results file; a sweep writes it")
+            raise StoreError(f"{path}: no such results file; run a sweep, which writes it")
         results = cls(connect(path, writable=False), path)
         if not whole:
             read_though_cut_short(results._db)
@@ -63,11 +63,11 @@ class Results:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """The database itself, for whoever looks at more than what this gives."""
+        """The database itself, for other queries."""
         return self._db
 
     def damage(self) -> str:
-        """What SQLite says is wrong with the file, in one line; empty where nothing is. Reads all of it."""
+        """SQLite's findings about damage in one line, empty without any. Reads the whole file."""
         return damage(self._db, "integrity_check")
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class Results:
 
     @as_written
     def experiment(self) -> dict[str, Any]:
-        """Digest, name, text, seed, wanted trials of a cell, and creation time of the experiment."""
+        """The experiment's digest, name, text, seed, trials per cell, and creation time."""
         row = self._db.execute(
             "SELECT digest, name, text, seed, trials, created_at FROM experiment"
         ).fetchone()
@@ -91,23 +91,23 @@ class Results:
 
     @as_written
     def check_experiment(self, text: str) -> None:
-        """Raise StoreError: the results are of another experiment than this one (its file's text)."""
-        found = self._db.execute("SELECT digest, name FROM experiment").fetchone()
-        if found is not None and found[0] != hashlib.sha256(text.encode()).hexdigest():
+        """Raise StoreError if the results are of another experiment than this file's text."""
+        row = self._db.execute("SELECT digest, name FROM experiment").fetchone()
+        if row is not None and row[0] != hashlib.sha256(text.encode()).hexdigest():
             raise StoreError(
-                f"{self.path} holds results of another experiment ({found[1]}); name another results file, "
+                f"{self.path} holds results of another experiment ({row[1]}); name another results file, "
                 f"or remove this one"
             )
 
     @as_written
     def environments(self) -> list[tuple[int, str, dict[str, Any]]]:
-        """Number, time and stamp of every sweep call that wrote here."""
+        """The number, time and stamp of every sweep call that wrote this file."""
         rows = self._db.execute("SELECT id, taken_at, stamp FROM environment ORDER BY id")
         return [(number, taken_at, json.loads(stamp)) for number, taken_at, stamp in rows]
 
     @as_written
     def devices(self, environment: int | None = None) -> list[DeviceRow]:
-        """Devices of one environment (the last by default)."""
+        """One environment's devices (the last one's by default)."""
         if environment is None:
             environment = self._db.execute("SELECT max(id) FROM environment").fetchone()[0]
         rows = self._db.execute(
@@ -126,18 +126,18 @@ class Results:
 
     @as_written
     def networks(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """Name, how it is imposed, and conditions of each network, in the experiment's order."""
+        """Each network's name, shaping and conditions, in the experiment's order."""
         rows = self._db.execute("SELECT name, shaping, asked FROM network ORDER BY position")
         return [(name, shaping, json.loads(asked)) for name, shaping, asked in rows]
 
     @as_written
     def cells(self) -> list[Cell]:
-        """Every wanted cell."""
+        """Every requested cell."""
         return [cell for _, cell in read_cells(self._db)]
 
     @as_written
     def cell_count(self) -> int:
-        """How many cells are wanted."""
+        """The number of requested cells."""
         return int(self._db.execute("SELECT count(*) FROM cell").fetchone()[0])
 
     @as_written
@@ -147,17 +147,17 @@ class Results:
 
     @as_written
     def voids(self) -> list[tuple[str, int, str, str | None, str]]:
-        """Cell, number, reason, device and time of every void trial."""
+        """Every void trial's cell, number, reason, device and time."""
         return self._db.execute(
             "SELECT cell, number, reason, device, started_at FROM trial WHERE status = 'void' ORDER BY id"
         ).fetchall()
 
     @each_as_written
     def trials(self, cell: str | None = None, *, after: int = 0) -> Iterator[Trial]:
-        """Finished trials with their records, of one cell or of all, in the order they were run.
+        """One cell's or all finished trials with their records, in the order of their runs.
 
         Args:
-            after: Id of the last trial that is known already.
+            after: The id of the last trial to skip.
         """
         where, values = ("AND cell = ?", (after, cell)) if cell else ("", (after,))
         rows = self._db.execute(
@@ -239,7 +239,7 @@ class Results:
 
     @each_as_written
     def telemetry(self, trial: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Device and sample of one trial's telemetry, in time order."""
+        """One trial's telemetry as devices and samples, in time order."""
         rows = self._db.execute(
             "SELECT device, sample FROM telemetry WHERE trial = ? ORDER BY device, at_s", (trial,)
         )
@@ -254,8 +254,8 @@ def read_cells(db: sqlite3.Connection) -> Iterator[tuple[str, Cell]]:
 
 
 def known_devices(results: Results) -> tuple[DeviceRow, ...]:
-    """Each device as it was when it was there last: a call may go without some of them."""
-    found = {
+    """Each device's last stored row, since a call may lack some devices."""
+    last = {
         device.name: device for number, _, _ in results.environments() for device in results.devices(number)
     }
-    return tuple(found.values())
+    return tuple(last.values())

@@ -1,4 +1,4 @@
-"""What a results file holds, row by row."""
+"""The rows of a results file."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -53,10 +53,10 @@ class Settings:
             has no such link.
         backend: What carries requests from device to device: `socket` (our own), or `torch_rpc`.
         load: When requests are due: `offline` (closed loop), or as in `poisson:20/s`, `poisson:p90<=100ms`.
-        prefetch: How many inputs are made ahead during the run; None: all before it.
-        topology: `chain`: from device to device; `hub`: from each device to the next through the controller.
-            A cell in which nothing goes from one device to another is a chain.
-        threads: ONNX Runtime threads of every stage, where the experiment compares several numbers of them.
+        prefetch: The number of inputs prepared ahead during the run; None: all before the run.
+        topology: `chain` (device to device), or `hub` (from each device to the next through the controller).
+            A cell without transfers between devices is a chain.
+        threads: ONNX Runtime threads of every stage, if the experiment compares several numbers.
     """
 
     source: str = "first"
@@ -113,9 +113,9 @@ class Link:
     """A link of a trial. `sender` and `receiver` are device names, or `controller`; equal within a device.
 
     Attributes:
-        payload_bytes: What one request puts on it, before the codec.
-        encoded_bytes: The same after the codec, mean over the trial's requests; None without a codec.
-        sent_raw: Tensors of the trial that the codec could not make shorter, and that went as they were.
+        payload_bytes: Bytes of one request before the codec.
+        encoded_bytes: Bytes after the codec, mean over the trial's requests; None without a codec.
+        sent_raw: The trial's tensors that the codec could not shorten, which were sent unencoded.
     """
 
     sender: str
@@ -131,8 +131,8 @@ class Trial:
     """One timed repetition of a cell.
 
     Attributes:
-        endpoint: Structured array, a row a request (`worker.records.ENDPOINT`).
-        records: One structured array a hop (`worker.records.HOP`), in the order of `hops`.
+        endpoint: Structured array, one row per request (`worker.records.ENDPOINT`).
+        records: One structured array per hop (`worker.records.HOP`), in the order of `hops`.
         worst_error: Largest error of a result, relative to its answer's own maximum.
     """
 
@@ -168,9 +168,9 @@ class BaselineTrial:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The metric over the bundle's samples: of the whole graph, and of the chain at `cuts`.
+    """The metric over the bundle's samples, for the whole graph and for the chain at `cuts`.
 
-    Both None where the samples have no labels. `worst_error` is the chain's against the whole.
+    Both are None where the samples have no labels. `worst_error` compares the chain with the whole graph.
     """
 
     bundle: str
@@ -186,7 +186,7 @@ class CodecAccuracy:
     """`Accuracy` of a chain whose links have codecs. A codec may see a whole batch, so it differs by batch.
 
     Attributes:
-        tensor_error: Largest error that a codec made in a tensor, relative to the tensor's own maximum.
+        tensor_error: A codec's largest error in a tensor, relative to the tensor's own maximum.
     """
 
     bundle: str
@@ -224,12 +224,12 @@ class DeviceRow:
 
 @dataclass(frozen=True)
 class MeasuredLink:
-    """One direction of a link: what a network asked of it, and what its workers measured.
+    """One direction of a link: its network's conditions, and its workers' measurements.
 
     Attributes:
-        asked: Conditions of this direction and the round trip they make; empty where nothing was asked.
-        measured: Median round trip, rate, loss and TCP throughput, with the samples behind them.
-        environment: The sweep call that it belongs to; None where it was measured before one.
+        asked: Conditions of this direction and the resulting round trip; empty without a network.
+        measured: Median round trip, rate, loss and TCP throughput, with their numbers of samples.
+        environment: Its sweep call; None for a measurement before one.
     """
 
     network: str
@@ -243,13 +243,13 @@ class MeasuredLink:
 
 @dataclass(frozen=True)
 class Scope:
-    """That not all cells of a network were wanted, but the most promising.
+    """A search that measures only a network's most promising cells.
 
     Attributes:
-        how: `planned`: those that could be on the front; `time budget`: as many as there was time for.
-        cells: How many there are of them all.
-        ended: `front stands`, `share measured`, `time spent`, `all measured`; None while it is under way.
-        splits: How many there are of each bundle, by digest; nothing in files of earlier releases.
+        how: `planned` (cells that could be on the front) or `time budget` (as many as time allowed).
+        cells: The number of all cells.
+        ended: `front stands`, `share measured`, `time spent`, `all measured`; None during the search.
+        splits: The number of each bundle's splits, by digest.
     """
 
     network: str
@@ -260,16 +260,16 @@ class Scope:
 
     @property
     def over(self) -> bool:
-        """Whether nothing else would be chosen."""
+        """Whether the search would choose no further cell."""
         return self.ended not in (None, "time spent")
 
 
 @dataclass(frozen=True)
 class Profiling:
-    """A network that predictions were made from, as JSON text, and how long it took to take.
+    """A device profile for predictions, as JSON text, and the seconds that it took.
 
     Attributes:
-        threads: Where the experiment compares several numbers of them; else 0.
+        threads: The number of threads, if the experiment compares several; else 0.
     """
 
     bundle: str
@@ -281,10 +281,10 @@ class Profiling:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What was predicted of a cell before it was run, by the network that the search goes by.
+    """A cell's prediction before its run, from the search's device profile.
 
     Attributes:
-        seconds: At depth 1 the median latency of a request, above it between two results.
+        seconds: At depth 1 the median latency of a request, above it the period.
     """
 
     cell: str

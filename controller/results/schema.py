@@ -1,4 +1,4 @@
-"""The tables of a results file, and how one is opened."""
+"""A results file's tables, and its opening and checks."""
 
 import hashlib
 import sqlite3
@@ -88,7 +88,7 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
         )
         if writable:
             db.execute("PRAGMA journal_mode = WAL")
-            # FULL: a finished trial must survive the power going, not only the process.
+            # FULL: a finished trial must survive a power failure, not only the process's end.
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
     except sqlite3.DatabaseError as error:
@@ -110,42 +110,42 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
 
 def check_version(db: sqlite3.Connection, path: Path) -> None:
     try:
-        found = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        row = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
             raise _damaged(path, str(error)) from error
         raise StoreError(f"{path} is not a results file of edgecut ({error})") from error
-    if found is None or found[0] != SCHEMA_VERSION:
-        version = found[0] if found else "none"
+    if row is None or row[0] != SCHEMA_VERSION:
+        version = row[0] if row else "none"
         raise StoreError(f"{path} has schema version {version}, this edgecut reads {SCHEMA_VERSION}")
 
 
 def check_whole(db: sqlite3.Connection, path: Path) -> None:
-    """Raise StoreError: the file was cut short, or a page of it is torn."""
-    told = damage(db, "quick_check")
-    if told:
-        raise _damaged(path, told)
+    """Raise StoreError if the file is truncated or has a torn page."""
+    finding = damage(db, "quick_check")
+    if finding:
+        raise _damaged(path, finding)
 
 
-def _damaged(path: Path, told: str) -> StoreError:
+def _damaged(path: Path, finding: str) -> StoreError:
     return StoreError(
-        f"results file {path} is damaged ({told}); `python -m controller check {path} --save NEW` saves what "
-        f"can be read"
+        f"results file {path} is damaged ({finding}); run `python -m controller check {path} --save NEW` to "
+        f"salvage its readable part"
     )
 
 
 def read_though_cut_short(db: sqlite3.Connection) -> None:
-    """Have SQLite read pages of a file that has fewer of them than it says; otherwise it reads none."""
+    """Let SQLite read a truncated file's pages, of which it reads none otherwise."""
     db.execute("PRAGMA writable_schema = ON")
 
 
 def damage(db: sqlite3.Connection, how: Literal["quick_check", "integrity_check"]) -> str:
-    """What SQLite says is wrong with the file, in one line; empty where nothing is."""
+    """Return SQLite's findings about the file's damage in one line; empty without damage."""
     try:
-        told = [line for (line,) in db.execute(f"PRAGMA {how}(10)")]
+        findings = [line for (line,) in db.execute(f"PRAGMA {how}(10)")]
     except sqlite3.DatabaseError as error:
         return str(error)
-    if told == ["ok"]:
+    if findings == ["ok"]:
         return ""
-    more = f", and {len(told) - 1} more" if len(told) > 1 else ""
-    return " ".join(told[0].split()) + more
+    more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return " ".join(findings[0].split()) + more

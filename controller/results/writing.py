@@ -1,4 +1,4 @@
-"""A results file, written: by one sweep at a time, each trial whole or not at all."""
+"""Write a results file: one sweep at a time, each trial whole or not at all."""
 
 import hashlib
 import sqlite3
@@ -34,7 +34,7 @@ class Store(Results):
 
     @classmethod
     def create(cls, path: Path, *, name: str, text: str, seed: int, trials: int, created_at: str) -> Self:
-        """Open `path` for one experiment, making it where there is none.
+        """Open `path` for one experiment, and create it if missing.
 
         Raises:
             StoreError: The folder is not writable, or the file is another experiment's.
@@ -55,16 +55,16 @@ class Store(Results):
 
     @classmethod
     def append(cls, path: Path) -> Self:
-        """Open `path` whosever experiment's it is, making it where there is none, for none yet.
+        """Open `path` for any experiment, and create it without one if missing.
 
         Raises:
-            StoreError: The folder is not writable, or the file is no results file, or a damaged one.
+            StoreError: The folder is not writable, or the file is damaged or not a results file.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"results folder {path.parent}: {error.strerror}; name one you may write to"
+                f"results folder {path.parent}: {error.strerror}; choose a writable folder"
             ) from error
         store = cls(connect(path, writable=True), path)
         with store._transaction() as db:
@@ -73,8 +73,8 @@ class Store(Results):
         return store
 
     def close(self) -> None:
-        """Close the file, and leave it as one file that can be read where nothing can be written."""
-        # Refused while somebody reads; then the write-ahead log stays beside the file, and nothing is lost.
+        """Close the file as a single file that is readable in a read-only folder, too."""
+        # SQLite refuses this while a reader is open; the write-ahead log then stays beside the file.
         with suppress(sqlite3.OperationalError):
             self._db.execute("PRAGMA journal_mode = DELETE")
         super().close()
@@ -89,10 +89,10 @@ class Store(Results):
             raise StoreError(f"{self.path}: cannot be written ({error})") from error
 
     def add_environment(self, taken_at: str, stamp: Mapping[str, Any], devices: Sequence[DeviceRow]) -> int:
-        """Keep what a sweep starts with; the number it gives goes with every trial.
+        """Store a sweep's environment and return its number, which every trial refers to.
 
         Raises:
-            StoreError: A device is not what it was for the trials that are there.
+            StoreError: A device differs from that of earlier trials.
         """
         before = {device.name: device for device in known_devices(self)}
         for device in devices:
@@ -100,7 +100,7 @@ class Store(Results):
             if _made_of(known) != _made_of(device):
                 then, is_now = (", ".join(_made_of(d)) for d in (known, device))
                 raise StoreError(
-                    f"{self.path}: device {device.name} was {then}, now it is {is_now}; set it back, or "
+                    f"{self.path}: device {device.name} was {then}, but now it is {is_now}; set it back, or "
                     f"name another results file"
                 )
         with self._transaction() as db:
@@ -115,15 +115,15 @@ class Store(Results):
         return number
 
     def add_bundle(self, digest: str, model: str, manifest: str) -> None:
-        """Keep a bundle's manifest (JSON text), so that a report needs no bundle."""
+        """Store a bundle's manifest (JSON text), so that a report needs no bundle."""
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO bundle VALUES (?, ?, ?)", (digest, model, manifest))
 
     def add_network(self, name: str, position: int, shaping: str, asked: Mapping[str, Any]) -> None:
-        """Keep a network as it was asked for, by its place in the experiment.
+        """Store a network's requested conditions, with its position in the experiment.
 
         Raises:
-            StoreError: Its conditions are not what they were for the trials that are there.
+            StoreError: Its conditions differ from those of earlier trials.
         """
         if any(known == name and then != asked for known, _, then in self.networks()):
             raise StoreError(
@@ -136,7 +136,7 @@ class Store(Results):
             )
 
     def add_cells(self, cells: Sequence[Cell]) -> None:
-        """Keep the cells that a sweep wants; those already there stay."""
+        """Store a sweep's requested cells; stored ones stay."""
         with self._transaction() as db:
             for cell in cells:
                 insert(db, "cell", cell, otherwise="IGNORE", id=cell.id)
@@ -145,7 +145,7 @@ class Store(Results):
         """Commit a finished trial with its records and telemetry.
 
         Raises:
-            StoreError: This trial of this cell is there already.
+            StoreError: The file holds this trial of this cell already.
         """
         arrays = {"endpoint": trial.endpoint} | {f"hop{i}": rows for i, rows in enumerate(trial.records)}
         with self._transaction() as db:
@@ -176,7 +176,7 @@ class Store(Results):
     def add_void(
         self, cell: str, number: int, environment: int, started_at: str, reason: str, device: str | None
     ) -> None:
-        """Keep that a trial was void, and why; it stays wanted."""
+        """Store a void trial with its reason; the trial stays pending."""
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO trial (cell, number, status, reason, device, environment, started_at) "
@@ -205,12 +205,12 @@ class Store(Results):
             insert(db, "drift", drift, environment=environment)
 
     def set_scope(self, scope: Scope) -> None:
-        """Keep that not all cells of a network are wanted, and how far that has come."""
+        """Store the state of a network's search."""
         with self._transaction() as db:
             insert(db, "scope", scope, otherwise="REPLACE")
 
     def remove_scope(self, network: str) -> None:
-        """From now on all cells of this network are wanted."""
+        """End a network's search: from now on all its cells are requested."""
         with self._transaction() as db:
             db.execute("DELETE FROM scope WHERE network = ?", (network,))
 
@@ -220,7 +220,7 @@ class Store(Results):
             insert(db, "profiling", profiling, otherwise="REPLACE")
 
     def add_predicted(self, predicted: Sequence[Predicted]) -> None:
-        """Keep what is predicted of cells that were added; what was predicted of them before stays."""
+        """Store stored cells' predictions; earlier ones stay."""
         with self._transaction() as db:
             for each in predicted:
                 insert(db, "predicted", each, otherwise="IGNORE")
@@ -232,7 +232,7 @@ class Store(Results):
 
 
 def _made_of(device: DeviceRow) -> tuple[str, ...]:
-    """What must stay as it is for all trials of a device, in words."""
+    """A device's settings that must be the same for all its trials, in words."""
     options = device.stamp.get("onnxruntime_options")
     return (
         device.kind,

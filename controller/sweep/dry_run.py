@@ -209,7 +209,7 @@ def _whole_model_s(resolved: ResolvedExperiment) -> dict[tuple[str, str], float]
 
 def _seconds_here(bundle: Bundle) -> float:
     """Seconds for one sample of the whole model on this machine."""
-    batch = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else 1
+    batch = bundle.fixed_batch or 1
     samples = bundle.samples()
     count = max(batch, min(samples.count, _TIMED_SAMPLES) // batch * batch)
     inputs = {name: array[:count] for name, array in samples.inputs.items()}

@@ -43,10 +43,10 @@ class Shard:
 
 
 class Bundle:
-    """What the exporter wrote for one model. Open one with `Bundle.open`; it is never changed."""
+    """An exported model on disk, read-only. Open one with `Bundle.open`."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        """Take a folder and its manifest as they are; `open` is the way that checks."""
+        """Wrap a folder and its manifest unchecked; use `open` to check them."""
         self.path = path
         self.manifest = manifest
 
@@ -59,7 +59,7 @@ class Bundle:
             check: ``manifest`` checks the manifest's digest, ``all`` every file's as well.
 
         Raises:
-            BundleError: a file is missing, altered, or not in the folder; the message names it.
+            BundleError: a file is missing, altered or outside the folder; the message names it.
         """
         folder = Path(path)
         bundle = cls(folder, decode(folder / "manifest.json", check=check != "none"))
@@ -82,8 +82,13 @@ class Bundle:
 
     @property
     def node_count(self) -> int:
-        """Nodes of the graph; cut points are 1 to this less 1."""
+        """Nodes of the graph; the cut points are 1 to `node_count` - 1."""
         return self.manifest.node_count
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """The only batch size that the graph accepts; None where the batch is symbolic."""
+        return self.manifest.batch if isinstance(self.manifest.batch, int) else None
 
     @property
     def cut_points(self) -> tuple[CutPoint, ...]:
@@ -91,10 +96,10 @@ class Bundle:
         return self.manifest.cut_points
 
     def tensors_at(self, index: int) -> tuple[Tensor, ...]:
-        """Return what crosses: at 0 the graph's inputs, at `node_count` its outputs.
+        """Return the tensors that cross a position: the graph's inputs at 0, its outputs at `node_count`.
 
         Raises:
-            RangeError: no such position.
+            RangeError: the position is out of range.
         """
         self._require(index)
         if index == 0:
@@ -104,7 +109,7 @@ class Bundle:
         return self.cut_points[index - 1].tensors
 
     def label(self, index: int) -> str:
-        """Return a name for a cut that people know, such as ``features.7``; ends: ``input``, ``output``."""
+        """Return a readable name for a cut, such as ``features.7``; the ends are ``input`` and ``output``."""
         self._require(index)
         return cuts.label_of(self.manifest.nodes, index)
 
@@ -128,15 +133,15 @@ class Bundle:
         """Return the cut right after the last node of a module path.
 
         Raises:
-            RangeError: no such module; the message suggests the nearest.
+            RangeError: the module is unknown; the message suggests the nearest.
         """
         return cuts.resolve(self.manifest.nodes, module)
 
     def shard(self, start: int, stop: int) -> Shard:
-        """Return the shard of nodes ``[start, stop)``, read if it is a 2-way shard, else made.
+        """Return the shard of nodes ``[start, stop)``: read if it is a 2-way shard, else cut here.
 
         Raises:
-            RangeError: the range is empty or not in the graph.
+            RangeError: the range is empty or outside the graph.
             BundleError: ``shards.zip`` or ``model.onnx`` is missing or altered.
         """
         self._require(start)
@@ -151,7 +156,7 @@ class Bundle:
         graph = self._stored_shard(f"{start}-{stop}.onnx")
         if hashlib.sha256(graph).hexdigest() != expected:
             raise BundleError(
-                f"{self.path / 'shards.zip'}: {start}-{stop}.onnx is altered, its digest does not match; "
+                f"{self.path / 'shards.zip'}: {start}-{stop}.onnx is altered: its digest does not match; "
                 "export the bundle again"
             )
         parse_graph(graph, f"{self.path / 'shards.zip'}: {start}-{stop}.onnx", self.path)
@@ -178,11 +183,11 @@ class Bundle:
             with zipfile.ZipFile(path) as archive:
                 size_bytes = archive.getinfo(member).file_size
                 if size_bytes > _LONGEST_GRAPH_BYTES:
-                    raise BundleError(f"{path}: {member} has {size_bytes} bytes, too many for a shard")
+                    raise BundleError(f"{path}: {member} has {size_bytes:,} bytes, too many for a shard")
                 return archive.read(member)
         except BundleError:
             raise
-        except Exception as error:  # zipfile and what unpacks for it have many
+        except Exception as error:  # zipfile and its decompressors raise many kinds
             raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
 
     @cached_property
@@ -194,18 +199,18 @@ class Bundle:
             raise BundleError(f"{path}: cannot be read ({error.strerror}); export the bundle again") from None
         model = parse_graph(data, str(path), self.path)
         if len(model.graph.node) != self.node_count:
-            raise BundleError(f"{path}: is not the graph of its manifest; export the bundle again")
+            raise BundleError(f"{path}: not the graph that the manifest describes; export the bundle again")
         return model
 
 
 def _check_file(path: Path, entry: FileEntry) -> None:
     try:
-        as_told = path.stat().st_size == entry.size_bytes and file_digest(path) == entry.digest
+        matches = path.stat().st_size == entry.size_bytes and file_digest(path) == entry.digest
     except FileNotFoundError:
         raise BundleError(
-            f"{path}: missing from the bundle; copy it again or export the bundle again"
+            f"{path}: missing from the bundle; copy the file again or export the bundle again"
         ) from None
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
-    if not as_told:
-        raise BundleError(f"{path}: altered, its digest does not match the manifest; export the bundle again")
+    if not matches:
+        raise BundleError(f"{path}: altered: its digest does not match the manifest; export the bundle again")

@@ -1,4 +1,4 @@
-"""A chain of shards run on this machine, one after the other: for verification and accuracy."""
+"""Run a chain of shards on this machine, one after the other, for verification and accuracy."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -9,27 +9,27 @@ import numpy as np
 import onnxruntime as ort
 
 from exporter.bundle.bundle import Bundle
-from exporter.errors import BundleError, RangeError
+from exporter.errors import BundleError, RangeError, first_line
 
 __all__ = ["accuracy", "partitions", "run_chain", "run_session", "score", "session_of"]
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 Between = Callable[[int, Arrays], Arrays]
-"""What is done to the tensors before the first stage (0), and after each stage (1 and on)."""
+"""A change to the tensors before the first stage (0) and after each stage (from 1)."""
 
 
 def partitions(bundle: Bundle, cuts: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Return the partitions of a split as (start, stop); empty ones, which have no stage, are left out.
+    """Return a split's partitions as (start, stop), without empty ones, which have no stage.
 
     Raises:
-        RangeError: a cut is not in the graph, or the cuts are not in order.
+        RangeError: a cut is outside the graph, or the cuts are out of order.
     """
     for cut in cuts:
         bundle.tensors_at(cut)
     bounds = [0, *cuts, bundle.node_count]
     if bounds != sorted(bounds):
-        raise RangeError(f"cuts {','.join(map(str, cuts))} are not in order; give them from first to last")
+        raise RangeError(f"cuts {','.join(map(str, cuts))} are not in order; list them from first to last")
     return tuple((start, stop) for start, stop in pairwise(bounds) if start < stop)
 
 
@@ -50,21 +50,21 @@ def session_of(graph: bytes, folder: Path, *, threads: int = 1) -> ort.Inference
     try:
         return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no public base
-        raise BundleError(f"{folder}: ONNX Runtime refuses the graph: {_first_line(error)}") from None
+        raise BundleError(f"{folder}: ONNX Runtime refuses the graph: {first_line(error)}") from None
 
 
 def run_session(session: ort.InferenceSession, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
-    """Run a session on the inputs that it wants and return its outputs by name.
+    """Run a session on those of the inputs that it takes and return its outputs by name.
 
     Raises:
         BundleError: ONNX Runtime cannot run it on these inputs.
     """
     names = [output.name for output in session.get_outputs()]
-    wanted = {value.name: inputs[value.name] for value in session.get_inputs()}
+    feed = {value.name: inputs[value.name] for value in session.get_inputs()}
     try:
-        return dict(zip(names, session.run(names, wanted), strict=True))
+        return dict(zip(names, session.run(names, feed), strict=True))
     except Exception as error:  # onnxruntime's exceptions share no public base
-        raise BundleError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from None
+        raise BundleError(f"ONNX Runtime cannot run the graph: {first_line(error)}") from None
 
 
 def run_chain(
@@ -80,14 +80,14 @@ def run_chain(
 
     Args:
         bundle: the model.
-        cuts: cut points in order; ends may be among them, `()` is the whole graph.
+        cuts: cut points in order; they may include the ends, and `()` is the whole graph.
         inputs: arrays by name, samples first.
-        threads: threads that ONNX Runtime may use.
+        threads: threads for ONNX Runtime.
         batch: samples a run. Default: the graph's own batch if it is fixed, else all at once.
-        between: what becomes of the tensors between stages. Default: they stay as they are.
+        between: a change to the tensors between stages. Default: none.
 
     Raises:
-        RangeError: a cut is not in the graph, or the cuts are not in order.
+        RangeError: a cut is outside the graph, or the cuts are out of order.
         BundleError: an input is missing, or the samples do not fill whole fixed batches.
     """
     sessions = [
@@ -105,21 +105,17 @@ def run_chain(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:300]
-
-
 def _batches(
     bundle: Bundle, inputs: Mapping[str, np.ndarray[Any, Any]], batch: int | None
 ) -> Iterator[Arrays]:
     names = [tensor.name for tensor in bundle.manifest.inputs]
-    absent = [name for name in names if name not in inputs]
-    if absent:
+    missing = [name for name in names if name not in inputs]
+    if missing:
         raise BundleError(
-            f'{bundle.path}: input "{absent[0]}" is missing; this graph takes {", ".join(names)}'
+            f'{bundle.path}: input "{missing[0]}" is missing; this graph takes {", ".join(names)}'
         )
     count = len(inputs[names[0]])
-    fixed = bundle.manifest.batch if isinstance(bundle.manifest.batch, int) else None
+    fixed = bundle.fixed_batch
     if fixed and (count % fixed or batch not in (None, fixed)):
         raise BundleError(f"{bundle.path}: this graph takes batches of {fixed} only")
     size = fixed or batch or count
@@ -130,14 +126,14 @@ def _batches(
 def accuracy(
     bundle: Bundle, outputs: Mapping[str, np.ndarray[Any, Any]], labels: np.ndarray[Any, Any] | None
 ) -> float | None:
-    """Return the share of right answers by the manifest's metric, or None without metric or labels."""
+    """Return the share of correct answers by the manifest's metric; None without a metric or labels."""
     return score(bundle.manifest.metric, outputs[bundle.manifest.outputs[0].name], labels)
 
 
 def score(
     metric: str | None, answers: np.ndarray[Any, Any], labels: np.ndarray[Any, Any] | None
 ) -> float | None:
-    """Return ``top1`` or ``top5`` of scores with classes on axis 1, or None where there is none."""
+    """Return the ``top1`` or ``top5`` accuracy of scores with classes on axis 1; None without labels."""
     if metric is None or labels is None:
         return None
     if metric == "top1":

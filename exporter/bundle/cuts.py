@@ -12,9 +12,9 @@ __all__ = ["CutPoint", "Node", "block_of", "cut_points_of", "equal_cuts", "label
 
 @dataclass(frozen=True)
 class Node:
-    """A node of the graph: operator, path of the module it came from, and what it costs.
+    """A node of the graph: its operator, its module's path and its cost.
 
-    Parameters are counted at the first node that consumes them, multiply-adds for one sample.
+    Parameters count at the first node that consumes them, multiply-adds for one sample.
     """
 
     op: str
@@ -30,8 +30,8 @@ class CutPoint:
     Attributes:
         clean: exactly one tensor crosses.
         block: clean, and the node before ends a block of the model.
-        module: path of the module that the node before the cut falls in.
-        tensors: what crosses.
+        module: module path of the node before the cut.
+        tensors: the tensors that cross.
         bytes_per_sample: their size, for one sample.
         params_before_share: share of the parameters before the cut, 0 to 1.
         macs_before_share: share of the multiply-adds before the cut, 0 to 1.
@@ -48,7 +48,7 @@ class CutPoint:
 
 
 def block_of(module: str) -> str:
-    """Return the block of a module path: up to its first numeric component, or its first component.
+    """Return a module path up to its first numeric component, or its first component without one.
 
     ``features.7.conv.0`` is in ``features.7``, ``layer1.0.conv1`` in ``layer1.0``,
     ``Mixed_5b.branch1x1`` in ``Mixed_5b``.
@@ -84,7 +84,7 @@ def cut_points_of(
 
 
 def label_of(nodes: Sequence[Node], index: int) -> str:
-    """Return a name for a cut that people know: the block it ends, or the module it falls in."""
+    """Return a readable name for a cut: the block that it ends, or the module that it falls in."""
     if index == 0:
         return "input"
     if index == len(nodes):
@@ -102,7 +102,7 @@ def equal_cuts(points: Sequence[CutPoint], node_count: int, stages: int) -> tupl
     clean = [point.index for point in points if point.clean]
     if not 2 <= stages <= len(clean) + 1:
         raise RangeError(
-            f"{stages} stages asked, but {len(clean)} clean cut points allow 2 to {len(clean) + 1}"
+            f"{stages} stages requested, but {len(clean)} clean cut points allow 2 to {len(clean) + 1}"
         )
     chosen: list[int] = []
     for number in range(1, stages):
@@ -117,7 +117,7 @@ def resolve(nodes: Sequence[Node], module: str) -> int:
     """Return the cut right after the last node of a module.
 
     Raises:
-        RangeError: no node comes from such a module; names the nearest that has one.
+        RangeError: no node comes from that module; the message suggests the nearest.
     """
     inside = [
         i for i, node in enumerate(nodes) if node.module == module or node.module.startswith(module + ".")

@@ -1,7 +1,7 @@
-"""What a graph from elsewhere may hold: operators that ONNX Runtime ships, and weights in its own folder.
+"""Refuse foreign graphs with operators that ONNX Runtime does not ship, or weights outside their folder.
 
-A bundle or a model file may come from anybody. ONNX Runtime and onnx refuse most of this themselves; here it
-is refused before either of them is asked, with one line that names the file.
+A bundle or a model file may come from anyone. ONNX Runtime and onnx refuse most of this themselves; this
+check runs before either of them sees the graph, and gives one line that names the file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,17 +16,17 @@ __all__ = ["DOMAINS", "check_graph", "check_inside", "parse_graph"]
 DOMAINS = frozenset(
     {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"}
 )
-"""Those of whose operators ONNX Runtime brings the code along."""
+"""The domains whose operators ONNX Runtime implements."""
 
-# Protobuf's own readers stop at 100 messages in each other; nobody's model comes near.
+# Protobuf's own readers stop at 100 nested messages; no real model comes near.
 _DEEPEST = 32
 
 
 def parse_graph(data: bytes, place: str, folder: Path) -> onnx.ModelProto:
-    """Parse a model and check it, see `check_graph`.
+    """Parse a model and check it with `check_graph`.
 
     Raises:
-        BundleError: It is no model, or one that is refused.
+        BundleError: the bytes are not a model, or the model is refused.
     """
     try:
         model = onnx.load_model_from_string(data)
@@ -37,15 +37,15 @@ def parse_graph(data: bytes, place: str, folder: Path) -> onnx.ModelProto:
 
 
 def check_graph(model: onnx.ModelProto, place: str, folder: Path) -> None:
-    """Refuse a model that needs code of others, or that points out of its folder.
+    """Refuse a model that needs foreign code or that points outside its folder.
 
     Args:
-        model: as it was read, external data not loaded.
-        place: what errors call it.
-        folder: where its external data are.
+        model: the model as read, without its external data.
+        place: its name in errors.
+        folder: the folder of its external data.
 
     Raises:
-        BundleError: it does.
+        BundleError: the model does either.
     """
     own = {function.domain for function in model.functions}
     for function in model.functions:
@@ -57,18 +57,22 @@ def check_graph(model: onnx.ModelProto, place: str, folder: Path) -> None:
 
 
 def check_inside(path: Path, folder: Path, place: str) -> None:
-    """Raise BundleError: `path` is not in `folder`, or is a link that leads out of it."""
+    """Raise BundleError if `path` is not in `folder`, or is a link that leads outside."""
     try:
         inside = path.resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError) as error:
         raise BundleError(f"{place}: {str(path)[:200]!r} is not a file ({error})") from None
     if not inside:
-        raise BundleError(f"{place}: {str(path)[:200]!r} leads out of {folder}; files of a bundle lie in it")
+        raise BundleError(
+            f"{place}: {str(path)[:200]!r} leads out of {folder}; a bundle's files must be in its folder"
+        )
 
 
 def _check_one(graph: onnx.GraphProto, own: set[str], place: str, folder: Path, depth: int) -> None:
     if depth > _DEEPEST:
-        raise BundleError(f"{place}: graphs in graphs, {depth} deep; nothing runs that")
+        raise BundleError(
+            f"{place}: sub-graphs are nested {depth} deep, more than {_DEEPEST}; flatten the model"
+        )
     _check_tensors(graph.initializer, place, folder)
     for sparse in graph.sparse_initializer:
         _check_tensors((sparse.values, sparse.indices), place, folder)
@@ -82,7 +86,7 @@ def _check_nodes(
         if node.domain not in DOMAINS and node.domain not in own:
             raise BundleError(
                 f"{place}: operator {node.op_type[:80]!r} is of domain {node.domain[:80]!r}, which ONNX "
-                "Runtime does not ship; no other code is loaded, so replace the operator"
+                "Runtime does not ship; replace the operator, since edgecut loads no other code"
             )
         for attribute in node.attribute:
             _check_tensors(_tensors_of(attribute), place, folder)
@@ -103,7 +107,7 @@ def _check_tensors(tensors: Iterable[onnx.TensorProto], place: str, folder: Path
             if entry.key == "location":
                 if not entry.value or Path(entry.value).is_absolute():
                     raise BundleError(
-                        f"{place}: tensor {tensor.name[:80]!r} lies in {entry.value[:200]!r}; weights lie "
-                        "beside the graph, so name them by a relative path"
+                        f"{place}: tensor {tensor.name[:80]!r} is stored in {entry.value[:200]!r}; put the "
+                        "weights beside the graph and name them by a relative path"
                     )
                 check_inside(folder / entry.value, folder, place)

@@ -1,4 +1,4 @@
-"""The manifest: what a bundle says about itself, and the digest that covers all of it."""
+"""The manifest: a bundle's description, and the digest that covers all of it."""
 
 import hashlib
 import json
@@ -29,15 +29,15 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What ``manifest.json`` holds. Absent facts are null, never guessed.
+    """The content of ``manifest.json``. Absent facts are null, never guessed.
 
     Attributes:
-        batch: ``"symbolic"``, or the one batch size that the graph accepts.
-        trained: False where the weights are drawn at random; their answers mean nothing.
-        weights: where the weights came from, in words.
-        metric: ``top1``, ``top5``, or null when accuracy cannot be told.
+        batch: ``"symbolic"``, or the only batch size that the graph accepts.
+        trained: False where the weights are random; their answers mean nothing.
+        weights: the weights' origin, in words.
+        metric: ``top1``, ``top5``, or null where accuracy is unknown.
         shards: SHA-256 of each 2-way shard and of the whole graph, by ``START-STOP``.
-        digest: SHA-256 of all the rest, see `digest_of`.
+        digest: SHA-256 of everything else, see `digest_of`.
     """
 
     format: str
@@ -79,17 +79,17 @@ def digest_of(document: dict[str, Any]) -> str:
 
 
 def encode(manifest: Manifest) -> tuple[bytes, str]:
-    """Return the bytes of ``manifest.json`` and the digest that they carry."""
+    """Return the bytes of ``manifest.json`` and the digest in them."""
     document = msgspec.to_builtins(manifest)
     document["digest"] = digest_of(document)
     return (json.dumps(document, sort_keys=True, indent=1) + "\n").encode(), document["digest"]
 
 
 def decode(path: Path, *, check: bool) -> Manifest:
-    """Read ``manifest.json``, and with `check` its digest.
+    """Read ``manifest.json``; `check` also checks its digest.
 
     Raises:
-        BundleError: it is missing, of another format, damaged or altered.
+        BundleError: the manifest is missing, of another format, damaged or altered.
     """
     try:
         document = json.loads(path.read_bytes())
@@ -100,13 +100,13 @@ def decode(path: Path, *, check: bool) -> Manifest:
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read as JSON ({error}); export the bundle again") from None
-    found = document.get("format") if isinstance(document, dict) else None
-    if found != FORMAT:
+    version = document.get("format") if isinstance(document, dict) else None
+    if version != FORMAT:
         raise BundleError(
-            f'{path}: format is "{found}", this version reads "{FORMAT}"; export the bundle again'
+            f'{path}: its format is "{version}", but this version reads "{FORMAT}"; export the bundle again'
         )
     if check and document.get("digest") != digest_of(document):
-        raise BundleError(f"{path}: altered, its digest does not match; export the bundle again")
+        raise BundleError(f"{path}: altered: its digest does not match; export the bundle again")
     try:
         manifest = msgspec.convert(document, Manifest)
     except msgspec.ValidationError as error:
@@ -118,23 +118,23 @@ def decode(path: Path, *, check: bool) -> Manifest:
 
 
 def _wrong_in(manifest: Manifest) -> str | None:
-    """What does not fit together; None if nothing. Whoever reads on relies on it."""
+    """Return the first inconsistency, None without one. All later code relies on this check."""
     count = manifest.node_count
     if count < 1 or len(manifest.nodes) != count:
-        return f"it has {len(manifest.nodes)} nodes, not the {count} that it says"
+        return f"it lists {len(manifest.nodes)} nodes, but its node_count is {count}"
     if [point.index for point in manifest.cut_points] != list(range(1, count)):
         return f"its cut points are not 1 to {count - 1}"
     if not manifest.inputs or not manifest.outputs:
-        return "it has no inputs, or no outputs"
+        return "it has no inputs or no outputs"
     if manifest.batch != "symbolic" and not (isinstance(manifest.batch, int) and manifest.batch >= 1):
         return f"its batch is {manifest.batch!r}"
     for name in manifest.files:
         if name not in _FILES:
-            return f"it names a file {name[:80]!r}; a bundle has {', '.join(_FILES)}"
+            return f"it names a file {name[:80]!r}; a bundle has only {', '.join(_FILES)}"
     for tensors in (manifest.inputs, manifest.outputs, *(point.tensors for point in manifest.cut_points)):
         for tensor in tensors:
             if not tensor.is_sound():
-                return f"tensor {tensor.name[:80]!r} has no such type or shape"
+                return f"tensor {tensor.name[:80]!r} has an impossible type or shape"
     return None
 
 

@@ -1,7 +1,7 @@
-"""Cutting the graph: what crosses each position, and the shard between two positions.
+"""Cut the graph: find the tensors that cross each position, and build the shard between two positions.
 
-A shard is made from the whole graph by taking its nodes ``[start, stop)``. Initializers stay
-references (offset, length) into the bundle's one weights file.
+A shard is the whole graph's nodes ``[start, stop)``. Initializers stay references (offset, length) into the
+bundle's one weights file.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ __all__ = ["crossing_names", "names_used", "shard_graph"]
 
 
 def names_used(node: onnx.NodeProto) -> Iterator[str]:
-    """Yield the values that a node reads, those captured by its sub-graphs included."""
+    """Yield the values that a node reads, including those that its sub-graphs capture."""
     yield from (name for name in node.input if name)
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
@@ -28,10 +28,10 @@ def names_used(node: onnx.NodeProto) -> Iterator[str]:
 
 
 def crossing_names(graph: onnx.GraphProto) -> tuple[tuple[str, ...], ...]:
-    """Return the names of what crosses each position 0 to n, in the order in which they are made.
+    """Return the names of the tensors that cross each position 0 to n, in order of production.
 
-    A tensor crosses when it is made before and used after, or is an output of the graph. Graph inputs
-    count as made at 0; initializers never cross.
+    A tensor crosses when a node before the position produces it and a node after it reads it, or when it is
+    an output of the graph. Graph inputs count as produced at 0; initializers never cross.
     """
     count = len(graph.node)
     constants = {initializer.name for initializer in graph.initializer}
@@ -56,8 +56,8 @@ def shard_graph(
 ) -> bytes:
     """Return the shard of nodes ``[start, stop)`` as ONNX bytes, the same bytes each time.
 
-    `inputs` and `outputs` are what crosses `start` and `stop`. A tensor that is in both and made by no
-    node of the shard is passed through, which ONNX Runtime allows.
+    `inputs` cross `start` and `outputs` cross `stop`. The shard passes a tensor through that is in both and
+    that none of its nodes produces, which ONNX Runtime allows.
     """
     nodes = model.graph.node[start:stop]
     used = {name for node in nodes for name in names_used(node)}

@@ -1,4 +1,4 @@
-"""The samples of a bundle: preprocessed inputs, their labels, and the whole graph's answers."""
+"""A bundle's samples: preprocessed inputs, their labels, and the whole graph's answers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,11 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 @dataclass(frozen=True)
 class Samples:
-    """Held-out samples. Arrays have the sample as first dimension.
+    """Held-out samples, as arrays whose first dimension is the sample.
 
     Attributes:
-        inputs: by name of the graph's input.
-        labels: int64, or None where the data have no labels for this model.
+        inputs: arrays by the graph's input names.
+        labels: int64, or None where the data has no labels for this model.
         answers: the whole graph's outputs for these inputs, by name, from ONNX Runtime at export.
     """
 
@@ -29,12 +29,12 @@ class Samples:
 
     @property
     def count(self) -> int:
-        """How many samples there are."""
+        """The number of samples."""
         return len(next(iter(self.inputs.values())))
 
 
 def save_samples(path: Path, samples: Samples, reference: Arrays) -> None:
-    """Write ``samples.npz``; `reference` is what PyTorch gave for the first samples."""
+    """Write ``samples.npz``; `reference` holds PyTorch's outputs for the first samples."""
     arrays = {f"input.{name}": array for name, array in samples.inputs.items()}
     arrays |= {f"answer.{name}": array for name, array in samples.answers.items()}
     arrays |= {f"torch.{name}": array for name, array in reference.items()}
@@ -47,14 +47,14 @@ def load_samples(path: Path) -> Samples:
     """Read ``samples.npz``.
 
     Raises:
-        BundleError: it is missing or damaged.
+        BundleError: the file is missing or damaged.
     """
     arrays = _load(path)
     return Samples(_part(arrays, "input."), arrays.get("label"), _part(arrays, "answer."))
 
 
 def reference_outputs(path: Path) -> Arrays:
-    """Return PyTorch's outputs for the first samples, empty where the model never was in PyTorch."""
+    """Return PyTorch's outputs for the first samples; empty for a model that came from an .onnx file."""
     return _part(_load(path), "torch.")
 
 
@@ -62,7 +62,7 @@ def _load(path: Path) -> Arrays:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except Exception as error:  # numpy, zipfile and what unpacks for them each have their own
+    except Exception as error:  # numpy, zipfile and its decompressors each raise their own kinds
         raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
 
 

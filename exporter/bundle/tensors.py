@@ -14,7 +14,7 @@ _BATCH = re.compile(r"(?:(\d+)\*)?batch")
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor that goes into, out of or between partitions.
+    """An input or output of a partition.
 
     Attributes:
         name: its name in the graph.
@@ -31,7 +31,7 @@ class Tensor:
         return tuple(_fill(dim, batch) for dim in self.shape)
 
     def is_sound(self) -> bool:
-        """Whether type and shape can be, for one that was read from a file."""
+        """Whether type and shape are possible, for a tensor that was read from a file."""
         try:
             dtype, shape = np.dtype(self.dtype), self.concrete(1)
         except (TypeError, ValueError):
@@ -41,7 +41,7 @@ class Tensor:
 
     @property
     def bytes_per_sample(self) -> int:
-        """Bytes of this tensor at batch 1; all of its bytes where the batch is fixed."""
+        """Bytes of this tensor at batch 1; all its bytes where the batch is fixed."""
         return math.prod(self.concrete(1)) * np.dtype(self.dtype).itemsize
 
 

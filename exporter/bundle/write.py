@@ -1,8 +1,8 @@
-"""Writing a bundle, whole or not at all.
+"""Write a bundle, whole or not at all.
 
-Everything is written into a hidden folder beside the target, the manifest last, flushed to disk, and
-renamed. An export that is killed leaves at most that hidden folder, which has no manifest, does not
-load, and is removed by the next export to the same place.
+The exporter writes everything into a hidden folder beside the target, the manifest last, flushes it to disk
+and renames it. A killed export leaves at most that hidden folder, which has no manifest and does not load;
+the next export to the same path removes it.
 """
 
 import contextlib
@@ -18,15 +18,15 @@ __all__ = ["folder_in_one_piece"]
 
 @contextlib.contextmanager
 def folder_in_one_piece(target: Path, *, force: bool, marker: str) -> Iterator[Path]:
-    """Give a folder to write into; it becomes `target` when the block ends, and is gone if it fails.
+    """Yield a folder to write into, which becomes `target` when the block ends and vanishes if it fails.
 
     Args:
-        target: where the folder shall be.
-        force: replace a folder that is there, if it holds `marker` and so is one of ours.
-        marker: the file that says what kind of folder this is.
+        target: the path of the finished folder.
+        force: replace an existing folder that holds `marker`, which shows that edgecut wrote it.
+        marker: the file that identifies this kind of folder.
 
     Raises:
-        OutputError: the target is taken or cannot be written.
+        OutputError: the target is taken or not writable.
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100  # resolve() would follow a link at the target
     _clear_stale(target)
@@ -53,17 +53,17 @@ def _refuse_taken(target: Path, *, force: bool, marker: str) -> None:
     if not target.exists():
         return
     if not target.is_dir():
-        raise OutputError(f"{target}: is a file; --out wants a folder")
+        raise OutputError(f"{target}: is a file; --out must name a folder")
     if not any(target.iterdir()):
         return
     if not (target / marker).is_file():
-        raise OutputError(f"{target}: has other files in it; choose another --out")
+        raise OutputError(f"{target}: holds other files; choose another --out")
     if not force:
-        raise OutputError(f"{target}: exists; give --force to replace it or choose another --out")
+        raise OutputError(f"{target}: exists; add --force to replace it, or choose another --out")
 
 
 def _clear_stale(target: Path) -> None:
-    """Remove what killed exports to the same target left, and put back what one was about to replace."""
+    """Remove what killed exports to this target left, and restore a folder that one was replacing."""
     for path in target.parent.glob(f".{target.name}.partial-*"):
         pid = path.name.removesuffix(".replaced").rpartition("-")[2]
         if not pid.isdecimal() or _alive(int(pid)):

@@ -1,4 +1,4 @@
-"""Data sets: real samples to fit on, to measure with, and to take batch norm statistics from."""
+"""Data sets: real samples for training, for accuracy and for batch norm statistics."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from exporter.errors import DatasetError, nearest
 
 __all__ = ["DATASETS", "Dataset", "Source", "from_npz", "from_pairs", "open_images", "random_inputs"]
 
-# `random` needs an example to imitate and is made by whoever has one.
+# `random` needs an example input to imitate, so its callers use `random_inputs`.
 DATASETS = ("digits", "cifar10", "cifar100", "mnist", "fashionmnist", "imagefolder", "random")
 
 
@@ -20,14 +20,16 @@ def open_images(name: str, size: int, data_dir: Path | None) -> Dataset:
     """Open a data set of images by name, preprocessed to `size` x `size`.
 
     Raises:
-        DatasetError: no such data set (suggests the nearest), or its files are not where they should be.
+        DatasetError: the data set is unknown (suggests the nearest), or its files are missing or damaged.
     """
     if name not in DATASETS:
-        raise DatasetError(f'no data set "{name}"{nearest(name, DATASETS)}; there are {", ".join(DATASETS)}')
+        raise DatasetError(
+            f'unknown data set "{name}"{nearest(name, DATASETS)}; choose {", ".join(DATASETS)}'
+        )
     if name == "digits":
         return digits(size)
     if data_dir is None:
-        raise DatasetError(f"{name}: give --data-dir the folder with its files; nothing is downloaded")
+        raise DatasetError(f"{name}: give --data-dir the folder of its files; edgecut downloads nothing")
     if name in ("cifar10", "cifar100"):
         return cifar(name, size, data_dir)
     if name in ("mnist", "fashionmnist"):

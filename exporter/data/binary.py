@@ -1,6 +1,6 @@
-"""CIFAR and MNIST from their published binary files, which the user has.
+"""CIFAR and MNIST from the user's copies of their published binary files.
 
-Nothing is downloaded, and nothing is unpickled: CIFAR's Python version is refused for its binary one.
+edgecut downloads nothing and unpickles nothing, so it reads CIFAR's binary version, not its Python version.
 """
 
 import gzip
@@ -30,7 +30,7 @@ def cifar(name: str, size: int, data_dir: Path) -> Dataset:
     """Return CIFAR-10 or CIFAR-100 from its binary version (rows of labels and 3,072 bytes of pixels).
 
     Raises:
-        DatasetError: its files are not in `data_dir` or not of the expected size.
+        DatasetError: its files are missing from `data_dir` or have an unexpected size.
     """
     classes, folder, mean, std = _CIFAR[name]
     recipe = Recipe(size, mean, std)
@@ -53,7 +53,7 @@ def mnist(name: str, size: int, data_dir: Path) -> Dataset:
     """Return MNIST or Fashion-MNIST from its IDX files, compressed or not.
 
     Raises:
-        DatasetError: its files are not in `data_dir` or damaged.
+        DatasetError: its files are missing from `data_dir` or damaged.
     """
     folder, mean, std = _MNIST[name]
     recipe = Recipe(size, (mean,) * 3, (std,) * 3)
@@ -73,13 +73,13 @@ def _cifar_rows(data_dir: Path, folder: str, file: str, label_bytes: int) -> Arr
     path = _first_of(data_dir / folder / file, data_dir / file)
     if path is None:
         raise DatasetError(
-            f"{data_dir / folder / file}: not there; get the *binary version* of CIFAR (not the Python one, "
-            f"which is pickled), unpack it and give --data-dir the folder that holds {folder}"
+            f"{data_dir / folder / file}: no such file; get CIFAR's binary version (the Python version is "
+            f"pickled), unpack it and give --data-dir the folder that holds {folder}"
         )
     content = np.fromfile(path, dtype=np.uint8)
     if not len(content) or len(content) % (_CIFAR_PIXELS + label_bytes):
         raise DatasetError(
-            f"{path}: {len(content)} bytes are no whole number of CIFAR images; unpack it again"
+            f"{path}: {len(content)} bytes are no whole number of CIFAR images; unpack the archive again"
         )
     return content.reshape(-1, _CIFAR_PIXELS + label_bytes)
 
@@ -89,8 +89,8 @@ def _idx(data_dir: Path, folder: str, file: str, dimensions: int) -> Array:
     path = _first_of(*(place / (file + end) for place in places for end in ("", ".gz")))
     if path is None:
         raise DatasetError(
-            f"{data_dir / folder / 'raw' / file}: not there, nor with .gz; give --data-dir the folder that "
-            f"holds {folder}/raw with the four published files"
+            f"{data_dir / folder / 'raw' / file}: no such file, with or without .gz; give --data-dir the "
+            f"folder that holds {folder}/raw with the four published files"
         )
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -102,7 +102,9 @@ def _idx(data_dir: Path, folder: str, file: str, dimensions: int) -> Array:
     shape = tuple(int(each) for each in header[1:])
     pixels = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * dimensions)
     if len(pixels) != int(np.prod(shape)):
-        raise DatasetError(f"{path}: cut short, {len(pixels)} of {int(np.prod(shape))} bytes")
+        raise DatasetError(
+            f"{path}: cut short, {len(pixels)} of {int(np.prod(shape))} bytes; download the file again"
+        )
     return pixels.reshape(shape)
 
 

@@ -13,9 +13,9 @@ _MEAN, _STD = 0.305, 0.376
 
 def digits(size: int) -> Dataset:
     """Return the digits: 1,438 to train on, 359 held out."""
-    found = load_digits()
+    loaded = load_digits()
     recipe = Recipe(size, (_MEAN,) * 3, (_STD,) * 3)
-    images, labels = found.images.astype(np.float32), found.target.astype(np.int64)
+    images, labels = loaded.images.astype(np.float32), loaded.target.astype(np.int64)
     train, held_out = split_in_two(len(images))
     return Dataset(
         "digits",

@@ -1,4 +1,4 @@
-"""A folder of images, one sub-folder a class."""
+"""A folder of images, one sub-folder per class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ __all__ = ["image_folder"]
 Array = np.ndarray[Any, Any]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
-# Of the shorter side, before the centre is cut out: the usual ImageNet evaluation, 256 for 224.
+# Resize of the shorter side before the centre crop: the usual ImageNet evaluation, 256 for 224.
 _RESIZE_SHARE = 256 / 224
 
 
 class _Files:
-    """Image files, read when they are taken."""
+    """Image files, read on access."""
 
     def __init__(self, paths: Sequence[Path], labels: Array, recipe: Recipe) -> None:
         self.labels = labels
@@ -39,10 +39,10 @@ class _Files:
 def image_folder(size: int, data_dir: Path) -> Dataset:
     """Return the images of ``DIR/CLASS/*``, or of ``DIR/train/CLASS/*`` and ``DIR/val/CLASS/*``.
 
-    Without a train and a val (or test) folder, a fifth is held out.
+    Without a train and a val (or test) folder, a fifth of the images is held out.
 
     Raises:
-        DatasetError: no folder, no classes, no images, or classes that differ.
+        DatasetError: the folder, its classes or its images are missing, or the classes differ.
     """
     recipe = Recipe(size, IMAGENET_MEAN, IMAGENET_STD)
     words = recipe.describe(
@@ -54,7 +54,7 @@ def image_folder(size: int, data_dir: Path) -> Dataset:
         names, paths, labels = _listing(data_dir / "train")
         held_names, held_paths, held_labels = _listing(held_out_dir)
         if held_names != names:
-            raise DatasetError(f"{held_out_dir}: its classes are not those of {data_dir / 'train'}")
+            raise DatasetError(f"{held_out_dir}: its class folders differ from those of {data_dir / 'train'}")
         train = _Files(paths, labels, recipe)
         return Dataset("imagefolder", words, len(names), train, _Files(held_paths, held_labels, recipe))
     names, paths, labels = _listing(data_dir)
@@ -81,7 +81,7 @@ def _listing(folder: Path) -> tuple[list[str], list[Path], Array]:
         paths += found
         labels += [label] * len(found)
     if not paths:
-        raise DatasetError(f"{folder}: no images in sub-folders; one sub-folder per class is expected")
+        raise DatasetError(f"{folder}: no images in its sub-folders; make one sub-folder per class")
     return names, paths, np.asarray(labels, dtype=np.int64)
 
 

@@ -1,4 +1,4 @@
-"""What a data set gives: samples by index, with labels where there are some."""
+"""Data sets as samples by index, with optional labels."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-__all__ = ["Dataset", "ImageArray", "Recipe", "Source", "split_in_two"]
+__all__ = ["Dataset", "ImageArray", "Recipe", "Source", "TensorSamples", "split_in_two"]
 
 Array = np.ndarray[Any, Any]
 
@@ -24,13 +24,13 @@ class Source(Protocol):
 
     @property
     def labels(self) -> Array | None:
-        """The samples' labels, if they have some."""
+        """The samples' labels; None without labels."""
 
     def __len__(self) -> int:
-        """Return how many samples there are."""
+        """Return the number of samples."""
 
     def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
-        """Return the model's inputs for some samples, samples first."""
+        """Return the model's inputs for the samples at `indices`, samples first."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Dataset:
     """A data set, ready for a model.
 
     Attributes:
-        name: as given on the command line.
-        preprocessing: what was done to the samples, in words and numbers.
-        class_count: how many classes the labels have, None without labels.
-        train: samples to fit on; None where the data are for measuring only.
-        held_out: samples that fitting never sees.
+        name: its name on the command line.
+        preprocessing: the samples' preprocessing, in words and numbers.
+        class_count: the labels' number of classes; None without labels.
+        train: samples to train on; None where the data is for measuring only.
+        held_out: samples that training never sees.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Recipe:
         return (pixels.expand(-1, 3, -1, -1) - mean) / std
 
     def describe(self, first: str) -> str:
-        """Return the recipe in words and numbers, after what is particular to the data set."""
+        """Return the recipe in words and numbers, beginning with the data set's own part."""
         return (
             f"{first}; grey repeated to 3 channels; "
             f"bilinear resize with antialiasing to {self.size}x{self.size}; "
@@ -79,8 +79,23 @@ class Recipe:
         )
 
 
+class TensorSamples:
+    """Samples that need no preprocessing, as stacked tensors, one per input."""
+
+    def __init__(self, inputs: tuple[torch.Tensor, ...], labels: Array | None) -> None:
+        self.labels = labels
+        self._inputs = inputs
+
+    def __len__(self) -> int:
+        return len(self._inputs[0])
+
+    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
+        chosen = torch.from_numpy(indices.astype(np.int64))
+        return tuple(tensor[chosen] for tensor in self._inputs)
+
+
 class ImageArray:
-    """Images held as one array, preprocessed when they are taken."""
+    """Images in one array, preprocessed on access."""
 
     def __init__(self, pixels: Array, labels: Array | None, scale: float, recipe: Recipe) -> None:
         """Take `pixels` as (count, height, width) or (count, channels, height, width), 0 to `scale`."""
@@ -90,17 +105,15 @@ class ImageArray:
         self._recipe = recipe
 
     def __len__(self) -> int:
-        """Return how many images there are."""
         return len(self._pixels)
 
     def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
-        """Return some images, preprocessed."""
         chosen = torch.from_numpy(self._pixels[indices].astype(np.float32))
         return (self._recipe.apply(chosen / self._scale),)
 
 
 def split_in_two(count: int) -> tuple[Array, Array]:
-    """Return indices to train on and held-out ones (a fifth), always the same for a count."""
+    """Return training and held-out (a fifth) indices, always the same for a count."""
     order = np.random.default_rng(_SPLIT_SEED).permutation(count)
     held_out = max(1, round(count * _HELD_OUT_SHARE))
     return np.sort(order[held_out:]), order[:held_out]

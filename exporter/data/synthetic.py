@@ -1,4 +1,4 @@
-"""Random inputs for shape-only work, and samples that a user's function gives."""
+"""Random inputs for shape-only work, and the samples of a user's function."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from exporter.data.source import Dataset
+from exporter.data.source import Dataset, TensorSamples
 from exporter.errors import DatasetError
 
 __all__ = ["from_pairs", "random_inputs"]
@@ -17,7 +17,7 @@ _RANDOM_COUNT = 4096
 
 
 class _Random:
-    """Random samples that look like an example: floats from a normal distribution, others drawn from it."""
+    """Random samples like an example input: floats are normally distributed, others drawn from its values."""
 
     labels: Array | None = None
 
@@ -43,23 +43,8 @@ class _Random:
         return values[torch.as_tensor(generator.integers(len(values), size=shape))]
 
 
-class _Pairs:
-    """Samples held as stacked tensors, one per input."""
-
-    def __init__(self, inputs: tuple[torch.Tensor, ...], labels: Array | None) -> None:
-        self.labels = labels
-        self._inputs = inputs
-
-    def __len__(self) -> int:
-        return len(self._inputs[0])
-
-    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
-        chosen = torch.from_numpy(indices.astype(np.int64))
-        return tuple(tensor[chosen] for tensor in self._inputs)
-
-
 def random_inputs(example: Sequence[torch.Tensor], seed: int) -> Dataset:
-    """Return random inputs of an example's types and shapes; integers are drawn from its own values."""
+    """Return random inputs of an example's types and shapes, with integers drawn from its own values."""
     words = "random: floats from a standard normal distribution, others drawn from the example input"
     return Dataset("random", words, None, None, _Random(example, seed))
 
@@ -67,18 +52,18 @@ def random_inputs(example: Sequence[torch.Tensor], seed: int) -> Dataset:
 def from_pairs(
     pairs: Iterable[Any], names: Sequence[str], limit: int, class_count: int | None, origin: str
 ) -> Dataset:
-    """Return the samples of an iterable of (inputs, label), each without batch dimension.
+    """Return the samples of an iterable of (inputs, label), each without a batch dimension.
 
     Args:
         pairs: inputs are a tensor, a tuple in the order of `names`, or a dict by name; a label is an
-            integer, an array of them, or None.
+            integer, an array of integers, or None.
         names: the model's inputs.
-        limit: how many samples to read at most.
-        class_count: how many classes there are, if known.
-        origin: what to call the data.
+        limit: the largest number of samples to read.
+        class_count: the number of classes, if known.
+        origin: the data's name in messages and the manifest.
 
     Raises:
-        DatasetError: an item is no such pair, or there is none.
+        DatasetError: an item is not such a pair, or `pairs` is empty.
     """
     inputs: list[tuple[torch.Tensor, ...]] = []
     labels: list[Any] = []
@@ -92,14 +77,15 @@ def from_pairs(
                 raise ValueError(f"{len(given)} inputs instead of {len(names)}")
             inputs.append(tuple(torch.as_tensor(each) for each in given))
         except (TypeError, ValueError, KeyError) as error:
-            raise DatasetError(f"{origin}: sample {number} is no (inputs, label) pair: {error}") from None
+            raise DatasetError(f"{origin}: sample {number} is not an (inputs, label) pair: {error}") from None
         labels.append(label)
     if not inputs:
-        raise DatasetError(f"{origin}: gives no sample")
+        raise DatasetError(f"{origin}: yields no samples; its data must give (inputs, label) pairs")
     unlabelled = any(label is None for label in labels)
     try:
         stacked = tuple(torch.stack(column) for column in zip(*inputs, strict=True))
         marks = None if unlabelled else np.asarray([np.asarray(label) for label in labels], dtype=np.int64)
     except (RuntimeError, ValueError, TypeError) as error:
         raise DatasetError(f"{origin}: the samples differ in shape: {str(error).splitlines()[0]}") from None
-    return Dataset(origin, "as the model's function gives them", class_count, None, _Pairs(stacked, marks))
+    samples = TensorSamples(stacked, marks)
+    return Dataset(origin, "as the model's function gives them", class_count, None, samples)

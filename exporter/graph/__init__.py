@@ -1,1 +1,1 @@
-"""A model's ONNX graph: captured from PyTorch, given shapes and costs, its weights in one file, assembled."""
+"""A model's ONNX graph: capture from PyTorch, shapes and costs, one weights file, the assembled bundle."""

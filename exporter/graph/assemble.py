@@ -1,4 +1,4 @@
-"""From a graph and its samples to the files of a bundle."""
+"""Assemble a bundle's files from a graph and its samples."""
 
 import dataclasses
 import datetime
@@ -31,13 +31,13 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 _PACKAGES = ("torch", "torchvision", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
 _ANSWER_BATCH = 8
-# A date for the members of shards.zip, so that the same model gives the same file.
+# A fixed date for the members of shards.zip, so that the same model gives the same file.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known about a model beside its graph; the fields are the manifest's."""
+    """Facts about a model beside its graph; the fields are the manifest's."""
 
     model: str
     source: str
@@ -58,15 +58,15 @@ def assemble(
     labels: np.ndarray[Any, Any] | None,
     reference: Arrays,
 ) -> Manifest:
-    """Write all files of a bundle into `folder`, the manifest last.
+    """Write all a bundle's files into `folder`, the manifest last.
 
     Args:
-        folder: where to; empty.
+        folder: an empty folder.
         graph: the whole graph.
-        facts: what else the manifest says.
+        facts: the manifest's other facts.
         inputs: samples by input, samples first; whole batches if the graph's batch is fixed.
-        labels: their labels; left out where they are of other classes than the model's.
-        reference: PyTorch's outputs for the first samples; empty where there is no PyTorch model.
+        labels: their labels; the bundle omits them where they are of other classes than the model's.
+        reference: PyTorch's outputs for the first samples; empty for a model from an .onnx file.
 
     Raises:
         GraphError: ONNX Runtime cannot run the graph, or a tensor cannot cross a cut.
@@ -83,7 +83,7 @@ def assemble(
     classes = _classes(crossing[-1][0])
     labels, metric = _labels_of_this_model(labels, facts, classes)
     save_samples(folder / "samples.npz", Samples(inputs, labels, answers), reference)
-    facts_kept = {
+    other_facts = {
         name: value for name, value in vars(facts).items() if name not in ("label_classes", "metric")
     }
     manifest = Manifest(
@@ -108,7 +108,7 @@ def assemble(
         versions={name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         digest="",
-        **facts_kept,
+        **other_facts,
     )
     content, digest = encode(manifest)
     (folder / "manifest.json").write_bytes(content)
@@ -144,7 +144,7 @@ def _answers(folder: Path, outputs: Sequence[Tensor], inputs: Arrays, batch: int
 
 
 def _require_batch(model: onnx.ModelProto, tensors: Mapping[str, Tensor], batch: int | None) -> None:
-    """Samples must be told apart in what goes in and comes out, or nothing can be matched to requests."""
+    """Refuse inputs and outputs without a batch dimension: edgecut could not match them to requests."""
     first = "batch" if batch is None else batch
     for kind, values in (("input", model.graph.input), ("output", model.graph.output)):
         for value in values:
@@ -177,8 +177,8 @@ def _precision(model: onnx.ModelProto) -> str:
         onnx.TensorProto.FLOAT16: "fp16",
         onnx.TensorProto.BFLOAT16: "bf16",
     }
-    found = {names[each.data_type] for each in model.graph.initializer if each.data_type in names}
-    return "mixed" if len(found) > 1 else next(iter(found), "fp32")
+    used = {names[each.data_type] for each in model.graph.initializer if each.data_type in names}
+    return "mixed" if len(used) > 1 else next(iter(used), "fp32")
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A model as one ONNX graph: from PyTorch by torch.onnx, or from a ready .onnx file."""
+"""Capture a model as one ONNX graph: from PyTorch by torch.onnx, or from an .onnx file."""
 
 import ast
 import inspect
@@ -16,7 +16,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from exporter.bundle.guard import check_graph
-from exporter.errors import BundleError, GraphError, ModelError
+from exporter.errors import BundleError, GraphError, ModelError, first_line
 
 __all__ = ["Example", "Graph", "from_file", "from_torch"]
 
@@ -26,7 +26,7 @@ _BATCHES_TO_TRY = (1, 2, 3)
 
 @dataclass(frozen=True)
 class Example:
-    """Example inputs of a module, flattened: what to call it with, and what its inputs are called."""
+    """A module's example inputs, flattened: its call's arguments and its inputs' names."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -39,7 +39,7 @@ class Example:
         """Bind an example input (a tensor, a tuple of them, or a dict by argument) to a module.
 
         Raises:
-            ModelError: it does not fit the module's forward, or holds something else than tensors.
+            ModelError: the example does not fit the module's forward, or holds something else than tensors.
         """
         args: tuple[Any, ...] = ()
         kwargs: dict[str, Any] = {}
@@ -61,18 +61,18 @@ class Example:
             if not isinstance(leaf, torch.Tensor):
                 raise ModelError(
                     f'{type(module).__name__}: input "{name}" is a {type(leaf).__name__}, not a tensor; '
-                    "fix such arguments in a wrapping module"
+                    "fix this argument in a wrapping module"
                 )
         return cls(args, kwargs, names, tuple(leaf for _, leaf in leaves), structure)
 
     def with_tensors(self, tensors: dict[str, torch.Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments of a call with other tensors in the places of the example's."""
+        """Return a call's arguments with other tensors in place of the example's."""
         structure = pytree.tree_structure((self.args, self.kwargs))
         args, kwargs = pytree.tree_unflatten([tensors[name] for name in self.names], structure)
         return args, kwargs
 
     def resized(self, batch: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments of a call with the example's samples, over and over, as one batch."""
+        """Return a call's arguments with the example's samples, repeated to one batch of this size."""
 
         def resize(tensor: torch.Tensor) -> torch.Tensor:
             return tensor[torch.arange(batch) % len(tensor)]
@@ -85,10 +85,10 @@ class Graph:
     """A graph ready to be cut.
 
     Attributes:
-        model: the whole graph; constants are initializers, functions are inlined.
-        modules: path of the module that each node came from.
-        batch: None where the batch is symbolic, else the one size that the graph accepts.
-        why_fixed: why the batch is not symbolic, where it is not.
+        model: the whole graph, with constants as initializers and functions inlined.
+        modules: each node's module path.
+        batch: None where the batch is symbolic, else the only size that the graph accepts.
+        why_fixed: the reason for a fixed batch.
     """
 
     model: ir.Model
@@ -100,11 +100,11 @@ class Graph:
 def from_torch(module: torch.nn.Module, example: Example) -> Graph:
     """Export a module in eval mode, with a symbolic batch if it allows one, else with the example's.
 
-    Batch norm is folded into the convolutions before it.
+    The export folds batch norm into the convolutions before it.
 
     Raises:
-        GraphError: it cannot be exported; names the operator where there is one.
-        ModelError: an input or output has no batch dimension, or is no tensor.
+        GraphError: the module cannot be exported; names the operator at fault, if known.
+        ModelError: an input or output has no batch dimension, or is not a tensor.
     """
     module.eval()
     batch = _common_batch(example)
@@ -130,9 +130,9 @@ def name_outputs(module: torch.nn.Module, example: Example) -> tuple[str, ...]:
     try:
         with torch.no_grad():
             result = module(*example.args, **example.kwargs)
-    except Exception as error:  # whatever a user's forward raises
+    except Exception as error:  # a user's forward may raise anything
         raise ModelError(
-            f"{type(module).__name__}: forward() fails on the example input: {_first_line(error)}"
+            f"{type(module).__name__}: forward() fails on the example input: {first_line(error)}"
         ) from None
     leaves, _ = pytree.tree_flatten_with_path(result)
     names = []
@@ -149,25 +149,25 @@ def name_outputs(module: torch.nn.Module, example: Example) -> tuple[str, ...]:
 
 
 def _why_one_batch(module: torch.nn.Module, example: Example) -> str | None:
-    """Try other batches in PyTorch; return what goes wrong, None if nothing does."""
+    """Try other batches in PyTorch; return the first failure in words, None without one."""
     for batch in _BATCHES_TO_TRY:
         args, kwargs = example.resized(batch)
         try:
             with torch.no_grad():
                 outputs = pytree.tree_leaves(module(*args, **kwargs))
-        except Exception as error:  # whatever a user's forward raises
-            return f"forward() fails at batch {batch}: {_first_line(error)}"
+        except Exception as error:  # a user's forward may raise anything
+            return f"forward() fails at batch {batch}: {first_line(error)}"
         if any(output.dim() == 0 or output.shape[0] != batch for output in outputs):
             return f"an output at batch {batch} has another first dimension"
     return None
 
 
 def from_file(path: Path) -> Graph:
-    """Read a ready ``.onnx`` file, its weights beside it or inside.
+    """Read an ``.onnx`` file, its weights beside it or inside.
 
     Raises:
-        ModelError: the file is missing, damaged, not an ONNX model, or one that is refused (`check_graph`).
-        GraphError: an input's shape is open in more than the batch.
+        ModelError: the file is missing, damaged, not an ONNX model, or refused by `check_graph`.
+        GraphError: an input has another open dimension than the batch.
     """
     try:
         check_graph(onnx.load(path, load_external_data=False), str(path), path.parent)
@@ -177,7 +177,7 @@ def from_file(path: Path) -> Graph:
     except FileNotFoundError as error:
         raise ModelError(f"{error.filename or path}: no such file") from None
     except Exception as error:  # protobuf and onnx_ir raise many kinds
-        raise ModelError(f"{path}: not an ONNX model ({_first_line(error)})") from None
+        raise ModelError(f"{path}: not an ONNX model ({first_line(error)})") from None
     _normalise(model)
     batch = _declared_batch(model, path)
     why_fixed = None if batch is None else "the file declares it"
@@ -205,7 +205,7 @@ def _export(
 
 
 def _normalise(model: ir.Model) -> None:
-    """Leave nodes that compute: no functions, no constant nodes, no dead nodes, in a fixed order."""
+    """Reduce the graph to nodes that compute, in a fixed order: no functions, constant or dead nodes."""
     for each in (
         common_passes.InlinePass(),
         common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
@@ -217,11 +217,11 @@ def _normalise(model: ir.Model) -> None:
     ):
         each(model)
     if not len(model.graph):
-        raise GraphError("the graph has no node that computes; there is nothing to cut")
+        raise GraphError("the graph has no node that computes, so nothing to cut; export another model")
 
 
 def _module_path(node: ir.Node) -> str:
-    """Return the path of a node's module; for a function called by the model itself, the function's name."""
+    """Return the path of a node's module; for a function that the model itself calls, its name."""
     scopes = ast.literal_eval(node.metadata_props.get("pkg.torch.onnx.name_scopes", "[]"))
     paths = [scope for scope in scopes[:-1] if scope]
     if paths:
@@ -230,7 +230,7 @@ def _module_path(node: ir.Node) -> str:
 
 
 def _node_path(node: ir.Node, index: int) -> str:
-    """Return the path in the name of a node, ``/layer1/layer1.0/conv1/Conv`` -> ``layer1.0.conv1``."""
+    """Return the path in a node's name, ``/layer1/layer1.0/conv1/Conv`` -> ``layer1.0.conv1``."""
     name = node.name or ""
     parts = [part for part in name.split("/") if part]
     if len(parts) < 2:
@@ -284,7 +284,7 @@ def _leaf_name(path: tuple[Any, ...]) -> str:
 
 
 def _why(module: torch.nn.Module, error: BaseException) -> str:
-    """Return one line that names the operator that torch.onnx lacks, or the first line of what it said."""
+    """Return one line that names the operator that torch.onnx lacks, or the first line of its error."""
     name = type(module).__name__
     chain: list[BaseException] = []
     cause: BaseException | None = error
@@ -295,12 +295,7 @@ def _why(module: torch.nn.Module, error: BaseException) -> str:
     operator = re.search(r"No ONNX function found for <OpOverload\(op='([\w.:]+)'", text)
     if operator:
         return f"{name} cannot be exported: ONNX has no operator for {operator[1]}; replace it in the model"
-    return f"{name} cannot be exported: {_first_line(chain[-1])}"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
+    return f"{name} cannot be exported: {first_line(chain[-1])}"
 
 
 logging.getLogger("torch.onnx").setLevel(logging.ERROR)

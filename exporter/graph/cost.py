@@ -1,4 +1,4 @@
-"""What a node costs: the parameters it brings and the multiply-adds it takes for one sample."""
+"""A node's cost: its parameters, and its multiply-adds for one sample."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ def nodes_with_cost(
 ) -> tuple[Node, ...]:
     """Return each node with its module path and its cost.
 
-    Parameters are the elements of floating-point initializers, counted at their first use; batch norm is
-    folded, so they are fewer than PyTorch counts. Multiply-adds are those of Conv, ConvTranspose, Gemm
-    and MatMul, by shapes; `batch` is the fixed batch, or None.
+    Parameters are the elements of floating-point initializers, counted at their first use; the export folds
+    batch norm, so PyTorch counts more. Multiply-adds are those of Conv, ConvTranspose, Gemm and MatMul, by
+    shapes; `batch` is the fixed batch, or None.
     """
     sizes = {i.name: math.prod(i.dims) for i in graph.initializer if _is_parameter(i)}
     shapes = {name: tensor.concrete(1) for name, tensor in tensors.items()}
@@ -32,7 +32,7 @@ def nodes_with_cost(
 
 
 def _is_parameter(initializer: onnx.TensorProto) -> bool:
-    # A lone scalar is a constant of an operator (the 6 of ReLU6), integers are shapes and indices.
+    # A lone scalar is an operator's constant (the 6 of ReLU6); integers are shapes and indices.
     floating = initializer.data_type in (
         onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE,
     )  # fmt: skip

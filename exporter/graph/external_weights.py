@@ -1,4 +1,4 @@
-"""The one weights file: every initializer once, and a graph that points into it."""
+"""The weights file: every initializer once, and a graph that points into it."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ __all__ = ["WEIGHTS", "write_weights"]
 
 WEIGHTS = "weights.bin"
 
-# Scalars and shape constants stay in the graph: ONNX Runtime's shape inference wants to see them, and a
-# reference would be longer than they are.
+# Scalars and shape constants stay in the graph: ONNX Runtime's shape inference reads them, and a reference
+# would be longer than they are.
 _INLINE_BELOW_BYTES = 256
 # Small tensors start on a cache line, large ones on a page so that they can be mapped as they lie.
 _LINE_BYTES, _PAGE_BYTES, _LARGE_BYTES = 64, 4096, 1 << 20
@@ -22,7 +22,7 @@ def write_weights(model: ir.Model, folder: Path) -> onnx.ModelProto:
     """Write ``weights.bin`` in order of first use and return the graph that refers to it.
 
     Raises:
-        GraphError: an initializer of strings.
+        GraphError: an initializer holds strings or has no data.
     """
     with (folder / WEIGHTS).open("wb") as file:
         for value in _in_order_of_use(model.graph):
@@ -54,7 +54,7 @@ def write_weights(model: ir.Model, folder: Path) -> onnx.ModelProto:
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Remove what no runtime reads: it makes a shard of a few kB one of 140 kB."""
+    """Remove what no runtime reads: it would grow a shard of a few kB to 140 kB."""
     for each in (model, model.graph, *model.graph.node, *model.graph.initializer):
         each.ClearField("doc_string")
         each.ClearField("metadata_props")

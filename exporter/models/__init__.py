@@ -1,1 +1,1 @@
-"""The models that become bundles: the zoo and the user's own, their weights, training and calibration."""
+"""The models that become bundles: built-in and your own, their weights, training and calibration."""

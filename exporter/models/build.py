@@ -1,4 +1,4 @@
-"""Modules of the zoo's models, from torchvision, fresh or with ImageNet weights."""
+"""The built-in models as torchvision modules, with fresh or ImageNet weights."""
 
 from pathlib import Path
 from typing import Any
@@ -6,18 +6,18 @@ from urllib.error import URLError
 
 import torch
 
-from exporter.errors import ModelError, WeightsError
+from exporter.errors import WeightsError
 from exporter.models.torchvision_ops import torchvision
-from exporter.models.zoo import ZOO
+from exporter.models.zoo import find_model
 
 __all__ = ["build", "build_imagenet"]
 
 
 def build(name: str, class_count: int) -> torch.nn.Module:
-    """Build a model with fresh weights, without auxiliary heads.
+    """Build a model with fresh weights and without auxiliary heads.
 
     Raises:
-        ModelError: no such model in the zoo.
+        ModelError: the model is unknown.
     """
     extra: dict[str, Any] = {}
     if name == "inception_v3":
@@ -30,23 +30,22 @@ def build_imagenet(name: str) -> torch.nn.Module:
     """Build a model with torchvision's ImageNet weights, from its cache or by download.
 
     Raises:
-        ModelError: no such model in the zoo.
-        WeightsError: they are not in the cache and cannot be downloaded.
+        ModelError: the model is unknown.
+        WeightsError: the weights are not in the cache and cannot be downloaded.
     """
     extra = {"aux_logits": False} if name == "inception_v3" else {}
     constructor = _constructor(name)
     try:
-        module: torch.nn.Module = constructor(weights=ZOO[name].imagenet, **extra)
+        module: torch.nn.Module = constructor(weights=find_model(name).imagenet, **extra)
     except (URLError, OSError, RuntimeError) as error:
         cache = Path(torch.hub.get_dir()) / "checkpoints"
         raise WeightsError(
-            f"imagenet weights of {name}: not in {cache} and cannot be downloaded ({error}); "
+            f"{name}: its ImageNet weights are not in {cache} and cannot be downloaded ({error}); "
             "put the file there or give --weights FILE.pth"
         ) from None
     return module
 
 
 def _constructor(name: str) -> Any:
-    if name not in ZOO:
-        raise ModelError(f'no model "{name}" in the zoo')
+    find_model(name)
     return getattr(torchvision().models, name)

@@ -1,11 +1,12 @@
-"""Batch norm statistics from real inputs, for models whose weights are drawn at random.
+"""Batch norm statistics from real inputs, for models with random weights.
 
 A fresh model in eval mode normalises by mean 0 and variance 1, which its activations do not have: they
 fade to about 1e-9 and any comparison passes. With statistics of real inputs each layer has a signal.
 
 With batch norm's usual shift of 0 a random network is chaotic: each ReLU cuts half of its input, and over
 50 layers a rounding error of 1e-7 grows to 8e-5 of the output (mobilenet_v2, 224x224), as much as a wrong
-shard may. A shift of 1 keeps the ReLUs nearly linear and makes that 5e-6; trained networks are at 3e-7.
+shard's error may be. A shift of 1 keeps the ReLUs nearly linear and reduces it to 5e-6; trained networks
+are at 3e-7.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ _SHIFT = 1.0
 
 
 def calibrate(module: torch.nn.Module, batches: Iterable[torch.Tensor]) -> int:
-    """Set batch norm's shifts, and its statistics by forward passes; return how many layers there are."""
+    """Set batch norm's shifts, and its statistics by forward passes; return the number of its layers."""
     module.eval()
     norms = [each for each in module.modules() if isinstance(each, torch.nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]

@@ -1,4 +1,4 @@
-"""Reading and writing ``.pth`` files. Nothing is unpickled: ``weights_only=True``, always."""
+"""Read and write ``.pth`` files, without unpickling anything: always ``weights_only=True``."""
 
 import pickle
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from exporter.errors import OutputError, WeightsError
+from exporter.errors import OutputError, WeightsError, first_line
 
 __all__ = ["TrainedAs", "WeightsFile", "fit_weights", "read_weights", "save_weights"]
 
@@ -17,7 +17,7 @@ _METADATA = "edgecut"
 
 @dataclass(frozen=True)
 class TrainedAs:
-    """What `train` notes beside the weights, so that `export` need not be told again."""
+    """The notes of `train` beside the weights, which save `export` some options."""
 
     model: str
     dataset: str
@@ -29,7 +29,7 @@ class TrainedAs:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A weights file as read: tensors by name, and what `train` noted, if it was `train`."""
+    """A weights file as read: tensors by name, and the notes of `train` if it wrote the file."""
 
     path: Path
     state: dict[str, torch.Tensor]
@@ -40,46 +40,46 @@ def read_weights(path: Path) -> WeightsFile:
     """Read a state dict, or ``{"state_dict" | "model": ...}``, with or without ``module.`` prefixes.
 
     Raises:
-        WeightsError: missing, damaged, a pickled module, or without tensors.
+        WeightsError: the file is missing, damaged, a pickled module, or without tensors.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
-    except Exception as error:  # damaged files raise whatever the unpickler stumbles over
+    except Exception as error:  # a damaged file may make the unpickler raise anything
         if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
             raise WeightsError(_conversion(path)) from None
-        raise WeightsError(f"{path}: not a PyTorch weights file ({_first_line(error)})") from None
+        raise WeightsError(f"{path}: not a PyTorch weights file ({first_line(error)})") from None
     return WeightsFile(path, _tensors_of(content, path), _metadata_of(content, path))
 
 
 def fit_weights(file: WeightsFile, module: torch.nn.Module) -> None:
-    """Load the weights into a module; an auxiliary head that the module lacks is left out.
+    """Load the weights into a module, without an auxiliary head that the module lacks.
 
     Raises:
-        WeightsError: they do not fit; names the first key that does not.
+        WeightsError: the weights do not fit; names the first key at fault.
     """
-    wanted = module.state_dict()
+    expected = module.state_dict()
     state = {
         name: tensor
         for name, tensor in file.state.items()
-        if name in wanted or not name.startswith("AuxLogits.")
+        if name in expected or not name.startswith("AuxLogits.")
     }
-    for name, tensor in wanted.items():
+    for name, tensor in expected.items():
         if name not in state:
             # Checkpoints from before PyTorch 0.4 lack this counter, which inference never reads.
             if name.endswith(".num_batches_tracked"):
                 state[name] = tensor
                 continue
-            raise WeightsError(f'{file.path}: does not fit, "{name}" is missing; is it of this model?')
+            raise WeightsError(f'{file.path}: does not fit: it lacks "{name}"; is it of this model?')
         if state[name].shape != tensor.shape:
             raise WeightsError(
-                f'{file.path}: does not fit, "{name}" is {list(state[name].shape)} and the model has '
-                f"{list(tensor.shape)}; is --num-classes right?"
+                f'{file.path}: does not fit: "{name}" is {list(state[name].shape)} and the model has '
+                f"{list(tensor.shape)}; check --num-classes"
             )
     for name in state:
-        if name not in wanted:
-            raise WeightsError(f'{file.path}: does not fit, the model has no "{name}"; is it of this model?')
+        if name not in expected:
+            raise WeightsError(f'{file.path}: does not fit: the model has no "{name}"; is it of this model?')
     module.load_state_dict(state)
 
 
@@ -87,7 +87,7 @@ def save_weights(path: Path, module: torch.nn.Module, trained_as: TrainedAs) -> 
     """Write ``{"state_dict": ..., "edgecut": {...}}``, whole or not at all.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the path is not writable.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -95,14 +95,14 @@ def save_weights(path: Path, module: torch.nn.Module, trained_as: TrainedAs) -> 
         partial.replace(path)
     except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({_first_line(error)})") from None
+        raise OutputError(f"{path}: cannot be written ({first_line(error)})") from None
 
 
 def _conversion(path: Path) -> str:
     converted = path.with_suffix(".state.pth")
     return (
-        f"{path}: a pickled module or other objects, which are never unpickled here; convert it where "
-        f'you trust it: python -c "import torch; torch.save('
+        f"{path}: holds a pickled module or other objects, which edgecut never unpickles; if you trust the "
+        f'file, convert it: python -c "import torch; torch.save('
         f"torch.load('{path}', weights_only=False).state_dict(), '{converted}')\""
     )
 
@@ -128,9 +128,4 @@ def _metadata_of(content: Any, path: Path) -> TrainedAs | None:
     try:
         return TrainedAs(**noted)
     except TypeError as error:
-        raise WeightsError(f'{path}: its "{_METADATA}" entry is damaged ({error}); train it again') from None
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:200]
+        raise WeightsError(f'{path}: its "{_METADATA}" entry is damaged ({error}); train again') from None

@@ -1,4 +1,4 @@
-"""What MODEL on the command line may be: a model of the zoo, a function, or an .onnx file."""
+"""Resolve MODEL on the command line: a built-in model, a function, or an .onnx file."""
 
 import importlib
 import importlib.util
@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from exporter.errors import ModelError, nearest
-from exporter.models.zoo import ZOO
+from exporter.errors import ModelError, first_line, nearest
+from exporter.models.zoo import find_model
 
 __all__ = ["METRICS", "FunctionModel", "call_function", "kind_of", "short_name"]
 
@@ -21,7 +21,7 @@ METRICS = ("top1", "top5")
 
 @dataclass(frozen=True)
 class FunctionModel:
-    """What a user's function returned: a module, an example input, perhaps data and a metric."""
+    """The return value of a user's function: a module, an example input, optional data and metric."""
 
     module: torch.nn.Module
     example: Any
@@ -33,32 +33,31 @@ def kind_of(model: str) -> str:
     """Tell ``zoo``, ``file`` or ``function`` apart.
 
     Raises:
-        ModelError: it is none of them; suggests the nearest model of the zoo.
+        ModelError: the model is none of them; suggests the nearest built-in model.
     """
-    if model in ZOO:
-        return "zoo"
     if model.endswith(".onnx"):
         return "file"
     if ":" in model:
         return "function"
-    raise ModelError(
-        f'no model "{model}"{nearest(model, ZOO)}; there are {", ".join(ZOO)}, or give '
-        "package.module:function, file.py:function or a file.onnx"
-    )
+    try:
+        find_model(model)
+    except ModelError as error:
+        raise ModelError(
+            f"{error}; or give package.module:function, file.py:function or a file.onnx"
+        ) from None
+    return "zoo"
 
 
 def short_name(model: str) -> str:
     """Return a short name for a model, for manifests and file names."""
-    if kind_of(model) == "zoo":
-        return model
     return Path(model).stem if model.endswith(".onnx") else model.rpartition(":")[2]
 
 
 def call_function(model: str) -> FunctionModel:
-    """Import ``package.module:function`` or ``file.py:function``, call it and check what it returns.
+    """Import ``package.module:function`` or ``file.py:function``, call it and check its return value.
 
     Raises:
-        ModelError: no such module or function, it raises, or it returns something else.
+        ModelError: the module or function is missing, raises, or returns something else.
     """
     place, _, name = model.rpartition(":")
     module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
@@ -67,21 +66,21 @@ def call_function(model: str) -> FunctionModel:
         known = [
             each for each in vars(module) if callable(getattr(module, each)) and not each.startswith("_")
         ]
-        raise ModelError(f'{place}: has no function "{name}"{nearest(name, known)}')
+        raise ModelError(f'{place}: has no function "{name}"{nearest(name, known)}; name one that it defines')
     try:
         returned = function()
-    except Exception as error:  # whatever a user's function raises
-        raise ModelError(f"{model}: raised {type(error).__name__}: {_first_line(error)}") from None
+    except Exception as error:  # a user's function may raise anything
+        raise ModelError(f"{model}: raised {type(error).__name__}: {first_line(error)}") from None
     return _checked(model, returned)
 
 
 def _checked(model: str, returned: Any) -> FunctionModel:
-    wanted = "must return (module, example_input) or (module, example_input, data, metric)"
+    rule = "must return (module, example_input) or (module, example_input, data, metric)"
     if not isinstance(returned, tuple) or len(returned) not in (2, 4):
-        raise ModelError(f"{model}: {wanted}, not {_describe(returned)}")
+        raise ModelError(f"{model}: {rule}, not {_describe(returned)}")
     network, example, data, metric = returned if len(returned) == 4 else (*returned, None, None)
     if not isinstance(network, torch.nn.Module):
-        raise ModelError(f"{model}: {wanted}; the first is a {type(network).__name__}, not a torch.nn.Module")
+        raise ModelError(f"{model}: {rule}; the first is a {type(network).__name__}, not a torch.nn.Module")
     if data is not None and not isinstance(data, Iterable):
         raise ModelError(f"{model}: data must give (inputs, label) pairs when iterated, or be None")
     if metric not in (None, *METRICS):
@@ -102,8 +101,8 @@ def _load_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent.resolve()))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file raises
-        raise ModelError(f"{path}: raised {type(error).__name__}: {_first_line(error)}") from None
+    except Exception as error:  # a user's file may raise anything
+        raise ModelError(f"{path}: raised {type(error).__name__}: {first_line(error)}") from None
     finally:
         sys.path.pop(0)
     return module
@@ -114,13 +113,10 @@ def _load_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise ModelError(f'{name}: no module "{error.name}"; is it installed, or in this folder?') from None
-    except Exception as error:  # whatever a user's module raises
-        raise ModelError(f"{name}: raised {type(error).__name__}: {_first_line(error)}") from None
+        raise ModelError(
+            f'{name}: no module "{error.name}"; install it, or run this in the folder that holds it'
+        ) from None
+    except Exception as error:  # a user's module may raise anything
+        raise ModelError(f"{name}: raised {type(error).__name__}: {first_line(error)}") from None
     finally:
         sys.path.pop(0)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:300]

@@ -1,9 +1,9 @@
-"""Importing torchvision where its compiled operators do not load.
+"""Import torchvision where its compiled operators do not load.
 
-A torchvision wheel that was built for CUDA does not load its operators beside a torch without CUDA, and
-its import then stops with ``operator torchvision::nms does not exist``, because it registers shapes for
-operators that were never declared. Image classifiers use none of them. So their schemas, and nothing
-else, are declared here, and only where the real ones are missing.
+A torchvision wheel for CUDA does not load its operators beside a torch without CUDA. Its import then stops
+with ``operator torchvision::nms does not exist``, because it registers shapes for operators that nothing
+declared. Image classifiers use none of them, so this module declares their schemas, and only where the real
+ones are missing.
 """
 
 import importlib
@@ -28,7 +28,7 @@ def torchvision() -> ModuleType:
 
 
 def _loads() -> bool:
-    """Tell whether torchvision imports as it is; a failed import leaves no half-imported module."""
+    """Tell whether torchvision imports unaided; a failed import leaves no half-imported module."""
     try:
         importlib.import_module("torchvision")
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""`train`: fit a model of the zoo to a data set, and write its weights."""
+"""`train`: train a built-in model on a data set and write its weights."""
 
 import math
 import time
@@ -11,10 +11,10 @@ import torch
 from torch.nn import functional
 
 from exporter.data import Dataset, Source, from_npz, open_images
-from exporter.errors import DatasetError, ModelError, OutputError, nearest
+from exporter.errors import DatasetError, OutputError
 from exporter.models.build import build
 from exporter.models.checkpoint import TrainedAs, fit_weights, read_weights, save_weights
-from exporter.models.zoo import ZOO
+from exporter.models.zoo import find_model
 
 __all__ = ["Epoch", "TrainSettings", "train"]
 
@@ -27,7 +27,7 @@ _HELD_OUT_BATCH = 128
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """What the command line asks; see ``python -m exporter train --help``."""
+    """The command's options; see ``python -m exporter train --help``."""
 
     model: str
     out: Path
@@ -45,7 +45,7 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class Epoch:
-    """How far an epoch came."""
+    """The result of one pass over the training samples."""
 
     number: int
     loss: float
@@ -54,21 +54,13 @@ class Epoch:
 
 
 def train(settings: TrainSettings, report: Callable[[Epoch], None] = lambda _: None) -> TrainedAs:
-    """Fit a model with AdamW under a one-cycle schedule (L. Smith 2018) and write ``{"state_dict": ...}``.
+    """Train a model with AdamW and a one-cycle schedule (L. Smith 2018), and write ``{"state_dict": ...}``.
 
     Raises:
-        ExporterError: unknown model or data set, data without labels, or a place that cannot be written.
+        ExporterError: the model or data set is unknown, the data has no labels, or `out` is not writable.
     """
-    if settings.model not in ZOO:
-        raise ModelError(
-            f'no model "{settings.model}" to train{nearest(settings.model, ZOO)}; there are {", ".join(ZOO)}'
-        )
-    zoo = ZOO[settings.model]
-    size = settings.input_size or zoo.input_size
-    if size < zoo.least_size:
-        raise ModelError(
-            f"{settings.model}: --input-size {size} is too small; it takes {zoo.least_size} and up"
-        )
+    model = find_model(settings.model, settings.input_size)
+    size = settings.input_size or model.input_size
     _require_writable(settings.out)
     dataset = _open(settings, size)
     classes = settings.num_classes or dataset.class_count or 0
@@ -86,7 +78,7 @@ def train(settings: TrainSettings, report: Callable[[Epoch], None] = lambda _: N
 
 def _open(settings: TrainSettings, size: int) -> Dataset:
     if settings.data is None and settings.dataset == "random":
-        raise DatasetError("random: has no labels to learn; give another --dataset")
+        raise DatasetError("--dataset random: has no labels to learn; choose another data set")
     dataset = (
         from_npz(settings.data, size)
         if settings.data
@@ -94,11 +86,12 @@ def _open(settings: TrainSettings, size: int) -> Dataset:
     )
     labels = dataset.train.labels if dataset.train is not None else None
     if labels is None:
-        raise DatasetError(f"{dataset.name}: has no labels to learn")
+        raise DatasetError(f'{dataset.name}: has no labels to learn; add an array "labels"')
     highest = int(labels.max())
     if settings.num_classes is not None and highest >= settings.num_classes:
         raise DatasetError(
-            f"{dataset.name}: has label {highest}, and --num-classes is {settings.num_classes}"
+            f"{dataset.name}: has label {highest}, but --num-classes is {settings.num_classes}; "
+            f"give {highest + 1} or more"
         )
     return dataset
 
@@ -112,7 +105,7 @@ def _start(settings: TrainSettings, classes: int) -> torch.nn.Module:
 
 
 def _epochs(module: torch.nn.Module, dataset: Dataset, settings: TrainSettings) -> Iterator[float]:
-    """Fit, epoch after epoch, and yield each one's mean loss."""
+    """Train epoch after epoch and yield each epoch's mean loss."""
     source = dataset.train
     assert source is not None and source.labels is not None
     labels = torch.from_numpy(source.labels)
@@ -151,7 +144,7 @@ def _accuracy(module: torch.nn.Module, source: Source) -> float:
 
 
 def _require_writable(path: Path) -> None:
-    """Find out before the fit, not after it."""
+    """Check the output path before training, not after."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = path.with_name(f".{path.name}.partial")
@@ -160,4 +153,4 @@ def _require_writable(path: Path) -> None:
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another --out") from None
     if path.is_dir():
-        raise OutputError(f"{path}: is a folder; --out wants a file")
+        raise OutputError(f"{path}: is a folder; --out must name a file")

@@ -1,13 +1,15 @@
-"""The ten models of the field: what they take, and where their graphs can be cut. Imports no torch."""
+"""The ten built-in models: their inputs and their graphs' cut points. Imports no torch."""
 
 from dataclasses import dataclass
 
-__all__ = ["ZOO", "CutCounts", "ZooModel"]
+from exporter.errors import ModelError, nearest
+
+__all__ = ["ZOO", "CutCounts", "ZooModel", "find_model"]
 
 
 @dataclass(frozen=True)
 class CutCounts:
-    """Nodes of a graph, its clean cut points, and its wide ones that two tensors cross."""
+    """A graph's nodes, its clean cut points, and its wide cut points of two tensors."""
 
     nodes: int
     clean: int
@@ -16,14 +18,14 @@ class CutCounts:
 
 @dataclass(frozen=True)
 class ZooModel:
-    """A model of the zoo.
+    """A built-in model.
 
     Attributes:
         input_size: side of its usual input, in pixels.
-        least_size: side of the smallest input that it takes.
-        cuts: what torch 2.13 exports; other numbers mean another graph than the one that was studied.
+        least_size: side of its smallest input.
+        cuts: the counts under torch 2.13; other counts mean another graph than the one that was studied.
         imagenet: torchvision's name of its ImageNet weights.
-        about: what it is made of.
+        about: its building blocks, in words.
     """
 
     input_size: int
@@ -47,3 +49,19 @@ ZOO: dict[str, ZooModel] = {
     "vgg16": ZooModel(224, 32, CutCounts(38, 37, 0), _V1, "a plain chain, large"),
     "inception_v3": ZooModel(299, 75, CutCounts(219, 25, 24), _V1, "parallel branches"),
 }
+
+
+def find_model(name: str, input_size: int | None = None) -> ZooModel:
+    """Return a built-in model, and check that it takes inputs of this size.
+
+    Raises:
+        ModelError: the model is unknown (suggests the nearest), or the size is too small for it.
+    """
+    if name not in ZOO:
+        raise ModelError(
+            f'unknown model "{name}"{nearest(name, ZOO)}; the built-in models are {", ".join(ZOO)}'
+        )
+    model = ZOO[name]
+    if input_size is not None and input_size < model.least_size:
+        raise ModelError(f"{name}: --input-size {input_size} is too small; give {model.least_size} or more")
+    return model

@@ -65,14 +65,14 @@ def test_places_that_are_taken(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "thesis.tex").touch()
     line = refused("export", f"{_SMALL_MODELS}:residual", "--out", "folder", "--force")
-    assert "has other files in it" in line
+    assert "holds other files" in line
 
 
 def test_numbers_that_make_no_sense_name_their_option(refused: Refused) -> None:
     assert "--samples" in refused("export", "resnet18", "--samples", "1", "--out", "b")
     assert "--input-size" in refused("export", "resnet18", "--input-size", "-4", "--out", "b")
     assert "--num-classes" in refused("export", "resnet18", "--num-classes", "many", "--out", "b")
-    assert "takes 75 and up" in refused("export", "inception_v3", "--input-size", "64", "--out", "b")
+    assert "give 75 or more" in refused("export", "inception_v3", "--input-size", "64", "--out", "b")
 
 
 @pytest.mark.parametrize("command", [["cuts"], ["verify"], ["split", "--at", "2", "--out", "parts"]])
@@ -87,7 +87,7 @@ def test_bundles_that_are_missing_or_altered(refused: Refused, tmp_path: Path, c
     if command != ["cuts"]:  # which reads the manifest alone
         with (made.path / "weights.bin").open("r+b") as file:
             file.write(b"\x00\x01")
-        assert "weights.bin: altered, its digest does not match" in refused(*command, "b")
+        assert "weights.bin: altered: its digest does not match" in refused(*command, "b")
     shutil.rmtree(made.path)
 
 

@@ -65,7 +65,7 @@ def test_a_link_that_is_not_as_asked_is_named_with_both_figures_and_still_kept(
     assert done.returncode == 2
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
-    assert "pi: link to server is not as network 'far' asks: round trip asked 80 ms" in errors[0]
+    assert "pi: its link to server does not match network 'far': round trip should be 80 ms" in errors[0]
     assert "(1 more, see the table)" in errors[0]
     with Results.open(results) as found:
         assert [link.asked["round_trip_ms"] for link in found.links()] == [80, 80]
@@ -99,7 +99,7 @@ def test_emulated_links_are_not_judged_by_probes_that_pass_them_by(
     lab_shaped(tmp_path, standing, "emulated")
     done = links("--network", "far")
     assert done.returncode == 2
-    assert "links of kind emulated" in done.stderr and "--as-is" in done.stderr
+    assert "links with shaping emulated" in done.stderr and "--as-is" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

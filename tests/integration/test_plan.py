@@ -47,7 +47,7 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
     assert json.loads(again.stdout)["taken_at"] == profile.taken_at
     assert len(json.loads(again.stdout)["devices"]["pi"]["segments"]) == 4
     other = controller("profile", "--budget", "1", "--cuts", "blocks")
-    assert "is of other cuts: taken again" in other.stderr
+    assert "is of other cuts: profiling again" in other.stderr
 
     coded = controller("profile", "--cuts", "blocks", "--codecs", "none,fp16")
     assert coded.returncode == 0, coded.stderr
@@ -81,20 +81,20 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
     assert predictor.predict(("pi", "server"), (2,)).plan.latency_s > 0.010
 
     for options, says in (
-        (["--most-latency-ms", "0.00001"], "error: no plan keeps latency <= 1e-05 ms (the least is"),
+        (["--most-latency-ms", "0.00001"], "error: no plan meets latency <= 1e-05 ms (the lowest is"),
         (
             ["--without", "server", "--memory", "pi=1MB"],
-            "error: no plan keeps memory of pi <= 1 MB\n",
+            "error: no plan meets memory of pi <= 1 MB\n",
         ),
         (["--without", "sever"], "error: no device 'sever' in lab 'test'; did you mean 'server'?"),
-        (["--without", "pi"], "error: --without pi: this is the source; name another with --source"),
+        (["--without", "pi"], "error: --without pi: excludes the source; choose another with --source"),
         (["--source", "nobody"], "error: no device 'nobody' in lab 'test'"),
-        (["--memory", "pi=lots"], "error: --memory pi=lots: write DEVICE=SIZE with kB, MB or GB"),
+        (["--memory", "pi=lots"], "error: --memory pi=lots: give DEVICE=SIZE in kB, MB or GB"),
         (
             ["--objective", "speed"],
-            "error: --objective speed: it is one of latency, throughput, knee, pareto",
+            "error: --objective speed: choose one of latency, throughput, knee, pareto",
         ),
-        (["--codec", "uint8"], "error: this profile has no codec 'uint8'; it has fp16; measure it:"),
+        (["--codec", "uint8"], "error: the device profile has no codec 'uint8' (it has fp16); measure it"),
         (["--codec", "zip"], "error: --codec: "),
         (["--at", "2"], "error: No such option: --at"),
         (["--network", "wifi"], "error: no network 'wifi' in"),
@@ -118,16 +118,16 @@ def test_a_profile_of_a_device_as_it_is_no_more(controller: Run, tmp_path: Path)
     assert controller("profile", "--budget", "1", "--quick").returncode == 0
     path = tmp_path / "profiles" / "test-tiny-batch1-threads1.json"
     assert load_profile(path).quick
-    assert "taken again" not in controller("profile", "--budget", "1", "--quick").stderr
-    assert "is a quick one: taken again" in controller("profile", "--budget", "1").stderr
+    assert "profiling again" not in controller("profile", "--budget", "1", "--quick").stderr
+    assert "is a quick one: profiling again" in controller("profile", "--budget", "1").stderr
     assert not load_profile(path).quick
-    assert "taken again" not in controller("profile", "--budget", "1", "--quick").stderr
+    assert "profiling again" not in controller("profile", "--budget", "1", "--quick").stderr
     told = json.loads(path.read_text())
     told["devices"]["pi"]["settings"]["slowdown"] = 18.0
     path.write_text(json.dumps(told))
     refused = controller("plan")
     assert refused.returncode == 2
-    assert "is of another setting (slowdown of pi was 18.0, is 1.0); take it again" in refused.stderr
+    assert "is of another setting (slowdown of pi was 18.0, is 1.0); run" in refused.stderr
     told["bundle"] = "0" * 64
     path.write_text(json.dumps(told))
     refused = controller("plan")
@@ -137,7 +137,7 @@ def test_a_profile_of_a_device_as_it_is_no_more(controller: Run, tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--cuts", "some"], "error: --cuts some: it is one of clean, blocks, all"),
+        (["--cuts", "some"], "error: --cuts some: choose one of clean, blocks, all"),
         (["--codecs", "zip"], "error: --codecs: "),
         (["--budget", "0"], "error: "),
     ],

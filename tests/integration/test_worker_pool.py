@@ -37,5 +37,5 @@ def test_a_worker_whose_link_changed_is_given_up(worker: LabWorker, tmp_path: Pa
         assert pool.recover() == []
         (tmp_path / "told.json").write_text('[{"kind":"pfifo_fast"}]')
         (lost,) = pool.recover()
-        assert str(lost).startswith("pi: its link is not what it was")
+        assert str(lost).startswith("pi: its link has changed")
         assert not pool.workers

@@ -111,7 +111,7 @@ def test_it_computes_in_its_sandbox(service: VirtualLab) -> None:
     lab_file.write_text(json.dumps(told))
     status: list[str | Path] = ["-m", "controller", "status", "--lab", lab_file, "--infer"]
     shown = service.run(service.folder / "enter", sys.executable, *status)
-    assert "inference right" in shown.stdout, shown.stdout + shown.stderr
+    assert "inference correct" in shown.stdout, shown.stdout + shown.stderr
     assert stamp(service)["qdisc"]
 
 

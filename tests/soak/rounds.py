@@ -1,4 +1,4 @@
-"""One round: a random sweep, faults while it runs, and in the end every trial once and nothing wrong."""
+"""One round: a random sweep, faults while it runs, and in the end every trial once and no problems."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Whether a results file is whole and true to itself, and how to save what a damaged one still holds."""
+"""Check results files for damage and inconsistencies, and salvage data from damaged ones."""
 
 from controller.results.check.command import run_check
 

@@ -14,49 +14,50 @@ __all__ = ["findings", "run_check"]
 
 
 def run_check(path: Path, save_to: Path | None = None) -> bool:
-    """Print what is wrong with a results file, a line each, and a summary at the end.
+    """Print a results file's problems, one per line, and a summary.
 
     Args:
-        path: The results file. A sweep may be writing it.
-        save_to: A new file for what can still be read.
+        path: The results file, even while a sweep writes it.
+        save_to: A new file for the readable part.
 
     Returns:
-        Whether nothing is wrong.
+        Whether the file has no problem.
 
     Raises:
-        StoreError: There is no such file, or it is not a results file at all; or `save_to` is not to be had.
+        StoreError: The file is missing or not a results file, or `save_to` is taken or not writable.
     """
     with Results.open(path, whole=False) as results:
         try:
-            found = list(findings(results))
-            told = _summary(results)
+            problems, summary = list(findings(results)), _summary(results)
         except sqlite3.OperationalError as error:
             raise StoreError(f"{path} is not a results file of this edgecut ({error})") from error
         except (*UNREADABLE, StoreError) as error:
-            found, told = [_unreadable(error)], ""
-    for line in found:
-        print(line)
+            problems, summary = [_unreadable(error)], ""
+    for problem in problems:
+        print(problem)
     if save_to is not None:
         saved = save(path, save_to)
         print(
-            f"saved {saved.trials} finished trials ({saved.rows} rows) to {save_to}; sweep on with --results"
+            f"saved {saved.trials} finished trials ({saved.rows} rows) to {save_to}; resume the sweep with "
+            f"--results {save_to}"
         )
-    elif any(line.startswith("the file is damaged") for line in found):
+    elif any(problem.startswith("the file is damaged") for problem in problems):
         print(
-            f"what can be read of it: python -m controller check {path} --save NEW, then sweep --results NEW"
+            f"to salvage its readable part: python -m controller check {path} --save NEW, then resume the "
+            f"sweep with --results NEW"
         )
-    if found:
-        print(f"{path}: {len(found)} finding{'s' if len(found) > 1 else ''}")
+    if problems:
+        print(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}")
     else:
-        print(f"{path}: {told}; nothing wrong")
-    return not found
+        print(f"{path}: {summary}; no problems")
+    return not problems
 
 
 def _unreadable(error: Exception) -> str:
     cause = error.__cause__ if isinstance(error, StoreError) else error
     if isinstance(cause, sqlite3.DatabaseError):
         return f"the file is damaged: {cause}"
-    return f"a row holds what no sweep writes ({type(cause).__name__}: {cause})"
+    return f"a row holds something that no sweep writes ({type(cause).__name__}: {cause})"
 
 
 def _summary(results: Results) -> str:
@@ -67,7 +68,7 @@ def _summary(results: Results) -> str:
 
 
 def findings(results: Results) -> Iterator[str]:
-    """Everything that is wrong; where the database itself is damaged, that alone."""
+    """All problems, or only the damage where the database itself is damaged."""
     damage = results.damage()
     if damage:
         yield f"the file is damaged: {damage}"

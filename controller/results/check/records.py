@@ -1,4 +1,4 @@
-"""Records of trials that cannot be: too few, of other requests, with times that run backwards."""
+"""Find impossible records of trials: too few, of other requests, with times that run backwards."""
 
 import json
 import sqlite3
@@ -12,16 +12,16 @@ from controller.results import UNREADABLE, Cell, Hop, read_cells, unpack
 
 __all__ = ["record_findings"]
 
-# Those that files of the first release have too.
+
 _ENDPOINT_FIELDS = frozenset(("request", "scheduled_at_s", "finished_at_s", "latency_s"))
 _HOP_FIELDS = frozenset(("request", "received_at_s", "compute_at_s", "compute_s"))
 
 _CLOCK_S = 1e-6
-"""By how much sums of times may differ: they are stored as they were rounded."""
+"""The largest difference between sums of times, which are stored rounded."""
 
 
 def record_findings(db: sqlite3.Connection) -> Iterator[str]:
-    """What is wrong with the records and the telemetry of finished trials."""
+    """Problems in the records and telemetry of finished trials."""
     cells = dict(read_cells(db))
     devices: dict[int, set[str]] = {}
     for environment, name in db.execute("SELECT environment, name FROM device"):
@@ -33,17 +33,16 @@ def record_findings(db: sqlite3.Connection) -> Iterator[str]:
     for trial, cell_id, number, environment, *measured in rows:
         cell = cells.get(cell_id)
         if cell is None:
-            # Told of already, as a trial of no cell.
+            # `row_findings` reports it as a trial of a missing cell.
             continue
-        there = devices.get(environment, set())
-        for what in _of_trial(cell, there, *measured):
+        for what in _of_trial(cell, devices.get(environment, set()), *measured):
             yield f"trial {trial} (number {number} of cell {cell_id}): {what}"
     yield from _telemetry(db)
 
 
 def _of_trial(
     cell: Cell,
-    there: set[str],
+    known: set[str],
     elapsed_s: float | None,
     requests: int | None,
     checked: int | None,
@@ -65,7 +64,7 @@ def _of_trial(
         return
     if checked < 0 or (worst_error is not None and not worst_error >= 0):
         yield f"{checked} results checked, worst error {worst_error}"
-    yield from _of_hops(cell, there, hops)
+    yield from _of_hops(cell, known, hops)
     endpoint = arrays["endpoint"]
     if not _has_fields(endpoint, _ENDPOINT_FIELDS):
         yield f"rows of requests lack one of {', '.join(sorted(_ENDPOINT_FIELDS))}"
@@ -79,14 +78,14 @@ def _of_trial(
         yield from (f"{name}: {what}" for what in _of_hop(arrays[f"hop{position}"], endpoint))
 
 
-def _of_hops(cell: Cell, there: set[str], hops: list[Hop]) -> Iterator[str]:
+def _of_hops(cell: Cell, known: set[str], hops: list[Hop]) -> Iterator[str]:
     devices = [hop.device for hop in hops]
     strangers = [device for device in devices if device not in cell.devices]
     if strangers:
-        yield f"ran on {', '.join(strangers)}; its cell is of {', '.join(cell.devices)}"
-    absent = sorted({device for device in devices if device not in there})
+        yield f"ran on {', '.join(strangers)}, but its cell has {', '.join(cell.devices)}"
+    absent = sorted({device for device in devices if device not in known})
     if absent:
-        yield f"ran on {', '.join(absent)}, of which its environment says nothing"
+        yield f"ran on {', '.join(absent)}, which its environment lacks"
     bounds = [(hop.start, hop.stop) for hop in hops]
     inner = {stop for _, stop in bounds[:-1]}
     joined = all(one[1] == other[0] for one, other in zip(bounds, bounds[1:], strict=False))
@@ -96,7 +95,7 @@ def _of_hops(cell: Cell, there: set[str], hops: list[Hop]) -> Iterator[str]:
 
 def _of_endpoint(rows: NDArray[np.void]) -> Iterator[str]:
     if len(np.unique(rows["request"])) != len(rows):
-        yield "a request is there twice"
+        yield "has a request twice"
     yield from _of_times(rows)
     ordered = rows[np.argsort(rows["request"])]
     for field in ("scheduled_at_s", "finished_at_s"):
@@ -121,10 +120,10 @@ def _of_hop(rows: NDArray[np.void], endpoint: NDArray[np.void]) -> Iterator[str]
     if (np.diff(ordered["compute_at_s"]) < 0).any():
         yield "compute_at_s runs backwards"
     if (ordered["compute_at_s"] < ordered["received_at_s"] - _CLOCK_S).any():
-        yield "computed what it had not received yet"
+        yield "computed a request before receiving it"
     longest_s = endpoint[np.argsort(endpoint["request"])]["latency_s"]
     if (ordered["compute_s"] > longest_s + _CLOCK_S).any():
-        yield "a request took longer in it than in all"
+        yield "took longer for a request than the whole pipeline"
 
 
 def _has_fields(rows: NDArray[np.void], fields: frozenset[str]) -> bool:
@@ -135,7 +134,7 @@ def _of_times(rows: NDArray[np.void]) -> Iterator[str]:
     for field in rows.dtype.names or ():
         values: NDArray[Any] = rows[field]
         if not np.isfinite(values).all() or (values < -_CLOCK_S).any():
-            yield f"{field} is negative or no number"
+            yield f"{field} is negative or not a number"
 
 
 def _telemetry(db: sqlite3.Connection) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Rows that do not go together: whose trial is it, is it there twice, is it what its status says."""
+"""Find inconsistent rows: trials of missing cells, duplicates, contradictory statuses."""
 
 import hashlib
 import json
@@ -10,11 +10,11 @@ from exporter.bundle.manifest import digest_of
 
 __all__ = ["row_findings"]
 
-_Found = Iterator[str]
+_Findings = Iterator[str]
 
 
-def row_findings(db: sqlite3.Connection) -> _Found:
-    """What the tables say that cannot be, without a look at the records."""
+def row_findings(db: sqlite3.Connection) -> _Findings:
+    """Inconsistencies in the tables, without the records."""
     yield from _experiment(db)
     yield from _references(db)
     yield from _bundles(db)
@@ -22,29 +22,29 @@ def row_findings(db: sqlite3.Connection) -> _Found:
     yield from _trials(db)
 
 
-def _experiment(db: sqlite3.Connection) -> _Found:
+def _experiment(db: sqlite3.Connection) -> _Findings:
     rows = db.execute("SELECT digest, name, text FROM experiment").fetchall()
     if len(rows) != 1:
         names = ", ".join(name for _, name, _ in rows) or "none"
-        yield f"the file holds {len(rows)} experiments ({names}); it must be one"
+        yield f"the file holds {len(rows)} experiments ({names}) instead of one"
     for digest, name, text in rows:
         if digest != hashlib.sha256(text.encode()).hexdigest():
-            yield f"experiment {name}: its text is not the one of its digest {digest[:12]}"
+            yield f"experiment {name}: its text does not match its digest {digest[:12]}"
 
 
-def _references(db: sqlite3.Connection) -> _Found:
-    """Rows that name something which is not there, such as a trial of no cell."""
+def _references(db: sqlite3.Connection) -> _Findings:
+    """Rows that refer to a missing row, such as a trial of a missing cell."""
     for table, row, parent, key in db.execute("PRAGMA foreign_key_check").fetchall():
         column = next(
             column
             for number, _, _, column, *_ in db.execute(f"PRAGMA foreign_key_list({table})")
             if number == key
         )
-        told = db.execute(f"SELECT {column} FROM {table} WHERE rowid = ?", (row,)).fetchone()[0]
-        yield f"{table} {row}: there is no {parent} {told!r}"
+        name = db.execute(f"SELECT {column} FROM {table} WHERE rowid = ?", (row,)).fetchone()[0]
+        yield f"{table} {row}: refers to a missing {parent} {name!r}"
 
 
-def _bundles(db: sqlite3.Connection) -> _Found:
+def _bundles(db: sqlite3.Connection) -> _Findings:
     for digest, model, text in db.execute("SELECT digest, model, manifest FROM bundle"):
         try:
             manifest = json.loads(text)
@@ -52,26 +52,26 @@ def _bundles(db: sqlite3.Connection) -> _Found:
         except (ValueError, KeyError, TypeError):
             is_right = False
         if not is_right:
-            yield f"bundle {digest[:12]} ({model}): its manifest is not the one of that digest"
+            yield f"bundle {digest[:12]} ({model}): its manifest does not match that digest"
 
 
-def _cells(db: sqlite3.Connection) -> _Found:
-    for kept_under, cell in read_cells(db):
-        if cell.id != kept_under:
-            yield f"cell {kept_under}: what it says makes it cell {cell.id}"
+def _cells(db: sqlite3.Connection) -> _Findings:
+    for stored_id, cell in read_cells(db):
+        if cell.id != stored_id:
+            yield f"cell {stored_id}: its fields give the id {cell.id}"
 
 
-def _trials(db: sqlite3.Connection) -> _Found:
+def _trials(db: sqlite3.Connection) -> _Findings:
     twice = db.execute(
         "SELECT cell, number, count(*) FROM trial WHERE status = 'done' GROUP BY cell, number "
         "HAVING count(*) > 1"
     )
     for cell, number, count in twice:
-        yield f"cell {cell}: trial {number} is there {count} times"
-    wanted = db.execute("SELECT max(trials) FROM experiment").fetchone()[0] or 0
-    beyond = db.execute("SELECT id, cell, number FROM trial WHERE number < 0 OR number >= ?", (wanted,))
+        yield f"cell {cell}: holds trial {number} {count} times"
+    requested = db.execute("SELECT max(trials) FROM experiment").fetchone()[0] or 0
+    beyond = db.execute("SELECT id, cell, number FROM trial WHERE number < 0 OR number >= ?", (requested,))
     for trial, cell, number in beyond:
-        yield f"trial {trial}: number {number} of cell {cell}, of which {wanted} are wanted"
+        yield f"trial {trial}: is number {number} of cell {cell}, but the experiment has {requested} per cell"
     for (trial,) in db.execute("SELECT id FROM trial WHERE status = 'done' AND reason IS NOT NULL"):
         yield f"trial {trial}: is finished, but has a reason to be void"
     for (trial,) in db.execute("SELECT id FROM trial WHERE status = 'void' AND records IS NOT NULL"):
@@ -80,4 +80,4 @@ def _trials(db: sqlite3.Connection) -> _Found:
         yield f"trial {trial}: is void without a reason"
     for device, number, text in db.execute("SELECT device, id, compute_s FROM baseline"):
         if not (times_s := json.loads(text)) or not all(second > 0 for second in times_s):
-            yield f"baseline {number} of {device}: has no times, or times that cannot be"
+            yield f"baseline {number} of {device}: has no times, or impossible ones"

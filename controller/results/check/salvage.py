@@ -1,4 +1,4 @@
-"""Saves from a damaged results file what can still be read, into a new one."""
+"""Salvage the readable part of a damaged results file into a new one."""
 
 import contextlib
 import sqlite3
@@ -16,20 +16,20 @@ _ROW = "row_in_the_damaged_file"
 
 @dataclass(frozen=True)
 class Saved:
-    """How much was saved: rows of all tables, finished trials among them."""
+    """The number of salvaged rows of all tables, and of finished trials among them."""
 
     rows: int
     trials: int
 
 
 def save(damaged: Path, to: Path) -> Saved:
-    """Copy every row that can be read, and whose records can be, to `to`.
+    """Copy every readable row with readable records to `to`.
 
     Raises:
-        StoreError: `to` is there already or cannot be written, or not even the tables' names can be read.
+        StoreError: `to` exists or is not writable, or not even the tables' names are readable.
     """
     if to.exists():
-        raise StoreError(f"{to} is there already; name a new file with --save")
+        raise StoreError(f"{to} exists; name a new file with --save")
     partial = to.with_name(f"{to.name}.partial")
     partial.unlink(missing_ok=True)
     try:
@@ -37,7 +37,7 @@ def save(damaged: Path, to: Path) -> Saved:
             saved = _copy(source.connection, target.connection)
         partial.replace(to)
     except sqlite3.Error as error:
-        raise StoreError(f"{damaged}: nothing can be saved ({error}); take it from a backup") from error
+        raise StoreError(f"{damaged}: nothing is readable ({error}); restore it from a backup") from error
     finally:
         for path in (partial, *(partial.with_name(f"{partial.name}-{more}") for more in ("wal", "shm"))):
             path.unlink(missing_ok=True)
@@ -53,7 +53,7 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> Saved:
     for table in tables:
         if table in names:
             rows += sum(_insert(target, table, row) for row in _readable(source, table))
-    # What belongs to a row that was lost is of no use, and would be found wrong.
+    # Rows that refer to a lost row are useless, and the check would report them.
     for _ in range(3):
         for table, row, *_ in target.execute("PRAGMA foreign_key_check").fetchall():
             rows -= target.execute(f"DELETE FROM {table} WHERE rowid = ?", (row,)).rowcount
@@ -68,7 +68,7 @@ def _insert(target: sqlite3.Connection, table: str, row: sqlite3.Row) -> int:
     if table == "trial" and values["status"] == "done" and not _has_records(values["records"]):
         return 0
     names, marks = ", ".join(values), ", ".join("?" * len(values))
-    # A row that breaks a rule of the tables (a trial twice) is none.
+    # A row that breaks a rule of the tables, such as a duplicate trial, is dropped.
     statement = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"
     return target.execute(statement, tuple(values.values())).rowcount
 
@@ -81,7 +81,7 @@ def _has_records(blob: object) -> bool:
 
 
 def _readable(source: sqlite3.Connection, table: str) -> Iterator[sqlite3.Row]:
-    """Rows of a table from its beginning and from its end, each as far as it can be read."""
+    """A table's rows from its beginning and from its end, each up to the first unreadable one."""
     seen: set[int] = set()
     for order in ("ASC", "DESC"):
         with contextlib.suppress(sqlite3.DatabaseError):

@@ -135,7 +135,7 @@ def test_status_names_every_device_and_infers_for_real(lab: Path) -> None:
     ended = controller("status", "--lab", lab, "--infer")
 
     assert ended.returncode == 0, ended.stdout
-    assert ended.stdout.count("inference right") == 2
+    assert ended.stdout.count("inference correct") == 2
 
 
 def test_a_dry_run_counts_without_running(sweep: Command, experiment: Path) -> None:

@@ -136,10 +136,10 @@ def test_pairs_of_a_function_as_tuple_and_dict() -> None:
     ("name", "says"),
     [
         ("cifar", 'did you mean "cifar10"'),
-        ("cifar10", r"cifar-10-batches-bin/data_batch_1.bin: not there; .*binary version.*--data-dir"),
-        ("cifar100", r"cifar-100-binary/train.bin: not there"),
-        ("mnist", r"MNIST/raw/train-images-idx3-ubyte: not there"),
-        ("imagefolder", "no images in sub-folders"),
+        ("cifar10", r"cifar-10-batches-bin/data_batch_1.bin: no such file; .*binary version.*--data-dir"),
+        ("cifar100", r"cifar-100-binary/train.bin: no such file"),
+        ("mnist", r"MNIST/raw/train-images-idx3-ubyte: no such file"),
+        ("imagefolder", "no images in its sub-folders"),
     ],
 )
 def test_a_data_set_that_is_not_there_says_where_it_should_be(tmp_path: Path, name: str, says: str) -> None:

@@ -81,7 +81,7 @@ def test_no_device_gets_the_controllers_certificate(
 def test_a_folder_that_holds_something_else_is_named(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     with (
-        pytest.raises(LabError, match=r"holds no certificate authority .*-e new_key=true"),
+        pytest.raises(LabError, match=r"holds no valid certificate authority .*-e new_key=true"),
         Authority(tmp_path),
     ):
         pass

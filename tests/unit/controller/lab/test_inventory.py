@@ -64,14 +64,14 @@ def test_secrets_are_looked_for_beside_the_lab_file(tmp_path: Path) -> None:
 
 
 def test_no_lab_file_says_what_writes_it(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match=r"deploy\.yml writes it"):
+    with pytest.raises(LabError, match=r"run ansible/deploy\.yml"):
         load_lab(tmp_path / "lab.json")
 
 
 def test_links_of_two_kinds_are_not_mixed_in_one_pipeline(tmp_path: Path) -> None:
     lab = load_lab(write(tmp_path, PI, PI | {"name": "server", "shaping": "tc"}))
 
-    with pytest.raises(LabError, match="mix emulated and tc"):
+    with pytest.raises(LabError, match="mix shaping emulated and tc"):
         lab.shaping(["pi", "server"])
 
 

@@ -29,12 +29,12 @@ def test_a_link_as_it_was_asked_for_passes() -> None:
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"round_trip_ms": 0.1}, "round trip asked 10.1 ms +- 1.5, measured 0.1 ms"),
-        ({"round_trip_ms": 12.0}, "round trip asked 10.1 ms +- 1.5, measured 12 ms"),
-        ({"rate_mbit": 25.4}, "rate asked 20 Mbit/s +- 15%, measured 25.4 Mbit/s"),
-        ({"rate_mbit": 16.0}, "rate asked 20 Mbit/s +- 15%, measured 16.0 Mbit/s"),
-        ({"lost": 0}, "loss asked 2 % (of 1000 datagrams 10 to 32), measured 0 % (0)"),
-        ({"lost": 50}, "loss asked 2 % (of 1000 datagrams 10 to 32), measured 5 % (50)"),
+        ({"round_trip_ms": 0.1}, "round trip should be 10.1 ms +- 1.5, measured 0.1 ms"),
+        ({"round_trip_ms": 12.0}, "round trip should be 10.1 ms +- 1.5, measured 12 ms"),
+        ({"rate_mbit": 25.4}, "rate should be 20 Mbit/s +- 15%, measured 25.4 Mbit/s"),
+        ({"rate_mbit": 16.0}, "rate should be 20 Mbit/s +- 15%, measured 16.0 Mbit/s"),
+        ({"lost": 0}, "loss should be 2 % (10 to 32 of 1000 datagrams), measured 0 % (0)"),
+        ({"lost": 50}, "loss should be 2 % (10 to 32 of 1000 datagrams), measured 5 % (50)"),
     ],
 )
 def test_each_figure_out_of_bounds_is_told(changed: dict[str, float], says: str) -> None:

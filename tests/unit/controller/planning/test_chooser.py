@@ -83,13 +83,13 @@ def test_what_a_refusal_says_is_possible_is(predictor: Predictor) -> None:
     chooser = Chooser(predictor)
     with pytest.raises(PlanError) as refused:
         chooser.choose("knee", Limits(PI, latency_s=0.0001))
-    told = re.search(r"the least is ([\d.]+) ms", str(refused.value))
+    told = re.search(r"the lowest is ([\d.]+) ms", str(refused.value))
     assert told
     assert chooser.choose("knee", Limits(PI, latency_s=float(told[1]) / 1e3))
     with pytest.raises(PlanError) as refused:
         chooser.choose("latency", Limits(PI, period_s=8e-6, batch=8))
     told = re.search(
-        r"throughput >= 1e\+06 samples/s \(the most is ([\d.e+]+) samples/s\)", str(refused.value)
+        r"throughput >= 1e\+06 samples/s \(the highest is ([\d.e+]+) samples/s\)", str(refused.value)
     )
     assert told
     (plan,) = chooser.choose("latency", Limits(PI, period_s=8 / float(told[1]), batch=8))
@@ -105,7 +105,7 @@ def test_a_lab_that_is_too_large_is_refused_before_it_takes_all_memory(
     large = msgspec.structs.replace(profile, devices=devices, pairs=pairs)
     chooser = Chooser(Predictor(large, tiny, Network()))
     with pytest.raises(
-        PlanError, match="^20 devices are too many .* name --most-devices 4, or leave some out"
+        PlanError, match="^20 devices are too many .* give --most-devices 4, or leave devices out"
     ):
         chooser.choose("latency", Limits(PI))
     (plan,) = chooser.choose("latency", Limits(PI, most_devices=4))
@@ -113,5 +113,5 @@ def test_a_lab_that_is_too_large_is_refused_before_it_takes_all_memory(
     without = tuple(f"d{number}" for number in range(7))
     assert chooser.choose("latency", Limits(PI, forbidden=without))
     # Whether it would do without the limit on devices, nobody can say.
-    with pytest.raises(PlanError, match=r"no plan keeps latency <= 0\.001 ms \(the least is 5\.1 ms\)$"):
+    with pytest.raises(PlanError, match=r"no plan meets latency <= 0\.001 ms \(the lowest is 5\.1 ms\)$"):
         chooser.choose("latency", Limits(PI, latency_s=1e-6, most_devices=4))

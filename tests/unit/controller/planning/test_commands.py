@@ -57,9 +57,9 @@ def _predict(folder: Path, lab: Lab, tiny: Bundle, profile: Profile, **more: Any
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"memory": ["pi=1.2.3MB"]}, "--memory pi=1.2.3MB: write DEVICE=SIZE with kB, MB or GB"),
-        ({"memory": ["pi=.MB"]}, "--memory pi=.MB: write DEVICE=SIZE"),
-        ({"source": "desk"}, "is of a lab without desk; take it again"),
+        ({"memory": ["pi=1.2.3MB"]}, "--memory pi=1.2.3MB: give DEVICE=SIZE in kB, MB or GB"),
+        ({"memory": ["pi=.MB"]}, "--memory pi=.MB: give DEVICE=SIZE"),
+        ({"source": "desk"}, "is of a lab without desk; run `python -m controller profile` again"),
     ],
 )
 def test_what_cannot_be_planned_for_is_said(
@@ -73,12 +73,12 @@ def test_what_cannot_be_planned_for_is_said(
     ("at", "devices", "says"),
     [
         ("1", "pi,sever", "no device 'sever' in lab 'paper'; did you mean 'server'?"),
-        ("1", "pi,desk", "no device 'desk' in this profile"),
+        ("1", "pi,desk", "no device 'desk' in the device profile"),
         ("1", None, "--at 1: 3 devices (pi, desk, server) need 2 cuts in the order of the graph"),
         ("2,1", "pi,desk,server", "need 2 cuts in the order of the graph"),
         ("9", "pi,server", "--at: "),
         ("layer", "pi,server", "--at: "),
-        ("1,2", "pi,server,pi", "--devices pi,server,pi: several stages on one device"),
+        ("1,2", "pi,server,pi", "--devices pi,server,pi: cannot predict several stages on one device"),
     ],
 )
 def test_what_cannot_be_predicted_is_said(
@@ -95,7 +95,7 @@ def test_no_device_is_planned_with_that_the_lab_no_longer_has(
     assert '"server"' in capsys.readouterr().out, "the faster one"
 
     smaller = msgspec.structs.replace(lab, devices=lab.devices[:2])
-    with pytest.raises(ControllerError, match="is of a lab with server; take it again"):
+    with pytest.raises(ControllerError, match="is of a lab with server; run .* again"):
         _plan(tmp_path, smaller, tiny, profile)
 
 
@@ -105,7 +105,7 @@ def test_a_device_that_only_sends_raw_input_is_not_worth_using(
     _plan(tmp_path, lab, tiny, profile, as_json=False)
     told = " ".join(capsys.readouterr().out.split())
     assert "pi source -> server 0-4" in told
-    assert "For latency, one device alone is best (server): more gain less than 5%." in told
+    assert "For latency, one device alone is best (server): more devices gain less than 5%." in told
     assert "For throughput, one device alone is best (server)" in told
 
 
@@ -119,7 +119,7 @@ def test_all_throughputs_are_in_samples(
     assert told.count("1951.2") == 3
     assert "requests/s" not in told
     with pytest.raises(
-        ControllerError, match=r"throughput >= 2000 samples/s \(the most is 1950 samples/s\)$"
+        ControllerError, match=r"throughput >= 2000 samples/s \(the highest is 1950 samples/s\)$"
     ):
         _plan(tmp_path, lab, tiny, eight, least_throughput=2000)
 
@@ -141,8 +141,8 @@ def test_one_split_is_predicted_as_it_is_given(
     _predict(tmp_path, lab, tiny, two, at=tiny.label(2), devices="pi,server", as_json=False)
     said = " ".join(capsys.readouterr().out.split())
     assert "tiny on paper, network lan: pi 0-2 -> server 2-4" in said
-    assert "Alone in the pipeline: latency 11.50 ms. At depth 1: latency 11.50 ms, 173.9 samples/s." in said
-    assert "With enough in flight: 238.1 samples/s, set by pi." in said
+    assert "A lone request: latency 11.50 ms. At depth 1: latency 11.50 ms, 173.9 samples/s." in said
+    assert "With enough requests in flight: 238.1 samples/s, limited by pi." in said
 
 
 def test_a_cut_that_was_not_profiled_is_not_predicted(
@@ -156,7 +156,5 @@ def test_a_cut_that_was_not_profiled_is_not_predicted(
         for name, d in profile.devices.items()
     }
     fewer = msgspec.structs.replace(profile, cuts=(0, 1, 3, 4), devices=devices)
-    with pytest.raises(
-        ControllerError, match="cut 2 was not profiled; profile with --cuts all for every one"
-    ):
+    with pytest.raises(ControllerError, match="cut 2 is not in the device profile; profile with --cuts all"):
         _predict(tmp_path, lab, tiny, fewer, at="2", devices="pi,server")

@@ -54,20 +54,20 @@ def test_limits_are_kept(chooser: Chooser) -> None:
 @pytest.mark.parametrize(
     ("limits", "says"),
     [
-        (Limits(PI, latency_s=0.001), r"latency <= 1 ms \(the least is 7.1 ms\)"),
-        (Limits(PI, period_s=0.001), r"throughput >= 1000 samples/s \(the most is 243 samples/s\)"),
+        (Limits(PI, latency_s=0.001), r"latency <= 1 ms \(the lowest is 7.1 ms\)"),
+        (Limits(PI, period_s=0.001), r"throughput >= 1000 samples/s \(the highest is 243 samples/s\)"),
         (
             Limits(PI, memory_bytes={"pi": 50_000_100.0, "server": 1e9}, most_devices=1),
-            r"memory of pi <= 50 MB or at most 1 devices with the rest; drop one of these",
+            r"memory of pi <= 50 MB or at most 1 devices with the other limits; drop one of these",
         ),
         (
             Limits(PI, latency_s=0.001, period_s=0.001),
-            "latency <= 1 ms, throughput >= 1000 samples/s; no single one",
+            "latency <= 1 ms, throughput >= 1000 samples/s; drop several of them",
         ),
     ],
 )
 def test_what_stands_in_the_way_is_named(chooser: Chooser, objective: str, limits: Limits, says: str) -> None:
-    with pytest.raises(PlanError, match=f"no plan keeps {says}"):
+    with pytest.raises(PlanError, match=f"no plan meets {says}"):
         chooser.choose(objective, limits)  # type: ignore[arg-type]
 
 

@@ -93,8 +93,8 @@ def test_problem_costs_are_those_of_predictions_where_nobody_has_to_wake(
 @pytest.mark.parametrize(
     ("devices", "cuts", "says"),
     [
-        (("pi", "sever"), (1,), "no device 'sever' in this profile.*server"),
-        (CHAIN, (7,), "cut 7 was not profiled"),
+        (("pi", "sever"), (1,), "no device 'sever' in the device profile.*server"),
+        (CHAIN, (7,), "cut 7 is not in the device profile"),
     ],
 )
 def test_what_was_not_profiled(
@@ -145,5 +145,7 @@ def test_cuts_that_cost_too_much_accuracy_are_left_out(coded: Profile, tiny: Bun
 
 
 def test_a_codec_that_was_not_profiled(coded: Profile, tiny: Bundle) -> None:
-    with pytest.raises(ProfileError, match=r"no codec 'fp16'; it has uint8; measure it: .*--codecs fp16"):
+    with pytest.raises(
+        ProfileError, match=r"no codec 'fp16' \(it has uint8\); measure it with .*--codecs fp16"
+    ):
         Predictor(coded, tiny, IDEAL, "fp16")

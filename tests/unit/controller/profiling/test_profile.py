@@ -28,9 +28,9 @@ def test_an_older_file_is_a_full_profile(profile: Profile, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "no profile .* python -m controller profile BUNDLE takes it"),
-        ("{}", "is not one"),
-        ("not json", "is not one"),
+        (None, "no device profile .*; run `python -m controller profile BUNDLE`"),
+        ("{}", "is not a device profile"),
+        ("not json", "is not a device profile"),
     ],
 )
 def test_a_file_that_is_no_profile(tmp_path: Path, content: str | None, says: str) -> None:
@@ -44,7 +44,7 @@ def test_a_file_that_is_no_profile(tmp_path: Path, content: str | None, says: st
 def test_a_profile_with_too_few_times(profile: Profile, tmp_path: Path) -> None:
     path = tmp_path / "profile.json"
     save_profile(msgspec.structs.replace(profile, cuts=(0, 2, 4)), path)
-    with pytest.raises(ProfileError, match="pi has not one time for each of 3 cuts"):
+    with pytest.raises(ProfileError, match="pi lacks a time for some of 3 cuts"):
         load_profile(path)
 
 
@@ -73,7 +73,7 @@ class TestCheck:
         ],
     )
     def test_what_does_not(self, profile: Profile, change: dict[str, object], says: str) -> None:
-        with pytest.raises(ProfileError, match=f"p.json is of {says}; take it again"):
+        with pytest.raises(ProfileError, match=f"p.json is of {says}; run .* again"):
             self._check(profile, **change)
 
     def _check(self, profile: Profile, **change: object) -> None:

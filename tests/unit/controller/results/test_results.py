@@ -180,7 +180,7 @@ def test_a_file_that_is_no_results_file_is_refused(tmp_path: Path, content: byte
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(StoreError, match="name one you may write to"):
+    with pytest.raises(StoreError, match="choose a writable folder"):
         create(tmp_path / "file" / "r.sqlite")
 
 
@@ -196,7 +196,8 @@ def test_a_device_that_became_another_is_refused(tmp_path: Path) -> None:
     with (
         prepared(tmp_path / "r.sqlite") as store,
         pytest.raises(
-            StoreError, match="pi was local, slowdown 8, threads 1, now it is local, slowdown 4, threads 1"
+            StoreError,
+            match="pi was local, slowdown 8, threads 1, but now it is local, slowdown 4, threads 1",
         ),
     ):
         store.add_environment("2026-01-02T00:00:00", {}, [DeviceRow("pi", "local", 4.0, {})])

@@ -42,7 +42,7 @@ def test_an_altered_or_missing_file_is_named(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
-    with pytest.raises(BundleError, match=rf"{name}: altered, its digest does not match"):
+    with pytest.raises(BundleError, match=rf"{name}: altered: its digest does not match"):
         Bundle.open(copy)
     Bundle.open(copy, check="manifest")  # a caller that checks the files itself may say so
     (copy / name).unlink()

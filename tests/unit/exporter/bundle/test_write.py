@@ -39,13 +39,13 @@ def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path: Path) -> No
 def test_only_ours_is_replaced_and_only_when_told(tmp_path: Path) -> None:
     target = tmp_path / "target"
     _write(target, "old")
-    with pytest.raises(OutputError, match="exists; give --force"):
+    with pytest.raises(OutputError, match="exists; add --force"):
         _write(target, "new")
     _write(target, "new", force=True)
     assert (target / "marker").read_text() == "new"
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("work of years")
-    with pytest.raises(OutputError, match="has other files in it"):
+    with pytest.raises(OutputError, match="holds other files"):
         _write(tmp_path / "thesis", "new", force=True)
     assert (tmp_path / "thesis" / "chapter1.tex").exists()
     (tmp_path / "file").write_text("")

@@ -133,15 +133,15 @@ def test_a_ready_file_that_cannot_be_cut_is_refused(tmp_path: Path) -> None:
 
 def test_options_that_a_model_cannot_take_are_refused(tmp_path: Path) -> None:
     path = str(_onnx(tmp_path / "ready.onnx", ["N", 6]))
-    with pytest.raises(WeightsError, match="has its weights"):
+    with pytest.raises(WeightsError, match="holds its weights"):
         export(ExportSettings(path, tmp_path / "out", weights="w.pth"))
-    with pytest.raises(ModelError, match="for the models of the zoo only"):
+    with pytest.raises(ModelError, match="for built-in models only"):
         export(ExportSettings(path, tmp_path / "out", num_classes=3))
     with pytest.raises(ExporterError, match="has RGB images"):
         export(ExportSettings(path, tmp_path / "out", dataset="digits"))
-    with pytest.raises(ModelError, match="--input-size 16 is too small; it takes 32 and up"):
+    with pytest.raises(ModelError, match="--input-size 16 is too small; give 32 or more"):
         export(ExportSettings("mobilenet_v2", tmp_path / "out", input_size=16))
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
-    with pytest.raises(OutputError, match="has other files in it"):
+    with pytest.raises(OutputError, match="holds other files"):
         export(ExportSettings(path, tmp_path / "taken", force=True))

@@ -49,7 +49,7 @@ def test_inception_loads_with_or_without_its_auxiliary_head(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"0.weight": None}, '"0.weight" is missing'),
+        ({"0.weight": None}, 'lacks "0.weight"'),
         ({"0.weight": torch.zeros(5, 3)}, r'"0.weight" is \[5, 3\] and the model has \[2, 3\]'),
         ({"7.bias": torch.zeros(2)}, 'the model has no "7.bias"'),
     ],
@@ -64,7 +64,9 @@ def test_weights_that_do_not_fit_name_the_first_key(
 
 def test_a_pickled_module_is_refused_with_the_line_that_converts_it(tmp_path: Path) -> None:
     path = _saved(tmp_path / "whole.pth", _module())
-    with pytest.raises(WeightsError, match="never unpickled here; convert it") as caught:
+    with pytest.raises(
+        WeightsError, match="which edgecut never unpickles; if you trust the file, convert it"
+    ) as caught:
         read_weights(path)
     line = str(caught.value).partition("python -c ")[2].strip().strip('"')
     exec(line)  # the line that the user is told to run

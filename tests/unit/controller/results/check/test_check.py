@@ -94,7 +94,7 @@ def checked(path: Path, capsys: pytest.CaptureFixture[str], save_to: Path | None
 def test_a_file_in_order_is_counted(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert checked(store.path, capsys) == (
         True,
-        f"{store.path}: 1 cells, 2 of 3 trials finished, 1 void; nothing wrong\n",
+        f"{store.path}: 1 cells, 2 of 3 trials finished, 1 void; no problems\n",
     )
 
 
@@ -124,22 +124,22 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (sql("UPDATE trial SET cell = 'gone' WHERE id = 1"), "trial 1: there is no cell 'gone'"),
-        (sql("UPDATE trial SET environment = 9 WHERE id = 1"), "trial 1: there is no environment 9"),
-        (sql("UPDATE telemetry SET trial = 77 WHERE rowid = 1"), "there is no trial 77"),
+        (sql("UPDATE trial SET cell = 'gone' WHERE id = 1"), "trial 1: refers to a missing cell 'gone'"),
+        (sql("UPDATE trial SET environment = 9 WHERE id = 1"), "trial 1: refers to a missing environment 9"),
+        (sql("UPDATE telemetry SET trial = 77 WHERE rowid = 1"), "refers to a missing trial 77"),
         (
             lambda store: [store.connection.execute(line) for line in ("DROP INDEX trial_done", TWICE)],
-            f"cell {CELL.id}: trial 0 is there 2 times",
+            f"cell {CELL.id}: holds trial 0 2 times",
         ),
         (sql("UPDATE trial SET number = 3 WHERE id = 1"), "number 3 of cell"),
-        (sql("UPDATE experiment SET text = 'name: other'"), "its text is not the one of its digest"),
+        (sql("UPDATE experiment SET text = 'name: other'"), "its text does not match its digest"),
         (
             sql("INSERT INTO experiment VALUES ('d', 'other', 't', 0, 3, 'then')"),
             "holds 2 experiments (demo, other)",
         ),
-        (sql('UPDATE bundle SET manifest = \'{"digest": "x"}\''), "its manifest is not the one"),
-        (sql("DELETE FROM bundle"), f"cell 1: there is no bundle {BUNDLE!r}"),
-        (sql("UPDATE cell SET depth = 2"), f"cell {CELL.id}: what it says makes it cell "),
+        (sql('UPDATE bundle SET manifest = \'{"digest": "x"}\''), "its manifest does not match"),
+        (sql("DELETE FROM bundle"), f"cell 1: refers to a missing bundle {BUNDLE!r}"),
+        (sql("UPDATE cell SET depth = 2"), f"cell {CELL.id}: its fields give the id "),
         (sql("UPDATE trial SET reason = 'pi: lost' WHERE id = 1"), "is finished, but has a reason"),
         (sql("UPDATE trial SET records = x'00' WHERE status = 'void'"), "is void, but has records"),
         (sql("UPDATE trial SET reason = NULL WHERE status = 'void'"), "is void without a reason"),
@@ -148,8 +148,11 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         (sql("UPDATE trial SET records = x'504b' WHERE id = 1"), "its records cannot be read"),
         (sql("UPDATE trial SET hops = ? WHERE id = 1", HOPS_OF_A_STRANGER), "has 1 hops, but records"),
         (sql("UPDATE trial SET worst_error = -1 WHERE id = 1"), "worst error -1"),
-        (sql("UPDATE trial SET hops = replace(hops, 'pi', 'x') WHERE id = 1"), "ran on x; its cell is of pi"),
-        (sql("DELETE FROM device WHERE name = 'pi'"), "ran on pi, of which its environment says nothing"),
+        (
+            sql("UPDATE trial SET hops = replace(hops, 'pi', 'x') WHERE id = 1"),
+            "ran on x, but its cell has pi",
+        ),
+        (sql("DELETE FROM device WHERE name = 'pi'"), "ran on pi, which its environment lacks"),
         (
             sql("UPDATE trial SET hops = replace(hops, '\"stop\":2', '\"stop\":3') WHERE id = 1"),
             "its stages [(0, 3), (2, 4)] are not those of cuts [2]",
@@ -157,13 +160,16 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         (with_rows(endpoint=endpoint_rows()[:2]), "has 2 rows of 3 requests"),
         (with_rows(hop1=hop_rows()[:2]), "stage 2-4 on server: has 2 rows of 3 requests"),
         (with_rows(hop0=changed(hop_rows(), request=[0, 1, 7])), "has rows of other requests"),
-        (with_rows(endpoint=changed(endpoint_rows(), request=[0, 1, 1])), "a request is there twice"),
+        (with_rows(endpoint=changed(endpoint_rows(), request=[0, 1, 1])), "has a request twice"),
         (with_rows(endpoint=changed(endpoint_rows(), latency_s=0.4)), "latency_s is not finished_at_s"),
         (with_rows(endpoint=changed(endpoint_rows(), wait_source_s=-1)), "wait_source_s is negative"),
-        (with_rows(hop0=changed(hop_rows(), compute_s=np.nan)), "compute_s is negative or no number"),
-        (with_rows(hop0=changed(hop_rows(), compute_s=0.6)), "a request took longer in it than in all"),
+        (with_rows(hop0=changed(hop_rows(), compute_s=np.nan)), "compute_s is negative or not a number"),
+        (
+            with_rows(hop0=changed(hop_rows(), compute_s=0.6)),
+            "took longer for a request than the whole pipeline",
+        ),
         (with_rows(hop0=changed(hop_rows(), compute_at_s=[3, 2, 1])), "compute_at_s runs backwards"),
-        (with_rows(hop0=changed(hop_rows(), received_at_s=99)), "computed what it had not received yet"),
+        (with_rows(hop0=changed(hop_rows(), received_at_s=99)), "computed a request before receiving it"),
         (
             with_rows(
                 endpoint=changed(
@@ -195,7 +201,7 @@ def test_a_planted_error_is_found(
 
     assert not is_well
     assert told in said
-    assert "finding" in said.splitlines()[-1]
+    assert "problem" in said.splitlines()[-1]
 
 
 def filled(store: Store) -> Path:
@@ -224,7 +230,7 @@ def test_a_file_cut_short_is_told_in_a_line_and_what_it_holds_is_saved(
     assert said.startswith("the file is damaged: ")
     assert f"check {path} --save NEW" in said
     for opened in (Results.open, Store.append):
-        with pytest.raises(StoreError, match="is damaged .* saves what can be read"):
+        with pytest.raises(StoreError, match="is damaged .* to salvage its readable part"):
             opened(path)
 
     saved = tmp_path / "saved.sqlite"
@@ -279,6 +285,6 @@ def test_what_is_no_results_file_is_bad_input(tmp_path: Path, content: bytes | N
 
 
 def test_nothing_is_saved_over_a_file(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(StoreError, match="exists; name a new file"):
         run_check(store.path, store.path)
     assert not list(tmp_path.glob("*partial*"))
