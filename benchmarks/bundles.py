@@ -36,7 +36,7 @@ def make_bundles(folder: Path, names: Sequence[str], say: Callable[[str], None])
         try:
             bundles[name] = Bundle.open(path, check="manifest")
         except BundleError:
-            say(f"exporting {name} into {path}, once (torch is needed for this)")
+            say(f"exporting {name} into {path}, once (needs torch)")
             shutil.rmtree(path, ignore_errors=True)
             _export(name, path)
             bundles[name] = Bundle.open(path)

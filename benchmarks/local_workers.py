@@ -37,8 +37,8 @@ def choose_cores(asked: str | None, devices: Sequence[str] = DEVICES) -> tuple[i
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(usable) < len(devices):
         raise LabError(
-            f"the benchmark's {len(devices)} devices want a core each, but this host lets us use "
-            f"{len(usable)}: figures of devices that share a core mean nothing; run it on a larger host"
+            f"the benchmark's {len(devices)} devices need a core each, but this process may use "
+            f"{len(usable)}: devices that share a core give wrong figures; use a larger host"
         )
     if asked is None:
         return tuple(usable[: len(devices)])

@@ -53,7 +53,7 @@ def save_report(report: Report, path: Path) -> None:
     try:
         write_json(path, report)
     except OSError as error:
-        raise ControllerError(f"{path} cannot be written ({error.strerror}); give --out another") from error
+        raise ControllerError(f"{path} cannot be written ({error.strerror}); choose another --out") from error
 
 
 def load_report(path: Path) -> Report:
@@ -65,9 +65,9 @@ def load_report(path: Path) -> Report:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Report)
     except OSError as error:
-        raise ControllerError(f"{path} cannot be read ({error.strerror}); make bench writes it") from error
+        raise ControllerError(f"{path} cannot be read ({error.strerror}); `make bench` writes it") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ControllerError(f"{path} is no benchmark's result: {error}; make bench writes one") from error
+        raise ControllerError(f"{path} is not a benchmark result: {error}") from error
 
 
 def _lines(report: Report) -> list[tuple[str, str, str, str, str]]:

@@ -86,7 +86,7 @@ def bench_plan(lab: Lab, asked: BenchPlanOptions) -> bool:
     """
     if len(lab.devices) < 2 or lab.shaping([device.name for device in lab.devices]) != "emulated":
         raise LabError(
-            f"lab {lab.name!r}: this wants two devices with emulated links; docs/planning.md says how"
+            f"lab {lab.name!r}: bench-plan needs two devices with emulated links; see docs/planning.md"
         )
     began_s = time.monotonic()
     load_before = os.getloadavg()[0]
@@ -103,7 +103,7 @@ def bench_plan(lab: Lab, asked: BenchPlanOptions) -> bool:
     figures = found.figures()
     _show(output(), figures, found)
     took, profiling = duration(time.monotonic() - began_s), duration(sum(found.profiling_s.values()))
-    print(f"{asked.out} ({took}; profiling {profiling} of it)")
+    print(f"{asked.out} ({took}; of which profiling {profiling})")
     return all(_holds(key, summary) is not False for key, summary in figures.items())
 
 
@@ -166,7 +166,7 @@ def _save(path: Path, found: _Found, load_before: float) -> None:
     try:
         write_json(path, report)
     except OSError as error:
-        raise ControllerError(f"{path} cannot be written ({error.strerror}); give --out another") from error
+        raise ControllerError(f"{path} cannot be written ({error.strerror}); choose another --out") from error
 
 
 def _show(console: Console, figures: dict[str, Summary], found: _Found) -> None:

@@ -83,7 +83,7 @@ def cells_of_network(
         if count > _MOST_CELLS:
             # Nobody measures so many, and to lay them out takes all memory.
             raise ExperimentError(
-                f"{count} cells under one network, of {_MOST_CELLS} at most: name fewer values"
+                f"{count} cells under one network, more than {_MOST_CELLS}: list fewer values"
             )
         # Links that nobody touches are of no kind that imposes anything.
         shaping = "none" if network == AS_IS else lab.shaping(placement)
@@ -140,8 +140,8 @@ def _chains(experiment: Experiment, devices: list[str], lab: Lab) -> list[list[s
     for stages in experiment.stages or ():
         if stages > len(devices):
             raise ExperimentError(
-                f"key 'stages' has {stages}, but there are {len(devices)} devices "
-                f"({', '.join(devices)}) in lab {lab.name!r}"
+                f"key 'stages' has {stages}, but lab {lab.name!r} has {len(devices)} devices: "
+                f"{', '.join(devices)}"
             )
     return [devices[:stages] for stages in experiment.stages or [len(devices)]]
 
@@ -207,7 +207,7 @@ def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...
         points = _points(splits, bundle)
         if math.comb(len(points) + cuts - 1, cuts) > _MOST_CELLS:
             raise ExperimentError(
-                f"key 'splits' is {splits!r}, of which {devices} devices have more than {_MOST_CELLS}; "
+                f"key 'splits' is {splits!r}: more than {_MOST_CELLS} splits over {devices} devices; "
                 "list some"
             )
         wanted = itertools.combinations_with_replacement(points, cuts)
@@ -235,7 +235,7 @@ def _listed(
         )
     resolved = tuple(resolve_cut(bundle, part, asked_by=asked_by) for part in parts)
     if list(resolved) != sorted(resolved):
-        raise ExperimentError(f"{asked_by}: {entry!r} goes backwards; cuts must be in the order of the graph")
+        raise ExperimentError(f"{asked_by}: {entry!r} is out of order; list cuts in the order of the graph")
     return resolved
 
 

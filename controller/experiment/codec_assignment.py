@@ -76,7 +76,7 @@ def _ends(key: str, place: str) -> tuple[str, ...]:
         return (key,)
     ends = tuple(end.strip() for end in key.split("->"))
     if len(ends) != 2 or not all(ends):
-        raise ExperimentError(f"{place}: {key!r} is no link; write forward, backward or SENDER -> RECEIVER")
+        raise ExperimentError(f"{place}: {key!r} is not a link; use forward, backward or SENDER -> RECEIVER")
     return ends
 
 

@@ -54,16 +54,16 @@ def check_plannable(cell: Cell) -> None:
         key, value, usual = DIMENSIONS[setting.name], getattr(cell, setting.name), setting.default
         if setting.name not in _PREDICTED and value != usual:
             raise ExperimentError(
-                f"key 'search': planned needs predictions, and there are none of {key} {value!r}; leave "
+                f"key 'search': planned cannot predict {key} {value!r}; leave "
                 f"{key} at {'null' if usual is None else repr(usual)}, or sweep with search: exhaustive"
             )
     if is_by_link(cell.codec):
         raise ExperimentError(
-            f"key 'search': planned needs predictions, and there are none of codecs that differ from link to "
+            f"key 'search': planned cannot predict codecs that differ from link to "
             f"link ({cell.codec!r}); name one for all links under 'codecs', or sweep with search: exhaustive"
         )
     if len(set(cell.devices)) < len(cell.devices):
         raise ExperimentError(
-            f"key 'search': planned needs predictions, and there are none of several stages on one device "
+            f"key 'search': planned cannot predict several stages on one device "
             f"({', '.join(cell.devices)}); sweep with search: exhaustive"
         )

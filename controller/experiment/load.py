@@ -59,20 +59,20 @@ def parse_load(text: str) -> Load:
         rate_per_s = float(found[2])
         if not 0 < rate_per_s <= _HIGHEST_PER_S:
             raise ExperimentError(
-                f"key 'loads': {text[:80]!r} has a rate of {rate_per_s:g}; "
+                f"key 'loads': {text[:80]!r} has rate {rate_per_s:g}; "
                 f"it must be above 0 requests/s and at most {_HIGHEST_PER_S:g}"
             )
         return Load(kind=_kind(found[1]), rate_per_s=rate_per_s)
     if found := _WITHIN.fullmatch(text):
         if not 0 < float(found[3]) <= _LONGEST_MS:
             raise ExperimentError(
-                f"key 'loads': {text[:80]!r} allows no latency at all, or any; the bound must be above 0 ms "
+                f"key 'loads': {text[:80]!r} has an impossible latency bound; it must be above 0 ms "
                 f"and at most {_LONGEST_MS:g} ms"
             )
         return Load(kind=_kind(found[1]), quantile=found[2], bound_s=float(found[3]) / 1e3)
     raise ExperimentError(
-        f"key 'loads': {text!r} is no load; allowed: offline, single, and as in constant:20/s, poisson:20/s, "
-        f"poisson:p90<=100ms"
+        f"key 'loads': {text!r} is not a load; allowed: offline, single, and as in constant:20/s, "
+        f"poisson:20/s, poisson:p90<=100ms"
     )
 
 
@@ -92,7 +92,7 @@ def check_requests(text: str, requests: int | None) -> None:
     if quantile is None or requests is None or requests >= SAMPLES_NEEDED[quantile]:
         return
     raise ExperimentError(
-        f"key 'requests' is {requests}, but {text!r} needs the {quantile} of a trial, which wants "
+        f"key 'requests' is {requests}, but {text!r} needs each trial's {quantile}: set at least "
         f"{SAMPLES_NEEDED[quantile]}"
     )
 

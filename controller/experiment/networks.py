@@ -91,7 +91,7 @@ def load_networks(path: Path) -> dict[str, Network]:
         raise ExperimentError(f"networks {path}: expected a mapping of names to conditions")
     if AS_IS in raw:
         raise ExperimentError(
-            f"networks {path}: key {AS_IS!r} is taken (it stands for links that nobody touches); rename it"
+            f"networks {path}: key {AS_IS!r} is taken (it stands for links as they are); rename it"
         )
     return {
         str(name): convert(conditions, Network, f"networks {path}", within=str(name))

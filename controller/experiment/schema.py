@@ -346,7 +346,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if isinstance(self.requests, dict):
             for depth in (*depths, *([1] if SINGLE in loads else ())):
                 if depth not in self.requests:
-                    raise ExperimentError(f"key 'requests' says nothing about depth {depth}")
+                    raise ExperimentError(f"key 'requests' has no entry for depth {depth}")
         fewest = None if self.duration_s is not None else min(map(self.requests_at, depths))
         for load in loads:
             check_requests(load, fewest)

@@ -22,7 +22,7 @@ class _UniqueKeys(yaml.SafeLoader):
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(
-                    None, None, "a key that is a list or a mapping", key_node.start_mark
+                    None, None, "a key must not be a list or a mapping", key_node.start_mark
                 )
             key = key_node.value
             if key in seen:
@@ -57,9 +57,7 @@ def read_yaml(path: Path, what: str) -> Any:
     except yaml.YAMLError as error:
         raise ExperimentError(f"{what} {path} is not YAML: {_one_line(error)}") from error
     except RecursionError as error:
-        raise ExperimentError(
-            f"{what} {path} is not YAML: lists or mappings in each other, too deep"
-        ) from error
+        raise ExperimentError(f"{what} {path} nests lists or mappings too deeply") from error
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
         # What PyYAML raises where a tag, a date or a number is not what it looks like.
         raise ExperimentError(f"{what} {path} is not YAML: {error}") from error
@@ -78,7 +76,7 @@ def convert(raw: Any, kind: type[T], place: str = "", *, within: str = "") -> T:
         raise ExperimentError(f"{place}: {explained}" if place else explained) from error
     except RecursionError as error:
         # By anchors, a list of YAML may hold itself.
-        raise ExperimentError(f"{place}: lists or mappings in each other, without end") from error
+        raise ExperimentError(f"{place}: a list or mapping contains itself") from error
 
 
 def _one_line(error: yaml.YAMLError) -> str:

@@ -99,7 +99,7 @@ def _host_towards(device: Device) -> str:
         except OSError as error:
             raise DeviceError(
                 device.name,
-                f"its requests come through the controller, which finds no way to {device.host!r} over IPv4: "
+                f"its requests come through the controller, which has no IPv4 route to {device.host!r}: "
                 f"{error.strerror}",
             ) from error
         return str(probe.getsockname()[0])

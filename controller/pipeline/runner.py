@@ -238,8 +238,8 @@ class PipelineRunner:
             except DeviceError as lost:
                 return _lost(lost)
         if strangers:
-            told = f"{EXITED} and was started anew, or its connection was reset ({error})"
-            return TrialVoid(f"{strangers[0]}: lost in mid-trial; {told}", strangers[0])
+            told = f"{EXITED} and was restarted, or its connection was reset ({error})"
+            return TrialVoid(f"{strangers[0]}: lost during a trial; {told}", strangers[0])
         return TrialVoid(str(error), error.device if isinstance(error, DeviceError) else None)
 
     def _take_down(self) -> None:
@@ -254,7 +254,7 @@ class PipelineRunner:
 def _lost(error: DeviceError) -> TrialVoid:
     told = str(error).removeprefix(f"{error.device}: ")
     cause = f"{error.cause}: " if error.cause else ""
-    return TrialVoid(f"{error.device}: lost in mid-trial; {cause}{told}", error.device)
+    return TrialVoid(f"{error.device}: lost during a trial; {cause}{told}", error.device)
 
 
 def _since(before: _Telemetry, after: _Telemetry) -> _Telemetry:

@@ -83,7 +83,7 @@ class CellRunner:
         """
         missing = self.pending.trials(cell)
         if gone := self.failures.lost.intersection(cell.devices):
-            reason = f"{', '.join(sorted(gone))}: given up before; left out"
+            reason = f"{', '.join(sorted(gone))}: lost earlier in this sweep; cell skipped"
             self.recorder.add_void(cell, missing[0], now(), TrialVoid(reason, min(gone)))
             return
         began_s = time.monotonic()

@@ -148,12 +148,13 @@ def _of_choosing(found: Mapping[str, Any]) -> list[str]:
     if found["search"] == "planned":
         in_all = sum(part["cells_in_all"] for part in found["by_network"])
         told.append(
-            f"search: planned; at most {found['cells']} of {in_all} cells, fewer where the front stands"
+            f"search: planned; at most {found['cells']} of {in_all} cells, fewer once the front is stable"
         )
     for one in found["profiling"]:
         told.append(
-            f"{one['model']} must be profiled first, unless a network that fits is there: {one['cuts']} cuts "
-            f"on {', '.join(one['devices'])}, about {duration(one['stages_s'])} and as much for messages"
+            f"{one['model']} must be profiled first, unless a matching device profile exists: "
+            f"{one['cuts']} cuts on {', '.join(one['devices'])}, about {duration(one['stages_s'])} "
+            f"and as much for messages"
         )
     for part in found["by_network"]:
         if part["time_budget_s"] is not None:

@@ -10,15 +10,17 @@ from controller.sweep.recorder import Recorder
 
 __all__ = ["TRIES", "FailurePolicy"]
 
+_RESUME = "finished trials are saved; run the same command to resume"
+
 TRIES = 3
 """How often a cell is tried while a sweep waits: what fails each time is no device's absence."""
 
 
 class FailurePolicy:
-    """Stops the sweep, or gets the workers back and goes on without those that are lost, or waits for them.
+    """Stops the sweep, or recovers the workers and continues without the lost ones, or waits for them.
 
     Attributes:
-        lost: Devices that were given up.
+        lost: Devices that the sweep continues without.
     """
 
     def __init__(self, experiment: Experiment, pool: WorkerPool, recorder: Recorder, screen: Screen) -> None:
@@ -47,7 +49,7 @@ class FailurePolicy:
         """
         self._recorder.note_void(what)
         if self._how == "stop":
-            raise ControllerError(f"void trial ({what}); finished trials are kept, the same command goes on")
+            raise ControllerError(f"void trial ({what}); {_RESUME}")
         self._go_on(f"void: {what}")
 
     def failed(self, what: str, error: DeviceError) -> None:
@@ -62,18 +64,16 @@ class FailurePolicy:
 
     def _go_on(self, what: str) -> None:
         if self._how == "skip":
-            self._screen.say(f"{what}; going on")
+            self._screen.say(f"{what}; continuing")
             self.give_up(self._pool.recover())
             return
         self._screen.say(f"{what}; waiting at most {self._wait_s:g} s for all devices")
         away = self._pool.recover()
         if away:
-            raise ControllerError(
-                f"{away[0]}; waited {self._wait_s:g} s; finished trials are kept, the same command goes on"
-            )
+            raise ControllerError(f"{away[0]}; waited {self._wait_s:g} s; {_RESUME}")
 
     def give_up(self, why: Sequence[DeviceError]) -> None:
-        """Go on without these devices."""
+        """Continue without these devices."""
         for error in why:
             self.lost.add(error.device)
-            self._screen.say(f"given up: {error}; cells that need it are left out")
+            self._screen.say(f"gave up on {error}; cells that need this device are skipped")

@@ -46,17 +46,17 @@ class Outcome:
     def summary(self, path: Path) -> str:
         """How it ended, in a line."""
         if self.left:
-            what_next = "" if self.interrupted else "; the same command goes on"
+            what_next = "" if self.interrupted else "; run the same command to resume"
             return f"incomplete: {self.done} trials done, {self.left} missing{what_next} ({path})"
         if self.interrupted:
             return f"incomplete: {self.done} trials done ({path})"
         if self.left_out:
             return (
-                f"time is spent: {self.done} trials done, the most promising first; {self.left_out} cells "
-                f"were left out; the same command goes on ({path})"
+                f"time budget used up: {self.done} trials done, the most promising first; "
+                f"{self.left_out} cells left out; run the same command to resume ({path})"
             )
         if not self.done:
-            return f"all trials are done already ({path})"
+            return f"nothing to do: all trials are done ({path})"
         return f"complete: {self.done} trials done ({path})"
 
 
@@ -83,4 +83,4 @@ class Interruption:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        self._announce("finishing this trial, then stopping; once more to drop it")
+        self._announce("stopping after this trial; press Ctrl-C again to abort it")

@@ -231,9 +231,9 @@ def show_course(cell: Cell, trial: Trial, console: Console) -> None:
     if cell.load != OFFLINE:
         console.print(f"load {cell.load}: {course.rate_per_s or 0:.4g} requests/s offered")
     if course.bound_kept is False:
-        console.print("no rate kept the bound on latency; this is the lowest that was tried")
+        console.print("no rate kept the latency bound; this is the lowest one tried")
     if course.overloaded:
-        console.print("overloaded: requests came faster than results, so their latency says nothing")
+        console.print("overloaded: requests came faster than results; ignore the latency")
         return
     latency_s = trial.endpoint["latency_s"]
     enough = {name: int(name[1:]) for name, wanted in SAMPLES_NEEDED.items() if len(latency_s) >= wanted}

@@ -76,7 +76,7 @@ def test_a_sweep_over_both_backends_keeps_the_same_records(
     assert ended.returncode == 0, ended.stderr
     assert not rpc_processes()
     again = sweep(experiment, lab, bundles_folder)
-    assert "all trials are done already" in again.stdout + again.stderr
+    assert "nothing to do: all trials are done" in again.stdout + again.stderr
     with Results.open(tmp_path / "results.sqlite") as results:
         cells = {cell.id: cell for cell in results.cells()}
         trials = {trial.cell: trial for trial in results.trials()}
@@ -271,7 +271,7 @@ def test_a_controller_that_is_killed_leaves_no_process_and_free_workers(
     ("victim", "says"),
     [
         ("pi", "pi: the PyTorch RPC process ended by signal 9"),
-        ("the worker of server", "server: lost in mid-trial"),
+        ("the worker of server", "server: lost during a trial"),
     ],
 )
 def test_a_process_that_is_lost_voids_the_trial_at_once(

@@ -40,6 +40,6 @@ def test_one_device_is_no_lab_for_it(
     refused = benchmarks("bench-plan", bundles_folder / "tiny", "--lab", lab, "--out", tmp_path / "b.json")
     assert refused.returncode == 2
     assert refused.stderr == (
-        "error: lab 'test': this wants two devices with emulated links; docs/planning.md says how\n"
+        "error: lab 'test': bench-plan needs two devices with emulated links; see docs/planning.md\n"
     )
     assert not (tmp_path / "b.json").exists()

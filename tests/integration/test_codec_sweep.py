@@ -54,7 +54,7 @@ def test_a_sweep_over_codecs_keeps_what_they_cost_and_what_they_change(
     assert {a.batch for a in accuracies.values()} == {2}
 
     again = sweep(experiment, lab, bundles_folder)
-    assert "all trials are done already" in again.stdout + again.stderr
+    assert "nothing to do: all trials are done" in again.stdout + again.stderr
 
 
 def test_one_cell_with_a_codec_says_what_it_saves_and_costs(

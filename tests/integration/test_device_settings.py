@@ -60,7 +60,7 @@ def test_numbers_of_threads_are_compared(
     ended = sweep(experiment, own_lab, bundles_folder)
     assert ended.returncode == 0, ended.stderr
     again = sweep(experiment, own_lab, bundles_folder)
-    assert "all trials are done already" in again.stdout + again.stderr
+    assert "nothing to do: all trials are done" in again.stdout + again.stderr
     with Results.open(tmp_path / "results.sqlite") as results:
         cells = {cell.id: cell for cell in results.cells()}
         assert sorted((c.cuts, c.threads or 0) for c in cells.values()) == [
@@ -140,7 +140,7 @@ def test_one_cell_takes_the_loads_that_an_experiment_takes(
     ("more", "said"),
     [
         (["--load", "constant:0/s"], "--load: 'constant:0/s' has a rate of 0; it must be above 0 requests/s"),
-        (["--load", "bursts"], "--load: 'bursts' is no load; allowed: offline, single, and as in"),
+        (["--load", "bursts"], "--load: 'bursts' is not a load; allowed: offline, single, and as in"),
         (["--load", "poisson:p90<=9ms"], "--requests is 24, but 'poisson:p90<=9ms' needs the p90 of a trial"),
         (["--duration", "0"], "--duration: expected a number > 0"),
         (["--depth", "0"], "'--depth'"),

@@ -1,4 +1,4 @@
-"""`controller watch` beside real sweeps: of one that goes on, that ended, that was killed, and of none."""
+"""`controller watch` beside real sweeps: one that runs, that ended, that was killed, and none."""
 
 import os
 import signal
@@ -82,7 +82,7 @@ def test_a_sweep_that_was_killed_is_told_from_one_that_runs(
     sweeping.kill()
     sweeping.communicate()
 
-    # Whoever watches goes on waiting for the same command, until Ctrl-C.
+    # The watcher keeps waiting for the same command, until Ctrl-C.
     watcher = start("watch", results)
     assert watcher.stdout is not None
     assert f"died (process {sweeping.pid} is gone)" in watcher.stdout.readline()

@@ -30,7 +30,7 @@ def test_a_device_may_have_several_stages(
     ended = sweep(experiment, lab, bundles_folder)
     assert ended.returncode == 0, ended.stderr
     again = sweep(experiment, lab, bundles_folder)
-    assert "all trials are done already" in again.stdout + again.stderr
+    assert "nothing to do: all trials are done" in again.stdout + again.stderr
 
     with Results.open(tmp_path / "results.sqlite") as results:
         cells = {cell.id: cell for cell in results.cells()}

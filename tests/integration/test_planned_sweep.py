@@ -59,7 +59,7 @@ def test_a_planned_sweep_measures_what_could_be_on_the_front(
     assert controller(*line, "--quick", "--budget", "1").returncode == 0
     prepared = run("--prepare")
     assert prepared.returncode == 0, prepared.stderr
-    assert "test-tiny-batch1-threads1.json is a quick one: taken again" in prepared.stderr
+    assert "test-tiny-batch1-threads1.json is a quick one: measuring it in full" in prepared.stderr
     assert (experiment.parent / "profiles" / "test-tiny-batch1-threads1.json").is_file()
     planned = json.loads(run("--dry-run", "--json").stdout)
     assert planned["profiling"] == []
@@ -70,7 +70,7 @@ def test_a_planned_sweep_measures_what_could_be_on_the_front(
     # Nothing is profiled twice, and what stands in the results is not chosen anew.
     assert "profiled" not in first.stderr
     again = run("--network", "slow")
-    assert "all trials are done already" in again.stderr
+    assert "nothing to do: all trials are done" in again.stderr
     planned = json.loads(run("--dry-run", "--json").stdout)
     assert [part["complete"] for part in planned["by_network"]] == [False, True]
 
@@ -173,7 +173,7 @@ def test_a_time_budget_measures_whole_splits_and_says_what_it_left_out(run: Swee
     short = run("--network", "slow", "--time-budget", "1s")
     assert short.returncode == 3, short.stderr
     assert "time is spent" in short.stderr
-    assert "cells were left out; the same command goes on" in short.stderr
+    assert "cells left out; run the same command to resume" in short.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
         (scope,) = results.scopes()
         cells = results.cells()
@@ -246,7 +246,7 @@ def test_a_device_that_is_not_there_costs_its_own_cells_alone(
     add(experiment, placements=[["pi", "server"], ["pi", "gone"]], splits=[], on_failure="skip", wait_s=0)
     ended = run("--network", "slow", "--time-budget", "1h")
     assert ended.returncode == 1, ended.stderr
-    assert "given up: gone" in ended.stderr
+    assert "gave up on gone" in ended.stderr
     assert "Traceback" not in ended.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
         there = {cell.id for cell in results.cells() if "gone" not in cell.devices}

@@ -218,7 +218,7 @@ def test_sweep_brings_bundles_runs_profiles_and_reports(lab: LocalLab, experimen
         "sweep.yml", "experiment=ansible/experiments/tiny.yml", "results='my results'", within="."
     )
     assert_succeeds(again)
-    assert "all trials are done already" in again.stdout
+    assert "nothing to do: all trials are done" in again.stdout
     assert "Copy the bundle's files" not in again.stdout
 
     assert_succeeds(lab.play("report.yml", "results='my results'", within="."))

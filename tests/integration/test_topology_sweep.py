@@ -30,7 +30,7 @@ def test_a_hub_is_a_dimension_of_sweeps(
     ended = sweep(experiment, lab_of_three, bundles_folder)
     assert ended.returncode == 0, ended.stderr
     again = sweep(experiment, lab_of_three, bundles_folder)
-    assert "all trials are done already" in again.stdout + again.stderr
+    assert "nothing to do: all trials are done" in again.stdout + again.stderr
     with Results.open(tmp_path / "results.sqlite") as results:
         cells = {cell.id: cell for cell in results.cells()}
         trials = list(results.trials())
@@ -87,4 +87,4 @@ def test_a_device_lost_in_a_hub_is_named(
         workers[victim].kill()
         _, said = running.communicate(timeout=60)
     assert (running.returncode, said.count("\n")) == (2, 1)
-    assert said.startswith(f"error: {victim}: lost in mid-trial; ")
+    assert said.startswith(f"error: {victim}: lost during a trial; ")

@@ -172,7 +172,7 @@ def test_latency_moves_by_what_the_profiles_ask(lab: LinkLab) -> None:
     assert measured["near", "pi1"] == pytest.approx(60, rel=0.2)
     again = lab.play(*settings, playbook="sweep.yml")
     assert_succeeds(again)
-    assert "all trials are done already" in again.stdout
+    assert "nothing to do: all trials are done" in again.stdout
     assert "Shape the link" not in again.stdout
 
 
@@ -233,7 +233,7 @@ def test_a_plug_pulled_in_mid_sweep_costs_the_cells_of_that_device_alone(lab: Li
                 break
         said += playing.stdout.read()
     assert playing.returncode != 0
-    assert "given up: pi2" in said
+    assert "gave up on pi2" in said
     assert lab.shaped() == {"pi1": False}
 
     assert_succeeds(lab.play("pis=2"))

@@ -24,7 +24,7 @@ _CALM_S = 180.0
 """How long the last call of a sweep, with nothing done to it, may take."""
 
 _CAUSES = (
-    *("exited", "not responding", "unreachable", "out of memory", "given up before", "went away"),
+    *("exited", "not responding", "unreachable", "out of memory", "lost earlier in this sweep", "went away"),
     *("Connection reset", "closed it", "lost"),
 )
 """Words in the reasons of void trials, by which these are counted; the first that is in one."""

@@ -192,7 +192,7 @@ def promising_cells(
     if resolved.experiment.search == "planned":
         kept = kept_profiles(results)
         if missing_profiles(resolved, kept):
-            raise ProfileError(f"{results.path} has no network to predict from; run the sweep with --prepare")
+            raise ProfileError(f"{results.path} has no device profile; run the sweep with --prepare")
         searches = planned_searches(resolved, name, kept)
         begun = {cell.id for cell in results.cells()}
     else:

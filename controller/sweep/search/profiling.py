@@ -60,7 +60,8 @@ def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
         }
     except msgspec.DecodeError as error:
         raise ProfileError(
-            f"{results.path} has a profile that this edgecut cannot read ({error}); name another results file"
+            f"{results.path} has a device profile that this version of edgecut cannot read ({error}); "
+            f"name another results file"
         ) from error
 
 
@@ -108,7 +109,8 @@ def prepare(
         wanted = Wanted(missing.cuts, batch, _threads(resolved, infos, compared), STAGES_S)
         profile = _found(resolved, missing, wanted, folder, infos)
         if profile is not None and wanted.is_too_quick(profile):
-            screen.say(f"profile {_path(resolved, missing, wanted, folder)} is a quick one: taken again")
+            path = _path(resolved, missing, wanted, folder)
+            screen.say(f"profile {path} is a quick one: measuring it in full")
             profile = None
         if profile is None or missing.codecs_beyond(profile):
             if shaped and resolved.lab.shaping(missing.devices) == "tc":

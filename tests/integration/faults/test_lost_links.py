@@ -67,7 +67,7 @@ def test_a_link_that_swallows_everything_is_noticed_at_both_ends(
         network.cut()
         cut_at_s = time.monotonic()
         idle_s = wait_until(lambda: is_idle(workers["server"], network.far_prefix)) - cut_at_s
-        told_at_s, _ = sweep.line("void: ", "server: lost in mid-trial; unreachable", after_s=cut_at_s)
+        told_at_s, _ = sweep.line("void: ", "server: lost during a trial; unreachable", after_s=cut_at_s)
         network.join()
         joined_at_s = time.monotonic()
         before = sweep.finished()

@@ -55,7 +55,8 @@ def test_a_worker_that_stands_still_is_not_waited_for_until_the_trial_times_out(
         sweep.wait_finished(2)
         workers["server"].arm("recording", signal.SIGSTOP)
         stopped_at_s = workers["server"].fired_at_s()
-        told_at_s, _ = sweep.line("void: ", "server: lost in mid-trial; not responding", after_s=stopped_at_s)
+        cause = "server: lost during a trial; not responding"
+        told_at_s, _ = sweep.line("void: ", cause, after_s=stopped_at_s)
         took("worker stopped (SIGSTOP)", "detected", told_at_s - stopped_at_s, at_most_s=60.0)
         before = sweep.finished()
         os.kill(workers["server"].pid, signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""What befalls a sweep on its way, and how it goes on."""
+"""Interruptions of a sweep, and how it resumes."""
 
 import signal
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_told_to_skip_the_sweep_goes_on_with_what_is_left(
     _, said = process.communicate(timeout=90)
 
     assert process.returncode == 1
-    assert "given up: server" in said
+    assert "gave up on server" in said
     assert "incomplete:" in said  # it came to its end, rather than broke off at the next cell
     assert "Traceback" not in said
     with Results.open(experiment.parent / "results.sqlite") as results:

@@ -19,7 +19,7 @@ def test_a_sweep_measures_every_cell_and_then_has_nothing_left(sweep: Command, e
     assert first.returncode == 0, first.stderr
     assert "complete: 40 trials done" in first.stderr
     assert again.returncode == 0
-    assert "all trials are done already" in again.stderr
+    assert "nothing to do: all trials are done" in again.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
         trials = list(results.trials())
         assert len(trials) == 2 * 5 * 2 * 2  # networks, splits with both ends, depths, trials

@@ -32,7 +32,7 @@ def test_each_figure_of_the_table_is_measured_by_exactly_one_measurement() -> No
 
 def test_a_lab_that_wants_more_cores_than_there_are_is_refused() -> None:
     devices = [f"device{number}" for number in range(10_000)]
-    with pytest.raises(LabError, match="10000 devices want a core each, but this host lets us use"):
+    with pytest.raises(LabError, match="10000 devices need a core each, but this process may use"):
         choose_cores(None, devices)
 
 

@@ -100,7 +100,7 @@ def test_the_estimate_knows_what_a_codec_saves(tiny: Bundle, lab: Lab) -> None:
         ("[{forward: uint9}]", "key 'codecs': unknown codec 'uint9'"),
         (
             "[{there: uint8}]",
-            "key 'codecs': 'there' is no link; write forward, backward or SENDER",
+            "key 'codecs': 'there' is not a link; use forward, backward or SENDER",
         ),
         ("[1]", "key 'codecs"),
         ("[]", "key 'codecs'"),

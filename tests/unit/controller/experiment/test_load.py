@@ -28,7 +28,7 @@ def test_a_load_is_read_from_its_text(text: str, load: Load) -> None:
     "text", ["", "poison:2/s", "poisson:1e400/s", "poisson:2", "poisson:p42<=9ms", "closed"]
 )
 def test_what_is_no_load_is_refused_with_what_is(text: str) -> None:
-    with pytest.raises(ExperimentError, match="is no load; allowed: offline, single"):
+    with pytest.raises(ExperimentError, match="is not a load; allowed: offline, single"):
         parse_load(text)
 
 

@@ -152,16 +152,16 @@ def test_the_reference_cell_has_no_codec_where_some_have_none(make: Make) -> Non
         (
             f"{CHAIN}stages: [3]",
             ExperimentError,
-            r"'stages' has 3, but there are 2 devices \(pi, server\)",
+            r"'stages' has 3, but lab 'paper' has 2 devices: pi, server",
         ),
         (
             "networks: [lan]\nstages: [4]",
             ExperimentError,
-            "has 4, but there are 3 devices .* in lab 'paper'",
+            "has 4, but lab 'paper' has 3 devices",
         ),
         ("networks: [lan]\nthreads: {serve: 2}", LabError, "no device 'serve'.*did you mean 'server'"),
         ("networks: [lan]\nplacements: [[pi, pi, pi]]\nsplits: [2]", ExperimentError, "3 devices need 2"),
-        ("networks: [lan]\nsplits: [[2, 1]]", ExperimentError, "goes backwards"),
+        ("networks: [lan]\nsplits: [[2, 1]]", ExperimentError, "is out of order"),
         ("networks: [lan]\nplacements: [[pi, laptop]]", LabError, "no device 'laptop'"),
         # Nothing asks how links between these get their network.
         ("networks: [as_is]\ndevices: [pi, sever]", LabError, "no device 'sever'.*did you mean 'server'"),
@@ -242,7 +242,7 @@ def test_chains_are_splits_one_by_one(make: Make) -> None:
     [
         ("chains: [{devices: [pi, server], cuts: []}]", "key 'chains': .* need 1"),
         ("chains: [{devices: [pi, server], cuts: [block.7]}]", "key 'chains'"),
-        ("chains: [{devices: [pi, desk, server], cuts: [3, 1]}]", "key 'chains': .* goes backwards"),
+        ("chains: [{devices: [pi, desk, server], cuts: [3, 1]}]", "key 'chains': .* is out of order"),
         ("stages: [2]\nchains: [{devices: [pi], cuts: []}]", "keys 'stages' and 'chains' exclude each other"),
     ],
 )

@@ -176,5 +176,5 @@ def test_the_estimate_counts_both_links(tiny: Bundle, lab: Lab) -> None:
 def test_a_device_to_which_the_controller_finds_no_way_is_named(tiny: Bundle, lab: Lab) -> None:
     nowhere = msgspec.structs.replace(lab.devices[1], host="::1")
     away = msgspec.structs.replace(lab, devices=(lab.devices[0], nowhere, lab.devices[2]))
-    with pytest.raises(DeviceError, match=r"^desk: .* finds no way to '::1' over IPv4: "):
+    with pytest.raises(DeviceError, match=r"^desk: .* has no IPv4 route to '::1': "):
         ControllerEndpoint.of(hub(tiny, 1, 2), away)
