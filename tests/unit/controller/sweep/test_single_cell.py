@@ -70,7 +70,10 @@ def test_a_batch_that_the_graph_does_not_take_is_refused(tiny: Bundle, lab: Lab)
             "^--backend: invalid enum value 'torch'; allowed: socket, ",
         ),
         (with_settings(load="bursts"), "^--load: 'bursts' is not a load; allowed: offline, single"),
-        (with_settings(load="poisson:p90<=9ms"), "^--requests is 24, but 'poisson:p90<=9ms' needs the p90"),
+        (
+            with_settings(load="poisson:p90<=9ms"),
+            "^--requests is 24, but 'poisson:p90<=9ms' needs each trial's p90",
+        ),
         (with_settings(codec="zfp:x"), "^--codec: codec 'zfp:x': the tolerance is not a number"),
         (with_settings(codec="pi -> desk: fp16"), "^--codec: no chain has a device 'desk'"),
         (with_settings(codec="upward: fp16"), "^--codec: 'upward' is not a link"),
