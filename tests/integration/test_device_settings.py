@@ -139,7 +139,7 @@ def test_one_cell_takes_the_loads_that_an_experiment_takes(
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--load", "constant:0/s"], "--load: 'constant:0/s' has a rate of 0; it must be above 0 requests/s"),
+        (["--load", "constant:0/s"], "--load: 'constant:0/s' has rate 0; it must be above 0 requests/s"),
         (["--load", "bursts"], "--load: 'bursts' is not a load; allowed: offline, single, and as in"),
         (["--load", "poisson:p90<=9ms"], "--requests is 24, but 'poisson:p90<=9ms' needs each trial's p90"),
         (["--duration", "0"], "--duration: expected a number > 0"),

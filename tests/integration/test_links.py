@@ -82,7 +82,7 @@ def test_as_they_are_nothing_is_judged(links: Links, standing: dict[str, LabWork
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "name the network with --network NAME, or measure the links --as-is"),
+        ((), "no --network; name the one that the links should have, or measure them with --as-is"),
         (("--network", "farr"), "no network 'farr' in .*; did you mean 'far'"),
     ],
 )
