@@ -45,7 +45,7 @@ def test_a_second_controller_hears_who_holds_the_devices_and_takes_them_once_tha
         with sweeping(tmp_path, bundles_folder, results=other) as second:
             assert second.end() == 2
         assert second.said[-1].startswith("error: pi: worker pi is held by ")
-        assert f"(pid {first.process.pid}) since " in second.said[-1]
+        assert f"(pid {first.process.pid}), for " in second.said[-1]
 
         first.process.kill()
         first.process.wait()
