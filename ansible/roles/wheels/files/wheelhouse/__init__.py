@@ -1,4 +1,4 @@
-"""The wheels of the devices: fetched once for each kind of device, cached on the controller, sent as one file.
+"""The devices' wheels: fetched once for each kind of device, cached on the controller, sent as one file.
 
 The Ansible role `wheels` runs it.
 """

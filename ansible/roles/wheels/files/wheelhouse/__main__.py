@@ -1,4 +1,4 @@
-"""The command line: `python -m wheelhouse --root EDGECUT ...` prints, as JSON, what a kind of device installs.
+"""The command line: `python -m wheelhouse --root EDGECUT ...` prints a kind of device's wheels as JSON.
 
 It runs in edgecut's folder and imports that folder's package `worker`, which computes its own digest.
 """
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--architecture", required=True, help="the device's: aarch64 or x86_64")
     parser.add_argument("--python", required=True, help="the device's, such as 3.11")
     parser.add_argument("--provider", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--extra", action="append", default=[], help="extra of pyproject.toml: codecs, torch_rpc")
+    parser.add_argument("--extra", action="append", default=[], help="of pyproject.toml: codecs, torch_rpc")
     parser.add_argument("--online", action="store_true", help="the device fetches its wheels itself")
     return parser
 

@@ -42,7 +42,7 @@ def build_worker_wheel(root: Path, folder: Path, source_digest: Callable[[Path],
     """
     sources = root / "worker"
     if not (sources / "__main__.py").is_file():
-        raise ProjectError(f"{sources} is not the package worker; run the playbooks from an edgecut repository")
+        raise ProjectError(f"{sources} is not the package worker; run the playbooks of an edgecut repository")
     digest = source_digest(sources)
     base = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     # The letter keeps an all-digit digest from being read as a number.
