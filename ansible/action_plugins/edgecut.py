@@ -136,7 +136,7 @@ def reason(finished: Finished, otherwise: str | None = None) -> str:
 
 
 def outcome(finished: Finished, otherwise: str | None = None) -> dict[str, Any]:
-    """The task's result. A failure has only its one line, since Ansible prints everything that a failure returns."""
+    """The task's result. A failure returns only its one line, since Ansible prints all of it."""
     if finished.rc:
         return {"failed": True, "rc": finished.rc, "msg": reason(finished, otherwise)}
     result = {"rc": finished.rc, "stdout": finished.stdout}
