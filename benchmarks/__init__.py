@@ -1,4 +1,4 @@
-"""The benchmark: how near the runtime comes to what processors and links allow (docs/benchmarks.md)."""
+"""The benchmark: how close the runtime comes to the limits of processors and links (docs/benchmarks.md)."""
 
 from benchmarks.command import run_bench, show_bench
 

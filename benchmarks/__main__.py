@@ -1,4 +1,4 @@
-"""`python -m benchmarks bench|bench-plan`: measure the runtime on this machine, and predictions on a lab."""
+"""`python -m benchmarks bench|bench-plan`: measure the runtime on this machine, or predictions on a lab."""
 
 import sys
 from pathlib import Path
@@ -21,18 +21,18 @@ app = typer.Typer(
 
 @app.command()
 def bench(
-    out: Annotated[Path, typer.Option(help="File of the results.")] = Path("results/bench.json"),
-    cache: Annotated[Path, typer.Option(help="Folder of the bundles.")] = Path("results/bench/bundles"),
-    rounds: Annotated[int, typer.Option(min=1, help="Most rounds to run; fewer if 10 minutes are up.")] = 5,
+    out: Annotated[Path, typer.Option(help="Results file.")] = Path("results/bench.json"),
+    cache: Annotated[Path, typer.Option(help="Bundles folder.")] = Path("results/bench/bundles"),
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds to run; fewer after 10 minutes.")] = 5,
     only: Annotated[
-        list[str] | None, typer.Option(help="Only figures whose key starts with this; repeatable.")
+        list[str] | None, typer.Option(help="Measure only figures with this prefix; repeatable.")
     ] = None,
     cores: Annotated[
         str | None,
-        typer.Option(help="A core for each of the two devices, such as 0,1. Default: the first."),
+        typer.Option(help="A core for each of the two devices, such as 0,1. Default: the first two."),
     ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Only print the table of --out.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="With --show: as Markdown.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Only print the table of an existing --out.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="With --show: print Markdown.")] = False,
 ) -> None:
     """Measure the runtime on this machine; exit code 1 if a figure misses its bound."""
     if show:
@@ -44,12 +44,12 @@ def bench(
 
 @app.command("bench-plan")
 def bench_planning(
-    bundles: Annotated[list[Path], typer.Argument(help="Bundles to profile and to measure.")],
+    bundles: Annotated[list[Path], typer.Argument(help="Bundles to profile and measure.")],
     lab: LabFile = LAB,
-    out: Annotated[Path, typer.Option(help="File of the results.")] = Path("results/bench-plan.json"),
+    out: Annotated[Path, typer.Option(help="Results file.")] = Path("results/bench-plan.json"),
     trial: Annotated[float, typer.Option(min=0, help="Approximate seconds of a trial.")] = 0.25,
     budget: Annotated[float, typer.Option(min=1, help="Approximate seconds for each device's stages.")] = 40,
-    every: Annotated[int, typer.Option(min=1, help="Measure every n-th split only: a quick look.")] = 1,
+    every: Annotated[int, typer.Option(min=1, help="Measure only every n-th split, for a quick look.")] = 1,
 ) -> None:
     """Measure the error of predictions and plans; exit code 1 if a figure misses its bound."""
     if not bench_plan(load_lab(lab), BenchPlanOptions(bundles, out, trial, budget, every)):
@@ -57,8 +57,8 @@ def bench_planning(
 
 
 _AFTER_CTRL_C = {
-    "bench": "nothing was written",
-    "bench-plan": "finished models are in its file; the same command starts again",
+    "bench": "no results were written",
+    "bench-plan": "finished models are in the results file; the same command starts over",
 }
 
 

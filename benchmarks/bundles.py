@@ -1,4 +1,4 @@
-"""What the benchmark runs: models with random weights, as fast as trained ones, and one that does nothing."""
+"""The benchmark's bundles: models with random weights, as fast as trained ones, and a null model."""
 
 import os
 import shutil
@@ -13,22 +13,22 @@ from exporter.bundle import Bundle, BundleError
 __all__ = ["NULL", "NULL_SAMPLE_BYTES", "make_bundles"]
 
 NULL = "null"
-"""A model whose nodes copy one tensor and do nothing else."""
+"""A model whose nodes only copy one tensor."""
 
 _NULL_NODES = 4
 _NULL_WIDTH = 1024
 NULL_SAMPLE_BYTES = 4 * _NULL_WIDTH
 
-# Batches of the null model make the larger payloads, up to 3.2 MB.
+# Batches of the null model make larger payloads, up to 3.2 MB.
 _NULL_SAMPLES = 784
 _MODEL_SAMPLES = 8
 
 
 def make_bundles(folder: Path, names: Sequence[str], say: Callable[[str], None]) -> Mapping[str, Bundle]:
-    """The bundles of that name, from `folder` where they are there already.
+    """Open the named bundles in `folder`; export the missing ones first.
 
     Raises:
-        ControllerError: One cannot be exported.
+        ControllerError: An export failed.
     """
     bundles = {}
     for name in names:
@@ -59,8 +59,8 @@ def _export(name: str, path: Path) -> None:
         check=False,
     )
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no word from it"])[-1].removeprefix("error: ")
-        raise ControllerError(f"bundle {name} of the benchmark cannot be exported: {last}")
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1].removeprefix("error: ")
+        raise ControllerError(f"cannot export the benchmark's bundle {name}: {last}")
 
 
 def _write_null_model(path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.bundles import make_bundles
-from benchmarks.figures import FIGURES
+from benchmarks.figures import FIGURES, all_hold
 from benchmarks.local_workers import choose_cores
 from benchmarks.measurement import Measurement
 from benchmarks.report import load_report, make_report, markdown, print_report, save_report
@@ -22,11 +22,11 @@ _QUIET_LOAD = 0.3
 
 
 def run_bench(out: Path, cache: Path, *, rounds: int, only: Sequence[str], cores: str | None) -> bool:
-    """Run the benchmark, print its table and write it.
+    """Run the benchmark, print its table and write the results file.
 
     Args:
-        out: File to write.
-        cache: Folder that keeps the bundles.
+        out: Results file.
+        cache: Folder of the bundles.
         only: Prefixes of the keys of the figures to measure; all figures if empty.
         cores: A core for each device, such as `0,1`.
 
@@ -34,28 +34,27 @@ def run_bench(out: Path, cache: Path, *, rounds: int, only: Sequence[str], cores
         Whether every figure is within its bound.
 
     Raises:
-        ControllerError: The benchmark cannot run here; it writes nothing then.
+        ControllerError: The benchmark cannot run here; it wrote nothing.
     """
-    # As Ctrl-C does, so that the workers end too.
+    # SIGTERM ends the workers too, like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     clock = Clock(_LIMIT_S)
     chosen = _choose(only)
     pinned = choose_cores(cores)
     load = os.getloadavg()[0]
     if load > _QUIET_LOAD:
-        _say(f"this machine is busy (load {load:.1f}): rerun on a quiet machine for figures that count")
+        _say(f"this machine is busy (load {load:.1f}); for valid figures rerun on an idle machine")
     bundles = make_bundles(cache, list(dict.fromkeys(name for one in chosen for name in one.needs)), _say)
-    found, worker = run_rounds(chosen, bundles, pinned, rounds=rounds, clock=clock, say=_say)
-    report = make_report(found, worker, load)
+    values, worker = run_rounds(chosen, bundles, pinned, rounds=rounds, clock=clock, say=_say)
+    report = make_report(values, worker, load)
     save_report(report, out)
     print_report(report, output())
     print(f"{out} ({clock.elapsed_s:.0f} s)")
-    medians = {key: summary.median for key, summary in report.figures.items()}
-    return all(figure.holds(medians) is not False for figure in FIGURES)
+    return all_hold(FIGURES, report.figures)
 
 
 def show_bench(path: Path, *, as_markdown: bool) -> None:
-    """Print the table of an earlier run."""
+    """Print the table of an existing results file."""
     report = load_report(path)
     if as_markdown:
         print(markdown(report))

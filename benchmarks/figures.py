@@ -1,10 +1,10 @@
-"""The figures of the benchmark: what each must be, and what came out."""
+"""The figures of the benchmark, their bounds, and summaries of their values."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["FIGURES", "Figure", "Summary", "summarize"]
+__all__ = ["FIGURES", "Figure", "Summary", "all_hold", "figure_rows", "summarize"]
 
 
 @dataclass(frozen=True)
@@ -12,9 +12,9 @@ class Figure:
     """One line of the benchmark's table.
 
     Attributes:
-        at_least: The bound from below, where there is one.
-        at_most: The bound from above. For `hop_excess_ms_*` it depends on the wire and is measured too.
-        bound_key: The figure of the same run that is the bound from above.
+        at_least: Lower bound, if any.
+        at_most: Upper bound, if any.
+        bound_key: Figure of the same run that is the upper bound: that of a hop depends on the wire.
     """
 
     key: str
@@ -24,14 +24,14 @@ class Figure:
     bound_key: str | None = None
 
     def bound(self, medians: Mapping[str, float]) -> str:
-        """The bound, for people."""
+        """The bound as text."""
         at_most = self.upper(medians)
         if self.at_least is not None:
             return f">= {self.at_least:g}"
         return "" if at_most is None else f"<= {at_most:.3g}"
 
     def upper(self, medians: Mapping[str, float]) -> float | None:
-        """The bound from above, measured or fixed."""
+        """The upper bound, measured or fixed."""
         return medians.get(self.bound_key) if self.bound_key else self.at_most
 
     def holds(self, medians: Mapping[str, float]) -> bool | None:
@@ -44,7 +44,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the rounds gave: median, lowest and highest of `n`."""
+    """A figure's value: median, lowest and highest of `n`."""
 
     median: float
     low: float
@@ -56,7 +56,7 @@ FIGURES = (
     Figure("bottleneck_busy_b1", "busy share of the slowest stage, mobilenet_v2, batch 1", at_least=0.95),
     Figure("bottleneck_busy_b8", "the same, batch 8", at_least=0.95),
     Figure("speedup_mobilenet_v2", "throughput of two devices over one", at_least=1.8),
-    Figure("of_balance_limit_mobilenet_v2", "that speed-up over what the balance allows", at_least=0.93),
+    Figure("of_balance_limit_mobilenet_v2", "that speed-up over the limit of the balance", at_least=0.93),
     Figure("of_balance_limit_resnet50", "the same, resnet50", at_least=0.93),
     Figure("of_balance_limit_vgg16", "the same, vgg16", at_least=0.93),
     Figure("hop_excess_ms_64k", "a hop over the bare wire, 64 kB", bound_key="hop_bound_ms_64k"),
@@ -64,25 +64,48 @@ FIGURES = (
     Figure("hop_excess_ms_3m2", "the same, 3.2 MB", bound_key="hop_bound_ms_3m2"),
     Figure("null_requests_per_s", "two null stages, 4 kB, depth 16, full records", at_least=8_000),
     Figure("link_fill", "payload rate over the link's, 100 Mbit/s", at_least=0.95),
-    Figure("socket_over_rpc", "throughput over PyTorch RPC's at its best, mobilenet_v2", at_least=1.15),
+    Figure("socket_over_rpc", "throughput over PyTorch RPC's best, mobilenet_v2", at_least=1.15),
     Figure("socket_over_rpc_null_0m8", "the same, null stages, 0.8 MB"),
-    Figure("tls_cost_mobilenet_v2", "throughput over TLS over that without, mobilenet_v2"),
+    Figure("tls_cost_mobilenet_v2", "throughput with TLS over without, mobilenet_v2"),
     Figure("tls_cost_null_0m8", "the same, null stages, 0.8 MB"),
-    Figure("tls_connect_ms", "to connect with TLS and certificates"),
-    Figure("auth_connect_ms", "to connect with the lab's key"),
-    Figure("connect_ms", "to connect with neither"),
+    Figure("tls_connect_ms", "time to connect with TLS and certificates"),
+    Figure("auth_connect_ms", "time to connect with the lab's key"),
+    Figure("connect_ms", "time to connect with neither"),
     Figure("memory_growth", "resident memory after 100,000 requests over after 1,000", at_most=1.02),
     Figure("records_cost", "throughput with records over without", at_least=0.97),
-    Figure("resplit_s", "no result for so long when a live pipeline is re-split", at_most=0.3),
-    Figure("cell_overhead_s", "a sweep's cell beside its requests", at_most=0.35),
+    Figure("resplit_s", "time without results while a live pipeline is re-split", at_most=0.3),
+    Figure("cell_overhead_s", "a sweep's time for a cell beside its requests", at_most=0.35),
 )
 """In the order of the table."""
 
 
 def summarize(values: Mapping[str, Sequence[float]]) -> dict[str, Summary]:
-    """Median, lowest, highest and number of what each figure's rounds gave."""
+    """Summarize the values of each figure; figures without values are left out."""
     return {
-        key: Summary(statistics.median(found), min(found), max(found), len(found))
-        for key, found in values.items()
-        if found
+        key: Summary(statistics.median(each), min(each), max(each), len(each))
+        for key, each in values.items()
+        if each
     }
+
+
+def all_hold(figures: Sequence[Figure], summaries: Mapping[str, Summary]) -> bool:
+    """Whether no figure misses its bound."""
+    medians = {key: summary.median for key, summary in summaries.items()}
+    return all(figure.holds(medians) is not False for figure in figures)
+
+
+def figure_rows(figures: Sequence[Figure], summaries: Mapping[str, Summary]) -> list[list[str]]:
+    """Key, median, range, bound and verdict of each measured figure."""
+    medians = {key: summary.median for key, summary in summaries.items()}
+    verdicts = {True: "yes", False: "NO", None: ""}
+    return [
+        [
+            figure.key,
+            f"{summary.median:.4g}",
+            f"{summary.low:.4g} to {summary.high:.4g} (n={summary.n})",
+            figure.bound(medians),
+            verdicts[figure.holds(medians)],
+        ]
+        for figure in figures
+        if (summary := summaries.get(figure.key)) is not None
+    ]

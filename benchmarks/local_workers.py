@@ -1,4 +1,4 @@
-"""The benchmark's own workers: real processes on this machine, one core each."""
+"""The benchmark's own workers: processes on this machine, one core each."""
 
 import os
 import secrets
@@ -28,11 +28,11 @@ _KEY = "lab.key"
 _AUTHORITY = "lab.tls"
 
 
-def choose_cores(asked: str | None, devices: Sequence[str] = DEVICES) -> tuple[int, ...]:
-    """One core for each device: those asked for, as in `0,1`, or the first that we may use.
+def choose_cores(requested: str | None, devices: Sequence[str] = DEVICES) -> tuple[int, ...]:
+    """Choose a core for each device: the `requested` ones, such as `0,1`, or the first usable ones.
 
     Raises:
-        LabError: They are not there, or the devices together want more than the host has.
+        LabError: A requested core is not usable, or the host has too few.
     """
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(usable) < len(devices):
@@ -40,22 +40,22 @@ def choose_cores(asked: str | None, devices: Sequence[str] = DEVICES) -> tuple[i
             f"the benchmark's {len(devices)} devices need a core each, but this process may use "
             f"{len(usable)}: devices that share a core give wrong figures; use a larger host"
         )
-    if asked is None:
+    if requested is None:
         return tuple(usable[: len(devices)])
     try:
-        cores = tuple(int(part) for part in asked.split(","))
+        cores = tuple(int(part) for part in requested.split(","))
     except ValueError:
         cores = ()
     if len(set(cores)) != len(devices) or not set(cores) <= set(usable):
         raise LabError(
-            f"--cores {asked}: name {len(devices)} different ones of {','.join(map(str, usable))}, "
-            f"a core for each device"
+            f"--cores {requested}: name {len(devices)} different cores of {','.join(map(str, usable))}, "
+            "one for each device"
         )
     return cores
 
 
 class Fleet:
-    """The workers `DEVICES`, started for one measurement or many, and ended with it."""
+    """Run the workers `DEVICES` for one measurement or many."""
 
     def __init__(
         self,
@@ -65,13 +65,13 @@ class Fleet:
         command: Sequence[str] = WORKER,
         security: Literal["none", "key", "tls"] = "none",
     ) -> None:
-        """Nothing runs until entered.
+        """Prepare the workers; entering starts them.
 
         Args:
             cores: One for each of `DEVICES`.
-            bundles: What the workers are to have already, as after `deploy.yml`.
-            command: What runs in place of `python -m worker`; for tests.
-            security: How connections are secured.
+            bundles: Bundles in the workers' stores, as after `deploy.yml`.
+            command: Replacement for `python -m worker`, for tests.
+            security: Security of the connections.
         """
         self._cores = cores
         self._bundles = bundles
@@ -85,8 +85,7 @@ class Fleet:
         try:
             for name, core in zip(DEVICES, self._cores, strict=True):
                 self._start(name, core)
-            self.pool = WorkerPool(self.lab(), DEVICES, wait_s=5.0)
-            self.pool.__enter__()
+            self._open_pool()
         except BaseException:
             self._end()
             raise
@@ -99,7 +98,7 @@ class Fleet:
         self._end()
 
     def lab(self, shaping: Literal["emulated", "none"] = "none") -> Lab:
-        """The workers as a lab; `shaping` says whether networks are emulated on it."""
+        """The workers as a lab, with or without emulated networks."""
         devices = tuple(
             Device(
                 name=name,
@@ -121,13 +120,16 @@ class Fleet:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Let the workers go while entered, so that somebody else may claim them."""
+        """Release the workers, so that another controller may claim them."""
         self.pool.close()
         try:
             yield
         finally:
-            self.pool = WorkerPool(self.lab(), DEVICES, wait_s=5.0)
-            self.pool.__enter__()
+            self._open_pool()
+
+    def _open_pool(self) -> None:
+        self.pool = WorkerPool(self.lab(), DEVICES, wait_s=5.0)
+        self.pool.__enter__()
 
     def resident_bytes(self) -> list[int]:
         """Resident memory of each worker."""
@@ -138,7 +140,7 @@ class Fleet:
         bundles = folder / "bundles"
         bundles.mkdir(parents=True)
         for bundle in self._bundles:
-            # Delivering them is not what is measured.
+            # Delivery is not measured.
             (bundles / bundle.digest).symlink_to(bundle.path.absolute())
         options = ["--name", name, "--store", str(folder), "--control-port", "0", "--data-port", "0"]
         options += ["--cpu", str(core), *self._secrets(name)]
@@ -147,10 +149,10 @@ class Fleet:
         try:
             worker.wait_ready()
         except UsageError as error:
-            raise LabError(f"the benchmark's worker {name} does not start: {error}") from error
+            raise LabError(f"the benchmark's worker {name} did not start: {error}") from error
 
     def _secrets(self, name: str) -> list[str]:
-        """What the worker is told of them, once they are there."""
+        """Create a worker's secrets; returns its options for them."""
         folder = Path(self._folder.name)
         match self._security:
             case "key":

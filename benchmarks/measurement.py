@@ -1,4 +1,4 @@
-"""What a measurement of the benchmark is."""
+"""The interface of the benchmark's measurements."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ __all__ = ["Bench", "Measurement"]
 
 @dataclass(frozen=True)
 class Bench:
-    """What measurements share.
+    """The resources that measurements share.
 
     Attributes:
         cores: One for each device.
-        bundles: By name; those that a measurement asked for are there.
-        fleet: Workers that stand throughout.
+        bundles: By name, all that the measurements need.
+        fleet: Workers that run throughout.
     """
 
     cores: Sequence[int]
@@ -26,19 +26,19 @@ class Bench:
 
 
 class Measurement(Protocol):
-    """Gives values of some figures each time it is run; rounds of all measurements are interleaved."""
+    """Measures some figures once a round; the rounds of all measurements are interleaved."""
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The figures that it gives."""
+        """Keys of its figures."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The bundles that it needs, by name."""
+        """Names of the bundles it needs."""
 
     @property
     def most_rounds(self) -> int | None:
-        """How many rounds are enough; None: as many as there are."""
+        """The number of rounds that suffice; None for all."""
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """One round."""
+        """Run one round; returns the figures by key."""

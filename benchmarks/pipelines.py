@@ -1,4 +1,4 @@
-"""Pipelines over the benchmark's workers, run the way a sweep runs them."""
+"""Pipelines of the benchmark's workers, run as in a sweep."""
 
 import dataclasses
 import itertools
@@ -35,7 +35,7 @@ def plan(
     records: bool = True,
     rpc: RpcSettings = _USUAL_RPC,
 ) -> PipelinePlan:
-    """What the workers are told of a cell; a rate makes the links emulated ones."""
+    """Plan the pipeline of a cell; with a rate, its links are emulated."""
     shaping = cell.shaping if rate_mbit is None else "emulated"
     planned = plan_pipeline(
         f"bench.{next(_numbers)}",
@@ -69,7 +69,7 @@ def pipeline(
     backend: str = SOCKET,
     rpc: RpcSettings = _USUAL_RPC,
 ) -> Iterator[PipelineRunner]:
-    """A pipeline that stands while entered; the arguments are those of a cell and of `plan`."""
+    """Build a pipeline; the arguments are those of a cell and of `plan`."""
     cell = cell_of(bundle, devices, cuts, Settings(depth=depth, batch=batch, backend=backend))
     planned = plan(
         fleet,
@@ -86,11 +86,11 @@ def pipeline(
 
 
 def run(runner: PipelineRunner, requests: int, *, warmup: int = 0) -> Trial:
-    """Run so many requests in a closed loop, after some that do not count."""
+    """Run requests in a closed loop, after uncounted warm-up requests."""
     return runner.run(0, Run(requests=requests, timeout_s=_TIMEOUT_S), warmup=warmup)
 
 
 def result_rate(trial: Trial) -> float:
-    """Results a second between the first and the last: how it runs once the pipeline is full."""
+    """Results per second between the first and the last: the rate of a full pipeline."""
     finished_at_s = trial.endpoint["finished_at_s"]
     return float((len(finished_at_s) - 1) / (finished_at_s[-1] - finished_at_s[0]))

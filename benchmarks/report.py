@@ -1,4 +1,4 @@
-"""The benchmark's results: a file, and a table of it."""
+"""The benchmark's results file, and its table."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,20 +8,29 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from benchmarks.figures import FIGURES, Summary, summarize
+from benchmarks.figures import FIGURES, Figure, Summary, figure_rows, summarize
 from controller.atomic_file import write_json
 from controller.console import plain_table
 from controller.errors import ControllerError
 from controller.results.provenance import now, stamp
 
-__all__ = ["Report", "load_report", "make_report", "markdown", "print_report", "save_report"]
+__all__ = [
+    "Report",
+    "load_report",
+    "machine_stamp",
+    "make_report",
+    "markdown",
+    "print_figures",
+    "print_report",
+    "save_report",
+]
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What `results/bench.json` holds.
+    """The content of `results/bench.json`.
 
     Attributes:
-        figures: By key; those without a bound, such as `hop_whole_ms_64k`, too.
+        figures: By key, including keys outside the table, such as `hop_whole_ms_64k`.
         machine: Versions, kernel, processor and load of the machine.
     """
 
@@ -30,22 +39,23 @@ class Report(msgspec.Struct, frozen=True):
     taken_at: str
 
 
+def machine_stamp(name: str, load_before: float) -> dict[str, Any]:
+    """Versions, and the machine's load before and after the benchmark `name`."""
+    load = {"load_before": round(load_before, 2), "load_after": round(os.getloadavg()[0], 2)}
+    return {**stamp(name), **load}
+
+
 def make_report(
-    found: Mapping[str, Sequence[float]], worker: Mapping[str, Any], load_before: float
+    values: Mapping[str, Sequence[float]], worker: Mapping[str, Any], load_before: float
 ) -> Report:
-    """Sum up the rounds; `worker` is the stamp of a worker, which has more of the machine than we know."""
+    """Summarize the rounds; `worker` is a worker's stamp, which has more facts about the machine."""
     facts = ("processor", "governor", "frequency_mhz", "onnxruntime", "worker_digest")
-    machine = {
-        **stamp("bench"),
-        **{name: worker.get(name) for name in facts},
-        "load_before": round(load_before, 2),
-        "load_after": round(os.getloadavg()[0], 2),
-    }
-    return Report(figures=summarize(found), machine=machine, taken_at=now())
+    machine = machine_stamp("bench", load_before) | {name: worker.get(name) for name in facts}
+    return Report(figures=summarize(values), machine=machine, taken_at=now())
 
 
-def save_report(report: Report, path: Path) -> None:
-    """Write the file, whole or not at all.
+def save_report(report: msgspec.Struct, path: Path) -> None:
+    """Replace the results file atomically.
 
     Raises:
         ControllerError: It cannot be written.
@@ -57,10 +67,10 @@ def save_report(report: Report, path: Path) -> None:
 
 
 def load_report(path: Path) -> Report:
-    """Read the file.
+    """Read a results file.
 
     Raises:
-        ControllerError: There is none, or it is not one.
+        ControllerError: The file is missing or is not a benchmark result.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Report)
@@ -70,36 +80,24 @@ def load_report(path: Path) -> Report:
         raise ControllerError(f"{path} is not a benchmark result: {error}") from error
 
 
-def _lines(report: Report) -> list[tuple[str, str, str, str, str]]:
-    """Key, median, range, bound and verdict of every figure that there is."""
-    medians = {key: summary.median for key, summary in report.figures.items()}
-    verdicts = {True: "yes", False: "NO", None: ""}
-    return [
-        (
-            figure.key,
-            f"{summary.median:.4g}",
-            f"{summary.low:.4g} to {summary.high:.4g} (n={summary.n})",
-            figure.bound(medians),
-            verdicts[figure.holds(medians)],
-        )
-        for figure in FIGURES
-        if (summary := report.figures.get(figure.key)) is not None
-    ]
+def print_figures(figures: Sequence[Figure], summaries: Mapping[str, Summary], console: Console) -> None:
+    """Print a table of figures."""
+    table = plain_table("figure", "median", "low to high", "must be", "holds")
+    for row in figure_rows(figures, summaries):
+        table.add_row(*row)
+    console.print(table)
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print the table."""
-    table = plain_table("figure", "median", "low to high", "must be", "holds")
-    for line in _lines(report):
-        table.add_row(*line)
-    console.print(table)
+    """Print the table and the machine."""
+    print_figures(FIGURES, report.figures, console)
     console.print(_where(report), soft_wrap=True)
 
 
 def markdown(report: Report) -> str:
     """The table for docs/benchmarks.md."""
     head = ["| figure | median | low to high | must be | holds |", "| --- | --- | --- | --- | --- |"]
-    rows = [f"| `{key}` | " + " | ".join(rest) + " |" for key, *rest in _lines(report)]
+    rows = [f"| `{key}` | " + " | ".join(rest) + " |" for key, *rest in figure_rows(FIGURES, report.figures)]
     return "\n".join([*head, *rows, "", _where(report)])
 
 

@@ -1,4 +1,4 @@
-"""The benchmark: every measurement once a round, round after round, so that a disturbance meets them all."""
+"""The rounds of the benchmark: each runs every measurement once, so that a disturbance affects all alike."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ __all__ = ["Clock", "measurements", "run_rounds"]
 
 
 def measurements() -> tuple[Measurement, ...]:
-    """All of them, in the order in which a round runs them."""
+    """All measurements, in the order of a round."""
     mobilenet = Balance(
         "mobilenet_v2",
         batch=1,
@@ -52,10 +52,10 @@ def measurements() -> tuple[Measurement, ...]:
 
 @dataclass
 class Clock:
-    """How long the benchmark may take.
+    """The time limit of the benchmark.
 
     Attributes:
-        limit_s: In seconds since it was made; no round is begun that would probably end later.
+        limit_s: Seconds from its creation; no round starts that would probably end later.
     """
 
     limit_s: float
@@ -64,15 +64,15 @@ class Clock:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since it was made."""
+        """Seconds since its creation."""
         return time.monotonic() - self._began_s
 
     def note(self, round_s: float) -> None:
-        """A round took so long."""
+        """Record the duration of a round."""
         self._longest_s = max(self._longest_s, round_s)
 
     def allows_another(self) -> bool:
-        """Whether a round as long as the longest would be over in time."""
+        """Whether a round as long as the longest would end in time."""
         return self.elapsed_s + self._longest_s <= self.limit_s
 
 
@@ -85,33 +85,36 @@ def run_rounds(
     clock: Clock,
     say: Callable[[str], None],
 ) -> tuple[dict[str, list[float]], Mapping[str, Any]]:
-    """Run the chosen measurements and return what each round gave, by figure, and a worker's stamp.
+    """Run the chosen measurements.
+
+    Returns:
+        The values of each figure, one per round, and a worker's stamp.
 
     Raises:
-        ControllerError: A worker does not start, or a pipeline fails.
+        ControllerError: A worker did not start, or a pipeline failed.
     """
-    found: dict[str, list[float]] = {key: [] for one in chosen for key in one.keys}
+    results: dict[str, list[float]] = {key: [] for one in chosen for key in one.keys}
     with Fleet(cores, list(bundles.values())) as fleet:
         bench = Bench(cores, bundles, fleet)
         stamp = fleet.pool.workers[DEVICES[0]].info.stamp
         for number in range(rounds):
             if number and not clock.allows_another():
-                say(f"{number} of {rounds} rounds: time is up")
+                say(f"stopping after {number} of {rounds} rounds: time limit reached")
                 break
             began_s = clock.elapsed_s
             for one in chosen:
                 if one.most_rounds is None or number < one.most_rounds:
-                    shown = _run_once(one, bench, found)
+                    shown = _run_once(one, bench, results)
                     say(f"round {number + 1}/{rounds}  {shown}")
             clock.note(clock.elapsed_s - began_s)
-    return found, stamp
+    return results, stamp
 
 
-def _run_once(one: Measurement, bench: Bench, found: dict[str, list[float]]) -> str:
-    """Keep what it gave; returns that as a line."""
+def _run_once(one: Measurement, bench: Bench, results: dict[str, list[float]]) -> str:
+    """Run a measurement, add its values to `results`, and return them as a line."""
     began_s = time.monotonic()
     values = one.run(bench)
     for key, value in values.items():
-        found[key].append(value)
+        results[key].append(value)
     shown = "  ".join(f"{key} {value:.4g}" for key, value in values.items())
     return f"{time.monotonic() - began_s:5.1f} s  {shown}"

@@ -205,7 +205,7 @@ def _number(answer: Answer) -> str:
 def _ties(answer: Answer) -> str:
     names = [p.split.where for p in answer.ties]
     shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
-    return f"Within noise of it (a tie): {listed(shown)}."
+    return f"Tied within noise: {listed(shown)}."
 
 
 def _compared(gain: Gain, answer: Answer) -> str:

@@ -48,7 +48,7 @@ DOCUMENTATION = """
         type: bool
         default: false
       otherwise:
-        description: What to say if the command fails and prints nothing.
+        description: The message if the command fails and prints nothing.
         type: str
 """
 
@@ -58,7 +58,7 @@ RETURN = """
         type: int
         returned: when the command ran
     msg:
-        description: The line that says what went wrong, or the last line on standard error.
+        description: The error line, or the last line on standard error.
         type: str
         returned: when the command ran
     stdout:
@@ -73,7 +73,7 @@ RETURN = """
 
 _ROOT = Path(__file__).resolve().parents[2]
 _REASONS = ("error:", "interrupted")
-# The words by which commands that set a state say whether it is a new one.
+# The words with which a command reports whether it changed the state.
 _CHANGES = {
     **dict.fromkeys(("changed", "started", "restarted", "stopped"), True),
     **dict.fromkeys(("unchanged", "already running", "not running"), False),
@@ -93,10 +93,10 @@ class Finished(NamedTuple):
 def run(
     command: Sequence[str], chdir: Path, show: Callable[[str], None], *, show_stdout: bool = False
 ) -> Finished:
-    """Run a command here; `show` gets each line when it is printed, except the line that says why it failed.
+    """Run a command here; `show` gets each line as it is printed, except the line with the error.
 
     Raises:
-        OSError: the command cannot be started.
+        OSError: The command cannot be started.
     """
 
     def lines(stream: Iterable[str], *, shown: bool) -> Iterator[str]:
@@ -128,7 +128,7 @@ def run(
 
 
 def reason(finished: Finished, otherwise: str | None = None) -> str:
-    """What a command that failed says of it: its line, else its last one, else all it printed."""
+    """The reason of a failure: the error line, else the last line of standard error, else standard output."""
     lines = [line.strip() for line in finished.stderr.splitlines() if line.strip()]
     if lines:
         return ([line for line in lines if line.startswith(_REASONS)] or lines)[-1]
@@ -136,7 +136,7 @@ def reason(finished: Finished, otherwise: str | None = None) -> str:
 
 
 def outcome(finished: Finished, otherwise: str | None = None) -> dict[str, Any]:
-    """The task's result. A failure is its one line alone, since Ansible prints all that a failure returns."""
+    """The task's result. A failure returns only its one line, since Ansible prints all of it."""
     if finished.rc:
         return {"failed": True, "rc": finished.rc, "msg": reason(finished, otherwise)}
     result = {"rc": finished.rc, "stdout": finished.stdout}
@@ -167,11 +167,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is not t
         arguments = {"argv": options["command"], "chdir": options["chdir"]}
         done = self._execute_module("ansible.legacy.command", module_args=arguments, task_vars=variables)
         finished = _finished_on_device(done)
-        told = outcome(finished, options["otherwise"])
-        if told.get("failed"):
-            told["msg"] = f"{variables['inventory_hostname']}: {told['msg'].removeprefix('error: ')}"
-        # Among them is the interpreter that Ansible discovered.
-        return result | {"ansible_facts": done.get("ansible_facts", {})} | told
+        ended = outcome(finished, options["otherwise"])
+        if ended.get("failed"):
+            ended["msg"] = f"{variables['inventory_hostname']}: {ended['msg'].removeprefix('error: ')}"
+        # Pass on the interpreter that Ansible discovered.
+        return result | {"ansible_facts": done.get("ansible_facts", {})} | ended
 
     def _run_here(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> Finished:
         def show(line: str) -> None:
@@ -188,7 +188,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is not t
 
 
 def _finished_on_device(done: Mapping[str, Any]) -> Finished:
-    """How the module `command` ended; where it did not even start, its `msg` says why."""
+    """The end of the module `command`; if the command did not start, `msg` says why."""
     ran = "rc" in done
     stderr = done.get("stderr") or done.get("module_stderr") or ("" if ran else done.get("msg", ""))
     return Finished(int(done["rc"]) if ran else 1, done.get("stdout", ""), str(stderr))

@@ -1,8 +1,8 @@
-"""Let Ctrl-C end a command of edgecut in order, so that the playbook goes on to clear the links.
+"""Let Ctrl-C end a command of edgecut cleanly, so that the playbook then clears the links.
 
-Ansible detaches what it runs from the terminal, and ends it at Ctrl-C. While a task `edgecut` runs, the
+Ansible detaches its tasks from the terminal and kills them at Ctrl-C. While a task `edgecut` runs, the
 first Ctrl-C goes to its command instead: a sweep finishes its trial, the task fails, and the playbook's
-`always` follows. The second Ctrl-C, or the first while no such command runs, ends the playbook.
+`always` follows. The second Ctrl-C, or the first one without such a command, ends the playbook.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _MODULES = (["analysis"], ["controller"], ["exporter"])
 
 
 def _commands() -> list[psutil.Process]:
-    """The commands that run below this process."""
-    found = []
+    """The edgecut commands among the descendants of this process."""
+    commands = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             words = process.cmdline()
-            # Ansible's own modules have the same words in one argument.
+            # Ansible's own modules have the same words within one argument.
             if "-m" in words and words[words.index("-m") :][1:2] in _MODULES:
-                found.append(process)
-    return found
+                commands.append(process)
+    return commands
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class is not typed

@@ -1,1 +1,1 @@
-"""What the benchmark measures, one module a group of figures."""
+"""The measurements of the benchmark, one module for each group of figures."""

@@ -1,4 +1,4 @@
-"""Our own sockets against PyTorch RPC: the same workers, stages, split and depth, in turns."""
+"""edgecut's sockets against PyTorch RPC: the same workers, stages, split and depth, alternating."""
 
 import socket
 import statistics
@@ -28,13 +28,11 @@ _TRIED = (
 
 @dataclass
 class SocketOverRpc:
-    """Results a second over our sockets for each over PyTorch RPC, at the best of RPC's settings.
-
-    Which is best is tried in the first round.
+    """Throughput of sockets over that of PyTorch RPC with its best settings, found in the first round.
 
     Attributes:
-        cut: Where the bundle is split.
-        check_every: 0 for null stages, of whose time checking would be the larger part.
+        cut: Chooses the cut.
+        check_every: 0 for null stages, where checking would take most of the time.
     """
 
     key: str
@@ -48,16 +46,14 @@ class SocketOverRpc:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """See `Measurement.keys`."""
         return (self.key,)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """See `Measurement.needs`."""
         return (self.bundle,)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """See `Measurement.run`. In turns: what disturbs one disturbs the other."""
+        """Alternate, so that a disturbance affects both."""
         if self._best is None:
             self._best = max(_TRIED, key=lambda settings: self._rate(bench, TORCH_RPC, settings))
         over_sockets, over_rpc = [], []
@@ -82,18 +78,18 @@ class SocketOverRpc:
 
 
 def best_split(balance: Balance) -> SocketOverRpc:
-    """Over the split of mobilenet_v2 that `balance` finds best."""
+    """Compare at the best split that `balance` finds."""
     return SocketOverRpc("socket_over_rpc", balance.model, balance.cut, requests=300)
 
 
 def null_split() -> SocketOverRpc:
-    """Over null stages, with 0.8 MB a request."""
+    """Compare with null stages and 0.8 MB per request."""
     return SocketOverRpc(
         "socket_over_rpc_null_0m8", NULL, lambda _bench: 2, requests=600, batch=196, check_every=0
     )
 
 
 def _free_port() -> int:
-    """One that nobody listens on now."""
+    """A port without a listener."""
     with socket.create_server(("", 0)) as server:
         return int(server.getsockname()[1])

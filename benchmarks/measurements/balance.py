@@ -1,4 +1,4 @@
-"""How near a pipeline of two devices comes to what its slower stage allows."""
+"""How close a pipeline of two devices comes to the limit of its slower stage."""
 
 import statistics
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ class Balance:
     """A model in its best two-way split at depth 4, one core and one thread a stage, against the whole model.
 
     Attributes:
-        requests: Timed in each round.
-        figures: Which value goes under which key: `busy`, `speedup`, `of_limit`.
+        requests: Timed requests in each round.
+        figures: Keys of the values `busy`, `speedup`, `of_limit`.
     """
 
     model: str
@@ -35,16 +35,14 @@ class Balance:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """See `Measurement.keys`."""
         return tuple(self.figures.values())
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """See `Measurement.needs`."""
         return (self.model,)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """See `Measurement.run`. Whole and halves are timed alone just before, the whole just after too."""
+        """Time the whole model before and after the pipeline, and the halves alone before it."""
         bundle = bench.bundles[self.model]
         cut = self.cut(bench)
         before_s = self._whole_s(bench, bundle)
@@ -52,15 +50,15 @@ class Balance:
         whole_s = statistics.mean([before_s, self._whole_s(bench, bundle)])
         rate = result_rate(trial)
         slower_s = max(hop.solo_compute_s for hop in trial.hops)
-        found = {
+        values = {
             "busy": rate * slower_s,
             "speedup": rate * whole_s,
             "of_limit": rate * slower_s,
         }
-        return {key: found[value] for value, key in self.figures.items()}
+        return {key: values[name] for name, key in self.figures.items()}
 
     def cut(self, bench: Bench) -> int:
-        """The best split, looked for when it is first asked for."""
+        """The best split, values at the first call."""
         if self._cut is None:
             self._cut = self._best_cut(bench, bench.bundles[self.model])
         return self._cut
@@ -90,7 +88,7 @@ class Balance:
             return run(runner, requests, warmup=_DEPTH)
 
     def _best_cut(self, bench: Bench, bundle: Bundle) -> int:
-        """The clean cut with the highest throughput, of those around where both halves take equally long."""
+        """The clean cut with the highest throughput near the one with equally long halves."""
         cuts = bundle.clean_cuts()
         low, high = 0, len(cuts) - 1
         while low < high:

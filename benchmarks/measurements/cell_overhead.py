@@ -1,4 +1,4 @@
-"""What a sweep's cell costs beside its requests."""
+"""The time of a sweep's cell beside its requests."""
 
 import itertools
 import statistics
@@ -33,7 +33,7 @@ reference_every: 0
 
 
 class _Silent(Screen):
-    """Progress that nobody sees: the benchmark shows its own."""
+    """A screen without output: the benchmark shows its own progress."""
 
     def step(self, network: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
         """Show nothing."""
@@ -44,7 +44,7 @@ class _Silent(Screen):
 
 @dataclass(frozen=True)
 class CellOverhead:
-    """A small sweep; its cells' wall time less what they waited for requests, median over the cells."""
+    """A small sweep: median over the cells of wall time less the time waiting for requests."""
 
     splits: int = 4
     most_rounds: int | None = None
@@ -52,7 +52,7 @@ class CellOverhead:
     needs: tuple[str, ...] = (_MODEL,)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """See `Measurement.run`. Another results file each time, or the sweep would be done already."""
+        """Use a new results file each round, or the sweep would be finished already."""
         bundle = bench.bundles[_MODEL]
         cuts = bundle.clean_cuts()
         spread = list(itertools.islice(cuts, len(cuts) // (2 * self.splits), None, len(cuts) // self.splits))
@@ -72,6 +72,6 @@ class CellOverhead:
             ):
                 outcome = run_sweep(resolved, ["ideal"], store, screen)
                 if outcome.interrupted:
-                    # A sweep only stops; the benchmark is to end.
+                    # A sweep stops at Ctrl-C and returns; end the benchmark too.
                     raise KeyboardInterrupt
         return {"cell_overhead_s": statistics.median(outcome.overheads_s)}

@@ -1,4 +1,4 @@
-"""Whether a worker's memory grows with the requests that it has served."""
+"""Whether a worker's memory grows with the number of served requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["MemoryGrowth"]
 
 @dataclass(frozen=True)
 class MemoryGrowth:
-    """Workers of its own each round: null requests, few and then many, records taken after each run."""
+    """New workers each round serve few null requests, then many; records are collected after each run."""
 
     few: int = 1_000
     many: int = 100_000
@@ -22,7 +22,7 @@ class MemoryGrowth:
     needs: tuple[str, ...] = (NULL,)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """See `Measurement.run`. The worker that grew more counts."""
+        """Report the worker that grew more."""
         null = bench.bundles[NULL]
         with (
             Fleet(bench.cores, [null]) as fleet,

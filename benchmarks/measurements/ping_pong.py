@@ -1,7 +1,7 @@
-"""The bare wire: bytes to and fro between two processes, by `sendmsg` and `recv_into` and nothing else.
+"""The bare wire: bytes back and forth between two processes, with `sendmsg` and `recv_into` alone.
 
-Run as `python -m benchmarks.measurements.ping_pong BYTES ROUND_TRIPS CORE OTHER_CORE`; prints the median
-round trip in seconds. What a hop takes beyond half of it is ours.
+`python -m benchmarks.measurements.ping_pong BYTES ROUND_TRIPS CORE OTHER_CORE` prints the median round trip
+in seconds. A hop's time beyond half a round trip is the runtime's.
 """
 
 import os
@@ -76,7 +76,7 @@ def _receive(connection: socket.socket, buffer: memoryview) -> None:
     while buffer:
         count = connection.recv_into(buffer, 0, socket.MSG_WAITALL)
         if count == 0:
-            sys.exit("the other end is gone")
+            sys.exit("error: the peer closed the connection")
         buffer = buffer[count:]
 
 

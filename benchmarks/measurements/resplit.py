@@ -1,4 +1,4 @@
-"""How long a live pipeline gives no results while it is split anew."""
+"""How long a live pipeline gives no results during a re-split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _MODEL = "mobilenet_v2"
 
 @dataclass(frozen=True)
 class Resplit:
-    """From one split to another and back, both on workers that keep running, without timing stages alone."""
+    """Re-split a pipeline while its workers keep running, without timing stages alone."""
 
     requests: int = 40
     most_rounds: int | None = None
@@ -25,7 +25,7 @@ class Resplit:
     needs: tuple[str, ...] = (_MODEL,)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """See `Measurement.run`. From the last result before to the first one after, on one clock."""
+        """Time from the last result before to the first result after, on one clock."""
         bundle = bench.bundles[_MODEL]
         cuts = bundle.clean_cuts()
         one, other = cuts[len(cuts) // 3], cuts[2 * len(cuts) // 3]

@@ -1,4 +1,4 @@
-"""What it costs that workers serve nobody but their lab."""
+"""The cost of secured connections."""
 
 import statistics
 import time
@@ -21,10 +21,10 @@ _CONNECTIONS = 60
 
 @dataclass(frozen=True)
 class SecurityCost:
-    """Throughput over TLS over that without, in turns, and how long it takes to connect with each kind.
+    """Throughput with TLS over that without, alternating, and the time to connect with each kind.
 
     Attributes:
-        balance: Whose model and split are taken.
+        balance: Provides the model and the split.
     """
 
     balance: Balance
@@ -42,11 +42,9 @@ class SecurityCost:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """See `Measurement.needs`."""
         return (NULL, self.balance.model)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """See `Measurement.run`."""
         cut = self.balance.cut(bench)
         bundles = [bench.bundles[name] for name in self.needs]
         with Fleet(bench.cores, bundles, security="tls") as tls:
@@ -79,7 +77,7 @@ def _cost(
 
 
 def _connect_s(fleet: Fleet) -> float:
-    """Median time until a worker takes a request: TCP, preambles and proofs."""
+    """Median time until a worker accepts a request: TCP, preambles and proofs."""
     lab = fleet.lab()
     security, device = lab.load_security(), lab.devices[0]
     times_s = []

@@ -1,4 +1,4 @@
-"""What the runtime adds to the wire: null stages, which compute nothing."""
+"""The time that the runtime adds to the wire, measured with null stages."""
 
 import statistics
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ _PAUSES = 3
 
 @dataclass(frozen=True)
 class HopExcess:
-    """A hop of null stages, one request at a time, less half the round trip of a bare ping-pong.
+    """The time of a hop of null stages at depth 1, less half the round trip of a bare ping-pong.
 
-    A null stage copies the payload, which is the stage's work and not the runtime's: what its hop recorded of
-    that is taken off.
+    It excludes the recorded time in which a null stage copies the payload: that is the stage's work, not the
+    runtime's.
     """
 
     name: str
@@ -35,11 +35,10 @@ class HopExcess:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """See `Measurement.keys`."""
         return tuple(f"hop_{what}_ms_{self.name}" for what in ("excess", "whole", "copy", "bound"))
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """See `Measurement.run`. Wire, hops, wire, hops: what disturbs one disturbs the other."""
+        """Alternate wire and hops, so that a disturbance affects both."""
         halves_ms, hops_ms = [], []
         for _ in range(_PAUSES):
             halves_ms.append(self._half_ms(bench))
@@ -70,7 +69,7 @@ class HopExcess:
 
 @dataclass(frozen=True)
 class NullRate:
-    """How many requests a second the runtime can handle at all, with records of every hop and without."""
+    """The highest request rate of the runtime, with records of every hop and without."""
 
     requests: int = 10_000
     most_rounds: int | None = None
@@ -78,7 +77,6 @@ class NullRate:
     needs: tuple[str, ...] = (NULL,)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """See `Measurement.run`."""
         rates: dict[bool, list[float]] = {True: [], False: []}
         for turn in range(2 * _PAUSES):
             records = turn % 2 == 0
@@ -95,7 +93,7 @@ class NullRate:
 
 @dataclass(frozen=True)
 class LinkFill:
-    """How much of an emulated link a pipeline fills that is bound by it."""
+    """The share of an emulated link that a pipeline limited by it uses."""
 
     rate_mbit: float = 100.0
     requests: int = 20
@@ -104,7 +102,7 @@ class LinkFill:
     needs: tuple[str, ...] = ("mobilenet_v2",)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """See `Measurement.run`. The cut is the one with the largest payload."""
+        """Cut at the largest payload."""
         bundle = bench.bundles["mobilenet_v2"]
         cut = max(bundle.clean_cuts(), key=lambda cut: bundle.cut_points[cut - 1].bytes_per_sample)
         with pipeline(bench.fleet, bundle, (cut,), depth=4, rate_mbit=self.rate_mbit) as runner:

@@ -1,4 +1,4 @@
-"""How right predictions and plans are, measured on a lab: `make bench-plan`."""
+"""The errors of predictions and plans, measured on a lab: `python -m benchmarks bench-plan`."""
 
 from benchmarks.planning.command import BenchPlanOptions, bench_plan
 

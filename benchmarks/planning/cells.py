@@ -1,4 +1,4 @@
-"""Splits measured under several networks, to hold predictions against."""
+"""Measures splits under several networks, for comparison with predictions."""
 
 import statistics
 import time
@@ -37,12 +37,12 @@ _TIMEOUT_S: Final = 300.0
 
 @dataclass(frozen=True)
 class MeasuredCell:
-    """A cell as predicted and as measured.
+    """A cell's prediction and measurement.
 
     Attributes:
-        predicted: Median latency at depth 1, above it the time between two results; seconds.
-        measured: The same, the median of three trials.
-        repeated: The same again, one trial at another time; of some cells.
+        predicted: Median latency at depth 1, else the time between two results; seconds.
+        measured: The same, median of three trials.
+        repeated: The same, one later trial; for some cells.
     """
 
     model: str
@@ -64,7 +64,7 @@ class MeasuredCell:
 
 
 @dataclass(frozen=True, eq=False)
-class _Wanted:
+class _PlannedCell:
     network: str
     split: Split
     depth: int
@@ -83,21 +83,20 @@ def measure_cells(
 ) -> list[MeasuredCell]:
     """Measure splits under each network, at each depth.
 
-    Splits in random order, and the cells of each: three trials a cell, and when all are through, those of
-    every third split once more. Cells in which a trial is void are left out, and what is left of a split that
-    cannot be built.
+    The splits and their cells run in random order, three trials a cell; then those of every third split run
+    once more. Cells with a void trial are left out, as are the other cells of a split that cannot be built.
 
     Args:
         predictors: By network.
-        step: Told how many of how many cells are done.
-        trial_s: Seconds that a trial may take, about; a slow cell gets fewer requests.
+        step: Reports finished and total cells.
+        trial_s: Approximate seconds of a trial; a slow cell gets fewer requests.
     """
-    wanted = list(_wanted(predictors, splits, trial_s))
-    repeats = set(list(dict.fromkeys(each.split for each in wanted))[::_REPEATED_EVERY])
-    again = [each for each in wanted if each.split in repeats]
-    total = len(wanted) + len(again)
-    measured = _medians(context, wanted, _TRIALS, lambda done: step(done, total))
-    repeated = _medians(context, again, 1, lambda done: step(len(wanted) + done, total))
+    planned = list(_plan_cells(predictors, splits, trial_s))
+    repeats = set(list(dict.fromkeys(each.split for each in planned))[::_REPEATED_EVERY])
+    again = [each for each in planned if each.split in repeats]
+    total = len(planned) + len(again)
+    measured = _medians(context, planned, _TRIALS, lambda done: step(done, total))
+    repeated = _medians(context, again, 1, lambda done: step(len(planned) + done, total))
     return [
         MeasuredCell(
             model=context.bundle.manifest.model,
@@ -109,62 +108,62 @@ def measure_cells(
             measured=measured[each],
             repeated=repeated.get(each),
         )
-        for each in wanted
+        for each in planned
         if each in measured
     ]
 
 
-def _wanted(
+def _plan_cells(
     predictors: Mapping[str, Predictor], splits: Iterable[Split], trial_s: float
-) -> Iterator[_Wanted]:
+) -> Iterator[_PlannedCell]:
     for split, (network, predictor), depth in product(splits, predictors.items(), DEPTHS):
         prediction = predictor.predict(split.devices, split.cuts, depth=depth)
         each_s = prediction.period_s
         requests = requests_in(trial_s, each_s, fewest=_FEWEST[depth], most=_MOST[depth])
         warmup = requests_in(_WARMUP_S, each_s, fewest=1, most=_MOST_WARMUP)
-        yield _Wanted(network, split, depth, requests, warmup, prediction)
+        yield _PlannedCell(network, split, depth, requests, warmup, prediction)
 
 
 def _medians(
-    context: ProfilingContext, wanted: Sequence[_Wanted], trials: int, step: Callable[[int], None]
-) -> dict[_Wanted, float]:
-    """The median over so many trials of each cell, but of those that are void."""
-    found: dict[_Wanted, float] = {}
+    context: ProfilingContext, planned: Sequence[_PlannedCell], trials: int, step: Callable[[int], None]
+) -> dict[_PlannedCell, float]:
+    """Median over the trials of each cell; cells with a void trial are left out."""
+    medians: dict[_PlannedCell, float] = {}
     done = 0
-    for of_split in in_random_order(wanted, lambda each: each.split, trials):
-        pipelines = context.pipelines(_planned(context, each) for each in of_split)
+    for of_split in in_random_order(planned, lambda each: each.split, trials):
+        pipelines = context.pipelines(_cell_and_plan(context, each) for each in of_split)
         with suppress(TrialVoid), closing(pipelines):
             for each, runner in zip(of_split, pipelines, strict=True):
                 request = Run(requests=each.requests, timeout_s=_TIMEOUT_S)
                 with suppress(TrialVoid):
                     ran = [runner.run(i, request, warmup=0 if i else each.warmup) for i in range(trials)]
-                    found[each] = statistics.median(_value(trial, each) for trial in ran)
+                    medians[each] = statistics.median(_value(trial, each) for trial in ran)
         done += len(of_split)
         step(done)
-    return found
+    return medians
 
 
-def _planned(context: ProfilingContext, wanted: _Wanted) -> tuple[Cell, PipelinePlan]:
-    devices = wanted.split.devices
-    settings = Settings(depth=wanted.depth, batch=context.batch)
+def _cell_and_plan(context: ProfilingContext, planned: _PlannedCell) -> tuple[Cell, PipelinePlan]:
+    devices = planned.split.devices
+    settings = Settings(depth=planned.depth, batch=context.batch)
     shaping = context.lab.shaping(devices)
     cell = cell_of(
-        context.bundle, devices, wanted.split.cuts, settings, network=wanted.network, shaping=shaping
+        context.bundle, devices, planned.split.cuts, settings, network=planned.network, shaping=shaping
     )
     name = f"bench-plan.{time.monotonic_ns()}"
     plan = plan_pipeline(
-        name, cell, context.bundle, context.lab, NETWORKS[wanted.network], threads=context.threads
+        name, cell, context.bundle, context.lab, NETWORKS[planned.network], threads=context.threads
     )
     return cell, plan
 
 
-def _value(trial: Trial, wanted: _Wanted) -> float:
-    if wanted.depth == 1:
+def _value(trial: Trial, planned: _PlannedCell) -> float:
+    if planned.depth == 1:
         return latency_s(trial)
     return period_s(trial)
 
 
-def _predicted(wanted: _Wanted) -> float:
-    if wanted.depth == 1:
-        return wanted.prediction.plan.latency_s
-    return wanted.prediction.batch / wanted.prediction.throughput_per_s
+def _predicted(planned: _PlannedCell) -> float:
+    if planned.depth == 1:
+        return planned.prediction.plan.latency_s
+    return planned.prediction.batch / planned.prediction.throughput_per_s

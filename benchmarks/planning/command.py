@@ -10,19 +10,20 @@ from typing import Any, Final
 import msgspec
 from rich.console import Console
 
+from benchmarks.figures import Summary, all_hold
 from benchmarks.planning.cells import NETWORKS, MeasuredCell, measure_cells
-from benchmarks.planning.figures import BOUNDS, Summary, figures_of, plan_large_lab_s, searches_of
+from benchmarks.planning.figures import FIGURES, figures_of, plan_large_lab_s, searches_of
 from benchmarks.planning.splits import Split, long_chains, two_way
-from controller.atomic_file import write_json
+from benchmarks.report import machine_stamp, print_figures, save_report
 from controller.console import Screen, duration, output, plain_table
-from controller.errors import ControllerError, LabError
+from controller.errors import LabError
 from controller.lab.inventory import Lab
 from controller.lab.worker_pool import WorkerPool
 from controller.planning.prediction import Predictor
 from controller.profiling.profile import Profile, profile_path, save_profile
 from controller.profiling.profiler import Wanted, take_profile
 from controller.profiling.short_runs import ProfilingContext
-from controller.results.provenance import now, stamp
+from controller.results.provenance import now
 from exporter.bundle import Bundle
 
 __all__ = ["BenchPlanOptions", "bench_plan"]
@@ -30,7 +31,7 @@ __all__ = ["BenchPlanOptions", "bench_plan"]
 _WAIT_S: Final = 5.0
 _PLANS: Final = 3
 _LONG_CHAINS: Final = 6
-"""Splits that are measured of each number of devices above two."""
+"""Splits for each number of devices above two."""
 _LONG_CHAIN_CUTS: Final = 20
 
 
@@ -39,10 +40,10 @@ class BenchPlanOptions:
     """Options of `bench-plan`.
 
     Attributes:
-        out: File of the results.
-        trial_s: Seconds that a trial may take, about.
-        budget_s: Seconds for the stages of each device, about.
-        every: Measure every n-th split only; for a quick look.
+        out: Results file.
+        trial_s: Approximate seconds of a trial.
+        budget_s: Approximate seconds for each device's stages.
+        every: Measure only every n-th split, for a quick look.
     """
 
     bundles: Sequence[Path]
@@ -62,8 +63,8 @@ class _Report(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class _Found:
-    """What was measured so far: cells of two devices, and of chains of more."""
+class _Measurements:
+    """Measurements so far: cells of two devices, and of longer chains."""
 
     plan_s: list[float]
     cells: list[MeasuredCell] = field(default_factory=list)
@@ -75,14 +76,14 @@ class _Found:
         return figures_of(self.cells, self.equal_cuts, self.plan_s, self.long_chains)
 
 
-def bench_plan(lab: Lab, asked: BenchPlanOptions) -> bool:
-    """Measure how right predictions and plans are; print the figures and write them.
+def bench_plan(lab: Lab, options: BenchPlanOptions) -> bool:
+    """Measure the errors of predictions and plans; print the figures and write them to the results file.
 
     Returns:
         Whether every figure is within its bound.
 
     Raises:
-        ControllerError: It cannot be run on this lab, or the file cannot be written.
+        ControllerError: The lab is not suitable, or the file cannot be written.
     """
     if len(lab.devices) < 2 or lab.shaping([device.name for device in lab.devices]) != "emulated":
         raise LabError(
@@ -90,48 +91,50 @@ def bench_plan(lab: Lab, asked: BenchPlanOptions) -> bool:
         )
     began_s = time.monotonic()
     load_before = os.getloadavg()[0]
-    found = _Found([plan_large_lab_s(seed) for seed in range(_PLANS)])
+    measurements = _Measurements([plan_large_lab_s(seed) for seed in range(_PLANS)])
     with Screen() as screen:
-        for path in asked.bundles:
+        for path in options.bundles:
             bundle = Bundle.open(path)
-            _measure_pair(bundle, lab, asked, screen, found)
-            _save(asked.out, found, load_before)
+            _measure_pair(bundle, lab, options, screen, measurements)
+            _save(options.out, measurements, load_before)
             screen.say(f"{bundle.manifest.model} done after {duration(time.monotonic() - began_s)}")
         if len(lab.devices) > 2:
-            _measure_long_chains(Bundle.open(asked.bundles[0]), lab, asked, screen, found)
-            _save(asked.out, found, load_before)
-    figures = found.figures()
-    _show(output(), figures, found)
-    took, profiling = duration(time.monotonic() - began_s), duration(sum(found.profiling_s.values()))
-    print(f"{asked.out} ({took}; of which profiling {profiling})")
-    return all(_holds(key, summary) is not False for key, summary in figures.items())
+            _measure_long_chains(Bundle.open(options.bundles[0]), lab, options, screen, measurements)
+            _save(options.out, measurements, load_before)
+    figures = measurements.figures()
+    _show(output(), figures, measurements)
+    took, profiling = duration(time.monotonic() - began_s), duration(sum(measurements.profiling_s.values()))
+    print(f"{options.out} ({took}, of which {profiling} profiling)")
+    return all_hold(FIGURES, figures)
 
 
-def _measure_pair(bundle: Bundle, lab: Lab, asked: BenchPlanOptions, screen: Screen, found: _Found) -> None:
+def _measure_pair(
+    bundle: Bundle, lab: Lab, options: BenchPlanOptions, screen: Screen, measurements: _Measurements
+) -> None:
     """Every clean split of the lab's first two devices."""
     pair = msgspec.structs.replace(lab, devices=lab.devices[:2])
     model = bundle.manifest.model
     cuts = (0, *bundle.clean_cuts(), bundle.node_count)
-    profile = take_profile(bundle, pair, Wanted(cuts, budget_s=asked.budget_s), screen)
-    path = profile_path(asked.out.parent / "profiles", lab=lab.name, model=model, batch=1, threads=1)
+    profile = take_profile(bundle, pair, Wanted(cuts, budget_s=options.budget_s), screen)
+    path = profile_path(options.out.parent / "profiles", lab=lab.name, model=model, batch=1, threads=1)
     save_profile(profile, path)
-    found.profiling_s[model] = profile.took_s
-    found.equal_cuts[model] = bundle.equal_cuts(2)[0]
-    splits = two_way([device.name for device in pair.devices], cuts[:: asked.every])
-    found.cells += _measured(bundle, pair, profile, splits, asked, screen)
+    measurements.profiling_s[model] = profile.took_s
+    measurements.equal_cuts[model] = bundle.equal_cuts(2)[0]
+    splits = two_way([device.name for device in pair.devices], cuts[:: options.every])
+    measurements.cells += _measured(bundle, pair, profile, splits, options, screen)
 
 
 def _measure_long_chains(
-    bundle: Bundle, lab: Lab, asked: BenchPlanOptions, screen: Screen, found: _Found
+    bundle: Bundle, lab: Lab, options: BenchPlanOptions, screen: Screen, measurements: _Measurements
 ) -> None:
-    """A sample of splits over three devices and more; to profile so many at every cut would take too long."""
+    """A sample of splits over three devices and more: profiling these at every cut would take too long."""
     inner = bundle.clean_cuts()
     cuts = (0, *inner[:: max(1, len(inner) // _LONG_CHAIN_CUTS)], bundle.node_count)
-    profile = take_profile(bundle, lab, Wanted(cuts, budget_s=asked.budget_s, quick=True), screen)
-    found.profiling_s[f"{bundle.manifest.model}, {len(lab.devices)} devices"] = profile.took_s
-    number = max(1, _LONG_CHAINS // asked.every)
+    profile = take_profile(bundle, lab, Wanted(cuts, budget_s=options.budget_s, quick=True), screen)
+    measurements.profiling_s[f"{bundle.manifest.model}, {len(lab.devices)} devices"] = profile.took_s
+    number = max(1, _LONG_CHAINS // options.every)
     splits = long_chains([device.name for device in lab.devices], cuts, number)
-    found.long_chains += _measured(bundle, lab, profile, splits, asked, screen)
+    measurements.long_chains += _measured(bundle, lab, profile, splits, options, screen)
 
 
 def _measured(
@@ -139,7 +142,7 @@ def _measured(
     lab: Lab,
     profile: Profile,
     splits: Sequence[Split],
-    asked: BenchPlanOptions,
+    options: BenchPlanOptions,
     screen: Screen,
 ) -> list[MeasuredCell]:
     predictors = {name: Predictor(profile, bundle, conditions) for name, conditions in NETWORKS.items()}
@@ -150,38 +153,30 @@ def _measured(
             predictors,
             splits,
             lambda done, total: screen.step(profile.model, done, total, "cells"),
-            trial_s=asked.trial_s,
+            trial_s=options.trial_s,
         )
 
 
-def _machine(load_before: float) -> dict[str, Any]:
-    load = {"load_before": round(load_before, 2), "load_after": round(os.getloadavg()[0], 2)}
-    return {**stamp("bench-plan"), **load}
-
-
-def _save(path: Path, found: _Found, load_before: float) -> None:
-    report = _Report(
-        found.figures(), _machine(load_before), now(), found.cells, found.long_chains, found.profiling_s
+def _save(path: Path, measurements: _Measurements, load_before: float) -> None:
+    machine = machine_stamp("bench-plan", load_before)
+    save_report(
+        _Report(
+            measurements.figures(),
+            machine,
+            now(),
+            measurements.cells,
+            measurements.long_chains,
+            measurements.profiling_s,
+        ),
+        path,
     )
-    try:
-        write_json(path, report)
-    except OSError as error:
-        raise ControllerError(f"{path} cannot be written ({error.strerror}); choose another --out") from error
 
 
-def _show(console: Console, figures: dict[str, Summary], found: _Found) -> None:
-    table = plain_table("figure", "value", "low to high", "must be", "holds")
-    for key, summary in figures.items():
-        side, bound = BOUNDS[key]
-        holds = {True: "yes", False: "NO", None: ""}[_holds(key, summary)]
-        between = f"{summary.low:.4g} to {summary.high:.4g} (n={summary.n})"
-        table.add_row(
-            key, f"{summary.median:.4g}", between, "" if bound is None else f"{side} {bound:g}", holds
-        )
-    console.print(table)
+def _show(console: Console, figures: dict[str, Summary], measurements: _Measurements) -> None:
+    print_figures(FIGURES, figures, console)
     by_group = plain_table("median error", "latency", "throughput", "noise", "front found", "with cells")
-    for group, (ratio, share) in searches_of(found.cells, found.equal_cuts).items():
-        here = [cell for cell in found.cells if (cell.model, cell.network) == group]
+    for group, (ratio, share) in searches_of(measurements.cells, measurements.equal_cuts).items():
+        here = [cell for cell in measurements.cells if (cell.model, cell.network) == group]
         by_group.add_row(
             ", ".join(group),
             _percent([cell.error for cell in here if cell.depth == 1]),
@@ -195,10 +190,3 @@ def _show(console: Console, figures: dict[str, Summary], found: _Found) -> None:
 
 def _percent(values: Sequence[float]) -> str:
     return f"{sorted(values)[len(values) // 2]:.1%}" if values else "-"
-
-
-def _holds(key: str, summary: Summary) -> bool | None:
-    side, bound = BOUNDS[key]
-    if bound is None:
-        return None
-    return summary.median <= bound if side == "at most" else summary.median >= bound

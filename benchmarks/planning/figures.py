@@ -1,45 +1,36 @@
-"""From measured cells to the benchmark's figures."""
+"""Computes the benchmark's figures from measured cells."""
 
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
 import numpy as np
 
+from benchmarks.figures import Figure, Summary
 from benchmarks.planning.cells import MeasuredCell
 from controller.planning.planner import pareto_set
 from controller.planning.problem import Costs, Problem
 from controller.results.pareto import Point, hypervolume
 from controller.sweep.search.front_search import Search
 
-__all__ = ["BOUNDS", "Summary", "figures_of", "plan_large_lab_s", "searches_of"]
+__all__ = ["FIGURES", "figures_of", "plan_large_lab_s", "searches_of"]
 
-BOUNDS: Mapping[str, tuple[str, float | None]] = {
-    "latency_median_error": ("at most", 0.08),
-    "throughput_median_error": ("at most", 0.08),
-    "error_p95": ("at most", 0.20),
-    "long_latency_median_error": ("", None),
-    "long_throughput_median_error": ("", None),
-    "noise_median": ("", None),
-    "noise_p95": ("", None),
-    "hypervolume_ratio": ("at least", 0.98),
-    "cells_share": ("at most", 0.20),
-    "plan_100x8_s": ("at most", 5.0),
-    "gain_over_equal_split": ("", None),
-}
-"""The figures in the order of the table, and what they must be."""
+FIGURES = (
+    Figure("latency_median_error", "latency of two devices, depth 1", at_most=0.08),
+    Figure("throughput_median_error", "throughput of two devices, depth 4", at_most=0.08),
+    Figure("error_p95", "both together", at_most=0.20),
+    Figure("long_latency_median_error", "latency of longer chains, depth 1"),
+    Figure("long_throughput_median_error", "throughput of longer chains, depth 4"),
+    Figure("noise_median", "a repeated trial against the first three"),
+    Figure("noise_p95", "the same"),
+    Figure("hypervolume_ratio", "a search's front over the exhaustive front", at_least=0.98),
+    Figure("cells_share", "cells that the search measures", at_most=0.20),
+    Figure("plan_100x8_s", "time to plan for 8 devices and 100 cut points", at_most=5.0),
+    Figure("gain_over_equal_split", "throughput of the predicted best split over the equal-layer split"),
+)
+"""In the order of the table."""
 
 _SHARE = 0.2
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """A figure: median, lowest and highest of `n`."""
-
-    median: float
-    low: float
-    high: float
-    n: int
 
 
 def figures_of(
@@ -48,18 +39,18 @@ def figures_of(
     plan_s: Sequence[float],
     long_chains: Sequence[MeasuredCell] = (),
 ) -> dict[str, Summary]:
-    """All figures that these cells allow.
+    """Compute all figures that these cells allow.
 
     Args:
-        cells: Of any models and networks, two devices each.
-        equal_cuts: By model, where the equal-layer split cuts.
-        plan_s: Times that planning for a large lab took.
+        cells: Cells of two devices, for any models and networks.
+        equal_cuts: Cut of the equal-layer split, by model.
+        plan_s: Planning times for a large lab.
         long_chains: Cells of more devices.
     """
     latencies = [cell.error for cell in cells if cell.depth == 1]
     throughputs = [cell.error for cell in cells if cell.depth > 1]
     noise = [cell.noise for cell in cells if cell.noise is not None]
-    found = {
+    figures = {
         "latency_median_error": _median(latencies),
         "throughput_median_error": _median(throughputs),
         "error_p95": _high([*latencies, *throughputs]),
@@ -75,16 +66,16 @@ def figures_of(
         for (model, _), points in zip(_groups(cells), _fronts(cells), strict=True)
         if (gain := _gain(*points, equal_cuts[model])) is not None
     ]
-    found["hypervolume_ratio"] = _summary([ratio for ratio, _ in searches])
-    found["cells_share"] = _summary([share for _, share in searches])
-    found["gain_over_equal_split"] = _summary(gains)
-    return {key: summary for key in BOUNDS if (summary := found[key]) is not None}
+    figures["hypervolume_ratio"] = _summary([ratio for ratio, _ in searches])
+    figures["cells_share"] = _summary([share for _, share in searches])
+    figures["gain_over_equal_split"] = _summary(gains)
+    return {figure.key: summary for figure in FIGURES if (summary := figures[figure.key]) is not None}
 
 
 def searches_of(
     cells: Sequence[MeasuredCell], equal_cuts: Mapping[str, int]
 ) -> dict[tuple[str, str], tuple[float, float]]:
-    """By model and network: how much of the front's area a search finds, and the share of cells for that."""
+    """By model and network: how much of the front's area a search finds, and its share of the cells."""
     return {
         (model, network): _searched(*points, equal_cuts[model])
         for (model, network), points in zip(_groups(cells), _fronts(cells), strict=True)
@@ -130,7 +121,7 @@ def _fronts(
     cells: Sequence[MeasuredCell],
 ) -> list[tuple[dict[tuple[int, ...], Point], dict[tuple[int, ...], Point]]]:
     """Predicted and measured points of the splits of each model under each network."""
-    found = []
+    fronts = []
     for group in _groups(cells):
         by_split: dict[tuple[int, ...], dict[int, MeasuredCell]] = {}
         for cell in cells:
@@ -143,16 +134,16 @@ def _fronts(
                 alone, deep = depths[min(depths)], depths[max(depths)]
                 predicted[cuts] = alone.predicted, deep.predicted
                 measured[cuts] = alone.measured, deep.measured
-        found.append((predicted, measured))
-    return found
+        fronts.append((predicted, measured))
+    return fronts
 
 
 def _searched(
     predicted: Mapping[tuple[int, ...], Point], measured: Mapping[tuple[int, ...], Point], equal_cut: int
 ) -> tuple[float, float]:
-    """How much of the front's area a search finds, and the share of cells that it measures for that.
+    """The share of the front's area that a search finds, and the share of cells that it measures.
 
-    What it measures is looked up in the exhaustive sweep, so both fronts are of the same trials.
+    The search looks its measurements up in the exhaustive sweep, so both fronts are of the same trials.
     """
     compared = [split for split in ((equal_cut,), max(measured), min(measured)) if split in measured]
     ends = (min(measured), max(measured))
@@ -162,13 +153,13 @@ def _searched(
         place=lambda split: (split if split in ends else None, split),
         first=compared,
     )
-    found = search.run(lambda split: measured[split])
+    points = search.run(lambda split: measured[split])
     worst = [max(point[i] for point in measured.values()) for i in (0, 1)]
     reference = (worst[0], worst[1])
     whole = hypervolume(list(measured.values()), reference)
     # Where one split is the best and the worst of all, there is no area, and it is found if it was measured.
-    ratio = hypervolume(list(found.values()), reference) / whole if whole else 1.0
-    return ratio, len(found) / len(measured)
+    ratio = hypervolume(list(points.values()), reference) / whole if whole else 1.0
+    return ratio, len(points) / len(measured)
 
 
 def _gain(
@@ -189,7 +180,7 @@ def _median(values: Sequence[float]) -> Summary | None:
 
 
 def _high(values: Sequence[float]) -> Summary | None:
-    """The 95th percentile in place of the median, between the 90th and the largest."""
+    """The 95th percentile as the median, with the 90th and the maximum as the range."""
     if not values:
         return None
     low, middle, high = np.quantile(values, [0.9, 0.95, 1.0]).tolist()

@@ -1,4 +1,4 @@
-"""Which splits predictions are held against."""
+"""The splits at which predictions are compared with measurements."""
 
 import random
 from collections.abc import Sequence
@@ -9,23 +9,23 @@ __all__ = ["Split", "long_chains", "two_way"]
 
 @dataclass(frozen=True)
 class Split:
-    """Where the graph is cut, for which chain of devices."""
+    """The cuts of the graph, for a chain of devices."""
 
     devices: tuple[str, ...]
     cuts: tuple[int, ...]
 
 
 def two_way(devices: Sequence[str], cuts: Sequence[int]) -> list[Split]:
-    """Every split of the first two devices, and each of them alone."""
+    """Every split of the first two devices, including each device alone."""
     return [Split((devices[0], devices[1]), (cut,)) for cut in cuts]
 
 
 def long_chains(devices: Sequence[str], cuts: Sequence[int], number: int, seed: int = 0) -> list[Split]:
-    """So many splits each of three devices, four, and so on: any, in any order after the first.
+    """Draw `number` random splits for each length of chain from three up; only the first device is fixed.
 
     Args:
-        devices: Of the lab; requests are born on the first.
-        cuts: Both ends of the graph among them.
+        devices: The lab's; requests begin on the first.
+        cuts: Including both ends of the graph.
     """
     chance = random.Random(seed)
     inner = sorted(cuts)[1:-1]

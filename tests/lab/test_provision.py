@@ -150,7 +150,7 @@ def test_all_that_is_wrong_on_all_devices_is_one_table(devices: Devices) -> None
         *(("pi2", check) for check in ("disk", "port", "clock", "netem")),
     }
     assert told["pi1", "address"]["what is wrong"] == (
-        "address 10.0.0.9 is on no interface of pi1; there are: vec0 10.83.0.11"
+        "address 10.0.0.9 is on no interface of pi1; its addresses: vec0 10.83.0.11"
     )
     assert "MB free, and 600 MB are needed" in told["pi2", "disk"]["what is wrong"]
     assert "port 7101 is taken by python3 (process " in told["pi2", "port"]["what is wrong"]

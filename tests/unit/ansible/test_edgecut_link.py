@@ -124,15 +124,18 @@ def test_the_limit_is_more_than_what_is_under_way(
         (["--loss-percent", "100"], "'100' is not a number at least 0 and below 100"),
         (["--to", "pi.local"], "'pi.local' is not an IP address"),
         (["--data-port", "70000"], "'70000' is not a port"),
-        (["--delay-ms", "1", "--delay-ms", "2"], "--delay-ms is given twice"),
-        ([], "there is no interface nope7 on this host; there are: "),
+        (["--delay-ms", "1", "--delay-ms", "2"], "--delay-ms is repeated for the same addresses"),
+        ([], "this host has no interface nope7; it has: "),
         (["--interface", ""], "name the interface to shape with --interface, or by its --address"),
         (["--interface", "", "--address", "pi.local"], "'pi.local' is not an IP address"),
         (
             ["--interface", "", "--address", "192.0.2.7"],
             "address 192.0.2.7 is on no interface of this host",
         ),
-        (["--interface", "", "--address", "127.0.0.1"], "address 127.0.0.1 is the loopback's; there are: "),
+        (
+            ["--interface", "", "--address", "127.0.0.1"],
+            "127.0.0.1 is the loopback's; its addresses: ",
+        ),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], says: str, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_an_address_on_no_interface_is_told_with_those_there_are(preflight: Modu
     assert preflight.judge_address("127.0.0.1", None, there, "pi2") == []
     (problem,) = preflight.judge_address("10.0.0.9", None, there, "pi2")
     assert problem.what == (
-        "address 10.0.0.9 is on no interface of pi2; there are: eth0 10.0.0.2, wlan0 10.1.0.2 fd00::2"
+        "address 10.0.0.9 is on no interface of pi2; its addresses: eth0 10.0.0.2, wlan0 10.1.0.2 fd00::2"
     )
     (problem,) = preflight.judge_address("10.0.0.2", "wlan0", there, "pi2")
     assert "not on data_interface wlan0" in problem.what

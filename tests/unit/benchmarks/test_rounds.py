@@ -38,7 +38,7 @@ def test_a_lab_that_wants_more_cores_than_there_are_is_refused() -> None:
 
 @pytest.mark.parametrize("cores", ["0,0", "0", "0,99999", "a,b", ""])
 def test_cores_that_cannot_be_are_refused(cores: str) -> None:
-    with pytest.raises(LabError, match=r"--cores .*: name 2 different ones of 0,"):
+    with pytest.raises(LabError, match=r"--cores .*: name 2 different cores of 0,"):
         choose_cores(cores)
 
 

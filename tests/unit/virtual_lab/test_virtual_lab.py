@@ -113,7 +113,7 @@ def test_a_file_that_is_not_the_package_is_named_and_leaves_nothing(tmp_path: Pa
     base = ("build", "--cache", cache, "--suite", "bookworm", "--uml-deb")
     assert_one_line(virtual_lab(*base, tmp_path / "none.deb"), "none.deb cannot be read")
     assert_one_line(virtual_lab(*base, tmp_path / "text.deb"), "text.deb cannot be unpacked")
-    assert_one_line(virtual_lab(*base, tmp_path / "other.deb"), "other.deb has no usr/bin/linux.uml")
+    assert_one_line(virtual_lab(*base, tmp_path / "other.deb"), "other.deb contains no usr/bin/linux.uml")
     assert list(cache.iterdir()) == []
 
 

@@ -149,7 +149,7 @@ def test_extras_are_for_the_devices_that_are_to_have_them(wheelhouse: Wheelhouse
     # Devices of one kind with different extras must not take each other's archive away.
     assert leftovers(tmp_path) == sorted(Path(one["archive"]).name for one in (without, with_codecs))
     assert told(wheelhouse())["changed"] is False
-    assert_one_line(wheelhouse("--extra", "codec"), "no extra 'codec'", "there are codecs, late")
+    assert_one_line(wheelhouse("--extra", "codec"), "no extra 'codec'; it has codecs, late")
     assert_one_line(wheelhouse("--extra", "late"), "dependency 'torch' is not pinned")
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python
-"""Packs the program that shapes links into one file that Python runs.
+"""Pack the program that shapes links into one file that Python runs.
 
-Ansible runs this on the machine that runs the playbooks. One file is one copy to a device, where a folder is
-two round trips a file; and the same sources always make the same bytes, so a second copy changes nothing.
+It runs on the machine that runs the playbooks. One file is one copy to a device; a folder costs two round
+trips a file. The same sources always make the same bytes, so a second copy changes nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-# The earliest date that a zip can carry: a file's own would make other bytes of the same sources.
+# The earliest date in a zip: the files' own dates would make different bytes from the same sources.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def pack(package: Path) -> bytes:
-    """The package as a zip whose entry point is the package's own `__main__`."""
+    """Zip the package, with its own `__main__` as the entry point."""
     files = {f"{package.name}/{file.name}": file.read_bytes() for file in sorted(package.glob("*.py"))}
     entry = f"import runpy\n\nrunpy.run_module({package.name!r}, run_name='__main__')\n"
     packed = io.BytesIO()
@@ -30,11 +30,11 @@ def pack(package: Path) -> bytes:
 
 
 def main() -> None:
-    """Answer Ansible. Nothing of the lab changes by this, so `changed` is never true."""
+    """Run the module. It changes nothing in the lab, so `changed` is always false."""
     specification = {"src": {"type": "path", "required": True}, "dest": {"type": "path", "required": True}}
     module = AnsibleModule(argument_spec=specification, supports_check_mode=True)
     dest = Path(module.params["dest"])
-    # Another playbook may be reading it, so it is replaced whole.
+    # Another playbook may be reading the file, so replace it atomically.
     partial = dest.with_name(f"{dest.name}.{os.getpid()}")
     try:
         dest.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Puts together what preflight found on all devices, as one table."""
+"""Filters that collect the problems of all devices in one table."""
 
 import re
 import textwrap
@@ -10,7 +10,7 @@ Row = Mapping[str, str]
 COLUMNS = {"device": "device", "check": "check", "what": "what is wrong", "do": "what to do"}
 TEXT_WIDTH = 46
 
-# What ssh says, and what helps.
+# Parts of ssh's messages, and their remedies.
 SSH_ADVICE = {
     "Permission denied": "its user (ansible_user) or key is wrong: try `ssh USER@ADDRESS`, then ssh-copy-id",
     "REMOTE HOST IDENTIFICATION HAS CHANGED": "if you know why its host key changed: ssh-keygen -R ADDRESS",
@@ -25,15 +25,15 @@ BECOME_ADVICE = (
 )
 
 
-def findings(looked: Mapping[str, Mapping[str, Any]], of_inventory: Sequence[Row]) -> list[dict[str, str]]:
-    """One row for each thing that is wrong: in the inventory, on a device, or on the way to it.
+def findings(results: Mapping[str, Mapping[str, Any]], of_inventory: Sequence[Row]) -> list[dict[str, str]]:
+    """Collect all problems as rows: in the inventory, on a device, or with its connection.
 
     Args:
-        looked: What the module `preflight` returned for each device, or how it failed.
-        of_inventory: The rows that `preflight_lab` found.
+        results: Results or failures of the module `preflight`, by device.
+        of_inventory: Rows of `preflight_lab`.
     """
     rows = [dict(row) for row in of_inventory]
-    for device, result in looked.items():
+    for device, result in results.items():
         if "problems" in result:
             rows += [{"device": device, **problem} for problem in result["problems"]]
         elif not result.get("skipped"):
@@ -42,31 +42,27 @@ def findings(looked: Mapping[str, Mapping[str, Any]], of_inventory: Sequence[Row
 
 
 def _failure(result: Mapping[str, Any]) -> dict[str, str]:
-    """The row of a device that could not be looked at."""
-    said = [line for text in ("msg", "module_stderr") for line in str(result.get(text) or "").splitlines()]
-    text = "\n".join(said)
+    """The row of a device that could not be checked."""
+    lines = [line for text in ("msg", "module_stderr") for line in str(result.get(text) or "").splitlines()]
+    text = "\n".join(lines)
     if result.get("unreachable"):
         for words, advice in SSH_ADVICE.items():
             if words in text:
-                line = next(line for line in said if words in line)
-                return {
-                    "check": "ssh",
-                    "what": re.split("(?:via|over) ssh: ", line)[-1].strip("@ "),
-                    "do": advice,
-                }
-        return {"check": "ssh", "what": _last(said), "do": "try `ssh USER@ADDRESS` by hand"}
+                line = next(line for line in lines if words in line)
+                what = re.split("(?:via|over) ssh: ", line)[-1].strip("@ ")
+                return {"check": "ssh", "what": what, "do": advice}
+        return {"check": "ssh", "what": _last(lines), "do": "try `ssh USER@ADDRESS` by hand"}
     if "sudo" in text or "become" in text.lower():
-        return {"check": "become", "what": _last(said), "do": BECOME_ADVICE}
-    return {"check": "python", "what": _last(said), "do": "it needs Python 3.8 or newer as /usr/bin/python3"}
+        return {"check": "become", "what": _last(lines), "do": BECOME_ADVICE}
+    return {"check": "python", "what": _last(lines), "do": "it needs Python 3.8 or newer as /usr/bin/python3"}
 
 
 def _last(lines: Sequence[str]) -> str:
-    told = [line.strip() for line in lines if line.strip()]
-    return told[-1] if told else "it gave no answer"
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it does not answer")
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows under their headings, long texts broken into lines."""
+    """Format rows under headings, with long texts wrapped."""
     headed = [COLUMNS, *rows]
     widths = {key: min(TEXT_WIDTH, max(len(row[key]) for row in headed)) for key in COLUMNS}
     lines = []
@@ -83,7 +79,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Filters by their names in playbooks."""

@@ -1,4 +1,4 @@
-"""Finds settings that no role knows, and values that a role does not take."""
+"""A filter that finds unknown settings and invalid values."""
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
@@ -9,13 +9,13 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from jinja2 import Undefined
 
-# Ansible's own, and what an inventory needs for itself: passwords in a vault, and whatever it computes with.
+# Ansible's own variables, and an inventory's: passwords in a vault, and values for its own templates.
 FREE_PREFIXES = ("ansible_", "inventory_", "vault_", "my_")
 OF_ANSIBLE = {"group_names", "groups", "omit", "playbook_dir"}
 
 
 def settings(roles: Path) -> dict[str, dict[str, Any]]:
-    """Every setting by its name, as the argument specs of the roles have it; none is required everywhere."""
+    """All settings by name, from the argument specs of the roles; none is required everywhere."""
     known: dict[str, dict[str, Any]] = {}
     for file in sorted(roles.glob("*/meta/argument_specs.yml")):
         for entry in yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"].values():
@@ -25,20 +25,21 @@ def settings(roles: Path) -> dict[str, dict[str, Any]]:
 
 
 def mistakes(devices: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]], roles: str) -> list[str]:
-    """One line for each mistake; it names the devices unless all have it."""
+    """One line for each mistake, with the devices unless all have it."""
     known = settings(Path(roles))
     validator = ArgumentSpecValidator(known)
-    found: dict[str, list[str]] = {}
+    devices_of: dict[str, list[str]] = {}
     for device in devices:
         variables = hostvars[device]
-        given = {name: variables[name] for name in known if name in variables}
-        # A value may be computed from a wrong one, which is reported itself.
-        values = {name: value for name, value in given.items() if not isinstance(value, Undefined)}
+        own = {name: variables[name] for name in known if name in variables}
+        # An undefined value depends on a wrong one, which is reported itself.
+        values = {name: value for name, value in own.items() if not isinstance(value, Undefined)}
         lines = [_unknown(name, known) for name in variables if _is_setting(name) and name not in known]
         for line in [*lines, *validator.validate(values).error_messages]:
-            found.setdefault(line, []).append(device)
+            devices_of.setdefault(line, []).append(device)
     return [
-        line if len(those) == len(devices) else f"{', '.join(those)}: {line}" for line, those in found.items()
+        line if len(those) == len(devices) else f"{', '.join(those)}: {line}"
+        for line, those in devices_of.items()
     ]
 
 

@@ -1,8 +1,7 @@
 #!/usr/bin/python
-"""Looks at a device before anything on it is changed: what it is, and what of it would stand in the way.
+"""Check a device before anything on it is changed: gather its facts and its problems.
 
-Ansible runs this on the device, under whatever Python that has (3.8 or newer, no packages). It changes
-nothing.
+It runs on the device, under the device's own Python (3.8 or newer, no packages), and changes nothing.
 """
 
 from __future__ import annotations
@@ -32,29 +31,29 @@ CHECKS = ["system", "architecture", "python", "address", "port", "disk", "memory
 CHECKS += ["temperature", "cuda"]
 ARCHITECTURES = ("x86_64", "aarch64")
 MAGIC = b"EDGECUT\0"  # the first 8 of the 16 bytes with which a worker opens every connection
-# What a worker takes beside the weights: interpreter, numpy, ONNX Runtime, buffers.
+# A worker's memory beside the weights: interpreter, numpy, ONNX Runtime, buffers.
 RUNTIME_BYTES = 200_000_000
 MOST_CLOCK_ERROR_S = 60
 HOT_C = 80
-# The bits of `vcgencmd get_throttled` that say what is so now; those above say what was since boot.
+# The bits of `vcgencmd get_throttled` for the present; higher bits are for the time since boot.
 THROTTLED = {1 << 0: "its voltage is too low", 1 << 1: "its frequency is capped", 1 << 2: "it is throttled"}
 SOFT_LIMIT = 1 << 3
 FIRMWARE_THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 
 
 class Problem(NamedTuple):
-    """One thing that stands in the way."""
+    """A problem and its remedy."""
 
     check: str
     what: str
     do: str
 
 
-# --- what stands in the way --------------------------------------------------------------------
+# --- judging -----------------------------------------------------------------------------------
 
 
 def judge_system(system: str, supported: Sequence[str], *, has_systemd: bool) -> list[Problem]:
-    """Whether the roles know this operating system."""
+    """Check that the roles support this operating system."""
     if not has_systemd:
         do = "use a system that systemd runs, or an inventory with service_manager: process"
         return [Problem("system", "it is not run by systemd", do)]
@@ -64,62 +63,60 @@ def judge_system(system: str, supported: Sequence[str], *, has_systemd: bool) ->
     return [Problem("system", f"its operating system, {system}, is not known", do)]
 
 
-def judge_architecture(found: str) -> list[Problem]:
-    """Whether there are wheels."""
-    if found in ARCHITECTURES:
+def judge_architecture(architecture: str) -> list[Problem]:
+    """Check that wheels exist."""
+    if architecture in ARCHITECTURES:
         return []
-    if found in ("armv6l", "armv7l"):
+    if architecture in ("armv6l", "armv7l"):
         do = "install the 64-bit Raspberry Pi OS (a Raspberry Pi 3 or newer)"
     else:
         do = "use a device of architecture x86_64 or aarch64"
-    return [Problem("architecture", f"onnxruntime has no wheels for {found}, which its system is", do)]
+    return [
+        Problem(
+            "architecture", f"onnxruntime has no wheels for {architecture}, its system's architecture", do
+        )
+    ]
 
 
-def judge_python(found: str | None, own: str, system: Facts, *, can_install: bool) -> list[Problem]:
-    """Whether there is a Python for the worker, or one can be had."""
-    if found or (can_install and system.get("provision_python_package")):
+def judge_python(python: str | None, own: str, system: Facts, *, can_install: bool) -> list[Problem]:
+    """Check that the worker has a Python, or that the roles can install one."""
+    if python or (can_install and system.get("provision_python_package")):
         return []
     if system.get("provision_python_package"):
         do = f"have an administrator run: apt install {system['provision_python_package']}"
     else:
         do = "install Python 3.11, 3.12 or 3.13 with its module venv"
-    return [
-        Problem(
-            "python",
-            f"it has no Python 3.11 to 3.13 ({own} is its own; a service cannot use those in homes)",
-            do,
-        )
-    ]
+    what = f"it has no Python 3.11 to 3.13 (its own is {own}; a service cannot use those in homes)"
+    return [Problem("python", what, do)]
 
 
-def judge_address(address: str, wanted: str | None, interfaces: Facts | None, device: str) -> list[Problem]:
-    """Whether the address at which others will call is the device's own, on the interface that is shaped."""
+def judge_address(
+    address: str, data_interface: str | None, interfaces: Facts | None, device: str
+) -> list[Problem]:
+    """Check that the address for other devices is this device's own, on the interface that is shaped."""
     if interfaces is None or not address:
         return []
-    there = ", ".join(f"{name} {' '.join(has)}" for name, has in interfaces.items() if name != "lo")
+    own = ", ".join(f"{name} {' '.join(has)}" for name, has in interfaces.items() if name != "lo")
     if not any(address in has for has in interfaces.values()):
-        what = f"address {address} is on no interface of {device}; there are: {there or 'none'}"
+        what = f"address {address} is on no interface of {device}; its addresses: {own or 'none'}"
         return [Problem("address", what, "set `host` of this device to one of these addresses")]
-    if wanted and address not in interfaces.get(wanted, []):
-        what = f"address {address} is not on data_interface {wanted}; there are: {there}"
-        return [
-            Problem("address", what, "set `data_interface` to the interface that has the address of `host`")
-        ]
+    if data_interface and address not in interfaces.get(data_interface, []):
+        what = f"address {address} is not on data_interface {data_interface}; its addresses: {own}"
+        return [Problem("address", what, "set `data_interface` to the interface with the address of `host`")]
     return []
 
 
 def judge_disk(path: str, free_bytes: int, needed_bytes: int) -> list[Problem]:
-    """Whether what will be copied fits."""
+    """Check that the files to copy fit."""
     if free_bytes >= needed_bytes:
         return []
     what = f"{path} has {free_bytes / 1e6:.0f} MB free, and {needed_bytes / 1e6:.0f} MB are needed"
-    return [
-        Problem("disk", what, f"make room on the file system of {path} (sudo apt clean; du -xh / | sort -h)")
-    ]
+    do = f"make room on the file system of {path} (sudo apt clean; du -xh / | sort -h)"
+    return [Problem("disk", what, do)]
 
 
 def judge_memory(available_bytes: int, shard_bytes: int) -> list[Problem]:
-    """Whether the largest shard fits beside the runtime."""
+    """Check that the largest shard fits beside the runtime."""
     needed = shard_bytes + RUNTIME_BYTES
     if available_bytes >= needed:
         return []
@@ -127,13 +124,12 @@ def judge_memory(available_bytes: int, shard_bytes: int) -> list[Problem]:
         f"{available_bytes / 1e6:.0f} MB of memory are available, and {needed / 1e6:.0f} MB are needed "
         f"({shard_bytes / 1e6:.0f} MB of them for the largest shard)"
     )
-    return [
-        Problem("memory", what, "end other programs there, choose a smaller model, or a device with more")
-    ]
+    do = "end other programs there, choose a smaller model, or a device with more memory"
+    return [Problem("memory", what, do)]
 
 
 def judge_port(setting: str, port: int, holder: str | None) -> list[Problem]:
-    """`holder` is who has the port, empty where that is not known, None where it is free or a worker's."""
+    """Check a port; `holder` is its program, empty if unknown, None if the port is free or a worker's."""
     if holder is None:
         return []
     what = f"port {port} is taken by {holder or 'another program'}"
@@ -141,7 +137,7 @@ def judge_port(setting: str, port: int, holder: str | None) -> list[Problem]:
 
 
 def judge_clock(error_s: float) -> list[Problem]:
-    """Whether the device's clock and the controller's agree well enough for logs and certificates."""
+    """Check that the device's clock agrees with the controller's well enough for logs and certificates."""
     if abs(error_s) <= MOST_CLOCK_ERROR_S:
         return []
     way = "ahead of" if error_s > 0 else "behind"
@@ -150,7 +146,7 @@ def judge_clock(error_s: float) -> list[Problem]:
 
 
 def judge_netem(facts: Facts, system: Facts) -> list[Problem]:
-    """Whether links can be shaped, or a package can be had that brings what lacks."""
+    """Check that links can be shaped, or that a package can bring the missing module."""
     if facts["netem"] or facts["netem_package"]:
         return []
     what = f"its kernel, {facts['kernel']}, has no module sch_netem, so that no link can be shaped"
@@ -164,9 +160,9 @@ def judge_netem(facts: Facts, system: Facts) -> list[Problem]:
 
 
 def judge_temperature(throttled: int | None, celsius: float | None) -> list[Problem]:
-    """Whether the device runs at its full speed now. `throttled` are the bits of vcgencmd."""
+    """Check that the device runs at its full speed now; `throttled` are the bits of vcgencmd."""
     problems = []
-    do = "give it a power supply of its own kind, a heat sink and a fan; vcgencmd get_throttled must say 0x0"
+    do = "give it a power supply made for it, a heat sink and a fan; vcgencmd get_throttled must say 0x0"
     if throttled:
         reasons = [reason for bit, reason in THROTTLED.items() if throttled & bit]
         if throttled & SOFT_LIMIT and celsius is None:
@@ -178,15 +174,15 @@ def judge_temperature(throttled: int | None, celsius: float | None) -> list[Prob
     return problems
 
 
-def judge_cuda(smi: str, wanted_major: int) -> list[Problem]:
-    """Whether the NVIDIA driver is new enough for onnxruntime-gpu. `smi` is what nvidia-smi printed."""
-    do = f"install an NVIDIA driver for CUDA {wanted_major} or newer and reboot; or set provider: cpu"
+def judge_cuda(smi: str, needed_major: int) -> list[Problem]:
+    """Check that the NVIDIA driver is new enough for onnxruntime-gpu; `smi` is the output of nvidia-smi."""
+    do = f"install an NVIDIA driver for CUDA {needed_major} or newer and reboot; or set provider: cpu"
     version = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", smi)
     if not version:
         first = next(iter(smi.splitlines()), "there is no nvidia-smi")
         return [Problem("cuda", f"no NVIDIA driver answers ({first})", do)]
-    if int(version[1]) < wanted_major:
-        what = f"its NVIDIA driver goes up to CUDA {version[1]}.{version[2]}, we need {wanted_major}"
+    if int(version[1]) < needed_major:
+        what = f"its NVIDIA driver goes up to CUDA {version[1]}.{version[2]}, not {needed_major}"
         return [Problem("cuda", what, do)]
     return []
 
@@ -195,7 +191,7 @@ def judge_cuda(smi: str, wanted_major: int) -> list[Problem]:
 
 
 def existing(path: str) -> Path:
-    """The path, or the nearest folder above it that is there."""
+    """The path, or its nearest existing parent."""
     here = Path(path)
     while not here.exists() and here != here.parent:
         here = here.parent
@@ -203,15 +199,15 @@ def existing(path: str) -> Path:
 
 
 def bytes_under(path: str) -> int:
-    """What a folder holds already."""
+    """The size of a folder's files."""
     files = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
     return sum(file.lstat().st_size for file in files if file.exists())
 
 
-def look_at_disk(wanted: Sequence[Facts]) -> list[Problem]:
-    """Folders on one file system need their sum. What they hold from before will be there again."""
+def look_at_disk(folders: Sequence[Facts]) -> list[Problem]:
+    """Check the disks: folders on one file system need their sum, less what a deploy replaces."""
     needs: dict[int, list[Facts]] = {}
-    for need in wanted:
+    for need in folders:
         needs.setdefault(existing(need["path"]).stat().st_dev, []).append(need)
     problems = []
     for together in needs.values():
@@ -244,7 +240,7 @@ def look_at_port(setting: str, address: str, port: int) -> list[Problem]:
 
 
 def is_worker(address: str, port: int) -> bool:
-    """Whether a worker of ours answers."""
+    """Whether an edgecut worker answers."""
     try:
         with socket.create_connection((address, port), timeout=3) as connection:
             connection.settimeout(3)
@@ -255,10 +251,10 @@ def is_worker(address: str, port: int) -> bool:
 
 
 def holder_of(port: int) -> str:
-    """The process that listens there; only root can know of another user's."""
+    """The process that listens on a port; only root sees another user's."""
     tables = [line.split() for name in ("tcp", "tcp6") for line in read(f"/proc/net/{name}").splitlines()[1:]]
     inodes = {f"socket:[{row[9]}]" for row in tables if row[3] == "0A" and row[1].endswith(f":{port:04X}")}
-    # Unlike Path.glob, this passes over processes that end meanwhile.
+    # Unlike Path.glob, this skips processes that end meanwhile.
     for descriptor in glob.glob("/proc/[0-9]*/fd/*"):  # noqa: PTH207
         try:
             if os.readlink(descriptor) in inodes:
@@ -274,20 +270,20 @@ def look_at_temperature() -> list[Problem]:
     bits = read(FIRMWARE_THROTTLED)  # the same, where the kernel shows it
     if vcgencmd and not bits:
         bits = answer(vcgencmd, "get_throttled").partition("throttled=0x")[2]
-    told = re.search(r"temp=([\d.]+)", answer(vcgencmd, "measure_temp")) if vcgencmd else None
+    reading = re.search(r"temp=([\d.]+)", answer(vcgencmd, "measure_temp")) if vcgencmd else None
     zones = [read(str(path)) for path in Path("/sys/class/thermal").glob("thermal_zone*/temp")]
     degrees = [int(zone) / 1000 for zone in zones if zone.lstrip("-").isdecimal()]
-    celsius = float(told[1]) if told else max(degrees, default=None)
+    celsius = float(reading[1]) if reading else max(degrees, default=None)
     return judge_temperature(int(bits, 16) if re.fullmatch("[0-9a-fA-F]+", bits) else None, celsius)
 
 
-def look_at_cuda(wanted_major: int) -> list[Problem]:
+def look_at_cuda(needed_major: int) -> list[Problem]:
     smi = find_command("nvidia-smi")
-    return judge_cuda(answer(smi) if smi else "", wanted_major)
+    return judge_cuda(answer(smi) if smi else "", needed_major)
 
 
 def look(parameters: Facts, facts: Facts) -> list[Problem]:
-    """All that stands in the way, of the checks that are asked for."""
+    """The problems that the requested checks find."""
     system = parameters["systems"].get(facts["os"]) or {}
     manager = parameters["service_manager"]
     own = platform.python_version()
@@ -312,7 +308,7 @@ def look(parameters: Facts, facts: Facts) -> list[Problem]:
 
 
 def main() -> None:
-    """Answer Ansible."""
+    """Run the module."""
     need = {"path": {"type": "path", "required": True}, "bytes": {"type": "int", "required": True}}
     specification = {
         "name": {"type": "str", "required": True},

@@ -1,7 +1,7 @@
 #!/usr/bin/python
-"""Looks at what the inventory says of all devices together, and at the bundles that they are to hold.
+"""Check the inventory's settings of all devices together, and measure the bundles for them.
 
-Ansible runs this once, on the machine that runs the playbooks. It changes nothing.
+It runs once, on the machine that runs the playbooks, and changes nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ansible.module_utils.basic import AnsibleModule
 Device = Mapping[str, Any]
 
 SETTINGS = ("host", "control_port", "data_port", "service_manager", "kind", "shaping")
-# Lower ports are root's, and no worker runs as root.
+# Lower ports need root, and no worker runs as root.
 LOWEST_PORT = 1024
 
 
 class Problem(NamedTuple):
-    """One thing that stands in the way, and the device of which the inventory says so."""
+    """A problem in the inventory, its device and its remedy."""
 
     device: str
     check: str
@@ -31,7 +31,7 @@ class Problem(NamedTuple):
 
 
 def ports_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
-    """Ports outside the range of a worker."""
+    """Find ports outside the range of a worker."""
     for name, device in devices.items():
         for setting in ("control_port", "data_port"):
             port = str(device[setting])
@@ -41,7 +41,7 @@ def ports_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
 
 
 def combinations_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
-    """Settings that exclude each other."""
+    """Find settings that exclude each other."""
     for name, device in devices.items():
         manager, kind = device["service_manager"], device["kind"]
         if device["shaping"] == "tc" and manager in ("process", "systemd_user"):
@@ -51,25 +51,25 @@ def combinations_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
             what = f"kind is {kind}, and service_manager process is for processes on this machine"
             yield Problem(name, "inventory", what, "set service_manager: systemd, or kind: local")
         if manager in ("systemd", "systemd_user") and kind == "local":
-            what = f"kind is local, and service_manager {manager} is for a device that is a host of its own"
+            what = f"kind is local, and service_manager {manager} is for a device that is its own host"
             yield Problem(name, "inventory", what, "set kind: real (or virtual), or service_manager: process")
 
 
 def resolve(devices: Mapping[str, Device]) -> tuple[dict[str, str], list[Problem]]:
-    """The numeric address of each device, as this machine sees it."""
-    found, problems = {}, []
+    """Resolve each device's name to a numeric address, as this machine does."""
+    addresses, problems = {}, []
     for name, device in devices.items():
         try:
-            found[name] = str(socket.getaddrinfo(device["host"], None, type=socket.SOCK_STREAM)[0][4][0])
+            addresses[name] = str(socket.getaddrinfo(device["host"], None, type=socket.SOCK_STREAM)[0][4][0])
         except (OSError, UnicodeError) as error:
             what = f"the name {device['host']} has no address ({getattr(error, 'strerror', None) or error})"
             do = "set `host` of this device to its address, or put the name into /etc/hosts"
             problems.append(Problem(name, "address", what, do))
-    return found, problems
+    return addresses, problems
 
 
 def ports_apart(devices: Mapping[str, Device], addresses: Mapping[str, str]) -> Iterator[Problem]:
-    """Two devices at one place, or two ports of one device that are one."""
+    """Find two devices with the same address and port, or a device with one port twice."""
     seen: dict[tuple[str, str], tuple[str, str]] = {}
     for name, device in devices.items():
         for setting in ("control_port", "data_port"):
@@ -83,12 +83,12 @@ def ports_apart(devices: Mapping[str, Device], addresses: Mapping[str, str]) -> 
 
 
 def size_of_bundles(folders: Sequence[str]) -> tuple[int, int]:
-    """Bytes of the largest shard, which is a whole model, and bytes of all bundles together.
+    """The size of the largest shard, a whole model, and the size of all bundles.
 
     Raises:
-        ValueError: a folder is not a bundle.
+        ValueError: A folder is not a bundle.
     """
-    largest = together = 0
+    largest = total = 0
     for folder in folders:
         manifest = Path(folder, "manifest.json")
         try:
@@ -99,12 +99,12 @@ def size_of_bundles(folders: Sequence[str]) -> tuple[int, int]:
                 f"{manifest} is not a bundle's manifest ({error}): export the model again"
             ) from error
         largest = max(largest, weights)
-        together += sum(file.stat().st_size for file in files)
-    return largest, together
+        total += sum(file.stat().st_size for file in files)
+    return largest, total
 
 
 def main() -> None:
-    """Answer Ansible."""
+    """Run the module."""
     of_each = {name: {"type": "list", "elements": "raw", "required": True} for name in SETTINGS}
     specification = {
         "devices": {"type": "list", "elements": "str", "required": True},
@@ -116,16 +116,13 @@ def main() -> None:
     devices = {name: {key: settings[key][i] for key in SETTINGS} for i, name in enumerate(names)}
     problems = [*ports_allowed(devices), *combinations_allowed(devices)]
     if len(devices) < 2:
+        what = f"a pipeline needs two devices, and the inventory has {len(devices)}"
         do = "put a first and a last device into the inventory's group `devices`"
-        problems.append(
-            Problem(
-                next(iter(devices), "-"), "inventory", "a chain has two ends, and there is one device", do
-            )
-        )
+        problems.append(Problem(next(iter(devices), "-"), "inventory", what, do))
     addresses, unresolved = resolve(devices)
     problems += [*unresolved, *ports_apart(devices, addresses)]
     try:
-        largest, together = size_of_bundles(module.params["bundles"])
+        largest, total = size_of_bundles(module.params["bundles"])
     except ValueError as error:
         module.fail_json(msg=str(error))
     module.exit_json(
@@ -133,7 +130,7 @@ def main() -> None:
         problems=[problem._asdict() for problem in problems],
         addresses=addresses,
         largest_shard_bytes=largest,
-        bundles_bytes=together,
+        bundles_bytes=total,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a device is: its system, its Python, its addresses, its kernel. Runs there (Python 3.8 or newer)."""
+"""A device's facts: its system, Python, addresses and kernel. Runs on the device (Python 3.8 or newer)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PYTHONS = ((3, 13), (3, 12), (3, 11))
 
 
 def read(path: str) -> str:
-    """A file's text; nothing where it cannot be read."""
+    """Read a file; an unreadable file is empty."""
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -30,7 +30,7 @@ def read(path: str) -> str:
 
 
 def answer(*command: str) -> str:
-    """What a command prints, its complaints included; nothing where there is no such command."""
+    """Run a command and return its output, errors included; a missing command's output is empty."""
     try:
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False
@@ -41,12 +41,12 @@ def answer(*command: str) -> str:
 
 
 def find_command(name: str) -> str | None:
-    """A command, also where only root's PATH has it."""
+    """Find a command, also in the folders of root's PATH."""
     return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin:/usr/local/sbin")
 
 
 def operating_system(release: str, kernel: str, *, has_rpi_issue: bool) -> str:
-    """The name of this system as in roles/provision/vars, such as debian_12, supported or not."""
+    """The system's name in the form of roles/provision/vars, such as debian_12, supported or not."""
     lines = (line.partition("=") for line in release.splitlines())
     words = {key: value.strip().strip('"') for key, _, value in lines}
     name = words.get("ID", sys.platform)
@@ -56,21 +56,21 @@ def operating_system(release: str, kernel: str, *, has_rpi_issue: bool) -> str:
 
 
 def architecture(machine: str, pointer_bits: int) -> str:
-    """The architecture of programs here: a 64-bit kernel may run a 32-bit system (older Pis)."""
+    """The architecture of programs: a 64-bit kernel may run a 32-bit system (older Pis)."""
     if pointer_bits == 32:
         return {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}.get(machine, machine)
     return {"arm64": "aarch64", "amd64": "x86_64", "AMD64": "x86_64"}.get(machine, machine)
 
 
 def find_python(*, for_all_users: bool) -> tuple[str, str] | None:
-    """Path and version of the newest Python that can make the worker's environment."""
+    """Find the newest Python that can create the worker's environment: its path and version."""
     names = [f"python{major}.{minor}" for major, minor in PYTHONS]
     for name in [*names, "python3", sys.executable]:
         command = find_command(name)
-        # A path in front of the one that is meant, as pyenv has it, and an environment's are seen through.
+        # `_base_executable` sees through pyenv's shims and virtual environments.
         ask = "import sys, venv; print('%d.%d' % sys.version_info[:2], sys._base_executable)"
         version, _, path = answer(command, "-c", ask).partition(" ") if command else ("", "", "")
-        # The worker's own user may not look into another's home.
+        # The worker's own user may not read another's home.
         hidden = for_all_users and os.path.realpath(path).startswith(("/home/", "/root/"))
         if version in [f"{major}.{minor}" for major, minor in PYTHONS] and not hidden:
             return path, version
@@ -78,7 +78,7 @@ def find_python(*, for_all_users: bool) -> tuple[str, str] | None:
 
 
 def addresses() -> dict[str, list[str]] | None:
-    """The addresses of each interface, or None where that cannot be told."""
+    """The addresses of each interface; None if they are unknown."""
     ip = find_command("ip")
     try:
         links = json.loads(answer(ip, "-json", "addr", "show")) if ip else None
@@ -86,16 +86,16 @@ def addresses() -> dict[str, list[str]] | None:
         links = None
     if links is None:
         return None
-    found = {
+    usable = {
         link["ifname"]: [a["local"] for a in link["addr_info"] if "local" in a and a.get("scope") != "link"]
         for link in links
         if link
     }
-    return {name: there for name, there in found.items() if there}
+    return {name: own for name, own in usable.items() if own}
 
 
 def has_netem(kernel: str) -> bool:
-    """Whether the running kernel has sch_netem: loaded, built in, or as a module that is really there."""
+    """Whether the running kernel has sch_netem: loaded, built in, or as a module whose file exists."""
     modules = Path("/lib/modules", kernel)
     if Path("/sys/module/sch_netem").exists() or "sch_netem.ko" in read(f"{modules}/modules.builtin"):
         return True
@@ -104,7 +104,7 @@ def has_netem(kernel: str) -> bool:
 
 
 def gather(parameters: Facts) -> Facts:
-    """What other roles want to know of the device."""
+    """Gather the facts of the device for the other roles."""
     kernel = platform.release()
     release = read("/etc/os-release")
     system = parameters["os"] or operating_system(
@@ -113,7 +113,7 @@ def gather(parameters: Facts) -> Facts:
     python = find_python(for_all_users=parameters["service_manager"] == "systemd")
     interfaces = addresses()
     address = parameters["address"]
-    holders = [name for name, there in (interfaces or {}).items() if address in there]
+    holders = [name for name, own in (interfaces or {}).items() if address in own]
     known = parameters["systems"].get(system) or {}
     package = known.get("provision_netem_package" + ("_raspi" if kernel.endswith("-raspi") else ""))
     return {

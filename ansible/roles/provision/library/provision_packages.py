@@ -1,8 +1,8 @@
 #!/usr/bin/python
-"""Installs Debian packages that are missing, and later purges exactly those that it installed.
+"""Install missing Debian packages, and later purge exactly those that it installed.
 
-What will be installed, with all that comes along, is put on record before it is, so that a run that was cut
-anywhere can be undone too. Where nothing is missing apt is not run at all: no package source is needed then.
+It records packages and their dependencies before it installs them, so that an interrupted run can be undone
+too. If nothing is missing it does not run apt, and so needs no package source.
 """
 
 from __future__ import annotations
@@ -16,49 +16,41 @@ from typing import TYPE_CHECKING
 from ansible.module_utils.basic import AnsibleModule
 
 if TYPE_CHECKING:
-    # By name: how a package is to go again, "purge", or "remove" where its settings were there before.
+    # How to undo each package: "purge", or "remove" if its settings existed before.
     Record = dict[str, str]
 
-# Downloaded packages would stay in /var/cache. Another apt (unattended upgrades) is waited for.
-APT = [
-    "apt-get",
-    "--yes",
-    "--quiet",
-    "-o",
-    "DPkg::Lock::Timeout=300",
-    "-o",
-    "APT::Keep-Downloaded-Packages=false",
-]
-APT += ["-o", "Dpkg::Options::=--force-confold"]
+# Keep no downloads in /var/cache, and wait for another apt (unattended upgrades).
+APT = ["apt-get", "--yes", "--quiet", "-oDPkg::Lock::Timeout=300"]
+APT += ["-oAPT::Keep-Downloaded-Packages=false", "-oDpkg::Options::=--force-confold"]
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "NEEDRESTART_MODE": "l"}
 
 
 class ProvisionError(Exception):
-    """One line that says what is wrong."""
+    """A problem, with a one-line message."""
 
 
 def read_states(listing: str) -> dict[str, str]:
-    """State of each package ("installed", "config-files", ...) from `dpkg-query --show`."""
+    """Read the state of each package ("installed", "config-files", ...) from `dpkg-query --show`."""
     lines = (line.split() for line in listing.splitlines())
     return {words[1]: words[0] for words in lines if len(words) == 2}
 
 
 def read_plan(printed: str) -> tuple[list[str], list[str]]:
-    """Packages that apt would install anew and those that it would take away, from `apt-get --simulate`."""
-    # An upgrade has the old version in brackets after the name.
+    """Read the packages that apt would add and those that it would remove from `apt-get --simulate`."""
+    # An upgrade has the old version in brackets after the name, so the pattern skips it.
     new = re.findall(r"^Inst (\S+) \(", printed, re.MULTILINE)
     gone = re.findall(r"^(?:Remv|Purg) (\S+)", printed, re.MULTILINE)
     return [name.partition(":")[0] for name in new], [name.partition(":")[0] for name in gone]
 
 
 def read_record(path: Path) -> Record:
-    """What was installed here before."""
+    """Read the packages that were installed before."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     return {name: way for way, _, name in (line.partition(" ") for line in text.splitlines())}
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Replace the record at once, and on the disk: the plug may be pulled in the middle of what follows."""
+    """Replace the record atomically and sync it to the disk: the power may fail during the installation."""
     text = "".join(f"{way} {name}\n" for name, way in sorted(record.items()))
     beside = path.with_suffix(".new")
     with beside.open("w", encoding="utf-8") as file:
@@ -69,14 +61,14 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def reason(complaints: str) -> str:
-    """The line of what apt and dpkg complained of that says most."""
+    """The most telling line of the errors of apt and dpkg."""
     lines = [line.strip() for line in complaints.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("dpkg: error", "E: "))]
     return [*telling, *lines[-1:], "no reason given"][0]
 
 
 class Packages:
-    """The packages of this host, and the record of those that are ours."""
+    """The packages of this host, and the record of those that edgecut installed."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
@@ -90,10 +82,10 @@ class Packages:
         return read_states(self._run("dpkg-query", "--show", "-f", "${db:Status-Status} ${Package}\n")[1])
 
     def install(self, names: Sequence[str]) -> list[str]:
-        """Install those that are missing; returns all that is new with them.
+        """Install the missing packages; returns them with their dependencies.
 
         Raises:
-            ProvisionError: apt does not have them, or would take others away, or fails.
+            ProvisionError: apt does not have them, would remove others, or fails.
         """
         states = self._states()
         missing = [name for name in names if states.get(name) != "installed"]
@@ -101,7 +93,7 @@ class Packages:
             return []
         record = read_record(self._record)
         if record and not self._module.check_mode:
-            self._run("dpkg", "--configure", "-a")  # a run before this one may have been cut in the middle
+            self._run("dpkg", "--configure", "-a")  # an earlier run may have been interrupted
         new = self._plan(missing)
         if self._module.check_mode:
             return new
@@ -111,7 +103,7 @@ class Packages:
         command = (*APT, "install", "--no-install-recommends", *missing)
         code, _, complaints = self._run(*command)
         if code:
-            # The lists may be older than the packages that the source still has.
+            # The package lists may name versions that the source no longer has.
             self._run(*APT, "update")
             code, _, complaints = self._run(*command)
         if code:
@@ -119,7 +111,7 @@ class Packages:
         return new
 
     def _plan(self, missing: Sequence[str]) -> list[str]:
-        """What would be new."""
+        """The packages that apt would add."""
         command = (*APT, "--simulate", "install", "--no-install-recommends", *missing)
         code, printed, complaints = self._run(*command)
         if code and not self._module.check_mode:
@@ -130,52 +122,49 @@ class Packages:
         new, gone = read_plan(printed)
         if gone:
             raise ProvisionError(
-                f"installing {', '.join(missing)} would remove {', '.join(gone)}: if you want that, do it"
+                f"installing {', '.join(missing)} would remove {', '.join(gone)}; "
+                "if you want that, install them by hand"
             )
         return new
 
     def _failure(self, names: Sequence[str], complaints: str) -> str:
         return (
-            f"cannot install {', '.join(names)} ({reason(complaints)}): give the device a package source "
-            "that it reaches, or install them by hand"
+            f"cannot install {', '.join(names)} ({reason(complaints)}): give the device a reachable "
+            "package source, or install them by hand"
         )
 
     def purge(self) -> list[str]:
-        """Take away what was installed, and the record; returns what went.
+        """Remove the installed packages and the record; returns the removed packages.
 
         Raises:
             ProvisionError: apt fails.
         """
         record = read_record(self._record)
         states = self._states()
-        there = {
-            name: way for name, way in record.items() if states.get(name, "not-installed") != "not-installed"
+        done = {"purge": ("not-installed",), "remove": ("not-installed", "config-files")}
+        ours = {
+            name: way for name, way in record.items() if states.get(name, "not-installed") not in done[way]
         }
-        there = {
-            name: way for name, way in there.items() if (way, states[name]) != ("remove", "config-files")
-        }
-        if there:
-            _, printed, _ = self._run(*APT, "--simulate", "remove", *there)
-            others = sorted(set(read_plan(printed)[1]) - set(there))
+        if ours:
+            _, printed, _ = self._run(*APT, "--simulate", "remove", *ours)
+            others = sorted(set(read_plan(printed)[1]) - set(ours))
             if others:
-                self._module.warn(
-                    f"{', '.join(sorted(there))} stay: {', '.join(others)}, newer, would go too"
-                )
-                there = {}
+                self._module.warn(f"{', '.join(sorted(ours))} stay: {', '.join(others)}, newer, would go too")
+                ours = {}
         if self._module.check_mode:
-            return sorted(there)
+            return sorted(ours)
         for way in ("purge", "remove"):
-            names = [name for name in there if there[name] == way]
+            names = [name for name in ours if ours[name] == way]
             code, _, complaints = self._run(*APT, way, *names) if names else (0, "", "")
             if code:
                 raise ProvisionError(f"cannot {way} {', '.join(names)} ({reason(complaints)})")
         if self._record.exists():
             self._record.unlink()
-        return sorted(there)
+        return sorted(ours)
 
 
 def main() -> None:
-    """Answer Ansible."""
+    """Run the module."""
     specification = {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "names": {"type": "list", "elements": "str", "default": []},

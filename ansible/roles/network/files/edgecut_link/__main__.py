@@ -1,4 +1,4 @@
-"""Run from the file that it is packed into: `/usr/bin/python3 -I /opt/edgecut/edgecut-link.pyz COMMAND`."""
+"""Entry point of the packed program: `/usr/bin/python3 -I /opt/edgecut/edgecut-link.pyz COMMAND`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from edgecut_link.errors import LinkError
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command line; returns the exit code. Errors are one line."""
+    """Run the command line; returns the exit code. An error is one line."""
     try:
-        said = run(parse(arguments))
+        output = run(parse(arguments))
     except LinkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130
-    if said:
-        print(said)
+    if output:
+        print(output)
     return 0
 
 

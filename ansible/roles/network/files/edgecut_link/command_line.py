@@ -1,4 +1,4 @@
-"""What is asked on the command line."""
+"""The options of the command line."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from edgecut_link.errors import LinkError
 __all__ = ["parse"]
 
 _DESCRIPTION = """\
-Shapes what goes from or to data ports on one interface, on a lease that this host ends by itself.
+Shape traffic from and to data ports on one interface, on a lease that this host ends by itself.
 
     apply --address 10.0.0.2 --data-port 7101 --delay-ms 5 --rate-mbit 20
     apply --interface eth0 --data-port 7101 --delay-ms 5 --to 10.0.0.3 --delay-ms 60
     show | clear | expire
 
-Conditions hold for the addresses named just before them, and those before any --to for everybody else.
-Everything but data ports, SSH and control among it, stays in bands that nothing delays.
+Conditions apply to the addresses just before them; conditions before any --to apply to all other addresses.
+Other traffic, including SSH and control ports, stays in bands without delay.
 
-expire is for a timer, every third of the lease or more often: it clears a link whose worker's heartbeat
-file has not been renewed. Only the uptime is looked at, so a clock that is set ends no lease and keeps none.
+Let a timer run expire at least every third of the lease: it clears a link whose worker has not renewed its
+heartbeat file. It compares uptimes only, so setting the clock neither ends nor extends a lease.
 Needs root, tc (iproute2) and the kernel's sch_netem, sch_prio and cls_u32."""
 
 _STATE_FOLDER = Path("/run/edgecut-link")
@@ -32,14 +32,14 @@ _HEARTBEAT = Path("/run/edgecut/heartbeat")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Reports an error as a LinkError, in one line."""
 
     def error(self, message: str) -> NoReturn:
         raise LinkError(f"{message} (see {self.prog} --help)")
 
 
 class _To(argparse.Action):
-    """Begins the conditions of an address, or adds it to those just begun."""
+    """Starts a group of addresses and conditions, or adds the address to the group just started."""
 
     def __call__(self, parser: Any, options: Any, value: Any, name: str | None = None) -> None:
         groups = options.groups
@@ -50,12 +50,12 @@ class _To(argparse.Action):
 
 
 class _Condition(argparse.Action):
-    """Notes a condition for the addresses named last."""
+    """Adds a condition to the last group."""
 
     def __call__(self, parser: Any, options: Any, value: Any, name: str | None = None) -> None:
         conditions = options.groups[-1]["conditions"]
         if self.dest in conditions:
-            raise LinkError(f"{name} is given twice for the same addresses")
+            raise LinkError(f"{name} is repeated for the same addresses; give it once")
         conditions[self.dest] = value
 
 
@@ -88,8 +88,8 @@ def _address(text: str) -> str:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options of a command. Raises LinkError: they are wrong."""
-    # Its first line alone would not show how conditions and addresses belong together.
+    """Parse the command line. Raises LinkError: an option is wrong."""
+    # Keep the line breaks of the examples.
     parser = _Parser(
         prog="edgecut_link", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -97,24 +97,35 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND", parser_class=_Parser)
     applying = commands.add_parser("apply", help="shape the link; prints changed or unchanged")
     add = applying.add_argument
-    add("--interface", help="default: the one that has --address")
-    add("--address", type=_address, help="one of this host's, at which others reach its data port")
-    add("--data-port", type=_port, action="append", required=True, help="ours and others'; may be repeated")
+    add("--interface", help="default: the interface with --address")
+    add("--address", type=_address, help="address of this host at which others reach its data port")
+    add(
+        "--data-port",
+        type=_port,
+        action="append",
+        required=True,
+        help="of this host or another; repeatable",
+    )
     add("--lease-s", type=_number(0, above=True), default=60.0, help="default: %(default)s")
-    add("--heartbeat", type=Path, default=_HEARTBEAT, help="renewed by the worker (default: %(default)s)")
+    add(
+        "--heartbeat",
+        type=Path,
+        default=_HEARTBEAT,
+        help="file renewed by the worker (default: %(default)s)",
+    )
     add("--delay-ms", type=_number(0), action=_Condition, help="one way")
-    add("--jitter-ms", type=_number(0), action=_Condition, help="+- this much, evenly")
+    add("--jitter-ms", type=_number(0), action=_Condition, help="uniform, plus or minus")
     add("--rate-mbit", type=_number(0, above=True), action=_Condition)
     add("--loss-percent", type=_number(0, 100), action=_Condition)
-    add("--to", type=_address, action=_To, metavar="ADDRESS", help="what follows is for this address")
-    add("--print", action="store_true", help="print the tc lines and do nothing")
+    add("--to", type=_address, action=_To, metavar="ADDRESS", help="start conditions for this address")
+    add("--print", action="store_true", help="only print the tc lines")
     applying.set_defaults(groups=[{"to": [], "conditions": {}}])
     for name, text in (
         ("clear", "clear the link; prints changed or unchanged"),
-        ("show", "what is, as JSON"),
+        ("show", "print the state as JSON"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--interface", help="default: every shaped one")
+        command.add_argument("--interface", help="default: all shaped interfaces")
     commands.add_parser("expire", help="clear links whose lease has ended")
     options = parser.parse_args(arguments)
     if options.command == "apply" and not (options.interface or options.address):

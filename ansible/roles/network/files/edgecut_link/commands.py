@@ -1,4 +1,4 @@
-"""What the commands do."""
+"""The commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["run"]
 
 
 def run(options: argparse.Namespace) -> str:
-    """Do what is asked; returns what is to be printed. Raises LinkError: it cannot be done."""
+    """Run a command; returns its output. Raises LinkError: the command failed."""
     commands = {"apply": _apply, "clear": _clear, "show": _show, "expire": _expire}
     return commands[options.command](options, Folder(options.state_folder))
 
@@ -40,18 +40,18 @@ def _apply(options: argparse.Namespace, folder: Folder) -> str:
     interface = interface or interface_of(options.address)
     lines = tc_lines(interface, ports, options.groups)
     check_interface(interface)
-    asked = {"data_ports": ports, "groups": options.groups}
+    requested = {"data_ports": ports, "groups": options.groups}
     with folder.locked():
-        # What was shaped on another interface belongs to an inventory that has changed since.
+        # Shaping on another interface is left from an earlier inventory.
         others = [_clear_one(other, folder) for other in _shaped(folder) if other != interface]
         if not lines:
             return "changed" if "changed" in [*others, _clear_one(interface, folder)] else "unchanged"
         state = folder.read(interface)
-        same = state is not None and state["asked"] == asked and qdiscs(interface) == state["qdiscs"]
+        same = state is not None and state["requested"] == requested and qdiscs(interface) == state["qdiscs"]
         if state is None or not same:
             if is_ours(root_of(interface)):
                 _clear_one(interface, folder)
-            state = {"asked": asked, "restore": build(interface, lines), "qdiscs": qdiscs(interface)}
+            state = {"requested": requested, "restore": build(interface, lines), "qdiscs": qdiscs(interface)}
         now_s, heartbeat = uptime_s(), str(options.heartbeat)
         state |= {"lease_s": options.lease_s, "heartbeat": heartbeat, "beat": beat_of(heartbeat)}
         state |= {"beat_at_s": now_s, "looked_at_s": now_s}
@@ -72,43 +72,43 @@ def _clear_one(interface: str, folder: Folder) -> str:
 
 
 def _shaped(folder: Folder) -> list[str]:
-    """Every interface that is shaped, or is said to be."""
+    """All interfaces that are shaped or have a note."""
     return sorted({*folder.noted(), *shaped_interfaces()})
 
 
 def _clear(options: argparse.Namespace, folder: Folder) -> str:
     with folder.locked():
-        wanted = [options.interface] if options.interface else _shaped(folder)
-        done = [_clear_one(interface, folder) for interface in wanted]
+        chosen = [options.interface] if options.interface else _shaped(folder)
+        done = [_clear_one(interface, folder) for interface in chosen]
     return "changed" if "changed" in done else "unchanged"
 
 
 def _show(options: argparse.Namespace, folder: Folder) -> str:
-    told: dict[str, Any] = {}
+    report: dict[str, Any] = {}
     for interface in [options.interface] if options.interface else _shaped(folder):
         check_interface(interface)
         state = folder.read(interface) or {}
-        told[interface] = {
+        report[interface] = {
             "shaped": is_ours(root_of(interface)),
-            "asked": state.get("asked"),
+            "requested": state.get("requested"),
             "lease_s": state.get("lease_s"),
             "since_beat_s": uptime_s() - state["beat_at_s"] if state else None,
             "qdiscs": qdiscs(interface),
             "filters": tc(["filter", "show", "dev", interface]).count("flowid"),
         }
-    return json.dumps(told, indent=2)
+    return json.dumps(report, indent=2)
 
 
 def _expire(options: argparse.Namespace, folder: Folder) -> str:
-    said = []
+    lines = []
     with folder.locked():
         shaped = shaped_interfaces()
         for interface in sorted({*folder.noted(), *shaped}):
             state = folder.read(interface)
-            # One without a note is from before whatever removed the note: nobody renews it.
+            # A shaped interface without a note has no heartbeat that could renew its lease.
             if state is None or interface not in shaped or has_ended(state, uptime_s()):
                 _clear_one(interface, folder)
-                said.append(f"cleared {interface}: its lease has ended")
+                lines.append(f"cleared {interface}: its lease has ended")
             else:
                 folder.write(interface, state)
-    return "\n".join(said)
+    return "\n".join(lines)

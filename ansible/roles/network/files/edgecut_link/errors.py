@@ -1,7 +1,7 @@
-"""What can go wrong: LinkError, and nothing else."""
+"""The one error of this program."""
 
 __all__ = ["LinkError"]
 
 
 class LinkError(Exception):
-    """One line that says what is wrong."""
+    """A problem, with a one-line message."""

@@ -1,4 +1,4 @@
-"""The host as it is: its tc, its interfaces, their qdiscs."""
+"""The host: its tc, its interfaces, their qdiscs."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ _INTERFACES = Path("/sys/class/net")
 
 
 def tc(words: Sequence[str]) -> str:
-    """Run tc; returns what it prints. Raises LinkError: it is not there, or refuses."""
+    """Run tc; returns its output. Raises LinkError: tc is missing or failed."""
     done = _run("tc", words)
     if done.returncode == 0:
         return done.stdout
-    said = " ".join(done.stderr.split())
-    if "kind is unknown" in said:
+    message = " ".join(done.stderr.split())
+    if "kind is unknown" in message:
         raise LinkError(f"this kernel has no {_missing_module(words)}: {_how_to_get_it()}")
-    raise LinkError(f"tc {' '.join(words)}: {said}" + ("; are you root?" if os.geteuid() else ""))
+    raise LinkError(f"tc {' '.join(words)}: {message}" + ("; are you root?" if os.geteuid() else ""))
 
 
 def _run(program: str, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     # A service's PATH may lack the folders of system programs.
     path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if path is None:
-        raise LinkError(f"there is no {program} on this host: install iproute2")
+        raise LinkError(f"this host has no {program}: install iproute2")
     return subprocess.run([path, *words], capture_output=True, text=True, check=False)
 
 
@@ -62,33 +62,36 @@ def _how_to_get_it() -> str:
     with contextlib.suppress(OSError):
         if re.search(r"^ID=ubuntu$", Path("/etc/os-release").read_text(), re.MULTILINE):
             return f"install linux-modules-extra-{release}"
-    return f"its module is not there for kernel {release}; the distribution's own kernel package brings it"
+    return f"install the distribution's kernel package that has its module for kernel {release}"
 
 
 def qdiscs(interface: str) -> list[dict[str, Any]]:
-    """All qdiscs of an interface, as tc tells them."""
-    found: list[dict[str, Any]] = json.loads(tc(["-j", "qdisc", "show", "dev", interface]) or "[]")
-    return found
+    """All qdiscs of an interface, in the form of `tc -j`."""
+    return _read_qdiscs(["dev", interface])
 
 
 def shaped_interfaces() -> list[str]:
-    """The interfaces whose root qdisc this program made."""
-    found = json.loads(tc(["-j", "qdisc", "show"]) or "[]")
-    return sorted({str(qdisc["dev"]) for qdisc in found if qdisc.get("root") and is_ours(qdisc)})
+    """The interfaces with a root qdisc of this program."""
+    return sorted({str(qdisc["dev"]) for qdisc in _read_qdiscs([]) if qdisc.get("root") and is_ours(qdisc)})
+
+
+def _read_qdiscs(words: Sequence[str]) -> list[dict[str, Any]]:
+    result: list[dict[str, Any]] = json.loads(tc(["-j", "qdisc", "show", *words]) or "[]")
+    return result
 
 
 def root_of(interface: str) -> dict[str, Any]:
-    """The qdisc at the root of an interface; empty without one."""
+    """The root qdisc of an interface; empty without one."""
     return next((qdisc for qdisc in qdiscs(interface) if qdisc.get("root")), {})
 
 
 def is_ours(root: dict[str, Any]) -> bool:
-    """Whether this program made that root qdisc."""
+    """Whether this program made the root qdisc."""
     return bool(root.get("kind") == "prio" and root.get("handle") == HANDLE)
 
 
 def _is_default(root: dict[str, Any]) -> bool:
-    """The kernel gives handle 0 to what it chose itself, and puts that back on its own."""
+    """Whether the kernel chose the root qdisc (handle 0), and so restores it itself."""
     return not root or root.get("handle") == "0:"
 
 
@@ -98,56 +101,56 @@ def interfaces() -> list[str]:
 
 
 def check_interface(interface: str) -> None:
-    """Raise LinkError: there is no such interface; names those that there are."""
-    there = interfaces()
-    if interface not in there:
-        raise LinkError(f"there is no interface {interface} on this host; there are: {', '.join(there)}")
+    """Raise LinkError if this host has no such interface; the message lists its interfaces."""
+    existing = interfaces()
+    if interface not in existing:
+        raise LinkError(f"this host has no interface {interface}; it has: {', '.join(existing)}")
 
 
 def interface_of(address: str) -> str:
-    """The interface that has this address.
+    """The interface with this address.
 
     Raises:
-        LinkError: None has, or only the loopback, which nothing from elsewhere passes.
+        LinkError: No interface has it, or only the loopback, which no other host reaches.
     """
     done = _run("ip", ["-j", "address", "show"])
     if done.returncode:
         raise LinkError(f"ip address show: {' '.join(done.stderr.split())}")
     by_address = {
-        str(ipaddress.ip_address(found["local"])): str(link["ifname"])
+        str(ipaddress.ip_address(entry["local"])): str(link["ifname"])
         for link in json.loads(done.stdout)
-        for found in link.get("addr_info", [])
-        if "local" in found
+        for entry in link.get("addr_info", [])
+        if "local" in entry
     }
     interface = by_address.get(address)
     if interface is not None and interface != "lo":
         return interface
-    there = ", ".join(f"{name} {one}" for one, name in by_address.items() if name != "lo") or "none"
-    what = f"address {address} is " + ("the loopback's" if interface else "on no interface of this host")
-    raise LinkError(f"{what}; there are: {there}")
+    others = ", ".join(f"{name} {one}" for one, name in by_address.items() if name != "lo") or "none"
+    problem = f"address {address} is " + ("the loopback's" if interface else "on no interface of this host")
+    raise LinkError(f"{problem}; its addresses: {others}")
 
 
 def _words_to_restore(interface: str) -> list[str] | None:
-    """What makes the present root qdisc again; None where the kernel does so by itself.
+    """The tc words that restore the present root qdisc; None if the kernel restores it itself.
 
-    Raises LinkError: it is somebody's, and too much to be made again.
+    Raises LinkError: it is someone else's, and too complex to restore.
     """
     root = root_of(interface)
     if _is_default(root):
         return None
     refusal = LinkError(
-        f"interface {interface} has a qdisc of its own ({root.get('kind')} {root.get('handle')}) that could "
-        f"not be put back as it was: remove it (tc qdisc del dev {interface} root), or use another interface"
+        f"interface {interface} has a qdisc of its own ({root.get('kind')} {root.get('handle')}) that cannot "
+        f"be restored afterwards: remove it (tc qdisc del dev {interface} root), or use another interface"
     )
     if any("parent" in qdisc for qdisc in qdiscs(interface)):
         raise refusal
-    told = tc(["qdisc", "show", "dev", interface, "root"]).split()
-    options = told[told.index("root") + 1 :]
+    words = tc(["qdisc", "show", "dev", interface, "root"]).split()
+    options = words[words.index("root") + 1 :]
     if options[:1] == ["refcnt"]:
         options = options[2:]
     words = [str(root["kind"]), *(re.sub(r"^(\d+)[pb]$", r"\1", word) for word in options)]
     try:
-        # Its twin in its place shows that it can be made again; where not, it stays as it is.
+        # Replacing it with its twin shows that it can be restored; if that fails, the qdisc stays.
         tc(["qdisc", "replace", "dev", interface, "root", "handle", _TWIN_HANDLE, *words])
     except LinkError as error:
         raise refusal from error
@@ -155,7 +158,7 @@ def _words_to_restore(interface: str) -> list[str] | None:
 
 
 def build(interface: str, lines: Sequence[Sequence[str]]) -> list[str] | None:
-    """Shape an interface, whole or not at all; returns what makes its former qdisc again."""
+    """Shape an interface completely or not at all; returns the tc words that restore its former qdisc."""
     restore = _words_to_restore(interface)
     try:
         if restore is not None:
@@ -169,7 +172,7 @@ def build(interface: str, lines: Sequence[Sequence[str]]) -> list[str] | None:
 
 
 def unshape(interface: str, restore: Sequence[str] | None) -> None:
-    """Remove the root qdisc, and make the former one again where the kernel does not by itself."""
+    """Remove the root qdisc, and restore the former one unless the kernel does."""
     if not _is_default(root_of(interface)):
         tc(["qdisc", "del", "dev", interface, "root"])
     if restore is not None:

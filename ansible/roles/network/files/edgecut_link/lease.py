@@ -1,4 +1,4 @@
-"""The lease: what is noted of a shaped interface, and when its time is over."""
+"""The lease: the notes on a shaped interface, and the end of its time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ State = dict[str, Any]
 
 
 def uptime_s() -> float:
-    """Since boot, sleep included; nobody can set it."""
+    """Seconds since boot, sleep included; unlike the time of day it cannot be set."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def beat_of(heartbeat: str) -> int | None:
-    """What changes with each beat; compared for being another, never as a time."""
+    """A value that changes with each beat; compared for equality, never as a time."""
     try:
         return Path(heartbeat).stat().st_mtime_ns
     except OSError:
@@ -31,9 +31,9 @@ def beat_of(heartbeat: str) -> int | None:
 
 
 def has_ended(state: State, now_s: float) -> bool:
-    """Whether the lease has ended, or might before the next look. Notes in `state` what was seen.
+    """Whether the lease has ended, or might before the next look; updates `state`.
 
-    A beat since the last look is taken to be as old as that look, so that a link never outlives its lease.
+    A beat since the last look counts as old as that look, so that a link never outlives its lease.
     """
     beat = beat_of(state["heartbeat"])
     if beat is not None and beat != state["beat"]:
@@ -44,14 +44,14 @@ def has_ended(state: State, now_s: float) -> bool:
 
 
 class Folder:
-    """One JSON file for each shaped interface; gone with a reboot, as the shaping is."""
+    """One JSON file for each shaped interface; like the shaping, a reboot removes it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """While entered, nobody else reads or writes. Raises LinkError: this user may not."""
+        """Hold the lock. Raises LinkError: this user may not."""
         try:
             self._path.mkdir(parents=True, exist_ok=True)
             lock = (self._path / "lock").open("w")
@@ -62,7 +62,7 @@ class Folder:
             yield
 
     def read(self, interface: str) -> State | None:
-        """What is noted of an interface; None where nothing is. Raises LinkError: it cannot be read."""
+        """The note on an interface, if any. Raises LinkError: it cannot be read."""
         try:
             state: State = json.loads((self._path / f"{interface}.json").read_text())
         except FileNotFoundError:
@@ -74,15 +74,15 @@ class Folder:
         return state
 
     def write(self, interface: str, state: State) -> None:
-        """Note it, whole or not at all."""
+        """Replace the note atomically."""
         partial = self._path / f".{interface}.partial"
         partial.write_text(json.dumps(state))
         partial.replace(self._path / f"{interface}.json")
 
     def remove(self, interface: str) -> None:
-        """Forget it."""
+        """Remove the note."""
         (self._path / f"{interface}.json").unlink(missing_ok=True)
 
     def noted(self) -> list[str]:
-        """The interfaces that are said to be shaped."""
+        """The interfaces with a note."""
         return [path.stem for path in self._path.glob("*.json")]

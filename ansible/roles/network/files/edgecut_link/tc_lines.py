@@ -1,4 +1,4 @@
-"""The tc lines that make a link: a band for what is shaped, the kernel's own three for all else."""
+"""The tc lines that make a link: bands for shaped traffic, and the kernel's own three for all else."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from edgecut_link.errors import LinkError
 __all__ = ["HANDLE", "limit_packets", "tc_lines"]
 
 HANDLE = "ec:"
-# The three bands and the priorities that the kernel's own pfifo_fast has: what is not shaped is as before.
+# The bands and priorities of the kernel's own pfifo_fast: traffic that is not shaped is served as before.
 _UNSHAPED_BANDS = 3
 _PRIORITIES = [*"1222120011111111"]
 _MOST_BANDS = 16
 
 _FRAME_BYTES = 1500
-# How long a full-rate burst may queue before it is dropped, and what an unlimited link is taken to carry.
+# How long a full-rate burst may queue before drops, and the assumed rate of an unlimited link.
 _QUEUE_S = 0.25
 _UNLIMITED_MBIT = 10_000.0
 # Room for frames that are smaller than the largest.
@@ -29,19 +29,19 @@ _Conditions = dict[str, float]
 
 
 def tc_lines(interface: str, ports: Sequence[int], groups: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The tc lines that shape an interface with the kernel's default qdisc; none where nothing is limited."""
-    wanted = [group for group in groups if group["to"] or any(group["conditions"].values())]
-    if not any(any(group["conditions"].values()) for group in wanted):
+    """The tc lines that shape an interface with the kernel's default qdisc; none without a condition."""
+    limited = [group for group in groups if group["to"] or any(group["conditions"].values())]
+    if not any(any(group["conditions"].values()) for group in limited):
         return []
-    bands = _UNSHAPED_BANDS + len(wanted)
+    bands = _UNSHAPED_BANDS + len(limited)
     if bands > _MOST_BANDS:
         room = _MOST_BANDS - _UNSHAPED_BANDS
-        raise LinkError(f"{len(wanted)} different conditions on one interface; at most {room} fit")
+        raise LinkError(f"{len(limited)} different conditions on one interface; at most {room} fit")
     lines = [
         f"qdisc add dev {interface} root handle {HANDLE} prio bands {bands} priomap".split() + _PRIORITIES
     ]
-    # Addresses before everybody else: the first filter that matches decides.
-    ordered = sorted(wanted, key=lambda group: not group["to"])
+    # Named addresses first: the first filter that matches decides.
+    ordered = sorted(limited, key=lambda group: not group["to"])
     for band, group in enumerate(ordered, start=_UNSHAPED_BANDS + 1):
         netem = _netem_words(group["conditions"])
         if netem:
@@ -56,7 +56,7 @@ def tc_lines(interface: str, ports: Sequence[int], groups: Sequence[dict[str, An
 
 
 def _netem_words(conditions: _Conditions) -> list[str]:
-    """netem and its options; empty where nothing is limited."""
+    """netem and its options; empty without a condition."""
     if not any(conditions.values()):
         return []
     delay_ms, jitter_ms = conditions.get("delay_ms", 0.0), conditions.get("jitter_ms", 0.0)
@@ -66,7 +66,7 @@ def _netem_words(conditions: _Conditions) -> list[str]:
         words += ["delay", f"{_plain(delay_ms)}ms"]
     if jitter_ms:
         words.append(f"{_plain(jitter_ms)}ms")
-        # Without a rate netem lets packets overtake each other, which TCP takes for loss.
+        # Without a rate netem lets packets overtake each other, which TCP mistakes for loss.
         rate_mbit = rate_mbit or 100_000.0
     if loss_percent:
         words += ["loss", f"{_plain(loss_percent)}%"]
@@ -76,14 +76,14 @@ def _netem_words(conditions: _Conditions) -> list[str]:
 
 
 def limit_packets(delay_ms: float, jitter_ms: float, rate_mbit: float | None) -> int:
-    """Packets that netem must hold: those under way (bandwidth x delay) and, at a rate, a queue before it."""
+    """Packets that netem must hold: those in flight (bandwidth x delay) and, with a rate, its queue."""
     held_s = (delay_ms + jitter_ms) / 1e3 + (_QUEUE_S if rate_mbit else 0.0)
     packets = (rate_mbit or _UNLIMITED_MBIT) * 1e6 * held_s / (8 * _FRAME_BYTES)
     return max(_FEWEST_PACKETS, math.ceil(_LIMIT_MARGIN * packets))
 
 
 def _matches(ports: Sequence[int], addresses: Sequence[str]) -> Iterator[list[str]]:
-    """The protocol, and u32's words for each kind of packet that goes from or to a data port."""
+    """The protocol and u32's words for each kind of packet from or to a data port."""
     for protocol, ip in (("ip", "ip"), ("ipv6", "ip6")):
         version, bits = (4, 32) if protocol == "ip" else (6, 128)
         to = [

@@ -1,4 +1,4 @@
-"""The command line: `python -m virtual_lab COMMAND`. Each command says whether it changed something."""
+"""The command line: `python -m virtual_lab COMMAND`. Each command prints `changed` or `unchanged`."""
 
 import argparse
 import os
@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 # inventory/virtual/pis.py reads it.
 NUMBER_OF_PIS = "number_of_pis"
-# What is made in the cache; a package that the user put there stays.
+# What the commands make in the cache; a package that the user put there stays.
 CACHE_FILES = ("root-*", "uml-*", "wide_xstate-*", "lock")
 
 
@@ -31,13 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 2 after a line on standard error, 130 after Ctrl-C.
     """
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     tools_of_administrators()
     os.umask(0o022)
-    # So that an end asked for is cleaned up after like Ctrl-C.
+    # SIGTERM cleans up like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        print("changed" if given.run(given) else "unchanged")
+        print("changed" if options.run(options) else "unchanged")
     except VirtualLabError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -50,45 +50,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _check(given: argparse.Namespace) -> bool:
-    _base_root(given, dict(given.command))
+def _check(options: argparse.Namespace) -> bool:
+    _base_root(options, dict(options.command))
     return False
 
 
-def _build(given: argparse.Namespace) -> bool:
-    return _base_root(given).build()
+def _build(options: argparse.Namespace) -> bool:
+    return _base_root(options).build()
 
 
-def _network(given: argparse.Namespace) -> bool:
-    lab = _lab(given)
+def _network(options: argparse.Namespace) -> bool:
+    lab = _lab(options)
     lab.mkdir(parents=True, exist_ok=True)
     made = changed = Network(lab).up()
     give_access(lab)
-    (lab / NUMBER_OF_PIS).write_text(f"{given.pis}\n", encoding="ascii")
+    (lab / NUMBER_OF_PIS).write_text(f"{options.pis}\n", encoding="ascii")
     for pi in _pis(lab):
-        if int(pi.name.removeprefix("pi")) > given.pis:
+        if int(pi.name.removeprefix("pi")) > options.pis:
             changed |= pi.remove()
         elif made:
-            # It is on the network that was there before, where nobody reaches it.
+            # It is still on the former network, where nothing reaches it.
             pi.pull_plug()
     list_pis(lab)
     return changed
 
 
-def _up(given: argparse.Namespace) -> bool:
-    lab, base_root = _lab(given), _base_root(given)
-    pi = Pi(lab, given.name)
-    made = pi.make(base_root.path, given.address)
+def _up(options: argparse.Namespace) -> bool:
+    lab, base_root = _lab(options), _base_root(options)
+    pi = Pi(lab, options.name)
+    made = pi.make(base_root.path, options.address)
     if made:
         list_pis(lab)
     cores = sorted(os.sched_getaffinity(0))
-    booted = pi.boot(base_root, memory_mb=given.memory_mb, cpu=cores[given.turn % len(cores)])
-    pi.wait(given.timeout_s)
+    booted = pi.boot(base_root, memory_mb=options.memory_mb, cpu=cores[options.turn % len(cores)])
+    pi.wait(options.timeout_s)
     return made or booted
 
 
-def _absent(given: argparse.Namespace) -> bool:
-    lab = _lab(given)
+def _absent(options: argparse.Namespace) -> bool:
+    lab = _lab(options)
     if not lab.is_dir():
         return False
     for pi in _pis(lab):
@@ -103,8 +103,8 @@ def _absent(given: argparse.Namespace) -> bool:
     return True
 
 
-def _purge(given: argparse.Namespace) -> bool:
-    cache = _cache(given)
+def _purge(options: argparse.Namespace) -> bool:
+    cache = _cache(options)
     if not cache.is_dir():
         return False
     with locked(cache / "lock"):
@@ -121,25 +121,25 @@ def _purge(given: argparse.Namespace) -> bool:
     return True
 
 
-def _lab(given: argparse.Namespace) -> Path:
-    return Path(given.lab).resolve()
+def _lab(options: argparse.Namespace) -> Path:
+    return Path(options.lab).resolve()
 
 
 def _pis(lab: Path) -> list[Pi]:
     return [Pi(lab, folder.name) for folder in sorted(lab.glob("pis/pi*"))]
 
 
-def _cache(given: argparse.Namespace) -> Path:
-    return Path(given.cache).expanduser().resolve()
+def _cache(options: argparse.Namespace) -> Path:
+    return Path(options.cache).expanduser().resolve()
 
 
-def _base_root(given: argparse.Namespace, also: Mapping[str, str] | None = None) -> BaseRoot:
+def _base_root(options: argparse.Namespace, also: Mapping[str, str] | None = None) -> BaseRoot:
     check_architecture()
-    cache = _cache(given)
+    cache = _cache(options)
     cache.mkdir(parents=True, exist_ok=True)
-    kernel = find_kernel(cache, Path(given.uml_deb).resolve() if given.uml_deb else None, also)
+    kernel = find_kernel(cache, Path(options.uml_deb).resolve() if options.uml_deb else None, also)
     check_host(needs_compiler=kernel.needs_shim, also=also)
-    return BaseRoot(cache=cache, suite=given.suite, kernel=kernel)
+    return BaseRoot(cache=cache, suite=options.suite, kernel=kernel)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -147,38 +147,40 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     lab = argparse.ArgumentParser(add_help=False)
-    lab.add_argument("--lab", required=True, help="the folder of the lab")
+    lab.add_argument("--lab", required=True, help="folder of the lab")
     cache = argparse.ArgumentParser(add_help=False)
-    cache.add_argument("--cache", required=True, help="the folder that keeps the base root")
+    cache.add_argument("--cache", required=True, help="folder of the base root")
     base = argparse.ArgumentParser(add_help=False, parents=[cache])
-    base.add_argument("--suite", required=True, help="the Debian release of the Pis, such as bookworm")
-    base.add_argument("--uml-deb", default="", help="Debian's user-mode-linux, where it is not installed")
+    base.add_argument("--suite", required=True, help="Debian release of the Pis, such as bookworm")
+    base.add_argument("--uml-deb", default="", help="Debian's user-mode-linux, if not installed")
 
-    check = commands.add_parser("check", parents=[base], help="say what this machine lacks")
+    check = commands.add_parser("check", parents=[base], help="check what this machine lacks")
     check.add_argument(
         "--command",
         nargs=2,
         action="append",
         default=[],
         metavar=("COMMAND", "PACKAGE"),
-        help="another command that must exist, and its Debian package",
+        help="a further required command and its Debian package",
     )
     check.set_defaults(run=_check)
-    build = commands.add_parser("build", parents=[base], help="build the base root, unless it is there")
+    build = commands.add_parser("build", parents=[base], help="build the base root unless it exists")
     build.set_defaults(run=_build)
-    network = commands.add_parser("network", parents=[lab], help="make the network and the ways into it")
-    network.add_argument("--pis", type=int, required=True, help="how many Pis the lab has; more are removed")
+    network = commands.add_parser("network", parents=[lab], help="create the network and access to it")
+    network.add_argument(
+        "--pis", type=int, required=True, help="number of Pis in the lab; others are removed"
+    )
     network.set_defaults(run=_network)
-    up = commands.add_parser("up", parents=[lab, base], help="bring a virtual Pi up and wait until it runs")
+    up = commands.add_parser("up", parents=[lab, base], help="start a virtual Pi and wait until it runs")
     up.add_argument("name")
     up.add_argument("--address", required=True)
     up.add_argument("--memory-mb", type=int, required=True)
-    up.add_argument("--turn", type=int, required=True, help="its turn when cores are given out, from 0")
+    up.add_argument("--turn", type=int, required=True, help="index by which it gets a core, from 0")
     up.add_argument("--timeout-s", type=float, default=120)
     up.set_defaults(run=_up)
-    absent = commands.add_parser("absent", parents=[lab], help="remove all of the lab")
+    absent = commands.add_parser("absent", parents=[lab], help="remove the lab")
     absent.set_defaults(run=_absent)
-    purge = commands.add_parser("purge", parents=[cache], help="remove the cache too")
+    purge = commands.add_parser("purge", parents=[cache], help="empty the cache")
     purge.set_defaults(run=_purge)
     return parser
 

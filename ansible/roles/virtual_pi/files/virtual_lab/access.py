@@ -1,4 +1,4 @@
-"""How the lab is reached: its key pair, known_hosts and ssh_config, and `enter` for any other command."""
+"""Access to the lab: its key pair, known_hosts and ssh_config, and `enter` for any other command."""
 
 import shlex
 import sys
@@ -37,14 +37,14 @@ Host *
     StrictHostKeyChecking yes
     ProxyCommand {proxy} %h %p
     ProxyUseFdpass yes
-    # A Pi whose plug is pulled does not say good-bye.
+    # A Pi whose plug is pulled does not close its connections.
     ServerAliveInterval 5
     ServerAliveCountMax 3
 """
 
 
 def give_access(lab: Path) -> None:
-    """Make the lab's key pair, unless it is there, and the command `enter`.
+    """Create the lab's key pair, unless it exists, and the command `enter`.
 
     Raises:
         VirtualLabError: ssh-keygen failed.
@@ -56,7 +56,7 @@ def give_access(lab: Path) -> None:
 
 
 def list_pis(lab: Path) -> None:
-    """Write ssh_config and known_hosts from the Pis that have a card."""
+    """Write ssh_config and known_hosts for the Pis that have a card."""
     connect = Path(__file__).with_name("connect.py")
     proxy = shlex.join([str(lab / "enter"), sys.executable, "-I", str(connect)])
     with locked(lab / "lock"):

@@ -1,7 +1,7 @@
 """The base root: the disk of a virtual Pi before its first boot, built once and kept in the cache.
 
-It is Debian as `mmdebstrap` makes it, in an image file, so that it can be made, and booted, without root.
-Its name carries the digest of its recipe; another recipe makes another image.
+`mmdebstrap` writes Debian into an image file, which needs no root to build or to boot.
+The file's name contains the digest of the recipe; another recipe makes another image.
 """
 
 import hashlib
@@ -46,9 +46,9 @@ class BaseRoot:
     """The base root of one Debian release for one kernel.
 
     Attributes:
-        cache: The folder in which it is kept.
-        suite: The release, such as `bookworm`.
-        kernel: The kernel that boots it; its modules are inside.
+        cache: Folder of the image.
+        suite: Debian release, such as `bookworm`.
+        kernel: Kernel that boots the image; the image contains its modules.
     """
 
     cache: Path
@@ -57,7 +57,7 @@ class BaseRoot:
 
     @property
     def path(self) -> Path:
-        """Where it is, or will be."""
+        """The image, built or not."""
         recipe = {
             "suite": self.suite,
             "packages": _PACKAGES,
@@ -69,10 +69,13 @@ class BaseRoot:
         return self.cache / f"root-{self.suite}-{digest}.ext4"
 
     def build(self) -> bool:
-        """Build it; False where it is there. Images of former recipes of the release are removed.
+        """Build the image unless it exists, and remove images of the release's former recipes.
+
+        Returns:
+            Whether it was built.
 
         Raises:
-            VirtualLabError: A step failed; nothing is left of it.
+            VirtualLabError: A step failed; nothing is left behind.
         """
         with locked(self.cache / "lock"):
             if self.path.exists():
@@ -112,17 +115,17 @@ class BaseRoot:
 
     @staticmethod
     def _widen(image: Path) -> None:
-        """Make a full ext2 a roomy ext4, whose journal outlives a plug that is pulled; the file has holes."""
+        """Make a full ext2 a roomy ext4, whose journal survives a pulled plug; the file is sparse."""
         features = "has_journal,extents,dir_index,filetype,large_file,uninit_bg,dir_nlink,extra_isize"
         run(["tune2fs", "-c", "0", "-i", "0", "-O", features, image])
-        # 1: errors were corrected, among them what the features ask for.
+        # 1: errors were corrected, including what the new features require.
         run(["e2fsck", "-f", "-y", "-D", image], accept=(0, 1))
         os.truncate(image, _DISK_MB * 2**20)
         run(["resize2fs", image])
 
 
 def _scratch() -> dict[str, str]:
-    """Where Debian is unpacked: in memory if that can hold it; a disk takes a minute longer."""
+    """Unpack Debian in memory where it fits; a disk takes a minute longer."""
     shm = Path("/dev/shm")
     refused = os.ST_NODEV | os.ST_NOEXEC | os.ST_NOSUID
     fits = shutil.disk_usage(shm).free > _SCRATCH_BYTES and not os.statvfs(shm).f_flag & refused

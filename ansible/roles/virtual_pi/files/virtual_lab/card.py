@@ -1,4 +1,4 @@
-"""A Pi's card: a copy of the base root into which its name, address and keys are written, without root."""
+"""A Pi's card: a copy of the base root with the Pi's name, address and keys, written without root."""
 
 import uuid
 from pathlib import Path
@@ -15,10 +15,10 @@ _PI_USER_ID = 1000
 
 
 def write_card(folder: Path, *, name: str, address: str, base_root: Path, authorized_key: Path) -> None:
-    """Write the card of a Pi, and its host key, to the Pi's folder.
+    """Write a Pi's card and host key to the Pi's folder.
 
     Raises:
-        VirtualLabError: A step failed; there is no card then.
+        VirtualLabError: A step failed; no card exists then.
     """
     partial = folder / "card.partial"
     run(["cp", "--sparse=always", "--reflink=auto", base_root, partial])
@@ -42,7 +42,7 @@ def write_card(folder: Path, *, name: str, address: str, base_root: Path, author
 
 
 def make_key(path: Path, comment: str) -> None:
-    """Make a key pair for SSH, unless it is there.
+    """Create a key pair for SSH unless it exists.
 
     Raises:
         VirtualLabError: ssh-keygen failed.
@@ -56,7 +56,7 @@ def _write_files(image: Path, files: list[tuple[str, int, int, str]]) -> None:
     source, commands = image.with_name("content"), image.with_name("commands")
     try:
         for path, mode, owner, content in files:
-            # debugfs follows no shell's quoting, so it gets names without spaces, relative to its folder.
+            # debugfs knows no shell quoting, so it gets names without spaces, relative to its folder.
             source.write_text(content, encoding="utf-8")
             source.chmod(0o600)
             lines = [f"rm {path}", f"write {source.name} {path}"]
@@ -64,7 +64,7 @@ def _write_files(image: Path, files: list[tuple[str, int, int, str]]) -> None:
                 lines.append(f"set_inode_field {path} {field} {value}")
             commands.write_text("\n".join(lines), encoding="ascii")
             run(["debugfs", "-w", "-f", commands.name, image.name], cwd=image.parent)
-            # debugfs ends with 0 whatever happened.
+            # debugfs exits with 0 even if a command failed.
             if run(["debugfs", "-R", f"cat {path}", image.name], cwd=image.parent) != content:
                 raise VirtualLabError(f"{path} cannot be written to {image}; is the disk full?")
     finally:

@@ -1,4 +1,4 @@
-"""Other programs, run to their end."""
+"""Runs other programs to completion."""
 
 import os
 import signal
@@ -18,10 +18,10 @@ def run(
     env: Mapping[str, str] | None = None,
     accept: Sequence[int] = (0,),
 ) -> str:
-    """Run a command and return what it printed on standard output.
+    """Run a command and return its standard output.
 
     Raises:
-        VirtualLabError: It ended with a status that is not in `accept`; its first error is in the message.
+        VirtualLabError: Its exit status is not in `accept`; the message has its first error.
     """
     process = subprocess.Popen(
         command,
@@ -31,7 +31,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # mmdebstrap that fails hangs up on its whole process group, which must not be ours.
+        # A failing mmdebstrap signals its whole process group, which must not be ours.
         process_group=0,
     )
     try:
@@ -41,9 +41,8 @@ def run(
         process.wait()
         raise
     if process.returncode not in accept:
-        said = [line.strip() for line in (errors + output).splitlines() if line.strip()]
-        first = (
-            [line for line in said if line.startswith(("E:", "error", "Error"))] or said[-1:] or ["no output"]
-        )
-        raise VirtualLabError(f"{Path(command[0]).name} failed ({process.returncode}): {first[0]}")
+        lines = [line.strip() for line in (errors + output).splitlines() if line.strip()]
+        reasons = [line for line in lines if line.startswith(("E:", "error", "Error"))]
+        reason = [*reasons, *lines[-1:], "no output"][0]
+        raise VirtualLabError(f"{Path(command[0]).name} failed ({process.returncode}): {reason}")
     return output

@@ -7,7 +7,7 @@ __all__ = ["main"]
 
 
 def main() -> int:
-    """Arguments: host and port; standard output is the socket on which ssh waits for the connection."""
+    """Connect to the arguments HOST and PORT; standard output is the socket on which ssh waits."""
     host, port = sys.argv[1:]
     try:
         connection = socket.create_connection((host, int(port)), timeout=5)

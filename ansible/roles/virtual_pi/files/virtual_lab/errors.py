@@ -1,15 +1,15 @@
-"""What can go wrong, told in one line.
+"""Errors, each with a one-line message.
 
 VirtualLabError
 ├── HostError   this machine lacks something
-└── PiError     a virtual Pi did not come up
+└── PiError     a virtual Pi did not boot
 """
 
 __all__ = ["HostError", "PiError", "VirtualLabError"]
 
 
 class VirtualLabError(Exception):
-    """Anything that a user of the lab can act on."""
+    """A problem that a user of the lab can solve."""
 
 
 class HostError(VirtualLabError):
@@ -17,4 +17,4 @@ class HostError(VirtualLabError):
 
 
 class PiError(VirtualLabError):
-    """A virtual Pi did not come up."""
+    """A virtual Pi did not boot."""

@@ -1,4 +1,4 @@
-"""What this machine must bring: packages, rights, and a User-Mode Linux kernel that runs on its processor."""
+"""What a virtual lab requires of this machine: packages, rights, and an x86-64 processor."""
 
 import getpass
 import os
@@ -20,7 +20,7 @@ __all__ = [
     "tools_of_administrators",
 ]
 
-# What is run, and the Debian package that brings it.
+# The commands that the lab runs, and their Debian packages.
 _COMMANDS = {
     "debugfs": "e2fsprogs",
     "e2fsck": "e2fsprogs",
@@ -40,22 +40,22 @@ _HEADERS = Path("/usr/include/x86_64-linux-gnu/sys/ptrace.h"), Path("/usr/includ
 
 
 def tools_of_administrators() -> None:
-    """Let an ordinary user find what Debian keeps out of its PATH, such as debugfs."""
+    """Extend PATH with the folders that Debian leaves out of an ordinary user's, for debugfs and others."""
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 
 def processor_flags() -> frozenset[str]:
-    """The features that this machine's processor says it has."""
-    found = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    return frozenset(found.group(1).split()) if found else frozenset()
+    """The feature flags of this machine's processor."""
+    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    return frozenset(flags.group(1).split()) if flags else frozenset()
 
 
 def check_host(*, needs_compiler: bool, also: Mapping[str, str] | None = None) -> None:
     """Refuse a machine that cannot run a virtual lab.
 
     Args:
-        needs_compiler: The kernel of the Pis needs a library that is compiled here (see `kernel.py`).
-        also: Further commands that must exist, each with its Debian package.
+        needs_compiler: Whether the Pis' kernel needs a library that is compiled here (see `kernel.py`).
+        also: Further required commands, each with its Debian package.
 
     Raises:
         HostError: Something is missing; the message names every missing package.
@@ -63,12 +63,12 @@ def check_host(*, needs_compiler: bool, also: Mapping[str, str] | None = None) -
     missing = missing_packages(needs_compiler=needs_compiler, also=also)
     if missing:
         names = " ".join(sorted(missing))
-        raise HostError(f"packages that a virtual lab needs are missing; as root: apt install {names}")
+        raise HostError(f"this machine lacks packages for a virtual lab; as root: apt install {names}")
     _check_rights()
 
 
 def missing_packages(*, needs_compiler: bool, also: Mapping[str, str] | None = None) -> set[str]:
-    """Debian packages that are not installed, the kernel of the Pis apart; see `check_host`."""
+    """The missing Debian packages, except the kernel; see `check_host`."""
     commands = {**_COMMANDS, **(also or {})}
     missing = {package for command, package in commands.items() if shutil.which(command) is None}
     if not _KEYRING.exists():
@@ -83,22 +83,21 @@ def missing_packages(*, needs_compiler: bool, also: Mapping[str, str] | None = N
 
 
 def check_architecture() -> None:
-    """Refuse a machine for which there is no User-Mode Linux.
+    """Refuse a machine for which no User-Mode Linux exists.
 
     Raises:
-        HostError: It is not x86-64.
+        HostError: The machine is not x86-64.
     """
     machine = platform.machine()
     if machine != "x86_64":
-        raise HostError(
-            f"virtual Pis need an x86-64 machine: there is no User-Mode Linux for this one's {machine}"
-        )
+        raise HostError(f"virtual Pis need an x86-64 machine: User-Mode Linux does not exist for {machine}")
 
 
 def _check_rights() -> None:
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         raise HostError(
-            "/dev/net/tun is missing or not open to this user; as root: modprobe tun; chmod 0666 /dev/net/tun"
+            "/dev/net/tun is missing, or this user may not open it; "
+            "as root: modprobe tun; chmod 0666 /dev/net/tun"
         )
     done = subprocess.run(
         ["unshare", *namespaces(), "--", "true"], capture_output=True, text=True, check=False
@@ -107,16 +106,16 @@ def _check_rights() -> None:
         return
     if os.geteuid() == 0:
         raise HostError(
-            f"root may not make a network namespace here: {done.stderr.strip()}; containers need --privileged"
+            f"root cannot create a network namespace ({done.stderr.strip()}); containers need --privileged"
         )
     if done.returncode != 0:
         raise HostError(
-            f"this user may not make namespaces ({done.stderr.strip()}): run as root, or allow it "
+            f"this user cannot create namespaces ({done.stderr.strip()}): run as root, or allow it "
             "(Debian: sysctl kernel.unprivileged_userns_clone=1; "
             "Ubuntu 24.04: sysctl kernel.apparmor_restrict_unprivileged_userns=0)"
         )
     raise HostError(
-        f"{getpass.getuser()} has no subordinate ids, in which Debian is unpacked; "
+        f"{getpass.getuser()} has no subordinate ids, which unpacking Debian needs; "
         f"as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {getpass.getuser()}"
     )
 

@@ -1,8 +1,8 @@
-"""The User-Mode Linux kernel that the virtual Pis boot: where it is, its modules, what it needs here.
+"""The User-Mode Linux kernel that the virtual Pis boot: its place, its modules, and what it needs here.
 
 Before version 6.13 it expects at most 2,696 bytes of extended processor state. A processor with AMX has
-11,008, and there the first program in the Pi dies: the host refuses to set a part of the state. The library
-made from `wide_xstate.c`, preloaded, completes it.
+11,008, and the first program in the Pi dies: the host refuses to set a part of the state. The preloaded
+library built from `wide_xstate.c` completes it.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ class Kernel:
 
     Attributes:
         binary: The program.
-        version: What it says of itself, such as `6.1.176`.
-        modules: The folder of its modules.
+        version: Version that it reports, such as `6.1.176`.
+        modules: Folder of its modules.
     """
 
     binary: Path
@@ -46,10 +46,10 @@ class Kernel:
         return (major, minor) < (6, 13) and bool(_WIDE_STATE & processor_flags())
 
     def environment(self, cache: Path) -> dict[str, str]:
-        """The environment to boot it in; compiles the shim into the cache where it is needed.
+        """The environment to boot it in; compiles the shim into the cache if the kernel needs it.
 
         Raises:
-            VirtualLabError: It cannot be compiled.
+            VirtualLabError: The compiler failed.
         """
         environment = {"PATH": os.environ["PATH"]}
         if self.needs_shim:
@@ -58,41 +58,41 @@ class Kernel:
 
 
 def find_kernel(cache: Path, deb: Path | None, also: Mapping[str, str] | None = None) -> Kernel:
-    """The kernel of the package that is given, or is in the cache, or is installed.
+    """Find the kernel: of the package `deb`, else the installed one, else of a package in the cache.
 
     Args:
-        cache: The folder that may hold Debian's package.
-        deb: A package to use instead.
-        also: Further commands that must exist, each with its package; a missing kernel is reported with them.
+        cache: Folder that may contain Debian's package.
+        deb: Package to use instead.
+        also: Further required commands, each with its package; reported together with a missing kernel.
 
     Raises:
-        HostError: There is none, or it does not run here.
+        HostError: No kernel was found, or it does not run here.
     """
-    lying = sorted(cache.glob("user-mode-linux_*_amd64.deb"))
-    deb = deb or (lying[-1] if lying and not (_INSTALLED / _BINARY).exists() else None)
+    packages = sorted(cache.glob("user-mode-linux_*_amd64.deb"))
+    deb = deb or (packages[-1] if packages and not (_INSTALLED / _BINARY).exists() else None)
     root = _unpack(cache, deb) if deb else _INSTALLED
     binary = root / _BINARY
     if not binary.exists():
-        # Its version is unknown yet; Debian 12's needs the compiler on these processors.
+        # Debian 12's kernel, the likely one, needs the compiler on these processors.
         needs_compiler = bool(_WIDE_STATE & processor_flags())
         missing = missing_packages(needs_compiler=needs_compiler, also=also)
-        packages = " ".join(["user-mode-linux", *sorted(missing)])
+        names = " ".join(["user-mode-linux", *sorted(missing)])
         raise HostError(
-            f"this machine has no User-Mode Linux; as root on Debian: apt install {packages}; Ubuntu lacks "
-            f"that one: put Debian's, from packages.debian.org/bookworm/user-mode-linux, into {cache}, "
+            f"this machine has no User-Mode Linux; as root on Debian: apt install {names}; Ubuntu lacks "
+            f"that package: put Debian's, from packages.debian.org/bookworm/user-mode-linux, into {cache}, "
             "or name it with -e virtual_pi_uml_deb=FILE"
         )
     try:
         version = run([binary, "--version"]).strip()
     except (OSError, VirtualLabError) as error:
         raise HostError(
-            f"{binary} does not run here; take the package of this release or an older one: {error}"
+            f"{binary} does not run here; use the package of this Debian release or an older one: {error}"
         ) from error
     if not re.fullmatch(r"\d+\.\d+\.\S+", version):
-        raise HostError(f"{binary} does not tell its version, but {version!r}")
+        raise HostError(f"{binary} reports {version!r} as its version; reinstall user-mode-linux")
     modules = root / "usr/lib/uml/modules" / version
     if not modules.is_dir():
-        raise HostError(f"{modules} is missing: install user-mode-linux again")
+        raise HostError(f"{modules} is missing: reinstall user-mode-linux")
     return Kernel(binary=binary, version=version, modules=modules)
 
 
@@ -112,7 +112,7 @@ def _unpack(cache: Path, deb: Path) -> Path:
             raise HostError(f"{deb} cannot be unpacked: {error}") from error
         if not (partial / _BINARY).exists():
             shutil.rmtree(partial)
-            raise HostError(f"{deb} has no {_BINARY}: give Debian's package user-mode-linux")
+            raise HostError(f"{deb} contains no {_BINARY}; use Debian's package user-mode-linux")
         partial.rename(folder)
     return folder
 

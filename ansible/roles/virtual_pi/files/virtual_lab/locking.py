@@ -1,4 +1,4 @@
-"""One at a time: several Pis come up side by side, and several labs share a cache."""
+"""A lock on a folder: several Pis start side by side, and several labs share a cache."""
 
 import fcntl
 from collections.abc import Iterator

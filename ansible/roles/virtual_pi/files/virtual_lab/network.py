@@ -1,8 +1,8 @@
 """The lab's own network: a network namespace with a bridge, to which each virtual Pi has a TAP.
 
-The machine's own network is left alone, so nothing in it can collide with the lab's addresses and no
-firewall rule of it applies; without root the namespace is inside a user namespace. A process that sleeps
-keeps both; when it and the Pis are gone, so are all interfaces.
+The machine's own network stays as it is: none of its addresses collide with the lab's, and none of its
+firewall rules apply. Without root the namespace is inside a user namespace. A sleeping process keeps both;
+once it and the Pis have ended, all interfaces are gone.
 """
 
 import os
@@ -38,14 +38,14 @@ class Network:
 
     @property
     def is_up(self) -> bool:
-        """Whether its namespace is kept."""
+        """Whether its namespace exists."""
         return running_pid(self._pid_file) is not None
 
     def up(self) -> bool:
-        """Make it; False where it is there.
+        """Create it; returns False if it is up.
 
         Raises:
-            VirtualLabError: This machine does not let us.
+            VirtualLabError: This machine does not allow it.
         """
         if self.is_up:
             return False
@@ -54,25 +54,24 @@ class Network:
         while Path(f"/proc/{keeper.pid}/comm").read_text(encoding="utf-8").strip() != "sleep":
             if keeper.poll() is not None:
                 self._pid_file.unlink()
-                said = self._log.read_text(encoding="utf-8").strip().splitlines() or ["no output"]
-                raise VirtualLabError(f"the lab's network cannot be made: {said[-1]}")
+                lines = self._log.read_text(encoding="utf-8").strip().splitlines() or ["no output"]
+                raise VirtualLabError(f"cannot create the lab's network: {lines[-1]}")
             time.sleep(0.02)
         return True
 
-    def down(self) -> bool:
-        """Undo it; False where it was not there."""
+    def down(self) -> None:
+        """Remove it, if it is up."""
         if self.is_up:
-            # A connection that someone still holds keeps the namespace, whatever becomes of the keeper.
+            # An open connection keeps the namespace, even after the keeper has ended.
             subprocess.run(self.enter(["ip", "link", "delete", BRIDGE]), capture_output=True, check=False)
-        stopped = stop(self._pid_file)
+        stop(self._pid_file)
         self._log.unlink(missing_ok=True)
-        return stopped
 
     def add_tap(self, name: str) -> None:
-        """Give the bridge a TAP of that name, unless it has it.
+        """Add a TAP with this name to the bridge, unless it has one.
 
         Raises:
-            VirtualLabError: It cannot be made.
+            VirtualLabError: `ip` failed.
         """
         if name in run(self.enter(["ip", "-br", "link"])).split():
             return
@@ -80,7 +79,7 @@ class Network:
         run(self.enter(["ip", "link", "set", name, "master", BRIDGE, "up"]))
 
     def remove_tap(self, name: str) -> None:
-        """Take a TAP away, if it is there."""
+        """Remove a TAP, if it exists."""
         if self.is_up:
             subprocess.run(self.enter(["ip", "link", "delete", name]), capture_output=True, check=False)
 
@@ -88,7 +87,7 @@ class Network:
         """A command that runs `command` inside this network.
 
         Raises:
-            VirtualLabError: There is no network.
+            VirtualLabError: The network is down.
         """
         pid = running_pid(self._pid_file)
         if pid is None:
@@ -98,5 +97,5 @@ class Network:
 
 
 def namespaces() -> list[str]:
-    """What `unshare` is told so that this user may make a network."""
+    """The options of `unshare` with which this user may create a network."""
     return ["--net"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--net"]

@@ -1,4 +1,4 @@
-"""One virtual Pi: a folder with its card, its process, its console."""
+"""One virtual Pi: a folder with its card, pid file and console."""
 
 import re
 import shutil
@@ -17,8 +17,8 @@ __all__ = ["Pi"]
 _CONSOLE = "console.log"
 _ADDRESS = "address"
 
-# Left to itself the kernel begins anew in the same process, where its network interface is still taken by the
-# process's former life. So it ends (`noreboot`), and is started again when the console has one more restart.
+# To reboot, the kernel would restart within its process, which still holds the network interface. So it exits
+# instead (`noreboot`), and the loop starts it again if the console reports one more restart.
 _PLUG = f"""
 restarts=0
 while "$@"; do
@@ -40,23 +40,23 @@ class Pi:
 
     @property
     def has_card(self) -> bool:
-        """Whether it can boot."""
+        """Whether its card is written, so that it can boot."""
         return (self._folder / CARD).exists()
 
     @property
     def address(self) -> str:
-        """Its address in the lab's network. Only with a card."""
+        """Its address in the lab's network; it needs a card."""
         return (self._folder / _ADDRESS).read_text(encoding="ascii").strip()
 
     def host_key(self) -> str:
-        """Its public host key, as known_hosts has it. Only with a card."""
+        """Its public host key, as in known_hosts; it needs a card."""
         return " ".join((self._folder / f"{HOST_KEY}.pub").read_text(encoding="utf-8").split()[:2])
 
     def make(self, base_root: Path, address: str) -> bool:
-        """Write its card, with the address that it is to have in the lab's network; False where it has one.
+        """Write its card, with its address in the lab's network; returns False if it has a card.
 
         Raises:
-            VirtualLabError: It cannot be written.
+            VirtualLabError: The card cannot be written.
         """
         if self.has_card:
             return False
@@ -72,10 +72,10 @@ class Pi:
         return True
 
     def boot(self, base_root: BaseRoot, *, memory_mb: int, cpu: int) -> bool:
-        """Put its plug in; False where it runs.
+        """Plug it in; returns False if it runs.
 
         Raises:
-            VirtualLabError: Its interface cannot be made, or there is no memory for it.
+            VirtualLabError: Its interface cannot be created, or memory is short.
         """
         if running_pid(self._pid_file) is not None:
             return False
@@ -88,7 +88,7 @@ class Pi:
         words = [
             str(kernel.binary),
             f"mem={memory_mb}M",
-            # Names relative to its folder, since a path with a space would be two words of the command line.
+            # Relative to its folder: a path with a space would be two words of the kernel's command line.
             f"ubd0={CARD}",
             "root=/dev/ubda",
             "rw",
@@ -100,39 +100,39 @@ class Pi:
             "quiet",
             "noreboot",
         ]
-        # Its kernel is several processes; in a pid namespace all of them end with the one in the pid file.
+        # The kernel is several processes; in a pid namespace all of them end with the one in the pid file.
         alone = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--", "sh", "-c", _PLUG, "sh"]
         command = network.enter(["taskset", "--cpu-list", str(cpu), *alone, *words])
         start(command, self._pid_file, self._folder / _CONSOLE, kernel.environment(base_root.cache))
         return True
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until systemd says that all of it runs.
+        """Wait until systemd reports that the Pi is running.
 
         Raises:
-            PiError: It does not within `timeout_s`, its process has ended, or a unit of it failed.
+            PiError: The Pi takes longer than `timeout_s`, its process ended, or one of its units failed.
         """
         deadline = time.monotonic() + timeout_s
         state = "silent"
         while state not in ("running", "degraded"):
             if running_pid(self._pid_file) is None:
-                raise PiError(f"{self.name} ended while it booted: {self._last_words()}")
+                raise PiError(f"{self.name} ended during boot: {self._last_output()}")
             if time.monotonic() > deadline:
-                raise PiError(f"{self.name} is {state} after {timeout_s:.0f} s: {self._last_words()}")
+                raise PiError(f"{self.name} is {state} after {timeout_s:.0f} s: {self._last_output()}")
             time.sleep(0.5)
             answer = self._ask("systemctl", "is-system-running", "--wait")
-            said = answer.stderr.strip().splitlines() or ["no answer"]
-            state = answer.stdout.strip() or f"silent ({said[-1]})"
+            reasons = answer.stderr.strip().splitlines() or ["no answer"]
+            state = answer.stdout.strip() or f"silent ({reasons[-1]})"
         if state == "degraded":
             units = self._ask("systemctl", "--failed", "--plain", "--no-legend").stdout.split()[::5]
-            raise PiError(f"{self.name} booted, but a unit of it failed: {', '.join(units) or 'unknown'}")
+            raise PiError(f"{self.name} booted, but units failed: {', '.join(units) or 'unknown'}")
 
-    def pull_plug(self) -> bool:
-        """End it as a power cut would; False where it did not run."""
-        return stop(self._pid_file)
+    def pull_plug(self) -> None:
+        """End it like a power cut, if it runs."""
+        stop(self._pid_file)
 
     def remove(self) -> bool:
-        """Pull its plug and remove all it had; False where there was nothing."""
+        """Pull its plug and remove its folder and TAP; returns False if it did not exist."""
         existed = self._folder.exists()
         self.pull_plug()
         Network(self._lab).remove_tap(self.name)
@@ -140,17 +140,10 @@ class Pi:
         return existed
 
     def _ask(self, *command: str) -> subprocess.CompletedProcess[str]:
-        options: list[str | Path] = [
-            "-F",
-            self._lab / "ssh_config",
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "ConnectTimeout=5",
-        ]
+        ssh = ["ssh", "-F", str(self._lab / "ssh_config"), "-oBatchMode=yes", "-oConnectTimeout=5"]
         try:
             return subprocess.run(
-                ["ssh", *options, self.name, *command],
+                [*ssh, self.name, *command],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -160,20 +153,20 @@ class Pi:
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(command, 255, "", "no answer in 60 s")
 
-    def _last_words(self) -> str:
+    def _last_output(self) -> str:
         console = self._folder / _CONSOLE
         text = console.read_text(encoding="utf-8", errors="replace") if console.exists() else ""
         panic = re.search(r"Kernel panic - [^\n]*", text)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        said = panic.group(0) if panic else (lines or ["nothing"])[-1]
-        return f"its console says {said!r}; all of it is in {console}"
+        last = panic.group(0) if panic else (lines or ["nothing"])[-1]
+        return f"its console ends with {last!r}; see {console}"
 
 
 def _check_memory(name: str, memory_mb: int) -> None:
-    """A Pi's memory is a file there; where that is full, the Pi dies in the middle of its work."""
+    """Check that /dev/shm has room: a Pi's memory is a file there, and the Pi dies once that is full."""
     free_mb = shutil.disk_usage("/dev/shm").free // 2**20
     if free_mb < memory_mb:
         raise HostError(
-            f"/dev/shm has {free_mb} MB free and {name} may take {memory_mb}: take fewer Pis, "
+            f"/dev/shm has {free_mb} MB free and {name} may take {memory_mb}: use fewer Pis, "
             "-e virtual_pi_memory_mb=512, or as root: mount -o remount,size=8G /dev/shm"
         )

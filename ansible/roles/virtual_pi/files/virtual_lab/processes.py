@@ -1,7 +1,7 @@
-"""Processes that outlive the command which started them, known by a pid file in their folder.
+"""Processes that outlive the command that started them, known by a pid file in their folder.
 
-A pid may be given to another process after a restart of the machine. A process is ours when the
-folder it runs in is the one that holds its pid file.
+After a reboot of the machine another process may have the pid. A process is ours if its working directory
+contains its pid file.
 """
 
 import os
@@ -17,7 +17,7 @@ __all__ = ["running_pid", "start", "stop"]
 
 
 def running_pid(pid_file: Path) -> int | None:
-    """The pid of the process that this file names, or None where it does not run."""
+    """The pid in this file, or None if that process does not run."""
     try:
         pid = int(pid_file.read_text(encoding="ascii"))
         folder = Path(f"/proc/{pid}/cwd").readlink()
@@ -29,7 +29,7 @@ def running_pid(pid_file: Path) -> int | None:
 def start(
     command: Sequence[str | Path], pid_file: Path, log: Path, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a process of its own session in the pid file's folder, and write the pid file."""
+    """Start a process in a new session in the pid file's folder, and write the pid file."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -45,19 +45,19 @@ def start(
 
 
 def stop(pid_file: Path, timeout_s: float = 10) -> bool:
-    """Kill the process that this file names; False where none ran.
+    """Kill the process in this file; returns False if it does not run.
 
     Raises:
-        VirtualLabError: It is still there after `timeout_s`.
+        VirtualLabError: It still runs after `timeout_s`.
     """
     pid = running_pid(pid_file)
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + timeout_s
-        # A zombie has no folder any more, so one that nobody reaps does not count as running.
+        # A zombie has no working directory, so one that is never reaped does not count as running.
         while running_pid(pid_file) is not None:
             if time.monotonic() > deadline:
-                raise VirtualLabError(f"process {pid} ({pid_file}) does not end")
+                raise VirtualLabError(f"process {pid} ({pid_file}) survives SIGKILL; see dmesg, or reboot")
             time.sleep(0.05)
     pid_file.unlink(missing_ok=True)
     return pid is not None

@@ -1,4 +1,4 @@
-"""The wheels that devices get: fetched once for a kind of device, kept on the controller, sent as one file.
+"""The devices' wheels: fetched once for each kind of device, cached on the controller, sent as one file.
 
-It lives with its Ansible role.
+The Ansible role `wheels` runs it.
 """

@@ -1,6 +1,6 @@
-"""The command line: `python -m wheelhouse --root EDGECUT ...` tells as JSON what a kind of device gets.
+"""The command line: `python -m wheelhouse --root EDGECUT ...` prints a kind of device's wheels as JSON.
 
-It runs in the folder of edgecut, so that the package `worker` of the same folder can be asked for its digest.
+It runs in edgecut's folder and imports that folder's package `worker`, which computes its own digest.
 """
 
 import argparse
@@ -26,22 +26,22 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """See that the wheels are there and tell of them.
+    """Fetch missing wheels and print the JSON.
 
     Returns:
         The exit status: 0, 2 after a line on standard error, 130 after Ctrl-C.
     """
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     os.umask(0o022)
-    # So that an end asked for is cleaned up after like Ctrl-C.
+    # SIGTERM cleans up like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        print(json.dumps(_prepare(given)))
+        print(json.dumps(_prepare(options)))
     except WheelhouseError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error.filename or given.cache}: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.filename or options.cache}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
@@ -49,27 +49,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _prepare(given: argparse.Namespace) -> dict[str, Any]:
-    root, cache = Path(given.root).resolve(), Path(given.cache).expanduser().resolve()
-    extras = tuple(dict.fromkeys(sorted(given.extra)))
-    target = Target(given.architecture, given.python, given.provider, extras)
+def _prepare(options: argparse.Namespace) -> dict[str, Any]:
+    root, cache = Path(options.root).resolve(), Path(options.cache).expanduser().resolve()
+    extras = tuple(dict.fromkeys(sorted(options.extra)))
+    target = Target(options.architecture, options.python, options.provider, extras)
     requirements = target.requirements(base_requirements(root, extras))
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / "lock"):
         worker = build_worker_wheel(root, cache, source_digest)
-        told = {
+        result = {
             "worker": str(worker.path),
             "worker_digest": worker.digest,
             "requirements": requirements,
         }
-        if given.online:
+        if options.online:
             digest = hashlib.sha256(json.dumps(requirements).encode()).hexdigest()
-            # They are what the device's pip is given, so its options may be among them.
-            told["requirements"] = [*requirements, *target.index_options()]
-            return {**told, "digest": f"online {digest}", "changed": False}
+            # The device's pip gets them as arguments, options included.
+            result["requirements"] = [*requirements, *target.index_options()]
+            return {**result, "digest": f"online {digest}", "changed": False}
         archive, fetched = fetch(target, requirements, cache)
     return {
-        **told,
+        **result,
         "archive": str(archive.path),
         "wheels": sorted(archive.wheels),
         "digest": archive.digest,
@@ -79,7 +79,7 @@ def _prepare(given: argparse.Namespace) -> dict[str, Any]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One at a time: devices of one kind ask side by side."""
+    """Hold the lock file at `path`: devices of one kind ask side by side."""
     with path.open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -87,13 +87,13 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wheelhouse", description=__doc__)
-    parser.add_argument("--root", required=True, help="the folder of edgecut")
-    parser.add_argument("--cache", required=True, help="the folder that keeps the wheels")
-    parser.add_argument("--architecture", required=True, help="of the device: aarch64, x86_64")
-    parser.add_argument("--python", required=True, help="of the device, such as 3.11")
+    parser.add_argument("--root", required=True, help="folder of edgecut")
+    parser.add_argument("--cache", required=True, help="folder of the fetched wheels")
+    parser.add_argument("--architecture", required=True, help="the device's: aarch64 or x86_64")
+    parser.add_argument("--python", required=True, help="the device's, such as 3.11")
     parser.add_argument("--provider", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--extra", action="append", default=[], help="of pyproject.toml: codecs, torch_rpc")
-    parser.add_argument("--online", action="store_true", help="the device fetches for itself")
+    parser.add_argument("--online", action="store_true", help="the device fetches its wheels itself")
     return parser
 
 

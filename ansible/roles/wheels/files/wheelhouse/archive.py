@@ -1,7 +1,7 @@
-"""The wheels of one kind of device as one file in the cache: whole, or not there.
+"""The wheels of one kind of device as one archive in the cache, complete or absent.
 
-Its name carries the digest of what was asked for; other pins make another archive. The first member lists the
-wheels with their digests, and the archive is held against it before it is used again.
+Its name contains the digest of the requirements; other pins make another archive. The first member lists the
+wheels with their digests, and the archive is checked against that list before each use.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _LIST = "wheels.json"
 
 @dataclass(frozen=True)
 class Archive:
-    """All that a kind of device needs.
+    """All wheels that a kind of device needs.
 
     Attributes:
         path: A tar file without folders.
@@ -36,20 +36,21 @@ class Archive:
 
     @property
     def digest(self) -> str:
-        """Of all that is in it."""
+        """Digest of the whole content."""
         return hashlib.sha256(json.dumps(self.wheels, sort_keys=True).encode()).hexdigest()
 
 
 def fetch(target: Target, requirements: list[str], cache: Path) -> tuple[Archive, bool]:
-    """The archive of these requirements, fetched unless it is in the cache; and whether it had to be.
+    """Fetch these requirements unless the cache has them, and remove archives of former requirements.
 
-    Archives of former requirements for the same kind of device are removed.
+    Returns:
+        The archive, and whether it was fetched.
 
     Raises:
-        FetchError: It could not be had; nothing is left of the attempt.
+        FetchError: A download failed; nothing is left behind.
     """
-    asked = json.dumps([*requirements, PIP, *target.pip_options()])
-    digest = hashlib.sha256(asked.encode()).hexdigest()[:16]
+    requested = json.dumps([*requirements, PIP, *target.pip_options()])
+    digest = hashlib.sha256(requested.encode()).hexdigest()[:16]
     path = cache / f"{target.name}-{digest}.tar"
     wheels = _read(path)
     if wheels is not None:
@@ -76,7 +77,7 @@ def _write(path: Path, files: list[Path]) -> dict[str, str]:
         head.size = len(listed)
         archive.addfile(head, io.BytesIO(listed))
         for file in files:
-            # A wheel is compressed already; no times and owners, so the same wheels make the same archive.
+            # Without times and owners, the same wheels make the same archive. Wheels are compressed already.
             member = tarfile.TarInfo(file.name)
             member.size = file.stat().st_size
             member.mode = 0o644
@@ -86,7 +87,7 @@ def _write(path: Path, files: list[Path]) -> dict[str, str]:
 
 
 def _read(path: Path) -> dict[str, str] | None:
-    """The wheels of an archive that is there and whole."""
+    """The wheels of an archive; None if it is missing or damaged."""
     try:
         with tarfile.open(path, "r:") as archive:
             listed = archive.extractfile(_LIST)

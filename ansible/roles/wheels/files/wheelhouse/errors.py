@@ -1,20 +1,20 @@
-"""What can go wrong, told in one line.
+"""Errors, each with a one-line message.
 
 WheelhouseError
-├── ProjectError   pyproject.toml or the package `worker` is not what it should be
-└── FetchError     wheels could not be had: no network, none for this kind of device, disk full
+├── ProjectError   pyproject.toml or the package `worker` is missing or invalid
+└── FetchError     wheels cannot be fetched: no network, none for this kind of device, disk full
 """
 
 __all__ = ["FetchError", "ProjectError", "WheelhouseError"]
 
 
 class WheelhouseError(Exception):
-    """Anything that a user can act on."""
+    """A problem that the user can solve."""
 
 
 class ProjectError(WheelhouseError):
-    """pyproject.toml or the package `worker` is not what it should be."""
+    """pyproject.toml or the package `worker` is missing or invalid."""
 
 
 class FetchError(WheelhouseError):
-    """Wheels could not be had."""
+    """Wheels cannot be fetched."""

@@ -1,4 +1,4 @@
-"""pip, told to fetch for another machine; what it says is told again in one line."""
+"""Fetches wheels for another machine with pip, and turns its failures into one-line errors."""
 
 import re
 import subprocess
@@ -11,6 +11,7 @@ from .target import Target
 
 __all__ = ["download"]
 
+_OPTIONS = ("--disable-pip-version-check", "--no-input", "--quiet", "--retries=2")
 _NO_NETWORK = re.compile(
     r"NewConnectionError|Max retries exceeded|ConnectTimeout|name resolution|Network is unreachable|"
     r"ProxyError|connection broken|Connection refused"
@@ -18,63 +19,51 @@ _NO_NETWORK = re.compile(
 
 
 def download(target: Target, requirements: Sequence[str], folder: Path) -> None:
-    """Fetch the wheels of these requirements, and of what they need, into `folder`.
+    """Fetch the wheels of these requirements and of their dependencies into `folder`.
 
     Raises:
-        FetchError: Names what is lacking, and for which kind of device.
+        FetchError: pip failed; the message names the missing wheels and the kind of device.
     """
     done = _pip("download", "--dest", str(folder), *target.pip_options(), *requirements)
     if done.returncode == 0:
         return
-    said = done.stderr + done.stdout
-    if "No space left on device" in said:
+    output = done.stderr + done.stdout
+    if "No space left on device" in output:
         raise FetchError(f"{folder} cannot hold the wheels: the disk is full")
-    if "No module named pip" in said:
-        raise FetchError(f"{sys.executable} has no pip: install it there (python -m ensurepip)")
-    if _NO_NETWORK.search(said):
+    if "No module named pip" in output:
+        raise FetchError(f"{sys.executable} has no pip; install it: {sys.executable} -m ensurepip")
+    if _NO_NETWORK.search(output):
         raise FetchError(
             f"the package index cannot be reached, and the wheels for {target} are not in the cache: "
             "connect this machine once, or deploy with -e wheels_online=true" + _which_index(target)
         )
-    if "No matching distribution" in said or "ResolutionImpossible" in said:
-        lacking = [one for one in requirements if not _is_there(target, one)]
-        raise FetchError(
-            f"no wheels for {target}: {', '.join(lacking or requirements)}{_which_index(target)}"
-        )
-    errors = [line for line in said.splitlines() if line.startswith("ERROR")] or said.splitlines()[-1:]
-    raise FetchError(f"pip failed for {target}: {errors[0] if errors else 'no output'}")
+    if "No matching distribution" in output or "ResolutionImpossible" in output:
+        missing = [one for one in requirements if not _has_wheel(target, one)] or requirements
+        raise FetchError(f"no wheels for {target}: {', '.join(missing)}{_which_index(target)}")
+    lines = output.splitlines()
+    errors = [line for line in lines if line.startswith("ERROR")]
+    raise FetchError(f"pip failed for {target}: {[*errors, *lines[-1:], 'no output'][0]}")
 
 
 def _which_index(target: Target) -> str:
-    """Where PyTorch was looked for, if it was."""
-    given = [option.partition("=")[2] for option in target.index_options()]
-    return f" (PyTorch comes from {given[0]}; TORCH_INDEX names another index)" if given else ""
+    """The index of PyTorch, if the target needs it, as an addition to a message."""
+    indexes = [option.partition("=")[2] for option in target.index_options()]
+    return f" (PyTorch comes from {indexes[0]}; TORCH_INDEX names another index)" if indexes else ""
 
 
-def _is_there(target: Target, requirement: str) -> bool:
-    """Whether the index has a wheel of this one, whatever it needs."""
-    looked = _pip(
+def _has_wheel(target: Target, requirement: str) -> bool:
+    """Whether the index has a wheel for this requirement alone."""
+    done = _pip(
         *("install", "--dry-run", "--no-deps", "--ignore-installed", "--target", "unused"),
         *target.pip_options(),
         requirement,
     )
-    return looked.returncode == 0
+    return done.returncode == 0
 
 
 def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-m",
-                "pip",
-                arguments[0],
-                "--disable-pip-version-check",
-                "--no-input",
-                "--quiet",
-            ),
-            *("--retries", "2", *arguments[1:]),
-        ],
+        [sys.executable, "-m", "pip", *arguments, *_OPTIONS],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

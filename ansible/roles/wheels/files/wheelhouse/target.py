@@ -1,4 +1,4 @@
-"""A kind of device, and what pip has to be told to fetch wheels for it from another machine."""
+"""A kind of device, and the options with which pip on another machine fetches its wheels."""
 
 import os
 import re
@@ -11,13 +11,13 @@ from .errors import FetchError, ProjectError
 
 __all__ = ["PIP", "TORCH_INDEX", "Target", "base_requirements"]
 
-# Devices install with pip as a wheel, run from its file: they need no ensurepip, and all have one version.
+# Devices run pip from its wheel: none needs ensurepip, and all have the same version.
 PIP = "pip==26.3"
 
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 _TORCH_EXTRA = "torch_rpc"
 
-# The glibc that wheels may ask for: 2.28 is older than that of any system that edgecut deploys to.
+# The newest glibc that wheels may require, 2.28, is older than that of every supported system.
 _NEWEST_GLIBC = 28
 _OLDEST_GLIBC = {"aarch64": 17, "x86_64": 5}
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
@@ -28,10 +28,10 @@ class Target:
     """Devices that take the same wheels.
 
     Attributes:
-        architecture: As the kernel names it: `aarch64`, `x86_64`.
-        python: Such as `3.11`.
-        provider: What ONNX Runtime computes on: `cpu`, `cuda`.
-        extras: Of edgecut's pyproject.toml, besides what every device needs: `codecs`, `torch_rpc`.
+        architecture: The kernel's name: `aarch64`, `x86_64`.
+        python: Version, such as `3.11`.
+        provider: ONNX Runtime's: `cpu`, `cuda`.
+        extras: Extras of edgecut's pyproject.toml: `codecs`, `torch_rpc`.
     """
 
     architecture: str
@@ -50,7 +50,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """For file names and for people."""
+        """Part of file names."""
         return "+".join([f"{self.architecture}-python{self.python}-{self.provider}", *self.extras])
 
     def __str__(self) -> str:
@@ -58,14 +58,14 @@ class Target:
         return f"architecture {self.architecture}, Python {self.python}, provider {self.provider}{extras}"
 
     def pip_options(self) -> list[str]:
-        """What makes pip choose wheels for this device and not for the machine that it runs on."""
+        """Options with which pip chooses wheels for this device, not for its own machine."""
         options = ["--only-binary=:all:", "--implementation=cp", f"--python-version={self.python}"]
         options += [f"--abi={abi}" for abi in (f"cp{self.python.replace('.', '')}", "abi3", "none")]
         options += [f"--platform={tag}_{self.architecture}" for tag in self._tags()]
         return options + self.index_options()
 
     def index_options(self) -> list[str]:
-        """Where pip finds PyTorch without CUDA, where that is wanted; no ordinary index has it."""
+        """The index of PyTorch without CUDA, if needed; the default index lacks that build."""
         if self.provider != "cpu" or _TORCH_EXTRA not in self.extras:
             return []
         return [f"--extra-index-url={os.environ.get('TORCH_INDEX') or TORCH_INDEX}"]
@@ -77,7 +77,7 @@ class Target:
                 yield _LEGACY[minor]
 
     def requirements(self, base: Iterable[str]) -> list[str]:
-        """The base requirements, with ONNX Runtime and PyTorch as this provider needs them."""
+        """The base requirements, with the builds of ONNX Runtime and PyTorch for this provider."""
         return [self._with_provider(requirement) for requirement in base]
 
     def _with_provider(self, requirement: str) -> str:
@@ -85,20 +85,20 @@ class Target:
         if self.provider == "cuda" and name == "onnxruntime":
             return f"onnxruntime-gpu[cuda,cudnn]=={version}"
         if self.provider == "cpu" and name == "torch":
-            # The ordinary index has it for CUDA: gigabytes that a Pi has no use for.
+            # The default index has the CUDA build: gigabytes that a Pi cannot use.
             return f"torch=={version}+cpu"
         return requirement
 
 
 def base_requirements(root: Path, extras: Sequence[str] = ()) -> list[str]:
-    """What a device needs, as edgecut's pyproject.toml pins it.
+    """The requirements of a device, as pinned in edgecut's pyproject.toml.
 
     Args:
-        root: The folder of edgecut.
-        extras: Which of its optional dependencies the device is to have besides.
+        root: Folder of edgecut.
+        extras: Optional dependencies to include.
 
     Raises:
-        ProjectError: There is no such file or extra, or a pin is missing.
+        ProjectError: The file or an extra does not exist, or a requirement is not pinned.
     """
     path = root / "pyproject.toml"
     try:
@@ -109,7 +109,7 @@ def base_requirements(root: Path, extras: Sequence[str] = ()) -> list[str]:
         raise ProjectError(f"{path} cannot be read: {error!r}") from error
     for extra in extras:
         if extra not in optional:
-            raise ProjectError(f"there is no extra {extra!r} in {path}; there are {', '.join(optional)}")
+            raise ProjectError(f"{path} has no extra {extra!r}; it has {', '.join(optional)}")
         requirements += [one for one in optional[extra] if one not in requirements]
     for requirement in requirements:
         if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][\w.]*", requirement):

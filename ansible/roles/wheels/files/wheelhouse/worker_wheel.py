@@ -1,7 +1,7 @@
 """The package `worker` alone as a wheel, the same bytes for the same sources.
 
-Its version carries the digest of its sources, so changed code is another wheel. A running worker reports the
-same digest of itself.
+Its version contains the digest of its sources, so changed code is another wheel. A running worker reports
+the same digest.
 """
 
 import base64
@@ -11,6 +11,7 @@ import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import ProjectError
 
@@ -21,31 +22,30 @@ _KEPT = 8
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-class WorkerWheel:
-    """Where it is, and the digest of its sources."""
+class WorkerWheel(NamedTuple):
+    """A wheel, and the digest of its sources."""
 
-    def __init__(self, path: Path, digest: str) -> None:
-        self.path = path
-        self.digest = digest
+    path: Path
+    digest: str
 
 
 def build_worker_wheel(root: Path, folder: Path, source_digest: Callable[[Path], str]) -> WorkerWheel:
-    """Build it in `folder`, unless it is there; the oldest of former sources are removed.
+    """Build the wheel in `folder` unless it exists, and remove the oldest wheels.
 
     Args:
-        root: The folder of edgecut, with `worker` and pyproject.toml in it.
-        folder: Where the wheel goes.
-        source_digest: Of a package's folder.
+        root: Folder of edgecut, with `worker` and pyproject.toml.
+        folder: Folder for the wheel.
+        source_digest: Computes the digest of a package's folder.
 
     Raises:
-        ProjectError: The sources are not there.
+        ProjectError: The sources are missing.
     """
     sources = root / "worker"
     if not (sources / "__main__.py").is_file():
         raise ProjectError(f"{sources} is not the package worker; run the playbooks of an edgecut repository")
     digest = source_digest(sources)
     base = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    # The letter keeps a digest of digits alone from being read as a number.
+    # The letter keeps an all-digit digest from being read as a number.
     version = f"{base}+s{digest[:16]}"
     path = folder / f"{_NAME}-{version}-py3-none-any.whl"
     content = _content(sources, version)
@@ -53,7 +53,7 @@ def build_worker_wheel(root: Path, folder: Path, source_digest: Callable[[Path],
         partial = path.with_suffix(".partial")
         partial.write_bytes(content)
         partial.replace(path)
-    # Another checkout may be deployed at the same time, so not all but this one.
+    # Keep several: another checkout may be deploying at the same time.
     for former in sorted(folder.glob(f"{_NAME}-*.whl"), key=lambda wheel: wheel.stat().st_mtime)[:-_KEPT]:
         former.unlink(missing_ok=True)
     return WorkerWheel(path, digest)
@@ -66,7 +66,7 @@ def _content(sources: Path, version: str) -> bytes:
         if path.suffix == ".py" or path.name == "py.typed"
     }
     info = f"{_NAME}-{version}.dist-info"
-    # It names no requirements: which ONNX Runtime it is installed with depends on the device.
+    # Without requirements: the build of ONNX Runtime depends on the device.
     files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: edgecut-worker\nVersion: {version}\n".encode()
     files[f"{info}/WHEEL"] = (
         b"Wheel-Version: 1.0\nGenerator: edgecut\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
