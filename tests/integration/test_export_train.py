@@ -81,7 +81,7 @@ def test_labels_of_other_classes_than_the_models_are_left_out(
         (["resnet17", "--out", "w.pth"], 'did you mean "resnet18"'),
         (["resnet18", "--dataset", "digit", "--out", "w.pth"], 'did you mean "digits"'),
         (["resnet18", "--dataset", "random", "--out", "w.pth"], "no labels to learn"),
-        (["resnet18", "--num-classes", "5", "--out", "w.pth"], "has label 9, and --num-classes is 5"),
+        (["resnet18", "--num-classes", "5", "--out", "w.pth"], "has label 9, but --num-classes is 5"),
         (["resnet18", "--out", "file/w.pth"], "file/w.pth: cannot be written"),
         (["resnet18", "--epochs", "0", "--out", "w.pth"], "--epochs"),
         (["resnet18"], "--out"),

@@ -102,7 +102,7 @@ def test_a_sweep_that_was_interrupted_says_so(
     os.kill(sweeping.pid, signal.SIGINT)
     sweeping.communicate(timeout=60)
     assert sweeping.returncode == 130
-    assert "ended: interrupted; what was finished is kept" in _line(results)
+    assert "ended: interrupted; finished trials are saved" in _line(results)
 
 
 def test_what_is_no_results_file_is_refused(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
         (["--codec", "zip"], "error: --codec: "),
         (["--at", "2"], "error: No such option: --at"),
         (["--network", "wifi"], "error: no network 'wifi' in"),
-        (["--batch", "8"], "batch8-threads1.json; python -m controller profile BUNDLE takes it"),
+        (["--batch", "8"], "batch8-threads1.json; run `python -m controller profile BUNDLE`"),
     ):
         refused = controller("plan", *options)
         assert refused.returncode == 2, (options, refused.stdout)
@@ -109,7 +109,7 @@ def test_profiled_once_then_planned(controller: Run, tmp_path: Path, tiny: Bundl
 def test_planning_without_a_profile(controller: Run) -> None:
     refused = controller("plan")
     assert refused.returncode == 2
-    assert "no profile" in refused.stderr
+    assert "no device profile" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 

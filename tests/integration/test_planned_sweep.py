@@ -307,5 +307,5 @@ def test_a_profile_that_is_stopped_says_that_there_is_none(
 def test_a_progress_file_that_cannot_be_written(run: Sweep, tmp_path: Path) -> None:
     refused = run("--progress", str(tmp_path / "nowhere" / "progress.log"))
     assert refused.returncode == 2
-    assert refused.stderr.startswith(f"error: --progress {tmp_path}/nowhere/progress.log cannot be written")
+    assert refused.stderr.startswith(f"error: --progress {tmp_path}/nowhere/progress.log: cannot be written")
     assert refused.stderr.count("\n") == 1
