@@ -94,6 +94,6 @@ def null_split() -> SocketOverRpc:
 
 
 def _free_port() -> int:
-    """One that nobody listens on now."""
+    """A port without a listener now."""
     with socket.create_server(("", 0)) as server:
         return int(server.getsockname()[1])

@@ -33,7 +33,7 @@ reference_every: 0
 
 
 class _Silent(Screen):
-    """Progress that nobody sees: the benchmark shows its own."""
+    """Hidden progress: the benchmark shows its own."""
 
     def step(self, network: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
         """Show nothing."""

@@ -1,4 +1,4 @@
-"""How long a live pipeline gives no results while it is split anew."""
+"""How long a live pipeline gives no results while it changes to another split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

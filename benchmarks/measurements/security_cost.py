@@ -1,4 +1,4 @@
-"""What it costs that workers serve nobody but their lab."""
+"""The cost of workers that serve their own lab alone."""
 
 import statistics
 import time
