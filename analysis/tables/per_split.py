@@ -46,10 +46,9 @@ def split_rows(study: Study, named: str = "") -> list[dict[str, Any]]:
         for p in sorted(points, key=lambda p: (p.cell.devices, p.cell.cuts, p.cell.batch, p.cell.codec)):
             deep, alone = results[p.cell.id], results[p.latency_cell.id]
             other = _named(sweep, p, points, named)
-            rows.append(
-                _row(deep, alone, _baseline(group.baselines, p.cell), group.resampling)
-                | _against_named(p, other, results, group.resampling)
-            )
+            row = _row(deep, alone, _baseline(group.baselines, p.cell), group.resampling)
+            row |= _against_named(p, other, results, group.resampling)
+            rows.append({column: row[column] for column in SPLIT_COLUMNS})
     return rows
 
 
