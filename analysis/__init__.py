@@ -7,7 +7,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.comparison import Comparison, compare
+    from analysis.comparison import compare
+    from analysis.comparison.differences import Comparison
     from analysis.data.sweep import Sweep, load
     from analysis.errors import AnalysisError
     from analysis.fronts.answers import Answer
@@ -32,7 +33,7 @@ __all__ = [
 _HOMES = {
     "AnalysisError": "errors",
     "Answer": "fronts.answers",
-    "Comparison": "comparison",
+    "Comparison": "comparison.differences",
     "Front": "fronts.fronts",
     "Point": "fronts.fronts",
     "Report": "report",

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from rich import box
@@ -114,9 +113,7 @@ class Screen:
             self._panel.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._bar.stop()
         self._draw()
         if self._panel:

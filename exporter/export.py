@@ -154,7 +154,7 @@ def _prepare_function(settings: ExportSettings) -> _Prepared:
         fit_weights(file, given.module)
         origin = file.path.name
     if given.data is not None and settings.dataset is None and settings.data is None:
-        dataset = from_pairs(given.data, example.names, settings.samples, None, settings.model)
+        dataset = from_pairs(given.data, example.names, settings.samples, settings.model)
     else:
         dataset = _dataset(settings, example.tensors, _image_size(example.tensors))
     metric = given.metric if given.data is not None else "top1"

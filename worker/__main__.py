@@ -203,7 +203,7 @@ def _serve(options: argparse.Namespace) -> int:
     server.begin()
     ports = {"control_port": server.control_port, "data_port": server.data_port, "pid": os.getpid()}
     print(json.dumps(ports), flush=True)
-    tell_service_manager("READY=1")
+    tell_service_manager()
     logging.info("worker %s serves on %s: %s", settings.name, settings.host, json.dumps(ports))
     # Imported modules live for ever: spare the collector a look at them after each pipeline.
     gc.freeze()

@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.comparison.differences import Comparison, Difference, Overall
 from analysis.report.words import figure, percent, plain
 from analysis.statistics.objectives import OBJECTIVES, Objective
+from analysis.tables.cells import cell_columns
 
 __all__ = ["COMPARE_COLUMNS", "compare_table", "summary_lines"]
 
@@ -30,22 +31,10 @@ def compare_table(comparison: Comparison) -> pd.DataFrame:
 
 
 def _row(d: Difference) -> dict[str, Any]:
-    cell = d.cell_a.cell
     return {
-        "model": cell.model,
-        "bundle": cell.bundle,
-        "network_a": cell.network,
+        **cell_columns(d.cell_a),
+        "network_a": d.cell_a.cell.network,
         "network_b": d.cell_b.cell.network,
-        "where": d.cell_a.split.where,
-        "cuts": ";".join(map(str, cell.cuts)),
-        "devices": ";".join(cell.devices),
-        "depth": cell.depth,
-        "batch": cell.batch,
-        "codec": cell.codec,
-        "topology": cell.topology,
-        "threads": cell.threads,
-        "backend": cell.backend,
-        "load": d.cell_a.load,
         "objective": d.objective,
         **d.a.bounds("a"),
         "trials_a": d.a.trials,
@@ -54,7 +43,7 @@ def _row(d: Difference) -> dict[str, Any]:
         **d.factor.bounds("factor"),
         "interval": d.factor.kind,
         "verdict": d.verdict,
-        "cell_a": cell.id,
+        "cell_a": d.cell_a.cell.id,
         "cell_b": d.cell_b.cell.id,
     }
 

@@ -13,14 +13,13 @@ from analysis.figures.names import distinct_names
 from analysis.output import written_whole
 from analysis.report.page import fill
 from analysis.report.words import figure, plain
-from analysis.statistics.objectives import OBJECTIVES, Objective
+from analysis.statistics.objectives import OBJECTIVES
 from analysis.study import stem
 from analysis.tables.latex import write_table
 
 __all__ = ["write_comparison"]
 
 _MOST_ROWS = 60
-_Group = tuple[str, tuple[str, str], Objective]
 
 
 def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] = FORMATS) -> Path:

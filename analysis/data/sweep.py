@@ -26,6 +26,7 @@ from controller.results import (
     Profiling,
     Results,
     Scope,
+    coded_as,
     known_devices,
 )
 
@@ -338,7 +339,7 @@ def _cell_results(
     voids: tuple[Void, ...],
 ) -> tuple[CellResult, ...]:
     by_split = {(a.bundle, a.cuts): a for a in accuracies}
-    coded = {_coded(a): a for a in codec_accuracies}
+    coded = {coded_as(a): a for a in codec_accuracies}
     labels = _labels(cells, manifests)
     results = []
     for identity, cell in cells.items():
@@ -355,14 +356,11 @@ def _cell_results(
             backend=cell.backend,
         )
         failed = sum(v.cell.id == identity for v in voids)
-        accuracy = by_split.get((cell.bundle, cell.cuts)) if cell.codec == "none" else coded.get(_coded(cell))
+        accuracy = (
+            by_split.get((cell.bundle, cell.cuts)) if cell.codec == "none" else coded.get(coded_as(cell))
+        )
         results.append(CellResult(cell, split, trials, failed, accuracy))
     return tuple(results)
-
-
-def _coded(what: Cell | CodecAccuracy) -> tuple[object, ...]:
-    """What the accuracy of a cell with codecs depends on."""
-    return what.bundle, what.cuts, what.devices, what.source, what.codec, what.batch
 
 
 def _labels(cells: Mapping[str, Cell], manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.data.sweep import CellResult
 from analysis.data.trial_metrics import TrialMeasures
+from analysis.tables.cells import cell_columns
 from controller.results import DeviceRow, Trial
 
 __all__ = ["KEYS", "Exported"]
@@ -35,11 +36,6 @@ class Exported:
 
     def keys(self) -> dict[str, Any]:
         """The columns `KEYS`."""
-        cell = self.result.cell
-        values = (
-            *(cell.id, self.trial.number, cell.model, cell.network, self.result.split.where),
-            *(";".join(map(str, cell.cuts)), ";".join(cell.devices), cell.depth, cell.batch, cell.codec),
-            self.result.load,
-            *(cell.topology, cell.backend),
-        )
-        return dict(zip(KEYS, values, strict=True))
+        columns = cell_columns(self.result)
+        columns |= {"trial": self.trial.number, "split": columns["where"]}
+        return {key: columns[key] for key in KEYS}

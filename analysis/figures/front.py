@@ -165,17 +165,17 @@ def _baseline_row(baseline: Baseline, *, with_threads: bool) -> dict[str, Any]:
 
 def _figures(latency: Estimate, throughput: Estimate) -> dict[str, float | None]:
     return {
-        _X: _times(latency.value, 1e3),
-        "latency_low": _times(latency.low, 1e3),
-        "latency_high": _times(latency.high, 1e3),
+        _X: _ms(latency.value),
+        "latency_low": _ms(latency.low),
+        "latency_high": _ms(latency.high),
         _Y: throughput.value,
         "throughput_low": throughput.low,
         "throughput_high": throughput.high,
     }
 
 
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1e3
 
 
 def _text(figure: Estimate, factor: float, unit: str) -> str:

@@ -122,7 +122,7 @@ def _options(x: float, y: float, length: float, font: float, radius: float) -> _
 def _alone(
     boxes: _Boxes, point: tuple[float, float], marks: _Boxes, minor: _Boxes, size: tuple[float, float]
 ) -> NDArray[np.float64]:
-    """What each place costs, whatever the other labels do."""
+    """The cost of each place, regardless of the other labels."""
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     outside = area - _overlap(boxes, np.array([[0.0, 0.0, *size]]))
     nearest = np.clip(np.array(point), boxes[:, :2], boxes[:, 2:])

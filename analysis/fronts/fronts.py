@@ -22,7 +22,6 @@ from controller.results import Cell
 __all__ = ["Front", "FrontName", "Point", "best_by_devices", "front_of", "judged", "resampling_of"]
 
 FrontName = Literal["capability", "operating"]
-_NAMES: tuple[Objective, ...] = tuple(OBJECTIVES)
 
 
 @dataclass(frozen=True)

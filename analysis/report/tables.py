@@ -9,6 +9,7 @@ from analysis.data.sweep import CellResult, Sweep
 from analysis.report import words
 from analysis.report.concerns import drifts
 from analysis.study import Study
+from analysis.tables.cells import cell_columns
 from controller.results import CodecAccuracy
 
 __all__ = ["codec_rows", "page_tables"]
@@ -82,14 +83,13 @@ def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
 
 def _parts(study: Study) -> list[dict[str, Any]]:
     return [
-        {"model": group.title, "network": group.network.name} | _of_cell(breakdown)
+        _of_cell(breakdown) | {"model": group.title}
         for group in study.groups
         for breakdown in group.breakdowns
     ]
 
 
 def _of_cell(breakdown: Breakdown) -> dict[str, Any]:
-    cell = breakdown.result.cell
     stages = {
         f"{part}_s": ";".join(
             f"{stage}={s:.6g}" for (stage, name), s in breakdown.parts.items() if name == part
@@ -97,12 +97,7 @@ def _of_cell(breakdown: Breakdown) -> dict[str, Any]:
         for part in _PARTS
     }
     return {
-        "where": breakdown.result.split.where,
-        "cuts": ";".join(map(str, cell.cuts)),
-        "devices": ";".join(cell.devices),
-        "batch": cell.batch,
-        "codec": cell.codec,
-        "cell": cell.id,
+        **cell_columns(breakdown.result),
         "total_s": breakdown.total_s,
         "network_s": breakdown.network_s,
         "network_share": breakdown.network_s / breakdown.total_s,

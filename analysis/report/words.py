@@ -78,7 +78,7 @@ def listed(items: Iterable[str]) -> str:
 
 
 def conditions(asked: Mapping[str, Any]) -> str:
-    """A network's conditions in words, whatever keys it has."""
+    """A network's conditions in words, with any keys."""
     parts = []
     directed = isinstance(asked.get("forward"), Mapping) and isinstance(asked.get("backward"), Mapping)
     # Forward comes first; the rest stays as the network has it.

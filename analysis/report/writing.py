@@ -29,8 +29,6 @@ class Report:
     """What was written. `lines` is the answer of each network for a terminal."""
 
     page: Path
-    files: tuple[Path, ...]
-    study: Study
     lines: tuple[str, ...]
 
 
@@ -75,5 +73,4 @@ def write_report(
         # Some seventy columns: no page is so wide.
         cells_table(study).to_csv(draft / "cells.csv", index=False)
         export_all(figures, draft / "figures", formats)
-        files = tuple(out / p.relative_to(draft) for p in sorted(draft.rglob("*")) if p.is_file())
-    return Report(out / "report.html", files, study, tuple(one_line(study, group) for group in study.groups))
+    return Report(out / "report.html", tuple(one_line(study, group) for group in study.groups))

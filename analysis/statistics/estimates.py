@@ -71,12 +71,6 @@ class Estimate:
     kind: str | None
     values: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
-    def overlaps(self, other: "Estimate") -> bool | None:
-        """Whether the two intervals share a value; None where one of them has none."""
-        if self.low is None or self.high is None or other.low is None or other.high is None:
-            return None
-        return self.low <= other.high and other.low <= self.high
-
     def bounds(self, name: str) -> dict[str, float | None]:
         """Its value and its interval, as three columns."""
         return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}

@@ -14,7 +14,15 @@ from analysis.statistics.estimates import Estimate
 from analysis.study import Study
 from controller.results import CodecAccuracy, Settings
 
-__all__ = ["CELL_COLUMNS", "FRONT_COLUMNS", "PARETO_COLUMNS", "cells_table", "fronts_table", "pareto_table"]
+__all__ = [
+    "CELL_COLUMNS",
+    "FRONT_COLUMNS",
+    "PARETO_COLUMNS",
+    "cell_columns",
+    "cells_table",
+    "fronts_table",
+    "pareto_table",
+]
 
 _SETTINGS = [field.name for field in fields(Settings)]
 _DIMENSIONS = [
@@ -136,10 +144,9 @@ def _pareto_row(sweep: Sweep, result: CellResult, point: Point, rank: int) -> di
     }
 
 
-def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
+def cell_columns(result: CellResult) -> dict[str, Any]:
+    """What tables say of a cell: its id, split, devices, network and settings."""
     cell = result.cell
-    known = {d.name: d for d in sweep.devices}
-    devices = [known.get(name) for name in cell.devices]
     return {
         **{name: getattr(cell, name) for name in ("model", "bundle", "precision", "network", "shaping")},
         **{name: getattr(cell, name) for name in _SETTINGS},
@@ -149,9 +156,17 @@ def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
         "label": cell.label,
         "cuts": ";".join(map(str, cell.cuts)),
         "devices": ";".join(cell.devices),
+        "load": result.load,
+    }
+
+
+def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
+    known = {d.name: d for d in sweep.devices}
+    devices = [known.get(name) for name in result.cell.devices]
+    return {
+        **cell_columns(result),
         "device_kinds": ";".join(d.kind if d else "" for d in devices),
         "slowdowns": ";".join(f"{d.slowdown:g}" if d else "" for d in devices),
-        "load": result.load,
     }
 
 

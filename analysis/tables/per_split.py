@@ -10,6 +10,7 @@ from analysis.fronts.fronts import Point
 from analysis.statistics.bootstrap import Resampling, factor
 from analysis.statistics.estimates import NOTHING, Estimate, estimate
 from analysis.study import Study
+from analysis.tables.cells import cell_columns
 from controller.results import Cell
 
 __all__ = ["SPLIT_COLUMNS", "split_rows"]
@@ -45,10 +46,9 @@ def split_rows(study: Study, named: str = "") -> list[dict[str, Any]]:
         for p in sorted(points, key=lambda p: (p.cell.devices, p.cell.cuts, p.cell.batch, p.cell.codec)):
             deep, alone = results[p.cell.id], results[p.latency_cell.id]
             other = _named(sweep, p, points, named)
-            rows.append(
-                _row(p, deep, alone, _baseline(group.baselines, p.cell), group.resampling)
-                | _against_named(p, other, results, group.resampling)
-            )
+            row = _row(deep, alone, _baseline(group.baselines, p.cell), group.resampling)
+            row |= _against_named(p, other, results, group.resampling)
+            rows.append({column: row[column] for column in SPLIT_COLUMNS})
     return rows
 
 
@@ -59,13 +59,12 @@ def _stages_s(result: CellResult) -> list[float]:
 
 
 def _row(
-    p: Point, deep: CellResult, alone: CellResult, baseline: Baseline | None, resampling: Resampling
+    deep: CellResult, alone: CellResult, baseline: Baseline | None, resampling: Resampling
 ) -> dict[str, Any]:
-    cell = p.cell
     seconds = _stages_s(deep)
     total, slowest = sum(seconds), max(seconds)
     stages = [hop.stage for hop in deep.trials[0].hops]
-    drawn = resampling.draws(deep.throughput, "throughput", cell.id)
+    drawn = resampling.draws(deep.throughput, "throughput", deep.cell.id)
 
     def times(other: Estimate, key: str) -> Estimate:
         return factor(deep.throughput, other, drawn / resampling.draws(other, "throughput", key))
@@ -74,16 +73,7 @@ def _row(
     one = times(baseline.throughput, baseline.key) if baseline else NOTHING
     alone_s = baseline.latency.value if baseline else None
     return {
-        "model": cell.model,
-        "network": cell.network,
-        "where": p.split.where,
-        "cuts": ";".join(map(str, cell.cuts)),
-        "devices": ";".join(cell.devices),
-        "depth": cell.depth,
-        "batch": cell.batch,
-        "codec": cell.codec,
-        "topology": cell.topology,
-        "backend": cell.backend,
+        **cell_columns(deep),
         "shares": ";".join(
             f"{stage}={s / total if total else 0:.4f}" for stage, s in zip(stages, seconds, strict=True)
         ),
@@ -93,7 +83,6 @@ def _row(
         "limit_one_device": alone_s / slowest if alone_s and slowest else None,
         **one.bounds("speedup_one_device"),
         "one_device": baseline.device if baseline else None,
-        "cell": cell.id,
     }
 
 

@@ -90,9 +90,9 @@ def plan_large_lab_s(seed: int = 0) -> float:
     return time.perf_counter() - began_s
 
 
-def _large_lab(rng: np.random.Generator, devices: int = 8, points: int = 100) -> Problem:
-    """Devices of speeds 1 to 10, links of 20 Mbit/s to 1 Gbit/s, payloads that shrink towards the end."""
-    cuts = points + 2
+def _large_lab(rng: np.random.Generator) -> Problem:
+    """8 devices of speeds 1 to 10, links of 20 Mbit/s to 1 Gbit/s, payloads that shrink towards the end."""
+    devices, cuts = 8, 102
     upto_s = np.concatenate([[0.0], np.cumsum(rng.uniform(1e-4, 1e-3, cuts - 1))])
     slowness = rng.uniform(1, 10, devices)
     within_s = (upto_s[None, :] - upto_s[:, None])[None] * slowness[:, None, None]

@@ -1,6 +1,6 @@
 """What carries requests from device to device: our own sockets, or PyTorch RPC for comparison."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -11,10 +11,9 @@ from controller.results import CHAIN, TORCH_RPC, Cell
 from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import RpcTransport
 
-__all__ = ["BACKENDS", "Backend", "RpcSettings", "check_backend"]
+__all__ = ["Backend", "RpcSettings", "check_backend"]
 
 Backend = Literal["socket", "torch_rpc"]
-BACKENDS: tuple[str, ...] = get_args(Backend)
 
 
 class RpcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,7 +33,7 @@ class RpcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 def check_backend(cell: Cell, network: Network) -> None:
-    """Refuse what PyTorch RPC would not do as asked: its connections are its own, on ports that nobody knows.
+    """Refuse what PyTorch RPC cannot do: it opens its own connections, on ports unknown in advance.
 
     Raises:
         ExperimentError: A codec, a network that limits something, or a part for the controller.

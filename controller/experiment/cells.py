@@ -81,11 +81,11 @@ def cells_of_network(
         )
         count = len(placements) * len(experiment.models) * len(splits) * grid.count
         if count > _MOST_CELLS:
-            # Nobody measures so many, and to lay them out takes all memory.
+            # So many cannot be measured, and listing them would take all memory.
             raise ExperimentError(
                 f"{count} cells under one network, more than {_MOST_CELLS}: list fewer values"
             )
-        # Links that nobody touches are of no kind that imposes anything.
+        # Untouched links have no shaping.
         shaping = "none" if network == AS_IS else lab.shaping(placement)
         for cuts, settings in itertools.product(splits, grid.settings()):
             cell = cell_of(bundle, placement, cuts, settings, network=network, shaping=shaping)
@@ -102,7 +102,7 @@ def cell_of(
     network: str = AS_IS,
     shaping: str = "none",
 ) -> Cell:
-    """The cell of a split, in the one form that it has whatever way it was asked for.
+    """The cell of a split, in its one canonical form.
 
     A closed loop of depth 1 is `offline`. A cell without links has no codec and goes over sockets; where
     nothing goes from one device to another, the topology is a chain.
@@ -193,7 +193,7 @@ def chain_at(bundle: Bundle, lab: Lab, at: str, chain: str | None) -> tuple[tupl
 
 
 def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...]]:
-    """Every split into `devices` parts that is asked for, and both ends, without repeats."""
+    """Every requested split into `devices` parts, and both ends, without repeats."""
     cuts = devices - 1
     wanted: Iterable[tuple[int, ...]]
     if cuts == 0:

@@ -17,7 +17,7 @@ _PREDICTED = ("depth", "batch", "codec", "threads")
 
 
 def check_feasible(cell: Cell, network: Network) -> None:
-    """Refuse what nobody would impose, so that no result claims it.
+    """Refuse conditions that nothing would impose, so that no result claims them.
 
     Raises:
         ExperimentError: Loss on an emulated link, which TCP would hide from an emulation above it; or a

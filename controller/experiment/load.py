@@ -39,11 +39,11 @@ class Load:
 
     @property
     def is_open(self) -> bool:
-        """Whether requests come at a rate, whatever comes back."""
+        """Whether requests come at a rate, independent of results."""
         return self.kind != "closed"
 
     def spec(self, rate_per_s: float, seed: int) -> LoadSpec:
-        """What a source is told."""
+        """The load as a source gets it."""
         return LoadSpec(kind=self.kind, rate_per_s=rate_per_s, seed=seed)
 
 

@@ -14,7 +14,7 @@ from controller.experiment.yaml_file import convert, read_yaml
 __all__ = ["AS_IS", "Direction", "Network", "find_network", "load_networks"]
 
 AS_IS = "as_is"
-"""The network that is in no file: nobody touches the links, they are only measured."""
+"""The network that is in no file: links are left as they are, and only measured."""
 
 # Ten million ms are hours, and 10 million Mbit/s is more than any wire: beyond is a slip, or infinite.
 _NotNegative = Annotated[float, Meta(ge=0, le=1e7)]
@@ -45,7 +45,7 @@ class Direction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 class Network(Direction, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Conditions of a link, both ways alike unless `forward` or `backward` says otherwise.
 
-    Forward is from an earlier device of the lab to a later one, whatever the chain that a cell makes of them.
+    Forward is from an earlier device of the lab to a later one, regardless of a cell's chain.
 
     Attributes:
         pairs: Conditions from one device to another, `SENDER -> RECEIVER`, in place of all the above.

@@ -101,7 +101,7 @@ class Grid:
         has_chains = CHAIN in self.values["topology"]
         for chosen in itertools.product(*self.values.values()):
             settings = Settings(**dict(zip(self.values, chosen, strict=True)))
-            # PyTorch RPC goes from device to device only, and that cell is there already.
+            # PyTorch RPC goes from device to device only, and that cell already exists.
             if not (has_chains and settings.topology == HUB and settings.backend == TORCH_RPC):
                 yield settings
 

@@ -10,7 +10,15 @@ from controller.experiment.codec_assignment import codec_of_link
 from controller.results import HUB, Cell, Link
 from exporter.bundle import Bundle, Tensor
 
-__all__ = ["CONTROLLER", "goes_through_controller", "route", "stage_links"]
+__all__ = [
+    "CONTROLLER",
+    "endpoint_of",
+    "goes_through_controller",
+    "legs_of",
+    "partitions_of",
+    "route",
+    "stage_links",
+]
 
 CONTROLLER = "controller"
 
@@ -25,13 +33,13 @@ def route(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
 
     In a hub, what goes from a device to another one takes two: to the controller, and on from there.
     """
-    return tuple(itertools.chain(*(_legs(cell, link) for link in stage_links(cell, bundle))))
+    return tuple(itertools.chain(*(legs_of(cell, link) for link in stage_links(cell, bundle))))
 
 
 def stage_links(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
-    """The same, but from stage to stage, whatever way they take; each has its codec."""
-    partitions = _partitions(cell, bundle)
-    ends = [_endpoint(cell), *(device for device, _, _ in partitions), _endpoint(cell)]
+    """The links from stage to stage, each with its codec; in a hub one takes two of `route`."""
+    partitions = partitions_of(cell, bundle)
+    ends = [endpoint_of(cell), *(device for device, _, _ in partitions), endpoint_of(cell)]
     cuts = [0, *(stop for _, _, stop in partitions)]
     last = len(cuts) - 1
     return tuple(
@@ -45,14 +53,14 @@ def stage_links(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
     )
 
 
-def _legs(cell: Cell, link: Link) -> tuple[Link, ...]:
+def legs_of(cell: Cell, link: Link) -> tuple[Link, ...]:
     """The links that make one between two stages."""
     if cell.topology != HUB or link.sender == link.receiver or CONTROLLER in (link.sender, link.receiver):
         return (link,)
     return replace(link, receiver=CONTROLLER), replace(link, sender=CONTROLLER)
 
 
-def _partitions(cell: Cell, bundle: Bundle) -> list[tuple[str, int, int]]:
+def partitions_of(cell: Cell, bundle: Bundle) -> list[tuple[str, int, int]]:
     """Device, start and stop of every partition that is not empty."""
     bounds = (0, *cell.cuts, bundle.node_count)
     return [
@@ -62,7 +70,8 @@ def _partitions(cell: Cell, bundle: Bundle) -> list[tuple[str, int, int]]:
     ]
 
 
-def _endpoint(cell: Cell) -> str:
+def endpoint_of(cell: Cell) -> str:
+    """The source and sink of a cell: the controller or the first device."""
     return CONTROLLER if cell.source == CONTROLLER else cell.devices[0]
 
 

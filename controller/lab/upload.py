@@ -11,7 +11,6 @@ from typing import Literal
 
 from controller.lab.worker_client import ClaimedWorker
 from exporter.bundle import Bundle, Shard
-from worker.wire.control import ControlConnection
 from worker.wire.messages import Have, PutFile, PutShard
 
 __all__ = ["supply", "supply_graph"]
@@ -30,9 +29,8 @@ def supply(worker: ClaimedWorker, bundle: Bundle, shards: Iterable[Shard]) -> No
     missing = {shard.digest: shard for shard in shards if shard.digest not in worker.has}
     if bundle.digest in worker.has and not missing:
         return
-    with worker.blame() as connection:
-        if connection.ask(Have(bundles=(bundle.digest,)), timeout_s=_TIMEOUT_S).bundles:
-            _send_bundle(connection, bundle)
+    if worker.ask(Have(bundles=(bundle.digest,)), timeout_s=_TIMEOUT_S).bundles:
+        _send_bundle(worker, bundle)
     worker.has.add(bundle.digest)
     for shard in missing.values():
         supply_graph(worker, shard.digest, shard.graph)
@@ -44,22 +42,21 @@ def supply_graph(worker: ClaimedWorker, digest: str, graph: bytes) -> None:
     Raises:
         DeviceError: The worker was lost, or cannot store the graph.
     """
-    with worker.blame() as connection:
-        if connection.ask(Have(shards=(digest,)), timeout_s=_TIMEOUT_S).shards:
-            connection.ask(PutShard(digest=digest, graph=graph), timeout_s=_TIMEOUT_S)
+    if worker.ask(Have(shards=(digest,)), timeout_s=_TIMEOUT_S).shards:
+        worker.ask(PutShard(digest=digest, graph=graph), timeout_s=_TIMEOUT_S)
     worker.has.add(digest)
 
 
-def _send_bundle(connection: ControlConnection, bundle: Bundle) -> None:
+def _send_bundle(worker: ClaimedWorker, bundle: Bundle) -> None:
     """Send the files that a worker needs, the manifest last, since it completes the bundle."""
     names: tuple[_FileName, ...] = ("weights.bin", "shards.zip", "samples.npz")
     for name in names:
-        _send_file(connection, bundle, name, bundle.files[name].digest)
+        _send_file(worker, bundle, name, bundle.files[name].digest)
     manifest = (bundle.path / "manifest.json").read_bytes()
-    _send_file(connection, bundle, "manifest.json", hashlib.sha256(manifest).hexdigest())
+    _send_file(worker, bundle, "manifest.json", hashlib.sha256(manifest).hexdigest())
 
 
-def _send_file(connection: ControlConnection, bundle: Bundle, name: _FileName, digest: str) -> None:
+def _send_file(worker: ClaimedWorker, bundle: Bundle, name: _FileName, digest: str) -> None:
     path: Path = bundle.path / name
     size_bytes = path.stat().st_size
     with path.open("rb") as file:
@@ -73,4 +70,4 @@ def _send_file(connection: ControlConnection, bundle: Bundle, name: _FileName, d
                 offset=offset,
                 data=file.read(_PIECE_BYTES),
             )
-            connection.ask(piece, timeout_s=_TIMEOUT_S)
+            worker.ask(piece, timeout_s=_TIMEOUT_S)

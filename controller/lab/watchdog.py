@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from types import TracebackType
+from collections.abc import Iterable
 from typing import Self
 
 from controller.errors import EXITED, DeviceError
 from controller.lab.worker_client import ClaimedWorker
+from worker.wire.errors import WorkerError
 
 __all__ = ["PATIENCE_S", "Watchdog"]
 
@@ -23,50 +23,41 @@ class Watchdog:
 
     A stopped process keeps its connections open, so only a new connection distinguishes it from a busy one.
 
-    Attributes:
-        lost: The lost device's error; None while all answer.
+    When a device is lost, it interrupts every worker's connection, and raises the device's error in place of
+    the one that the interruption caused.
     """
 
-    def __init__(
-        self,
-        workers: Iterable[ClaimedWorker],
-        end_wait: Callable[[], None],
-        *,
-        every_s: float = _EVERY_S,
-        patience_s: float = PATIENCE_S,
-    ) -> None:
-        """Call `end_wait` once, from another thread, when a device is lost."""
+    def __init__(self, workers: Iterable[ClaimedWorker], *, patience_s: float = PATIENCE_S) -> None:
         self._workers = tuple(workers)
-        self._end_wait = end_wait
-        self._every_s = every_s
         self._patience_s = patience_s
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
-        self.lost: DeviceError | None = None
+        self._lost: DeviceError | None = None
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._over.set()
         # A running check ends by itself, without ending the wait.
+        if self._lost is not None and isinstance(error, DeviceError | WorkerError):
+            raise self._lost from error
 
     def is_lost(self) -> bool:
         """Whether a device is lost."""
-        return self.lost is not None
+        return self._lost is not None
 
     def _look(self) -> None:
-        while not self._over.wait(self._every_s):
+        while not self._over.wait(_EVERY_S):
             for worker in self._workers:
                 error = self._examine(worker)
                 if self._over.is_set():
                     return
                 if error is not None:
-                    self.lost = error
-                    self._end_wait()
+                    self._lost = error
+                    for each in self._workers:
+                        each.connection.interrupt()
                     return
 
     def _examine(self, worker: ClaimedWorker) -> DeviceError | None:

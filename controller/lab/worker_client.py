@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Self, TypeVar
 
 from controller.errors import HELD, DeviceError, how_lost
 from controller.lab.inventory import Device
 from worker.wire.control import ControlConnection
 from worker.wire.errors import DeniedError, ProtocolError, RequestError, WorkerError
-from worker.wire.messages import Claim, DeviceInfo, Query
+from worker.wire.messages import Claim, DeviceInfo, Message, Query, Request
 from worker.wire.security import Security
 
 __all__ = ["ClaimedWorker", "query"]
@@ -18,6 +18,8 @@ __all__ = ["ClaimedWorker", "query"]
 _FIRST_RETRY_S = 0.02
 _RETRY_S = 0.5
 _CLAIM_TIMEOUT_S = 10.0
+
+_ReplyT = TypeVar("_ReplyT", bound=Message)
 
 
 def query(device: Device, security: Security, *, timeout_s: float = 5.0) -> DeviceInfo:
@@ -35,7 +37,7 @@ class ClaimedWorker:
 
     Attributes:
         holder: The name that claimed it.
-        connection: Its control connection; use it within `blame`.
+        connection: Its control connection. Use `ask`, whose errors name the device.
         info: The worker's description when it was claimed.
         has: Digests of the bundles and shards that it has for certain.
     """
@@ -104,15 +106,14 @@ class ClaimedWorker:
         with _blame(self.device):
             _connect(self.device, self._security, timeout_s=timeout_s).close()
 
-    @contextmanager
-    def blame(self) -> Iterator[ControlConnection]:
-        """The connection, whose errors name this device.
+    def ask(self, request: Request[_ReplyT], *, timeout_s: float) -> _ReplyT:
+        """The worker's reply to a request.
 
         Raises:
             DeviceError: The worker was lost, or refuses.
         """
         with _blame(self.device):
-            yield self.connection
+            return self.connection.ask(request, timeout_s=timeout_s)
 
     def close(self) -> None:
         """Release the worker, which then unloads its stages."""

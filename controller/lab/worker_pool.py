@@ -5,7 +5,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
 from typing import Self
 
 from controller.errors import HELD, DeviceError
@@ -69,9 +68,7 @@ class WorkerPool:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def require_codecs(self, links: Iterable[Link]) -> None:

@@ -3,6 +3,8 @@
 import secrets
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from controller.errors import DeviceError
@@ -79,6 +81,15 @@ class _Path:
     probe: str
     settle_s: float
 
+    @contextmanager
+    def expected(self) -> Iterator[None]:
+        """Have the receiver take this probe's datagrams and connections."""
+        self.receiver.ask(ExpectProbe(probe=self.probe), timeout_s=_PATIENCE_S)
+        try:
+            yield
+        finally:
+            self.receiver.ask(ExpectProbe(probe=None), timeout_s=_PATIENCE_S)
+
     def send(self, train: int, datagrams: int, rate_mbit: float) -> _Train:
         device = self.receiver.device
         headers_bytes = _HEADERS_V6_BYTES if ":" in device.host else _HEADERS_V4_BYTES
@@ -92,11 +103,9 @@ class _Path:
             frame_bytes=_DATAGRAM_BYTES + headers_bytes,
             rate_mbit=rate_mbit,
         )
-        with self.sender.blame() as connection:
-            sent = connection.ask(asked, timeout_s=_PATIENCE_S * 3)
+        sent = self.sender.ask(asked, timeout_s=_PATIENCE_S * 3)
         take = TakeTrain(probe=self.probe, train=train, datagrams=datagrams, settle_s=self.settle_s)
-        with self.receiver.blame() as connection:
-            received = connection.ask(take, timeout_s=_PATIENCE_S * 3)
+        received = self.receiver.ask(take, timeout_s=_PATIENCE_S * 3)
         if not received.datagrams:
             raise DeviceError(
                 device.name,
@@ -116,16 +125,11 @@ def probe_link(sender: ClaimedWorker, receiver: ClaimedWorker, asked: Direction)
     """
     settle_s = (asked.delay_ms + asked.jitter_ms) / 1e3 + _QUEUE_S
     path = _Path(sender, receiver, secrets.token_hex(16), settle_s)
-    with receiver.blame() as connection:
-        connection.ask(ExpectProbe(probe=path.probe), timeout_s=_PATIENCE_S)
-    try:
+    with path.expected():
         round_trips_s = _round_trips(path)
         loss = _loss_train(path, asked)
         rate = _rate_train(path, asked) if asked.rate_mbit else None
         tcp_mbit = _throughput(path, statistics.median(round_trips_s))
-    finally:
-        with receiver.blame() as connection:
-            connection.ask(ExpectProbe(probe=None), timeout_s=_PATIENCE_S)
     # Queued datagrams would delay the next probe.
     time.sleep(settle_s)
     enough = len(round_trips_s) >= _MEDIAN_WANTS
@@ -147,14 +151,9 @@ def probe_path(sender: ClaimedWorker, receiver: ClaimedWorker) -> tuple[float, f
         DeviceError: A worker was lost, or the receiver cannot be reached.
     """
     path = _Path(sender, receiver, secrets.token_hex(16), _QUEUE_S)
-    with receiver.blame() as connection:
-        connection.ask(ExpectProbe(probe=path.probe), timeout_s=_PATIENCE_S)
-    try:
+    with path.expected():
         round_trip_s = statistics.median(_round_trips(path))
         return round_trip_s, _throughput(path, round_trip_s)
-    finally:
-        with receiver.blame() as connection:
-            connection.ask(ExpectProbe(probe=None), timeout_s=_PATIENCE_S)
 
 
 def _round_trips(path: _Path) -> tuple[float, ...]:
@@ -169,9 +168,8 @@ def _round_trips(path: _Path) -> tuple[float, ...]:
         warmup=_WARMUP,
         receiver=device.name,
     )
-    with path.sender.blame() as connection:
-        # At a delay of seconds the fewest round trips for a median take a minute.
-        return connection.ask(asked, timeout_s=_PATIENCE_S * 5).round_trips_s
+    # At a delay of seconds the fewest round trips for a median take a minute.
+    return path.sender.ask(asked, timeout_s=_PATIENCE_S * 5).round_trips_s
 
 
 def _loss_train(path: _Path, asked: Direction) -> _Train:
@@ -199,6 +197,5 @@ def _throughput(path: _Path, round_trip_s: float) -> float:
         duration_s=min(_THROUGHPUT_MOST_S, max(_THROUGHPUT_S, 10 * round_trip_s)),
         receiver=device.name,
     )
-    with path.sender.blame() as connection:
-        seen = connection.ask(asked, timeout_s=_PATIENCE_S * 3)
+    seen = path.sender.ask(asked, timeout_s=_PATIENCE_S * 3)
     return seen.received_bytes * 8 / seen.elapsed_s / 1e6

@@ -1,6 +1,5 @@
 """Publish a sweep's state on its own terminal and in the live file."""
 
-from types import TracebackType
 from typing import Self
 
 from rich.console import RenderableType
@@ -35,9 +34,7 @@ class Publisher:
         self._file.tell(doing="beginning")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, KeyboardInterrupt):
             self.end("interrupted; finished trials are saved; run the same command to resume")
         elif error is not None or self._file.now.ended is None:

@@ -1,6 +1,5 @@
 """The baseline: the whole model alone on one device, in a bare ONNX Runtime loop."""
 
-from controller.errors import DeviceError
 from controller.lab.upload import supply
 from controller.lab.watchdog import Watchdog
 from controller.lab.worker_client import ClaimedWorker
@@ -42,14 +41,8 @@ def baseline_trial(
         requests=requests,
     )
     taken_at = now()
-    with Watchdog([worker], worker.connection.interrupt) as watch:
-        try:
-            with worker.blame() as connection:
-                done = connection.ask(request, timeout_s=_TIMEOUT_S)
-        except DeviceError as error:
-            if watch.lost is None:
-                raise
-            raise watch.lost from error
+    with Watchdog([worker]):
+        done = worker.ask(request, timeout_s=_TIMEOUT_S)
     return BaselineTrial(
         model=bundle.manifest.model,
         bundle=bundle.digest,

@@ -1,7 +1,7 @@
 """A cell as a pipeline: which device loads what, and which link joins it to the next.
 
-Planning is pure: from a cell, its bundle, the lab and the network to what each worker is
-told. `controller.pipeline.runner` tells them.
+Planning is pure: from a cell, its bundle, the lab and the network to the requests of each worker, which
+`controller.pipeline.runner` sends.
 """
 
 import itertools
@@ -13,9 +13,9 @@ from controller.experiment.backend import RpcSettings
 from controller.experiment.networks import Direction, Network
 from controller.experiment.topology import (
     CONTROLLER,
-    _endpoint,
-    _legs,
-    _partitions,
+    endpoint_of,
+    legs_of,
+    partitions_of,
     stage_links,
 )
 from controller.lab.inventory import Lab
@@ -48,14 +48,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class PipelinePlan:
-    """What the workers of one pipeline are told.
+    """The plan of one pipeline, for its workers.
 
     Attributes:
         endpoint: The device that is source and sink, or `CONTROLLER`.
         stages: In the order of the chain.
         links: From the endpoint through the stages and back, as they go into the results.
-        specs: The same links as the workers are told of them.
-        builds: What each device is told to build; devices without a part in it are absent.
+        specs: The same links in the workers' terms.
+        builds: What each device builds; devices without a part in it are absent.
         relays: Names of a link that ends at the controller and of the one over which it goes on.
     """
 
@@ -106,11 +106,11 @@ def plan_pipeline(
         ExperimentError: The controller has a part in it, but no address.
     """
     stages = tuple(
-        Stage(device, bundle.shard(start, stop)) for device, start, stop in _partitions(cell, bundle)
+        Stage(device, bundle.shard(start, stop)) for device, start, stop in partitions_of(cell, bundle)
     )
-    endpoint = _endpoint(cell)
+    endpoint = endpoint_of(cell)
     tensors = [stages[0].shard.inputs, *(stage.shard.outputs for stage in stages)]
-    ways = [_legs(cell, link) for link in stage_links(cell, bundle)]
+    ways = [legs_of(cell, link) for link in stage_links(cell, bundle)]
     links = tuple(itertools.chain(*ways))
     told = [
         tuple(

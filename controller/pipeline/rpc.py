@@ -1,4 +1,4 @@
-"""PyTorch RPC on the devices of a pipeline: what each is told, and whether it can."""
+"""PyTorch RPC on the devices of a pipeline: each device's specification, and whether it can run it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -16,7 +16,7 @@ _CHECK_TIMEOUT_S = 150.0
 def rpc_specs(
     settings: RpcSettings, devices: Collection[str], links: Sequence[Link], names: Sequence[str], lab: Lab
 ) -> dict[str, RpcSpec]:
-    """What each device of a pipeline is told.
+    """The specification of each device of a pipeline.
 
     Args:
         devices: Those with a part in it; the first offers the store.
@@ -57,5 +57,4 @@ def require_rpc(workers: Mapping[str, ClaimedWorker], cells: Iterable[Cell], set
         if device not in workers:
             continue
         port = settings.port if device in firsts else None
-        with workers[device].blame() as connection:
-            connection.ask(CheckRpc(interface=settings.interface, port=port), timeout_s=_CHECK_TIMEOUT_S)
+        workers[device].ask(CheckRpc(interface=settings.interface, port=port), timeout_s=_CHECK_TIMEOUT_S)

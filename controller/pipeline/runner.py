@@ -1,11 +1,10 @@
 """One cell on its devices: built, warmed up, timed, taken down."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from types import TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -41,18 +40,18 @@ _Telemetry = dict[str, list[dict[str, Any]]]
 
 _BUILD_TIMEOUT_S = 300.0
 _ASK_TIMEOUT_S = 30.0
-# Who loads a model answers late.
+# A device that loads a model answers late.
 _BUILD_PATIENCE_S = 10.0
 _BLAME_TIMEOUT_S = 2.0
 _EXHAUSTED = ("out of memory", "disk full")
-"""What a worker says that has run out of them (`worker.exhaustion`)."""
+"""Words of a worker that has run out of memory or disk (`worker.exhaustion`)."""
 
 
 @dataclass
 class PipelineRunner:
     """A cell's pipeline, standing on claimed workers.
 
-    Entering builds it; leaving takes it down, whatever happened. A failure anywhere is a `TrialVoid`
+    Entering builds it; leaving always takes it down. A failure anywhere is a `TrialVoid`
     that names the device to blame.
 
     Attributes:
@@ -76,9 +75,7 @@ class PipelineRunner:
             raise void from error
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._take_down()
 
     def _build(self) -> None:
@@ -96,15 +93,13 @@ class PipelineRunner:
             # Before any worker opens its links: some of them lead to us.
             self.controller_endpoint.build(self.plan, self.cell.depth, self.bundle)
         for device in self.plan.builds:
-            with self.workers[device].blame() as connection:
-                connection.ask(OpenLinks(), timeout_s=_ASK_TIMEOUT_S)
+            self.workers[device].ask(OpenLinks(), timeout_s=_ASK_TIMEOUT_S)
         if self.controller_endpoint is not None:
             self.controller_endpoint.open_links()
 
     def _build_on(self, device: str) -> list[Hop]:
         build = self.plan.builds[device]
-        with self.workers[device].blame() as connection:
-            built = connection.ask(build, timeout_s=_BUILD_TIMEOUT_S)
+        built = self.workers[device].ask(build, timeout_s=_BUILD_TIMEOUT_S)
         return [
             Hop(device, hop.shard.start, hop.shard.stop, hop.threads, load_s, solo_s)
             for hop, load_s, solo_s in zip(build.hops, built.load_s, built.solo_compute_s, strict=True)
@@ -121,8 +116,8 @@ class PipelineRunner:
         """
         # A device that has no part in the new split keeps none of the old.
         for device in self.plan.builds.keys() - plan.builds.keys():
-            with suppress(DeviceError), self.workers[device].blame() as connection:
-                connection.ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
+            with suppress(DeviceError):
+                self.workers[device].ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
         self.cell, self.plan = cell, plan
         try:
             self._build()
@@ -139,7 +134,8 @@ class PipelineRunner:
         try:
             before = self._take_telemetry()
             began_s = time.monotonic()
-            done = self._run(msgspec.structs.replace(request, warmup=warmup))
+            with self._watched() as watch:
+                done = self._ask_run(msgspec.structs.replace(request, warmup=warmup), watch.is_lost)
             self.ran_s += time.monotonic() - began_s
             endpoint, records, sent = self._take_records()
             telemetry = _since(before, self._take_telemetry())
@@ -162,33 +158,15 @@ class PipelineRunner:
             course=_course(request.load, done),
         )
 
-    def _run(self, request: Run) -> RunDone:
-        with self._watched() as watch:
-            return self._ask_run(request, watch.is_lost)
-
-    @contextmanager
-    def _watched(self, patience_s: float = PATIENCE_S) -> Iterator[Watchdog]:
-        """Wait for a device only as long as it answers. Raises DeviceError: one no longer does."""
-        workers = [self.workers[name] for name in self.plan.builds]
-
-        def end_wait() -> None:
-            for worker in workers:
-                worker.connection.interrupt()
-
-        with Watchdog(workers, end_wait, patience_s=patience_s) as watch:
-            try:
-                yield watch
-            except (DeviceError, WorkerError) as error:
-                if watch.lost is None:
-                    raise
-                raise watch.lost from error
+    def _watched(self, patience_s: float = PATIENCE_S) -> Watchdog:
+        """Wait for the devices only as long as they answer."""
+        return Watchdog((self.workers[name] for name in self.plan.builds), patience_s=patience_s)
 
     def _ask_run(self, request: Run, abandoned: Callable[[], bool]) -> RunDone:
         if self.controller_endpoint is not None and self.plan.has_controller_endpoint:
             return self.controller_endpoint.run(request, abandoned)
-        with self.workers[self.plan.endpoint].blame() as connection:
-            # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
-            return connection.ask(request, timeout_s=request.timeout_s + _ASK_TIMEOUT_S)
+        # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
+        return self.workers[self.plan.endpoint].ask(request, timeout_s=request.timeout_s + _ASK_TIMEOUT_S)
 
     def _links(self, sent: Sequence[SentBytes]) -> tuple[Link, ...]:
         """The links, with what their codecs made of this trial's payload."""
@@ -207,8 +185,7 @@ class PipelineRunner:
         sent = list(self.controller_endpoint.take_sent()) if self.controller_endpoint is not None else []
         hops: list[HopRecords] = []
         for device in self.plan.builds:
-            with self.workers[device].blame() as connection:
-                records = connection.ask(TakeRecords(), timeout_s=_ASK_TIMEOUT_S)
+            records = self.workers[device].ask(TakeRecords(), timeout_s=_ASK_TIMEOUT_S)
             hops += records.hops
             sent += records.sent
             endpoint = endpoint or records.endpoint
@@ -217,8 +194,7 @@ class PipelineRunner:
     def _take_telemetry(self) -> _Telemetry:
         taken = {}
         for device in self.plan.builds:
-            with self.workers[device].blame() as connection:
-                telemetry = connection.ask(SampleTelemetry(), timeout_s=_ASK_TIMEOUT_S)
+            telemetry = self.workers[device].ask(SampleTelemetry(), timeout_s=_ASK_TIMEOUT_S)
             taken[device] = [msgspec.to_builtins(sample) for sample in telemetry.samples]
         return taken
 
@@ -227,7 +203,7 @@ class PipelineRunner:
         if isinstance(error, DeviceError) and error.cause == NOT_RESPONDING:
             return _lost(error)
         if isinstance(error, DeviceError) and any(words in str(error) for words in _EXHAUSTED):
-            # Who has none left for what was asked may have none to answer another question.
+            # A device without memory or disk may be unable to answer another request.
             return TrialVoid(str(error), error.device)
         strangers = []
         for device in self.plan.builds:
@@ -247,8 +223,8 @@ class PipelineRunner:
             self.controller_endpoint.close()
         for device in self.plan.builds:
             # A worker that is lost has nothing to take down; the next claim finds out.
-            with suppress(DeviceError), self.workers[device].blame() as connection:
-                connection.ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
+            with suppress(DeviceError):
+                self.workers[device].ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
 
 
 def _lost(error: DeviceError) -> TrialVoid:

@@ -3,7 +3,7 @@
 from controller.planning.chooser import Chooser
 from controller.planning.constraints import Limits
 from controller.planning.planner import max_throughput, min_latency, pareto_set
-from controller.planning.prediction import Prediction, Predictor
+from controller.planning.prediction import Predictor
 from controller.planning.problem import Costs, Plan, Problem, evaluate
 from controller.profiling.profile import Profile, load_profile, save_profile
 
@@ -12,7 +12,6 @@ __all__ = [
     "Costs",
     "Limits",
     "Plan",
-    "Prediction",
     "Predictor",
     "Problem",
     "Profile",

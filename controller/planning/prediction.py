@@ -243,7 +243,7 @@ class Predictor:
         back = Costs(*(np.zeros((count, count)) for _ in range(2)))
         for sender, receiver in pairs:
             i, j = self.devices.index(sender), self.devices.index(receiver)
-            # The lab's order defines which way is forward, whatever the chain.
+            # The lab's order defines which way is forward, regardless of the chain.
             carried_s, delay_s = self._carried(positions.frame, sender, receiver, forward=i < j)
             beyond_s = self._beyond(positions.sent, sender, receiver, latency_s)
             encode_s, decode_s = self._coding_s(positions.payload, sender, receiver)

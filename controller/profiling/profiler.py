@@ -93,7 +93,7 @@ class Wanted:
         return settings_of(info) | {"threads": self.threads[info.name]}
 
     def rounds(self, whole_s: float) -> int:
-        """The number of visits to every stage: fewer than usual for a slow model."""
+        """The number of rounds over every stage: fewer than usual for a slow model."""
         once_s = len(self.cuts) * (_BUILD_S + (_WARMUP + 1 + _REQUESTS_FEWEST) * whole_s)
         return min(max(int(self.budget_s / once_s), 1), _ROUNDS_QUICK if self.quick else _ROUNDS)
 
@@ -219,8 +219,7 @@ def _middle(times_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[floa
 def _idle_bytes(worker: ClaimedWorker) -> int:
     deadline_s = time.monotonic() + _TELEMETRY_S
     while time.monotonic() < deadline_s:
-        with worker.blame() as connection:
-            samples = connection.ask(SampleTelemetry(), timeout_s=_TELEMETRY_S).samples
+        samples = worker.ask(SampleTelemetry(), timeout_s=_TELEMETRY_S).samples
         if samples:
             return samples[-1].process_rss_bytes
         time.sleep(0.1)

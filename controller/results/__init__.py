@@ -30,6 +30,7 @@ from controller.results.rows import (
     Scope,
     Settings,
     Trial,
+    coded_as,
 )
 from controller.results.writing import Store
 
@@ -57,6 +58,7 @@ __all__ = [
     "Settings",
     "Store",
     "Trial",
+    "coded_as",
     "known_devices",
     "read_cells",
     "unpack",

@@ -1,7 +1,7 @@
 """The rows of a results file."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ __all__ = [
     "Scope",
     "Settings",
     "Trial",
+    "coded_as",
 ]
 
 
@@ -200,6 +201,11 @@ class CodecAccuracy:
     chain: float | None
     worst_error: float
     tensor_error: float
+
+
+def coded_as(what: Cell | CodecAccuracy) -> Hashable:
+    """What the accuracy of a cell with codecs depends on."""
+    return what.bundle, what.cuts, what.devices, what.source, what.codec, what.batch
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Sequence
 from controller.console import Screen
 from controller.experiment.resolve import ResolvedExperiment
 from controller.pipeline.accuracy import accuracies, allowed_error, codec_accuracies
-from controller.results import Cell, CodecAccuracy
+from controller.results import Cell, CodecAccuracy, coded_as
 from controller.sweep.outcome import Interruption
 from controller.sweep.recorder import Recorder
-from controller.sweep.todo import PendingWork, coded_as
+from controller.sweep.todo import PendingWork
 
 __all__ = ["AccuracyPass"]
 
 
 class AccuracyPass:
-    """What of a sweep's accuracies is there, and takes what is not."""
+    """Take the accuracies that a sweep does not have yet."""
 
     def __init__(
         self,

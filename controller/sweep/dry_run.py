@@ -30,13 +30,13 @@ _DELIVERED = ("manifest.json", "weights.bin", "shards.zip", "samples.npz")
 def dry_run(
     resolved: ResolvedExperiment, networks: Sequence[str], results: Path, budget: TimeBudget | None = None
 ) -> dict[str, Any]:
-    """Say what a sweep of these networks would do, and what of it is in `results` already.
+    """Report what a sweep of these networks would run, and how much of it `results` already has.
 
     The time is estimated from the model's speed here and the slowdown of the devices that answer. Of
     cells that are chosen as they are measured, it is all that may be chosen.
 
     Raises:
-        StoreError: `results` is there, but of another experiment, or no results file.
+        StoreError: `results` is another experiment's, or no results file.
     """
     if not results.exists():
         return _dry_run(resolved, networks, None, budget)

@@ -79,7 +79,7 @@ def _runs(load: Load) -> int:
 def _trial_s(load: Load, requests: int, each_s: float) -> float:
     if load.rate_per_s is not None:
         return requests * max(each_s, 1 / load.rate_per_s)
-    # Rates between half of what can be done and all of it.
+    # Rates between half the capacity and all of it.
     return requests * each_s * (1 + (_runs(load) - 1) * 1.5)
 
 

@@ -37,7 +37,7 @@ class FailurePolicy:
         return TRIES if self._how == "wait" else 1
 
     def retried(self, what: str) -> None:
-        """A trial was void, and is tried again whatever the experiment says."""
+        """A trial was void and is tried again, regardless of the experiment."""
         self._recorder.note_void(what)
         self._screen.say(f"void: {what}; trying again")
 

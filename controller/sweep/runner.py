@@ -150,7 +150,7 @@ class _SweepRunner:
     interruption: Interruption
 
     def run(self, networks: Sequence[str]) -> None:
-        """Run what is missing, until all is there or a stop is asked for."""
+        """Run what is missing, to the end or to a requested stop."""
         for position, network in enumerate(networks):
             if self.interruption.asked:
                 return

@@ -28,11 +28,11 @@ from controller.pipeline.rpc import require_rpc
 from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
 from controller.results import HUB, SOCKET, Cell, CodecAccuracy, Link, Settings, Trial
-from controller.results.metrics import SAMPLES_NEEDED
+from controller.results.metrics import IN_HOP, SAMPLES_NEEDED, network_s
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["RunOptions", "print_breakdown", "run_one_cell", "show_course"]
+__all__ = ["RunOptions", "run_one_cell"]
 
 _TIMEOUT_S = 600.0
 _WAIT_S = 5.0
@@ -83,7 +83,7 @@ class RunOptions:
             "wait_s": _WAIT_S,
             "trial_timeout_s": _TIMEOUT_S,
         }
-        # Links that nobody imposes a network on have none, whatever it is called.
+        # Links without shaping have no network, regardless of its name.
         shaped = self.network != AS_IS and lab.shaping(devices) != "none"
         path = self.networks_file
         networks = read_networks([self.network], path, lab) if shaped else {self.network: Network()}
@@ -95,7 +95,7 @@ class RunOptions:
             raise ExperimentError(_KEY.sub(_option, str(error))) from error
 
     def samples(self) -> int | None:
-        """How many of the bundle's samples it uses; None where nobody knows before."""
+        """How many of the bundle's samples it uses; None where that is unknown before the run."""
         ends_by_count = self.duration_s is None and not self.until_stable
         if not ends_by_count or self.settings.load not in (OFFLINE, SINGLE):
             return None
@@ -159,8 +159,8 @@ def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
         f"{cell.batch}, network {cell.network} (shaping={cell.shaping})"
         + (f", over {cell.backend}" if cell.backend != SOCKET else "")
     )
-    print_breakdown(trial, console)
-    show_course(cell, trial, console)
+    _show_breakdown(trial, console)
+    _show_course(cell, trial, console)
     for link in trial.links:
         if link.sender != link.receiver:
             console.print(f"{link.sender} -> {link.receiver}: {_bytes_of(link)}")
@@ -196,37 +196,29 @@ def _share(value: float | None) -> str:
     return "null" if value is None else f"{value:.4f}"
 
 
-_COMPUTER = {"wait": "wait_compute_s", "decode": "decode_s", "compute": "compute_s", "encode": "encode_s"}
-
-_AT_ENDPOINT = ("wait_source_s", "encode_s", "decode_s")
-
-
-def print_breakdown(trial: Trial, console: Console) -> None:
+def _show_breakdown(trial: Trial, console: Console) -> None:
     """Print a row a hop with the median milliseconds of each part, then what the network took.
 
-    The network's share of a request is its latency less its wait at the source, the codecs' time at source
-    and sink, and what its hops compute and make it wait for; `receive`, `queue` (waiting to be sent) and
-    `send` lie inside it and are not added.
+    `receive`, `queue` (waiting to be sent) and `send` lie inside the network's share and are not added.
     """
-    table = plain_table("median ms of a request", *_COMPUTER, "receive", "queue", "send")
-    requests = np.sort(trial.endpoint, order="request")
-    accounted: NDArray[np.float64] = np.sum([requests[name] for name in _AT_ENDPOINT], axis=0)
-    for hop, unsorted in zip(trial.hops, trial.records, strict=True):
-        rows = np.sort(unsorted, order="request")
-        accounted += np.sum([rows[name] for name in _COMPUTER.values()], axis=0)
-        names = (*_COMPUTER.values(), "receive_s", "wait_send_s", "send_s")
+    table = plain_table(
+        "median ms of a request", "wait", "decode", "compute", "encode", "receive", "queue", "send"
+    )
+    names = (*IN_HOP, "receive_s", "wait_send_s", "send_s")
+    for hop, rows in zip(trial.hops, trial.records, strict=True):
         table.add_row(
             f"{hop.device}, nodes {hop.start} to {hop.stop - 1}", *(_ms(rows[name]) for name in names)
         )
     console.print(table)
+    requests = trial.endpoint
     if at_ends_s := np.median(requests["encode_s"]) + np.median(requests["decode_s"]):
         console.print(f"encoding at the source and decoding at the sink: {at_ends_s * 1e3:.2f} ms")
-    whole_s = requests["latency_s"]
-    console.print(f"network {_ms(whole_s - accounted)} ms of {_ms(whole_s)} ms")
+    on_network_s = network_s(requests, trial.records)
+    console.print(f"network {_ms(on_network_s)} ms of {_ms(requests['latency_s'])} ms")
 
 
-def show_course(cell: Cell, trial: Trial, console: Console) -> None:
-    """Print what was offered and what came of it: latency where there are samples enough, and every doubt."""
+def _show_course(cell: Cell, trial: Trial, console: Console) -> None:
+    """Print the offered load, the latency where there are enough samples, and every doubt."""
     course = trial.course
     if cell.load != OFFLINE:
         console.print(f"load {cell.load}: {course.rate_per_s or 0:.4g} requests/s offered")

@@ -88,8 +88,7 @@ class Throttling:
     def _too_warm(self, worker: ClaimedWorker) -> str | None:
         """Why it is to cool down; None where it need not, or cannot tell."""
         try:
-            with worker.blame() as connection:
-                sample = connection.ask(SampleTelemetry(), timeout_s=_ASK_TIMEOUT_S).samples[-1]
+            sample = worker.ask(SampleTelemetry(), timeout_s=_ASK_TIMEOUT_S).samples[-1]
         except (DeviceError, WorkerError) as error:
             raise TrialVoid(str(error), worker.name) from error
         warm = self._cool_to_c is not None and (sample.temperature_c or 0.0) > self._cool_to_c

@@ -1,20 +1,27 @@
-"""What of a sweep is not in its results file yet."""
+"""Pending work: what of a sweep its results file lacks."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from controller.experiment.resolve import ResolvedExperiment, is_chosen
-from controller.results import Accuracy, BaselineTrial, Cell, CodecAccuracy, Results, Scope, Store, Trial
+from controller.results import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    CodecAccuracy,
+    Results,
+    Scope,
+    Store,
+    Trial,
+    coded_as,
+)
 from controller.sweep.search.candidates import candidates_of
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["Coded", "PendingBaseline", "PendingWork", "coded_as", "register"]
-
-Coded = tuple[str, tuple[int, ...], tuple[str, ...], str, str, int]
-"""What the accuracy of a cell with codecs depends on."""
+__all__ = ["PendingBaseline", "PendingWork", "register"]
 
 
 class PendingBaseline(NamedTuple):
@@ -73,7 +80,7 @@ class PendingWork:
 
     def trials(self, cell: Cell) -> list[int]:
         """Numbers of the trials of `cell` that are not finished."""
-        # A digest: not made anew for each number.
+        # Computing this digest for each number would take too long.
         identity = cell.id
         return [number for number in range(self._trials) if (identity, number) not in self._finished]
 
@@ -105,16 +112,11 @@ class PendingWork:
 
     def codecs(self, cells: Sequence[Cell]) -> dict[str, list[Cell]]:
         """A cell for each split and choice of codecs whose accuracy is not there, by bundle."""
-        missing: dict[str, dict[Coded, Cell]] = {}
+        missing: dict[str, dict[Hashable, Cell]] = {}
         for cell in cells:
             if cell.codec != NO_CODEC.name and coded_as(cell) not in self._codecs:
                 missing.setdefault(cell.bundle, {}).setdefault(coded_as(cell), cell)
         return {bundle: list(found.values()) for bundle, found in missing.items()}
-
-
-def coded_as(what: Cell | CodecAccuracy) -> Coded:
-    """Equal for cells with codecs whose accuracy is the same."""
-    return what.bundle, what.cuts, what.devices, what.source, what.codec, what.batch
 
 
 def register(

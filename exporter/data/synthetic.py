@@ -49,9 +49,7 @@ def random_inputs(example: Sequence[torch.Tensor], seed: int) -> Dataset:
     return Dataset("random", words, None, None, _Random(example, seed))
 
 
-def from_pairs(
-    pairs: Iterable[Any], names: Sequence[str], limit: int, class_count: int | None, origin: str
-) -> Dataset:
+def from_pairs(pairs: Iterable[Any], names: Sequence[str], limit: int, origin: str) -> Dataset:
     """Return the samples of an iterable of (inputs, label), each without a batch dimension.
 
     Args:
@@ -59,7 +57,6 @@ def from_pairs(
             integer, an array of integers, or None.
         names: the model's inputs.
         limit: the largest number of samples to read.
-        class_count: the number of classes, if known.
         origin: the data's name in messages and the manifest.
 
     Raises:
@@ -88,4 +85,4 @@ def from_pairs(
     except (RuntimeError, ValueError, TypeError) as error:
         raise DatasetError(f"{origin}: the samples differ in shape: {str(error).splitlines()[0]}") from None
     samples = TensorSamples(stacked, marks)
-    return Dataset(origin, "as the model's function gives them", class_count, None, samples)
+    return Dataset(origin, "as the model's function gives them", None, None, samples)

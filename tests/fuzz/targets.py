@@ -26,13 +26,13 @@ from controller.lab.inventory import Device, Lab, load_lab
 from controller.profiling.profile import load_profile
 from exporter.bundle import Bundle, BundleError
 from exporter.split_argument import parse_splits
+from tests.memory_stream import MemoryStream, memory_pair
 from worker.links.slots import SlotPool
 from worker.store.inspection import inspect_bundle
 from worker.wire.codecs import Decoder, parse_codec
 from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, reply_decoder, request_decoder
 from worker.wire.errors import PeerError, RefusedError
 from worker.wire.frames import FrameType, LinkLayout, read_notice
-from worker.wire.memory import MemoryStream, memory_pair
 from worker.wire.messages import Done, JoinLink, JoinProbe, Problem, TensorSpec
 from worker.wire.stream import PREAMBLE_BYTES, ConnectionKind, read_preamble
 

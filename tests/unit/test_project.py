@@ -1,5 +1,6 @@
 """The project's own promises: what is light, what is pinned, what a wheel holds, what the scripts say."""
 
+import importlib
 import os
 import re
 import shutil
@@ -33,6 +34,12 @@ def test_importing_a_package_leaves_heavy_ones_alone(module: str, banned: str) -
     code = f"import sys, {module}; print(*sorted(set({banned.split()!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("package", ["analysis", "controller", "exporter"])
+def test_every_public_name_of_a_package_can_be_imported(package: str) -> None:
+    module = importlib.import_module(package)
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
 def test_a_device_needs_four_packages() -> None:

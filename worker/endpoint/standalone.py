@@ -35,7 +35,6 @@ class StandaloneEndpoint:
         port: int = 0,
         name: str = "controller",
         security: Security = OPEN,
-        log: Callable[[str], None] = lambda _line: None,
     ) -> None:
         """Listen for incoming links. Raises UsageError: the port is not available."""
         self._name = name
@@ -48,7 +47,7 @@ class StandaloneEndpoint:
             port,
             ConnectionKind.DATA,
             self._serve,
-            log,
+            lambda _line: None,
             option="the controller's data port",
             security=security,
         )

@@ -2,7 +2,6 @@
 
 from worker.links.ends import Connector, Inlet, LinkEnds, Outlet
 from worker.links.links import Links, open_data_stream, serve_join
-from worker.links.relay import Relay
 from worker.links.sender import Sender
 
 __all__ = [
@@ -11,7 +10,6 @@ __all__ = [
     "LinkEnds",
     "Links",
     "Outlet",
-    "Relay",
     "Sender",
     "open_data_stream",
     "serve_join",

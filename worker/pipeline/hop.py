@@ -17,6 +17,7 @@ __all__ = ["Hop"]
 
 # To look a member up in an enumeration costs as much as to append a row.
 _TENSORS: Final = FrameType.TENSORS
+_LAST_ROW_S: Final = 1.0
 
 
 class Hop:
@@ -65,12 +66,12 @@ class Hop:
         """Wait for the threads; the scope has ended."""
         self._threads.join()
 
-    def take_rows(self, *, timeout_s: float = 1.0) -> bytes:
+    def take_rows(self) -> bytes:
         """Records since the run began, as rows of `worker.records.HOP`; they are then forgotten.
 
         Waits: the hop writes the last row after it has sent the last frame, maybe after the result is back.
         """
-        deadline_s = clock() + timeout_s
+        deadline_s = clock() + _LAST_ROW_S
         while self._recorded < self._computed and not self._scope.ended.is_set() and clock() < deadline_s:
             time.sleep(0.001)
         return self._ledger.take()

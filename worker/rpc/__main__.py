@@ -69,14 +69,14 @@ class _Child:
 
     def _build(self, build: BuildPipeline) -> Pipeline:
         # Not at the top: a failing import of PyTorch must become a refusal.
-        from worker.rpc.links import make_rpc_links
+        from worker.rpc.links import RpcLinks
 
         self._pipeline = Pipeline.build(
             build,
             self._loader.stage_of,
             self._loader.samples_of,
             slowdown=self._slowdown,
-            make_links=make_rpc_links,
+            make_links=RpcLinks,
             abandoned=self._stream.has_ended,
             log_failure=lambda cause: _log.warning("pipeline %s ended: %s", build.name, cause),
         )

@@ -25,7 +25,7 @@ from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerErr
 from worker.wire.frames import FrameType, LinkLayout
 from worker.wire.messages import BuildPipeline, LinkSpec, SentBytes
 
-__all__ = ["RpcLinks", "make_rpc_links"]
+__all__ = ["RpcLinks"]
 
 # For incoming calls: by the names of the links that end here.
 _inlets: "dict[str, RpcInlet]" = {}
@@ -150,12 +150,11 @@ class RpcLinks:
         self,
         build: BuildPipeline,
         scope: CancelScope,
-        *,
         inlets: Collection[str],
         outlets: Collection[str],
         source_outlet: str | None,
     ) -> None:
-        """Make the link ends; see `worker.links.Links`.
+        """Make the link ends; see `worker.pipeline.pipeline.LinksMaker`.
 
         Raises:
             RefusedError: a link is unknown, or has a codec or emulated conditions.
@@ -211,17 +210,6 @@ class RpcLinks:
     def close(self) -> None:
         """Leave the others; the scope has ended."""
         self._world.leave()
-
-
-def make_rpc_links(
-    build: BuildPipeline,
-    scope: CancelScope,
-    inlets: Collection[str],
-    outlets: Collection[str],
-    source_outlet: str | None,
-) -> RpcLinks:
-    """See `worker.pipeline.pipeline.LinksMaker`."""
-    return RpcLinks(build, scope, inlets=inlets, outlets=outlets, source_outlet=source_outlet)
 
 
 def deliver(link: str, number: int, request: int, kind: int, tensors: list[torch.Tensor]) -> None:

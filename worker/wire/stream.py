@@ -1,7 +1,7 @@
 """Streams of bytes between two ends, and the preamble that opens each stream.
 
-The rest of the package knows a connection only as a `Stream`: `SocketStream` is TCP, `worker.wire.memory` has
-one without a network, `worker.wire.security` one over TLS.
+The rest of the package knows a connection only as a `Stream`: `SocketStream` is TCP, `worker.wire.security`
+has one over TLS.
 """
 
 import contextlib

@@ -11,7 +11,7 @@ __all__ = ["TimeBudget", "parse_duration"]
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
-def parse_duration(text: str, *, asked_by: str = "--time-budget") -> float:
+def parse_duration(text: str) -> float:
     """Seconds of a duration such as 20m, 90s or 1h30m.
 
     Raises:
@@ -21,7 +21,9 @@ def parse_duration(text: str, *, asked_by: str = "--time-budget") -> float:
     hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0.0, 0.0, 0.0)
     found = hours * 3600 + minutes * 60 + seconds
     if not found:
-        raise ExperimentError(f"{asked_by} {text}: write hours, minutes or seconds, as in 1h30m, 20m or 90s")
+        raise ExperimentError(
+            f"--time-budget {text}: write hours, minutes or seconds, as in 1h30m, 20m or 90s"
+        )
     return found
 
 

@@ -60,7 +60,7 @@ def candidates_of(cells: Iterable[Cell]) -> tuple[Candidate, ...]:
 
 
 def measured_point(candidate: Candidate, results: Results) -> Point | None:
-    """What was measured of it so far; None while either figure has no trial."""
+    """The measured figures so far; None while either has no trial."""
     return median_point(
         [latency_s(trial) for trial in results.trials(candidate.shallow.id)],
         [period_s(trial) / candidate.deep.batch for trial in results.trials(candidate.deep.id)],

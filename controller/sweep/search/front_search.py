@@ -46,8 +46,8 @@ class Search(Generic[Split]):
         place: Where a split is; where splits are cuts and nothing else, it is they.
         first: Measured before all others, a fifth of `most` at most: what answers are compared with.
         to_the_end: Go on when the front stands, with those that are nearest to it.
-        measured: What came of those that were.
-        failed: Those of which nothing came.
+        measured: The figures of measured splits.
+        failed: Splits whose measurement failed.
     """
 
     predicted: Mapping[Split, Point]
@@ -60,7 +60,7 @@ class Search(Generic[Split]):
     failed: set[Split] = field(default_factory=set)
 
     def run(self, measure: Callable[[Split], Point | None]) -> dict[Split, Point]:
-        """Search, and return what was measured; `measure` gives None where nothing came of it."""
+        """Search, and return the measured splits; `measure` gives None where a measurement failed."""
         while chosen := self.choose():
             for split in chosen:
                 point = measure(split)

@@ -63,7 +63,7 @@ class ExhaustiveOrder:
 class AdaptiveOrder:
     """The candidates that may be on a front, the most promising first, each with all its cells.
 
-    All that it goes by are predictions and results, so whoever takes up a sweep goes on with the same.
+    It uses predictions and results alone, so a resumed sweep continues in the same order.
     """
 
     def __init__(

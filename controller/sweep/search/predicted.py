@@ -51,7 +51,7 @@ def planned_searches(
     searches = _searches(resolved, name, point, lambda number: _most(experiment.search_share, number))
     for search in searches:
         search.first = _compared(resolved, search.predicted)
-        # Millions of splits are not thought over anew after every few of thousands.
+        # Reconsidering millions of splits after every few of thousands would take too long.
         search.at_once = max(_FEWEST, search.most // _ROUNDS)
     return searches
 

@@ -149,12 +149,12 @@ def _taken(
     screen: Screen,
     without_codecs: Profile | None,
 ) -> Profile:
-    """What is missing, or of one that is there no more than its codecs."""
+    """The missing device profile, or an existing one with its missing codecs."""
     lab = resolved.lab
     part = msgspec.structs.replace(lab, devices=tuple(lab.device(name) for name in missing.devices))
     bundle = resolved.bundles[missing.key[0]]
     path = _path(resolved, missing, wanted, folder)
-    # A profile of a part of the lab does not take the place of one of all of it.
+    # A profile of a part of the lab does not replace one of the whole lab.
     is_kept = without_codecs is not None or part.devices == lab.devices or not path.exists()
     profile = without_codecs
     if profile is None:

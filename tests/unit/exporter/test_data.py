@@ -123,13 +123,13 @@ def test_random_inputs_look_like_the_example_and_come_again() -> None:
 
 def test_pairs_of_a_function_as_tuple_and_dict() -> None:
     pairs = [((torch.ones(2), torch.zeros(3)), 1), ({"b": torch.zeros(3), "a": torch.ones(2)}, 0)]
-    data = from_pairs(pairs, ["a", "b"], 8, None, "own")
+    data = from_pairs(pairs, ["a", "b"], 8, "own")
     taken = data.held_out.take(np.arange(2))
     assert [tuple(tensor.shape) for tensor in taken] == [(2, 2), (2, 3)]
     assert list(data.held_out.labels if data.held_out.labels is not None else []) == [1, 0]
     for wrong in ([torch.ones(2)], [((torch.ones(2),), 1)], [], [(torch.ones(2), 0), (torch.ones(3), 0)]):
         with pytest.raises(DatasetError, match="own"):
-            from_pairs(wrong, ["a", "b"] if len(wrong) != 2 else ["a"], 8, None, "own")
+            from_pairs(wrong, ["a", "b"] if len(wrong) != 2 else ["a"], 8, "own")
 
 
 @pytest.mark.parametrize(

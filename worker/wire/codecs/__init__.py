@@ -1,6 +1,6 @@
 """Codecs: the form in which tensors cross a link. An experiment names it, both ends of a link agree on it."""
 
-from worker.wire.codecs.coders import TensorCoder, make_coder
+from worker.wire.codecs.coders import make_coder
 from worker.wire.codecs.names import NO_CODEC, Codec, available_codecs, lack_of, parse_codec
 from worker.wire.codecs.payload import Decoder, EncodedPayload, Encoder, TensorForm, receive_encoded
 
@@ -10,7 +10,6 @@ __all__ = [
     "Decoder",
     "EncodedPayload",
     "Encoder",
-    "TensorCoder",
     "TensorForm",
     "available_codecs",
     "lack_of",

@@ -44,10 +44,3 @@ def test_a_ratio_has_the_widest_interval_that_its_parts_allow() -> None:
 def test_a_ratio_to_one_trial_has_no_interval() -> None:
     figure = ratio(Estimate(4.0, 3.0, 5.0, 3, "range"), Estimate(2.0, None, None, 1, None))
     assert (figure.value, figure.low, figure.high) == (2.0, None, None)
-
-
-@pytest.mark.parametrize(("low", "high", "tie"), [(1.5, 2.5, True), (2.1, 2.5, False)])
-def test_a_tie_is_an_overlap(low: float, high: float, tie: bool) -> None:
-    mine = Estimate(1.5, 1.0, 2.0, 3, "range")
-    assert mine.overlaps(Estimate(2.3, low, high, 3, "range")) is tie
-    assert mine.overlaps(Estimate(1.5, None, None, 1, None)) is None, "one trial cannot tell"

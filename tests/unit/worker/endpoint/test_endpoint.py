@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.memory_stream import MemoryStream, memory_pair
 from tests.unit.worker.tiny import link
 from worker.endpoint import Endpoint, Samples
 from worker.endpoint.samples import batches_of
@@ -18,7 +19,6 @@ from worker.links.cancel_scope import CancelScope
 from worker.wire.control import receive_message, send_message
 from worker.wire.errors import FailedError, MismatchError, PeerError, RefusedError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice
-from worker.wire.memory import MemoryStream, memory_pair
 from worker.wire.messages import Done, JoinLink, LinkSpec, LoadSpec, Run
 
 _join_decoder = msgspec.msgpack.Decoder(JoinLink)

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from tests.memory_stream import memory_pair
 from worker.wire.codecs import Codec, Decoder, EncodedPayload, Encoder, TensorForm, make_coder, parse_codec
 from worker.wire.codecs import names as codec_names
 from worker.wire.errors import PeerError, ProtocolError, RefusedError
 from worker.wire.frames import DTYPES
-from worker.wire.memory import memory_pair
 
 NAMES = ["fp16", "uint8", "lz4", "zstd:1", "zstd:9", "uint8+zstd:1", "zfp:0.01", "zfp:10"]
 SHAPES = st.lists(st.integers(1, 9), max_size=4).map(tuple)

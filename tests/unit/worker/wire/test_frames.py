@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.memory_stream import MemoryStream, memory_pair
 from worker.wire.errors import FailedError, PeerError, ProtocolError, RefusedError
 from worker.wire.frames import DTYPES, HEADER_BYTES, FrameType, LinkLayout, encode_notice, read_notice
-from worker.wire.memory import MemoryStream, memory_pair
 from worker.wire.messages import TensorSpec
 
 shapes = st.lists(st.integers(1, 5), max_size=4).map(tuple)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.memory_stream import MemoryStream, memory_pair
 from worker.wire import messages
 from worker.wire.control import checked_reply, receive_message, send_message
 from worker.wire.errors import PeerError, ProtocolError, RequestError
-from worker.wire.memory import MemoryStream, memory_pair
 
 _decoder: "msgspec.msgpack.Decoder[messages.Message]" = msgspec.msgpack.Decoder(
     reduce(or_, [*messages.REQUESTS, messages.Problem])

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from tests.memory_stream import memory_pair
 from worker.wire import stream as streams
 from worker.wire.control import receive_message
 from worker.wire.errors import PeerError
-from worker.wire.memory import memory_pair
 from worker.wire.messages import Query
 from worker.wire.opening import shake_hands
 from worker.wire.security import Role

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.memory_stream import MemoryStream, memory_pair
 from worker.clock import clock
 from worker.wire.errors import DeniedError, PeerError, UsageError, WorkerError
-from worker.wire.memory import MemoryStream, memory_pair
 from worker.wire.security import LabKey, Role, read_key
 from worker.wire.security.lab_key import prove
 from worker.wire.security.proof import NONCE_BYTES, PROOF_BYTES, Proof

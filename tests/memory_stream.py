@@ -1,4 +1,4 @@
-"""A stream without a network, for tests and for two ends in one process."""
+"""A stream without a network: two ends in one process."""
 
 import threading
 import time
