@@ -30,7 +30,7 @@ def build():
     return torch.nn.Sequential(*layers), torch.randn(1, 3, 8, 8)
 """
 
-PROFILES = """
+NETWORKS = """
 near: {delay_ms: 30}
 far: {delay_ms: 80, backward: {delay_ms: 60, rate_mbit: 8}}
 worst: {delay_ms: 2000, rate_mbit: 0.1}
@@ -41,7 +41,7 @@ name: NAME
 models: [tiny]
 bundles: bundles
 networks_file: networks.yml
-networks: PROFILES
+networks: NETWORKS
 splits: [2]
 depths: [1]
 trials: TRIALS
@@ -61,7 +61,7 @@ class LinkLab(VirtualLab):
         super().__init__(folder)
         self.work = folder / "work"
         self.work.mkdir()
-        (self.work / "networks.yml").write_text(PROFILES, encoding="utf-8")
+        (self.work / "networks.yml").write_text(NETWORKS, encoding="utf-8")
         (self.work / "tiny.py").write_text(TINY_MODEL, encoding="utf-8")
         command = [sys.executable, "-m", "exporter", "export", "tiny.py:build", "--out", "bundles/tiny"]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -73,8 +73,8 @@ class LinkLab(VirtualLab):
         return super().links(tasks_from, networks, *settings)
 
     def sweep_settings(self, name: str, networks: str, trials: int = 1) -> tuple[str, str]:
-        """Write an experiment; returns what sweep.yml is told of it."""
-        text = EXPERIMENT.replace("NAME", name).replace("PROFILES", networks).replace("TRIALS", str(trials))
+        """Write an experiment; returns the settings of sweep.yml that run it."""
+        text = EXPERIMENT.replace("NAME", name).replace("NETWORKS", networks).replace("TRIALS", str(trials))
         path = self.work / f"{name}.yml"
         path.write_text(text, encoding="utf-8")
         return f"experiment='{path}'", f"results='{self.results(name).parent}'"
@@ -84,8 +84,8 @@ class LinkLab(VirtualLab):
 
     def shaped(self) -> dict[str, bool]:
         """Which Pis have a netem of ours."""
-        told = self.ask("/usr/sbin/tc qdisc show dev vec0")
-        return {pi: "netem" in text for pi, text in told.items()}
+        output = self.ask("/usr/sbin/tc qdisc show dev vec0")
+        return {pi: "netem" in text for pi, text in output.items()}
 
     def clear_within(self, seconds: float) -> float:
         """How long it takes until no link is shaped."""
@@ -111,13 +111,13 @@ def cleared(lab: LinkLab) -> Iterator[LinkLab]:
     lab.links("clear")
 
 
-def test_a_profile_is_applied_per_direction_and_cleared(lab: LinkLab, cleared: LinkLab) -> None:
+def test_a_network_is_applied_per_direction_and_cleared(lab: LinkLab, cleared: LinkLab) -> None:
     shaped = lab.links("main", "network_name=far")
     assert_succeeds(shaped)
     assert changed(shaped) == 2
-    told = lab.ask("/usr/sbin/tc -s qdisc show dev vec0")
-    assert "delay 80ms" in told["pi1"] and "rate" not in told["pi1"]
-    assert "delay 60ms rate 8Mbit" in told["pi2"]
+    shown = lab.ask("/usr/sbin/tc -s qdisc show dev vec0")
+    assert "delay 80ms" in shown["pi1"] and "rate" not in shown["pi1"]
+    assert "delay 60ms rate 8Mbit" in shown["pi2"]
     assert changed(lab.links("main", "network_name=far")) == 0
 
     assert changed(lab.links("clear")) == 2
@@ -149,27 +149,29 @@ def test_nobodys_link_is_clear_after_its_lease(lab: LinkLab, cleared: LinkLab) -
 
 
 def latencies_ms(lab: LinkLab, name: str) -> dict[tuple[str, str], float]:
-    """Median latency of the cut cell by network and kind of link."""
+    """Lowest latency of the cut cell by network and shaping: what a busy machine adds is not the link's."""
     with Results.open(lab.results(name)) as results:
         cells = {cell.id: cell for cell in results.cells()}
-        trials = [(cells[trial.cell], trial.endpoint["latency_s"]) for trial in results.trials()]
-    return {
-        (cell.network, cell.shaping): 1e3 * statistics.median(latency_s.tolist())
-        for cell, latency_s in trials
-        if cell.cuts == (2,)
-    }
+        trials = [(cells[trial.cell], 1e3 * trial.endpoint["latency_s"].min()) for trial in results.trials()]
+    lowest_ms: dict[tuple[str, str], float] = {}
+    for cell, latency_ms in trials:
+        if cell.cuts == (2,):
+            key = cell.network, cell.shaping
+            lowest_ms[key] = min(latency_ms, lowest_ms.get(key, latency_ms))
+    return lowest_ms
 
 
-def test_latency_moves_by_what_the_profiles_ask(lab: LinkLab) -> None:
+def test_latency_moves_by_the_delay_of_the_network(lab: LinkLab) -> None:
+    # The bounds are wide enough for a busy machine, and tell a delay from none, from half of it and from two.
     settings = lab.sweep_settings("moves", "[as_is, near, far]")
     assert_succeeds(lab.play(*settings, playbook="sweep.yml"))
     assert set(lab.shaped().values()) == {False}
-    took_ms = latencies_ms(lab, "moves")
-    assert took_ms["near", "tc"] - took_ms["as_is", "none"] == pytest.approx(60, rel=0.1, abs=5)
-    assert took_ms["far", "tc"] - took_ms["as_is", "none"] == pytest.approx(140, rel=0.1, abs=5)
+    lowest_ms = latencies_ms(lab, "moves")
+    assert lowest_ms["near", "tc"] - lowest_ms["as_is", "none"] == pytest.approx(60, rel=0.25)
+    assert lowest_ms["far", "tc"] - lowest_ms["as_is", "none"] == pytest.approx(140, rel=0.25)
     with Results.open(lab.results("moves")) as results:
         measured = {(k.network, k.sender): k.measured["round_trip_ms"] for k in results.links()}
-    assert measured["near", "pi1"] == pytest.approx(60, rel=0.2)
+    assert measured["near", "pi1"] == pytest.approx(60, rel=0.25)
     again = lab.play(*settings, playbook="sweep.yml")
     assert_succeeds(again)
     assert "nothing to do: all trials are done" in again.stdout
@@ -189,7 +191,7 @@ def test_a_cell_is_the_same_emulated_and_under_tc(lab: LinkLab) -> None:
     for network in ("near", "far"):
         ratio = emulated_ms[network, "emulated"] / under_tc_ms[network, "tc"]
         print(f"{network}: emulated {ratio:.3f} x tc ({under_tc_ms[network, 'tc']:.1f} ms)")
-        assert ratio == pytest.approx(1, abs=0.1)
+        assert ratio == pytest.approx(1, abs=0.2)
 
 
 def _killed_in_mid_sweep(lab: LinkLab, *settings: str) -> None:

@@ -151,7 +151,7 @@ def test_another_key_or_certificates_restart_it(service: VirtualLab) -> None:
 
 def test_a_setting_that_changed_restarts_it_and_code_that_changed_reinstalls_it(service: VirtualLab) -> None:
     before = stamp(service)
-    with (service.root / "worker" / "timing.py").open("a") as source:
+    with (service.root / "worker" / "clock.py").open("a") as source:
         source.write("# changed\n")
     done = deploy(service, "slowdown=2")
     assert_succeeds(done)
