@@ -161,27 +161,32 @@ def latencies_ms(lab: LinkLab, name: str) -> dict[tuple[str, str], float]:
     return lowest_ms
 
 
-def test_latency_moves_by_the_delay_of_the_network(lab: LinkLab) -> None:
-    # The bounds are wide enough for a busy machine, and tell a delay from none, from half of it and from two.
-    settings = lab.sweep_settings("moves", "[as_is, near, far]")
+@pytest.fixture(scope="module")
+def by_tc(lab: LinkLab) -> tuple[str, str]:
+    """Settings of a sweep that has run on links as they are and under two networks."""
+    settings = lab.sweep_settings("by_tc", "[as_is, near, far]", trials=3)
     assert_succeeds(lab.play(*settings, playbook="sweep.yml"))
+    return settings
+
+
+def test_latency_moves_by_the_delay_of_the_network(lab: LinkLab, by_tc: tuple[str, str]) -> None:
+    # The bounds are wide enough for a busy machine, and tell a delay from none, from half of it and from two.
     assert set(lab.shaped().values()) == {False}
-    lowest_ms = latencies_ms(lab, "moves")
+    lowest_ms = latencies_ms(lab, "by_tc")
     assert lowest_ms["near", "tc"] - lowest_ms["as_is", "none"] == pytest.approx(60, rel=0.25)
     assert lowest_ms["far", "tc"] - lowest_ms["as_is", "none"] == pytest.approx(140, rel=0.25)
-    with Results.open(lab.results("moves")) as results:
+    with Results.open(lab.results("by_tc")) as results:
         measured = {(k.network, k.sender): k.measured["round_trip_ms"] for k in results.links()}
     assert measured["near", "pi1"] == pytest.approx(60, rel=0.25)
-    again = lab.play(*settings, playbook="sweep.yml")
+    again = lab.play(*by_tc, playbook="sweep.yml")
     assert_succeeds(again)
     assert "nothing to do: all trials are done" in again.stdout
     assert "Shape the link" not in again.stdout
 
 
+@pytest.mark.usefixtures("by_tc")
 def test_a_cell_is_the_same_emulated_and_under_tc(lab: LinkLab) -> None:
-    by_tc = lab.sweep_settings("by_tc", "[near, far]", trials=3)
     emulated = lab.sweep_settings("emulated", "[near, far]", trials=3)
-    assert_succeeds(lab.play(*by_tc, playbook="sweep.yml"))
     try:
         assert_succeeds(lab.play("shaping=emulated", playbook="deploy.yml", options=["--tags", "lab"]))
         assert_succeeds(lab.play("shaping=emulated", *emulated, playbook="sweep.yml"))

@@ -26,6 +26,16 @@ def ordinary_user() -> Iterator[str]:
         subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
 
 
+@pytest.fixture(autouse=True)
+def tun() -> Iterator[None]:
+    """A TUN device that everyone may open, as udev makes it; a container's may be for root alone."""
+    device = Path("/dev/net/tun")
+    mode = device.stat().st_mode
+    device.chmod(0o666)
+    yield
+    device.chmod(mode)
+
+
 @pytest.fixture
 def lab(ordinary_user: str) -> VirtualLab:
     """A lab of that user, not up yet."""
@@ -55,7 +65,7 @@ def test_an_ordinary_user_types_the_same_commands(ordinary_user: str, lab: Virtu
         assert changed(lab.play()) == 0
 
         assert_succeeds(lab.play(playbook="deploy.yml"))
-        shaped = lab.links("main", "network=wifi")
+        shaped = lab.links("main", "network_name=wifi")
         assert_succeeds(shaped)
         assert changed(shaped) == 2
         measured = lab.run(

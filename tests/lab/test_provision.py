@@ -176,7 +176,7 @@ def test_a_system_that_wheels_or_roles_do_not_know_is_refused(devices: Devices) 
     devices.root("pi1", "rm -r /srv/python /srv/site")
     told = {row["check"]: row for row in rows(done)}
     assert "no wheels for riscv64" in told["architecture"]["what is wrong"]
-    assert "no Python 3.11 to 3.13 (3.11.2 is its own" in told["python"]["what is wrong"]
+    assert "no Python 3.11 to 3.13 (its own is 3.11.2" in told["python"]["what is wrong"]
     assert "debian_11, is not known" in told["system"]["what is wrong"]
     assert "raspberry_pi_os_12" in told["system"]["what to do"]
 
