@@ -10,11 +10,10 @@ import numpy as np
 import onnxruntime
 
 from worker.clock import clock, sleep_for_slowdown
-from worker.exhaustion import one_line
 from worker.inference.provider import PROVIDERS, check_used
 from worker.inference.session_options import Options, session_options
 from worker.links.slots import Array, Slot, SlotPool
-from worker.wire.errors import FailedError, RefusedError
+from worker.wire.errors import FailedError, RefusedError, reason_of
 from worker.wire.frames import LinkLayout, TensorLayout
 from worker.wire.messages import TensorSpec
 
@@ -70,7 +69,7 @@ class Stage:
                 providers=[PROVIDERS[provider]],
             )
         except Exception as error:
-            raise RefusedError(f"{label} cannot be loaded: {one_line(error)}") from error
+            raise RefusedError(f"{label} cannot be loaded: {reason_of(error)}") from error
         check_used(provider, self._session.get_providers(), label=label)
         self.load_s = clock() - began_s
         self.inputs = {node.name: node for node in self._session.get_inputs()}
@@ -115,7 +114,7 @@ class Stage:
         try:
             results = self._session.run(list(self.outputs), dict(inputs))
         except Exception as error:
-            raise FailedError(f"{self.label} cannot be run: {one_line(error)}") from error
+            raise FailedError(f"{self.label} cannot be run: {reason_of(error)}") from error
         return dict(zip(self.outputs, (np.ascontiguousarray(result) for result in results), strict=True))
 
 
@@ -194,7 +193,7 @@ class BoundStage:
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:
-            raise FailedError(f"{self._stage.label} cannot be run: {one_line(error)}") from error
+            raise FailedError(f"{self._stage.label} cannot be run: {reason_of(error)}") from error
         sleep_for_slowdown(began_s, self._slowdown, self._ended)
 
     def _new_binding(self, key: tuple[Slot, int]) -> _Binding:

@@ -11,7 +11,6 @@ from worker.access.admission import Admission
 from worker.access.listener import Listener
 from worker.access.policy import choose_security
 from worker.clock import clock
-from worker.exhaustion import one_line
 from worker.host.device import read_stamp
 from worker.host.memory import give_memory_back
 from worker.host.qdisc import QdiscWatch
@@ -38,6 +37,7 @@ from worker.wire.errors import (
     ProtocolError,
     RefusedError,
     WorkerError,
+    reason_of,
 )
 from worker.wire.joining import receive_join
 from worker.wire.messages import (
@@ -207,7 +207,7 @@ class Server:
             _tell(stream, RefusedError(str(error)))
             raise
         except MemoryError as error:
-            failure = FailedError(f"cannot accept the message: {one_line(error)}")
+            failure = FailedError(f"cannot accept the message: {reason_of(error)}")
             _tell(stream, failure)
             raise failure from error
         finally:
@@ -225,12 +225,12 @@ class Server:
         except WorkerError:
             raise
         except MemoryError as error:
-            raise FailedError(f"{type(request).__name__}: {one_line(error)}") from error
+            raise FailedError(f"{type(request).__name__}: {reason_of(error)}") from error
         except Exception as error:
             # The controller must learn of our bugs too, and the worker must survive them.
             _log.exception("%s failed", type(request).__name__)
             raise FailedError(
-                f"{type(request).__name__}: {type(error).__name__}: {one_line(error)}"
+                f"{type(request).__name__}: {type(error).__name__}: {reason_of(error)}"
             ) from error
 
     def _claim(self, claim: Claim, stream: SocketStream) -> _Hold:

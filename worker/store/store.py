@@ -19,8 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from worker.exhaustion import one_line
-from worker.wire.errors import FailedError, MissingError, RefusedError, UsageError
+from worker.wire.errors import FailedError, MissingError, RefusedError, UsageError, reason_of
 from worker.wire.messages import Have, Missing, PutFile, PutShard, ShardRef
 
 __all__ = ["BUNDLE_FILES", "Store", "check_digest", "read_manifest"]
@@ -219,7 +218,7 @@ def _writing(partial: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             partial.unlink()
         if isinstance(error, OSError):
-            raise FailedError(f"{partial.parent} cannot be written: {one_line(error)}") from error
+            raise FailedError(f"{partial.parent} cannot be written: {reason_of(error)}") from error
         raise
 
 
