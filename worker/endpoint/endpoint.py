@@ -1,7 +1,7 @@
 """Source and sink in one, so that one clock measures latency."""
 
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ class Endpoint:
 
     @classmethod
     def between(
-        cls, links: LinkEnds, spec: EndpointSpec, samples: Samples, depth: int, scope: CancelScope
+        cls, links: LinkEnds[Any, Any], spec: EndpointSpec, samples: Samples, depth: int, scope: CancelScope
     ) -> Self:
         """An endpoint on two of a device's links. Raises RefusedError: the samples do not fit them."""
         return cls(

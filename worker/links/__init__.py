@@ -1,7 +1,7 @@
 """Links carry requests from stage to stage, and to and from the endpoint."""
 
-from worker.links.ends import Connector, Inlet, LinkEnds, Outlet
-from worker.links.links import Links, open_data_stream, serve_join
+from worker.links.ends import Connector, Inlet, Outlet
+from worker.links.links import LinkEnds, Links, ends_here, open_data_stream, serve_join
 from worker.links.sender import Sender
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Links",
     "Outlet",
     "Sender",
+    "ends_here",
     "open_data_stream",
     "serve_join",
 ]

@@ -8,12 +8,12 @@ from queue import SimpleQueue
 from worker.clock import clock, sharpen_sleep, sleep_until
 from worker.links.cancel_scope import CancelScope
 from worker.links.emulation import EmulatedLink
-from worker.links.ends import SentHook, ignore_sent
+from worker.links.ends import Outlet, SentHook, ignore_sent
 from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, EncodedPayload, Encoder, parse_codec
 from worker.wire.errors import PeerError, ProtocolError, WorkerError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice, read_notice
-from worker.wire.messages import Emulation, LinkSpec, SentBytes
+from worker.wire.messages import LinkSpec, SentBytes
 from worker.wire.stream import Stream
 
 __all__ = ["EmulatedOutlet", "TcpOutlet"]
@@ -25,7 +25,7 @@ _SENT_NOW_BYTES = 128 * 1024
 _LAST_WORD_S = 0.2
 
 
-class TcpOutlet:
+class TcpOutlet(Outlet):
     """Send slots from their own memory, and notice when the other end goes away.
 
     With a codec, `send` encodes first, in the thread that sends: meanwhile the stage computes the next
@@ -182,15 +182,9 @@ class EmulatedOutlet(TcpOutlet):
     """
 
     def __init__(
-        self,
-        spec: LinkSpec,
-        emulation: Emulation,
-        depth: int,
-        scope: CancelScope,
-        *,
-        with_memory: bool,
-        passes_on: bool = False,
+        self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
     ) -> None:
+        assert spec.emulation is not None
         super().__init__(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
         # Encoding takes time, so it needs its own thread.
         self.immediate = self._encoder is None
@@ -198,7 +192,7 @@ class EmulatedOutlet(TcpOutlet):
         self._payloads = (
             {slot: self._encoder.new_payload() for slot in self.pool.slots} if self._encoder else {}
         )
-        self._link = EmulatedLink(emulation)
+        self._link = EmulatedLink(spec.emulation)
         self._queue: SimpleQueue[Slot | None] = SimpleQueue()
         self._delivery = threading.Thread(target=self._deliver, name=f"deliver {self.name}", daemon=True)
 

@@ -1,13 +1,13 @@
 """One device's part of a pipeline: its links, its hops and, on the first device, the endpoint."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from worker.endpoint import Endpoint, Samples
 from worker.host.memory import check_room
 from worker.inference.stage import Stage
-from worker.links import Connector, LinkEnds, Links
+from worker.links import Connector, LinkEnds, Links, ends_here
 from worker.links.cancel_scope import CancelScope
 from worker.pipeline.hop import Hop
 from worker.wire.errors import FailedError, RefusedError, WorkerError
@@ -22,7 +22,7 @@ from worker.wire.messages import (
     RunDone,
 )
 
-__all__ = ["LinksMaker", "Pipeline", "StageLoader"]
+__all__ = ["Pipeline", "StageLoader"]
 
 StageLoader = Callable[[HopSpec], Stage]
 """Loads the stage of a hop, or returns the loaded one."""
@@ -30,13 +30,9 @@ StageLoader = Callable[[HopSpec], Stage]
 _MAX_DEPTH: Final = 4096
 
 
-LinksMaker = Callable[[BuildPipeline, CancelScope, Collection[str], Collection[str], str | None], LinkEnds]
-"""Makes link ends: for a pipeline, its scope, the names of inlets and outlets, and the source's outlet."""
-
-
 @dataclass(frozen=True)
 class _Parts:
-    links: LinkEnds
+    links: LinkEnds[Any, Any]
     hops: tuple[Hop, ...]
     endpoint: Endpoint | None
 
@@ -59,7 +55,7 @@ class Pipeline:
         load_samples: Callable[[str], Samples],
         *,
         slowdown: float,
-        make_links: LinksMaker | None = None,
+        make_links: Callable[[BuildPipeline, CancelScope], LinkEnds[Any, Any]] = Links,
         abandoned: Callable[[], bool] = lambda: False,
         log_failure: Callable[[WorkerError], None] = lambda _cause: None,
     ) -> Self:
@@ -70,7 +66,7 @@ class Pipeline:
             load_stage: see `StageLoader`.
             load_samples: the samples of a bundle, by its digest.
             slowdown: how many times slower to make this device.
-            make_links: what makes the links; by default those of `worker.links`.
+            make_links: makes the links.
             abandoned: called between the steps; True stops.
             log_failure: called if the pipeline ends with a failure.
 
@@ -85,7 +81,7 @@ class Pipeline:
         scope = CancelScope()
         scope.at_end(lambda cause: None if cause is None else log_failure(cause))
         try:
-            links = (make_links or _sockets)(build, scope, *_ends_here(build))
+            links = make_links(build, scope)
             endpoint = None
             if (endpoint_spec := build.endpoint) is not None:
                 samples = load_samples(endpoint_spec.bundle)
@@ -148,7 +144,7 @@ class Pipeline:
 
 def _check_memory(build: BuildPipeline) -> None:
     """Raise RefusedError: the slots of the links that end here do not fit in memory."""
-    inlets, outlets, _ = _ends_here(build)
+    inlets, outlets = ends_here(build)
     specs = {spec.name: spec for spec in build.links}
     needed_bytes = sum(
         LinkLayout(specs[name].tensors).payload_bytes * (build.depth + 1)
@@ -156,29 +152,3 @@ def _check_memory(build: BuildPipeline) -> None:
         if name in specs
     )
     check_room(needed_bytes, f"pipeline {build.name} at depth {build.depth}")
-
-
-def _ends_here(build: BuildPipeline) -> tuple[list[str], list[str], str | None]:
-    """Names of the incoming links, the outgoing links, and the one that the source fills."""
-    source = build.endpoint
-    inlets = [hop.inlet for hop in build.hops] + ([source.inlet] if source else [])
-    outlets = [hop.outlet for hop in build.hops] + ([source.outlet] if source else [])
-    return inlets, outlets, source.outlet if source else None
-
-
-def _sockets(
-    build: BuildPipeline,
-    scope: CancelScope,
-    inlets: Collection[str],
-    outlets: Collection[str],
-    source_outlet: str | None,
-) -> Links:
-    return Links(
-        build.name,
-        build.links,
-        build.depth,
-        scope,
-        inlets=inlets,
-        outlets=outlets,
-        source_outlet=source_outlet,
-    )
