@@ -82,7 +82,7 @@ class StandaloneEndpoint:
         build = BuildPipeline(name=pipeline, depth=depth, links=tuple(links), hops=(), endpoint=endpoint)
         self._links = Links(build, scope, relays)
         if endpoint is not None and samples is not None:
-            self._endpoint = Endpoint.between(self._links, endpoint, samples, depth, scope)
+            self._endpoint = Endpoint(self._links, endpoint, samples, depth, scope)
         for relay in self._links.relays:
             relay.begin()
 

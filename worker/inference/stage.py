@@ -63,42 +63,17 @@ class Stage:
         began_s = clock()
         self.label = label
         try:
-            self._session = onnxruntime.InferenceSession(
+            self.session: Any = onnxruntime.InferenceSession(
                 graph,
                 session_options(weights_folder, threads, options or {}),
                 providers=[PROVIDERS[provider]],
             )
         except Exception as error:
             raise RefusedError(f"{label} cannot be loaded: {reason_of(error)}") from error
-        check_used(provider, self._session.get_providers(), label=label)
+        check_used(provider, self.session.get_providers(), label=label)
         self.load_s = clock() - began_s
-        self.inputs = {node.name: node for node in self._session.get_inputs()}
-        self.outputs = {node.name: node for node in self._session.get_outputs()}
-
-    def bind(
-        self,
-        inlet: LinkLayout,
-        outlet: LinkLayout,
-        *,
-        slowdown: float,
-        ended: Event,
-        reuses_memory: bool = True,
-    ) -> "BoundStage":
-        """Bind the stage to an inlet and an outlet.
-
-        Args:
-            inlet: layout of the arriving tensors.
-            outlet: layout of the leaving tensors.
-            slowdown: see `sleep_for_slowdown`.
-            ended: cuts the sleep for the slowdown short.
-            reuses_memory: whether requests arrive in the same arrays again and again.
-
-        Raises:
-            RefusedError: it needs or produces tensors that the links do not carry.
-        """
-        return BoundStage(
-            self, self._session, inlet, outlet, slowdown=slowdown, ended=ended, reuses_memory=reuses_memory
-        )
+        self.inputs = {node.name: node for node in self.session.get_inputs()}
+        self.outputs = {node.name: node for node in self.session.get_outputs()}
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run once on the caller's arrays: the plain ONNX Runtime call.
@@ -112,7 +87,7 @@ class Stage:
         for name, array in inputs.items():
             _check_fit(self.label, name, array.dtype.name, array.shape, self.inputs[name])
         try:
-            results = self._session.run(list(self.outputs), dict(inputs))
+            results = self.session.run(list(self.outputs), dict(inputs))
         except Exception as error:
             raise FailedError(f"{self.label} cannot be run: {reason_of(error)}") from error
         return dict(zip(self.outputs, (np.ascontiguousarray(result) for result in results), strict=True))
@@ -128,16 +103,27 @@ class BoundStage:
     def __init__(
         self,
         stage: Stage,
-        session: Any,
         inlet: LinkLayout,
         outlet: LinkLayout,
         *,
         slowdown: float,
         ended: Event,
-        reuses_memory: bool,
+        reuses_memory: bool = True,
     ) -> None:
+        """Bind a stage.
+
+        Args:
+            inlet: layout of the arriving tensors.
+            outlet: layout of the leaving tensors.
+            slowdown: see `sleep_for_slowdown`.
+            ended: cuts the sleep for the slowdown short.
+            reuses_memory: whether requests arrive in the same arrays again and again.
+
+        Raises:
+            RefusedError: the stage needs or produces tensors that the links do not carry.
+        """
         self._stage = stage
-        self._session = session
+        self._session = stage.session
         self._inlet, self._outlet = inlet, outlet
         self._slowdown = slowdown
         self._ended = ended

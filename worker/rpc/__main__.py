@@ -71,14 +71,12 @@ class _Child:
         # Not at the top: a failing import of PyTorch must become a refusal.
         from worker.rpc.links import RpcLinks
 
-        self._pipeline = Pipeline.build(
+        self._pipeline = Pipeline(
             build,
-            self._loader.stage_of,
-            self._loader.samples_of,
+            self._loader,
             slowdown=self._slowdown,
             make_links=RpcLinks,
             abandoned=self._stream.has_ended,
-            log_failure=lambda cause: _log.warning("pipeline %s ended: %s", build.name, cause),
         )
         return self._pipeline
 

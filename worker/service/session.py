@@ -167,14 +167,7 @@ class Session:
         if build.rpc is not None:
             return self._build_over_rpc(build)
         self._loader.keep(build.hops)
-        self._pipeline = Pipeline.build(
-            build,
-            self._loader.stage_of,
-            self._loader.samples_of,
-            slowdown=self._slowdown,
-            abandoned=self._abandoned,
-            log_failure=lambda cause: _log.warning("pipeline %s ended: %s", build.name, cause),
-        )
+        self._pipeline = Pipeline(build, self._loader, slowdown=self._slowdown, abandoned=self._abandoned)
         return self._pipeline.built
 
     def _build_over_rpc(self, build: BuildPipeline) -> PipelineBuilt:

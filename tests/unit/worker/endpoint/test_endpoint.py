@@ -37,8 +37,8 @@ class NegatingStage:
         self.leave_after: int | None = None
         self.scope = CancelScope()
         links = (link("to", 0, 1, port=1), link("back", 4, 1, port=2))
-        ends = EndpointSpec(bundle="", outlet="to", inlet="back", batch=1)
-        build = BuildPipeline(name="p", depth=8, links=links, hops=(), endpoint=ends)
+        self.ends = EndpointSpec(bundle="", outlet="to", inlet="back", batch=1)
+        build = BuildPipeline(name="p", depth=8, links=links, hops=(), endpoint=self.ends)
         self.links = Links(build, self.scope)
         self._layout = LinkLayout(links[0].tensors)
         self._reply = LinkLayout(links[1].tensors)
@@ -53,16 +53,8 @@ class NegatingStage:
         return near
 
     def endpoint(self, *, depth: int = 8, check_every: int = 1, prefetch: int | None = None) -> Endpoint:
-        endpoint = Endpoint(
-            SAMPLES,
-            self.links.outlet("to"),
-            self.links.inlet("back"),
-            self.scope,
-            depth=depth,
-            batch=1,
-            check_every=check_every,
-            prefetch=prefetch,
-        )
+        spec = msgspec.structs.replace(self.ends, check_every=check_every, prefetch=prefetch)
+        endpoint = Endpoint(self.links, spec, SAMPLES, depth, self.scope)
         self.links.open("endpoint", self.connect)
         return endpoint
 
