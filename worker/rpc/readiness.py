@@ -7,8 +7,7 @@ import socket
 import subprocess
 from typing import Final
 
-from worker.rpc.command import command, environment
-from worker.rpc.interfaces import check_interface
+from worker.rpc.command import check_interface, command, environment
 from worker.wire.errors import RefusedError
 from worker.wire.messages import CheckRpc
 

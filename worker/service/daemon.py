@@ -16,7 +16,7 @@ import psutil
 from worker.clock import clock
 from worker.host.device import source_digest
 from worker.service.launch import WorkerProcess
-from worker.service.server import Settings
+from worker.settings import Settings
 from worker.wire.control import ControlConnection
 from worker.wire.errors import FailedError, UsageError, WorkerError
 from worker.wire.messages import Query
@@ -73,7 +73,7 @@ def _spawn(settings: Settings, digest: str, pid_file: Path, log: Path) -> _Note:
     try:
         for path in (pid_file, log):
             path.parent.mkdir(parents=True, exist_ok=True)
-        worker = WorkerProcess(_options(settings), log)
+        worker = WorkerProcess(settings.command_line(), log)
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written ({error.strerror})") from error
     note: _Note = {"pid": worker.pid, "began": _began(worker.pid), "digest": digest}
@@ -87,32 +87,6 @@ def _spawn(settings: Settings, digest: str, pid_file: Path, log: Path) -> _Note:
     _write_note(pid_file, note)
     worker.release()
     return note
-
-
-def _options(settings: Settings) -> list[str]:
-    options = [
-        f"--name={settings.name}",
-        f"--host={settings.host}",
-        f"--control-port={settings.control_port}",
-        f"--data-port={settings.data_port}",
-        f"--store={settings.store}",
-        f"--kind={settings.kind}",
-        f"--slowdown={settings.slowdown}",
-        f"--threads={settings.threads}",
-        f"--provider={settings.provider}",
-        f"--telemetry-interval={settings.telemetry_interval_s}",
-        *(f"--onnxruntime-option={key}={value}" for key, value in settings.onnxruntime_options.items()),
-    ]
-    unless_none = {
-        "cpu": settings.cpu,
-        "heartbeat": settings.heartbeat,
-        "qdisc-of": settings.qdisc_of,
-        "key-file": settings.key_file,
-        "certificates": settings.certificates,
-    }
-    if settings.open_to_all:
-        options.append("--open-to-all")
-    return [*options, *(f"--{name}={value}" for name, value in unless_none.items() if value is not None)]
 
 
 def _answers(settings: Settings, note: _Note) -> bool:
@@ -166,8 +140,8 @@ def _began(pid: int) -> str | None:
 
 def _digest(settings: Settings) -> str:
     """Changes when the settings, the worker's code or its secrets do."""
-    told = json.dumps(asdict(settings), sort_keys=True, default=str)
-    digest = hashlib.sha256(f"{told}\0{source_digest()}\0{sys.executable}".encode())
+    text = json.dumps(asdict(settings), sort_keys=True, default=str)
+    digest = hashlib.sha256(f"{text}\0{source_digest()}\0{sys.executable}".encode())
     for path in secret_files(settings.key_file, settings.certificates):
         with contextlib.suppress(OSError):
             digest.update(hashlib.sha256(path.read_bytes()).digest())
