@@ -68,10 +68,7 @@ class TelemetryThread:
         with self._lock:
             self._throttled_at_s = float("-inf")
         self._add_sample()
-        taken = []
-        while self._samples:
-            taken.append(self._samples.popleft())
-        return tuple(taken)
+        return tuple(self._samples.popleft() for _ in range(len(self._samples)))
 
     def _look(self) -> None:
         while not self._ended.wait(self._interval_s):

@@ -1,11 +1,10 @@
 """Compare a bundle in a store with its manifest."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from worker.store.store import BUNDLE_FILES, check_digest, read_manifest
+from worker.store.store import BUNDLE_FILES, check_digest, digest_of, read_manifest
 from worker.wire.errors import RefusedError, UsageError
 
 __all__ = ["Findings", "inspect_bundle"]
@@ -42,19 +41,12 @@ def inspect_bundle(store: Path, digest: str) -> Findings:
         for name in BUNDLE_FILES:
             if name == _MANIFEST:
                 continue
-            found = _digest(folder / name)
-            if found != manifest["files"].get(name, {}).get("digest"):
+            entry = manifest.files.get(name)
+            digest_here = digest_of(folder / name) if (folder / name).exists() else None
+            if digest_here != (entry and entry.digest):
                 lacks.append(name)
-                if found is not None:
+                if digest_here is not None:
                     altered.append(name)
     except OSError as error:
         raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror}") from error
     return Findings(lacks=tuple(lacks), altered=tuple(altered))
-
-
-def _digest(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None

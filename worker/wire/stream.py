@@ -28,6 +28,7 @@ __all__ = [
     "listen",
     "make_preamble",
     "read_preamble",
+    "receive_rest",
 ]
 
 MAGIC = b"EDGECUT\0"
@@ -279,6 +280,20 @@ def _unsent(buffers: Sequence[memoryview], sent: int) -> Sequence[memoryview]:
             return [buffer[sent:], *buffers[index + 1 :]]
         sent -= buffer.nbytes
     return ()
+
+
+def receive_rest(stream: Stream, buffer: memoryview, received: int = 0) -> int:
+    """Receive the rest of a part of a frame whose first `received` bytes are there; returns the new count.
+
+    Raises:
+        PeerError: the stream ended before that, or broke.
+    """
+    lacks = len(buffer) - received
+    if lacks <= 0:
+        return received
+    if stream.receive_into(buffer[received:], begun=True) < lacks:
+        raise PeerError("closed in the middle of a frame")
+    return len(buffer)
 
 
 def connect(host: str, port: int, *, timeout_s: float) -> SocketStream:
