@@ -15,8 +15,8 @@ from worker.endpoint.samples import Samples, batches_of
 from worker.endpoint.sink import Sink
 from worker.endpoint.source import Source
 from worker.endpoint.windows import Windows
-from worker.links import LinkEnds
 from worker.links.cancel_scope import CancelScope, ThreadGroup
+from worker.links.links import LinkEnds
 from worker.records import ENDPOINT
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import FrameType

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from worker.access.listener import Listener
 from worker.endpoint.endpoint import Endpoint
 from worker.endpoint.samples import Samples
-from worker.links import Links, open_data_stream, serve_join
 from worker.links.cancel_scope import CancelScope
+from worker.links.links import Links, open_data_stream, serve_join
 from worker.wire.errors import RefusedError
 from worker.wire.joining import receive_join
 from worker.wire.messages import BuildPipeline, EndpointSpec, JoinLink, LinkSpec, Run, RunDone, SentBytes

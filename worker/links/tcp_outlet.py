@@ -151,7 +151,7 @@ class TcpOutlet(Outlet):
         except ProtocolError as error:
             self._scope.fail(ProtocolError(f"link {self.name}: {self._to} {error}"))
         except PeerError as error:
-            self._scope.fail(PeerError(f"link {self.name} to {self._to} was lost: {error}"))
+            self._scope.fail(self._lost(error))
 
     def _stop(self, cause: WorkerError | None) -> None:
         self.pool.stop()

@@ -6,8 +6,9 @@ from typing import Final
 
 from worker.clock import clock, sharpen_sleep
 from worker.inference.stage import BoundStage
-from worker.links import Inlet, Outlet, Sender
 from worker.links.cancel_scope import CancelScope, ThreadGroup
+from worker.links.ends import Inlet, Outlet
+from worker.links.sender import Sender
 from worker.links.slots import Slot
 from worker.records import Ledger
 from worker.wire.errors import WorkerError

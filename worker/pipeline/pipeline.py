@@ -8,8 +8,9 @@ from typing import Any, Final
 from worker.endpoint import Endpoint
 from worker.host.memory import check_room
 from worker.inference.stage import BoundStage
-from worker.links import Connector, LinkEnds, Links, ends_here
 from worker.links.cancel_scope import CancelScope
+from worker.links.ends import Connector
+from worker.links.links import LinkEnds, Links, ends_here
 from worker.pipeline.hop import Hop
 from worker.pipeline.loading import Loader
 from worker.wire.errors import FailedError, RefusedError, WorkerError

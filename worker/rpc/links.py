@@ -13,9 +13,9 @@ import torch
 from torch.distributed import rpc
 
 from worker.clock import clock
-from worker.links import Connector, LinkEnds, Outlet
 from worker.links.cancel_scope import CancelScope
-from worker.links.ends import SentHook, ignore_sent
+from worker.links.ends import Connector, Outlet, SentHook, ignore_sent
+from worker.links.links import LinkEnds
 from worker.links.slots import Slot, SlotPool
 from worker.rpc.world import World, last_line
 from worker.wire.codecs import NO_CODEC

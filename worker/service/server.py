@@ -15,7 +15,7 @@ from worker.host.qdisc import QdiscWatch
 from worker.host.telemetry import TelemetryThread
 from worker.inference.provider import available_providers, check_available, prepare
 from worker.inference.session_options import options_line
-from worker.links import serve_join
+from worker.links.links import serve_join
 from worker.probe import ProbeReceiver
 from worker.service.heartbeat import Heartbeat
 from worker.service.session import Session

@@ -14,7 +14,7 @@ from worker.host.memory import check_room
 from worker.host.qdisc import QdiscWatch
 from worker.host.telemetry import TelemetryThread
 from worker.inference.stage import synthetic_inputs
-from worker.links import Links, open_data_stream
+from worker.links.links import Links, open_data_stream
 from worker.links.slots import Array
 from worker.pipeline.loading import Loader
 from worker.pipeline.pipeline import Pipeline

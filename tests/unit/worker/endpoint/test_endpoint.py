@@ -14,8 +14,8 @@ from tests.memory_stream import MemoryStream, memory_pair
 from tests.unit.worker.tiny import link
 from worker.endpoint import Endpoint, Samples
 from worker.endpoint.samples import batches_of
-from worker.links import Links
 from worker.links.cancel_scope import CancelScope
+from worker.links.links import Links
 from worker.wire.control import receive_message, send_message
 from worker.wire.errors import FailedError, MismatchError, PeerError, RefusedError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice
