@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -21,7 +22,6 @@ from worker.host.device import pin_to_core
 from worker.host.memory import keep_little
 from worker.inference.provider import PROVIDERS
 from worker.inference.session_options import parse_options
-from worker.service.systemd import tell_service_manager
 from worker.settings import Settings
 from worker.store.inspection import inspect_bundle
 from worker.wire.control import ControlConnection
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     asking = commands.add_parser("ask", help="print name, holder and stamp of a worker")
     asking.add_argument("--host", default="127.0.0.1", help="the worker's address (default: %(default)s)")
     asking.add_argument("--control-port", type=_port, default=7100, help="default: %(default)s")
-    asking.add_argument("--name", default=None, help="device that its certificate must name")
+    asking.add_argument("--name", help="device that its certificate must name")
     _add_secrets(asking)
     asking.set_defaults(command=_ask)
 
@@ -148,7 +148,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="graph_optimization_level=LEVEL or a session configuration entry; repeatable",
     )
-    add("--cpu", type=int, default=None, help="run only on this core")
+    add("--cpu", type=int, help="run only on this core")
     add(
         "--telemetry-interval",
         dest="telemetry_interval_s",
@@ -157,32 +157,26 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=0.5,
         help="default: %(default)s",
     )
-    add("--heartbeat", type=_absolute, default=None, help="file to renew while a controller is connected")
-    add(
-        "--qdisc-of",
-        metavar="INTERFACE",
-        default=None,
-        help="void a run in which this interface's qdisc changes",
-    )
+    add("--heartbeat", type=_absolute, help="file to renew while a controller is connected")
+    add("--qdisc-of", metavar="INTERFACE", help="void a run in which this interface's qdisc changes")
     _add_secrets(parser)
     add("--open-to-all", action="store_true", help="listen beyond this host even without a key")
 
 
 def _add_secrets(parser: argparse.ArgumentParser) -> None:
     secrets = parser.add_mutually_exclusive_group()
-    secrets.add_argument("--key-file", type=_absolute, default=None, help="file with the lab's key")
+    secrets.add_argument("--key-file", type=_absolute, help="file with the lab's key")
     secrets.add_argument(
         "--certificates",
         type=_absolute,
         metavar="DIR",
-        default=None,
         help="use TLS with the ca.pem and device.pem of this folder",
     )
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    given = {field.name: getattr(options, field.name) for field in fields(Settings)}
-    return Settings(**given | {"onnxruntime_options": parse_options(options.onnxruntime_options)})
+    values = {field.name: getattr(options, field.name) for field in fields(Settings)}
+    return Settings(**values | {"onnxruntime_options": parse_options(options.onnxruntime_options)})
 
 
 def _absolute(text: str) -> Path:
@@ -212,7 +206,7 @@ def _serve(options: argparse.Namespace) -> int:
     server.begin()
     ports = {"control_port": server.control_port, "data_port": server.data_port, "pid": os.getpid()}
     print(json.dumps(ports), flush=True)
-    tell_service_manager()
+    _tell_service_manager()
     logging.info("worker %s serves on %s: %s", settings.name, settings.host, json.dumps(ports))
     # Imported modules live for ever: spare the collector a look at them after each pipeline.
     gc.freeze()
@@ -220,6 +214,17 @@ def _serve(options: argparse.Namespace) -> int:
     server.close()
     logging.info("worker %s ends", settings.name)
     return 0
+
+
+def _tell_service_manager() -> None:
+    """Report to systemd, if there, that the worker listens, like sd_notify(3)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    # A leading @ stands for the abstract namespace.
+    path = f"\0{address[1:]}" if address.startswith("@") else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.sendto(b"READY=1", path)
 
 
 def _start(options: argparse.Namespace) -> int:

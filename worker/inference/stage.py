@@ -143,11 +143,11 @@ class BoundStage:
 
     def _check(self) -> None:
         stage, label = self._stage, self._stage.label
-        given = {tensor.name: tensor for tensor in self._inlet.tensors}
+        carried = {tensor.name: tensor for tensor in self._inlet.tensors}
         for name, node in stage.inputs.items():
-            if name not in given:
+            if name not in carried:
                 raise RefusedError(f"{label} needs {name}, which its inlet does not carry")
-            _check_fit(label, name, given[name].dtype.name, given[name].shape, node)
+            _check_fit(label, name, carried[name].dtype.name, carried[name].shape, node)
         for tensor, _ in self._computed:
             if tensor.name not in stage.outputs:
                 raise RefusedError(f"{label} does not produce {tensor.name}, which its outlet carries")

@@ -48,7 +48,17 @@ class _Child:
     def answer(self, request: Request[Message]) -> Message:
         match request:
             case BuildPipeline():
-                return self._build(request).built
+                # Not at the top: a failing import of PyTorch must become a refusal.
+                from worker.rpc.links import RpcLinks
+
+                self._pipeline = Pipeline(
+                    request,
+                    self._loader,
+                    slowdown=self._slowdown,
+                    make_links=RpcLinks,
+                    abandoned=self._stream.has_ended,
+                )
+                return self._pipeline.built
             case OpenLinks():
                 self._built().open("", _no_connector)
             case Run():
@@ -65,19 +75,6 @@ class _Child:
     def _built(self) -> Pipeline:
         if self._pipeline is None:
             raise RefusedError("no pipeline is built")
-        return self._pipeline
-
-    def _build(self, build: BuildPipeline) -> Pipeline:
-        # Not at the top: a failing import of PyTorch must become a refusal.
-        from worker.rpc.links import RpcLinks
-
-        self._pipeline = Pipeline(
-            build,
-            self._loader,
-            slowdown=self._slowdown,
-            make_links=RpcLinks,
-            abandoned=self._stream.has_ended,
-        )
         return self._pipeline
 
 

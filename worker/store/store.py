@@ -91,9 +91,9 @@ class Store:
     def put_shard(self, put: PutShard) -> None:
         """Keep a shard. Raises RefusedError: its digest is not `digest`."""
         path = self._shard_path(put.digest)
-        found = hashlib.sha256(put.graph).hexdigest()
-        if found != put.digest:
-            raise RefusedError(f"shard {put.digest[:12]} arrived altered: its digest is {found[:12]}")
+        actual = hashlib.sha256(put.graph).hexdigest()
+        if actual != put.digest:
+            raise RefusedError(f"shard {put.digest[:12]} arrived altered: its digest is {actual[:12]}")
         arriving = path.with_suffix(".partial")
         with _writing(arriving):
             arriving.write_bytes(put.graph)
@@ -115,17 +115,17 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             if put.offset == 0:
                 arriving.write_bytes(b"")
-            have = arriving.stat().st_size if arriving.exists() else 0
-            if have != put.offset:
+            size_bytes = arriving.stat().st_size if arriving.exists() else 0
+            if size_bytes != put.offset:
                 raise RefusedError(
-                    f"piece at {put.offset} of {put.name} is out of order: the store has {have} bytes"
+                    f"piece at {put.offset} of {put.name} is out of order: the store has {size_bytes} bytes"
                 )
             with arriving.open("ab") as file:
                 file.write(put.data)
             if end < put.size_bytes:
                 return
-            found = self._file_digest(arriving)
-            if found != put.digest:
+            actual = self._file_digest(arriving)
+            if actual != put.digest:
                 raise RefusedError(f"{put.name} of bundle {put.bundle[:12]} arrived altered: send it again")
             if put.name == "manifest.json":
                 read_manifest(arriving, put.bundle)
@@ -139,11 +139,11 @@ class Store:
             RefusedError: one of them is altered.
         """
         graph = self._find_shard(ref)
-        found = hashlib.sha256(graph).hexdigest()
-        if found != ref.digest:
+        actual = hashlib.sha256(graph).hexdigest()
+        if actual != ref.digest:
             raise RefusedError(
                 f"shard {ref.start}-{ref.stop} of bundle {ref.bundle[:12]} is altered: its digest is "
-                f"{found[:12]}, not {ref.digest[:12]}; deploy the bundle again"
+                f"{actual[:12]}, not {ref.digest[:12]}; deploy the bundle again"
             )
         if not ref.bundle:
             return graph, None
@@ -172,10 +172,10 @@ class Store:
             raise MissingError(f"{name} of bundle {bundle[:12]} is not on this device")
         if path.is_symlink():
             raise RefusedError(f"{path} is a symlink; a bundle holds its own files: deploy the bundle again")
-        found = self._file_digest(path)
-        if found != entry.digest:
+        actual = self._file_digest(path)
+        if actual != entry.digest:
             raise RefusedError(
-                f"{path} is altered: its digest is {found[:12]}, not {entry.digest[:12]}; "
+                f"{path} is altered: its digest is {actual[:12]}, not {entry.digest[:12]}; "
                 "deploy the bundle again"
             )
         return path
@@ -196,12 +196,12 @@ class Store:
 
     def _shards_in_bundles(self) -> set[str]:
         """Digests of the shards inside the bundles here."""
-        found: set[str] = set()
+        digests: set[str] = set()
         for folder in (self.folder / "bundles").iterdir():
             if (folder / "shards.zip").is_file():
                 with contextlib.suppress(MissingError, RefusedError):
-                    found.update(self._manifest(folder.name).shards.values())
-        return found
+                    digests.update(self._manifest(folder.name).shards.values())
+        return digests
 
     def _bundle_folder(self, digest: str) -> Path:
         return self.folder / "bundles" / check_digest(digest)
@@ -263,10 +263,10 @@ def read_manifest(path: Path, bundle: str) -> Manifest:
         raise RefusedError(f"{path} is not JSON: deploy the bundle again") from error
     body = {key: value for key, value in content.items() if key != "digest"}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
-    found = hashlib.sha256(canonical).hexdigest()
-    if found != bundle:
+    actual = hashlib.sha256(canonical).hexdigest()
+    if actual != bundle:
         raise RefusedError(
-            f"{path} is altered: its digest is {found[:12]}, not {bundle[:12]}; deploy it again"
+            f"{path} is altered: its digest is {actual[:12]}, not {bundle[:12]}; deploy it again"
         )
     return manifest
 
