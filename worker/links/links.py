@@ -116,13 +116,11 @@ class Links(LinkEnds[TcpInlet, TcpOutlet]):
         self.relays = tuple(self._new_relay(*names, build.depth, scope) for names in relays)
 
     def new_inlet(self, spec: LinkSpec, depth: int, scope: CancelScope) -> TcpInlet:
-        """See `LinkEnds.new_inlet`."""
         return TcpInlet(spec, depth, scope)
 
     def new_outlet(
         self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
     ) -> TcpOutlet:
-        """See `LinkEnds.new_outlet`."""
         outlet = TcpOutlet if spec.emulation is None else EmulatedOutlet
         return outlet(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
 
@@ -155,7 +153,6 @@ class Links(LinkEnds[TcpInlet, TcpOutlet]):
         """Do nothing: the data port listens already."""
 
     def open(self, sender: str, connector: Connector) -> None:
-        """See `LinkEnds.open`."""
         if self._opened:
             raise RefusedError(f"the links of pipeline {self.pipeline} are already open")
         self._opened = True
@@ -171,12 +168,10 @@ class Links(LinkEnds[TcpInlet, TcpOutlet]):
             outlet.attach(stream)
 
     def take_sent(self) -> tuple[SentBytes, ...]:
-        """See `LinkEnds.take_sent`."""
         results = (outlet.take_sent() for outlet in self.outlets.values())
         return tuple(sent for sent in results if sent is not None)
 
     def close(self) -> None:
-        """See `LinkEnds.close`."""
         for inlet in self.inlets.values():
             inlet.close()
         for outlet in self.outlets.values():

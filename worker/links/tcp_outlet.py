@@ -197,12 +197,11 @@ class EmulatedOutlet(TcpOutlet):
         self._delivery = threading.Thread(target=self._deliver, name=f"deliver {self.name}", daemon=True)
 
     def attach(self, stream: Stream) -> None:
-        """See `TcpOutlet.attach`."""
         super().attach(stream)
         self._delivery.start()
 
     def send_now(self, slot: Slot) -> bool:
-        """See `Outlet.send_now`; only without encoding, which takes time."""
+        """Only without encoding, which takes time."""
         if not self.immediate:
             return False
         self.send(slot)
@@ -239,7 +238,6 @@ class EmulatedOutlet(TcpOutlet):
         super()._stop(cause)
 
     def close(self) -> None:
-        """See `TcpOutlet.close`."""
         if self._stream is not None:
             self._delivery.join()
         super().close()

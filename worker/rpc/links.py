@@ -14,7 +14,7 @@ from torch.distributed import rpc
 
 from worker.clock import clock
 from worker.links.cancel_scope import CancelScope
-from worker.links.ends import Connector, Outlet, SentHook, ignore_sent
+from worker.links.ends import Connector, Inlet, Outlet, SentHook, ignore_sent
 from worker.links.links import LinkEnds
 from worker.links.slots import Slot, SlotPool
 from worker.rpc.world import World, last_line
@@ -29,7 +29,7 @@ __all__ = ["RpcLinks"]
 _inlets: "dict[str, RpcInlet]" = {}
 
 
-class RpcInlet:
+class RpcInlet(Inlet):
     """Take requests from RPC's threads, and pass them on in the order of sending."""
 
     immediate = True
@@ -53,7 +53,6 @@ class RpcInlet:
         """Return at once: all have joined."""
 
     def receive(self) -> Slot | None:
-        """See `Inlet.receive`."""
         return self._queue.get()
 
     def put(self, number: int, request: int, kind: int, tensors: list[torch.Tensor]) -> None:
@@ -111,7 +110,6 @@ class RpcOutlet(Outlet):
         scope.at_end(lambda _cause: self.pool.stop())
 
     def send(self, slot: Slot) -> None:
-        """See `Outlet.send`."""
         began_s = clock()
         tensors = [torch.from_numpy(array) for array in slot.arrays]
         call = rpc.rpc_async(
@@ -125,7 +123,6 @@ class RpcOutlet(Outlet):
         call.add_done_callback(partial(self._answered, slot))
 
     def send_now(self, slot: Slot) -> bool:
-        """See `Outlet.send_now`."""
         self.send(slot)
         return True
 
@@ -154,13 +151,11 @@ class RpcLinks(LinkEnds[RpcInlet, RpcOutlet]):
         _inlets.update(self.inlets)
 
     def new_inlet(self, spec: LinkSpec, depth: int, scope: CancelScope) -> RpcInlet:
-        """See `LinkEnds.new_inlet`."""
         _check(spec)
         self._peers[self._routes[spec.name].sender] = None
         return RpcInlet(spec, depth, scope)
 
     def new_outlet(self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool) -> RpcOutlet:
-        """See `LinkEnds.new_outlet`."""
         _check(spec)
         receiver = self._routes[spec.name].receiver
         self._peers[receiver] = None

@@ -109,7 +109,7 @@ class Stream(Protocol):
         """Free the connection; no other thread may still use it."""
 
 
-class SocketStream:
+class SocketStream(Stream):
     """A connected socket as a `Stream`: TCP, or a Unix one to a process of our own.
 
     `identity` is the name in the other end's certificate, if any.
@@ -133,7 +133,6 @@ class SocketStream:
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def send(self, buffers: Sequence[memoryview]) -> None:
-        """See `Stream.send`."""
         pending = buffers if len(buffers) <= _BUFFERS_PER_CALL else buffers[:_BUFFERS_PER_CALL]
         rest = buffers[len(pending) :]
         try:
@@ -149,7 +148,6 @@ class SocketStream:
             self.send(rest)
 
     def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
-        """See `Stream.send_now`."""
         try:
             sent = self._socket.sendmsg(buffers[:_BUFFERS_PER_CALL], (), socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -159,7 +157,6 @@ class SocketStream:
         return _unsent(buffers, sent)
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
-        """See `Stream.receive_into`."""
         try:
             if self._timeout_s is None:
                 return self._receive_at_pace(buffer, begun)
@@ -207,7 +204,6 @@ class SocketStream:
         return received
 
     def receive_some_into(self, buffers: Sequence[memoryview]) -> int:
-        """See `Stream.receive_some_into`."""
         try:
             while True:
                 try:
@@ -236,7 +232,6 @@ class SocketStream:
         return PeerError(f"connection to {self.peer} was lost ({error.strerror or error})")
 
     def set_timeout(self, seconds: float | None) -> None:
-        """See `Stream.set_timeout`."""
         self._timeout_s = seconds
         with contextlib.suppress(OSError):
             self._socket.settimeout(seconds)
@@ -256,13 +251,11 @@ class SocketStream:
         return layered
 
     def shut(self) -> None:
-        """See `Stream.shut`."""
         # The connection itself: a TLS socket would continue in plain text.
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """See `Stream.close`."""
         self.shut()
         self._socket.close()
 

@@ -70,20 +70,18 @@ class Security(Protocol):
         """Begin on one connection. `expected`: the device that an opener means, if it can be checked."""
 
 
-class _Open:
+class _Open(Security, Attempt):
     """Accept every peer that reaches the port: both the security and each attempt."""
 
     method = Method.NONE
     hello = b""
 
     def attempt(self, role: Role, expected: str | None) -> Attempt:
-        """See `Security.attempt`."""
         return self
 
     def finish(
         self, stream: SocketStream, kind: ConnectionKind, preambles: bytes, deadline_s: float
     ) -> SocketStream:
-        """See `Attempt.finish`."""
         return stream
 
 
