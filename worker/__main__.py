@@ -23,7 +23,7 @@ from worker.host.memory import keep_little
 from worker.inference.provider import PROVIDERS
 from worker.inference.session_options import parse_options
 from worker.settings import Settings
-from worker.store.inspection import inspect_bundle
+from worker.store import inspect_bundle
 from worker.wire.control import ControlConnection
 from worker.wire.errors import UsageError, WorkerError, one_line
 from worker.wire.messages import Query

@@ -84,7 +84,8 @@ class Endpoint:
         check_load(run.load)
         windows = Windows(
             run.requests,
-            filling=self._filling(run.load),
+            # They find fewer in the pipeline than those that follow, or no result before theirs.
+            filling=self._depth - 1 if run.load.kind == "closed" else 1,
             until_stable=run.until_stable,
             duration_s=run.duration_s,
         )
@@ -113,10 +114,6 @@ class Endpoint:
         """Records of the last run (`worker.records.ENDPOINT`); they are then forgotten."""
         rows, self._rows = self._rows, np.zeros(0, ENDPOINT)
         return rows
-
-    def _filling(self, load: LoadSpec) -> int:
-        """How many requests find fewer in the pipeline than those that follow, or no result before theirs."""
-        return self._depth - 1 if load.kind == "closed" else 1
 
     def _run_all(
         self, progress: Progress, deadline_s: float, timeout_s: float, abandoned: Callable[[], bool]

@@ -98,12 +98,8 @@ def frequency_mhz() -> float | None:
 
 def temperature_c() -> float | None:
     """Temperature of the hottest thermal zone."""
-    zones = []
-    for zone in _THERMAL.glob("thermal_zone*/temp"):
-        text = _read(zone)
-        if text is not None and text.lstrip("-").isdigit():
-            zones.append(int(text) / 1000)
-    return max(zones, default=None)
+    texts = [_read(zone) or "" for zone in _THERMAL.glob("thermal_zone*/temp")]
+    return max((int(text) / 1000 for text in texts if text.lstrip("-").isdigit()), default=None)
 
 
 def throttled() -> int | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from worker.endpoint import Samples
 from worker.inference.session_options import Options
 from worker.inference.stage import Stage
-from worker.store.store import Store
+from worker.store import Store
 from worker.wire.errors import RefusedError
 from worker.wire.messages import HopSpec, ShardRef
 

@@ -15,7 +15,7 @@ from worker.inference.provider import prepare
 from worker.inference.session_options import parse_options
 from worker.pipeline.loading import Loader
 from worker.pipeline.pipeline import Pipeline
-from worker.store.store import Store
+from worker.store import Store
 from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, request_decoder, send_message
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.messages import (

@@ -70,7 +70,8 @@ class RpcPipeline:
         with theirs:
             process = subprocess.Popen(
                 command(
-                    f"--socket={theirs.fileno()}",
+                    "--socket",
+                    str(theirs.fileno()),
                     f"--store={settings.store}",
                     f"--slowdown={settings.slowdown}",
                     f"--provider={settings.provider}",

@@ -20,7 +20,7 @@ from worker.probe import ProbeReceiver
 from worker.service.heartbeat import Heartbeat
 from worker.service.session import Session
 from worker.settings import Settings
-from worker.store.store import Store
+from worker.store import Store
 from worker.wire.codecs import available_codecs
 from worker.wire.control import (
     CLAIMED_LIMIT_BYTES,

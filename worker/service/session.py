@@ -21,7 +21,7 @@ from worker.pipeline.pipeline import Pipeline
 from worker.probe import ProbeReceiver, send_throughput, send_train, time_round_trips
 from worker.rpc import RpcPipeline, check_rpc
 from worker.settings import Settings
-from worker.store.store import Store
+from worker.store import Store
 from worker.wire.errors import FailedError, RefusedError
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import (

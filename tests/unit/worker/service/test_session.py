@@ -7,7 +7,7 @@ from worker.host.qdisc import QdiscWatch
 from worker.host.telemetry import TelemetryThread
 from worker.probe import ProbeReceiver
 from worker.service.session import Session
-from worker.store.store import Store
+from worker.store import Store
 from worker.wire.messages import REQUESTS, Claim, Query
 
 

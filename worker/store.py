@@ -16,6 +16,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
@@ -25,13 +26,12 @@ import msgspec
 from worker.wire.errors import FailedError, MissingError, RefusedError, UsageError, reason_of
 from worker.wire.messages import Have, Missing, PutFile, PutShard, ShardRef
 
-__all__ = ["BUNDLE_FILES", "Store", "check_digest", "digest_of", "read_manifest"]
+__all__ = ["BUNDLE_FILES", "Findings", "Store", "inspect_bundle"]
 
 BUNDLE_FILES: Final = ("weights.bin", "shards.zip", "samples.npz", "manifest.json")
 """A bundle's files on a device; the manifest comes last, since it makes the bundle complete."""
 
 _DIGEST: Final = re.compile(r"\A[0-9a-f]{64}\Z")
-_PIECE_BYTES: Final = 1024 * 1024
 _LONGEST_SHARD_BYTES: Final = 256 * 1024 * 1024
 _LONGEST_MANIFEST_BYTES: Final = 256 * 1024 * 1024
 
@@ -77,7 +77,7 @@ class Store:
     def missing(self, have: Have) -> Missing:
         """What the store lacks of these. It has a bundle once it has its manifest and all its weights."""
         for digest in have.bundles:
-            check_digest(digest)
+            _check_digest(digest)
         known = self._shards_in_bundles() if have.shards else set()
         return Missing(
             bundles=tuple(digest for digest in have.bundles if not self._has_bundle(digest)),
@@ -105,7 +105,7 @@ class Store:
         Raises:
             RefusedError: a piece is out of order, or the digest of the whole is not `digest`.
         """
-        check_digest(put.digest)
+        _check_digest(put.digest)
         folder = self._bundle_folder(put.bundle)
         path, arriving = folder / put.name, folder / f".{put.name}.partial"
         end = put.offset + len(put.data)
@@ -128,7 +128,7 @@ class Store:
             if actual != put.digest:
                 raise RefusedError(f"{put.name} of bundle {put.bundle[:12]} arrived altered: send it again")
             if put.name == "manifest.json":
-                read_manifest(arriving, put.bundle)
+                _read_manifest(arriving, put.bundle)
             arriving.replace(path)
 
     def load_shard(self, ref: ShardRef) -> tuple[bytes, Path | None]:
@@ -183,7 +183,7 @@ class Store:
     def _manifest(self, bundle: str) -> Manifest:
         path = self._bundle_folder(bundle) / "manifest.json"
         try:
-            return self._unless_same(self._manifests, path, partial(read_manifest, bundle=bundle))
+            return self._unless_same(self._manifests, path, partial(_read_manifest, bundle=bundle))
         except FileNotFoundError as error:
             raise MissingError(f"bundle {bundle[:12]} is not on this device: deploy it") from error
 
@@ -204,13 +204,13 @@ class Store:
         return digests
 
     def _bundle_folder(self, digest: str) -> Path:
-        return self.folder / "bundles" / check_digest(digest)
+        return self.folder / "bundles" / _check_digest(digest)
 
     def _shard_path(self, digest: str) -> Path:
-        return self.folder / "shards" / f"{check_digest(digest)}.onnx"
+        return self.folder / "shards" / f"{_check_digest(digest)}.onnx"
 
     def _file_digest(self, path: Path) -> str:
-        return self._unless_same(self._checked, path, digest_of)
+        return self._unless_same(self._checked, path, _digest_of)
 
     def _unless_same(self, cache: _Cache[_T], path: Path, read: Callable[[Path], _T]) -> _T:
         """What `read` makes of a file, or made of it before."""
@@ -223,6 +223,46 @@ class Store:
         with self._lock:
             cache[path] = mark, result
         return result
+
+
+@dataclass(frozen=True)
+class Findings:
+    """File names: those to send, and the altered ones among them."""
+
+    lacks: tuple[str, ...]
+    altered: tuple[str, ...]
+
+
+def inspect_bundle(store: Path, digest: str) -> Findings:
+    """Check a bundle's files against its manifest, and the manifest against the bundle's digest.
+
+    Without a valid manifest no other file can be checked, so all are missing.
+
+    Raises:
+        RefusedError: `digest` is not a digest.
+        UsageError: a file cannot be read.
+    """
+    folder = store / "bundles" / _check_digest(digest)
+    try:
+        try:
+            manifest = _read_manifest(folder / "manifest.json", digest)
+        except FileNotFoundError:
+            return Findings(lacks=BUNDLE_FILES, altered=())
+        except RefusedError:
+            return Findings(lacks=BUNDLE_FILES, altered=("manifest.json",))
+        lacks, altered = [], []
+        for name in BUNDLE_FILES:
+            if name == "manifest.json":
+                continue
+            entry = manifest.files.get(name)
+            digest_here = _digest_of(folder / name) if (folder / name).exists() else None
+            if digest_here != (entry and entry.digest):
+                lacks.append(name)
+                if digest_here is not None:
+                    altered.append(name)
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror}") from error
+    return Findings(lacks=tuple(lacks), altered=tuple(altered))
 
 
 @contextlib.contextmanager
@@ -238,14 +278,14 @@ def _writing(partial: Path) -> Iterator[None]:
         raise
 
 
-def check_digest(digest: str) -> str:
+def _check_digest(digest: str) -> str:
     """Return the digest, safe as part of a path. Raises RefusedError: it is not 64 hex digits."""
     if not _DIGEST.match(digest):
         raise RefusedError(f"{digest[:80]!r} is not a digest (64 hex digits)")
     return digest
 
 
-def read_manifest(path: Path, bundle: str) -> Manifest:
+def _read_manifest(path: Path, bundle: str) -> Manifest:
     """Read the manifest of the bundle with this digest.
 
     Raises:
@@ -271,7 +311,7 @@ def read_manifest(path: Path, bundle: str) -> Manifest:
     return manifest
 
 
-def digest_of(path: Path) -> str:
+def _digest_of(path: Path) -> str:
     """SHA-256 of a file. Raises FileNotFoundError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
