@@ -201,7 +201,7 @@ class EmulatedOutlet(TcpOutlet):
         self._delivery.start()
 
     def send_now(self, slot: Slot) -> bool:
-        """Only without encoding, which takes time."""
+        """Send at once, but only without encoding, which takes time."""
         if not self.immediate:
             return False
         self.send(slot)

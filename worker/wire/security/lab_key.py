@@ -90,7 +90,7 @@ class KeySecurity(Security):
         self._key = key
 
     def attempt(self, role: Role, expected: str | None) -> Attempt:
-        """All devices hold one key, which therefore identifies none."""
+        """Begin on one connection. All devices hold one key, which therefore identifies none."""
         return _KeyAttempt(self._key, role)
 
 

@@ -25,7 +25,7 @@ _RECORD_BYTES: Final = 16_384
 
 
 class TlsStream(SocketStream):
-    """Sends buffers one by one: TLS has no scatter send."""
+    """A stream over TLS, which has no scatter send: it sends buffers one by one."""
 
     def __init__(self, stream: SocketStream, wrapped: ssl.SSLSocket) -> None:
         self.peer = stream.peer
@@ -84,7 +84,7 @@ class TlsStream(SocketStream):
             self._write(memoryview(pending))
 
     def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
-        """Sends nothing: encrypting takes time."""
+        """Send nothing: encrypting takes time."""
         return buffers
 
     def _write(self, rest: memoryview) -> None:
@@ -127,7 +127,7 @@ class TlsStream(SocketStream):
             return self._take(buffer, self._deadline_s())
 
     def receive_some_into(self, buffers: Sequence[memoryview]) -> int:
-        """OpenSSL fills one buffer at a time."""
+        """Fill the first buffer alone, as OpenSSL does."""
         return self.receive_some(buffers[0])
 
     def set_timeout(self, seconds: float | None) -> None:
