@@ -4,32 +4,32 @@ Modules that load ONNX Runtime are imported on use: on a small device that takes
 """
 
 import argparse
+import contextlib
 import gc
 import json
 import logging
-import math
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn, TypeVar
 
 from worker.host.device import pin_to_core
 from worker.host.memory import keep_little
 from worker.inference.provider import PROVIDERS
 from worker.inference.session_options import parse_options
-from worker.service.systemd import tell_service_manager
-from worker.store.inspection import inspect_bundle
+from worker.settings import Settings
+from worker.store import inspect_bundle
 from worker.wire.control import ControlConnection
 from worker.wire.errors import UsageError, WorkerError, one_line
 from worker.wire.messages import Query
 from worker.wire.security import load_security
 
-if TYPE_CHECKING:
-    from worker.service.server import Settings
+_NumberT = TypeVar("_NumberT", int, float)
 
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
@@ -49,6 +49,24 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def _number(kind: Callable[[str], _NumberT], low: float, high: float, what: str) -> Callable[[str], _NumberT]:
+    """Accept a number from `low` to `high`, or explain `what` it must be."""
+
+    def parse(text: str) -> _NumberT:
+        with contextlib.suppress(ValueError):
+            if low <= (value := kind(text)) <= high:
+                return value
+        raise argparse.ArgumentTypeError(f"{text} is not {what}")
+
+    return parse
+
+
+_port = _number(int, 0, 65_535, "a port (0 to 65535)")
+_threads = _number(int, 1, 1024, "a number of threads (1 or more)")
+_slowdown = _number(float, 1.0, sys.float_info.max, "a slowdown (1 or more)")
+_interval = _number(float, 0.01, sys.float_info.max, "an interval in seconds (0.01 or more)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,22 +105,20 @@ def _parser() -> argparse.ArgumentParser:
 
     starting = commands.add_parser("start", help="serve in the background")
     _add_settings(starting)
-    starting.add_argument(
-        "--pid-file", type=Path, required=True, help="file that records the background worker"
-    )
     starting.add_argument("--log", type=Path, required=True, help="append the log to this file")
     starting.set_defaults(command=_start)
 
     stopping = commands.add_parser("stop", help="stop the background worker")
-    stopping.add_argument(
-        "--pid-file", type=Path, required=True, help="file that records the background worker"
-    )
     stopping.set_defaults(command=_stop)
+    for command in (starting, stopping):
+        command.add_argument(
+            "--pid-file", type=Path, required=True, help="file that records the background worker"
+        )
 
     asking = commands.add_parser("ask", help="print name, holder and stamp of a worker")
     asking.add_argument("--host", default="127.0.0.1", help="the worker's address (default: %(default)s)")
     asking.add_argument("--control-port", type=_port, default=7100, help="default: %(default)s")
-    asking.add_argument("--name", default=None, help="device that its certificate must name")
+    asking.add_argument("--name", help="device that its certificate must name")
     _add_secrets(asking)
     asking.set_defaults(command=_ask)
 
@@ -122,13 +138,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--store", type=_absolute, required=True, help="folder for bundles and shards")
     add("--kind", choices=("local", "virtual", "real"), default="local", help="default: %(default)s")
     add("--slowdown", type=_slowdown, default=1.0, help="emulate a device this many times slower")
-    add("--threads", type=_count, default=1, help="threads of a stage (default: %(default)s)")
-    add(
-        "--provider",
-        choices=tuple(PROVIDERS),
-        default="cpu",
-        help="execution provider (default: %(default)s)",
-    )
+    add("--threads", type=_threads, default=1, help="threads of a stage (default: %(default)s)")
+    add("--provider", choices=tuple(PROVIDERS), default="cpu", help="execution provider (default: cpu)")
     add(
         "--onnxruntime-option",
         dest="onnxruntime_options",
@@ -137,7 +148,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="graph_optimization_level=LEVEL or a session configuration entry; repeatable",
     )
-    add("--cpu", type=int, default=None, help="run only on this core")
+    add("--cpu", type=int, help="run only on this core")
     add(
         "--telemetry-interval",
         dest="telemetry_interval_s",
@@ -146,34 +157,26 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=0.5,
         help="default: %(default)s",
     )
-    add("--heartbeat", type=_absolute, default=None, help="file to renew while a controller is connected")
-    add(
-        "--qdisc-of",
-        metavar="INTERFACE",
-        default=None,
-        help="void a run in which this interface's qdisc changes",
-    )
+    add("--heartbeat", type=_absolute, help="file to renew while a controller is connected")
+    add("--qdisc-of", metavar="INTERFACE", help="void a run in which this interface's qdisc changes")
     _add_secrets(parser)
     add("--open-to-all", action="store_true", help="listen beyond this host even without a key")
 
 
 def _add_secrets(parser: argparse.ArgumentParser) -> None:
     secrets = parser.add_mutually_exclusive_group()
-    secrets.add_argument("--key-file", type=_absolute, default=None, help="file with the lab's key")
+    secrets.add_argument("--key-file", type=_absolute, help="file with the lab's key")
     secrets.add_argument(
         "--certificates",
         type=_absolute,
         metavar="DIR",
-        default=None,
         help="use TLS with the ca.pem and device.pem of this folder",
     )
 
 
-def _settings(options: argparse.Namespace) -> "Settings":
-    from worker.service.server import Settings
-
-    given = {field.name: getattr(options, field.name) for field in fields(Settings)}
-    return Settings(**given | {"onnxruntime_options": parse_options(options.onnxruntime_options)})
+def _settings(options: argparse.Namespace) -> Settings:
+    values = {field.name: getattr(options, field.name) for field in fields(Settings)}
+    return Settings(**values | {"onnxruntime_options": parse_options(options.onnxruntime_options)})
 
 
 def _absolute(text: str) -> Path:
@@ -203,7 +206,7 @@ def _serve(options: argparse.Namespace) -> int:
     server.begin()
     ports = {"control_port": server.control_port, "data_port": server.data_port, "pid": os.getpid()}
     print(json.dumps(ports), flush=True)
-    tell_service_manager()
+    _tell_service_manager()
     logging.info("worker %s serves on %s: %s", settings.name, settings.host, json.dumps(ports))
     # Imported modules live for ever: spare the collector a look at them after each pipeline.
     gc.freeze()
@@ -211,6 +214,17 @@ def _serve(options: argparse.Namespace) -> int:
     server.close()
     logging.info("worker %s ends", settings.name)
     return 0
+
+
+def _tell_service_manager() -> None:
+    """Report to systemd, if there, that the worker listens, like sd_notify(3)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    # A leading @ stands for the abstract namespace.
+    path = f"\0{address[1:]}" if address.startswith("@") else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.sendto(b"READY=1", path)
 
 
 def _start(options: argparse.Namespace) -> int:
@@ -241,42 +255,6 @@ def _check(options: argparse.Namespace) -> int:
     findings = {digest: asdict(inspect_bundle(options.store, digest)) for digest in options.bundles}
     print(json.dumps(findings))
     return 0
-
-
-def _port(text: str) -> int:
-    return _number(text, 0, 65_535, "a port (0 to 65535)")
-
-
-def _count(text: str) -> int:
-    return _number(text, 1, 1024, "a number of threads (1 or more)")
-
-
-def _number(text: str, low: int, high: int, what: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = low - 1
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"{text} is not {what}")
-    return value
-
-
-def _slowdown(text: str) -> float:
-    return _at_least(text, 1.0, "a slowdown (1 or more)")
-
-
-def _interval(text: str) -> float:
-    return _at_least(text, 0.01, "an interval in seconds (0.01 or more)")
-
-
-def _at_least(text: str, low: float, what: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not {what}")
-    return value
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from controller.results import Cell, Course, Hop, Link, Trial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
 from worker.records import ENDPOINT, HOP, rows_of
-from worker.wire.errors import WorkerError
+from worker.wire.errors import DISK_FULL, OUT_OF_MEMORY, WorkerError
 from worker.wire.messages import (
     ClosePipeline,
     HopRecords,
@@ -43,8 +43,7 @@ _ASK_TIMEOUT_S = 30.0
 # A device that loads a model answers late.
 _BUILD_PATIENCE_S = 10.0
 _BLAME_TIMEOUT_S = 2.0
-_EXHAUSTED = ("out of memory", "disk full")
-"""Words of a worker that has run out of memory or disk (`worker.exhaustion`)."""
+_EXHAUSTED = (OUT_OF_MEMORY, DISK_FULL)
 
 
 @dataclass

@@ -28,7 +28,7 @@ from exporter.bundle import Bundle, BundleError
 from exporter.split_argument import parse_splits
 from tests.memory_stream import MemoryStream, memory_pair
 from worker.links.slots import SlotPool
-from worker.store.inspection import inspect_bundle
+from worker.store import inspect_bundle
 from worker.wire.codecs import Decoder, parse_codec
 from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, reply_decoder, request_decoder
 from worker.wire.errors import PeerError, RefusedError

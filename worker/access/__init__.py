@@ -1,1 +1,1 @@
-"""Who may connect: the listening ports, what an unproven peer may take, and the access policy."""
+"""Who may connect: the listening ports, and what an unproven peer may take."""

@@ -80,9 +80,9 @@ class Admission:
             self._debts.move_to_end(network)
             if len(self._debts) > _MAX_ADDRESSES:
                 self._debts.popitem(last=False)
-            tell = self._limits and debt.failures >= BURST and not debt.is_refused
-            debt.is_refused = debt.is_refused or tell
-        if tell:
+            is_news = self._limits and debt.failures >= BURST and not debt.is_refused
+            debt.is_refused = debt.is_refused or is_news
+        if is_news:
             self._log(
                 f"{network}: {BURST} failed attempts; it may now make {_FORGIVEN_PER_S:g} a second; "
                 f"the rest are refused unseen and not logged"

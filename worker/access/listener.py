@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -74,7 +75,7 @@ class Listener:
                 if not self._closed:
                     self._log(f"port {self.port}: cannot accept ({error.strerror})")
                     # Probably out of descriptors: an immediate retry would only burn the processor.
-                    threading.Event().wait(0.2)
+                    time.sleep(0.2)
                 continue
             if not self._admission.may_try(address[0]):
                 refuse(connection, self._kind)

@@ -1,7 +1,7 @@
 """Source and sink in one, so that one clock measures latency."""
 
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ from worker.endpoint.samples import Samples, batches_of
 from worker.endpoint.sink import Sink
 from worker.endpoint.source import Source
 from worker.endpoint.windows import Windows
-from worker.links import Inlet, LinkEnds, Outlet
 from worker.links.cancel_scope import CancelScope, ThreadGroup
+from worker.links.links import LinkEnds
 from worker.records import ENDPOINT
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import FrameType
@@ -28,7 +28,7 @@ _LINKS_TIMEOUT_S: Final = 10.0
 
 
 class Endpoint:
-    """Send requests to `outlet`, at most `depth` at once, and receive their results from `inlet`.
+    """Send requests to the outlet, at most `depth` at once, and receive their results from the inlet.
 
     Request i of batch b takes the samples (i*b .. i*b+b) modulo their count. Without a prefetch it
     prepares all batches once, here, outside every latency; else latency includes the wait for preparation
@@ -37,55 +37,31 @@ class Endpoint:
 
     def __init__(
         self,
+        links: LinkEnds[Any, Any],
+        spec: EndpointSpec,
         samples: Samples,
-        outlet: Outlet,
-        inlet: Inlet,
-        scope: CancelScope,
-        *,
         depth: int,
-        batch: int,
-        check_every: int,
-        prefetch: int | None = None,
-        allowed_error: float = WORST_ALLOWED_ERROR,
+        scope: CancelScope,
     ) -> None:
-        """Raises RefusedError: the samples do not fit the links.
-
-        `allowed_error` limits a result's difference, as a share of the answer's own maximum: above
-        `WORST_ALLOWED_ERROR` only where a lossy codec is on the way.
-        """
-        if depth < 1 or batch < 1 or check_every < 0:
-            raise RefusedError(f"depth {depth}, batch {batch}, check_every {check_every}: too small")
-        self._inlet, self._scope = inlet, scope
-        self._check_every, self._depth = check_every, depth
-        inputs = batches_of(samples.inputs, outlet.layout, batch, "input")
-        self._inputs = make_inputs(inputs, prefetch, depth, scope)
+        """Raises RefusedError: the samples do not fit the links."""
+        if depth < 1 or spec.batch < 1 or spec.check_every < 0:
+            raise RefusedError(
+                f"depth {depth}, batch {spec.batch}, check_every {spec.check_every}: too small"
+            )
+        outlet, self._inlet = links.outlet(spec.outlet), links.inlet(spec.inlet)
+        self._scope, self._check_every, self._depth = scope, spec.check_every, depth
+        inputs = batches_of(samples.inputs, outlet.layout, spec.batch, "input")
+        self._inputs = make_inputs(inputs, spec.prefetch, depth, scope)
         self._source = Source(outlet, self._inputs, depth)
-        answers = (
-            Answers(samples.answers, inlet.layout, batch, allowed_error=allowed_error)
-            if check_every
-            else None
-        )
-        self._sink = Sink(inlet, answers, scope, check_every=check_every)
+        answers = None
+        if spec.check_every:
+            answers = Answers(
+                samples.answers, self._inlet.layout, spec.batch, allowed_error=spec.allowed_error
+            )
+        self._sink = Sink(self._inlet, answers, scope, check_every=spec.check_every)
         self._rows = np.zeros(0, ENDPOINT)
         self._progress: Progress | None = None
         scope.at_end(self._stop)
-
-    @classmethod
-    def between(
-        cls, links: LinkEnds, spec: EndpointSpec, samples: Samples, depth: int, scope: CancelScope
-    ) -> Self:
-        """An endpoint on two of a device's links. Raises RefusedError: the samples do not fit them."""
-        return cls(
-            samples,
-            links.outlet(spec.outlet),
-            links.inlet(spec.inlet),
-            scope,
-            depth=depth,
-            batch=spec.batch,
-            check_every=spec.check_every,
-            prefetch=spec.prefetch,
-            allowed_error=spec.allowed_error,
-        )
 
     def run(self, run: Run, abandoned: Callable[[], bool] = lambda: False) -> RunDone:
         """Run requests through the pipeline and wait for all results.
@@ -108,7 +84,8 @@ class Endpoint:
         check_load(run.load)
         windows = Windows(
             run.requests,
-            filling=self._filling(run.load),
+            # They find fewer in the pipeline than those that follow, or no result before theirs.
+            filling=self._depth - 1 if run.load.kind == "closed" else 1,
             until_stable=run.until_stable,
             duration_s=run.duration_s,
         )
@@ -137,10 +114,6 @@ class Endpoint:
         """Records of the last run (`worker.records.ENDPOINT`); they are then forgotten."""
         rows, self._rows = self._rows, np.zeros(0, ENDPOINT)
         return rows
-
-    def _filling(self, load: LoadSpec) -> int:
-        """How many requests find fewer in the pipeline than those that follow, or no result before theirs."""
-        return self._depth - 1 if load.kind == "closed" else 1
 
     def _run_all(
         self, progress: Progress, deadline_s: float, timeout_s: float, abandoned: Callable[[], bool]

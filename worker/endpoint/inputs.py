@@ -4,7 +4,7 @@ import itertools
 import threading
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -27,19 +27,20 @@ class Batch:
     prepare_s: float = 0.0
 
 
-class Inputs(Protocol):
+class Inputs:
     """The inputs of the source: `take` once a request, in order.
 
     `ready`: all are prepared, so `take` costs no time.
     """
 
-    ready: bool
+    ready = False
 
     def begin(self) -> None:
         """Begin a run, at request 0."""
 
     def take(self, request: int) -> Batch | None:
         """Wait for the input of that request; None once the pipeline has ended."""
+        raise NotImplementedError
 
     def end(self) -> None:
         """End the run."""
@@ -64,38 +65,27 @@ def make_inputs(batches: list[list[Array]], prefetch: int | None, depth: int, sc
     return _Ahead(made, prefetch, scope) if prefetch else made
 
 
-class _Ready:
+class _Ready(Inputs):
     ready = True
 
     def __init__(self, batches: list[list[Array]]) -> None:
         self._batches = [Batch(arrays, [bytes_of(array) for array in arrays]) for arrays in batches]
 
-    def begin(self) -> None:
-        pass
-
     def take(self, request: int) -> Batch:
         return self._batches[request % len(self._batches)]
 
-    def end(self) -> None:
-        pass
 
-
-class _MadeInTime:
+class _MadeInTime(Inputs):
     """Copy a request's samples into one of `buffers` sets of arrays, used in turn.
 
     A set is free again when the result of its request is back: besides the `depth` in flight, `prefetch` are
     ahead, one is being prepared, and one is being compared.
     """
 
-    ready = False
-
     def __init__(self, batches: list[list[Array]], buffers: int) -> None:
         self._batches = batches
         made = [[np.empty_like(array) for array in batches[0]] for _ in range(buffers)]
         self._memory = [(arrays, [bytes_of(array) for array in arrays]) for arrays in made]
-
-    def begin(self) -> None:
-        pass
 
     def take(self, request: int) -> Batch:
         began_s = clock()
@@ -104,14 +94,9 @@ class _MadeInTime:
             np.copyto(array, samples)
         return Batch(arrays, buffers, clock() - began_s)
 
-    def end(self) -> None:
-        pass
 
-
-class _Ahead:
+class _Ahead(Inputs):
     """The same in its own thread, up to `prefetch` ahead of the source."""
-
-    ready = False
 
     def __init__(self, made: _MadeInTime, prefetch: int, scope: CancelScope) -> None:
         self._made = made

@@ -24,7 +24,7 @@ _WAIT_OVER_INSIDE: Final = 10
 # A busy host wakes a source that sleeps until a request is due this late, at any load.
 _WOKEN_LATE_S: Final = 0.010
 
-_KEPT_FIELDS: Final = (
+_TIMES: Final = (
     *("scheduled_at_s", "finished_at_s", "wait_source_s", "prepare_s"),
     *("encode_s", "decode_s"),
 )
@@ -68,7 +68,7 @@ class Progress:
         first, stop = self._counted
         rows = np.zeros(stop - first, ENDPOINT)
         rows["request"] = np.arange(first, stop)
-        for name in _KEPT_FIELDS:
+        for name in _TIMES:
             rows[name] = getattr(self, name)[first:stop]
         np.subtract(rows["finished_at_s"], rows["scheduled_at_s"], out=rows["latency_s"])
         return rows

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from worker.endpoint.answers import Answers
 from worker.endpoint.progress import Progress
-from worker.links import Inlet
 from worker.links.cancel_scope import CancelScope
+from worker.links.ends import Inlet
 from worker.wire.errors import MismatchError, PeerError
 
 __all__ = ["Sink"]

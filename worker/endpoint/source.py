@@ -6,7 +6,7 @@ from queue import SimpleQueue
 from worker.clock import clock, sharpen_sleep, sleep_until
 from worker.endpoint.inputs import Inputs
 from worker.endpoint.progress import Progress
-from worker.links import Outlet
+from worker.links.ends import Outlet
 from worker.links.slots import Slot
 
 __all__ = ["Source"]

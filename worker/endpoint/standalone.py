@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from worker.access.listener import Listener
 from worker.endpoint.endpoint import Endpoint
 from worker.endpoint.samples import Samples
-from worker.links import Links, open_data_stream, serve_join
 from worker.links.cancel_scope import CancelScope
+from worker.links.links import Links, open_data_stream, serve_join
 from worker.wire.errors import RefusedError
 from worker.wire.joining import receive_join
-from worker.wire.messages import EndpointSpec, JoinLink, LinkSpec, Run, RunDone, SentBytes
+from worker.wire.messages import BuildPipeline, EndpointSpec, JoinLink, LinkSpec, Run, RunDone, SentBytes
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import ConnectionKind, SocketStream
 
@@ -79,18 +79,10 @@ class StandaloneEndpoint:
         self.drop()
         scope = CancelScope()
         self._scope = scope
-        self._links = Links(
-            pipeline,
-            links,
-            depth,
-            scope,
-            inlets=(endpoint.inlet,) if endpoint else (),
-            outlets=(endpoint.outlet,) if endpoint else (),
-            source_outlet=endpoint.outlet if endpoint else None,
-            relays=relays,
-        )
+        build = BuildPipeline(name=pipeline, depth=depth, links=tuple(links), hops=(), endpoint=endpoint)
+        self._links = Links(build, scope, relays)
         if endpoint is not None and samples is not None:
-            self._endpoint = Endpoint.between(self._links, endpoint, samples, depth, scope)
+            self._endpoint = Endpoint(self._links, endpoint, samples, depth, scope)
         for relay in self._links.relays:
             relay.begin()
 

@@ -6,7 +6,7 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final
 
 import psutil
 
@@ -29,13 +29,6 @@ _THERMAL: Final = Path("/sys/class/thermal")
 _THROTTLED: Final = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 _NVIDIA: Final = Path("/proc/driver/nvidia")
 _TCP: Final = Path("/proc/sys/net/ipv4")
-
-
-class _Frequency(Protocol):
-    """psutil's account of a processor's clock."""
-
-    @property
-    def current(self) -> float: ...
 
 
 def read_stamp(*, slowdown: float, threads: int) -> Stamp:
@@ -96,8 +89,8 @@ def frequency_mhz() -> float | None:
     if text is not None and text.isdigit():
         return int(text) / 1000
     try:
-        # None where /proc/cpuinfo has no clock, as in User-Mode Linux.
-        frequency: _Frequency | None = psutil.cpu_freq()
+        # None where /proc/cpuinfo has no clock, as in User-Mode Linux, whatever its stubs say.
+        frequency: Any = psutil.cpu_freq()
     except (OSError, AttributeError, NotImplementedError, TypeError):
         return None
     return None if frequency is None else float(frequency.current) or None
@@ -105,12 +98,8 @@ def frequency_mhz() -> float | None:
 
 def temperature_c() -> float | None:
     """Temperature of the hottest thermal zone."""
-    zones = []
-    for zone in _THERMAL.glob("thermal_zone*/temp"):
-        text = _read(zone)
-        if text is not None and text.lstrip("-").isdigit():
-            zones.append(int(text) / 1000)
-    return max(zones, default=None)
+    texts = [_read(zone) or "" for zone in _THERMAL.glob("thermal_zone*/temp")]
+    return max((int(text) / 1000 for text in texts if text.lstrip("-").isdigit()), default=None)
 
 
 def throttled() -> int | None:

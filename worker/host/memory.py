@@ -12,7 +12,7 @@ __all__ = ["check_room", "give_memory_back", "keep_little"]
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-_KEPT_BYTES: Final = 512 * 1024
+_HELD_BYTES: Final = 512 * 1024
 
 
 def check_room(needed_bytes: int, what: str) -> None:
@@ -34,7 +34,7 @@ def keep_little() -> None:
     much in the heap of each thread: after the records of 100,000 requests a worker was a quarter larger.
     """
     for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
-        _call("mallopt", option, _KEPT_BYTES)
+        _call("mallopt", option, _HELD_BYTES)
 
 
 def give_memory_back() -> None:

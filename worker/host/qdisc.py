@@ -69,9 +69,6 @@ class QdiscWatch:
 def _in_words(noted: str | None) -> str:
     """The qdiscs with their options, in one line."""
     qdiscs: list[dict[str, Any]] = json.loads(noted) if noted else []
-    return " + ".join(_one_in_words(qdisc) for qdisc in qdiscs) or "no qdisc"
-
-
-def _one_in_words(qdisc: dict[str, Any]) -> str:
-    options = json.dumps(qdisc.get("options") or {}, sort_keys=True)
-    return f"{qdisc.get('kind')} {options}"
+    options = [json.dumps(qdisc.get("options") or {}, sort_keys=True) for qdisc in qdiscs]
+    words = [f"{qdisc.get('kind')} {text}" for qdisc, text in zip(qdiscs, options, strict=True)]
+    return " + ".join(words) or "no qdisc"

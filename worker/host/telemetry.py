@@ -15,7 +15,7 @@ from worker.wire.messages import TelemetrySample
 __all__ = ["TelemetryThread"]
 
 # Two hours at the usual half second; without a request for them, older samples are dropped.
-_KEPT_SAMPLES: Final = 14_400
+_MOST_SAMPLES: Final = 14_400
 
 # Reading a Pi's throttling flags may start a program.
 _THROTTLED_EVERY_S: Final = 5.0
@@ -26,7 +26,7 @@ class TelemetryThread:
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
-        self._samples: deque[TelemetrySample] = deque(maxlen=_KEPT_SAMPLES)
+        self._samples: deque[TelemetrySample] = deque(maxlen=_MOST_SAMPLES)
         self._process = psutil.Process()
         self._other: psutil.Process | None = None
         self._gpu = find_gpu()
@@ -68,10 +68,7 @@ class TelemetryThread:
         with self._lock:
             self._throttled_at_s = float("-inf")
         self._add_sample()
-        taken = []
-        while self._samples:
-            taken.append(self._samples.popleft())
-        return tuple(taken)
+        return tuple(self._samples.popleft() for _ in range(len(self._samples)))
 
     def _look(self) -> None:
         while not self._ended.wait(self._interval_s):

@@ -42,7 +42,7 @@ _LONGEST: Final = 1024
 _USUAL: Final = {"session.intra_op.allow_spinning": "0", "session.inter_op.allow_spinning": "0"}
 
 
-def parse_options(given: Sequence[str]) -> dict[str, str]:
+def parse_options(texts: Sequence[str]) -> dict[str, str]:
     """Options from `KEY=VALUE`, in the order of their keys.
 
     ONNX Runtime ignores unknown keys, so this checks how they begin; an unusable value fails the first stage.
@@ -51,10 +51,10 @@ def parse_options(given: Sequence[str]) -> dict[str, str]:
         UsageError: Not of that form, an unknown option, or one that the worker sets itself; names it.
     """
     options: dict[str, str] = {}
-    for one in given:
-        key, equals, value = one.partition("=")
+    for text in texts:
+        key, equals, value = text.partition("=")
         if not equals or not value:
-            raise UsageError(f"ONNX Runtime option {one!r}: write KEY=VALUE")
+            raise UsageError(f"ONNX Runtime option {text!r}: write KEY=VALUE")
         if key in options:
             raise UsageError(f"ONNX Runtime option {key!r} is given twice")
         if key == _WEIGHTS:
@@ -97,19 +97,19 @@ def session_options(
     """
     import onnxruntime
 
-    made = onnxruntime.SessionOptions()
-    made.intra_op_num_threads = threads
-    made.inter_op_num_threads = 1
-    made.log_severity_level = 3
+    session = onnxruntime.SessionOptions()
+    session.intra_op_num_threads = threads
+    session.inter_op_num_threads = 1
+    session.log_severity_level = 3
     entries = _USUAL | dict(options)
     level = entries.pop(_LEVEL, None)
     if level is not None:
-        made.graph_optimization_level = getattr(
+        session.graph_optimization_level = getattr(
             onnxruntime.GraphOptimizationLevel, OPTIMIZATION_LEVELS[level]
         )
     entries[_WEIGHTS] = str(weights_folder or _NO_FOLDER)
     # Otherwise ONNX Runtime accepts its own format too, which it checks much less.
     entries[_FORMAT] = "ONNX"
     for key, value in entries.items():
-        made.add_session_config_entry(key, value)
-    return made
+        session.add_session_config_entry(key, value)
+    return session

@@ -10,11 +10,10 @@ import numpy as np
 import onnxruntime
 
 from worker.clock import clock, sleep_for_slowdown
-from worker.exhaustion import one_line
 from worker.inference.provider import PROVIDERS, check_used
 from worker.inference.session_options import Options, session_options
 from worker.links.slots import Array, Slot, SlotPool
-from worker.wire.errors import FailedError, RefusedError
+from worker.wire.errors import FailedError, RefusedError, reason_of
 from worker.wire.frames import LinkLayout, TensorLayout
 from worker.wire.messages import TensorSpec
 
@@ -64,42 +63,17 @@ class Stage:
         began_s = clock()
         self.label = label
         try:
-            self._session = onnxruntime.InferenceSession(
+            self.session: Any = onnxruntime.InferenceSession(
                 graph,
                 session_options(weights_folder, threads, options or {}),
                 providers=[PROVIDERS[provider]],
             )
         except Exception as error:
-            raise RefusedError(f"{label} cannot be loaded: {one_line(error)}") from error
-        check_used(provider, self._session.get_providers(), label=label)
+            raise RefusedError(f"{label} cannot be loaded: {reason_of(error)}") from error
+        check_used(provider, self.session.get_providers(), label=label)
         self.load_s = clock() - began_s
-        self.inputs = {node.name: node for node in self._session.get_inputs()}
-        self.outputs = {node.name: node for node in self._session.get_outputs()}
-
-    def bind(
-        self,
-        inlet: LinkLayout,
-        outlet: LinkLayout,
-        *,
-        slowdown: float,
-        ended: Event,
-        reuses_memory: bool = True,
-    ) -> "BoundStage":
-        """Bind the stage to an inlet and an outlet.
-
-        Args:
-            inlet: layout of the arriving tensors.
-            outlet: layout of the leaving tensors.
-            slowdown: see `sleep_for_slowdown`.
-            ended: cuts the sleep for the slowdown short.
-            reuses_memory: whether requests arrive in the same arrays again and again.
-
-        Raises:
-            RefusedError: it needs or produces tensors that the links do not carry.
-        """
-        return BoundStage(
-            self, self._session, inlet, outlet, slowdown=slowdown, ended=ended, reuses_memory=reuses_memory
-        )
+        self.inputs = {node.name: node for node in self.session.get_inputs()}
+        self.outputs = {node.name: node for node in self.session.get_outputs()}
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run once on the caller's arrays: the plain ONNX Runtime call.
@@ -113,9 +87,9 @@ class Stage:
         for name, array in inputs.items():
             _check_fit(self.label, name, array.dtype.name, array.shape, self.inputs[name])
         try:
-            results = self._session.run(list(self.outputs), dict(inputs))
+            results = self.session.run(list(self.outputs), dict(inputs))
         except Exception as error:
-            raise FailedError(f"{self.label} cannot be run: {one_line(error)}") from error
+            raise FailedError(f"{self.label} cannot be run: {reason_of(error)}") from error
         return dict(zip(self.outputs, (np.ascontiguousarray(result) for result in results), strict=True))
 
 
@@ -129,16 +103,27 @@ class BoundStage:
     def __init__(
         self,
         stage: Stage,
-        session: Any,
         inlet: LinkLayout,
         outlet: LinkLayout,
         *,
         slowdown: float,
         ended: Event,
-        reuses_memory: bool,
+        reuses_memory: bool = True,
     ) -> None:
+        """Bind a stage.
+
+        Args:
+            inlet: layout of the arriving tensors.
+            outlet: layout of the leaving tensors.
+            slowdown: see `sleep_for_slowdown`.
+            ended: cuts the sleep for the slowdown short.
+            reuses_memory: whether requests arrive in the same arrays again and again.
+
+        Raises:
+            RefusedError: the stage needs or produces tensors that the links do not carry.
+        """
         self._stage = stage
-        self._session = session
+        self._session = stage.session
         self._inlet, self._outlet = inlet, outlet
         self._slowdown = slowdown
         self._ended = ended
@@ -158,11 +143,11 @@ class BoundStage:
 
     def _check(self) -> None:
         stage, label = self._stage, self._stage.label
-        given = {tensor.name: tensor for tensor in self._inlet.tensors}
+        carried = {tensor.name: tensor for tensor in self._inlet.tensors}
         for name, node in stage.inputs.items():
-            if name not in given:
+            if name not in carried:
                 raise RefusedError(f"{label} needs {name}, which its inlet does not carry")
-            _check_fit(label, name, given[name].dtype.name, given[name].shape, node)
+            _check_fit(label, name, carried[name].dtype.name, carried[name].shape, node)
         for tensor, _ in self._computed:
             if tensor.name not in stage.outputs:
                 raise RefusedError(f"{label} does not produce {tensor.name}, which its outlet carries")
@@ -194,7 +179,7 @@ class BoundStage:
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:
-            raise FailedError(f"{self._stage.label} cannot be run: {one_line(error)}") from error
+            raise FailedError(f"{self._stage.label} cannot be run: {reason_of(error)}") from error
         sleep_for_slowdown(began_s, self._slowdown, self._ended)
 
     def _new_binding(self, key: tuple[Slot, int]) -> _Binding:

@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from worker.exhaustion import one_line
-from worker.wire.errors import FailedError, WorkerError
+from worker.wire.errors import FailedError, WorkerError, reason_of
 
 __all__ = ["CancelScope", "ThreadGroup"]
 
@@ -31,7 +30,7 @@ class CancelScope:
     def fail(self, cause: BaseException) -> None:
         """Stop everything after a failure, and tell the neighbours why; from any thread."""
         if not isinstance(cause, WorkerError):
-            cause = FailedError(f"{type(cause).__name__}: {one_line(cause)}")
+            cause = FailedError(f"{type(cause).__name__}: {reason_of(cause)}")
         self._end(cause, failure=cause)
 
     def leave(self, cause: WorkerError) -> None:

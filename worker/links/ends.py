@@ -5,10 +5,10 @@ from typing import Protocol
 
 from worker.links.slots import Slot, SlotPool
 from worker.wire.frames import LinkLayout
-from worker.wire.messages import LinkSpec, SentBytes
+from worker.wire.messages import LinkSpec
 from worker.wire.stream import Stream
 
-__all__ = ["Connector", "Inlet", "LinkEnds", "Outlet", "SentHook", "ignore_sent"]
+__all__ = ["Connector", "Inlet", "Outlet", "SentHook", "ignore_sent"]
 
 Connector = Callable[[LinkSpec], Stream]
 """Opens a stream to the receiving end of a link, preambles exchanged."""
@@ -66,28 +66,6 @@ class Outlet(Protocol):
         Raises:
             PeerError: the other end is lost.
         """
-
-
-class LinkEnds(Protocol):
-    """All link ends of one device in a pipeline: `worker.links.Links`, or those of PyTorch RPC."""
-
-    def inlet(self, name: str) -> Inlet:
-        """The receiving end of a link."""
-
-    def outlet(self, name: str) -> Outlet:
-        """The sending end of a link."""
-
-    def stand_ready(self) -> None:
-        """Note that everything is built here."""
-
-    def open(self, sender: str, connector: Connector) -> None:
-        """Connect the outgoing links. Raises PeerError: a neighbour cannot be reached."""
-
-    def take_sent(self) -> tuple[SentBytes, ...]:
-        """Bytes that the codecs of the outgoing links made of the last run."""
-
-    def close(self) -> None:
-        """Free the connections; the scope has ended."""
 
 
 def ignore_sent(_slot: Slot, _wait_send_s: float, _send_s: float) -> None:

@@ -4,7 +4,7 @@ from queue import SimpleQueue
 
 from worker.clock import clock
 from worker.links.cancel_scope import CancelScope
-from worker.links.ends import SentHook, ignore_sent
+from worker.links.ends import Inlet, Outlet, SentHook, ignore_sent
 from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC
 from worker.wire.errors import RefusedError, WorkerError
@@ -14,8 +14,8 @@ from worker.wire.messages import LinkSpec
 __all__ = ["InProcessLink"]
 
 
-class InProcessLink:
-    """Both `Inlet` and `Outlet`."""
+class InProcessLink(Inlet, Outlet):
+    """Both ends of the link."""
 
     immediate = True
     reuses_memory = True
@@ -40,12 +40,10 @@ class InProcessLink:
         self._queue.put(slot)
 
     def send_now(self, slot: Slot) -> bool:
-        """See `Outlet.send_now`."""
         self.send(slot)
         return True
 
     def receive(self) -> Slot | None:
-        """See `Inlet.receive`."""
         return self._queue.get()
 
     def wait_open(self, timeout_s: float) -> None:

@@ -1,6 +1,8 @@
 """All link ends of one device in a pipeline."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
+from typing import Generic, TypeVar
 
 from worker.links.cancel_scope import CancelScope
 from worker.links.ends import Connector, Inlet, Outlet
@@ -10,70 +12,120 @@ from worker.links.tcp_inlet import TcpInlet
 from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
 from worker.wire.errors import RefusedError
 from worker.wire.joining import answering_join, ask_to_join, open_data_connection
-from worker.wire.messages import JoinLink, LinkSpec, SentBytes
+from worker.wire.messages import BuildPipeline, EndpointSpec, HopSpec, JoinLink, LinkSpec, SentBytes
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import Stream
 
-__all__ = ["Links", "open_data_stream", "serve_join"]
+__all__ = ["LinkEnds", "Links", "ends_here", "open_data_stream", "serve_join"]
+
+_InletT = TypeVar("_InletT", bound=Inlet)
+_OutletT = TypeVar("_OutletT", bound=Outlet)
 
 
-class Links:
-    """Make the link ends, connect them and end them together."""
+def ends_here(build: BuildPipeline) -> tuple[list[str], list[str]]:
+    """Names of the links that are received on this device, and of those that are sent from it."""
+    ends: list[HopSpec | EndpointSpec] = [*build.hops, *([build.endpoint] if build.endpoint else [])]
+    return [end.inlet for end in ends], [end.outlet for end in ends]
 
-    def __init__(
-        self,
-        pipeline: str,
-        specs: Sequence[LinkSpec],
-        depth: int,
-        scope: CancelScope,
-        *,
-        inlets: Collection[str],
-        outlets: Collection[str],
-        source_outlet: str | None = None,
-        relays: Sequence[tuple[str, str]] = (),
-    ) -> None:
-        """Stand ready for the links of this device.
 
-        Args:
-            pipeline: its name; a connection for another one is an error.
-            specs: the links; those between other devices are ignored.
-            depth: requests that may be in flight.
-            scope: ends them.
-            inlets: names of the links that are received here.
-            outlets: names of the links that are sent from here.
-            source_outlet: the outlet that the source fills from its own memory.
-            relays: names of an incoming link and of the outgoing link that continues it unchanged.
+class LinkEnds(ABC, Generic[_InletT, _OutletT]):
+    """All link ends of one device in a pipeline, made, connected and ended together.
 
-        Raises:
-            RefusedError: a link is missing in `specs`, occurs twice, or lacks an end.
-        """
-        self.pipeline = pipeline
-        self._scope = scope
-        self._opened = False
-        self._specs = {spec.name: spec for spec in specs}
-        if len(self._specs) < len(specs):
-            raise RefusedError(f"pipeline {pipeline} has two links with the same name")
-        _check_names([*inlets, *(arriving for arriving, _ in relays)], self._specs)
-        _check_names([*outlets, *(leaving for _, leaving in relays)], self._specs)
+    A subclass makes those of links between devices; they are `inlets` and `outlets`, by name.
+    """
+
+    def __init__(self, build: BuildPipeline, scope: CancelScope) -> None:
+        """Raises RefusedError: a link is not described, described twice, or lacks an end."""
+        self.pipeline = build.name
+        self.specs = {spec.name: spec for spec in build.links}
+        if len(self.specs) < len(build.links):
+            raise RefusedError(f"pipeline {build.name} has two links with the same name")
+        inlets, outlets = ends_here(build)
+        _check_names(inlets, self.specs)
+        _check_names(outlets, self.specs)
+        self.inlets: dict[str, _InletT] = {}
+        self.outlets: dict[str, _OutletT] = {}
         self._in_process: dict[str, InProcessLink] = {}
-        self._inlets: dict[str, TcpInlet] = {}
-        self._outlets: dict[str, TcpOutlet] = {}
         for name in {*inlets, *outlets}:
-            spec = self._specs[name]
-            with_memory = name != source_outlet
+            spec = self.specs[name]
+            # The source has memory of its own.
+            with_memory = build.endpoint is None or name != build.endpoint.outlet
             if spec.host is None or spec.port is None:
                 if name not in inlets or name not in outlets:
                     raise RefusedError(f"link {name} stays on one device, but only one of its ends is here")
-                self._in_process[name] = InProcessLink(spec, depth, scope, with_memory=with_memory)
+                self._in_process[name] = InProcessLink(spec, build.depth, scope, with_memory=with_memory)
                 continue
             if name in outlets:
-                self._outlets[name] = _new_outlet(spec, depth, scope, with_memory=with_memory)
+                self.outlets[name] = self.new_outlet(spec, build.depth, scope, with_memory=with_memory)
             if name in inlets:
-                self._inlets[name] = TcpInlet(spec, depth, scope)
-        self.relays = tuple(self._make_relay(*names, depth) for names in relays)
+                self.inlets[name] = self.new_inlet(spec, build.depth, scope)
 
-    def _make_relay(self, arriving: str, leaving: str, depth: int) -> Relay:
-        before, after = self._specs[arriving], self._specs[leaving]
+    def inlet(self, name: str) -> Inlet:
+        """The receiving end of a link."""
+        return self._in_process.get(name) or self.inlets[name]
+
+    def outlet(self, name: str) -> Outlet:
+        """The sending end of a link."""
+        return self._in_process.get(name) or self.outlets[name]
+
+    @abstractmethod
+    def new_inlet(self, spec: LinkSpec, depth: int, scope: CancelScope) -> _InletT:
+        """Make the receiving end of a link from another device."""
+
+    @abstractmethod
+    def new_outlet(self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool) -> _OutletT:
+        """Make the sending end of a link to another device; without memory the source fills it."""
+
+    @abstractmethod
+    def stand_ready(self) -> None:
+        """Note that everything is built here."""
+
+    @abstractmethod
+    def open(self, sender: str, connector: Connector) -> None:
+        """Connect the outgoing links as the device `sender`. Raises PeerError: one cannot be connected."""
+
+    def take_sent(self) -> tuple[SentBytes, ...]:
+        """Bytes that the codecs of the outgoing links made of the last run."""
+        return ()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the connections; the scope has ended, and no thread uses a link any more."""
+
+
+class Links(LinkEnds[TcpInlet, TcpOutlet]):
+    """Links over our own sockets.
+
+    Attributes:
+        relays: Each continues an incoming link as an outgoing one, unchanged.
+    """
+
+    def __init__(
+        self, build: BuildPipeline, scope: CancelScope, relays: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Stand ready for the links of this device, and the links that `relays` names in pairs.
+
+        Raises:
+            RefusedError: see `LinkEnds`.
+        """
+        super().__init__(build, scope)
+        self._opened = False
+        inlets, outlets = ends_here(build)
+        _check_names([*inlets, *(arriving for arriving, _ in relays)], self.specs)
+        _check_names([*outlets, *(leaving for _, leaving in relays)], self.specs)
+        self.relays = tuple(self._new_relay(*names, build.depth, scope) for names in relays)
+
+    def new_inlet(self, spec: LinkSpec, depth: int, scope: CancelScope) -> TcpInlet:
+        return TcpInlet(spec, depth, scope)
+
+    def new_outlet(
+        self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
+    ) -> TcpOutlet:
+        outlet = TcpOutlet if spec.emulation is None else EmulatedOutlet
+        return outlet(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
+
+    def _new_relay(self, arriving: str, leaving: str, depth: int, scope: CancelScope) -> Relay:
+        before, after = self.specs[arriving], self.specs[leaving]
         if None in (before.port, after.port) or (before.tensors, before.codec) != (
             after.tensors,
             after.codec,
@@ -81,18 +133,10 @@ class Links:
             raise RefusedError(
                 f"link {arriving} cannot continue as {leaving}: their tensors or codecs differ"
             )
-        inlet = TcpInlet(before, depth, self._scope, passes_on=True)
-        outlet = _new_outlet(after, depth, self._scope, with_memory=False, passes_on=True)
-        self._inlets[arriving], self._outlets[leaving] = inlet, outlet
-        return Relay(inlet, outlet, self._scope)
-
-    def inlet(self, name: str) -> Inlet:
-        """The receiving end of a link."""
-        return self._in_process.get(name) or self._inlets[name]
-
-    def outlet(self, name: str) -> Outlet:
-        """The sending end of a link."""
-        return self._in_process.get(name) or self._outlets[name]
+        inlet = TcpInlet(before, depth, scope, passes_on=True)
+        outlet = self.new_outlet(after, depth, scope, with_memory=False, passes_on=True)
+        self.inlets[arriving], self.outlets[leaving] = inlet, outlet
+        return Relay(inlet, outlet, scope)
 
     def accept(self, join: JoinLink, stream: Stream) -> None:
         """Take a neighbour's connection to this device's data port.
@@ -100,7 +144,7 @@ class Links:
         Raises:
             RefusedError: it is not expected.
         """
-        inlet = self._inlets.get(join.link) if join.pipeline == self.pipeline else None
+        inlet = self.inlets.get(join.link) if join.pipeline == self.pipeline else None
         if inlet is None:
             raise RefusedError(f"link {join.link} of pipeline {join.pipeline} is not expected here")
         inlet.attach(stream, join.sender)
@@ -109,16 +153,11 @@ class Links:
         """Do nothing: the data port listens already."""
 
     def open(self, sender: str, connector: Connector) -> None:
-        """Connect the outgoing links; `sender` is our name.
-
-        Raises:
-            PeerError: a neighbour cannot be reached, or refuses the link.
-        """
         if self._opened:
             raise RefusedError(f"the links of pipeline {self.pipeline} are already open")
         self._opened = True
-        for name, outlet in self._outlets.items():
-            stream = connector(self._specs[name])
+        for name, outlet in self.outlets.items():
+            stream = connector(self.specs[name])
             try:
                 ask_to_join(
                     stream, JoinLink(pipeline=self.pipeline, link=name, sender=sender), f"link {name}"
@@ -129,15 +168,13 @@ class Links:
             outlet.attach(stream)
 
     def take_sent(self) -> tuple[SentBytes, ...]:
-        """Bytes that the codecs of the outgoing links made of the last run."""
-        results = (outlet.take_sent() for outlet in self._outlets.values())
+        results = (outlet.take_sent() for outlet in self.outlets.values())
         return tuple(sent for sent in results if sent is not None)
 
     def close(self) -> None:
-        """Free the connections; the scope has ended, and no thread uses a link any more."""
-        for inlet in self._inlets.values():
+        for inlet in self.inlets.values():
             inlet.close()
-        for outlet in self._outlets.values():
+        for outlet in self.outlets.values():
             outlet.close()
 
 
@@ -170,11 +207,3 @@ def _check_names(names: Collection[str], specs: dict[str, LinkSpec]) -> None:
     for name in names:
         if name not in specs:
             raise RefusedError(f"link {name} is used but not described")
-
-
-def _new_outlet(
-    spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
-) -> TcpOutlet:
-    if spec.emulation is None:
-        return TcpOutlet(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
-    return EmulatedOutlet(spec, spec.emulation, depth, scope, with_memory=with_memory, passes_on=passes_on)

@@ -6,6 +6,7 @@ may be on its way back when the next request arrives; so a pool is never empty u
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -21,6 +22,7 @@ Array = NDArray[np.generic]
 _ALIGNMENT: Final = 64
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Slot:
     """Tensors of one request on one link, and its times so far.
 
@@ -29,42 +31,25 @@ class Slot:
     that was sent in part.
     """
 
-    __slots__ = (
-        "arrays",
-        "buffers",
-        "decode_s",
-        "encode_s",
-        "held",
-        "kind",
-        "noted",
-        "pool",
-        "prefix",
-        "ready_at_s",
-        "receive_s",
-        "received_at_s",
-        "request",
-        "sending_at_s",
-        "unsent",
-        "wait_encode_s",
-    )
+    pool: "SlotPool"
+    prefix: bytearray
+    arrays: list[Array]
+    buffers: list[memoryview] = field(init=False)
+    held: "Slot | None" = None
+    request: int = 0
+    kind: FrameType = FrameType.TENSORS
+    receive_s: float = 0.0
+    decode_s: float = 0.0
+    encode_s: float = 0.0
+    wait_encode_s: float = 0.0
+    received_at_s: float = 0.0
+    ready_at_s: float = 0.0
+    sending_at_s: float = 0.0
+    unsent: Sequence[memoryview] = ()
+    noted: tuple[float, ...] = ()
 
-    def __init__(self, pool: "SlotPool", prefix: bytearray, arrays: list[Array]) -> None:
-        self.pool = pool
-        self.prefix = prefix
-        self.arrays = arrays
-        self.buffers = [memoryview(prefix), *(bytes_of(array) for array in arrays)]
-        self.held: Slot | None = None
-        self.request = 0
-        self.kind = FrameType.TENSORS
-        self.receive_s = 0.0
-        self.decode_s = 0.0
-        self.encode_s = 0.0
-        self.received_at_s = 0.0
-        self.ready_at_s = 0.0
-        self.sending_at_s = 0.0
-        self.wait_encode_s = 0.0
-        self.unsent: Sequence[memoryview] = ()
-        self.noted: tuple[float, ...] = ()
+    def __post_init__(self) -> None:
+        self.buffers = [memoryview(self.prefix), *(bytes_of(array) for array in self.arrays)]
 
     def give_back(self) -> None:
         """Return to the pool, for another request."""

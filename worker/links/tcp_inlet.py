@@ -5,6 +5,7 @@ import threading
 
 from worker.clock import clock
 from worker.links.cancel_scope import CancelScope
+from worker.links.ends import Inlet
 from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, Decoder, parse_codec, receive_encoded
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
@@ -15,7 +16,7 @@ from worker.wire.stream import Stream
 __all__ = ["TcpInlet"]
 
 
-class TcpInlet:
+class TcpInlet(Inlet):
     """Receive frames into its own slots, once the other end has connected.
 
     With `passes_on` payloads stay as sent: its slots are for an outlet that passes on too.
@@ -56,13 +57,11 @@ class TcpInlet:
         self._attached.set()
 
     def wait_open(self, timeout_s: float) -> None:
-        """See `Inlet.wait_open`."""
         if not self._attached.wait(timeout_s):
             raise PeerError(f"link {self.name} was not connected within {timeout_s:g} s")
         self._scope.check()
 
     def receive(self) -> Slot | None:
-        """See `Inlet.receive`."""
         self._attached.wait()
         stream = self._stream
         if stream is None or self._scope.ended.is_set():

@@ -8,12 +8,12 @@ from queue import SimpleQueue
 from worker.clock import clock, sharpen_sleep, sleep_until
 from worker.links.cancel_scope import CancelScope
 from worker.links.emulation import EmulatedLink
-from worker.links.ends import SentHook, ignore_sent
+from worker.links.ends import Outlet, SentHook, ignore_sent
 from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, EncodedPayload, Encoder, parse_codec
 from worker.wire.errors import PeerError, ProtocolError, WorkerError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice, read_notice
-from worker.wire.messages import Emulation, LinkSpec, SentBytes
+from worker.wire.messages import LinkSpec, SentBytes
 from worker.wire.stream import Stream
 
 __all__ = ["EmulatedOutlet", "TcpOutlet"]
@@ -25,7 +25,7 @@ _SENT_NOW_BYTES = 128 * 1024
 _LAST_WORD_S = 0.2
 
 
-class TcpOutlet:
+class TcpOutlet(Outlet):
     """Send slots from their own memory, and notice when the other end goes away.
 
     With a codec, `send` encodes first, in the thread that sends: meanwhile the stage computes the next
@@ -151,7 +151,7 @@ class TcpOutlet:
         except ProtocolError as error:
             self._scope.fail(ProtocolError(f"link {self.name}: {self._to} {error}"))
         except PeerError as error:
-            self._scope.fail(PeerError(f"link {self.name} to {self._to} was lost: {error}"))
+            self._scope.fail(self._lost(error))
 
     def _stop(self, cause: WorkerError | None) -> None:
         self.pool.stop()
@@ -182,15 +182,9 @@ class EmulatedOutlet(TcpOutlet):
     """
 
     def __init__(
-        self,
-        spec: LinkSpec,
-        emulation: Emulation,
-        depth: int,
-        scope: CancelScope,
-        *,
-        with_memory: bool,
-        passes_on: bool = False,
+        self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
     ) -> None:
+        assert spec.emulation is not None
         super().__init__(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
         # Encoding takes time, so it needs its own thread.
         self.immediate = self._encoder is None
@@ -198,17 +192,16 @@ class EmulatedOutlet(TcpOutlet):
         self._payloads = (
             {slot: self._encoder.new_payload() for slot in self.pool.slots} if self._encoder else {}
         )
-        self._link = EmulatedLink(emulation)
+        self._link = EmulatedLink(spec.emulation)
         self._queue: SimpleQueue[Slot | None] = SimpleQueue()
         self._delivery = threading.Thread(target=self._deliver, name=f"deliver {self.name}", daemon=True)
 
     def attach(self, stream: Stream) -> None:
-        """See `TcpOutlet.attach`."""
         super().attach(stream)
         self._delivery.start()
 
     def send_now(self, slot: Slot) -> bool:
-        """See `Outlet.send_now`; only without encoding, which takes time."""
+        """Send at once, but only without encoding, which takes time."""
         if not self.immediate:
             return False
         self.send(slot)
@@ -245,7 +238,6 @@ class EmulatedOutlet(TcpOutlet):
         super()._stop(cause)
 
     def close(self) -> None:
-        """See `TcpOutlet.close`."""
         if self._stream is not None:
             self._delivery.join()
         super().close()

@@ -6,8 +6,9 @@ from typing import Final
 
 from worker.clock import clock, sharpen_sleep
 from worker.inference.stage import BoundStage
-from worker.links import Inlet, Outlet, Sender
 from worker.links.cancel_scope import CancelScope, ThreadGroup
+from worker.links.ends import Inlet, Outlet
+from worker.links.sender import Sender
 from worker.links.slots import Slot
 from worker.records import Ledger
 from worker.wire.errors import WorkerError
@@ -55,12 +56,11 @@ class Hop:
 
     def begin(self) -> None:
         """Start the threads; the links' other ends need not be connected yet."""
-        loops = [("compute", self._compute)]
+        name = f"{self.start}-{self.stop}"
+        self._threads.begin(f"compute {name}", self._compute)
         if not self._inlet.immediate:
-            loops.append(("receive", self._receive))
-        for name, loop in loops:
-            self._threads.begin(f"{name} {self.start}-{self.stop}", loop)
-        self._sender.begin(self._threads, f"{self.start}-{self.stop}")
+            self._threads.begin(f"receive {name}", self._receive)
+        self._sender.begin(self._threads, name)
 
     def join(self) -> None:
         """Wait for the threads; the scope has ended."""

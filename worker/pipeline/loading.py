@@ -6,13 +6,11 @@ from pathlib import Path
 from worker.endpoint import Samples
 from worker.inference.session_options import Options
 from worker.inference.stage import Stage
-from worker.store.store import Store
+from worker.store import Store
 from worker.wire.errors import RefusedError
 from worker.wire.messages import HopSpec, ShardRef
 
 __all__ = ["Loader"]
-
-_StageKey = tuple[str, str, int]
 
 
 class Loader:
@@ -22,12 +20,12 @@ class Loader:
         self._store = store
         self._provider = provider
         self._options = options
-        self._stages: dict[_StageKey, Stage] = {}
+        self._stages: dict[tuple[ShardRef, int], Stage] = {}
         self._samples: tuple[Path, int, Samples] | None = None
 
     def keep(self, hops: Iterable[HopSpec]) -> None:
         """Forget all stages but those of these hops: two models at once may not fit in memory."""
-        needed = {_key(hop.shard, hop.threads) for hop in hops}
+        needed = {(hop.shard, hop.threads) for hop in hops}
         self._stages = {key: stage for key, stage in self._stages.items() if key in needed}
 
     def clear(self) -> None:
@@ -41,7 +39,7 @@ class Loader:
         Raises:
             WorkerError: it is not in the store, altered, or cannot be loaded.
         """
-        key = _key(hop.shard, hop.threads)
+        key = hop.shard, hop.threads
         stage = self._stages.get(key)
         if stage is None:
             stage = self._stages[key] = self.load(hop.shard, hop.threads)
@@ -73,7 +71,3 @@ class Loader:
         if self._samples is None or self._samples[:2] != (path, changed_ns):
             self._samples = (path, changed_ns, Samples.load(path))
         return self._samples[2]
-
-
-def _key(shard: ShardRef, threads: int) -> _StageKey:
-    return shard.digest, shard.bundle, threads

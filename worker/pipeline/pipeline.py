@@ -1,78 +1,56 @@
 """One device's part of a pipeline: its links, its hops and, on the first device, the endpoint."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Final, Self
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
 
-from worker.endpoint import Endpoint, Samples
+from worker.endpoint import Endpoint
 from worker.host.memory import check_room
-from worker.inference.stage import Stage
-from worker.links import Connector, LinkEnds, Links
+from worker.inference.stage import BoundStage
 from worker.links.cancel_scope import CancelScope
+from worker.links.ends import Connector
+from worker.links.links import LinkEnds, Links, ends_here
 from worker.pipeline.hop import Hop
+from worker.pipeline.loading import Loader
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import (
     BuildPipeline,
     HopRecords,
-    HopSpec,
     PipelineBuilt,
     Records,
     Run,
     RunDone,
 )
 
-__all__ = ["LinksMaker", "Pipeline", "StageLoader"]
-
-StageLoader = Callable[[HopSpec], Stage]
-"""Loads the stage of a hop, or returns the loaded one."""
+__all__ = ["Pipeline"]
 
 _MAX_DEPTH: Final = 4096
 
-
-LinksMaker = Callable[[BuildPipeline, CancelScope, Collection[str], Collection[str], str | None], LinkEnds]
-"""Makes link ends: for a pipeline, its scope, the names of inlets and outlets, and the source's outlet."""
-
-
-@dataclass(frozen=True)
-class _Parts:
-    links: LinkEnds
-    hops: tuple[Hop, ...]
-    endpoint: Endpoint | None
+_log: Final = logging.getLogger("worker")
 
 
 class Pipeline:
     """This device's part: built, opened, run any number of times, then closed; a failure ends it."""
 
-    def __init__(self, scope: CancelScope, parts: _Parts, built: PipelineBuilt) -> None:
-        self._scope = scope
-        self.links = parts.links
-        self._hops = parts.hops
-        self._endpoint = parts.endpoint
-        self.built = built
-
-    @classmethod
-    def build(
-        cls,
+    def __init__(
+        self,
         build: BuildPipeline,
-        load_stage: StageLoader,
-        load_samples: Callable[[str], Samples],
+        loader: Loader,
         *,
         slowdown: float,
-        make_links: LinksMaker | None = None,
+        make_links: Callable[[BuildPipeline, CancelScope], LinkEnds[Any, Any]] = Links,
         abandoned: Callable[[], bool] = lambda: False,
-        log_failure: Callable[[WorkerError], None] = lambda _cause: None,
-    ) -> Self:
+    ) -> None:
         """Load stages, make links, and time each stage alone.
 
         Args:
             build: the request.
-            load_stage: see `StageLoader`.
-            load_samples: the samples of a bundle, by its digest.
+            loader: loads the stages and the samples.
             slowdown: how many times slower to make this device.
-            make_links: what makes the links; by default those of `worker.links`.
+            make_links: makes the links.
             abandoned: called between the steps; True stops.
-            log_failure: called if the pipeline ends with a failure.
 
         Raises:
             WorkerError: stage, samples or links are missing or do not fit.
@@ -82,21 +60,23 @@ class Pipeline:
                 f"depth {build.depth} (1 to {_MAX_DEPTH}) or solo_runs {build.solo_runs} is out of range"
             )
         _check_memory(build)
-        scope = CancelScope()
-        scope.at_end(lambda cause: None if cause is None else log_failure(cause))
+        self._scope = scope = CancelScope()
+        scope.at_end(partial(_log_failure, build.name))
         try:
-            links = (make_links or _sockets)(build, scope, *_ends_here(build))
-            endpoint = None
-            if (endpoint_spec := build.endpoint) is not None:
-                samples = load_samples(endpoint_spec.bundle)
-                endpoint = Endpoint.between(links, endpoint_spec, samples, build.depth, scope)
-            hops, load_s, solo_compute_s = [], [], []
+            self.links = make_links(build, scope)
+            self._endpoint = None
+            if build.endpoint is not None:
+                samples = loader.samples_of(build.endpoint.bundle)
+                self._endpoint = Endpoint(self.links, build.endpoint, samples, build.depth, scope)
+            self._hops: list[Hop] = []
+            load_s, solo_compute_s = [], []
             for spec in build.hops:
                 if abandoned():
                     raise FailedError("the controller went away")
-                stage = load_stage(spec)
-                inlet, outlet = links.inlet(spec.inlet), links.outlet(spec.outlet)
-                bound = stage.bind(
+                stage = loader.stage_of(spec)
+                inlet, outlet = self.links.inlet(spec.inlet), self.links.outlet(spec.outlet)
+                bound = BoundStage(
+                    stage,
                     inlet.layout,
                     outlet.layout,
                     slowdown=slowdown,
@@ -106,15 +86,15 @@ class Pipeline:
                 load_s.append(stage.load_s)
                 solo_compute_s.append(bound.time_alone(build.solo_runs))
                 start, stop = spec.shard.start, spec.shard.stop
-                hops.append(Hop(bound, inlet, outlet, scope, start=start, stop=stop, records=build.records))
+                hop = Hop(bound, inlet, outlet, scope, start=start, stop=stop, records=build.records)
+                self._hops.append(hop)
         except BaseException:
             scope.end()
             raise
-        for hop in hops:
+        for hop in self._hops:
             hop.begin()
-        links.stand_ready()
-        built = PipelineBuilt(load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s))
-        return cls(scope, _Parts(links, tuple(hops), endpoint), built)
+        self.links.stand_ready()
+        self.built = PipelineBuilt(load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s))
 
     def open(self, sender: str, connector: Connector) -> None:
         """Connect the outgoing links. Raises PeerError: a neighbour cannot be reached."""
@@ -148,7 +128,7 @@ class Pipeline:
 
 def _check_memory(build: BuildPipeline) -> None:
     """Raise RefusedError: the slots of the links that end here do not fit in memory."""
-    inlets, outlets, _ = _ends_here(build)
+    inlets, outlets = ends_here(build)
     specs = {spec.name: spec for spec in build.links}
     needed_bytes = sum(
         LinkLayout(specs[name].tensors).payload_bytes * (build.depth + 1)
@@ -158,27 +138,6 @@ def _check_memory(build: BuildPipeline) -> None:
     check_room(needed_bytes, f"pipeline {build.name} at depth {build.depth}")
 
 
-def _ends_here(build: BuildPipeline) -> tuple[list[str], list[str], str | None]:
-    """Names of the incoming links, the outgoing links, and the one that the source fills."""
-    source = build.endpoint
-    inlets = [hop.inlet for hop in build.hops] + ([source.inlet] if source else [])
-    outlets = [hop.outlet for hop in build.hops] + ([source.outlet] if source else [])
-    return inlets, outlets, source.outlet if source else None
-
-
-def _sockets(
-    build: BuildPipeline,
-    scope: CancelScope,
-    inlets: Collection[str],
-    outlets: Collection[str],
-    source_outlet: str | None,
-) -> Links:
-    return Links(
-        build.name,
-        build.links,
-        build.depth,
-        scope,
-        inlets=inlets,
-        outlets=outlets,
-        source_outlet=source_outlet,
-    )
+def _log_failure(pipeline: str, cause: WorkerError | None) -> None:
+    if cause is not None:
+        _log.warning("pipeline %s ended: %s", pipeline, cause)

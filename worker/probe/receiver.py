@@ -25,7 +25,7 @@ _MAX_SETTLE_S: Final = 60.0
 _MAX_DATAGRAM_BYTES: Final = 65_536
 _LOOK_EVERY_S: Final = 0.02
 _END_TIMEOUT_S: Final = 2.0
-_WANTED_BUFFER_BYTES: Final = 4 * 1024 * 1024
+_BUFFER_BYTES: Final = 4 * 1024 * 1024
 
 # SO_MEMINFO of Linux: nine counts; the last is datagrams that arrived while the buffer was full.
 _SO_MEMINFO: Final = 55
@@ -122,7 +122,7 @@ class ProbeReceiver:
             family = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0][0]
             receiving = socket.socket(family, socket.SOCK_DGRAM)
             try:
-                receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WANTED_BUFFER_BYTES)
+                receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
                 receiving.bind((self._host, self._port))
             except BaseException:
                 receiving.close()

@@ -4,7 +4,7 @@ A separate process, `python -m worker.rpc`, imports PyTorch, one for each pipeli
 process's life, and a worker without RPC stays light.
 """
 
-from worker.rpc.process import RpcPipeline, RpcSetting
+from worker.rpc.process import RpcPipeline
 from worker.rpc.readiness import check_rpc
 
-__all__ = ["RpcPipeline", "RpcSetting", "check_rpc"]
+__all__ = ["RpcPipeline", "check_rpc"]

@@ -15,7 +15,7 @@ from worker.inference.provider import prepare
 from worker.inference.session_options import parse_options
 from worker.pipeline.loading import Loader
 from worker.pipeline.pipeline import Pipeline
-from worker.store.store import Store
+from worker.store import Store
 from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, request_decoder, send_message
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.messages import (
@@ -48,7 +48,17 @@ class _Child:
     def answer(self, request: Request[Message]) -> Message:
         match request:
             case BuildPipeline():
-                return self._build(request).built
+                # Not at the top: a failing import of PyTorch must become a refusal.
+                from worker.rpc.links import RpcLinks
+
+                self._pipeline = Pipeline(
+                    request,
+                    self._loader,
+                    slowdown=self._slowdown,
+                    make_links=RpcLinks,
+                    abandoned=self._stream.has_ended,
+                )
+                return self._pipeline.built
             case OpenLinks():
                 self._built().open("", _no_connector)
             case Run():
@@ -65,21 +75,6 @@ class _Child:
     def _built(self) -> Pipeline:
         if self._pipeline is None:
             raise RefusedError("no pipeline is built")
-        return self._pipeline
-
-    def _build(self, build: BuildPipeline) -> Pipeline:
-        # Not at the top: a failing import of PyTorch must become a refusal.
-        from worker.rpc.links import RpcLinks
-
-        self._pipeline = Pipeline.build(
-            build,
-            self._loader.stage_of,
-            self._loader.samples_of,
-            slowdown=self._slowdown,
-            make_links=RpcLinks,
-            abandoned=self._stream.has_ended,
-            log_failure=lambda cause: _log.warning("pipeline %s ended: %s", build.name, cause),
-        )
         return self._pipeline
 
 

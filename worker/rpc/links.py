@@ -5,7 +5,6 @@ RPC carries a frame in one call, with nothing inside to time. `send_s` is the se
 """
 
 import threading
-from collections.abc import Collection
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
@@ -14,16 +13,15 @@ import torch
 from torch.distributed import rpc
 
 from worker.clock import clock
-from worker.links import Connector, Inlet, Outlet
 from worker.links.cancel_scope import CancelScope
-from worker.links.ends import SentHook, ignore_sent
-from worker.links.in_process import InProcessLink
+from worker.links.ends import Connector, Inlet, Outlet, SentHook, ignore_sent
+from worker.links.links import LinkEnds
 from worker.links.slots import Slot, SlotPool
 from worker.rpc.world import World, last_line
 from worker.wire.codecs import NO_CODEC
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
 from worker.wire.frames import FrameType, LinkLayout
-from worker.wire.messages import BuildPipeline, LinkSpec, SentBytes
+from worker.wire.messages import BuildPipeline, LinkSpec
 
 __all__ = ["RpcLinks"]
 
@@ -31,7 +29,7 @@ __all__ = ["RpcLinks"]
 _inlets: "dict[str, RpcInlet]" = {}
 
 
-class RpcInlet:
+class RpcInlet(Inlet):
     """Take requests from RPC's threads, and pass them on in the order of sending."""
 
     immediate = True
@@ -55,7 +53,6 @@ class RpcInlet:
         """Return at once: all have joined."""
 
     def receive(self) -> Slot | None:
-        """See `Inlet.receive`."""
         return self._queue.get()
 
     def put(self, number: int, request: int, kind: int, tensors: list[torch.Tensor]) -> None:
@@ -84,7 +81,7 @@ class RpcInlet:
         self._queue.put(None)
 
 
-class RpcOutlet:
+class RpcOutlet(Outlet):
     """Call the receiving worker. RPC sends from the slot itself, which is free again after the answer."""
 
     immediate = True
@@ -113,7 +110,6 @@ class RpcOutlet:
         scope.at_end(lambda _cause: self.pool.stop())
 
     def send(self, slot: Slot) -> None:
-        """See `Outlet.send`."""
         began_s = clock()
         tensors = [torch.from_numpy(array) for array in slot.arrays]
         call = rpc.rpc_async(
@@ -127,7 +123,6 @@ class RpcOutlet:
         call.add_done_callback(partial(self._answered, slot))
 
     def send_now(self, slot: Slot) -> bool:
-        """See `Outlet.send_now`."""
         self.send(slot)
         return True
 
@@ -143,57 +138,28 @@ class RpcOutlet:
         slot.give_back()
 
 
-class RpcLinks:
-    """The link ends of one device, used as `worker.links.Links` is."""
+class RpcLinks(LinkEnds[RpcInlet, RpcOutlet]):
+    """The link ends of one device over RPC."""
 
-    def __init__(
-        self,
-        build: BuildPipeline,
-        scope: CancelScope,
-        inlets: Collection[str],
-        outlets: Collection[str],
-        source_outlet: str | None,
-    ) -> None:
-        """Make the link ends; see `worker.pipeline.pipeline.LinksMaker`.
-
-        Raises:
-            RefusedError: a link is unknown, or has a codec or emulated conditions.
-        """
+    def __init__(self, build: BuildPipeline, scope: CancelScope) -> None:
+        """Raises RefusedError: see `LinkEnds`; or a link has a codec or emulated conditions."""
         assert build.rpc is not None
         self._world = World(build.rpc, scope)
-        self._specs = {spec.name: spec for spec in build.links}
         self._routes = {route.link: route for route in build.rpc.routes}
-        self._in_process: dict[str, InProcessLink] = {}
-        self._inlets: dict[str, RpcInlet] = {}
-        self._outlets: dict[str, RpcOutlet] = {}
         self._peers: dict[str, None] = {}
-        for name in {*inlets, *outlets}:
-            if name not in self._specs:
-                raise RefusedError(f"link {name} is used but not described")
-            spec, with_memory = self._specs[name], name != source_outlet
-            if spec.host is None:
-                self._in_process[name] = InProcessLink(spec, build.depth, scope, with_memory=with_memory)
-                continue
-            _check(spec)
-            route = self._routes[name]
-            if name in outlets:
-                to, address = route.receiver, self._world.address(route.receiver)
-                self._outlets[name] = RpcOutlet(
-                    spec, to, address, build.depth, scope, with_memory=with_memory
-                )
-                self._peers[route.receiver] = None
-            if name in inlets:
-                self._inlets[name] = RpcInlet(spec, build.depth, scope)
-                self._peers[route.sender] = None
-        _inlets.update(self._inlets)
+        super().__init__(build, scope)
+        _inlets.update(self.inlets)
 
-    def inlet(self, name: str) -> Inlet:
-        """The receiving end of a link."""
-        return self._in_process.get(name) or self._inlets[name]
+    def new_inlet(self, spec: LinkSpec, depth: int, scope: CancelScope) -> RpcInlet:
+        _check(spec)
+        self._peers[self._routes[spec.name].sender] = None
+        return RpcInlet(spec, depth, scope)
 
-    def outlet(self, name: str) -> Outlet:
-        """The sending end of a link."""
-        return self._in_process.get(name) or self._outlets[name]
+    def new_outlet(self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool) -> RpcOutlet:
+        _check(spec)
+        receiver = self._routes[spec.name].receiver
+        self._peers[receiver] = None
+        return RpcOutlet(spec, receiver, self._world.address(receiver), depth, scope, with_memory=with_memory)
 
     def stand_ready(self) -> None:
         """Join the others in the background, as everything is built here."""
@@ -202,10 +168,6 @@ class RpcLinks:
     def open(self, _sender: str, _connector: Connector) -> None:
         """Wait until the others have joined. Raises WorkerError: not all have."""
         self._world.enter(self._peers)
-
-    def take_sent(self) -> tuple[SentBytes, ...]:
-        """Return nothing: RPC has no codecs."""
-        return ()
 
     def close(self) -> None:
         """Leave the others; the scope has ended."""

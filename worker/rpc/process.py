@@ -6,14 +6,11 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from worker.clock import clock
-from worker.inference.session_options import Options
-from worker.rpc.command import command, environment
-from worker.rpc.interfaces import check_interface, interface_with
+from worker.rpc.command import check_interface, command, environment, interface_with
+from worker.settings import Settings
 from worker.wire.control import checked_reply, receive_message, reply_decoder, send_message
 from worker.wire.errors import FailedError, PeerError, WorkerError
 from worker.wire.messages import (
@@ -30,7 +27,7 @@ from worker.wire.messages import (
 )
 from worker.wire.stream import SocketStream
 
-__all__ = ["RpcPipeline", "RpcSetting"]
+__all__ = ["RpcPipeline"]
 
 _LOOK_S: Final = 0.1
 _BUILD_TIMEOUT_S: Final = 290.0
@@ -40,16 +37,6 @@ _CLOSE_TIMEOUT_S: Final = 5.0
 _REPLY_LIMIT_BYTES: Final = 1024 * 1024 * 1024
 
 _ReplyT = TypeVar("_ReplyT", bound=Message)
-
-
-@dataclass(frozen=True)
-class RpcSetting:
-    """The worker's settings that its RPC process shares."""
-
-    store: Path
-    slowdown: float
-    provider: str
-    options: Options
 
 
 class RpcPipeline:
@@ -68,7 +55,7 @@ class RpcPipeline:
         return self._process.pid
 
     @classmethod
-    def start(cls, build: BuildPipeline, setting: RpcSetting) -> Self:
+    def start(cls, build: BuildPipeline, settings: Settings) -> Self:
         """Start the process, idle.
 
         Raises:
@@ -78,13 +65,17 @@ class RpcPipeline:
         assert spec is not None
         if spec.interface is not None:
             check_interface(spec.interface)
+        runtime = settings.onnxruntime_options
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(
                 command(
-                    *("--socket", str(theirs.fileno()), "--store", str(setting.store)),
-                    *("--slowdown", str(setting.slowdown), "--provider", setting.provider),
-                    *(f"--onnxruntime-option={key}={value}" for key, value in setting.options.items()),
+                    "--socket",
+                    str(theirs.fileno()),
+                    f"--store={settings.store}",
+                    f"--slowdown={settings.slowdown}",
+                    f"--provider={settings.provider}",
+                    *(f"--onnxruntime-option={key}={value}" for key, value in runtime.items()),
                 ),
                 # The process ends when this pipe does: with us in any case.
                 stdin=subprocess.PIPE,

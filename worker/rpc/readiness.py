@@ -7,10 +7,9 @@ import socket
 import subprocess
 from typing import Final
 
-from worker.rpc.command import command, environment
-from worker.rpc.interfaces import check_interface
+from worker.rpc.command import check_interface, command, environment
 from worker.wire.errors import RefusedError
-from worker.wire.rpc import CheckRpc
+from worker.wire.messages import CheckRpc
 
 __all__ = ["check_rpc"]
 

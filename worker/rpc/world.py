@@ -10,7 +10,7 @@ from torch.distributed import rpc
 
 from worker.links.cancel_scope import CancelScope
 from worker.wire.errors import FailedError, PeerError, RefusedError, WorkerError
-from worker.wire.rpc import RpcSpec
+from worker.wire.messages import RpcSpec
 
 __all__ = ["World", "last_line"]
 

@@ -1,1 +1,1 @@
-"""The worker's process: its server, its controller's session, start and stop, systemd and the heartbeat."""
+"""The worker's process: its server, its controller's session, start and stop, and the heartbeat."""

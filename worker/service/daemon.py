@@ -9,14 +9,15 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
+import msgspec
 import psutil
 
 from worker.clock import clock
 from worker.host.device import source_digest
 from worker.service.launch import WorkerProcess
-from worker.service.server import Settings
+from worker.settings import Settings
 from worker.wire.control import ControlConnection
 from worker.wire.errors import FailedError, UsageError, WorkerError
 from worker.wire.messages import Query
@@ -27,7 +28,14 @@ __all__ = ["start", "stop"]
 _STOP_TIMEOUT_S: Final = 10.0
 _ASK_TIMEOUT_S: Final = 5.0
 
-_Note = dict[str, Any]
+
+class _Note(msgspec.Struct):
+    """What a pid file says of its worker; `began` tells the process from a later one with its pid."""
+
+    pid: Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
+    began: str | None = None
+    digest: str = ""
+    control_port: int = 0
 
 
 def start(
@@ -43,7 +51,7 @@ def start(
     note = _read_note(pid_file)
     was_running = note is not None and _is_running(note)
     if note is not None and was_running:
-        if note["digest"] == digest and _answers(settings, note):
+        if note.digest == digest and _answers(settings, note):
             return "already running"
         _end(note)
     note = _spawn(settings, digest, pid_file, log)
@@ -73,46 +81,20 @@ def _spawn(settings: Settings, digest: str, pid_file: Path, log: Path) -> _Note:
     try:
         for path in (pid_file, log):
             path.parent.mkdir(parents=True, exist_ok=True)
-        worker = WorkerProcess(_options(settings), log)
+        worker = WorkerProcess(settings.command_line(), log)
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written ({error.strerror})") from error
-    note: _Note = {"pid": worker.pid, "began": _began(worker.pid), "digest": digest}
+    note = _Note(worker.pid, _began(worker.pid), digest)
     _write_note(pid_file, note)
     try:
         worker.wait_ready()
     except UsageError:
         pid_file.unlink(missing_ok=True)
         raise
-    note |= {"control_port": worker.control_port, "data_port": worker.data_port}
+    note.control_port = worker.control_port
     _write_note(pid_file, note)
     worker.release()
     return note
-
-
-def _options(settings: Settings) -> list[str]:
-    options = [
-        f"--name={settings.name}",
-        f"--host={settings.host}",
-        f"--control-port={settings.control_port}",
-        f"--data-port={settings.data_port}",
-        f"--store={settings.store}",
-        f"--kind={settings.kind}",
-        f"--slowdown={settings.slowdown}",
-        f"--threads={settings.threads}",
-        f"--provider={settings.provider}",
-        f"--telemetry-interval={settings.telemetry_interval_s}",
-        *(f"--onnxruntime-option={key}={value}" for key, value in settings.onnxruntime_options.items()),
-    ]
-    unless_none = {
-        "cpu": settings.cpu,
-        "heartbeat": settings.heartbeat,
-        "qdisc-of": settings.qdisc_of,
-        "key-file": settings.key_file,
-        "certificates": settings.certificates,
-    }
-    if settings.open_to_all:
-        options.append("--open-to-all")
-    return [*options, *(f"--{name}={value}" for name, value in unless_none.items() if value is not None)]
 
 
 def _answers(settings: Settings, note: _Note) -> bool:
@@ -120,12 +102,12 @@ def _answers(settings: Settings, note: _Note) -> bool:
         host = settings.host
         security = load_security(settings.key_file, settings.certificates, name=settings.name)
         # "" and 0.0.0.0 listen on every address; loopback is one of them.
-        reached = "127.0.0.1" if host in ("", "0.0.0.0") else host  # noqa: S104
+        reached = "127.0.0.1" if host in ("", "0.0.0.0") else host
         with ControlConnection.open(
-            reached, note["control_port"], security, timeout_s=_ASK_TIMEOUT_S, expected=settings.name
+            reached, note.control_port, security, timeout_s=_ASK_TIMEOUT_S, expected=settings.name
         ) as connection:
             connection.ask(Query(), timeout_s=_ASK_TIMEOUT_S)
-    except (WorkerError, KeyError):
+    except WorkerError:
         return False
     return True
 
@@ -135,17 +117,17 @@ def _end(note: _Note) -> None:
     for number, timeout_s in ((signal.SIGTERM, _STOP_TIMEOUT_S), (signal.SIGKILL, _STOP_TIMEOUT_S)):
         deadline_s = clock() + timeout_s
         with contextlib.suppress(ProcessLookupError):
-            os.kill(note["pid"], number)
+            os.kill(note.pid, number)
         while clock() < deadline_s:
             if not _is_running(note):
                 return
             time.sleep(0.02)
-    raise FailedError(f"worker with pid {note['pid']} does not end")
+    raise FailedError(f"worker with pid {note.pid} does not end")
 
 
 def _is_running(note: _Note) -> bool:
     """Whether the noted process still lives; another one under its pid does not count."""
-    return note.get("began") is not None and _began(note["pid"]) == note["began"]
+    return note.began is not None and _began(note.pid) == note.began
 
 
 def _began(pid: int) -> str | None:
@@ -166,8 +148,8 @@ def _began(pid: int) -> str | None:
 
 def _digest(settings: Settings) -> str:
     """Changes when the settings, the worker's code or its secrets do."""
-    told = json.dumps(asdict(settings), sort_keys=True, default=str)
-    digest = hashlib.sha256(f"{told}\0{source_digest()}\0{sys.executable}".encode())
+    text = json.dumps(asdict(settings), sort_keys=True, default=str)
+    digest = hashlib.sha256(f"{text}\0{source_digest()}\0{sys.executable}".encode())
     for path in secret_files(settings.key_file, settings.certificates):
         with contextlib.suppress(OSError):
             digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -176,17 +158,14 @@ def _digest(settings: Settings) -> str:
 
 def _read_note(pid_file: Path) -> _Note | None:
     try:
-        note = json.loads(pid_file.read_bytes())
+        return msgspec.json.decode(pid_file.read_bytes(), type=_Note)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise UsageError(f"{pid_file} is not a pid file of a worker: remove it") from error
-    if not isinstance(note, dict) or type(note.get("pid")) is not int or not 0 < note["pid"] < 2**31:
-        raise UsageError(f"{pid_file} is not a pid file of a worker: remove it")
-    return note
 
 
 def _write_note(pid_file: Path, note: _Note) -> None:
     partial = pid_file.with_name(f"{pid_file.name}.partial")
-    partial.write_text(json.dumps(note) + "\n")
+    partial.write_bytes(msgspec.json.encode(note))
     partial.replace(pid_file)

@@ -3,26 +3,24 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 from worker.access.admission import Admission
 from worker.access.listener import Listener
-from worker.access.policy import choose_security
 from worker.clock import clock
-from worker.exhaustion import one_line
 from worker.host.device import read_stamp
 from worker.host.memory import give_memory_back
 from worker.host.qdisc import QdiscWatch
 from worker.host.telemetry import TelemetryThread
 from worker.inference.provider import available_providers, check_available, prepare
-from worker.inference.session_options import Options, options_line
-from worker.links import serve_join
+from worker.inference.session_options import options_line
+from worker.links.links import serve_join
 from worker.probe import ProbeReceiver
 from worker.service.heartbeat import Heartbeat
 from worker.service.session import Session
-from worker.store.store import Store
+from worker.settings import Settings
+from worker.store import Store
 from worker.wire.codecs import available_codecs
 from worker.wire.control import (
     CLAIMED_LIMIT_BYTES,
@@ -38,6 +36,7 @@ from worker.wire.errors import (
     ProtocolError,
     RefusedError,
     WorkerError,
+    reason_of,
 )
 from worker.wire.joining import receive_join
 from worker.wire.messages import (
@@ -58,7 +57,7 @@ from worker.wire.messages import (
 from worker.wire.security import OPEN
 from worker.wire.stream import ConnectionKind, SocketStream
 
-__all__ = ["Server", "Settings"]
+__all__ = ["Server"]
 
 _log: Final = logging.getLogger("worker")
 
@@ -68,29 +67,6 @@ _UNCLAIMED_IDLE_S: Final = 60.0
 # From a message's length to its last byte. The holder sends shards and weights.
 _UNCLAIMED_MESSAGE_S: Final = 5.0
 _CLAIMED_MESSAGE_S: Final = 120.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """A worker's settings. For a port of 0 the system chooses one."""
-
-    name: str
-    store: Path
-    host: str = "127.0.0.1"
-    control_port: int = 7100
-    data_port: int = 7101
-    kind: str = "local"
-    slowdown: float = 1.0
-    threads: int = 1
-    provider: str = "cpu"
-    onnxruntime_options: Options = field(default_factory=dict)
-    cpu: int | None = None
-    telemetry_interval_s: float = 0.5
-    heartbeat: Path | None = None
-    qdisc_of: str | None = None
-    key_file: Path | None = None
-    certificates: Path | None = None
-    open_to_all: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,14 +90,8 @@ class Server:
             FailedError: the link to watch cannot be read.
         """
         self._settings = settings
-        self._security = security = choose_security(
-            settings.name,
-            settings.host,
-            settings.key_file,
-            settings.certificates,
-            open_to_all=settings.open_to_all,
-        )
-        self._admission = Admission(limits=security is not OPEN, log=_log.warning)
+        self._security = settings.load_security()
+        self._admission = Admission(limits=self._security is not OPEN, log=_log.warning)
         check_available(settings.provider, device=settings.name)
         prepare(settings.provider)
         self._qdisc = QdiscWatch(settings.qdisc_of)
@@ -207,7 +177,7 @@ class Server:
             _tell(stream, RefusedError(str(error)))
             raise
         except MemoryError as error:
-            failure = FailedError(f"cannot accept the message: {one_line(error)}")
+            failure = FailedError(f"cannot accept the message: {reason_of(error)}")
             _tell(stream, failure)
             raise failure from error
         finally:
@@ -225,12 +195,12 @@ class Server:
         except WorkerError:
             raise
         except MemoryError as error:
-            raise FailedError(f"{type(request).__name__}: {one_line(error)}") from error
+            raise FailedError(f"{type(request).__name__}: {reason_of(error)}") from error
         except Exception as error:
             # The controller must learn of our bugs too, and the worker must survive them.
             _log.exception("%s failed", type(request).__name__)
             raise FailedError(
-                f"{type(request).__name__}: {type(error).__name__}: {one_line(error)}"
+                f"{type(request).__name__}: {type(error).__name__}: {reason_of(error)}"
             ) from error
 
     def _claim(self, claim: Claim, stream: SocketStream) -> _Hold:
@@ -247,10 +217,7 @@ class Server:
                 self._telemetry,
                 self._probes,
                 self._qdisc,
-                name=self._settings.name,
-                slowdown=self._settings.slowdown,
-                provider=self._settings.provider,
-                options=self._settings.onnxruntime_options,
+                self._settings,
                 abandoned=stream.has_ended,
                 security=self._security,
             )

@@ -13,15 +13,15 @@ from worker.clock import clock, sharpen_sleep, sleep_for_slowdown
 from worker.host.memory import check_room
 from worker.host.qdisc import QdiscWatch
 from worker.host.telemetry import TelemetryThread
-from worker.inference.session_options import Options
 from worker.inference.stage import synthetic_inputs
-from worker.links import Links, open_data_stream
+from worker.links.links import Links, open_data_stream
 from worker.links.slots import Array
 from worker.pipeline.loading import Loader
 from worker.pipeline.pipeline import Pipeline
 from worker.probe import ProbeReceiver, send_throughput, send_train, time_round_trips
-from worker.rpc import RpcPipeline, RpcSetting, check_rpc
-from worker.store.store import Store
+from worker.rpc import RpcPipeline, check_rpc
+from worker.settings import Settings
+from worker.store import Store
 from worker.wire.errors import FailedError, RefusedError
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import (
@@ -69,27 +69,19 @@ class Session:
         telemetry: TelemetryThread,
         probes: ProbeReceiver,
         qdisc: QdiscWatch,
+        settings: Settings,
         *,
-        name: str,
-        slowdown: float,
-        provider: str,
-        options: Options,
         abandoned: Callable[[], bool],
         security: Security = OPEN,
     ) -> None:
         """`abandoned` returns whether the controller has gone; long work calls it."""
-        self._store = store
         self._telemetry = telemetry
         self._probes = probes
         self._qdisc = qdisc
-        self._name = name
-        self._slowdown = slowdown
-        self._rpc_setting = RpcSetting(
-            store=store.folder, slowdown=slowdown, provider=provider, options=options
-        )
+        self._settings = settings
         self._abandoned = abandoned
         self._security = security
-        self._loader = Loader(store, provider, options)
+        self._loader = Loader(store, settings.provider, settings.onnxruntime_options)
         self._pipeline: Pipeline | RpcPipeline | None = None
         self._ended = Event()
         self._handlers: Final[dict[type[Request[Message]], Callable[[Any], Message | None]]] = {
@@ -107,9 +99,9 @@ class Session:
             Infer: self._infer,
             ExpectProbe: probes.expect,
             TakeTrain: probes.take_train,
-            ProbeRoundTrips: lambda probe: time_round_trips(probe, name, abandoned, security),
+            ProbeRoundTrips: lambda probe: time_round_trips(probe, settings.name, abandoned, security),
             ProbeTrain: lambda probe: send_train(probe, self._ended),
-            ProbeThroughput: lambda probe: send_throughput(probe, name, security),
+            ProbeThroughput: lambda probe: send_throughput(probe, settings.name, security),
         }
 
     @property
@@ -142,7 +134,7 @@ class Session:
 
     def _open_links(self, _request: OpenLinks) -> None:
         self._qdisc.check()
-        self._built().open(self._name, partial(open_data_stream, security=self._security))
+        self._built().open(self._settings.name, partial(open_data_stream, security=self._security))
 
     def _run(self, run: Run) -> RunDone:
         done = self._built().run(run, self._abandoned)
@@ -167,13 +159,8 @@ class Session:
         if build.rpc is not None:
             return self._build_over_rpc(build)
         self._loader.keep(build.hops)
-        self._pipeline = Pipeline.build(
-            build,
-            self._loader.stage_of,
-            self._loader.samples_of,
-            slowdown=self._slowdown,
-            abandoned=self._abandoned,
-            log_failure=lambda cause: _log.warning("pipeline %s ended: %s", build.name, cause),
+        self._pipeline = Pipeline(
+            build, self._loader, slowdown=self._settings.slowdown, abandoned=self._abandoned
         )
         return self._pipeline.built
 
@@ -181,7 +168,7 @@ class Session:
         # A process of its own loads the stages.
         self._loader.keep(())
         # Before it is built, so that closing the session meanwhile ends it too.
-        self._pipeline = pipeline = RpcPipeline.start(build, self._rpc_setting)
+        self._pipeline = pipeline = RpcPipeline.start(build, self._settings)
         self._telemetry.count_too(pipeline.pid)
         return pipeline.build(build, self._abandoned)
 
@@ -211,7 +198,7 @@ class Session:
                 raise FailedError("the controller went away")
             began_s = clock()
             stage.run(inputs)
-            sleep_for_slowdown(began_s, self._slowdown, self._ended)
+            sleep_for_slowdown(began_s, self._settings.slowdown, self._ended)
             times_s.append(clock() - began_s)
         return BaselineDone(compute_s=tuple(times_s[baseline.warmup :]))
 

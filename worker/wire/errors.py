@@ -1,23 +1,13 @@
-"""The errors that this package raises.
+"""The errors that this package raises, as one line each."""
 
-WorkerError                 one line that says what is wrong and where; `kind` is that of its `Problem`
-├── UsageError              an option, a port or a pid file is wrong (command line)
-├── BusyError               another controller holds the worker
-├── MissingError            not in the store
-├── RefusedError            the request is wrong: what it names does not fit or is altered
-├── MismatchError           a result differs from the answer
-├── FailedError             the worker tried, and it did not work
-├── PeerError               the other end of a connection was lost, or cannot be reached
-│   ├── ProtocolError       the other end violates the protocol
-│   └── DeniedError         the other end does not belong to the lab, or does not accept us
-└── RequestError            a worker answered a request with a `Problem` (seen by the controller)
-"""
+import errno
+from typing import ClassVar, Final
 
-from typing import ClassVar, Literal
-
-from worker.wire.base import Problem
+from worker.wire.messages import Problem, ProblemKind
 
 __all__ = [
+    "DISK_FULL",
+    "OUT_OF_MEMORY",
     "BusyError",
     "DeniedError",
     "FailedError",
@@ -30,15 +20,27 @@ __all__ = [
     "UsageError",
     "WorkerError",
     "one_line",
+    "reason_of",
 ]
 
-Kind = Literal["busy", "missing", "refused", "mismatch", "peer", "failed"]
+OUT_OF_MEMORY: Final = "out of memory"
+DISK_FULL: Final = "disk full"
+
+_MEMORY: Final = (
+    "bad alloc",
+    "bad_alloc",
+    "failed to allocate memory",
+    "out of memory",
+    "cannot allocate memory",
+    "failed to map segment",
+)
+"""Texts of ONNX Runtime, the C++ library and the loader, in lower case; none raises MemoryError."""
 
 
 class WorkerError(Exception):
-    """Base of all errors; its text is one line."""
+    """Base of all errors; its text is one line, and `kind` is that of its `Problem`."""
 
-    kind: ClassVar[Kind] = "failed"
+    kind: ClassVar[ProblemKind] = "failed"
 
     def problem(self) -> Problem:
         """The reply to the controller."""
@@ -46,7 +48,7 @@ class WorkerError(Exception):
 
 
 class UsageError(WorkerError):
-    """An option, a port or a pid file is wrong."""
+    """An option, a port or a file of the command line is wrong."""
 
     kind = "refused"
 
@@ -94,7 +96,7 @@ class DeniedError(PeerError):
 
 
 class RequestError(WorkerError):
-    """A worker (`peer`, host:port) answered with a `Problem`."""
+    """A worker (`peer`, host:port) answered the controller with a `Problem`."""
 
     def __init__(self, problem: Problem, peer: str) -> None:
         super().__init__(f"{peer}: {one_line(problem.text)}")
@@ -110,3 +112,14 @@ def one_line(text: str) -> str:
     """Foreign text as one line without control characters, safe for a terminal."""
     words = " ".join(text.split())
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)
+
+
+def reason_of(error: BaseException) -> str:
+    """The error's text in one line, after what the device has run out of, if anything."""
+    text = " ".join((getattr(error, "strerror", None) or str(error)).split())
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return f"{DISK_FULL} ({text})"
+    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+        return f"{OUT_OF_MEMORY} ({text})" if text else OUT_OF_MEMORY
+    return f"{OUT_OF_MEMORY} ({text})" if any(words in text.lower() for words in _MEMORY) else text

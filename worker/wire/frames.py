@@ -23,7 +23,7 @@ import numpy as np
 from worker.wire.codecs import NO_CODEC, Codec, TensorForm
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
 from worker.wire.messages import TensorSpec
-from worker.wire.stream import Stream
+from worker.wire.stream import Stream, receive_rest
 
 __all__ = ["DTYPES", "HEADER_BYTES", "FrameType", "LinkLayout", "encode_notice", "fill_all", "read_notice"]
 
@@ -129,7 +129,7 @@ class LinkLayout:
         prefix = buffers[0]
         if received == 0:
             raise PeerError("closed without an END frame")
-        received = _fill(stream, prefix[:HEADER_BYTES], received)
+        received = receive_rest(stream, prefix[:HEADER_BYTES], received)
         request, kind = _REQUEST_AND_TYPE.unpack_from(prefix)
         if kind not in (FrameType.TENSORS, FrameType.WARMUP):
             _check_notice(stream, prefix, b"".join(buffers)[HEADER_BYTES:received])
@@ -145,20 +145,10 @@ class LinkLayout:
         header_rest = HEADER_BYTES - _REQUEST_AND_TYPE.size
         if prefix[_REQUEST_AND_TYPE.size : HEADER_BYTES] != self._agreed[:header_rest]:
             raise ProtocolError("sent a frame whose tensors differ from the agreed ones")
-        received = _fill(stream, prefix, received)
+        received = receive_rest(stream, prefix, received)
         if prefix[HEADER_BYTES:] != self._agreed[header_rest:]:
             raise ProtocolError("sent tensors whose types or shapes differ from the agreed ones")
         return received
-
-
-def _fill(stream: Stream, buffer: memoryview, received: int) -> int:
-    """Receive the rest of a buffer that holds `received` bytes or is full; returns the new count."""
-    lacks = len(buffer) - received
-    if lacks <= 0:
-        return received
-    if stream.receive_into(buffer[received:], begun=True) < lacks:
-        raise PeerError("closed in the middle of a frame")
-    return len(buffer)
 
 
 def fill_all(stream: Stream, buffers: Sequence[memoryview], received: int = 0) -> None:
@@ -168,7 +158,7 @@ def fill_all(stream: Stream, buffers: Sequence[memoryview], received: int = 0) -
         PeerError: the stream ended before that, or broke.
     """
     for buffer in buffers:
-        received = _fill(stream, buffer, received) - len(buffer)
+        received = receive_rest(stream, buffer, received) - len(buffer)
 
 
 def _layout_of(tensor: TensorSpec) -> TensorLayout:

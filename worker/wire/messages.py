@@ -1,38 +1,13 @@
-"""The control protocol: each request, declared with the reply that answers it.
+"""The protocol: every message, each request with the reply that answers it, and the parts of messages.
 
-Typed structs, sent as length-prefixed MessagePack by `worker.wire.control`. The worker answers a request with
-exactly one reply: the declared one, or `Problem`. Durations are in seconds, sizes in bytes, digests are
-SHA-256 in hex.
+Typed structs that refuse unknown fields, sent as length-prefixed MessagePack by `worker.wire.control`. The
+worker answers a request with exactly one reply: the declared one, or `Problem`. Durations are in seconds,
+sizes in bytes, digests are SHA-256 in hex.
 """
 
-from typing import Final, Literal
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
 
-from worker.wire.base import Done, Message, Problem, Request
-from worker.wire.parts import (
-    Emulation,
-    EndpointSpec,
-    HopRecords,
-    HopSpec,
-    LinkSpec,
-    LoadSpec,
-    SentBytes,
-    ShardRef,
-    TelemetrySample,
-    TensorSpec,
-)
-from worker.wire.probes import (
-    ExpectProbe,
-    JoinProbe,
-    ProbeRoundTrips,
-    ProbeThroughput,
-    ProbeTrain,
-    RoundTrips,
-    TakeTrain,
-    Throughput,
-    TrainReceived,
-    TrainSent,
-)
-from worker.wire.rpc import CheckRpc, RpcRoute, RpcSpec, RpcTransport
+import msgspec
 
 __all__ = [
     "REQUESTS",
@@ -60,11 +35,13 @@ __all__ = [
     "Message",
     "Missing",
     "OpenLinks",
+    "Part",
     "PipelineBuilt",
     "ProbeRoundTrips",
     "ProbeThroughput",
     "ProbeTrain",
     "Problem",
+    "ProblemKind",
     "PutFile",
     "PutShard",
     "Query",
@@ -88,6 +65,201 @@ __all__ = [
     "TrainReceived",
     "TrainSent",
 ]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
+    """Base of every message: immutable, named by its class on the wire."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the parts that messages are made of."""
+
+
+_ReplyT_co = TypeVar("_ReplyT_co", bound=Message, covariant=True)
+
+
+class Request(Message, Generic[_ReplyT_co], frozen=True):
+    """Base of every request: `class Run(Request[RunDone])` declares its reply, `Run.reply` too."""
+
+    reply: ClassVar[type[Message]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # typeshed does not declare the attribute that every generic base leaves.
+        (cls.reply,) = get_args(cls.__orig_bases__[0])  # type: ignore[attr-defined]
+
+
+class Done(Message, frozen=True):
+    """The worker did it, and has nothing more to say."""
+
+
+ProblemKind = Literal["busy", "missing", "refused", "mismatch", "peer", "failed"]
+
+
+class Problem(Message, frozen=True):
+    """The worker could not do it; one line says what is wrong and where.
+
+    `kind`: `busy` (another controller holds the worker), `missing` (not in the store), `refused` (the
+    request is wrong), `mismatch` (a result differs from the answer), `peer` (a neighbour was lost or
+    misbehaved), `failed` (anything else).
+    """
+
+    kind: ProblemKind
+    text: str
+
+
+class TensorSpec(Part, frozen=True):
+    """A tensor with its concrete shape; `dtype` is its name in numpy."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Emulation(Part, frozen=True):
+    """Link conditions that the sender emulates, where it may not use `tc`.
+
+    One way; `rate_mbit` None is unlimited. Jitter is uniform within +- `jitter_ms`.
+    """
+
+    delay_ms: float = 0.0
+    jitter_ms: float = 0.0
+    rate_mbit: float | None = None
+    seed: int = 0
+
+
+class LinkSpec(Part, frozen=True):
+    """One link of a pipeline; both ends get the same.
+
+    `host` and `port` are the receiving end's data port; both None for an in-process link. `codec` is a name
+    that `worker.wire.codecs.parse_codec` knows; an in-process link has none. `receiver` is the device at the
+    receiving end, or `controller`; with certificates, its certificate must say so.
+    """
+
+    name: str
+    tensors: tuple[TensorSpec, ...]
+    host: str | None = None
+    port: int | None = None
+    emulation: Emulation | None = None
+    codec: str = "none"
+    receiver: str | None = None
+
+
+class ShardRef(Part, frozen=True):
+    """A shard in the worker's store: its own digest, and that of the bundle whose weights it uses."""
+
+    digest: str
+    bundle: str
+    start: int
+    stop: int
+
+
+class HopSpec(Part, frozen=True):
+    """One stage of a pipeline: the shard, its tensors, and the links it stands between."""
+
+    shard: ShardRef
+    inlet: str
+    outlet: str
+    threads: int = 1
+
+
+class EndpointSpec(Part, frozen=True):
+    """Source and sink of a pipeline, fed from the samples of a bundle.
+
+    The sink compares every `check_every`-th result with the bundle's answer (1: each, 0: none). It may differ
+    by `allowed_error` of the answer's own maximum. The source prepares all inputs before the run (`prefetch`
+    None), or during it, up to `prefetch` ahead.
+    """
+
+    bundle: str
+    outlet: str
+    inlet: str
+    batch: int
+    check_every: int = 1
+    allowed_error: float = 1e-4
+    prefetch: int | None = None
+
+
+class LoadSpec(Part, frozen=True):
+    """When requests are due.
+
+    `closed`: as soon as the depth allows (depth 1: the next on completion). `constant` and `poisson`: an open
+    loop, at so many requests a second on average, whatever comes back; `seed` draws the times.
+    """
+
+    kind: Literal["closed", "constant", "poisson"] = "closed"
+    rate_per_s: float = 0.0
+    seed: int = 0
+
+
+class TelemetrySample(Part, frozen=True):
+    """One sample of a device. `at_s` is on its monotonic clock; unknown values are None."""
+
+    at_s: float
+    process_cpu_percent: float
+    host_cpu_percent: float
+    process_rss_bytes: int
+    host_used_bytes: int
+    frequency_mhz: float | None = None
+    temperature_c: float | None = None
+    throttled: int | None = None
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    gpu_percent: float | None = None
+    gpu_power_w: float | None = None
+    gpu_used_bytes: int | None = None
+
+
+class HopRecords(Part, frozen=True):
+    """The records of one hop, rows in the order of computing (`worker.records.HOP`)."""
+
+    start: int
+    stop: int
+    rows: bytes
+
+
+class SentBytes(Part, frozen=True):
+    """Payload bytes that a link with a codec sent in the last run, over all its requests.
+
+    `sent_raw` counts tensors that the codec could not shorten, sent unencoded.
+    """
+
+    link: str
+    requests: int
+    encoded_bytes: int
+    sent_raw: int
+
+
+# PyTorch RPC in place of our own sockets has its own protocol and ports; none of it goes over the data port.
+
+RpcTransport = Literal["tcp", "any"]
+"""What carries the tensors: TCP alone, or what PyTorch finds best, such as shared memory within a host."""
+
+
+class RpcRoute(Part, frozen=True):
+    """The ends of a link between two devices, by the devices' names."""
+
+    link: str
+    sender: str
+    receiver: str
+
+
+class RpcSpec(Part, frozen=True):
+    """A world of PyTorch RPC: the same for all its devices, except `rank` and `address`.
+
+    `workers` are the devices by rank. The first offers the store at which all meet, at `host` and `port`. A
+    device uses `interface`, or the one with its `address`. `threads` serve incoming calls.
+    """
+
+    workers: tuple[str, ...]
+    rank: int
+    host: str
+    port: int
+    address: str
+    routes: tuple[RpcRoute, ...]
+    threads: int = 16
+    interface: str | None = None
+    transport: RpcTransport = "tcp"
 
 
 class DeviceInfo(Message, frozen=True):
@@ -290,6 +462,129 @@ class JoinLink(Message, frozen=True):
     pipeline: str
     link: str
     sender: str
+
+
+class CheckRpc(Request[Done], frozen=True):
+    """Check whether the device can take part in a pipeline over PyTorch RPC.
+
+    `port` goes to the device that is to offer it. A `Problem` says what prevents it.
+    """
+
+    interface: str | None = None
+    port: int | None = None
+
+
+# Probes measure a link. The controller tells the receiver to expect one and the sender to send it. They go to
+# the receiver's data port, over TCP and UDP, so that they meet what data meets.
+
+
+class ExpectProbe(Request[Done], frozen=True):
+    """Receive this probe: answer on the data port, count datagrams on UDP.
+
+    `probe` is 32 secret hex digits. It replaces the probe expected before; None expects none any more.
+    """
+
+    probe: str | None
+
+
+class RoundTrips(Message, frozen=True):
+    """Every timed round trip, on the sender's clock."""
+
+    round_trips_s: tuple[float, ...]
+
+
+class ProbeRoundTrips(Request[RoundTrips], frozen=True):
+    """Time echoes on a data connection, one after the other, after `warmup` that do not count.
+
+    Ends after `round_trips`, or after `duration_s` with at least `at_least`. `receiver` is the device that
+    must answer, as in `LinkSpec`.
+    """
+
+    probe: str
+    host: str
+    port: int
+    round_trips: int
+    at_least: int
+    duration_s: float
+    warmup: int = 0
+    receiver: str | None = None
+
+
+class TrainSent(Message, frozen=True):
+    """The train has left: `elapsed_s` from its first datagram to its last."""
+
+    datagrams: int
+    elapsed_s: float
+
+
+class ProbeTrain(Request[TrainSent], frozen=True):
+    """Send datagrams to the receiver's data port, one every `datagram_bytes` / rate.
+
+    `datagram_bytes` is the payload alone; `rate_mbit` counts the `frame_bytes` that each is on the wire.
+    """
+
+    probe: str
+    host: str
+    port: int
+    train: int
+    datagrams: int
+    datagram_bytes: int
+    frame_bytes: int
+    rate_mbit: float
+
+
+class TrainReceived(Message, frozen=True):
+    """What arrived of a train, on the receiver's clock.
+
+    The receiver read `datagrams`; `overflowed` arrived too, but the receiver was too slow to read them.
+    `elapsed_s` is from the first arrival to the last.
+    """
+
+    datagrams: int
+    overflowed: int
+    elapsed_s: float
+
+
+class TakeTrain(Request[TrainReceived], frozen=True):
+    """Hand over what arrived of a train of `datagrams`.
+
+    The receiver waits until all have arrived, or none for `settle_s`.
+    """
+
+    probe: str
+    train: int
+    datagrams: int
+    settle_s: float
+
+
+class Throughput(Message, frozen=True):
+    """Bytes that arrived after the first ones, and how long that took, on the receiver's clock."""
+
+    received_bytes: int
+    elapsed_s: float
+
+
+class ProbeThroughput(Request[Throughput], frozen=True):
+    """Send as fast as one data connection can; the receiver counts for `duration_s`."""
+
+    probe: str
+    host: str
+    port: int
+    duration_s: float
+    receiver: str | None = None
+
+
+class JoinProbe(Message, frozen=True):
+    """First message on a data connection that is a probe. The receiver answers with `Done` or `Problem`.
+
+    `echo`: the receiver sends back every byte. `throughput`: it counts bytes for `duration_s`, then sends
+    one `Throughput`.
+    """
+
+    probe: str
+    kind: Literal["echo", "throughput"]
+    sender: str
+    duration_s: float = 0.0
 
 
 REQUESTS: Final[tuple[type[Request[Message]], ...]] = tuple(Request.__subclasses__())

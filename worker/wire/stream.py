@@ -28,6 +28,7 @@ __all__ = [
     "listen",
     "make_preamble",
     "read_preamble",
+    "receive_rest",
 ]
 
 MAGIC = b"EDGECUT\0"
@@ -108,7 +109,7 @@ class Stream(Protocol):
         """Free the connection; no other thread may still use it."""
 
 
-class SocketStream:
+class SocketStream(Stream):
     """A connected socket as a `Stream`: TCP, or a Unix one to a process of our own.
 
     `identity` is the name in the other end's certificate, if any.
@@ -132,7 +133,6 @@ class SocketStream:
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def send(self, buffers: Sequence[memoryview]) -> None:
-        """See `Stream.send`."""
         pending = buffers if len(buffers) <= _BUFFERS_PER_CALL else buffers[:_BUFFERS_PER_CALL]
         rest = buffers[len(pending) :]
         try:
@@ -148,7 +148,6 @@ class SocketStream:
             self.send(rest)
 
     def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
-        """See `Stream.send_now`."""
         try:
             sent = self._socket.sendmsg(buffers[:_BUFFERS_PER_CALL], (), socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -158,7 +157,6 @@ class SocketStream:
         return _unsent(buffers, sent)
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
-        """See `Stream.receive_into`."""
         try:
             if self._timeout_s is None:
                 return self._receive_at_pace(buffer, begun)
@@ -206,7 +204,6 @@ class SocketStream:
         return received
 
     def receive_some_into(self, buffers: Sequence[memoryview]) -> int:
-        """See `Stream.receive_some_into`."""
         try:
             while True:
                 try:
@@ -235,7 +232,6 @@ class SocketStream:
         return PeerError(f"connection to {self.peer} was lost ({error.strerror or error})")
 
     def set_timeout(self, seconds: float | None) -> None:
-        """See `Stream.set_timeout`."""
         self._timeout_s = seconds
         with contextlib.suppress(OSError):
             self._socket.settimeout(seconds)
@@ -255,13 +251,11 @@ class SocketStream:
         return layered
 
     def shut(self) -> None:
-        """See `Stream.shut`."""
         # The connection itself: a TLS socket would continue in plain text.
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """See `Stream.close`."""
         self.shut()
         self._socket.close()
 
@@ -279,6 +273,20 @@ def _unsent(buffers: Sequence[memoryview], sent: int) -> Sequence[memoryview]:
             return [buffer[sent:], *buffers[index + 1 :]]
         sent -= buffer.nbytes
     return ()
+
+
+def receive_rest(stream: Stream, buffer: memoryview, received: int = 0) -> int:
+    """Receive the rest of a part of a frame whose first `received` bytes are there; returns the new count.
+
+    Raises:
+        PeerError: the stream ended before that, or broke.
+    """
+    lacks = len(buffer) - received
+    if lacks <= 0:
+        return received
+    if stream.receive_into(buffer[received:], begun=True) < lacks:
+        raise PeerError("closed in the middle of a frame")
+    return len(buffer)
 
 
 def connect(host: str, port: int, *, timeout_s: float) -> SocketStream:

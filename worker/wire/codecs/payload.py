@@ -14,8 +14,8 @@ import numpy as np
 
 from worker.wire.codecs.coders import Array, Bytes, bytes_in, make_coder
 from worker.wire.codecs.names import Codec, available_codecs, lack_of
-from worker.wire.errors import PeerError, ProtocolError, RefusedError
-from worker.wire.stream import Stream
+from worker.wire.errors import ProtocolError, RefusedError
+from worker.wire.stream import Stream, receive_rest
 
 __all__ = ["Decoder", "EncodedPayload", "Encoder", "TensorForm", "receive_encoded"]
 
@@ -95,18 +95,18 @@ class Decoder(_Coders):
             ProtocolError: A tensor is longer than agreed, or encoded although the codec leaves it raw.
             PeerError: The connection ended.
         """
-        _fill(stream, memoryview(self._head))
+        receive_rest(stream, memoryview(self._head))
         self._sizes = self._lengths.unpack(self._head)
         for array, coder, size in zip(arrays, self._coders, self._sizes, strict=True):
             if size > array.nbytes or (size < array.nbytes and (coder is None or size == 0)):
                 raise _too_long(size, array)
         for array, room, size in zip(arrays, self._rooms, self._sizes, strict=True):
             if size == array.nbytes or room is None:
-                _fill(stream, bytes_in(array).data)
+                receive_rest(stream, bytes_in(array).data)
             elif size > len(room):
                 raise ProtocolError("sent a tensor that cannot be decoded")
             else:
-                _fill(stream, room[:size].data)
+                receive_rest(stream, room[:size].data)
 
     def take(self, payload: EncodedPayload, arrays: Sequence[Array]) -> None:
         """Decode a payload of an encoder in this process, without a network."""
@@ -136,21 +136,16 @@ def receive_encoded(stream: Stream, arrays: Sequence[Array]) -> list[memoryview]
         PeerError: The connection ended.
     """
     head = bytearray(8 * len(arrays))
-    _fill(stream, memoryview(head))
+    receive_rest(stream, memoryview(head))
     sizes = struct.unpack(f"<{len(arrays)}Q", head)
     for array, size in zip(arrays, sizes, strict=True):
         if not 0 < size <= array.nbytes:
             raise _too_long(size, array)
     buffers = [bytes_in(array)[:size].data for array, size in zip(arrays, sizes, strict=True)]
     for buffer in buffers:
-        _fill(stream, buffer)
+        receive_rest(stream, buffer)
     return [memoryview(head), *buffers]
 
 
 def _too_long(size: int, array: Array) -> ProtocolError:
     return ProtocolError(f"sent a tensor of {size} bytes where the link allows {array.nbytes}")
-
-
-def _fill(stream: Stream, buffer: memoryview) -> None:
-    if stream.receive_into(buffer, begun=True) < len(buffer):
-        raise PeerError("closed in the middle of a frame")

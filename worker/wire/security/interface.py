@@ -70,23 +70,19 @@ class Security(Protocol):
         """Begin on one connection. `expected`: the device that an opener means, if it can be checked."""
 
 
-class _OpenAttempt:
+class _Open(Security, Attempt):
+    """Accept every peer that reaches the port: both the security and each attempt."""
+
+    method = Method.NONE
     hello = b""
+
+    def attempt(self, role: Role, expected: str | None) -> Attempt:
+        return self
 
     def finish(
         self, stream: SocketStream, kind: ConnectionKind, preambles: bytes, deadline_s: float
     ) -> SocketStream:
         return stream
-
-
-class _Open:
-    """Accept every peer that reaches the port."""
-
-    method = Method.NONE
-
-    def attempt(self, role: Role, expected: str | None) -> Attempt:
-        """See `Security.attempt`."""
-        return _OpenAttempt()
 
 
 OPEN: Final[Security] = _Open()

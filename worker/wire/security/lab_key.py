@@ -11,7 +11,7 @@ from typing import Final
 
 from worker.clock import clock
 from worker.wire.errors import DeniedError, PeerError, UsageError
-from worker.wire.security.interface import Attempt, Method, Role
+from worker.wire.security.interface import Attempt, Method, Role, Security
 from worker.wire.security.proof import NONCE_BYTES, PROOF_BYTES, Proof
 from worker.wire.stream import ConnectionKind, SocketStream, Stream
 
@@ -81,7 +81,7 @@ def _decode(text: bytes) -> bytes | None:
         return None
 
 
-class KeySecurity:
+class KeySecurity(Security):
     """Both ends hold the lab's key. It guards the opening of a connection, not its later bytes."""
 
     method = Method.KEY
@@ -90,11 +90,11 @@ class KeySecurity:
         self._key = key
 
     def attempt(self, role: Role, expected: str | None) -> Attempt:
-        """See `Security.attempt`. All devices hold one key, which therefore identifies none."""
+        """Begin on one connection. All devices hold one key, which therefore identifies none."""
         return _KeyAttempt(self._key, role)
 
 
-class _KeyAttempt:
+class _KeyAttempt(Attempt):
     def __init__(self, key: LabKey, role: Role) -> None:
         self._source = key.source
         self._role = role

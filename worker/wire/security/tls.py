@@ -7,14 +7,22 @@ from typing import Final
 
 from worker.clock import clock
 from worker.wire.errors import DeniedError, PeerError, UsageError
-from worker.wire.security.interface import CERTIFICATE_FILE, CONTROLLER, IDENTITY, Attempt, Method, Role
+from worker.wire.security.interface import (
+    CERTIFICATE_FILE,
+    CONTROLLER,
+    IDENTITY,
+    Attempt,
+    Method,
+    Role,
+    Security,
+)
 from worker.wire.security.tls_stream import TlsStream
 from worker.wire.stream import PREAMBLE_BYTES, ConnectionKind, SocketStream
 
 __all__ = ["TlsSecurity"]
 
 
-class TlsSecurity:
+class TlsSecurity(Security):
     """Guard all bytes of a connection, and identify the device at its other end.
 
     A worker accepts control connections only from the controller and its own device: one device's private key
@@ -33,7 +41,6 @@ class TlsSecurity:
         self._contexts = {role: _context(folder, role) for role in Role}
 
     def attempt(self, role: Role, expected: str | None) -> Attempt:
-        """See `Security.attempt`."""
         return _TlsAttempt(self._contexts[role], role, self.name, expected)
 
 
@@ -59,7 +66,7 @@ def _context(folder: Path, role: Role) -> ssl.SSLContext:
     return context
 
 
-class _TlsAttempt:
+class _TlsAttempt(Attempt):
     hello = b""
 
     def __init__(self, context: ssl.SSLContext, role: Role, name: str, expected: str | None) -> None:
@@ -71,7 +78,6 @@ class _TlsAttempt:
     def finish(
         self, stream: SocketStream, kind: ConnectionKind, preambles: bytes, deadline_s: float
     ) -> SocketStream:
-        """See `Attempt.finish`."""
         try:
             secured = TlsStream.around(stream, self._context, is_listener=self._role is Role.LISTENER)
             secured.set_timeout(_left_s(stream, deadline_s))

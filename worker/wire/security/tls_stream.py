@@ -25,7 +25,7 @@ _RECORD_BYTES: Final = 16_384
 
 
 class TlsStream(SocketStream):
-    """See `worker.wire.stream.Stream`. Sends buffers one by one: TLS has no scatter send."""
+    """A stream over TLS, which has no scatter send: it sends buffers one by one."""
 
     def __init__(self, stream: SocketStream, wrapped: ssl.SSLSocket) -> None:
         self.peer = stream.peer
@@ -66,7 +66,6 @@ class TlsStream(SocketStream):
         return [(str(name[0]), str(name[1])) for name in names if isinstance(name, tuple) and len(name) == 2]
 
     def send(self, buffers: Sequence[memoryview]) -> None:
-        """See `Stream.send`."""
         with self._blaming(too_late="accepts no more bytes"):
             # Join short buffers: each would be a record, and a packet, of its own.
             pending = bytearray()
@@ -85,7 +84,7 @@ class TlsStream(SocketStream):
             self._write(memoryview(pending))
 
     def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
-        """See `Stream.send_now`. Sends nothing: encrypting takes time."""
+        """Send nothing: encrypting takes time."""
         return buffers
 
     def _write(self, rest: memoryview) -> None:
@@ -94,7 +93,6 @@ class TlsStream(SocketStream):
             rest = rest[sent:]
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
-        """See `Stream.receive_into`."""
         with self._blaming():
             if self._timeout_s is None:
                 return self._receive_at_pace(buffer, begun)
@@ -125,16 +123,14 @@ class TlsStream(SocketStream):
         return received
 
     def receive_some(self, buffer: memoryview) -> int:
-        """See `SocketStream.receive_some`."""
         with self._blaming():
             return self._take(buffer, self._deadline_s())
 
     def receive_some_into(self, buffers: Sequence[memoryview]) -> int:
-        """See `Stream.receive_some_into`. OpenSSL fills one buffer at a time."""
+        """Fill the first buffer alone, as OpenSSL does."""
         return self.receive_some(buffers[0])
 
     def set_timeout(self, seconds: float | None) -> None:
-        """See `Stream.set_timeout`."""
         self._timeout_s = seconds
 
     def _take(self, buffer: memoryview, deadline_s: float | None) -> int:

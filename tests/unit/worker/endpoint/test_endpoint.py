@@ -14,12 +14,12 @@ from tests.memory_stream import MemoryStream, memory_pair
 from tests.unit.worker.tiny import link
 from worker.endpoint import Endpoint, Samples
 from worker.endpoint.samples import batches_of
-from worker.links import Links
 from worker.links.cancel_scope import CancelScope
+from worker.links.links import Links
 from worker.wire.control import receive_message, send_message
 from worker.wire.errors import FailedError, MismatchError, PeerError, RefusedError
 from worker.wire.frames import FrameType, LinkLayout, encode_notice
-from worker.wire.messages import Done, JoinLink, LinkSpec, LoadSpec, Run
+from worker.wire.messages import BuildPipeline, Done, EndpointSpec, JoinLink, LinkSpec, LoadSpec, Run
 
 _join_decoder = msgspec.msgpack.Decoder(JoinLink)
 INPUTS = np.arange(5 * 16, dtype=np.float32).reshape(5, 16)
@@ -37,7 +37,9 @@ class NegatingStage:
         self.leave_after: int | None = None
         self.scope = CancelScope()
         links = (link("to", 0, 1, port=1), link("back", 4, 1, port=2))
-        self.links = Links("p", links, 8, self.scope, inlets=("back",), outlets=("to",), source_outlet="to")
+        self.ends = EndpointSpec(bundle="", outlet="to", inlet="back", batch=1)
+        build = BuildPipeline(name="p", depth=8, links=links, hops=(), endpoint=self.ends)
+        self.links = Links(build, self.scope)
         self._layout = LinkLayout(links[0].tensors)
         self._reply = LinkLayout(links[1].tensors)
         self._back, far = memory_pair("endpoint", "stage")
@@ -51,16 +53,8 @@ class NegatingStage:
         return near
 
     def endpoint(self, *, depth: int = 8, check_every: int = 1, prefetch: int | None = None) -> Endpoint:
-        endpoint = Endpoint(
-            SAMPLES,
-            self.links.outlet("to"),
-            self.links.inlet("back"),
-            self.scope,
-            depth=depth,
-            batch=1,
-            check_every=check_every,
-            prefetch=prefetch,
-        )
+        spec = msgspec.structs.replace(self.ends, check_every=check_every, prefetch=prefetch)
+        endpoint = Endpoint(self.links, spec, SAMPLES, depth, self.scope)
         self.links.open("endpoint", self.connect)
         return endpoint
 

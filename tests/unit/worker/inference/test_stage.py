@@ -22,7 +22,7 @@ def load(bundle: TinyBundle, folder: Path, start: int, stop: int, *, with_passed
 
 
 def bind(stage: Stage, inlet: LinkLayout, outlet: LinkLayout) -> BoundStage:
-    return stage.bind(inlet, outlet, slowdown=1.0, ended=Event())
+    return BoundStage(stage, inlet, outlet, slowdown=1.0, ended=Event())
 
 
 def spec(name: str, *shape: int, dtype: str = "float32") -> TensorSpec:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.service.systemd import tell_service_manager
+from worker.__main__ import _tell_service_manager
 
 
 @pytest.mark.parametrize("abstract", [True, False])
@@ -16,10 +16,10 @@ def test_the_state_arrives_at_the_socket_that_systemd_names(
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(address)
         monkeypatch.setenv("NOTIFY_SOCKET", address.replace("\0", "@"))
-        tell_service_manager()
+        _tell_service_manager()
         assert manager.recv(100) == b"READY=1"
 
 
 def test_without_a_service_manager_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    tell_service_manager()
+    _tell_service_manager()

@@ -1,12 +1,14 @@
-"""The store: paths are made of digests only, and pieces must fit together."""
+"""The store: paths are made of digests only, pieces must fit together, and files are held against digests."""
 
+import json
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.unit.worker.tiny import TinyBundle, sha256
-from worker.store.store import Store
+from worker.__main__ import main
+from worker.store import BUNDLE_FILES, Findings, Store, inspect_bundle
 from worker.wire.errors import MissingError, RefusedError
 from worker.wire.messages import Have, PutFile, PutShard, ShardRef
 
@@ -82,7 +84,7 @@ def test_a_file_is_hashed_again_only_when_it_changed(
     store = Store(tmp_path)
     folder = tiny_bundle.write_to(tmp_path)
     store.load_shard(tiny_bundle.ref(1, 2))
-    monkeypatch.setattr("worker.store.store.hashlib.file_digest", None)
+    monkeypatch.setattr("worker.store.hashlib.file_digest", None)
     store.load_shard(tiny_bundle.ref(1, 2))
     (folder / "weights.bin").write_bytes(tiny_bundle.files["weights.bin"])
     with pytest.raises(TypeError):
@@ -95,3 +97,48 @@ def test_an_archive_that_is_none(tmp_path: Path, tiny_bundle: TinyBundle) -> Non
     (folder / "shards.zip").write_bytes(b"PK but not really")
     with pytest.raises(RefusedError, match=r"shards.zip cannot be read .*deploy the bundle again"):
         store.load_shard(tiny_bundle.ref(0, 1))
+
+
+# --- a bundle on a device, file by file ---
+
+
+@pytest.fixture
+def bundle_store(tiny_bundle: TinyBundle, tmp_path: Path) -> Path:
+    tiny_bundle.write_to(tmp_path)
+    return tmp_path
+
+
+def test_a_whole_bundle_lacks_nothing(tiny_bundle: TinyBundle, bundle_store: Path) -> None:
+    assert inspect_bundle(bundle_store, tiny_bundle.digest) == Findings(lacks=(), altered=())
+
+
+def test_an_altered_file_and_an_absent_one_are_named(tiny_bundle: TinyBundle, bundle_store: Path) -> None:
+    folder = bundle_store / "bundles" / tiny_bundle.digest
+    data = bytearray((folder / "weights.bin").read_bytes())
+    data[7] ^= 1
+    (folder / "weights.bin").write_bytes(data)
+    (folder / "samples.npz").unlink()
+    found = inspect_bundle(bundle_store, tiny_bundle.digest)
+    assert found == Findings(lacks=("weights.bin", "samples.npz"), altered=("weights.bin",))
+
+
+def test_without_its_manifest_all_of_a_bundle_is_wanted(tiny_bundle: TinyBundle, bundle_store: Path) -> None:
+    manifest = bundle_store / "bundles" / tiny_bundle.digest / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"model": "another"}))
+    assert inspect_bundle(bundle_store, tiny_bundle.digest) == Findings(BUNDLE_FILES, ("manifest.json",))
+    manifest.write_text("{")
+    assert inspect_bundle(bundle_store, tiny_bundle.digest) == Findings(BUNDLE_FILES, ("manifest.json",))
+    manifest.unlink()
+    assert inspect_bundle(bundle_store, tiny_bundle.digest) == Findings(BUNDLE_FILES, ())
+
+
+def test_the_command_tells_it_as_json_and_makes_no_store(
+    tiny_bundle: TinyBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--store", str(tmp_path / "none"), tiny_bundle.digest]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        tiny_bundle.digest: {"lacks": list(BUNDLE_FILES), "altered": []}
+    }
+    assert list(tmp_path.iterdir()) == []
+    assert main(["check", "--store", str(tmp_path), "../etc"]) == 2
+    assert "is not a digest" in capsys.readouterr().err

@@ -15,25 +15,44 @@ import re
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final, TypeVar
 
-from worker.exhaustion import one_line
-from worker.wire.errors import FailedError, MissingError, RefusedError, UsageError
+import msgspec
+
+from worker.wire.errors import FailedError, MissingError, RefusedError, UsageError, reason_of
 from worker.wire.messages import Have, Missing, PutFile, PutShard, ShardRef
 
-__all__ = ["BUNDLE_FILES", "Store", "check_digest", "read_manifest"]
+__all__ = ["BUNDLE_FILES", "Findings", "Store", "inspect_bundle"]
 
 BUNDLE_FILES: Final = ("weights.bin", "shards.zip", "samples.npz", "manifest.json")
 """A bundle's files on a device; the manifest comes last, since it makes the bundle complete."""
 
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
-_PIECE_BYTES: Final = 1024 * 1024
+_DIGEST: Final = re.compile(r"\A[0-9a-f]{64}\Z")
 _LONGEST_SHARD_BYTES: Final = 256 * 1024 * 1024
 _LONGEST_MANIFEST_BYTES: Final = 256 * 1024 * 1024
 
 _Mark = tuple[int, int, int]
+_Digest = Annotated[str, msgspec.Meta(pattern=_DIGEST.pattern)]
+_T = TypeVar("_T")
+_Cache = dict[Path, tuple[_Mark, _T]]
+
+
+class BundleFile(msgspec.Struct, frozen=True):
+    """A file of a bundle, as its manifest has it."""
+
+    digest: _Digest
+    size_bytes: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The entries of a bundle's manifest that a worker uses."""
+
+    files: dict[str, BundleFile]
+    shards: dict[str, _Digest] = {}
 
 
 class Store:
@@ -43,8 +62,8 @@ class Store:
         """Create the folder if missing. Raises UsageError: it cannot be written."""
         self.folder = folder
         self._lock = threading.Lock()
-        self._checked: dict[Path, tuple[_Mark, str]] = {}
-        self._manifests: dict[Path, tuple[_Mark, dict[str, Any]]] = {}
+        self._checked: _Cache[str] = {}
+        self._manifests: _Cache[Manifest] = {}
         try:
             for part in ("bundles", "shards"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
@@ -58,7 +77,7 @@ class Store:
     def missing(self, have: Have) -> Missing:
         """What the store lacks of these. It has a bundle once it has its manifest and all its weights."""
         for digest in have.bundles:
-            check_digest(digest)
+            _check_digest(digest)
         known = self._shards_in_bundles() if have.shards else set()
         return Missing(
             bundles=tuple(digest for digest in have.bundles if not self._has_bundle(digest)),
@@ -72,13 +91,13 @@ class Store:
     def put_shard(self, put: PutShard) -> None:
         """Keep a shard. Raises RefusedError: its digest is not `digest`."""
         path = self._shard_path(put.digest)
-        found = hashlib.sha256(put.graph).hexdigest()
-        if found != put.digest:
-            raise RefusedError(f"shard {put.digest[:12]} arrived altered: its digest is {found[:12]}")
-        partial = path.with_suffix(".partial")
-        with _writing(partial):
-            partial.write_bytes(put.graph)
-            partial.replace(path)
+        actual = hashlib.sha256(put.graph).hexdigest()
+        if actual != put.digest:
+            raise RefusedError(f"shard {put.digest[:12]} arrived altered: its digest is {actual[:12]}")
+        arriving = path.with_suffix(".partial")
+        with _writing(arriving):
+            arriving.write_bytes(put.graph)
+            arriving.replace(path)
 
     def put_file(self, put: PutFile) -> None:
         """Keep a piece of a bundle's file; pieces come in order, and the last completes the file.
@@ -86,31 +105,31 @@ class Store:
         Raises:
             RefusedError: a piece is out of order, or the digest of the whole is not `digest`.
         """
-        check_digest(put.digest)
+        _check_digest(put.digest)
         folder = self._bundle_folder(put.bundle)
-        path, partial = folder / put.name, folder / f".{put.name}.partial"
+        path, arriving = folder / put.name, folder / f".{put.name}.partial"
         end = put.offset + len(put.data)
         if put.offset < 0 or end > put.size_bytes or (not put.data and put.size_bytes):
             raise RefusedError(f"piece at {put.offset} of {put.name} does not fit its {put.size_bytes} bytes")
-        with _writing(partial):
+        with _writing(arriving):
             folder.mkdir(parents=True, exist_ok=True)
             if put.offset == 0:
-                partial.write_bytes(b"")
-            have = partial.stat().st_size if partial.exists() else 0
-            if have != put.offset:
+                arriving.write_bytes(b"")
+            size_bytes = arriving.stat().st_size if arriving.exists() else 0
+            if size_bytes != put.offset:
                 raise RefusedError(
-                    f"piece at {put.offset} of {put.name} is out of order: the store has {have} bytes"
+                    f"piece at {put.offset} of {put.name} is out of order: the store has {size_bytes} bytes"
                 )
-            with partial.open("ab") as file:
+            with arriving.open("ab") as file:
                 file.write(put.data)
             if end < put.size_bytes:
                 return
-            found = self._file_digest(partial)
-            if found != put.digest:
+            actual = self._file_digest(arriving)
+            if actual != put.digest:
                 raise RefusedError(f"{put.name} of bundle {put.bundle[:12]} arrived altered: send it again")
             if put.name == "manifest.json":
-                read_manifest(partial, put.bundle)
-            partial.replace(path)
+                _read_manifest(arriving, put.bundle)
+            arriving.replace(path)
 
     def load_shard(self, ref: ShardRef) -> tuple[bytes, Path | None]:
         """The shard's graph, and the folder of its weights (None: it needs none).
@@ -120,11 +139,11 @@ class Store:
             RefusedError: one of them is altered.
         """
         graph = self._find_shard(ref)
-        found = hashlib.sha256(graph).hexdigest()
-        if found != ref.digest:
+        actual = hashlib.sha256(graph).hexdigest()
+        if actual != ref.digest:
             raise RefusedError(
                 f"shard {ref.start}-{ref.stop} of bundle {ref.bundle[:12]} is altered: its digest is "
-                f"{found[:12]}, not {ref.digest[:12]}; deploy the bundle again"
+                f"{actual[:12]}, not {ref.digest[:12]}; deploy the bundle again"
             )
         if not ref.bundle:
             return graph, None
@@ -147,67 +166,103 @@ class Store:
         )
 
     def _checked_file(self, bundle: str, name: str) -> Path:
-        manifest = self._manifest(bundle)
+        entry = self._manifest(bundle).files.get(name)
         path = self._bundle_folder(bundle) / name
-        entry = manifest.get("files", {}).get(name)
         if entry is None or not path.is_file():
             raise MissingError(f"{name} of bundle {bundle[:12]} is not on this device")
         if path.is_symlink():
             raise RefusedError(f"{path} is a symlink; a bundle holds its own files: deploy the bundle again")
-        found = self._file_digest(path)
-        if found != entry["digest"]:
+        actual = self._file_digest(path)
+        if actual != entry.digest:
             raise RefusedError(
-                f"{path} is altered: its digest is {found[:12]}, not {entry['digest'][:12]}; "
+                f"{path} is altered: its digest is {actual[:12]}, not {entry.digest[:12]}; "
                 "deploy the bundle again"
             )
         return path
 
-    def _manifest(self, bundle: str) -> dict[str, Any]:
+    def _manifest(self, bundle: str) -> Manifest:
         path = self._bundle_folder(bundle) / "manifest.json"
         try:
-            mark = _mark(path)
-            known = self._manifests.get(path)
-            if known is not None and known[0] == mark:
-                return known[1]
-            manifest = read_manifest(path, bundle)
+            return self._unless_same(self._manifests, path, partial(_read_manifest, bundle=bundle))
         except FileNotFoundError as error:
             raise MissingError(f"bundle {bundle[:12]} is not on this device: deploy it") from error
-        self._manifests[path] = mark, manifest
-        return manifest
 
     def _has_bundle(self, digest: str) -> bool:
         try:
-            size_bytes = self._manifest(digest)["files"]["weights.bin"]["size_bytes"]
-            return bool((self._bundle_folder(digest) / "weights.bin").stat().st_size == size_bytes)
-        except (MissingError, RefusedError, FileNotFoundError, KeyError, TypeError):
+            size_bytes = self._manifest(digest).files["weights.bin"].size_bytes
+            return (self._bundle_folder(digest) / "weights.bin").stat().st_size == size_bytes
+        except (MissingError, RefusedError, FileNotFoundError, KeyError):
             return False
 
     def _shards_in_bundles(self) -> set[str]:
         """Digests of the shards inside the bundles here."""
-        found: set[str] = set()
+        digests: set[str] = set()
         for folder in (self.folder / "bundles").iterdir():
             if (folder / "shards.zip").is_file():
                 with contextlib.suppress(MissingError, RefusedError):
-                    found.update(self._manifest(folder.name).get("shards", {}).values())
-        return found
+                    digests.update(self._manifest(folder.name).shards.values())
+        return digests
 
     def _bundle_folder(self, digest: str) -> Path:
-        return self.folder / "bundles" / check_digest(digest)
+        return self.folder / "bundles" / _check_digest(digest)
 
     def _shard_path(self, digest: str) -> Path:
-        return self.folder / "shards" / f"{check_digest(digest)}.onnx"
+        return self.folder / "shards" / f"{_check_digest(digest)}.onnx"
 
     def _file_digest(self, path: Path) -> str:
+        return self._unless_same(self._checked, path, _digest_of)
+
+    def _unless_same(self, cache: _Cache[_T], path: Path, read: Callable[[Path], _T]) -> _T:
+        """What `read` makes of a file, or made of it before."""
         mark = _mark(path)
         with self._lock:
-            known = self._checked.get(path)
-        if known is not None and known[0] == mark:
-            return known[1]
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            cached = cache.get(path)
+        if cached is not None and cached[0] == mark:
+            return cached[1]
+        result = read(path)
         with self._lock:
-            self._checked[path] = mark, digest
-        return digest
+            cache[path] = mark, result
+        return result
+
+
+@dataclass(frozen=True)
+class Findings:
+    """File names: those to send, and the altered ones among them."""
+
+    lacks: tuple[str, ...]
+    altered: tuple[str, ...]
+
+
+def inspect_bundle(store: Path, digest: str) -> Findings:
+    """Check a bundle's files against its manifest, and the manifest against the bundle's digest.
+
+    Without a valid manifest no other file can be checked, so all are missing.
+
+    Raises:
+        RefusedError: `digest` is not a digest.
+        UsageError: a file cannot be read.
+    """
+    folder = store / "bundles" / _check_digest(digest)
+    try:
+        try:
+            manifest = _read_manifest(folder / "manifest.json", digest)
+        except FileNotFoundError:
+            return Findings(lacks=BUNDLE_FILES, altered=())
+        except RefusedError:
+            return Findings(lacks=BUNDLE_FILES, altered=("manifest.json",))
+        lacks, altered = [], []
+        for name in BUNDLE_FILES:
+            if name == "manifest.json":
+                continue
+            entry = manifest.files.get(name)
+            digest_here = _digest_of(folder / name) if (folder / name).exists() else None
+            if digest_here != (entry and entry.digest):
+                lacks.append(name)
+                if digest_here is not None:
+                    altered.append(name)
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror}") from error
+    return Findings(lacks=tuple(lacks), altered=tuple(altered))
 
 
 @contextlib.contextmanager
@@ -219,18 +274,18 @@ def _writing(partial: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             partial.unlink()
         if isinstance(error, OSError):
-            raise FailedError(f"{partial.parent} cannot be written: {one_line(error)}") from error
+            raise FailedError(f"{partial.parent} cannot be written: {reason_of(error)}") from error
         raise
 
 
-def check_digest(digest: str) -> str:
+def _check_digest(digest: str) -> str:
     """Return the digest, safe as part of a path. Raises RefusedError: it is not 64 hex digits."""
     if not _DIGEST.match(digest):
         raise RefusedError(f"{digest[:80]!r} is not a digest (64 hex digits)")
     return digest
 
 
-def read_manifest(path: Path, bundle: str) -> dict[str, Any]:
+def _read_manifest(path: Path, bundle: str) -> Manifest:
     """Read the manifest of the bundle with this digest.
 
     Raises:
@@ -240,41 +295,26 @@ def read_manifest(path: Path, bundle: str) -> dict[str, Any]:
     if path.stat().st_size > _LONGEST_MANIFEST_BYTES:
         raise RefusedError(f"{path} is too long for a manifest: deploy the bundle again")
     try:
-        manifest = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
+        manifest = msgspec.convert(content, Manifest)
+    except msgspec.ValidationError as error:
+        raise RefusedError(f"{path} is not a bundle's manifest: deploy the bundle again") from error
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"{path} is not JSON: deploy the bundle again") from error
-    if not _is_manifest(manifest):
-        raise RefusedError(f"{path} is not a bundle's manifest: deploy the bundle again")
-    body = {key: value for key, value in manifest.items() if key != "digest"}
+    body = {key: value for key, value in content.items() if key != "digest"}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
-    found = hashlib.sha256(canonical).hexdigest()
-    if found != bundle:
+    actual = hashlib.sha256(canonical).hexdigest()
+    if actual != bundle:
         raise RefusedError(
-            f"{path} is altered: its digest is {found[:12]}, not {bundle[:12]}; deploy it again"
+            f"{path} is altered: its digest is {actual[:12]}, not {bundle[:12]}; deploy it again"
         )
-    return manifest  # type: ignore[no-any-return]
+    return manifest
 
 
-def _is_manifest(manifest: Any) -> bool:
-    """Whether the entries that we use have the expected form."""
-    if not isinstance(manifest, dict):
-        return False
-    files, shards = manifest.get("files"), manifest.get("shards", {})
-    return (
-        isinstance(files, dict)
-        and all(
-            isinstance(entry, dict)
-            and type(entry.get("size_bytes")) is int
-            and _is_digest(entry.get("digest"))
-            for entry in files.values()
-        )
-        and isinstance(shards, dict)
-        and all(map(_is_digest, shards.values()))
-    )
-
-
-def _is_digest(value: Any) -> bool:
-    return isinstance(value, str) and _DIGEST.match(value) is not None
+def _digest_of(path: Path) -> str:
+    """SHA-256 of a file. Raises FileNotFoundError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _mark(path: Path) -> _Mark:

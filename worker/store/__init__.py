@@ -1,1 +1,0 @@
-"""The store: bundles and shards by digest, checked before use."""
