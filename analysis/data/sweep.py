@@ -1,15 +1,15 @@
 """Read and measure a results file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from analysis.data.splits import Split, describe
 from analysis.data.telemetry import Moment, TrialTelemetry, moments, summary
 from analysis.data.timeline import Bar, bars_of
-from analysis.data.trial_metrics import QUANTILES, HopMeans, TrialMeasures, measure
+from analysis.data.trial_metrics import QUANTILES, TrialMeasures, measure
 from analysis.errors import AnalysisError, ResultsError
 from analysis.statistics.estimates import Estimate, estimate, quantile
 from analysis.statistics.objectives import Objective
@@ -98,13 +98,9 @@ class CellResult:
         return estimate([t.latency[name] for t in self.trials])
 
     @property
-    def latency_mean(self) -> Estimate:
-        return estimate([t.latency_mean_s for t in self.trials])
-
-    @property
     def throughput(self) -> Estimate:
         """Samples a second over trials."""
-        return estimate([t.throughput_per_s for t in self.trials])
+        return self.over_trials("throughput_per_s")
 
     @property
     def payload(self) -> Estimate:
@@ -114,17 +110,7 @@ class CellResult:
     @property
     def memory(self) -> Estimate:
         """Bytes resident in the worker that has most, at its fullest, over trials."""
-        return estimate([t.memory_bytes for t in self.trials])
-
-    @property
-    def source(self) -> Estimate:
-        """Mean wait of a request at the source, seconds, over trials."""
-        return estimate([t.source_s for t in self.trials])
-
-    @property
-    def network(self) -> Estimate:
-        """Mean network share of a request, seconds, over trials."""
-        return estimate([t.network_s for t in self.trials])
+        return self.over_trials("memory_bytes")
 
     @property
     def all_depths(self) -> str:
@@ -135,11 +121,6 @@ class CellResult:
     def load(self) -> str:
         """The load in words: a closed loop of depth 1 is `single`."""
         return "single" if (self.cell.load, self.cell.depth) == (OFFLINE, 1) else self.cell.load
-
-    @property
-    def rate(self) -> Estimate:
-        """Requests a second that were offered, over trials; nothing in a closed loop."""
-        return estimate([t.course.rate_per_s for t in self.trials])
 
     @property
     def unstable(self) -> int:
@@ -161,22 +142,16 @@ class CellResult:
         """What limited its trials, without repeats."""
         return tuple(dict.fromkeys(t.bottleneck for t in self.trials))
 
-    @property
-    def network_share(self) -> Estimate:
-        """Network share of a request over its latency, over trials."""
-        return estimate([t.network_share for t in self.trials])
+    def over_trials(self, name: str) -> Estimate:
+        """A figure of `TrialMeasures`, by its name, over trials."""
+        return estimate([getattr(t, name) for t in self.trials])
 
-    def busy(self) -> dict[str, Estimate]:
-        """Busy share of each stage over trials."""
-        return self._by_stage(lambda hop: hop.busy)
-
-    def occupied(self) -> dict[str, Estimate]:
-        """Occupied share of each stage over trials."""
-        return self._by_stage(lambda hop: hop.occupied)
-
-    def _by_stage(self, of: Callable[[HopMeans], float]) -> dict[str, Estimate]:
+    def by_stage(self, share: Literal["busy", "occupied"]) -> dict[str, Estimate]:
+        """A share of each stage over trials."""
         stages = [hop.stage for hop in self.trials[0].hops] if self.trials else []
-        return {name: estimate([of(t.hops[i]) for t in self.trials]) for i, name in enumerate(stages)}
+        return {
+            name: estimate([getattr(t.hops[i], share) for t in self.trials]) for i, name in enumerate(stages)
+        }
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def busy_figure(
     shallower = [r for r in others if r.trials and r.all_depths in named and r not in deepest]
     rows: list[dict[str, Any]] = []
     for r in (*deepest, *shallower):
-        for stage, share in r.busy().items():
+        for stage, share in r.by_stage("busy").items():
             value = share.value or 0.0
             rows.append(
                 {

@@ -32,7 +32,7 @@ def _cell(times: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
     named = {f"{stage}: {part}": seconds for (stage, part), seconds in times.parts.items()}
     named |= {NETWORK_SHARE: times.network_s, AT_SOURCE: times.source_s}
     parts = [(name, seconds * 1e3, colours[name]) for name, seconds in named.items()]
-    busy = {stage: percent(share.value or 0.0) for stage, share in result.busy().items()}
+    busy = {stage: percent(share.value or 0.0) for stage, share in result.by_stage("busy").items()}
     facts = [
         ["network", cell.network],
         ["devices", " \N{RIGHTWARDS ARROW} ".join(cell.devices)],
