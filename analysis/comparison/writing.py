@@ -29,7 +29,7 @@ def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] =
         OutputError: `out` cannot be made or written.
     """
     groups = _groups(comparison)
-    figures = {name: _figure(name, found) for name, found in groups.items()}
+    figures = {name: _figure(found) for name, found in groups.items()}
     with written_whole(out, ".compare-") as draft:
         write_table(draft, "compare", compare_table(comparison))
         page = fill("compare.html.j2", figures, **_context(comparison, groups))
@@ -60,7 +60,7 @@ def _groups(comparison: Comparison) -> dict[str, list[Difference]]:
     return groups
 
 
-def _figure(name: str, differences: Sequence[Difference]) -> Figure:
+def _figure(differences: Sequence[Difference]) -> Figure:
     shown = sorted(
         differences, key=lambda d: (d.cell_a.cell.devices, d.cell_a.cell.cuts, d.cell_a.cell.batch)
     )
@@ -83,7 +83,7 @@ def _figure(name: str, differences: Sequence[Difference]) -> Figure:
     ]
     meaning = OBJECTIVES[shown[0].objective]
     title = f"{meaning.words}, B / A ({'more' if meaning.maximise else 'less'} is better)"
-    return Figure(name, partial(factors_figure, rows, title))
+    return partial(factors_figure, rows, title)
 
 
 def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dict[str, object]:

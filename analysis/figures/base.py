@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import altair as alt
@@ -31,13 +30,8 @@ _Channel = TypeVar("_Channel", alt.Color, alt.Shape)
 FILTERS = ("model", "network", "depth", "codec")
 """What the page has menus for."""
 
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of the report. `name` is its file's; `draw` gives its Vega-Lite specification."""
-
-    name: str
-    draw: Callable[[Layout], dict[str, Any]]
+Figure = Callable[[Layout], dict[str, Any]]
+"""Draws a figure of the report: gives its Vega-Lite specification in a layout."""
 
 
 def chart(rows: Sequence[dict[str, Any]]) -> alt.Chart:

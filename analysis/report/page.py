@@ -84,8 +84,8 @@ def _library() -> str:
 def _charts(figures: Mapping[str, Figure]) -> str:
     """Every figure's specifications as JSON that can stand in a script element."""
     specs = {
-        name: {layout.name: figure.draw(layout) | {"config": config(layout)} for layout in LAYOUTS}
-        for name, figure in figures.items()
+        name: {layout.name: draw(layout) | {"config": config(layout)} for layout in LAYOUTS}
+        for name, draw in figures.items()
     }
     return json.dumps(specs, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 
