@@ -23,12 +23,11 @@ from analysis.report import words
 from analysis.report.cells import cells_json
 from analysis.report.concerns import concerns, disagreements, drifts, missing_cells
 from analysis.report.disclosure import measured_on
-from analysis.report.measured_links import measured_links
 from analysis.report.tables import codec_rows
 from analysis.statistics.bootstrap import RESAMPLES
 from analysis.statistics.estimates import Estimate
 from analysis.study import Group, Model, Study
-from controller.results import Accuracy
+from controller.results import Accuracy, MeasuredLink
 
 __all__ = ["fill", "render"]
 
@@ -110,7 +109,6 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "models": [_model(model, drawn) for model in study.models],
         "choices": _choices(study),
         "predictions": _predictions(study),
-        "least_probability": LEAST_PROBABILITY,
         "resamples": RESAMPLES,
         "accuracies": [_accuracy(sweep, bundle) for bundle in sweep.manifests],
         "drifts": drifts(sweep),
@@ -120,7 +118,7 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "devices": [(d, words.flat(d.stamp)) for d in sweep.devices],
         "environments": [(n, at, words.flat(stamp)) for n, at, stamp in sweep.environments],
         "links": [(p, words.conditions(p.asked)) for p in sweep.networks],
-        "measured_links": measured_links(sweep),
+        "measured_links": _measured_links(sweep),
         "manifests": [(model.title, model.bundle, sweep.manifests[model.bundle]) for model in study.models],
     }
 
@@ -249,7 +247,6 @@ def _breakdown_row(breakdown: Breakdown) -> dict[str, Any]:
     devices = dict.fromkeys(device for device, _ in breakdown.parts)
     return {
         "where": breakdown.result.split.where,
-        "kind": breakdown.result.split.kind,
         "total_ms": breakdown.total_s * 1e3,
         "network_ms": breakdown.network_s * 1e3,
         "network_share": breakdown.network_s / breakdown.total_s,
@@ -274,10 +271,45 @@ def _accuracy(sweep: Sweep, bundle: str) -> dict[str, Any]:
         "title": sweep.title(bundle),
         "count": len(rows),
         "samples": rows[0].samples if rows else 0,
-        "metric": str(sweep.manifests[bundle].get("metric") or "metric"),
         "whole": rows[0].whole if rows else None,
         "worst_error": max((a.worst_error for a in rows), default=None),
         "wrong": len(wrong),
         "codecs": codec_rows(sweep, bundle),
         "rows": [(a, labels.get(a.cuts, ",".join(map(str, a.cuts))), a in wrong) for a in listed],
     }
+
+
+def _measured_links(sweep: Sweep) -> list[dict[str, Any]]:
+    """A table for each network whose links were measured, in the experiment's order, others after.
+
+    Its rows are directions of a link. Each figure is in words, `-` where nothing was requested or measured.
+    """
+    names = dict.fromkeys([*(p.name for p in sweep.networks), *sorted(k.network for k in sweep.links)])
+    links = {name: [k for k in sweep.links if k.network == name] for name in names}
+    return [
+        {"network": name, "taken_at": max(k.taken_at for k in mine), "rows": [_link_row(k) for k in mine]}
+        for name, mine in links.items()
+        if mine
+    ]
+
+
+def _link_row(link: MeasuredLink) -> dict[str, str]:
+    asked, measured = link.asked, link.measured
+    sent_all = "" if measured.get("filled", True) else ", all that was sent"
+    lost = f"{measured.get('lost')} of {measured.get('datagrams')}"
+    return {
+        "way": f"{link.sender} \N{RIGHTWARDS ARROW} {link.receiver}",
+        "round_trip_asked": _condition(asked, "round_trip_ms"),
+        "round_trip": _condition(measured, "round_trip_ms"),
+        "rate_asked": _condition(asked, "rate_mbit"),
+        "rate": _condition(measured, "rate_mbit") + sent_all,
+        # A loss of 0 was not requested.
+        "loss_asked": _condition(asked, "loss_percent") if asked.get("loss_percent") else "-",
+        "loss": f"{_condition(measured, 'loss_percent')} ({lost})",
+        "tcp": _condition(measured, "tcp_mbit"),
+    }
+
+
+def _condition(conditions: Mapping[str, Any], key: str) -> str:
+    value = conditions.get(key)
+    return "-" if value is None else words.figure(value)
