@@ -89,6 +89,7 @@ def _figure(differences: Sequence[Difference]) -> Figure:
 def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dict[str, object]:
     beyond = [d for d in comparison.differences if d.verdict in ("better", "worse")]
     return {
+        "title": f"{comparison.a.name} against {comparison.b.name}",
         "comparison": comparison,
         "environment_differences": environment_differences(comparison.a, comparison.b),
         "objectives": OBJECTIVES,

@@ -175,7 +175,9 @@ def _group(study: Study, group: Group) -> dict[str, Any]:
         "kinds": list(dict.fromkeys(a.point.split.kind for a in group.answers)),
         "fronts": [_front(group, front) for front in group.fronts],
         "differing": [
-            name for name in ("devices", "batch", "codec") if len({getattr(cell, name) for cell in cells}) > 1
+            head
+            for head in ("devices", "n|batch", "codec")
+            if len({getattr(cell, head.removeprefix("n|")) for cell in cells}) > 1
         ],
         "open": any(p.cell.load != OFFLINE for p in group.operating.points),
         "brief": [words.brief(a) for a in group.answers if a.objective in ("latency", "throughput")],
