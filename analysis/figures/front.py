@@ -3,16 +3,15 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
 from analysis.data.sweep import OFFLINE, Baseline
-from analysis.figures import labels
 from analysis.figures.bands import band
 from analysis.figures.base import chart, hints, log_ticks, of_cell, outlined, specification
 from analysis.figures.baselines import divided
+from analysis.figures.labels import Scale, labelled
 from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout, shade
 from analysis.fronts.fronts import Front, Point
 from analysis.statistics.estimates import Estimate
@@ -40,24 +39,6 @@ LEAST_PROBABILITY = 0.05
 """From this probability of being on the front on, a dominated point is drawn as perhaps on it."""
 _X = "latency_ms"
 _Y = "throughput_per_s"
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """A logarithmic scale from `low` to `high` over `pixels`; `up` puts the large values on top."""
-
-    low: float
-    high: float
-    pixels: float
-    up: bool = False
-
-    def to_pixel(self, value: float) -> float:
-        share = math.log(value / self.low) / math.log(self.high / self.low)
-        return self.pixels * (1 - share if self.up else share)
-
-    def to_value(self, pixel: float) -> float:
-        share = pixel / self.pixels
-        return self.low * math.exp((1 - share if self.up else share) * math.log(self.high / self.low))
 
 
 def front_figure(front: Front, baselines: Sequence[Baseline], layout: Layout) -> dict[str, Any]:
@@ -187,17 +168,17 @@ def _text(figure: Estimate, factor: float, unit: str) -> str:
     return f"{text} [{figure.low * factor:.4g} to {figure.high * factor:.4g}]"
 
 
-def _scales(rows: Sequence[dict[str, Any]], layout: Layout) -> tuple[_Scale, _Scale]:
-    def scale(name: str, pixels: float, up: bool) -> _Scale:
+def _scales(rows: Sequence[dict[str, Any]], layout: Layout) -> tuple[Scale, Scale]:
+    def scale(name: str, pixels: float, up: bool) -> Scale:
         values = [float(r[name]) for r in rows]
         low, high = min(values), max(values)
         room = max((high / low) ** 0.09, 1.12)
-        return _Scale(low / room, high * room, pixels, up)
+        return Scale(low / room, high * room, pixels, up)
 
     return scale(_X, layout.width, False), scale(_Y, layout.height, True)
 
 
-def _set_scale(spec: dict[str, Any], axis: str, scale: _Scale, title: str) -> None:
+def _set_scale(spec: dict[str, Any], axis: str, scale: Scale, title: str) -> None:
     """Give every layer's channel the same scale and axis."""
     for layer in spec["layer"]:
         if axis in layer["encoding"]:
@@ -257,42 +238,28 @@ def _labels(
     front: Sequence[dict[str, Any]],
     rows: Sequence[dict[str, Any]],
     alone: Sequence[dict[str, Any]],
-    scales: tuple[_Scale, _Scale],
+    scales: tuple[Scale, Scale],
     layout: Layout,
 ) -> list[alt.Chart]:
     """Names of front points, of both ends and of baselines, each at its own place."""
     x, y = scales
     ends = [r for r in rows if r["status"] != _ON and r["kind"] != "split"]
     named = [*front, *alone, *_one_each(ends)]
-    others = [r for r in rows if r not in named]
 
     def pixels(rows: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
         return [(x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in rows]
 
-    placed = labels.place(
-        pixels(named),
+    places = labelled(
+        [(float(r[_X]), float(r[_Y])) for r in named],
         [str(r["label"]) for r in named],
-        width=layout.width,
-        height=layout.height,
+        scales,
         font=layout.font,
         radius=math.sqrt(layout.marker / math.pi) + 1,
-        obstacles=[*pixels(others), *_stairs(pixels(_steps(front)))],
+        obstacles=[*pixels([r for r in rows if r not in named]), *_stairs(pixels(_steps(front)))],
     )
     data = [
-        {
-            "label": r["label"],
-            _X: r[_X],
-            _Y: r[_Y],
-            "at_x": x.to_value(p.x),
-            "at_y": y.to_value(p.y),
-            "end_x": x.to_value(p.end_x),
-            "end_y": y.to_value(p.end_y),
-            "leader": p.leader,
-            "strong": r["status"] == _ON,
-            "depth": r["depth"],
-            "codec": r["codec"],
-        }
-        for r, p in zip(named, placed, strict=True)
+        {name: r[name] for name in ("label", _X, _Y, "depth", "codec")} | at | {"strong": r["status"] == _ON}
+        for r, at in zip(named, places, strict=True)
     ]
     base = chart(data)
     leaders = (
