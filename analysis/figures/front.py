@@ -8,15 +8,14 @@ from typing import Any
 import altair as alt
 
 from analysis.data.sweep import OFFLINE, Baseline
-from analysis.figures.bands import band
 from analysis.figures.base import chart, hints, log_ticks, of_cell, outlined, specification
-from analysis.figures.baselines import divided
 from analysis.figures.labels import Scale, labelled
 from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout, shade
 from analysis.fronts.fronts import Front, Point
+from analysis.statistics.attainment import Surface
 from analysis.statistics.estimates import Estimate
 
-__all__ = ["LEAST_PROBABILITY", "front_figure"]
+__all__ = ["LEAST_PROBABILITY", "band", "divided", "front_figure"]
 
 _SHAPES = {"split": "circle", "stay": "square", "offload": "triangle-up"}
 _TOOLTIP = {
@@ -37,6 +36,7 @@ _TOOLTIP = {
 _ON, _PERHAPS, _DOMINATED = "on the front", "perhaps", "dominated"
 LEAST_PROBABILITY = 0.05
 """From this probability of being on the front on, a dominated point is drawn as perhaps on it."""
+_ROOM = 2.0
 _X = "latency_ms"
 _Y = "throughput_per_s"
 
@@ -75,6 +75,58 @@ def front_figure(front: Front, baselines: Sequence[Baseline], layout: Layout) ->
     _set_scale(spec, "x", x, "latency p50 (ms, log scale)   ← better")
     _set_scale(spec, "y", y, "throughput (samples/s, log scale)   better →")
     return spec
+
+
+def divided(points: Sequence[Point], baselines: Sequence[Baseline]) -> tuple[list[Baseline], list[Baseline]]:
+    """Baselines to draw, and those so far off that drawing them would squeeze the front into a corner.
+
+    A device that is many times faster, and that no input is born on, says little about the front beside it.
+    """
+    known = [(p.latency.value, p.throughput.value) for p in points if p.latency.value and p.throughput.value]
+    if not known:
+        return [], list(baselines)
+    near: list[Baseline] = []
+    far: list[Baseline] = []
+    for b in baselines:
+        figures = (b.latency.value, b.throughput.value)
+        fits = all(
+            value is not None
+            and min(k[i] for k in known) / _ROOM <= value <= max(k[i] for k in known) * _ROOM
+            for i, value in enumerate(figures)
+        )
+        (near if fits else far).append(b)
+    return near, far
+
+
+def band(surfaces: Sequence[Surface], colour: str, corner: tuple[float, float]) -> alt.Chart | None:
+    """The area between two attainment surfaces; None where there are none.
+
+    Args:
+        corner: The highest latency in ms and the lowest throughput that the figure shows.
+    """
+    levels = {s.level: [(latency * 1e3, rate) for latency, rate in s.steps] for s in surfaces}
+    if not levels:
+        return None
+    right, bottom = corner
+    edges = [*sorted({x for steps in levels.values() for x, _ in steps if x < right}), right]
+    rows = [
+        {"left": left, "right": end, "top": top, "low": max(_at(levels["every"], left, bottom), bottom)}
+        for left, end in itertools.pairwise(edges)
+        if (top := _at(levels["any"], left, bottom)) > bottom
+    ]
+    if not rows:
+        return None
+    area: alt.Chart = (
+        chart(rows)
+        .mark_rect(color=colour, opacity=0.13)
+        .encode(x=alt.X("left:Q"), x2=alt.X2("right"), y=alt.Y("low:Q"), y2=alt.Y2("top"))
+    )
+    return area
+
+
+def _at(steps: Sequence[tuple[float, float]], latency: float, otherwise: float) -> float:
+    """The throughput that is attained within this latency."""
+    return max((rate for x, rate in steps if x <= latency), default=otherwise)
 
 
 def _steps(front: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

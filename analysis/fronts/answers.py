@@ -1,4 +1,4 @@
-"""The best split for each network and objective, and how sure that is."""
+"""The best split for each network and objective, how sure that is, and among how many splits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from analysis.data.splits import equal_cuts
-from analysis.data.sweep import Baseline, Network, Sweep
-from analysis.fronts.coverage import Coverage, coverage
+from analysis.data.sweep import OFFLINE, Baseline, Network, Sweep
 from analysis.fronts.fronts import Front, Point
 from analysis.statistics.bootstrap import Floats, Resampling, factor
 from analysis.statistics.estimates import Estimate
@@ -16,7 +15,7 @@ from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import CHAIN, SOCKET
 from controller.results.metrics import power
 
-__all__ = ["Answer", "Gain", "Goal", "answers_of", "as_json", "goals_of"]
+__all__ = ["Answer", "Coverage", "Gain", "Goal", "answers_of", "as_json", "goals_of"]
 
 Goal = Objective | Literal["knee"]
 """What a split should be best at: one objective, or the knee of latency and throughput."""
@@ -39,6 +38,24 @@ class Gain:
     name: str
     factor: Estimate
     tie: bool | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Splits of one bundle under one network.
+
+    Attributes:
+        measured: Those with both figures of the capability front.
+        splits: All that the experiment asks about; None where the results file does not say.
+    """
+
+    measured: int
+    splits: int | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether none was left out."""
+        return self.splits is not None and self.measured >= self.splits
 
 
 @dataclass(frozen=True)
@@ -79,7 +96,7 @@ def answers_of(
     """
     if all(_power(p) is None for p in front.points):
         return ()
-    among = coverage(sweep, bundle, network.name, front.points)
+    among = _coverage(sweep, bundle, network.name, front.points)
     answers = []
     for goal in goals_of(sweep.objectives):
         points = [p for p in front.points if _merit(p, goal) is not None]
@@ -91,6 +108,20 @@ def answers_of(
         gains = _gains(sweep, best, goal, points, resampling)
         answers.append(Answer(bundle, network, goal, best, ties, gains, among, sure))
     return tuple(answers)
+
+
+def _coverage(sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) -> Coverage:
+    """How many of the splits that a sweep was asked about have a point on the capability front."""
+    measured = sum(p.latency.value is not None and p.throughput.value is not None for p in points)
+    scopes = [scope for scope in sweep.scopes if scope.network == network]
+    if scopes and scopes[0].ended != "all measured":
+        return Coverage(measured, scopes[0].splits.get(bundle))
+    shallowest: dict[str, int] = {}
+    for result in sweep.of(bundle, network):
+        if result.cell.load == OFFLINE:
+            split = result.all_depths
+            shallowest[split] = min(result.cell.depth, shallowest.get(split, result.cell.depth))
+    return Coverage(measured, sum(depth == 1 for depth in shallowest.values()))
 
 
 def _power(point: Point | Baseline) -> float | None:

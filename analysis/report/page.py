@@ -13,9 +13,8 @@ from analysis.data.breakdown import Breakdown
 from analysis.data.predictions import errors_of
 from analysis.data.sweep import OFFLINE, Sweep
 from analysis.figures import LAYOUTS, VEGA_LITE, Figure, config
-from analysis.figures.baselines import divided
 from analysis.figures.conditions import placed
-from analysis.figures.front import LEAST_PROBABILITY
+from analysis.figures.front import LEAST_PROBABILITY, divided
 from analysis.figures.selection import prediction_groups
 from analysis.fronts.answers import Answer, Goal
 from analysis.fronts.fronts import Front

@@ -9,9 +9,8 @@ import pytest
 from analysis.data.predictions import PredictedCell, Source
 from analysis.data.sweep import Sweep
 from analysis.figures import LAYOUTS, PAPER, figures_of
-from analysis.figures.bands import band
-from analysis.figures.baselines import divided
 from analysis.figures.conditions import placed
+from analysis.figures.front import band, divided
 from analysis.figures.theme import colours, looks, shapes
 from analysis.fronts.fronts import best_by_devices, front_of
 from analysis.report.page import render
