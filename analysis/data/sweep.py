@@ -11,6 +11,7 @@ from analysis.data.telemetry import Moment, TrialTelemetry, moments, summary
 from analysis.data.timeline import Bar, bars_of
 from analysis.data.trial_metrics import QUANTILES, TrialMeasures, measure
 from analysis.errors import AnalysisError, ResultsError
+from analysis.statistics.bootstrap import Floats, Resampling
 from analysis.statistics.estimates import Estimate, estimate, quantile
 from analysis.statistics.objectives import Objective
 from controller.errors import ControllerError
@@ -76,6 +77,14 @@ class Baseline:
     def key(self) -> str:
         """Seeds its draws; equal for the same baseline, wherever it is drawn."""
         return f"{self.device} alone, batch {self.batch}, threads {self.threads}"
+
+    def figure(self, objective: Objective) -> Estimate:
+        """The figure that an answer is compared with, as a `Point` has it."""
+        return self.throughput if objective == "throughput" else self.latency
+
+    def draws(self, objective: Objective, resampling: Resampling) -> Floats:
+        """That figure, drawn again from its trials."""
+        return resampling.draws(self.figure(objective), objective, self.key)
 
 
 def baseline_name(device: str) -> str:

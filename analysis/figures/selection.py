@@ -1,6 +1,5 @@
 """Which figures a study has, and their names."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -26,16 +25,15 @@ __all__ = ["figures_of", "prediction_groups"]
 
 def figures_of(study: Study) -> dict[str, Figure]:
     """Every figure that the study has something for, by name."""
-    devices = [d.name for d in study.sweep.devices]
     drawn: dict[str, Figure] = _of_answers(study)
     for group in study.groups:
-        drawn |= _of_group(group, devices)
+        drawn |= _of_group(study, group)
     for model in study.models:
         drawn |= _of_model(study, model)
     drawn |= {name: partial(prediction_figure, cells) for name, cells in prediction_groups(study).items()}
     if moments := study.sweep.moments:
         titles = {model.bundle: model.title for model in study.models}
-        drawn["telemetry"] = partial(telemetry_figure, moments, titles, devices)
+        drawn["telemetry"] = partial(telemetry_figure, moments, titles, [d.name for d in study.sweep.devices])
     return {name: partial(_narrowable, draw) for name, draw in drawn.items()}
 
 
@@ -65,7 +63,8 @@ def _of_answers(study: Study) -> dict[str, Figure]:
     return {"gains": partial(gains_figure, shown, titles, models)}
 
 
-def _of_group(group: Group, devices: Sequence[str]) -> dict[str, Figure]:
+def _of_group(study: Study, group: Group) -> dict[str, Figure]:
+    devices = [d.name for d in study.sweep.devices]
     drawn: dict[str, Figure] = {
         front.name: partial(front_figure, front, group.baselines) for front in group.fronts if front.drawable
     }
@@ -76,7 +75,8 @@ def _of_group(group: Group, devices: Sequence[str]) -> dict[str, Figure]:
         closed = [r for r in group.cells if r.cell.load == OFFLINE]
         drawn["busy"] = partial(busy_figure, group.deepest, closed, devices)
     if shown := group.timeline:
-        drawn["timeline"] = partial(timeline_figure, shown.bars, shown.result.cell.id, devices)
+        bars = study.sweep.timelines[shown.cell.id]
+        drawn["timeline"] = partial(timeline_figure, bars, shown.cell.id, devices)
     return {f"{group.anchor}-{what}": draw for what, draw in drawn.items()}
 
 

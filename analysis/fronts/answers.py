@@ -20,6 +20,7 @@ __all__ = ["Answer", "Coverage", "Gain", "Goal", "answers_of", "as_json", "goals
 Goal = Objective | Literal["knee"]
 """What a split should be best at: one objective, or the knee of latency and throughput."""
 
+_SETTINGS = ("batch", "codec", "topology", "threads", "backend")
 Over = Literal["baseline", "stay", "offload", "equal"]
 
 
@@ -159,7 +160,7 @@ def _tied(best: Point, other: Point, goal: Goal, resampling: Resampling) -> bool
 
 
 def _tie(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> bool | None:
-    mine, theirs = best.figure(objective), _figure(other, objective)
+    mine, theirs = best.figure(objective), other.figure(objective)
     if mine.value is None or theirs.value is None:
         return None
     if not (mine.values and theirs.values and mine.value and theirs.value):
@@ -172,23 +173,11 @@ def _tie(best: Point, other: Point | Baseline, objective: Objective, resampling:
 
 def _factor(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> Estimate:
     """How many times better `best` is."""
-    mine, theirs = best.figure(objective), _figure(other, objective)
-    drawn = best.draws(objective, resampling) / _draws(other, objective, resampling)
+    mine, theirs = best.figure(objective), other.figure(objective)
+    drawn = best.draws(objective, resampling) / other.draws(objective, resampling)
     if OBJECTIVES[objective].maximise:
         return factor(mine, theirs, drawn)
     return factor(theirs, mine, 1 / drawn)
-
-
-def _figure(of: Point | Baseline, objective: Objective) -> Estimate:
-    if isinstance(of, Point):
-        return of.figure(objective)
-    return of.throughput if objective == "throughput" else of.latency
-
-
-def _draws(of: Point | Baseline, objective: Objective, resampling: Resampling) -> Floats:
-    if isinstance(of, Point):
-        return of.draws(objective, resampling)
-    return resampling.draws(_figure(of, objective), objective, of.key)
 
 
 def _setting(point: Point) -> tuple[object, ...]:
@@ -244,11 +233,7 @@ def as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, Any]]:
             "where": a.point.split.where,
             "cuts": list(a.point.cell.cuts),
             "devices": list(a.point.cell.devices),
-            "batch": a.point.cell.batch,
-            "codec": a.point.cell.codec,
-            "topology": a.point.cell.topology,
-            "threads": a.point.cell.threads,
-            "backend": a.point.cell.backend,
+            **{name: getattr(a.point.cell, name) for name in _SETTINGS},
             "accuracy": a.point.accuracy,
             "depth": a.point.cell.depth,
             "latency_p50_s": _values(a.point.latency),
