@@ -1,18 +1,16 @@
 """Samples that are arrays: of a NumPy file with ``inputs`` and ``labels``, and scikit-learn's digits."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
+from exporter.bundle.tensors import Array
 from exporter.data.source import Dataset, Recipe, Source, image_source, split_in_two, tensor_source
 from exporter.errors import DatasetError
 
 __all__ = ["digits", "from_npz"]
-
-Array = np.ndarray[Any, Any]
 
 _MEAN, _STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 # Of the pixels / 16.

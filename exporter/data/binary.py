@@ -6,16 +6,14 @@ edgecut downloads nothing and unpickles nothing, so it reads CIFAR's binary vers
 import gzip
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from exporter.bundle.tensors import Array
 from exporter.data.source import Dataset, Recipe, Source, image_source
 from exporter.errors import DatasetError
 
 __all__ = ["cifar", "mnist"]
-
-Array = np.ndarray[Any, Any]
 
 # Means and standard deviations of the training images, as is usual for these data sets.
 _CIFAR = {

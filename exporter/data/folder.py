@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
+from exporter.bundle.tensors import Array
 from exporter.data.source import IMAGENET_MEAN, IMAGENET_STD, Dataset, Recipe, Source, split_in_two
 from exporter.errors import DatasetError
 
 __all__ = ["image_folder"]
-
-Array = np.ndarray[Any, Any]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
 # Resize of the shorter side before the centre crop: the usual ImageNet evaluation, 256 for 224.

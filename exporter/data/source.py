@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-__all__ = ["Dataset", "Recipe", "Source", "image_source", "split_in_two", "tensor_source"]
+from exporter.bundle.tensors import Array
 
-Array = np.ndarray[Any, Any]
+__all__ = ["Dataset", "Recipe", "Source", "image_source", "split_in_two", "tensor_source"]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from exporter.bundle.tensors import Array
 from exporter.data.source import Dataset, Source, tensor_source
 from exporter.errors import DatasetError
 
 __all__ = ["from_pairs", "random_inputs"]
-
-Array = np.ndarray[Any, Any]
 
 _RANDOM_COUNT = 4096
 
