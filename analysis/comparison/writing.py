@@ -8,8 +8,8 @@ from analysis.comparison.differences import Comparison, Difference
 from analysis.comparison.pairs import Side
 from analysis.comparison.tables import compare_table
 from analysis.figures import FORMATS, Figure, export_all
+from analysis.figures.base import distinct_names
 from analysis.figures.differences import factors_figure
-from analysis.figures.names import distinct_names
 from analysis.output import written_whole
 from analysis.report.page import fill
 from analysis.report.words import figure, flat, plain

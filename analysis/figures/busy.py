@@ -9,13 +9,13 @@ from analysis.data.sweep import CellResult
 from analysis.figures.base import (
     chart,
     colour_and_shape,
+    distinct_names,
     named_rows,
     of_cell,
     points_with_intervals,
     specification,
 )
 from analysis.figures.labels import width_beside
-from analysis.figures.names import distinct_names
 from analysis.figures.theme import PAPER, Layout, looks
 
 __all__ = ["busy_figure"]

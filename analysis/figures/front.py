@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from analysis.data.sweep import OFFLINE, Baseline
-from analysis.figures.base import chart, hints, log_ticks, of_cell, outlined, specification
+from analysis.figures.base import chart, hints, log_ticks, mapped, of_cell, outlined, specification
 from analysis.figures.labels import Scale, labelled
 from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout, shade
 from analysis.fronts.fronts import Front, Point
@@ -256,20 +256,13 @@ def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity:
             shape="diamond", size=size, color=BASELINE, strokeWidth=layout.font / 7
         )
         return hollow
+    shades = {_ON: colour, _PERHAPS: shade(colour, 0.55), _DOMINATED: DOMINATED}
     filled: alt.Chart = base.mark_point(
         filled=True, opacity=opacity, size=size, stroke="white", strokeWidth=layout.font / 18
     ).encode(
-        color=alt.Color(
-            "status:N",
-            scale=alt.Scale(
-                domain=[_ON, _PERHAPS, _DOMINATED], range=[colour, shade(colour, 0.55), DOMINATED]
-            ),
-            legend=alt.Legend(title=None, symbolOpacity=1, symbolStrokeColor="white"),
-        ),
-        shape=alt.Shape(
-            "kind:N",
-            scale=alt.Scale(domain=list(_SHAPES), range=list(_SHAPES.values())),
-            legend=alt.Legend(title=None, symbolOpacity=1, symbolFillColor=INK, symbolStrokeColor="white"),
+        color=mapped(alt.Color, "status", shades, symbolOpacity=1, symbolStrokeColor="white"),
+        shape=mapped(
+            alt.Shape, "kind", _SHAPES, symbolOpacity=1, symbolFillColor=INK, symbolStrokeColor="white"
         ),
     )
     return filled

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from analysis.figures.base import chart, outlined, specification
+from analysis.figures.base import chart, mapped, outlined, specification
 from analysis.figures.labels import Scale, labelled
 from analysis.figures.theme import INK, Layout
 
@@ -44,11 +44,7 @@ def payload_figure(
             x2=alt.X2("right"),
             y=y,
             y2=alt.Y2("zero"),
-            color=alt.Color(
-                "status:N",
-                scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())),
-                legend=alt.Legend(title=None),
-            ),
+            color=mapped(alt.Color, "status", _COLOURS),
             tooltip=[
                 alt.Tooltip("index:Q", title="cut point"),
                 alt.Tooltip("module:N", title="after"),
