@@ -17,8 +17,7 @@ from exporter.data import Dataset, from_npz, from_pairs, open_images, random_inp
 from exporter.errors import DatasetError, ModelError, WeightsError
 from exporter.graph.assemble import Facts, assemble
 from exporter.graph.capture import Example, Graph, from_file, from_torch
-from exporter.models.build import build, build_imagenet
-from exporter.models.calibrate import calibrate
+from exporter.models.build import build, build_imagenet, calibrate
 from exporter.models.checkpoint import WeightsFile, fit_weights, read_weights
 from exporter.models.source import FunctionModel, call_function, kind_of, short_name
 from exporter.models.zoo import ZOO, find_model

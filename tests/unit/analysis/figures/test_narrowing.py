@@ -9,7 +9,7 @@ import pytest
 from analysis.figures import PAPER, figures_of
 from analysis.figures.base import with_filters
 from analysis.figures.theme import WIDE
-from analysis.report.cells import cells_json
+from analysis.report.page import cells_json
 from analysis.study import Study
 from tests.unit.analysis.figures.specs import rows_with
 from tests.unit.analysis.synthetic import BUNDLE
