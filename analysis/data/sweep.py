@@ -298,7 +298,8 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             codec_accuracies=codec_accuracies,
             drifts=tuple(store.drifts()),
             voids=voids,
-            links=_last_links(store.links()),
+            # The last of each direction under each network: a resumed sweep measures again.
+            links=tuple({(k.network, k.sender, k.receiver): k for k in store.links()}.values()),
             objectives=objectives,
             seed=seed,
             scopes=tuple(store.scopes()),
@@ -307,11 +308,6 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             moments=moments(telemetry),
             timelines=timelines,
         )
-
-
-def _last_links(links: list[MeasuredLink]) -> tuple[MeasuredLink, ...]:
-    """The last measurement of each direction under each network: a resumed sweep measures again."""
-    return tuple({(k.network, k.sender, k.receiver): k for k in links}.values())
 
 
 def _cell_results(
@@ -372,12 +368,8 @@ def _baselines(rows: list[BaselineTrial]) -> tuple[Baseline, ...]:
     return tuple(
         Baseline(
             *key,
-            latency=estimate([_median(t) for t in trials]),
+            latency=estimate([quantile(t.compute_s, QUANTILES["p50"]) for t in trials]),
             throughput=estimate([len(t.compute_s) * t.batch / sum(t.compute_s) for t in trials]),
         )
         for key, trials in groups.items()
     )
-
-
-def _median(trial: BaselineTrial) -> float | None:
-    return quantile(trial.compute_s, QUANTILES["p50"])
