@@ -17,7 +17,7 @@ from analysis.statistics.objectives import OBJECTIVES
 from analysis.study import stem
 from analysis.tables.latex import write_table
 
-__all__ = ["write_comparison"]
+__all__ = ["environment_differences", "write_comparison"]
 
 _MOST_ROWS = 60
 # Of the moment, not of the device.
@@ -92,7 +92,7 @@ def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dic
     return {
         "title": f"{comparison.a.name} against {comparison.b.name}",
         "comparison": comparison,
-        "environment_differences": _environment_differences(comparison.a, comparison.b),
+        "environment_differences": environment_differences(comparison.a, comparison.b),
         "objectives": OBJECTIVES,
         "groups": [(name, found[0], len(found)) for name, found in groups.items()],
         "beyond": beyond,
@@ -123,7 +123,7 @@ def _verdict(comparison: Comparison) -> list[str]:
     return sentences
 
 
-def _environment_differences(a: Side, b: Side) -> list[tuple[str, str, str]]:
+def environment_differences(a: Side, b: Side) -> list[tuple[str, str, str]]:
     """Devices, versions and settings that differ: name, on `a`, on `b`; `-` where one does not state it."""
     one, other = _stated(a), _stated(b)
     return [
