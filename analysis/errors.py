@@ -1,14 +1,4 @@
-"""The errors of the analysis.
-
-```
-AnalysisError          one line for the user; `python -m analysis` exits with 2
-├── ResultsError       the results file: nothing finished in it, or not whole
-├── OutputError        the output folder: cannot be written
-├── FigureError        a figure format that is not one of ours
-├── ObjectiveError     an objective that is not one of ours
-└── ComparisonError    two sets of results that cannot be compared
-```
-"""
+"""The errors of the analysis: each is one line for the user, and `python -m analysis` exits with 2."""
 
 __all__ = [
     "AnalysisError",

@@ -7,20 +7,11 @@ from dataclasses import dataclass
 from analysis.data.breakdown import Breakdown, breakdowns
 from analysis.data.predictions import PredictedCell
 from analysis.data.sweep import OFFLINE, Baseline, CellResult, Network, Sweep
-from analysis.data.timeline import Bar
 from analysis.fronts.answers import Answer, answers_of
 from analysis.fronts.fronts import Front, front_of, resampling_of
 from analysis.statistics.bootstrap import Resampling
 
-__all__ = ["Group", "Model", "Study", "Timeline", "deepest_cells", "stem"]
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """What the stages of one cell did, request by request."""
-
-    result: CellResult
-    bars: tuple[Bar, ...]
+__all__ = ["Group", "Model", "Study", "deepest_cells", "stem"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +24,7 @@ class Group:
         resampling: As its figures are drawn again.
         breakdowns: Where the time goes, of every finished cell of depth 1.
         deepest: The deepest finished cell of each split, in a closed loop.
-        timeline: Of the cell of most throughput among the deepest with several stages.
+        timeline: The cell of most throughput among the deepest with several stages, whose bars are shown.
     """
 
     bundle: str
@@ -48,7 +39,7 @@ class Group:
     answers: tuple[Answer, ...]
     breakdowns: tuple[Breakdown, ...]
     deepest: tuple[CellResult, ...]
-    timeline: Timeline | None
+    timeline: CellResult | None
 
     @property
     def fronts(self) -> tuple[Front, Front]:
@@ -116,7 +107,7 @@ def _group(sweep: Sweep, bundle: str, network: Network) -> Group:
         answers=answers_of(sweep, bundle, network, capability, resampling),
         breakdowns=tuple(breakdowns(cells)),
         deepest=deepest,
-        timeline=_timeline(sweep, deepest),
+        timeline=_fastest(sweep, deepest),
     )
 
 
@@ -132,10 +123,9 @@ def deepest_cells(cells: Sequence[CellResult]) -> tuple[CellResult, ...]:
     return tuple(order)
 
 
-def _timeline(sweep: Sweep, deepest: Sequence[CellResult]) -> Timeline | None:
+def _fastest(sweep: Sweep, deepest: Sequence[CellResult]) -> CellResult | None:
     several = [r for r in deepest if len(r.trials[0].hops) > 1 and sweep.timelines.get(r.cell.id)]
-    fastest = max(several, key=lambda r: r.throughput.value or 0.0, default=None)
-    return Timeline(fastest, sweep.timelines[fastest.cell.id]) if fastest else None
+    return max(several, key=lambda r: r.throughput.value or 0.0, default=None)
 
 
 def stem(*words: str) -> str:

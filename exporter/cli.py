@@ -122,13 +122,9 @@ def cuts(
 ) -> None:
     """List every cut point of a bundle, in order."""
     from exporter.bundle import Bundle
-    from exporter.screen import print_cuts, print_cuts_json
+    from exporter.screen import print_cuts
 
-    opened = Bundle.open(bundle, check="manifest")
-    if json:
-        print_cuts_json(opened)
-    else:
-        print_cuts(opened)
+    print_cuts(Bundle.open(bundle, check="manifest"), as_json=json)
 
 
 @app.command()

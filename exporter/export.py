@@ -10,13 +10,14 @@ import torch
 from torch.utils import _pytree as pytree
 
 from exporter.bundle import Bundle
+from exporter.bundle.chain import in_batches, joined
+from exporter.bundle.tensors import Array, Arrays
 from exporter.bundle.write import folder_in_one_piece
 from exporter.data import Dataset, from_npz, from_pairs, open_images, random_inputs
 from exporter.errors import DatasetError, ModelError, WeightsError
 from exporter.graph.assemble import Facts, assemble
 from exporter.graph.capture import Example, Graph, from_file, from_torch
-from exporter.models.build import build, build_imagenet
-from exporter.models.calibrate import calibrate
+from exporter.models.build import build, build_imagenet, calibrate
 from exporter.models.checkpoint import WeightsFile, fit_weights, read_weights
 from exporter.models.source import FunctionModel, call_function, kind_of, short_name
 from exporter.models.zoo import ZOO, find_model
@@ -244,7 +245,7 @@ def _graph_of(prepared: _Prepared) -> tuple[Graph, tuple[str, ...]]:
 
 def _samples(
     dataset: Dataset, names: tuple[str, ...], batch: int | None, settings: ExportSettings
-) -> tuple[dict[str, np.ndarray[Any, Any]], np.ndarray[Any, Any] | None]:
+) -> tuple[Arrays, Array | None]:
     """Draw held-out samples at random, at most `settings.samples`; whole batches if the batch is fixed."""
     source = dataset.held_out
     order = np.random.default_rng(settings.seed).permutation(len(source))[: settings.samples]
@@ -258,21 +259,19 @@ def _samples(
     return dict(zip(names, arrays, strict=True)), labels
 
 
-def _reference(
-    prepared: _Prepared, inputs: dict[str, np.ndarray[Any, Any]], graph: Graph
-) -> dict[str, np.ndarray[Any, Any]]:
+def _reference(prepared: _Prepared, inputs: Arrays, graph: Graph) -> Arrays:
     """Return PyTorch's outputs for the first samples, by the graph's output names."""
     if prepared.module is None or prepared.example is None:
         return {}
     size = graph.batch or _REFERENCE_SAMPLES
-    count = min(len(next(iter(inputs.values()))), -(-_REFERENCE_SAMPLES // size) * size)
-    parts = []
-    for start in range(0, count, size):
-        tensors = {name: torch.from_numpy(array[start : start + size]) for name, array in inputs.items()}
-        args, kwargs = prepared.example.with_tensors(tensors)
-        with torch.no_grad():
-            parts.append(pytree.tree_leaves(prepared.module(*args, **kwargs)))
+    count = -(-_REFERENCE_SAMPLES // size) * size
     names = [value.name or "" for value in graph.model.graph.outputs]
-    return {
-        name: torch.cat(column).numpy() for name, column in zip(names, zip(*parts, strict=True), strict=True)
-    }
+    parts = []
+    for batch in in_batches({name: array[:count] for name, array in inputs.items()}, size):
+        args, kwargs = prepared.example.with_tensors(
+            {name: torch.from_numpy(array) for name, array in batch.items()}
+        )
+        with torch.no_grad():
+            leaves = pytree.tree_leaves(prepared.module(*args, **kwargs))
+        parts.append({name: leaf.numpy() for name, leaf in zip(names, leaves, strict=True)})
+    return joined(parts)

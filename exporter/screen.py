@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "print_bundle",
     "print_cuts",
-    "print_cuts_json",
     "print_models",
     "print_row",
     "print_row_head",
@@ -65,8 +64,11 @@ def print_bundle(bundle: Bundle) -> None:
     )
 
 
-def print_cuts(bundle: Bundle) -> None:
-    """Print the cut points as a table."""
+def print_cuts(bundle: Bundle, *, as_json: bool) -> None:
+    """Print the cut points as a table, or as a JSON list."""
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(bundle.cut_points), indent=1))
+        return
     numbers = frozenset({"cut", "bytes/sample", "params", "mult-adds"})
     rows = _table("cut", "kind", "after", "bytes/sample", "params", "mult-adds", "crossing", right=numbers)
     for point in bundle.cut_points:
@@ -84,11 +86,6 @@ def print_cuts(bundle: Bundle) -> None:
     print(
         f"{bundle.node_count} nodes: {clean} clean, {wide} wide ({two} of two tensors), {blocks} end a block"
     )
-
-
-def print_cuts_json(bundle: Bundle) -> None:
-    """Print the cut points as a JSON list."""
-    print(json.dumps(msgspec.to_builtins(bundle.cut_points), indent=1))
 
 
 @contextlib.contextmanager

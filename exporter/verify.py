@@ -7,20 +7,18 @@ be verified without its model's code.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnx
 
 from exporter.bundle import Bundle
 from exporter.bundle.chain import partitions, run_chain, run_session, session_of
-from exporter.bundle.samples import reference_outputs
+from exporter.bundle.samples import Samples
+from exporter.bundle.tensors import Array, Arrays
 from exporter.errors import VerifyError
 from exporter.graph.shapes import every_tensor
 
 __all__ = ["Difference", "TOLERANCE", "Verification", "require_signal", "verify"]
-
-Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 TOLERANCE = 1e-4
 _DEGENERATE_SHARE, _DEGENERATE_MAXIMUM = 1e-3, 1e-6
@@ -76,7 +74,7 @@ def verify(
     """
     samples = bundle.samples()
     require_signal(samples.answers, samples.count)
-    graph = _worst(_against_torch(bundle, samples.inputs))
+    graph = _worst(_against_torch(bundle, samples))
     _require(graph)
     batches = _batches(bundle)
     expected = {batch: run_chain(bundle, (), _first(samples.inputs, batch), threads=0) for batch in batches}
@@ -112,14 +110,13 @@ def require_signal(answers: Arrays, count: int) -> None:
             )
 
 
-def _against_torch(bundle: Bundle, inputs: Arrays) -> Iterator[Difference]:
-    reference = reference_outputs(bundle.path / "samples.npz")
-    if not reference:
+def _against_torch(bundle: Bundle, samples: Samples) -> Iterator[Difference]:
+    if not samples.reference:
         return
-    count = len(next(iter(reference.values())))
+    count = len(next(iter(samples.reference.values())))
     for batch in _batches(bundle):
-        outputs = run_chain(bundle, (), _first(inputs, count), threads=0, batch=batch)
-        for name, expected in reference.items():
+        outputs = run_chain(bundle, (), _first(samples.inputs, count), threads=0, batch=batch)
+        for name, expected in samples.reference.items():
             error = _error(outputs[name], expected)
             yield Difference("whole graph against PyTorch", (), name, batch, error)
 
@@ -155,11 +152,11 @@ def _batches(bundle: Bundle) -> tuple[int, ...]:
     return (bundle.fixed_batch,) if bundle.fixed_batch else _BATCHES
 
 
-def _first(inputs: Arrays, count: int) -> dict[str, np.ndarray[Any, Any]]:
+def _first(inputs: Arrays, count: int) -> Arrays:
     return {name: array[:count] for name, array in inputs.items()}
 
 
-def _error(array: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> float:
+def _error(array: Array, expected: Array) -> float:
     if array.shape != expected.shape or array.dtype != expected.dtype:
         return float("inf")
     right = expected.astype(np.float64)

@@ -5,21 +5,23 @@ from functools import partial
 from pathlib import Path
 
 from analysis.comparison.differences import Comparison, Difference
-from analysis.comparison.environment import environment_differences
+from analysis.comparison.pairs import Side
 from analysis.comparison.tables import compare_table
 from analysis.figures import FORMATS, Figure, export_all
-from analysis.figures.differences import FactorRow, factors_figure
-from analysis.figures.names import distinct_names
+from analysis.figures.base import distinct_names
+from analysis.figures.differences import factors_figure
 from analysis.output import written_whole
 from analysis.report.page import fill
-from analysis.report.words import figure, plain
+from analysis.report.words import figure, flat, plain
 from analysis.statistics.objectives import OBJECTIVES
 from analysis.study import stem
 from analysis.tables.latex import write_table
 
-__all__ = ["write_comparison"]
+__all__ = ["environment_differences", "write_comparison"]
 
 _MOST_ROWS = 60
+# Of the moment, not of the device.
+_PASSING = ("qdisc", "frequency_mhz", "temperature_c")
 
 
 def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] = FORMATS) -> Path:
@@ -29,7 +31,7 @@ def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] =
         OutputError: `out` cannot be made or written.
     """
     groups = _groups(comparison)
-    figures = {name: _figure(name, found) for name, found in groups.items()}
+    figures = {name: _figure(found) for name, found in groups.items()}
     with written_whole(out, ".compare-") as draft:
         write_table(draft, "compare", compare_table(comparison))
         page = fill("compare.html.j2", figures, **_context(comparison, groups))
@@ -60,7 +62,7 @@ def _groups(comparison: Comparison) -> dict[str, list[Difference]]:
     return groups
 
 
-def _figure(name: str, differences: Sequence[Difference]) -> Figure:
+def _figure(differences: Sequence[Difference]) -> Figure:
     shown = sorted(
         differences, key=lambda d: (d.cell_a.cell.devices, d.cell_a.cell.cuts, d.cell_a.cell.batch)
     )
@@ -68,27 +70,27 @@ def _figure(name: str, differences: Sequence[Difference]) -> Figure:
         # What changed least is left out: the table has it.
         keep = sorted(shown, key=lambda d: -abs((d.factor.value or 1) - 1))[:_MOST_ROWS]
         shown = [d for d in shown if d in keep]
-    names = distinct_names([d.cell_a for d in shown])
     rows = [
-        FactorRow(
-            name,
-            d.factor.value or 1.0,
-            d.factor.low,
-            d.factor.high,
-            d.verdict,
-            plain(d.a, OBJECTIVES[d.objective].factor),
-            plain(d.b, OBJECTIVES[d.objective].factor),
-        )
-        for d, name in zip(shown, names, strict=True)
+        {
+            "name": name,
+            "factor": d.factor.value,
+            "low": d.factor.low or d.factor.value,
+            "high": d.factor.high or d.factor.value,
+            "verdict": d.verdict,
+            "a": plain(d.a, OBJECTIVES[d.objective].factor),
+            "b": plain(d.b, OBJECTIVES[d.objective].factor),
+        }
+        for d, name in zip(shown, distinct_names([d.cell_a for d in shown]), strict=True)
     ]
     meaning = OBJECTIVES[shown[0].objective]
     title = f"{meaning.words}, B / A ({'more' if meaning.maximise else 'less'} is better)"
-    return Figure(name, partial(factors_figure, rows, title))
+    return partial(factors_figure, rows, title)
 
 
 def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dict[str, object]:
     beyond = [d for d in comparison.differences if d.verdict in ("better", "worse")]
     return {
+        "title": f"{comparison.a.name} against {comparison.b.name}",
         "comparison": comparison,
         "environment_differences": environment_differences(comparison.a, comparison.b),
         "objectives": OBJECTIVES,
@@ -119,3 +121,26 @@ def _verdict(comparison: Comparison) -> list[str]:
             change = f"is {figure(o.factor.value)} times that of A ({figure(low)} to {figure(high)})"
         sentences.append(f"{meaning.words[0].upper()}{meaning.words[1:]} of B{where} {change}.")
     return sentences
+
+
+def environment_differences(a: Side, b: Side) -> list[tuple[str, str, str]]:
+    """Devices, versions and settings that differ: name, on `a`, on `b`; `-` where one does not state it."""
+    one, other = _stated(a), _stated(b)
+    return [
+        (key, one.get(key, "-"), other.get(key, "-"))
+        for key in dict.fromkeys([*one, *other])
+        if one.get(key) != other.get(key)
+    ]
+
+
+def _stated(side: Side) -> dict[str, str]:
+    stated = {"experiment": side.sweep.experiment["name"], "trials": str(side.sweep.trials_wanted)}
+    if side.network is not None:
+        network = next(p for p in side.sweep.networks if p.name == side.network)
+        stated |= {f"network.{k}": v for k, v in flat({"shaping": network.shaping, **network.asked})}
+    if side.sweep.environments:
+        stated |= dict(flat(side.sweep.environments[-1][2], "controller."))
+    for device in side.sweep.devices:
+        stated |= {f"{device.name}.kind": device.kind, f"{device.name}.slowdown": f"{device.slowdown:g}"}
+        stated |= dict(flat(device.stamp, f"{device.name}."))
+    return {key: v for key, v in stated.items() if key.rpartition(".")[2] not in _PASSING}

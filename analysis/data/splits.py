@@ -1,7 +1,7 @@
 """What a split does, in words: stay, offload, or split."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from controller.results import CHAIN, SOCKET
@@ -17,48 +17,17 @@ class Split:
 
     Attributes:
         kind: `stay` (all in one stage on the first device), `offload` (raw input to another one), `split`.
-        place: For a label: `features.7`, `everything on pi`, `raw input to server`,
-            `features.7, pi→server→pi`.
-        act: For a sentence: `cut after features.7`, `run everything on pi`.
         computing: The device of each stage, in chain order.
-        codec: Of its links.
-        topology: `chain`, or `hub` (through the controller).
-        threads: Of each stage, where several numbers are compared.
-        backend: What carries its requests: `socket`, `torch_rpc`.
+        place: `features.7`, `everything on pi`, `raw input to server`, `features.7, pi→server→pi`.
+        where: For a label, with what is not as usual: `features.7, uint8, hub, 2 threads, torch_rpc`.
+        sentence: What to do: `run everything on pi`, `cut after x with codec uint8 through the controller`.
     """
 
     kind: Kind
-    place: str
-    act: str
     computing: tuple[str, ...]
-    codec: str = "none"
-    topology: str = CHAIN
-    threads: int | None = None
-    backend: str = SOCKET
-
-    @property
-    def where(self) -> str:
-        """`place`, with what is not as usual: `features.7, uint8, hub, 2 threads, torch_rpc`."""
-        codec = "" if self.codec == "none" else f", {self.codec}"
-        topology = "" if self.topology == CHAIN else f", {self.topology}"
-        threads = f", {_threads(self.threads)}" if self.threads else ""
-        return (
-            self.place + codec + topology + threads + ("" if self.backend == SOCKET else f", {self.backend}")
-        )
-
-    @property
-    def sentence(self) -> str:
-        """`act`, with what is not as usual: `cut after x with codec uint8 through the controller`."""
-        codec = "" if self.codec == "none" else f" with codec {self.codec}"
-        topology = "" if self.topology == CHAIN else " through the controller"
-        threads = f" on {_threads(self.threads)} a stage" if self.threads else ""
-        return (
-            self.act
-            + codec
-            + topology
-            + threads
-            + ("" if self.backend == SOCKET else f" over {self.backend}")
-        )
+    place: str
+    where: str
+    sentence: str
 
 
 def describe(
@@ -80,19 +49,29 @@ def describe(
     edges = (0, *cuts, node_count)
     partitions = zip(devices, edges[:-1], edges[1:], strict=True)
     computing = tuple(device for device, start, stop in partitions if stop > start)
+    kind: Kind = "split"
     if computing == (devices[0],):
-        stay = Split("stay", f"everything on {devices[0]}", f"run everything on {devices[0]}", computing)
-        return replace(stay, threads=threads)
-    if len(computing) == 1:
-        to = computing[0]
-        split = Split("offload", f"raw input to {to}", f"send the raw input to {to}", computing)
+        kind, place, act = "stay", f"everything on {devices[0]}", f"run everything on {devices[0]}"
+        # There is no link that these could be of.
+        codec, topology, backend = "none", CHAIN, SOCKET
+    elif len(computing) == 1:
+        kind, place, act = "offload", f"raw input to {computing[0]}", f"send the raw input to {computing[0]}"
     else:
-        at = _without_empty(label, cuts, node_count)
-        split = Split("split", at, f"cut after {at}", computing)
+        place = _without_empty(label, cuts, node_count)
+        act = f"cut after {place}"
         if len(set(computing)) < len(devices):
             chain = "→".join(computing)
-            split = replace(split, place=f"{at}, {chain}", act=f"{split.act}, stages on {chain}")
-    return replace(split, codec=codec, topology=topology, threads=threads, backend=backend)
+            place, act = f"{place}, {chain}", f"{act}, stages on {chain}"
+    number = "1 thread" if threads == 1 else f"{threads} threads"
+    settings = (
+        (codec != "none", codec, f"with codec {codec}"),
+        (topology != CHAIN, topology, "through the controller"),
+        (threads is not None, number, f"on {number} a stage"),
+        (backend != SOCKET, backend, f"over {backend}"),
+    )
+    where = ", ".join([place, *(word for unusual, word, _ in settings if unusual)])
+    sentence = " ".join([act, *(words for unusual, _, words in settings if unusual)])
+    return Split(kind, computing, place, where, sentence)
 
 
 def _without_empty(label: str, cuts: Sequence[int], node_count: int) -> str:
@@ -102,10 +81,6 @@ def _without_empty(label: str, cuts: Sequence[int], node_count: int) -> str:
         return label
     named = dict(zip(cuts, parts, strict=True))
     return " | ".join(part for cut, part in named.items() if 0 < cut < node_count)
-
-
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def equal_cuts(manifest: Mapping[str, Any], stages: int) -> tuple[int, ...]:

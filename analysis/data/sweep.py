@@ -1,16 +1,17 @@
 """Read and measure a results file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from analysis.data.splits import Split, describe
 from analysis.data.telemetry import Moment, TrialTelemetry, moments, summary
 from analysis.data.timeline import Bar, bars_of
-from analysis.data.trial_metrics import QUANTILES, HopMeans, TrialMeasures, measure
+from analysis.data.trial_metrics import QUANTILES, TrialMeasures, measure
 from analysis.errors import AnalysisError, ResultsError
+from analysis.statistics.bootstrap import Floats, Resampling
 from analysis.statistics.estimates import Estimate, estimate, quantile
 from analysis.statistics.objectives import Objective
 from controller.errors import ControllerError
@@ -77,6 +78,14 @@ class Baseline:
         """Seeds its draws; equal for the same baseline, wherever it is drawn."""
         return f"{self.device} alone, batch {self.batch}, threads {self.threads}"
 
+    def figure(self, objective: Objective) -> Estimate:
+        """The figure that an answer is compared with, as a `Point` has it."""
+        return self.throughput if objective == "throughput" else self.latency
+
+    def draws(self, objective: Objective, resampling: Resampling) -> Floats:
+        """That figure, drawn again from its trials."""
+        return resampling.draws(self.figure(objective), objective, self.key)
+
 
 def baseline_name(device: str) -> str:
     """What a baseline is called in labels and sentences."""
@@ -98,13 +107,9 @@ class CellResult:
         return estimate([t.latency[name] for t in self.trials])
 
     @property
-    def latency_mean(self) -> Estimate:
-        return estimate([t.latency_mean_s for t in self.trials])
-
-    @property
     def throughput(self) -> Estimate:
         """Samples a second over trials."""
-        return estimate([t.throughput_per_s for t in self.trials])
+        return self.over_trials("throughput_per_s")
 
     @property
     def payload(self) -> Estimate:
@@ -114,17 +119,7 @@ class CellResult:
     @property
     def memory(self) -> Estimate:
         """Bytes resident in the worker that has most, at its fullest, over trials."""
-        return estimate([t.memory_bytes for t in self.trials])
-
-    @property
-    def source(self) -> Estimate:
-        """Mean wait of a request at the source, seconds, over trials."""
-        return estimate([t.source_s for t in self.trials])
-
-    @property
-    def network(self) -> Estimate:
-        """Mean network share of a request, seconds, over trials."""
-        return estimate([t.network_s for t in self.trials])
+        return self.over_trials("memory_bytes")
 
     @property
     def all_depths(self) -> str:
@@ -135,11 +130,6 @@ class CellResult:
     def load(self) -> str:
         """The load in words: a closed loop of depth 1 is `single`."""
         return "single" if (self.cell.load, self.cell.depth) == (OFFLINE, 1) else self.cell.load
-
-    @property
-    def rate(self) -> Estimate:
-        """Requests a second that were offered, over trials; nothing in a closed loop."""
-        return estimate([t.course.rate_per_s for t in self.trials])
 
     @property
     def unstable(self) -> int:
@@ -161,22 +151,16 @@ class CellResult:
         """What limited its trials, without repeats."""
         return tuple(dict.fromkeys(t.bottleneck for t in self.trials))
 
-    @property
-    def network_share(self) -> Estimate:
-        """Network share of a request over its latency, over trials."""
-        return estimate([t.network_share for t in self.trials])
+    def over_trials(self, name: str) -> Estimate:
+        """A figure of `TrialMeasures`, by its name, over trials."""
+        return estimate([getattr(t, name) for t in self.trials])
 
-    def busy(self) -> dict[str, Estimate]:
-        """Busy share of each stage over trials."""
-        return self._by_stage(lambda hop: hop.busy)
-
-    def occupied(self) -> dict[str, Estimate]:
-        """Occupied share of each stage over trials."""
-        return self._by_stage(lambda hop: hop.occupied)
-
-    def _by_stage(self, of: Callable[[HopMeans], float]) -> dict[str, Estimate]:
+    def by_stage(self, share: Literal["busy", "occupied"]) -> dict[str, Estimate]:
+        """A share of each stage over trials."""
         stages = [hop.stage for hop in self.trials[0].hops] if self.trials else []
-        return {name: estimate([of(t.hops[i]) for t in self.trials]) for i, name in enumerate(stages)}
+        return {
+            name: estimate([getattr(t.hops[i], share) for t in self.trials]) for i, name in enumerate(stages)
+        }
 
 
 @dataclass(frozen=True)
@@ -314,7 +298,8 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             codec_accuracies=codec_accuracies,
             drifts=tuple(store.drifts()),
             voids=voids,
-            links=_last_links(store.links()),
+            # The last of each direction under each network: a resumed sweep measures again.
+            links=tuple({(k.network, k.sender, k.receiver): k for k in store.links()}.values()),
             objectives=objectives,
             seed=seed,
             scopes=tuple(store.scopes()),
@@ -323,11 +308,6 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             moments=moments(telemetry),
             timelines=timelines,
         )
-
-
-def _last_links(links: list[MeasuredLink]) -> tuple[MeasuredLink, ...]:
-    """The last measurement of each direction under each network: a resumed sweep measures again."""
-    return tuple({(k.network, k.sender, k.receiver): k for k in links}.values())
 
 
 def _cell_results(
@@ -388,12 +368,8 @@ def _baselines(rows: list[BaselineTrial]) -> tuple[Baseline, ...]:
     return tuple(
         Baseline(
             *key,
-            latency=estimate([_median(t) for t in trials]),
+            latency=estimate([quantile(t.compute_s, QUANTILES["p50"]) for t in trials]),
             throughput=estimate([len(t.compute_s) * t.batch / sum(t.compute_s) for t in trials]),
         )
         for key, trials in groups.items()
     )
-
-
-def _median(trial: BaselineTrial) -> float | None:
-    return quantile(trial.compute_s, QUANTILES["p50"])

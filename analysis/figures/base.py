@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import altair as alt
 
+from analysis.data.sweep import CellResult
 from analysis.figures.theme import INK, Layout
 from controller.results import Cell
 
@@ -15,9 +15,11 @@ __all__ = [
     "Figure",
     "chart",
     "colour_and_shape",
+    "distinct_names",
     "hints",
     "log_axis",
     "log_ticks",
+    "mapped",
     "named_rows",
     "of_cell",
     "outlined",
@@ -31,13 +33,8 @@ _Channel = TypeVar("_Channel", alt.Color, alt.Shape)
 FILTERS = ("model", "network", "depth", "codec")
 """What the page has menus for."""
 
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of the report. `name` is its file's; `draw` gives its Vega-Lite specification."""
-
-    name: str
-    draw: Callable[[Layout], dict[str, Any]]
+Figure = Callable[[Layout], dict[str, Any]]
+"""Draws a figure of the report: gives its Vega-Lite specification in a layout."""
 
 
 def chart(rows: Sequence[dict[str, Any]]) -> alt.Chart:
@@ -83,11 +80,16 @@ def colour_and_shape(
 ) -> tuple[alt.Color, alt.Shape]:
     """Channels that give each value of `field` its colour and its shape, with one legend."""
 
-    def channel(kind: type[_Channel], part: int) -> _Channel:
-        scale = alt.Scale(domain=list(looks), range=[look[part] for look in looks.values()])
-        return kind(f"{field}:N", scale=scale, legend=alt.Legend(title=title))
+    colours, shapes = ({value: look[i] for value, look in looks.items()} for i in (0, 1))
+    return mapped(alt.Color, field, colours, title=title), mapped(alt.Shape, field, shapes, title=title)
 
-    return channel(alt.Color, 0), channel(alt.Shape, 1)
+
+def mapped(
+    kind: type[_Channel], field: str, looks: Mapping[str, str], title: str | None = None, **legend: Any
+) -> _Channel:
+    """A channel that gives each value of `field` its look, with a legend."""
+    scale = alt.Scale(domain=list(looks), range=list(looks.values()))
+    return kind(f"{field}:N", scale=scale, legend=alt.Legend(title=title, **legend))
 
 
 def hints(titles: Mapping[str, str]) -> list[alt.Tooltip]:
@@ -99,6 +101,38 @@ def named_rows(field: str, names: Sequence[str], layout: Layout) -> alt.Y:
     """A row for each name, from top to bottom as given."""
     axis = alt.Axis(labelLimit=int(layout.width * 0.6), ticks=False)
     return alt.Y(f"{field}:N", sort=list(names), title=None, axis=axis)
+
+
+def distinct_names(results: Sequence[CellResult]) -> list[str]:
+    """What the rows of a figure are called: where each cuts, with more where several cut there."""
+    names = [r.split.where for r in results]
+    cells = [r.cell for r in results]
+    for more in _DISTINCTIONS:
+        longer = [f"{n}, {more(c)}" for n, c in zip(names, cells, strict=True)]
+        # What tells no two of them apart only makes them too long to be read.
+        if len(set(longer)) > len(set(names)):
+            names = longer
+    if len(set(names)) == len(names):
+        return names
+    return [f"{n} ({c.id[:4]})" for n, c in zip(names, cells, strict=True)]
+
+
+def _prefetch(cell: Cell) -> str:
+    return "all inputs made before" if cell.prefetch is None else f"{cell.prefetch} inputs ahead"
+
+
+def _threads(cell: Cell) -> str:
+    return "threads of each device" if cell.threads is None else f"{cell.threads} threads"
+
+
+_DISTINCTIONS: tuple[Callable[[Cell], str], ...] = (
+    lambda c: f"batch {c.batch}",
+    lambda c: "\N{RIGHTWARDS ARROW}".join(c.devices),
+    lambda c: c.codec,
+    lambda c: c.backend,
+    _threads,
+    _prefetch,
+)
 
 
 def points_with_intervals(

@@ -9,13 +9,13 @@ from analysis.data.sweep import CellResult
 from analysis.figures.base import (
     chart,
     colour_and_shape,
+    distinct_names,
     named_rows,
     of_cell,
     points_with_intervals,
     specification,
 )
 from analysis.figures.labels import width_beside
-from analysis.figures.names import distinct_names
 from analysis.figures.theme import PAPER, Layout, looks
 
 __all__ = ["busy_figure"]
@@ -40,7 +40,7 @@ def busy_figure(
     shallower = [r for r in others if r.trials and r.all_depths in named and r not in deepest]
     rows: list[dict[str, Any]] = []
     for r in (*deepest, *shallower):
-        for stage, share in r.busy().items():
+        for stage, share in r.by_stage("busy").items():
             value = share.value or 0.0
             rows.append(
                 {

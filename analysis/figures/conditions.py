@@ -1,13 +1,13 @@
 """The figure of the best split by network condition: a map over rate and delay."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
-import numpy as np
 
-from analysis.figures import labels
 from analysis.figures.base import chart, colour_and_shape, hints, log_axis, specification
+from analysis.figures.labels import Scale, labelled
 from analysis.figures.theme import INK, Layout
 from analysis.fronts.answers import Answer
 
@@ -49,8 +49,9 @@ def conditions_figure(answers: Sequence[Answer], layout: Layout) -> dict[str, An
         answers: Answers for one objective, each with a place.
     """
     places = [place for a in answers if (place := placed(a)) is not None]
-    (left, right), (low, high) = (_domain([p[i] for p in places]) for i in (0, 1))
     height = layout.height * 0.75
+    x = _scale([rate for rate, _ in places], layout.width)
+    y = _scale([delay for _, delay in places], height, up=True)
     rows = [
         {
             "cell": (a.point.latency_cell if a.objective == "latency" else a.point.cell).id,
@@ -64,24 +65,9 @@ def conditions_figure(answers: Sequence[Answer], layout: Layout) -> dict[str, An
         }
         for a, (rate, delay) in zip(answers, places, strict=True)
     ]
-    at = [(_share(r, left, right) * layout.width, (1 - _share(d, low, high)) * height) for r, d in places]
-    texts = labels.place(
-        at,
-        [str(row["text"]) for row in rows],
-        width=layout.width,
-        height=height,
-        font=layout.font,
-        radius=np.sqrt(layout.marker * 2 / np.pi),
-    )
-    named = [
-        {
-            "network": row["network"],
-            "text": row["text"],
-            "at_x": left * (right / left) ** (p.x / layout.width),
-            "at_y": low * (high / low) ** (1 - p.y / height),
-        }
-        for row, p in zip(rows, texts, strict=True)
-    ]
+    texts = [str(row["text"]) for row in rows]
+    at = labelled(places, texts, (x, y), font=layout.font, radius=math.sqrt(layout.marker * 2 / math.pi))
+    named = [{"network": row["network"], "text": row["text"]} | p for row, p in zip(rows, at, strict=True)]
     colour, shape = colour_and_shape(
         "kind", {kind: look for kind, look in _KINDS.items() if any(row["kind"] == kind for row in rows)}
     )
@@ -89,8 +75,8 @@ def conditions_figure(answers: Sequence[Answer], layout: Layout) -> dict[str, An
         chart(rows)
         .mark_point(filled=True, opacity=1, size=layout.marker * 2)
         .encode(
-            x=alt.X("rate:Q", **log_axis(left, right, "rate of the network (Mbit/s, log scale)")),
-            y=alt.Y("delay:Q", **log_axis(low, high, "delay, one way (ms, log scale)")),
+            x=alt.X("rate:Q", **log_axis(x.low, x.high, "rate of the network (Mbit/s, log scale)")),
+            y=alt.Y("delay:Q", **log_axis(y.low, y.high, "delay, one way (ms, log scale)")),
             color=colour,
             shape=shape,
             tooltip=hints(_HINTS),
@@ -109,10 +95,6 @@ def conditions_figure(answers: Sequence[Answer], layout: Layout) -> dict[str, An
     )
 
 
-def _domain(values: Sequence[float]) -> tuple[float, float]:
+def _scale(values: Sequence[float], pixels: float, *, up: bool = False) -> Scale:
     room = max((max(values) / min(values)) ** 0.15, 2.0)
-    return min(values) / room, max(values) * room
-
-
-def _share(value: float, low: float, high: float) -> float:
-    return float(np.log(value / low) / np.log(high / low))
+    return Scale(min(values) / room, max(values) * room, pixels, up)

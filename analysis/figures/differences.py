@@ -1,7 +1,6 @@
 """The figure of a comparison: for each cell how many times more, with its interval."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from analysis.figures.base import (
@@ -16,7 +15,7 @@ from analysis.figures.base import (
 from analysis.figures.labels import width_beside
 from analysis.figures.theme import Layout
 
-__all__ = ["FactorRow", "factors_figure"]
+__all__ = ["factors_figure"]
 
 # M. Okabe and K. Ito, "Color Universal Design", 2008; each verdict has a shape of its own too.
 _VERDICTS = {
@@ -27,28 +26,19 @@ _VERDICTS = {
 }
 
 
-@dataclass(frozen=True)
-class FactorRow:
-    """A row: its name, the factor with its interval, what it means, and what both sides had, in words."""
+def factors_figure(rows: Sequence[dict[str, Any]], title: str, layout: Layout) -> dict[str, Any]:
+    """The Vega-Lite specification.
 
-    name: str
-    factor: float
-    low: float | None
-    high: float | None
-    verdict: str
-    a: str
-    b: str
-
-
-def factors_figure(rows: Sequence[FactorRow], title: str, layout: Layout) -> dict[str, Any]:
-    """The Vega-Lite specification; rows from top to bottom as given."""
-    data = [vars(row) | {"low": row.low or row.factor, "high": row.high or row.factor} for row in rows]
-    names = [row.name for row in rows]
-    values = [v for row in data for v in (row["low"], row["high"], 1.0)]
+    Args:
+        rows: From top to bottom: name, factor with low and high, verdict, and what a and b had, in words.
+        title: What the factor is of.
+    """
+    names = [row["name"] for row in rows]
+    values = [v for row in rows for v in (row["low"], row["high"], 1.0)]
     domain = min(values) / 1.03, max(values) * 1.03
-    used = {v: look for v, look in _VERDICTS.items() if any(row.verdict == v for row in rows)}
+    used = {v: look for v, look in _VERDICTS.items() if any(row["verdict"] == v for row in rows)}
     layers = points_with_intervals(
-        chart(data).encode(y=named_rows("name", names, layout)),
+        chart(rows).encode(y=named_rows("name", names, layout)),
         "factor",
         log_axis(*domain, title),
         colour_and_shape("verdict", used),

@@ -47,8 +47,8 @@ def export_all(figures: Mapping[str, Figure], folder: Path, formats: Sequence[st
     """Write every figure to `folder`, which is made if there is something to write."""
     if formats:
         folder.mkdir()
-        for name, figure in figures.items():
-            export(figure.draw(PAPER), folder / name, formats)
+        for name, draw in figures.items():
+            export(draw(PAPER), folder / name, formats)
 
 
 def _render(spec: dict[str, Any], name: str) -> bytes:

@@ -3,21 +3,19 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
 from analysis.data.sweep import OFFLINE, Baseline
-from analysis.figures import labels
-from analysis.figures.bands import band
-from analysis.figures.base import chart, hints, log_ticks, of_cell, outlined, specification
-from analysis.figures.baselines import divided
+from analysis.figures.base import chart, hints, log_ticks, mapped, of_cell, outlined, specification
+from analysis.figures.labels import Scale, labelled
 from analysis.figures.theme import BASELINE, DOMINATED, FRONTS, INK, Layout, shade
 from analysis.fronts.fronts import Front, Point
+from analysis.statistics.attainment import Surface
 from analysis.statistics.estimates import Estimate
 
-__all__ = ["LEAST_PROBABILITY", "front_figure"]
+__all__ = ["LEAST_PROBABILITY", "band", "divided", "front_figure"]
 
 _SHAPES = {"split": "circle", "stay": "square", "offload": "triangle-up"}
 _TOOLTIP = {
@@ -38,26 +36,9 @@ _TOOLTIP = {
 _ON, _PERHAPS, _DOMINATED = "on the front", "perhaps", "dominated"
 LEAST_PROBABILITY = 0.05
 """From this probability of being on the front on, a dominated point is drawn as perhaps on it."""
+_ROOM = 2.0
 _X = "latency_ms"
 _Y = "throughput_per_s"
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """A logarithmic scale from `low` to `high` over `pixels`; `up` puts the large values on top."""
-
-    low: float
-    high: float
-    pixels: float
-    up: bool = False
-
-    def to_pixel(self, value: float) -> float:
-        share = math.log(value / self.low) / math.log(self.high / self.low)
-        return self.pixels * (1 - share if self.up else share)
-
-    def to_value(self, pixel: float) -> float:
-        share = pixel / self.pixels
-        return self.low * math.exp((1 - share if self.up else share) * math.log(self.high / self.low))
 
 
 def front_figure(front: Front, baselines: Sequence[Baseline], layout: Layout) -> dict[str, Any]:
@@ -94,6 +75,58 @@ def front_figure(front: Front, baselines: Sequence[Baseline], layout: Layout) ->
     _set_scale(spec, "x", x, "latency p50 (ms, log scale)   ← better")
     _set_scale(spec, "y", y, "throughput (samples/s, log scale)   better →")
     return spec
+
+
+def divided(points: Sequence[Point], baselines: Sequence[Baseline]) -> tuple[list[Baseline], list[Baseline]]:
+    """Baselines to draw, and those so far off that drawing them would squeeze the front into a corner.
+
+    A device that is many times faster, and that no input is born on, says little about the front beside it.
+    """
+    known = [(p.latency.value, p.throughput.value) for p in points if p.latency.value and p.throughput.value]
+    if not known:
+        return [], list(baselines)
+    near: list[Baseline] = []
+    far: list[Baseline] = []
+    for b in baselines:
+        figures = (b.latency.value, b.throughput.value)
+        fits = all(
+            value is not None
+            and min(k[i] for k in known) / _ROOM <= value <= max(k[i] for k in known) * _ROOM
+            for i, value in enumerate(figures)
+        )
+        (near if fits else far).append(b)
+    return near, far
+
+
+def band(surfaces: Sequence[Surface], colour: str, corner: tuple[float, float]) -> alt.Chart | None:
+    """The area between two attainment surfaces; None where there are none.
+
+    Args:
+        corner: The highest latency in ms and the lowest throughput that the figure shows.
+    """
+    levels = {s.level: [(latency * 1e3, rate) for latency, rate in s.steps] for s in surfaces}
+    if not levels:
+        return None
+    right, bottom = corner
+    edges = [*sorted({x for steps in levels.values() for x, _ in steps if x < right}), right]
+    rows = [
+        {"left": left, "right": end, "top": top, "low": max(_at(levels["every"], left, bottom), bottom)}
+        for left, end in itertools.pairwise(edges)
+        if (top := _at(levels["any"], left, bottom)) > bottom
+    ]
+    if not rows:
+        return None
+    area: alt.Chart = (
+        chart(rows)
+        .mark_rect(color=colour, opacity=0.13)
+        .encode(x=alt.X("left:Q"), x2=alt.X2("right"), y=alt.Y("low:Q"), y2=alt.Y2("top"))
+    )
+    return area
+
+
+def _at(steps: Sequence[tuple[float, float]], latency: float, otherwise: float) -> float:
+    """The throughput that is attained within this latency."""
+    return max((rate for x, rate in steps if x <= latency), default=otherwise)
 
 
 def _steps(front: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -187,17 +220,17 @@ def _text(figure: Estimate, factor: float, unit: str) -> str:
     return f"{text} [{figure.low * factor:.4g} to {figure.high * factor:.4g}]"
 
 
-def _scales(rows: Sequence[dict[str, Any]], layout: Layout) -> tuple[_Scale, _Scale]:
-    def scale(name: str, pixels: float, up: bool) -> _Scale:
+def _scales(rows: Sequence[dict[str, Any]], layout: Layout) -> tuple[Scale, Scale]:
+    def scale(name: str, pixels: float, up: bool) -> Scale:
         values = [float(r[name]) for r in rows]
         low, high = min(values), max(values)
         room = max((high / low) ** 0.09, 1.12)
-        return _Scale(low / room, high * room, pixels, up)
+        return Scale(low / room, high * room, pixels, up)
 
     return scale(_X, layout.width, False), scale(_Y, layout.height, True)
 
 
-def _set_scale(spec: dict[str, Any], axis: str, scale: _Scale, title: str) -> None:
+def _set_scale(spec: dict[str, Any], axis: str, scale: Scale, title: str) -> None:
     """Give every layer's channel the same scale and axis."""
     for layer in spec["layer"]:
         if axis in layer["encoding"]:
@@ -223,20 +256,13 @@ def _marks(rows: Sequence[dict[str, Any]], layout: Layout, colour: str, opacity:
             shape="diamond", size=size, color=BASELINE, strokeWidth=layout.font / 7
         )
         return hollow
+    shades = {_ON: colour, _PERHAPS: shade(colour, 0.55), _DOMINATED: DOMINATED}
     filled: alt.Chart = base.mark_point(
         filled=True, opacity=opacity, size=size, stroke="white", strokeWidth=layout.font / 18
     ).encode(
-        color=alt.Color(
-            "status:N",
-            scale=alt.Scale(
-                domain=[_ON, _PERHAPS, _DOMINATED], range=[colour, shade(colour, 0.55), DOMINATED]
-            ),
-            legend=alt.Legend(title=None, symbolOpacity=1, symbolStrokeColor="white"),
-        ),
-        shape=alt.Shape(
-            "kind:N",
-            scale=alt.Scale(domain=list(_SHAPES), range=list(_SHAPES.values())),
-            legend=alt.Legend(title=None, symbolOpacity=1, symbolFillColor=INK, symbolStrokeColor="white"),
+        color=mapped(alt.Color, "status", shades, symbolOpacity=1, symbolStrokeColor="white"),
+        shape=mapped(
+            alt.Shape, "kind", _SHAPES, symbolOpacity=1, symbolFillColor=INK, symbolStrokeColor="white"
         ),
     )
     return filled
@@ -257,42 +283,28 @@ def _labels(
     front: Sequence[dict[str, Any]],
     rows: Sequence[dict[str, Any]],
     alone: Sequence[dict[str, Any]],
-    scales: tuple[_Scale, _Scale],
+    scales: tuple[Scale, Scale],
     layout: Layout,
 ) -> list[alt.Chart]:
     """Names of front points, of both ends and of baselines, each at its own place."""
     x, y = scales
     ends = [r for r in rows if r["status"] != _ON and r["kind"] != "split"]
     named = [*front, *alone, *_one_each(ends)]
-    others = [r for r in rows if r not in named]
 
     def pixels(rows: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
         return [(x.to_pixel(float(r[_X])), y.to_pixel(float(r[_Y]))) for r in rows]
 
-    placed = labels.place(
-        pixels(named),
+    places = labelled(
+        [(float(r[_X]), float(r[_Y])) for r in named],
         [str(r["label"]) for r in named],
-        width=layout.width,
-        height=layout.height,
+        scales,
         font=layout.font,
         radius=math.sqrt(layout.marker / math.pi) + 1,
-        obstacles=[*pixels(others), *_stairs(pixels(_steps(front)))],
+        obstacles=[*pixels([r for r in rows if r not in named]), *_stairs(pixels(_steps(front)))],
     )
     data = [
-        {
-            "label": r["label"],
-            _X: r[_X],
-            _Y: r[_Y],
-            "at_x": x.to_value(p.x),
-            "at_y": y.to_value(p.y),
-            "end_x": x.to_value(p.end_x),
-            "end_y": y.to_value(p.end_y),
-            "leader": p.leader,
-            "strong": r["status"] == _ON,
-            "depth": r["depth"],
-            "codec": r["codec"],
-        }
-        for r, p in zip(named, placed, strict=True)
+        {name: r[name] for name in ("label", _X, _Y, "depth", "codec")} | at | {"strong": r["status"] == _ON}
+        for r, at in zip(named, places, strict=True)
     ]
     base = chart(data)
     leaders = (

@@ -1,12 +1,14 @@
 """Where a point's label goes, so that none lies on another or on a point."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "Placed", "place", "text_width", "width_beside"]
+__all__ = ["Box", "Placed", "Scale", "labelled", "place", "text_width", "width_beside"]
 
 _DIRECTIONS = np.array(
     [(1.0, 0.0), (0.7, -0.7), (0.7, 0.7), (0.0, -1.0), (0.0, 1.0), (-0.7, -0.7), (-0.7, 0.7), (-1.0, 0.0)]
@@ -47,6 +49,30 @@ class Placed:
     end_y: float
 
 
+@dataclass(frozen=True)
+class Scale:
+    """An axis from `low` to `high` over `pixels`; `up` puts the large values on top."""
+
+    low: float
+    high: float
+    pixels: float
+    up: bool = False
+    log: bool = True
+
+    def to_pixel(self, value: float) -> float:
+        if self.log:
+            share = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return self.pixels * (1 - share if self.up else share)
+
+    def to_value(self, pixel: float) -> float:
+        share = 1 - pixel / self.pixels if self.up else pixel / self.pixels
+        if self.log:
+            return self.low * math.exp(share * math.log(self.high / self.low))
+        return self.low + share * (self.high - self.low)
+
+
 def text_width(text: str, font: float) -> float:
     """About how wide `text` is in a sans-serif font of `font` pixels; rather too wide than too narrow."""
     widths = (0.33 if c in _NARROW_LETTERS else 0.76 if c in _WIDE_LETTERS else 0.57 for c in text)
@@ -56,6 +82,35 @@ def text_width(text: str, font: float) -> float:
 def width_beside(names: Sequence[str], width: float, font: float) -> float:
     """What an axis of these names leaves for a plot that has `width` beside an ordinary axis."""
     return max(width * 0.4, width * 1.08 - max(text_width(name, font) for name in names))
+
+
+def labelled(
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[str],
+    scales: tuple[Scale, Scale],
+    *,
+    font: float,
+    radius: float,
+    obstacles: Sequence[tuple[float, float]] = (),
+) -> list[dict[str, Any]]:
+    """What `place` finds for points on two axes, as a row's fields in the values of the axes.
+
+    Args:
+        obstacles: In pixels, as for `place`.
+    """
+    x, y = scales
+    pixels = [(x.to_pixel(a), y.to_pixel(b)) for a, b in points]
+    sizes = {"width": x.pixels, "height": y.pixels, "font": font, "radius": radius}
+    return [
+        {
+            "at_x": x.to_value(p.x),
+            "at_y": y.to_value(p.y),
+            "end_x": x.to_value(p.end_x),
+            "end_y": y.to_value(p.end_y),
+            "leader": p.leader,
+        }
+        for p in place(pixels, texts, **sizes, obstacles=obstacles)
+    ]
 
 
 def place(

@@ -6,9 +6,8 @@ from typing import Any
 import altair as alt
 
 from analysis.data.breakdown import Breakdown
-from analysis.figures.base import chart, of_cell, specification
+from analysis.figures.base import chart, distinct_names, mapped, of_cell, specification
 from analysis.figures.labels import text_width
-from analysis.figures.names import distinct_names
 from analysis.figures.theme import DEVICES, INK, NETWORK, SOURCE, Layout, shade
 
 __all__ = [
@@ -61,11 +60,7 @@ def parts_figure(
         .encode(
             y=y,
             x=alt.X("mean_ms:Q", title="mean latency at depth 1 (ms)", axis=alt.Axis(tickCount=5)),
-            color=alt.Color(
-                "part:N",
-                scale=alt.Scale(domain=used, range=[colours[s] for s in used]),
-                legend=alt.Legend(title=None),
-            ),
+            color=mapped(alt.Color, "part", {s: colours[s] for s in used}),
             order=alt.Order("order:Q"),
             tooltip=[
                 alt.Tooltip("split:N"),

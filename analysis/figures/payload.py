@@ -6,8 +6,8 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from analysis.figures import labels
-from analysis.figures.base import chart, outlined, specification
+from analysis.figures.base import chart, mapped, outlined, specification
+from analysis.figures.labels import Scale, labelled
 from analysis.figures.theme import INK, Layout
 
 __all__ = ["payload_figure"]
@@ -44,11 +44,7 @@ def payload_figure(
             x2=alt.X2("right"),
             y=y,
             y2=alt.Y2("zero"),
-            color=alt.Color(
-                "status:N",
-                scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())),
-                legend=alt.Legend(title=None),
-            ),
+            color=mapped(alt.Color, "status", _COLOURS),
             tooltip=[
                 alt.Tooltip("index:Q", title="cut point"),
                 alt.Tooltip("module:N", title="after"),
@@ -107,31 +103,21 @@ def _named(
     if not chosen:
         return []
     count, top = domain
-    height = layout.height * 0.7
-
-    def pixels(row: Mapping[str, Any]) -> tuple[float, float]:
-        return row["index"] / count * layout.width, height * (1 - row["kb"] / top)
-
-    placed = labels.place(
-        [pixels(r) for r in chosen],
+    x = Scale(0, count, layout.width, log=False)
+    y = Scale(0, top, layout.height * 0.7, up=True, log=False)
+    places = labelled(
+        [(r["index"], r["kb"]) for r in chosen],
         [named[r["index"]] for r in chosen],
-        width=layout.width,
-        height=height,
+        (x, y),
         font=layout.font,
         radius=4,
-        obstacles=[bead for r in rows for bead in _beads(*pixels(r), height)],
+        obstacles=[
+            bead for r in rows for bead in _beads(x.to_pixel(r["index"]), y.to_pixel(r["kb"]), y.pixels)
+        ],
     )
     data = [
-        {
-            "index": r["index"],
-            "kb": r["kb"],
-            "text": named[r["index"]],
-            "end_x": p.end_x / layout.width * count,
-            "end_y": top * (1 - p.end_y / height),
-            "at_x": p.x / layout.width * count,
-            "at_y": top * (1 - p.y / height),
-        }
-        for r, p in zip(chosen, placed, strict=True)
+        {"index": r["index"], "kb": r["kb"], "text": named[r["index"]]} | at
+        for r, at in zip(chosen, places, strict=True)
     ]
     base = chart(data)
     leaders = base.mark_rule(color="#5B636C", strokeWidth=layout.font / 18).encode(

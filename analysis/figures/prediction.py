@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 from analysis.data.predictions import PredictedCell
-from analysis.figures.base import chart, log_axis, of_cell, specification
+from analysis.figures.base import chart, log_axis, mapped, of_cell, specification
 from analysis.figures.theme import INK, Layout, colours, shapes
 
 __all__ = ["prediction_figure"]
@@ -30,8 +30,7 @@ def prediction_figure(cells: Sequence[PredictedCell], layout: Layout) -> dict[st
     low, high = min(values) / 1.15, max(values) * 1.15
     # Two legends stand side by side: where room is scarce, each in one column.
     columns = 1 if layout.legend_columns < 3 else layout.legend_columns
-    networks = list(dict.fromkeys(str(row["network"]) for row in rows))
-    models = list(dict.fromkeys(str(row["model"]) for row in rows))
+    networks, models = (dict.fromkeys(str(row[name]) for row in rows) for name in ("network", "model"))
     x = alt.X("measured:Q", **log_axis(low, high, "measured (ms, log scale)"))
     up = log_axis(low, high, "predicted (ms, log scale)")
     y = alt.Y("predicted:Q", **up)
@@ -47,15 +46,14 @@ def prediction_figure(cells: Sequence[PredictedCell], layout: Layout) -> dict[st
         .encode(
             x=x,
             y=y,
-            color=alt.Color(
-                "network:N",
-                scale=alt.Scale(domain=networks, range=colours(len(networks))),
-                legend=alt.Legend(title=None, columns=columns),
+            color=mapped(
+                alt.Color,
+                "network",
+                dict(zip(networks, colours(len(networks)), strict=True)),
+                columns=columns,
             ),
-            shape=alt.Shape(
-                "model:N",
-                scale=alt.Scale(domain=models, range=shapes(len(models))),
-                legend=alt.Legend(title=None, columns=columns),
+            shape=mapped(
+                alt.Shape, "model", dict(zip(models, shapes(len(models)), strict=True)), columns=columns
             ),
             tooltip=[
                 alt.Tooltip("model:N"),

@@ -1,6 +1,5 @@
 """Which figures a study has, and their names."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,22 +22,19 @@ from analysis.study import Group, Model, Study
 
 __all__ = ["figures_of", "prediction_groups"]
 
-_Draw = Callable[[Layout], dict[str, Any]]
-
 
 def figures_of(study: Study) -> dict[str, Figure]:
     """Every figure that the study has something for, by name."""
-    devices = [d.name for d in study.sweep.devices]
-    drawn: dict[str, _Draw] = _of_answers(study)
+    drawn: dict[str, Figure] = _of_answers(study)
     for group in study.groups:
-        drawn |= _of_group(group, devices)
+        drawn |= _of_group(study, group)
     for model in study.models:
         drawn |= _of_model(study, model)
     drawn |= {name: partial(prediction_figure, cells) for name, cells in prediction_groups(study).items()}
     if moments := study.sweep.moments:
         titles = {model.bundle: model.title for model in study.models}
-        drawn["telemetry"] = partial(telemetry_figure, moments, titles, devices)
-    return {name: Figure(name, partial(_narrowable, draw)) for name, draw in drawn.items()}
+        drawn["telemetry"] = partial(telemetry_figure, moments, titles, [d.name for d in study.sweep.devices])
+    return {name: partial(_narrowable, draw) for name, draw in drawn.items()}
 
 
 def prediction_groups(study: Study) -> dict[str, list[PredictedCell]]:
@@ -50,11 +46,11 @@ def prediction_groups(study: Study) -> dict[str, list[PredictedCell]]:
     return groups
 
 
-def _narrowable(draw: _Draw, layout: Layout) -> dict[str, Any]:
+def _narrowable(draw: Figure, layout: Layout) -> dict[str, Any]:
     return with_filters(draw(layout))
 
 
-def _of_answers(study: Study) -> dict[str, _Draw]:
+def _of_answers(study: Study) -> dict[str, Figure]:
     shown = gained(study.answers)
     if not shown:
         return {}
@@ -67,8 +63,9 @@ def _of_answers(study: Study) -> dict[str, _Draw]:
     return {"gains": partial(gains_figure, shown, titles, models)}
 
 
-def _of_group(group: Group, devices: Sequence[str]) -> dict[str, _Draw]:
-    drawn: dict[str, _Draw] = {
+def _of_group(study: Study, group: Group) -> dict[str, Figure]:
+    devices = [d.name for d in study.sweep.devices]
+    drawn: dict[str, Figure] = {
         front.name: partial(front_figure, front, group.baselines) for front in group.fronts if front.drawable
     }
     if group.breakdowns:
@@ -78,12 +75,13 @@ def _of_group(group: Group, devices: Sequence[str]) -> dict[str, _Draw]:
         closed = [r for r in group.cells if r.cell.load == OFFLINE]
         drawn["busy"] = partial(busy_figure, group.deepest, closed, devices)
     if shown := group.timeline:
-        drawn["timeline"] = partial(timeline_figure, shown.bars, shown.result.cell.id, devices)
+        bars = study.sweep.timelines[shown.cell.id]
+        drawn["timeline"] = partial(timeline_figure, bars, shown.cell.id, devices)
     return {f"{group.anchor}-{what}": draw for what, draw in drawn.items()}
 
 
-def _of_model(study: Study, model: Model) -> dict[str, _Draw]:
-    drawn: dict[str, _Draw] = {"payload": _payload(study, model)}
+def _of_model(study: Study, model: Model) -> dict[str, Figure]:
+    drawn: dict[str, Figure] = {"payload": _payload(study, model)}
     for objective in ("latency", "throughput"):
         on_map = [a for a in model.answers(objective) if placed(a)]
         if len({placed(a) for a in on_map}) > 1:
@@ -94,7 +92,7 @@ def _of_model(study: Study, model: Model) -> dict[str, _Draw]:
     return {f"{model.anchor}-{what}": draw for what, draw in drawn.items()}
 
 
-def _payload(study: Study, model: Model) -> _Draw:
+def _payload(study: Study, model: Model) -> Figure:
     """Cuts on some capability front are named; the raw input's size is the offloading cell's own."""
     named: dict[int, str] = {}
     for group in model.groups:

@@ -1,4 +1,4 @@
-"""The best split for each network and objective, and how sure that is."""
+"""The best split for each network and objective, how sure that is, and among how many splits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from analysis.data.splits import equal_cuts
-from analysis.data.sweep import Baseline, Network, Sweep
-from analysis.fronts.coverage import Coverage, coverage
+from analysis.data.sweep import OFFLINE, Baseline, Network, Sweep
 from analysis.fronts.fronts import Front, Point
 from analysis.statistics.bootstrap import Floats, Resampling, factor
 from analysis.statistics.estimates import Estimate
@@ -16,11 +15,12 @@ from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import CHAIN, SOCKET
 from controller.results.metrics import power
 
-__all__ = ["Answer", "Gain", "Goal", "answers_of", "as_json", "goals_of"]
+__all__ = ["Answer", "Coverage", "Gain", "Goal", "answers_of", "as_json", "goals_of"]
 
 Goal = Objective | Literal["knee"]
 """What a split should be best at: one objective, or the knee of latency and throughput."""
 
+_SETTINGS = ("batch", "codec", "topology", "threads", "backend")
 Over = Literal["baseline", "stay", "offload", "equal"]
 
 
@@ -39,6 +39,24 @@ class Gain:
     name: str
     factor: Estimate
     tie: bool | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Splits of one bundle under one network.
+
+    Attributes:
+        measured: Those with both figures of the capability front.
+        splits: All that the experiment asks about; None where the results file does not say.
+    """
+
+    measured: int
+    splits: int | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether none was left out."""
+        return self.splits is not None and self.measured >= self.splits
 
 
 @dataclass(frozen=True)
@@ -79,7 +97,7 @@ def answers_of(
     """
     if all(_power(p) is None for p in front.points):
         return ()
-    among = coverage(sweep, bundle, network.name, front.points)
+    among = _coverage(sweep, bundle, network.name, front.points)
     answers = []
     for goal in goals_of(sweep.objectives):
         points = [p for p in front.points if _merit(p, goal) is not None]
@@ -91,6 +109,20 @@ def answers_of(
         gains = _gains(sweep, best, goal, points, resampling)
         answers.append(Answer(bundle, network, goal, best, ties, gains, among, sure))
     return tuple(answers)
+
+
+def _coverage(sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) -> Coverage:
+    """How many of the splits that a sweep was asked about have a point on the capability front."""
+    measured = sum(p.latency.value is not None and p.throughput.value is not None for p in points)
+    scopes = [scope for scope in sweep.scopes if scope.network == network]
+    if scopes and scopes[0].ended != "all measured":
+        return Coverage(measured, scopes[0].splits.get(bundle))
+    shallowest: dict[str, int] = {}
+    for result in sweep.of(bundle, network):
+        if result.cell.load == OFFLINE:
+            split = result.all_depths
+            shallowest[split] = min(result.cell.depth, shallowest.get(split, result.cell.depth))
+    return Coverage(measured, sum(depth == 1 for depth in shallowest.values()))
 
 
 def _power(point: Point | Baseline) -> float | None:
@@ -128,7 +160,7 @@ def _tied(best: Point, other: Point, goal: Goal, resampling: Resampling) -> bool
 
 
 def _tie(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> bool | None:
-    mine, theirs = best.figure(objective), _figure(other, objective)
+    mine, theirs = best.figure(objective), other.figure(objective)
     if mine.value is None or theirs.value is None:
         return None
     if not (mine.values and theirs.values and mine.value and theirs.value):
@@ -141,23 +173,11 @@ def _tie(best: Point, other: Point | Baseline, objective: Objective, resampling:
 
 def _factor(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> Estimate:
     """How many times better `best` is."""
-    mine, theirs = best.figure(objective), _figure(other, objective)
-    drawn = best.draws(objective, resampling) / _draws(other, objective, resampling)
+    mine, theirs = best.figure(objective), other.figure(objective)
+    drawn = best.draws(objective, resampling) / other.draws(objective, resampling)
     if OBJECTIVES[objective].maximise:
         return factor(mine, theirs, drawn)
     return factor(theirs, mine, 1 / drawn)
-
-
-def _figure(of: Point | Baseline, objective: Objective) -> Estimate:
-    if isinstance(of, Point):
-        return of.figure(objective)
-    return of.throughput if objective == "throughput" else of.latency
-
-
-def _draws(of: Point | Baseline, objective: Objective, resampling: Resampling) -> Floats:
-    if isinstance(of, Point):
-        return of.draws(objective, resampling)
-    return resampling.draws(_figure(of, objective), objective, of.key)
 
 
 def _setting(point: Point) -> tuple[object, ...]:
@@ -213,11 +233,7 @@ def as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, Any]]:
             "where": a.point.split.where,
             "cuts": list(a.point.cell.cuts),
             "devices": list(a.point.cell.devices),
-            "batch": a.point.cell.batch,
-            "codec": a.point.cell.codec,
-            "topology": a.point.cell.topology,
-            "threads": a.point.cell.threads,
-            "backend": a.point.cell.backend,
+            **{name: getattr(a.point.cell, name) for name in _SETTINGS},
             "accuracy": a.point.accuracy,
             "depth": a.point.cell.depth,
             "latency_p50_s": _values(a.point.latency),

@@ -66,13 +66,8 @@ class Point:
         """The figure by which it is judged."""
         if objective == "accuracy":
             return Estimate(self.accuracy, None, None, 0, None)
-        figures = {
-            "latency": self.latency,
-            "throughput": self.throughput,
-            "payload": self.payload,
-            "memory": self.memory,
-        }
-        return figures[objective]
+        estimate: Estimate = getattr(self, objective)
+        return estimate
 
     def draws(self, objective: Objective, resampling: Resampling) -> Floats:
         """Its figure, drawn again from its trials."""

@@ -1,6 +1,6 @@
 """What limits a report: missing, void, drifting or disagreeing results, an untrained model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,12 @@ from controller.results import Accuracy, Drift
 __all__ = ["DRIFT_LIMIT", "Concern", "Drifted", "concerns", "disagreements", "drifts", "missing_cells"]
 
 DRIFT_LIMIT = 0.05
+_ENDED = {
+    "front stands": "by prediction no other could be on the front",
+    "share measured": "the share that the experiment allows; by prediction others could be on the front",
+    "time spent": "the time budget is used up; the most promising cells came first",
+    None: "the search has not ended; run the same sweep command to resume",
+}
 
 
 @dataclass(frozen=True)
@@ -51,159 +57,102 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
 
 def concerns(sweep: Sweep) -> list[Concern]:
     """All of them, the grave ones first."""
-    found = [*_wrong(sweep), *_unsettled(sweep), *_missing(sweep), *_chosen(sweep), *_limits(sweep)]
-    return sorted(found, key=lambda c: c.weight != "grave")
+    parts = (_wrong, _unsettled, _missing, _chosen, _limits)
+    return sorted((c for part in parts for c in part(sweep)), key=lambda c: c.weight != "grave")
 
 
-def _wrong(sweep: Sweep) -> list[Concern]:
-    found = []
-    bad = disagreements(sweep)
-    if bad:
+def _wrong(sweep: Sweep) -> Iterator[Concern]:
+    if bad := disagreements(sweep):
         cuts = listed(",".join(map(str, a.cuts)) for a in bad[:6])
-        found.append(
-            Concern(
-                "grave",
-                f"The chain of shards does not have the accuracy of the whole graph at {len(bad)} "
-                f"split{'s' * (len(bad) > 1)} (cut {cuts}). Its figures are those of another network.",
-            )
+        yield Concern(
+            "grave",
+            f"The chain of shards does not have the accuracy of the whole graph at {len(bad)} "
+            f"split{'s' * (len(bad) > 1)} (cut {cuts}). Its figures are those of another network.",
         )
-    flagged = [d for d in drifts(sweep) if d.flagged]
-    if flagged:
+    if flagged := [d for d in drifts(sweep) if d.flagged]:
         worst = max(flagged, key=lambda d: abs(d.change))
         names = listed(dict.fromkeys(d.drift.network for d in flagged))
-        found.append(
-            Concern(
-                "grave",
-                f"The reference cell drifted by up to {worst.change:+.1%} under {names} (limit "
-                f"{DRIFT_LIMIT:.0%}): differences of that size between cells may be drift.",
-            )
+        yield Concern(
+            "grave",
+            f"The reference cell drifted by up to {worst.change:+.1%} under {names} (limit "
+            f"{DRIFT_LIMIT:.0%}): differences of that size between cells may be drift.",
         )
-    return found
 
 
-def _unsettled(sweep: Sweep) -> list[Concern]:
-    found = []
+def _unsettled(sweep: Sweep) -> Iterator[Concern]:
     if unstable := sum(c.unstable for c in sweep.cells):
-        found.append(
-            Concern(
-                "grave" if unstable > sweep.finished / 10 else "note",
-                f"{unstable} of {_trials(sweep.finished)} did not settle: the median latencies of the last "
-                "three windows never lay within 10 % of each other. The column unstable of cells.csv says "
-                "which.",
-            )
+        yield Concern(
+            "grave" if unstable > sweep.finished / 10 else "note",
+            f"{unstable} of {_trials(sweep.finished)} did not settle: the median latencies of the last "
+            "three windows never lay within 10 % of each other. The column unstable of cells.csv says which.",
         )
     if overloaded := sum(c.overloaded for c in sweep.cells):
-        found.append(
-            Concern(
-                "note",
-                f"{_trials(overloaded)} received more requests than the pipeline could process: they have "
-                "a throughput but no latency, and are on no front.",
-            )
+        yield _note(
+            f"{_trials(overloaded)} received more requests than the pipeline could process: they have "
+            "a throughput but no latency, and are on no front."
         )
     if missed := sum(c.bound_missed for c in sweep.cells):
-        found.append(
-            Concern("note", f"In {_trials(missed)} no request rate kept the requested bound on latency.")
+        yield _note(f"In {_trials(missed)} no request rate kept the requested bound on latency.")
+
+
+def _missing(sweep: Sweep) -> Iterator[Concern]:
+    if sweep.finished < sweep.wanted:
+        empty = sum(not c.trials for c in sweep.cells)
+        yield Concern(
+            "grave",
+            f"The sweep is incomplete: {sweep.finished} of {sweep.wanted} trials finished; {empty} of "
+            f"{len(sweep.cells)} cells have none. Missing cells are listed below; a split that was not "
+            "measured cannot win. Run the same sweep command to resume.",
         )
-    return found
+    if voids := len(sweep.voids):
+        devices = dict.fromkeys(v.device for v in sweep.voids if v.device)
+        blamed = f" (devices named: {listed(devices)})" if devices else ""
+        yield _note(
+            f"{_trials(voids)} {'was' if voids == 1 else 'were'} void{blamed}; void trials are not counted."
+        )
+
+
+def _chosen(sweep: Sweep) -> Iterator[Concern]:
+    """What was not measured because it was not chosen."""
+    for scope in sweep.scopes:
+        measured = sum(c.cell.network == scope.network for c in sweep.cells)
+        if measured < scope.cells and scope.ended in _ENDED:
+            how = "a planned search" if scope.how == "planned" else "a time budget"
+            yield _note(
+                f"Under {scope.network}, {measured} of {scope.cells} cells were measured, chosen by {how}: "
+                f"{_ENDED[scope.ended]}. A split that was not measured cannot win."
+            )
+    if sweep.profilings:
+        took_s = sum(p.took_s for p in sweep.profilings)
+        yield _note(f"Profiling the lab for the search's predictions took another {took_s:.0f} s.")
+
+
+def _limits(sweep: Sweep) -> Iterator[Concern]:
+    for bundle, manifest in sweep.manifests.items():
+        title = sweep.title(bundle)
+        if manifest.get("trained") is False:
+            yield _note(f"{title} is untrained: its timings are right, its predictions mean nothing.")
+        of_bundle = [a for a in sweep.accuracies if a.bundle == bundle]
+        if not any(a.whole is not None for a in of_bundle):
+            why = "its samples have no labels" if of_bundle else "it was not computed"
+            yield _note(f"Accuracy of {title} is null: {why}.")
+    if sweep.trials_wanted == 1:
+        yield _note("One trial per cell: all intervals are null, and no difference can be told from noise.")
+    elif any(len(c.trials) == 1 for c in sweep.cells):
+        yield _note("Some cells have one trial; their intervals are null.")
+    latencies = [c for c in sweep.cells if c.trials and not c.overloaded]
+    if any(c.latency().value is None for c in latencies):
+        yield _note("Some trials have fewer than 11 requests: their p50 is null and they are on no front.")
+    if any(c.latency("p90").value is None for c in latencies):
+        yield _note("p90 and above are null where a trial has too few requests (64 for p90, 130, 662).")
+
+
+def _note(text: str) -> Concern:
+    return Concern("note", text)
 
 
 def _trials(number: int) -> str:
     return f"{number} trial{'s' * (number != 1)}"
-
-
-def _missing(sweep: Sweep) -> list[Concern]:
-    found = []
-    if sweep.finished < sweep.wanted:
-        empty = sum(not c.trials for c in sweep.cells)
-        found.append(
-            Concern(
-                "grave",
-                f"The sweep is incomplete: {sweep.finished} of {sweep.wanted} trials finished; {empty} of "
-                f"{len(sweep.cells)} cells have none. Missing cells are listed below; a split that was not "
-                "measured cannot win. Run the same sweep command to resume.",
-            )
-        )
-    if sweep.voids:
-        devices = dict.fromkeys(v.device for v in sweep.voids if v.device)
-        blamed = f" (devices named: {listed(devices)})" if devices else ""
-        found.append(
-            Concern("note", f"{_count(len(sweep.voids), 'trial')} void{blamed}; void trials are not counted.")
-        )
-    return found
-
-
-_ENDED = {
-    "front stands": "by prediction no other could be on the front",
-    "share measured": "the share that the experiment allows; by prediction others could be on the front",
-    "time spent": "the time budget is used up; the most promising cells came first",
-    None: "the search has not ended; run the same sweep command to resume",
-}
-
-
-def _chosen(sweep: Sweep) -> list[Concern]:
-    """What was not measured because it was not chosen."""
-    found = []
-    for scope in sweep.scopes:
-        wanted = sum(c.cell.network == scope.network for c in sweep.cells)
-        if wanted >= scope.cells or scope.ended not in _ENDED:
-            continue
-        how = "a planned search" if scope.how == "planned" else "a time budget"
-        found.append(
-            Concern(
-                "note",
-                f"Under {scope.network}, {wanted} of {scope.cells} cells were measured, chosen by {how}: "
-                f"{_ENDED[scope.ended]}. A split that was not measured cannot win.",
-            )
-        )
-    if sweep.profilings:
-        took_s = sum(p.took_s for p in sweep.profilings)
-        found.append(
-            Concern(
-                "note",
-                f"Profiling the lab for the search's predictions took another {took_s:.0f} s.",
-            )
-        )
-    return found
-
-
-def _limits(sweep: Sweep) -> list[Concern]:
-    found = []
-    for bundle, manifest in sweep.manifests.items():
-        title = sweep.title(bundle)
-        if manifest.get("trained") is False:
-            found.append(
-                Concern("note", f"{title} is untrained: its timings are right, its predictions mean nothing.")
-            )
-        of_bundle = [a for a in sweep.accuracies if a.bundle == bundle]
-        if not any(a.whole is not None for a in of_bundle):
-            why = "its samples have no labels" if of_bundle else "it was not computed"
-            found.append(Concern("note", f"Accuracy of {title} is null: {why}."))
-    if sweep.trials_wanted == 1:
-        found.append(
-            Concern(
-                "note",
-                "One trial per cell: all intervals are null, and no difference can be told from noise.",
-            )
-        )
-    elif any(len(c.trials) == 1 for c in sweep.cells):
-        found.append(Concern("note", "Some cells have one trial; their intervals are null."))
-    if any(c.trials and c.latency().value is None and not c.overloaded for c in sweep.cells):
-        found.append(
-            Concern(
-                "note", "Some trials have fewer than 11 requests: their p50 is null and they are on no front."
-            )
-        )
-    if any(c.trials and c.latency("p90").value is None and not c.overloaded for c in sweep.cells):
-        found.append(
-            Concern(
-                "note", "p90 and above are null where a trial has too few requests (64 for p90, 130, 662)."
-            )
-        )
-    return found
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing} was" if number == 1 else f"{number} {thing}s were"
 
 
 def missing_cells(sweep: Sweep) -> Sequence[tuple[str, str, int, int, int]]:

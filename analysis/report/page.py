@@ -9,28 +9,26 @@ from typing import Any
 import jinja2
 import vl_convert
 
-from analysis.data.breakdown import Breakdown
+from analysis.data.breakdown import Breakdown, breakdown
 from analysis.data.predictions import errors_of
 from analysis.data.sweep import OFFLINE, Sweep
 from analysis.figures import LAYOUTS, VEGA_LITE, Figure, config
-from analysis.figures.baselines import divided
 from analysis.figures.conditions import placed
-from analysis.figures.front import LEAST_PROBABILITY
+from analysis.figures.front import LEAST_PROBABILITY, divided
+from analysis.figures.parts import AT_SOURCE, NETWORK_SHARE, part_colours, stages_of
 from analysis.figures.selection import prediction_groups
 from analysis.fronts.answers import Answer, Goal
 from analysis.fronts.fronts import Front
 from analysis.report import words
-from analysis.report.cells import cells_json
 from analysis.report.concerns import concerns, disagreements, drifts, missing_cells
 from analysis.report.disclosure import measured_on
-from analysis.report.measured_links import measured_links
 from analysis.report.tables import codec_rows
 from analysis.statistics.bootstrap import RESAMPLES
 from analysis.statistics.estimates import Estimate
 from analysis.study import Group, Model, Study
-from controller.results import Accuracy
+from controller.results import Accuracy, MeasuredLink
 
-__all__ = ["fill", "render"]
+__all__ = ["cells_json", "fill", "render"]
 
 _MISSING_SHOWN = 40
 _WANTED: dict[Goal, str] = {
@@ -82,12 +80,53 @@ def _library() -> str:
 
 
 def _charts(figures: Mapping[str, Figure]) -> str:
-    """Every figure's specifications as JSON that can stand in a script element."""
+    """Every figure's specifications."""
     specs = {
-        name: {layout.name: figure.draw(layout) | {"config": config(layout)} for layout in LAYOUTS}
-        for name, figure in figures.items()
+        name: {layout.name: draw(layout) | {"config": config(layout)} for layout in LAYOUTS}
+        for name, draw in figures.items()
     }
-    return json.dumps(specs, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    return _script_json(specs)
+
+
+def _script_json(value: Any) -> str:
+    """JSON that can stand in a script element."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+
+
+def cells_json(study: Study) -> str:
+    """Every finished cell as the page's script needs it, by id: what a click on its point shows."""
+    devices = [d.name for d in study.sweep.devices]
+    cells: dict[str, dict[str, Any]] = {}
+    for group in study.groups:
+        breakdowns = [breakdown(r) for r in group.cells if r.trials]
+        # As the figure of this group has them; a second stage of a device that it lacks comes after.
+        stages = stages_of(group.breakdowns)
+        stages += [stage for stage in stages_of(breakdowns) if stage not in stages]
+        colours = part_colours(stages, devices)
+        cells |= {b.result.cell.id: _cell(b, colours) for b in breakdowns}
+    return _script_json(cells)
+
+
+def _cell(times: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
+    result = times.result
+    cell = result.cell
+    named = {f"{stage}: {part}": seconds for (stage, part), seconds in times.parts.items()}
+    named |= {NETWORK_SHARE: times.network_s, AT_SOURCE: times.source_s}
+    parts = [(name, seconds * 1e3, colours[name]) for name, seconds in named.items()]
+    busy = {stage: words.percent(share.value or 0.0) for stage, share in result.by_stage("busy").items()}
+    facts = [
+        ["network", cell.network],
+        ["devices", " \N{RIGHTWARDS ARROW} ".join(cell.devices)],
+        ["cut points", ", ".join(map(str, cell.cuts))],
+        ["depth, batch", f"{cell.depth}, {cell.batch}"],
+        ["codec, load", f"{cell.codec}, {result.load}"],
+        ["latency p50", words.milliseconds(result.latency())],
+        ["throughput", words.per_second(result.throughput)],
+        ["busy", ", ".join(f"{stage} {share}" for stage, share in busy.items())],
+        ["bottleneck", ", ".join(result.bottlenecks)],
+        ["trials", f"{len(result.trials)}, {sum(t.requests for t in result.trials)} requests"],
+    ]
+    return {"where": result.split.where, "facts": facts, "parts": [p for p in parts if p[1] > 0]}
 
 
 def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
@@ -110,7 +149,6 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "models": [_model(model, drawn) for model in study.models],
         "choices": _choices(study),
         "predictions": _predictions(study),
-        "least_probability": LEAST_PROBABILITY,
         "resamples": RESAMPLES,
         "accuracies": [_accuracy(sweep, bundle) for bundle in sweep.manifests],
         "drifts": drifts(sweep),
@@ -120,7 +158,7 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "devices": [(d, words.flat(d.stamp)) for d in sweep.devices],
         "environments": [(n, at, words.flat(stamp)) for n, at, stamp in sweep.environments],
         "links": [(p, words.conditions(p.asked)) for p in sweep.networks],
-        "measured_links": measured_links(sweep),
+        "measured_links": _measured_links(sweep),
         "manifests": [(model.title, model.bundle, sweep.manifests[model.bundle]) for model in study.models],
     }
 
@@ -177,7 +215,9 @@ def _group(study: Study, group: Group) -> dict[str, Any]:
         "kinds": list(dict.fromkeys(a.point.split.kind for a in group.answers)),
         "fronts": [_front(group, front) for front in group.fronts],
         "differing": [
-            name for name in ("devices", "batch", "codec") if len({getattr(cell, name) for cell in cells}) > 1
+            head
+            for head in ("devices", "n|batch", "codec")
+            if len({getattr(cell, head.removeprefix("n|")) for cell in cells}) > 1
         ],
         "open": any(p.cell.load != OFFLINE for p in group.operating.points),
         "brief": [words.brief(a) for a in group.answers if a.objective in ("latency", "throughput")],
@@ -245,18 +285,15 @@ def _by_objective(mine: Sequence[Answer]) -> str:
     return "; ".join(f"{sentence} for {words.listed(goals)}" for sentence, goals in by_split.items())
 
 
-def _breakdown_row(breakdown: Breakdown) -> dict[str, Any]:
-    devices = dict.fromkeys(device for device, _ in breakdown.parts)
+def _breakdown_row(times: Breakdown) -> dict[str, Any]:
+    devices = dict.fromkeys(device for device, _ in times.parts)
     return {
-        "where": breakdown.result.split.where,
-        "kind": breakdown.result.split.kind,
-        "total_ms": breakdown.total_s * 1e3,
-        "network_ms": breakdown.network_s * 1e3,
-        "network_share": breakdown.network_s / breakdown.total_s,
-        "hops": [
-            (d, {p: s * 1e3 for (device, p), s in breakdown.parts.items() if device == d}) for d in devices
-        ],
-        "on_network_ms": {name: seconds * 1e3 for name, seconds in breakdown.on_network.items()},
+        "where": times.result.split.where,
+        "total_ms": times.total_s * 1e3,
+        "network_ms": times.network_s * 1e3,
+        "network_share": times.network_s / times.total_s,
+        "hops": [(d, {p: s * 1e3 for (device, p), s in times.parts.items() if device == d}) for d in devices],
+        "on_network_ms": {name: seconds * 1e3 for name, seconds in times.on_network.items()},
     }
 
 
@@ -274,10 +311,45 @@ def _accuracy(sweep: Sweep, bundle: str) -> dict[str, Any]:
         "title": sweep.title(bundle),
         "count": len(rows),
         "samples": rows[0].samples if rows else 0,
-        "metric": str(sweep.manifests[bundle].get("metric") or "metric"),
         "whole": rows[0].whole if rows else None,
         "worst_error": max((a.worst_error for a in rows), default=None),
         "wrong": len(wrong),
         "codecs": codec_rows(sweep, bundle),
         "rows": [(a, labels.get(a.cuts, ",".join(map(str, a.cuts))), a in wrong) for a in listed],
     }
+
+
+def _measured_links(sweep: Sweep) -> list[dict[str, Any]]:
+    """A table for each network whose links were measured, in the experiment's order, others after.
+
+    Its rows are directions of a link. Each figure is in words, `-` where nothing was requested or measured.
+    """
+    names = dict.fromkeys([*(p.name for p in sweep.networks), *sorted(k.network for k in sweep.links)])
+    links = {name: [k for k in sweep.links if k.network == name] for name in names}
+    return [
+        {"network": name, "taken_at": max(k.taken_at for k in mine), "rows": [_link_row(k) for k in mine]}
+        for name, mine in links.items()
+        if mine
+    ]
+
+
+def _link_row(link: MeasuredLink) -> dict[str, str]:
+    asked, measured = link.asked, link.measured
+    sent_all = "" if measured.get("filled", True) else ", all that was sent"
+    lost = f"{measured.get('lost')} of {measured.get('datagrams')}"
+    return {
+        "way": f"{link.sender} \N{RIGHTWARDS ARROW} {link.receiver}",
+        "round_trip_asked": _condition(asked, "round_trip_ms"),
+        "round_trip": _condition(measured, "round_trip_ms"),
+        "rate_asked": _condition(asked, "rate_mbit"),
+        "rate": _condition(measured, "rate_mbit") + sent_all,
+        # A loss of 0 was not requested.
+        "loss_asked": _condition(asked, "loss_percent") if asked.get("loss_percent") else "-",
+        "loss": f"{_condition(measured, 'loss_percent')} ({lost})",
+        "tcp": _condition(measured, "tcp_mbit"),
+    }
+
+
+def _condition(conditions: Mapping[str, Any], key: str) -> str:
+    value = conditions.get(key)
+    return "-" if value is None else words.figure(value)

@@ -42,10 +42,10 @@ def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
     """Name and rows of each, in the page's order; one that has nothing to say has no rows."""
     sweep = study.sweep
     rows = {
-        "parts": _parts(study),
+        "parts": [_part(b) | {"model": g.title} for g in study.groups for b in g.breakdowns],
         "accuracy": _accuracy(sweep),
-        "codecs": _codecs(sweep),
-        "drift": _drift(sweep),
+        "codecs": [row for bundle in sweep.manifests for row in codec_rows(sweep, bundle)],
+        "drift": [vars(d.drift) | {"change": d.change, "flagged": d.flagged} for d in drifts(sweep)],
         "voids": _voids(sweep),
         "devices": [{"device": d.name, "kind": d.kind, "slowdown": d.slowdown} for d in sweep.devices],
         "networks": [
@@ -70,26 +70,20 @@ def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
         ratios = [t.payload_bytes / t.encoded_bytes for r in results for t in r.trials]
         rows.append(
             {
+                "model": sweep.title(bundle),
                 "codec": codec,
                 "cells": len(results),
-                "ratios": (min(ratios), max(ratios)),
+                "ratio_low": min(ratios),
+                "ratio_high": max(ratios),
                 "tensor_error": max((a.tensor_error for a in known), default=None),
-                "answer_error": max((a.worst_error for a in known), default=None),
-                "change": min(changes, default=None),
+                "worst_error": max((a.worst_error for a in known), default=None),
+                "accuracy_change": min(changes, default=None),
             }
         )
     return rows
 
 
-def _parts(study: Study) -> list[dict[str, Any]]:
-    return [
-        _of_cell(breakdown) | {"model": group.title}
-        for group in study.groups
-        for breakdown in group.breakdowns
-    ]
-
-
-def _of_cell(breakdown: Breakdown) -> dict[str, Any]:
+def _part(breakdown: Breakdown) -> dict[str, Any]:
     stages = {
         f"{part}_s": ";".join(
             f"{stage}={s:.6g}" for (stage, name), s in breakdown.parts.items() if name == part
@@ -119,27 +113,6 @@ def _accuracy(sweep: Sweep) -> list[dict[str, Any]]:
         }
         for a in sorted(sweep.accuracies, key=lambda a: (a.bundle, a.cuts))
     ]
-
-
-def _codecs(sweep: Sweep) -> list[dict[str, Any]]:
-    return [
-        {
-            "model": sweep.title(bundle),
-            "codec": row["codec"],
-            "cells": row["cells"],
-            "ratio_low": row["ratios"][0],
-            "ratio_high": row["ratios"][1],
-            "tensor_error": row["tensor_error"],
-            "worst_error": row["answer_error"],
-            "accuracy_change": row["change"],
-        }
-        for bundle in sweep.manifests
-        for row in codec_rows(sweep, bundle)
-    ]
-
-
-def _drift(sweep: Sweep) -> list[dict[str, Any]]:
-    return [vars(d.drift) | {"change": d.change, "flagged": d.flagged} for d in drifts(sweep)]
 
 
 def _voids(sweep: Sweep) -> list[dict[str, Any]]:

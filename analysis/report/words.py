@@ -19,7 +19,6 @@ __all__ = [
     "percent",
     "plain",
     "network_words",
-    "times",
     "why_none",
 ]
 
@@ -64,11 +63,6 @@ def per_second(estimate: Estimate) -> str:
 def plain(estimate: Estimate, factor: float = 1) -> str:
     """`34.5 (34.2 to 34.6)`, for a column whose head has the unit."""
     return _with_interval(estimate, factor, "")
-
-
-def times(value: float) -> str:
-    """`1.52 times`."""
-    return f"{figure(value)} times"
 
 
 def listed(items: Iterable[str]) -> str:
@@ -215,7 +209,7 @@ def _compared(gain: Gain, answer: Answer) -> str:
     if gain.tie:
         return f"within noise of {other} (a tie)"
     what = "the throughput of" if answer.objective == "throughput" else "as fast as"
-    return f"{times(gain.factor.value)} {what} {other}"
+    return f"{figure(gain.factor.value)} times {what} {other}"
 
 
 def _other(gain: Gain, answer: Answer) -> str:

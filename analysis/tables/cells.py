@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.data.sweep import CellResult, Sweep
 from analysis.data.trial_metrics import QUANTILES, encoded_bytes
 from analysis.fronts.fronts import Point
-from analysis.statistics.estimates import Estimate
+from analysis.statistics.estimates import Estimate, estimate
 from analysis.study import Study
 from controller.results import CodecAccuracy, Settings
 
@@ -24,6 +24,7 @@ __all__ = [
     "pareto_table",
 ]
 
+_OVER_TRIALS = ("latency_mean_s", "throughput_per_s", "network_s", "network_share", "source_s")
 _SETTINGS = [field.name for field in fields(Settings)]
 _DIMENSIONS = [
     *("model", "bundle", "precision", "network", "shaping", "kind", "where", "label", "cuts", "devices"),
@@ -55,10 +56,7 @@ CELL_COLUMNS = [
     "cell",
     *_DIMENSIONS,
     *("trials", "trials_wanted", "voids", "unstable", "overloaded", "bound_missed", "requests", "rate_per_s"),
-    *_with_bounds(
-        *(f"latency_{name}_s" for name in QUANTILES),
-        *("latency_mean_s", "throughput_per_s", "network_s", "network_share", "source_s"),
-    ),
+    *_with_bounds(*(f"latency_{name}_s" for name in QUANTILES), *_OVER_TRIALS),
     *("prepare_s", "interval", "busy", "bubble", "occupied", "bottleneck"),
     *("payload_bytes", "encoded_bytes", "link_payload_bytes", "link_encoded_bytes"),
     *("worst_error", "tensor_error", "accuracy", "accuracy_whole"),
@@ -176,23 +174,19 @@ def _measured(result: CellResult) -> dict[str, Any]:
         return figures
     for name in QUANTILES:
         figures |= result.latency(name).bounds(f"latency_{name}_s")
-    figures |= result.latency_mean.bounds("latency_mean_s")
-    figures |= result.throughput.bounds("throughput_per_s")
-    figures |= result.network.bounds("network_s")
-    figures |= result.network_share.bounds("network_share")
-    figures |= result.source.bounds("source_s")
-    figures |= result.memory.bounds("memory_bytes")
+    for name in (*_OVER_TRIALS, "memory_bytes"):
+        figures |= result.over_trials(name).bounds(name)
     return figures | {
         "unstable": result.unstable,
         "overloaded": result.overloaded,
         "bound_missed": result.bound_missed,
-        "rate_per_s": result.rate.value,
+        "rate_per_s": estimate([t.course.rate_per_s for t in result.trials]).value,
         "prepare_s": float(np.mean([t.prepare_s for t in result.trials])),
         "requests": sum(t.requests for t in result.trials),
         "interval": result.throughput.kind,
-        "busy": _shares(result.busy()),
-        "bubble": _shares(result.busy(), lambda busy: 1 - busy),
-        "occupied": _shares(result.occupied()),
+        "busy": _shares(result.by_stage("busy")),
+        "bubble": _shares(result.by_stage("busy"), lambda busy: 1 - busy),
+        "occupied": _shares(result.by_stage("occupied")),
         "bottleneck": ";".join(result.bottlenecks),
         "link_payload_bytes": ";".join(str(link.payload_bytes) for link in result.trials[0].links),
         "link_encoded_bytes": ";".join(_encoded(result, i) for i in range(len(result.trials[0].links))),

@@ -1,13 +1,13 @@
 """A row a split: how the work is shared, and what the pipeline could gain and does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.data.splits import equal_cuts
 from analysis.data.sweep import Baseline, CellResult, Sweep
 from analysis.errors import ResultsError
 from analysis.fronts.fronts import Point
-from analysis.statistics.bootstrap import Resampling, factor
+from analysis.statistics.bootstrap import Floats, Resampling, factor
 from analysis.statistics.estimates import NOTHING, Estimate, estimate
 from analysis.study import Study
 from analysis.tables.cells import cell_columns
@@ -44,10 +44,8 @@ def split_rows(study: Study, named: str = "") -> list[dict[str, Any]]:
         results = {r.cell.id: r for r in group.cells}
         points = [p for p in group.capability.points if p.cell.depth > 1]
         for p in sorted(points, key=lambda p: (p.cell.devices, p.cell.cuts, p.cell.batch, p.cell.codec)):
-            deep, alone = results[p.cell.id], results[p.latency_cell.id]
             other = _named(sweep, p, points, named)
-            row = _row(deep, alone, _baseline(group.baselines, p.cell), group.resampling)
-            row |= _against_named(p, other, results, group.resampling)
+            row = _row(p, results, _baseline(group.baselines, p.cell), other, group.resampling)
             rows.append({column: row[column] for column in SPLIT_COLUMNS})
     return rows
 
@@ -59,44 +57,42 @@ def _stages_s(result: CellResult) -> list[float]:
 
 
 def _row(
-    deep: CellResult, alone: CellResult, baseline: Baseline | None, resampling: Resampling
+    p: Point,
+    results: Mapping[str, CellResult],
+    baseline: Baseline | None,
+    other: Point | None,
+    resampling: Resampling,
 ) -> dict[str, Any]:
+    deep, alone = results[p.cell.id], results[p.latency_cell.id]
     seconds = _stages_s(deep)
     total, slowest = sum(seconds), max(seconds)
-    stages = [hop.stage for hop in deep.trials[0].hops]
-    drawn = resampling.draws(deep.throughput, "throughput", deep.cell.id)
+    stages = zip((hop.stage for hop in deep.trials[0].hops), seconds, strict=True)
+    drawn = p.draws("throughput", resampling)
 
-    def times(other: Estimate, key: str) -> Estimate:
-        return factor(deep.throughput, other, drawn / resampling.draws(other, "throughput", key))
+    def times(rate: Estimate, rates: Floats) -> Estimate:
+        return factor(p.throughput, rate, drawn / rates)
 
-    sequential = times(alone.throughput, alone.cell.id)
-    one = times(baseline.throughput, baseline.key) if baseline else NOTHING
+    one_device = times(baseline.throughput, baseline.draws("throughput", resampling)) if baseline else NOTHING
     alone_s = baseline.latency.value if baseline else None
+    named, limit_named = NOTHING, None
+    if other:
+        named = times(other.throughput, other.draws("throughput", resampling))
+        theirs, own = max(_stages_s(results[other.cell.id])) / other.cell.batch, slowest / p.cell.batch
+        limit_named = theirs / own if own else None
     return {
         **cell_columns(deep),
-        "shares": ";".join(
-            f"{stage}={s / total if total else 0:.4f}" for stage, s in zip(stages, seconds, strict=True)
-        ),
+        "shares": ";".join(f"{stage}={s / total if total else 0:.4f}" for stage, s in stages),
         "load_balance": total / len(seconds) / slowest if slowest else None,
         "limit_sequential": total / slowest if slowest else None,
-        **sequential.bounds("speedup_sequential"),
+        **times(alone.throughput, resampling.draws(alone.throughput, "throughput", alone.cell.id)).bounds(
+            "speedup_sequential"
+        ),
         "limit_one_device": alone_s / slowest if alone_s and slowest else None,
-        **one.bounds("speedup_one_device"),
+        **one_device.bounds("speedup_one_device"),
         "one_device": baseline.device if baseline else None,
-    }
-
-
-def _against_named(
-    p: Point, other: Point | None, results: dict[str, CellResult], resampling: Resampling
-) -> dict[str, Any]:
-    if other is None:
-        return {"limit_named": None, **NOTHING.bounds("speedup_named"), "named": None}
-    drawn = p.draws("throughput", resampling) / other.draws("throughput", resampling)
-    slowest = [max(_stages_s(results[q.cell.id])) / q.cell.batch for q in (other, p)]
-    return {
-        "limit_named": slowest[0] / slowest[1] if slowest[1] else None,
-        **factor(p.throughput, other.throughput, drawn).bounds("speedup_named"),
-        "named": other.split.where,
+        "limit_named": limit_named,
+        **named.bounds("speedup_named"),
+        "named": other.split.where if other else None,
     }
 
 

@@ -3,17 +3,24 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
 from exporter.bundle.bundle import Bundle
+from exporter.bundle.tensors import Array, Arrays
 from exporter.errors import BundleError, RangeError, first_line
 
-__all__ = ["accuracy", "partitions", "run_chain", "run_session", "score", "session_of"]
-
-Arrays = dict[str, np.ndarray[Any, Any]]
+__all__ = [
+    "accuracy",
+    "in_batches",
+    "joined",
+    "partitions",
+    "run_chain",
+    "run_session",
+    "score",
+    "session_of",
+]
 
 Between = Callable[[int, Arrays], Arrays]
 """A change to the tensors before the first stage (0) and after each stage (from 1)."""
@@ -53,7 +60,7 @@ def session_of(graph: bytes, folder: Path, *, threads: int = 1) -> ort.Inference
         raise BundleError(f"{folder}: ONNX Runtime refuses the graph: {first_line(error)}") from None
 
 
-def run_session(session: ort.InferenceSession, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
+def run_session(session: ort.InferenceSession, inputs: Mapping[str, Array]) -> Arrays:
     """Run a session on those of the inputs that it takes and return its outputs by name.
 
     Raises:
@@ -70,7 +77,7 @@ def run_session(session: ort.InferenceSession, inputs: Mapping[str, np.ndarray[A
 def run_chain(
     bundle: Bundle,
     cuts: Sequence[int],
-    inputs: Mapping[str, np.ndarray[Any, Any]],
+    inputs: Mapping[str, Array],
     *,
     threads: int = 1,
     batch: int | None = None,
@@ -102,12 +109,10 @@ def run_chain(
             if between:
                 current = between(position, current)
         parts.append(current)
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return joined(parts)
 
 
-def _batches(
-    bundle: Bundle, inputs: Mapping[str, np.ndarray[Any, Any]], batch: int | None
-) -> Iterator[Arrays]:
+def _batches(bundle: Bundle, inputs: Mapping[str, Array], batch: int | None) -> Iterator[Arrays]:
     names = [tensor.name for tensor in bundle.manifest.inputs]
     missing = [name for name in names if name not in inputs]
     if missing:
@@ -118,21 +123,26 @@ def _batches(
     fixed = bundle.fixed_batch
     if fixed and (count % fixed or batch not in (None, fixed)):
         raise BundleError(f"{bundle.path}: this graph takes batches of {fixed} only")
-    size = fixed or batch or count
-    for start in range(0, count, size):
-        yield {name: inputs[name][start : start + size] for name in names}
+    return in_batches({name: inputs[name] for name in names}, fixed or batch or count)
 
 
-def accuracy(
-    bundle: Bundle, outputs: Mapping[str, np.ndarray[Any, Any]], labels: np.ndarray[Any, Any] | None
-) -> float | None:
+def in_batches(arrays: Mapping[str, Array], size: int) -> Iterator[Arrays]:
+    """Yield the samples `size` at a time; the last batch may be smaller."""
+    for start in range(0, len(next(iter(arrays.values()))), size):
+        yield {name: array[start : start + size] for name, array in arrays.items()}
+
+
+def joined(parts: Sequence[Arrays]) -> Arrays:
+    """Return batches as one."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def accuracy(bundle: Bundle, outputs: Mapping[str, Array], labels: Array | None) -> float | None:
     """Return the share of correct answers by the manifest's metric; None without a metric or labels."""
     return score(bundle.manifest.metric, outputs[bundle.manifest.outputs[0].name], labels)
 
 
-def score(
-    metric: str | None, answers: np.ndarray[Any, Any], labels: np.ndarray[Any, Any] | None
-) -> float | None:
+def score(metric: str | None, answers: Array, labels: Array | None) -> float | None:
     """Return the ``top1`` or ``top5`` accuracy of scores with classes on axis 1; None without labels."""
     if metric is None or labels is None:
         return None

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from exporter.bundle.tensors import Array, Arrays
 from exporter.errors import BundleError
 
-__all__ = ["Samples", "load_samples", "reference_outputs", "save_samples"]
-
-Arrays = dict[str, np.ndarray[Any, Any]]
+__all__ = ["Samples", "load_samples", "save_samples"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +19,13 @@ class Samples:
         inputs: arrays by the graph's input names.
         labels: int64, or None where the data has no labels for this model.
         answers: the whole graph's outputs for these inputs, by name, from ONNX Runtime at export.
+        reference: PyTorch's outputs for the first of them; empty for a model from an .onnx file.
     """
 
     inputs: Arrays
-    labels: np.ndarray[Any, Any] | None
+    labels: Array | None
     answers: Arrays
+    reference: Arrays
 
     @property
     def count(self) -> int:
@@ -33,11 +33,11 @@ class Samples:
         return len(next(iter(self.inputs.values())))
 
 
-def save_samples(path: Path, samples: Samples, reference: Arrays) -> None:
-    """Write ``samples.npz``; `reference` holds PyTorch's outputs for the first samples."""
+def save_samples(path: Path, samples: Samples) -> None:
+    """Write ``samples.npz``."""
     arrays = {f"input.{name}": array for name, array in samples.inputs.items()}
     arrays |= {f"answer.{name}": array for name, array in samples.answers.items()}
-    arrays |= {f"torch.{name}": array for name, array in reference.items()}
+    arrays |= {f"torch.{name}": array for name, array in samples.reference.items()}
     if samples.labels is not None:
         arrays["label"] = samples.labels
     np.savez(path, allow_pickle=False, **arrays)
@@ -49,21 +49,13 @@ def load_samples(path: Path) -> Samples:
     Raises:
         BundleError: the file is missing or damaged.
     """
-    arrays = _load(path)
-    return Samples(_part(arrays, "input."), arrays.get("label"), _part(arrays, "answer."))
-
-
-def reference_outputs(path: Path) -> Arrays:
-    """Return PyTorch's outputs for the first samples; empty for a model that came from an .onnx file."""
-    return _part(_load(path), "torch.")
-
-
-def _load(path: Path) -> Arrays:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # numpy, zipfile and its decompressors each raise their own kinds
         raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
+    inputs, answers, reference = (_part(arrays, prefix) for prefix in ("input.", "answer.", "torch."))
+    return Samples(inputs, arrays.get("label"), answers, reference)
 
 
 def _part(arrays: Arrays, prefix: str) -> Arrays:

@@ -3,10 +3,14 @@
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Tensor"]
+__all__ = ["Array", "Arrays", "Tensor"]
+
+Array = np.ndarray[Any, Any]
+Arrays = dict[str, Array]
 
 _MAX_DIMENSIONS = 16
 _BATCH = re.compile(r"(?:(\d+)\*)?batch")

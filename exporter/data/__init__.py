@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from exporter.data.arrays import from_npz
+from exporter.data.arrays import digits, from_npz
 from exporter.data.binary import cifar, mnist
-from exporter.data.digits import digits
 from exporter.data.folder import image_folder
 from exporter.data.source import Dataset, Source
 from exporter.data.synthetic import from_pairs, random_inputs

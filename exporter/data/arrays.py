@@ -1,19 +1,20 @@
-"""Samples from a NumPy file with ``inputs`` and ``labels``."""
+"""Samples that are arrays: of a NumPy file with ``inputs`` and ``labels``, and scikit-learn's digits."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from sklearn.datasets import load_digits
 
-from exporter.data.source import Dataset, ImageArray, Recipe, Source, TensorSamples, split_in_two
+from exporter.bundle.tensors import Array
+from exporter.data.source import Dataset, Recipe, Source, image_source, split_in_two, tensor_source
 from exporter.errors import DatasetError
 
-__all__ = ["from_npz"]
-
-Array = np.ndarray[Any, Any]
+__all__ = ["digits", "from_npz"]
 
 _MEAN, _STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+# Of the pixels / 16.
+_DIGITS_MEAN, _DIGITS_STD = 0.305, 0.376
 
 
 def from_npz(path: Path, size: int) -> Dataset:
@@ -36,11 +37,29 @@ def from_npz(path: Path, size: int) -> Dataset:
     def part(indices: Array) -> Source:
         marks = None if labels is None else labels[indices]
         if images:
-            return ImageArray(inputs[indices], marks, 255.0, recipe)
-        return TensorSamples((torch.from_numpy(inputs[indices]),), marks)
+            return image_source(inputs[indices], marks, 255.0, recipe)
+        return tensor_source((torch.from_numpy(inputs[indices]),), marks)
 
     words = recipe.describe("pixels of 0 to 255, divided by 255") if images else "as in the file"
     return Dataset(path.name, words, classes, part(train), part(held_out))
+
+
+def digits(size: int) -> Dataset:
+    """Return the 1,797 handwritten digits of 8x8 grey pixels that ship with scikit-learn: 359 are held out.
+
+    UCI, E. Alpaydin 1998.
+    """
+    loaded = load_digits()
+    recipe = Recipe(size, (_DIGITS_MEAN,) * 3, (_DIGITS_STD,) * 3)
+    images, labels = loaded.images.astype(np.float32), loaded.target.astype(np.int64)
+    train, held_out = split_in_two(len(images))
+    return Dataset(
+        "digits",
+        recipe.describe("8x8 grey pixels of 0 to 16, divided by 16"),
+        10,
+        image_source(images[train], labels[train], 16.0, recipe),
+        image_source(images[held_out], labels[held_out], 16.0, recipe),
+    )
 
 
 def _read(path: Path) -> tuple[Array, Array | None]:

@@ -6,16 +6,14 @@ edgecut downloads nothing and unpickles nothing, so it reads CIFAR's binary vers
 import gzip
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from exporter.data.source import Dataset, ImageArray, Recipe
+from exporter.bundle.tensors import Array
+from exporter.data.source import Dataset, Recipe, Source, image_source
 from exporter.errors import DatasetError
 
 __all__ = ["cifar", "mnist"]
-
-Array = np.ndarray[Any, Any]
 
 # Means and standard deviations of the training images, as is usual for these data sets.
 _CIFAR = {
@@ -40,10 +38,10 @@ def cifar(name: str, size: int, data_dir: Path) -> Dataset:
     else:
         training, test, label_bytes = ["train.bin"], "test.bin", 2
 
-    def part(files: list[str]) -> ImageArray:
+    def part(files: list[str]) -> Source:
         rows = np.concatenate([_cifar_rows(data_dir, folder, file, label_bytes) for file in files])
         pixels = rows[:, label_bytes:].reshape(-1, 3, 32, 32)
-        return ImageArray(pixels, rows[:, label_bytes - 1].astype(np.int64), 255.0, recipe)
+        return image_source(pixels, rows[:, label_bytes - 1].astype(np.int64), 255.0, recipe)
 
     words = recipe.describe("32x32 RGB pixels of 0 to 255, divided by 255")
     return Dataset(name, words, classes, part(training), part([test]))
@@ -58,12 +56,12 @@ def mnist(name: str, size: int, data_dir: Path) -> Dataset:
     folder, mean, std = _MNIST[name]
     recipe = Recipe(size, (mean,) * 3, (std,) * 3)
 
-    def part(prefix: str) -> ImageArray:
+    def part(prefix: str) -> Source:
         images = _idx(data_dir, folder, f"{prefix}-images-idx3-ubyte", 3)
         labels = _idx(data_dir, folder, f"{prefix}-labels-idx1-ubyte", 1)
         if len(images) != len(labels):
             raise DatasetError(f"{name}: {prefix} has {len(images)} images and {len(labels)} labels")
-        return ImageArray(images, labels.astype(np.int64), 255.0, recipe)
+        return image_source(images, labels.astype(np.int64), 255.0, recipe)
 
     words = recipe.describe("28x28 grey pixels of 0 to 255, divided by 255")
     return Dataset(name, words, 10, part("train"), part("t10k"))

@@ -2,38 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from exporter.data.source import IMAGENET_MEAN, IMAGENET_STD, Dataset, Recipe, split_in_two
+from exporter.bundle.tensors import Array
+from exporter.data.source import IMAGENET_MEAN, IMAGENET_STD, Dataset, Recipe, Source, split_in_two
 from exporter.errors import DatasetError
 
 __all__ = ["image_folder"]
 
-Array = np.ndarray[Any, Any]
-
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
 # Resize of the shorter side before the centre crop: the usual ImageNet evaluation, 256 for 224.
 _RESIZE_SHARE = 256 / 224
-
-
-class _Files:
-    """Image files, read on access."""
-
-    def __init__(self, paths: Sequence[Path], labels: Array, recipe: Recipe) -> None:
-        self.labels = labels
-        self._paths = paths
-        self._recipe = recipe
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
-        images = [_centre(self._paths[index], self._recipe.size) for index in indices.tolist()]
-        return (self._recipe.apply(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255.0),)
 
 
 def image_folder(size: int, data_dir: Path) -> Dataset:
@@ -49,23 +31,27 @@ def image_folder(size: int, data_dir: Path) -> Dataset:
         f"shorter side to {round(size * _RESIZE_SHARE)}, centre {size}x{size}, "
         "RGB pixels of 0 to 255, divided by 255"
     )
+
+    def source(paths: Sequence[Path], labels: Array) -> Source:
+        def take(indices: Array) -> tuple[torch.Tensor, ...]:
+            images = np.stack([_centre(paths[index], size) for index in indices.tolist()])
+            return (recipe.apply(torch.from_numpy(images).permute(0, 3, 1, 2) / 255.0),)
+
+        return Source(len(paths), take, labels)
+
     held_out_dir = next((data_dir / name for name in ("val", "test") if (data_dir / name).is_dir()), None)
     if (data_dir / "train").is_dir() and held_out_dir is not None:
         names, paths, labels = _listing(data_dir / "train")
         held_names, held_paths, held_labels = _listing(held_out_dir)
         if held_names != names:
             raise DatasetError(f"{held_out_dir}: its class folders differ from those of {data_dir / 'train'}")
-        train = _Files(paths, labels, recipe)
-        return Dataset("imagefolder", words, len(names), train, _Files(held_paths, held_labels, recipe))
-    names, paths, labels = _listing(data_dir)
-    first, second = split_in_two(len(paths))
-    return Dataset(
-        "imagefolder",
-        words,
-        len(names),
-        _Files([paths[i] for i in first], labels[first], recipe),
-        _Files([paths[i] for i in second], labels[second], recipe),
-    )
+        train, held_out = source(paths, labels), source(held_paths, held_labels)
+    else:
+        names, paths, labels = _listing(data_dir)
+        train, held_out = (
+            source([paths[i] for i in part], labels[part]) for part in split_in_two(len(paths))
+        )
+    return Dataset("imagefolder", words, len(names), train, held_out)
 
 
 def _listing(folder: Path) -> tuple[list[str], list[Path], Array]:

@@ -1,15 +1,15 @@
 """Data sets as samples by index, with optional labels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-__all__ = ["Dataset", "ImageArray", "Recipe", "Source", "TensorSamples", "split_in_two"]
+from exporter.bundle.tensors import Array
 
-Array = np.ndarray[Any, Any]
+__all__ = ["Dataset", "Recipe", "Source", "image_source", "split_in_two", "tensor_source"]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -19,18 +19,23 @@ _SPLIT_SEED = 20_160_229
 _HELD_OUT_SHARE = 0.2
 
 
-class Source(Protocol):
-    """Samples by index."""
+@dataclass(frozen=True)
+class Source:
+    """Samples by index.
 
-    @property
-    def labels(self) -> Array | None:
-        """The samples' labels; None without labels."""
+    Attributes:
+        count: the number of samples.
+        take: returns the model's inputs for the samples at some indices, samples first.
+        labels: the samples' labels; None without labels.
+    """
+
+    count: int
+    take: Callable[[Array], tuple[torch.Tensor, ...]]
+    labels: Array | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
-
-    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
-        """Return the model's inputs for the samples at `indices`, samples first."""
+        return self.count
 
 
 @dataclass(frozen=True)
@@ -79,37 +84,31 @@ class Recipe:
         )
 
 
-class TensorSamples:
-    """Samples that need no preprocessing, as stacked tensors, one per input."""
+def tensor_source(inputs: tuple[torch.Tensor, ...], labels: Array | None) -> Source:
+    """Return samples that need no preprocessing, as stacked tensors, one per input."""
 
-    def __init__(self, inputs: tuple[torch.Tensor, ...], labels: Array | None) -> None:
-        self.labels = labels
-        self._inputs = inputs
-
-    def __len__(self) -> int:
-        return len(self._inputs[0])
-
-    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
+    def take(indices: Array) -> tuple[torch.Tensor, ...]:
         chosen = torch.from_numpy(indices.astype(np.int64))
-        return tuple(tensor[chosen] for tensor in self._inputs)
+        return tuple(tensor[chosen] for tensor in inputs)
+
+    return Source(len(inputs[0]), take, labels)
 
 
-class ImageArray:
-    """Images in one array, preprocessed on access."""
+def image_source(pixels: Array, labels: Array | None, scale: float, recipe: Recipe) -> Source:
+    """Return images in one array, preprocessed on access.
 
-    def __init__(self, pixels: Array, labels: Array | None, scale: float, recipe: Recipe) -> None:
-        """Take `pixels` as (count, height, width) or (count, channels, height, width), 0 to `scale`."""
-        self.labels = labels
-        self._pixels = pixels if pixels.ndim == 4 else pixels[:, None]
-        self._scale = scale
-        self._recipe = recipe
+    Args:
+        pixels: (count, height, width) or (count, channels, height, width), 0 to `scale`.
+        labels: one for each image.
+        scale: the value of full brightness.
+        recipe: the preprocessing.
+    """
+    stacked = pixels if pixels.ndim == 4 else pixels[:, None]
 
-    def __len__(self) -> int:
-        return len(self._pixels)
+    def take(indices: Array) -> tuple[torch.Tensor, ...]:
+        return (recipe.apply(torch.from_numpy(stacked[indices].astype(np.float32)) / scale),)
 
-    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
-        chosen = torch.from_numpy(self._pixels[indices].astype(np.float32))
-        return (self._recipe.apply(chosen / self._scale),)
+    return Source(len(stacked), take, labels)
 
 
 def split_in_two(count: int) -> tuple[Array, Array]:

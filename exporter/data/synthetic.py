@@ -6,47 +6,34 @@ from typing import Any
 import numpy as np
 import torch
 
-from exporter.data.source import Dataset, TensorSamples
+from exporter.bundle.tensors import Array
+from exporter.data.source import Dataset, Source, tensor_source
 from exporter.errors import DatasetError
 
 __all__ = ["from_pairs", "random_inputs"]
 
-Array = np.ndarray[Any, Any]
-
 _RANDOM_COUNT = 4096
 
 
-class _Random:
-    """Random samples like an example input: floats are normally distributed, others drawn from its values."""
+def random_inputs(example: Sequence[torch.Tensor], seed: int) -> Dataset:
+    """Return random inputs of an example's types and shapes, with integers drawn from its own values."""
 
-    labels: Array | None = None
-
-    def __init__(self, example: Sequence[torch.Tensor], seed: int) -> None:
-        self._example = example
-        self._seed = seed
-
-    def __len__(self) -> int:
-        return _RANDOM_COUNT
-
-    def take(self, indices: Array) -> tuple[torch.Tensor, ...]:
-        return tuple(
-            torch.stack([self._draw(tensor, place, index) for index in indices.tolist()])
-            for place, tensor in enumerate(self._example)
-        )
-
-    def _draw(self, tensor: torch.Tensor, place: int, index: int) -> torch.Tensor:
-        generator = np.random.default_rng((self._seed, place, index))
+    def draw(tensor: torch.Tensor, place: int, index: int) -> torch.Tensor:
+        generator = np.random.default_rng((seed, place, index))
         shape = tuple(tensor.shape[1:])
         if tensor.dtype.is_floating_point:
             return torch.as_tensor(generator.standard_normal(shape), dtype=tensor.dtype)
         values = tensor.flatten()
         return values[torch.as_tensor(generator.integers(len(values), size=shape))]
 
+    def take(indices: Array) -> tuple[torch.Tensor, ...]:
+        return tuple(
+            torch.stack([draw(tensor, place, index) for index in indices.tolist()])
+            for place, tensor in enumerate(example)
+        )
 
-def random_inputs(example: Sequence[torch.Tensor], seed: int) -> Dataset:
-    """Return random inputs of an example's types and shapes, with integers drawn from its own values."""
     words = "random: floats from a standard normal distribution, others drawn from the example input"
-    return Dataset("random", words, None, None, _Random(example, seed))
+    return Dataset("random", words, None, None, Source(_RANDOM_COUNT, take))
 
 
 def from_pairs(pairs: Iterable[Any], names: Sequence[str], limit: int, origin: str) -> Dataset:
@@ -84,5 +71,5 @@ def from_pairs(pairs: Iterable[Any], names: Sequence[str], limit: int, origin: s
         marks = None if unlabelled else np.asarray([np.asarray(label) for label in labels], dtype=np.int64)
     except (RuntimeError, ValueError, TypeError) as error:
         raise DatasetError(f"{origin}: the samples differ in shape: {str(error).splitlines()[0]}") from None
-    samples = TensorSamples(stacked, marks)
+    samples = tensor_source(stacked, marks)
     return Dataset(origin, "as the model's function gives them", None, None, samples)

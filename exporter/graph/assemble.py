@@ -9,16 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
 
 from exporter.bundle import chain, cuts
 from exporter.bundle.manifest import FORMAT, FileEntry, Manifest, encode, file_digest
 from exporter.bundle.partition import crossing_names, shard_graph
 from exporter.bundle.samples import Samples, save_samples
-from exporter.bundle.tensors import Tensor
+from exporter.bundle.tensors import Array, Arrays, Tensor
 from exporter.errors import GraphError
 from exporter.graph.capture import Graph
 from exporter.graph.cost import nodes_with_cost
@@ -26,8 +24,6 @@ from exporter.graph.external_weights import WEIGHTS, write_weights
 from exporter.graph.shapes import measure_tensors
 
 __all__ = ["Facts", "assemble"]
-
-Arrays = dict[str, np.ndarray[Any, Any]]
 
 _PACKAGES = ("torch", "torchvision", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
 _ANSWER_BATCH = 8
@@ -55,7 +51,7 @@ def assemble(
     graph: Graph,
     facts: Facts,
     inputs: Arrays,
-    labels: np.ndarray[Any, Any] | None,
+    labels: Array | None,
     reference: Arrays,
 ) -> Manifest:
     """Write all a bundle's files into `folder`, the manifest last.
@@ -79,10 +75,10 @@ def assemble(
     crossing = [tuple(tensors[name] for name in names) for names in crossing_names(model.graph)]
     nodes = nodes_with_cost(model.graph, graph.modules, tensors, graph.batch)
     shards = _write_shards(model, crossing, folder / "shards.zip")
-    answers = _answers(folder, crossing[-1], inputs, graph.batch)
+    answers = _answers(folder, inputs, graph.batch)
     classes = _classes(crossing[-1][0])
     labels, metric = _labels_of_this_model(labels, facts, classes)
-    save_samples(folder / "samples.npz", Samples(inputs, labels, answers), reference)
+    save_samples(folder / "samples.npz", Samples(inputs, labels, answers, reference))
     other_facts = {
         name: value for name, value in vars(facts).items() if name not in ("label_classes", "metric")
     }
@@ -132,15 +128,10 @@ def _write_shards(
     return digests
 
 
-def _answers(folder: Path, outputs: Sequence[Tensor], inputs: Arrays, batch: int | None) -> Arrays:
+def _answers(folder: Path, inputs: Arrays, batch: int | None) -> Arrays:
     session = chain.session_of((folder / "model.onnx").read_bytes(), folder, threads=0)
-    size = batch or _ANSWER_BATCH
-    count = len(next(iter(inputs.values())))
-    parts = [
-        chain.run_session(session, {name: array[start : start + size] for name, array in inputs.items()})
-        for start in range(0, count, size)
-    ]
-    return {tensor.name: np.concatenate([part[tensor.name] for part in parts]) for tensor in outputs}
+    batches = chain.in_batches(inputs, batch or _ANSWER_BATCH)
+    return chain.joined([chain.run_session(session, each) for each in batches])
 
 
 def _require_batch(model: onnx.ModelProto, tensors: Mapping[str, Tensor], batch: int | None) -> None:
@@ -157,8 +148,8 @@ def _require_batch(model: onnx.ModelProto, tensors: Mapping[str, Tensor], batch:
 
 
 def _labels_of_this_model(
-    labels: np.ndarray[Any, Any] | None, facts: Facts, classes: int | None
-) -> tuple[np.ndarray[Any, Any] | None, str | None]:
+    labels: Array | None, facts: Facts, classes: int | None
+) -> tuple[Array | None, str | None]:
     if labels is None or facts.metric is None or classes is None:
         return None, None
     if facts.label_classes not in (None, classes) or labels.max() >= classes:

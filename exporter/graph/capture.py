@@ -54,7 +54,7 @@ class Example:
                 f"{type(module).__name__}: the example input does not fit forward(): {error}"
             ) from None
         # In the order of forward's arguments, which is that of the graph's inputs.
-        kwargs = {name: kwargs[name] for name in sorted(kwargs, key=lambda name: _place(name, bound))}
+        kwargs = {name: kwargs[name] for name in (*bound, *kwargs) if name in kwargs}
         leaves, structure = pytree.tree_flatten_with_path(dict(bound))
         names = tuple(_leaf_name(path) for path, _ in leaves)
         for name, (_, leaf) in zip(names, leaves, strict=True):
@@ -271,11 +271,6 @@ def _declared_batch(model: ir.Model, path: Path) -> int | None:
     if len(batches) != 1:
         raise GraphError(f"{path}: the inputs' first dimensions differ; each must be the batch")
     return batches.pop()
-
-
-def _place(name: str, bound: dict[str, Any]) -> int:
-    names = list(bound)
-    return names.index(name) if name in bound else len(names)
 
 
 def _leaf_name(path: tuple[Any, ...]) -> str:

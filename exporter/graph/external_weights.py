@@ -55,15 +55,13 @@ def write_weights(model: ir.Model, folder: Path) -> onnx.ModelProto:
 
 def _strip(model: onnx.ModelProto) -> None:
     """Remove what no runtime reads: it would grow a shard of a few kB to 140 kB."""
-    for each in (model, model.graph, *model.graph.node, *model.graph.initializer):
+    graph = model.graph
+    for each in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
         each.ClearField("doc_string")
         each.ClearField("metadata_props")
-    for node in model.graph.node:
+    for node in graph.node:
         node.ClearField("device_configurations")
-    model.graph.ClearField("value_info")
-    for value in (*model.graph.input, *model.graph.output):
-        value.ClearField("doc_string")
-        value.ClearField("metadata_props")
+    graph.ClearField("value_info")
 
 
 def _in_order_of_use(graph: ir.Graph) -> list[ir.Value]:

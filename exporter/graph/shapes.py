@@ -11,16 +11,14 @@ import numpy as np
 import onnx
 
 from exporter.bundle.chain import run_session, session_of
-from exporter.bundle.tensors import Tensor
+from exporter.bundle.tensors import Array, Arrays, Tensor
 from exporter.errors import BundleError, GraphError
 
 __all__ = ["every_tensor", "measure_tensors"]
 
-Arrays = dict[str, np.ndarray[Any, Any]]
-
 
 def measure_tensors(
-    model: onnx.ModelProto, folder: Path, inputs: Mapping[str, np.ndarray[Any, Any]], batch: int | None
+    model: onnx.ModelProto, folder: Path, inputs: Mapping[str, Array], batch: int | None
 ) -> dict[str, Tensor]:
     """Return every node's inputs and outputs, by name.
 
@@ -45,7 +43,7 @@ def measure_tensors(
     }
 
 
-def every_tensor(model: onnx.ModelProto, folder: Path, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
+def every_tensor(model: onnx.ModelProto, folder: Path, inputs: Mapping[str, Array]) -> Arrays:
     """Run the graph and return its inputs and every tensor that a node produces."""
     names = dict.fromkeys(name for node in model.graph.node for name in node.output if name)
     exposed = onnx.ModelProto()

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.comparison import Side, compare, compare_table
-from analysis.comparison.environment import environment_differences
+from analysis.comparison.writing import environment_differences
 from analysis.data.sweep import Sweep, load
 from analysis.errors import ComparisonError
 from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep

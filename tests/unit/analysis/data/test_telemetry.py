@@ -23,7 +23,7 @@ def test_telemetry_is_told_trial_by_trial(tmp_path: Path) -> None:
         writing.add_trial(replace(trial, telemetry={"pi": told}))
     sweep = load(path)
     assert [(m.device, m.name, m.value) for m in sweep.moments] == [("pi", "worker's memory, MB", 2.0)]
-    spec = figures_of(Study.of(sweep))["telemetry"].draw(PAPER)
+    spec = figures_of(Study.of(sweep))["telemetry"](PAPER)
     assert {p["name"] for p in spec["params"]} == {
         f"only_{f}" for f in ("model", "network", "depth", "codec")
     }

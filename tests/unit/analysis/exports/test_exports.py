@@ -229,7 +229,7 @@ def test_parquet_holds_what_csv_does_with_types(tmp_path: Path) -> None:
         typed = parquet.read_table(out / f"{table}.parquet").to_pylist()
         assert len(typed) == len(told) > 0
         for row, texts in zip(typed, told, strict=True):
-            assert tuple(row) == columns
+            assert list(row) == list(columns)
             assert all(_same(value, texts[name]) for name, value in row.items())
 
 

@@ -27,7 +27,7 @@ def test_bars_add_up_to_the_mean_latency(study: Study) -> None:
     assert [b.result.cell.cuts[0] for b in found] == sorted(b.result.cell.cuts[0] for b in found)
     for b in found:
         assert sum(b.parts.values()) + b.network_s == pytest.approx(b.total_s)
-    rows = rows_with(figures_of(study)["mobilenet_v2-lan-parts"].draw(LAYOUTS[0]), "mean_ms")
+    rows = rows_with(figures_of(study)["mobilenet_v2-lan-parts"](LAYOUTS[0]), "mean_ms")
     total = sum(r["mean_ms"] for r in rows if r["split"] == "everything on pi")
     assert total == pytest.approx(found[-1].total_s * 1e3)
 
@@ -40,7 +40,7 @@ def test_every_group_has_its_figures(study: Study) -> None:
 
 
 def test_both_ends_and_the_baselines_are_named_on_a_front(study: Study) -> None:
-    rows = rows_with(figures_of(study)["mobilenet_v2-wifi-capability"].draw(LAYOUTS[0]), "at_x")
+    rows = rows_with(figures_of(study)["mobilenet_v2-wifi-capability"](LAYOUTS[0]), "at_x")
     names = {r["label"] for r in rows}
     assert names >= {"raw input to server", "everything on pi", "plain ONNX Runtime on pi", "features.2"}
 

@@ -9,7 +9,7 @@ import pytest
 from analysis.figures import PAPER, figures_of
 from analysis.figures.base import with_filters
 from analysis.figures.theme import WIDE
-from analysis.report.cells import cells_json
+from analysis.report.page import cells_json
 from analysis.study import Study
 from tests.unit.analysis.figures.specs import rows_with
 from tests.unit.analysis.synthetic import BUNDLE
@@ -44,7 +44,7 @@ def test_a_filter_leaves_rows_without_its_field_alone() -> None:
 def test_a_figure_of_cells_can_be_clicked_and_narrowed(
     study: Study, figure: str, narrowed_by: set[str]
 ) -> None:
-    spec = figures_of(study)[figure].draw(PAPER)
+    spec = figures_of(study)[figure](PAPER)
     told = json.loads(cells_json(study))
     cells = {row["cell"] for row in rows_with(spec, "cell")} - {""}
     assert cells and cells <= set(told)
@@ -52,14 +52,14 @@ def test_a_figure_of_cells_can_be_clicked_and_narrowed(
 
 
 def test_stages_are_shown_at_another_depth_only_once_it_is_chosen(study: Study) -> None:
-    rows = rows_with(figures_of(study)["mobilenet_v2-wifi-busy"].draw(WIDE), "busy")
+    rows = rows_with(figures_of(study)["mobilenet_v2-wifi-busy"](WIDE), "busy")
     assert {(row["depth"], row["depth_all"]) for row in rows if "cell" in row} == {(1, False), (4, True)}
-    rows = rows_with(figures_of(study)["mobilenet_v2-wifi-busy"].draw(PAPER), "busy")
+    rows = rows_with(figures_of(study)["mobilenet_v2-wifi-busy"](PAPER), "busy")
     assert {row["depth"] for row in rows if "cell" in row} == {4}, "paper has no menus"
 
 
 def test_a_click_shows_a_stage_in_the_colour_that_the_figure_has_it_in(study: Study) -> None:
-    spec = figures_of(study)["mobilenet_v2-wifi-parts"].draw(PAPER)
+    spec = figures_of(study)["mobilenet_v2-wifi-parts"](PAPER)
     scale = next(e["encoding"]["color"]["scale"] for e in spec["layer"] if "color" in e["encoding"])
     drawn = dict(zip(scale["domain"], scale["range"], strict=True))
     offloaded = next(r for r in study.sweep.of(BUNDLE, "wifi") if r.split.kind == "offload")

@@ -9,9 +9,8 @@ import pytest
 from analysis.data.predictions import PredictedCell, Source
 from analysis.data.sweep import Sweep
 from analysis.figures import LAYOUTS, PAPER, figures_of
-from analysis.figures.bands import band
-from analysis.figures.baselines import divided
 from analysis.figures.conditions import placed
+from analysis.figures.front import band, divided
 from analysis.figures.theme import colours, looks, shapes
 from analysis.fronts.fronts import best_by_devices, front_of
 from analysis.report.page import render
@@ -35,7 +34,7 @@ def test_every_figure_is_drawn_in_every_layout_and_without_a_nan(study: Study) -
     for name, figure in figures.items():
         # The page of the fixture `report` has the others in its own layouts.
         for layout in (*LAYOUTS, PAPER) if "predicted" in name else (PAPER,):
-            json.dumps(figure.draw(layout), allow_nan=False)
+            json.dumps(figure(layout), allow_nan=False)
 
 
 @pytest.mark.parametrize("special", [{"trials": 1}, {"requests": (5, 5)}, {"skip": (24,)}])
@@ -46,11 +45,11 @@ def test_figures_of_an_odd_sweep_are_drawn_without_a_nan(
     figures = figures_of(Study.of(other(physics=wifi, **special)))
     assert "mobilenet_v2-payload" in figures
     for figure in figures.values():
-        json.dumps(figure.draw(PAPER), allow_nan=False)
+        json.dumps(figure(PAPER), allow_nan=False)
 
 
 def test_gains_say_what_the_answers_say(study: Study) -> None:
-    rows = rows_with(figures_of(study)["gains"].draw(PAPER), "over")
+    rows = rows_with(figures_of(study)["gains"](PAPER), "over")
     wifi = next(a for a in study.answers if (a.network.name, a.objective) == ("wifi", "throughput"))
     alone = next(g for g in wifi.gains if g.name == "plain ONNX Runtime on pi")
     mine = [r for r in rows if (r["title"], r["over"]) == ("wifi: throughput", "one device")]
@@ -61,7 +60,7 @@ def test_gains_say_what_the_answers_say(study: Study) -> None:
 def test_perhaps_is_what_might_be_on_the_front(other: Callable[..., Sweep]) -> None:
     sweep = other(drift=0.4)
     points = front_of(sweep, "operating", BUNDLE, "wifi").points
-    spec = figures_of(Study.of(sweep))["mobilenet_v2-wifi-operating"].draw(PAPER)
+    spec = figures_of(Study.of(sweep))["mobilenet_v2-wifi-operating"](PAPER)
     status = {row["cell"]: row["status"] for row in rows_with(spec, "status") if row["cell"]}
     perhaps = {p.cell.id for p in points if not p.on_front and (p.probability or 0) >= 0.05}
     assert perhaps == {cell for cell, found in status.items() if found == "perhaps"}
