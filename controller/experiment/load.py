@@ -98,5 +98,9 @@ def check_requests(text: str, requests: int | None) -> None:
 
 
 def seed_of(seed: int, cell: str, number: int) -> int:
-    """The seed of one trial's load: other for each trial, the same whenever the sweep is run again."""
+    """The seed of one trial: other for each trial, the same whenever the sweep is run again.
+
+    It draws the times of the trial's requests. The seeds of emulated jitter derive from that of a pipeline's
+    first trial.
+    """
     return zlib.crc32(f"{seed}:{cell}:{number}".encode())

@@ -260,7 +260,14 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(description="the largest share of a model's splits that `planned` measures per network"),
     ] = 0.2
     # No results file holds a larger number.
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="seed of the cells' order")] = 0
+    seed: Annotated[
+        int,
+        Meta(
+            ge=-(2**63),
+            le=2**63 - 1,
+            description="seed of the cells' order, the loads and the jitter of emulated links",
+        ),
+    ] = 0
     wait_s: Annotated[float, Meta(ge=0, le=1e7, description="longest wait for a device, in seconds")] = 30.0
     trial_timeout_s: Annotated[float, Meta(gt=0, le=1e7, description="a trial longer than this is void")] = (
         300.0

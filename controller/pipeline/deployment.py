@@ -5,6 +5,7 @@ Planning is pure: from a cell, its bundle, the lab and the network to the reques
 """
 
 import itertools
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -74,6 +75,15 @@ class PipelinePlan:
         return self.endpoint == CONTROLLER
 
     @property
+    def jitter_seeds(self) -> dict[str, int]:
+        """The seed of the jitter from one device to another (`pi -> server`), where links emulate one."""
+        return {
+            f"{link.sender} -> {link.receiver}": spec.emulation.seed
+            for spec, link in zip(self.specs, self.links, strict=True)
+            if spec.emulation is not None and spec.emulation.jitter_ms
+        }
+
+    @property
     def controller_links(self) -> tuple[LinkSpec, ...]:
         """The links that begin or end at the controller."""
         ends = zip(self.specs, self.links, strict=True)
@@ -92,6 +102,7 @@ def plan_pipeline(
     allowed_error: float = WORST_ALLOWED_ERROR,
     controller_addresses: Mapping[str, tuple[str, int]] | None = None,
     rpc: RpcSettings = _USUAL_RPC,
+    seed: int = 0,
 ) -> PipelinePlan:
     """Plan the pipeline of `cell`.
 
@@ -101,6 +112,7 @@ def plan_pipeline(
         allowed_error: What a result may differ by from its answer, of the answer's own maximum.
         controller_addresses: By device, where it reaches the controller, when that has a part in it.
         rpc: How PyTorch RPC is run, if that is the cell's backend.
+        seed: Of the jitter on emulated links; each direction between two devices has its own from it.
 
     Raises:
         ExperimentError: The controller has a part in it, but no address.
@@ -114,7 +126,9 @@ def plan_pipeline(
     links = tuple(itertools.chain(*ways))
     told = [
         tuple(
-            _link_spec(f"{name}/{i}{'on' * leg}", link, crossing, cell, lab, network, controller_addresses)
+            _link_spec(
+                f"{name}/{i}{'on' * leg}", link, crossing, cell, lab, network, controller_addresses, seed
+            )
             for leg, link in enumerate(way)
         )
         for i, (way, crossing) in enumerate(zip(ways, tensors, strict=True))
@@ -178,6 +192,7 @@ def _link_spec(
     lab: Lab,
     network: Network,
     controller_addresses: Mapping[str, tuple[str, int]] | None,
+    seed: int,
 ) -> LinkSpec:
     tensors = tuple(
         TensorSpec(name=tensor.name, dtype=tensor.dtype, shape=tensor.concrete(cell.batch))
@@ -196,7 +211,7 @@ def _link_spec(
     conditions = network.between(link.sender, link.receiver, forward=forward)
     # What makes connections of its own runs under networks alone that limit nothing.
     emulated = cell.shaping == "emulated" and cell.backend != TORCH_RPC
-    emulation = _emulation(conditions) if emulated else None
+    emulation = _emulation(conditions, _jitter_seed(seed, link)) if emulated else None
     return LinkSpec(
         name=name,
         tensors=tensors,
@@ -208,7 +223,15 @@ def _link_spec(
     )
 
 
-def _emulation(conditions: Direction) -> Emulation:
+def _emulation(conditions: Direction, seed: int) -> Emulation:
     return Emulation(
-        delay_ms=conditions.delay_ms, jitter_ms=conditions.jitter_ms, rate_mbit=conditions.rate_mbit
+        delay_ms=conditions.delay_ms,
+        jitter_ms=conditions.jitter_ms,
+        rate_mbit=conditions.rate_mbit,
+        seed=seed,
     )
+
+
+def _jitter_seed(seed: int, link: Link) -> int:
+    """Differs by direction: with one seed for both, the jitters of a round trip would add up."""
+    return zlib.crc32(f"{seed}:{link.sender}:{link.receiver}".encode())

@@ -154,7 +154,7 @@ class PipelineRunner:
             endpoint=rows,
             records=tuple(by_range[hop.start, hop.stop] for hop in self._hops),
             telemetry=telemetry,
-            course=_course(request.load, done),
+            course=_course(request.load, done, self.plan.jitter_seeds),
         )
 
     def _watched(self, patience_s: float = PATIENCE_S) -> Watchdog:
@@ -242,7 +242,7 @@ def _counted(rows: NDArray[np.void], endpoint: NDArray[np.void]) -> NDArray[np.v
     return rows[np.isin(rows["request"], endpoint["request"])]
 
 
-def _course(load: LoadSpec, done: RunDone) -> Course:
+def _course(load: LoadSpec, done: RunDone, jitter_seeds: Mapping[str, int]) -> Course:
     is_open = load.kind != "closed"
     return Course(
         windows=done.windows,
@@ -250,4 +250,5 @@ def _course(load: LoadSpec, done: RunDone) -> Course:
         overloaded=done.overloaded,
         rate_per_s=load.rate_per_s if is_open else None,
         seed=load.seed if is_open else None,
+        jitter_seeds=jitter_seeds,
     )

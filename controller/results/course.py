@@ -1,7 +1,7 @@
 """A trial's course: its offered load, and whether its estimate settled."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 __all__ = ["Attempt", "Course"]
@@ -28,6 +28,8 @@ class Course:
         seed: The seed of the requests' times; None in a closed loop.
         attempts: Every rate of a search for the highest rate, in order.
         bound_kept: Whether any of them kept the bound; None without a search.
+        jitter_seeds: The seed of each emulated jitter, by sender and receiver (`pi -> server`). A pipeline's
+            later trials continue the draws of its first.
     """
 
     windows: int = 1
@@ -37,6 +39,7 @@ class Course:
     seed: int | None = None
     attempts: tuple[Attempt, ...] = ()
     bound_kept: bool | None = None
+    jitter_seeds: Mapping[str, int] = field(default_factory=dict)
 
     def as_plain(self) -> dict[str, Any]:
         """Its stored form."""

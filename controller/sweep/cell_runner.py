@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from controller.console import Screen
 from controller.errors import DeviceError, TrialVoid
+from controller.experiment.load import seed_of
 from controller.experiment.resolve import ResolvedExperiment
 from controller.lab.worker_pool import WorkerPool
 from controller.pipeline.controller_endpoint import ControllerEndpoint
@@ -67,8 +68,10 @@ class CellRunner:
         if not self.failures.lost.isdisjoint(cell.devices):
             return
         run = Run(requests=SAMPLES_NEEDED["p50"], timeout_s=self.resolved.experiment.trial_timeout_s)
+        # Below every trial's: each visit has a seed of its own.
+        number = -1 - self.pending.finished_trials
         try:
-            with self._pipeline(cell) as pipeline:
+            with self._pipeline(cell, number) as pipeline:
                 trial = pipeline.run(0, run, warmup=self.resolved.experiment.warmup)
         except TrialVoid as void:
             self.failures.void(f"{cell.network}, reference cell: {void}")
@@ -89,7 +92,7 @@ class CellRunner:
         began_s = time.monotonic()
         number, started_at = missing[0], now()
         try:
-            with self._pipeline(cell) as pipeline:
+            with self._pipeline(cell, number) as pipeline:
                 for number in missing:
                     self.throttling.cool_down(
                         [self.pool.workers[name] for name in dict.fromkeys(cell.devices)]
@@ -119,7 +122,8 @@ class CellRunner:
         self.throttling.judge(trial)
         self.recorder.add_trial(cell, trial)
 
-    def _pipeline(self, cell: Cell) -> PipelineRunner:
+    def _pipeline(self, cell: Cell, number: int) -> PipelineRunner:
+        """The pipeline of a cell whose first trial has this number."""
         try:
             controller_endpoint = ControllerEndpoint.of(cell, self.resolved.lab)
         except DeviceError as error:
@@ -140,5 +144,6 @@ class CellRunner:
             allowed_error=self.accuracies.allowed_error(cell),
             controller_addresses=controller_endpoint.addresses if controller_endpoint else None,
             rpc=self.resolved.experiment.rpc,
+            seed=seed_of(self.resolved.experiment.seed, cell.id, number),
         )
         return PipelineRunner(plan, cell, bundle, workers, controller_endpoint)

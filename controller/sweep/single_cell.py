@@ -13,7 +13,7 @@ from controller.console import output, plain_table
 from controller.errors import ExperimentError
 from controller.experiment.backend import RpcSettings
 from controller.experiment.cells import chain_at
-from controller.experiment.load import OFFLINE, SINGLE
+from controller.experiment.load import OFFLINE, SINGLE, seed_of
 from controller.experiment.networks import AS_IS, Network
 from controller.experiment.resolve import ResolvedExperiment, lay_out, read_networks
 from controller.experiment.schema import DIMENSIONS, Experiment
@@ -143,6 +143,7 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
             allowed_error=allowed_error(found),
             controller_addresses=controller_endpoint.addresses if controller_endpoint else None,
             rpc=experiment.rpc,
+            seed=seed_of(experiment.seed, cell.id, 0),
         )
         pool.require_codecs(plan.links)
         require_rpc(pool.workers, [cell], experiment.rpc)

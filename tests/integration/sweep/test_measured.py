@@ -43,6 +43,24 @@ def test_the_network_is_felt_where_a_link_is_crossed(sweep: Command, experiment:
             assert (trial.endpoint["latency_s"].min() > 0.010) == crosses, cell
 
 
+def test_each_trial_has_the_seeds_of_its_jitter(sweep: Command, experiment: Path, tmp_path: Path) -> None:
+    (experiment.parent / "networks.yml").write_text(
+        "jittery: {delay_ms: 1, jitter_ms: 0.5}\n", encoding="utf-8"
+    )
+    add(experiment, networks=["jittery"], splits=[2], depths=[1], seed=3)
+    assert sweep().returncode == 0
+
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        trials = list(results.trials())
+    for trial in trials:
+        crosses = {
+            f"{link.sender} -> {link.receiver}" for link in trial.links if link.sender != link.receiver
+        }
+        assert trial.course.jitter_seeds.keys() == crosses
+    seeds = [seed for trial in trials if trial.number == 0 for seed in trial.course.jitter_seeds.values()]
+    assert len(seeds) == len(set(seeds)) == 4
+
+
 def test_hops_account_for_no_more_than_the_whole_request(sweep: Command, experiment: Path) -> None:
     assert sweep("--network", "ideal").returncode == 0
 

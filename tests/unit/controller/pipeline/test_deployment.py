@@ -1,7 +1,9 @@
 """A cell as a pipeline: stages, links, and what each worker is told."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from controller.experiment import cells
@@ -12,6 +14,7 @@ from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.results import Cell, Settings
 from controller.sweep.eta import request_s
 from exporter.bundle import Bundle
+from worker.links.emulation import EmulatedLink
 
 PROFILE = Network(delay_ms=5, rate_mbit=20, backward=Direction(delay_ms=7))
 
@@ -105,6 +108,47 @@ def test_a_chain_against_the_labs_order_goes_backward(tiny: Bundle, lab: Lab) ->
     delays_ms = [spec.emulation.delay_ms for spec in planned.specs if spec.emulation]
     assert ends(planned)[1:] == [("server", "pi"), ("pi", "server")]
     assert delays_ms == [7, 5]
+
+
+JITTERY = Network(delay_ms=50, jitter_ms=10)
+
+
+def test_each_direction_between_two_devices_has_its_own_jitter_which_a_sweep_repeats(
+    tiny: Bundle, lab: Lab
+) -> None:
+    cell = cell_of(tiny, 1, 2, 3, devices=("pi", "server", "pi", "server"))
+
+    def seeds(seed: int) -> dict[tuple[str, str], set[int]]:
+        planned = plan_pipeline("p", cell, tiny, lab, JITTERY, seed=seed)
+        found: dict[tuple[str, str], set[int]] = {}
+        for spec, link in zip(planned.specs, planned.links, strict=True):
+            if spec.emulation is not None:
+                found.setdefault((link.sender, link.receiver), set()).add(spec.emulation.seed)
+        named = {f"{sender} -> {receiver}": min(each) for (sender, receiver), each in found.items()}
+        assert planned.jitter_seeds == named
+        return found
+
+    (there,), (back,) = seeds(1).values()
+    assert there != back
+    assert seeds(1) == seeds(1)
+    assert not any({there, back} & others for others in seeds(2).values())
+
+
+def test_a_network_without_jitter_has_no_jitter_seeds(tiny: Bundle, lab: Lab) -> None:
+    assert plan(cell_of(tiny, 1, 3), tiny, lab).jitter_seeds == {}
+
+
+def test_a_round_trip_spreads_as_two_independent_jitters(tiny: Bundle, lab: Lab) -> None:
+    planned = plan_pipeline("p", cell_of(tiny, 2, devices=("pi", "server")), tiny, lab, JITTERY)
+    there, back = (EmulatedLink(spec.emulation) for spec in planned.specs if spec.emulation)
+    round_trips_ms = []
+    for second in range(5000):
+        arrived_s = there.carry(float(second), 100).delivery_s
+        round_trips_ms.append(1e3 * (back.carry(arrived_s, 100).delivery_s - second))
+    # Each jitter is uniform within +- 10 ms: its standard deviation is 10 / sqrt(3). Were both the same
+    # sequence, that of the round trip would be 41 % higher.
+    assert np.std(round_trips_ms) == pytest.approx(10 * math.sqrt(2 / 3), rel=0.03)
+    assert np.mean(round_trips_ms) == pytest.approx(100, abs=0.5)
 
 
 def test_links_that_tc_shapes_are_not_emulated_as_well(tiny: Bundle, lab: Lab) -> None:
