@@ -63,7 +63,7 @@ FIGURES = (
     Figure("hop_excess_ms_0m8", "the same, 0.8 MB", bound_key="hop_bound_ms_0m8"),
     Figure("hop_excess_ms_3m2", "the same, 3.2 MB", bound_key="hop_bound_ms_3m2"),
     Figure("null_requests_per_s", "two null stages, 4 kB, depth 16, full records", at_least=8_000),
-    Figure("link_fill", "payload rate over the link's, 100 Mbit/s", at_least=0.95),
+    Figure("link_fill", "share of a link of 100 Mbit/s in use", at_least=0.95),
     Figure("socket_over_rpc", "throughput over PyTorch RPC's best, mobilenet_v2", at_least=1.15),
     Figure("socket_over_rpc_null_0m8", "the same, null stages, 0.8 MB"),
     Figure("tls_cost_mobilenet_v2", "throughput with TLS over without, mobilenet_v2"),

@@ -74,6 +74,9 @@ class MemoryStream:
         """See `Stream.send_now`. Sends nothing: a sender here may wait."""
         return buffers
 
+    def tcp_bytes(self, sent_bytes: int) -> int:
+        return sent_bytes
+
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         """See `Stream.receive_into`; `begun` changes nothing within a process."""
         deadline_s = None if self._timeout_s is None else time.monotonic() + self._timeout_s

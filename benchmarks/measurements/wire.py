@@ -12,6 +12,7 @@ from benchmarks.measurement import Bench
 from benchmarks.measurements.ping_pong import half_round_trip_s
 from benchmarks.pipelines import pipeline, result_rate, run
 from controller.results.metrics import latency_s
+from worker.wire.ethernet import ethernet_bytes
 
 __all__ = ["HopExcess", "LinkFill", "NullRate"]
 
@@ -108,4 +109,5 @@ class LinkFill:
         with pipeline(bench.fleet, bundle, (cut,), depth=4, rate_mbit=self.rate_mbit) as runner:
             trial = run(runner, self.requests, warmup=4)
         payload_bytes = next(link.payload_bytes for link in trial.links if link.sender != link.receiver)
-        return {"link_fill": payload_bytes * 8 * result_rate(trial) / (self.rate_mbit * 1e6)}
+        bits = 8 * ethernet_bytes(payload_bytes)
+        return {"link_fill": bits * result_rate(trial) / (self.rate_mbit * 1e6)}

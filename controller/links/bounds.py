@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 
 from controller.experiment.networks import Direction
+from worker.wire.ethernet import ethernet_bytes
 
 __all__ = ["PING_FRAME_BYTES", "Measured", "binomial_range", "violations", "round_trip_asked_ms"]
 
-PING_FRAME_BYTES = 98
-"""A ping on the wire: 32 bytes, and 66 of Ethernet, IPv4 and TCP with time stamps."""
+PING_FRAME_BYTES = ethernet_bytes(32)
+"""A ping of 32 bytes on the wire."""
 
 _SHARE = 0.10
 _FLOOR_MS = 0.5

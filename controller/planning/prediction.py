@@ -21,6 +21,7 @@ from controller.profiling.profile import CodecProfile, IdlePenalty, Load, PairPr
 from controller.profiling.segments import payload_bytes, stage_memory_bytes, stage_s
 from exporter.bundle import Bundle, Tensor
 from worker.wire.codecs import NO_CODEC
+from worker.wire.ethernet import ethernet_bytes
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import TensorSpec
 
@@ -31,9 +32,6 @@ Floats = NDArray[np.float64]
 # A device's wait follows from the latency, and the latency from the wait. The idle penalty grows so slowly
 # with the wait that the second round changes the result by a per mille.
 _ROUNDS: Final = 3
-
-# The payload's share of an Ethernet frame of TCP with time stamps.
-_PAYLOAD_SHARE: Final = 1448 / 1514
 
 # A shorter wait does not count.
 _AT_ONCE_S: Final = 1e-4
@@ -267,17 +265,17 @@ class Predictor:
     def _carried(self, frame: Floats, sender: str, receiver: str, *, forward: bool) -> tuple[Floats, float]:
         """Seconds that the link needs for each cut's frame, and its delay.
 
-        An emulated link applies its conditions to edgecut's frames; tc applies them to Ethernet frames, on a
-        link with a delay and a rate of its own.
+        Conditions apply to the Ethernet frames that carry edgecut's. A link that is not emulated has a delay
+        and a rate of its own, too; that rate was measured in bytes within TCP.
         """
         conditions = self.conditions.between(sender, receiver, forward=forward)
         delay_s = conditions.delay_ms / 1e3
-        rate_mbit = conditions.rate_mbit or math.inf
+        carried_s = ethernet_bytes(frame) * 8 / ((conditions.rate_mbit or math.inf) * 1e6)
         if self.profile.shaping != "emulated":
             link = self._links_as_they_are[sender, receiver]
             delay_s += link.round_trip_s / 2
-            rate_mbit = min(rate_mbit * _PAYLOAD_SHARE, link.rate_mbit)
-        return frame * 8 / (rate_mbit * 1e6), delay_s
+            carried_s = np.maximum(carried_s, frame * 8 / (link.rate_mbit * 1e6))
+        return carried_s, delay_s
 
     def _beyond(self, payload: Floats, sender: str, receiver: str, latency_s: float) -> Floats:
         """A message's cost beyond delay and rate, by cut, the same in both directions of a pair."""

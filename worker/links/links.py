@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Generic, TypeVar
 
 from worker.links.cancel_scope import CancelScope
+from worker.links.emulation import EmulatedLinks
 from worker.links.ends import Connector, Inlet, Outlet
 from worker.links.in_process import InProcessLink
 from worker.links.relay import Relay
@@ -108,6 +109,7 @@ class Links(LinkEnds[TcpInlet, TcpOutlet]):
         Raises:
             RefusedError: see `LinkEnds`.
         """
+        self._emulated = EmulatedLinks()
         super().__init__(build, scope)
         self._opened = False
         inlets, outlets = ends_here(build)
@@ -121,8 +123,10 @@ class Links(LinkEnds[TcpInlet, TcpOutlet]):
     def new_outlet(
         self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
     ) -> TcpOutlet:
-        outlet = TcpOutlet if spec.emulation is None else EmulatedOutlet
-        return outlet(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
+        if spec.emulation is None:
+            return TcpOutlet(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
+        emulated = self._emulated.towards_receiver_of(spec)
+        return EmulatedOutlet(spec, depth, scope, emulated, with_memory=with_memory, passes_on=passes_on)
 
     def _new_relay(self, arriving: str, leaving: str, depth: int, scope: CancelScope) -> Relay:
         before, after = self.specs[arriving], self.specs[leaving]

@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 from worker.clock import clock, sharpen_sleep, sleep_until
 from worker.links.cancel_scope import CancelScope
-from worker.links.emulation import EmulatedLink
+from worker.links.emulation import EmulatedLink, Passage
 from worker.links.ends import Outlet, SentHook, ignore_sent
 from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, EncodedPayload, Encoder, parse_codec
@@ -177,14 +177,20 @@ class TcpOutlet(Outlet):
 class EmulatedOutlet(TcpOutlet):
     """Hold each frame back until the emulated link would have delivered it.
 
-    One thread is enough: a frame is due by when it was ready and by the frames before it, not by when this
-    thread gets to it; frames that are on the emulated link at the same time wait in the queue.
+    `send` schedules a frame as soon as it is ready, since other outlets may share the emulated link. One
+    thread is enough for delivery: frames that are on the emulated link at the same time wait in the queue.
     """
 
     def __init__(
-        self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
+        self,
+        spec: LinkSpec,
+        depth: int,
+        scope: CancelScope,
+        emulated: EmulatedLink,
+        *,
+        with_memory: bool,
+        passes_on: bool = False,
     ) -> None:
-        assert spec.emulation is not None
         super().__init__(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
         # Encoding takes time, so it needs its own thread.
         self.immediate = self._encoder is None
@@ -192,8 +198,8 @@ class EmulatedOutlet(TcpOutlet):
         self._payloads = (
             {slot: self._encoder.new_payload() for slot in self.pool.slots} if self._encoder else {}
         )
-        self._link = EmulatedLink(spec.emulation)
-        self._queue: SimpleQueue[Slot | None] = SimpleQueue()
+        self._emulated = emulated
+        self._queue: SimpleQueue[tuple[Slot, Passage] | None] = SimpleQueue()
         self._delivery = threading.Thread(target=self._deliver, name=f"deliver {self.name}", daemon=True)
 
     def attach(self, stream: Stream) -> None:
@@ -214,19 +220,20 @@ class EmulatedOutlet(TcpOutlet):
             began_s = clock()
             slot.wait_encode_s = began_s - slot.ready_at_s
             slot.ready_at_s = self._encode(slot, payload, began_s)
-        self._queue.put(slot)
+        buffers = slot.buffers[1:] if payload is None else payload.buffers
+        frame_bytes = self.layout.prefix_bytes + sum(map(len, buffers))
+        stream = self._stream
+        tcp_bytes = frame_bytes if stream is None else stream.tcp_bytes(frame_bytes)
+        self._queue.put((slot, self._emulated.carry(slot.ready_at_s, tcp_bytes)))
 
     def _deliver(self) -> None:
         sharpen_sleep()
         try:
-            while (slot := self._queue.get()) is not None:
-                payload = self._payloads.get(slot)
-                buffers = slot.buffers[1:] if payload is None else payload.buffers
-                frame_bytes = self.layout.prefix_bytes + sum(map(len, buffers))
-                passage = self._link.carry(slot.ready_at_s, frame_bytes)
+            while (scheduled := self._queue.get()) is not None:
+                slot, passage = scheduled
                 if not sleep_until(passage.delivery_s, self._scope.ended):
                     return
-                self._write(slot, payload)
+                self._write(slot, self._payloads.get(slot))
                 wait_send_s = slot.wait_encode_s + passage.start_s - slot.ready_at_s
                 self.on_sent(slot, wait_send_s, passage.departure_s - passage.start_s)
                 slot.give_back()

@@ -80,6 +80,9 @@ class Stream(Protocol):
             PeerError: the other end is gone.
         """
 
+    def tcp_bytes(self, sent_bytes: int) -> int:
+        """Bytes that TCP gets when `send` sends so many at once."""
+
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         """Fill the buffer; returns its size, or less if the stream ended first.
 
@@ -155,6 +158,9 @@ class SocketStream(Stream):
         except OSError as error:
             raise self._lost(error, "accepts no more bytes") from error
         return _unsent(buffers, sent)
+
+    def tcp_bytes(self, sent_bytes: int) -> int:
+        return sent_bytes
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         try:

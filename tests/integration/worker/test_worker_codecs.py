@@ -107,7 +107,7 @@ def test_an_emulated_link_is_charged_what_is_sent(start_chain: StartChain, wide_
     chain.build([1], codec="uint8", allowed_error=1, emulation=Emulation(rate_mbit=1))
     chain.first.ask(Run(requests=10))
     rows = rows_of(chain.first.ask(TakeRecords()).hops[0].rows, HOP)
-    frame_bits = (HEADER_BYTES + 10 + 8 + 16 + WIDTH) * 8
+    frame_bits = (HEADER_BYTES + 10 + 8 + 16 + WIDTH + 66) * 8
     assert rows["send_s"] == pytest.approx(frame_bits / 1e6)
 
 

@@ -22,6 +22,8 @@ __all__ = ["TlsStream"]
 
 # The most that OpenSSL sends in one record.
 _RECORD_BYTES: Final = 16_384
+# Of each record under TLS 1.3: header 5, type 1, tag 16 (RFC 8446, section 5.2).
+_RECORD_OVERHEAD_BYTES: Final = 22
 
 
 class TlsStream(SocketStream):
@@ -86,6 +88,10 @@ class TlsStream(SocketStream):
     def send_now(self, buffers: Sequence[memoryview]) -> Sequence[memoryview]:
         """Send nothing: encrypting takes time."""
         return buffers
+
+    def tcp_bytes(self, sent_bytes: int) -> int:
+        records = -(-sent_bytes // _RECORD_BYTES)
+        return sent_bytes + _RECORD_OVERHEAD_BYTES * records
 
     def _write(self, rest: memoryview) -> None:
         while rest.nbytes:

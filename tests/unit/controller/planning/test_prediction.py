@@ -42,6 +42,14 @@ def test_the_link_carries_a_frame_and_can_be_the_bottleneck(profile: Profile, ti
     assert slow.period_s == slow.plan.period_s
 
 
+@pytest.mark.parametrize("shaping", ["emulated", "tc"])
+def test_a_networks_rate_counts_what_ethernet_carries(profile: Profile, tiny: Bundle, shaping: str) -> None:
+    shaped = msgspec.structs.replace(profile, shaping=shaping)
+    link = Predictor(shaped, tiny, Network(rate_mbit=0.01)).problem(0.0).link
+    # Header, descriptor and payload, and the headers of one segment.
+    assert link.period_s[0, 1, 1] == pytest.approx((24 + 10 + 32 + 66) * 8 / 1e4)
+
+
 def test_at_low_depth_the_way_round_is_shared(profile: Profile, tiny: Bundle) -> None:
     predictor = Predictor(profile, tiny, Network(delay_ms=50))
     prediction = predictor.predict(CHAIN, (1,), depth=2)

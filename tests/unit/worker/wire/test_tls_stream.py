@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -208,3 +209,21 @@ def test_who_drips_is_cut_off_and_who_sends_in_bursts_is_waited_for(
         receiver.receive_into(memoryview(bytearray(10_000)))
     over.set()
     dripping.join()
+
+
+@pytest.mark.parametrize("sent_bytes", [1, 16_384, 16_385, 100_000])
+def test_tls_adds_as_much_as_the_kernel_counts(ends: Ends, sent_bytes: int) -> None:
+    def bytes_sent() -> int:
+        # Linux's `struct tcp_info` has `tcpi_bytes_sent` at byte 200.
+        info = ends[0]._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 208)
+        return int(struct.unpack_from("=Q", info, 200)[0])
+
+    header, payload = bytes(min(sent_bytes - 1, 34)), bytes(max(1, sent_bytes - 34))
+    buffers = [memoryview(header), memoryview(payload)]
+    whole = sum(map(len, buffers))
+    assert whole == sent_bytes
+    before = bytes_sent()
+    receiving = in_thread(lambda: ends[1].receive_into(memoryview(bytearray(whole))))
+    ends[0].send(buffers)
+    receiving.join()
+    assert bytes_sent() - before == ends[0].tcp_bytes(sent_bytes)
