@@ -46,7 +46,8 @@ def measured_on(sweep: Sweep) -> MeasuredOn:
     sentences = [f"Devices: {listed(counted)} ({', '.join(d.name for d in sweep.devices)})."]
     if slow:
         factors = [
-            f"{d.name} (sleeps until each run has taken {figure(d.slowdown)} times as long)" for d in slow
+            f"{d.name} (each stage takes {figure(d.slowdown)} times as long as alone at full speed)"
+            for d in slow
         ]
         sentences.append(f"Emulated as slower: {listed(factors)}.")
     sentences += [_LINKS.get(link, f"Links: {link}.") for link in links]

@@ -21,7 +21,7 @@ from controller.experiment.topology import (
 )
 from controller.lab.inventory import Lab
 from controller.pipeline.rpc import rpc_specs
-from controller.results import TORCH_RPC, Cell, Link
+from controller.results import TORCH_RPC, Cell, Link, TimeAlone
 from exporter.bundle import Bundle, Shard, Tensor
 from worker.endpoint import WORST_ALLOWED_ERROR
 from worker.wire.messages import (
@@ -34,7 +34,7 @@ from worker.wire.messages import (
     TensorSpec,
 )
 
-__all__ = ["PipelinePlan", "Stage", "plan_pipeline"]
+__all__ = ["PipelinePlan", "Stage", "plan_pipeline", "varies_with_data"]
 
 _USUAL_RPC = RpcSettings()
 
@@ -103,6 +103,7 @@ def plan_pipeline(
     controller_addresses: Mapping[str, tuple[str, int]] | None = None,
     rpc: RpcSettings = _USUAL_RPC,
     seed: int = 0,
+    times_alone: Sequence[TimeAlone] = (),
 ) -> PipelinePlan:
     """Plan the pipeline of `cell`.
 
@@ -113,6 +114,7 @@ def plan_pipeline(
         controller_addresses: By device, where it reaches the controller, when that has a part in it.
         rpc: How PyTorch RPC is run, if that is the cell's backend.
         seed: Of the jitter on emulated links; each direction between two devices has its own from it.
+        times_alone: What earlier pipelines of the sweep measured of stages on slower devices.
 
     Raises:
         ExperimentError: The controller has a part in it, but no address.
@@ -143,6 +145,15 @@ def plan_pipeline(
         allowed_error=allowed_error,
         prefetch=cell.prefetch,
     )
+    threads_of = {
+        device: threads if isinstance(threads, int) else threads[device]
+        for device in {stage.device for stage in stages}
+    }
+    alone_s = {
+        (known.device, known.start, known.stop, known.threads): known.compute_s
+        for known in times_alone
+        if (known.bundle, known.batch) == (bundle.digest, cell.batch)
+    }
     hops = tuple(
         HopSpec(
             shard=ShardRef(
@@ -153,7 +164,11 @@ def plan_pipeline(
             ),
             inlet=before[-1].name,
             outlet=after[0].name,
-            threads=threads if isinstance(threads, int) else threads[stage.device],
+            threads=threads_of[stage.device],
+            alone_s=alone_s.get(
+                (stage.device, stage.shard.start, stage.shard.stop, threads_of[stage.device])
+            ),
+            varies=varies_with_data(bundle, stage.shard.start, stage.shard.stop),
         )
         for stage, before, after in zip(stages, told[:-1], told[1:], strict=True)
     )
@@ -182,6 +197,21 @@ def plan_pipeline(
     }
     relays = tuple((legs[0].name, legs[1].name) for legs in told if len(legs) > 1)
     return PipelinePlan(name, endpoint, stages, links, specs, builds, endpoint_spec, relays)
+
+
+_DATA_DEPENDENT = frozenset(
+    {"Compress", "If", "Loop", "NonMaxSuppression", "NonZero", "Scan", "SequenceMap", "Unique"}
+)
+"""Operators that run other nodes, or make tensors of other sizes, depending on values."""
+
+
+def varies_with_data(bundle: Bundle, start: int, stop: int) -> bool:
+    """Whether the time of the stage of nodes `[start, stop)` depends on the data.
+
+    It does only by operators that decide by values what is computed, or how much: what crosses a cut has a
+    fixed shape, and every other operator's work follows from shapes.
+    """
+    return any(node.op in _DATA_DEPENDENT for node in bundle.manifest.nodes[start:stop])
 
 
 def _link_spec(

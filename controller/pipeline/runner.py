@@ -17,7 +17,7 @@ from controller.lab.watchdog import PATIENCE_S, Watchdog
 from controller.lab.worker_client import ClaimedWorker
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import PipelinePlan
-from controller.results import Cell, Course, Hop, Link, Trial
+from controller.results import Cell, Course, Hop, Link, TimeAlone, Trial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
 from worker.records import ENDPOINT, HOP, rows_of
@@ -55,6 +55,7 @@ class PipelineRunner:
 
     Attributes:
         ran_s: Wall time spent on requests so far, those to warm up with included.
+        times_alone: At full speed, as measured for this pipeline, of stages on slower devices.
     """
 
     plan: PipelinePlan
@@ -63,6 +64,7 @@ class PipelineRunner:
     workers: Mapping[str, ClaimedWorker]
     controller_endpoint: ControllerEndpoint | None = None
     ran_s: float = field(default=0.0, init=False)
+    times_alone: tuple[TimeAlone, ...] = field(default=(), init=False)
     _hops: tuple[Hop, ...] = field(default=(), init=False)
 
     def __enter__(self) -> Self:
@@ -83,10 +85,15 @@ class PipelineRunner:
                 self.workers[device], self.bundle, [s.shard for s in self.plan.stages if s.device == device]
             )
         # A stage is timed alone, and devices may share a host: then one after the other.
-        at_once = 1 if any(build.solo_runs for build in self.plan.builds.values()) else len(self.plan.builds)
+        timed = any(
+            build.solo_runs or self.workers[device].info.slowdown > 1
+            for device, build in self.plan.builds.items()
+        )
+        at_once = 1 if timed else len(self.plan.builds)
         with self._watched(_BUILD_PATIENCE_S), ThreadPoolExecutor(at_once) as pool:
-            built = pool.map(self._build_on, self.plan.builds)
-            hops = {(hop.start, hop.stop): hop for of_device in built for hop in of_device}
+            built = list(pool.map(self._build_on, self.plan.builds))
+        hops = {(hop.start, hop.stop): hop for of_device, _ in built for hop in of_device}
+        self.times_alone = tuple(alone for _, of_device in built for alone in of_device)
         self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
         if self.controller_endpoint is not None:
             # Before any worker opens its links: some of them lead to us.
@@ -96,13 +103,28 @@ class PipelineRunner:
         if self.controller_endpoint is not None:
             self.controller_endpoint.open_links()
 
-    def _build_on(self, device: str) -> list[Hop]:
+    def _build_on(self, device: str) -> tuple[list[Hop], list[TimeAlone]]:
         build = self.plan.builds[device]
         built = self.workers[device].ask(build, timeout_s=_BUILD_TIMEOUT_S)
-        return [
+        hops = [
             Hop(device, hop.shard.start, hop.shard.stop, hop.threads, load_s, solo_s)
             for hop, load_s, solo_s in zip(build.hops, built.load_s, built.solo_compute_s, strict=True)
         ]
+        times_alone = [
+            TimeAlone(
+                self.bundle.digest,
+                device,
+                hop.start,
+                hop.stop,
+                self.cell.batch,
+                hop.threads,
+                alone_s,
+                now(),
+            )
+            for hop, spec, alone_s in zip(hops, build.hops, built.alone_s, strict=True)
+            if alone_s is not None and spec.alone_s is None
+        ]
+        return hops, times_alone
 
     def resplit(self, cell: Cell, plan: PipelinePlan) -> None:
         """Go over to another split of the same model on the same devices, between two runs.

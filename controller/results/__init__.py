@@ -29,6 +29,7 @@ from controller.results.rows import (
     Profiling,
     Scope,
     Settings,
+    TimeAlone,
     Trial,
     coded_as,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Scope",
     "Settings",
     "Store",
+    "TimeAlone",
     "Trial",
     "coded_as",
     "known_devices",

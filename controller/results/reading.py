@@ -24,6 +24,7 @@ from controller.results.rows import (
     Predicted,
     Profiling,
     Scope,
+    TimeAlone,
     Trial,
 )
 from controller.results.schema import (
@@ -202,6 +203,11 @@ class Results:
     def baselines(self) -> list[BaselineTrial]:
         """Every baseline trial."""
         return list(select(self._db, "baseline", BaselineTrial))
+
+    @as_written
+    def times_alone(self) -> list[TimeAlone]:
+        """Every time of a stage alone at full speed."""
+        return list(select(self._db, "time_alone", TimeAlone))
 
     @as_written
     def accuracies(self) -> list[Accuracy]:

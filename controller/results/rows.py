@@ -29,6 +29,7 @@ __all__ = [
     "Profiling",
     "Scope",
     "Settings",
+    "TimeAlone",
     "Trial",
     "coded_as",
 ]
@@ -165,6 +166,20 @@ class BaselineTrial:
     threads: int
     taken_at: str
     compute_s: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TimeAlone:
+    """A stage's time alone at full speed on an emulated slower device: the same for all of a sweep."""
+
+    bundle: str
+    device: str
+    start: int
+    stop: int
+    batch: int
+    threads: int
+    compute_s: float
+    taken_at: str
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from controller.results.rows import (
     Predicted,
     Profiling,
     Scope,
+    TimeAlone,
 )
 
 __all__ = [
@@ -55,6 +56,9 @@ CREATE TABLE baseline (
     id INTEGER PRIMARY KEY, environment INTEGER NOT NULL REFERENCES environment,
     {definitions(BaselineTrial)},
     UNIQUE (bundle, device, batch, number, threads), FOREIGN KEY (bundle) REFERENCES bundle);
+CREATE TABLE time_alone (
+    environment INTEGER NOT NULL REFERENCES environment, {definitions(TimeAlone)},
+    PRIMARY KEY (bundle, device, start, stop, batch, threads), FOREIGN KEY (bundle) REFERENCES bundle);
 CREATE TABLE accuracy (
     {definitions(Accuracy)}, PRIMARY KEY (bundle, cuts), FOREIGN KEY (bundle) REFERENCES bundle);
 CREATE TABLE drift (

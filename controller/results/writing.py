@@ -22,6 +22,7 @@ from controller.results.rows import (
     Predicted,
     Profiling,
     Scope,
+    TimeAlone,
     Trial,
 )
 from controller.results.schema import check_whole, connect, prepare
@@ -188,6 +189,11 @@ class Store(Results):
         """Commit one baseline trial."""
         with self._transaction() as db:
             insert(db, "baseline", baseline, environment=environment)
+
+    def add_time_alone(self, time_alone: TimeAlone, environment: int) -> None:
+        """Store a stage's time alone at full speed; an earlier one stays."""
+        with self._transaction() as db:
+            insert(db, "time_alone", time_alone, otherwise="IGNORE", environment=environment)
 
     def add_accuracy(self, accuracy: Accuracy) -> None:
         """Commit the accuracy of one split."""

@@ -72,6 +72,7 @@ class CellRunner:
         number = -1 - self.pending.finished_trials
         try:
             with self._pipeline(cell, number) as pipeline:
+                self.recorder.add_times_alone(pipeline.times_alone)
                 trial = pipeline.run(0, run, warmup=self.resolved.experiment.warmup)
         except TrialVoid as void:
             self.failures.void(f"{cell.network}, reference cell: {void}")
@@ -93,6 +94,7 @@ class CellRunner:
         number, started_at = missing[0], now()
         try:
             with self._pipeline(cell, number) as pipeline:
+                self.recorder.add_times_alone(pipeline.times_alone)
                 for number in missing:
                     self.throttling.cool_down(
                         [self.pool.workers[name] for name in dict.fromkeys(cell.devices)]
@@ -145,5 +147,6 @@ class CellRunner:
             controller_addresses=controller_endpoint.addresses if controller_endpoint else None,
             rpc=self.resolved.experiment.rpc,
             seed=seed_of(self.resolved.experiment.seed, cell.id, number),
+            times_alone=self.recorder.store.times_alone(),
         )
         return PipelineRunner(plan, cell, bundle, workers, controller_endpoint)

@@ -14,6 +14,7 @@ from controller.results import (
     Predicted,
     Scope,
     Store,
+    TimeAlone,
     Trial,
 )
 from controller.results.metrics import latency_s
@@ -66,6 +67,11 @@ class Recorder:
         """Commit a baseline trial."""
         self.store.add_baseline(baseline, self.environment)
         self.pending.baseline_kept(baseline)
+
+    def add_times_alone(self, times_alone: Sequence[TimeAlone]) -> None:
+        """Commit the times alone of a pipeline's stages that the results file lacks."""
+        for time_alone in times_alone:
+            self.store.add_time_alone(time_alone, self.environment)
 
     def add_accuracy(self, accuracy: Accuracy) -> None:
         """Commit the accuracy of a split."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from worker.clock import clock, sleep_for_slowdown
+from worker.clock import clock, sleep_for_slowdown, sleep_until
 from worker.inference.provider import PROVIDERS, check_used
 from worker.inference.session_options import Options, session_options
 from worker.links.slots import Array, Slot, SlotPool
@@ -20,6 +20,8 @@ from worker.wire.messages import TensorSpec
 __all__ = ["BoundStage", "Stage", "synthetic_inputs"]
 
 _INPUTS_ALONE: Final = 5
+# As many as a median needs.
+_RUNS_AT_FULL_SPEED: Final = 11
 _MOST_BINDINGS: Final = 1024
 
 _ELEMENT_TYPES: Final = {
@@ -115,7 +117,8 @@ class BoundStage:
         Args:
             inlet: layout of the arriving tensors.
             outlet: layout of the leaving tensors.
-            slowdown: see `sleep_for_slowdown`.
+            slowdown: how many times slower to make it. Each run takes so many times as long as it did
+                itself, or as the time given to `slow_down_from`.
             ended: cuts the sleep for the slowdown short.
             reuses_memory: whether requests arrive in the same arrays again and again.
 
@@ -126,6 +129,7 @@ class BoundStage:
         self._session = stage.session
         self._inlet, self._outlet = inlet, outlet
         self._slowdown = slowdown
+        self._takes_s: float | None = None
         self._ended = ended
         arriving = {tensor.name: index for index, tensor in enumerate(inlet.tensors)}
         self._inputs = [(name, arriving[name]) for name in stage.inputs if name in arriving]
@@ -180,7 +184,10 @@ class BoundStage:
             self._session.run_with_iobinding(binding)
         except Exception as error:
             raise FailedError(f"{self._stage.label} cannot be run: {reason_of(error)}") from error
-        sleep_for_slowdown(began_s, self._slowdown, self._ended)
+        if self._takes_s is None:
+            sleep_for_slowdown(began_s, self._slowdown, self._ended)
+        else:
+            sleep_until(began_s + self._takes_s, self._ended)
 
     def _new_binding(self, key: tuple[Slot, int]) -> _Binding:
         if len(self._bindings) >= _MOST_BINDINGS:
@@ -193,6 +200,30 @@ class BoundStage:
         bound: list[Array | None] = [None] * len(self._inputs)
         self._bindings[key] = binding, bound
         return binding, bound
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether the device is an emulated slower one."""
+        return self._slowdown > 1
+
+    def slow_down_from(self, alone_s: float) -> None:
+        """Make each run take the slowdown's multiple of this time at full speed, however long it took itself.
+
+        Other work on the device stretches a run, but does not stretch the sleep after it.
+        """
+        self._takes_s = self._slowdown * alone_s
+
+    def time_at_full_speed(self) -> float:
+        """Median compute time in seconds of this stage alone, without the slowdown.
+
+        Raises:
+            FailedError: see `time_alone`.
+        """
+        slowdown, self._slowdown = self._slowdown, 1.0
+        try:
+            return self.time_alone(_RUNS_AT_FULL_SPEED)
+        finally:
+            self._slowdown = slowdown
 
     def time_alone(self, runs: int) -> float:
         """Median compute time in seconds of this stage run alone, slowdown included, after a warm-up run.

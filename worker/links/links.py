@@ -1,7 +1,8 @@
 """All link ends of one device in a pipeline."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from worker.links.cancel_scope import CancelScope
@@ -102,14 +103,22 @@ class Links(LinkEnds[TcpInlet, TcpOutlet]):
     """
 
     def __init__(
-        self, build: BuildPipeline, scope: CancelScope, relays: Sequence[tuple[str, str]] = ()
+        self,
+        build: BuildPipeline,
+        scope: CancelScope,
+        relays: Sequence[tuple[str, str]] = (),
+        *,
+        slowdown: float = 1.0,
     ) -> None:
         """Stand ready for the links of this device, and the links that `relays` names in pairs.
+
+        `slowdown` is how many times slower to make codecs.
 
         Raises:
             RefusedError: see `LinkEnds`.
         """
         self._emulated = EmulatedLinks()
+        self._slowdown = slowdown
         super().__init__(build, scope)
         self._opened = False
         inlets, outlets = ends_here(build)
@@ -118,15 +127,17 @@ class Links(LinkEnds[TcpInlet, TcpOutlet]):
         self.relays = tuple(self._new_relay(*names, build.depth, scope) for names in relays)
 
     def new_inlet(self, spec: LinkSpec, depth: int, scope: CancelScope) -> TcpInlet:
-        return TcpInlet(spec, depth, scope)
+        return TcpInlet(spec, depth, scope, slowdown=self._slowdown)
 
     def new_outlet(
         self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
     ) -> TcpOutlet:
-        if spec.emulation is None:
-            return TcpOutlet(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
-        emulated = self._emulated.towards_receiver_of(spec)
-        return EmulatedOutlet(spec, depth, scope, emulated, with_memory=with_memory, passes_on=passes_on)
+        outlet: Callable[..., TcpOutlet] = TcpOutlet
+        if spec.emulation is not None:
+            outlet = partial(EmulatedOutlet, emulated=self._emulated.towards_receiver_of(spec))
+        return outlet(
+            spec, depth, scope, with_memory=with_memory, passes_on=passes_on, slowdown=self._slowdown
+        )
 
     def _new_relay(self, arriving: str, leaving: str, depth: int, scope: CancelScope) -> Relay:
         before, after = self.specs[arriving], self.specs[leaving]

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 
-from worker.clock import clock
+from worker.clock import clock, sleep_for_slowdown
 from worker.links.cancel_scope import CancelScope
 from worker.links.ends import Inlet
 from worker.links.slots import Slot, SlotPool
@@ -25,12 +25,21 @@ class TcpInlet(Inlet):
     immediate = False
     reuses_memory = True
 
-    def __init__(self, spec: LinkSpec, depth: int, scope: CancelScope, *, passes_on: bool = False) -> None:
+    def __init__(
+        self,
+        spec: LinkSpec,
+        depth: int,
+        scope: CancelScope,
+        *,
+        passes_on: bool = False,
+        slowdown: float = 1.0,
+    ) -> None:
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors, parse_codec(spec.codec))
         self._coded = self.layout.codec != NO_CODEC
         decodes = self._coded and not passes_on
         self._decoder = Decoder(self.layout.forms, self.layout.codec) if decodes else None
+        self._slowdown = slowdown
         self._depth = depth
         self._pool = SlotPool(self.layout, depth)
         self._prefix = memoryview(self.layout.new_prefix())
@@ -95,6 +104,7 @@ class TcpInlet(Inlet):
         if self._decoder is not None:
             # Not in the compute thread, which computes the request before meanwhile.
             self._decoder.decode(slot.arrays)
+            sleep_for_slowdown(slot.received_at_s, self._slowdown, self._scope.ended)
             slot.decode_s = clock() - slot.received_at_s
         return slot
 

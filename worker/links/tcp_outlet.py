@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from queue import SimpleQueue
 
-from worker.clock import clock, sharpen_sleep, sleep_until
+from worker.clock import clock, sharpen_sleep, sleep_for_slowdown, sleep_until
 from worker.links.cancel_scope import CancelScope
 from worker.links.emulation import EmulatedLink, Passage
 from worker.links.ends import Outlet, SentHook, ignore_sent
@@ -35,13 +35,21 @@ class TcpOutlet(Outlet):
     immediate = False
 
     def __init__(
-        self, spec: LinkSpec, depth: int, scope: CancelScope, *, with_memory: bool, passes_on: bool = False
+        self,
+        spec: LinkSpec,
+        depth: int,
+        scope: CancelScope,
+        *,
+        with_memory: bool,
+        passes_on: bool = False,
+        slowdown: float = 1.0,
     ) -> None:
         self.name = spec.name
         self.layout = LinkLayout(spec.tensors, parse_codec(spec.codec))
         coded = self.layout.codec != NO_CODEC
         self._encoder = Encoder(self.layout.forms, self.layout.codec) if coded and not passes_on else None
         self._payload = self._encoder.new_payload() if self._encoder else None
+        self._slowdown = slowdown
         self._counted = (0, 0, 0)
         self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
         self.on_sent: SentHook = ignore_sent
@@ -114,6 +122,8 @@ class TcpOutlet(Outlet):
     def _encode(self, slot: Slot, payload: EncodedPayload, began_s: float) -> float:
         assert self._encoder is not None
         self._encoder.encode(slot.arrays, payload)
+        # What a codec takes depends on the data, so each run has a time of its own.
+        sleep_for_slowdown(began_s, self._slowdown, self._scope.ended)
         encoded_s = clock()
         slot.encode_s = encoded_s - began_s
         return encoded_s
@@ -186,12 +196,13 @@ class EmulatedOutlet(TcpOutlet):
         spec: LinkSpec,
         depth: int,
         scope: CancelScope,
-        emulated: EmulatedLink,
         *,
+        emulated: EmulatedLink,
         with_memory: bool,
         passes_on: bool = False,
+        slowdown: float = 1.0,
     ) -> None:
-        super().__init__(spec, depth, scope, with_memory=with_memory, passes_on=passes_on)
+        super().__init__(spec, depth, scope, with_memory=with_memory, passes_on=passes_on, slowdown=slowdown)
         # Encoding takes time, so it needs its own thread.
         self.immediate = self._encoder is None
         # Several frames are between `send` and delivery, so each slot needs its own.

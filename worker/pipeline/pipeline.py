@@ -1,6 +1,7 @@
 """One device's part of a pipeline: its links, its hops and, on the first device, the endpoint."""
 
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -18,10 +19,12 @@ from worker.wire.frames import LinkLayout
 from worker.wire.messages import (
     BuildPipeline,
     HopRecords,
+    HopSpec,
     PipelineBuilt,
     Records,
     Run,
     RunDone,
+    TensorSpec,
 )
 
 __all__ = ["Pipeline"]
@@ -43,7 +46,7 @@ class Pipeline:
         make_links: Callable[[BuildPipeline, CancelScope], LinkEnds[Any, Any]] = Links,
         abandoned: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Load stages, make links, and time each stage alone.
+        """Load stages, make links, and time each stage alone: on a slower device first at full speed.
 
         Args:
             build: the request.
@@ -69,7 +72,7 @@ class Pipeline:
                 samples = loader.samples_of(build.endpoint.bundle)
                 self._endpoint = Endpoint(self.links, build.endpoint, samples, build.depth, scope)
             self._hops: list[Hop] = []
-            load_s, solo_compute_s = [], []
+            load_s, alone_s, solo_compute_s = [], [], []
             for spec in build.hops:
                 if abandoned():
                     raise FailedError("the controller went away")
@@ -84,6 +87,7 @@ class Pipeline:
                     reuses_memory=inlet.reuses_memory,
                 )
                 load_s.append(stage.load_s)
+                alone_s.append(_slow_down(bound, spec, self.links.specs[spec.inlet].tensors, loader))
                 solo_compute_s.append(bound.time_alone(build.solo_runs))
                 start, stop = spec.shard.start, spec.shard.stop
                 hop = Hop(bound, inlet, outlet, scope, start=start, stop=stop, records=build.records)
@@ -94,7 +98,9 @@ class Pipeline:
         for hop in self._hops:
             hop.begin()
         self.links.stand_ready()
-        self.built = PipelineBuilt(load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s))
+        self.built = PipelineBuilt(
+            load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s), alone_s=tuple(alone_s)
+        )
 
     def open(self, sender: str, connector: Connector) -> None:
         """Connect the outgoing links. Raises PeerError: a neighbour cannot be reached."""
@@ -124,6 +130,25 @@ class Pipeline:
         for hop in self._hops:
             hop.join()
         self.links.close()
+
+
+def _slow_down(
+    bound: BoundStage, spec: HopSpec, inputs: tuple[TensorSpec, ...], loader: Loader
+) -> float | None:
+    """Fix how long the runs of a slower device's stage take; returns its time alone at full speed.
+
+    The first to measure that time for these inputs is the last: a later one would make the device another.
+    None at full speed, and where the time depends on the data, so that each run has a time of its own.
+    """
+    if not bound.is_slowed or spec.varies:
+        return None
+    key = spec.shard, spec.threads, inputs
+    alone_s = spec.alone_s or loader.alone_s.get(key) or bound.time_at_full_speed()
+    if not 0 < alone_s < math.inf:
+        raise RefusedError(f"a stage cannot take {alone_s} s alone")
+    loader.alone_s[key] = alone_s
+    bound.slow_down_from(alone_s)
+    return alone_s
 
 
 def _check_memory(build: BuildPipeline) -> None:

@@ -159,8 +159,13 @@ class Session:
         if build.rpc is not None:
             return self._build_over_rpc(build)
         self._loader.keep(build.hops)
+        slowdown = self._settings.slowdown
         self._pipeline = Pipeline(
-            build, self._loader, slowdown=self._settings.slowdown, abandoned=self._abandoned
+            build,
+            self._loader,
+            slowdown=slowdown,
+            make_links=partial(Links, slowdown=slowdown),
+            abandoned=self._abandoned,
         )
         return self._pipeline.built
 

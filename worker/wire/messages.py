@@ -155,12 +155,18 @@ class ShardRef(Part, frozen=True):
 
 
 class HopSpec(Part, frozen=True):
-    """One stage of a pipeline: the shard, its tensors, and the links it stands between."""
+    """One stage of a pipeline: the shard, its tensors, and the links it stands between.
+
+    For a slower device: `alone_s` is the stage's time alone at full speed; None: the worker measures it.
+    `varies`: that time depends on the data.
+    """
 
     shard: ShardRef
     inlet: str
     outlet: str
     threads: int = 1
+    alone_s: float | None = None
+    varies: bool = False
 
 
 class EndpointSpec(Part, frozen=True):
@@ -337,10 +343,14 @@ class PutFile(Request[Done], frozen=True):
 
 
 class PipelineBuilt(Message, frozen=True):
-    """One entry per hop: how long its stage took to load, and its median compute time alone."""
+    """One entry per hop: how long its stage took to load, and its median compute time alone.
+
+    `alone_s`: its time alone at full speed, which a slower device multiplies; None without such a time.
+    """
 
     load_s: tuple[float, ...]
     solo_compute_s: tuple[float, ...]
+    alone_s: tuple[float | None, ...]
 
 
 class BuildPipeline(Request[PipelineBuilt], frozen=True):

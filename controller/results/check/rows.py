@@ -81,3 +81,7 @@ def _trials(db: sqlite3.Connection) -> _Findings:
     for device, number, text in db.execute("SELECT device, id, compute_s FROM baseline"):
         if not (times_s := json.loads(text)) or not all(second > 0 for second in times_s):
             yield f"baseline {number} of {device}: has no times, or impossible ones"
+    for device, start, stop in db.execute(
+        "SELECT device, start, stop FROM time_alone WHERE NOT compute_s > 0"
+    ):
+        yield f"nodes {start} to {stop - 1} on {device}: have an impossible time alone"

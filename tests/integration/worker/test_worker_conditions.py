@@ -1,10 +1,13 @@
 """Emulated links and slower devices, seen from the records; and an endpoint in the controller."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
 
 from tests.integration.labs import LabWorker
+from tests.integration.worker.chains import Chain
 from tests.integration.worker.conftest import StartChain, StartWorker
 from tests.unit.worker.tiny import TinyBundle, link
 from worker.endpoint import Samples, StandaloneEndpoint
@@ -135,6 +138,48 @@ def test_slowdown_counts_as_compute_everywhere_and_is_stamped(
             alone_s[worker.name] = built.solo_compute_s[0]
     assert compute_s["slow"] > 30 * compute_s["fast"]
     assert alone_s["slow"] > 30 * alone_s["fast"]
+
+
+def one_stage(bundle: TinyBundle, **spec: Any) -> BuildPipeline:
+    links = (link("in", 0, 1, port=1), link("out", 4, 1, port=1))
+    hop = HopSpec(shard=bundle.ref(0, 4), inlet="in", outlet="out", **spec)
+    return BuildPipeline(name="p", depth=1, links=links, hops=(hop,))
+
+
+def test_a_slower_device_measures_a_stage_alone_once(
+    start_worker: StartWorker, tiny_bundle: TinyBundle
+) -> None:
+    with start_worker("slow", "--slowdown", "20", bundle=tiny_bundle).claim() as slow:
+        first, again = (slow.ask(one_stage(tiny_bundle)) for _ in range(2))
+        assert first.alone_s == again.alone_s
+        assert first.alone_s[0] is not None
+        assert first.solo_compute_s[0] >= 20 * first.alone_s[0]
+
+        known = slow.ask(one_stage(tiny_bundle, alone_s=0.001))
+        assert known.alone_s == (0.001,)
+        assert known.solo_compute_s[0] >= 20 * 0.001
+
+        assert slow.ask(one_stage(tiny_bundle, varies=True)).alone_s == (None,)
+        with pytest.raises(RequestError, match="a stage cannot take -1.0 s alone"):
+            slow.ask(one_stage(tiny_bundle, alone_s=-1.0))
+    with start_worker("fast", bundle=tiny_bundle).claim() as fast:
+        assert fast.ask(one_stage(tiny_bundle, alone_s=0.001)).alone_s == (None,)
+
+
+def test_a_slower_device_encodes_and_decodes_slower(
+    start_worker: StartWorker, tiny_bundle: TinyBundle
+) -> None:
+    slow = start_worker("slow", "--slowdown", "300", bundle=tiny_bundle)
+    chain = Chain([slow, start_worker("fast", bundle=tiny_bundle)], tiny_bundle)
+    chain.build([1], codec="fp16", allowed_error=0.1)
+    chain.first.ask(Run(requests=11))
+    slow_records, fast_records = (each.ask(TakeRecords()) for each in chain.connections)
+    chain.close()
+    # One tensor of the same size goes there and back.
+    slow_rows, fast_rows = (rows_of(each.hops[0].rows, HOP) for each in (slow_records, fast_records))
+    results = rows_of(slow_records.endpoint, ENDPOINT)
+    assert np.median(slow_rows["encode_s"]) > 30 * np.median(fast_rows["encode_s"])
+    assert np.median(results["decode_s"]) > 30 * np.median(fast_rows["decode_s"])
 
 
 def ends_of(batch: int) -> EndpointSpec:

@@ -116,7 +116,7 @@ def test_a_local_lab_is_called_a_simulation(page: str) -> None:
     text = _plain(page)
     assert "Measured in a local lab with some devices emulated as slower and emulated links" in text
     assert "This is a simulation of such devices" in text
-    assert "pi (sleeps until each run has taken 10 times as long)" in text
+    assert "pi (each stage takes 10 times as long as alone at full speed)" in text
 
 
 def test_real_devices_on_shaped_links_are_not(other: Callable[..., Sweep]) -> None:

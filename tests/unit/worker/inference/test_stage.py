@@ -2,6 +2,8 @@
 
 from pathlib import Path
 from threading import Event
+from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -137,6 +139,60 @@ def test_an_outlet_of_another_batch_fails_when_timed_alone() -> None:
     bound = bind(stage, LinkLayout(tensors(0, 2)), LinkLayout(tensors(1, 3)))
     with pytest.raises(FailedError, match="shard 0-1 cannot be run: .*.2,16."):
         bound.time_alone(1)
+
+
+class PlantedTimes:
+    """A clock, and a stage whose runs take stated times on it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *takes_s: float) -> None:
+        self.now_s = 1000.0
+        self._takes_s = iter(takes_s)
+        monkeypatch.setattr("worker.clock.clock", lambda: self.now_s)
+        monkeypatch.setattr("worker.inference.stage.clock", lambda: self.now_s)
+        for module in ("worker.clock", "worker.inference.stage"):
+            monkeypatch.setattr(f"{module}.sleep_until", self._sleep_until)
+        stage = Stage(shard_graph(0, 1), None, threads=1, label="shard 0-1")
+        stage.session = self
+        inlet, outlet = LinkLayout(tensors(0, 1)), LinkLayout(tensors(1, 1))
+        self.bound = BoundStage(stage, inlet, outlet, slowdown=3.0, ended=Event())
+        self._slots = SlotPool(inlet, 0).slots[0], SlotPool(outlet, 0).slots[0]
+
+    def _sleep_until(self, at_s: float, _ended: Event) -> bool:
+        self.now_s = max(self.now_s, at_s)
+        return True
+
+    def io_binding(self) -> Any:
+        return Mock()
+
+    def run_with_iobinding(self, _binding: object) -> None:
+        self.now_s += next(self._takes_s)
+
+    def run(self) -> float:
+        began_s = self.now_s
+        self.bound.run(*self._slots)
+        return self.now_s - began_s
+
+
+def test_a_slowed_stage_takes_a_multiple_of_its_time_alone_whatever_a_run_took(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The second and third run are stretched by contention, the fourth beyond what the stage takes slowed.
+    planted = PlantedTimes(monkeypatch, 0.010, 0.015, 0.029, 0.040)
+    planted.bound.slow_down_from(0.010)
+    assert [planted.run() for _ in range(4)] == pytest.approx([0.030, 0.030, 0.030, 0.040])
+
+
+def test_a_slowed_stage_whose_time_varies_multiplies_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = PlantedTimes(monkeypatch, 0.010, 0.015)
+    assert [planted.run() for _ in range(2)] == pytest.approx([0.030, 0.045])
+
+
+def test_the_time_at_full_speed_is_the_median_alone_without_the_slowdown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planted = PlantedTimes(monkeypatch, 0.5, *[0.010] * 6, *[0.011] * 5, 0.010)
+    assert planted.bound.time_at_full_speed() == pytest.approx(0.010)
+    assert planted.run() == pytest.approx(0.030)
 
 
 def test_run_on_arrays_names_what_does_not_fit() -> None:

@@ -133,7 +133,8 @@ def test_frames_of_links_that_share_take_turns_in_the_order_in_which_they_were_r
     scope = CancelScope()
     pairs = [socket.socketpair() for _ in range(2)]
     outlets = [
-        EmulatedOutlet(link(f"l{i}", 0, 1, port=1), 2, scope, emulated, with_memory=True) for i in range(2)
+        EmulatedOutlet(link(f"l{i}", 0, 1, port=1), 2, scope, emulated=emulated, with_memory=True)
+        for i in range(2)
     ]
     waited: SimpleQueue[tuple[int, int, float]] = SimpleQueue()
 
