@@ -23,6 +23,7 @@ from controller.results import (
     Results,
     Settings,
     Store,
+    TimeAlone,
     Trial,
     known_devices,
     read_cells,
@@ -110,6 +111,16 @@ def test_load_and_course_come_back(tmp_path: Path) -> None:
     with Results.open(tmp_path / "r.sqlite") as results:
         assert results.cells() == [CELL, cell]
         assert [trial.course for trial in results.trials()] == [course]
+
+
+def test_the_first_time_alone_of_a_stage_stays(tmp_path: Path) -> None:
+    first = TimeAlone(CELL.bundle, "pi", 0, 2, 1, 1, 0.01, "2026-01-01T00:00:00")
+    other = replace(first, batch=8, compute_s=0.03)
+    with prepared(tmp_path / "r.sqlite") as store:
+        for row in (first, replace(first, compute_s=0.02), other):
+            store.add_time_alone(row, 1)
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert results.times_alone() == [first, other]
 
 
 def test_a_finished_trial_cannot_be_committed_twice(tmp_path: Path) -> None:

@@ -190,6 +190,14 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
             ),
             "baseline 1 of pi: has no times",
         ),
+        (
+            sql(
+                "INSERT INTO time_alone (bundle, device, start, stop, batch, threads, environment, taken_at, "
+                "compute_s) VALUES (?, 'pi', 0, 2, 1, 1, 1, 'then', 0)",
+                BUNDLE,
+            ),
+            "nodes 0 to 1 on pi: have an impossible time alone",
+        ),
     ],
 )
 def test_a_planted_error_is_found(
