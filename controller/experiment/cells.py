@@ -147,11 +147,11 @@ def _chains(experiment: Experiment, devices: list[str], lab: Lab) -> list[list[s
 
 
 def label_of(bundle: Bundle, cuts: Sequence[int]) -> str:
-    """The cuts for human eyes."""
+    """The cuts in words: `stay`, `offload`, or each cut's module and index."""
     if all(cut == bundle.node_count for cut in cuts):
-        return "all on first"
+        return "stay"
     if all(cut == 0 for cut in cuts):
-        return "all on last"
+        return "offload"
     return " | ".join(f"{bundle.label(cut)} @{cut}" for cut in cuts)
 
 

@@ -21,7 +21,7 @@ from controller.planning.experiment_file import write_experiment
 from controller.planning.options import PlanOptions, PredictOptions, SharedOptions, limits_of
 from controller.planning.prediction import Prediction, Predictor
 from controller.planning.problem import Plan
-from controller.planning.tables import Candidate, show_devices_worth, show_plans, stages_of
+from controller.planning.tables import Candidate, in_words, show_devices_worth, show_plans, stages_of
 from controller.profiling.commands import path_of, threads_of
 from controller.profiling.profile import load_profile
 from controller.profiling.profiler import Wanted
@@ -144,7 +144,10 @@ def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objec
 
     best = min(value(prediction) for _, prediction in plans)
     what = "latency" if objective == "latency" else "period"
-    ratios = [f"{value(prediction) / best:.2f} x with {name}" for name, prediction in baselines]
+    ratios = [
+        f"{value(prediction) / best:.2f} x with {in_words(name, prediction.plan)}"
+        for name, prediction in baselines
+    ]
     output().print(f"Relative to the planned {what}: {', '.join(ratios)}.")
 
 

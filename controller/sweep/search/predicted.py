@@ -85,7 +85,7 @@ def estimated_searches(
 
 
 def _compared(resolved: ResolvedExperiment, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """What answers are compared with, plain: equal splits, then all on the first, all on the last device."""
+    """What answers are compared with, plain: equal splits, then stay and offload."""
     equal, on_first, on_last = [], [], []
     for candidate in candidates:
         cell = candidate.deep

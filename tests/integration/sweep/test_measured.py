@@ -39,7 +39,7 @@ def test_the_network_is_felt_where_a_link_is_crossed(sweep: Command, experiment:
         cells = {cell.id: cell for cell in results.cells()}
         for trial in results.trials():
             cell = cells[trial.cell]
-            crosses = cell.label != "all on first"
+            crosses = cell.label != "stay"
             assert (trial.endpoint["latency_s"].min() > 0.010) == crosses, cell
 
 
