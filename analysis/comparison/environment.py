@@ -23,7 +23,7 @@ def _said(side: Side) -> dict[str, str]:
     said = {"experiment": side.sweep.experiment["name"], "trials": str(side.sweep.trials_wanted)}
     if side.network is not None:
         network = next(p for p in side.sweep.networks if p.name == side.network)
-        said |= {f"network.{k}": v for k, v in flat({"shaping": network.shaping, **network.asked})}
+        said |= {f"network.{k}": v for k, v in flat({"shaping": network.shaping, **network.requested})}
     if side.sweep.environments:
         said |= dict(flat(side.sweep.environments[-1][2], "controller."))
     for device in side.sweep.devices:

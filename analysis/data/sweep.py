@@ -42,7 +42,7 @@ class Network:
 
     name: str
     shaping: str
-    asked: Mapping[str, Any]
+    requested: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -27,17 +27,17 @@ def measured_links(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _row(link: MeasuredLink) -> dict[str, str]:
-    asked, measured = link.asked, link.measured
+    requested, measured = link.requested, link.measured
     sent_all = "" if measured.get("filled", True) else ", all that was sent"
     lost = f"{measured.get('lost')} of {measured.get('datagrams')}"
     return {
         "way": f"{link.sender} \N{RIGHTWARDS ARROW} {link.receiver}",
-        "round_trip_asked": _figure(asked, "round_trip_ms"),
+        "round_trip_requested": _figure(requested, "round_trip_ms"),
         "round_trip": _figure(measured, "round_trip_ms"),
-        "rate_asked": _figure(asked, "rate_mbit"),
+        "rate_requested": _figure(requested, "rate_mbit"),
         "rate": _figure(measured, "rate_mbit") + sent_all,
         # A loss of 0 was not requested.
-        "loss_asked": _figure(asked, "loss_percent") if asked.get("loss_percent") else "-",
+        "loss_requested": _figure(requested, "loss_percent") if requested.get("loss_percent") else "-",
         "loss": f"{_figure(measured, 'loss_percent')} ({lost})",
         "tcp": _figure(measured, "tcp_mbit"),
     }

@@ -119,7 +119,7 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "missing_more": max(0, len(missing) - _MISSING_SHOWN),
         "devices": [(d, words.flat(d.stamp)) for d in sweep.devices],
         "environments": [(n, at, words.flat(stamp)) for n, at, stamp in sweep.environments],
-        "links": [(p, words.conditions(p.asked)) for p in sweep.networks],
+        "links": [(p, words.conditions(p.requested)) for p in sweep.networks],
         "measured_links": measured_links(sweep),
         "manifests": [(model.title, model.bundle, sweep.manifests[model.bundle]) for model in study.models],
     }
@@ -171,7 +171,7 @@ def _group(study: Study, group: Group) -> dict[str, Any]:
         "title": group.network.name,
         "model": group.title,
         "conditions": words.network_words(group.network),
-        "description": group.network.asked.get("description", ""),
+        "description": group.network.requested.get("description", ""),
         "answers": [(a, *words.answer_sentences(a, group.answers[:i])) for i, a in enumerate(group.answers)],
         "verdict": _verdict(study.sweep, group.answers),
         "kinds": list(dict.fromkeys(a.point.split.kind for a in group.answers)),

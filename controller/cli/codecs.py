@@ -24,6 +24,6 @@ def codecs(
 ) -> None:
     """Compare codecs on one cut of a model, on this machine: bytes, time and accuracy."""
     opened = Bundle.open(bundle)
-    cut = resolve_cut(opened, int(at) if at.isdecimal() else at, asked_by="--at")
+    cut = resolve_cut(opened, int(at) if at.isdecimal() else at, place="--at")
     names = [choice_of(name.strip(), "--codec") for name in codec.split(",")]
     show_codec_table(opened, cut, names, samples)

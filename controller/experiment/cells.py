@@ -155,7 +155,7 @@ def label_of(bundle: Bundle, cuts: Sequence[int]) -> str:
     return " | ".join(f"{bundle.label(cut)} @{cut}" for cut in cuts)
 
 
-def resolve_cut(bundle: Bundle, cut: int | str, *, asked_by: str = "key 'splits'") -> int:
+def resolve_cut(bundle: Bundle, cut: int | str, *, place: str = "key 'splits'") -> int:
     """A cut index, from itself or from the module path that ends there.
 
     Raises:
@@ -166,7 +166,7 @@ def resolve_cut(bundle: Bundle, cut: int | str, *, asked_by: str = "key 'splits'
             return bundle.resolve(cut)
         bundle.tensors_at(cut)
     except RangeError as error:
-        raise ExperimentError(f"{asked_by}: {error}") from error
+        raise ExperimentError(f"{place}: {error}") from error
     return cut
 
 
@@ -181,9 +181,7 @@ def chain_at(bundle: Bundle, lab: Lab, at: str, chain: str | None) -> tuple[tupl
     for name in devices:
         lab.device(name)
     parts = [part for part in at.split(",") if part]
-    cuts = tuple(
-        resolve_cut(bundle, int(part) if part.isdecimal() else part, asked_by="--at") for part in parts
-    )
+    cuts = tuple(resolve_cut(bundle, int(part) if part.isdecimal() else part, place="--at") for part in parts)
     if len(cuts) != len(devices) - 1 or list(cuts) != sorted(cuts):
         raise ExperimentError(
             f"--at {at}: {len(devices)} devices ({', '.join(devices)}) need {len(devices) - 1} cuts in the "
@@ -226,20 +224,18 @@ def _points(splits: str, bundle: Bundle) -> Sequence[int]:
 
 
 def _listed(
-    bundle: Bundle, entry: int | str | list[int | str], cuts: int, asked_by: str = "key 'splits'"
+    bundle: Bundle, entry: int | str | list[int | str], cuts: int, place: str = "key 'splits'"
 ) -> tuple[int, ...]:
     parts = entry if isinstance(entry, list) else [entry]
     if len(parts) != cuts:
-        raise ExperimentError(
-            f"{asked_by}: {entry!r} has {len(parts)} cuts, but {cuts + 1} devices need {cuts}"
-        )
-    resolved = tuple(resolve_cut(bundle, part, asked_by=asked_by) for part in parts)
+        raise ExperimentError(f"{place}: {entry!r} has {len(parts)} cuts, but {cuts + 1} devices need {cuts}")
+    resolved = tuple(resolve_cut(bundle, part, place=place) for part in parts)
     if list(resolved) != sorted(resolved):
-        raise ExperimentError(f"{asked_by}: {entry!r} is out of order; list cuts in the order of the graph")
+        raise ExperimentError(f"{place}: {entry!r} is out of order; list cuts in the order of the graph")
     return resolved
 
 
-def check_batch(bundle: Bundle, batch: int, *, asked_by: str = "key 'batches'") -> None:
+def check_batch(bundle: Bundle, batch: int, *, place: str = "key 'batches'") -> None:
     """See that the graph takes such batches.
 
     Raises:
@@ -248,5 +244,5 @@ def check_batch(bundle: Bundle, batch: int, *, asked_by: str = "key 'batches'") 
     fixed = bundle.manifest.batch
     if isinstance(fixed, int) and batch != fixed:
         raise ExperimentError(
-            f"{asked_by}: {bundle.manifest.model} was exported with the fixed batch {fixed}, not {batch}"
+            f"{place}: {bundle.manifest.model} was exported with the fixed batch {fixed}, not {batch}"
         )

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys; a sweep over half of what was asked is worse than a stop."""
+    """PyYAML keeps the last of two equal keys; a sweep over half of the cells is worse than a stop."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()

@@ -14,7 +14,7 @@ from controller.experiment.networks import AS_IS, Direction, Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
 from controller.lab.worker_pool import WorkerPool
-from controller.links.bounds import Measured, round_trip_asked_ms, violations
+from controller.links.bounds import Measured, requested_round_trip_ms, violations
 from controller.links.probing import probe_link
 from controller.results import MeasuredLink, Store
 from controller.results.provenance import now
@@ -39,13 +39,13 @@ class _Checked:
     measured: Measured
     taken_at: str
 
-    def asked(self) -> dict[str, Any]:
+    def requested(self) -> dict[str, Any]:
         return {
             "delay_ms": self.there.delay_ms,
             "jitter_ms": self.there.jitter_ms,
             "rate_mbit": self.there.rate_mbit,
             "loss_percent": self.there.loss_percent,
-            "round_trip_ms": round_trip_asked_ms(self.there, self.back),
+            "round_trip_ms": requested_round_trip_ms(self.there, self.back),
         }
 
 
@@ -95,7 +95,7 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
                         network=check.name or AS_IS,
                         sender=link.sender,
                         receiver=link.receiver,
-                        asked=link.asked() if check.name not in (None, AS_IS) else {},
+                        requested=link.requested() if check.name not in (None, AS_IS) else {},
                         measured=_as_stored(link),
                         taken_at=link.taken_at,
                     )
@@ -146,13 +146,13 @@ def _as_stored(link: _Checked) -> dict[str, Any]:
 
 
 def _show(lab: Lab, name: str | None, checked: list[_Checked]) -> None:
-    heading = f"network {name}, measured (asked)" if name else "links as they are"
+    heading = f"network {name}, measured (requested)" if name else "links as they are"
     table = plain_table(f"lab {lab.name}, {heading}", "round trip ms", "Mbit/s", "loss %", "TCP Mbit/s")
     for link in checked:
         there, m = link.there, link.measured
         table.add_row(
             f"{link.sender} -> {link.receiver}",
-            _figures(m.round_trip_ms, round_trip_asked_ms(there, link.back)),
+            _figures(m.round_trip_ms, requested_round_trip_ms(there, link.back)),
             _figures(m.rate_mbit, there.rate_mbit) + _doubt(there, m),
             _figures(m.loss_percent, there.loss_percent or None),
             _figures(m.tcp_mbit, None),
@@ -166,8 +166,8 @@ def _doubt(there: Direction, measured: Measured) -> str:
     return ", all that was sent"
 
 
-def _figures(measured: float | None, asked: float | None) -> str:
-    return _figure(measured) if asked is None else f"{_figure(measured)} ({_figure(asked)})"
+def _figures(measured: float | None, requested: float | None) -> str:
+    return _figure(measured) if requested is None else f"{_figure(measured)} ({_figure(requested)})"
 
 
 def _figure(value: float | None) -> str:

@@ -49,7 +49,7 @@ def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
         DeviceError: A device does not answer.
     """
     cuts = _cuts(bundle, options.cuts)
-    check_batch(bundle, options.batch, asked_by="--batch")
+    check_batch(bundle, options.batch, place="--batch")
     names = [choice_of(name.strip(), "--codecs") for name in options.codecs.split(",") if name.strip()]
     names = [name for name in dict.fromkeys(names) if name != NO_CODEC.name]
     security = lab.load_security()

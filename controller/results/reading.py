@@ -127,8 +127,8 @@ class Results:
     @as_written
     def networks(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Each network's name, shaping and conditions, in the experiment's order."""
-        rows = self._db.execute("SELECT name, shaping, asked FROM network ORDER BY position")
-        return [(name, shaping, json.loads(asked)) for name, shaping, asked in rows]
+        rows = self._db.execute("SELECT name, shaping, requested FROM network ORDER BY position")
+        return [(name, shaping, json.loads(requested)) for name, shaping, requested in rows]
 
     @as_written
     def cells(self) -> list[Cell]:

@@ -233,7 +233,7 @@ class MeasuredLink:
     """One direction of a link: its network's conditions, and its workers' measurements.
 
     Attributes:
-        asked: Conditions of this direction and the resulting round trip; empty without a network.
+        requested: Conditions of this direction and the resulting round trip; empty without a network.
         measured: Median round trip, rate, loss and TCP throughput, with their numbers of samples.
         environment: Its sweep call; None for a measurement before one.
     """
@@ -241,7 +241,7 @@ class MeasuredLink:
     network: str
     sender: str
     receiver: str
-    asked: Mapping[str, Any]
+    requested: Mapping[str, Any]
     measured: Mapping[str, Any]
     taken_at: str
     environment: int | None = None

@@ -40,7 +40,7 @@ CREATE TABLE device (
     slowdown REAL NOT NULL, stamp TEXT NOT NULL, PRIMARY KEY (environment, name));
 CREATE TABLE bundle (digest TEXT PRIMARY KEY, model TEXT NOT NULL, manifest TEXT NOT NULL);
 CREATE TABLE network (
-    name TEXT PRIMARY KEY, position INTEGER NOT NULL, shaping TEXT NOT NULL, asked TEXT NOT NULL);
+    name TEXT PRIMARY KEY, position INTEGER NOT NULL, shaping TEXT NOT NULL, requested TEXT NOT NULL);
 CREATE TABLE cell (
     id TEXT PRIMARY KEY, {definitions(Cell)},
     FOREIGN KEY (bundle) REFERENCES bundle, FOREIGN KEY (network) REFERENCES network);

@@ -119,20 +119,21 @@ class Store(Results):
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO bundle VALUES (?, ?, ?)", (digest, model, manifest))
 
-    def add_network(self, name: str, position: int, shaping: str, asked: Mapping[str, Any]) -> None:
+    def add_network(self, name: str, position: int, shaping: str, requested: Mapping[str, Any]) -> None:
         """Store a network's requested conditions, with its position in the experiment.
 
         Raises:
             StoreError: Its conditions differ from those of earlier trials.
         """
-        if any(known == name and then != asked for known, _, then in self.networks()):
+        if any(known == name and then != requested for known, _, then in self.networks()):
             raise StoreError(
                 f"{self.path}: network {name!r} had other conditions; set them back, or name another "
                 f"results file"
             )
         with self._transaction() as db:
             db.execute(
-                "INSERT OR IGNORE INTO network VALUES (?, ?, ?, ?)", (name, position, shaping, dump(asked))
+                "INSERT OR IGNORE INTO network VALUES (?, ?, ?, ?)",
+                (name, position, shaping, dump(requested)),
             )
 
     def add_cells(self, cells: Sequence[Cell]) -> None:

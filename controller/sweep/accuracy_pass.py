@@ -47,7 +47,7 @@ class AccuracyPass:
                 self._screen.step(
                     "accuracy", done, len(splits), f"{bundle.manifest.model} cut at {accuracy.cuts}"
                 )
-                if self._interruption.asked:
+                if self._interruption.requested:
                     return
         self.take_of_codecs(cells)
 
@@ -65,5 +65,5 @@ class AccuracyPass:
             self._of_codecs[coded_as(accuracy)] = accuracy
             doing = f"{bundle.manifest.model} cut at {accuracy.cuts}, {accuracy.codec}"
             self._screen.step("accuracy of codecs", done, len(coded), doing)
-            if self._interruption.asked:
+            if self._interruption.requested:
                 return

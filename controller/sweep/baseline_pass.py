@@ -37,7 +37,7 @@ class BaselinePass:
             return
         requests = self.resolved.experiment.requests_at(min(cell.depth for cell in cells))
         for done, baseline in enumerate(missing):
-            if self.interruption.asked:
+            if self.interruption.requested:
                 return
             self.screen.step("baselines", done, len(missing), f"the whole model on {baseline.device}")
             self._take(baseline, requests)

@@ -59,7 +59,7 @@ class CellRunner:
                         return
             else:
                 return
-            if self.interruption.asked:
+            if self.interruption.requested:
                 return
 
     def run_reference(self, cell: Cell) -> None:
@@ -96,7 +96,7 @@ class CellRunner:
                     )
                     started_at = now()
                     self._run_trial(pipeline, cell, number, is_first=number == missing[0])
-                    if self.interruption.asked:
+                    if self.interruption.requested:
                         return
         except TrialVoid as void:
             self.recorder.add_void(cell, number, started_at, void)

@@ -66,7 +66,7 @@ class Interruption:
     def __init__(self, announce: Callable[[str], None]) -> None:
         self._announce = announce
         self._before: dict[signal.Signals, Any] = {}
-        self.asked = False
+        self.requested = False
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -78,7 +78,7 @@ class Interruption:
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
         self._announce("stopping after this trial; press Ctrl-C again to abort it")

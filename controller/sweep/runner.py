@@ -69,7 +69,7 @@ def run_sweep(
             pending.read(store)
             _run_missing(resolved, networks, store, pending, pool, screen, interruption, budget, outcome)
         outcome.left = pending.count(wanted())
-        outcome.interrupted = interruption.asked
+        outcome.interrupted = interruption.requested
         return outcome
 
 
@@ -152,7 +152,7 @@ class _SweepRunner:
     def run(self, networks: Sequence[str]) -> None:
         """Run what is missing, to the end or to a requested stop."""
         for position, network in enumerate(networks):
-            if self.interruption.asked:
+            if self.interruption.requested:
                 return
             self.budget.begin_part(len(networks) - position)
             later = self.progress.left_of(networks[position + 1 :])
@@ -180,14 +180,14 @@ class _SweepRunner:
             self.recorder.add_cells(cells, order.predicted())
             self.accuracies.take(cells)
             for position, cell in enumerate(cells):
-                if self.interruption.asked:
+                if self.interruption.requested:
                     return
                 if reference is not None and run % every == 0:
                     self.cells.run_reference(reference)
                 self.progress.show(network, done + run, (*cells[position:], *ahead), later)
                 self.cells.run(cell)
                 run += 1
-            if self.interruption.asked:
+            if self.interruption.requested:
                 return
         if (scope := order.scope(network, ended)) is not None:
             self.recorder.set_scope(scope)

@@ -49,7 +49,7 @@ def test_links_are_measured_both_ways_and_kept(links: Links, tmp_path: Path) -> 
         ("near", "server", "pi"),
     ]
     for link in kept:
-        assert link.asked["round_trip_ms"] is None and link.environment is None
+        assert link.requested["round_trip_ms"] is None and link.environment is None
         assert 0 < link.measured["round_trip_ms"] < 20
         assert link.measured["datagrams"] == 2000
         assert link.measured["tcp_mbit"] > 100
@@ -68,7 +68,7 @@ def test_a_link_that_is_not_as_asked_is_named_with_both_figures_and_still_kept(
     assert "pi: its link to server does not match network 'far': round trip should be 80 ms" in errors[0]
     assert "(1 more, see the table)" in errors[0]
     with Results.open(results) as found:
-        assert [link.asked["round_trip_ms"] for link in found.links()] == [80, 80]
+        assert [link.requested["round_trip_ms"] for link in found.links()] == [80, 80]
 
 
 @pytest.mark.slow

@@ -151,8 +151,12 @@ def write_sweep(
         environment = store.add_environment(AT, {**stamp, "edgecut": "0.1.0"}, devices)
         store.add_bundle(BUNDLE, "mobilenet_v2", _json(manifest(trained=trained)))
         for position, (name, (rate_mbit, delay_s)) in enumerate(physics.networks.items()):
-            asked = {"description": f"{name} as asked", "delay_ms": delay_s * 1e3, "rate_mbit": rate_mbit}
-            store.add_network(name, position, shaping, asked)
+            requested = {
+                "description": f"{name} as requested",
+                "delay_ms": delay_s * 1e3,
+                "rate_mbit": rate_mbit,
+            }
+            store.add_network(name, position, shaping, requested)
         cells = [
             Cell(
                 model="mobilenet_v2",

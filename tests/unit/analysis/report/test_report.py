@@ -101,7 +101,7 @@ def test_the_pages_own_tables_say_what_it_says(other: Callable[..., Sweep], tmp_
     assert len(table("drift")) == 9 and len(table("networks")) == 3
     assert [row["device"] for row in table("devices")] == ["pi", "server"]
     (link,) = table("links")
-    assert (link["rate_mbit_asked"], link["rate_mbit"], link["tcp_mbit"]) == ("20.0", "19.9", "19.1")
+    assert (link["rate_mbit_requested"], link["rate_mbit"], link["tcp_mbit"]) == ("20.0", "19.9", "19.1")
     assert table("codecs") == [] and len(table("accuracy")) == 5
 
 
@@ -213,12 +213,12 @@ def test_a_failure_leaves_the_older_report(
 
 def test_links_are_shown_as_asked_against_as_measured(tmp_path: Path) -> None:
     results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60), shaping="tc", kind="virtual")
-    asked = {"round_trip_ms": 10.078, "rate_mbit": 20, "loss_percent": 0}
+    requested = {"round_trip_ms": 10.078, "rate_mbit": 20, "loss_percent": 0}
     measured = {"round_trip_ms": 10.61, "rate_mbit": 19.94, "loss_percent": 0.5, "lost": 5, "datagrams": 1000}
     lost = {"round_trip_ms": None, "rate_mbit": None, "loss_percent": 9.0, "lost": 90, "datagrams": 1000}
     with Store.append(results) as store:
         for at, found in (("2026-03-01T09:00:00", lost), ("2026-03-01T10:30:00", measured)):
-            link = MeasuredLink("wifi", "pi", "server", asked, found | {"tcp_mbit": 19.1}, at)
+            link = MeasuredLink("wifi", "pi", "server", requested, found | {"tcp_mbit": 19.1}, at)
             store.add_link(link)
         store.add_link(MeasuredLink("as_is", "server", "pi", {}, measured | {"tcp_mbit": 941.0}, at))
 

@@ -233,7 +233,7 @@ LINK = MeasuredLink(
     network="lan",
     sender="pi",
     receiver="server",
-    asked={"delay_ms": 0.2, "rate_mbit": None},
+    requested={"delay_ms": 0.2, "rate_mbit": None},
     measured={"round_trip_ms": 0.44, "tcp_mbit": 941.0},
     taken_at="2026-01-01T00:00:00",
 )
