@@ -297,8 +297,8 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
                 f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep first"
             )
         manifests = store.bundles()
-        accuracies = tuple(store.accuracies())
-        codec_accuracies = tuple(store.codec_accuracies())
+        accuracies = tuple(store.rows(Accuracy))
+        codec_accuracies = tuple(store.rows(CodecAccuracy))
         voids = tuple(Void(cells[c], n, reason, device, at) for c, n, reason, device, at in store.voids())
         return Sweep(
             path=path,
@@ -309,17 +309,17 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             manifests=manifests,
             networks=tuple(Network(*row) for row in store.networks()),
             cells=_cell_results(cells, measured, manifests, accuracies, codec_accuracies, voids),
-            baselines=_baselines(store.baselines()),
+            baselines=_baselines(store.rows(BaselineTrial)),
             accuracies=accuracies,
             codec_accuracies=codec_accuracies,
-            drifts=tuple(store.drifts()),
+            drifts=tuple(store.rows(Drift)),
             voids=voids,
-            links=_last_links(store.links()),
+            links=_last_links(store.rows(MeasuredLink)),
             objectives=objectives,
             seed=seed,
-            scopes=tuple(store.scopes()),
-            profilings=tuple(store.profilings()),
-            predicted=tuple(store.predicted()),
+            scopes=tuple(store.rows(Scope)),
+            profilings=tuple(store.rows(Profiling)),
+            predicted=tuple(store.rows(Predicted)),
             moments=moments(telemetry),
             timelines=timelines,
         )

@@ -81,7 +81,8 @@ def _round_trip(there: Direction, back: Direction, measured: Measured) -> str | 
     bound_ms = _SHARE * requested_ms + _FLOOR_MS + _SPREAD * jitter_ms / math.sqrt(measured.round_trips)
     if abs(measured.round_trip_ms - requested_ms) <= bound_ms:
         return None
-    return f"round trip should be {requested_ms:.3g} ms +- {bound_ms:.2g}, measured {measured.round_trip_ms:.3g} ms"
+    bound = f"{requested_ms:.3g} ms +- {bound_ms:.2g}"
+    return f"round trip should be {bound}, measured {measured.round_trip_ms:.3g} ms"
 
 
 def _rate(there: Direction, measured: Measured) -> str | None:
@@ -92,7 +93,8 @@ def _rate(there: Direction, measured: Measured) -> str | None:
         return None
     if abs(measured.rate_mbit - requested_mbit) <= _RATE_SHARE * requested_mbit:
         return None
-    return f"rate should be {requested_mbit:g} Mbit/s +- {_RATE_SHARE:.0%}, measured {measured.rate_mbit:.1f} Mbit/s"
+    bound = f"{requested_mbit:g} Mbit/s +- {_RATE_SHARE:.0%}"
+    return f"rate should be {bound}, measured {measured.rate_mbit:.1f} Mbit/s"
 
 
 def _loss(there: Direction, measured: Measured) -> str | None:

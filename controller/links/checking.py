@@ -90,7 +90,7 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
     if results is not None:
         with Store.append(results) as store:
             for link in checked:
-                store.add_link(
+                store.add(
                     MeasuredLink(
                         network=check.name or AS_IS,
                         sender=link.sender,

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results.course import Course
 from controller.results.encoding import dump
 
 __all__ = [
     "Accuracy",
+    "Attempt",
     "CHAIN",
     "HUB",
     "SOCKET",
@@ -20,6 +20,7 @@ __all__ = [
     "BaselineTrial",
     "Cell",
     "CodecAccuracy",
+    "Course",
     "DeviceRow",
     "Drift",
     "Hop",
@@ -125,6 +126,38 @@ class Link:
     codec: str = "none"
     encoded_bytes: float | None = None
     sent_raw: int = 0
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One rate of a search: requests per second, latency quantile (None: overloaded), bound kept or not."""
+
+    rate_per_s: float
+    latency_s: float | None
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Course:
+    """A trial's offered load, and whether its estimate settled.
+
+    Attributes:
+        windows: The number of windows, of which the last three are the trial.
+        stable: Whether these agree; None where the experiment does not ask for it.
+        overloaded: Whether requests came faster than results; then the trial has no percentiles.
+        rate_per_s: Offered requests per second; None in a closed loop.
+        seed: The seed of the requests' times; None in a closed loop.
+        attempts: Every rate of a search for the highest rate, in order.
+        bound_kept: Whether any of them kept the bound; None without a search.
+    """
+
+    windows: int = 1
+    stable: bool | None = None
+    overloaded: bool = False
+    rate_per_s: float | None = None
+    seed: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+    bound_kept: bool | None = None
 
 
 @dataclass(frozen=True)

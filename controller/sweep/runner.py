@@ -15,7 +15,7 @@ from controller.experiment.topology import route
 from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
 from controller.pipeline.rpc import require_rpc
-from controller.results import Cell, DeviceRow, Store
+from controller.results import BaselineTrial, Cell, CodecAccuracy, DeviceRow, Scope, Store
 from controller.results.provenance import now, stamp
 from controller.sweep.accuracy_pass import AccuracyPass
 from controller.sweep.baseline_pass import BaselinePass, whole_model_s
@@ -62,7 +62,9 @@ def run_sweep(
 
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption(screen.say))
-        is_choosing = chosen and not all(scope.over for scope in store.scopes() if scope.network in networks)
+        is_choosing = chosen and not all(
+            scope.over for scope in store.rows(Scope) if scope.network in networks
+        )
         if is_choosing or pending.anything(wanted()):
             pool = stack.enter_context(_pool(resolved, networks))
             # Another sweep may have written while this one waited for its workers.
@@ -111,10 +113,10 @@ def _run_missing(
     failures = FailurePolicy(experiment, pool, recorder, screen)
     failures.give_up(pool.absent)
     BaselinePass(resolved, pool, pending, recorder, failures, screen, interruption).take(cells)
-    accuracies = AccuracyPass(resolved, pending, recorder, store.codec_accuracies(), screen, interruption)
+    accuracies = AccuracyPass(resolved, pending, recorder, store.rows(CodecAccuracy), screen, interruption)
     if not is_chosen(resolved, has_budget=has_budget):
         accuracies.take(cells)
-    alone_s = whole_model_s(store.baselines())
+    alone_s = whole_model_s(store.rows(BaselineTrial))
     estimate = TimeEstimate(experiment, resolved.lab, resolved.bundles, resolved.networks, alone_s)
     throttling = Throttling(experiment, screen)
     cell_runner = CellRunner(

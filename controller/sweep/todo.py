@@ -48,11 +48,11 @@ class PendingWork:
         """Read the file, or read it again: another sweep may have written it while this one waited."""
         self._finished = results.finished() if results else set()
         self._baselines: set[PendingBaseline] = set()
-        for baseline in results.baselines() if results else []:
+        for baseline in results.rows(BaselineTrial) if results else []:
             self.baseline_kept(baseline)
-        accuracies = results.accuracies() if results else []
+        accuracies = results.rows(Accuracy) if results else []
         self._splits = {(a.bundle, a.cuts) for a in accuracies}
-        self._codecs = {coded_as(found) for found in results.codec_accuracies()} if results else set()
+        self._codecs = {coded_as(found) for found in results.rows(CodecAccuracy)} if results else set()
 
     @property
     def finished_trials(self) -> int:
@@ -131,13 +131,13 @@ def register(
     for bundle in resolved.bundles.values():
         store.add_bundle(bundle.digest, bundle.manifest.model, (bundle.path / "manifest.json").read_text())
     how = "planned" if resolved.experiment.search == "planned" else "time budget"
-    scopes = {scope.network: scope for scope in store.scopes()}
+    scopes = {scope.network: scope for scope in store.rows(Scope)}
     for name, cells in resolved.cells.items():
         if is_chosen(resolved, has_budget=has_budget):
             there = scopes.get(name)
             if name in networks and not (there and there.how == how and there.over):
                 splits = Counter(candidate.shallow.bundle for candidate in candidates_of(cells))
-                store.set_scope(Scope(name, how, len(cells), splits=splits))
+                store.add(Scope(name, how, len(cells), splits=splits))
         elif name in networks or name not in scopes:
             store.remove_scope(name)
-            store.add_cells(cells)
+            store.add(*cells)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from controller.results import Results
+from controller.results import MeasuredLink, Results
 from tests.lab.virtual_lab import ROOT, VirtualLab, assert_fails_saying, assert_succeeds, changed
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
@@ -168,7 +168,7 @@ def test_latency_moves_by_what_the_profiles_ask(lab: LinkLab) -> None:
     assert took_ms["near", "tc"] - took_ms["as_is", "none"] == pytest.approx(60, rel=0.1, abs=5)
     assert took_ms["far", "tc"] - took_ms["as_is", "none"] == pytest.approx(140, rel=0.1, abs=5)
     with Results.open(lab.results("moves")) as results:
-        measured = {(k.network, k.sender): k.measured["round_trip_ms"] for k in results.links()}
+        measured = {(k.network, k.sender): k.measured["round_trip_ms"] for k in results.rows(MeasuredLink)}
     assert measured["near", "pi1"] == pytest.approx(60, rel=0.2)
     again = lab.play(*settings, playbook="sweep.yml")
     assert_succeeds(again)

@@ -56,7 +56,7 @@ def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
     try:
         return {
             (kept.bundle, kept.batch, kept.threads or None): msgspec.json.decode(kept.text, type=Profile)
-            for kept in results.profilings()
+            for kept in results.rows(Profiling)
         }
     except msgspec.DecodeError as error:
         raise ProfileError(
@@ -121,7 +121,7 @@ def prepare(
                 )
             profile = _taken(resolved, missing, wanted, folder, screen, profile)
         text = msgspec.json.encode(profile).decode()
-        store.add_profiling(Profiling(bundle, batch, compared or 0, profile.took_s, text))
+        store.add(Profiling(bundle, batch, compared or 0, profile.took_s, text))
 
 
 def _found(
