@@ -9,8 +9,8 @@ import typer
 from benchmarks.command import run_bench, show_bench
 from benchmarks.planning import BenchPlanOptions, bench_plan
 from controller.cli.app import run
-from controller.cli.options import LAB, LabFile
 from controller.lab.inventory import load_lab
+from controller.options import LAB, LabFile
 
 __all__ = ["app", "main"]
 

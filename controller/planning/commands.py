@@ -46,7 +46,7 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
         raise PlanError(f"--objective {options.objective}: choose one of {', '.join(OBJECTIVES)}")
     objective: Objective = options.objective
     predictor, wanted = _predictor(bundle, lab, options)
-    profile_path = path_of(options.folder, lab, bundle, wanted)
+    profile_path = path_of(options.device_profiles, lab, bundle, wanted)
     limits = limits_of(options, predictor.profile, profile_path, lab)
     chooser = Chooser(predictor, options.least_accuracy)
     chosen = _best(chooser, objective, limits, options)
@@ -102,7 +102,7 @@ def _predictor(bundle: Bundle, lab: Lab, options: SharedOptions) -> tuple[Predic
     """A predictor from the lab's device profile, checked against the devices' present settings."""
     infos = _answering(lab)
     wanted = Wanted((), options.batch, threads_of(options.threads, infos))
-    path = path_of(options.folder, lab, bundle, wanted)
+    path = path_of(options.device_profiles, lab, bundle, wanted)
     profile = load_profile(path)
     settings = {name: wanted.settings(info) for name, info in infos.items()}
     profile.check(

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import typer
 
 from controller.console import Screen, duration, output
 from controller.errors import ExperimentError
@@ -14,6 +15,17 @@ from controller.experiment.cells import check_batch
 from controller.experiment.codec_assignment import choice_of
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import query
+from controller.options import (
+    DEVICE_PROFILES,
+    LAB,
+    AsJson,
+    Batch,
+    BundleFolder,
+    DeviceProfiles,
+    LabFile,
+    ProgressFile,
+    Threads,
+)
 from controller.profiling.profile import Profile, load_profile, profile_path, save_profile
 from controller.profiling.profiler import Wanted, take_profile, with_codecs
 from controller.profiling.segments import segments
@@ -25,20 +37,26 @@ from worker.wire.messages import DeviceInfo
 __all__ = ["ProfileOptions", "path_of", "profile", "threads_of"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProfileOptions:
     """The options of `controller profile`."""
 
-    cuts: str
-    batch: int
-    threads: int | None
-    budget_s: float
-    quick: bool
-    folder: Path
-    progress: Path | None
-    again: bool
-    as_json: bool
-    codecs: str = ""
+    bundle: BundleFolder
+    lab: LabFile = LAB
+    cuts: Annotated[str, typer.Option(help="Cut points to time stages at: clean, blocks or all.")] = "clean"
+    batch: Batch = 1
+    threads: Threads = None
+    budget: Annotated[float, typer.Option(min=1, help="Approximate seconds per device for its stages.")] = (
+        40.0
+    )
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer repetitions: faster, less certain.")] = False
+    device_profiles: DeviceProfiles = DEVICE_PROFILES
+    progress: ProgressFile = None
+    again: Annotated[
+        bool, typer.Option("--again", help="Re-measure even if a matching device profile exists.")
+    ] = False
+    as_json: AsJson = False
+    codecs: Annotated[str, typer.Option(help="Codecs to measure as well, as in uint8,zfp:0.01.")] = ""
 
 
 def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
@@ -54,8 +72,8 @@ def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
     names = [name for name in dict.fromkeys(names) if name != NO_CODEC.name]
     security = lab.load_security()
     threads = threads_of(options.threads, {device.name: query(device, security) for device in lab.devices})
-    wanted = Wanted(cuts, options.batch, threads, options.budget_s, options.quick)
-    path = path_of(options.folder, lab, bundle, wanted)
+    wanted = Wanted(cuts, options.batch, threads, options.budget, options.quick)
+    path = path_of(options.device_profiles, lab, bundle, wanted)
     with Screen(options.progress) as screen:
         measured = None if options.again else _reusable(path, bundle, lab, wanted, screen)
         if measured is None:

@@ -2,16 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated
 
-import msgspec
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
 from controller.console import output, plain_table
 from controller.errors import ExperimentError
-from controller.experiment.backend import RpcSettings
 from controller.experiment.cells import chain_at
 from controller.experiment.load import OFFLINE, SINGLE
 from controller.experiment.networks import AS_IS, Network
@@ -21,13 +20,14 @@ from controller.experiment.yaml_file import convert
 from controller.lab.inventory import Lab
 from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
+from controller.options import LAB, NETWORKS, Batch, BundleFolder, Devices, LabFile, NetworksFile, Threads
 from controller.pipeline.accuracy import allowed_error, codec_accuracies
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import plan_pipeline
 from controller.pipeline.rpc import require_rpc
 from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
-from controller.results import HUB, SOCKET, Cell, CodecAccuracy, Link, Settings, Trial
+from controller.results import HUB, SOCKET, Cell, CodecAccuracy, Link, Trial
 from controller.results.metrics import IN_HOP, SAMPLES_NEEDED, network_s
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
@@ -36,28 +36,53 @@ __all__ = ["RunOptions", "run_one_cell"]
 
 _TIMEOUT_S = 600.0
 _WAIT_S = 5.0
+_RPC = ("port", "threads", "interface")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """A cell as the command line describes it; an experiment of this one cell runs it.
+    """The options of `controller run`: a cell, which an experiment of this one cell runs."""
 
-    Attributes:
-        at: The cuts, and `devices` the chain, as `chain_at` reads them.
-        threads: ONNX Runtime threads of every stage; None: as each device's inventory says.
-    """
-
-    at: str
-    devices: str | None
-    settings: Settings
-    requests: int
-    duration_s: float | None
-    until_stable: bool
-    warmup: int
-    threads: int | None
-    network: str
-    networks_file: Path
-    rpc: RpcSettings = RpcSettings()
+    bundle: BundleFolder
+    at: Annotated[str, typer.Option(help="Cuts, as indices or module paths: 23 or features.7 or 12,41.")]
+    lab: LabFile = LAB
+    devices: Devices = None
+    depth: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 1
+    batch: Batch = 1
+    load: Annotated[
+        str,
+        typer.Option(help="Load: offline, single, constant:20/s, poisson:20/s or poisson:p90<=100ms."),
+    ] = "offline"
+    prefetch: Annotated[
+        int | None,
+        typer.Option(min=0, help="Inputs prepared ahead during the run. Default: all before the run."),
+    ] = None
+    requests: Annotated[int, typer.Option(min=1, help="Timed requests.")] = 24
+    duration_s: Annotated[
+        float | None, typer.Option("--duration", help="Seconds to run for, in place of --requests.")
+    ] = None
+    until_stable: Annotated[
+        bool, typer.Option("--until-stable", help="Continue until the last three thirds agree.")
+    ] = False
+    warmup: Annotated[int, typer.Option(min=0, help="Untimed requests before the timed ones.")] = 5
+    threads: Threads = None
+    network: Annotated[
+        str, typer.Option(help="Network; on links that tc shapes, the network already in force.")
+    ] = "ideal"
+    source: Annotated[str, typer.Option(help="Source of requests: first (device) or controller.")] = "first"
+    codec: Annotated[
+        str, typer.Option(help="Codec of the links, as in uint8, zfp:0.01 or 'forward: uint8'.")
+    ] = "none"
+    topology: Annotated[
+        str, typer.Option(help="chain (device to device) or hub (through the controller).")
+    ] = "chain"
+    backend: Annotated[str, typer.Option(help="Transport between devices: socket or torch_rpc.")] = "socket"
+    rpc_port: Annotated[int, typer.Option(min=1, max=65535, help="PyTorch RPC's port.")] = 29500
+    rpc_threads: Annotated[int, typer.Option(min=1, help="PyTorch RPC's threads per device.")] = 16
+    rpc_interface: Annotated[
+        str | None, typer.Option(help="PyTorch RPC's network interface. Default: the device address's own.")
+    ] = None
+    networks_file: NetworksFile = NETWORKS
 
     def resolve(self, bundle: Bundle, lab: Lab) -> ResolvedExperiment:
         """The experiment that has this cell alone, checked as a sweep checks it.
@@ -67,14 +92,14 @@ class RunOptions:
             LabError: No such device.
         """
         devices, cuts = chain_at(bundle, lab, self.at, self.devices)
-        keys = {key: [getattr(self.settings, setting)] for setting, key in DIMENSIONS.items()} | {
+        keys = {key: [getattr(self, setting)] for setting, key in DIMENSIONS.items()} | {
             "name": "run",
             "models": [bundle.manifest.model],
             "networks": [self.network],
             "chains": [{"devices": devices, "cuts": cuts}],
-            "source": self.settings.source,
+            "source": self.source,
             "threads": self.threads,
-            "rpc": msgspec.to_builtins(self.rpc),
+            "rpc": {name: getattr(self, f"rpc_{name}") for name in _RPC},
             "requests": self.requests,
             "duration_s": self.duration_s,
             "until_stable": self.until_stable,
@@ -97,16 +122,16 @@ class RunOptions:
     def samples(self) -> int | None:
         """How many of the bundle's samples it uses; None where that is unknown before the run."""
         ends_by_count = self.duration_s is None and not self.until_stable
-        if not ends_by_count or self.settings.load not in (OFFLINE, SINGLE):
+        if not ends_by_count or self.load not in (OFFLINE, SINGLE):
             return None
-        return max(self.requests, self.warmup) * self.settings.batch
+        return max(self.requests, self.warmup) * self.batch
 
 
 _KEY = re.compile(r"key '([a-z_.]+)(?:\[\d+\])?'")
 _OPTIONS = {
     **{key: f"--{setting.replace('_', '-')}" for setting, key in DIMENSIONS.items()},
     **{"requests": "--requests", "duration_s": "--duration", "warmup": "--warmup"},
-    **{f"rpc.{name}": f"--rpc-{name}" for name in ("port", "threads", "interface")},
+    **{f"rpc.{name}": f"--rpc-{name}" for name in _RPC},
 }
 """By key of an experiment, the option that stands for it on the command line."""
 
