@@ -147,7 +147,7 @@ def _measured(
 ) -> list[MeasuredCell]:
     predictors = {name: Predictor(profile, bundle, conditions) for name, conditions in NETWORKS.items()}
     with WorkerPool(lab, [device.name for device in lab.devices], _WAIT_S) as pool:
-        context = ProfilingContext.of(lab, bundle, pool.workers, batch=1, threads=1)
+        context = ProfilingContext(lab, bundle, pool.workers, batch=1, threads=1)
         return measure_cells(
             context,
             predictors,

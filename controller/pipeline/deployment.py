@@ -17,6 +17,7 @@ from controller.experiment.topology import (
     legs_of,
     partitions_of,
     stage_links,
+    tensor_specs,
 )
 from controller.lab.inventory import Lab
 from controller.pipeline.rpc import rpc_specs
@@ -30,7 +31,6 @@ from worker.wire.messages import (
     HopSpec,
     LinkSpec,
     ShardRef,
-    TensorSpec,
 )
 
 __all__ = ["PipelinePlan", "Stage", "plan_pipeline"]
@@ -179,10 +179,7 @@ def _link_spec(
     network: Network,
     controller_addresses: Mapping[str, tuple[str, int]] | None,
 ) -> LinkSpec:
-    tensors = tuple(
-        TensorSpec(name=tensor.name, dtype=tensor.dtype, shape=tensor.concrete(cell.batch))
-        for tensor in crossing
-    )
+    tensors = tensor_specs(crossing, cell.batch)
     if link.sender == link.receiver:
         return LinkSpec(name=name, tensors=tensors)
     if link.receiver == CONTROLLER:

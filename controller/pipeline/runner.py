@@ -91,7 +91,7 @@ class PipelineRunner:
         self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
         if self.controller_endpoint is not None:
             # Before any worker opens its links: some of them lead to us.
-            self.controller_endpoint.build(self.plan, self.cell.depth, self.bundle)
+            self.controller_endpoint.build_planned(self.plan, self.cell.depth, self.bundle)
         for device in self.plan.builds:
             self.workers[device].ask(OpenLinks(), timeout_s=_ASK_TIMEOUT_S)
         if self.controller_endpoint is not None:

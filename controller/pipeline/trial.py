@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
+import msgspec
 import numpy as np
 
 from controller.experiment.load import Load, parse_load, seed_of
 from controller.pipeline.runner import PipelineRunner
 from controller.results import Attempt, Cell, Trial
 from controller.results.metrics import QUANTILES, throughput_per_s
-from worker.wire.messages import LoadSpec, Run
+from worker.wire.messages import Run
 
 __all__ = ["RESOLUTION", "highest_rate", "run_trial"]
 
@@ -33,18 +34,8 @@ def run_trial(
     own_seed = seed_of(seed, cell.id, number)
     if load.rate_per_s is not None:
         spec = load.spec(load.rate_per_s, own_seed)
-        return runner.run(number, _under(closed, spec), warmup=warmup)
+        return runner.run(number, msgspec.structs.replace(closed, load=spec), warmup=warmup)
     return _search(runner, number, closed, load, own_seed, warmup)
-
-
-def _under(run: Run, spec: LoadSpec) -> Run:
-    return Run(
-        requests=run.requests,
-        until_stable=run.until_stable,
-        duration_s=run.duration_s,
-        timeout_s=run.timeout_s,
-        load=spec,
-    )
 
 
 def _search(runner: PipelineRunner, number: int, closed: Run, load: Load, seed: int, warmup: int) -> Trial:
@@ -53,7 +44,7 @@ def _search(runner: PipelineRunner, number: int, closed: Run, load: Load, seed: 
     attempts: list[Attempt] = []
 
     def offer(rate_per_s: float) -> Trial:
-        trial = runner.run(number, _under(closed, load.spec(rate_per_s, seed)))
+        trial = runner.run(number, msgspec.structs.replace(closed, load=load.spec(rate_per_s, seed)))
         latency_s = _quantile_s(trial, load)
         kept = latency_s is not None and load.bound_s is not None and latency_s <= load.bound_s
         attempts.append(Attempt(rate_per_s, latency_s, kept))

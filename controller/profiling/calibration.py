@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.experiment.networks import Network
+from controller.experiment.topology import payload_bytes
 from controller.profiling.profile import IdlePenalty, Load, PairProfile, Profile
-from controller.profiling.segments import payload_bytes, stage_s
+from controller.profiling.segments import stage_s
 from controller.profiling.short_runs import ProfilingContext, ShortRun, requests_in, rounds
 from controller.results import Trial
 from controller.results.metrics import latency_s, network_s, period_s

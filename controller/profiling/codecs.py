@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from controller.experiment.cells import cell_of
 from controller.experiment.networks import Network
+from controller.experiment.topology import payload_bytes
 from controller.pipeline.accuracy import codec_accuracies
 from controller.profiling.calibration import median_slope
 from controller.profiling.profile import CodecCost, CodecProfile, Profile
-from controller.profiling.segments import payload_bytes
 from controller.profiling.short_runs import ProfilingContext, ShortRun, rounds
 from controller.results import Settings, Trial
 from exporter.bundle import Bundle, run_chain

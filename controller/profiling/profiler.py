@@ -116,7 +116,7 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
     began_s = time.monotonic()
     names = [device.name for device in lab.devices]
     with WorkerPool(lab, names, _WAIT_S) as pool:
-        context = ProfilingContext.of(lab, bundle, pool.workers, batch=wanted.batch, threads=wanted.threads)
+        context = ProfilingContext(lab, bundle, pool.workers, batch=wanted.batch, threads=wanted.threads)
         devices = {name: _device(context, name, wanted, _stepper(screen, name)) for name in names}
         links = _links(pool.workers, names, screen)
         profile = Profile(
@@ -158,7 +158,7 @@ def with_codecs(
             for name in names
             for sender, receiver in itertools.permutations(profile.devices, 2)
         )
-        context = ProfilingContext.of(lab, bundle, pool.workers, batch=wanted.batch, threads=wanted.threads)
+        context = ProfilingContext(lab, bundle, pool.workers, batch=wanted.batch, threads=wanted.threads)
         return profile_codecs(context, profile, names, _stepper(screen, "codecs"))
 
 

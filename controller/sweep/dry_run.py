@@ -15,7 +15,7 @@ from controller.results import Cell, Results
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.candidates import candidates_of
-from controller.sweep.search.order import promising_cells
+from controller.sweep.search.order import make_order
 from controller.sweep.search.predicted import most_candidates
 from controller.sweep.search.profiling import STAGES_S, kept_profiles, missing_profiles
 from controller.sweep.todo import PendingWork
@@ -183,7 +183,7 @@ def _may_be_run(
     if results is None or not known:
         most = most_candidates(resolved, name)
         return [cell for candidate in candidates_of(cells)[:most] for cell in candidate.cells]
-    order = promising_cells(resolved, name, pending, results, {}, has_budget=False)
+    order = make_order(resolved, name, pending, results, {}, has_budget=False)
     chosen = {cell.id for cell in results.cells()}
     return [
         *(cell for cell in cells if cell.id in chosen),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from controller.experiment.networks import Network
+from controller.experiment.topology import payload_bytes
 from controller.planning import Predictor, load_profile
-from controller.profiling.segments import payload_bytes
 from exporter.bundle import Bundle
 from tests.integration import commands
 from tests.integration.commands import Ended

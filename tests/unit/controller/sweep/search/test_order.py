@@ -11,7 +11,7 @@ from controller.results import Cell, Results, Store
 from controller.results.pareto import Point, hypervolume
 from controller.sweep.search.candidates import Candidate, candidates_of, measured_point
 from controller.sweep.search.front_search import Search
-from controller.sweep.search.order import AdaptiveOrder, ExhaustiveOrder
+from controller.sweep.search.order import AdaptiveOrder, Order
 from controller.sweep.todo import PendingWork
 from tests.unit.analysis.synthetic import AT, BUNDLE, NODES, Physics, run_trial, write_sweep
 
@@ -152,6 +152,6 @@ def test_all_cells_are_those_with_missing_trials_once(tmp_path: Path) -> None:
     lab.store.add(*lab.cells)
     lab.run(lab.cells[0])
     lab.run(lab.cells[1], trials=1)
-    order = ExhaustiveOrder(lab.cells, lab.pending)
+    order = Order(lab.cells, lab.pending)
     assert list(order.next_cells()) == lab.cells[1:]
     assert not order.next_cells()
