@@ -40,7 +40,7 @@ class Recorder:
     def add_trial(self, cell: Cell, trial: Trial) -> None:
         """Commit a finished trial of a cell."""
         self.store.add_trial(replace(trial, environment=self.environment))
-        self.pending.trial_kept(trial)
+        self.pending.kept(trial)
         self.outcome.done += 1
         self.screen.finished(cell, trial)
 
@@ -62,20 +62,11 @@ class Recorder:
         drift = Drift(cell.network, trial.started_at, trials_before, latency_s(trial))
         self.store.add(drift, environment=self.environment)
 
-    def add_baseline(self, baseline: BaselineTrial) -> None:
-        """Commit a baseline trial."""
-        self.store.add(baseline, environment=self.environment)
-        self.pending.baseline_kept(baseline)
-
-    def add_accuracy(self, accuracy: Accuracy) -> None:
-        """Commit the accuracy of a split."""
-        self.store.add(accuracy)
-        self.pending.accuracy_kept(accuracy)
-
-    def add_codec_accuracy(self, accuracy: CodecAccuracy) -> None:
-        """Commit the accuracy of a split under codecs."""
-        self.store.add(accuracy)
-        self.pending.codec_accuracy_kept(accuracy)
+    def add(self, row: BaselineTrial | Accuracy | CodecAccuracy) -> None:
+        """Commit a baseline trial or an accuracy."""
+        more = {"environment": self.environment} if isinstance(row, BaselineTrial) else {}
+        self.store.add(row, **more)
+        self.pending.kept(row)
 
     def add_cells(self, cells: Sequence[Cell], predicted: Sequence[Predicted]) -> None:
         """Commit which cells come next, and what was predicted of them."""

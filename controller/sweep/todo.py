@@ -48,35 +48,34 @@ class PendingWork:
         """Read the file, or read it again: another sweep may have written it while this one waited."""
         self._finished = results.finished() if results else set()
         self._baselines: set[PendingBaseline] = set()
-        for baseline in results.rows(BaselineTrial) if results else []:
-            self.baseline_kept(baseline)
-        accuracies = results.rows(Accuracy) if results else []
-        self._splits = {(a.bundle, a.cuts) for a in accuracies}
-        self._codecs = {coded_as(found) for found in results.rows(CodecAccuracy)} if results else set()
+        self._splits: set[tuple[str, tuple[int, ...]]] = set()
+        self._codecs: set[Hashable] = set()
+        if results:
+            rows: list[BaselineTrial | Accuracy | CodecAccuracy] = [*results.rows(BaselineTrial)]
+            rows += [*results.rows(Accuracy), *results.rows(CodecAccuracy)]
+            for row in rows:
+                self.kept(row)
 
     @property
     def finished_trials(self) -> int:
         """How many trials are there."""
         return len(self._finished)
 
-    def trial_kept(self, trial: Trial) -> None:
-        """Note a trial that has just been kept."""
-        self._finished.add((trial.cell, trial.number))
-
-    def baseline_kept(self, baseline: BaselineTrial) -> None:
-        """Note a baseline that has just been kept."""
-        b = baseline
-        # A cell that compares no threads takes the baseline that there is.
-        for threads in (b.threads, None):
-            self._baselines.add(PendingBaseline(b.bundle, b.device, b.batch, b.number, threads))
-
-    def accuracy_kept(self, accuracy: Accuracy) -> None:
-        """Note an accuracy that has just been kept."""
-        self._splits.add((accuracy.bundle, accuracy.cuts))
-
-    def codec_accuracy_kept(self, accuracy: CodecAccuracy) -> None:
-        """Note an accuracy under codecs that has just been kept."""
-        self._codecs.add(coded_as(accuracy))
+    def kept(self, row: Trial | BaselineTrial | Accuracy | CodecAccuracy) -> None:
+        """Note a row that the results file has."""
+        match row:
+            case Trial():
+                self._finished.add((row.cell, row.number))
+            case BaselineTrial():
+                # A cell that compares no threads takes any baseline.
+                for threads in (row.threads, None):
+                    self._baselines.add(
+                        PendingBaseline(row.bundle, row.device, row.batch, row.number, threads)
+                    )
+            case Accuracy():
+                self._splits.add((row.bundle, row.cuts))
+            case CodecAccuracy():
+                self._codecs.add(coded_as(row))
 
     def trials(self, cell: Cell) -> list[int]:
         """Numbers of the trials of `cell` that are not finished."""

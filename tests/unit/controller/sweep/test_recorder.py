@@ -77,7 +77,7 @@ def test_a_baseline_is_no_longer_pending(sweep: Sweep) -> None:
     assert {(b.device, b.number, b.threads) for b in before} == {
         (device, number, None) for device in ("pi", "server") for number in (0, 1)
     }
-    sweep.recorder.add_baseline(BaselineTrial("mobilenet_v2", BUNDLE, "pi", 1, 0, 4, AT, (0.1,)))
+    sweep.recorder.add(BaselineTrial("mobilenet_v2", BUNDLE, "pi", 1, 0, 4, AT, (0.1,)))
     assert before[0] not in sweep.pending.baselines(sweep.cells)
     assert sweep.pending.baselines(sweep.cells) == before[1:]
     assert PendingWork(_resolved(), sweep.store).baselines(sweep.cells) == before[1:]
