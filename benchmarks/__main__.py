@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.command import run_bench, show_bench
-from benchmarks.planning import BenchPlanOptions, bench_plan
+from benchmarks.planning.command import BenchPlanOptions, bench_plan
 from controller.cli.app import run
 from controller.lab.inventory import load_lab
 from controller.options import LAB, LabFile

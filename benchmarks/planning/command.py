@@ -11,9 +11,8 @@ import msgspec
 from rich.console import Console
 
 from benchmarks.figures import Summary, all_hold
-from benchmarks.planning.cells import NETWORKS, MeasuredCell, measure_cells
+from benchmarks.planning.cells import NETWORKS, MeasuredCell, Split, long_chains, measure_cells, two_way
 from benchmarks.planning.figures import FIGURES, figures_of, plan_large_lab_s, searches_of
-from benchmarks.planning.splits import Split, long_chains, two_way
 from benchmarks.report import machine_stamp, print_figures, save_report
 from controller.console import Screen, duration, output, plain_table
 from controller.errors import LabError
