@@ -19,7 +19,7 @@ from controller.errors import LabError
 from controller.lab.inventory import Lab
 from controller.lab.worker_pool import WorkerPool
 from controller.planning.prediction import Predictor
-from controller.profiling.profile import Profile, profile_path, save_profile
+from controller.profiling.profile import Profile, save_profile
 from controller.profiling.profiler import Wanted, take_profile
 from controller.profiling.short_runs import ProfilingContext
 from controller.results.provenance import now
@@ -114,9 +114,9 @@ def _measure_pair(
     pair = msgspec.structs.replace(lab, devices=lab.devices[:2])
     model = bundle.manifest.model
     cuts = (0, *bundle.clean_cuts(), bundle.node_count)
-    profile = take_profile(bundle, pair, Wanted(cuts, budget_s=options.budget_s), screen)
-    path = profile_path(options.out.parent / "profiles", lab=lab.name, model=model, batch=1, threads=1)
-    save_profile(profile, path)
+    wanted = Wanted(cuts, budget_s=options.budget_s)
+    profile = take_profile(bundle, pair, wanted, screen)
+    save_profile(profile, wanted.path(options.out.parent / "profiles", lab.name, model))
     measurements.profiling_s[model] = profile.took_s
     measurements.equal_cuts[model] = bundle.equal_cuts(2)[0]
     splits = two_way([device.name for device in pair.devices], cuts[:: options.every])

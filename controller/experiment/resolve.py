@@ -8,14 +8,14 @@ from pathlib import Path
 from controller.errors import ExperimentError, did_you_mean
 from controller.experiment.cells import cells_of_network, open_bundles
 from controller.experiment.feasibility import check_feasible, check_plannable
-from controller.experiment.networks import Network, find_network, load_networks
+from controller.experiment.networks import AS_IS, Network, find_network, load_networks
 from controller.experiment.schema import Experiment, load_experiment
 from controller.lab.inventory import Lab
 from controller.results import Cell
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["ResolvedExperiment", "is_chosen", "lay_out", "read_networks", "reference_of", "resolve"]
+__all__ = ["ResolvedExperiment", "conditions_between", "is_chosen", "lay_out", "reference_of", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,13 @@ def read_networks(names: Sequence[str], path: Path, lab: Lab) -> dict[str, Netwo
     for name, network in networks.items():
         network.check_pairs(name, [device.name for device in lab.devices])
     return networks
+
+
+def conditions_between(devices: Sequence[str], name: str, path: Path, lab: Lab) -> Network:
+    """A network's conditions on links between these devices; none on links without shaping."""
+    if name == AS_IS or lab.shaping(devices) == "none":
+        return Network()
+    return read_networks([name], path, lab)[name]
 
 
 def lay_out(

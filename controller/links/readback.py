@@ -9,7 +9,7 @@ from controller.errors import DeviceError
 from controller.experiment.networks import AS_IS, Direction, Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
-from controller.links.conditions import conditions_of
+from controller.links.shaping import conditions_of
 
 __all__ = ["is_shaped_as", "link_check"]
 

@@ -5,12 +5,13 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 
-from controller.console import Screen
+from controller.console import Screen, duration
 from controller.errors import DeviceError
 from controller.experiment.networks import Network
 from controller.lab.inventory import Lab
@@ -19,14 +20,14 @@ from controller.lab.worker_pool import WorkerPool
 from controller.links import probe_path
 from controller.profiling.calibration import calibrate
 from controller.profiling.codecs import profile_codecs
-from controller.profiling.profile import FORMAT, DeviceProfile, LinkProfile, Profile, Settings
+from controller.profiling.profile import FORMAT, DeviceProfile, LinkProfile, Profile, Settings, save_profile
 from controller.profiling.short_runs import ProfilingContext, ShortRun, requests_in, rounds
 from controller.results import Link, Trial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
 from worker.wire.messages import DeviceInfo, SampleTelemetry
 
-__all__ = ["BY_DEVICE", "Wanted", "settings_of", "take_profile", "with_codecs"]
+__all__ = ["BY_DEVICE", "Wanted", "alike_or_each", "complete_profile", "settings_of", "take_profile"]
 
 BY_DEVICE: Final = 0
 """Replaces a device profile's number of threads where each device's settings hold its own."""
@@ -85,6 +86,11 @@ class Wanted:
     def common_threads(self) -> int:
         """The device profile's number of threads; `BY_DEVICE` where devices differ."""
         return self.threads if isinstance(self.threads, int) else BY_DEVICE
+
+    def path(self, folder: Path, lab: str, model: str) -> Path:
+        """The path of the device profile in its folder."""
+        threads = self.common_threads or "-by-device"
+        return folder / f"{lab}-{model}-batch{self.batch}-threads{threads}.json"
 
     def settings(self, info: DeviceInfo) -> Settings:
         """The settings that a device's figures depend on; its threads too, where devices differ."""
@@ -160,6 +166,47 @@ def with_codecs(
         )
         context = ProfilingContext(lab, bundle, pool.workers, batch=wanted.batch, threads=wanted.threads)
         return profile_codecs(context, profile, names, _stepper(screen, "codecs"))
+
+
+def complete_profile(
+    profile: Profile | None,
+    bundle: Bundle,
+    lab: Lab,
+    devices: Sequence[str],
+    wanted: Wanted,
+    codecs: Sequence[str],
+    screen: Screen,
+    path: Path,
+    *,
+    is_kept: bool = True,
+) -> Profile:
+    """Take a device profile where there is none, then add the codecs that it lacks.
+
+    Args:
+        devices: Those to profile.
+        path: Its file, which is written where it `is_kept`.
+
+    Raises:
+        ControllerError: As `take_profile` and `with_codecs`; or the file is not writable.
+    """
+    if profile is None:
+        part = msgspec.structs.replace(lab, devices=tuple(lab.device(name) for name in devices))
+        profile = take_profile(bundle, part, wanted, screen)
+        if is_kept:
+            save_profile(profile, path)
+        screen.say(f"profiled in {duration(profile.took_s)}: {path}")
+    if missing := [name for name in codecs if name not in profile.codecs]:
+        profile = with_codecs(profile, bundle, lab, wanted, missing, screen)
+        if is_kept:
+            save_profile(profile, path)
+        screen.say(f"codecs measured: {', '.join(missing)}")
+    return profile
+
+
+def alike_or_each(numbers: Mapping[str, int]) -> int | Mapping[str, int]:
+    """One number of threads where all devices have the same, 1 without devices; else each device's own."""
+    alike = set(numbers.values()) or {1}
+    return alike.pop() if len(alike) == 1 else numbers
 
 
 def _stepper(screen: Screen, what: str) -> Callable[[int, int], None]:

@@ -2,15 +2,14 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from controller.console import duration, output, plain_table
-from controller.errors import DeviceError
 from controller.experiment.resolve import ResolvedExperiment
 from controller.experiment.topology import route
-from controller.lab.worker_client import query
+from controller.lab.worker_client import query_all
 from controller.results import Cell, Results
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.search.budget import TimeBudget
@@ -185,25 +184,16 @@ def _may_be_run(
         return [cell for candidate in candidates_of(cells)[:most] for cell in candidate.cells]
     order = make_order(resolved, name, pending, results, {}, has_budget=False)
     chosen = {cell.id for cell in results.cells()}
-    return [
-        *(cell for cell in cells if cell.id in chosen),
-        *_but(chosen, order.next_cells()),
-        *_but(chosen, order.ahead()),
-    ]
-
-
-def _but(chosen: Set[str], cells: Sequence[Cell]) -> list[Cell]:
-    return [cell for cell in cells if cell.id not in chosen]
+    further = [cell for cell in (*order.next_cells(), *order.ahead()) if cell.id not in chosen]
+    return [*(cell for cell in cells if cell.id in chosen), *further]
 
 
 def _whole_model_s(resolved: ResolvedExperiment) -> dict[tuple[str, str], float]:
-    slowdown = {}
-    security = resolved.lab.load_security()
-    for device in resolved.lab.devices:
-        try:
-            slowdown[device.name] = query(device, security, timeout_s=1.0).slowdown
-        except DeviceError:
-            slowdown[device.name] = 1.0
+    infos = query_all(resolved.lab, timeout_s=1.0, without_absent=True)
+    slowdown = {
+        device.name: infos[device.name].slowdown if device.name in infos else 1.0
+        for device in resolved.lab.devices
+    }
     here_s = {digest: _seconds_here(bundle) for digest, bundle in resolved.bundles.items()}
     return {(digest, name): here_s[digest] * factor for digest in here_s for name, factor in slowdown.items()}
 

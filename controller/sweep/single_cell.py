@@ -13,8 +13,7 @@ from controller.console import output, plain_table
 from controller.errors import ExperimentError
 from controller.experiment.cells import chain_at
 from controller.experiment.load import OFFLINE, SINGLE
-from controller.experiment.networks import AS_IS, Network
-from controller.experiment.resolve import ResolvedExperiment, lay_out, read_networks
+from controller.experiment.resolve import ResolvedExperiment, conditions_between, lay_out
 from controller.experiment.schema import DIMENSIONS, Experiment
 from controller.experiment.yaml_file import convert
 from controller.lab.inventory import Lab
@@ -108,10 +107,8 @@ class RunOptions:
             "wait_s": _WAIT_S,
             "trial_timeout_s": _TIMEOUT_S,
         }
-        # Links without shaping have no network, regardless of its name.
-        shaped = self.network != AS_IS and lab.shaping(devices) != "none"
         path = self.networks_file
-        networks = read_networks([self.network], path, lab) if shaped else {self.network: Network()}
+        networks = {self.network: conditions_between(devices, self.network, path, lab)}
         try:
             experiment = convert(keys, Experiment)
             experiment.check()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from controller.console import Screen, duration
+from controller.console import Screen
 from controller.errors import ProfileError
 from controller.experiment.resolve import ResolvedExperiment
-from controller.lab.worker_client import query
-from controller.profiling.profile import Profile, Settings, load_profile, profile_path, save_profile
-from controller.profiling.profiler import Wanted, take_profile, with_codecs
+from controller.lab.worker_client import query_all
+from controller.profiling.profile import Profile, Settings, load_profile
+from controller.profiling.profiler import Wanted, alike_or_each, complete_profile
 from controller.results import Profiling, Results, Store
 from controller.sweep.search.predicted import ProfileKey, profile_key
 from worker.wire.codecs import NO_CODEC
@@ -41,10 +41,6 @@ class Missing:
     def fits(self, profile: Profile) -> bool:
         """Whether a profile says something of all that is cut, on all devices."""
         return set(self.cuts) <= set(profile.cuts) and set(self.devices) <= set(profile.devices)
-
-    def codecs_beyond(self, profile: Profile | None) -> list[str]:
-        """Codecs of which a profile says nothing."""
-        return [name for name in self.codecs if profile is None or name not in profile.codecs]
 
 
 def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
@@ -102,36 +98,33 @@ def prepare(
         ProfileError: It would have to be taken, and cannot now.
     """
     for missing in missing_profiles(resolved, kept_profiles(store)):
-        infos = {
-            name: query(resolved.lab.device(name), resolved.lab.load_security()) for name in missing.devices
-        }
+        infos = query_all(resolved.lab, missing.devices)
         bundle, batch, compared = missing.key
-        wanted = Wanted(missing.cuts, batch, _threads(resolved, infos, compared), STAGES_S)
-        profile = _found(resolved, missing, wanted, folder, infos)
+        threads = {
+            name: resolved.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
+        }
+        wanted = Wanted(missing.cuts, batch, alike_or_each(threads), STAGES_S)
+        model = resolved.bundles[bundle].manifest.model
+        path = wanted.path(folder, resolved.lab.name, model)
+        profile = _existing(missing, wanted, path, infos)
         if profile is not None and wanted.is_too_quick(profile):
-            path = _path(resolved, missing, wanted, folder)
             screen.say(f"profile {path} is a quick one: measuring it in full")
             profile = None
-        if profile is None or missing.codecs_beyond(profile):
+        if profile is None or not profile.codecs.keys() >= set(missing.codecs):
             if shaped and resolved.lab.shaping(missing.devices) == "tc":
                 raise ProfileError(
-                    f"no device profile of {resolved.bundles[bundle].manifest.model}, and none can be taken "
+                    f"no device profile of {model}, and none can be taken "
                     f"while links are shaped: clear them and run the same command with --prepare, as "
                     f"ansible/sweep.yml does"
                 )
-            profile = _taken(resolved, missing, wanted, folder, screen, profile)
+            profile = _completed(resolved, missing, wanted, path, screen, profile)
         text = msgspec.json.encode(profile).decode()
         store.add(Profiling(bundle, batch, compared or 0, profile.took_s, text))
 
 
-def _found(
-    resolved: ResolvedExperiment,
-    missing: Missing,
-    wanted: Wanted,
-    folder: Path,
-    infos: Mapping[str, DeviceInfo],
+def _existing(
+    missing: Missing, wanted: Wanted, path: Path, infos: Mapping[str, DeviceInfo]
 ) -> Profile | None:
-    path = _path(resolved, missing, wanted, folder)
     if not path.is_file():
         return None
     profile = load_profile(path)
@@ -141,49 +134,21 @@ def _found(
     return profile if other is None and missing.fits(profile) else None
 
 
-def _taken(
+def _completed(
     resolved: ResolvedExperiment,
     missing: Missing,
     wanted: Wanted,
-    folder: Path,
+    path: Path,
     screen: Screen,
-    without_codecs: Profile | None,
+    profile: Profile | None,
 ) -> Profile:
-    """The missing device profile, or an existing one with its missing codecs."""
-    lab = resolved.lab
-    part = msgspec.structs.replace(lab, devices=tuple(lab.device(name) for name in missing.devices))
-    bundle = resolved.bundles[missing.key[0]]
-    path = _path(resolved, missing, wanted, folder)
-    # A profile of a part of the lab does not replace one of the whole lab.
-    is_kept = without_codecs is not None or part.devices == lab.devices or not path.exists()
-    profile = without_codecs
+    """The missing device profile, or the existing one with its missing codecs."""
+    lab, bundle = resolved.lab, resolved.bundles[missing.key[0]]
     if profile is None:
         screen.say(f"profiling {bundle.manifest.model} on {', '.join(missing.devices)}")
-        profile = take_profile(bundle, part, wanted, screen)
-        screen.say(f"profiled in {duration(profile.took_s)}: {path}")
-        if is_kept:
-            save_profile(profile, path)
-    if codecs := missing.codecs_beyond(profile):
-        profile = with_codecs(profile, bundle, lab, wanted, codecs, screen)
-        screen.say(f"codecs measured: {', '.join(codecs)}")
-        if is_kept:
-            save_profile(profile, path)
-    return profile
-
-
-def _path(resolved: ResolvedExperiment, missing: Missing, wanted: Wanted, folder: Path) -> Path:
-    model = resolved.bundles[missing.key[0]].manifest.model
-    return profile_path(
-        folder, lab=resolved.lab.name, model=model, batch=wanted.batch, threads=wanted.common_threads
+    # A profile of a part of the lab does not replace one of the whole lab.
+    is_whole = missing.devices == tuple(device.name for device in lab.devices)
+    is_kept = profile is not None or is_whole or not path.exists()
+    return complete_profile(
+        profile, bundle, lab, missing.devices, wanted, missing.codecs, screen, path, is_kept=is_kept
     )
-
-
-def _threads(
-    resolved: ResolvedExperiment, infos: Mapping[str, DeviceInfo], compared: int | None
-) -> int | Mapping[str, int]:
-    """One number where all devices have the same."""
-    numbers = {
-        name: resolved.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
-    }
-    alike = set(numbers.values())
-    return alike.pop() if len(alike) == 1 else numbers

@@ -13,14 +13,14 @@ from controller.lab.inventory import Lab
 from controller.planning import Profile, save_profile
 from controller.planning.commands import plan, predict
 from controller.planning.options import PlanOptions, PredictOptions
-from controller.profiling.profile import profile_path
+from controller.profiling.profiler import Wanted
 from exporter.bundle import Bundle
 
 
 def _shared(folder: Path, lab: Lab, profile: Profile) -> dict[str, Any]:
     """Save the profile where it is looked for; options that `plan` and `predict` share."""
     batch = profile.batch
-    save_profile(profile, profile_path(folder, lab=lab.name, model="tiny", batch=batch, threads=1))
+    save_profile(profile, Wanted((), batch).path(folder, lab.name, "tiny"))
     (folder / "networks.yml").write_text("lan: {}\n")
     return {
         "bundle": Path("tiny"),
