@@ -24,6 +24,7 @@ __all__ = [
     "cells_of_network",
     "chain_at",
     "check_batch",
+    "cut_sets",
     "label_of",
     "open_bundles",
     "resolve_cut",
@@ -202,7 +203,7 @@ def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...
         except RangeError as error:
             raise ExperimentError(f"key 'splits': {bundle.manifest.model}: {error}") from error
     elif isinstance(splits, str):
-        points = _points(splits, bundle)
+        points = cut_sets(bundle)[splits]
         if math.comb(len(points) + cuts - 1, cuts) > _MOST_CELLS:
             raise ExperimentError(
                 f"key 'splits' is {splits!r}: more than {_MOST_CELLS} splits over {devices} devices; "
@@ -215,12 +216,13 @@ def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...
     return list(dict.fromkeys([*wanted, *ends]))
 
 
-def _points(splits: str, bundle: Bundle) -> Sequence[int]:
-    if splits == "clean":
-        return bundle.clean_cuts()
-    if splits == "blocks":
-        return bundle.block_cuts()
-    return [point.index for point in bundle.cut_points]
+def cut_sets(bundle: Bundle) -> dict[str, tuple[int, ...]]:
+    """A graph's cut points by the names of their sets, without the ends."""
+    return {
+        "clean": bundle.clean_cuts(),
+        "blocks": bundle.block_cuts(),
+        "all": tuple(point.index for point in bundle.cut_points),
+    }
 
 
 def _listed(

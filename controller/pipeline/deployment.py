@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from controller.errors import ExperimentError
 from controller.experiment.backend import RpcSettings
-from controller.experiment.networks import Direction, Network
+from controller.experiment.networks import Network
 from controller.experiment.topology import (
     CONTROLLER,
     endpoint_of,
@@ -193,19 +193,15 @@ def _link_spec(
     conditions = network.between(link.sender, link.receiver, forward=forward)
     # What makes connections of its own runs under networks alone that limit nothing.
     emulated = cell.shaping == "emulated" and cell.backend != TORCH_RPC
-    emulation = _emulation(conditions) if emulated else None
+    emulation = Emulation(
+        delay_ms=conditions.delay_ms, jitter_ms=conditions.jitter_ms, rate_mbit=conditions.rate_mbit
+    )
     return LinkSpec(
         name=name,
         tensors=tensors,
         host=host,
         port=port,
-        emulation=emulation,
+        emulation=emulation if emulated else None,
         codec=link.codec,
         receiver=link.receiver,
-    )
-
-
-def _emulation(conditions: Direction) -> Emulation:
-    return Emulation(
-        delay_ms=conditions.delay_ms, jitter_ms=conditions.jitter_ms, rate_mbit=conditions.rate_mbit
     )

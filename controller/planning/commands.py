@@ -48,9 +48,13 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
     limits = limits_of(options, predictor.profile, path, lab)
     chooser = Chooser(predictor, options.least_accuracy)
     chosen = _best(chooser, objective, limits, options)
-    plans = [(_named(objective, number), _predicted(predictor, each)) for number, each in enumerate(chosen)]
+    plans = [
+        (_named(objective, number), predictor.predict(each.devices, each.cuts))
+        for number, each in enumerate(chosen)
+    ]
     baselines = [
-        (name, _predicted(predictor, each)) for name, each in named_baselines(chooser.problem(limits), limits)
+        (name, predictor.predict(each.devices, each.cuts))
+        for name, each in named_baselines(chooser.problem(limits), limits)
     ]
     if options.experiment is not None:
         write_experiment(
@@ -133,10 +137,6 @@ def _best(chooser: Chooser, objective: Objective, limits: Limits, options: PlanO
 def _named(objective: Objective, number: int) -> str:
     """A plan's name in the table; all plans of a Pareto set are equally good."""
     return objective if objective == "pareto" or not number else f"next best {number}"
-
-
-def _predicted(predictor: Predictor, each: Plan) -> Prediction:
-    return predictor.predict(each.devices, each.cuts)
 
 
 def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objective: Objective) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from controller.console import Screen, output, plain_table
 from controller.errors import ExperimentError
-from controller.experiment.cells import check_batch
+from controller.experiment.cells import check_batch, cut_sets
 from controller.experiment.codec_assignment import choice_of
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import query_all
@@ -84,11 +84,7 @@ def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
 
 
 def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
-    named = {
-        "clean": bundle.clean_cuts(),
-        "blocks": bundle.block_cuts(),
-        "all": tuple(point.index for point in bundle.cut_points),
-    }
+    named = cut_sets(bundle)
     if which not in named:
         raise ExperimentError(f"--cuts {which}: choose one of {', '.join(named)}")
     return (0, *named[which], bundle.node_count)

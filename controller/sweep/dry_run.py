@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,10 @@ def dry_run(
     Raises:
         StoreError: `results` is another experiment's, or no results file.
     """
-    if not results.exists():
-        return _dry_run(resolved, networks, None, budget)
-    with Results.open(results) as kept:
-        kept.check_experiment(resolved.text)
-        return _dry_run(resolved, networks, kept, budget)
+    with Results.open(results) if results.exists() else nullcontext() as stored:
+        if stored is not None:
+            stored.check_experiment(resolved.text)
+        return _dry_run(resolved, networks, stored, budget)
 
 
 def _dry_run(
