@@ -90,7 +90,7 @@ def summary(values: Sequence[float], at: Sequence[float] = (0.0, 0.5, 1.0)) -> S
 
 def summarize(values: Mapping[str, Sequence[float]]) -> dict[str, Summary]:
     """Summarize the values of each figure; figures without values are left out."""
-    return {key: found for key, each in values.items() if (found := summary(each)) is not None}
+    return {key: shown for key, each in values.items() if (shown := summary(each)) is not None}
 
 
 def all_hold(figures: Sequence[Figure], summaries: Mapping[str, Summary]) -> bool:

@@ -20,7 +20,7 @@ from controller.lab.inventory import Lab
 from controller.lab.worker_pool import WorkerPool
 from controller.planning.prediction import Predictor
 from controller.profiling.profile import Profile, save_profile
-from controller.profiling.profiler import Wanted, take_profile
+from controller.profiling.profiler import ProfileRequest, take_profile
 from controller.profiling.short_runs import ProfilingContext
 from controller.results.provenance import now
 from exporter.bundle import Bundle
@@ -80,9 +80,9 @@ class _BenchPlan:
         pair = msgspec.structs.replace(self.lab, devices=self.lab.devices[:2])
         model = bundle.manifest.model
         cuts = (0, *bundle.clean_cuts(), bundle.node_count)
-        wanted = Wanted(cuts, budget_s=self.options.budget_s)
-        profile = take_profile(bundle, pair, wanted, self.screen)
-        save_profile(profile, wanted.path(self.options.out.parent / "profiles", self.lab.name, model))
+        request = ProfileRequest(cuts, budget_s=self.options.budget_s)
+        profile = take_profile(bundle, pair, request, self.screen)
+        save_profile(profile, request.path(self.options.out.parent / "profiles", self.lab.name, model))
         self.profiling_s[model] = profile.took_s
         self.equal_cuts[model] = bundle.equal_cuts(2)[0]
         splits = two_way([device.name for device in pair.devices], cuts[:: self.options.every])
@@ -92,8 +92,8 @@ class _BenchPlan:
         """A sample of splits over more devices: profiling them at every cut would take too long."""
         inner = bundle.clean_cuts()
         cuts = (0, *inner[:: max(1, len(inner) // _LONG_CHAIN_CUTS)], bundle.node_count)
-        wanted = Wanted(cuts, budget_s=self.options.budget_s, quick=True)
-        profile = take_profile(bundle, self.lab, wanted, self.screen)
+        request = ProfileRequest(cuts, budget_s=self.options.budget_s, quick=True)
+        profile = take_profile(bundle, self.lab, request, self.screen)
         names = [device.name for device in self.lab.devices]
         self.profiling_s[f"{bundle.manifest.model}, {len(names)} devices"] = profile.took_s
         splits = long_chains(names, cuts, max(1, _LONG_CHAINS // self.options.every))

@@ -67,7 +67,7 @@ def figures_of(
         "cells_share": summary([share for _, share in searches]),
         "gain_over_equal_split": summary([gain for gain in gains if gain is not None]),
     }
-    return {figure.key: found for figure in FIGURES if (found := figures[figure.key]) is not None}
+    return {figure.key: shown for figure in FIGURES if (shown := figures[figure.key]) is not None}
 
 
 def searches_of(

@@ -194,12 +194,12 @@ def chain_at(bundle: Bundle, lab: Lab, at: str, chain: str | None) -> tuple[tupl
 def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...]]:
     """Every requested split into `devices` parts, and both ends, without repeats."""
     cuts = devices - 1
-    wanted: Iterable[tuple[int, ...]]
+    requested: Iterable[tuple[int, ...]]
     if cuts == 0:
         return [()]
     if splits == "equal":
         try:
-            wanted = [bundle.equal_cuts(devices)]
+            requested = [bundle.equal_cuts(devices)]
         except RangeError as error:
             raise ExperimentError(f"key 'splits': {bundle.manifest.model}: {error}") from error
     elif isinstance(splits, str):
@@ -209,11 +209,11 @@ def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...
                 f"key 'splits' is {splits!r}: more than {_MOST_CELLS} splits over {devices} devices; "
                 "list some"
             )
-        wanted = itertools.combinations_with_replacement(points, cuts)
+        requested = itertools.combinations_with_replacement(points, cuts)
     else:
-        wanted = [_listed(bundle, entry, cuts) for entry in splits]
+        requested = [_listed(bundle, entry, cuts) for entry in splits]
     ends = [(0,) * cuts, (bundle.node_count,) * cuts]
-    return list(dict.fromkeys([*wanted, *ends]))
+    return list(dict.fromkeys([*requested, *ends]))
 
 
 def cut_sets(bundle: Bundle) -> dict[str, tuple[int, ...]]:

@@ -135,14 +135,14 @@ def lay_out(
     """
     cells = {}
     for name, network in networks.items():
-        found = list(cells_of_network(experiment, name, bundles, lab))
-        for cell in found:
+        shuffled = list(cells_of_network(experiment, name, bundles, lab))
+        for cell in shuffled:
             check_feasible(cell, network)
             if experiment.search == "planned":
                 check_plannable(cell)
         # Each network has its own order, so that running one alone gives the same as running all.
-        random.Random(f"{experiment.seed}:{name}").shuffle(found)
-        cells[name] = tuple(found)
+        random.Random(f"{experiment.seed}:{name}").shuffle(shuffled)
+        cells[name] = tuple(shuffled)
     return ResolvedExperiment(
         experiment=experiment,
         text=text,

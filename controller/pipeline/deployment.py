@@ -112,18 +112,18 @@ def plan_pipeline(
     tensors = [stages[0].shard.inputs, *(stage.shard.outputs for stage in stages)]
     ways = [legs_of(cell, link) for link in stage_links(cell, bundle)]
     links = tuple(itertools.chain(*ways))
-    told = [
+    way_specs = [
         tuple(
             _link_spec(f"{name}/{i}{'on' * leg}", link, crossing, cell, lab, network, controller_addresses)
             for leg, link in enumerate(way)
         )
         for i, (way, crossing) in enumerate(zip(ways, tensors, strict=True))
     ]
-    specs = tuple(itertools.chain(*told))
+    specs = tuple(itertools.chain(*way_specs))
     endpoint_spec = EndpointSpec(
         bundle=bundle.digest,
-        outlet=told[0][0].name,
-        inlet=told[-1][-1].name,
+        outlet=way_specs[0][0].name,
+        inlet=way_specs[-1][-1].name,
         batch=cell.batch,
         check_every=check_every,
         allowed_error=allowed_error,
@@ -141,7 +141,7 @@ def plan_pipeline(
             outlet=after[0].name,
             threads=threads if isinstance(threads, int) else threads[stage.device],
         )
-        for stage, before, after in zip(stages, told[:-1], told[1:], strict=True)
+        for stage, before, after in zip(stages, way_specs[:-1], way_specs[1:], strict=True)
     )
     # In the order of the chain, each once.
     devices = [
@@ -166,7 +166,7 @@ def plan_pipeline(
         )
         for device in devices
     }
-    relays = tuple((legs[0].name, legs[1].name) for legs in told if len(legs) > 1)
+    relays = tuple((legs[0].name, legs[1].name) for legs in way_specs if len(legs) > 1)
     return PipelinePlan(name, endpoint, stages, links, specs, builds, endpoint_spec, relays)
 
 

@@ -23,7 +23,7 @@ from controller.planning.prediction import Prediction, Predictor
 from controller.planning.problem import Plan
 from controller.planning.tables import Candidate, in_words, show_devices_worth, show_plans, stages_of
 from controller.profiling.profile import load_profile
-from controller.profiling.profiler import Wanted, alike_or_each
+from controller.profiling.profiler import ProfileRequest, alike_or_each
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
@@ -43,8 +43,8 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
     if options.objective not in OBJECTIVES:
         raise PlanError(f"--objective {options.objective}: choose one of {', '.join(OBJECTIVES)}")
     objective: Objective = options.objective
-    predictor, wanted = _predictor(bundle, lab, options)
-    path = wanted.path(options.device_profiles, lab.name, bundle.manifest.model)
+    predictor, request = _predictor(bundle, lab, options)
+    path = request.path(options.device_profiles, lab.name, bundle.manifest.model)
     limits = limits_of(options, predictor.profile, path, lab)
     chooser = Chooser(predictor, options.least_accuracy)
     chosen = _best(chooser, objective, limits, options)
@@ -65,7 +65,7 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
             network=options.network,
             networks_file=options.networks_file,
             batch=options.batch,
-            threads=wanted.threads,
+            threads=request.threads,
             codec=choice_of(options.codec, "--codec"),
         )
     if options.as_json:
@@ -100,22 +100,22 @@ def predict(bundle: Bundle, lab: Lab, options: PredictOptions) -> None:
     _show_prediction(output(), predictor, prediction, _title(predictor, lab, options))
 
 
-def _predictor(bundle: Bundle, lab: Lab, options: SharedOptions) -> tuple[Predictor, Wanted]:
+def _predictor(bundle: Bundle, lab: Lab, options: SharedOptions) -> tuple[Predictor, ProfileRequest]:
     """A predictor from the lab's device profile, checked against the devices' present settings."""
     # Planning also works while the lab is off.
     infos = query_all(lab, timeout_s=_ANSWER_S, without_absent=True)
     threads = options.threads or alike_or_each({name: info.threads for name, info in infos.items()})
-    wanted = Wanted((), options.batch, threads)
-    path = wanted.path(options.device_profiles, lab.name, bundle.manifest.model)
+    request = ProfileRequest((), options.batch, threads)
+    path = request.path(options.device_profiles, lab.name, bundle.manifest.model)
     profile = load_profile(path)
-    settings = {name: wanted.settings(info) for name, info in infos.items()}
+    settings = {name: request.settings(info) for name, info in infos.items()}
     profile.check(
-        path, bundle=bundle.digest, batch=options.batch, threads=wanted.common_threads, settings=settings
+        path, bundle=bundle.digest, batch=options.batch, threads=request.common_threads, settings=settings
     )
     codec = choice_of(options.codec, "--codec")
     names = [device.name for device in lab.devices]
     conditions = conditions_between(names, options.network, options.networks_file, lab)
-    return Predictor(profile, bundle, conditions, codec), wanted
+    return Predictor(profile, bundle, conditions, codec), request
 
 
 def _title(predictor: Predictor, lab: Lab, options: SharedOptions) -> str:

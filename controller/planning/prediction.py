@@ -188,12 +188,12 @@ class Predictor:
             if cut not in self.profile.cuts:
                 raise PlanError(f"cut {cut} is not in the device profile; profile with --cuts all")
         bounds = [0, *cuts, self.bundle.node_count]
-        kept = [
+        computing = [
             (name, start)
             for i, (name, start, stop) in enumerate(zip(devices, bounds[:-1], bounds[1:], strict=True))
             if start < stop or i == 0
         ]
-        return [name for name, _ in kept], [start for _, start in kept[1:]]
+        return [name for name, _ in computing], [start for _, start in computing[1:]]
 
     # --- costs -------------------------------------------------------------------------------
 

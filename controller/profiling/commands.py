@@ -28,7 +28,7 @@ from controller.options import (
     Threads,
 )
 from controller.profiling.profile import Profile, load_profile
-from controller.profiling.profiler import Wanted, alike_or_each, complete_profile
+from controller.profiling.profiler import ProfileRequest, alike_or_each, complete_profile
 from controller.profiling.segments import segments
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
@@ -72,11 +72,11 @@ def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
     names = [name for name in dict.fromkeys(names) if name != NO_CODEC.name]
     infos = query_all(lab)
     threads = options.threads or alike_or_each({name: info.threads for name, info in infos.items()})
-    wanted = Wanted(cuts, options.batch, threads, options.budget, options.quick)
-    path = wanted.path(options.device_profiles, lab.name, bundle.manifest.model)
+    request = ProfileRequest(cuts, options.batch, threads, options.budget, options.quick)
+    path = request.path(options.device_profiles, lab.name, bundle.manifest.model)
     with Screen(options.progress) as screen:
-        existing = None if options.again else _reusable(path, bundle, wanted, infos, screen)
-        measured = complete_profile(existing, bundle, lab, list(infos), wanted, names, screen, path)
+        existing = None if options.again else _reusable(path, bundle, request, infos, screen)
+        measured = complete_profile(existing, bundle, lab, list(infos), request, names, screen, path)
     if options.as_json:
         print(json.dumps(_as_json(measured, bundle), indent=1))
         return
@@ -91,20 +91,20 @@ def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
 
 
 def _reusable(
-    path: Path, bundle: Bundle, wanted: Wanted, infos: Mapping[str, DeviceInfo], screen: Screen
+    path: Path, bundle: Bundle, request: ProfileRequest, infos: Mapping[str, DeviceInfo], screen: Screen
 ) -> Profile | None:
     if not path.exists():
         return None
     existing = load_profile(path)
-    settings = {name: wanted.settings(info) for name, info in infos.items()}
+    settings = {name: request.settings(info) for name, info in infos.items()}
     why = existing.difference(
-        bundle=bundle.digest, batch=wanted.batch, threads=wanted.common_threads, settings=settings
+        bundle=bundle.digest, batch=request.batch, threads=request.common_threads, settings=settings
     )
-    if why is None and existing.cuts != wanted.cuts:
+    if why is None and existing.cuts != request.cuts:
         why = "other cuts"
     if why is None and set(existing.devices) != set(settings):
         why = "other devices"
-    why = f"of {why}" if why else "a quick one" if wanted.is_too_quick(existing) else None
+    why = f"of {why}" if why else "a quick one" if request.is_too_quick(existing) else None
     screen.say(
         f"device profile {path} is {why}: profiling again"
         if why

@@ -185,7 +185,7 @@ class Results:
 
 
 def read_cells(db: sqlite3.Connection) -> Iterator[tuple[str, Cell]]:
-    """Every wanted cell, and the id under which it is kept."""
+    """Every requested cell, and its stored id."""
     for name, *values in db.execute(f"SELECT id, {column_names(Cell)} FROM cell ORDER BY rowid"):
         yield name, from_columns(Cell, tuple(values))
 

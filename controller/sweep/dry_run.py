@@ -17,7 +17,7 @@ from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.candidates import candidates_of
 from controller.sweep.search.order import make_order
 from controller.sweep.search.predicted import most_candidates
-from controller.sweep.search.profiling import STAGES_S, kept_profiles, missing_profiles
+from controller.sweep.search.profiling import STAGES_S, missing_profiles, stored_profiles
 from controller.sweep.todo import PendingWork
 from exporter.bundle import Bundle, run_chain
 
@@ -49,7 +49,7 @@ def _dry_run(
 ) -> dict[str, Any]:
     experiment = resolved.experiment
     pending = PendingWork(resolved, results)
-    unprofiled = missing_profiles(resolved, kept_profiles(results) if results else {})
+    unprofiled = missing_profiles(resolved, stored_profiles(results) if results else {})
     estimate = TimeEstimate(
         experiment, resolved.lab, resolved.bundles, resolved.networks, _whole_model_s(resolved)
     )
@@ -109,17 +109,17 @@ def _dry_run(
     }
 
 
-def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print what `dry_run` found."""
+def show_dry_run(report: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print a report of `dry_run`."""
     if as_json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(report, indent=1))
         return
     console = output()
-    console.print(f"experiment {found['name']} on lab {found['lab']}: {', '.join(found['devices'])}")
-    coded = any(part["codecs"] != ["none"] for part in found["by_network"])
+    console.print(f"experiment {report['name']} on lab {report['lab']}: {', '.join(report['devices'])}")
+    coded = any(part["codecs"] != ["none"] for part in report["by_network"])
     payload = "payload before codecs" if coded else "payload on links"
     table = plain_table("network", "cells", "trials", "missing", payload, "estimated time")
-    for part in found["by_network"]:
+    for part in report["by_network"]:
         table.add_row(
             part["name"],
             str(part["cells"]),
@@ -129,37 +129,37 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
             duration(part["estimated_s"]),
         )
     console.print(table)
-    for line in _of_choosing(found):
+    for line in _of_choosing(report):
         console.print(line, soft_wrap=True)
     if coded:
-        choices = dict.fromkeys(choice for part in found["by_network"] for choice in part["codecs"])
+        choices = dict.fromkeys(choice for part in report["by_network"] for choice in part["codecs"])
         console.print(f"codecs: {', '.join(choices)}", soft_wrap=True)
-    for bundle in found["bundles"]:
+    for bundle in report["bundles"]:
         console.print(
             f"{bundle['model']}: {bundle['delivered_bytes'] / 1e6:.1f} MB to each device that lacks it "
             f"({bundle['path']})"
         )
 
 
-def _of_choosing(found: Mapping[str, Any]) -> list[str]:
+def _of_choosing(report: Mapping[str, Any]) -> list[str]:
     """What to know where not all cells are run."""
-    told = []
-    if found["search"] == "planned":
-        in_all = sum(part["cells_in_all"] for part in found["by_network"])
-        told.append(
-            f"search: planned; at most {found['cells']} of {in_all} cells, fewer once the front is stable"
+    lines = []
+    if report["search"] == "planned":
+        in_all = sum(part["cells_in_all"] for part in report["by_network"])
+        lines.append(
+            f"search: planned; at most {report['cells']} of {in_all} cells, fewer once the front is stable"
         )
-    for one in found["profiling"]:
-        told.append(
+    for one in report["profiling"]:
+        lines.append(
             f"{one['model']} must be profiled first, unless a matching device profile exists: "
             f"{one['cuts']} cuts on {', '.join(one['devices'])}, about {duration(one['stages_s'])} "
             f"and as much for messages"
         )
-    for part in found["by_network"]:
+    for part in report["by_network"]:
         if part["time_budget_s"] is not None:
             time = duration(part["time_budget_s"])
-            told.append(f"time budget of {part['name']}: {time}; the most promising cells first")
-    return told
+            lines.append(f"time budget of {part['name']}: {time}; the most promising cells first")
+    return lines
 
 
 def _share_out(per_network: Sequence[dict[str, Any]], budget: TimeBudget | None) -> None:

@@ -20,10 +20,10 @@ class Outcome:
 
     Attributes:
         done: Trials that this call finished.
-        left: Wanted trials that are still missing.
+        left: Requested trials that are still missing.
         voids: What went wrong, a line each.
         overheads_s: Wall time of each cell that ran whole, beside what it waited for its requests.
-        interrupted: It was asked to stop.
+        interrupted: A signal requested the stop.
         left_out: Cells for which there was no time.
     """
 

@@ -40,7 +40,7 @@ class Recorder:
     def add_trial(self, cell: Cell, trial: Trial) -> None:
         """Commit a finished trial of a cell."""
         self.store.add_trial(replace(trial, environment=self.environment))
-        self.pending.kept(trial)
+        self.pending.note(trial)
         self.outcome.done += 1
         self.screen.finished(cell, trial)
 
@@ -66,7 +66,7 @@ class Recorder:
         """Commit a baseline trial or an accuracy."""
         more = {"environment": self.environment} if isinstance(row, BaselineTrial) else {}
         self.store.add(row, **more)
-        self.pending.kept(row)
+        self.pending.note(row)
 
     def add_cells(self, cells: Sequence[Cell], predicted: Sequence[Predicted]) -> None:
         """Commit which cells come next, and what was predicted of them."""

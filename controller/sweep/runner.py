@@ -54,7 +54,7 @@ def run_sweep(
     pending = PendingWork(resolved, store)
     outcome = Outcome()
 
-    def wanted() -> list[Cell]:
+    def requested_cells() -> list[Cell]:
         """Those of a search are known once it has chosen them."""
         if chosen:
             return [cell for cell in store.cells() if cell.network in networks]
@@ -65,12 +65,12 @@ def run_sweep(
         is_choosing = chosen and not all(
             scope.over for scope in store.rows(Scope) if scope.network in networks
         )
-        if is_choosing or pending.anything(wanted()):
+        if is_choosing or pending.anything(requested_cells()):
             pool = stack.enter_context(_pool(resolved, networks))
             # Another sweep may have written while this one waited for its workers.
             pending.read(store)
             _run_missing(resolved, networks, store, pending, pool, screen, interruption, budget, outcome)
-        outcome.left = pending.count(wanted())
+        outcome.left = pending.count(requested_cells())
         outcome.interrupted = interruption.requested
         return outcome
 

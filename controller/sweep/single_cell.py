@@ -149,7 +149,7 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
     network = resolved.networks[cell.network]
     controller_endpoint = ControllerEndpoint.of(cell, lab)
     coded = cell.codec != NO_CODEC.name
-    found = next(codec_accuracies(bundle, [cell], experiment.samples)) if coded else None
+    accuracy = next(codec_accuracies(bundle, [cell], experiment.samples)) if coded else None
     checking = link_check(lab, cell.network, network)
     with WorkerPool(lab, cell.devices, experiment.wait_s, link_check=checking) as pool:
         plan = plan_pipeline(
@@ -162,7 +162,7 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
                 w.name: experiment.threads_on(w.name, w.info.threads, cell.threads)
                 for w in pool.workers.values()
             },
-            allowed_error=allowed_error(found),
+            allowed_error=allowed_error(accuracy),
             controller_addresses=controller_endpoint.addresses if controller_endpoint else None,
             rpc=experiment.rpc,
         )
@@ -171,10 +171,10 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
         with PipelineRunner(plan, cell, bundle, pool.workers, controller_endpoint) as runner:
             closed = experiment.closed_run(cell.depth)
             trial = run_trial(runner, cell, 0, closed, seed=experiment.seed, warmup=experiment.warmup)
-    _show(cell, trial, found)
+    _show(cell, trial, accuracy)
 
 
-def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
+def _show(cell: Cell, trial: Trial, accuracy: CodecAccuracy | None) -> None:
     console = output()
     console.print(
         f"{cell.model} cut at {cell.label} over {_way(cell)}, depth {cell.depth}, batch "
@@ -186,10 +186,11 @@ def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
     for link in trial.links:
         if link.sender != link.receiver:
             console.print(f"{link.sender} -> {link.receiver}: {_bytes_of(link)}")
-    if found is not None:
+    if accuracy is not None:
         console.print(
-            f"codecs: {cell.codec}; worst tensor error {found.tensor_error:.1e}; accuracy "
-            f"{_share(found.chain)}, of the whole graph {_share(found.whole)}, over {found.samples} samples"
+            f"codecs: {cell.codec}; worst tensor error {accuracy.tensor_error:.1e}; accuracy "
+            f"{_share(accuracy.chain)}, of the whole graph {_share(accuracy.whole)}, "
+            f"over {accuracy.samples} samples"
         )
     samples = len(trial.endpoint) * cell.batch
     console.print(
@@ -250,10 +251,10 @@ def _show_course(cell: Cell, trial: Trial, console: Console) -> None:
         console.print("overloaded: requests came faster than results; ignore the latency")
         return
     latency_s = trial.endpoint["latency_s"]
-    enough = {name: int(name[1:]) for name, wanted in SAMPLES_NEEDED.items() if len(latency_s) >= wanted}
+    enough = {name: int(name[1:]) for name, fewest in SAMPLES_NEEDED.items() if len(latency_s) >= fewest}
     if enough:
-        found = (f"{name} {np.percentile(latency_s, q) * 1e3:.2f} ms" for name, q in enough.items())
-        console.print(f"latency {', '.join(found)} of {len(latency_s)} requests")
+        shown = (f"{name} {np.percentile(latency_s, q) * 1e3:.2f} ms" for name, q in enough.items())
+        console.print(f"latency {', '.join(shown)} of {len(latency_s)} requests")
     if course.stable is False:
         console.print(f"unstable: the estimate did not settle within {course.windows} windows")
 

@@ -37,7 +37,7 @@ class PendingBaseline(NamedTuple):
 class PendingWork:
     """Pending work: trials, baselines and accuracies that are not in the results file.
 
-    What is kept later is to be told.
+    `note` tells it of rows that are written later.
     """
 
     def __init__(self, resolved: ResolvedExperiment, results: Results | None) -> None:
@@ -54,14 +54,14 @@ class PendingWork:
             rows: list[BaselineTrial | Accuracy | CodecAccuracy] = [*results.rows(BaselineTrial)]
             rows += [*results.rows(Accuracy), *results.rows(CodecAccuracy)]
             for row in rows:
-                self.kept(row)
+                self.note(row)
 
     @property
     def finished_trials(self) -> int:
         """How many trials are there."""
         return len(self._finished)
 
-    def kept(self, row: Trial | BaselineTrial | Accuracy | CodecAccuracy) -> None:
+    def note(self, row: Trial | BaselineTrial | Accuracy | CodecAccuracy) -> None:
         """Note a row that the results file has."""
         match row:
             case Trial():
@@ -93,13 +93,13 @@ class PendingWork:
 
     def baselines(self, cells: Sequence[Cell]) -> list[PendingBaseline]:
         """The baselines that are not there."""
-        wanted = dict.fromkeys(
+        requested = dict.fromkeys(
             PendingBaseline(cell.bundle, device, cell.batch, number, cell.threads)
             for cell in cells
             for device in cell.devices
             for number in range(self._trials)
         )
-        return [baseline for baseline in wanted if baseline not in self._baselines]
+        return [baseline for baseline in requested if baseline not in self._baselines]
 
     def splits(self, cells: Sequence[Cell]) -> dict[str, list[tuple[int, ...]]]:
         """Splits whose accuracy is not there, by bundle."""
@@ -115,7 +115,7 @@ class PendingWork:
         for cell in cells:
             if cell.codec != NO_CODEC.name and coded_as(cell) not in self._codecs:
                 missing.setdefault(cell.bundle, {}).setdefault(coded_as(cell), cell)
-        return {bundle: list(found.values()) for bundle, found in missing.items()}
+        return {bundle: list(alike.values()) for bundle, alike in missing.items()}
 
 
 def register(

@@ -15,7 +15,7 @@ from controller.lab.inventory import load_lab
 from controller.planning import load_profile
 from controller.results import Accuracy, Predicted, Profiling, Results, Scope
 from controller.sweep.search.predicted import planned_searches
-from controller.sweep.search.profiling import kept_profiles
+from controller.sweep.search.profiling import stored_profiles
 from tests.integration.commands import Ended, controller, start, sweep, sweep_arguments
 from tests.integration.labs import NAMES, LabWorker, add, write_experiment, write_lab
 
@@ -214,7 +214,7 @@ def test_codecs_are_profiled_and_predicted(
 
     resolved = resolve(experiment, load_lab(lab), bundles_folder=bundles_folder)
     with Results.open(experiment.parent / "results.sqlite") as results:
-        (search,) = planned_searches(resolved, "slow", kept_profiles(results))
+        (search,) = planned_searches(resolved, "slow", stored_profiles(results))
     latency_s = {(each.deep.cuts, each.deep.codec): point[0] for each, point in search.predicted.items()}
     for cut in (1, 2, 3):
         saved_s = latency_s[(cut,), "none"] - latency_s[(cut,), "fp16"]

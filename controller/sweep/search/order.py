@@ -10,7 +10,7 @@ from controller.results import Cell, Predicted, Results, Scope
 from controller.sweep.search.candidates import Candidate, measured_point
 from controller.sweep.search.front_search import Search
 from controller.sweep.search.predicted import estimated_searches, planned_searches
-from controller.sweep.search.profiling import kept_profiles, missing_profiles
+from controller.sweep.search.profiling import missing_profiles, stored_profiles
 from controller.sweep.todo import PendingWork
 
 __all__ = ["AdaptiveOrder", "Order", "make_order"]
@@ -114,17 +114,17 @@ class AdaptiveOrder(Order):
 
     def predicted(self) -> list[Predicted]:
         """What is predicted of the cells given last, uncorrected; nothing where they were only estimated."""
-        found = []
+        rows = []
         for search, candidate in self._given:
             if search.to_the_end:
                 continue
             latency_s, sample_s = search.predicted[candidate]
             shallow, deep = candidate.shallow, candidate.deep
             if shallow.depth == 1:
-                found.append(Predicted(shallow.id, latency_s))
+                rows.append(Predicted(shallow.id, latency_s))
             if deep.depth > 1:
-                found.append(Predicted(deep.id, sample_s * deep.batch))
-        return found
+                rows.append(Predicted(deep.id, sample_s * deep.batch))
+        return rows
 
     def _complete(self, candidate: Candidate) -> bool:
         return not self._pending.count(candidate.cells)
@@ -160,10 +160,10 @@ def make_order(
     if not is_chosen(resolved, has_budget=has_budget):
         return Order(resolved.cells[name], pending)
     if resolved.experiment.search == "planned":
-        kept = kept_profiles(results)
-        if missing_profiles(resolved, kept):
+        profiles = stored_profiles(results)
+        if missing_profiles(resolved, profiles):
             raise ProfileError(f"{results.path} has no device profile; run the sweep with --prepare")
-        searches = planned_searches(resolved, name, kept)
+        searches = planned_searches(resolved, name, profiles)
         begun = {cell.id for cell in results.cells()}
     else:
         searches = estimated_searches(resolved, name, whole_model_s)

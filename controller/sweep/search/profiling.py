@@ -11,13 +11,13 @@ from controller.errors import ProfileError
 from controller.experiment.resolve import ResolvedExperiment
 from controller.lab.worker_client import query_all
 from controller.profiling.profile import Profile, Settings, load_profile
-from controller.profiling.profiler import Wanted, alike_or_each, complete_profile
+from controller.profiling.profiler import ProfileRequest, alike_or_each, complete_profile
 from controller.results import Profiling, Results, Store
 from controller.sweep.search.predicted import ProfileKey, profile_key
 from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import DeviceInfo
 
-__all__ = ["STAGES_S", "kept_profiles", "missing_profiles", "prepare"]
+__all__ = ["STAGES_S", "stored_profiles", "missing_profiles", "prepare"]
 
 STAGES_S = 40.0
 """What timing the stages of one device may take, about."""
@@ -43,16 +43,16 @@ class Missing:
         return set(self.cuts) <= set(profile.cuts) and set(self.devices) <= set(profile.devices)
 
 
-def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
+def stored_profiles(results: Results) -> dict[ProfileKey, Profile]:
     """What a results file has.
 
     Raises:
-        ProfileError: One was kept by another edgecut.
+        ProfileError: Another version of edgecut wrote one.
     """
     try:
         return {
-            (kept.bundle, kept.batch, kept.threads or None): msgspec.json.decode(kept.text, type=Profile)
-            for kept in results.rows(Profiling)
+            (row.bundle, row.batch, row.threads or None): msgspec.json.decode(row.text, type=Profile)
+            for row in results.rows(Profiling)
         }
     except msgspec.DecodeError as error:
         raise ProfileError(
@@ -61,7 +61,7 @@ def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
         ) from error
 
 
-def missing_profiles(resolved: ResolvedExperiment, kept: Mapping[ProfileKey, Profile]) -> list[Missing]:
+def missing_profiles(resolved: ResolvedExperiment, stored: Mapping[ProfileKey, Profile]) -> list[Missing]:
     """What must be profiled yet before anything of a planned search can be predicted."""
     if resolved.experiment.search != "planned":
         return []
@@ -73,7 +73,7 @@ def missing_profiles(resolved: ResolvedExperiment, kept: Mapping[ProfileKey, Pro
             devices.update(cell.devices)
             codecs.add(cell.codec)
     order = [device.name for device in resolved.lab.devices]
-    wanted = [
+    required = [
         Missing(
             key,
             tuple(sorted({0, *cuts, resolved.bundles[key[0]].node_count})),
@@ -82,7 +82,7 @@ def missing_profiles(resolved: ResolvedExperiment, kept: Mapping[ProfileKey, Pro
         )
         for key, (cuts, devices, codecs) in by_key.items()
     ]
-    return [one for one in wanted if one.key not in kept or not one.fits(kept[one.key])]
+    return [one for one in required if one.key not in stored or not one.fits(stored[one.key])]
 
 
 def prepare(
@@ -97,17 +97,17 @@ def prepare(
         DeviceError: A device is not there.
         ProfileError: It would have to be taken, and cannot now.
     """
-    for missing in missing_profiles(resolved, kept_profiles(store)):
+    for missing in missing_profiles(resolved, stored_profiles(store)):
         infos = query_all(resolved.lab, missing.devices)
         bundle, batch, compared = missing.key
         threads = {
             name: resolved.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
         }
-        wanted = Wanted(missing.cuts, batch, alike_or_each(threads), STAGES_S)
+        request = ProfileRequest(missing.cuts, batch, alike_or_each(threads), STAGES_S)
         model = resolved.bundles[bundle].manifest.model
-        path = wanted.path(folder, resolved.lab.name, model)
-        profile = _existing(missing, wanted, path, infos)
-        if profile is not None and wanted.is_too_quick(profile):
+        path = request.path(folder, resolved.lab.name, model)
+        profile = _existing(missing, request, path, infos)
+        if profile is not None and request.is_too_quick(profile):
             screen.say(f"profile {path} is a quick one: measuring it in full")
             profile = None
         if profile is None or not profile.codecs.keys() >= set(missing.codecs):
@@ -117,27 +117,27 @@ def prepare(
                     f"while links are shaped: clear them and run the same command with --prepare, as "
                     f"ansible/sweep.yml does"
                 )
-            profile = _completed(resolved, missing, wanted, path, screen, profile)
+            profile = _completed(resolved, missing, request, path, screen, profile)
         text = msgspec.json.encode(profile).decode()
         store.add(Profiling(bundle, batch, compared or 0, profile.took_s, text))
 
 
 def _existing(
-    missing: Missing, wanted: Wanted, path: Path, infos: Mapping[str, DeviceInfo]
+    missing: Missing, request: ProfileRequest, path: Path, infos: Mapping[str, DeviceInfo]
 ) -> Profile | None:
     if not path.is_file():
         return None
     profile = load_profile(path)
-    settings: dict[str, Settings] = {name: wanted.settings(info) for name, info in infos.items()}
+    settings: dict[str, Settings] = {name: request.settings(info) for name, info in infos.items()}
     bundle, batch, _ = missing.key
-    other = profile.difference(bundle=bundle, batch=batch, threads=wanted.common_threads, settings=settings)
+    other = profile.difference(bundle=bundle, batch=batch, threads=request.common_threads, settings=settings)
     return profile if other is None and missing.fits(profile) else None
 
 
 def _completed(
     resolved: ResolvedExperiment,
     missing: Missing,
-    wanted: Wanted,
+    request: ProfileRequest,
     path: Path,
     screen: Screen,
     profile: Profile | None,
@@ -150,5 +150,5 @@ def _completed(
     is_whole = missing.devices == tuple(device.name for device in lab.devices)
     is_kept = profile is not None or is_whole or not path.exists()
     return complete_profile(
-        profile, bundle, lab, missing.devices, wanted, missing.codecs, screen, path, is_kept=is_kept
+        profile, bundle, lab, missing.devices, request, missing.codecs, screen, path, is_kept=is_kept
     )

@@ -13,14 +13,14 @@ from controller.lab.inventory import Lab
 from controller.planning import Profile, save_profile
 from controller.planning.commands import plan, predict
 from controller.planning.options import PlanOptions, PredictOptions
-from controller.profiling.profiler import Wanted
+from controller.profiling.profiler import ProfileRequest
 from exporter.bundle import Bundle
 
 
 def _shared(folder: Path, lab: Lab, profile: Profile) -> dict[str, Any]:
     """Save the profile where it is looked for; options that `plan` and `predict` share."""
     batch = profile.batch
-    save_profile(profile, Wanted((), batch).path(folder, lab.name, "tiny"))
+    save_profile(profile, ProfileRequest((), batch).path(folder, lab.name, "tiny"))
     (folder / "networks.yml").write_text("lan: {}\n")
     return {
         "bundle": Path("tiny"),

@@ -61,7 +61,7 @@ class Lab:
         for number in self.pending.trials(cell)[:trials]:
             trial = run_trial(cell, number, REQUESTS[cell.depth], Physics(), rng)
             self.store.add_trial(trial)
-            self.pending.kept(trial)
+            self.pending.note(trial)
 
     def search(self, order: AdaptiveOrder, *, rounds: int = 1000) -> None:
         while rounds and (cells := order.next_cells()):
