@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -39,14 +38,24 @@ class _Checked:
     measured: Measured
     taken_at: str
 
-    def requested(self) -> dict[str, Any]:
-        return {
+    def row(self, network: str | None) -> MeasuredLink:
+        """The link as the results file stores it."""
+        requested = {
             "delay_ms": self.there.delay_ms,
             "jitter_ms": self.there.jitter_ms,
             "rate_mbit": self.there.rate_mbit,
             "loss_percent": self.there.loss_percent,
             "round_trip_ms": requested_round_trip_ms(self.there, self.back),
         }
+        loss_percent, filled = self.measured.loss_percent, not _doubt(self.there, self.measured)
+        return MeasuredLink(
+            network=network or AS_IS,
+            sender=self.sender,
+            receiver=self.receiver,
+            requested={} if network in (None, AS_IS) else requested,
+            measured=asdict(self.measured) | {"loss_percent": loss_percent, "filled": filled},
+            taken_at=self.taken_at,
+        )
 
 
 @dataclass(frozen=True)
@@ -89,17 +98,7 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
     _show(lab, check.name, checked)
     if results is not None:
         with Store.append(results) as store:
-            for link in checked:
-                store.add(
-                    MeasuredLink(
-                        network=check.name or AS_IS,
-                        sender=link.sender,
-                        receiver=link.receiver,
-                        requested=link.requested() if check.name not in (None, AS_IS) else {},
-                        measured=_as_stored(link),
-                        taken_at=link.taken_at,
-                    )
-                )
+            store.add(*(link.row(check.name) for link in checked))
     if check.judge:
         _judge(check.name or AS_IS, checked)
 
@@ -136,13 +135,6 @@ def _probe(lab: Lab, check: Check, sender: ClaimedWorker, receiver: ClaimedWorke
 
 def _say(text: str) -> None:
     Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _as_stored(link: _Checked) -> dict[str, Any]:
-    return asdict(link.measured) | {
-        "loss_percent": link.measured.loss_percent,
-        "filled": not _doubt(link.there, link.measured),
-    }
 
 
 def _show(lab: Lab, name: str | None, checked: list[_Checked]) -> None:
