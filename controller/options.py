@@ -76,6 +76,7 @@ def takes(kind: type[Options]) -> Callable[[Callable[[Options], None]], Callable
         def from_fields(**values: Any) -> None:
             run(kind(**values))
 
+        from_fields.__annotations__ = hints
         from_fields.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
         return from_fields
 
