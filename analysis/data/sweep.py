@@ -43,7 +43,7 @@ class Network:
 
     name: str
     shaping: str
-    asked: Mapping[str, Any]
+    requested: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -281,8 +281,8 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
                 f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep first"
             )
         manifests = store.bundles()
-        accuracies = tuple(store.accuracies())
-        codec_accuracies = tuple(store.codec_accuracies())
+        accuracies = tuple(store.rows(Accuracy))
+        codec_accuracies = tuple(store.rows(CodecAccuracy))
         voids = tuple(Void(cells[c], n, reason, device, at) for c, n, reason, device, at in store.voids())
         return Sweep(
             path=path,
@@ -293,18 +293,18 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             manifests=manifests,
             networks=tuple(Network(*row) for row in store.networks()),
             cells=_cell_results(cells, measured, manifests, accuracies, codec_accuracies, voids),
-            baselines=_baselines(store.baselines()),
+            baselines=_baselines(store.rows(BaselineTrial)),
             accuracies=accuracies,
             codec_accuracies=codec_accuracies,
-            drifts=tuple(store.drifts()),
+            drifts=tuple(store.rows(Drift)),
             voids=voids,
             # The last of each direction under each network: a resumed sweep measures again.
-            links=tuple({(k.network, k.sender, k.receiver): k for k in store.links()}.values()),
+            links=tuple({(k.network, k.sender, k.receiver): k for k in store.rows(MeasuredLink)}.values()),
             objectives=objectives,
             seed=seed,
-            scopes=tuple(store.scopes()),
-            profilings=tuple(store.profilings()),
-            predicted=tuple(store.predicted()),
+            scopes=tuple(store.rows(Scope)),
+            profilings=tuple(store.rows(Profiling)),
+            predicted=tuple(store.rows(Predicted)),
             moments=moments(telemetry),
             timelines=timelines,
         )

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results.course import Course
 from controller.results.encoding import dump
 
 __all__ = [
     "Accuracy",
+    "Attempt",
     "CHAIN",
     "HUB",
     "SOCKET",
@@ -20,6 +20,7 @@ __all__ = [
     "BaselineTrial",
     "Cell",
     "CodecAccuracy",
+    "Course",
     "DeviceRow",
     "Drift",
     "Hop",
@@ -128,6 +129,38 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One rate of a search: requests per second, latency quantile (None: overloaded), bound kept or not."""
+
+    rate_per_s: float
+    latency_s: float | None
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Course:
+    """A trial's offered load, and whether its estimate settled.
+
+    Attributes:
+        windows: The number of windows, of which the last three are the trial.
+        stable: Whether these agree; None where the experiment does not ask for it.
+        overloaded: Whether requests came faster than results; then the trial has no percentiles.
+        rate_per_s: Offered requests per second; None in a closed loop.
+        seed: The seed of the requests' times; None in a closed loop.
+        attempts: Every rate of a search for the highest rate, in order.
+        bound_kept: Whether any of them kept the bound; None without a search.
+    """
+
+    windows: int = 1
+    stable: bool | None = None
+    overloaded: bool = False
+    rate_per_s: float | None = None
+    seed: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+    bound_kept: bool | None = None
+
+
+@dataclass(frozen=True)
 class Trial:
     """One timed repetition of a cell.
 
@@ -233,7 +266,7 @@ class MeasuredLink:
     """One direction of a link: its network's conditions, and its workers' measurements.
 
     Attributes:
-        asked: Conditions of this direction and the resulting round trip; empty without a network.
+        requested: Conditions of this direction and the resulting round trip; empty without a network.
         measured: Median round trip, rate, loss and TCP throughput, with their numbers of samples.
         environment: Its sweep call; None for a measurement before one.
     """
@@ -241,7 +274,7 @@ class MeasuredLink:
     network: str
     sender: str
     receiver: str
-    asked: Mapping[str, Any]
+    requested: Mapping[str, Any]
     measured: Mapping[str, Any]
     taken_at: str
     environment: int | None = None
