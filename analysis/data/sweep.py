@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,7 +122,7 @@ class CellResult:
         """Bytes resident in the worker that has most, at its fullest, over trials."""
         return self.over_trials("memory_bytes")
 
-    @property
+    @cached_property
     def all_depths(self) -> str:
         """An id that the cells of one split at several depths share."""
         return replace(self.cell, depth=0).id

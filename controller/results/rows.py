@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ class Cell(Settings):
     network: str
     shaping: str
 
-    @property
+    @cached_property
     def id(self) -> str:
         identity = {key: value for key, value in asdict(self).items() if key != "label"}
         return hashlib.sha256(dump(identity).encode()).hexdigest()[:16]
