@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from benchmarks.command import run_bench, show_bench
-from benchmarks.planning import BenchPlanOptions, bench_plan
+from benchmarks.planning.command import BenchPlanOptions, bench_plan
 from controller.cli.app import run
-from controller.cli.options import LAB, LabFile
 from controller.lab.inventory import load_lab
+from controller.options import LAB, LabFile
 
 __all__ = ["app", "main"]
 

@@ -1,10 +1,11 @@
 """The figures of the benchmark, their bounds, and summaries of their values."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["FIGURES", "Figure", "Summary", "all_hold", "figure_rows", "summarize"]
+import numpy as np
+
+__all__ = ["FIGURES", "Figure", "Summary", "all_hold", "figure_rows", "summarize", "summary"]
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,17 @@ FIGURES = (
 """In the order of the table."""
 
 
+def summary(values: Sequence[float], at: Sequence[float] = (0.0, 0.5, 1.0)) -> Summary | None:
+    """The quantiles at `at`, lowest first: by default the median and its range. None without values."""
+    if not values:
+        return None
+    low, middle, high = np.quantile(values, at).tolist()
+    return Summary(middle, low, high, len(values))
+
+
 def summarize(values: Mapping[str, Sequence[float]]) -> dict[str, Summary]:
     """Summarize the values of each figure; figures without values are left out."""
-    return {
-        key: Summary(statistics.median(each), min(each), max(each), len(each))
-        for key, each in values.items()
-        if each
-    }
+    return {key: shown for key, each in values.items() if (shown := summary(each)) is not None}
 
 
 def all_hold(figures: Sequence[Figure], summaries: Mapping[str, Summary]) -> bool:

@@ -115,7 +115,7 @@ def _check_conditions(a: Side, b: Side, names: set[str]) -> None:
     for mine in a.sweep.networks:
         if mine.name not in names:
             continue
-        one, other = _asked(mine.asked), _asked(theirs[mine.name].asked)
+        one, other = _requested(mine.requested), _requested(theirs[mine.name].requested)
         differ = [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
         if differ:
             key = differ[0]
@@ -125,8 +125,8 @@ def _check_conditions(a: Side, b: Side, names: set[str]) -> None:
             )
 
 
-def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in asked.items() if key != "description" and value not in (None, 0)}
+def _requested(requested: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in requested.items() if key != "description" and value not in (None, 0)}
 
 
 def _why(a: Side, b: Side, across: bool) -> str:

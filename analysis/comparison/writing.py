@@ -137,7 +137,7 @@ def _stated(side: Side) -> dict[str, str]:
     stated = {"experiment": side.sweep.experiment["name"], "trials": str(side.sweep.trials_wanted)}
     if side.network is not None:
         network = next(p for p in side.sweep.networks if p.name == side.network)
-        stated |= {f"network.{k}": v for k, v in flat({"shaping": network.shaping, **network.asked})}
+        stated |= {f"network.{k}": v for k, v in flat({"shaping": network.shaping, **network.requested})}
     if side.sweep.environments:
         stated |= dict(flat(side.sweep.environments[-1][2], "controller."))
     for device in side.sweep.devices:

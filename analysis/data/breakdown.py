@@ -64,6 +64,6 @@ def breakdown(result: CellResult) -> Breakdown:
 
 
 def breakdowns(results: Sequence[CellResult]) -> list[Breakdown]:
-    """Of every finished depth-1 cell, from raw input offloaded to all on the first device."""
+    """Of every finished depth-1 cell, from offload to stay."""
     alone = [r for r in results if r.trials and r.load == "single"]
     return [breakdown(r) for r in sorted(alone, key=lambda r: (r.cell.devices, r.cell.cuts, r.cell.batch))]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,7 +44,7 @@ class Network:
 
     name: str
     shaping: str
-    asked: Mapping[str, Any]
+    requested: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class CellResult:
         """Bytes resident in the worker that has most, at its fullest, over trials."""
         return self.over_trials("memory_bytes")
 
-    @property
+    @cached_property
     def all_depths(self) -> str:
         """An id that the cells of one split at several depths share."""
         return replace(self.cell, depth=0).id
@@ -281,8 +282,8 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
                 f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep first"
             )
         manifests = store.bundles()
-        accuracies = tuple(store.accuracies())
-        codec_accuracies = tuple(store.codec_accuracies())
+        accuracies = tuple(store.rows(Accuracy))
+        codec_accuracies = tuple(store.rows(CodecAccuracy))
         voids = tuple(Void(cells[c], n, reason, device, at) for c, n, reason, device, at in store.voids())
         return Sweep(
             path=path,
@@ -293,18 +294,18 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             manifests=manifests,
             networks=tuple(Network(*row) for row in store.networks()),
             cells=_cell_results(cells, measured, manifests, accuracies, codec_accuracies, voids),
-            baselines=_baselines(store.baselines()),
+            baselines=_baselines(store.rows(BaselineTrial)),
             accuracies=accuracies,
             codec_accuracies=codec_accuracies,
-            drifts=tuple(store.drifts()),
+            drifts=tuple(store.rows(Drift)),
             voids=voids,
             # The last of each direction under each network: a resumed sweep measures again.
-            links=tuple({(k.network, k.sender, k.receiver): k for k in store.links()}.values()),
+            links=tuple({(k.network, k.sender, k.receiver): k for k in store.rows(MeasuredLink)}.values()),
             objectives=objectives,
             seed=seed,
-            scopes=tuple(store.scopes()),
-            profilings=tuple(store.profilings()),
-            predicted=tuple(store.predicted()),
+            scopes=tuple(store.rows(Scope)),
+            profilings=tuple(store.rows(Profiling)),
+            predicted=tuple(store.rows(Predicted)),
             moments=moments(telemetry),
             timelines=timelines,
         )

@@ -33,10 +33,10 @@ def placed(answer: Answer) -> tuple[float, float] | None:
 
     Where a network differs by direction, that of requests counts: they are what a cut makes large.
     """
-    asked: Mapping[str, Any] = answer.network.asked
-    forward = asked.get("forward")
-    asked = {**asked, **forward} if isinstance(forward, Mapping) else asked
-    rate, delay = asked.get("rate_mbit"), asked.get("delay_ms")
+    requested: Mapping[str, Any] = answer.network.requested
+    forward = requested.get("forward")
+    requested = {**requested, **forward} if isinstance(forward, Mapping) else requested
+    rate, delay = requested.get("rate_mbit"), requested.get("delay_ms")
     if not isinstance(rate, int | float) or not isinstance(delay, int | float) or rate <= 0 or delay <= 0:
         return None
     return float(rate), float(delay)

@@ -127,7 +127,7 @@ def _rows(breakdown: Breakdown, name: str, order: Sequence[str]) -> list[dict[st
 
 
 def _at_depth_1(breakdown: Breakdown) -> dict[str, Any]:
-    """Bars are of depth 1 by what they show, so that no other depth can be asked of them."""
+    """Bars are of depth 1 by what they show, so no other depth can be selected."""
     return {**of_cell(breakdown.result.cell), "depth": ""}
 
 

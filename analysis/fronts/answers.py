@@ -64,7 +64,7 @@ class Answer:
     """The best point of the capability front for one objective.
 
     Attributes:
-        ties: The other splits that are within noise of it, by the figure asked for (the knee: by both).
+        ties: The other splits that are within noise of it, by the requested figure (the knee: by both).
         among: The splits that it is the best of.
         probability: The share of resamples in which it is the best of those; None with fewer than two trials.
     """
@@ -81,10 +81,10 @@ class Answer:
 
 def goals_of(objectives: Sequence[Objective]) -> tuple[Goal, ...]:
     """Latency, throughput and their knee, and the other objectives of `--objectives`."""
-    asked: tuple[Objective, ...] = tuple(objectives) or ("latency", "throughput")
-    timed = [o for o in asked if OBJECTIVES[o].timed]
+    requested: tuple[Objective, ...] = tuple(objectives) or ("latency", "throughput")
+    timed = [o for o in requested if OBJECTIVES[o].timed]
     knee: tuple[Goal, ...] = ("knee",) if len(timed) == 2 else ()
-    return (*timed, *knee, *(o for o in asked if not OBJECTIVES[o].timed))
+    return (*timed, *knee, *(o for o in requested if not OBJECTIVES[o].timed))
 
 
 def answers_of(
@@ -112,7 +112,7 @@ def answers_of(
 
 
 def _coverage(sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) -> Coverage:
-    """How many of the splits that a sweep was asked about have a point on the capability front."""
+    """How many of a sweep's splits have a point on the capability front."""
     measured = sum(p.latency.value is not None and p.throughput.value is not None for p in points)
     scopes = [scope for scope in sweep.scopes if scope.network == network]
     if scopes and scopes[0].ended != "all measured":
@@ -155,8 +155,8 @@ def _drawn_merit(point: Point, goal: Goal, resampling: Resampling) -> Floats:
 
 
 def _tied(best: Point, other: Point, goal: Goal, resampling: Resampling) -> bool:
-    asked: tuple[Objective, ...] = ("latency", "throughput") if goal == "knee" else (goal,)
-    return all(_tie(best, other, objective, resampling) for objective in asked)
+    figures: tuple[Objective, ...] = ("latency", "throughput") if goal == "knee" else (goal,)
+    return all(_tie(best, other, objective, resampling) for objective in figures)
 
 
 def _tie(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> bool | None:

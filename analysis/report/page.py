@@ -157,7 +157,7 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "missing_more": max(0, len(missing) - _MISSING_SHOWN),
         "devices": [(d, words.flat(d.stamp)) for d in sweep.devices],
         "environments": [(n, at, words.flat(stamp)) for n, at, stamp in sweep.environments],
-        "links": [(p, words.conditions(p.asked)) for p in sweep.networks],
+        "links": [(p, words.conditions(p.requested)) for p in sweep.networks],
         "measured_links": _measured_links(sweep),
         "manifests": [(model.title, model.bundle, sweep.manifests[model.bundle]) for model in study.models],
     }
@@ -209,7 +209,7 @@ def _group(study: Study, group: Group) -> dict[str, Any]:
         "title": group.network.name,
         "model": group.title,
         "conditions": words.network_words(group.network),
-        "description": group.network.asked.get("description", ""),
+        "description": group.network.requested.get("description", ""),
         "answers": [(a, *words.answer_sentences(a, group.answers[:i])) for i, a in enumerate(group.answers)],
         "verdict": _verdict(study.sweep, group.answers),
         "kinds": list(dict.fromkeys(a.point.split.kind for a in group.answers)),
@@ -334,17 +334,17 @@ def _measured_links(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _link_row(link: MeasuredLink) -> dict[str, str]:
-    asked, measured = link.asked, link.measured
+    requested, measured = link.requested, link.measured
     sent_all = "" if measured.get("filled", True) else ", all that was sent"
     lost = f"{measured.get('lost')} of {measured.get('datagrams')}"
     return {
         "way": f"{link.sender} \N{RIGHTWARDS ARROW} {link.receiver}",
-        "round_trip_asked": _condition(asked, "round_trip_ms"),
+        "round_trip_requested": _condition(requested, "round_trip_ms"),
         "round_trip": _condition(measured, "round_trip_ms"),
-        "rate_asked": _condition(asked, "rate_mbit"),
+        "rate_requested": _condition(requested, "rate_mbit"),
         "rate": _condition(measured, "rate_mbit") + sent_all,
         # A loss of 0 was not requested.
-        "loss_asked": _condition(asked, "loss_percent") if asked.get("loss_percent") else "-",
+        "loss_requested": _condition(requested, "loss_percent") if requested.get("loss_percent") else "-",
         "loss": f"{_condition(measured, 'loss_percent')} ({lost})",
         "tcp": _condition(measured, "tcp_mbit"),
     }

@@ -22,8 +22,8 @@ _COLUMNS = {
         *("receive_s", "wait_send_s", "send_s"),
     ),
     "links": (
-        *("network", "sender", "receiver", "taken_at", "round_trip_ms_asked", "round_trip_ms"),
-        *("rate_mbit_asked", "rate_mbit", "filled", "loss_percent_asked", "loss_percent", "lost"),
+        *("network", "sender", "receiver", "taken_at", "round_trip_ms_requested", "round_trip_ms"),
+        *("rate_mbit_requested", "rate_mbit", "filled", "loss_percent_requested", "loss_percent", "lost"),
         *("datagrams", "tcp_mbit"),
     ),
     "networks": ("network", "shaping", "conditions"),
@@ -49,7 +49,7 @@ def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
         "voids": _voids(sweep),
         "devices": [{"device": d.name, "kind": d.kind, "slowdown": d.slowdown} for d in sweep.devices],
         "networks": [
-            {"network": p.name, "shaping": p.shaping, "conditions": words.conditions(p.asked)}
+            {"network": p.name, "shaping": p.shaping, "conditions": words.conditions(p.requested)}
             for p in sweep.networks
         ],
         "links": _links(sweep),
@@ -139,7 +139,10 @@ def _links(sweep: Sweep) -> list[dict[str, Any]]:
             "sender": link.sender,
             "receiver": link.receiver,
             "taken_at": link.taken_at,
-            **{f"{key}_asked": link.asked.get(key) for key in ("round_trip_ms", "rate_mbit", "loss_percent")},
+            **{
+                f"{key}_requested": link.requested.get(key)
+                for key in ("round_trip_ms", "rate_mbit", "loss_percent")
+            },
             **link.measured,
         }
         for link in sweep.links

@@ -71,12 +71,14 @@ def listed(items: Iterable[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
-def conditions(asked: Mapping[str, Any]) -> str:
+def conditions(requested: Mapping[str, Any]) -> str:
     """A network's conditions in words, with any keys."""
     parts = []
-    directed = isinstance(asked.get("forward"), Mapping) and isinstance(asked.get("backward"), Mapping)
+    directed = isinstance(requested.get("forward"), Mapping) and isinstance(
+        requested.get("backward"), Mapping
+    )
     # Forward comes first; the rest stays as the network has it.
-    for key, value in sorted(asked.items(), key=lambda item: item[0] == "backward"):
+    for key, value in sorted(requested.items(), key=lambda item: item[0] == "backward"):
         if key == "rate_mbit" and value is None and not directed:
             parts.append("no rate limit")
         if key == "description" or value in (None, "", {}) or (directed and key in _UNITS):
@@ -96,7 +98,9 @@ def conditions(asked: Mapping[str, Any]) -> str:
 def network_words(network: Network) -> str:
     """A network's conditions and how they were imposed."""
     links = {"emulated": "links emulated", "tc": "links shaped by tc", "none": "links as they are"}
-    return "; ".join(w for w in (conditions(network.asked), links.get(network.shaping, network.shaping)) if w)
+    return "; ".join(
+        w for w in (conditions(network.requested), links.get(network.shaping, network.shaping)) if w
+    )
 
 
 def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str, list[str]]:

@@ -1,7 +1,6 @@
 """edgecut's sockets against PyTorch RPC: the same workers, stages, split and depth, alternating."""
 
 import socket
-import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +9,7 @@ import msgspec
 from benchmarks.bundles import NULL
 from benchmarks.measurement import Bench
 from benchmarks.measurements.balance import Balance
-from benchmarks.pipelines import pipeline, result_rate, run
+from benchmarks.pipelines import alternate, pipeline, result_rate, run
 from controller.experiment.backend import RpcSettings
 from controller.results import SOCKET, TORCH_RPC
 
@@ -53,14 +52,14 @@ class SocketOverRpc:
         return (self.bundle,)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """Alternate, so that a disturbance affects both."""
+        """Find the best settings in the first round, then compare."""
         if self._best is None:
             self._best = max(_TRIED, key=lambda settings: self._rate(bench, TORCH_RPC, settings))
-        over_sockets, over_rpc = [], []
-        for _ in range(_TURNS):
-            over_sockets.append(self._rate(bench, SOCKET))
-            over_rpc.append(self._rate(bench, TORCH_RPC, self._best))
-        return {self.key: statistics.median(over_sockets) / statistics.median(over_rpc)}
+        best = self._best
+        over_sockets, over_rpc = alternate(
+            _TURNS, lambda: self._rate(bench, SOCKET), lambda: self._rate(bench, TORCH_RPC, best)
+        )
+        return {self.key: over_sockets / over_rpc}
 
     def _rate(self, bench: Bench, backend: str, rpc: RpcSettings | None = None) -> float:
         with pipeline(

@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.local_workers import DEVICES
 from benchmarks.measurement import Bench
-from benchmarks.pipelines import pipeline, plan, run
-from controller.experiment.cells import cell_of
-from controller.results import Settings
+from benchmarks.pipelines import pipeline, run
 
 __all__ = ["Resplit"]
 
@@ -31,8 +28,8 @@ class Resplit:
         one, other = cuts[len(cuts) // 3], cuts[2 * len(cuts) // 3]
         with pipeline(bench.fleet, bundle, (one,), depth=_DEPTH) as runner:
             before = run(runner, self.requests, warmup=_DEPTH)
-            cell = cell_of(bundle, DEVICES, (other,), Settings(depth=_DEPTH))
-            runner.resplit(cell, plan(bench.fleet, bundle, cell, solo_runs=0))
+            changed = pipeline(bench.fleet, bundle, (other,), depth=_DEPTH, solo_runs=0)
+            runner.resplit(changed.cell, changed.plan)
             after = run(runner, self.requests, warmup=0)
         dead_s = after.endpoint["finished_at_s"][0] - before.endpoint["finished_at_s"][-1]
         return {"resplit_s": float(dead_s)}

@@ -9,7 +9,7 @@ from benchmarks.bundles import NULL
 from benchmarks.local_workers import Fleet
 from benchmarks.measurement import Bench
 from benchmarks.measurements.balance import Balance
-from benchmarks.pipelines import pipeline, result_rate, run
+from benchmarks.pipelines import alternate, pipeline, result_rate, run
 from worker.wire.control import ControlConnection
 
 __all__ = ["SecurityCost"]
@@ -60,11 +60,9 @@ class SecurityCost:
 def _cost(
     bench: Bench, tls: Fleet, name: str, cut: int, requests: int, *, batch: int = 1, check_every: int = 1
 ) -> float:
-    rates: dict[bool, list[float]] = {True: [], False: []}
-    for turn in range(2 * _TURNS):
-        over_tls = turn % 2 == 1
+    def rate(fleet: Fleet) -> float:
         with pipeline(
-            tls if over_tls else bench.fleet,
+            fleet,
             bench.bundles[name],
             (cut,),
             depth=_DEPTH,
@@ -72,8 +70,10 @@ def _cost(
             check_every=check_every,
             solo_runs=0,
         ) as runner:
-            rates[over_tls].append(result_rate(run(runner, requests, warmup=5 * _DEPTH)))
-    return statistics.median(rates[True]) / statistics.median(rates[False])
+            return result_rate(run(runner, requests, warmup=5 * _DEPTH))
+
+    without, over_tls = alternate(_TURNS, lambda: rate(bench.fleet), lambda: rate(tls))
+    return over_tls / without
 
 
 def _connect_s(fleet: Fleet) -> float:

@@ -10,7 +10,7 @@ from benchmarks.bundles import NULL, NULL_SAMPLE_BYTES
 from benchmarks.local_workers import DEVICES
 from benchmarks.measurement import Bench
 from benchmarks.measurements.ping_pong import half_round_trip_s
-from benchmarks.pipelines import pipeline, result_rate, run
+from benchmarks.pipelines import alternate, pipeline, result_rate, run
 from controller.results.metrics import latency_s
 from worker.wire.ethernet import ethernet_bytes
 
@@ -78,11 +78,9 @@ class NullRate:
     needs: tuple[str, ...] = (NULL,)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        rates: dict[bool, list[float]] = {True: [], False: []}
-        for turn in range(2 * _PAUSES):
-            records = turn % 2 == 0
-            rates[records].append(self._rate(bench, records))
-        with_records, without = statistics.median(rates[True]), statistics.median(rates[False])
+        with_records, without = alternate(
+            _PAUSES, lambda: self._rate(bench, True), lambda: self._rate(bench, False)
+        )
         return {"null_requests_per_s": with_records, "records_cost": with_records / without}
 
     def _rate(self, bench: Bench, records: bool) -> float:

@@ -1,5 +1,6 @@
-"""Measures splits under several networks, for comparison with predictions."""
+"""Splits measured under several networks, for comparison with predictions."""
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,7 +9,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
-from benchmarks.planning.splits import Split
 from controller.errors import TrialVoid
 from controller.experiment.cells import cell_of
 from controller.experiment.networks import Network
@@ -19,7 +19,7 @@ from controller.results import Cell, Settings, Trial
 from controller.results.metrics import latency_s, period_s
 from worker.wire.messages import Run
 
-__all__ = ["DEPTHS", "MeasuredCell", "NETWORKS", "measure_cells"]
+__all__ = ["DEPTHS", "MeasuredCell", "NETWORKS", "Split", "long_chains", "measure_cells", "two_way"]
 
 NETWORKS: Final = {
     "1 Gbit/s, 0.2 ms": Network(delay_ms=0.2, rate_mbit=1000),
@@ -33,6 +33,38 @@ _WARMUP_S: Final = 0.1
 _MOST_WARMUP: Final = 80
 _FEWEST, _MOST = {1: 2, 4: 4}, {1: 36, 4: 96}
 _TIMEOUT_S: Final = 300.0
+
+
+@dataclass(frozen=True)
+class Split:
+    """The cuts of the graph, for a chain of devices."""
+
+    devices: tuple[str, ...]
+    cuts: tuple[int, ...]
+
+
+def two_way(devices: Sequence[str], cuts: Sequence[int]) -> list[Split]:
+    """Every split of the first two devices, including each device alone."""
+    return [Split((devices[0], devices[1]), (cut,)) for cut in cuts]
+
+
+def long_chains(devices: Sequence[str], cuts: Sequence[int], number: int, seed: int = 0) -> list[Split]:
+    """Draw `number` random splits for each length of chain from three up; only the first device is fixed.
+
+    Args:
+        devices: The lab's; requests begin on the first.
+        cuts: Including both ends of the graph.
+    """
+    chance = random.Random(seed)
+    inner = sorted(cuts)[1:-1]
+    return [
+        Split(
+            (devices[0], *chance.sample(devices[1:], stages - 1)),
+            tuple(sorted(chance.sample(inner, stages - 1))),
+        )
+        for stages in range(3, min(len(devices), len(inner) + 1) + 1)
+        for _ in range(number)
+    ]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """Computes the benchmark's figures from measured cells."""
 
-import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.figures import Figure, Summary
+from benchmarks.figures import Figure, Summary, summary
 from benchmarks.planning.cells import MeasuredCell
 from controller.planning.planner import pareto_set
 from controller.planning.problem import Costs, Problem
@@ -31,6 +30,8 @@ FIGURES = (
 """In the order of the table."""
 
 _SHARE = 0.2
+_MIDDLE_HALF = (0.25, 0.5, 0.75)
+_TOP = (0.9, 0.95, 1.0)
 
 
 def figures_of(
@@ -50,36 +51,30 @@ def figures_of(
     latencies = [cell.error for cell in cells if cell.depth == 1]
     throughputs = [cell.error for cell in cells if cell.depth > 1]
     noise = [cell.noise for cell in cells if cell.noise is not None]
-    figures = {
-        "latency_median_error": _median(latencies),
-        "throughput_median_error": _median(throughputs),
-        "error_p95": _high([*latencies, *throughputs]),
-        "long_latency_median_error": _median([cell.error for cell in long_chains if cell.depth == 1]),
-        "long_throughput_median_error": _median([cell.error for cell in long_chains if cell.depth > 1]),
-        "noise_median": _median(noise),
-        "noise_p95": _high(noise),
-        "plan_100x8_s": _summary(plan_s),
-    }
+    fronts = _fronts(cells)
     searches = searches_of(cells, equal_cuts).values()
-    gains = [
-        gain
-        for (model, _), points in zip(_groups(cells), _fronts(cells), strict=True)
-        if (gain := _gain(*points, equal_cuts[model])) is not None
-    ]
-    figures["hypervolume_ratio"] = _summary([ratio for ratio, _ in searches])
-    figures["cells_share"] = _summary([share for _, share in searches])
-    figures["gain_over_equal_split"] = _summary(gains)
-    return {figure.key: summary for figure in FIGURES if (summary := figures[figure.key]) is not None}
+    gains = (_gain(*points, equal_cuts[model]) for (model, _), points in fronts.items())
+    figures = {
+        "latency_median_error": summary(latencies, _MIDDLE_HALF),
+        "throughput_median_error": summary(throughputs, _MIDDLE_HALF),
+        "error_p95": summary([*latencies, *throughputs], _TOP),
+        "long_latency_median_error": summary([c.error for c in long_chains if c.depth == 1], _MIDDLE_HALF),
+        "long_throughput_median_error": summary([c.error for c in long_chains if c.depth > 1], _MIDDLE_HALF),
+        "noise_median": summary(noise, _MIDDLE_HALF),
+        "noise_p95": summary(noise, _TOP),
+        "plan_100x8_s": summary(plan_s),
+        "hypervolume_ratio": summary([ratio for ratio, _ in searches]),
+        "cells_share": summary([share for _, share in searches]),
+        "gain_over_equal_split": summary([gain for gain in gains if gain is not None]),
+    }
+    return {figure.key: shown for figure in FIGURES if (shown := figures[figure.key]) is not None}
 
 
 def searches_of(
     cells: Sequence[MeasuredCell], equal_cuts: Mapping[str, int]
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """By model and network: how much of the front's area a search finds, and its share of the cells."""
-    return {
-        (model, network): _searched(*points, equal_cuts[model])
-        for (model, network), points in zip(_groups(cells), _fronts(cells), strict=True)
-    }
+    return {group: _searched(*points, equal_cuts[group[0]]) for group, points in _fronts(cells).items()}
 
 
 def plan_large_lab_s(seed: int = 0) -> float:
@@ -113,28 +108,24 @@ def _large_lab(rng: np.random.Generator) -> Problem:
     )
 
 
-def _groups(cells: Iterable[MeasuredCell]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((cell.model, cell.network) for cell in cells))
-
-
 def _fronts(
     cells: Sequence[MeasuredCell],
-) -> list[tuple[dict[tuple[int, ...], Point], dict[tuple[int, ...], Point]]]:
-    """Predicted and measured points of the splits of each model under each network."""
-    fronts = []
-    for group in _groups(cells):
-        by_split: dict[tuple[int, ...], dict[int, MeasuredCell]] = {}
-        for cell in cells:
-            if (cell.model, cell.network) == group:
-                by_split.setdefault(cell.cuts, {})[cell.depth] = cell
+) -> dict[tuple[str, str], tuple[dict[tuple[int, ...], Point], dict[tuple[int, ...], Point]]]:
+    """By model and network: predicted and measured points of the splits."""
+    groups: dict[tuple[str, str], dict[tuple[int, ...], dict[int, MeasuredCell]]] = {}
+    for cell in cells:
+        splits = groups.setdefault((cell.model, cell.network), {})
+        splits.setdefault(cell.cuts, {})[cell.depth] = cell
+    fronts = {}
+    for group, splits in groups.items():
         predicted: dict[tuple[int, ...], Point] = {}
         measured: dict[tuple[int, ...], Point] = {}
-        for cuts, depths in by_split.items():
+        for cuts, depths in splits.items():
             if len(depths) == 2:
                 alone, deep = depths[min(depths)], depths[max(depths)]
                 predicted[cuts] = alone.predicted, deep.predicted
                 measured[cuts] = alone.measured, deep.measured
-        fronts.append((predicted, measured))
+        fronts[group] = predicted, measured
     return fronts
 
 
@@ -170,22 +161,3 @@ def _gain(
         return None
     planned = min(predicted, key=lambda split: predicted[split][1])
     return measured[cut,][1] / measured[planned][1]
-
-
-def _median(values: Sequence[float]) -> Summary | None:
-    if not values:
-        return None
-    low, high = np.quantile(values, [0.25, 0.75]).tolist()
-    return Summary(statistics.median(values), low, high, len(values))
-
-
-def _high(values: Sequence[float]) -> Summary | None:
-    """The 95th percentile as the median, with the 90th and the maximum as the range."""
-    if not values:
-        return None
-    low, middle, high = np.quantile(values, [0.9, 0.95, 1.0]).tolist()
-    return Summary(middle, low, high, len(values))
-
-
-def _summary(values: Sequence[float]) -> Summary | None:
-    return Summary(statistics.median(values), min(values), max(values), len(values)) if values else None

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import typer
 
-from controller.cli import codecs, lab, planning, results, sweep, watch
+from controller.cli import lab, planning, sweep
 from controller.errors import ControllerError, one_line
 from controller.sweep.outcome import INTERRUPTED
 from exporter.bundle import BundleError
@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
 )
-for _group in (lab.app, sweep.app, watch.app, planning.app, codecs.app, results.app):
+for _group in (lab.app, sweep.app, planning.app):
     app.add_typer(_group)
 
 _AFTER_CTRL_C = {

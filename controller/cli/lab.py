@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from controller.cli.options import LAB, NETWORKS, LabFile, NetworksFile
 from controller.errors import ExperimentError, LabError
 from controller.experiment.networks import AS_IS, find_network, load_networks
 from controller.lab.certificates import Authority
 from controller.lab.health import show_status
 from controller.lab.inventory import load_lab
 from controller.links import Check, check_links, shaping_arguments
+from controller.options import LAB, NETWORKS, LabFile, NetworksFile
 from worker.wire.security import CONTROLLER
 
 __all__ = ["app"]

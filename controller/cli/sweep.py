@@ -1,4 +1,4 @@
-"""The commands that measure, `run` and `sweep`, and `schema`, which documents the experiment file."""
+"""The commands about sweeps: `run`, `sweep`, `watch`, `check`, and `schema` of the experiment file."""
 
 import sys
 from pathlib import Path
@@ -6,27 +6,15 @@ from typing import Annotated
 
 import typer
 
-from controller.cli.options import (
-    DEVICE_PROFILES,
-    LAB,
-    NETWORKS,
-    AsJson,
-    Batch,
-    BundleFolder,
-    DeviceProfiles,
-    Devices,
-    LabFile,
-    NetworksFile,
-    ProgressFile,
-    Threads,
-)
 from controller.console import Screen
-from controller.experiment.backend import RpcSettings
 from controller.experiment.documentation import json_schema, markdown_table
 from controller.experiment.resolve import resolve
 from controller.lab.inventory import load_lab
 from controller.live import Publisher, note_sweep
-from controller.results import Settings, Store
+from controller.live.command import WatchOptions, follow
+from controller.options import DEVICE_PROFILES, LAB, AsJson, DeviceProfiles, LabFile, ProgressFile, takes
+from controller.results import Store
+from controller.results.check import run_check
 from controller.results.provenance import now
 from controller.sweep.dry_run import dry_run, show_dry_run
 from controller.sweep.runner import run_sweep
@@ -41,72 +29,10 @@ app = typer.Typer()
 
 
 @app.command()
-def run(
-    bundle: BundleFolder,
-    at: Annotated[str, typer.Option(help="Cuts, as indices or module paths: 23 or features.7 or 12,41.")],
-    lab: LabFile = LAB,
-    devices: Devices = None,
-    depth: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 1,
-    batch: Batch = 1,
-    load: Annotated[
-        str,
-        typer.Option(help="Load: offline, single, constant:20/s, poisson:20/s or poisson:p90<=100ms."),
-    ] = "offline",
-    prefetch: Annotated[
-        int | None,
-        typer.Option(min=0, help="Inputs prepared ahead during the run. Default: all before the run."),
-    ] = None,
-    requests: Annotated[int, typer.Option(min=1, help="Timed requests.")] = 24,
-    duration_s: Annotated[
-        float | None, typer.Option("--duration", help="Seconds to run for, in place of --requests.")
-    ] = None,
-    until_stable: Annotated[
-        bool, typer.Option("--until-stable", help="Continue until the last three thirds agree.")
-    ] = False,
-    warmup: Annotated[int, typer.Option(min=0, help="Untimed requests before the timed ones.")] = 5,
-    threads: Threads = None,
-    network: Annotated[
-        str, typer.Option(help="Network; on links that tc shapes, the network already in force.")
-    ] = "ideal",
-    source: Annotated[str, typer.Option(help="Source of requests: first (device) or controller.")] = "first",
-    codec: Annotated[
-        str, typer.Option(help="Codec of the links, as in uint8, zfp:0.01 or 'forward: uint8'.")
-    ] = "none",
-    topology: Annotated[
-        str, typer.Option(help="chain (device to device) or hub (through the controller).")
-    ] = "chain",
-    backend: Annotated[str, typer.Option(help="Transport between devices: socket or torch_rpc.")] = "socket",
-    rpc_port: Annotated[int, typer.Option(min=1, max=65535, help="PyTorch RPC's port.")] = 29500,
-    rpc_threads: Annotated[int, typer.Option(min=1, help="PyTorch RPC's threads per device.")] = 16,
-    rpc_interface: Annotated[
-        str | None, typer.Option(help="PyTorch RPC's network interface. Default: the device address's own.")
-    ] = None,
-    networks_file: NetworksFile = NETWORKS,
-) -> None:
+@takes(RunOptions)
+def run(options: RunOptions) -> None:
     """Run one cell once, and show where the time went."""
-    options = RunOptions(
-        at=at,
-        devices=devices,
-        settings=Settings(
-            source=source,
-            depth=depth,
-            batch=batch,
-            codec=codec,
-            backend=backend,
-            load=load,
-            prefetch=prefetch,
-            topology=topology,
-        ),
-        requests=requests,
-        duration_s=duration_s,
-        until_stable=until_stable,
-        warmup=warmup,
-        threads=threads,
-        network=network,
-        rpc=RpcSettings(port=rpc_port, threads=rpc_threads, interface=rpc_interface),
-        networks_file=networks_file,
-    )
-    run_one_cell(options, Bundle.open(bundle), load_lab(lab))
+    run_one_cell(options, Bundle.open(options.bundle), load_lab(options.lab))
 
 
 @app.command()
@@ -167,6 +93,25 @@ def sweep(
         work.end(outcome.summary(path))
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
+@takes(WatchOptions)
+def watch(options: WatchOptions) -> None:
+    """Follow a sweep from another terminal: its current cell, its stages' load, the front so far."""
+    follow(options)
+
+
+@app.command()
+def check(
+    results: Annotated[Path, typer.Argument(help="Results file that a sweep wrote.")],
+    save: Annotated[
+        Path | None, typer.Option(help="Also salvage a damaged file's readable part into this new file.")
+    ] = None,
+) -> None:
+    """Check a results file for damage and inconsistencies; exit code 1 if it has any."""
+    if not run_check(results, save):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -24,6 +24,7 @@ __all__ = [
     "cells_of_network",
     "chain_at",
     "check_batch",
+    "cut_sets",
     "label_of",
     "open_bundles",
     "resolve_cut",
@@ -147,15 +148,15 @@ def _chains(experiment: Experiment, devices: list[str], lab: Lab) -> list[list[s
 
 
 def label_of(bundle: Bundle, cuts: Sequence[int]) -> str:
-    """The cuts for human eyes."""
+    """The cuts in words: `stay`, `offload`, or each cut's module and index."""
     if all(cut == bundle.node_count for cut in cuts):
-        return "all on first"
+        return "stay"
     if all(cut == 0 for cut in cuts):
-        return "all on last"
+        return "offload"
     return " | ".join(f"{bundle.label(cut)} @{cut}" for cut in cuts)
 
 
-def resolve_cut(bundle: Bundle, cut: int | str, *, asked_by: str = "key 'splits'") -> int:
+def resolve_cut(bundle: Bundle, cut: int | str, *, place: str = "key 'splits'") -> int:
     """A cut index, from itself or from the module path that ends there.
 
     Raises:
@@ -166,7 +167,7 @@ def resolve_cut(bundle: Bundle, cut: int | str, *, asked_by: str = "key 'splits'
             return bundle.resolve(cut)
         bundle.tensors_at(cut)
     except RangeError as error:
-        raise ExperimentError(f"{asked_by}: {error}") from error
+        raise ExperimentError(f"{place}: {error}") from error
     return cut
 
 
@@ -181,9 +182,7 @@ def chain_at(bundle: Bundle, lab: Lab, at: str, chain: str | None) -> tuple[tupl
     for name in devices:
         lab.device(name)
     parts = [part for part in at.split(",") if part]
-    cuts = tuple(
-        resolve_cut(bundle, int(part) if part.isdecimal() else part, asked_by="--at") for part in parts
-    )
+    cuts = tuple(resolve_cut(bundle, int(part) if part.isdecimal() else part, place="--at") for part in parts)
     if len(cuts) != len(devices) - 1 or list(cuts) != sorted(cuts):
         raise ExperimentError(
             f"--at {at}: {len(devices)} devices ({', '.join(devices)}) need {len(devices) - 1} cuts in the "
@@ -195,51 +194,50 @@ def chain_at(bundle: Bundle, lab: Lab, at: str, chain: str | None) -> tuple[tupl
 def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...]]:
     """Every requested split into `devices` parts, and both ends, without repeats."""
     cuts = devices - 1
-    wanted: Iterable[tuple[int, ...]]
+    requested: Iterable[tuple[int, ...]]
     if cuts == 0:
         return [()]
     if splits == "equal":
         try:
-            wanted = [bundle.equal_cuts(devices)]
+            requested = [bundle.equal_cuts(devices)]
         except RangeError as error:
             raise ExperimentError(f"key 'splits': {bundle.manifest.model}: {error}") from error
     elif isinstance(splits, str):
-        points = _points(splits, bundle)
+        points = cut_sets(bundle)[splits]
         if math.comb(len(points) + cuts - 1, cuts) > _MOST_CELLS:
             raise ExperimentError(
                 f"key 'splits' is {splits!r}: more than {_MOST_CELLS} splits over {devices} devices; "
                 "list some"
             )
-        wanted = itertools.combinations_with_replacement(points, cuts)
+        requested = itertools.combinations_with_replacement(points, cuts)
     else:
-        wanted = [_listed(bundle, entry, cuts) for entry in splits]
+        requested = [_listed(bundle, entry, cuts) for entry in splits]
     ends = [(0,) * cuts, (bundle.node_count,) * cuts]
-    return list(dict.fromkeys([*wanted, *ends]))
+    return list(dict.fromkeys([*requested, *ends]))
 
 
-def _points(splits: str, bundle: Bundle) -> Sequence[int]:
-    if splits == "clean":
-        return bundle.clean_cuts()
-    if splits == "blocks":
-        return bundle.block_cuts()
-    return [point.index for point in bundle.cut_points]
+def cut_sets(bundle: Bundle) -> dict[str, tuple[int, ...]]:
+    """A graph's cut points by the names of their sets, without the ends."""
+    return {
+        "clean": bundle.clean_cuts(),
+        "blocks": bundle.block_cuts(),
+        "all": tuple(point.index for point in bundle.cut_points),
+    }
 
 
 def _listed(
-    bundle: Bundle, entry: int | str | list[int | str], cuts: int, asked_by: str = "key 'splits'"
+    bundle: Bundle, entry: int | str | list[int | str], cuts: int, place: str = "key 'splits'"
 ) -> tuple[int, ...]:
     parts = entry if isinstance(entry, list) else [entry]
     if len(parts) != cuts:
-        raise ExperimentError(
-            f"{asked_by}: {entry!r} has {len(parts)} cuts, but {cuts + 1} devices need {cuts}"
-        )
-    resolved = tuple(resolve_cut(bundle, part, asked_by=asked_by) for part in parts)
+        raise ExperimentError(f"{place}: {entry!r} has {len(parts)} cuts, but {cuts + 1} devices need {cuts}")
+    resolved = tuple(resolve_cut(bundle, part, place=place) for part in parts)
     if list(resolved) != sorted(resolved):
-        raise ExperimentError(f"{asked_by}: {entry!r} is out of order; list cuts in the order of the graph")
+        raise ExperimentError(f"{place}: {entry!r} is out of order; list cuts in the order of the graph")
     return resolved
 
 
-def check_batch(bundle: Bundle, batch: int, *, asked_by: str = "key 'batches'") -> None:
+def check_batch(bundle: Bundle, batch: int, *, place: str = "key 'batches'") -> None:
     """See that the graph takes such batches.
 
     Raises:
@@ -248,5 +246,5 @@ def check_batch(bundle: Bundle, batch: int, *, asked_by: str = "key 'batches'") 
     fixed = bundle.manifest.batch
     if isinstance(fixed, int) and batch != fixed:
         raise ExperimentError(
-            f"{asked_by}: {bundle.manifest.model} was exported with the fixed batch {fixed}, not {batch}"
+            f"{place}: {bundle.manifest.model} was exported with the fixed batch {fixed}, not {batch}"
         )

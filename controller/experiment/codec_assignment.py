@@ -16,7 +16,7 @@ __all__ = ["check_pairs", "choice_of", "codec_of_link", "is_by_link", "pairs_of"
 _DIRECTIONS = ("forward", "backward")
 
 
-def choice_of(asked: str | Mapping[str, str], place: str) -> str:
+def choice_of(choice: str | Mapping[str, str], place: str) -> str:
     """The one line of a codec, or of a mapping of links to codecs; equal choices have equal lines.
 
     A mapping may be written as such a line already, as on a command line.
@@ -24,11 +24,11 @@ def choice_of(asked: str | Mapping[str, str], place: str) -> str:
     Raises:
         ExperimentError: No such codec, a wrong parameter, or a key that is no link; begins with `place`.
     """
-    if isinstance(asked, str):
-        if not is_by_link(asked):
-            return _parse(asked.strip(), place).name
-        asked = _links(asked)
-    links = {" -> ".join(_ends(key, place)): _parse(name, place) for key, name in asked.items()}
+    if isinstance(choice, str):
+        if not is_by_link(choice):
+            return _parse(choice.strip(), place).name
+        choice = _links(choice)
+    links = {" -> ".join(_ends(key, place)): _parse(name, place) for key, name in choice.items()}
     named = {key: codec for key, codec in links.items() if codec != NO_CODEC or key not in _DIRECTIONS}
     order = sorted(named, key=lambda key: (key not in _DIRECTIONS, key != "forward", key))
     return "; ".join(f"{key}: {named[key].name}" for key in order) or NO_CODEC.name

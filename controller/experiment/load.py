@@ -55,21 +55,21 @@ def parse_load(text: str) -> Load:
     """
     if text in (OFFLINE, SINGLE):
         return Load()
-    if found := _AT_A_RATE.fullmatch(text):
-        rate_per_s = float(found[2])
+    if match := _AT_A_RATE.fullmatch(text):
+        rate_per_s = float(match[2])
         if not 0 < rate_per_s <= _HIGHEST_PER_S:
             raise ExperimentError(
                 f"key 'loads': {text[:80]!r} has rate {rate_per_s:g}; "
                 f"it must be above 0 requests/s and at most {_HIGHEST_PER_S:g}"
             )
-        return Load(kind=_kind(found[1]), rate_per_s=rate_per_s)
-    if found := _WITHIN.fullmatch(text):
-        if not 0 < float(found[3]) <= _LONGEST_MS:
+        return Load(kind=_kind(match[1]), rate_per_s=rate_per_s)
+    if match := _WITHIN.fullmatch(text):
+        if not 0 < float(match[3]) <= _LONGEST_MS:
             raise ExperimentError(
                 f"key 'loads': {text[:80]!r} has an impossible latency bound; it must be above 0 ms "
                 f"and at most {_LONGEST_MS:g} ms"
             )
-        return Load(kind=_kind(found[1]), quantile=found[2], bound_s=float(found[3]) / 1e3)
+        return Load(kind=_kind(match[1]), quantile=match[2], bound_s=float(match[3]) / 1e3)
     raise ExperimentError(
         f"key 'loads': {text!r} is not a load; allowed: offline, single, and as in constant:20/s, "
         f"poisson:20/s, poisson:p90<=100ms"

@@ -1,4 +1,4 @@
-"""What a sweep is to do: the experiment with its bundles, networks and cells, before any device is asked."""
+"""What a sweep is to do: the experiment with its bundles, networks and cells; no device is contacted."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from pathlib import Path
 from controller.errors import ExperimentError, did_you_mean
 from controller.experiment.cells import cells_of_network, open_bundles
 from controller.experiment.feasibility import check_feasible, check_plannable
-from controller.experiment.networks import Network, find_network, load_networks
+from controller.experiment.networks import AS_IS, Network, find_network, load_networks
 from controller.experiment.schema import Experiment, load_experiment
 from controller.lab.inventory import Lab
 from controller.results import Cell
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["ResolvedExperiment", "is_chosen", "lay_out", "read_networks", "reference_of", "resolve"]
+__all__ = ["ResolvedExperiment", "conditions_between", "is_chosen", "lay_out", "reference_of", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,13 @@ def read_networks(names: Sequence[str], path: Path, lab: Lab) -> dict[str, Netwo
     return networks
 
 
+def conditions_between(devices: Sequence[str], name: str, path: Path, lab: Lab) -> Network:
+    """A network's conditions on links between these devices; none on links without shaping."""
+    if name == AS_IS or lab.shaping(devices) == "none":
+        return Network()
+    return read_networks([name], path, lab)[name]
+
+
 def lay_out(
     experiment: Experiment,
     text: str,
@@ -128,14 +135,14 @@ def lay_out(
     """
     cells = {}
     for name, network in networks.items():
-        found = list(cells_of_network(experiment, name, bundles, lab))
-        for cell in found:
+        shuffled = list(cells_of_network(experiment, name, bundles, lab))
+        for cell in shuffled:
             check_feasible(cell, network)
             if experiment.search == "planned":
                 check_plannable(cell)
         # Each network has its own order, so that running one alone gives the same as running all.
-        random.Random(f"{experiment.seed}:{name}").shuffle(found)
-        cells[name] = tuple(found)
+        random.Random(f"{experiment.seed}:{name}").shuffle(shuffled)
+        cells[name] = tuple(shuffled)
     return ResolvedExperiment(
         experiment=experiment,
         text=text,

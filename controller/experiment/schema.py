@@ -121,8 +121,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         list[str | NetworkGrid],
         Meta(
             min_length=1,
-            description="networks: names, or mappings of `name` and what differs under it "
-            "(`splits`, `depths`, `batches`, `codecs`, `loads`, `topologies`, `backends`)",
+            description="networks: names, or mappings of `name` and what differs under it (`splits`, "
+            "`depths`, `batches`, `codecs`, `loads`, `topologies`, `backends`)",
         ),
     ]
     bundles: Annotated[str, Meta(description="the bundles' folder")] = "../../bundles"
@@ -135,9 +135,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     placements: Annotated[
         list[Annotated[list[str], Meta(min_length=1)]] | None,
         Meta(
-            description="several chains to compare, in place of `devices`; repeat a device to give "
-            "it several "
-            "stages"
+            description="several chains to compare, in place of `devices`; repeat a device to give it "
+            "several stages"
         ),
     ] = None
     stages: Annotated[
@@ -149,9 +148,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     chains: Annotated[
         Annotated[list[Chain], Meta(min_length=1)] | None,
         Meta(
-            description="single splits, each a mapping of `devices` and `cuts`, in place of "
-            "`splits`, `devices`, "
-            "`placements` and `stages`; the sweep adds no ends to them"
+            description="single splits, each a mapping of `devices` and `cuts`, in place of `splits`, "
+            "`devices`, `placements` and `stages`; the sweep adds no ends to them"
         ),
     ] = None
     depths: Annotated[tuple[_Count, ...], Meta(min_length=1, description="requests in flight")] = (1, 4)
@@ -168,9 +166,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     loads: Annotated[
         _Loads,
         Meta(
-            description="when requests are due: `offline` (closed loop at full depth), `single` "
-            "(closed loop of "
-            "depth 1), `constant:20/s`, `poisson:20/s` (open loop, requests per second), "
+            description="when requests are due: `offline` (closed loop at full depth), `single` (closed loop "
+            "of depth 1), `constant:20/s`, `poisson:20/s` (open loop, requests per second), "
             "`poisson:p90<=100ms` (the highest rate that keeps that latency)"
         ),
     ] = ("offline",)
@@ -191,18 +188,16 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     backends: Annotated[
         _Backends,
         Meta(
-            description="the transport between devices: `socket` (edgecut's own), `torch_rpc` "
-            "(PyTorch RPC, for "
-            "comparison; [below](#pytorch-rpc))"
+            description="the transport between devices: `socket` (edgecut's own), `torch_rpc` (PyTorch RPC, "
+            "for comparison; [below](#pytorch-rpc))"
         ),
     ] = ("socket",)
     rpc: Annotated[
         RpcSettings,
         Meta(
-            description="settings of `torch_rpc`: the first device's `port`, where all meet; "
-            "`threads` that serve "
-            "calls; network `interface` (null: the one with the device's address); `transport` (`tcp`, or "
-            "`any` that PyTorch finds, such as shared memory within a host)"
+            description="settings of `torch_rpc`: the first device's `port`, where all meet; `threads` that "
+            "serve calls; network `interface` (null: the one with the device's address); `transport` (`tcp`, "
+            "or `any` that PyTorch finds, such as shared memory within a host)"
         ),
     ] = RpcSettings()
     source: Annotated[
@@ -221,9 +216,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     until_stable: Annotated[
         bool,
         Meta(
-            description="extend a trial, a third at a time, until its last three thirds agree "
-            "within 10 %, and "
-            "record these; after ten thirds the trial ends, flagged unstable"
+            description="extend a trial, a third at a time, until its last three thirds agree within 10 %, "
+            "and record these; after ten thirds the trial ends, flagged unstable"
         ),
     ] = True
     warmup: Annotated[
@@ -250,9 +244,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     search: Annotated[
         Literal["exhaustive", "planned"],
         Meta(
-            description="`exhaustive`: every cell; `planned`: profile the lab, and measure only "
-            "cells that could be "
-            "on the front ([below](#planned))"
+            description="`exhaustive`: every cell; `planned`: profile the lab, and measure only cells that "
+            "could be on the front ([below](#planned))"
         ),
     ] = "exhaustive"
     search_share: Annotated[
@@ -275,19 +268,16 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     on_failure: Annotated[
         Literal["stop", "skip", "wait"],
         Meta(
-            description="after a void trial: `stop` the sweep; `skip` the cells of a device that "
-            "stays away for "
-            "`wait_s`; or `wait` that long for all devices, and retry, three times at most"
+            description="after a void trial: `stop` the sweep; `skip` the cells of a device that stays away "
+            "for `wait_s`; or `wait` that long for all devices, and retry, three times at most"
         ),
     ] = "stop"
     on_throttle: Annotated[
         Literal["flag", "wait", "void"],
         Meta(
-            description="a trial in which a Raspberry Pi slowed itself down: `flag`: count it, with "
-            "a flag in its "
-            "telemetry; `void`: do not count it; `wait`: do not count it, and retry once the device "
-            "has cooled "
-            "down, three times at most"
+            description="a trial in which a Raspberry Pi slowed itself down: `flag`: count it, with a flag "
+            "in its telemetry; `void`: do not count it; `wait`: do not count it, and retry once the device "
+            "has cooled down, three times at most"
         ),
     ] = "flag"
     cool_to_c: Annotated[

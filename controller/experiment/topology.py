@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from controller.experiment.codec_assignment import codec_of_link
 from controller.results import HUB, Cell, Link
 from exporter.bundle import Bundle, Tensor
+from worker.wire.messages import TensorSpec
 
 __all__ = [
     "CONTROLLER",
@@ -16,8 +18,10 @@ __all__ = [
     "goes_through_controller",
     "legs_of",
     "partitions_of",
+    "payload_bytes",
     "route",
     "stage_links",
+    "tensor_specs",
 ]
 
 CONTROLLER = "controller"
@@ -46,7 +50,7 @@ def stage_links(cell: Cell, bundle: Bundle) -> tuple[Link, ...]:
         Link(
             sender,
             receiver,
-            sum(_size_bytes(tensor, cell.batch) for tensor in bundle.tensors_at(cut)),
+            payload_bytes(bundle.tensors_at(cut), cell.batch),
             codec_of_link(cell.codec, sender, receiver, forward=position < last).name,
         )
         for position, (sender, receiver, cut) in enumerate(zip(ends[:-1], ends[1:], cuts, strict=True))
@@ -75,5 +79,11 @@ def endpoint_of(cell: Cell) -> str:
     return CONTROLLER if cell.source == CONTROLLER else cell.devices[0]
 
 
-def _size_bytes(tensor: Tensor, batch: int) -> int:
-    return math.prod(tensor.concrete(batch)) * np.dtype(tensor.dtype).itemsize
+def payload_bytes(tensors: Iterable[Tensor], batch: int) -> int:
+    """Bytes of these tensors for one request."""
+    return sum(math.prod(t.concrete(batch)) * np.dtype(t.dtype).itemsize for t in tensors)
+
+
+def tensor_specs(tensors: Iterable[Tensor], batch: int) -> tuple[TensorSpec, ...]:
+    """These tensors of one request, in the workers' terms."""
+    return tuple(TensorSpec(name=t.name, dtype=t.dtype, shape=t.concrete(batch)) for t in tensors)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys; a sweep over half of what was asked is worse than a stop."""
+    """PyYAML keeps the last of two equal keys; a sweep over half of the cells is worse than a stop."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -120,13 +120,13 @@ def _explain(problem: str, kind: Any, within: str) -> str:
 
 def _allowed(kind: Any, inner: str) -> list[str]:
     """The values that the place `inner` (as in `rpc.transport`, `backends[1]`) may have; none if any."""
-    found = [msgspec.inspect.type_info(kind)]
+    schemas = [msgspec.inspect.type_info(kind)]
     for name in re.sub(r"\[\d+\]", ".*", inner).split("."):
-        inside = [part for schema in found for part in _alternatives(schema)]
+        inside = [part for schema in schemas for part in _alternatives(schema)]
         if name == "*":
-            found = [part.item_type for part in inside if hasattr(part, "item_type")]
+            schemas = [part.item_type for part in inside if hasattr(part, "item_type")]
         else:
-            found = [
+            schemas = [
                 field.type
                 for part in inside
                 if isinstance(part, msgspec.inspect.StructType)
@@ -135,7 +135,7 @@ def _allowed(kind: Any, inner: str) -> list[str]:
             ]
     return [
         str(value)
-        for schema in found
+        for schema in schemas
         for part in _alternatives(schema)
         if isinstance(part, msgspec.inspect.LiteralType)
         for value in part.values

@@ -74,8 +74,9 @@ class Authority:
             self.ca_pem = (folder / "ca.pem").read_bytes()
             self._ca = x509.load_pem_x509_certificate(self.ca_pem)
             self._key: Any = load_pem_private_key((folder / "ca_key.pem").read_bytes(), None)
-            if not (folder / CERTIFICATE_FILE).exists() or self.needs(CONTROLLER, _digest(self._own())):
-                replace_file(folder / CERTIFICATE_FILE, self.issue(CONTROLLER).pem, mode=0o600)
+            own = folder / CERTIFICATE_FILE
+            if not own.exists() or self.needs(CONTROLLER, _digest(own.read_bytes())):
+                replace_file(own, self.issue(CONTROLLER).pem, mode=0o600)
         except OSError as error:
             raise LabError(f"{error.filename or folder} cannot be used: {error.strerror}") from error
         except ValueError as error:
@@ -159,9 +160,6 @@ class Authority:
         replace_file(self._folder / "ca_key.pem", _private_pem(key), mode=0o600)
         # Last: with it the authority counts as founded.
         replace_file(self._folder / "ca.pem", certificate.public_bytes(Encoding.PEM), mode=0o600)
-
-    def _own(self) -> bytes:
-        return (self._folder / CERTIFICATE_FILE).read_bytes()
 
     def _issued(self) -> dict[str, dict[str, str]]:
         try:

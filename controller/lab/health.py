@@ -9,12 +9,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from controller.console import output, plain_table
 from controller.errors import DeviceError, one_line
-from controller.lab.inventory import Device, Lab
+from controller.lab.inventory import Lab
 from controller.lab.upload import supply_graph
 from controller.lab.worker_client import ClaimedWorker, query
 from controller.lab.worker_pool import holder_name
 from worker.wire.messages import Infer, ShardRef, TensorSpec
-from worker.wire.security import Security
 
 __all__ = ["infer_once", "show_status"]
 
@@ -79,7 +78,9 @@ def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
             slowdown, provider = f"{info.slowdown:g}", info.provider
             state = f"held by {one_line(info.holder)} for {info.held_s:.0f} s" if info.holder else "idle"
             if infer:
-                state = _inferred(device, security)
+                with ClaimedWorker.claim(device, security, holder_name()) as worker:
+                    infer_once(worker)
+                state = "inference correct"
             if info.denied:
                 state += f"; {info.denied} connections denied"
         except DeviceError as error:
@@ -97,9 +98,3 @@ def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
         )
     output().print(table)
     return well
-
-
-def _inferred(device: Device, security: Security) -> str:
-    with ClaimedWorker.claim(device, security, holder_name()) as worker:
-        infer_once(worker)
-    return "inference correct"

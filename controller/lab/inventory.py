@@ -67,12 +67,8 @@ class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         Raises:
             LabError: The proof cannot be read.
         """
-        key, folder = None, None
-        match self.security:
-            case KeyFile():
-                key = Path(self.security.file)
-            case Certificates():
-                folder = Path(self.security.folder)
+        key = Path(self.security.file) if isinstance(self.security, KeyFile) else None
+        folder = Path(self.security.folder) if isinstance(self.security, Certificates) else None
         try:
             return load_security(key, folder, name=CONTROLLER)
         except UsageError as error:

@@ -1,18 +1,18 @@
 """One device's worker, from the controller's side: query, claim, release."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Self, TypeVar
 
 from controller.errors import HELD, DeviceError, how_lost
-from controller.lab.inventory import Device
+from controller.lab.inventory import Device, Lab
 from worker.wire.control import ControlConnection
 from worker.wire.errors import DeniedError, ProtocolError, RequestError, WorkerError
 from worker.wire.messages import Claim, DeviceInfo, Message, Query, Request
 from worker.wire.security import Security
 
-__all__ = ["ClaimedWorker", "query"]
+__all__ = ["ClaimedWorker", "query", "query_all"]
 
 # Short at first: a worker whose controller was lost is free in milliseconds.
 _FIRST_RETRY_S = 0.02
@@ -30,6 +30,25 @@ def query(device: Device, security: Security, *, timeout_s: float = 5.0) -> Devi
     """
     with _blame(device), _connect(device, security, timeout_s=timeout_s) as connection:
         return connection.ask(Query(), timeout_s=timeout_s)
+
+
+def query_all(
+    lab: Lab, names: Sequence[str] | None = None, *, timeout_s: float = 5.0, without_absent: bool = False
+) -> dict[str, DeviceInfo]:
+    """Query these devices, or all of a lab.
+
+    Args:
+        without_absent: Leave out devices that do not answer.
+
+    Raises:
+        DeviceError: A device does not answer.
+    """
+    security = lab.load_security()
+    infos = {}
+    for device in lab.devices if names is None else [lab.device(name) for name in names]:
+        with suppress(DeviceError) if without_absent else nullcontext():
+            infos[device.name] = query(device, security, timeout_s=timeout_s)
+    return infos
 
 
 class ClaimedWorker:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from controller.experiment.networks import Direction
 from worker.wire.ethernet import ethernet_bytes
 
-__all__ = ["PING_FRAME_BYTES", "Measured", "binomial_range", "violations", "round_trip_asked_ms"]
+__all__ = ["PING_FRAME_BYTES", "Measured", "binomial_range", "violations", "requested_round_trip_ms"]
 
 PING_FRAME_BYTES = ethernet_bytes(32)
 """A ping of 32 bytes on the wire."""
@@ -46,17 +46,17 @@ class Measured:
     def loss_percent(self) -> float:
         return 100 * self.lost / self.datagrams
 
-    def filled(self, asked_mbit: float, loss_percent: float) -> bool:
+    def filled(self, requested_mbit: float, loss_percent: float) -> bool:
         """Whether the rate is the link's limit, not the sender's."""
         if self.rate_mbit is None or self.offered_mbit is None:
             return False
         arriving_mbit = self.offered_mbit * (1 - loss_percent / 100)
-        if arriving_mbit >= _FILLING * asked_mbit or self.rate_mbit > (1 + _RATE_SHARE) * asked_mbit:
+        if arriving_mbit >= _FILLING * requested_mbit or self.rate_mbit > (1 + _RATE_SHARE) * requested_mbit:
             return True
-        return arriving_mbit >= asked_mbit and self.rate_mbit < _HELD_BACK * arriving_mbit
+        return arriving_mbit >= requested_mbit and self.rate_mbit < _HELD_BACK * arriving_mbit
 
 
-def round_trip_asked_ms(there: Direction, back: Direction) -> float | None:
+def requested_round_trip_ms(there: Direction, back: Direction) -> float | None:
     """Both delays and the ping's transmission times; None where no delay is set."""
     if not (there.delay_ms or back.delay_ms):
         return None
@@ -73,31 +73,29 @@ def violations(there: Direction, back: Direction, measured: Measured) -> list[st
 
 
 def _round_trip(there: Direction, back: Direction, measured: Measured) -> str | None:
-    asked_ms = round_trip_asked_ms(there, back)
-    if asked_ms is None or measured.round_trip_ms is None:
+    requested_ms = requested_round_trip_ms(there, back)
+    if requested_ms is None or measured.round_trip_ms is None:
         return None
     # The median of n round trips, each the sum of two uniform jitters, is off by this much at most: its
     # standard error is 1 / (2 f sqrt(n)), and the density f at the middle is 1 / (2 x the wider jitter).
     jitter_ms = max(there.jitter_ms, back.jitter_ms)
-    bound_ms = _SHARE * asked_ms + _FLOOR_MS + _SPREAD * jitter_ms / math.sqrt(measured.round_trips)
-    if abs(measured.round_trip_ms - asked_ms) <= bound_ms:
+    bound_ms = _SHARE * requested_ms + _FLOOR_MS + _SPREAD * jitter_ms / math.sqrt(measured.round_trips)
+    if abs(measured.round_trip_ms - requested_ms) <= bound_ms:
         return None
-    return (
-        f"round trip should be {asked_ms:.3g} ms +- {bound_ms:.2g}, measured {measured.round_trip_ms:.3g} ms"
-    )
+    bound = f"{requested_ms:.3g} ms +- {bound_ms:.2g}"
+    return f"round trip should be {bound}, measured {measured.round_trip_ms:.3g} ms"
 
 
 def _rate(there: Direction, measured: Measured) -> str | None:
-    asked_mbit = there.rate_mbit
-    if asked_mbit is None or measured.rate_mbit is None:
+    requested_mbit = there.rate_mbit
+    if requested_mbit is None or measured.rate_mbit is None:
         return None
-    if not measured.filled(asked_mbit, there.loss_percent):
+    if not measured.filled(requested_mbit, there.loss_percent):
         return None
-    if abs(measured.rate_mbit - asked_mbit) <= _RATE_SHARE * asked_mbit:
+    if abs(measured.rate_mbit - requested_mbit) <= _RATE_SHARE * requested_mbit:
         return None
-    return (
-        f"rate should be {asked_mbit:g} Mbit/s +- {_RATE_SHARE:.0%}, measured {measured.rate_mbit:.1f} Mbit/s"
-    )
+    bound = f"{requested_mbit:g} Mbit/s +- {_RATE_SHARE:.0%}"
+    return f"rate should be {bound}, measured {measured.rate_mbit:.1f} Mbit/s"
 
 
 def _loss(there: Direction, measured: Measured) -> str | None:

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -14,7 +13,7 @@ from controller.experiment.networks import AS_IS, Direction, Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
 from controller.lab.worker_pool import WorkerPool
-from controller.links.bounds import Measured, round_trip_asked_ms, violations
+from controller.links.bounds import Measured, requested_round_trip_ms, violations
 from controller.links.probing import probe_link
 from controller.results import MeasuredLink, Store
 from controller.results.provenance import now
@@ -39,14 +38,24 @@ class _Checked:
     measured: Measured
     taken_at: str
 
-    def asked(self) -> dict[str, Any]:
-        return {
+    def row(self, network: str | None) -> MeasuredLink:
+        """The link as the results file stores it."""
+        requested = {
             "delay_ms": self.there.delay_ms,
             "jitter_ms": self.there.jitter_ms,
             "rate_mbit": self.there.rate_mbit,
             "loss_percent": self.there.loss_percent,
-            "round_trip_ms": round_trip_asked_ms(self.there, self.back),
+            "round_trip_ms": requested_round_trip_ms(self.there, self.back),
         }
+        loss_percent, filled = self.measured.loss_percent, not _doubt(self.there, self.measured)
+        return MeasuredLink(
+            network=network or AS_IS,
+            sender=self.sender,
+            receiver=self.receiver,
+            requested={} if network in (None, AS_IS) else requested,
+            measured=asdict(self.measured) | {"loss_percent": loss_percent, "filled": filled},
+            taken_at=self.taken_at,
+        )
 
 
 @dataclass(frozen=True)
@@ -89,17 +98,7 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
     _show(lab, check.name, checked)
     if results is not None:
         with Store.append(results) as store:
-            for link in checked:
-                store.add_link(
-                    MeasuredLink(
-                        network=check.name or AS_IS,
-                        sender=link.sender,
-                        receiver=link.receiver,
-                        asked=link.asked() if check.name not in (None, AS_IS) else {},
-                        measured=_as_stored(link),
-                        taken_at=link.taken_at,
-                    )
-                )
+            store.add(*(link.row(check.name) for link in checked))
     if check.judge:
         _judge(check.name or AS_IS, checked)
 
@@ -138,21 +137,14 @@ def _say(text: str) -> None:
     Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _as_stored(link: _Checked) -> dict[str, Any]:
-    return asdict(link.measured) | {
-        "loss_percent": link.measured.loss_percent,
-        "filled": not _doubt(link.there, link.measured),
-    }
-
-
 def _show(lab: Lab, name: str | None, checked: list[_Checked]) -> None:
-    heading = f"network {name}, measured (asked)" if name else "links as they are"
+    heading = f"network {name}, measured (requested)" if name else "links as they are"
     table = plain_table(f"lab {lab.name}, {heading}", "round trip ms", "Mbit/s", "loss %", "TCP Mbit/s")
     for link in checked:
         there, m = link.there, link.measured
         table.add_row(
             f"{link.sender} -> {link.receiver}",
-            _figures(m.round_trip_ms, round_trip_asked_ms(there, link.back)),
+            _figures(m.round_trip_ms, requested_round_trip_ms(there, link.back)),
             _figures(m.rate_mbit, there.rate_mbit) + _doubt(there, m),
             _figures(m.loss_percent, there.loss_percent or None),
             _figures(m.tcp_mbit, None),
@@ -166,8 +158,8 @@ def _doubt(there: Direction, measured: Measured) -> str:
     return ", all that was sent"
 
 
-def _figures(measured: float | None, asked: float | None) -> str:
-    return _figure(measured) if asked is None else f"{_figure(measured)} ({_figure(asked)})"
+def _figures(measured: float | None, requested: float | None) -> str:
+    return _figure(measured) if requested is None else f"{_figure(measured)} ({_figure(requested)})"
 
 
 def _figure(value: float | None) -> str:

@@ -93,7 +93,7 @@ class _Path:
     def send(self, train: int, datagrams: int, rate_mbit: float) -> _Train:
         device = self.receiver.device
         headers_bytes = _HEADERS_V6_BYTES if ":" in device.host else _HEADERS_V4_BYTES
-        asked = ProbeTrain(
+        requested = ProbeTrain(
             probe=self.probe,
             host=device.host,
             port=device.data_port,
@@ -103,7 +103,7 @@ class _Path:
             frame_bytes=_DATAGRAM_BYTES + headers_bytes,
             rate_mbit=rate_mbit,
         )
-        sent = self.sender.ask(asked, timeout_s=_PATIENCE_S * 3)
+        sent = self.sender.ask(requested, timeout_s=_PATIENCE_S * 3)
         take = TakeTrain(probe=self.probe, train=train, datagrams=datagrams, settle_s=self.settle_s)
         received = self.receiver.ask(take, timeout_s=_PATIENCE_S * 3)
         if not received.datagrams:
@@ -112,23 +112,23 @@ class _Path:
                 f"none of {datagrams} datagrams from {self.sender.name} reached UDP port {device.data_port} "
                 f"of {device.host}; open the data port for UDP, and check that the link is up",
             )
-        return _Train(datagrams, asked.frame_bytes, sent, received)
+        return _Train(datagrams, requested.frame_bytes, sent, received)
 
 
-def probe_link(sender: ClaimedWorker, receiver: ClaimedWorker, asked: Direction) -> Measured:
+def probe_link(sender: ClaimedWorker, receiver: ClaimedWorker, requested: Direction) -> Measured:
     """Measure the link from `sender` to `receiver`: round trips, loss, rate, throughput, in this order.
 
-    `asked` sets the trains' pace: below its rate to measure loss, above it to measure the rate.
+    `requested` sets the trains' pace: below its rate to measure loss, above it to measure the rate.
 
     Raises:
         DeviceError: A worker was lost, or no datagram arrived.
     """
-    settle_s = (asked.delay_ms + asked.jitter_ms) / 1e3 + _QUEUE_S
+    settle_s = (requested.delay_ms + requested.jitter_ms) / 1e3 + _QUEUE_S
     path = _Path(sender, receiver, secrets.token_hex(16), settle_s)
     with path.expected():
         round_trips_s = _round_trips(path)
-        loss = _loss_train(path, asked)
-        rate = _rate_train(path, asked) if asked.rate_mbit else None
+        loss = _loss_train(path, requested)
+        rate = _rate_train(path, requested) if requested.rate_mbit else None
         tcp_mbit = _throughput(path, statistics.median(round_trips_s))
     # Queued datagrams would delay the next probe.
     time.sleep(settle_s)
@@ -158,7 +158,7 @@ def probe_path(sender: ClaimedWorker, receiver: ClaimedWorker) -> tuple[float, f
 
 def _round_trips(path: _Path) -> tuple[float, ...]:
     device = path.receiver.device
-    asked = ProbeRoundTrips(
+    requested = ProbeRoundTrips(
         probe=path.probe,
         host=device.host,
         port=device.data_port,
@@ -169,17 +169,17 @@ def _round_trips(path: _Path) -> tuple[float, ...]:
         receiver=device.name,
     )
     # At a delay of seconds the fewest round trips for a median take a minute.
-    return path.sender.ask(asked, timeout_s=_PATIENCE_S * 5).round_trips_s
+    return path.sender.ask(requested, timeout_s=_PATIENCE_S * 5).round_trips_s
 
 
-def _loss_train(path: _Path, asked: Direction) -> _Train:
-    rate_mbit = min(_LOSS_MBIT, _LOSS_SHARE * asked.rate_mbit) if asked.rate_mbit else _LOSS_MBIT
+def _loss_train(path: _Path, requested: Direction) -> _Train:
+    rate_mbit = min(_LOSS_MBIT, _LOSS_SHARE * requested.rate_mbit) if requested.rate_mbit else _LOSS_MBIT
     return path.send(_LOSS_TRAIN, _datagrams(rate_mbit, _LOSS_S, _LOSS_FEWEST, _LOSS_MOST), rate_mbit)
 
 
-def _rate_train(path: _Path, asked: Direction) -> _Train:
-    assert asked.rate_mbit is not None
-    rate_mbit = _RATE_EXCESS * asked.rate_mbit / (1 - asked.loss_percent / 100)
+def _rate_train(path: _Path, requested: Direction) -> _Train:
+    assert requested.rate_mbit is not None
+    rate_mbit = _RATE_EXCESS * requested.rate_mbit / (1 - requested.loss_percent / 100)
     return path.send(_RATE_TRAIN, _datagrams(rate_mbit, _RATE_S, _RATE_FEWEST, _RATE_MOST), rate_mbit)
 
 
@@ -190,12 +190,12 @@ def _datagrams(rate_mbit: float, duration_s: float, fewest: int, most: int) -> i
 def _throughput(path: _Path, round_trip_s: float) -> float:
     """Measure for at least ten round trips, which a connection needs to reach a link's rate."""
     device = path.receiver.device
-    asked = ProbeThroughput(
+    requested = ProbeThroughput(
         probe=path.probe,
         host=device.host,
         port=device.data_port,
         duration_s=min(_THROUGHPUT_MOST_S, max(_THROUGHPUT_S, 10 * round_trip_s)),
         receiver=device.name,
     )
-    seen = path.sender.ask(asked, timeout_s=_PATIENCE_S * 3)
+    seen = path.sender.ask(requested, timeout_s=_PATIENCE_S * 3)
     return seen.received_bytes * 8 / seen.elapsed_s / 1e6

@@ -9,7 +9,7 @@ from controller.errors import DeviceError
 from controller.experiment.networks import AS_IS, Direction, Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
-from controller.links.conditions import conditions_of
+from controller.links.shaping import conditions_of
 
 __all__ = ["is_shaped_as", "link_check"]
 
@@ -66,14 +66,14 @@ def is_shaped_as(requested: list[Direction], qdiscs_json: str) -> bool:
     return not left
 
 
-def _imposes(asked: Direction, options: Mapping[str, Any]) -> bool:
+def _imposes(way: Direction, options: Mapping[str, Any]) -> bool:
     delay = options.get("delay") or {}
     rate_mbit = 8 * (options.get("rate") or {}).get("rate", 0) / 1e6
     loss_share = (options.get("loss-random") or {}).get("loss", 0)
     imposed = (1e3 * delay.get("delay", 0), 1e3 * delay.get("jitter", 0), 100 * loss_share)
-    requested = (asked.delay_ms, asked.jitter_ms, asked.loss_percent)
+    requested = (way.delay_ms, way.jitter_ms, way.loss_percent)
     unlimited = not rate_mbit or rate_mbit > _MOST_MBIT
-    rate_fits = unlimited if asked.rate_mbit is None else _close(rate_mbit, asked.rate_mbit)
+    rate_fits = unlimited if way.rate_mbit is None else _close(rate_mbit, way.rate_mbit)
     return rate_fits and all(map(_close, imposed, requested))
 
 

@@ -4,7 +4,9 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -12,8 +14,9 @@ from rich.text import Text
 from controller.live.follower import Follower
 from controller.live.live_file import swept_on
 from controller.live.view import line, panel
+from controller.options import LAB, LabFile
 
-__all__ = ["WatchOptions", "watch"]
+__all__ = ["WatchOptions", "follow"]
 
 _EVERY_S = 1.0
 _LINE_EVERY_S = 5.0
@@ -24,22 +27,24 @@ _WIDTH = 100
 class WatchOptions:
     """The options of `controller watch`: a results file, or a lab whose current sweep to follow."""
 
-    results: Path | None
-    lab_file: Path
-    once: bool = False
+    results: Annotated[
+        Path | None, typer.Argument(help="The sweep's results file. Default: that of the sweep on --lab.")
+    ] = None
+    lab: LabFile = LAB
+    once: Annotated[bool, typer.Option("--once", help="Print the current state and exit.")] = False
 
     def find(self) -> Path | None:
         """The results file to follow; None before a sweep has begun."""
-        return self.results or swept_on(self.lab_file)
+        return self.results or swept_on(self.lab)
 
     def waiting_for(self) -> str:
         """The missing sweep, in words."""
         if self.results is not None:
             return f"no sweep into {self.results} yet"
-        return f"no sweep on the lab of {self.lab_file} yet"
+        return f"no sweep on the lab of {self.lab} yet"
 
 
-def watch(options: WatchOptions) -> None:
+def follow(options: WatchOptions) -> None:
     """Show a sweep until it is complete and has ended, or until Ctrl-C.
 
     Raises:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from controller.errors import StoreError
-from controller.live.live_file import Now, read_now
+from controller.live.live_file import read_now
 from controller.live.snapshot import SweepSnapshot
 from controller.results import Results
 
@@ -51,12 +51,9 @@ class Follower:
         if now is not None and self.snapshot is None:
             self.snapshot = SweepSnapshot()
         if self.snapshot is not None:
-            self._note(now)
+            if now is not None and now.written_at != self._written_at:
+                self._written_at, self._seen_s = now.written_at, time.monotonic()
             self.snapshot.now = now
-
-    def _note(self, now: Now | None) -> None:
-        if now is not None and now.written_at != self._written_at:
-            self._written_at, self._seen_s = now.written_at, time.monotonic()
 
     @property
     def left_s(self) -> float | None:

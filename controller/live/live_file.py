@@ -95,10 +95,10 @@ def live_path(results: Path) -> Path:
 def read_now(results: Path) -> Now | None:
     """Read the live file; None if it is missing or unreadable."""
     try:
-        found = msgspec.json.decode(live_path(results).read_bytes(), type=Now)
+        state = msgspec.json.decode(live_path(results).read_bytes(), type=Now)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return found if found.format == _FORMAT else None
+    return state if state.format == _FORMAT else None
 
 
 def note_sweep(lab_file: Path, results: Path) -> None:

@@ -76,12 +76,12 @@ def codec_accuracies(bundle: Bundle, cells: Sequence[Cell], limit: int | None) -
         )
 
 
-def allowed_error(found: CodecAccuracy | None) -> float:
+def allowed_error(measured: CodecAccuracy | None) -> float:
     """What a result may differ by from its answer, of the answer's own maximum.
 
     With codecs: twice what the same chain with the same codecs gave here, on the same samples.
     """
-    return max(WORST_ALLOWED_ERROR, _MARGIN * found.worst_error) if found else WORST_ALLOWED_ERROR
+    return max(WORST_ALLOWED_ERROR, _MARGIN * measured.worst_error) if measured else WORST_ALLOWED_ERROR
 
 
 class _CodedLinks:
@@ -123,23 +123,23 @@ def _count(inputs: _Arrays) -> int:
     return len(next(iter(inputs.values())))
 
 
-def _worst_of_batches(found: _Arrays, right: _Arrays, batch: int) -> float:
+def _worst_of_batches(actual: _Arrays, right: _Arrays, batch: int) -> float:
     """Each batch against its own maximum, as the sink of a pipeline does it."""
     return max(
         _worst_error(
-            {name: array[start : start + batch] for name, array in found.items()},
+            {name: array[start : start + batch] for name, array in actual.items()},
             {name: array[start : start + batch] for name, array in right.items()},
         )
         for start in range(0, _count(right), batch)
     )
 
 
-def _worst_error(found: _Arrays, right: _Arrays) -> float:
-    return max(_relative_error(found[name], right[name]) for name in right)
+def _worst_error(actual: _Arrays, right: _Arrays) -> float:
+    return max(_relative_error(actual[name], right[name]) for name in right)
 
 
-def _relative_error(found: NDArray[Any], right: NDArray[Any]) -> float:
+def _relative_error(actual: NDArray[Any], right: NDArray[Any]) -> float:
     """Largest difference, relative to the right answer's own maximum; infinite where it is not a number."""
     scale = float(np.abs(right).max(initial=0.0)) or 1.0
-    error = float(np.abs(found.astype(np.float64) - right).max(initial=0.0)) / scale
+    error = float(np.abs(actual.astype(np.float64) - right).max(initial=0.0)) / scale
     return float("inf") if math.isnan(error) else error

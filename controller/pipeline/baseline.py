@@ -1,12 +1,13 @@
 """The baseline: the whole model alone on one device, in a bare ONNX Runtime loop."""
 
+from controller.experiment.topology import tensor_specs
 from controller.lab.upload import supply
 from controller.lab.watchdog import Watchdog
 from controller.lab.worker_client import ClaimedWorker
 from controller.results import BaselineTrial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
-from worker.wire.messages import Baseline, ShardRef, TensorSpec
+from worker.wire.messages import Baseline, ShardRef
 
 __all__ = ["baseline_trial"]
 
@@ -32,10 +33,7 @@ def baseline_trial(
     supply(worker, bundle, [whole])
     request = Baseline(
         shard=ShardRef(digest=whole.digest, bundle=bundle.digest, start=whole.start, stop=whole.stop),
-        inputs=tuple(
-            TensorSpec(name=tensor.name, dtype=tensor.dtype, shape=tensor.concrete(batch))
-            for tensor in whole.inputs
-        ),
+        inputs=tensor_specs(whole.inputs, batch),
         threads=threads,
         warmup=warmup,
         requests=requests,

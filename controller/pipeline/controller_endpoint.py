@@ -1,7 +1,7 @@
 """The controller's own part in a pipeline: source and sink in place of the first device, the hub, or both."""
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Self
 
 from controller.errors import DeviceError
@@ -11,7 +11,6 @@ from controller.pipeline.deployment import PipelinePlan
 from controller.results import Cell
 from exporter.bundle import Bundle
 from worker.endpoint import Samples, StandaloneEndpoint
-from worker.wire.messages import Run, RunDone, SentBytes
 from worker.wire.security import OPEN, Security
 
 __all__ = ["ControllerEndpoint"]
@@ -19,8 +18,8 @@ __all__ = ["ControllerEndpoint"]
 _EVERY_ADDRESS = "0.0.0.0"
 
 
-class ControllerEndpoint:
-    """What of a pipeline is in this process, with a data port.
+class ControllerEndpoint(StandaloneEndpoint):
+    """The part of a pipeline that is in this process, with a data port.
 
     Attributes:
         addresses: By device, the host and port under which that device reaches us.
@@ -29,11 +28,9 @@ class ControllerEndpoint:
     def __init__(self, own_hosts: Mapping[str, str], security: Security = OPEN) -> None:
         """`own_hosts`: by device, our address on the way to it. `security` is that of the lab."""
         hosts = set(own_hosts.values())
-        self._part = StandaloneEndpoint(
-            host=hosts.pop() if len(hosts) == 1 else _EVERY_ADDRESS, security=security
-        )
+        super().__init__(host=hosts.pop() if len(hosts) == 1 else _EVERY_ADDRESS, security=security)
         self._has_endpoint = False
-        self.addresses = {name: (host, self._part.data_port) for name, host in own_hosts.items()}
+        self.addresses = {name: (host, self.data_port) for name, host in own_hosts.items()}
 
     @classmethod
     def of(cls, cell: Cell, lab: Lab) -> Self | None:
@@ -48,46 +45,26 @@ class ControllerEndpoint:
         own_hosts = {name: _host_towards(lab.device(name)) for name in cell.devices}
         return cls(own_hosts, lab.load_security())
 
-    def build(self, plan: PipelinePlan, depth: int, bundle: Bundle) -> None:
+    def build_planned(self, plan: PipelinePlan, depth: int, bundle: Bundle) -> None:
         """Stand ready for the links that end here.
 
         Raises:
             WorkerError: The samples do not fit the pipeline.
         """
         self._has_endpoint = plan.has_controller_endpoint
-        found = bundle.samples() if self._has_endpoint else None
-        self._part.build(
+        stored = bundle.samples() if self._has_endpoint else None
+        self.build(
             plan.name,
             plan.controller_links,
             depth,
             endpoint=plan.endpoint_spec if self._has_endpoint else None,
-            samples=Samples(inputs=found.inputs, answers=found.answers) if found else None,
+            samples=Samples(inputs=stored.inputs, answers=stored.answers) if stored else None,
             relays=plan.relays,
         )
 
-    def open_links(self) -> None:
-        """Connect the links that begin here, once every worker is built.
-
-        Raises:
-            WorkerError: A worker cannot be reached.
-        """
-        self._part.open_links()
-
-    def run(self, request: Run, abandoned: Callable[[], bool]) -> RunDone:
-        """Run requests until `abandoned`; see `worker.endpoint.Endpoint.run`."""
-        return self._part.run(request, abandoned)
-
     def take_records(self) -> bytes:
         """Rows of the last run, as they would come from a worker; none where the endpoint is on a device."""
-        return self._part.take_rows().tobytes() if self._has_endpoint else b""
-
-    def take_sent(self) -> tuple[SentBytes, ...]:
-        """What a codec on the way from our source to the first stage made of the last run."""
-        return self._part.take_sent()
-
-    def close(self) -> None:
-        """Leave the pipeline and stop listening."""
-        self._part.close()
+        return self.take_rows().tobytes() if self._has_endpoint else b""
 
 
 def _host_towards(device: Device) -> str:

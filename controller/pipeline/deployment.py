@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from controller.errors import ExperimentError
 from controller.experiment.backend import RpcSettings
-from controller.experiment.networks import Direction, Network
+from controller.experiment.networks import Network
 from controller.experiment.topology import (
     CONTROLLER,
     endpoint_of,
     legs_of,
     partitions_of,
     stage_links,
+    tensor_specs,
 )
 from controller.lab.inventory import Lab
 from controller.pipeline.rpc import rpc_specs
@@ -31,7 +32,6 @@ from worker.wire.messages import (
     HopSpec,
     LinkSpec,
     ShardRef,
-    TensorSpec,
 )
 
 __all__ = ["PipelinePlan", "Stage", "plan_pipeline", "varies_with_data"]
@@ -126,7 +126,7 @@ def plan_pipeline(
     tensors = [stages[0].shard.inputs, *(stage.shard.outputs for stage in stages)]
     ways = [legs_of(cell, link) for link in stage_links(cell, bundle)]
     links = tuple(itertools.chain(*ways))
-    told = [
+    way_specs = [
         tuple(
             _link_spec(
                 f"{name}/{i}{'on' * leg}", link, crossing, cell, lab, network, controller_addresses, seed
@@ -135,11 +135,11 @@ def plan_pipeline(
         )
         for i, (way, crossing) in enumerate(zip(ways, tensors, strict=True))
     ]
-    specs = tuple(itertools.chain(*told))
+    specs = tuple(itertools.chain(*way_specs))
     endpoint_spec = EndpointSpec(
         bundle=bundle.digest,
-        outlet=told[0][0].name,
-        inlet=told[-1][-1].name,
+        outlet=way_specs[0][0].name,
+        inlet=way_specs[-1][-1].name,
         batch=cell.batch,
         check_every=check_every,
         allowed_error=allowed_error,
@@ -170,7 +170,7 @@ def plan_pipeline(
             ),
             varies=varies_with_data(bundle, stage.shard.start, stage.shard.stop),
         )
-        for stage, before, after in zip(stages, told[:-1], told[1:], strict=True)
+        for stage, before, after in zip(stages, way_specs[:-1], way_specs[1:], strict=True)
     )
     # In the order of the chain, each once.
     devices = [
@@ -195,7 +195,7 @@ def plan_pipeline(
         )
         for device in devices
     }
-    relays = tuple((legs[0].name, legs[1].name) for legs in told if len(legs) > 1)
+    relays = tuple((legs[0].name, legs[1].name) for legs in way_specs if len(legs) > 1)
     return PipelinePlan(name, endpoint, stages, links, specs, builds, endpoint_spec, relays)
 
 
@@ -224,10 +224,7 @@ def _link_spec(
     controller_addresses: Mapping[str, tuple[str, int]] | None,
     seed: int,
 ) -> LinkSpec:
-    tensors = tuple(
-        TensorSpec(name=tensor.name, dtype=tensor.dtype, shape=tensor.concrete(cell.batch))
-        for tensor in crossing
-    )
+    tensors = tensor_specs(crossing, cell.batch)
     if link.sender == link.receiver:
         return LinkSpec(name=name, tensors=tensors)
     if link.receiver == CONTROLLER:
@@ -241,24 +238,20 @@ def _link_spec(
     conditions = network.between(link.sender, link.receiver, forward=forward)
     # What makes connections of its own runs under networks alone that limit nothing.
     emulated = cell.shaping == "emulated" and cell.backend != TORCH_RPC
-    emulation = _emulation(conditions, _jitter_seed(seed, link)) if emulated else None
+    emulation = Emulation(
+        delay_ms=conditions.delay_ms,
+        jitter_ms=conditions.jitter_ms,
+        rate_mbit=conditions.rate_mbit,
+        seed=_jitter_seed(seed, link),
+    )
     return LinkSpec(
         name=name,
         tensors=tensors,
         host=host,
         port=port,
-        emulation=emulation,
+        emulation=emulation if emulated else None,
         codec=link.codec,
         receiver=link.receiver,
-    )
-
-
-def _emulation(conditions: Direction, seed: int) -> Emulation:
-    return Emulation(
-        delay_ms=conditions.delay_ms,
-        jitter_ms=conditions.jitter_ms,
-        rate_mbit=conditions.rate_mbit,
-        seed=seed,
     )
 
 

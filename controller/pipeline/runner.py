@@ -97,7 +97,7 @@ class PipelineRunner:
         self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
         if self.controller_endpoint is not None:
             # Before any worker opens its links: some of them lead to us.
-            self.controller_endpoint.build(self.plan, self.cell.depth, self.bundle)
+            self.controller_endpoint.build_planned(self.plan, self.cell.depth, self.bundle)
         for device in self.plan.builds:
             self.workers[device].ask(OpenLinks(), timeout_s=_ASK_TIMEOUT_S)
         if self.controller_endpoint is not None:
@@ -191,12 +191,14 @@ class PipelineRunner:
 
     def _links(self, sent: Sequence[SentBytes]) -> tuple[Link, ...]:
         """The links, with what their codecs made of this trial's payload."""
-        found = {one.link: one for one in sent if one.requests}
+        by_link = {one.link: one for one in sent if one.requests}
         # A hub passes on what it got.
-        found |= {leaving: found[arriving] for arriving, leaving in self.plan.relays if arriving in found}
+        by_link |= {
+            leaving: by_link[arriving] for arriving, leaving in self.plan.relays if arriving in by_link
+        }
         return tuple(
             replace(link, encoded_bytes=coded.encoded_bytes / coded.requests, sent_raw=coded.sent_raw)
-            if (coded := found.get(spec.name))
+            if (coded := by_link.get(spec.name))
             else link
             for link, spec in zip(self.plan.links, self.plan.specs, strict=True)
         )
@@ -235,8 +237,8 @@ class PipelineRunner:
             except DeviceError as lost:
                 return _lost(lost)
         if strangers:
-            told = f"{EXITED} and was restarted, or its connection was reset ({error})"
-            return TrialVoid(f"{strangers[0]}: lost during a trial; {told}", strangers[0])
+            detail = f"{EXITED} and was restarted, or its connection was reset ({error})"
+            return TrialVoid(f"{strangers[0]}: lost during a trial; {detail}", strangers[0])
         return TrialVoid(str(error), error.device if isinstance(error, DeviceError) else None)
 
     def _take_down(self) -> None:
@@ -249,9 +251,9 @@ class PipelineRunner:
 
 
 def _lost(error: DeviceError) -> TrialVoid:
-    told = str(error).removeprefix(f"{error.device}: ")
+    detail = str(error).removeprefix(f"{error.device}: ")
     cause = f"{error.cause}: " if error.cause else ""
-    return TrialVoid(f"{error.device}: lost during a trial; {cause}{told}", error.device)
+    return TrialVoid(f"{error.device}: lost during a trial; {cause}{detail}", error.device)
 
 
 def _since(before: _Telemetry, after: _Telemetry) -> _Telemetry:

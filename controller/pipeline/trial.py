@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
+import msgspec
 import numpy as np
 
 from controller.experiment.load import Load, parse_load, seed_of
 from controller.pipeline.runner import PipelineRunner
 from controller.results import Attempt, Cell, Trial
 from controller.results.metrics import QUANTILES, throughput_per_s
-from worker.wire.messages import LoadSpec, Run
+from worker.wire.messages import Run
 
 __all__ = ["RESOLUTION", "highest_rate", "run_trial"]
 
@@ -33,18 +34,8 @@ def run_trial(
     own_seed = seed_of(seed, cell.id, number)
     if load.rate_per_s is not None:
         spec = load.spec(load.rate_per_s, own_seed)
-        return runner.run(number, _under(closed, spec), warmup=warmup)
+        return runner.run(number, msgspec.structs.replace(closed, load=spec), warmup=warmup)
     return _search(runner, number, closed, load, own_seed, warmup)
-
-
-def _under(run: Run, spec: LoadSpec) -> Run:
-    return Run(
-        requests=run.requests,
-        until_stable=run.until_stable,
-        duration_s=run.duration_s,
-        timeout_s=run.timeout_s,
-        load=spec,
-    )
 
 
 def _search(runner: PipelineRunner, number: int, closed: Run, load: Load, seed: int, warmup: int) -> Trial:
@@ -53,14 +44,14 @@ def _search(runner: PipelineRunner, number: int, closed: Run, load: Load, seed: 
     attempts: list[Attempt] = []
 
     def offer(rate_per_s: float) -> Trial:
-        trial = runner.run(number, _under(closed, load.spec(rate_per_s, seed)))
+        trial = runner.run(number, msgspec.structs.replace(closed, load=load.spec(rate_per_s, seed)))
         latency_s = _quantile_s(trial, load)
-        kept = latency_s is not None and load.bound_s is not None and latency_s <= load.bound_s
-        attempts.append(Attempt(rate_per_s, latency_s, kept))
+        holds = latency_s is not None and load.bound_s is not None and latency_s <= load.bound_s
+        attempts.append(Attempt(rate_per_s, latency_s, holds))
         return trial
 
-    trial, kept = highest_rate(offer, lambda _trial: attempts[-1].kept, throughput_per_s(full, 1))
-    course = replace(trial.course, attempts=tuple(attempts), bound_kept=kept)
+    trial, holds = highest_rate(offer, lambda _trial: attempts[-1].kept, throughput_per_s(full, 1))
+    course = replace(trial.course, attempts=tuple(attempts), bound_kept=holds)
     return replace(trial, course=course)
 
 
@@ -71,7 +62,7 @@ def _quantile_s(trial: Trial, load: Load) -> float | None:
 
 
 RESOLUTION: Final = 0.05
-"""The rate found is this close to the highest, in parts of what the pipeline can do at all."""
+"""The result is this close to the highest, in parts of what the pipeline can do at all."""
 
 _Tried = TypeVar("_Tried")
 
@@ -91,13 +82,13 @@ def highest_rate(
         tried, and False.
     """
     low, high = 0.0, capacity_per_s
-    kept: _Tried | None = None
+    best: _Tried | None = None
     tried: _Tried | None = None
     while tried is None or high - low > RESOLUTION * capacity_per_s:
         rate = (low + high) / 2
         tried = offer(rate)
         if keeps(tried):
-            kept, low = tried, rate
+            best, low = tried, rate
         else:
             high = rate
-    return (tried, False) if kept is None else (kept, True)
+    return (tried, False) if best is None else (best, True)

@@ -15,7 +15,7 @@ def named_baselines(problem: Problem, limits: Limits) -> list[tuple[str, Plan]]:
     source = limits.sources[0]
     allowed = [name for name in problem.devices if name not in limits.forbidden]
     order = [source, *(name for name in allowed if name != source)]
-    plans = [(f"all on {name}", one_device(problem, source, name)) for name in order]
+    plans = [("stay" if name == source else "offload", one_device(problem, source, name)) for name in order]
     if len(order) > 1:
         for name, plan in (
             ("equal layers", equal_layers(problem, order)),

@@ -75,31 +75,31 @@ class Chooser:
         first = self.choose(objective, limits)
         if len(first) >= count:
             return first
-        found = self._found(limits)
-        kept = limits.keep_to(self.problem(limits))
-        chains = {(plan.devices, cuts) for plan in found for cuts in _moved(kept, plan.cuts)}
-        near = [plan for plan in (evaluate(kept, *chain) for chain in sorted(chains)) if _is_allowed(plan)]
+        plans = self._within(limits)
+        limited = limits.keep_to(self.problem(limits))
+        chains = {(plan.devices, cuts) for plan in plans for cuts in _moved(limited, plan.cuts)}
+        near = [plan for plan in (evaluate(limited, *chain) for chain in sorted(chains)) if _is_allowed(plan)]
         # Their own waits change their order only a little, and most of them are far off.
         near = sorted(near, key=_worth(objective))[: _LOOKED_AT * count]
-        pool = {_chain(plan): plan for plan in (*found, *self._keeping(map(_chain, near), limits))}
+        pool = {_chain(plan): plan for plan in (*plans, *self._keeping(map(_chain, near), limits))}
         for plan in first:
             del pool[_chain(plan)]
         return (*first, *sorted(pool.values(), key=_worth(objective)))[:count]
 
     def is_feasible(self, limits: Limits) -> bool:
         """Whether any plan is within the limits."""
-        return bool(self._found(limits))
+        return bool(self._within(limits))
 
     def by_devices(self, limits: Limits) -> list[tuple[int, Plan, Plan]]:
         """For each largest number of devices, the plans of lowest latency and highest throughput, if any."""
-        found = self._found(limits)
+        plans = self._within(limits)
         devices = len(self.predictor.devices)
         rows = []
         pool: list[Plan] = []
         for number in range(1, min(limits.most_devices or devices, devices) + 1):
             fewer = replace(limits, most_devices=number)
-            pool += [plan for plan in found if len(plan.devices) == number]
-            pool += self._found(fewer) if math.isfinite(limits.latency_s) else self._both_ends(fewer)
+            pool += [plan for plan in plans if len(plan.devices) == number]
+            pool += self._within(fewer) if math.isfinite(limits.latency_s) else self._both_ends(fewer)
             if front := _front(pool):
                 rows.append((number, front[0], front[-1]))
         return rows
@@ -109,9 +109,9 @@ class Chooser:
         wait_s = 0.0
         for _ in range(_ROUNDS):
             problem = self._problem(wait_s)
-            kept = limits.keep_to(problem)
-            _check_size(kept, limits)
-            plan = min_latency(kept, limits.sources, most_devices=limits.most_devices)
+            limited = limits.keep_to(problem)
+            _check_size(limited, limits)
+            plan = min_latency(limited, limits.sources, most_devices=limits.most_devices)
             if plan is None:
                 break
             before_s, wait_s = wait_s, self._predict(_chain(plan)).latency_s
@@ -123,7 +123,7 @@ class Chooser:
         return self.predictor.problem(wait_s, least_accuracy=self._least_accuracy)
 
     def _find(self, objective: Objective, limits: Limits) -> tuple[Plan, ...]:
-        return of_objective(_front(self._found(limits)), objective)
+        return of_objective(_front(self._within(limits)), objective)
 
     def _find_if_not_too_many(self, objective: Objective, limits: Limits) -> tuple[Plan, ...]:
         """Like `_find`, but empty where a dropped limit leaves too many devices to plan with."""
@@ -132,7 +132,7 @@ class Chooser:
         except _TooManyDevicesError:
             return ()
 
-    def _found(self, limits: Limits) -> list[Plan]:
+    def _within(self, limits: Limits) -> list[Plan]:
         """Plans within the limits, including every objective's best."""
         if self._last is not None and self._last[0] == limits:
             return self._last[1]
@@ -144,19 +144,19 @@ class Chooser:
         for problem in problems:
             front = pareto_set(limits.keep_to(problem), limits.sources, most_devices=limits.most_devices)
             chains.update(map(_chain, front))
-        kept = limits.keep_to(settled)
+        limited = limits.keep_to(settled)
         most = limits.most_devices or len(settled.devices)
         for _, plan in named_baselines(settled, limits):
-            if len(plan.devices) <= most and _is_allowed(evaluate(kept, plan.devices, plan.cuts)):
+            if len(plan.devices) <= most and _is_allowed(evaluate(limited, plan.devices, plan.cuts)):
                 chains.add(_chain(plan))
         self._last = limits, self._keeping(chains, limits)
         return self._last[1]
 
     def _both_ends(self, limits: Limits) -> list[Plan]:
         """The plans of lowest latency and highest throughput, which is faster than the whole Pareto set."""
-        kept = limits.keep_to(self.problem(limits))
+        limited = limits.keep_to(self.problem(limits))
         plans = [
-            find(kept, limits.sources, most_devices=limits.most_devices)
+            find(limited, limits.sources, most_devices=limits.most_devices)
             for find in (min_latency, max_throughput)
         ]
         return self._keeping({_chain(plan) for plan in plans if plan}, limits)
@@ -172,9 +172,9 @@ class Chooser:
         return self._predicted[chain]
 
 
-def _check_size(kept: Problem, limits: Limits) -> None:
+def _check_size(limited: Problem, limits: Limits) -> None:
     """Raise an error if the problem is too large; it names a size that is not."""
-    devices = int(np.isfinite(kept.stage.period_s).any(axis=(1, 2)).sum())
+    devices = int(np.isfinite(limited.stage.period_s).any(axis=(1, 2)).sum())
     most = min(limits.most_devices or devices, devices)
     # The source, and a set of the others within the largest number.
     sizes = [math.comb(devices - 1, size) for size in range(most)]
@@ -202,14 +202,14 @@ def _is_allowed(plan: Plan) -> bool:
 def _moved(problem: Problem, cuts: tuple[int, ...]) -> list[tuple[int, ...]]:
     """The same cuts, one of them moved."""
     at = [problem.cuts.index(cut) for cut in cuts]
-    found = []
+    chains = []
     for number, position in enumerate(at):
         for step in range(-_STEPS, _STEPS + 1):
             other = [*at[:number], position + step, *at[number + 1 :]]
             rises = all(before < after for before, after in zip(other[:-1], other[1:], strict=True))
             if step and rises and other[0] >= 0 and other[-1] < len(problem.cuts) - 1:
-                found.append(tuple(problem.cuts[i] for i in other))
-    return found
+                chains.append(tuple(problem.cuts[i] for i in other))
+    return chains
 
 
 def _worth(objective: Objective) -> Callable[[Plan], float]:

@@ -8,12 +8,12 @@ import msgspec
 from rich.console import Console
 
 from controller.console import output, plain_table
-from controller.errors import DeviceError, PlanError
+from controller.errors import PlanError
 from controller.experiment.cells import chain_at
 from controller.experiment.codec_assignment import choice_of
-from controller.experiment.networks import AS_IS, Network, find_network, load_networks
+from controller.experiment.resolve import conditions_between
 from controller.lab.inventory import Lab
-from controller.lab.worker_client import query
+from controller.lab.worker_client import query_all
 from controller.planning.baselines import named_baselines
 from controller.planning.chooser import Chooser
 from controller.planning.constraints import OBJECTIVES, Limits, Objective
@@ -21,13 +21,11 @@ from controller.planning.experiment_file import write_experiment
 from controller.planning.options import PlanOptions, PredictOptions, SharedOptions, limits_of
 from controller.planning.prediction import Prediction, Predictor
 from controller.planning.problem import Plan
-from controller.planning.tables import Candidate, show_devices_worth, show_plans, stages_of
-from controller.profiling.commands import path_of, threads_of
+from controller.planning.tables import Candidate, in_words, show_devices_worth, show_plans, stages_of
 from controller.profiling.profile import load_profile
-from controller.profiling.profiler import Wanted
+from controller.profiling.profiler import ProfileRequest, alike_or_each
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
-from worker.wire.messages import DeviceInfo
 
 __all__ = ["plan", "predict"]
 
@@ -45,14 +43,18 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
     if options.objective not in OBJECTIVES:
         raise PlanError(f"--objective {options.objective}: choose one of {', '.join(OBJECTIVES)}")
     objective: Objective = options.objective
-    predictor, wanted = _predictor(bundle, lab, options)
-    profile_path = path_of(options.folder, lab, bundle, wanted)
-    limits = limits_of(options, predictor.profile, profile_path, lab)
+    predictor, request = _predictor(bundle, lab, options)
+    path = request.path(options.device_profiles, lab.name, bundle.manifest.model)
+    limits = limits_of(options, predictor.profile, path, lab)
     chooser = Chooser(predictor, options.least_accuracy)
     chosen = _best(chooser, objective, limits, options)
-    plans = [(_named(objective, number), _predicted(predictor, each)) for number, each in enumerate(chosen)]
+    plans = [
+        (_named(objective, number), predictor.predict(each.devices, each.cuts))
+        for number, each in enumerate(chosen)
+    ]
     baselines = [
-        (name, _predicted(predictor, each)) for name, each in named_baselines(chooser.problem(limits), limits)
+        (name, predictor.predict(each.devices, each.cuts))
+        for name, each in named_baselines(chooser.problem(limits), limits)
     ]
     if options.experiment is not None:
         write_experiment(
@@ -63,7 +65,7 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
             network=options.network,
             networks_file=options.networks_file,
             batch=options.batch,
-            threads=wanted.threads,
+            threads=request.threads,
             codec=choice_of(options.codec, "--codec"),
         )
     if options.as_json:
@@ -98,18 +100,22 @@ def predict(bundle: Bundle, lab: Lab, options: PredictOptions) -> None:
     _show_prediction(output(), predictor, prediction, _title(predictor, lab, options))
 
 
-def _predictor(bundle: Bundle, lab: Lab, options: SharedOptions) -> tuple[Predictor, Wanted]:
+def _predictor(bundle: Bundle, lab: Lab, options: SharedOptions) -> tuple[Predictor, ProfileRequest]:
     """A predictor from the lab's device profile, checked against the devices' present settings."""
-    infos = _answering(lab)
-    wanted = Wanted((), options.batch, threads_of(options.threads, infos))
-    path = path_of(options.folder, lab, bundle, wanted)
+    # Planning also works while the lab is off.
+    infos = query_all(lab, timeout_s=_ANSWER_S, without_absent=True)
+    threads = options.threads or alike_or_each({name: info.threads for name, info in infos.items()})
+    request = ProfileRequest((), options.batch, threads)
+    path = request.path(options.device_profiles, lab.name, bundle.manifest.model)
     profile = load_profile(path)
-    settings = {name: wanted.settings(info) for name, info in infos.items()}
+    settings = {name: request.settings(info) for name, info in infos.items()}
     profile.check(
-        path, bundle=bundle.digest, batch=options.batch, threads=wanted.common_threads, settings=settings
+        path, bundle=bundle.digest, batch=options.batch, threads=request.common_threads, settings=settings
     )
     codec = choice_of(options.codec, "--codec")
-    return Predictor(profile, bundle, _conditions(options, lab), codec), wanted
+    names = [device.name for device in lab.devices]
+    conditions = conditions_between(names, options.network, options.networks_file, lab)
+    return Predictor(profile, bundle, conditions, codec), request
 
 
 def _title(predictor: Predictor, lab: Lab, options: SharedOptions) -> str:
@@ -133,10 +139,6 @@ def _named(objective: Objective, number: int) -> str:
     return objective if objective == "pareto" or not number else f"next best {number}"
 
 
-def _predicted(predictor: Predictor, each: Plan) -> Prediction:
-    return predictor.predict(each.devices, each.cuts)
-
-
 def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objective: Objective) -> None:
     def value(prediction: Prediction) -> float:
         chosen = prediction.plan
@@ -144,31 +146,11 @@ def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objec
 
     best = min(value(prediction) for _, prediction in plans)
     what = "latency" if objective == "latency" else "period"
-    ratios = [f"{value(prediction) / best:.2f} x with {name}" for name, prediction in baselines]
+    ratios = [
+        f"{value(prediction) / best:.2f} x with {in_words(name, prediction.plan)}"
+        for name, prediction in baselines
+    ]
     output().print(f"Relative to the planned {what}: {', '.join(ratios)}.")
-
-
-def _conditions(options: SharedOptions, lab: Lab) -> Network:
-    """The network's conditions; none on links without shaping."""
-    names = [device.name for device in lab.devices]
-    if options.network == AS_IS or lab.shaping(names) == "none":
-        return Network()
-    networks = load_networks(options.networks_file)
-    conditions = find_network(networks, options.network, options.networks_file)
-    conditions.check_pairs(options.network, names)
-    return conditions
-
-
-def _answering(lab: Lab) -> dict[str, DeviceInfo]:
-    """Query the devices that answer: planning also works while the lab is off."""
-    infos = {}
-    security = lab.load_security()
-    for device in lab.devices:
-        try:
-            infos[device.name] = query(device, security, timeout_s=_ANSWER_S)
-        except DeviceError:
-            continue
-    return infos
 
 
 def _plans_as_json(

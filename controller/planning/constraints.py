@@ -41,10 +41,10 @@ class Limits:
 
     def keep_to(self, problem: Problem) -> Problem:
         """The problem without the parts that break a limit; no single part can break the latency's."""
-        kept = problem.without(self.forbidden).within(self.memory_bytes)
+        limited = problem.without(self.forbidden).within(self.memory_bytes)
         if self.period_s == math.inf:
-            return kept
-        return kept.faster_than(self.period_s * (1 + _SAME), strictly=False)
+            return limited
+        return limited.faster_than(self.period_s * (1 + _SAME), strictly=False)
 
     def allow_latency(self, latency_s: float) -> bool:
         """Whether the latency is within its limit."""

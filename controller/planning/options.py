@@ -5,9 +5,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from controller.errors import PlanError, ProfileError
 from controller.lab.inventory import Lab
+from controller.options import (
+    DEVICE_PROFILES,
+    LAB,
+    NETWORKS,
+    AsJson,
+    Batch,
+    DeviceProfiles,
+    Devices,
+    LabFile,
+    NetworksFile,
+    ProgressFile,
+    Threads,
+)
 from controller.planning.constraints import Limits
 from controller.profiling.profile import Profile
 
@@ -19,50 +35,54 @@ _UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 @dataclass(frozen=True, kw_only=True)
 class SharedOptions:
-    """The options that planning and predicting share.
+    """The options that planning and predicting share."""
 
-    Attributes:
-        folder: The folder of device profiles.
-    """
-
-    network: str
-    networks_file: Path
-    folder: Path
-    batch: int
-    threads: int | None
-    codec: str
-    as_json: bool
+    bundle: Annotated[Path, typer.Argument(help="A profiled bundle.")]
+    lab: LabFile = LAB
+    network: Annotated[str, typer.Option(help="Network to predict for.")] = "ideal"
+    networks_file: NetworksFile = NETWORKS
+    batch: Batch = 1
+    threads: Threads = None
+    codec: Annotated[str, typer.Option(help="Codec of all links; needs `profile --codecs`.")] = "none"
+    device_profiles: DeviceProfiles = DEVICE_PROFILES
+    as_json: AsJson = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions(SharedOptions):
     """The options of `controller plan`."""
 
-    objective: str
-    source: str | None
-    without: str
-    memory: Sequence[str]
-    most_latency_ms: float | None
-    least_throughput: float | None
-    least_accuracy: float
-    most_devices: int | None
-    best: int
-    experiment: Path | None
+    objective: Annotated[str, typer.Option(help="One of latency, throughput, knee and pareto.")] = "latency"
+    source: Annotated[
+        str | None, typer.Option(help="Device that requests start from, or any. Default: the first.")
+    ] = None
+    without: Annotated[str, typer.Option(help="Devices to leave out, as in pi,server.")] = ""
+    memory: Annotated[
+        list[str] | None, typer.Option(help="Memory limit of a device's stage, as in pi=512MB.")
+    ] = None
+    most_latency_ms: Annotated[float | None, typer.Option(min=0, help="Highest latency, in ms.")] = None
+    least_throughput: Annotated[
+        float | None, typer.Option(min=0, help="Lowest throughput, in samples/s.")
+    ] = None
+    least_accuracy: Annotated[
+        float, typer.Option(min=0, max=1, help="Lowest accuracy that the codec may leave, as in 0.95.")
+    ] = 0.0
+    most_devices: Annotated[int | None, typer.Option(min=1, help="Largest number of devices.")] = None
+    best: Annotated[int, typer.Option(min=1, help="Number of plans, best first.")] = 1
+    experiment: Annotated[
+        Path | None,
+        typer.Option(help="Write an experiment that measures these plans beside their baselines."),
+    ] = None
+    progress: ProgressFile = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(SharedOptions):
-    """The options of `controller predict`.
+    """The options of `controller predict`."""
 
-    Attributes:
-        at: The split's cuts.
-        devices: Its chain; None for the whole lab.
-        depth: Requests in flight.
-    """
-
-    at: str
-    devices: str | None
-    depth: int
+    at: Annotated[str, typer.Option(help="Cuts, as in `run`: 23 or features.7 or 12,41.")]
+    devices: Devices = None
+    depth: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 1
 
 
 def limits_of(options: PlanOptions, profile: Profile, path: Path, lab: Lab) -> Limits:
@@ -91,9 +111,9 @@ def limits_of(options: PlanOptions, profile: Profile, path: Path, lab: Lab) -> L
     return Limits(
         sources=tuple(sources),
         forbidden=without,
-        memory_bytes=_memory(options.memory, profile, lab),
+        memory_bytes=_memory(options.memory or [], profile, lab),
         latency_s=math.inf if options.most_latency_ms is None else options.most_latency_ms / 1e3,
-        period_s=math.inf if options.least_throughput is None else options.batch / options.least_throughput,
+        period_s=options.batch / options.least_throughput if options.least_throughput else math.inf,
         most_devices=options.most_devices,
         batch=options.batch,
     )

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from controller.errors import PlanError, ProfileError, did_you_mean
 from controller.experiment.networks import Network
+from controller.experiment.topology import payload_bytes, tensor_specs
 from controller.planning.problem import Costs, Part, Plan, Problem, evaluate, parts_of
 from controller.profiling.profile import CodecProfile, IdlePenalty, Load, PairProfile, Profile
-from controller.profiling.segments import payload_bytes, stage_memory_bytes, stage_s
-from exporter.bundle import Bundle, Tensor
+from controller.profiling.segments import stage_memory_bytes, stage_s
+from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 from worker.wire.ethernet import ethernet_bytes
 from worker.wire.frames import LinkLayout
-from worker.wire.messages import TensorSpec
 
 __all__ = ["Prediction", "Predictor"]
 
@@ -124,7 +124,7 @@ class Predictor:
         self._codec = _codec_of(profile, codec)
         crossing = [bundle.tensors_at(cut) for cut in profile.cuts]
         payload = np.array([float(payload_bytes(t, profile.batch)) for t in crossing])
-        frame = np.array([float(_frame_bytes(t, profile.batch)) for t in crossing])
+        frame = np.array([float(LinkLayout(tensor_specs(t, profile.batch)).frame_bytes) for t in crossing])
         sent = payload
         if self._codec is not None:
             sent = np.array(self._codec.encoded_bytes) * profile.batch
@@ -186,12 +186,12 @@ class Predictor:
             if cut not in self.profile.cuts:
                 raise PlanError(f"cut {cut} is not in the device profile; profile with --cuts all")
         bounds = [0, *cuts, self.bundle.node_count]
-        kept = [
+        computing = [
             (name, start)
             for i, (name, start, stop) in enumerate(zip(devices, bounds[:-1], bounds[1:], strict=True))
             if start < stop or i == 0
         ]
-        return [name for name, _ in kept], [start for _, start in kept[1:]]
+        return [name for name, _ in computing], [start for _, start in computing[1:]]
 
     # --- costs -------------------------------------------------------------------------------
 
@@ -323,8 +323,3 @@ def _between(idle_s: float, at: Sequence[float], values: Sequence[float]) -> flo
     order = np.argsort(at)
     known = np.log(np.maximum(np.array(at)[order], 1e-6))
     return float(np.interp(np.log(max(idle_s, 1e-6)), known, np.array(values)[order]))
-
-
-def _frame_bytes(tensors: tuple[Tensor, ...], batch: int) -> int:
-    specs = [TensorSpec(name=t.name, dtype=t.dtype, shape=t.concrete(batch)) for t in tensors]
-    return LinkLayout(specs).frame_bytes

@@ -10,7 +10,7 @@ from controller.planning.constraints import Limits, worth_using
 from controller.planning.prediction import Prediction
 from controller.planning.problem import Plan
 
-__all__ = ["Candidate", "depth_for", "show_devices_worth", "show_plans", "stages_of"]
+__all__ = ["Candidate", "depth_for", "in_words", "show_devices_worth", "show_plans", "stages_of"]
 
 # Predictions are about this accurate: a smaller gain is not worth a device.
 _GAIN = 0.05
@@ -26,6 +26,11 @@ def stages_of(plan: Plan, node_count: int) -> str:
         for name, start, stop in zip(plan.devices, bounds[:-1], bounds[1:], strict=True)
     ]
     return " -> ".join(parts)
+
+
+def in_words(name: str, baseline: Plan) -> str:
+    """Name a baseline within a sentence: `everything on pi` for the plans that stay or offload."""
+    return f"everything on {baseline.devices[-1]}" if name in ("stay", "offload") else name
 
 
 def show_plans(

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.experiment.networks import Network
+from controller.experiment.topology import payload_bytes
 from controller.profiling.profile import IdlePenalty, Load, PairProfile, Profile
-from controller.profiling.segments import payload_bytes, stage_s
+from controller.profiling.segments import stage_s
 from controller.profiling.short_runs import ProfilingContext, ShortRun, requests_in, rounds
 from controller.results import Trial
 from controller.results.metrics import latency_s, network_s, period_s
@@ -24,6 +25,7 @@ from controller.results.metrics import latency_s, network_s, period_s
 __all__ = [
     "Sample",
     "calibrate",
+    "fit_line",
     "fit_load",
     "fit_messages",
     "fit_idle_penalty",
@@ -204,8 +206,8 @@ def fit_load(samples: Sequence[Sample], device: str) -> Load:
     factor = float(np.median([s.compute_s[device] / s.alone_s[device] for s in busy]))
     rest_s = np.array([s.period_s - s.compute_s[device] for s in busy])
     sent = np.array([float(s.sent_bytes) for s in busy])
-    byte_s = median_slope(sent, rest_s)
-    return Load(factor=factor, fixed_s=max(0.0, float(np.median(rest_s - byte_s * sent))), byte_s=byte_s)
+    fixed_s, byte_s = fit_line(sent, rest_s)
+    return Load(factor=factor, fixed_s=fixed_s, byte_s=byte_s)
 
 
 def _others_s(sample: Sample, device: str) -> list[float]:
@@ -237,6 +239,12 @@ def fit_messages(samples: Sequence[Sample], pair: tuple[str, str], profile: Prof
     return PairProfile(
         source=pair[0], follower=pair[1], idle_s=tuple(idle_s), fixed_s=tuple(fixed_s), byte_s=byte_s
     )
+
+
+def fit_line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
+    """The intercept and slope of a line through most of the points, both at least 0."""
+    slope = median_slope(x, y)
+    return max(0.0, float(np.median(y - slope * x))), slope
 
 
 def median_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

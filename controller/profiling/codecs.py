@@ -7,7 +7,6 @@ cuts of small, medium and large payloads.
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -16,10 +15,10 @@ from numpy.typing import NDArray
 
 from controller.experiment.cells import cell_of
 from controller.experiment.networks import Network
+from controller.experiment.topology import payload_bytes
 from controller.pipeline.accuracy import codec_accuracies
-from controller.profiling.calibration import median_slope
+from controller.profiling.calibration import fit_line
 from controller.profiling.profile import CodecCost, CodecProfile, Profile
-from controller.profiling.segments import payload_bytes
 from controller.profiling.short_runs import ProfilingContext, ShortRun, rounds
 from controller.results import Settings, Trial
 from exporter.bundle import Bundle, run_chain
@@ -32,14 +31,6 @@ _REQUESTS: Final = 12
 _WARMUP: Final = 3
 _SAMPLES: Final = 16
 """Samples whose encoded bytes are counted, which hardly differ from one to the next."""
-
-
-@dataclass(frozen=True)
-class _Coding:
-    """A device's seconds for a number of bytes before the codec."""
-
-    payload_bytes: float
-    seconds: float
 
 
 def profile_codecs(
@@ -111,29 +102,20 @@ def _accuracy(bundle: Bundle, cuts: Sequence[int], name: str) -> tuple[float | N
 
 def _costs(results: Mapping[ShortRun, Sequence[Trial]]) -> dict[str, CodecCost]:
     """Each device's costs: the first stage encodes and the second decodes."""
-    encoding: dict[str, list[_Coding]] = {}
-    decoding: dict[str, list[_Coding]] = {}
+    # By device and field: bytes before the codec, and seconds.
+    codings: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for short_run, trials in results.items():
-        first, second = short_run.devices
         crossing = next(link.payload_bytes for link in trials[0].links if link.sender != link.receiver)
-        for device, at, position, field in (
-            (first, encoding, 0, "encode_s"),
-            (second, decoding, -1, "decode_s"),
-        ):
-            seconds = float(np.median(np.concatenate([trial.records[position][field] for trial in trials])))
-            at.setdefault(device, []).append(_Coding(crossing, seconds))
+        for device, position, what in zip(short_run.devices, (0, -1), ("encode", "decode"), strict=True):
+            times_s = np.concatenate([trial.records[position][f"{what}_s"] for trial in trials])
+            codings.setdefault((device, what), []).append((crossing, float(np.median(times_s))))
+    lines = {key: fit_line(*np.array(points).T) for key, points in codings.items()}
     return {
         device: CodecCost(
-            **_line("encode", encoding[device]),
-            **_line("decode", decoding[device]),
+            encode_fixed_s=lines[device, "encode"][0],
+            encode_byte_s=lines[device, "encode"][1],
+            decode_fixed_s=lines[device, "decode"][0],
+            decode_byte_s=lines[device, "decode"][1],
         )
-        for device in encoding
+        for device in dict.fromkeys(device for device, _ in lines)
     }
-
-
-def _line(what: str, codings: Sequence[_Coding]) -> dict[str, float]:
-    sent = np.array([coding.payload_bytes for coding in codings])
-    seconds = np.array([coding.seconds for coding in codings])
-    byte_s = median_slope(sent, seconds)
-    fixed_s = max(0.0, float(np.median(seconds - byte_s * sent)))
-    return {f"{what}_fixed_s": fixed_s, f"{what}_byte_s": byte_s}

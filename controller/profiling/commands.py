@@ -4,41 +4,59 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import typer
+from rich.console import Console
 
-from controller.console import Screen, duration, output
+from controller.console import Screen, output, plain_table
 from controller.errors import ExperimentError
-from controller.experiment.cells import check_batch
+from controller.experiment.cells import check_batch, cut_sets
 from controller.experiment.codec_assignment import choice_of
 from controller.lab.inventory import Lab
-from controller.lab.worker_client import query
-from controller.profiling.profile import Profile, load_profile, profile_path, save_profile
-from controller.profiling.profiler import Wanted, take_profile, with_codecs
+from controller.lab.worker_client import query_all
+from controller.options import (
+    DEVICE_PROFILES,
+    LAB,
+    AsJson,
+    Batch,
+    BundleFolder,
+    DeviceProfiles,
+    LabFile,
+    ProgressFile,
+    Threads,
+)
+from controller.profiling.profile import Profile, load_profile
+from controller.profiling.profiler import ProfileRequest, alike_or_each, complete_profile
 from controller.profiling.segments import segments
-from controller.profiling.tables import show_profile
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import DeviceInfo
 
-__all__ = ["ProfileOptions", "path_of", "profile", "threads_of"]
+__all__ = ["ProfileOptions", "profile"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProfileOptions:
     """The options of `controller profile`."""
 
-    cuts: str
-    batch: int
-    threads: int | None
-    budget_s: float
-    quick: bool
-    folder: Path
-    progress: Path | None
-    again: bool
-    as_json: bool
-    codecs: str = ""
+    bundle: BundleFolder
+    lab: LabFile = LAB
+    cuts: Annotated[str, typer.Option(help="Cut points to time stages at: clean, blocks or all.")] = "clean"
+    batch: Batch = 1
+    threads: Threads = None
+    budget: Annotated[float, typer.Option(min=1, help="Approximate seconds per device for its stages.")] = (
+        40.0
+    )
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer repetitions: faster, less certain.")] = False
+    device_profiles: DeviceProfiles = DEVICE_PROFILES
+    progress: ProgressFile = None
+    again: Annotated[
+        bool, typer.Option("--again", help="Re-measure even if a matching device profile exists.")
+    ] = False
+    as_json: AsJson = False
+    codecs: Annotated[str, typer.Option(help="Codecs to measure as well, as in uint8,zfp:0.01.")] = ""
 
 
 def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
@@ -49,75 +67,44 @@ def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
         DeviceError: A device does not answer.
     """
     cuts = _cuts(bundle, options.cuts)
-    check_batch(bundle, options.batch, asked_by="--batch")
+    check_batch(bundle, options.batch, place="--batch")
     names = [choice_of(name.strip(), "--codecs") for name in options.codecs.split(",") if name.strip()]
     names = [name for name in dict.fromkeys(names) if name != NO_CODEC.name]
-    security = lab.load_security()
-    threads = threads_of(options.threads, {device.name: query(device, security) for device in lab.devices})
-    wanted = Wanted(cuts, options.batch, threads, options.budget_s, options.quick)
-    path = path_of(options.folder, lab, bundle, wanted)
+    infos = query_all(lab)
+    threads = options.threads or alike_or_each({name: info.threads for name, info in infos.items()})
+    request = ProfileRequest(cuts, options.batch, threads, options.budget, options.quick)
+    path = request.path(options.device_profiles, lab.name, bundle.manifest.model)
     with Screen(options.progress) as screen:
-        measured = None if options.again else _reusable(path, bundle, lab, wanted, screen)
-        if measured is None:
-            measured = take_profile(bundle, lab, wanted, screen)
-            save_profile(measured, path)
-            screen.say(f"profiled in {duration(measured.took_s)}: {path}")
-        missing = [name for name in names if name not in measured.codecs]
-        if missing:
-            measured = with_codecs(measured, bundle, lab, wanted, missing, screen)
-            save_profile(measured, path)
-            screen.say(f"codecs measured: {', '.join(missing)}")
+        existing = None if options.again else _reusable(path, bundle, request, infos, screen)
+        measured = complete_profile(existing, bundle, lab, list(infos), request, names, screen, path)
     if options.as_json:
         print(json.dumps(_as_json(measured, bundle), indent=1))
         return
-    show_profile(output(), measured, bundle)
-
-
-def path_of(folder: Path, lab: Lab, bundle: Bundle, wanted: Wanted) -> Path:
-    """The path of a device profile."""
-    return profile_path(
-        folder,
-        lab=lab.name,
-        model=bundle.manifest.model,
-        batch=wanted.batch,
-        threads=wanted.common_threads,
-    )
-
-
-def threads_of(requested: int | None, infos: Mapping[str, DeviceInfo]) -> int | dict[str, int]:
-    """One number of threads, or one per device where they differ; 1 if no device answers."""
-    if requested is not None:
-        return requested
-    numbers = {name: info.threads for name, info in infos.items()}
-    alike = set(numbers.values()) or {1}
-    return alike.pop() if len(alike) == 1 else numbers
+    _show_profile(output(), measured, bundle)
 
 
 def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
-    named = {
-        "clean": bundle.clean_cuts(),
-        "blocks": bundle.block_cuts(),
-        "all": tuple(point.index for point in bundle.cut_points),
-    }
+    named = cut_sets(bundle)
     if which not in named:
         raise ExperimentError(f"--cuts {which}: choose one of {', '.join(named)}")
     return (0, *named[which], bundle.node_count)
 
 
-def _reusable(path: Path, bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile | None:
+def _reusable(
+    path: Path, bundle: Bundle, request: ProfileRequest, infos: Mapping[str, DeviceInfo], screen: Screen
+) -> Profile | None:
     if not path.exists():
         return None
     existing = load_profile(path)
-    security = lab.load_security()
-    settings = {device.name: wanted.settings(query(device, security)) for device in lab.devices}
+    settings = {name: request.settings(info) for name, info in infos.items()}
     why = existing.difference(
-        bundle=bundle.digest, batch=wanted.batch, threads=wanted.common_threads, settings=settings
+        bundle=bundle.digest, batch=request.batch, threads=request.common_threads, settings=settings
     )
-    if why is None and existing.cuts != wanted.cuts:
+    if why is None and existing.cuts != request.cuts:
         why = "other cuts"
     if why is None and set(existing.devices) != set(settings):
         why = "other devices"
-    why = f"of {why}" if why else "a quick one" if wanted.is_too_quick(existing) else None
+    why = f"of {why}" if why else "a quick one" if request.is_too_quick(existing) else None
     screen.say(
         f"device profile {path} is {why}: profiling again"
         if why
@@ -133,3 +120,56 @@ def _as_json(profile: Profile, bundle: Bundle) -> dict[str, Any]:
             msgspec.to_builtins(row) for row in segments(bundle, profile.cuts, device, profile.batch)
         ]
     return content
+
+
+def _show_profile(console: Console, profile: Profile, bundle: Bundle) -> None:
+    """Print every segment's cost on every device, and the links."""
+    names = list(profile.devices)
+    by_device = [segments(bundle, profile.cuts, d, profile.batch) for d in profile.devices.values()]
+    table = plain_table(
+        f"{profile.model}, up to", "nodes", *(f"{name} ms" for name in names), "Mmult-adds", "params",
+        "crossing kB", "peak kB",
+    )  # fmt: skip
+    for rows in zip(*by_device, strict=True):
+        row = rows[0]
+        table.add_row(
+            row.label,
+            f"{row.start}-{row.stop}",
+            *(f"{each.seconds * 1e3:.3f}" for each in rows),
+            f"{row.multiply_adds / 1e6:.2f}",
+            f"{row.parameters}",
+            f"{row.activation_bytes / 1e3:.1f}",
+            f"{row.peak_bytes / 1e3:.1f}",
+        )
+    console.print(table)
+    _show_devices(console, profile)
+
+
+def _show_devices(console: Console, profile: Profile) -> None:
+    table = plain_table("device", "whole ms", "spread", "after waiting", "always busy", "slowdown", "idle MB")
+    for name, device in profile.devices.items():
+        idle_penalty = max((point.factor for point in device.idle_penalty), default=1.0)
+        table.add_row(
+            name,
+            f"{device.prefix_s[-1] * 1e3:.2f}",
+            f"+-{device.spread:.0%}",
+            f"x {idle_penalty:.2f}",
+            f"x {device.as_follower.factor:.2f}",
+            f"{device.settings.get('slowdown')}",
+            f"{device.idle_bytes / 1e6:.0f}",
+        )
+    console.print(table)
+    beyond = {(pair.source, pair.follower): pair for pair in profile.pairs}
+    links = plain_table("link", "round trip ms", "Mbit/s", "message ms", "and per MB")
+    for link in profile.links:
+        pair = beyond.get((link.sender, link.receiver))
+        links.add_row(
+            f"{link.sender} -> {link.receiver}",
+            f"{link.round_trip_s * 1e3:.3f}",
+            f"{link.rate_mbit:.0f}",
+            f"{min(pair.fixed_s) * 1e3:.3f} to {max(pair.fixed_s) * 1e3:.3f}"
+            if pair and pair.fixed_s
+            else "-",
+            f"{pair.byte_s * 1e9:.3f}" if pair else "-",
+        )
+    console.print(links)

@@ -24,7 +24,6 @@ __all__ = [
     "Settings",
     "IdlePenalty",
     "load_profile",
-    "profile_path",
     "save_profile",
 ]
 
@@ -196,11 +195,6 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
                 if now.get(key) != then.get(key):
                     return f"another setting ({key} of {name} was {then.get(key)}, is {now.get(key)})"
         return None
-
-
-def profile_path(folder: Path, *, lab: str, model: str, batch: int, threads: int) -> Path:
-    """The path of a device profile in its folder."""
-    return folder / f"{lab}-{model}-batch{batch}-threads{threads or '-by-device'}.json"
 
 
 def load_profile(path: Path) -> Profile:

@@ -5,12 +5,13 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 
-from controller.console import Screen
+from controller.console import Screen, duration
 from controller.errors import DeviceError
 from controller.experiment.networks import Network
 from controller.lab.inventory import Lab
@@ -19,14 +20,14 @@ from controller.lab.worker_pool import WorkerPool
 from controller.links import probe_path
 from controller.profiling.calibration import calibrate
 from controller.profiling.codecs import profile_codecs
-from controller.profiling.profile import FORMAT, DeviceProfile, LinkProfile, Profile, Settings
+from controller.profiling.profile import FORMAT, DeviceProfile, LinkProfile, Profile, Settings, save_profile
 from controller.profiling.short_runs import ProfilingContext, ShortRun, requests_in, rounds
 from controller.results import Link, Trial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
 from worker.wire.messages import DeviceInfo, SampleTelemetry
 
-__all__ = ["BY_DEVICE", "Wanted", "settings_of", "take_profile", "with_codecs"]
+__all__ = ["BY_DEVICE", "ProfileRequest", "alike_or_each", "complete_profile", "settings_of", "take_profile"]
 
 BY_DEVICE: Final = 0
 """Replaces a device profile's number of threads where each device's settings hold its own."""
@@ -61,7 +62,7 @@ _SETTINGS: Final = (
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ProfileRequest:
     """A requested device profile.
 
     Attributes:
@@ -86,6 +87,11 @@ class Wanted:
         """The device profile's number of threads; `BY_DEVICE` where devices differ."""
         return self.threads if isinstance(self.threads, int) else BY_DEVICE
 
+    def path(self, folder: Path, lab: str, model: str) -> Path:
+        """The path of the device profile in its folder."""
+        threads = self.common_threads or "-by-device"
+        return folder / f"{lab}-{model}-batch{self.batch}-threads{threads}.json"
+
     def settings(self, info: DeviceInfo) -> Settings:
         """The settings that a device's figures depend on; its threads too, where devices differ."""
         if isinstance(self.threads, int):
@@ -106,7 +112,7 @@ def settings_of(info: DeviceInfo) -> Settings:
     return settings | {"security": "tls"} if info.stamp.get("security") == "tls" else settings
 
 
-def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Profile:
+def take_profile(bundle: Bundle, lab: Lab, request: ProfileRequest, screen: Screen) -> Profile:
     """Measure every device and every link of a lab.
 
     Raises:
@@ -116,34 +122,34 @@ def take_profile(bundle: Bundle, lab: Lab, wanted: Wanted, screen: Screen) -> Pr
     began_s = time.monotonic()
     names = [device.name for device in lab.devices]
     with WorkerPool(lab, names, _WAIT_S) as pool:
-        context = ProfilingContext.of(lab, bundle, pool.workers, batch=wanted.batch, threads=wanted.threads)
-        devices = {name: _device(context, name, wanted, _stepper(screen, name)) for name in names}
+        context = ProfilingContext(lab, bundle, pool.workers, batch=request.batch, threads=request.threads)
+        devices = {name: _device(context, name, request, _stepper(screen, name)) for name in names}
         links = _links(pool.workers, names, screen)
         profile = Profile(
             format=FORMAT,
             lab=lab.name,
             model=bundle.manifest.model,
             bundle=bundle.digest,
-            batch=wanted.batch,
-            threads=wanted.common_threads,
+            batch=request.batch,
+            threads=request.common_threads,
             shaping=lab.shaping(names),
-            cuts=wanted.cuts,
+            cuts=request.cuts,
             taken_at=now(),
             took_s=0.0,
             devices=devices,
             links=links,
             pairs=(),
-            quick=wanted.quick,
+            quick=request.quick,
         )
         slowest_s = max(device.prefix_s[-1] for device in devices.values())
         # A cell of two devices has more requests than a stage alone.
-        number = max(wanted.rounds(slowest_s) - 1, 1)
+        number = max(request.rounds(slowest_s) - 1, 1)
         profile = calibrate(context, profile, _stepper(screen, "messages"), number=number)
     return msgspec.structs.replace(profile, took_s=round(time.monotonic() - began_s, 1))
 
 
 def with_codecs(
-    profile: Profile, bundle: Bundle, lab: Lab, wanted: Wanted, names: Sequence[str], screen: Screen
+    profile: Profile, bundle: Bundle, lab: Lab, request: ProfileRequest, names: Sequence[str], screen: Screen
 ) -> Profile:
     """Add these codecs' costs and savings to a device profile.
 
@@ -158,8 +164,49 @@ def with_codecs(
             for name in names
             for sender, receiver in itertools.permutations(profile.devices, 2)
         )
-        context = ProfilingContext.of(lab, bundle, pool.workers, batch=wanted.batch, threads=wanted.threads)
+        context = ProfilingContext(lab, bundle, pool.workers, batch=request.batch, threads=request.threads)
         return profile_codecs(context, profile, names, _stepper(screen, "codecs"))
+
+
+def complete_profile(
+    profile: Profile | None,
+    bundle: Bundle,
+    lab: Lab,
+    devices: Sequence[str],
+    request: ProfileRequest,
+    codecs: Sequence[str],
+    screen: Screen,
+    path: Path,
+    *,
+    is_kept: bool = True,
+) -> Profile:
+    """Take a device profile where there is none, then add the codecs that it lacks.
+
+    Args:
+        devices: Those to profile.
+        path: Its file, which is written where it `is_kept`.
+
+    Raises:
+        ControllerError: As `take_profile` and `with_codecs`; or the file is not writable.
+    """
+    if profile is None:
+        part = msgspec.structs.replace(lab, devices=tuple(lab.device(name) for name in devices))
+        profile = take_profile(bundle, part, request, screen)
+        if is_kept:
+            save_profile(profile, path)
+        screen.say(f"profiled in {duration(profile.took_s)}: {path}")
+    if missing := [name for name in codecs if name not in profile.codecs]:
+        profile = with_codecs(profile, bundle, lab, request, missing, screen)
+        if is_kept:
+            save_profile(profile, path)
+        screen.say(f"codecs measured: {', '.join(missing)}")
+    return profile
+
+
+def alike_or_each(numbers: Mapping[str, int]) -> int | Mapping[str, int]:
+    """One number of threads where all devices have the same, 1 without devices; else each device's own."""
+    alike = set(numbers.values()) or {1}
+    return alike.pop() if len(alike) == 1 else numbers
 
 
 def _stepper(screen: Screen, what: str) -> Callable[[int, int], None]:
@@ -167,25 +214,25 @@ def _stepper(screen: Screen, what: str) -> Callable[[int, int], None]:
 
 
 def _device(
-    context: ProfilingContext, name: str, wanted: Wanted, step: Callable[[int, int], None]
+    context: ProfilingContext, name: str, request: ProfileRequest, step: Callable[[int, int], None]
 ) -> DeviceProfile:
     worker = context.workers[name]
     idle_bytes = _idle_bytes(worker)
     taken_at = now()
     # A first look sends the bundle and shows how many requests the budget allows.
-    look = ShortRun((name, name), wanted.cuts[-1], depth=1, requests=3, warmup=_WARMUP, conditions=Network())
+    look = ShortRun((name, name), request.cuts[-1], depth=1, requests=3, warmup=_WARMUP, conditions=Network())
     whole_s = float(np.median(context.run(look).records[0]["compute_s"]))
-    number = wanted.rounds(whole_s)
-    each_s = wanted.budget_s / (number * len(wanted.cuts)) - _BUILD_S
+    number = request.rounds(whole_s)
+    each_s = request.budget_s / (number * len(request.cuts)) - _BUILD_S
     # Loading the stages takes one run more.
     timed_s = each_s - (_WARMUP + 1) * whole_s
     requests = requests_in(timed_s, whole_s, fewest=_REQUESTS_FEWEST, most=_REQUESTS_MOST)
-    short_runs = [replace(look, cut=cut, requests=requests) for cut in wanted.cuts]
+    short_runs = [replace(look, cut=cut, requests=requests) for cut in request.cuts]
     results = rounds(context, short_runs, number, name, step)
     prefix_s: list[float] = [0.0]
     suffix_s: list[float] = []
     spreads: list[float] = []
-    for cut in wanted.cuts:
+    for cut in request.cuts:
         trials = results[replace(look, cut=cut, requests=requests)]
         for start, times_s in _times_s(trials).items():
             median_s, spread = _middle(times_s)
@@ -193,7 +240,7 @@ def _device(
             spreads.append(spread)
     suffix_s.append(0.0)
     return DeviceProfile(
-        settings=wanted.settings(worker.info),
+        settings=request.settings(worker.info),
         taken_at=taken_at,
         prefix_s=tuple(prefix_s),
         suffix_s=tuple(suffix_s),

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.experiment.topology import payload_bytes
 from controller.profiling.profile import DeviceProfile
-from exporter.bundle import Bundle, Tensor
+from exporter.bundle import Bundle
 
-__all__ = ["Segment", "payload_bytes", "rising", "stage_memory_bytes", "stage_s", "segments"]
+__all__ = ["Segment", "rising", "stage_memory_bytes", "stage_s", "segments"]
 
 Floats = NDArray[np.float64]
 _PARAMETER_BYTES = 4
@@ -126,18 +127,10 @@ def stage_memory_bytes(bundle: Bundle, cuts: tuple[int, ...], batch: int) -> Flo
     return np.triu(weights + peaks, 1)
 
 
-def payload_bytes(tensors: tuple[Tensor, ...], batch: int) -> int:
-    """Bytes of these tensors for one request."""
-    return sum(
-        int(np.prod(tensor.concrete(batch), dtype=np.int64)) * np.dtype(tensor.dtype).itemsize
-        for tensor in tensors
-    )
-
-
 def _peak_activation_bytes(bundle: Bundle, start: int, stop: int, batch: int) -> int:
     """Most bytes alive while one of these nodes runs: the tensors that cross before and after it."""
     most = 0
     for index in range(start, stop):
         alive = {t.name: t for t in (*bundle.tensors_at(index), *bundle.tensors_at(index + 1))}
-        most = max(most, payload_bytes(tuple(alive.values()), batch))
+        most = max(most, payload_bytes(alive.values(), batch))
     return most

@@ -5,9 +5,9 @@ cells in rounds, each in another random order, so that changes over time affect 
 """
 
 import random
-from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TypeVar
 
@@ -58,19 +58,7 @@ class ProfilingContext:
     workers: Mapping[str, ClaimedWorker]
     batch: int
     threads: Threads
-    _numbers: "count[int]"
-
-    @classmethod
-    def of(
-        cls,
-        lab: Lab,
-        bundle: Bundle,
-        workers: Mapping[str, ClaimedWorker],
-        *,
-        batch: int,
-        threads: Threads,
-    ) -> "ProfilingContext":
-        return cls(lab, bundle, workers, batch, threads, count())
+    _numbers: Iterator[int] = field(default_factory=count, init=False)
 
     def run(self, short_run: ShortRun) -> Trial:
         """Run one trial of a cell; raises TrialVoid like `run_each`."""

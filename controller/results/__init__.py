@@ -8,7 +8,6 @@ The file stores nothing that follows from the records: readers compute latency, 
 """
 
 from controller.results.as_written import UNREADABLE
-from controller.results.course import Attempt, Course
 from controller.results.encoding import unpack
 from controller.results.reading import Results, known_devices, read_cells
 from controller.results.rows import (
@@ -17,9 +16,11 @@ from controller.results.rows import (
     SOCKET,
     TORCH_RPC,
     Accuracy,
+    Attempt,
     BaselineTrial,
     Cell,
     CodecAccuracy,
+    Course,
     DeviceRow,
     Drift,
     Hop,

@@ -1,17 +1,16 @@
 """Turn errors from rows that no sweep wrote, damaged or forged, into errors that name the file."""
 
-import functools
 import sqlite3
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Final
 
 from controller.errors import StoreError
 
-__all__ = ["UNREADABLE", "as_written", "each_as_written"]
+__all__ = ["UNREADABLE", "as_written"]
 
 UNREADABLE: Final = (
     *(ValueError, LookupError, TypeError, AttributeError, RecursionError, EOFError, OSError),
@@ -25,41 +24,9 @@ _NO_FAULT_OF_THE_FILE: Final = (
 )
 
 
-class _Results(Protocol):
-    path: Path
-
-
-R = TypeVar("R", bound=_Results)
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def as_written(read: Callable[Concatenate[R, P], T]) -> Callable[Concatenate[R, P], T]:
-    """Make a method that reads rows raise StoreError for rows that no sweep wrote."""
-
-    @functools.wraps(read)
-    def checked(results: R, /, *arguments: P.args, **named: P.kwargs) -> T:
-        with _naming(results):
-            return read(results, *arguments, **named)
-
-    return checked
-
-
-def each_as_written(
-    read: Callable[Concatenate[R, P], Iterator[T]],
-) -> Callable[Concatenate[R, P], Iterator[T]]:
-    """`as_written` for a method that yields rows one by one."""
-
-    @functools.wraps(read)
-    def checked(results: R, /, *arguments: P.args, **named: P.kwargs) -> Iterator[T]:
-        with _naming(results):
-            yield from read(results, *arguments, **named)
-
-    return checked
-
-
 @contextmanager
-def _naming(results: _Results) -> Iterator[None]:
+def as_written(path: Path) -> Iterator[None]:
+    """Raise StoreError where reading rows of the file within finds some that no sweep wrote."""
     try:
         yield
     except UNREADABLE as error:
@@ -67,6 +34,6 @@ def _naming(results: _Results) -> Iterator[None]:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_FAULT_OF_THE_FILE:
             raise
         raise StoreError(
-            f"results file {results.path} holds rows that no sweep wrote ({type(error).__name__}: {error}); "
-            f"run `python -m controller check {results.path}` to find them"
+            f"results file {path} holds rows that no sweep wrote ({type(error).__name__}: {error}); "
+            f"run `python -m controller check {path}` to find them"
         ) from error

@@ -99,7 +99,9 @@ def insert(
     )
 
 
-def select(db: sqlite3.Connection, table: str, kind: type[Row]) -> Iterator[Row]:
-    """Every row of `table`, in the order of insertion."""
-    for values in db.execute(f"SELECT {column_names(kind)} FROM {table} ORDER BY rowid"):
+def select(db: sqlite3.Connection, table: str, kind: type[Row], **where: object) -> Iterator[Row]:
+    """Every row of `table` whose columns have the values of `where`, in the order of insertion."""
+    condition = " AND ".join(f"{column} = ?" for column in where) or "TRUE"
+    statement = f"SELECT {column_names(kind)} FROM {table} WHERE {condition} ORDER BY rowid"
+    for values in db.execute(statement, tuple(where.values())):
         yield from_columns(kind, values)

@@ -3,16 +3,17 @@
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results.course import Course
 from controller.results.encoding import dump
 
 __all__ = [
     "Accuracy",
+    "Attempt",
     "CHAIN",
     "HUB",
     "SOCKET",
@@ -20,6 +21,7 @@ __all__ = [
     "BaselineTrial",
     "Cell",
     "CodecAccuracy",
+    "Course",
     "DeviceRow",
     "Drift",
     "Hop",
@@ -92,7 +94,7 @@ class Cell(Settings):
     network: str
     shaping: str
 
-    @property
+    @cached_property
     def id(self) -> str:
         identity = {key: value for key, value in asdict(self).items() if key != "label"}
         return hashlib.sha256(dump(identity).encode()).hexdigest()[:16]
@@ -126,6 +128,41 @@ class Link:
     codec: str = "none"
     encoded_bytes: float | None = None
     sent_raw: int = 0
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One rate of a search: requests per second, latency quantile (None: overloaded), bound kept or not."""
+
+    rate_per_s: float
+    latency_s: float | None
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Course:
+    """A trial's offered load, and whether its estimate settled.
+
+    Attributes:
+        windows: The number of windows, of which the last three are the trial.
+        stable: Whether these agree; None where the experiment does not ask for it.
+        overloaded: Whether requests came faster than results; then the trial has no percentiles.
+        rate_per_s: Offered requests per second; None in a closed loop.
+        seed: The seed of the requests' times; None in a closed loop.
+        attempts: Every rate of a search for the highest rate, in order.
+        bound_kept: Whether any of them kept the bound; None without a search.
+        jitter_seeds: The seed of each emulated jitter, by sender and receiver (`pi -> server`). A pipeline's
+            later trials continue the draws of its first.
+    """
+
+    windows: int = 1
+    stable: bool | None = None
+    overloaded: bool = False
+    rate_per_s: float | None = None
+    seed: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+    bound_kept: bool | None = None
+    jitter_seeds: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -248,7 +285,7 @@ class MeasuredLink:
     """One direction of a link: its network's conditions, and its workers' measurements.
 
     Attributes:
-        asked: Conditions of this direction and the resulting round trip; empty without a network.
+        requested: Conditions of this direction and the resulting round trip; empty without a network.
         measured: Median round trip, rate, loss and TCP throughput, with their numbers of samples.
         environment: Its sweep call; None for a measurement before one.
     """
@@ -256,7 +293,7 @@ class MeasuredLink:
     network: str
     sender: str
     receiver: str
-    asked: Mapping[str, Any]
+    requested: Mapping[str, Any]
     measured: Mapping[str, Any]
     taken_at: str
     environment: int | None = None

@@ -2,8 +2,9 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 from controller.errors import StoreError
 from controller.results.encoding import definitions
@@ -12,6 +13,7 @@ from controller.results.rows import (
     BaselineTrial,
     Cell,
     CodecAccuracy,
+    DeviceRow,
     Drift,
     MeasuredLink,
     Predicted,
@@ -22,6 +24,7 @@ from controller.results.rows import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "TABLES",
     "check_version",
     "check_whole",
     "connect",
@@ -37,11 +40,11 @@ CREATE TABLE experiment (
     trials INTEGER NOT NULL, created_at TEXT NOT NULL);
 CREATE TABLE environment (id INTEGER PRIMARY KEY, taken_at TEXT NOT NULL, stamp TEXT NOT NULL);
 CREATE TABLE device (
-    environment INTEGER NOT NULL REFERENCES environment, name TEXT NOT NULL, kind TEXT NOT NULL,
-    slowdown REAL NOT NULL, stamp TEXT NOT NULL, PRIMARY KEY (environment, name));
+    environment INTEGER NOT NULL REFERENCES environment, {definitions(DeviceRow)},
+    PRIMARY KEY (environment, name));
 CREATE TABLE bundle (digest TEXT PRIMARY KEY, model TEXT NOT NULL, manifest TEXT NOT NULL);
 CREATE TABLE network (
-    name TEXT PRIMARY KEY, position INTEGER NOT NULL, shaping TEXT NOT NULL, asked TEXT NOT NULL);
+    name TEXT PRIMARY KEY, position INTEGER NOT NULL, shaping TEXT NOT NULL, requested TEXT NOT NULL);
 CREATE TABLE cell (
     id TEXT PRIMARY KEY, {definitions(Cell)},
     FOREIGN KEY (bundle) REFERENCES bundle, FOREIGN KEY (network) REFERENCES network);
@@ -82,6 +85,27 @@ CREATE TABLE predicted (
 
 SCHEMA_VERSION = hashlib.sha256(" ".join(_SCHEMA.split()).encode()).hexdigest()[:8]
 """Follows from the tables, so that a new column is a new version."""
+
+
+class _Table(NamedTuple):
+    name: str
+    otherwise: str = "ABORT"
+
+
+TABLES: Final[Mapping[type, _Table]] = {
+    Accuracy: _Table("accuracy", "REPLACE"),
+    BaselineTrial: _Table("baseline"),
+    Cell: _Table("cell", "IGNORE"),
+    CodecAccuracy: _Table("codec_accuracy", "REPLACE"),
+    DeviceRow: _Table("device"),
+    Drift: _Table("drift"),
+    MeasuredLink: _Table("link"),
+    Predicted: _Table("predicted", "IGNORE"),
+    Profiling: _Table("profiling", "REPLACE"),
+    Scope: _Table("scope", "REPLACE"),
+    TimeAlone: _Table("time_alone", "IGNORE"),
+}
+"""The table of each kind of row, and what SQL does with a new row whose key the table has."""
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:

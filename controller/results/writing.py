@@ -6,26 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from controller.errors import StoreError
 from controller.results.encoding import dump, insert, pack
 from controller.results.reading import Results, known_devices
-from controller.results.rows import (
-    Accuracy,
-    BaselineTrial,
-    Cell,
-    CodecAccuracy,
-    DeviceRow,
-    Drift,
-    MeasuredLink,
-    Predicted,
-    Profiling,
-    Scope,
-    TimeAlone,
-    Trial,
-)
-from controller.results.schema import check_whole, connect, prepare
+from controller.results.rows import Cell, DeviceRow, Trial
+from controller.results.schema import TABLES, check_whole, connect, prepare
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["Store"]
 
@@ -109,10 +99,8 @@ class Store(Results):
                 "INSERT INTO environment (taken_at, stamp) VALUES (?, ?)", (taken_at, dump(stamp))
             )
             number = int(row.lastrowid or 0)
-            db.executemany(
-                "INSERT INTO device VALUES (?, ?, ?, ?, ?)",
-                [(number, d.name, d.kind, d.slowdown, dump(d.stamp)) for d in devices],
-            )
+            for device in devices:
+                insert(db, "device", device, environment=number)
         return number
 
     def add_bundle(self, digest: str, model: str, manifest: str) -> None:
@@ -120,27 +108,33 @@ class Store(Results):
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO bundle VALUES (?, ?, ?)", (digest, model, manifest))
 
-    def add_network(self, name: str, position: int, shaping: str, asked: Mapping[str, Any]) -> None:
+    def add_network(self, name: str, position: int, shaping: str, requested: Mapping[str, Any]) -> None:
         """Store a network's requested conditions, with its position in the experiment.
 
         Raises:
             StoreError: Its conditions differ from those of earlier trials.
         """
-        if any(known == name and then != asked for known, _, then in self.networks()):
+        if any(known == name and then != requested for known, _, then in self.networks()):
             raise StoreError(
                 f"{self.path}: network {name!r} had other conditions; set them back, or name another "
                 f"results file"
             )
         with self._transaction() as db:
             db.execute(
-                "INSERT OR IGNORE INTO network VALUES (?, ?, ?, ?)", (name, position, shaping, dump(asked))
+                "INSERT OR IGNORE INTO network VALUES (?, ?, ?, ?)",
+                (name, position, shaping, dump(requested)),
             )
 
-    def add_cells(self, cells: Sequence[Cell]) -> None:
-        """Store a sweep's requested cells; stored ones stay."""
+    def add(self, *rows: "DataclassInstance", **more: object) -> None:
+        """Commit rows of any kind in `TABLES`, all or none, with `more` columns that they have no fields for.
+
+        Stored cells and predictions stay; an accuracy, a scope or a profiling replaces the one before.
+        """
         with self._transaction() as db:
-            for cell in cells:
-                insert(db, "cell", cell, otherwise="IGNORE", id=cell.id)
+            for row in rows:
+                table = TABLES[type(row)]
+                own = {"id": row.id} if isinstance(row, Cell) else {}
+                insert(db, table.name, row, otherwise=table.otherwise, **own, **more)
 
     def add_trial(self, trial: Trial) -> int:
         """Commit a finished trial with its records and telemetry.
@@ -160,7 +154,7 @@ class Store(Results):
                     dump([asdict(h) for h in trial.hops]),
                     dump([asdict(k) for k in trial.links]),
                     pack(arrays),
-                    dump(trial.course.as_plain()),
+                    dump(asdict(trial.course)),
                 ),
             )
             number = int(row.lastrowid or 0)
@@ -185,56 +179,10 @@ class Store(Results):
                 (cell, number, reason, device, environment, started_at),
             )
 
-    def add_baseline(self, baseline: BaselineTrial, environment: int) -> None:
-        """Commit one baseline trial."""
-        with self._transaction() as db:
-            insert(db, "baseline", baseline, environment=environment)
-
-    def add_time_alone(self, time_alone: TimeAlone, environment: int) -> None:
-        """Store a stage's time alone at full speed; an earlier one stays."""
-        with self._transaction() as db:
-            insert(db, "time_alone", time_alone, otherwise="IGNORE", environment=environment)
-
-    def add_accuracy(self, accuracy: Accuracy) -> None:
-        """Commit the accuracy of one split."""
-        with self._transaction() as db:
-            insert(db, "accuracy", accuracy, otherwise="REPLACE")
-
-    def add_codec_accuracy(self, accuracy: CodecAccuracy) -> None:
-        """Commit the accuracy of one split under one choice of codecs."""
-        with self._transaction() as db:
-            insert(db, "codec_accuracy", accuracy, otherwise="REPLACE")
-
-    def add_drift(self, drift: Drift, environment: int) -> None:
-        """Commit one repeat of a reference cell."""
-        with self._transaction() as db:
-            insert(db, "drift", drift, environment=environment)
-
-    def set_scope(self, scope: Scope) -> None:
-        """Store the state of a network's search."""
-        with self._transaction() as db:
-            insert(db, "scope", scope, otherwise="REPLACE")
-
     def remove_scope(self, network: str) -> None:
         """End a network's search: from now on all its cells are requested."""
         with self._transaction() as db:
             db.execute("DELETE FROM scope WHERE network = ?", (network,))
-
-    def add_profiling(self, profiling: Profiling) -> None:
-        """Keep a network that predictions are made from."""
-        with self._transaction() as db:
-            insert(db, "profiling", profiling, otherwise="REPLACE")
-
-    def add_predicted(self, predicted: Sequence[Predicted]) -> None:
-        """Store stored cells' predictions; earlier ones stay."""
-        with self._transaction() as db:
-            for each in predicted:
-                insert(db, "predicted", each, otherwise="IGNORE")
-
-    def add_link(self, link: MeasuredLink) -> None:
-        """Commit one direction of a link."""
-        with self._transaction() as db:
-            insert(db, "link", link)
 
 
 def _made_of(device: DeviceRow) -> tuple[str, ...]:

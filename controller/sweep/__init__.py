@@ -1,1 +1,1 @@
-"""Sweeps: the cells of an experiment, run until each wanted trial is in the results file."""
+"""Sweeps: the cells of an experiment, run until each requested trial is in the results file."""

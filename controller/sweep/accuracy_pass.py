@@ -2,13 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from controller.console import Screen
-from controller.experiment.resolve import ResolvedExperiment
 from controller.pipeline.accuracy import accuracies, allowed_error, codec_accuracies
 from controller.results import Cell, CodecAccuracy, coded_as
-from controller.sweep.outcome import Interruption
-from controller.sweep.recorder import Recorder
-from controller.sweep.todo import PendingWork
+from controller.sweep.context import SweepContext
 
 __all__ = ["AccuracyPass"]
 
@@ -16,54 +12,39 @@ __all__ = ["AccuracyPass"]
 class AccuracyPass:
     """Take the accuracies that a sweep does not have yet."""
 
-    def __init__(
-        self,
-        resolved: ResolvedExperiment,
-        pending: PendingWork,
-        recorder: Recorder,
-        of_codecs: Iterable[CodecAccuracy],
-        screen: Screen,
-        interruption: Interruption,
-    ) -> None:
-        """Take in the accuracies under codecs that are in the results file."""
-        self._resolved = resolved
-        self._pending = pending
-        self._recorder = recorder
+    def __init__(self, sweep: SweepContext, of_codecs: Iterable[CodecAccuracy]) -> None:
+        """`of_codecs`: the accuracies under codecs in the results file."""
+        self._sweep = sweep
         self._of_codecs = {coded_as(accuracy): accuracy for accuracy in of_codecs}
-        self._screen = screen
-        self._interruption = interruption
 
     def allowed_error(self, cell: Cell) -> float:
         """What a result of the cell may differ by from its answer, of the answer's own maximum."""
         return allowed_error(self._of_codecs.get(coded_as(cell)))
 
     def take(self, cells: Sequence[Cell]) -> None:
-        """Take those of these cells that are missing, until a stop is asked for."""
-        for digest, splits in self._pending.splits(cells).items():
-            bundle = self._resolved.bundles[digest]
-            found = accuracies(bundle, splits, self._resolved.experiment.samples)
-            for done, accuracy in enumerate(found, start=1):
-                self._recorder.add_accuracy(accuracy)
-                self._screen.step(
-                    "accuracy", done, len(splits), f"{bundle.manifest.model} cut at {accuracy.cuts}"
-                )
-                if self._interruption.asked:
+        """Take the missing ones of these cells, until a stop is requested."""
+        sweep = self._sweep
+        for digest, splits in sweep.pending.splits(cells).items():
+            bundle = sweep.resolved.bundles[digest]
+            each = accuracies(bundle, splits, sweep.resolved.experiment.samples)
+            for done, accuracy in enumerate(each, start=1):
+                sweep.recorder.add(accuracy)
+                doing = f"{bundle.manifest.model} cut at {accuracy.cuts}"
+                sweep.screen.step("accuracy", done, len(splits), doing)
+                if sweep.interruption.requested:
                     return
         self.take_of_codecs(cells)
 
     def take_of_codecs(self, cells: Sequence[Cell]) -> None:
         """Take what is missing to tell whether results of these cells are right, after their codecs."""
-        for digest, coded in self._pending.codecs(cells).items():
-            self._take_of_codecs(digest, coded)
-
-    def _take_of_codecs(self, digest: str, coded: Sequence[Cell]) -> None:
-        bundle = self._resolved.bundles[digest]
-        # Over all samples: each may be sent, and its result is held against this.
-        found = codec_accuracies(bundle, coded, None)
-        for done, accuracy in enumerate(found, start=1):
-            self._recorder.add_codec_accuracy(accuracy)
-            self._of_codecs[coded_as(accuracy)] = accuracy
-            doing = f"{bundle.manifest.model} cut at {accuracy.cuts}, {accuracy.codec}"
-            self._screen.step("accuracy of codecs", done, len(coded), doing)
-            if self._interruption.asked:
-                return
+        sweep = self._sweep
+        for digest, coded in sweep.pending.codecs(cells).items():
+            bundle = sweep.resolved.bundles[digest]
+            # Over all samples: each may be sent, and its result is compared with this.
+            for done, accuracy in enumerate(codec_accuracies(bundle, coded, None), start=1):
+                sweep.recorder.add(accuracy)
+                self._of_codecs[coded_as(accuracy)] = accuracy
+                doing = f"{bundle.manifest.model} cut at {accuracy.cuts}, {accuracy.codec}"
+                sweep.screen.step("accuracy of codecs", done, len(coded), doing)
+                if sweep.interruption.requested:
+                    return

@@ -5,25 +5,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from controller.console import Screen
 from controller.errors import DeviceError, TrialVoid
 from controller.experiment.load import seed_of
-from controller.experiment.resolve import ResolvedExperiment
-from controller.lab.worker_pool import WorkerPool
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import plan_pipeline
 from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
-from controller.results import Cell
+from controller.results import Cell, TimeAlone
 from controller.results.metrics import SAMPLES_NEEDED
 from controller.results.provenance import now
 from controller.sweep.accuracy_pass import AccuracyPass
+from controller.sweep.context import SweepContext
 from controller.sweep.eta import TimeEstimate
-from controller.sweep.failure_policy import TRIES, FailurePolicy
-from controller.sweep.outcome import Interruption
-from controller.sweep.recorder import Recorder
+from controller.sweep.failure_policy import TRIES
 from controller.sweep.throttling import Throttling
-from controller.sweep.todo import PendingWork
 from worker.wire.messages import Run
 
 __all__ = ["CellRunner"]
@@ -33,16 +28,10 @@ __all__ = ["CellRunner"]
 class CellRunner:
     """Runs cells on the workers of a pool, each trial committed as it ends."""
 
-    resolved: ResolvedExperiment
-    pool: WorkerPool
-    pending: PendingWork
-    recorder: Recorder
+    sweep: SweepContext
     accuracies: AccuracyPass
-    failures: FailurePolicy
     throttling: Throttling
     estimate: TimeEstimate
-    screen: Screen
-    interruption: Interruption
     _pipelines: Iterator[int] = field(default_factory=itertools.count)
 
     def run(self, cell: Cell) -> None:
@@ -53,100 +42,102 @@ class CellRunner:
             except TrialVoid as void:
                 what = f"{cell.network}, {cell.label}, depth {cell.depth}: {void}"
                 if self.throttling.tries_again(void) and tried < TRIES:
-                    self.failures.retried(what)
+                    self.sweep.failures.retried(what)
                 else:
-                    self.failures.void(what)
-                    if tried >= self.failures.tries:
+                    self.sweep.failures.void(what)
+                    if tried >= self.sweep.failures.tries:
                         return
             else:
                 return
-            if self.interruption.asked:
+            if self.sweep.interruption.requested:
                 return
 
     def run_reference(self, cell: Cell) -> None:
         """Repeat a network's reference cell, to see drift."""
-        if not self.failures.lost.isdisjoint(cell.devices):
+        if not self.sweep.failures.lost.isdisjoint(cell.devices):
             return
-        run = Run(requests=SAMPLES_NEEDED["p50"], timeout_s=self.resolved.experiment.trial_timeout_s)
+        run = Run(requests=SAMPLES_NEEDED["p50"], timeout_s=self.sweep.resolved.experiment.trial_timeout_s)
         # Below every trial's: each visit has a seed of its own.
-        number = -1 - self.pending.finished_trials
+        number = -1 - self.sweep.pending.finished_trials
         try:
             with self._pipeline(cell, number) as pipeline:
-                self.recorder.add_times_alone(pipeline.times_alone)
-                trial = pipeline.run(0, run, warmup=self.resolved.experiment.warmup)
+                self.sweep.recorder.add_times_alone(pipeline.times_alone)
+                trial = pipeline.run(0, run, warmup=self.sweep.resolved.experiment.warmup)
         except TrialVoid as void:
-            self.failures.void(f"{cell.network}, reference cell: {void}")
+            self.sweep.failures.void(f"{cell.network}, reference cell: {void}")
         else:
-            self.recorder.add_reference(cell, trial)
+            self.sweep.recorder.add_reference(cell, trial)
 
     def _run_missing(self, cell: Cell) -> None:
-        """Run the missing trials of a cell, until one is void or a stop is asked for.
+        """Run the missing trials of a cell, until one is void or a stop is requested.
 
         Raises:
             TrialVoid: And is recorded.
         """
-        missing = self.pending.trials(cell)
-        if gone := self.failures.lost.intersection(cell.devices):
+        missing = self.sweep.pending.trials(cell)
+        if gone := self.sweep.failures.lost.intersection(cell.devices):
             reason = f"{', '.join(sorted(gone))}: lost earlier in this sweep; cell skipped"
-            self.recorder.add_void(cell, missing[0], now(), TrialVoid(reason, min(gone)))
+            self.sweep.recorder.add_void(cell, missing[0], now(), TrialVoid(reason, min(gone)))
             return
         began_s = time.monotonic()
         number, started_at = missing[0], now()
         try:
             with self._pipeline(cell, number) as pipeline:
-                self.recorder.add_times_alone(pipeline.times_alone)
+                self.sweep.recorder.add_times_alone(pipeline.times_alone)
                 for number in missing:
                     self.throttling.cool_down(
-                        [self.pool.workers[name] for name in dict.fromkeys(cell.devices)]
+                        [self.sweep.pool.workers[name] for name in dict.fromkeys(cell.devices)]
                     )
                     started_at = now()
                     self._run_trial(pipeline, cell, number, is_first=number == missing[0])
-                    if self.interruption.asked:
+                    if self.sweep.interruption.requested:
                         return
         except TrialVoid as void:
-            self.recorder.add_void(cell, number, started_at, void)
+            self.sweep.recorder.add_void(cell, number, started_at, void)
             raise
         took_s = time.monotonic() - began_s
-        self.recorder.add_overhead(took_s - pipeline.ran_s)
-        if len(missing) == self.resolved.experiment.trials:
+        self.sweep.recorder.add_overhead(took_s - pipeline.ran_s)
+        if len(missing) == self.sweep.resolved.experiment.trials:
             self.estimate.learn(cell, took_s)
 
     def _run_trial(self, pipeline: PipelineRunner, cell: Cell, number: int, *, is_first: bool) -> None:
-        self.screen.running(cell, number)
+        self.sweep.screen.running(cell, number)
         trial = run_trial(
             pipeline,
             cell,
             number,
-            self.resolved.experiment.closed_run(cell.depth),
-            seed=self.resolved.experiment.seed,
-            warmup=self.resolved.experiment.warmup if is_first else 0,
+            self.sweep.resolved.experiment.closed_run(cell.depth),
+            seed=self.sweep.resolved.experiment.seed,
+            warmup=self.sweep.resolved.experiment.warmup if is_first else 0,
         )
         self.throttling.judge(trial)
-        self.recorder.add_trial(cell, trial)
+        self.sweep.recorder.add_trial(cell, trial)
 
     def _pipeline(self, cell: Cell, number: int) -> PipelineRunner:
         """The pipeline of a cell whose first trial has this number."""
         try:
-            controller_endpoint = ControllerEndpoint.of(cell, self.resolved.lab)
+            controller_endpoint = ControllerEndpoint.of(cell, self.sweep.resolved.lab)
         except DeviceError as error:
             raise TrialVoid(str(error), error.device) from error
-        bundle = self.resolved.bundles[cell.bundle]
-        workers = self.pool.workers
+        bundle = self.sweep.resolved.bundles[cell.bundle]
+        workers = self.sweep.pool.workers
         plan = plan_pipeline(
             f"{cell.id}.{next(self._pipelines)}",
             cell,
             bundle,
-            self.resolved.lab,
-            self.resolved.networks[cell.network],
+            self.sweep.resolved.lab,
+            self.sweep.resolved.networks[cell.network],
             threads={
-                name: self.resolved.experiment.threads_on(name, workers[name].info.threads, cell.threads)
+                name: self.sweep.resolved.experiment.threads_on(
+                    name, workers[name].info.threads, cell.threads
+                )
                 for name in cell.devices
             },
-            check_every=self.resolved.experiment.check_every,
+            check_every=self.sweep.resolved.experiment.check_every,
             allowed_error=self.accuracies.allowed_error(cell),
             controller_addresses=controller_endpoint.addresses if controller_endpoint else None,
-            rpc=self.resolved.experiment.rpc,
-            seed=seed_of(self.resolved.experiment.seed, cell.id, number),
-            times_alone=self.recorder.store.times_alone(),
+            rpc=self.sweep.resolved.experiment.rpc,
+            seed=seed_of(self.sweep.resolved.experiment.seed, cell.id, number),
+            times_alone=self.sweep.recorder.store.rows(TimeAlone),
         )
         return PipelineRunner(plan, cell, bundle, workers, controller_endpoint)

@@ -2,22 +2,22 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from controller.console import duration, output, plain_table
-from controller.errors import DeviceError
 from controller.experiment.resolve import ResolvedExperiment
 from controller.experiment.topology import route
-from controller.lab.worker_client import query
+from controller.lab.worker_client import query_all
 from controller.results import Cell, Results
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.candidates import candidates_of
-from controller.sweep.search.order import promising_cells
+from controller.sweep.search.order import make_order
 from controller.sweep.search.predicted import most_candidates
-from controller.sweep.search.profiling import STAGES_S, kept_profiles, missing_profiles
+from controller.sweep.search.profiling import STAGES_S, missing_profiles, stored_profiles
 from controller.sweep.todo import PendingWork
 from exporter.bundle import Bundle, run_chain
 
@@ -38,11 +38,10 @@ def dry_run(
     Raises:
         StoreError: `results` is another experiment's, or no results file.
     """
-    if not results.exists():
-        return _dry_run(resolved, networks, None, budget)
-    with Results.open(results) as kept:
-        kept.check_experiment(resolved.text)
-        return _dry_run(resolved, networks, kept, budget)
+    with Results.open(results) if results.exists() else nullcontext() as stored:
+        if stored is not None:
+            stored.check_experiment(resolved.text)
+        return _dry_run(resolved, networks, stored, budget)
 
 
 def _dry_run(
@@ -50,7 +49,7 @@ def _dry_run(
 ) -> dict[str, Any]:
     experiment = resolved.experiment
     pending = PendingWork(resolved, results)
-    unprofiled = missing_profiles(resolved, kept_profiles(results) if results else {})
+    unprofiled = missing_profiles(resolved, stored_profiles(results) if results else {})
     estimate = TimeEstimate(
         experiment, resolved.lab, resolved.bundles, resolved.networks, _whole_model_s(resolved)
     )
@@ -110,17 +109,17 @@ def _dry_run(
     }
 
 
-def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print what `dry_run` found."""
+def show_dry_run(report: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print a report of `dry_run`."""
     if as_json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(report, indent=1))
         return
     console = output()
-    console.print(f"experiment {found['name']} on lab {found['lab']}: {', '.join(found['devices'])}")
-    coded = any(part["codecs"] != ["none"] for part in found["by_network"])
+    console.print(f"experiment {report['name']} on lab {report['lab']}: {', '.join(report['devices'])}")
+    coded = any(part["codecs"] != ["none"] for part in report["by_network"])
     payload = "payload before codecs" if coded else "payload on links"
     table = plain_table("network", "cells", "trials", "missing", payload, "estimated time")
-    for part in found["by_network"]:
+    for part in report["by_network"]:
         table.add_row(
             part["name"],
             str(part["cells"]),
@@ -130,37 +129,37 @@ def show_dry_run(found: Mapping[str, Any], *, as_json: bool) -> None:
             duration(part["estimated_s"]),
         )
     console.print(table)
-    for line in _of_choosing(found):
+    for line in _of_choosing(report):
         console.print(line, soft_wrap=True)
     if coded:
-        choices = dict.fromkeys(choice for part in found["by_network"] for choice in part["codecs"])
+        choices = dict.fromkeys(choice for part in report["by_network"] for choice in part["codecs"])
         console.print(f"codecs: {', '.join(choices)}", soft_wrap=True)
-    for bundle in found["bundles"]:
+    for bundle in report["bundles"]:
         console.print(
             f"{bundle['model']}: {bundle['delivered_bytes'] / 1e6:.1f} MB to each device that lacks it "
             f"({bundle['path']})"
         )
 
 
-def _of_choosing(found: Mapping[str, Any]) -> list[str]:
+def _of_choosing(report: Mapping[str, Any]) -> list[str]:
     """What to know where not all cells are run."""
-    told = []
-    if found["search"] == "planned":
-        in_all = sum(part["cells_in_all"] for part in found["by_network"])
-        told.append(
-            f"search: planned; at most {found['cells']} of {in_all} cells, fewer once the front is stable"
+    lines = []
+    if report["search"] == "planned":
+        in_all = sum(part["cells_in_all"] for part in report["by_network"])
+        lines.append(
+            f"search: planned; at most {report['cells']} of {in_all} cells, fewer once the front is stable"
         )
-    for one in found["profiling"]:
-        told.append(
+    for one in report["profiling"]:
+        lines.append(
             f"{one['model']} must be profiled first, unless a matching device profile exists: "
             f"{one['cuts']} cuts on {', '.join(one['devices'])}, about {duration(one['stages_s'])} "
             f"and as much for messages"
         )
-    for part in found["by_network"]:
+    for part in report["by_network"]:
         if part["time_budget_s"] is not None:
             time = duration(part["time_budget_s"])
-            told.append(f"time budget of {part['name']}: {time}; the most promising cells first")
-    return told
+            lines.append(f"time budget of {part['name']}: {time}; the most promising cells first")
+    return lines
 
 
 def _share_out(per_network: Sequence[dict[str, Any]], budget: TimeBudget | None) -> None:
@@ -183,27 +182,18 @@ def _may_be_run(
     if results is None or not known:
         most = most_candidates(resolved, name)
         return [cell for candidate in candidates_of(cells)[:most] for cell in candidate.cells]
-    order = promising_cells(resolved, name, pending, results, {}, has_budget=False)
+    order = make_order(resolved, name, pending, results, {}, has_budget=False)
     chosen = {cell.id for cell in results.cells()}
-    return [
-        *(cell for cell in cells if cell.id in chosen),
-        *_but(chosen, order.next_cells()),
-        *_but(chosen, order.ahead()),
-    ]
-
-
-def _but(chosen: Set[str], cells: Sequence[Cell]) -> list[Cell]:
-    return [cell for cell in cells if cell.id not in chosen]
+    further = [cell for cell in (*order.next_cells(), *order.ahead()) if cell.id not in chosen]
+    return [*(cell for cell in cells if cell.id in chosen), *further]
 
 
 def _whole_model_s(resolved: ResolvedExperiment) -> dict[tuple[str, str], float]:
-    slowdown = {}
-    security = resolved.lab.load_security()
-    for device in resolved.lab.devices:
-        try:
-            slowdown[device.name] = query(device, security, timeout_s=1.0).slowdown
-        except DeviceError:
-            slowdown[device.name] = 1.0
+    infos = query_all(resolved.lab, timeout_s=1.0, without_absent=True)
+    slowdown = {
+        device.name: infos[device.name].slowdown if device.name in infos else 1.0
+        for device in resolved.lab.devices
+    }
     here_s = {digest: _seconds_here(bundle) for digest, bundle in resolved.bundles.items()}
     return {(digest, name): here_s[digest] * factor for digest in here_s for name, factor in slowdown.items()}
 

@@ -20,10 +20,10 @@ class Outcome:
 
     Attributes:
         done: Trials that this call finished.
-        left: Wanted trials that are still missing.
+        left: Requested trials that are still missing.
         voids: What went wrong, a line each.
         overheads_s: Wall time of each cell that ran whole, beside what it waited for its requests.
-        interrupted: It was asked to stop.
+        interrupted: A signal requested the stop.
         left_out: Cells for which there was no time.
     """
 
@@ -66,7 +66,7 @@ class Interruption:
     def __init__(self, announce: Callable[[str], None]) -> None:
         self._announce = announce
         self._before: dict[signal.Signals, Any] = {}
-        self.asked = False
+        self.requested = False
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -78,7 +78,7 @@ class Interruption:
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
         self._announce("stopping after this trial; press Ctrl-C again to abort it")

@@ -41,7 +41,7 @@ class Recorder:
     def add_trial(self, cell: Cell, trial: Trial) -> None:
         """Commit a finished trial of a cell."""
         self.store.add_trial(replace(trial, environment=self.environment))
-        self.pending.trial_kept(trial)
+        self.pending.note(trial)
         self.outcome.done += 1
         self.screen.finished(cell, trial)
 
@@ -61,32 +61,21 @@ class Recorder:
         """Commit how a network's reference cell has drifted."""
         trials_before = self.pending.finished_trials
         drift = Drift(cell.network, trial.started_at, trials_before, latency_s(trial))
-        self.store.add_drift(drift, self.environment)
+        self.store.add(drift, environment=self.environment)
 
-    def add_baseline(self, baseline: BaselineTrial) -> None:
-        """Commit a baseline trial."""
-        self.store.add_baseline(baseline, self.environment)
-        self.pending.baseline_kept(baseline)
+    def add(self, row: BaselineTrial | Accuracy | CodecAccuracy) -> None:
+        """Commit a baseline trial or an accuracy."""
+        more = {"environment": self.environment} if isinstance(row, BaselineTrial) else {}
+        self.store.add(row, **more)
+        self.pending.note(row)
 
     def add_times_alone(self, times_alone: Sequence[TimeAlone]) -> None:
-        """Commit the times alone of a pipeline's stages that the results file lacks."""
-        for time_alone in times_alone:
-            self.store.add_time_alone(time_alone, self.environment)
-
-    def add_accuracy(self, accuracy: Accuracy) -> None:
-        """Commit the accuracy of a split."""
-        self.store.add_accuracy(accuracy)
-        self.pending.accuracy_kept(accuracy)
-
-    def add_codec_accuracy(self, accuracy: CodecAccuracy) -> None:
-        """Commit the accuracy of a split under codecs."""
-        self.store.add_codec_accuracy(accuracy)
-        self.pending.codec_accuracy_kept(accuracy)
+        """Commit the times alone of a pipeline's stages; those that the results file has stay."""
+        self.store.add(*times_alone, environment=self.environment)
 
     def add_cells(self, cells: Sequence[Cell], predicted: Sequence[Predicted]) -> None:
         """Commit which cells come next, and what was predicted of them."""
-        self.store.add_cells(cells)
-        self.store.add_predicted(predicted)
+        self.store.add(*cells, *predicted)
 
     def leave_out(self, cells: int) -> None:
         """Note that there is no time for so many cells."""
@@ -94,6 +83,6 @@ class Recorder:
 
     def set_scope(self, scope: Scope) -> None:
         """Commit how many cells of a network were chosen, and why the choosing ended."""
-        self.store.set_scope(scope)
+        self.store.add(scope)
         chosen = sum(cell.network == scope.network for cell in self.store.cells())
         self.screen.say(f"{scope.network}: {chosen} of {scope.cells} cells chosen; {scope.ended}")

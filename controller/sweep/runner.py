@@ -15,15 +15,15 @@ from controller.experiment.topology import route
 from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
 from controller.pipeline.rpc import require_rpc
-from controller.results import Cell, DeviceRow, Store
+from controller.results import BaselineTrial, Cell, CodecAccuracy, DeviceRow, Scope, Store
 from controller.results.provenance import now, stamp
 from controller.sweep.accuracy_pass import AccuracyPass
-from controller.sweep.baseline_pass import BaselinePass, whole_model_s
+from controller.sweep.baseline_pass import take_baselines, whole_model_s
 from controller.sweep.cell_runner import CellRunner
+from controller.sweep.context import SweepContext
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.failure_policy import FailurePolicy
 from controller.sweep.outcome import Interruption, Outcome
-from controller.sweep.progress import Progress
 from controller.sweep.recorder import Recorder
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.order import Order, make_order
@@ -54,7 +54,7 @@ def run_sweep(
     pending = PendingWork(resolved, store)
     outcome = Outcome()
 
-    def wanted() -> list[Cell]:
+    def requested_cells() -> list[Cell]:
         """Those of a search are known once it has chosen them."""
         if chosen:
             return [cell for cell in store.cells() if cell.network in networks]
@@ -62,14 +62,16 @@ def run_sweep(
 
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption(screen.say))
-        is_choosing = chosen and not all(scope.over for scope in store.scopes() if scope.network in networks)
-        if is_choosing or pending.anything(wanted()):
+        is_choosing = chosen and not all(
+            scope.over for scope in store.rows(Scope) if scope.network in networks
+        )
+        if is_choosing or pending.anything(requested_cells()):
             pool = stack.enter_context(_pool(resolved, networks))
             # Another sweep may have written while this one waited for its workers.
             pending.read(store)
             _run_missing(resolved, networks, store, pending, pool, screen, interruption, budget, outcome)
-        outcome.left = pending.count(wanted())
-        outcome.interrupted = interruption.asked
+        outcome.left = pending.count(requested_cells())
+        outcome.interrupted = interruption.requested
         return outcome
 
 
@@ -98,7 +100,7 @@ def _run_missing(
     budget: TimeBudget | None,
     outcome: Outcome,
 ) -> None:
-    """Take baselines and accuracies, then run cells, until nothing is missing or a stop is asked for."""
+    """Take baselines and accuracies, then run cells, until nothing is missing or a stop is requested."""
     experiment = resolved.experiment
     has_budget = budget is not None
     budget = budget or TimeBudget(math.inf)
@@ -110,27 +112,20 @@ def _run_missing(
     recorder = Recorder(store, pending, screen, outcome, environment)
     failures = FailurePolicy(experiment, pool, recorder, screen)
     failures.give_up(pool.absent)
-    BaselinePass(resolved, pool, pending, recorder, failures, screen, interruption).take(cells)
-    accuracies = AccuracyPass(resolved, pending, recorder, store.codec_accuracies(), screen, interruption)
+    sweep = SweepContext(resolved, pool, pending, recorder, failures, screen, interruption)
+    take_baselines(sweep, cells)
+    accuracies = AccuracyPass(sweep, store.rows(CodecAccuracy))
     if not is_chosen(resolved, has_budget=has_budget):
         accuracies.take(cells)
-    alone_s = whole_model_s(store.baselines())
+    alone_s = whole_model_s(store.rows(BaselineTrial))
     estimate = TimeEstimate(experiment, resolved.lab, resolved.bundles, resolved.networks, alone_s)
-    throttling = Throttling(experiment, screen)
-    cell_runner = CellRunner(
-        resolved, pool, pending, recorder, accuracies, failures, throttling, estimate, screen, interruption
-    )
     _SweepRunner(
-        resolved,
+        sweep,
         lambda network: make_order(resolved, network, pending, store, alone_s, has_budget=has_budget),
-        cell_runner,
+        CellRunner(sweep, accuracies, Throttling(experiment, screen), estimate),
         accuracies,
-        pending,
-        recorder,
         estimate,
         budget,
-        Progress(resolved, store, pending, estimate, budget, failures, screen),
-        interruption,
     ).run(networks)
 
 
@@ -138,24 +133,20 @@ def _run_missing(
 class _SweepRunner:
     """Runs the cells of network after network in the order that suits the experiment."""
 
-    resolved: ResolvedExperiment
+    sweep: SweepContext
     order_of: Callable[[str], Order]
     cells: CellRunner
     accuracies: AccuracyPass
-    pending: PendingWork
-    recorder: Recorder
     estimate: TimeEstimate
     budget: TimeBudget
-    progress: Progress
-    interruption: Interruption
 
     def run(self, networks: Sequence[str]) -> None:
         """Run what is missing, to the end or to a requested stop."""
         for position, network in enumerate(networks):
-            if self.interruption.asked:
+            if self.sweep.interruption.requested:
                 return
             self.budget.begin_part(len(networks) - position)
-            later = self.progress.left_of(networks[position + 1 :])
+            later = self._unfinished(networks[position + 1 :])
             self._run_network(network, self.order_of(network), later)
 
     def _run_network(self, network: str, order: Order, later: Sequence[Cell]) -> None:
@@ -164,34 +155,58 @@ class _SweepRunner:
         Args:
             later: Cells that come after the network's, for the time left.
         """
-        every = self.resolved.experiment.reference_every
-        reference = reference_of(self.resolved.cells[network]) if every else None
+        sweep = self.sweep
+        every = sweep.resolved.experiment.reference_every
+        reference = reference_of(sweep.resolved.cells[network]) if every else None
         if reference is not None:
             # It may be none of those that are chosen.
             self.accuracies.take_of_codecs([reference])
-        done = sum(not self.pending.trials(cell) for cell in self.resolved.cells[network])
+        done = sum(not sweep.pending.trials(cell) for cell in sweep.resolved.cells[network])
         run, ended = 0, None
         while cells := order.next_cells():
             ahead = order.ahead()
             if run and self.estimate.left_s(cells) > self.budget.left_s:
                 ended = "time spent"
-                self.recorder.leave_out(len(cells) + len(ahead))
+                sweep.recorder.leave_out(len(cells) + len(ahead))
                 break
-            self.recorder.add_cells(cells, order.predicted())
+            sweep.recorder.add_cells(cells, order.predicted())
             self.accuracies.take(cells)
             for position, cell in enumerate(cells):
-                if self.interruption.asked:
+                if sweep.interruption.requested:
                     return
                 if reference is not None and run % every == 0:
                     self.cells.run_reference(reference)
-                self.progress.show(network, done + run, (*cells[position:], *ahead), later)
+                self._show(network, done + run, (*cells[position:], *ahead), later)
                 self.cells.run(cell)
                 run += 1
-            if self.interruption.asked:
+            if sweep.interruption.requested:
                 return
         if (scope := order.scope(network, ended)) is not None:
-            self.recorder.set_scope(scope)
+            sweep.recorder.set_scope(scope)
         if run and reference is not None:
             self.cells.run_reference(reference)
         if run:
-            self.progress.show_end(network)
+            self._show_end(network)
+
+    def _unfinished(self, networks: Sequence[str]) -> list[Cell]:
+        """Unfinished cells of these networks, as far as they are chosen."""
+        chosen = {cell.id for cell in self.sweep.recorder.store.cells() if cell.network in networks}
+        if not chosen:
+            return []
+        cells = (cell for network in networks for cell in self.sweep.resolved.cells[network])
+        return [cell for cell in cells if cell.id in chosen and self.sweep.pending.trials(cell)]
+
+    def _show(self, network: str, done: int, missing: Sequence[Cell], later: Sequence[Cell]) -> None:
+        """Show the next cell, the first of the network's `missing` ones, and the time left."""
+        cell, lost = missing[0], self.sweep.failures.lost
+        left_s = self.estimate.left_s([c for c in (*missing, *later) if lost.isdisjoint(c.devices)])
+        left_s = min(left_s, max(0.0, self.budget.left_s))
+        doing = f"{cell.label}, depth {cell.depth}" + (f", batch {cell.batch}" if cell.batch > 1 else "")
+        self.sweep.screen.step(network, done, done + len(missing), doing, left_s)
+
+    def _show_end(self, network: str) -> None:
+        """Show how many of a network's cells are left out."""
+        chosen = [cell for cell in self.sweep.recorder.store.cells() if cell.network == network]
+        left = sum(bool(self.sweep.pending.trials(cell)) for cell in chosen)
+        doing = f"{left} left out" if left else "done"
+        self.sweep.screen.step(network, len(chosen) - left, len(chosen), doing)

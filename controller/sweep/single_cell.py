@@ -2,32 +2,31 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated
 
-import msgspec
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
 from controller.console import output, plain_table
 from controller.errors import ExperimentError
-from controller.experiment.backend import RpcSettings
 from controller.experiment.cells import chain_at
 from controller.experiment.load import OFFLINE, SINGLE, seed_of
-from controller.experiment.networks import AS_IS, Network
-from controller.experiment.resolve import ResolvedExperiment, lay_out, read_networks
+from controller.experiment.resolve import ResolvedExperiment, conditions_between, lay_out
 from controller.experiment.schema import DIMENSIONS, Experiment
 from controller.experiment.yaml_file import convert
 from controller.lab.inventory import Lab
 from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
+from controller.options import LAB, NETWORKS, Batch, BundleFolder, Devices, LabFile, NetworksFile, Threads
 from controller.pipeline.accuracy import allowed_error, codec_accuracies
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import plan_pipeline
 from controller.pipeline.rpc import require_rpc
 from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
-from controller.results import HUB, SOCKET, Cell, CodecAccuracy, Link, Settings, Trial
+from controller.results import HUB, SOCKET, Cell, CodecAccuracy, Link, Trial
 from controller.results.metrics import IN_HOP, SAMPLES_NEEDED, network_s
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
@@ -36,28 +35,53 @@ __all__ = ["RunOptions", "run_one_cell"]
 
 _TIMEOUT_S = 600.0
 _WAIT_S = 5.0
+_RPC = ("port", "threads", "interface")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """A cell as the command line describes it; an experiment of this one cell runs it.
+    """The options of `controller run`: a cell, which an experiment of this one cell runs."""
 
-    Attributes:
-        at: The cuts, and `devices` the chain, as `chain_at` reads them.
-        threads: ONNX Runtime threads of every stage; None: as each device's inventory says.
-    """
-
-    at: str
-    devices: str | None
-    settings: Settings
-    requests: int
-    duration_s: float | None
-    until_stable: bool
-    warmup: int
-    threads: int | None
-    network: str
-    networks_file: Path
-    rpc: RpcSettings = RpcSettings()
+    bundle: BundleFolder
+    at: Annotated[str, typer.Option(help="Cuts, as indices or module paths: 23 or features.7 or 12,41.")]
+    lab: LabFile = LAB
+    devices: Devices = None
+    depth: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 1
+    batch: Batch = 1
+    load: Annotated[
+        str,
+        typer.Option(help="Load: offline, single, constant:20/s, poisson:20/s or poisson:p90<=100ms."),
+    ] = "offline"
+    prefetch: Annotated[
+        int | None,
+        typer.Option(min=0, help="Inputs prepared ahead during the run. Default: all before the run."),
+    ] = None
+    requests: Annotated[int, typer.Option(min=1, help="Timed requests.")] = 24
+    duration_s: Annotated[
+        float | None, typer.Option("--duration", help="Seconds to run for, in place of --requests.")
+    ] = None
+    until_stable: Annotated[
+        bool, typer.Option("--until-stable", help="Continue until the last three thirds agree.")
+    ] = False
+    warmup: Annotated[int, typer.Option(min=0, help="Untimed requests before the timed ones.")] = 5
+    threads: Threads = None
+    network: Annotated[
+        str, typer.Option(help="Network; on links that tc shapes, the network already in force.")
+    ] = "ideal"
+    source: Annotated[str, typer.Option(help="Source of requests: first (device) or controller.")] = "first"
+    codec: Annotated[
+        str, typer.Option(help="Codec of the links, as in uint8, zfp:0.01 or 'forward: uint8'.")
+    ] = "none"
+    topology: Annotated[
+        str, typer.Option(help="chain (device to device) or hub (through the controller).")
+    ] = "chain"
+    backend: Annotated[str, typer.Option(help="Transport between devices: socket or torch_rpc.")] = "socket"
+    rpc_port: Annotated[int, typer.Option(min=1, max=65535, help="PyTorch RPC's port.")] = 29500
+    rpc_threads: Annotated[int, typer.Option(min=1, help="PyTorch RPC's threads per device.")] = 16
+    rpc_interface: Annotated[
+        str | None, typer.Option(help="PyTorch RPC's network interface. Default: the device address's own.")
+    ] = None
+    networks_file: NetworksFile = NETWORKS
 
     def resolve(self, bundle: Bundle, lab: Lab) -> ResolvedExperiment:
         """The experiment that has this cell alone, checked as a sweep checks it.
@@ -67,14 +91,14 @@ class RunOptions:
             LabError: No such device.
         """
         devices, cuts = chain_at(bundle, lab, self.at, self.devices)
-        keys = {key: [getattr(self.settings, setting)] for setting, key in DIMENSIONS.items()} | {
+        keys = {key: [getattr(self, setting)] for setting, key in DIMENSIONS.items()} | {
             "name": "run",
             "models": [bundle.manifest.model],
             "networks": [self.network],
             "chains": [{"devices": devices, "cuts": cuts}],
-            "source": self.settings.source,
+            "source": self.source,
             "threads": self.threads,
-            "rpc": msgspec.to_builtins(self.rpc),
+            "rpc": {name: getattr(self, f"rpc_{name}") for name in _RPC},
             "requests": self.requests,
             "duration_s": self.duration_s,
             "until_stable": self.until_stable,
@@ -83,10 +107,8 @@ class RunOptions:
             "wait_s": _WAIT_S,
             "trial_timeout_s": _TIMEOUT_S,
         }
-        # Links without shaping have no network, regardless of its name.
-        shaped = self.network != AS_IS and lab.shaping(devices) != "none"
         path = self.networks_file
-        networks = read_networks([self.network], path, lab) if shaped else {self.network: Network()}
+        networks = {self.network: conditions_between(devices, self.network, path, lab)}
         try:
             experiment = convert(keys, Experiment)
             experiment.check()
@@ -97,16 +119,16 @@ class RunOptions:
     def samples(self) -> int | None:
         """How many of the bundle's samples it uses; None where that is unknown before the run."""
         ends_by_count = self.duration_s is None and not self.until_stable
-        if not ends_by_count or self.settings.load not in (OFFLINE, SINGLE):
+        if not ends_by_count or self.load not in (OFFLINE, SINGLE):
             return None
-        return max(self.requests, self.warmup) * self.settings.batch
+        return max(self.requests, self.warmup) * self.batch
 
 
 _KEY = re.compile(r"key '([a-z_.]+)(?:\[\d+\])?'")
 _OPTIONS = {
     **{key: f"--{setting.replace('_', '-')}" for setting, key in DIMENSIONS.items()},
     **{"requests": "--requests", "duration_s": "--duration", "warmup": "--warmup"},
-    **{f"rpc.{name}": f"--rpc-{name}" for name in ("port", "threads", "interface")},
+    **{f"rpc.{name}": f"--rpc-{name}" for name in _RPC},
 }
 """By key of an experiment, the option that stands for it on the command line."""
 
@@ -127,7 +149,7 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
     network = resolved.networks[cell.network]
     controller_endpoint = ControllerEndpoint.of(cell, lab)
     coded = cell.codec != NO_CODEC.name
-    found = next(codec_accuracies(bundle, [cell], experiment.samples)) if coded else None
+    accuracy = next(codec_accuracies(bundle, [cell], experiment.samples)) if coded else None
     checking = link_check(lab, cell.network, network)
     with WorkerPool(lab, cell.devices, experiment.wait_s, link_check=checking) as pool:
         plan = plan_pipeline(
@@ -140,7 +162,7 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
                 w.name: experiment.threads_on(w.name, w.info.threads, cell.threads)
                 for w in pool.workers.values()
             },
-            allowed_error=allowed_error(found),
+            allowed_error=allowed_error(accuracy),
             controller_addresses=controller_endpoint.addresses if controller_endpoint else None,
             rpc=experiment.rpc,
             seed=seed_of(experiment.seed, cell.id, 0),
@@ -150,10 +172,10 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
         with PipelineRunner(plan, cell, bundle, pool.workers, controller_endpoint) as runner:
             closed = experiment.closed_run(cell.depth)
             trial = run_trial(runner, cell, 0, closed, seed=experiment.seed, warmup=experiment.warmup)
-    _show(cell, trial, found)
+    _show(cell, trial, accuracy)
 
 
-def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
+def _show(cell: Cell, trial: Trial, accuracy: CodecAccuracy | None) -> None:
     console = output()
     console.print(
         f"{cell.model} cut at {cell.label} over {_way(cell)}, depth {cell.depth}, batch "
@@ -165,10 +187,11 @@ def _show(cell: Cell, trial: Trial, found: CodecAccuracy | None) -> None:
     for link in trial.links:
         if link.sender != link.receiver:
             console.print(f"{link.sender} -> {link.receiver}: {_bytes_of(link)}")
-    if found is not None:
+    if accuracy is not None:
         console.print(
-            f"codecs: {cell.codec}; worst tensor error {found.tensor_error:.1e}; accuracy "
-            f"{_share(found.chain)}, of the whole graph {_share(found.whole)}, over {found.samples} samples"
+            f"codecs: {cell.codec}; worst tensor error {accuracy.tensor_error:.1e}; accuracy "
+            f"{_share(accuracy.chain)}, of the whole graph {_share(accuracy.whole)}, "
+            f"over {accuracy.samples} samples"
         )
     samples = len(trial.endpoint) * cell.batch
     console.print(
@@ -229,10 +252,10 @@ def _show_course(cell: Cell, trial: Trial, console: Console) -> None:
         console.print("overloaded: requests came faster than results; ignore the latency")
         return
     latency_s = trial.endpoint["latency_s"]
-    enough = {name: int(name[1:]) for name, wanted in SAMPLES_NEEDED.items() if len(latency_s) >= wanted}
+    enough = {name: int(name[1:]) for name, fewest in SAMPLES_NEEDED.items() if len(latency_s) >= fewest}
     if enough:
-        found = (f"{name} {np.percentile(latency_s, q) * 1e3:.2f} ms" for name, q in enough.items())
-        console.print(f"latency {', '.join(found)} of {len(latency_s)} requests")
+        shown = (f"{name} {np.percentile(latency_s, q) * 1e3:.2f} ms" for name, q in enough.items())
+        console.print(f"latency {', '.join(shown)} of {len(latency_s)} requests")
     if course.stable is False:
         console.print(f"unstable: the estimate did not settle within {course.windows} windows")
 

@@ -1,4 +1,4 @@
-"""Devices that slow themselves down: let them cool, tell when they did, treat the trial as was asked."""
+"""Devices that slow themselves down: let them cool down, and judge their trials as the experiment says."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,15 +27,15 @@ _ASK_TIMEOUT_S = 30.0
 def throttled_in(samples: Sequence[Mapping[str, Any]]) -> int:
     """The flags that a device showed in a trial, the first sample being of the moment before; 0: none."""
     flags = [sample.get("throttled") for sample in samples]
-    told = [flag for flag in flags[1:] if flag is not None]
-    seen = 0
-    for flag in told:
-        seen |= flag & _NOW
+    later = [flag for flag in flags[1:] if flag is not None]
+    shown = 0
+    for flag in later:
+        shown |= flag & _NOW
     before = flags[0] if flags and flags[0] is not None else None
-    if told and before is not None:
+    if later and before is not None:
         # What came and went between two samples.
-        seen |= told[-1] & ~before & _SINCE_BOOT
-    return seen
+        shown |= later[-1] & ~before & _SINCE_BOOT
+    return shown
 
 
 class Throttling:
@@ -61,7 +61,7 @@ class Throttling:
             return
         deadline_s = time.monotonic() + self._wait_s
         for worker in workers:
-            told = False
+            announced = False
             while why := self._too_warm(worker):
                 if time.monotonic() > deadline_s:
                     raise TrialVoid(
@@ -69,9 +69,9 @@ class Throttling:
                         f"cool_to_c or cool_wait_s higher",
                         worker.name,
                     )
-                if not told:
+                if not announced:
                     self._screen.say(f"{worker.name}: {why}; waiting for it to cool down")
-                told = True
+                announced = True
                 time.sleep(_LOOK_EVERY_S)
 
     def judge(self, trial: Trial) -> None:

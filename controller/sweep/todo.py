@@ -37,7 +37,7 @@ class PendingBaseline(NamedTuple):
 class PendingWork:
     """Pending work: trials, baselines and accuracies that are not in the results file.
 
-    What is kept later is to be told.
+    `note` tells it of rows that are written later.
     """
 
     def __init__(self, resolved: ResolvedExperiment, results: Results | None) -> None:
@@ -48,35 +48,34 @@ class PendingWork:
         """Read the file, or read it again: another sweep may have written it while this one waited."""
         self._finished = results.finished() if results else set()
         self._baselines: set[PendingBaseline] = set()
-        for baseline in results.baselines() if results else []:
-            self.baseline_kept(baseline)
-        accuracies = results.accuracies() if results else []
-        self._splits = {(a.bundle, a.cuts) for a in accuracies}
-        self._codecs = {coded_as(found) for found in results.codec_accuracies()} if results else set()
+        self._splits: set[tuple[str, tuple[int, ...]]] = set()
+        self._codecs: set[Hashable] = set()
+        if results:
+            rows: list[BaselineTrial | Accuracy | CodecAccuracy] = [*results.rows(BaselineTrial)]
+            rows += [*results.rows(Accuracy), *results.rows(CodecAccuracy)]
+            for row in rows:
+                self.note(row)
 
     @property
     def finished_trials(self) -> int:
         """How many trials are there."""
         return len(self._finished)
 
-    def trial_kept(self, trial: Trial) -> None:
-        """Note a trial that has just been kept."""
-        self._finished.add((trial.cell, trial.number))
-
-    def baseline_kept(self, baseline: BaselineTrial) -> None:
-        """Note a baseline that has just been kept."""
-        b = baseline
-        # A cell that compares no threads takes the baseline that there is.
-        for threads in (b.threads, None):
-            self._baselines.add(PendingBaseline(b.bundle, b.device, b.batch, b.number, threads))
-
-    def accuracy_kept(self, accuracy: Accuracy) -> None:
-        """Note an accuracy that has just been kept."""
-        self._splits.add((accuracy.bundle, accuracy.cuts))
-
-    def codec_accuracy_kept(self, accuracy: CodecAccuracy) -> None:
-        """Note an accuracy under codecs that has just been kept."""
-        self._codecs.add(coded_as(accuracy))
+    def note(self, row: Trial | BaselineTrial | Accuracy | CodecAccuracy) -> None:
+        """Note a row that the results file has."""
+        match row:
+            case Trial():
+                self._finished.add((row.cell, row.number))
+            case BaselineTrial():
+                # A cell that compares no threads takes any baseline.
+                for threads in (row.threads, None):
+                    self._baselines.add(
+                        PendingBaseline(row.bundle, row.device, row.batch, row.number, threads)
+                    )
+            case Accuracy():
+                self._splits.add((row.bundle, row.cuts))
+            case CodecAccuracy():
+                self._codecs.add(coded_as(row))
 
     def trials(self, cell: Cell) -> list[int]:
         """Numbers of the trials of `cell` that are not finished."""
@@ -94,13 +93,13 @@ class PendingWork:
 
     def baselines(self, cells: Sequence[Cell]) -> list[PendingBaseline]:
         """The baselines that are not there."""
-        wanted = dict.fromkeys(
+        requested = dict.fromkeys(
             PendingBaseline(cell.bundle, device, cell.batch, number, cell.threads)
             for cell in cells
             for device in cell.devices
             for number in range(self._trials)
         )
-        return [baseline for baseline in wanted if baseline not in self._baselines]
+        return [baseline for baseline in requested if baseline not in self._baselines]
 
     def splits(self, cells: Sequence[Cell]) -> dict[str, list[tuple[int, ...]]]:
         """Splits whose accuracy is not there, by bundle."""
@@ -116,7 +115,7 @@ class PendingWork:
         for cell in cells:
             if cell.codec != NO_CODEC.name and coded_as(cell) not in self._codecs:
                 missing.setdefault(cell.bundle, {}).setdefault(coded_as(cell), cell)
-        return {bundle: list(found.values()) for bundle, found in missing.items()}
+        return {bundle: list(alike.values()) for bundle, alike in missing.items()}
 
 
 def register(
@@ -131,13 +130,13 @@ def register(
     for bundle in resolved.bundles.values():
         store.add_bundle(bundle.digest, bundle.manifest.model, (bundle.path / "manifest.json").read_text())
     how = "planned" if resolved.experiment.search == "planned" else "time budget"
-    scopes = {scope.network: scope for scope in store.scopes()}
+    scopes = {scope.network: scope for scope in store.rows(Scope)}
     for name, cells in resolved.cells.items():
         if is_chosen(resolved, has_budget=has_budget):
             there = scopes.get(name)
             if name in networks and not (there and there.how == how and there.over):
                 splits = Counter(candidate.shallow.bundle for candidate in candidates_of(cells))
-                store.set_scope(Scope(name, how, len(cells), splits=splits))
+                store.add(Scope(name, how, len(cells), splits=splits))
         elif name in networks or name not in scopes:
             store.remove_scope(name)
-            store.add_cells(cells)
+            store.add(*cells)

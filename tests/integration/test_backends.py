@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from controller.results import Results
+from controller.results import BaselineTrial, Results
 from tests.integration.commands import Ended, controller, start, sweep
 from tests.integration.labs import LabWorker, tiny_lab, write_experiment, write_lab
 
@@ -214,7 +214,7 @@ def test_a_device_without_rpc_is_named_before_anything_is_measured(
         assert "error: pi: " in ended.stderr
         with Results.open(tmp_path / "results.sqlite") as results:
             assert not results.finished()
-            assert not results.baselines()
+            assert not results.rows(BaselineTrial)
 
 
 def test_a_port_that_is_taken_is_named(write: WriteExperiment, lab: Path, bundles_folder: Path) -> None:

@@ -14,16 +14,14 @@ import psutil
 import pytest
 
 from benchmarks.bundles import NULL, make_bundles
-from benchmarks.local_workers import DEVICES, Fleet, choose_cores
+from benchmarks.local_workers import Fleet, choose_cores
 from benchmarks.measurement import Bench
 from benchmarks.measurements.backends import null_split
 from benchmarks.measurements.memory_growth import MemoryGrowth
 from benchmarks.measurements.wire import HopExcess
-from benchmarks.pipelines import pipeline, plan, run
+from benchmarks.pipelines import pipeline, run
 from controller.experiment.backend import RpcSettings
-from controller.experiment.cells import cell_of
 from controller.pipeline.runner import PipelineRunner
-from controller.results import Settings
 from exporter.bundle import Bundle
 from worker.service.launch import WORKER
 
@@ -91,11 +89,11 @@ def test_memory_is_given_back_with_the_records(cache: Path) -> None:
 
 def test_a_live_pipeline_goes_over_to_another_split_and_is_sent_nothing_again(cache: Path) -> None:
     bundle = Bundle.open(cache / NULL)
-    cell = cell_of(bundle, DEVICES, (3,), Settings(depth=4))
     with Fleet(choose_cores(None), [bundle]) as fleet, pipeline(fleet, bundle, (1,), depth=4) as runner:
         run(runner, 20, warmup=0)
         asked = _spy_on(runner)
-        runner.resplit(cell, plan(fleet, bundle, cell, solo_runs=0))
+        changed = pipeline(fleet, bundle, (3,), depth=4, solo_runs=0)
+        runner.resplit(changed.cell, changed.plan)
         trial = run(runner, 20, warmup=0)
     assert not {"PutShard", "PutFile"} & set(asked)
     assert "BuildPipeline" in asked
@@ -105,9 +103,9 @@ def test_a_live_pipeline_goes_over_to_another_split_and_is_sent_nothing_again(ca
 
 def test_a_device_without_a_part_in_the_new_split_lets_go_of_the_old(cache: Path) -> None:
     bundle = Bundle.open(cache / NULL)
-    cell = cell_of(bundle, DEVICES, (4,), Settings(depth=4))
     with Fleet(choose_cores(None), [bundle]) as fleet, pipeline(fleet, bundle, (1,), depth=4) as runner:
-        runner.resplit(cell, plan(fleet, bundle, cell, solo_runs=0))
+        changed = pipeline(fleet, bundle, (4,), depth=4, solo_runs=0)
+        runner.resplit(changed.cell, changed.plan)
         trial = run(runner, 20, warmup=0)
     assert [(hop.device, hop.start, hop.stop) for hop in trial.hops] == [("first", 0, 4)]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller.results import Results
+from controller.results import BaselineTrial, Profiling, Results, Scope
 from tests.integration.test_playbooks import TINY_MODEL, LocalLab, assert_fails_saying, assert_succeeds
 
 PLANNED = """
@@ -69,7 +69,7 @@ def test_from_nothing_to_the_best_split_and_its_partitions(lab: LocalLab) -> Non
         cells = kept.cells()
         assert len(kept.finished()) == 3 * len(cells)
         assert len({cell.cuts for cell in cells}) >= 4
-        assert {baseline.device for baseline in kept.baselines()} == {"pi", "server"}
+        assert {baseline.device for baseline in kept.rows(BaselineTrial)} == {"pi", "server"}
     partitions = list((folder / "partitions").glob("*.onnx")) if (folder / "partitions").is_dir() else []
     assert len(partitions) in (0, 2)
     assert bool(partitions) == ("Nothing is cut" not in done.stdout)
@@ -91,11 +91,11 @@ def test_a_planned_sweep_profiles_first_and_a_time_budget_is_shared_out(lab: Loc
     results = lab.root / "results" / "planned" / "results.sqlite"
     with Results.open(results) as kept:
         assert {cell.network for cell in kept.cells()} == {"ideal", "lan"}
-        assert len(kept.profilings()) == 1
+        assert len(kept.rows(Profiling)) == 1
     whole = lab.play("sweep.yml", "experiment=experiments/planned.yml")
     assert_succeeds(whole)
     with Results.open(results) as kept:
-        assert {scope.ended for scope in kept.scopes()} <= {"front stands", "share measured"}
+        assert {scope.ended for scope in kept.rows(Scope)} <= {"front stands", "share measured"}
     assert_succeeds(lab.play("report.yml", "results=../results/planned"))
     page = (results.parent / "report.html").read_text(encoding="utf-8")
     assert "chosen by a planned search" in page

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.data.sweep import load
 from analysis.study import Study
-from controller.results import Results
+from controller.results import BaselineTrial, Results, TimeAlone
 from tests.integration.commands import controller, sweep
 from tests.integration.labs import NAMES, add, tiny_lab, write_experiment
 
@@ -48,7 +48,7 @@ def test_threads_are_those_of_the_inventory_unless_the_experiment_says_otherwise
     assert ended.returncode == 0, ended.stderr
     with Results.open(tmp_path / "results.sqlite") as results:
         assert {hop.device: hop.threads for trial in results.trials() for hop in trial.hops} == expected
-        assert {found.device: found.threads for found in results.baselines()} == expected
+        assert {found.device: found.threads for found in results.rows(BaselineTrial)} == expected
         stamps = {device.name: device.stamp["onnxruntime_options"] for device in results.devices()}
     assert stamps == dict.fromkeys(("pi", "server"), "graph_optimization_level=basic")
 
@@ -68,7 +68,7 @@ def test_numbers_of_threads_are_compared(
         ]
         for trial in results.trials():
             assert {hop.threads for hop in trial.hops} == {cells[trial.cell].threads}
-        baselines = sorted((found.device, found.threads) for found in results.baselines())
+        baselines = sorted((found.device, found.threads) for found in results.rows(BaselineTrial))
     assert baselines == [("pi", 1), ("pi", 2), ("server", 1), ("server", 2)]
     for answer in Study.of(load(tmp_path / "results.sqlite")).answers:
         assert answer.point.split.where.endswith((", 1 thread", ", 2 threads"))
@@ -124,7 +124,7 @@ def test_a_slowed_stage_keeps_the_time_alone_that_the_sweep_measured_first(
 
 def _times_alone(path: Path) -> dict[tuple[str, int, int], float]:
     with Results.open(path) as results:
-        rows = results.times_alone()
+        rows = results.rows(TimeAlone)
     found = {(row.device, row.start, row.stop): row.compute_s for row in rows}
     assert len(found) == len(rows)
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.results import Results
+from controller.results import MeasuredLink, Results
 from tests.integration.commands import Ended, controller
 from tests.integration.labs import LabWorker, write_lab
 
@@ -43,13 +43,13 @@ def test_links_are_measured_both_ways_and_kept(links: Links, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert "pi -> server" in done.stdout and "server -> pi" in done.stdout
     with Results.open(results) as found:
-        kept = found.links()
+        kept = found.rows(MeasuredLink)
     assert [(k.network, k.sender, k.receiver) for k in kept] == [
         ("near", "pi", "server"),
         ("near", "server", "pi"),
     ]
     for link in kept:
-        assert link.asked["round_trip_ms"] is None and link.environment is None
+        assert link.requested["round_trip_ms"] is None and link.environment is None
         assert 0 < link.measured["round_trip_ms"] < 20
         assert link.measured["datagrams"] == 2000
         assert link.measured["tcp_mbit"] > 100
@@ -68,7 +68,7 @@ def test_a_link_that_is_not_as_asked_is_named_with_both_figures_and_still_kept(
     assert "pi: its link to server does not match network 'far': round trip should be 80 ms" in errors[0]
     assert "(1 more, see the table)" in errors[0]
     with Results.open(results) as found:
-        assert [link.asked["round_trip_ms"] for link in found.links()] == [80, 80]
+        assert [link.requested["round_trip_ms"] for link in found.rows(MeasuredLink)] == [80, 80]
 
 
 @pytest.mark.slow

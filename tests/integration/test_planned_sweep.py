@@ -13,9 +13,9 @@ from controller.errors import StoreError
 from controller.experiment.resolve import resolve
 from controller.lab.inventory import load_lab
 from controller.planning import load_profile
-from controller.results import Results
+from controller.results import Accuracy, Predicted, Profiling, Results, Scope
 from controller.sweep.search.predicted import planned_searches
-from controller.sweep.search.profiling import kept_profiles
+from controller.sweep.search.profiling import stored_profiles
 from tests.integration.commands import Ended, controller, start, sweep, sweep_arguments
 from tests.integration.labs import NAMES, LabWorker, add, write_experiment, write_lab
 
@@ -76,11 +76,11 @@ def test_a_planned_sweep_measures_what_could_be_on_the_front(
 
     with Results.open(experiment.parent / "results.sqlite") as results:
         cells = results.cells()
-        (scope,) = results.scopes()
-        (profiling,) = results.profilings()
+        (scope,) = results.rows(Scope)
+        (profiling,) = results.rows(Profiling)
         assert {(trial.cell, trial.number) for trial in results.trials()} == results.finished()
         assert len(results.finished()) == 2 * len(cells)
-        assert {accuracy.cuts for accuracy in results.accuracies()} == {cell.cuts for cell in cells}
+        assert {accuracy.cuts for accuracy in results.rows(Accuracy)} == {cell.cuts for cell in cells}
     assert (scope.network, scope.how, scope.cells) == ("slow", "planned", 10)
     assert scope.ended in ("front stands", "share measured")
     assert profiling.took_s > 0
@@ -111,7 +111,7 @@ def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
     before = _finished(results)
     with Results.open(results) as kept:
         chosen = {cell.id for cell in kept.cells()}
-        assert [scope.ended for scope in kept.scopes()] == [None]
+        assert [scope.ended for scope in kept.rows(Scope)] == [None]
         ran = {trial.cell: trial.started_at for trial in kept.trials()}
 
     assert run("--network", "slow").returncode == 0
@@ -175,7 +175,7 @@ def test_a_time_budget_measures_whole_splits_and_says_what_it_left_out(run: Swee
     assert "time budget used up" in short.stderr
     assert "cells left out; run the same command to resume" in short.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
-        (scope,) = results.scopes()
+        (scope,) = results.rows(Scope)
         cells = results.cells()
         assert len(results.finished()) == 2 * len(cells)
     assert (scope.how, scope.cells, scope.ended) == ("time budget", 10, "time spent")
@@ -184,14 +184,14 @@ def test_a_time_budget_measures_whole_splits_and_says_what_it_left_out(run: Swee
     long = run("--network", "slow", "--time-budget", "1h")
     assert long.returncode == 0, long.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
-        assert [scope.ended for scope in results.scopes()] == ["all measured"]
+        assert [scope.ended for scope in results.rows(Scope)] == ["all measured"]
         assert len(results.finished()) == 20
 
     # Without a budget all of the experiment is wanted, as ever.
     whole = run()
     assert whole.returncode == 0, whole.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
-        assert results.scopes() == []
+        assert results.rows(Scope) == []
         assert len(results.finished()) == 40
 
 
@@ -214,7 +214,7 @@ def test_codecs_are_profiled_and_predicted(
 
     resolved = resolve(experiment, load_lab(lab), bundles_folder=bundles_folder)
     with Results.open(experiment.parent / "results.sqlite") as results:
-        (search,) = planned_searches(resolved, "slow", kept_profiles(results))
+        (search,) = planned_searches(resolved, "slow", stored_profiles(results))
     latency_s = {(each.deep.cuts, each.deep.codec): point[0] for each, point in search.predicted.items()}
     for cut in (1, 2, 3):
         saved_s = latency_s[(cut,), "none"] - latency_s[(cut,), "fp16"]
@@ -223,14 +223,14 @@ def test_codecs_are_profiled_and_predicted(
     swept = run("--network", "slow")
     assert swept.returncode == 0, swept.stderr
     with Results.open(experiment.parent / "results.sqlite") as results:
-        assert {one.cell for one in results.predicted()} == {cell.id for cell in results.cells()}
+        assert {one.cell for one in results.rows(Predicted)} == {cell.id for cell in results.cells()}
 
 
 @pytest.mark.slow
 def test_results_of_a_reference_cell_that_was_not_chosen_may_lose_what_its_codec_does(
     run: Sweep, experiment: Path
 ) -> None:
-    # One split only is on the front, that all on one device: the reference cell is in the middle.
+    # One split only is on the front, that everything on one device: the reference cell is in the middle.
     (experiment.parent / "networks.yml").write_text("slow: {delay_ms: 200}\n")
     add(experiment, reference_every=1, networks=["slow"], search="planned", codecs=["uint8"])
     swept = run()

@@ -30,7 +30,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Results.open(path) as results:
         deep = next(cell for cell in results.cells() if cell.depth == 4)
     with Store.append(path) as store:
-        store.add_predicted([Predicted(deep.id, 0.02)])
+        store.add(Predicted(deep.id, 0.02))
     return write_report(load(path), folder, ()).page
 
 

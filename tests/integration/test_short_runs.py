@@ -18,7 +18,7 @@ def test_a_stage_is_loaded_once_for_all_cells_that_have_it(lab: Path, tiny: Bund
     ]
     loaded = load_lab(lab)
     with WorkerPool(loaded, ["pi", "server"], 5.0) as pool:
-        context = ProfilingContext.of(loaded, tiny, pool.workers, batch=1, threads=1)
+        context = ProfilingContext(loaded, tiny, pool.workers, batch=1, threads=1)
         steps: list[tuple[int, int]] = []
         found = rounds(context, short_runs, 2, "seed", lambda *step: steps.append(step))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.results import Results
+from controller.results import CodecAccuracy, Results
 from tests.integration.commands import analysis, controller, start, sweep
 from tests.integration.labs import LabWorker, write_experiment, write_lab
 
@@ -34,7 +34,7 @@ def test_a_hub_is_a_dimension_of_sweeps(
     with Results.open(tmp_path / "results.sqlite") as results:
         cells = {cell.id: cell for cell in results.cells()}
         trials = list(results.trials())
-        assert {found.codec for found in results.codec_accuracies()} == {"forward: fp16"}
+        assert {found.codec for found in results.rows(CodecAccuracy)} == {"forward: fp16"}
     # All on the first device is a chain, whatever was asked, and so is not there twice.
     counted = [(c.cuts, c.codec) for c in cells.values() if c.topology == "chain" and c.depth == 1]
     assert sorted(counted) == sorted(

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from controller.results import Results
+from controller.results import MeasuredLink, Results
 from tests.lab.virtual_lab import ROOT, VirtualLab, assert_fails_saying, assert_succeeds, changed
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
@@ -176,7 +176,7 @@ def test_latency_moves_by_the_delay_of_the_network(lab: LinkLab, by_tc: tuple[st
     assert lowest_ms["near", "tc"] - lowest_ms["as_is", "none"] == pytest.approx(60, rel=0.25)
     assert lowest_ms["far", "tc"] - lowest_ms["as_is", "none"] == pytest.approx(140, rel=0.25)
     with Results.open(lab.results("by_tc")) as results:
-        measured = {(k.network, k.sender): k.measured["round_trip_ms"] for k in results.links()}
+        measured = {(k.network, k.sender): k.measured["round_trip_ms"] for k in results.rows(MeasuredLink)}
     assert measured["near", "pi1"] == pytest.approx(60, rel=0.25)
     again = lab.play(*by_tc, playbook="sweep.yml")
     assert_succeeds(again)

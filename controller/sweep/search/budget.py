@@ -19,12 +19,12 @@ def parse_duration(text: str) -> float:
     """
     match = _DURATION.fullmatch(text.strip())
     hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0.0, 0.0, 0.0)
-    found = hours * 3600 + minutes * 60 + seconds
-    if not found:
+    total_s = hours * 3600 + minutes * 60 + seconds
+    if not total_s:
         raise ExperimentError(
             f"--time-budget {text}: write hours, minutes or seconds, as in 1h30m, 20m or 90s"
         )
-    return found
+    return total_s
 
 
 @dataclass

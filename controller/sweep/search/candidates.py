@@ -50,12 +50,12 @@ class Candidate:
 
 def candidates_of(cells: Iterable[Cell]) -> tuple[Candidate, ...]:
     """The candidates that cells of one network make up, in the order of the cells."""
-    found: dict[str, list[Cell]] = {}
+    groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        found.setdefault(_identity(cell), []).append(cell)
+        groups.setdefault(_identity(cell), []).append(cell)
     return tuple(
         Candidate(identity, tuple(sorted(alike, key=lambda cell: cell.depth)))
-        for identity, alike in found.items()
+        for identity, alike in groups.items()
     )
 
 

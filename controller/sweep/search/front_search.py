@@ -81,10 +81,10 @@ class Search(Generic[Split]):
 
     def ahead(self) -> list[Split]:
         """What would be measured if what is to come corrected nothing, in that order."""
-        wanted = self.promising()
+        splits = self.promising()
         if self.to_the_end:
-            wanted = [*wanted, *self._nearest(set(wanted))]
-        return [split for split in wanted if split not in self.failed][: self.left]
+            splits = [*splits, *self._nearest(set(splits))]
+        return [split for split in splits if split not in self.failed][: self.left]
 
     def promising(self) -> list[Split]:
         """Splits not measured yet that could be on the front, those that would gain most of it first."""
@@ -125,7 +125,7 @@ class Search(Generic[Split]):
         for i, (chain, _) in enumerate(places):
             of_chain.setdefault(chain, []).append(i)
         common = np.exp(np.median(off, axis=0))
-        found = {}
+        points = {}
         for split, point in self.predicted.items():
             chain, cuts = self.place(split)
             alike = of_chain.get(chain)
@@ -137,8 +137,8 @@ class Search(Generic[Split]):
                 weights = 1 / (1 + apart[nearest])
                 mean = (off[alike][nearest] * weights[:, None]).sum(axis=0) / weights.sum()
                 shift = np.exp(mean)
-            found[split] = (float(point[0] * shift[0]), float(point[1] * shift[1]))
-        return found
+            points[split] = (float(point[0] * shift[0]), float(point[1] * shift[1]))
+        return points
 
     def _nearest(self, but: set[Split]) -> list[Split]:
         """The rest, those first that would have to be least better to be on the front."""

@@ -3,7 +3,6 @@
 import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
 
 from controller.errors import ProfileError
 from controller.experiment.resolve import ResolvedExperiment, is_chosen
@@ -11,56 +10,41 @@ from controller.results import Cell, Predicted, Results, Scope
 from controller.sweep.search.candidates import Candidate, measured_point
 from controller.sweep.search.front_search import Search
 from controller.sweep.search.predicted import estimated_searches, planned_searches
-from controller.sweep.search.profiling import kept_profiles, missing_profiles
+from controller.sweep.search.profiling import missing_profiles, stored_profiles
 from controller.sweep.todo import PendingWork
 
-__all__ = ["ExhaustiveOrder", "Order", "AdaptiveOrder", "make_order", "promising_cells"]
+__all__ = ["AdaptiveOrder", "Order", "make_order"]
 
 
-class Order(Protocol):
-    """Says again and again which cells are to be run next."""
-
-    def next_cells(self) -> Sequence[Cell]:
-        """Cells of which trials are missing; none: that was all. Those given before are done by then."""
-
-    def ahead(self) -> Sequence[Cell]:
-        """Cells that may yet come after those, at most."""
-
-    def predicted(self) -> Sequence[Predicted]:
-        """What is predicted of the cells given last, if anything."""
-
-    def scope(self, network: str, ended: str | None) -> Scope | None:
-        """What was chosen of the network's cells; None where all of them are wanted.
-
-        Args:
-            ended: Why it ended, where not by itself.
-        """
-
-
-class ExhaustiveOrder:
-    """Every cell, in the order given."""
+class Order:
+    """Which cells are to be run next; this one gives every cell, in the order given."""
 
     def __init__(self, cells: Sequence[Cell], pending: PendingWork) -> None:
         self._cells = [cell for cell in cells if pending.trials(cell)]
 
     def next_cells(self) -> Sequence[Cell]:
-        """All of them, once."""
+        """Cells of which trials are missing; none at the end. The caller runs them before it asks again."""
         cells, self._cells = self._cells, []
         return cells
 
     def ahead(self) -> Sequence[Cell]:
-        """None."""
+        """Cells that may yet come after those, at most."""
         return ()
 
     def predicted(self) -> Sequence[Predicted]:
-        """Nothing."""
+        """Predictions of the cells given last."""
         return ()
 
-    def scope(self, network: str, ended: str | None) -> None:
-        """All are wanted."""
+    def scope(self, network: str, ended: str | None) -> Scope | None:
+        """How much of the network's cells was chosen; None where all of them are requested.
+
+        Args:
+            ended: Why it ended, where not by itself.
+        """
+        return None
 
 
-class AdaptiveOrder:
+class AdaptiveOrder(Order):
     """The candidates that may be on a front, the most promising first, each with all its cells.
 
     It uses predictions and results alone, so a resumed sweep continues in the same order.
@@ -130,17 +114,17 @@ class AdaptiveOrder:
 
     def predicted(self) -> list[Predicted]:
         """What is predicted of the cells given last, uncorrected; nothing where they were only estimated."""
-        found = []
+        rows = []
         for search, candidate in self._given:
             if search.to_the_end:
                 continue
             latency_s, sample_s = search.predicted[candidate]
             shallow, deep = candidate.shallow, candidate.deep
             if shallow.depth == 1:
-                found.append(Predicted(shallow.id, latency_s))
+                rows.append(Predicted(shallow.id, latency_s))
             if deep.depth > 1:
-                found.append(Predicted(deep.id, sample_s * deep.batch))
-        return found
+                rows.append(Predicted(deep.id, sample_s * deep.batch))
+        return rows
 
     def _complete(self, candidate: Candidate) -> bool:
         return not self._pending.count(candidate.cells)
@@ -171,29 +155,15 @@ def make_order(
         whole_model_s: Seconds for one sample of a bundle (digest) on a device, by both names.
 
     Raises:
-        ProfileError: A planned search has no network to predict from.
+        ProfileError: A planned search has no device profile to predict from.
     """
     if not is_chosen(resolved, has_budget=has_budget):
-        return ExhaustiveOrder(resolved.cells[name], pending)
-    return promising_cells(resolved, name, pending, results, whole_model_s, has_budget=has_budget)
-
-
-def promising_cells(
-    resolved: ResolvedExperiment,
-    name: str,
-    pending: PendingWork,
-    results: Results,
-    whole_model_s: Mapping[tuple[str, str], float],
-    *,
-    has_budget: bool,
-) -> AdaptiveOrder:
-    """The same, of cells that are chosen."""
-    cells = resolved.cells[name]
+        return Order(resolved.cells[name], pending)
     if resolved.experiment.search == "planned":
-        kept = kept_profiles(results)
-        if missing_profiles(resolved, kept):
+        profiles = stored_profiles(results)
+        if missing_profiles(resolved, profiles):
             raise ProfileError(f"{results.path} has no device profile; run the sweep with --prepare")
-        searches = planned_searches(resolved, name, kept)
+        searches = planned_searches(resolved, name, profiles)
         begun = {cell.id for cell in results.cells()}
     else:
         searches = estimated_searches(resolved, name, whole_model_s)
@@ -204,4 +174,4 @@ def promising_cells(
             # There may be time for no more than the most promising one.
             search.first = ()
     seed = f"{resolved.experiment.seed}:{name}"
-    return AdaptiveOrder(searches, begun & {cell.id for cell in cells}, pending, results, seed)
+    return AdaptiveOrder(searches, begun & {cell.id for cell in resolved.cells[name]}, pending, results, seed)

@@ -85,7 +85,7 @@ def estimated_searches(
 
 
 def _compared(resolved: ResolvedExperiment, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """What answers are compared with, plain: equal splits, then all on the first, all on the last device."""
+    """What answers are compared with, plain: equal splits, then stay and offload."""
     equal, on_first, on_last = [], [], []
     for candidate in candidates:
         cell = candidate.deep
@@ -111,11 +111,11 @@ def _searches(
     by_bundle: dict[str, list[Candidate]] = {}
     for candidate in candidates_of(resolved.cells[name]):
         by_bundle.setdefault(candidate.shallow.bundle, []).append(candidate)
-    found = []
+    searches = []
     for bundle, alike in by_bundle.items():
         predicted = {candidate: point(candidate) for candidate in alike}
         nodes = resolved.bundles[bundle].node_count
         # Looked up for every split whenever one was measured.
         places = {candidate: candidate.place(nodes) for candidate in alike}
-        found.append(Search(predicted, most(len(alike)), place=places.__getitem__))
-    return found
+        searches.append(Search(predicted, most(len(alike)), place=places.__getitem__))
+    return searches

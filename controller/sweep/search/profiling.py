@@ -6,18 +6,18 @@ from pathlib import Path
 
 import msgspec
 
-from controller.console import Screen, duration
+from controller.console import Screen
 from controller.errors import ProfileError
 from controller.experiment.resolve import ResolvedExperiment
-from controller.lab.worker_client import query
-from controller.profiling.profile import Profile, Settings, load_profile, profile_path, save_profile
-from controller.profiling.profiler import Wanted, take_profile, with_codecs
+from controller.lab.worker_client import query_all
+from controller.profiling.profile import Profile, Settings, load_profile
+from controller.profiling.profiler import ProfileRequest, alike_or_each, complete_profile
 from controller.results import Profiling, Results, Store
 from controller.sweep.search.predicted import ProfileKey, profile_key
 from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import DeviceInfo
 
-__all__ = ["STAGES_S", "kept_profiles", "missing_profiles", "prepare"]
+__all__ = ["STAGES_S", "stored_profiles", "missing_profiles", "prepare"]
 
 STAGES_S = 40.0
 """What timing the stages of one device may take, about."""
@@ -42,21 +42,17 @@ class Missing:
         """Whether a profile says something of all that is cut, on all devices."""
         return set(self.cuts) <= set(profile.cuts) and set(self.devices) <= set(profile.devices)
 
-    def codecs_beyond(self, profile: Profile | None) -> list[str]:
-        """Codecs of which a profile says nothing."""
-        return [name for name in self.codecs if profile is None or name not in profile.codecs]
 
-
-def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
+def stored_profiles(results: Results) -> dict[ProfileKey, Profile]:
     """What a results file has.
 
     Raises:
-        ProfileError: One was kept by another edgecut.
+        ProfileError: Another version of edgecut wrote one.
     """
     try:
         return {
-            (kept.bundle, kept.batch, kept.threads or None): msgspec.json.decode(kept.text, type=Profile)
-            for kept in results.profilings()
+            (row.bundle, row.batch, row.threads or None): msgspec.json.decode(row.text, type=Profile)
+            for row in results.rows(Profiling)
         }
     except msgspec.DecodeError as error:
         raise ProfileError(
@@ -65,7 +61,7 @@ def kept_profiles(results: Results) -> dict[ProfileKey, Profile]:
         ) from error
 
 
-def missing_profiles(resolved: ResolvedExperiment, kept: Mapping[ProfileKey, Profile]) -> list[Missing]:
+def missing_profiles(resolved: ResolvedExperiment, stored: Mapping[ProfileKey, Profile]) -> list[Missing]:
     """What must be profiled yet before anything of a planned search can be predicted."""
     if resolved.experiment.search != "planned":
         return []
@@ -77,7 +73,7 @@ def missing_profiles(resolved: ResolvedExperiment, kept: Mapping[ProfileKey, Pro
             devices.update(cell.devices)
             codecs.add(cell.codec)
     order = [device.name for device in resolved.lab.devices]
-    wanted = [
+    required = [
         Missing(
             key,
             tuple(sorted({0, *cuts, resolved.bundles[key[0]].node_count})),
@@ -86,7 +82,7 @@ def missing_profiles(resolved: ResolvedExperiment, kept: Mapping[ProfileKey, Pro
         )
         for key, (cuts, devices, codecs) in by_key.items()
     ]
-    return [one for one in wanted if one.key not in kept or not one.fits(kept[one.key])]
+    return [one for one in required if one.key not in stored or not one.fits(stored[one.key])]
 
 
 def prepare(
@@ -101,89 +97,58 @@ def prepare(
         DeviceError: A device is not there.
         ProfileError: It would have to be taken, and cannot now.
     """
-    for missing in missing_profiles(resolved, kept_profiles(store)):
-        infos = {
-            name: query(resolved.lab.device(name), resolved.lab.load_security()) for name in missing.devices
-        }
+    for missing in missing_profiles(resolved, stored_profiles(store)):
+        infos = query_all(resolved.lab, missing.devices)
         bundle, batch, compared = missing.key
-        wanted = Wanted(missing.cuts, batch, _threads(resolved, infos, compared), STAGES_S)
-        profile = _found(resolved, missing, wanted, folder, infos)
-        if profile is not None and wanted.is_too_quick(profile):
-            path = _path(resolved, missing, wanted, folder)
+        threads = {
+            name: resolved.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
+        }
+        request = ProfileRequest(missing.cuts, batch, alike_or_each(threads), STAGES_S)
+        model = resolved.bundles[bundle].manifest.model
+        path = request.path(folder, resolved.lab.name, model)
+        profile = _existing(missing, request, path, infos)
+        if profile is not None and request.is_too_quick(profile):
             screen.say(f"profile {path} is a quick one: measuring it in full")
             profile = None
-        if profile is None or missing.codecs_beyond(profile):
+        if profile is None or not profile.codecs.keys() >= set(missing.codecs):
             if shaped and resolved.lab.shaping(missing.devices) == "tc":
                 raise ProfileError(
-                    f"no device profile of {resolved.bundles[bundle].manifest.model}, and none can be taken "
+                    f"no device profile of {model}, and none can be taken "
                     f"while links are shaped: clear them and run the same command with --prepare, as "
                     f"ansible/sweep.yml does"
                 )
-            profile = _taken(resolved, missing, wanted, folder, screen, profile)
+            profile = _completed(resolved, missing, request, path, screen, profile)
         text = msgspec.json.encode(profile).decode()
-        store.add_profiling(Profiling(bundle, batch, compared or 0, profile.took_s, text))
+        store.add(Profiling(bundle, batch, compared or 0, profile.took_s, text))
 
 
-def _found(
-    resolved: ResolvedExperiment,
-    missing: Missing,
-    wanted: Wanted,
-    folder: Path,
-    infos: Mapping[str, DeviceInfo],
+def _existing(
+    missing: Missing, request: ProfileRequest, path: Path, infos: Mapping[str, DeviceInfo]
 ) -> Profile | None:
-    path = _path(resolved, missing, wanted, folder)
     if not path.is_file():
         return None
     profile = load_profile(path)
-    settings: dict[str, Settings] = {name: wanted.settings(info) for name, info in infos.items()}
+    settings: dict[str, Settings] = {name: request.settings(info) for name, info in infos.items()}
     bundle, batch, _ = missing.key
-    other = profile.difference(bundle=bundle, batch=batch, threads=wanted.common_threads, settings=settings)
+    other = profile.difference(bundle=bundle, batch=batch, threads=request.common_threads, settings=settings)
     return profile if other is None and missing.fits(profile) else None
 
 
-def _taken(
+def _completed(
     resolved: ResolvedExperiment,
     missing: Missing,
-    wanted: Wanted,
-    folder: Path,
+    request: ProfileRequest,
+    path: Path,
     screen: Screen,
-    without_codecs: Profile | None,
+    profile: Profile | None,
 ) -> Profile:
-    """The missing device profile, or an existing one with its missing codecs."""
-    lab = resolved.lab
-    part = msgspec.structs.replace(lab, devices=tuple(lab.device(name) for name in missing.devices))
-    bundle = resolved.bundles[missing.key[0]]
-    path = _path(resolved, missing, wanted, folder)
-    # A profile of a part of the lab does not replace one of the whole lab.
-    is_kept = without_codecs is not None or part.devices == lab.devices or not path.exists()
-    profile = without_codecs
+    """The missing device profile, or the existing one with its missing codecs."""
+    lab, bundle = resolved.lab, resolved.bundles[missing.key[0]]
     if profile is None:
         screen.say(f"profiling {bundle.manifest.model} on {', '.join(missing.devices)}")
-        profile = take_profile(bundle, part, wanted, screen)
-        screen.say(f"profiled in {duration(profile.took_s)}: {path}")
-        if is_kept:
-            save_profile(profile, path)
-    if codecs := missing.codecs_beyond(profile):
-        profile = with_codecs(profile, bundle, lab, wanted, codecs, screen)
-        screen.say(f"codecs measured: {', '.join(codecs)}")
-        if is_kept:
-            save_profile(profile, path)
-    return profile
-
-
-def _path(resolved: ResolvedExperiment, missing: Missing, wanted: Wanted, folder: Path) -> Path:
-    model = resolved.bundles[missing.key[0]].manifest.model
-    return profile_path(
-        folder, lab=resolved.lab.name, model=model, batch=wanted.batch, threads=wanted.common_threads
+    # A profile of a part of the lab does not replace one of the whole lab.
+    is_whole = missing.devices == tuple(device.name for device in lab.devices)
+    is_kept = profile is not None or is_whole or not path.exists()
+    return complete_profile(
+        profile, bundle, lab, missing.devices, request, missing.codecs, screen, path, is_kept=is_kept
     )
-
-
-def _threads(
-    resolved: ResolvedExperiment, infos: Mapping[str, DeviceInfo], compared: int | None
-) -> int | Mapping[str, int]:
-    """One number where all devices have the same."""
-    numbers = {
-        name: resolved.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
-    }
-    alike = set(numbers.values())
-    return alike.pop() if len(alike) == 1 else numbers

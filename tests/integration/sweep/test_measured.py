@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.results import Results
+from controller.results import Accuracy, BaselineTrial, Drift, Results
 from tests.integration.commands import controller
 from tests.integration.commands import sweep as sweep_over
 from tests.integration.labs import add
@@ -24,11 +24,11 @@ def test_a_sweep_measures_every_cell_and_then_has_nothing_left(sweep: Command, e
         trials = list(results.trials())
         assert len(trials) == 2 * 5 * 2 * 2  # networks, splits with both ends, depths, trials
         assert all(len(trial.endpoint) == 11 and trial.checked == 11 for trial in trials)
-        assert {(b.device, b.number) for b in results.baselines()} == {
+        assert {(b.device, b.number) for b in results.rows(BaselineTrial)} == {
             (device, number) for device in ("pi", "server") for number in (0, 1)
         }
-        assert sorted(a.cuts for a in results.accuracies()) == [(0,), (1,), (2,), (3,), (4,)]
-        assert {d.network for d in results.drifts()} == {"ideal", "slow"}
+        assert sorted(a.cuts for a in results.rows(Accuracy)) == [(0,), (1,), (2,), (3,), (4,)]
+        assert {d.network for d in results.rows(Drift)} == {"ideal", "slow"}
         assert [device.name for device in results.devices()] == ["pi", "server"]
 
 
@@ -39,7 +39,7 @@ def test_the_network_is_felt_where_a_link_is_crossed(sweep: Command, experiment:
         cells = {cell.id: cell for cell in results.cells()}
         for trial in results.trials():
             cell = cells[trial.cell]
-            crosses = cell.label != "all on first"
+            crosses = cell.label != "stay"
             assert (trial.endpoint["latency_s"].min() > 0.010) == crosses, cell
 
 

@@ -151,8 +151,12 @@ def write_sweep(
         environment = store.add_environment(AT, {**stamp, "edgecut": "0.1.0"}, devices)
         store.add_bundle(BUNDLE, "mobilenet_v2", _json(manifest(trained=trained)))
         for position, (name, (rate_mbit, delay_s)) in enumerate(physics.networks.items()):
-            asked = {"description": f"{name} as asked", "delay_ms": delay_s * 1e3, "rate_mbit": rate_mbit}
-            store.add_network(name, position, shaping, asked)
+            requested = {
+                "description": f"{name} as requested",
+                "delay_ms": delay_s * 1e3,
+                "rate_mbit": rate_mbit,
+            }
+            store.add_network(name, position, shaping, requested)
         cells = [
             Cell(
                 model="mobilenet_v2",
@@ -169,7 +173,7 @@ def write_sweep(
             if p == next(iter(physics.networks)) or c % 6 == 0
             for d in depths
         ]
-        store.add_cells(cells)
+        store.add(*cells)
         for cell in cells:
             for number in range(trials):
                 if cell.cuts[0] in voids and number == 0:
@@ -181,14 +185,14 @@ def write_sweep(
             for number in range(trials):
                 runs = physics.whole_s[i] * (1 + physics.noise * np.abs(rng.standard_normal(20)))
                 row = BaselineTrial("mobilenet_v2", BUNDLE, name, 1, number, 1, AT, tuple(map(float, runs)))
-                store.add_baseline(row, environment)
+                store.add(row, environment=environment)
         whole = 0.953 if trained else None
         for c in cuts:
             chain = 0.5 if c == disagree_at else whole
-            store.add_accuracy(Accuracy(BUNDLE, (c,), 128, whole, chain, 3e-7))
+            store.add(Accuracy(BUNDLE, (c,), 128, whole, chain, 3e-7))
         for name in physics.networks:
             for done, factor in ((0, 1.0), (20, 1 + drift / 2), (40, 1 + drift)):
-                store.add_drift(Drift(name, AT, done, 0.04 * factor), environment)
+                store.add(Drift(name, AT, done, 0.04 * factor), environment=environment)
     return path
 
 

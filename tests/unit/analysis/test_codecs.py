@@ -38,7 +38,7 @@ def sweep(tmp_path: Path) -> Sweep:
         plain = [c for c in store.cells() if c.cuts[0] in (0, 6)]
         for codec, chain in (("uint8", 0.5), ("forward: fp16", 0.953)):
             cells = [replace(cell, codec=codec) for cell in plain]
-            store.add_cells(cells)
+            store.add(*cells)
             rng = np.random.default_rng(3)
             for cell in cells:
                 for number in range(3):
@@ -48,7 +48,7 @@ def sweep(tmp_path: Path) -> Sweep:
                     *(BUNDLE, cell.cuts, cell.devices, cell.source, codec, cell.batch, 128),
                     *(0.953, chain, 0.02, 0.004),
                 )
-                store.add_codec_accuracy(found)
+                store.add(found)
     return load(path)
 
 

@@ -46,14 +46,12 @@ def test_predictions_that_a_planned_sweep_went_by_are_held_against_its_own_cells
     deep = next(r for r in before.cells if r.cell.depth > 1)
     with Store.append(path) as store:
         rate = deep.throughput.value or 0.0
-        store.add_predicted(
-            [
-                Predicted(alone.cell.id, 1.1 * (alone.latency().value or 0.0)),
-                Predicted(deep.cell.id, 0.8 * deep.cell.batch / rate),
-            ]
+        store.add(
+            Predicted(alone.cell.id, 1.1 * (alone.latency().value or 0.0)),
+            Predicted(deep.cell.id, 0.8 * deep.cell.batch / rate),
         )
         # What was said first is what it went by.
-        store.add_predicted([Predicted(alone.cell.id, 99.0)])
+        store.add(Predicted(alone.cell.id, 99.0))
     sweep = load(path)
     latency, interval = predictions_of(sweep)
     assert errors_of([latency]).median == pytest.approx(0.1)

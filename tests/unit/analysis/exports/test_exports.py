@@ -84,7 +84,7 @@ def results(path: Path) -> Path:
         store.add_environment(AT, {}, machines)
         store.add_bundle(BUNDLE, "tiny", json.dumps(manifest))
         store.add_network("lan", 0, "emulated", {})
-        store.add_cells([cell])
+        store.add(cell)
         store.add_trial(trial)
     return path
 

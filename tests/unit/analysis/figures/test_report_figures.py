@@ -92,9 +92,9 @@ def test_busy_is_of_the_deepest_cells(study: Study) -> None:
 
 def test_a_network_is_placed_by_the_direction_of_requests(study: Study) -> None:
     answer = study.answers[0]
-    asked = {"forward": {"rate_mbit": 5, "delay_ms": 7}, "backward": {"rate_mbit": 50, "delay_ms": 7}}
-    assert placed(replace(answer, network=replace(answer.network, asked=asked))) == (5.0, 7.0)
-    assert placed(replace(answer, network=replace(answer.network, asked={"delay_ms": 7}))) is None
+    requested = {"forward": {"rate_mbit": 5, "delay_ms": 7}, "backward": {"rate_mbit": 50, "delay_ms": 7}}
+    assert placed(replace(answer, network=replace(answer.network, requested=requested))) == (5.0, 7.0)
+    assert placed(replace(answer, network=replace(answer.network, requested={"delay_ms": 7}))) is None
 
 
 def test_devices_are_counted_by_what_computes(sweep: Sweep) -> None:
@@ -113,7 +113,7 @@ def test_a_dozen_of_anything_differ_in_colour_and_shape() -> None:
 def test_networks_without_a_place_on_the_map_are_named_beneath_it(sweep: Sweep) -> None:
     ideal = next(p for p in sweep.networks if p.name == "wan")
     others = tuple(p for p in sweep.networks if p is not ideal)
-    changed = replace(sweep, networks=(*others, replace(ideal, asked={"rate_mbit": None, "delay_ms": 0})))
+    changed = replace(sweep, networks=(*others, replace(ideal, requested={"rate_mbit": None, "delay_ms": 0})))
     study = Study.of(changed)
     assert (
         render(study, figures_of(study)).count("Not on the map, since no rate or no delay is set: wan.") == 2

@@ -144,7 +144,7 @@ def test_an_end_whose_inputs_were_made_otherwise_is_not_compared_with(tmp_path: 
     rng = np.random.default_rng(3)
     with Store.append(path) as store:
         ahead = [replace(c, prefetch=4) for c in store.cells() if c.network == "lan"]
-        store.add_cells(ahead)
+        store.add(*ahead)
         for cell in ahead:
             for number in range(3):
                 store.add_trial(run_trial(cell, number, 24, Physics(), rng))

@@ -101,7 +101,7 @@ def test_the_pages_own_tables_say_what_it_says(other: Callable[..., Sweep], tmp_
     assert len(table("drift")) == 9 and len(table("networks")) == 3
     assert [row["device"] for row in table("devices")] == ["pi", "server"]
     (link,) = table("links")
-    assert (link["rate_mbit_asked"], link["rate_mbit"], link["tcp_mbit"]) == ("20.0", "19.9", "19.1")
+    assert (link["rate_mbit_requested"], link["rate_mbit"], link["tcp_mbit"]) == ("20.0", "19.9", "19.1")
     assert table("codecs") == [] and len(table("accuracy")) == 5
 
 
@@ -213,14 +213,14 @@ def test_a_failure_leaves_the_older_report(
 
 def test_links_are_shown_as_asked_against_as_measured(tmp_path: Path) -> None:
     results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60), shaping="tc", kind="virtual")
-    asked = {"round_trip_ms": 10.078, "rate_mbit": 20, "loss_percent": 0}
+    requested = {"round_trip_ms": 10.078, "rate_mbit": 20, "loss_percent": 0}
     measured = {"round_trip_ms": 10.61, "rate_mbit": 19.94, "loss_percent": 0.5, "lost": 5, "datagrams": 1000}
     lost = {"round_trip_ms": None, "rate_mbit": None, "loss_percent": 9.0, "lost": 90, "datagrams": 1000}
     with Store.append(results) as store:
         for at, found in (("2026-03-01T09:00:00", lost), ("2026-03-01T10:30:00", measured)):
-            link = MeasuredLink("wifi", "pi", "server", asked, found | {"tcp_mbit": 19.1}, at)
-            store.add_link(link)
-        store.add_link(MeasuredLink("as_is", "server", "pi", {}, measured | {"tcp_mbit": 941.0}, at))
+            link = MeasuredLink("wifi", "pi", "server", requested, found | {"tcp_mbit": 19.1}, at)
+            store.add(link)
+        store.add(MeasuredLink("as_is", "server", "pi", {}, measured | {"tcp_mbit": 941.0}, at))
 
     text = _text(load(results))
 
@@ -235,7 +235,7 @@ def test_a_rate_that_no_sender_could_fill_is_not_told_as_the_links_own(tmp_path:
     path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60))
     with Store.append(path) as store:
         found = {"rate_mbit": 102.0, "filled": False, "loss_percent": 0.0, "lost": 0, "datagrams": 9}
-        store.add_link(MeasuredLink("lan", "pi", "server", {"rate_mbit": 1000.0}, found, AT))
+        store.add(MeasuredLink("lan", "pi", "server", {"rate_mbit": 1000.0}, found, AT))
     assert "1000 102, all that was sent" in _text(load(path))
 
 
@@ -257,10 +257,10 @@ def test_a_sweep_without_measured_links_shows_none(page: str) -> None:
 def test_what_was_chosen_and_what_it_was_chosen_from_is_said(tmp_path: Path) -> None:
     path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
     with Store.append(path) as store:
-        store.set_scope(Scope("lan", "planned", 60, "front stands", {"b" * 64: 30}))
-        store.set_scope(Scope("wifi", "time budget", 6, "all measured"))
-        store.set_scope(Scope("wan", "time budget", 40, "time spent"))
-        store.add_profiling(Profiling("b" * 64, 1, 0, 81.4, "{}"))
+        store.add(Scope("lan", "planned", 60, "front stands", {"b" * 64: 30}))
+        store.add(Scope("wifi", "time budget", 6, "all measured"))
+        store.add(Scope("wan", "time budget", 40, "time spent"))
+        store.add(Profiling("b" * 64, 1, 0, 81.4, "{}"))
     texts = [concern.text for concern in concerns(load(path)) if concern.weight == "note"]
     (planned,) = [text for text in texts if "Under lan" in text]
     assert "6 of 60 cells were measured, chosen by a planned search: by prediction no other" in planned
@@ -274,8 +274,8 @@ def test_how_sure_an_answer_is_says_of_how_many_splits(tmp_path: Path) -> None:
     path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
     with Store.append(path) as store:
         (bundle,) = load(path).manifests
-        store.set_scope(Scope("wifi", "planned", 60, "front stands", {bundle: 30}))
-        store.set_scope(Scope("wan", "time budget", 40, "time spent"))
+        store.add(Scope("wifi", "planned", 60, "front stands", {bundle: 30}))
+        store.add(Scope("wan", "time budget", 40, "time spent"))
     sweep = load(path)
     fastest = [a for a in Study.of(sweep).answers if a.objective == "latency"]
     told = {a.network.name: (brief(a), *answer_sentences(a)) for a in fastest}

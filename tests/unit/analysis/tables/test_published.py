@@ -59,7 +59,7 @@ def test_the_equal_split_with_as_many_threads_is_compared_with(tmp_path: Path) -
     rng = np.random.default_rng(3)
     with Store.append(path) as store:
         compared = [replace(c, threads=n) for n in (1, 4) for c in store.cells() if c.network == "lan"]
-        store.add_cells(compared)
+        store.add(*compared)
         for cell in compared:
             store.add_trial(run_trial(cell, 0, 24, Physics(), rng))
     named = {r["where"]: r["named"] for r in split_rows(Study.of(load(path))) if r["network"] == "lan"}

@@ -125,7 +125,7 @@ def test_prefetch_is_a_dimension(make: Make) -> None:
 def test_the_ends_are_called_what_they_are(make: Make) -> None:
     labels = {cell.cuts[0]: cell.label for cell in make(TWO).cells["lan"]}
 
-    assert (labels[0], labels[4]) == ("all on last", "all on first")
+    assert (labels[0], labels[4]) == ("offload", "stay")
     assert labels[2] == "block.0 @2"
 
 

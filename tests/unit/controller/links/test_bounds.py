@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.experiment.networks import Direction
-from controller.links.bounds import Measured, binomial_range, round_trip_asked_ms, violations
+from controller.links.bounds import Measured, binomial_range, requested_round_trip_ms, violations
 
 RIGHT = Measured(
     round_trip_ms=10.1,
@@ -48,8 +48,8 @@ def test_what_a_profile_does_not_set_is_not_judged() -> None:
 
 def test_the_round_trip_is_both_delays_and_what_the_rates_take_for_a_ping() -> None:
     slow = Direction(delay_ms=20, rate_mbit=0.1)
-    assert round_trip_asked_ms(Direction(delay_ms=5), slow) == pytest.approx(25 + 98 * 8 / 100)
-    assert round_trip_asked_ms(Direction(rate_mbit=1), Direction(rate_mbit=1)) is None
+    assert requested_round_trip_ms(Direction(delay_ms=5), slow) == pytest.approx(25 + 98 * 8 / 100)
+    assert requested_round_trip_ms(Direction(rate_mbit=1), Direction(rate_mbit=1)) is None
 
 
 def test_jitter_widens_the_round_trips_bound_and_more_round_trips_narrow_it() -> None:

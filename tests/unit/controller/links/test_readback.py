@@ -7,8 +7,8 @@ import pytest
 
 from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Lab
-from controller.links.conditions import conditions_of
 from controller.links.readback import is_shaped_as
+from controller.links.shaping import conditions_of
 
 UNSHAPED = [{"kind": "pfifo_fast", "handle": "0:", "root": True, "refcnt": 2, "options": {"bands": 3}}]
 ROOT = {"kind": "prio", "handle": "ec:", "root": True, "refcnt": 2, "options": {"bands": 5}}

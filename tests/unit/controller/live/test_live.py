@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from controller.live.command import WatchOptions, watch
+from controller.live.command import WatchOptions, follow
 from controller.live.follower import Follower
 from controller.live.live_file import LiveFile, live_path, note_sweep, read_now, swept_on
 from controller.live.publisher import Publisher
@@ -151,8 +151,8 @@ def test_a_lab_knows_what_was_swept_last(tmp_path: Path) -> None:
 
 
 def test_of_what_is_not_there_yet_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    watch(WatchOptions(None, tmp_path / "lab.json", once=True))
-    watch(WatchOptions(tmp_path / "r.sqlite", tmp_path / "lab.json", once=True))
+    follow(WatchOptions(None, tmp_path / "lab.json", once=True))
+    follow(WatchOptions(tmp_path / "r.sqlite", tmp_path / "lab.json", once=True))
     told = " ".join(capsys.readouterr().out.split())
     assert f"no sweep on the lab of {tmp_path}/lab.json yet" in told
     assert f"no sweep into {tmp_path}/r.sqlite yet" in told

@@ -13,45 +13,31 @@ from controller.lab.inventory import Lab
 from controller.planning import Profile, save_profile
 from controller.planning.commands import plan, predict
 from controller.planning.options import PlanOptions, PredictOptions
-from controller.profiling.profile import profile_path
+from controller.profiling.profiler import ProfileRequest
 from exporter.bundle import Bundle
 
 
 def _shared(folder: Path, lab: Lab, profile: Profile) -> dict[str, Any]:
     """Save the profile where it is looked for; options that `plan` and `predict` share."""
     batch = profile.batch
-    save_profile(profile, profile_path(folder, lab=lab.name, model="tiny", batch=batch, threads=1))
+    save_profile(profile, ProfileRequest((), batch).path(folder, lab.name, "tiny"))
     (folder / "networks.yml").write_text("lan: {}\n")
     return {
+        "bundle": Path("tiny"),
         "network": "lan",
         "networks_file": folder / "networks.yml",
-        "folder": folder,
+        "device_profiles": folder,
         "batch": batch,
-        "threads": None,
-        "codec": "none",
         "as_json": True,
     }
 
 
 def _plan(folder: Path, lab: Lab, tiny: Bundle, profile: Profile, **more: Any) -> None:
-    options: dict[str, Any] = _shared(folder, lab, profile) | {
-        "objective": "latency",
-        "source": None,
-        "without": "",
-        "memory": (),
-        "most_latency_ms": None,
-        "least_throughput": None,
-        "least_accuracy": 0.0,
-        "most_devices": None,
-        "best": 1,
-        "experiment": None,
-    }
-    plan(tiny, lab, PlanOptions(**options | more))
+    plan(tiny, lab, PlanOptions(**_shared(folder, lab, profile) | more))
 
 
 def _predict(folder: Path, lab: Lab, tiny: Bundle, profile: Profile, **more: Any) -> None:
-    options: dict[str, Any] = _shared(folder, lab, profile) | {"devices": None, "depth": 1}
-    predict(tiny, lab, PredictOptions(**options | more))
+    predict(tiny, lab, PredictOptions(**_shared(folder, lab, profile) | more))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 
 from controller.errors import PlanError, ProfileError
 from controller.experiment.networks import Direction, Network
+from controller.experiment.topology import payload_bytes
 from controller.planning import Predictor, Profile
 from controller.profiling.profile import CodecCost, CodecProfile, IdlePenalty, Load
-from controller.profiling.segments import payload_bytes
 from exporter.bundle import Bundle
 
 IDEAL = Network()

@@ -54,7 +54,7 @@ def prepared(path: Path) -> Store:
     store.add_environment("2026-01-01T00:00:00", {"lab": "local"}, [DeviceRow("pi", "local", 8.0, {})])
     store.add_bundle("b0", "tiny", "{}")
     store.add_network("lan", 0, "emulated", {"delay_ms": 0.2})
-    store.add_cells([CELL])
+    store.add(CELL)
     return store
 
 
@@ -105,7 +105,7 @@ def test_load_and_course_come_back(tmp_path: Path) -> None:
     attempts = (Attempt(20.0, None, kept=False), Attempt(10.0, 0.04, kept=True))
     course = Course(4, True, False, 10.0, 77, attempts, bound_kept=True, jitter_seeds={"pi -> server": 5})
     with prepared(tmp_path / "r.sqlite") as store:
-        store.add_cells([cell])
+        store.add(cell)
         store.add_trial(replace(a_trial(), cell=cell.id, course=course))
 
     with Results.open(tmp_path / "r.sqlite") as results:
@@ -118,9 +118,9 @@ def test_the_first_time_alone_of_a_stage_stays(tmp_path: Path) -> None:
     other = replace(first, batch=8, compute_s=0.03)
     with prepared(tmp_path / "r.sqlite") as store:
         for row in (first, replace(first, compute_s=0.02), other):
-            store.add_time_alone(row, 1)
+            store.add(row, environment=1)
     with Results.open(tmp_path / "r.sqlite") as results:
-        assert results.times_alone() == [first, other]
+        assert results.rows(TimeAlone) == [first, other]
 
 
 def test_a_finished_trial_cannot_be_committed_twice(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_a_cell_comes_back_with_every_setting_and_each_makes_another_cell(tmp_pa
     changes: list[dict[str, Any]] = [{s.name: others[type(s.default)]} for s in fields(Settings)]
     cells = [CELL, *(replace(CELL, **change) for change in changes)]
     with prepared(tmp_path / "r.sqlite") as store:
-        store.add_cells(cells)
+        store.add(*cells)
         assert store.cells() == cells
         assert {name for name, _ in read_cells(store.connection)} == {cell.id for cell in cells}
     assert len({cell.id for cell in cells}) == len(cells) == 1 + len(fields(Settings))
@@ -244,7 +244,7 @@ LINK = MeasuredLink(
     network="lan",
     sender="pi",
     receiver="server",
-    asked={"delay_ms": 0.2, "rate_mbit": None},
+    requested={"delay_ms": 0.2, "rate_mbit": None},
     measured={"round_trip_ms": 0.44, "tcp_mbit": 941.0},
     taken_at="2026-01-01T00:00:00",
 )
@@ -252,12 +252,12 @@ LINK = MeasuredLink(
 
 def test_a_measured_link_comes_back_and_the_sweep_may_come_after_it(tmp_path: Path) -> None:
     with Store.append(tmp_path / "r.sqlite") as store:
-        store.add_link(LINK)
+        store.add(LINK)
     with prepared(tmp_path / "r.sqlite") as store:
-        store.add_link(replace(LINK, environment=1))
+        store.add(replace(LINK, environment=1))
 
     with Results.open(tmp_path / "r.sqlite") as results:
-        assert results.links() == [LINK, replace(LINK, environment=1)]
+        assert results.rows(MeasuredLink) == [LINK, replace(LINK, environment=1)]
 
 
 def test_a_device_that_was_away_must_come_back_as_it_was(tmp_path: Path) -> None:
@@ -309,11 +309,11 @@ def test_a_value_that_no_sweep_writes_is_the_files_fault(
 def test_a_file_that_cannot_be_read_just_now_is_not_blamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def read_cells(_db: sqlite3.Connection) -> None:
+    def select(*_: object) -> None:
         error = sqlite3.OperationalError("not now")
         error.sqlite_errorcode = code
         raise error
 
-    monkeypatch.setattr("controller.results.reading.read_cells", read_cells)
+    monkeypatch.setattr("controller.results.reading.select", select)
     with create(tmp_path / "r.sqlite") as store, pytest.raises(sqlite3.OperationalError, match="not now"):
         store.cells()

@@ -41,7 +41,7 @@ class Sweep:
         environment = self.store.add_environment(AT, {}, [])
         self.store.add_bundle(BUNDLE, "mobilenet_v2", "{}")
         self.store.add_network("lan", 0, "emulated", {})
-        self.store.add_cells(self.cells)
+        self.store.add(*self.cells)
         self.pending = PendingWork(_resolved(), self.store)
         self.screen = Recorded()
         self.outcome = Outcome()
@@ -77,7 +77,7 @@ def test_a_baseline_is_no_longer_pending(sweep: Sweep) -> None:
     assert {(b.device, b.number, b.threads) for b in before} == {
         (device, number, None) for device in ("pi", "server") for number in (0, 1)
     }
-    sweep.recorder.add_baseline(BaselineTrial("mobilenet_v2", BUNDLE, "pi", 1, 0, 4, AT, (0.1,)))
+    sweep.recorder.add(BaselineTrial("mobilenet_v2", BUNDLE, "pi", 1, 0, 4, AT, (0.1,)))
     assert before[0] not in sweep.pending.baselines(sweep.cells)
     assert sweep.pending.baselines(sweep.cells) == before[1:]
     assert PendingWork(_resolved(), sweep.store).baselines(sweep.cells) == before[1:]
@@ -85,7 +85,7 @@ def test_a_baseline_is_no_longer_pending(sweep: Sweep) -> None:
 
 def test_what_was_chosen_of_a_network_is_committed_and_said(sweep: Sweep) -> None:
     sweep.recorder.set_scope(Scope("lan", "planned", 7, "front stands"))
-    assert sweep.store.scopes()[0].ended == "front stands"
+    assert sweep.store.rows(Scope)[0].ended == "front stands"
     assert sweep.screen.lines == [f"lan: {len(sweep.cells)} of 7 cells chosen; front stands"]
 
 

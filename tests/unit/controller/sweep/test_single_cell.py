@@ -3,29 +3,18 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from controller.errors import ExperimentError
-from controller.experiment.backend import RpcSettings
 from controller.lab.inventory import Lab
-from controller.results import Cell, Settings
+from controller.results import Cell
 from controller.sweep.single_cell import RunOptions
 from exporter.bundle import Bundle
 
 OPTIONS = RunOptions(
-    at="2",
-    devices="pi,server",
-    settings=Settings(depth=4),
-    requests=24,
-    duration_s=None,
-    until_stable=False,
-    warmup=5,
-    threads=None,
-    network="as_is",
-    networks_file=Path("none.yml"),
+    bundle=Path("tiny"), at="2", devices="pi,server", depth=4, network="as_is", networks_file=Path("none.yml")
 )
 
 
@@ -34,12 +23,8 @@ def resolved(options: RunOptions, bundle: Bundle, lab: Lab) -> Cell:
     return cell
 
 
-def with_settings(**settings: Any) -> RunOptions:
-    return replace(OPTIONS, settings=replace(OPTIONS.settings, **settings))
-
-
 def test_it_is_the_cell_that_an_experiment_would_have(tiny: Bundle, lab: Lab) -> None:
-    options = with_settings(load="single", topology="hub", prefetch=2)
+    options = replace(OPTIONS, load="single", topology="hub", prefetch=2)
     cell = resolved(options, tiny, lab)
     assert (cell.depth, cell.load, cell.topology, cell.prefetch) == (1, "offline", "hub", 2)
     assert (cell.cuts, cell.devices, cell.shaping, cell.threads) == ((2,), ("pi", "server"), "none", None)
@@ -50,7 +35,7 @@ def test_a_batch_that_the_graph_does_not_take_is_refused(tiny: Bundle, lab: Lab)
     fixed = Bundle(tiny.path, replace(tiny.manifest, batch=2))
     with pytest.raises(ExperimentError, match="--batch: tiny was exported with the fixed batch 2, not 1"):
         resolved(OPTIONS, fixed, lab)
-    assert resolved(with_settings(batch=2), fixed, lab).batch == 2
+    assert resolved(replace(OPTIONS, batch=2), fixed, lab).batch == 2
 
 
 @pytest.mark.parametrize(
@@ -62,22 +47,22 @@ def test_a_batch_that_the_graph_does_not_take_is_refused(tiny: Bundle, lab: Lab)
         (replace(OPTIONS, requests=10**10), "^--requests: expected a whole number <= "),
         (replace(OPTIONS, warmup=10**10), "^--warmup: expected a whole number <= "),
         (replace(OPTIONS, threads=10**10), "^--threads: expected a whole number <= "),
-        (replace(OPTIONS, rpc=RpcSettings(interface="")), "^--rpc-interface: "),
-        (with_settings(source="last"), "^--source: invalid enum value 'last'; allowed: .*controller"),
-        (with_settings(topology="ring"), "^--topology: invalid enum value 'ring'; allowed: chain, hub$"),
+        (replace(OPTIONS, rpc_interface=""), "^--rpc-interface: "),
+        (replace(OPTIONS, source="last"), "^--source: invalid enum value 'last'; allowed: .*controller"),
+        (replace(OPTIONS, topology="ring"), "^--topology: invalid enum value 'ring'; allowed: chain, hub$"),
         (
-            with_settings(backend="torch"),
+            replace(OPTIONS, backend="torch"),
             "^--backend: invalid enum value 'torch'; allowed: socket, ",
         ),
-        (with_settings(load="bursts"), "^--load: 'bursts' is not a load; allowed: offline, single"),
+        (replace(OPTIONS, load="bursts"), "^--load: 'bursts' is not a load; allowed: offline, single"),
         (
-            with_settings(load="poisson:p90<=9ms"),
+            replace(OPTIONS, load="poisson:p90<=9ms"),
             "^--requests is 24, but 'poisson:p90<=9ms' needs each trial's p90",
         ),
-        (with_settings(codec="zfp:x"), "^--codec: codec 'zfp:x': the tolerance is not a number"),
-        (with_settings(codec="pi -> desk: fp16"), "^--codec: no chain has a device 'desk'"),
-        (with_settings(codec="upward: fp16"), "^--codec: 'upward' is not a link"),
-        (with_settings(prefetch=-1), "^--prefetch: expected a whole number >= 0"),
+        (replace(OPTIONS, codec="zfp:x"), "^--codec: codec 'zfp:x': the tolerance is not a number"),
+        (replace(OPTIONS, codec="pi -> desk: fp16"), "^--codec: no chain has a device 'desk'"),
+        (replace(OPTIONS, codec="upward: fp16"), "^--codec: 'upward' is not a link"),
+        (replace(OPTIONS, prefetch=-1), "^--prefetch: expected a whole number >= 0"),
         (replace(OPTIONS, at="9"), "^--at: "),
     ],
 )
@@ -90,11 +75,11 @@ def test_an_option_to_blame_is_named_as_it_was_typed(
 
 
 def test_the_codecs_error_is_known_for_all_samples_where_nobody_knows_how_many_it_takes() -> None:
-    assert with_settings(batch=3).samples() == 72
+    assert replace(OPTIONS, batch=3).samples() == 72
     assert replace(OPTIONS, requests=2).samples() == 5
     for more in (replace(OPTIONS, until_stable=True), replace(OPTIONS, duration_s=2.0)):
         assert more.samples() is None
-    assert with_settings(load="poisson:p50<=9ms").samples() is None
+    assert replace(OPTIONS, load="poisson:p50<=9ms").samples() is None
 
 
 def test_a_network_of_another_labs_devices_is_refused(tmp_path: Path, tiny: Bundle, lab: Lab) -> None:

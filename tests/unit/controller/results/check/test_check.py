@@ -78,7 +78,7 @@ def store(tmp_path: Path) -> Store:
     store.add_environment("2026-01-01T00:00:00", {"lab": "local"}, devices)
     store.add_bundle(BUNDLE, "tiny", json.dumps(MANIFEST | {"digest": BUNDLE}))
     store.add_network("lan", 0, "emulated", {})
-    store.add_cells([CELL])
+    store.add(CELL)
     store.add_trial(a_trial(0))
     store.add_void(CELL.id, 1, 1, "2026-01-01T00:00:02", "server: exited", "server")
     store.add_trial(a_trial(1))
@@ -217,7 +217,7 @@ def filled(store: Store) -> Path:
     rng = np.random.default_rng(0)
     noise = changed(endpoint_rows(), prepare_s=rng.random(3))
     cells = [replace(CELL, depth=depth) for depth in range(2, 60)]
-    store.add_cells(cells)
+    store.add(*cells)
     for cell in cells:
         for number in range(3):
             store.add_trial(a_trial(number, cell=cell.id, endpoint=noise))

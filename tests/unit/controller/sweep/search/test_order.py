@@ -11,7 +11,7 @@ from controller.results import Cell, Results, Store
 from controller.results.pareto import Point, hypervolume
 from controller.sweep.search.candidates import Candidate, candidates_of, measured_point
 from controller.sweep.search.front_search import Search
-from controller.sweep.search.order import AdaptiveOrder, ExhaustiveOrder
+from controller.sweep.search.order import AdaptiveOrder, Order
 from controller.sweep.todo import PendingWork
 from tests.unit.analysis.synthetic import AT, BUNDLE, NODES, Physics, run_trial, write_sweep
 
@@ -61,11 +61,11 @@ class Lab:
         for number in self.pending.trials(cell)[:trials]:
             trial = run_trial(cell, number, REQUESTS[cell.depth], Physics(), rng)
             self.store.add_trial(trial)
-            self.pending.trial_kept(trial)
+            self.pending.note(trial)
 
     def search(self, order: AdaptiveOrder, *, rounds: int = 1000) -> None:
         while rounds and (cells := order.next_cells()):
-            self.store.add_cells(cells)
+            self.store.add(*cells)
             for cell in cells:
                 self.run(cell)
             rounds -= 1
@@ -114,7 +114,7 @@ def test_who_takes_it_up_in_the_middle_of_a_round_chooses_the_same(tmp_path: Pat
 
     order = stopped.order(most=most)
     cells = order.next_cells()
-    stopped.store.add_cells(cells)
+    stopped.store.add(*cells)
     # One split is whole: it would correct predictions, and so choose others, before its round is over.
     stopped.run(cells[0])
     stopped.run(cells[1])
@@ -149,9 +149,9 @@ def test_to_the_end_every_cell_is_run_once(tmp_path: Path) -> None:
 
 def test_all_cells_are_those_with_missing_trials_once(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
-    lab.store.add_cells(lab.cells)
+    lab.store.add(*lab.cells)
     lab.run(lab.cells[0])
     lab.run(lab.cells[1], trials=1)
-    order = ExhaustiveOrder(lab.cells, lab.pending)
+    order = Order(lab.cells, lab.pending)
     assert list(order.next_cells()) == lab.cells[1:]
     assert not order.next_cells()

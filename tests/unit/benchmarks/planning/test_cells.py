@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.planning.splits import long_chains, two_way
+from benchmarks.planning.cells import long_chains, two_way
 
 DEVICES = ("pi", "server", "pi2", "pi3")
 CUTS = (0, 3, 5, 8, 9)
