@@ -38,7 +38,7 @@ Bools = NDArray[np.bool_]
 MARGIN = 0.02
 """Cells within this of the best are as good as it."""
 _SAMPLES = 1000
-_WIDTHS = {0.0005: 0.4, 0.005: 0.08, 0.01: 0.08, 0.02: 0.1, 0.04: 0.14, 0.08: 0.14, 0.16: 0.05, 0.32: 0.01}
+_WIDTHS = {0.0005: 0.2, 0.005: 0.08, 0.01: 0.1, 0.02: 0.14, 0.04: 0.2, 0.08: 0.19, 0.16: 0.07, 0.32: 0.02}
 """Of the distribution of log figures, from 0.05 %, which is all alike, to 32 %, with their weights before any
 figure is seen. They only matter where the noise is as large as the gaps, most of all with two cells."""
 _BELOW, _ABOVE = 0.25, 0.7
@@ -162,7 +162,7 @@ def _sample(fit: BlockFit, spread: Spread, rng: np.random.Generator, among: Bool
     means = fit.means - np.min(fit.means[among])
     typical = float(np.exp(np.median(np.log(spread.typical))))
     error = np.sqrt(typical / np.median(fit.blocks[among]))
-    grid, priors, weights = _priors(int(np.round(2 * np.log2(np.clip(error, 2e-4, 0.06)))))
+    grid, priors, weights = _priors(int(np.round(2 * np.log2(np.clip(error, 2e-4, 0.008)))))
     inside = among & (means < min(_ABOVE, 60 * error) * 0.8) & (np.sum(among) > 1)
     scenarios = int(np.clip(400 // len(means), 16, 64))
     picks = np.linspace(0, len(spread.typical) - 1, scenarios).astype(np.intp)

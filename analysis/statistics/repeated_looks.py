@@ -53,8 +53,8 @@ def _crossing(looks: Sequence[int], quantile: float) -> float:
     """Probability that a sum of standard normal steps is beyond quantile * sqrt(look) at any look."""
     reach = quantile * math.sqrt(looks[-1])
     half = int(np.ceil(reach / _STEP))
-    places: Floats = np.arange(-half, half + 1) * _STEP
-    wide: Floats = np.arange(-2 * half, 2 * half + 1) * _STEP
+    places: Floats = np.linspace(-half, half, 2 * half + 1) * _STEP
+    wide: Floats = np.linspace(-2 * half, 2 * half, 4 * half + 1) * _STEP
     inside: Floats = np.zeros(len(places))
     before = 0
     for look in looks:

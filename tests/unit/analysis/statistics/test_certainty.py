@@ -86,8 +86,9 @@ def test_equal_cells_are_the_same_within_two_percent_and_a_slow_one_is_not() -> 
 
 
 def test_only_cells_that_could_change_the_answer_get_another_block() -> None:
-    figures = np.random.default_rng(SEED).normal(size=(6, 3)) * 0.1
-    figures[2:] += 1
+    noise = np.random.default_rng(SEED).normal(size=(6, 3)) * 0.1
+    means = np.array([0.01, 0, 1, 1, 1, 1])
+    figures = noise - noise.mean(axis=1, keepdims=True) + means[:, None]
     found = answer(figures)
     assert found.probability < 0.95
     assert found.could_change().tolist() == [True, True, False, False, False, False]
@@ -125,13 +126,13 @@ def test_planted_sweeps_keep_their_word() -> None:
     """A short version of `python -m tests.calibration`: bounds are the target and three standard errors."""
     whole = Tally()
     for family, cells, blocks, sweeps in (
-        ("normal", 2, 2, 120),
-        ("normal", 10, 3, 40),
-        ("heavy tails", 2, 3, 120),
-        ("one noisy cell", 10, 5, 40),
-        ("drift", 10, 3, 40),
-        ("spikes", 50, 3, 15),
-        ("drift lasting", 2, None, 40),
+        ("normal", 2, 2, 90),
+        ("normal", 10, 3, 25),
+        ("heavy tails", 2, 3, 90),
+        ("one noisy cell", 10, 5, 25),
+        ("drift", 10, 3, 25),
+        ("spikes", 50, 3, 10),
+        ("drift lasting", 2, None, 25),
     ):
         whole.add(measure(family, cells, blocks, sweeps, SEED))
     for equal in (whole.called, whole.called_chosen):
@@ -139,8 +140,8 @@ def test_planted_sweeps_keep_their_word() -> None:
     for held in (whole.held, whole.held_chosen):
         slack = 3 * np.sqrt(0.05 * 0.95 / len(held))
         assert 0.93 - slack <= np.mean(held) <= 0.97 + slack
-    count, said, right = whole.decile(0.95, 1.01)
-    assert count > 200
+    count, _, right = whole.decile(0.95, 1.01)
+    assert count > 100
     assert right >= 0.94
     count, said, right = whole.decile(0.5, 0.9)
     assert count > 30
