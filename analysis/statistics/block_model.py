@@ -72,8 +72,7 @@ def fit_blocks(figures: Floats, shares: Floats | None = None) -> BlockFit:
     drift = np.zeros((len(y), blocks * loads.shape[1]))
     for k in range(loads.shape[1]):
         drift[np.arange(len(y)), k * blocks + block] = loads[cell, k]
-    left, _, _ = np.linalg.svd(np.hstack([design, drift]), full_matrices=False)
-    singular = np.linalg.svd(np.hstack([design, drift]), compute_uv=False)
+    left, singular, _ = np.linalg.svd(np.hstack([design, drift]), full_matrices=False)
     left = left[:, singular > 1e-9 * singular[0]]
     rest = y - left @ (left.T @ y)
     free = 1 - np.sum(left**2, axis=1)

@@ -8,6 +8,8 @@ posterior needs no further correction for having picked: A. P. Dawid, "Selection
 inference", IMS Lecture Notes 24, 1994). Nor does it need one for repeated looks, as long as the family of
 distributions is right; planted sweeps test that.
 
+Figures are logarithms of which less is better: latency, or minus the logarithm of throughput.
+
 The distribution is unknown: it is averaged over a list of shapes (all cells near one figure, spread evenly,
 a crowd at the best with a tail, a group of equals at the best), places and widths, each by how well it
 explains the means. A cell far from the best, and one that is no candidate (a baseline), is taken as
