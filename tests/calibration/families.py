@@ -91,7 +91,7 @@ NOISE: Mapping[str, Callable[[Rng, int, int], Floats]] = {
     "drift": _normal,
     "drift step": _normal,
     "drift lasting": _normal,
-    "drift, shares unknown": _normal,
+    "drift shares unknown": _normal,
 }
 FAMILIES = tuple(NOISE)
 ASSUMED = ("normal", "varied", "one noisy cell", "drift")
