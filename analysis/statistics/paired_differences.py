@@ -1,0 +1,67 @@
+"""Differences between cells that were named before anyone looked, from what each block says of both."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+
+from analysis.statistics.block_model import BlockFit
+from analysis.statistics.spread import Spread
+
+__all__ = ["Difference", "differences"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much more the one cell's log figure is than the other's.
+
+    Attributes:
+        value: Difference of the means; `exp(value)` is the factor.
+        low, high: Interval at the level that was asked for.
+        p_value: Of no difference, two-sided.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+
+
+def differences(
+    fit: BlockFit, spread: Spread, pairs: NDArray[np.intp], level: float = 0.95
+) -> tuple[Difference, ...]:
+    """Compare pairs of cells that were named before anyone looked: ends, or the same cell in two labs.
+
+    The error is a mixture of normal distributions, one for each draw of the variances, and its quantiles are
+    exact: with two cells they are Student's.
+
+    Args:
+        pairs: [pair, 2], indices of cells. The difference is first minus second.
+        level: Of the interval; `repeated_looks.level_of_one_look` where blocks were added while looking.
+    """
+    return tuple(_difference(fit, spread, int(a), int(b), level) for a, b in pairs)
+
+
+def _difference(fit: BlockFit, spread: Spread, a: int, b: int, level: float) -> Difference:
+    value = float(fit.means[a] - fit.means[b])
+    deviations = np.sqrt(_variances(fit, spread, a, b))
+    p_value = float(np.mean(2 * ndtr(-abs(value) / deviations)))
+
+    def excess(reach: float) -> float:
+        return float(np.mean(2 * ndtr(-reach / deviations))) - (1 - level)
+
+    tail = -ndtri((1 - level) / 2)
+    reach = brentq(excess, 0.0, 1.01 * tail * deviations.max(), rtol=1e-4)
+    return Difference(value, value - reach, value + reach, p_value)
+
+
+def _variances(fit: BlockFit, spread: Spread, a: int, b: int) -> Floats:
+    """Of the difference between two cells' means: [draw]."""
+    own = spread.variances[:, a] / fit.blocks[a] + spread.variances[:, b] / fit.blocks[b]
+    apart = (fit.drift_loads[a] - fit.drift_loads[b]) ** 2
+    variances: Floats = own + spread.drifts @ apart / min(fit.blocks[a], fit.blocks[b])
+    return variances
