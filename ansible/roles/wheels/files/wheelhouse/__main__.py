@@ -1,6 +1,6 @@
 """The command line: `python -m wheelhouse --root EDGECUT ...` prints a kind of device's wheels as JSON.
 
-It runs in edgecut's folder and imports that folder's package `worker`, which computes its own digest.
+It imports the package `worker` of that folder, which computes its own digest.
 """
 
 import argparse
@@ -10,12 +10,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from worker.host.device import source_digest
 
 from .archive import fetch
 from .errors import WheelhouseError
@@ -56,7 +54,7 @@ def _prepare(options: argparse.Namespace) -> dict[str, Any]:
     requirements = target.requirements(base_requirements(root, extras))
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / "lock"):
-        worker = build_worker_wheel(root, cache, source_digest)
+        worker = build_worker_wheel(root, cache, _source_digest(root))
         result = {
             "worker": str(worker.path),
             "worker_digest": worker.digest,
@@ -75,6 +73,14 @@ def _prepare(options: argparse.Namespace) -> dict[str, Any]:
         "digest": archive.digest,
         "changed": fetched,
     }
+
+
+def _source_digest(root: Path) -> Callable[[Path], str]:
+    """That of the repository itself, which need not be installed where the playbooks run."""
+    sys.path.insert(0, str(root))
+    from worker.host.device import source_digest  # noqa: PLC0415 - on the path only now
+
+    return source_digest
 
 
 @contextmanager
