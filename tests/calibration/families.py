@@ -2,7 +2,7 @@
 
 A family states what the noise is like; gaps are drawn anew for each sweep, from 0 to 20 % of the best, in
 one of several shapes. The estimator assumes normal noise, variances around a common one, drift that is new
-in each block, and gaps of a few shapes. `ASSUMED` says which families keep to that.
+in each block or of which half lasts, and gaps of a few shapes. `ASSUMED` says which families keep to that.
 """
 
 from collections.abc import Callable, Mapping
@@ -94,7 +94,7 @@ NOISE: Mapping[str, Callable[[Rng, int, int], Floats]] = {
     "drift shares unknown": _normal,
 }
 FAMILIES = tuple(NOISE)
-ASSUMED = ("normal", "varied", "one noisy cell", "drift")
+ASSUMED = ("normal", "varied", "one noisy cell", "drift", "drift lasting")
 
 
 def _drift(family: str, rng: Rng, blocks: int) -> Floats:
