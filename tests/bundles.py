@@ -29,7 +29,7 @@ def export_tiny(folder: Path) -> None:
     )
     model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)])
     # Here and not above: it brings torch, which most tests do without.
-    from exporter.export import ExportSettings, export  # noqa: PLC0415
+    from exporter.export import ExportSettings, export  # noqa: PLC0415 - see above
 
     source = folder / "tiny.onnx"
     onnx.save(model, source)

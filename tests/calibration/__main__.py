@@ -1,6 +1,7 @@
 """`python -m tests.calibration --sweeps 400`: whether planted sweeps' certainty is true.
 
-Prints one line for each family, number of splits and number of blocks, then the totals. With
+Prints one line for each family, number of splits and number of blocks, then the totals; a star marks the
+families that the estimator does not assume. With
 `--method bootstrap`, the same of resampled trials.
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tests.calibration.families import FAMILIES
+from tests.calibration.families import ASSUMED, FAMILIES
 from tests.calibration.measure import Tally, measure
 
 EDGES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.01)
@@ -33,18 +34,19 @@ def main() -> int:
     by_blocks: dict[str, Tally] = {}
     by_family: dict[str, Tally] = {}
     for family in options.families.split(","):
+        name = family if family in ASSUMED else f"{family} *"
         for cells in map(int, options.splits.split(",")):
             for blocks in options.blocks.split(","):
                 sweeps = max(1, options.sweeps // {2: 1, 10: 2}.get(cells, 5))
                 count = None if blocks == "until" else int(blocks)
                 tally = measure(family, cells, count, sweeps, options.seed, options.method)
-                print(f"{family:24}{cells:5}{blocks:>7}  {line(tally)}", flush=True)
+                print(f"{name:24}{cells:5}{blocks:>7}  {line(tally)}", flush=True)
                 by_blocks.setdefault(blocks, Tally()).add(tally)
-                by_family.setdefault(family, Tally()).add(tally)
+                by_family.setdefault(name, Tally()).add(tally)
     for totals in (by_family, by_blocks):
         print()
-        for name, tally in totals.items():
-            print(f"{name:36}  {line(tally)}")
+        for group, tally in totals.items():
+            print(f"{group:36}  {line(tally)}")
     whole = Tally()
     for tally in by_blocks.values():
         whole.add(tally)

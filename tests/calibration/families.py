@@ -1,7 +1,7 @@
 """Planted sweeps: cells of known log latency, measured in blocks with a stated noise.
 
-A family states what the noise is like; gaps are drawn anew for each sweep, from 0 to 20 % of the best, in
-one of several shapes. The estimator assumes normal noise, variances around a common one, drift that is new
+A family states what the noise is like; each sweep draws its own gaps, from 0 to 20 % of the best, in one of
+several shapes. The estimator assumes normal noise, variances around a common one, drift that is new
 in each block or of which half lasts, and gaps of a few shapes. `ASSUMED` says which families keep to that.
 """
 

@@ -91,7 +91,7 @@ class World:
                 _transports=["uv"] if tcp else None,
                 _channels=["mpt_uv", "basic"] if tcp else None,
             )
-            rpc.init_rpc(  # type: ignore[no-untyped-call]
+            rpc.init_rpc(  # type: ignore[no-untyped-call]  # PyTorch does not type it
                 self.address(self.name),
                 rank=spec.rank,
                 world_size=len(spec.workers),
@@ -118,7 +118,7 @@ class World:
                     self._last_words.append(word)
 
 
-@rpc.functions.async_execution  # type: ignore[untyped-decorator]
+@rpc.functions.async_execution  # type: ignore[untyped-decorator]  # nor this
 def stay() -> "torch.futures.Future[None]":
     """Never answer: a neighbour's call fails as soon as this process is gone."""
     future: torch.futures.Future[None] = torch.futures.Future()
