@@ -17,7 +17,7 @@ from controller.results import SOCKET, Settings, Trial
 from exporter.bundle import Bundle
 from worker.wire.messages import Run
 
-__all__ = ["alternate", "pipeline", "result_rate", "run"]
+__all__ = ["alternate", "pipeline", "run"]
 
 _TIMEOUT_S = 120.0
 _USUAL_RPC = RpcSettings()
@@ -56,12 +56,6 @@ def pipeline(
 def run(runner: PipelineRunner, requests: int, *, warmup: int = 0) -> Trial:
     """Run requests in a closed loop, after uncounted warm-up requests."""
     return runner.run(0, Run(requests=requests, timeout_s=_TIMEOUT_S), warmup=warmup)
-
-
-def result_rate(trial: Trial) -> float:
-    """Results per second between the first and the last: the rate of a full pipeline."""
-    finished_at_s = trial.endpoint["finished_at_s"]
-    return float((len(finished_at_s) - 1) / (finished_at_s[-1] - finished_at_s[0]))
 
 
 def alternate(turns: int, *measurements: Callable[[], float]) -> list[float]:

@@ -38,9 +38,10 @@ ENDPOINT: Final = np.dtype(
         ("prepare_s", "<f8"),
         ("encode_s", "<f8"),
         ("decode_s", "<f8"),
+        ("counted", "u1"),
     ]
 )
-"""One row a request, on the clock of the endpoint's device."""
+"""One row a request, on the clock of the endpoint's device. `counted`: 1, or 0 in warm-up and draining."""
 
 _pack_into: Final = struct.Struct("<q9d").pack_into
 _ROW_BYTES: Final = HOP.itemsize

@@ -83,8 +83,8 @@ def _unsettled(sweep: Sweep) -> Iterator[Concern]:
     if unstable := sum(c.unstable for c in sweep.cells):
         yield Concern(
             "grave" if unstable > sweep.finished / 10 else "note",
-            f"{unstable} of {_trials(sweep.finished)} did not settle: the median latencies of the last "
-            "three windows never lay within 10 % of each other. The column unstable of cells.csv says which.",
+            f"{unstable} of {_trials(sweep.finished)} changed while they ran: the median latencies of their "
+            "thirds differ by over 10 %. The column unstable of cells.csv says which.",
         )
     if overloaded := sum(c.overloaded for c in sweep.cells):
         yield _note(

@@ -9,9 +9,10 @@ import msgspec
 from benchmarks.bundles import NULL
 from benchmarks.measurement import Bench
 from benchmarks.measurements.balance import Balance
-from benchmarks.pipelines import alternate, pipeline, result_rate, run
+from benchmarks.pipelines import alternate, pipeline, run
 from controller.experiment.backend import RpcSettings
 from controller.results import SOCKET, TORCH_RPC
+from controller.results.metrics import throughput_per_s
 
 __all__ = ["SocketOverRpc", "best_split", "null_split"]
 
@@ -73,7 +74,7 @@ class SocketOverRpc:
             backend=backend,
             rpc=msgspec.structs.replace(rpc or RpcSettings(), port=_free_port()),
         ) as runner:
-            return result_rate(run(runner, self.requests, warmup=5 * _DEPTH))
+            return throughput_per_s(run(runner, self.requests, warmup=5 * _DEPTH), 1)
 
 
 def best_split(balance: Balance) -> SocketOverRpc:

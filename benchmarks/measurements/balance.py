@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.measurement import Bench
-from benchmarks.pipelines import pipeline, result_rate, run
+from benchmarks.pipelines import pipeline, run
 from controller.pipeline.baseline import baseline_trial
 from controller.results import Trial
+from controller.results.metrics import throughput_per_s
 from exporter.bundle import Bundle
 
 __all__ = ["Balance"]
@@ -48,7 +49,7 @@ class Balance:
         before_s = self._whole_s(bench, bundle)
         trial = self._trial(bench, bundle, cut, self.requests)
         whole_s = statistics.mean([before_s, self._whole_s(bench, bundle)])
-        rate = result_rate(trial)
+        rate = throughput_per_s(trial, 1)
         slower_s = max(hop.solo_compute_s for hop in trial.hops)
         values = {
             "busy": rate * slower_s,
@@ -100,4 +101,4 @@ class Balance:
                 high = middle
         around = cuts[max(0, low - _TRIED_AROUND) : low + _TRIED_AROUND]
         few = max(3 * _DEPTH, self.requests // 4)
-        return max(around, key=lambda cut: result_rate(self._trial(bench, bundle, cut, few)))
+        return max(around, key=lambda cut: throughput_per_s(self._trial(bench, bundle, cut, few), 1))

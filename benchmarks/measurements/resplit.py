@@ -31,5 +31,5 @@ class Resplit:
             changed = pipeline(bench.fleet, bundle, (other,), depth=_DEPTH, solo_runs=0)
             runner.resplit(changed.cell, changed.plan)
             after = run(runner, self.requests, warmup=0)
-        dead_s = after.endpoint["finished_at_s"][0] - before.endpoint["finished_at_s"][-1]
+        dead_s = after.endpoint_rows["finished_at_s"][0] - before.endpoint_rows["finished_at_s"][-1]
         return {"resplit_s": float(dead_s)}

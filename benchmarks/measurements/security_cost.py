@@ -9,7 +9,8 @@ from benchmarks.bundles import NULL
 from benchmarks.local_workers import Fleet
 from benchmarks.measurement import Bench
 from benchmarks.measurements.balance import Balance
-from benchmarks.pipelines import alternate, pipeline, result_rate, run
+from benchmarks.pipelines import alternate, pipeline, run
+from controller.results.metrics import throughput_per_s
 from worker.wire.control import ControlConnection
 
 __all__ = ["SecurityCost"]
@@ -70,7 +71,7 @@ def _cost(
             check_every=check_every,
             solo_runs=0,
         ) as runner:
-            return result_rate(run(runner, requests, warmup=5 * _DEPTH))
+            return throughput_per_s(run(runner, requests, warmup=5 * _DEPTH), 1)
 
     without, over_tls = alternate(_TURNS, lambda: rate(bench.fleet), lambda: rate(tls))
     return over_tls / without

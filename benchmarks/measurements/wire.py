@@ -10,8 +10,8 @@ from benchmarks.bundles import NULL, NULL_SAMPLE_BYTES
 from benchmarks.local_workers import DEVICES
 from benchmarks.measurement import Bench
 from benchmarks.measurements.ping_pong import half_round_trip_s
-from benchmarks.pipelines import alternate, pipeline, result_rate, run
-from controller.results.metrics import latency_s
+from benchmarks.pipelines import alternate, pipeline, run
+from controller.results.metrics import latency_s, throughput_per_s
 from worker.wire.ethernet import ethernet_bytes
 
 __all__ = ["HopExcess", "LinkFill", "NullRate"]
@@ -87,7 +87,7 @@ class NullRate:
         with pipeline(
             bench.fleet, bench.bundles[NULL], (_HOPS // 2,), depth=16, check_every=0, records=records
         ) as runner:
-            return result_rate(run(runner, self.requests, warmup=500))
+            return throughput_per_s(run(runner, self.requests, warmup=500), 1)
 
 
 @dataclass(frozen=True)
@@ -108,4 +108,4 @@ class LinkFill:
             trial = run(runner, self.requests, warmup=4)
         payload_bytes = next(link.payload_bytes for link in trial.links if link.sender != link.receiver)
         bits = 8 * ethernet_bytes(payload_bytes)
-        return {"link_fill": bits * result_rate(trial) / (self.rate_mbit * 1e6)}
+        return {"link_fill": bits * throughput_per_s(trial, 1) / (self.rate_mbit * 1e6)}

@@ -80,16 +80,9 @@ def _kind(text: str) -> Literal["constant", "poisson"]:
     return "constant" if text == "constant" else "poisson"
 
 
-def check_requests(text: str, requests: int | None) -> None:
-    """See that a load is one, and that a trial of so many requests has the quantile that it looks at.
-
-    `requests` is None where a trial ends by time.
-
-    Raises:
-        ExperimentError: No such load, or too few requests (docs/measuring.md).
-    """
-    quantile = parse_load(text).quantile
-    if quantile is None or requests is None or requests >= SAMPLES_NEEDED[quantile]:
+def check_requests(text: str, quantile: str, requests: int) -> None:
+    """Raise ExperimentError if a trial of so many requests lacks the quantile that a load looks at."""
+    if requests >= SAMPLES_NEEDED[quantile]:
         return
     raise ExperimentError(
         f"key 'requests' is {requests}, but {text!r} needs each trial's {quantile}: set at least "

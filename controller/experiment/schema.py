@@ -17,9 +17,10 @@ from msgspec import UNSET, Meta, UnsetType
 from controller.errors import ExperimentError
 from controller.experiment.backend import Backend, RpcSettings
 from controller.experiment.codec_assignment import choice_of
-from controller.experiment.load import SINGLE, check_requests
+from controller.experiment.load import SINGLE, check_requests, parse_load
 from controller.experiment.yaml_file import load_yaml
 from controller.results import CHAIN, HUB, TORCH_RPC, Settings
+from controller.results.metrics import SAMPLES_NEEDED
 from worker.wire.messages import Run
 
 __all__ = ["DIMENSIONS", "Chain", "Experiment", "Grid", "NetworkGrid", "Splits", "load_experiment"]
@@ -52,6 +53,9 @@ Splits = Annotated[
 _Loads = Annotated[tuple[str, ...], Meta(min_length=1)]
 _Topologies = Annotated[tuple[Literal["chain", "hub"], ...], Meta(min_length=1)]
 _Backends = Annotated[tuple[Backend, ...], Meta(min_length=1)]
+_REQUESTS: Final = 24
+_ROUNDS: Final = 10
+
 _EXCLUDING = (
     ("devices", "placements"),
     ("stages", "placements"),
@@ -206,22 +210,25 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = "first"
     trials: Annotated[int, Meta(ge=1, le=10_000, description="timed repetitions of a cell")] = 3
     requests: Annotated[
-        _Count | dict[_Count, _Count],
-        Meta(description="timed requests in a trial: one number, or by depth"),
-    ] = 24
+        _Count | dict[_Count, _Count] | None,
+        Meta(
+            description="the fewest requests of a trial that count: one number, or by depth; rounded up to a "
+            "multiple of the depth. null: ten times the depth, at least 24, and as many as the quantile of a "
+            "load needs"
+        ),
+    ] = None
     duration_s: Annotated[
         Annotated[float, Meta(gt=0, le=1e7)] | None,
-        Meta(description="end a trial by time, in seconds, in place of `requests`"),
+        Meta(description="the shortest time of a trial, in seconds: it has `requests`, and more until then"),
     ] = None
-    until_stable: Annotated[
-        bool,
-        Meta(
-            description="extend a trial, a third at a time, until its last three thirds agree within 10 %, "
-            "and record these; after ten thirds the trial ends, flagged unstable"
-        ),
-    ] = True
     warmup: Annotated[
-        int, Meta(ge=0, le=1_000_000, description="unrecorded requests before each cell's first trial")
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="requests at the beginning of each cell's first trial that do not count; in every "
+            "trial at least those that fill the pipeline",
+        ),
     ] = 5
     samples: Annotated[_Count | None, Meta(description="samples for each split's accuracy; default: all")] = (
         None
@@ -344,15 +351,15 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             for depth in (*depths, *([1] if SINGLE in loads else ())):
                 if depth not in self.requests:
                     raise ExperimentError(f"key 'requests' has no entry for depth {depth}")
-        fewest = None if self.duration_s is not None else min(map(self.requests_at, depths))
         for load in loads:
-            check_requests(load, fewest)
+            quantile = parse_load(load).quantile
+            if quantile is not None and self.requests is not None and self.duration_s is None:
+                check_requests(load, quantile, min(self._requested(depth) or 0 for depth in depths))
 
-    def closed_run(self, depth: int) -> Run:
-        """A trial at `depth`, as it is in a closed loop."""
+    def closed_run(self, cell: Settings) -> Run:
+        """A trial of a cell, as it is in a closed loop."""
         return Run(
-            requests=self.requests_at(depth),
-            until_stable=self.until_stable,
+            requests=self.requests_of(cell),
             duration_s=self.duration_s,
             timeout_s=self.trial_timeout_s,
         )
@@ -367,9 +374,16 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         """The threads of cells: those to compare, or None where all cells have what there is."""
         return self.threads if isinstance(self.threads, tuple) else (None,)
 
-    def requests_at(self, depth: int) -> int:
-        """Timed requests of a trial at `depth`."""
-        return self.requests if isinstance(self.requests, int) else self.requests[depth]
+    def requests_of(self, cell: Settings) -> int:
+        """The fewest requests of a cell's trial that count: a multiple of its depth."""
+        depth = cell.depth
+        fewest = self._requested(depth) or max(_REQUESTS, _ROUNDS * depth)
+        if self.requests is None and (quantile := parse_load(cell.load).quantile):
+            fewest = max(fewest, SAMPLES_NEEDED[quantile])
+        return -(-fewest // depth) * depth
+
+    def _requested(self, depth: int) -> int | None:
+        return self.requests[depth] if isinstance(self.requests, dict) else self.requests
 
 
 def load_experiment(path: Path) -> Experiment:

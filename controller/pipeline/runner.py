@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from controller.errors import EXITED, NOT_RESPONDING, DeviceError, TrialVoid
 from controller.lab.upload import supply
@@ -54,7 +52,7 @@ class PipelineRunner:
     that names the device to blame.
 
     Attributes:
-        ran_s: Wall time spent on requests so far, those to warm up with included.
+        ran_s: Wall time spent on requests so far, warm-up included.
         times_alone: At full speed, as measured for this pipeline, of stages on slower devices.
     """
 
@@ -162,8 +160,7 @@ class PipelineRunner:
             telemetry = _since(before, self._take_telemetry())
         except (DeviceError, WorkerError) as error:
             raise self._void(error) from error
-        rows = rows_of(endpoint, ENDPOINT)
-        by_range = {(r.start, r.stop): _counted(rows_of(r.rows, HOP), rows) for r in records}
+        by_range = {(r.start, r.stop): rows_of(r.rows, HOP) for r in records}
         return Trial(
             cell=self.cell.id,
             number=number,
@@ -173,8 +170,8 @@ class PipelineRunner:
             worst_error=done.worst_error,
             hops=self._hops,
             links=self._links(sent),
-            endpoint=rows,
-            records=tuple(by_range[hop.start, hop.stop] for hop in self._hops),
+            endpoint_rows=rows_of(endpoint, ENDPOINT),
+            hop_rows=tuple(by_range[hop.start, hop.stop] for hop in self._hops),
             telemetry=telemetry,
             course=_course(request.load, done, self.plan.jitter_seeds),
         )
@@ -261,15 +258,9 @@ def _since(before: _Telemetry, after: _Telemetry) -> _Telemetry:
     return {device: [*before[device][-1:], *samples] for device, samples in after.items()}
 
 
-def _counted(rows: NDArray[np.void], endpoint: NDArray[np.void]) -> NDArray[np.void]:
-    """The rows of the requests that count: a run may have gone through more."""
-    return rows[np.isin(rows["request"], endpoint["request"])]
-
-
 def _course(load: LoadSpec, done: RunDone, jitter_seeds: Mapping[str, int]) -> Course:
     is_open = load.kind != "closed"
     return Course(
-        windows=done.windows,
         stable=done.stable,
         overloaded=done.overloaded,
         rate_per_s=load.rate_per_s if is_open else None,

@@ -62,7 +62,6 @@ def write_experiment(
         "threads": threads if isinstance(threads, int) else dict(threads),
         "trials": _TRIALS,
         "requests": {1: _REQUESTS_ALONE, depth: _requests(plans, depth)},
-        "until_stable": False,
     }
     text = yaml.safe_dump(experiment, sort_keys=False, default_flow_style=None, width=110)
     try:

@@ -170,8 +170,8 @@ class Results:
                     hops=hops,
                     links=msgspec.json.decode(links, type=tuple[Link, ...]),
                     course=msgspec.json.decode(course, type=Course),
-                    endpoint=arrays["endpoint"],
-                    records=tuple(arrays[f"hop{position}"] for position in range(len(hops))),
+                    endpoint_rows=arrays["endpoint"],
+                    hop_rows=tuple(arrays[f"hop{position}"] for position in range(len(hops))),
                 )
 
     def telemetry(self, trial: int) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -141,11 +141,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Course:
-    """A trial's offered load, and whether its estimate settled.
+    """A trial's offered load, and whether its latency stayed the same.
 
     Attributes:
-        windows: The number of windows, of which the last three are the trial.
-        stable: Whether these agree; None where the experiment does not ask for it.
+        stable: Whether the median latencies of its thirds agree; None with too few requests to tell.
         overloaded: Whether requests came faster than results; then the trial has no percentiles.
         rate_per_s: Offered requests per second; None in a closed loop.
         seed: The seed of the requests' times; None in a closed loop.
@@ -155,7 +154,6 @@ class Course:
             later trials continue the draws of its first.
     """
 
-    windows: int = 1
     stable: bool | None = None
     overloaded: bool = False
     rate_per_s: float | None = None
@@ -170,8 +168,9 @@ class Trial:
     """One timed repetition of a cell.
 
     Attributes:
-        endpoint: Structured array, one row per request (`worker.records.ENDPOINT`).
-        records: One structured array per hop (`worker.records.HOP`), in the order of `hops`.
+        endpoint_rows: Structured array, one row per request (`worker.records.ENDPOINT`): those that count,
+            and those that filled and drained the pipeline.
+        hop_rows: One structured array per hop (`worker.records.HOP`), in the order of `hops`.
         worst_error: Largest error of a result, relative to its answer's own maximum.
     """
 
@@ -183,12 +182,23 @@ class Trial:
     worst_error: float
     hops: tuple[Hop, ...]
     links: tuple[Link, ...]
-    endpoint: NDArray[np.void]
-    records: tuple[NDArray[np.void], ...]
+    endpoint_rows: NDArray[np.void]
+    hop_rows: tuple[NDArray[np.void], ...]
     environment: int = 0
     id: int = 0
     course: Course = Course()
     telemetry: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    @cached_property
+    def endpoint(self) -> NDArray[np.void]:
+        """The endpoint's rows of the requests that count."""
+        counted: NDArray[np.void] = self.endpoint_rows[self.endpoint_rows["counted"] == 1]
+        return counted
+
+    @cached_property
+    def records(self) -> tuple[NDArray[np.void], ...]:
+        """Each hop's rows of the requests that count."""
+        return tuple(rows[np.isin(rows["request"], self.endpoint["request"])] for rows in self.hop_rows)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,9 @@ class Store(Results):
         Raises:
             StoreError: The file holds this trial of this cell already.
         """
-        arrays = {"endpoint": trial.endpoint} | {f"hop{i}": rows for i, rows in enumerate(trial.records)}
+        arrays = {"endpoint": trial.endpoint_rows} | {
+            f"hop{i}": rows for i, rows in enumerate(trial.hop_rows)
+        }
         with self._transaction() as db:
             row = db.execute(
                 "INSERT INTO trial (cell, number, status, environment, started_at, elapsed_s, requests, "

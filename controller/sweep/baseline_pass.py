@@ -17,7 +17,7 @@ def take_baselines(sweep: SweepContext, cells: Sequence[Cell]) -> None:
     missing = sweep.pending.baselines(cells)
     if not missing:
         return
-    requests = sweep.resolved.experiment.requests_at(min(cell.depth for cell in cells))
+    requests = sweep.resolved.experiment.requests_of(min(cells, key=lambda cell: cell.depth))
     for done, baseline in enumerate(missing):
         if sweep.interruption.requested:
             return

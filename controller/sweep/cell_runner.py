@@ -106,7 +106,7 @@ class CellRunner:
             pipeline,
             cell,
             number,
-            self.sweep.resolved.experiment.closed_run(cell.depth),
+            self.sweep.resolved.experiment.closed_run(cell),
             seed=self.sweep.resolved.experiment.seed,
             warmup=self.sweep.resolved.experiment.warmup if is_first else 0,
         )

@@ -57,7 +57,7 @@ def _dry_run(
     for name in networks:
         cells = _may_be_run(resolved, name, pending, results, known=not unprofiled)
         payload_bytes = sum(
-            link.payload_bytes * (experiment.warmup + experiment.trials * experiment.requests_at(cell.depth))
+            link.payload_bytes * (experiment.warmup + experiment.trials * experiment.requests_of(cell))
             for cell in cells
             for link in route(cell, resolved.bundles[cell.bundle])
             if link.sender != link.receiver

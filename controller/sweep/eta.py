@@ -56,9 +56,9 @@ class TimeEstimate:
             cell, self.bundles[cell.bundle], self.lab, self.networks[cell.network], self.whole_model_s
         )
         each_s = depth_1_s if cell.depth == 1 else max(interval_s, depth_1_s / cell.depth)
-        trial_s = _trial_s(parse_load(cell.load), self.experiment.requests_at(cell.depth), each_s)
+        trial_s = _trial_s(parse_load(cell.load), self.experiment.requests_of(cell), each_s)
         if self.experiment.duration_s is not None:
-            trial_s = self.experiment.duration_s * _runs(parse_load(cell.load))
+            trial_s = max(trial_s, self.experiment.duration_s * _runs(parse_load(cell.load)))
         return _SETUP_S + self.experiment.warmup * each_s + self.experiment.trials * trial_s
 
     def learn(self, cell: Cell, took_s: float) -> None:

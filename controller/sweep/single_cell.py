@@ -31,7 +31,7 @@ from controller.results.metrics import IN_HOP, SAMPLES_NEEDED, network_s
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["RunOptions", "run_one_cell"]
+__all__ = ["RunOptions", "run_one_cell", "samples_used"]
 
 _TIMEOUT_S = 600.0
 _WAIT_S = 5.0
@@ -56,13 +56,13 @@ class RunOptions:
         int | None,
         typer.Option(min=0, help="Inputs prepared ahead during the run. Default: all before the run."),
     ] = None
-    requests: Annotated[int, typer.Option(min=1, help="Timed requests.")] = 24
-    duration_s: Annotated[
-        float | None, typer.Option("--duration", help="Seconds to run for, in place of --requests.")
+    requests: Annotated[
+        int | None,
+        typer.Option(min=1, help="Fewest timed requests. Default: ten times the depth, at least 24."),
     ] = None
-    until_stable: Annotated[
-        bool, typer.Option("--until-stable", help="Continue until the last three thirds agree.")
-    ] = False
+    duration_s: Annotated[
+        float | None, typer.Option("--duration", help="Shortest time of the timed requests, in seconds.")
+    ] = None
     warmup: Annotated[int, typer.Option(min=0, help="Untimed requests before the timed ones.")] = 5
     threads: Threads = None
     network: Annotated[
@@ -101,9 +101,7 @@ class RunOptions:
             "rpc": {name: getattr(self, f"rpc_{name}") for name in _RPC},
             "requests": self.requests,
             "duration_s": self.duration_s,
-            "until_stable": self.until_stable,
             "warmup": self.warmup,
-            "samples": self.samples(),
             "wait_s": _WAIT_S,
             "trial_timeout_s": _TIMEOUT_S,
         }
@@ -116,12 +114,14 @@ class RunOptions:
         except ExperimentError as error:
             raise ExperimentError(_KEY.sub(_option, str(error))) from error
 
-    def samples(self) -> int | None:
-        """How many of the bundle's samples it uses; None where that is unknown before the run."""
-        ends_by_count = self.duration_s is None and not self.until_stable
-        if not ends_by_count or self.load not in (OFFLINE, SINGLE):
-            return None
-        return max(self.requests, self.warmup) * self.batch
+
+def samples_used(cell: Cell, experiment: Experiment) -> int | None:
+    """How many of the bundle's samples a trial of the cell uses; None where that depends on the run."""
+    if experiment.duration_s is not None or cell.load not in (OFFLINE, SINGLE):
+        return None
+    filling = max(experiment.warmup, cell.depth)
+    draining = cell.depth - 1
+    return (filling + experiment.requests_of(cell) + draining) * cell.batch
 
 
 _KEY = re.compile(r"key '([a-z_.]+)(?:\[\d+\])?'")
@@ -149,7 +149,7 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
     network = resolved.networks[cell.network]
     controller_endpoint = ControllerEndpoint.of(cell, lab)
     coded = cell.codec != NO_CODEC.name
-    accuracy = next(codec_accuracies(bundle, [cell], experiment.samples)) if coded else None
+    accuracy = next(codec_accuracies(bundle, [cell], samples_used(cell, experiment))) if coded else None
     checking = link_check(lab, cell.network, network)
     with WorkerPool(lab, cell.devices, experiment.wait_s, link_check=checking) as pool:
         plan = plan_pipeline(
@@ -170,7 +170,7 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
         pool.require_codecs(plan.links)
         require_rpc(pool.workers, [cell], experiment.rpc)
         with PipelineRunner(plan, cell, bundle, pool.workers, controller_endpoint) as runner:
-            closed = experiment.closed_run(cell.depth)
+            closed = experiment.closed_run(cell)
             trial = run_trial(runner, cell, 0, closed, seed=experiment.seed, warmup=experiment.warmup)
     _show(cell, trial, accuracy)
 
@@ -257,7 +257,7 @@ def _show_course(cell: Cell, trial: Trial, console: Console) -> None:
         shown = (f"{name} {np.percentile(latency_s, q) * 1e3:.2f} ms" for name, q in enough.items())
         console.print(f"latency {', '.join(shown)} of {len(latency_s)} requests")
     if course.stable is False:
-        console.print(f"unstable: the estimate did not settle within {course.windows} windows")
+        console.print("unstable: the median latencies of the thirds of this run differ")
 
 
 def _ms(seconds: NDArray[np.float64]) -> str:

@@ -32,7 +32,7 @@ from worker.store import inspect_bundle
 from worker.wire.codecs import Decoder, parse_codec
 from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, reply_decoder, request_decoder
 from worker.wire.errors import PeerError, RefusedError
-from worker.wire.frames import FrameType, LinkLayout, read_notice
+from worker.wire.frames import LinkLayout, read_notice
 from worker.wire.messages import Done, JoinLink, JoinProbe, Problem, TensorSpec
 from worker.wire.stream import PREAMBLE_BYTES, ConnectionKind, read_preamble
 
@@ -71,8 +71,7 @@ def frames(data: bytes) -> None:
     decoder = Decoder(layout.forms, layout.codec)
     with suppress(PeerError):
         for _ in range(20):
-            _, kind = layout.read_rest(stream, buffers, stream.receive_some_into(buffers))
-            if kind == FrameType.END:
+            if layout.read_rest(stream, buffers, stream.receive_some_into(buffers)) is None:
                 return
             if coded:
                 decoder.receive(stream, slot.arrays)

@@ -18,7 +18,6 @@ search: planned
 depths: [1, 2]
 trials: 2
 requests: 11
-until_stable: false
 """
 
 

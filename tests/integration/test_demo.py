@@ -39,7 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _replace(experiment, "splits: clean ", "splits: [0, 50, 100] ")
     _replace(experiment, "splits: blocks", "splits: [0, 50, 100]")
     # How long a trial takes is then the same on a busy machine.
-    _replace(experiment, "trials: 3", "trials: 2\nuntil_stable: false")
+    _replace(experiment, "trials: 3", "trials: 2")
     return project
 
 

@@ -187,7 +187,10 @@ def test_one_cell_takes_the_loads_that_an_experiment_takes(
     [
         (["--load", "constant:0/s"], "--load: 'constant:0/s' has rate 0; it must be above 0 requests/s"),
         (["--load", "bursts"], "--load: 'bursts' is not a load; allowed: offline, single, and as in"),
-        (["--load", "poisson:p90<=9ms"], "--requests is 24, but 'poisson:p90<=9ms' needs each trial's p90"),
+        (
+            ["--load", "poisson:p90<=9ms", "--requests", "24"],
+            "--requests is 24, but 'poisson:p90<=9ms' needs each trial's p90",
+        ),
         (["--duration", "0"], "--duration: expected a number > 0"),
         (["--depth", "0"], "'--depth'"),
         (["--batch", "0"], "'--batch'"),

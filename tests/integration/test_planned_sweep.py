@@ -30,7 +30,6 @@ def experiment(tmp_path: Path) -> Path:
         depths=[1, 4],
         trials=2,
         warmup=1,
-        until_stable=False,
         reference_every=0,
     )
 

@@ -27,7 +27,6 @@ splits: [2]
 depths: [1]
 trials: 8
 duration_s: 2
-until_stable: false
 wait_s: 180
 reference_every: 0
 on_failure: wait

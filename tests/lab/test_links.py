@@ -47,7 +47,6 @@ depths: [1]
 trials: TRIALS
 requests: 11
 warmup: 1
-until_stable: false
 wait_s: 5
 reference_every: 0
 on_failure: skip

@@ -11,16 +11,15 @@ from worker.endpoint.answers import WORST_ALLOWED_ERROR, Answers
 from worker.endpoint.inputs import make_inputs
 from worker.endpoint.load import check_load
 from worker.endpoint.progress import Progress
+from worker.endpoint.run_length import RunLength, is_stable
 from worker.endpoint.samples import Samples, batches_of
 from worker.endpoint.sink import Sink
 from worker.endpoint.source import Source
-from worker.endpoint.windows import Windows
 from worker.links.cancel_scope import CancelScope, ThreadGroup
 from worker.links.links import LinkEnds
 from worker.records import ENDPOINT
 from worker.wire.errors import FailedError, RefusedError, WorkerError
-from worker.wire.frames import FrameType
-from worker.wire.messages import EndpointSpec, LoadSpec, Run, RunDone
+from worker.wire.messages import EndpointSpec, Run, RunDone
 
 __all__ = ["WORST_ALLOWED_ERROR", "Endpoint"]
 
@@ -66,8 +65,8 @@ class Endpoint:
     def run(self, run: Run, abandoned: Callable[[], bool] = lambda: False) -> RunDone:
         """Run requests through the pipeline and wait for all results.
 
-        Recorded requests follow those that only fill the pipeline: in a closed loop one fewer than the depth,
-        in an open one the first. Those that warm up run before, in a closed loop, and drain first.
+        The first requests warm up, and do not count: as many as asked, and in a closed loop at least until
+        the pipeline is full. Requests go on until the last that counts is back, so that it stays full.
 
         Args:
             run: what to run; its timeout covers everything.
@@ -82,32 +81,29 @@ class Endpoint:
         if run.requests < 1 or run.warmup < 0:
             raise RefusedError(f"cannot run {run.requests} requests after {run.warmup} warm-up requests")
         check_load(run.load)
-        windows = Windows(
-            run.requests,
-            # They find fewer in the pipeline than those that follow, or no result before theirs.
-            filling=self._depth - 1 if run.load.kind == "closed" else 1,
-            until_stable=run.until_stable,
+        is_closed = run.load.kind == "closed"
+        length = RunLength(
+            first=max(run.warmup, self._depth if is_closed else 1),
+            requests=run.requests,
             duration_s=run.duration_s,
+            multiple_of=self._depth if is_closed else 1,
         )
         deadline_s = clock() + run.timeout_s
         self._scope.check()
         self._inlet.wait_open(min(_LINKS_TIMEOUT_S, run.timeout_s))
-        if run.warmup:
-            warmup = Progress(Windows(run.warmup), FrameType.WARMUP, LoadSpec())
-            self._run_all(warmup, deadline_s, run.timeout_s, abandoned)
-        progress = Progress(windows, FrameType.TENSORS, run.load)
+        progress = Progress(length, run.load)
         self._run_all(progress, deadline_s, run.timeout_s, abandoned)
-        self._rows = rows = progress.rows()
+        self._rows = progress.rows()
         self._progress = None
+        rows = self._rows[self._rows["counted"] == 1]
+        checks = rows["request"] - length.first
+        stable = is_stable(rows["latency_s"])
         return RunDone(
             elapsed_s=progress.elapsed_s(),
-            checked=int(np.count_nonzero((rows["request"] - windows.filling) % self._check_every == 0))
-            if self._check_every
-            else 0,
+            checked=int(np.count_nonzero(checks % self._check_every == 0)) if self._check_every else 0,
             worst_error=progress.worst_error,
-            windows=windows.count,
-            stable=windows.stable,
-            overloaded=progress.judge_load(rows),
+            stable=stable,
+            overloaded=progress.judge_load(rows, stable),
         )
 
     def take_rows(self) -> NDArray[np.void]:

@@ -1,4 +1,4 @@
-"""The progress of one run of requests, warm-up or recorded, shared by its source and its sink."""
+"""The progress of one run of requests, shared by its source and its sink."""
 
 import threading
 from array import array
@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.endpoint.load import due_offsets_s, longest_wait_s
-from worker.endpoint.windows import Windows, began_at_s
+from worker.endpoint.run_length import RunLength
 from worker.records import ENDPOINT
-from worker.wire.frames import FrameType
 from worker.wire.messages import LoadSpec
 
 __all__ = ["Progress"]
@@ -34,15 +33,15 @@ class Progress:
     """Times of every request, appended by the one thread that knows them.
 
     Attributes:
+        stop: one past the last request that counts, once its result is back.
         last: the number of the last request, once known.
-        over: the sink has enough; set before the credit that would let the source send another one.
+        over: enough results are back; set before the credit that would let the source send another request.
         sent_all: the source sends no more, and `last` is known.
         drained: all results are back, or never will be.
     """
 
-    def __init__(self, windows: Windows, kind: FrameType, load: LoadSpec) -> None:
-        self.windows = windows
-        self.kind = kind
+    def __init__(self, length: RunLength, load: LoadSpec) -> None:
+        self.length = length
         self.offsets_s = due_offsets_s(load)
         self.longest_wait_s = longest_wait_s(load)
         self.scheduled_at_s = array("d")
@@ -53,10 +52,19 @@ class Progress:
         self.decode_s = array("d")
         self.worst_error = 0.0
         self.overloaded = False
-        self.last: int | None = None if windows.limit is None else windows.limit - 1
+        self.stop: int | None = None
+        self.last: int | None = None
         self.over = threading.Event()
         self.sent_all = threading.Event()
         self.drained = threading.Event()
+
+    def note_result(self, finished_at_s: float, decode_s: float) -> None:
+        """Note when the next result was complete, and whether it is the last that counts."""
+        self.finished_at_s.append(finished_at_s)
+        self.decode_s.append(decode_s)
+        if not self.over.is_set() and self.length.is_reached(self.finished_at_s):
+            self.stop = len(self.finished_at_s)
+            self.over.set()
 
     def end_requests(self) -> None:
         """Note that the source sends no more."""
@@ -64,37 +72,38 @@ class Progress:
         self.sent_all.set()
 
     def rows(self) -> NDArray[np.void]:
-        """The requests that count (`ENDPOINT`): those of the last windows, or all under overload."""
-        first, stop = self._counted
-        rows = np.zeros(stop - first, ENDPOINT)
-        rows["request"] = np.arange(first, stop)
+        """All requests (`ENDPOINT`): those that count, and those that filled and drained the pipeline."""
+        rows = np.zeros(len(self.finished_at_s), ENDPOINT)
+        rows["request"] = np.arange(len(rows))
         for name in _TIMES:
-            rows[name] = getattr(self, name)[first:stop]
+            rows[name] = getattr(self, name)
         np.subtract(rows["finished_at_s"], rows["scheduled_at_s"], out=rows["latency_s"])
+        first, stop = self._counted
+        rows["counted"][first:stop] = 1
         return rows
 
     def elapsed_s(self) -> float:
         """Seconds in which the requests that count came back, one after the other.
 
         Counted from the result before the first one, so that the pipeline is as full at the beginning as at
-        the end. Without such a result (at depth 1, or under overload) counted from when the first was due.
+        the end. Under overload, where all count, counted from when the first was due.
         """
         first, stop = self._counted
-        began_s = began_at_s(first, self.scheduled_at_s, self.finished_at_s)
+        began_s = self.finished_at_s[first - 1] if first else self.scheduled_at_s[0]
         return self.finished_at_s[stop - 1] - began_s
 
     @property
     def _counted(self) -> tuple[int, int]:
-        """The first request that counts, and one past the last."""
-        if self.overloaded:
+        """The first request that counts, and one past the last: of an overloaded run, all."""
+        if self.overloaded or self.stop is None:
             return 0, len(self.finished_at_s)
-        return self.windows.measured_from, self.windows.measured_to
+        return self.length.first, self.stop
 
-    def judge_load(self, rows: NDArray[np.void]) -> bool:
-        """Whether the load was too high.
+    def judge_load(self, rows: NDArray[np.void], stable: bool | None) -> bool:
+        """Whether the load was too high for the counted `rows`.
 
-        One request waited too long; or most waited much longer at the source than in the pipeline; or the
-        estimate did not settle, and results came slower than requests.
+        One request waited too long; or most waited much longer at the source than in the pipeline; or their
+        latency was not `stable`, and results came slower than requests.
         """
         if self.overloaded or self.offsets_s is None:
             return self.overloaded
@@ -102,7 +111,7 @@ class Progress:
         bearable_s = max(_WAIT_OVER_INSIDE * float(np.median(inside_s)), _WOKEN_LATE_S)
         if np.median(rows["wait_source_s"]) > bearable_s:
             return True
-        if self.windows.stable is not False:
+        if stable is not False:
             return False
         due_s = float(rows["scheduled_at_s"][-1] - rows["scheduled_at_s"][0])
         back_s = float(rows["finished_at_s"][-1] - rows["finished_at_s"][0])

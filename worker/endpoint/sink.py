@@ -29,21 +29,18 @@ class Sink:
             PeerError: the pipeline was closed.
         """
         receive, answers = self._inlet.receive, self._answers
-        over, windows = progress.over, progress.windows
+        over, first = progress.over, progress.length.first
         for request in itertools.count():
             slot = receive()
             if slot is None:
                 if not self._scope.ended.is_set():
                     raise PeerError(f"link {self._inlet.name} was closed during a run")
                 return
-            progress.finished_at_s.append(slot.received_at_s + slot.decode_s)
-            progress.decode_s.append(slot.decode_s)
-            if slot.request != request or slot.kind != progress.kind:
+            if slot.request != request:
                 raise MismatchError(f"result {slot.request} arrived, but {request} was expected")
-            if not over.is_set() and windows.ends(progress.scheduled_at_s, progress.finished_at_s):
-                over.set()
+            progress.note_result(slot.received_at_s + slot.decode_s, slot.decode_s)
             on_result()
-            if answers is not None and (request - windows.filling) % self._check_every == 0:
+            if answers is not None and (request - first) % self._check_every == 0:
                 progress.worst_error = max(progress.worst_error, answers.check(slot))
             slot.give_back()
             if over.is_set():

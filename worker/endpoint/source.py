@@ -53,7 +53,7 @@ class Source:
     def send_next(self, progress: Progress) -> None:
         """Send one more request, if any, for a result that came back. Only if this `never_waits`."""
         request = len(progress.scheduled_at_s)
-        if request == progress.windows.limit or progress.over.is_set():
+        if progress.over.is_set():
             progress.end_requests()
             return
         due_s = clock()
@@ -66,7 +66,7 @@ class Source:
             sharpen_sleep()
         began_s = due_s = clock()
         for request in itertools.count():
-            if request == progress.windows.limit or over.is_set():
+            if over.is_set():
                 return
             if offsets_s is not None:
                 due_s = began_s + next(offsets_s)
@@ -87,9 +87,8 @@ class Source:
         slot.arrays = batch.arrays
         slot.buffers[1:] = batch.buffers
         slot.request = request
-        slot.kind = progress.kind
         slot.ready_at_s = ready_s = clock()
-        if ready_s - due_s > progress.longest_wait_s:
+        if ready_s - due_s > progress.longest_wait_s and not progress.over.is_set():
             # Before it is sent: its result is the last that the sink may wait for.
             progress.overloaded = True
             progress.last = request

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.wire.frames import FrameType, LinkLayout
+from worker.wire.frames import LinkLayout
 
 __all__ = ["Array", "Slot", "SlotPool"]
 
@@ -37,7 +37,6 @@ class Slot:
     buffers: list[memoryview] = field(init=False)
     held: "Slot | None" = None
     request: int = 0
-    kind: FrameType = FrameType.TENSORS
     receive_s: float = 0.0
     decode_s: float = 0.0
     encode_s: float = 0.0

@@ -9,7 +9,7 @@ from worker.links.ends import Inlet
 from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, Decoder, parse_codec, receive_encoded
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
-from worker.wire.frames import FrameType, LinkLayout, encode_notice, fill_all
+from worker.wire.frames import LinkLayout, encode_notice, fill_all
 from worker.wire.messages import LinkSpec
 from worker.wire.stream import Stream
 
@@ -88,8 +88,8 @@ class TcpInlet(Inlet):
         buffers = slot.buffers if slot is not None and not self._coded else [self._prefix]
         received = stream.receive_some_into(buffers)
         began_s = clock()
-        request, kind = self.layout.read_rest(stream, buffers, received)
-        if kind == FrameType.END:
+        request = self.layout.read_rest(stream, buffers, received)
+        if request is None:
             self._scope.leave(PeerError(f"link {self.name}: {self._from} closed it"))
             return None
         slot = slot or self._pool.take_now()
@@ -100,7 +100,6 @@ class TcpInlet(Inlet):
         slot.received_at_s = clock()
         slot.receive_s = slot.received_at_s - began_s
         slot.request = request
-        slot.kind = FrameType(kind)
         if self._decoder is not None:
             # Not in the compute thread, which computes the request before meanwhile.
             self._decoder.decode(slot.arrays)

@@ -12,7 +12,7 @@ from worker.links.ends import Outlet, SentHook, ignore_sent
 from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, EncodedPayload, Encoder, parse_codec
 from worker.wire.errors import PeerError, ProtocolError, WorkerError
-from worker.wire.frames import FrameType, LinkLayout, encode_notice, read_notice
+from worker.wire.frames import LinkLayout, encode_notice, read_notice
 from worker.wire.messages import LinkSpec, SentBytes
 from worker.wire.stream import Stream
 
@@ -74,7 +74,7 @@ class TcpOutlet(Outlet):
         if self._encoder is not None or self.layout.frame_bytes > _SENT_NOW_BYTES or stream is None:
             return False
         slot.sending_at_s = clock()
-        self.layout.address(slot.prefix, slot.request, slot.kind)
+        self.layout.address(slot.prefix, slot.request)
         # `send` releases it when a rest remains: nothing else may be sent before that.
         self._frame_boundary.acquire()
         try:
@@ -129,14 +129,12 @@ class TcpOutlet(Outlet):
         return encoded_s
 
     def _count(self, slot: Slot, payload: EncodedPayload) -> None:
-        if slot.kind is not FrameType.TENSORS:
-            return
         # Request 0 begins a new run.
         so_far = (0, 0, 0) if slot.request == 0 else self._counted
         self._counted = (so_far[0] + 1, so_far[1] + payload.encoded_bytes, so_far[2] + payload.sent_raw)
 
     def _write(self, slot: Slot, payload: EncodedPayload | None) -> None:
-        self.layout.address(slot.prefix, slot.request, slot.kind)
+        self.layout.address(slot.prefix, slot.request)
         with self._frame_boundary:
             self._send_all(slot.buffers if payload is None else [slot.buffers[0], *payload.buffers])
         if payload is not None:

@@ -12,12 +12,9 @@ from worker.links.sender import Sender
 from worker.links.slots import Slot
 from worker.records import Ledger
 from worker.wire.errors import WorkerError
-from worker.wire.frames import FrameType
 
 __all__ = ["Hop"]
 
-# To look a member up in an enumeration costs as much as to append a row.
-_TENSORS: Final = FrameType.TENSORS
 _LAST_ROW_S: Final = 1.0
 
 
@@ -90,7 +87,6 @@ class Hop:
             run(arrived, leaving)
             ended_s = clock()
             leaving.request = arrived.request
-            leaving.kind = arrived.kind
             leaving.ready_at_s = ended_s
             leaving.noted = (
                 arrived.request,
@@ -105,14 +101,13 @@ class Hop:
                 leaving.held = arrived
             else:
                 arrived.give_back()
-            if records and leaving.kind is _TENSORS:
+            if records:
                 self._computed += 1
             send(leaving)
 
     def _record(self, slot: Slot, wait_send_s: float, send_s: float) -> None:
-        if slot.kind is _TENSORS:
-            self._ledger.append(slot.noted, slot.encode_s, wait_send_s, send_s)
-            self._recorded += 1
+        self._ledger.append(slot.noted, slot.encode_s, wait_send_s, send_s)
+        self._recorded += 1
 
     def _stop(self, _cause: WorkerError | None) -> None:
         self._arrived.put(None)

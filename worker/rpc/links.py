@@ -20,7 +20,7 @@ from worker.links.slots import Slot, SlotPool
 from worker.rpc.world import World, last_line
 from worker.wire.codecs import NO_CODEC
 from worker.wire.errors import PeerError, ProtocolError, RefusedError, WorkerError
-from worker.wire.frames import FrameType, LinkLayout
+from worker.wire.frames import LinkLayout
 from worker.wire.messages import BuildPipeline, LinkSpec
 
 __all__ = ["RpcLinks"]
@@ -55,7 +55,7 @@ class RpcInlet(Inlet):
     def receive(self) -> Slot | None:
         return self._queue.get()
 
-    def put(self, number: int, request: int, kind: int, tensors: list[torch.Tensor]) -> None:
+    def put(self, number: int, request: int, tensors: list[torch.Tensor]) -> None:
         """Take a request; `number` is its position on this link."""
         arrays = [tensor.numpy() for tensor in tensors]
         forms = [(array.dtype, array.shape) for array in arrays]
@@ -67,7 +67,7 @@ class RpcInlet(Inlet):
                 f"link {self.name}: sent more than {self._depth} requests before one came back"
             )
         slot.arrays = arrays
-        slot.request, slot.kind = request, FrameType(kind)
+        slot.request = request
         with self._lock:
             # Several threads serve calls, and one may overtake another.
             self._early[number] = slot
@@ -115,7 +115,7 @@ class RpcOutlet(Outlet):
         call = rpc.rpc_async(
             self._address,
             deliver,
-            (self.name, self._number, slot.request, int(slot.kind), tensors),
+            (self.name, self._number, slot.request, tensors),
             timeout=0,
         )
         self._number += 1
@@ -174,9 +174,9 @@ class RpcLinks(LinkEnds[RpcInlet, RpcOutlet]):
         self._world.leave()
 
 
-def deliver(link: str, number: int, request: int, kind: int, tensors: list[torch.Tensor]) -> None:
+def deliver(link: str, number: int, request: int, tensors: list[torch.Tensor]) -> None:
     """Deliver a request; the sender calls this on the receiving worker."""
-    _inlets[link].put(number, request, kind, tensors)
+    _inlets[link].put(number, request, tensors)
 
 
 def _check(spec: LinkSpec) -> None:

@@ -6,7 +6,7 @@
              (on a link with a codec: as `worker.wire.codecs.payload` says)
 
 Both ends agree on a link's tensors before it opens, so header and descriptor of its tensor frames are the
-same bytes except for `request` and `type`, and a receiver compares them before it uses the payload.
+same bytes except for `request`, and a receiver compares them before it uses the payload.
 `payload bytes` counts the tensors before the codec.
 An ABORT frame carries a line of text; END carries nothing. Both may go either way, and are the last frame.
 """
@@ -29,7 +29,8 @@ __all__ = ["DTYPES", "HEADER_BYTES", "FrameType", "LinkLayout", "encode_notice",
 
 _HEADER: Final = struct.Struct("<QBBHIQ")
 HEADER_BYTES: Final = _HEADER.size
-_REQUEST_AND_TYPE: Final = struct.Struct("<QB")
+_REQUEST: Final = struct.Struct("<Q")
+_TYPE_AT: Final = _REQUEST.size
 _NOTICE_LIMIT_BYTES: Final = 1024
 _MAX_TENSORS: Final = 65_535
 _MAX_DIMENSIONS: Final = 16
@@ -56,9 +57,8 @@ class FrameType(IntEnum):
     """Second field of the header."""
 
     TENSORS = 1
-    WARMUP = 2  # tensors too, but no hop records them
-    END = 3  # orderly close
-    ABORT = 4  # the sender gives up; the payload says why
+    END = 2  # orderly close
+    ABORT = 3  # the sender gives up; the payload says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class LinkLayout:
             )
             + descriptor
         )
-        self._agreed = self._prefix[_REQUEST_AND_TYPE.size :]
+        self._agreed = self._prefix[_REQUEST.size :]
         self.prefix_bytes = len(self._prefix)
         self.frame_bytes = self.prefix_bytes + self.payload_bytes
 
@@ -104,18 +104,16 @@ class LinkLayout:
         return [(tensor.shape, tensor.dtype) for tensor in self.tensors]
 
     def new_prefix(self) -> bytearray:
-        """A buffer with a frame's header and descriptor, complete except for request and type."""
+        """A buffer with a frame's header and descriptor, complete except for the request."""
         return bytearray(self._prefix)
 
     @staticmethod
-    def address(prefix: bytearray, request: int, kind: FrameType) -> None:
-        """Write request and type into a prefix."""
-        _REQUEST_AND_TYPE.pack_into(prefix, 0, request, kind)
+    def address(prefix: bytearray, request: int) -> None:
+        """Write the request into a prefix."""
+        _REQUEST.pack_into(prefix, 0, request)
 
-    def read_rest(self, stream: Stream, buffers: Sequence[memoryview], received: int) -> tuple[int, int]:
-        """Receive the rest of the next frame, or of its prefix; returns its request and type.
-
-        END is a type like the others.
+    def read_rest(self, stream: Stream, buffers: Sequence[memoryview], received: int) -> int | None:
+        """Receive the rest of the next frame, or of its prefix; returns its request, or None at END.
 
         Args:
             stream: The stream to receive from.
@@ -130,20 +128,20 @@ class LinkLayout:
         if received == 0:
             raise PeerError("closed without an END frame")
         received = receive_rest(stream, prefix[:HEADER_BYTES], received)
-        request, kind = _REQUEST_AND_TYPE.unpack_from(prefix)
-        if kind not in (FrameType.TENSORS, FrameType.WARMUP):
+        if prefix[_TYPE_AT] != FrameType.TENSORS:
             _check_notice(stream, prefix, b"".join(buffers)[HEADER_BYTES:received])
-            return request, FrameType.END
-        if received < self.prefix_bytes or bytes(prefix[_REQUEST_AND_TYPE.size :]) != self._agreed:
+            return None
+        request: int = _REQUEST.unpack_from(prefix)[0]
+        if received < self.prefix_bytes or bytes(prefix[_REQUEST.size :]) != self._agreed:
             received = self._check_agreed(stream, prefix, received)
         if received < self.frame_bytes:
             fill_all(stream, buffers[1:], received - len(prefix))
-        return request, kind
+        return request
 
     def _check_agreed(self, stream: Stream, prefix: memoryview, received: int) -> int:
         """Receive the rest of the prefix if its header is right; returns the bytes received so far."""
-        header_rest = HEADER_BYTES - _REQUEST_AND_TYPE.size
-        if prefix[_REQUEST_AND_TYPE.size : HEADER_BYTES] != self._agreed[:header_rest]:
+        header_rest = HEADER_BYTES - _REQUEST.size
+        if prefix[_REQUEST.size : HEADER_BYTES] != self._agreed[:header_rest]:
             raise ProtocolError("sent a frame whose tensors differ from the agreed ones")
         received = receive_rest(stream, prefix, received)
         if prefix[HEADER_BYTES:] != self._agreed[header_rest:]:

@@ -378,30 +378,28 @@ class OpenLinks(Request[Done], frozen=True):
 class RunDone(Message, frozen=True):
     """All requests came back, in order and right. Errors are relative to the answer's own maximum.
 
-    `stable` is None unless the run was `until_stable`. `overloaded`: requests came faster than results, so
-    they waited longer and longer at the source.
+    `stable`: the latency stayed the same (`worker.endpoint.run_length`); None with too few requests to tell.
+    `overloaded`: requests came faster than results, so they waited longer and longer at the source.
     """
 
     elapsed_s: float
     checked: int
     worst_error: float
-    windows: int = 1
     stable: bool | None = None
     overloaded: bool = False
 
 
 class Run(Request[RunDone], frozen=True):
-    """Run requests through the pipeline: `warmup` that are not recorded, then `requests` that are.
+    """Run requests through the pipeline: `warmup` that do not count, then at least `requests` that do.
 
-    With `duration_s` those count that come within it, instead. `until_stable` continues, a third at a time,
-    until the last three thirds agree, and records these (`worker.endpoint.windows`).
+    In a closed loop those to fill the pipeline do not count either, and those that count are a multiple of
+    the depth. They come back in `duration_s` at least.
     """
 
     requests: int
     warmup: int = 0
     timeout_s: float = 600.0
     load: LoadSpec = LoadSpec()
-    until_stable: bool = False
     duration_s: float | None = None
 
 

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 MAGIC = b"EDGECUT\0"
-VERSION = 3
+VERSION = 4
 _PREAMBLE = struct.Struct("<8sHBB4s")
 PREAMBLE_BYTES = _PREAMBLE.size
 

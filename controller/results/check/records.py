@@ -13,7 +13,7 @@ from controller.results import UNREADABLE, Cell, Hop, read_cells, unpack
 __all__ = ["record_findings"]
 
 
-_ENDPOINT_FIELDS = frozenset(("request", "scheduled_at_s", "finished_at_s", "latency_s"))
+_ENDPOINT_FIELDS = frozenset(("request", "scheduled_at_s", "finished_at_s", "latency_s", "counted"))
 _HOP_FIELDS = frozenset(("request", "received_at_s", "compute_at_s", "compute_s"))
 
 _CLOCK_S = 1e-6
@@ -69,8 +69,8 @@ def _of_trial(
     if not _has_fields(endpoint, _ENDPOINT_FIELDS):
         yield f"rows of requests lack one of {', '.join(sorted(_ENDPOINT_FIELDS))}"
         return
-    if len(endpoint) != requests:
-        yield f"has {len(endpoint)} rows of {requests} requests"
+    if (counted := np.count_nonzero(endpoint["counted"] == 1)) != requests:
+        yield f"has {counted} rows that count of {requests} requests"
         return
     yield from _of_endpoint(endpoint)
     for position, hop in enumerate(hops):

@@ -71,7 +71,6 @@ def write_experiment(folder: Path, **keys: object) -> Path:
         "networks": ["ideal"],
         "depths": [1, 2],
         "trials": 2,
-        "until_stable": False,
         "warmup": 1,
         "wait_s": 20,
         "reference_every": 0,

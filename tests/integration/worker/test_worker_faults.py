@@ -18,7 +18,7 @@ from tests.integration.worker.conftest import StartChain, StartWorker
 from tests.unit.worker.tiny import TinyBundle, link, tensors
 from worker.wire.control import ControlConnection, receive_message, send_message
 from worker.wire.errors import PeerError, ProtocolError, RequestError, WorkerError
-from worker.wire.frames import FrameType, LinkLayout
+from worker.wire.frames import LinkLayout
 from worker.wire.messages import (
     BuildPipeline,
     Claim,
@@ -81,7 +81,7 @@ def test_a_killed_worker_is_named_and_the_others_are_usable_again(
     chain.workers.pop(victim)
     chain.connections.pop(victim).close()
     chain.build([2])
-    assert chain.first.ask(Run(requests=10)).checked == 10
+    assert chain.first.ask(Run(requests=12)).checked == 12
 
 
 @pytest.mark.parametrize("leaver", [0, 1])
@@ -131,7 +131,7 @@ def test_losing_the_controller_in_mid_run_frees_all_workers(
         wait_until(lambda worker=worker: is_idle(worker))  # type: ignore[misc]
     again = Chain(chain.workers, tiny_bundle)
     again.build([3])
-    assert again.first.ask(Run(requests=10)).checked == 10
+    assert again.first.ask(Run(requests=12)).checked == 12
     again.close()
 
 
@@ -306,7 +306,7 @@ def test_more_requests_than_the_depth_are_refused(start_worker: StartWorker, tin
         prefix, payload = layout.new_prefix(), bytes(layout.payload_bytes)
         with _joined(worker, "in") as (stream, _), pytest.raises(PeerError):
             for request in range(10_000_000):
-                layout.address(prefix, request, FrameType.TENSORS)
+                layout.address(prefix, request)
                 stream.send([memoryview(prefix), memoryview(payload)])
         wait_until(lambda: "more than 2 requests before one came back" in _why(connection))
         done.set()

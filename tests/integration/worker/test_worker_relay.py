@@ -110,11 +110,11 @@ def test_what_comes_through_a_relay_is_what_was_sent(
 ) -> None:
     with hub_of(workers, wide_bundle) as hub:
         hub.build(codec=codec, allowed_error=allowed_error)
-        assert hub.pi.ask(Run(requests=200, warmup=3)).checked == 200
+        assert hub.pi.ask(Run(requests=201, warmup=3)).checked == 201
         records = hub.pi.ask(TakeRecords())
-        counted = rows_of(records.endpoint, ENDPOINT)["request"].tolist()
-        assert counted == list(range(counted[0], counted[0] + 200))
-        assert len(rows_of(hub.server.ask(TakeRecords()).hops[0].rows, HOP)) == counted[-1] + 1
+        rows = rows_of(records.endpoint, ENDPOINT)
+        assert np.count_nonzero(rows["counted"]) == 201
+        assert len(rows_of(hub.server.ask(TakeRecords()).hops[0].rows, HOP)) == len(rows)
         # It encodes and decodes nothing itself.
         assert hub.part.take_sent() == ()
 
@@ -172,7 +172,7 @@ def test_a_relay_that_leaves_ends_the_run(workers: list[LabWorker], wide_bundle:
         assert isinstance(error, RequestError)
         assert error.problem().kind in ("peer", "failed")
         hub.build()
-        assert hub.pi.ask(Run(requests=10)).checked == 10
+        assert hub.pi.ask(Run(requests=12)).checked == 12
 
 
 def test_a_relay_joins_only_links_that_carry_the_same() -> None:

@@ -238,7 +238,7 @@ def serve_a_good_one(worker: LabWorker) -> None:
     chain = Chain([worker], _BUNDLE)
     with contextlib.closing(chain):
         chain.build([], solo_runs=0)
-        assert chain.first.ask(Run(requests=5), timeout_s=_ASK_TIMEOUT_S).checked == 5
+        assert chain.first.ask(Run(requests=8), timeout_s=_ASK_TIMEOUT_S).checked == 8
 
 
 def test_a_good_controller_is_served_whatever_others_did() -> None:

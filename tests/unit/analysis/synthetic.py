@@ -99,7 +99,7 @@ def run_trial(cell: Cell, number: int, requests: int, physics: Physics, rng: np.
         hops.append(rows)
     network = network_s * (1 + physics.noise * np.abs(rng.standard_normal(requests)))
     endpoint = np.zeros(requests, ENDPOINT)
-    endpoint["request"] = at
+    endpoint["request"], endpoint["counted"] = at, 1
     endpoint["latency_s"] = network + sum(h["compute_s"] + h["wait_compute_s"] for h in hops)
     elapsed_s = float(endpoint["latency_s"].sum() / cell.depth)
     links = (
@@ -115,8 +115,8 @@ def run_trial(cell: Cell, number: int, requests: int, physics: Physics, rng: np.
         worst_error=2e-7,
         hops=tuple(Hop(d, a, b, 1, 0.01, s) for d, a, b, s in stages),
         links=links if crosses else (Link("pi", "pi", OUTPUT_BYTES),),
-        endpoint=endpoint,
-        records=tuple(hops),
+        endpoint_rows=endpoint,
+        hop_rows=tuple(hops),
         environment=1,
     )
 

@@ -27,7 +27,7 @@ def halved(trial: Trial, codec: str) -> Trial:
     endpoint = trial.endpoint.copy()
     endpoint["decode_s"] = CODEC_S
     links = tuple(replace(k, codec=codec, encoded_bytes=k.payload_bytes / 2) for k in trial.links)
-    return replace(trial, endpoint=endpoint, elapsed_s=trial.elapsed_s / 2, links=links)
+    return replace(trial, endpoint_rows=endpoint, elapsed_s=trial.elapsed_s / 2, links=links)
 
 
 @pytest.fixture

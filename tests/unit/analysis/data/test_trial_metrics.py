@@ -16,7 +16,7 @@ from worker.records import ENDPOINT, HOP
 def trial() -> Trial:
     """12 requests of 10 ms in 0.06 s, depth 2: 1 + 4 ms in one hop, 3 ms in the other, 2 ms network."""
     endpoint = np.zeros(12, ENDPOINT)
-    endpoint["request"], endpoint["latency_s"] = np.arange(12), 0.010
+    endpoint["request"], endpoint["latency_s"], endpoint["counted"] = np.arange(12), 0.010, 1
     first, second = np.zeros(12, HOP), np.zeros(12, HOP)
     first["request"] = second["request"] = np.arange(12)
     first["wait_compute_s"], first["compute_s"], first["send_s"] = 0.001, 0.004, 0.0015
@@ -48,7 +48,7 @@ def test_what_is_longest_in_use_is_the_bottleneck(trial: Trial) -> None:
     assert figures.bottleneck == "pi"  # busy 0.7, against 0.6 of the server and 0.3 of the link
     slow = trial.records[0].copy()
     slow["send_s"] = 0.0045
-    assert measure(replace(trial, records=(slow, trial.records[1])), 1).bottleneck == "pi -> server"
+    assert measure(replace(trial, hop_rows=(slow, trial.records[1])), 1).bottleneck == "pi -> server"
 
 
 def test_stages_of_one_device_are_told_apart_and_share_the_way_between_two(trial: Trial) -> None:
@@ -58,7 +58,7 @@ def test_stages_of_one_device_are_told_apart_and_share_the_way_between_two(trial
         Hop("pi", 3, 6, 1, 0.1, 0.0025),
     )
     links = (Link("pi", "pi", 9), Link("pi", "server", 800), Link("server", "pi", 40), Link("pi", "pi", 40))
-    figures = measure(replace(trial, hops=hops, links=links, records=(*trial.records, trial.records[0])), 1)
+    figures = measure(replace(trial, hops=hops, links=links, hop_rows=(*trial.records, trial.records[0])), 1)
     assert [hop.stage for hop in figures.hops] == ["pi (1)", "server", "pi (2)"]
     assert figures.bottleneck == "pi (2)"  # busy 0.5; the links 0.3 and 0
     hops = (*hops[:2], Hop("server", 3, 5, 1, 0.1, 0.001), Hop("pi", 5, 6, 1, 0.1, 0.001))
@@ -70,7 +70,7 @@ def test_stages_of_one_device_are_told_apart_and_share_the_way_between_two(trial
     )
     records = (trial.records[0],) * 4
     # 0.3 each: both ways from pi to server together are in use for longer than any stage.
-    assert measure(replace(trial, hops=hops, links=links, records=records), 1).bottleneck == "pi -> server"
+    assert measure(replace(trial, hops=hops, links=links, hop_rows=records), 1).bottleneck == "pi -> server"
 
 
 def test_quantiles_without_enough_requests_are_null(trial: Trial) -> None:
@@ -83,11 +83,11 @@ def test_links_within_a_device_carry_no_payload(trial: Trial) -> None:
 
 
 def test_records_in_another_order_are_matched_by_request(trial: Trial) -> None:
-    shuffled = replace(trial, records=(trial.records[0][::-1].copy(), trial.records[1]))
+    shuffled = replace(trial, hop_rows=(trial.records[0][::-1].copy(), trial.records[1]))
     assert measure(shuffled, 1) == measure(trial, 1)
 
 
 def test_a_hop_without_all_requests_is_not_averaged_over_the_rest(trial: Trial) -> None:
-    torn = replace(trial, records=(trial.records[0][:-1], trial.records[1]))
+    torn = replace(trial, hop_rows=(trial.records[0][:-1], trial.records[1]))
     with pytest.raises(ResultsError, match="11 requests, the endpoint of 12"):
         measure(torn, 1)

@@ -42,6 +42,7 @@ def results(path: Path) -> Path:
     )
     endpoint = np.zeros(REQUESTS, ENDPOINT)
     endpoint["request"] = np.arange(REQUESTS)
+    endpoint["counted"] = 1
     endpoint["finished_at_s"] = 5.0 + 0.05 * np.arange(REQUESTS)
     endpoint["latency_s"], endpoint["wait_source_s"], endpoint["prepare_s"] = 0.100, 0.002, 0.001
     endpoint["encode_s"], endpoint["decode_s"] = 0.001, 0.002
@@ -73,10 +74,10 @@ def results(path: Path) -> Path:
         worst_error=0.0,
         hops=(Hop("pi", 0, 2, 1, 0.3, 0.020), Hop("server", 2, 6, 4, 0.4, 0.040)),
         links=(Link("pi", "pi", 9), Link("pi", "server", 800), Link("server", "pi", 40)),
-        endpoint=endpoint,
-        records=(first[::-1].copy(), second),
+        endpoint_rows=endpoint,
+        hop_rows=(first[::-1].copy(), second),
         environment=1,
-        course=Course(3, True, False, 20.0, 1),
+        course=Course(True, False, 20.0, 1),
         telemetry=telemetry,
     )
     with Store.create(path, name="hand", text="name: hand", seed=0, trials=1, created_at=AT) as store:

@@ -13,7 +13,7 @@ GOOD = """\
 name: demo
 models: [mobilenet_v2]
 networks: [lan, {name: wifi, splits: blocks, depths: [2]}]
-requests: {1: 11, 2: 20, 4: 24}
+requests: {1: 11, 2: 20, 4: 22}
 """
 
 
@@ -29,7 +29,7 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
     assert experiment.network_names() == ("lan", "wifi")
     assert (experiment.grid("lan").splits, experiment.grid("lan").values["depth"]) == ("clean", (1, 4))
     assert (experiment.grid("wifi").splits, experiment.grid("wifi").values["depth"]) == ("blocks", (2,))
-    assert [experiment.requests_at(depth) for depth in (1, 4)] == [11, 24]
+    assert [experiment.requests_of(Settings(depth=depth)) for depth in (1, 4)] == [11, 24]
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,10 @@ def prepared(path: Path) -> Store:
 
 def a_trial(number: int = 0) -> Trial:
     endpoint = np.zeros(3, ENDPOINT)
+    endpoint["request"], endpoint["counted"] = [0, 1, 2], [0, 1, 1]
     endpoint["latency_s"] = [0.1, 0.2, 0.3]
     rows = np.zeros(3, HOP)
-    rows["compute_s"] = 0.05
+    rows["request"], rows["compute_s"] = [0, 1, 2], 0.05
     return Trial(
         cell=CELL.id,
         number=number,
@@ -72,8 +73,8 @@ def a_trial(number: int = 0) -> Trial:
         worst_error=1e-7,
         hops=(Hop("pi", 0, 2, 1, 0.01, 0.05),),
         links=(Link("pi", "server", 32),),
-        endpoint=endpoint,
-        records=(rows,),
+        endpoint_rows=endpoint,
+        hop_rows=(rows,),
         environment=1,
         telemetry={"pi": [{"at_s": 1.0, "process_rss_bytes": 5}]},
     )
@@ -88,8 +89,10 @@ def test_a_trial_comes_back_as_it_went_in(tmp_path: Path) -> None:
         assert results.cells() == [CELL]
         assert trial.hops == a_trial().hops
         assert trial.links == a_trial().links
-        assert trial.endpoint.tolist() == a_trial().endpoint.tolist()
-        assert trial.records[0].tolist() == a_trial().records[0].tolist()
+        assert trial.endpoint_rows.tolist() == a_trial().endpoint_rows.tolist()
+        assert trial.hop_rows[0].tolist() == a_trial().hop_rows[0].tolist()
+        # The first request only warmed up.
+        assert trial.endpoint["request"].tolist() == trial.records[0]["request"].tolist() == [1, 2]
         assert list(results.telemetry(number)) == [("pi", {"at_s": 1.0, "process_rss_bytes": 5})]
 
 
@@ -103,7 +106,7 @@ def test_every_field_of_a_cell_but_its_label_is_in_its_id(field: str) -> None:
 def test_load_and_course_come_back(tmp_path: Path) -> None:
     cell = replace(CELL, load="poisson:p90<=50ms", prefetch=2)
     attempts = (Attempt(20.0, None, kept=False), Attempt(10.0, 0.04, kept=True))
-    course = Course(4, True, False, 10.0, 77, attempts, bound_kept=True, jitter_seeds={"pi -> server": 5})
+    course = Course(True, False, 10.0, 77, attempts, bound_kept=True, jitter_seeds={"pi -> server": 5})
     with prepared(tmp_path / "r.sqlite") as store:
         store.add(cell)
         store.add_trial(replace(a_trial(), cell=cell.id, course=course))

@@ -10,7 +10,7 @@ import pytest
 from controller.errors import ExperimentError
 from controller.lab.inventory import Lab
 from controller.results import Cell
-from controller.sweep.single_cell import RunOptions
+from controller.sweep.single_cell import RunOptions, samples_used
 from exporter.bundle import Bundle
 
 OPTIONS = RunOptions(
@@ -56,7 +56,7 @@ def test_a_batch_that_the_graph_does_not_take_is_refused(tiny: Bundle, lab: Lab)
         ),
         (replace(OPTIONS, load="bursts"), "^--load: 'bursts' is not a load; allowed: offline, single"),
         (
-            replace(OPTIONS, load="poisson:p90<=9ms"),
+            replace(OPTIONS, requests=24, load="poisson:p90<=9ms"),
             "^--requests is 24, but 'poisson:p90<=9ms' needs each trial's p90",
         ),
         (replace(OPTIONS, codec="zfp:x"), "^--codec: codec 'zfp:x': the tolerance is not a number"),
@@ -74,12 +74,18 @@ def test_an_option_to_blame_is_named_as_it_was_typed(
     assert "key '" not in str(told.value)
 
 
-def test_the_codecs_error_is_known_for_all_samples_where_nobody_knows_how_many_it_takes() -> None:
-    assert replace(OPTIONS, batch=3).samples() == 72
-    assert replace(OPTIONS, requests=2).samples() == 5
-    for more in (replace(OPTIONS, until_stable=True), replace(OPTIONS, duration_s=2.0)):
-        assert more.samples() is None
-    assert replace(OPTIONS, load="poisson:p50<=9ms").samples() is None
+def test_the_codecs_error_is_known_for_all_samples_where_nobody_knows_how_many_it_takes(
+    tiny: Bundle, lab: Lab
+) -> None:
+    def samples(**options: object) -> int | None:
+        experiment = replace(OPTIONS, **options).resolve(tiny, lab)  # type: ignore[arg-type]
+        return samples_used(experiment.cells["as_is"][0], experiment.experiment)
+
+    # Depth 4: five warm up, forty count, and three are in flight with the last.
+    assert samples(batch=3) == 3 * (5 + 40 + 3)
+    assert samples(requests=2, warmup=0) == 4 + 4 + 3
+    assert samples(duration_s=2.0) is None
+    assert samples(load="poisson:p50<=9ms") is None
 
 
 def test_a_network_of_another_labs_devices_is_refused(tmp_path: Path, tiny: Bundle, lab: Lab) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.memory_stream import MemoryStream, memory_pair
 from worker.wire.errors import FailedError, PeerError, ProtocolError, RefusedError
-from worker.wire.frames import DTYPES, HEADER_BYTES, FrameType, LinkLayout, encode_notice, read_notice
+from worker.wire.frames import DTYPES, HEADER_BYTES, LinkLayout, encode_notice, read_notice
 from worker.wire.messages import TensorSpec
 
 shapes = st.lists(st.integers(1, 5), max_size=4).map(tuple)
@@ -31,19 +31,19 @@ def delivered(data: bytes, cuts: Sequence[int] = ()) -> MemoryStream:
     return receiver
 
 
-def read_prefix(layout: LinkLayout, stream: MemoryStream) -> tuple[int, int]:
+def read_prefix(layout: LinkLayout, stream: MemoryStream) -> int | None:
     prefix = [memoryview(layout.new_prefix())]
     return layout.read_rest(stream, prefix, stream.receive_some_into(prefix))
 
 
-def read_all(layout: LinkLayout, stream: MemoryStream) -> tuple[int, int, bytes]:
+def read_all(layout: LinkLayout, stream: MemoryStream) -> tuple[int | None, bytes]:
     payload = bytearray(layout.payload_bytes)
     view, sizes = memoryview(payload), [tensor.payload_bytes for tensor in layout.tensors]
     starts = [sum(sizes[:index]) for index in range(len(sizes))]
     tensors = [view[start : start + size] for start, size in zip(starts, sizes, strict=True)]
     buffers = [memoryview(layout.new_prefix()), *tensors]
-    request, kind = layout.read_rest(stream, buffers, stream.receive_some_into(buffers))
-    return request, kind, bytes(payload)
+    request = layout.read_rest(stream, buffers, stream.receive_some_into(buffers))
+    return request, bytes(payload)
 
 
 @given(links, st.integers(0, 2**64 - 1), st.lists(st.integers(0, 10_000), max_size=8), st.randoms())
@@ -52,12 +52,12 @@ def test_a_frame_arrives_whole_however_it_is_cut(
 ) -> None:
     layout = LinkLayout(tensors)
     prefix = layout.new_prefix()
-    layout.address(prefix, request_id, FrameType.WARMUP)
+    layout.address(prefix, request_id)
     payload = bytes(index % 251 for index in range(layout.payload_bytes))
     stream = delivered(bytes(prefix) + payload + encode_notice(), cuts)
 
-    assert read_all(layout, stream) == (request_id, FrameType.WARMUP, payload)
-    assert read_prefix(layout, stream)[1] == FrameType.END
+    assert read_all(layout, stream) == (request_id, payload)
+    assert read_prefix(layout, stream) is None
 
 
 @given(links, links)
@@ -66,7 +66,7 @@ def test_only_the_agreed_tensors_pass(agreed: tuple[TensorSpec, ...], sent: tupl
     stream = delivered(bytes(other.new_prefix()) + bytes(other.payload_bytes))
     same = [(t.dtype, t.shape) for t in one.tensors] == [(t.dtype, t.shape) for t in other.tensors]
     if same:
-        assert read_prefix(one, stream)[1] == FrameType.TENSORS
+        assert read_prefix(one, stream) == 0
     else:
         with pytest.raises(ProtocolError):
             read_prefix(one, stream)
@@ -78,7 +78,7 @@ def test_a_mutated_header_never_passes_as_another_frame(
 ) -> None:
     layout = LinkLayout(tensors)
     prefix = layout.new_prefix()
-    position = data.draw(st.integers(9, len(prefix) - 1))
+    position = data.draw(st.integers(8, len(prefix) - 1))
     prefix[position] ^= data.draw(st.integers(1, 255))
     with pytest.raises(ProtocolError):
         read_prefix(layout, delivered(bytes(prefix)))

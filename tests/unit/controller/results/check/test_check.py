@@ -38,6 +38,7 @@ def endpoint_rows() -> NDArray[np.void]:
     rows["scheduled_at_s"] = [10.0, 11.0, 12.0]
     rows["finished_at_s"] = [10.5, 11.5, 12.5]
     rows["latency_s"] = 0.5
+    rows["counted"] = 1
     return rows
 
 
@@ -60,8 +61,8 @@ def a_trial(number: int, **changed: object) -> Trial:
         worst_error=1e-7,
         hops=(Hop("pi", 0, 2, 1, 0.01, 0.05), Hop("server", 2, 4, 1, 0.01, 0.05)),
         links=(Link("pi", "server", 32),),
-        endpoint=endpoint_rows(),
-        records=(hop_rows(), hop_rows()),
+        endpoint_rows=endpoint_rows(),
+        hop_rows=(hop_rows(), hop_rows()),
         environment=1,
         telemetry={"pi": [{"at_s": 1.0}, {"at_s": 2.0}], "server": [{"at_s": 7.0}, {"at_s": 8.0}]},
     )
@@ -144,7 +145,7 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         (sql("UPDATE trial SET records = x'00' WHERE status = 'void'"), "is void, but has records"),
         (sql("UPDATE trial SET reason = NULL WHERE status = 'void'"), "is void without a reason"),
         (sql("UPDATE trial SET elapsed_s = NULL WHERE id = 1"), "is finished without a duration"),
-        (sql("UPDATE trial SET requests = 4 WHERE id = 1"), "has 3 rows of 4 requests"),
+        (sql("UPDATE trial SET requests = 4 WHERE id = 1"), "has 3 rows that count of 4 requests"),
         (sql("UPDATE trial SET records = x'504b' WHERE id = 1"), "its records cannot be read"),
         (sql("UPDATE trial SET hops = ? WHERE id = 1", HOPS_OF_A_STRANGER), "has 1 hops, but records"),
         (sql("UPDATE trial SET worst_error = -1 WHERE id = 1"), "worst error -1"),
@@ -157,7 +158,8 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
             sql("UPDATE trial SET hops = replace(hops, '\"stop\":2', '\"stop\":3') WHERE id = 1"),
             "its stages [(0, 3), (2, 4)] are not those of cuts [2]",
         ),
-        (with_rows(endpoint=endpoint_rows()[:2]), "has 2 rows of 3 requests"),
+        (with_rows(endpoint=endpoint_rows()[:2]), "has 2 rows that count of 3 requests"),
+        (with_rows(endpoint=changed(endpoint_rows(), counted=[0, 1, 1])), "has 2 rows that count of 3"),
         (with_rows(hop1=hop_rows()[:2]), "stage 2-4 on server: has 2 rows of 3 requests"),
         (with_rows(hop0=changed(hop_rows(), request=[0, 1, 7])), "has rows of other requests"),
         (with_rows(endpoint=changed(endpoint_rows(), request=[0, 1, 1])), "has a request twice"),
@@ -220,7 +222,7 @@ def filled(store: Store) -> Path:
     store.add(*cells)
     for cell in cells:
         for number in range(3):
-            store.add_trial(a_trial(number, cell=cell.id, endpoint=noise))
+            store.add_trial(a_trial(number, cell=cell.id, endpoint_rows=noise))
     store.close()
     return store.path
 
