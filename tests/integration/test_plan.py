@@ -1,6 +1,8 @@
 """`controller profile` and `plan` against real workers: processes, sockets, ONNX Runtime."""
 
 import json
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from controller.experiment.topology import payload_bytes
 from controller.planning import Predictor, load_profile
 from exporter.bundle import Bundle
 from tests.integration import commands
-from tests.integration.commands import Ended
+from tests.integration.commands import Ended, start
 
 Run = Callable[..., Ended]
 
@@ -147,3 +149,20 @@ def test_what_cannot_be_profiled(controller: Run, options: list[str], says: str)
     assert refused.returncode == 2
     assert refused.stderr.startswith(says)
     assert refused.stderr.count("\n") == 1
+
+
+def test_a_profile_that_is_stopped_says_that_there_is_none(
+    lab: Path, bundles_folder: Path, tmp_path: Path
+) -> None:
+    progress = tmp_path / "progress.log"
+    line = ["profile", bundles_folder / "tiny", "--lab", lab, "--device-profiles", tmp_path / "profiles"]
+    stopped = start(*line, "--progress", progress)
+    deadline_s = time.monotonic() + 60
+    while not progress.is_file() or not progress.stat().st_size:
+        assert time.monotonic() < deadline_s, "nothing is profiled"
+        time.sleep(0.01)
+    stopped.send_signal(signal.SIGINT)
+    said = stopped.communicate(timeout=60)[1]
+    assert stopped.returncode == 130
+    assert said.endswith("interrupted; no device profile was written; run the same command to start again\n")
+    assert not list((tmp_path / "profiles").glob("*"))

@@ -125,3 +125,10 @@ def test_a_worker_of_another_protocol_version_is_named(
     assert last.startswith("error: server:")
     assert "protocol" in last
     assert f"speaks protocol {VERSION + 1}, this end {VERSION}" in last
+
+
+def test_a_progress_file_that_cannot_be_written(sweep: Command, tmp_path: Path) -> None:
+    refused = sweep("--progress", str(tmp_path / "nowhere" / "progress.log"))
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"error: --progress {tmp_path}/nowhere/progress.log: cannot be written")
+    assert refused.stderr.count("\n") == 1

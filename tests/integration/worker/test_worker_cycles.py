@@ -1,4 +1,4 @@
-"""Two hundred times lost by its controller or by a neighbour, a worker is soon free and has kept nothing."""
+"""Built and ended many times, or lost two hundred times, a worker is soon free and has kept nothing."""
 
 import contextlib
 import struct
@@ -12,6 +12,7 @@ from tests.integration.faults.times import took
 from tests.integration.labs import LabWorker
 from tests.integration.worker.chains import Chain
 from tests.integration.worker.conftest import StartChain
+from tests.integration.worker.waiting import is_idle, wait_until
 from tests.unit.worker.tiny import TinyBundle, link, tensors
 from worker.wire.errors import WorkerError
 from worker.wire.frames import LinkLayout
@@ -111,6 +112,34 @@ def test_two_hundred_losses_leave_nothing_behind(start_chain: StartChain, tiny_b
     for name, seconds in idle_s.items():
         # What docs/reliability.md promises is five.
         took(name.replace("_", " "), "worker idle, longest", max(seconds), at_most_s=5.0)
+
+
+def test_nothing_is_left_behind_by_pipelines_and_controllers(
+    start_chain: StartChain, tiny_bundle: TinyBundle
+) -> None:
+    chain = start_chain(2, tiny_bundle)
+
+    def once(index: int) -> None:
+        connections = Chain(chain.workers, tiny_bundle)
+        connections.build([1 + index % 3], depth=1 + index % 4, batch=1 + index % 2)
+        connections.first.ask(Run(requests=20, warmup=2))
+        connections.close()
+        for worker in chain.workers:
+            wait_until(lambda worker=worker: is_idle(worker))  # type: ignore[misc]
+
+    def taken() -> list[tuple[int, int]]:
+        processes = [psutil.Process(worker.process.pid) for worker in chain.workers]
+        return [(process.num_threads(), process.num_fds()) for process in processes]
+
+    chain.close()
+    for worker in chain.workers:
+        wait_until(lambda worker=worker: is_idle(worker))  # type: ignore[misc]
+    once(0)
+    wait_until(lambda: taken() == taken())
+    before = taken()
+    for index in range(30):
+        once(index)
+    wait_until(lambda: all(now <= then for now, then in zip(taken(), before, strict=True)))
 
 
 def _wait_idle(workers: list[LabWorker]) -> float:

@@ -7,14 +7,17 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.integration.worker.conftest import StartChain, StartWorker
+from tests.integration.worker.waiting import wait_until
 from tests.unit.worker.tiny import WIDTH, TinyBundle, link, make_model, sha256
 from worker.wire.errors import RequestError
 from worker.wire.messages import (
     BuildPipeline,
+    Claim,
     EndpointSpec,
     HopSpec,
     LoadSpec,
     PutShard,
+    Query,
     Run,
     ShardRef,
 )
@@ -100,3 +103,22 @@ def test_a_run_that_cannot_be_is_refused_and_the_next_goes_through(
             chain.first.ask(run)
         assert caught.value.problem().kind == "refused"
     assert chain.first.ask(Run(requests=8)).checked == 8
+
+
+def test_the_second_controller_hears_who_is_first(start_worker: StartWorker) -> None:
+    worker = start_worker("pi")
+    first = worker.claim("alice@desk")
+    with worker.open() as second:
+        with pytest.raises(RequestError, match="worker pi is held by alice@desk, for 0 s so far") as caught:
+            second.ask(Claim(holder="bob"))
+        assert caught.value.problem().kind == "busy"
+        info = second.ask(Query())
+        assert (info.holder, info.held_s is not None) == ("alice@desk", True)
+        first.close()
+        wait_until(lambda: second.ask(Query()).holder is None)
+        second.ask(Claim(holder="bob"))
+
+
+def test_work_needs_a_claim(start_worker: StartWorker) -> None:
+    with start_worker("pi").open() as connection, pytest.raises(RequestError, match="needs a claim"):
+        connection.ask(Run(requests=1))

@@ -1,157 +1,35 @@
-"""Neighbours and controllers that go away, cheat or talk nonsense: the worker says so and lives on."""
+"""Peers that cheat or talk nonsense: the worker says so and lives on."""
 
 import contextlib
 import socket
 import struct
 import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 
 import msgspec
-import psutil
 import pytest
 
 from tests.integration.labs import LabWorker
-from tests.integration.worker.chains import Chain
-from tests.integration.worker.conftest import StartChain, StartWorker
+from tests.integration.worker.conftest import StartWorker
+from tests.integration.worker.waiting import is_idle, wait_until
 from tests.unit.worker.tiny import TinyBundle, link, tensors
 from worker.wire.control import ControlConnection, receive_message, send_message
-from worker.wire.errors import PeerError, ProtocolError, RequestError, WorkerError
+from worker.wire.errors import PeerError, ProtocolError, RequestError
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import (
     BuildPipeline,
-    Claim,
     Done,
     HopSpec,
     JoinLink,
     OpenLinks,
     Problem,
     Query,
-    Run,
-    RunDone,
 )
 from worker.wire.opening import shake_hands
 from worker.wire.security import Role
 from worker.wire.stream import MAGIC, VERSION, ConnectionKind, SocketStream, connect
 
 _joined_decoder: "msgspec.msgpack.Decoder[Done | Problem]" = msgspec.msgpack.Decoder(Done | Problem)
-ENDLESS = Run(requests=5_000_000)
-
-
-def in_background(task: Callable[[], RunDone]) -> "Future[RunDone]":
-    future: Future[RunDone] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(task())
-        except Exception as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    return future
-
-
-def wait_until(condition: Callable[[], bool], *, timeout_s: float = 5.0) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "did not happen in time"
-        time.sleep(0.02)
-
-
-def is_idle(worker: LabWorker) -> bool:
-    with worker.open() as connection:
-        return connection.ask(Query()).holder is None
-
-
-@pytest.mark.parametrize("victim", [1, 2])
-def test_a_killed_worker_is_named_and_the_others_are_usable_again(
-    start_chain: StartChain, start_worker: StartWorker, tiny_bundle: TinyBundle, victim: int
-) -> None:
-    chain = start_chain(3, tiny_bundle)
-    chain.build([1, 2])
-    run = in_background(lambda: chain.first.ask(ENDLESS))
-    time.sleep(0.5)
-
-    chain.workers[victim].process.kill()
-
-    with pytest.raises(RequestError, match=rf"worker{victim}|:{chain.workers[victim].data_port}") as caught:
-        run.result(5)
-    assert caught.value.problem().kind == "peer"
-    chain.workers.pop(victim)
-    chain.connections.pop(victim).close()
-    chain.build([2])
-    assert chain.first.ask(Run(requests=12)).checked == 12
-
-
-@pytest.mark.parametrize("leaver", [0, 1])
-def test_a_worker_stopped_in_order_ends_the_run_too(
-    start_chain: StartChain, tiny_bundle: TinyBundle, leaver: int
-) -> None:
-    chain = start_chain(3, tiny_bundle)
-    chain.build([1, 2])
-    run = in_background(lambda: chain.first.ask(ENDLESS))
-    time.sleep(0.3)
-
-    assert chain.workers[leaver].stop() == 0
-
-    with pytest.raises(WorkerError) as caught:
-        run.result(5)
-    assert leaver == 0 or caught.value.problem().kind == "peer"
-    assert "Traceback" not in chain.workers[leaver].log.read_text()
-
-
-def test_a_neighbour_lost_while_idle_is_told_with_the_next_run(
-    start_chain: StartChain, tiny_bundle: TinyBundle
-) -> None:
-    chain = start_chain(2, tiny_bundle)
-    chain.build([1])
-    chain.workers[1].process.kill()
-    chain.workers[1].process.wait()
-    # Both of its links are lost at once, and either may be noticed first.
-    with pytest.raises(RequestError, match="link[12]") as caught:
-        chain.first.ask(Run(requests=1))
-    assert caught.value.problem().kind == "peer"
-
-
-def test_losing_the_controller_in_mid_run_frees_all_workers(
-    start_chain: StartChain, tiny_bundle: TinyBundle
-) -> None:
-    chain = start_chain(2, tiny_bundle)
-    chain.build([1])
-    run = in_background(lambda: chain.first.ask(ENDLESS))
-    time.sleep(0.3)
-
-    for connection in chain.connections:
-        connection.interrupt()
-
-    with pytest.raises(PeerError):
-        run.result(5)
-    for worker in chain.workers:
-        wait_until(lambda worker=worker: is_idle(worker))  # type: ignore[misc]
-    again = Chain(chain.workers, tiny_bundle)
-    again.build([3])
-    assert again.first.ask(Run(requests=12)).checked == 12
-    again.close()
-
-
-def test_the_second_controller_hears_who_is_first(start_worker: StartWorker) -> None:
-    worker = start_worker("pi")
-    first = worker.claim("alice@desk")
-    with worker.open() as second:
-        with pytest.raises(RequestError, match="worker pi is held by alice@desk, for 0 s so far") as caught:
-            second.ask(Claim(holder="bob"))
-        assert caught.value.problem().kind == "busy"
-        info = second.ask(Query())
-        assert (info.holder, info.held_s is not None) == ("alice@desk", True)
-        first.close()
-        wait_until(lambda: second.ask(Query()).holder is None)
-        second.ask(Claim(holder="bob"))
-
-
-def test_work_needs_a_claim(start_worker: StartWorker) -> None:
-    with start_worker("pi").open() as connection, pytest.raises(RequestError, match="needs a claim"):
-        connection.ask(Run(requests=1))
 
 
 def test_another_protocol_version_is_told_on_both_ends(start_worker: StartWorker) -> None:
@@ -184,6 +62,8 @@ def test_the_data_port_is_not_the_control_port(start_worker: StartWorker) -> Non
 
 
 PREAMBLE = struct.pack("<8sHBB4s", MAGIC, VERSION, 1, 0, bytes(4))
+
+
 GARBAGE = [
     b"GET / HTTP/1.1\r\n\r\n",
     b"\0" * 100,
@@ -329,31 +209,3 @@ def _why(connection: ControlConnection) -> str:
     except RequestError as error:
         return error.problem().text
     return ""
-
-
-def test_nothing_is_left_behind_by_pipelines_and_controllers(
-    start_chain: StartChain, tiny_bundle: TinyBundle
-) -> None:
-    chain = start_chain(2, tiny_bundle)
-
-    def once(index: int) -> None:
-        connections = Chain(chain.workers, tiny_bundle)
-        connections.build([1 + index % 3], depth=1 + index % 4, batch=1 + index % 2)
-        connections.first.ask(Run(requests=20, warmup=2))
-        connections.close()
-        for worker in chain.workers:
-            wait_until(lambda worker=worker: is_idle(worker))  # type: ignore[misc]
-
-    def taken() -> list[tuple[int, int]]:
-        processes = [psutil.Process(worker.process.pid) for worker in chain.workers]
-        return [(process.num_threads(), process.num_fds()) for process in processes]
-
-    chain.close()
-    for worker in chain.workers:
-        wait_until(lambda worker=worker: is_idle(worker))  # type: ignore[misc]
-    once(0)
-    wait_until(lambda: taken() == taken())
-    before = taken()
-    for index in range(30):
-        once(index)
-    wait_until(lambda: all(now <= then for now, then in zip(taken(), before, strict=True)))

@@ -1,10 +1,9 @@
-"""`search: planned` and `--time-budget` against real workers, taken up again."""
+"""`search: planned` against real workers, and the device profiles that it takes first."""
 
 import json
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,31 +15,9 @@ from controller.planning import load_profile
 from controller.results import Accuracy, Predicted, Profiling, Results, Scope
 from controller.sweep.search.predicted import planned_searches
 from controller.sweep.search.profiling import stored_profiles
-from tests.integration.commands import Ended, controller, start, sweep, sweep_arguments
-from tests.integration.labs import NAMES, LabWorker, add, write_experiment, write_lab
-
-Sweep = Callable[..., Ended]
-
-
-@pytest.fixture
-def experiment(tmp_path: Path) -> Path:
-    return write_experiment(
-        tmp_path,
-        "ideal: {}\nslow: {delay_ms: 5, rate_mbit: 1}\n",
-        depths=[1, 4],
-        trials=2,
-        warmup=1,
-        reference_every=0,
-    )
-
-
-@pytest.fixture
-def run(experiment: Path, lab: Path, bundles_folder: Path) -> Sweep:
-    def run(*more: str) -> Ended:
-        folder = str(experiment.parent / "profiles")
-        return sweep(experiment, lab, bundles_folder, "--device-profiles", folder, *more)
-
-    return run
+from tests.integration.commands import controller, start, sweep_arguments
+from tests.integration.labs import NAMES, LabWorker, add, write_lab
+from tests.integration.sweep.search.conftest import Sweep
 
 
 @pytest.mark.slow
@@ -168,33 +145,6 @@ def _finished(results: Path) -> set[tuple[str, int]]:
 
 
 @pytest.mark.slow
-def test_a_time_budget_measures_whole_splits_and_says_what_it_left_out(run: Sweep, experiment: Path) -> None:
-    short = run("--network", "slow", "--time-budget", "1s")
-    assert short.returncode == 3, short.stderr
-    assert "time budget used up" in short.stderr
-    assert "cells left out; run the same command to resume" in short.stderr
-    with Results.open(experiment.parent / "results.sqlite") as results:
-        (scope,) = results.rows(Scope)
-        cells = results.cells()
-        assert len(results.finished()) == 2 * len(cells)
-    assert (scope.how, scope.cells, scope.ended) == ("time budget", 10, "time spent")
-    assert 2 <= len(cells) < 10
-
-    long = run("--network", "slow", "--time-budget", "1h")
-    assert long.returncode == 0, long.stderr
-    with Results.open(experiment.parent / "results.sqlite") as results:
-        assert [scope.ended for scope in results.rows(Scope)] == ["all measured"]
-        assert len(results.finished()) == 20
-
-    # Without a budget all of the experiment is wanted, as ever.
-    whole = run()
-    assert whole.returncode == 0, whole.stderr
-    with Results.open(experiment.parent / "results.sqlite") as results:
-        assert results.rows(Scope) == []
-        assert len(results.finished()) == 40
-
-
-@pytest.mark.slow
 def test_codecs_are_profiled_and_predicted(
     run: Sweep, experiment: Path, lab: Path, bundles_folder: Path
 ) -> None:
@@ -236,31 +186,6 @@ def test_results_of_a_reference_cell_that_was_not_chosen_may_lose_what_its_codec
     assert swept.returncode == 0, swept.stderr
 
 
-@pytest.mark.slow
-def test_a_device_that_is_not_there_costs_its_own_cells_alone(
-    run: Sweep, experiment: Path, standing: dict[str, LabWorker], tmp_path: Path
-) -> None:
-    gone = standing["pi"].device() | {"name": "gone", "control_port": 1, "data_port": 2}
-    write_lab(tmp_path, [standing["pi"], standing["server"], gone])
-    add(experiment, placements=[["pi", "server"], ["pi", "gone"]], splits=[], on_failure="skip", wait_s=0)
-    ended = run("--network", "slow", "--time-budget", "1h")
-    assert ended.returncode == 1, ended.stderr
-    assert "gave up on gone" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    with Results.open(experiment.parent / "results.sqlite") as results:
-        there = {cell.id for cell in results.cells() if "gone" not in cell.devices}
-        assert len(there) == 4
-        assert {(cell, number) for cell in there for number in (0, 1)} == results.finished()
-
-
-@pytest.mark.parametrize("asked", ["soon", "0s", "-5m", "20"])
-def test_a_duration_that_is_none(run: Sweep, asked: str) -> None:
-    refused = run("--time-budget", asked)
-    assert refused.returncode == 2
-    said = f"error: --time-budget {asked}: write hours, minutes or seconds, as in 1h30m, 20m or 90s\n"
-    assert refused.stderr == said
-
-
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
@@ -283,28 +208,4 @@ def test_what_cannot_be_planned(run: Sweep, experiment: Path, key: str, value: o
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: ")
     assert says in refused.stderr
-    assert refused.stderr.count("\n") == 1
-
-
-def test_a_profile_that_is_stopped_says_that_there_is_none(
-    lab: Path, bundles_folder: Path, tmp_path: Path
-) -> None:
-    progress = tmp_path / "progress.log"
-    line = ["profile", bundles_folder / "tiny", "--lab", lab, "--device-profiles", tmp_path / "profiles"]
-    stopped = start(*line, "--progress", progress)
-    deadline_s = time.monotonic() + 60
-    while not progress.is_file() or not progress.stat().st_size:
-        assert time.monotonic() < deadline_s, "nothing is profiled"
-        time.sleep(0.01)
-    stopped.send_signal(signal.SIGINT)
-    said = stopped.communicate(timeout=60)[1]
-    assert stopped.returncode == 130
-    assert said.endswith("interrupted; no device profile was written; run the same command to start again\n")
-    assert not list((tmp_path / "profiles").glob("*"))
-
-
-def test_a_progress_file_that_cannot_be_written(run: Sweep, tmp_path: Path) -> None:
-    refused = run("--progress", str(tmp_path / "nowhere" / "progress.log"))
-    assert refused.returncode == 2
-    assert refused.stderr.startswith(f"error: --progress {tmp_path}/nowhere/progress.log: cannot be written")
     assert refused.stderr.count("\n") == 1

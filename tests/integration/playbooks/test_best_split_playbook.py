@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from controller.results import BaselineTrial, Profiling, Results, Scope
-from tests.integration.test_playbooks import TINY_MODEL, LocalLab, assert_fails_saying, assert_succeeds
+from tests.integration.playbooks.local_lab import TINY_MODEL, LocalLab, assert_fails_saying, assert_succeeds
 
 PLANNED = """
 name: planned

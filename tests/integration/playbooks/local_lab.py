@@ -1,0 +1,115 @@
+"""A copy of the repository, to run its playbooks as a user does, from a path with a space in it."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[3]
+
+TINY_MODEL = """
+import torch
+
+def build():
+    torch.manual_seed(0)
+    layers = torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(4 * 36, 5)
+    return torch.nn.Sequential(*layers), torch.randn(1, 3, 8, 8)
+"""
+
+EXPERIMENT = """
+name: tiny
+models: [tiny]
+bundles: ../bundles
+networks: [ideal, lan]
+splits: [0, 2, 4]
+depths: [1]
+trials: 2
+requests: 11
+"""
+
+
+class LocalLab:
+    """A copy of the repository in a folder of its own, with ports of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder
+        self.base_port = _free_ports(8)
+        for name in ("exporter", "worker", "controller", "analysis", "ansible", "inventory"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "ansible.cfg", folder)
+
+    def play(
+        self, playbook: str, *settings: str, within: str = "ansible"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a playbook from the folder `within`, with settings of the form name=value."""
+        command = [str(Path(sys.executable).parent / "ansible-playbook")]
+        command.append(playbook if within == "ansible" else f"ansible/{playbook}")
+        for setting in (f"base_port={self.base_port}", *settings):
+            command += ["-e", setting]
+        return subprocess.run(
+            command,
+            cwd=self.root / within,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+        )
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".edgecut"
+
+    def devices(self) -> list[str]:
+        """Names in the lab file."""
+        return [device["name"] for device in json.loads((self.state / "local.json").read_text())["devices"]]
+
+    def processes(self) -> list[psutil.Process]:
+        """Workers of this lab that run."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if "worker" in words and any(str(self.state) in word for word in words):
+                found.append(process)
+        return found
+
+
+def _free_ports(count: int) -> int:
+    """The first of `count` ports in a row that nobody listens on."""
+    for base in range(21000, 29000, count):
+        sockets = [socket.socket() for _ in range(count)]
+        try:
+            for offset, one in enumerate(sockets):
+                one.bind(("127.0.0.1", base + offset))
+        except OSError:
+            continue
+        else:
+            return base
+        finally:
+            for one in sockets:
+                one.close()
+    raise RuntimeError("no free ports")
+
+
+def changed(done: subprocess.CompletedProcess[str]) -> int:
+    """How many tasks changed something, over all hosts."""
+    recap = done.stdout.split("PLAY RECAP")[1]
+    return sum(int(word.removeprefix("changed=")) for word in recap.split() if word.startswith("changed="))
+
+
+def assert_succeeds(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def assert_fails_saying(done: subprocess.CompletedProcess[str], *says: str) -> None:
+    """One message that a person can act on, no stack trace."""
+    assert done.returncode != 0, done.stdout
+    output = " ".join((done.stdout + done.stderr).split())
+    for text in says:
+        assert text in output
+    assert "Traceback" not in output
+    assert "Exception" not in output

@@ -1,0 +1,61 @@
+"""`--time-budget` against real workers."""
+
+from pathlib import Path
+
+import pytest
+
+from controller.results import Results, Scope
+from tests.integration.labs import LabWorker, add, write_lab
+from tests.integration.sweep.search.conftest import Sweep
+
+
+@pytest.mark.slow
+def test_a_time_budget_measures_whole_splits_and_says_what_it_left_out(run: Sweep, experiment: Path) -> None:
+    short = run("--network", "slow", "--time-budget", "1s")
+    assert short.returncode == 3, short.stderr
+    assert "time budget used up" in short.stderr
+    assert "cells left out; run the same command to resume" in short.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        (scope,) = results.rows(Scope)
+        cells = results.cells()
+        assert len(results.finished()) == 2 * len(cells)
+    assert (scope.how, scope.cells, scope.ended) == ("time budget", 10, "time spent")
+    assert 2 <= len(cells) < 10
+
+    long = run("--network", "slow", "--time-budget", "1h")
+    assert long.returncode == 0, long.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        assert [scope.ended for scope in results.rows(Scope)] == ["all measured"]
+        assert len(results.finished()) == 20
+
+    # Without a budget all of the experiment is wanted, as ever.
+    whole = run()
+    assert whole.returncode == 0, whole.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        assert results.rows(Scope) == []
+        assert len(results.finished()) == 40
+
+
+@pytest.mark.slow
+def test_a_device_that_is_not_there_costs_its_own_cells_alone(
+    run: Sweep, experiment: Path, standing: dict[str, LabWorker], tmp_path: Path
+) -> None:
+    gone = standing["pi"].device() | {"name": "gone", "control_port": 1, "data_port": 2}
+    write_lab(tmp_path, [standing["pi"], standing["server"], gone])
+    add(experiment, placements=[["pi", "server"], ["pi", "gone"]], splits=[], on_failure="skip", wait_s=0)
+    ended = run("--network", "slow", "--time-budget", "1h")
+    assert ended.returncode == 1, ended.stderr
+    assert "gave up on gone" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        there = {cell.id for cell in results.cells() if "gone" not in cell.devices}
+        assert len(there) == 4
+        assert {(cell, number) for cell in there for number in (0, 1)} == results.finished()
+
+
+@pytest.mark.parametrize("asked", ["soon", "0s", "-5m", "20"])
+def test_a_duration_that_is_none(run: Sweep, asked: str) -> None:
+    refused = run("--time-budget", asked)
+    assert refused.returncode == 2
+    said = f"error: --time-budget {asked}: write hours, minutes or seconds, as in 1h30m, 20m or 90s\n"
+    assert refused.stderr == said

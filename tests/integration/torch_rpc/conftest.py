@@ -1,0 +1,46 @@
+"""An experiment over both backends, after which no process of PyTorch RPC is left."""
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.labs import write_experiment
+from tests.integration.torch_rpc.rpc import rpc_processes
+
+WriteExperiment = Callable[..., Path]
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def write(tmp_path: Path, port: int) -> WriteExperiment:
+    """Writes an experiment over both backends; keys given replace its own."""
+
+    def write(**keys: object) -> Path:
+        usual: dict[str, object] = {
+            "networks": ["ideal"],
+            "splits": [2],
+            "depths": [1, 4],
+            "batches": [2],
+            "backends": ["socket", "torch_rpc"],
+            "rpc": {"port": port},
+            "requests": 30,
+            "samples": 4,
+            "reference_every": 0,
+        }
+        return write_experiment(tmp_path, "ideal: {}\nslow: {delay_ms: 5}\n", **usual | keys)
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def fixture_nothing_is_left() -> Iterator[None]:
+    yield
+    assert not rpc_processes()
