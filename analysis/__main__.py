@@ -72,8 +72,8 @@ def report(
     )
     for line in written.lines:
         typer.echo(line)
-    if sweep.finished < sweep.wanted:
-        typer.echo(f"incomplete: {sweep.finished} of {sweep.wanted} trials finished")
+    if sweep.missing:
+        typer.echo(f"incomplete: {sweep.finished} trials finished, {sweep.missing} missing")
     typer.echo(f"report: {written.page.resolve()}")
 
 

@@ -8,7 +8,7 @@ from analysis.data.breakdown import Breakdown, breakdowns
 from analysis.data.predictions import PredictedCell
 from analysis.data.sweep import OFFLINE, Baseline, CellResult, Network, Sweep
 from analysis.fronts.answers import Answer, answers_of
-from analysis.fronts.fronts import Front, front_of, resampling_of
+from analysis.fronts.fronts import Front, front_of
 from analysis.statistics.bootstrap import Resampling
 
 __all__ = ["Group", "Model", "Study", "deepest_cells", "stem"]
@@ -91,7 +91,7 @@ class Study:
 
 def _group(sweep: Sweep, bundle: str, network: Network) -> Group:
     cells = tuple(sweep.of(bundle, network.name))
-    resampling = resampling_of(sweep, network.name)
+    resampling = Resampling(sweep.seed)
     capability = front_of(sweep, "capability", bundle, network.name)
     deepest = deepest_cells(cells)
     return Group(
@@ -100,7 +100,7 @@ def _group(sweep: Sweep, bundle: str, network: Network) -> Group:
         anchor=stem(sweep.title(bundle), network.name),
         network=network,
         cells=cells,
-        baselines=tuple(b for b in sweep.baselines if b.bundle == bundle),
+        baselines=tuple(b for b in sweep.baselines if (b.bundle, b.network) == (bundle, network.name)),
         resampling=resampling,
         capability=capability,
         operating=front_of(sweep, "operating", bundle, network.name),

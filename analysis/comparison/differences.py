@@ -9,8 +9,7 @@ import numpy as np
 from analysis.comparison.pairs import Side, matched
 from analysis.data.sweep import CellResult
 from analysis.fronts.answers import Answer
-from analysis.fronts.fronts import resampling_of
-from analysis.statistics.bootstrap import Floats, factor
+from analysis.statistics.bootstrap import Floats, Resampling, factor
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from analysis.study import Study
@@ -109,7 +108,7 @@ def _differences(a: Side, b: Side, mine: CellResult, theirs: CellResult) -> list
             continue
         # The side is in the key: what is drawn for one says nothing of the other.
         drawn_a, drawn_b = (
-            resampling_of(side.sweep, cell.cell.network).draws(figure, objective, f"{which} {cell.cell.id}")
+            Resampling(side.sweep.seed).draws(figure, f"{which} {cell.cell.id}")
             for which, side, cell, figure in zip("ab", (a, b), (mine, theirs), figures, strict=True)
         )
         draws = drawn_b / drawn_a

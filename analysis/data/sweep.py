@@ -22,12 +22,12 @@ from controller.results import (
     Cell,
     CodecAccuracy,
     DeviceRow,
-    Drift,
     MeasuredLink,
     Predicted,
     Profiling,
     Results,
     Scope,
+    Sentinel,
     coded_as,
     known_devices,
 )
@@ -60,9 +60,15 @@ class Void:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The whole model alone on one device: seconds a batch (p50) and samples a second, over trials."""
+    """The whole model alone on one device, in the blocks of one network.
+
+    Attributes:
+        latency: Seconds a batch (p50), over trials.
+        throughput: Samples a second, over trials.
+    """
 
     model: str
+    network: str
     bundle: str
     device: str
     batch: int
@@ -77,7 +83,7 @@ class Baseline:
     @property
     def key(self) -> str:
         """Seeds its draws; equal for the same baseline, wherever it is drawn."""
-        return f"{self.device} alone, batch {self.batch}, threads {self.threads}"
+        return f"{self.device} alone, batch {self.batch}, threads {self.threads}, {self.network}"
 
     def figure(self, objective: Objective) -> Estimate:
         """The figure that an answer is compared with, as a `Point` has it."""
@@ -85,7 +91,7 @@ class Baseline:
 
     def draws(self, objective: Objective, resampling: Resampling) -> Floats:
         """That figure, drawn again from its trials."""
-        return resampling.draws(self.figure(objective), objective, self.key)
+        return resampling.draws(self.figure(objective), self.key)
 
 
 def baseline_name(device: str) -> str:
@@ -134,7 +140,7 @@ class CellResult:
 
     @property
     def unstable(self) -> int:
-        """Trials whose estimate did not settle."""
+        """Trials whose latency changed while they ran."""
         return sum(t.course.stable is False for t in self.trials)
 
     @property
@@ -185,7 +191,7 @@ class Sweep:
     cells: tuple[CellResult, ...]
     baselines: tuple[Baseline, ...]
     accuracies: tuple[Accuracy, ...]
-    drifts: tuple[Drift, ...]
+    sentinels: tuple[Sentinel, ...]
     voids: tuple[Void, ...]
     links: tuple[MeasuredLink, ...] = ()
     codec_accuracies: tuple[CodecAccuracy, ...] = ()
@@ -203,9 +209,9 @@ class Sweep:
         return sum(len(c.trials) for c in self.cells)
 
     @property
-    def wanted(self) -> int:
-        """Trials that the experiment asks for."""
-        return self.trials_wanted * len(self.cells)
+    def missing(self) -> int:
+        """Trials that the experiment asks for and that are not finished."""
+        return sum(max(0, self.trials_wanted - len(c.trials)) for c in self.cells)
 
     def node_count(self, bundle: str) -> int:
         """Nodes of a bundle's graph; a cut there means that all stays before it."""
@@ -297,7 +303,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             baselines=_baselines(store.rows(BaselineTrial)),
             accuracies=accuracies,
             codec_accuracies=codec_accuracies,
-            drifts=tuple(store.rows(Drift)),
+            sentinels=tuple(store.rows(Sentinel)),
             voids=voids,
             # The last of each direction under each network: a resumed sweep measures again.
             links=tuple({(k.network, k.sender, k.receiver): k for k in store.rows(MeasuredLink)}.values()),
@@ -363,9 +369,10 @@ def _labels(cells: Mapping[str, Cell], manifests: Mapping[str, Mapping[str, Any]
 
 
 def _baselines(rows: list[BaselineTrial]) -> tuple[Baseline, ...]:
-    groups: dict[tuple[str, str, str, int, int], list[BaselineTrial]] = {}
+    groups: dict[tuple[str, str, str, str, int, int], list[BaselineTrial]] = {}
     for row in rows:
-        groups.setdefault((row.model, row.bundle, row.device, row.batch, row.threads), []).append(row)
+        key = (row.model, row.network, row.bundle, row.device, row.batch, row.threads)
+        groups.setdefault(key, []).append(row)
     return tuple(
         Baseline(
             *key,

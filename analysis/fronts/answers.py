@@ -200,7 +200,7 @@ def _gains(
     gains = [
         gain("baseline", b.name, b)
         for b in sweep.baselines
-        if b.bundle == best.cell.bundle
+        if (b.bundle, b.network) == (best.cell.bundle, best.cell.network)
         and b.batch == best.cell.batch
         and best.cell.threads in (None, b.threads)
     ]

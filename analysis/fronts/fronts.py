@@ -14,12 +14,12 @@ import numpy as np
 from analysis.data.splits import Split
 from analysis.data.sweep import OFFLINE, CellResult, Sweep
 from analysis.statistics.attainment import Surface, surfaces
-from analysis.statistics.bootstrap import Floats, Resampling, hypervolumes, nondominated, visits_of
+from analysis.statistics.bootstrap import Floats, Resampling, hypervolumes, nondominated
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import Cell
 
-__all__ = ["Front", "FrontName", "Point", "best_by_devices", "front_of", "judged", "resampling_of"]
+__all__ = ["Front", "FrontName", "Point", "best_by_devices", "front_of", "judged"]
 
 FrontName = Literal["capability", "operating"]
 
@@ -72,7 +72,7 @@ class Point:
     def draws(self, objective: Objective, resampling: Resampling) -> Floats:
         """Its figure, drawn again from its trials."""
         cell = self.latency_cell if objective == "latency" else self.cell
-        return resampling.draws(self.figure(objective), objective, cell.id)
+        return resampling.draws(self.figure(objective), cell.id)
 
 
 @dataclass(frozen=True)
@@ -112,15 +112,7 @@ def front_of(sweep: Sweep, name: FrontName, bundle: str, network: str) -> Front:
     cell, with its own latency (p50) and its own throughput.
     """
     points = _candidates(sweep.of(bundle, network), name)
-    return judged(name, points, sweep.objectives, resampling_of(sweep, network))
-
-
-def resampling_of(sweep: Sweep, network: str) -> Resampling:
-    """How a network's figures are drawn again: moved by what its visits to the reference cell differed."""
-    visits: dict[str, list[float]] = {}
-    for drift in sweep.drifts:
-        visits.setdefault(drift.network, []).append(drift.latency_s)
-    return Resampling(sweep.seed, visits_of(visits.get(network, [])))
+    return judged(name, points, sweep.objectives, Resampling(sweep.seed))
 
 
 def best_by_devices(points: Sequence[Point]) -> dict[int, Point]:

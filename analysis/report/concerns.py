@@ -6,11 +6,11 @@ from typing import Literal
 
 from analysis.data.sweep import Sweep
 from analysis.report.words import listed
-from controller.results import Accuracy, Drift
+from analysis.statistics.drift import DRIFT_LIMIT, Change, changes_of
+from controller.results import Accuracy, Sentinel
 
-__all__ = ["DRIFT_LIMIT", "Concern", "Drifted", "concerns", "disagreements", "drifts", "missing_cells"]
+__all__ = ["Concern", "Drifted", "concerns", "disagreements", "drifts", "missing_cells"]
 
-DRIFT_LIMIT = 0.05
 _ENDED = {
     "front stands": "by prediction no other could be on the front",
     "share measured": "the share that the experiment allows; by prediction others could be on the front",
@@ -29,25 +29,28 @@ class Concern:
 
 @dataclass(frozen=True)
 class Drifted:
-    """A repeat of a network's reference cell, and its change against the network's first."""
+    """A sentinel in one block, and its change against the network's first block."""
 
-    drift: Drift
-    change: float
+    sentinel: Sentinel
+    change: Change
 
     @property
-    def flagged(self) -> bool:
-        """Whether it is above the limit."""
-        return abs(self.change) > DRIFT_LIMIT
+    def what(self) -> str:
+        """The device, or the link as in `pi -> server`."""
+        return " -> ".join(filter(None, (self.sentinel.device, self.sentinel.receiver)))
 
 
 def drifts(sweep: Sweep) -> list[Drifted]:
-    """Every repeat, against the first of its network."""
-    first: dict[str, float] = {}
-    repeats = []
-    for d in sweep.drifts:
-        reference = first.setdefault(d.network, d.latency_s)
-        repeats.append(Drifted(d, d.latency_s / reference - 1))
-    return repeats
+    """Every sentinel of every block, in the order of networks, devices and links, and blocks."""
+    series: dict[tuple[str, str, str], list[Sentinel]] = {}
+    for sentinel in sorted(sweep.sentinels, key=lambda s: s.block):
+        key = (sentinel.network, sentinel.device, sentinel.receiver)
+        series.setdefault(key, []).append(sentinel)
+    return [
+        Drifted(sentinel, change)
+        for blocks in series.values()
+        for sentinel, change in zip(blocks, changes_of([s.times_s for s in blocks]), strict=True)
+    ]
 
 
 def disagreements(sweep: Sweep) -> list[Accuracy]:
@@ -69,13 +72,14 @@ def _wrong(sweep: Sweep) -> Iterator[Concern]:
             f"The chain of shards does not have the accuracy of the whole graph at {len(bad)} "
             f"split{'s' * (len(bad) > 1)} (cut {cuts}). Its figures are those of another network.",
         )
-    if flagged := [d for d in drifts(sweep) if d.flagged]:
-        worst = max(flagged, key=lambda d: abs(d.change))
-        names = listed(dict.fromkeys(d.drift.network for d in flagged))
+    if flagged := [d for d in drifts(sweep) if d.change.flagged]:
+        worst = max(flagged, key=lambda d: abs(d.change.value))
+        names = listed(dict.fromkeys(d.sentinel.network for d in flagged))
+        what = listed(dict.fromkeys(d.what for d in flagged))
         yield Concern(
             "grave",
-            f"The reference cell drifted by up to {worst.change:+.1%} under {names} (limit "
-            f"{DRIFT_LIMIT:.0%}): differences of that size between cells may be drift.",
+            f"Speed drifted while the sweep ran: {what} by up to {worst.change.value:+.1%} under {names} "
+            f"(limit {DRIFT_LIMIT:.0%}). Differences of that size between cells may be drift.",
         )
 
 
@@ -96,11 +100,11 @@ def _unsettled(sweep: Sweep) -> Iterator[Concern]:
 
 
 def _missing(sweep: Sweep) -> Iterator[Concern]:
-    if sweep.finished < sweep.wanted:
+    if sweep.missing:
         empty = sum(not c.trials for c in sweep.cells)
         yield Concern(
             "grave",
-            f"The sweep is incomplete: {sweep.finished} of {sweep.wanted} trials finished; {empty} of "
+            f"The sweep is incomplete: {sweep.finished} trials finished, {sweep.missing} missing; {empty} of "
             f"{len(sweep.cells)} cells have none. Missing cells are listed below; a split that was not "
             "measured cannot win. Run the same sweep command to resume.",
         )

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -61,6 +62,7 @@ def fill(template: str, figures: Mapping[str, Figure], **context: Any) -> str:
     environment.filters |= {
         "plain": words.plain,
         "figure": words.figure,
+        "median": statistics.median,
         "listed": words.listed,
         "percent": words.percent,
     }
@@ -137,7 +139,7 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "experiment": sweep.experiment,
         "file": sweep.path.name,
         "finished": sweep.finished,
-        "wanted": sweep.wanted,
+        "missing_trials": sweep.missing,
         "trials_wanted": sweep.trials_wanted,
         "cells": len(sweep.cells),
         "measured_on": measured_on(sweep),

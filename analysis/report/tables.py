@@ -1,5 +1,6 @@
 """The page's own tables, as others compute with them and print them. Columns: docs/reports.md."""
 
+import statistics
 from typing import Any
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pandas as pd
 from analysis.data.breakdown import Breakdown
 from analysis.data.sweep import CellResult, Sweep
 from analysis.report import words
-from analysis.report.concerns import drifts
+from analysis.report.concerns import Drifted, drifts
 from analysis.study import Study
 from analysis.tables.cells import cell_columns
 from controller.results import CodecAccuracy
@@ -27,7 +28,7 @@ _COLUMNS = {
         *("datagrams", "tcp_mbit"),
     ),
     "networks": ("network", "shaping", "conditions"),
-    "drift": ("network", "taken_at", "trials_before", "latency_s", "change", "flagged"),
+    "drift": ("network", "block", "what", "taken_at", "time_s", "change", "noise", "flagged"),
     "voids": ("model", "network", "where", "depth", "trial", "device", "at", "reason", "cell"),
     "codecs": (
         *("model", "codec", "cells", "ratio_low", "ratio_high", "tensor_error", "worst_error"),
@@ -45,7 +46,7 @@ def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
         "parts": [_part(b) | {"model": g.title} for g in study.groups for b in g.breakdowns],
         "accuracy": _accuracy(sweep),
         "codecs": [row for bundle in sweep.manifests for row in codec_rows(sweep, bundle)],
-        "drift": [vars(d.drift) | {"change": d.change, "flagged": d.flagged} for d in drifts(sweep)],
+        "drift": list(map(_drift, drifts(sweep))),
         "voids": _voids(sweep),
         "devices": [{"device": d.name, "kind": d.kind, "slowdown": d.slowdown} for d in sweep.devices],
         "networks": [
@@ -55,6 +56,20 @@ def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
         "links": _links(sweep),
     }
     return [(name, pd.DataFrame(table, columns=list(_COLUMNS[name]))) for name, table in rows.items()]
+
+
+def _drift(drifted: Drifted) -> dict[str, Any]:
+    sentinel, change = drifted.sentinel, drifted.change
+    return {
+        "network": sentinel.network,
+        "block": sentinel.block,
+        "what": drifted.what,
+        "taken_at": sentinel.taken_at,
+        "time_s": statistics.median(sentinel.times_s),
+        "change": change.value,
+        "noise": change.noise,
+        "flagged": change.flagged,
+    }
 
 
 def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:

@@ -4,11 +4,8 @@ Trials are the unit: of a cell with n trials, n are drawn with replacement and t
 bootstrap; Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7, 1979). The
 figures of one cell are drawn together, since they are of the same trials.
 
-Trials of a cell follow one another, so they share what a visit to the cell has in common: the clock of the
-processor, its neighbours. How much that is the reference cell tells, which is visited again and again. Each
-draw therefore moves a cell's times by what one visit to the reference cell differed from their mean: two
-levels of repetition (Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013), drawn as
-in Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8.
+Each trial of a cell is a visit of its own, in another block, so trials differ by what visits differ by: the
+clock of the processor, its neighbours.
 """
 
 import zlib
@@ -22,13 +19,9 @@ from numpy.typing import NDArray
 from analysis.statistics.estimates import BOOTSTRAP_TRIALS, Estimate, interval, ratio
 from analysis.statistics.objectives import OBJECTIVES, Objective
 
-__all__ = ["LEAST_VISITS", "RESAMPLES", "Resampling", "factor", "hypervolumes", "nondominated", "visits_of"]
+__all__ = ["RESAMPLES", "Resampling", "factor", "hypervolumes", "nondominated"]
 
 RESAMPLES = 1000
-LEAST_VISITS = 3
-"""With fewer visits to the reference cell nothing is known of how visits differ, and draws say so by not
-moving."""
-
 Floats = NDArray[np.float64]
 
 
@@ -37,19 +30,17 @@ class Resampling:
     """Draws that repeat with their seed.
 
     Attributes:
-        visits: Logarithms of how much slower each visit to the reference cell was than their mean.
+        resamples: How many draws.
     """
 
     seed: int = 0
-    visits: tuple[float, ...] = ()
     resamples: int = RESAMPLES
 
-    def draws(self, figure: Estimate, objective: Objective, key: str) -> Floats:
+    def draws(self, figure: Estimate, key: str) -> Floats:
         """Medians of `figure`, drawn again: one for each resample.
 
         Args:
             figure: With its trials' values; without any, it is drawn as it is.
-            objective: Times and rates move with a visit, bytes and accuracy do not.
             key: Of its cell. Figures of one key are drawn together.
 
         Returns:
@@ -61,18 +52,9 @@ class Resampling:
         if not len(values):
             return np.full(self.resamples, figure.value)
         rng = np.random.default_rng((self.seed, zlib.crc32(key.encode())))
-        visit = self._visit(rng)
         drawn = rng.integers(len(values), size=(self.resamples, len(values)))
         medians: Floats = np.median(values[drawn], axis=1)
-        meaning = OBJECTIVES[objective]
-        if meaning.timed:
-            medians = medians * np.exp(-visit if meaning.maximise else visit)
         return medians
-
-    def _visit(self, rng: np.random.Generator) -> Floats:
-        if len(self.visits) < LEAST_VISITS:
-            return np.zeros(self.resamples)
-        return rng.choice(np.asarray(self.visits), size=self.resamples)
 
 
 def factor(mine: Estimate, theirs: Estimate, drawn: Floats) -> Estimate:
@@ -91,19 +73,6 @@ def factor(mine: Estimate, theirs: Estimate, drawn: Floats) -> Estimate:
     if widest.trials < BOOTSTRAP_TRIALS:
         low, high = min(low, widest.low), max(high, widest.high)
     return Estimate(widest.value, low, high, widest.trials, "bootstrap95")
-
-
-def visits_of(latencies_s: Sequence[float]) -> tuple[float, ...]:
-    """How visits to one cell differ: logarithms about their mean, none where they are too few.
-
-    Widened by sqrt(n / (n - 1)), since about their own mean n values spread too little (Davison and Hinkley
-    1997, section 3.8).
-    """
-    if len(latencies_s) < LEAST_VISITS:
-        return ()
-    logs = np.log(np.asarray(latencies_s, dtype=np.float64))
-    wider = np.sqrt(len(logs) / (len(logs) - 1))
-    return tuple(float(v) for v in (logs - np.mean(logs)) * wider)
 
 
 def nondominated(values: Floats, objectives: Sequence[Objective]) -> NDArray[np.bool_]:

@@ -50,7 +50,7 @@ PARETO_COLUMNS = [
 FRONT_COLUMNS = [
     *("model", "bundle", "network", "shaping", "front", "objectives", "candidates", "points"),
     *_with_bounds("hypervolume"),
-    *("interval", "trials", "reference_visits", "seed"),
+    *("interval", "trials", "seed"),
 ]
 CELL_COLUMNS = [
     "cell",
@@ -114,7 +114,6 @@ def fronts_table(study: Study) -> pd.DataFrame:
             **front.hypervolume.bounds("hypervolume"),
             "interval": front.hypervolume.kind,
             "trials": front.hypervolume.trials,
-            "reference_visits": len(group.resampling.visits),
             "seed": study.sweep.seed,
         }
         for group in study.groups

@@ -84,7 +84,7 @@ def _row(
         "shares": ";".join(f"{stage}={s / total if total else 0:.4f}" for stage, s in stages),
         "load_balance": total / len(seconds) / slowest if slowest else None,
         "limit_sequential": total / slowest if slowest else None,
-        **times(alone.throughput, resampling.draws(alone.throughput, "throughput", alone.cell.id)).bounds(
+        **times(alone.throughput, resampling.draws(alone.throughput, alone.cell.id)).bounds(
             "speedup_sequential"
         ),
         "limit_one_device": alone_s / slowest if alone_s and slowest else None,

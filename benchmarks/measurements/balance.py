@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.measurement import Bench
 from benchmarks.pipelines import pipeline, run
+from controller.experiment.networks import AS_IS
 from controller.pipeline.baseline import baseline_trial
 from controller.results import Trial
 from controller.results.metrics import throughput_per_s
@@ -69,6 +70,7 @@ class Balance:
         times = baseline_trial(
             bench.fleet.pool.workers["first"],
             bundle,
+            network=AS_IS,
             batch=self.batch,
             number=0,
             threads=1,

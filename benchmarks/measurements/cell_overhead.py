@@ -28,7 +28,6 @@ depths: [1, 4]
 trials: 1
 requests: 12
 warmup: 3
-reference_every: 0
 """
 
 

@@ -13,9 +13,8 @@ from controller.experiment.schema import Experiment, load_experiment
 from controller.lab.inventory import Lab
 from controller.results import Cell
 from exporter.bundle import Bundle
-from worker.wire.codecs import NO_CODEC
 
-__all__ = ["ResolvedExperiment", "conditions_between", "is_chosen", "lay_out", "reference_of", "resolve"]
+__all__ = ["ResolvedExperiment", "conditions_between", "is_chosen", "lay_out", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -152,18 +151,6 @@ def lay_out(
         networks=networks,
         cells=cells,
     )
-
-
-def reference_of(cells: tuple[Cell, ...]) -> Cell:
-    """The cell that is repeated to see drift: lowest depth and batch, middle split, no codec if it may be."""
-    depth, batch = min((cell.depth, cell.batch) for cell in cells)
-    first = min(cell.devices for cell in cells), min(cell.bundle for cell in cells)
-    alike = sorted(
-        (c for c in cells if (c.depth, c.batch) == (depth, batch) and (c.devices, c.bundle) == first),
-        key=lambda cell: cell.cuts,
-    )
-    middle = alike[len(alike) // 2]
-    return next((c for c in alike if c.cuts == middle.cuts and c.codec == NO_CODEC.name), middle)
 
 
 def is_chosen(resolved: ResolvedExperiment, *, has_budget: bool) -> bool:

@@ -208,7 +208,9 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Literal["first", "controller"],
         Meta(description="source and sink: the first device or the controller"),
     ] = "first"
-    trials: Annotated[int, Meta(ge=1, le=10_000, description="timed repetitions of a cell")] = 3
+    trials: Annotated[
+        int, Meta(ge=1, le=10_000, description="trials of a cell, each in a block of its own")
+    ] = 5
     requests: Annotated[
         _Count | dict[_Count, _Count] | None,
         Meta(
@@ -226,8 +228,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(
             ge=0,
             le=1_000_000,
-            description="requests at the beginning of each cell's first trial that do not count; in every "
-            "trial at least those that fill the pipeline",
+            description="requests at the beginning of each trial that do not count; at least those that fill "
+            "the pipeline never do",
         ),
     ] = 5
     samples: Annotated[_Count | None, Meta(description="samples for each split's accuracy; default: all")] = (
@@ -294,14 +296,6 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     cool_wait_s: Annotated[
         float, Meta(ge=0, description="longest wait for a device to cool down, in seconds")
     ] = 600.0
-    reference_every: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=1_000_000_000,
-            description="repeat the reference cell every n cells, to see drift; 0: never",
-        ),
-    ] = 20
 
     def network_names(self) -> tuple[str, ...]:
         """Networks in the order in which they are run."""

@@ -21,7 +21,7 @@ from worker.wire.messages import (
     TrainSent,
 )
 
-__all__ = ["probe_link", "probe_path"]
+__all__ = ["probe_link", "probe_path", "probe_round_trips"]
 
 _ROUND_TRIPS = 101
 _MEDIAN_WANTS = 11
@@ -154,6 +154,17 @@ def probe_path(sender: ClaimedWorker, receiver: ClaimedWorker) -> tuple[float, f
     with path.expected():
         round_trip_s = statistics.median(_round_trips(path))
         return round_trip_s, _throughput(path, round_trip_s)
+
+
+def probe_round_trips(sender: ClaimedWorker, receiver: ClaimedWorker) -> tuple[float, ...]:
+    """Seconds of each round trip from `sender` to `receiver` and back.
+
+    Raises:
+        DeviceError: A worker was lost, or the receiver cannot be reached.
+    """
+    path = _Path(sender, receiver, secrets.token_hex(16), _QUEUE_S)
+    with path.expected():
+        return _round_trips(path)
 
 
 def _round_trips(path: _Path) -> tuple[float, ...]:

@@ -18,13 +18,14 @@ def baseline_trial(
     worker: ClaimedWorker,
     bundle: Bundle,
     *,
+    network: str,
     batch: int,
     number: int,
     threads: int,
     requests: int,
     warmup: int,
 ) -> BaselineTrial:
-    """Time `requests` runs of the whole model on the worker's device.
+    """Time `requests` runs of the whole model on the worker's device, in block `number` under `network`.
 
     Raises:
         DeviceError: The worker was lost, or cannot run the model.
@@ -43,6 +44,7 @@ def baseline_trial(
         done = worker.ask(request, timeout_s=_TIMEOUT_S)
     return BaselineTrial(
         model=bundle.manifest.model,
+        network=network,
         bundle=bundle.digest,
         device=worker.name,
         batch=batch,

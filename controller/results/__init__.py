@@ -1,7 +1,7 @@
 """The results file: one SQLite database per sweep.
 
 It holds the request (experiment, cells), the setup (environments, devices, bundles, links as requested and as
-measured) and the results (trials with their records, baselines, accuracy, drift, telemetry). Write-ahead
+measured) and the results (trials with their records, baselines, accuracy, sentinels, telemetry). Write-ahead
 logging lets a report or a live view read while a sweep writes. A trial is committed whole or not at all.
 
 The file stores nothing that follows from the records: readers compute latency, throughput and shares.
@@ -18,17 +18,18 @@ from controller.results.rows import (
     Accuracy,
     Attempt,
     BaselineTrial,
+    Block,
     Cell,
     CodecAccuracy,
     Course,
     DeviceRow,
-    Drift,
     Hop,
     Link,
     MeasuredLink,
     Predicted,
     Profiling,
     Scope,
+    Sentinel,
     Settings,
     TimeAlone,
     Trial,
@@ -45,11 +46,11 @@ __all__ = [
     "Accuracy",
     "Attempt",
     "BaselineTrial",
+    "Block",
     "Cell",
     "CodecAccuracy",
     "Course",
     "DeviceRow",
-    "Drift",
     "Hop",
     "Link",
     "MeasuredLink",
@@ -57,6 +58,7 @@ __all__ = [
     "Profiling",
     "Results",
     "Scope",
+    "Sentinel",
     "Settings",
     "Store",
     "TimeAlone",

@@ -9,7 +9,7 @@ __all__ = ["now", "stamp"]
 
 
 def now() -> str:
-    """The wall-clock time, for people; never subtracted from another."""
+    """The wall-clock time, for people, and to tell minutes apart; no duration is measured by it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 

@@ -143,6 +143,16 @@ class Results:
             rows = self._db.execute("SELECT cell, number FROM trial WHERE status = 'done'")
             return {(cell, number) for cell, number in rows}
 
+    def last_started_at(self, network: str, block: int) -> str | None:
+        """When the last trial of a block began, void or not; None before its first."""
+        with as_written(self.path):
+            row = self._db.execute(
+                "SELECT max(started_at) FROM trial JOIN cell ON cell.id = trial.cell "
+                "WHERE network = ? AND number = ?",
+                (network, block),
+            ).fetchone()
+        return None if row[0] is None else str(row[0])
+
     def voids(self) -> list[tuple[str, int, str, str | None, str]]:
         """Every void trial's cell, number, reason, device and time."""
         with as_written(self.path):

@@ -19,17 +19,18 @@ __all__ = [
     "SOCKET",
     "TORCH_RPC",
     "BaselineTrial",
+    "Block",
     "Cell",
     "CodecAccuracy",
     "Course",
     "DeviceRow",
-    "Drift",
     "Hop",
     "Link",
     "MeasuredLink",
     "Predicted",
     "Profiling",
     "Scope",
+    "Sentinel",
     "Settings",
     "TimeAlone",
     "Trial",
@@ -164,10 +165,26 @@ class Course:
 
 
 @dataclass(frozen=True)
+class Block:
+    """One visit of every cell that a network still wants, in random order.
+
+    Attributes:
+        number: From 0 under each network.
+        whole: Whether all of them were visited.
+    """
+
+    network: str
+    number: int
+    started_at: str
+    whole: bool = False
+
+
+@dataclass(frozen=True)
 class Trial:
     """One timed repetition of a cell.
 
     Attributes:
+        number: Of its block.
         endpoint_rows: Structured array, one row per request (`worker.records.ENDPOINT`): those that count,
             and those that filled and drained the pipeline.
         hop_rows: One structured array per hop (`worker.records.HOP`), in the order of `hops`.
@@ -203,9 +220,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class BaselineTrial:
-    """The whole model alone on one device, in a bare ONNX Runtime loop: seconds per batch."""
+    """The whole model alone on one device, in a bare ONNX Runtime loop: seconds per batch.
+
+    `number` is that of its block under `network`.
+    """
 
     model: str
+    network: str
     bundle: str
     device: str
     batch: int
@@ -271,13 +292,20 @@ def coded_as(what: Cell | CodecAccuracy) -> Hashable:
 
 
 @dataclass(frozen=True)
-class Drift:
-    """A repeat of a network's reference cell: its median latency after `trials_before` trials."""
+class Sentinel:
+    """The same work in every block, to see drift: computation on a device, or round trips over a link.
+
+    Attributes:
+        receiver: The link's other end; empty for computation on `device`.
+        times_s: Of each repeat.
+    """
 
     network: str
+    block: int
+    device: str
+    receiver: str
     taken_at: str
-    trials_before: int
-    latency_s: float
+    times_s: tuple[float, ...]
 
 
 @dataclass(frozen=True)

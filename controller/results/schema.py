@@ -11,14 +11,15 @@ from controller.results.encoding import definitions
 from controller.results.rows import (
     Accuracy,
     BaselineTrial,
+    Block,
     Cell,
     CodecAccuracy,
     DeviceRow,
-    Drift,
     MeasuredLink,
     Predicted,
     Profiling,
     Scope,
+    Sentinel,
     TimeAlone,
 )
 
@@ -48,6 +49,8 @@ CREATE TABLE network (
 CREATE TABLE cell (
     id TEXT PRIMARY KEY, {definitions(Cell)},
     FOREIGN KEY (bundle) REFERENCES bundle, FOREIGN KEY (network) REFERENCES network);
+CREATE TABLE block (
+    {definitions(Block)}, PRIMARY KEY (network, number), FOREIGN KEY (network) REFERENCES network);
 CREATE TABLE trial (
     id INTEGER PRIMARY KEY, cell TEXT NOT NULL REFERENCES cell, number INTEGER NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('done', 'void')), reason TEXT, device TEXT,
@@ -58,14 +61,17 @@ CREATE UNIQUE INDEX trial_done ON trial (cell, number) WHERE status = 'done';
 CREATE TABLE baseline (
     id INTEGER PRIMARY KEY, environment INTEGER NOT NULL REFERENCES environment,
     {definitions(BaselineTrial)},
-    UNIQUE (bundle, device, batch, number, threads), FOREIGN KEY (bundle) REFERENCES bundle);
+    UNIQUE (network, bundle, device, batch, number, threads), FOREIGN KEY (bundle) REFERENCES bundle,
+    FOREIGN KEY (network) REFERENCES network);
 CREATE TABLE time_alone (
     environment INTEGER NOT NULL REFERENCES environment, {definitions(TimeAlone)},
     PRIMARY KEY (bundle, device, start, stop, batch, threads), FOREIGN KEY (bundle) REFERENCES bundle);
 CREATE TABLE accuracy (
     {definitions(Accuracy)}, PRIMARY KEY (bundle, cuts), FOREIGN KEY (bundle) REFERENCES bundle);
-CREATE TABLE drift (
-    id INTEGER PRIMARY KEY, environment INTEGER NOT NULL REFERENCES environment, {definitions(Drift)});
+CREATE TABLE sentinel (
+    environment INTEGER NOT NULL REFERENCES environment, {definitions(Sentinel)},
+    PRIMARY KEY (network, block, device, receiver),
+    FOREIGN KEY (network, block) REFERENCES block (network, number));
 CREATE TABLE telemetry (
     trial INTEGER NOT NULL REFERENCES trial, device TEXT NOT NULL, at_s REAL NOT NULL,
     sample TEXT NOT NULL);
@@ -95,14 +101,15 @@ class _Table(NamedTuple):
 TABLES: Final[Mapping[type, _Table]] = {
     Accuracy: _Table("accuracy", "REPLACE"),
     BaselineTrial: _Table("baseline"),
+    Block: _Table("block", "REPLACE"),
     Cell: _Table("cell", "IGNORE"),
     CodecAccuracy: _Table("codec_accuracy", "REPLACE"),
     DeviceRow: _Table("device"),
-    Drift: _Table("drift"),
     MeasuredLink: _Table("link"),
     Predicted: _Table("predicted", "IGNORE"),
     Profiling: _Table("profiling", "REPLACE"),
     Scope: _Table("scope", "REPLACE"),
+    Sentinel: _Table("sentinel", "REPLACE"),
     TimeAlone: _Table("time_alone", "IGNORE"),
 }
 """The table of each kind of row, and what SQL does with a new row whose key the table has."""

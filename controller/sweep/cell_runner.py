@@ -1,7 +1,8 @@
-"""One cell after another: the trials of each that are missing, and the repeats of the reference cell."""
+"""One trial of a cell after another."""
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -11,35 +12,45 @@ from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import plan_pipeline
 from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
-from controller.results import Cell, TimeAlone
-from controller.results.metrics import SAMPLES_NEEDED
+from controller.results import Block, Cell, TimeAlone
 from controller.results.provenance import now
 from controller.sweep.accuracy_pass import AccuracyPass
 from controller.sweep.context import SweepContext
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.failure_policy import TRIES
 from controller.sweep.throttling import Throttling
-from worker.wire.messages import Run
 
 __all__ = ["CellRunner"]
 
 
 @dataclass(frozen=True)
 class CellRunner:
-    """Runs cells on the workers of a pool, each trial committed as it ends."""
+    """Runs cells on the workers of a pool, a trial at a time, each committed as it ends."""
 
     sweep: SweepContext
     accuracies: AccuracyPass
     throttling: Throttling
     estimate: TimeEstimate
     _pipelines: Iterator[int] = field(default_factory=itertools.count)
+    _voids: Counter[str] = field(default_factory=Counter)
+    _skipped: set[str] = field(default_factory=set)
 
-    def run(self, cell: Cell) -> None:
-        """Run what is missing of a cell, as often as the experiment lets a void trial be tried."""
+    def is_given_up(self, cell: Cell) -> bool:
+        """Whether it is left out of this call: a device is lost, or its trials were void too often."""
+        return cell.id in self._skipped or self._voids[cell.id] >= TRIES
+
+    def run(self, cell: Cell, block: Block) -> None:
+        """Run a cell's trial in a block, as often as the experiment lets a void trial be tried."""
+        if gone := self.sweep.failures.lost.intersection(cell.devices):
+            self._skipped.add(cell.id)
+            reason = f"{', '.join(sorted(gone))}: lost earlier in this sweep; cell skipped"
+            self.sweep.recorder.add_void(cell, block.number, now(), TrialVoid(reason, min(gone)))
+            return
         for tried in range(1, TRIES + 1):
             try:
-                self._run_missing(cell)
+                self._run_trial(cell, block.number)
             except TrialVoid as void:
+                self._voids[cell.id] += 1
                 what = f"{cell.network}, {cell.label}, depth {cell.depth}: {void}"
                 if self.throttling.tries_again(void) and tried < TRIES:
                     self.sweep.failures.retried(what)
@@ -52,69 +63,35 @@ class CellRunner:
             if self.sweep.interruption.requested:
                 return
 
-    def run_reference(self, cell: Cell) -> None:
-        """Repeat a network's reference cell, to see drift."""
-        if not self.sweep.failures.lost.isdisjoint(cell.devices):
-            return
-        run = Run(requests=SAMPLES_NEEDED["p50"], timeout_s=self.sweep.resolved.experiment.trial_timeout_s)
-        # Below every trial's: each visit has a seed of its own.
-        number = -1 - self.sweep.pending.finished_trials
-        try:
-            with self._pipeline(cell, number) as pipeline:
-                self.sweep.recorder.add_times_alone(pipeline.times_alone)
-                trial = pipeline.run(0, run, warmup=self.sweep.resolved.experiment.warmup)
-        except TrialVoid as void:
-            self.sweep.failures.void(f"{cell.network}, reference cell: {void}")
-        else:
-            self.sweep.recorder.add_reference(cell, trial)
-
-    def _run_missing(self, cell: Cell) -> None:
-        """Run the missing trials of a cell, until one is void or a stop is requested.
+    def _run_trial(self, cell: Cell, number: int) -> None:
+        """Run trial `number` of a cell.
 
         Raises:
             TrialVoid: And is recorded.
         """
-        missing = self.sweep.pending.trials(cell)
-        if gone := self.sweep.failures.lost.intersection(cell.devices):
-            reason = f"{', '.join(sorted(gone))}: lost earlier in this sweep; cell skipped"
-            self.sweep.recorder.add_void(cell, missing[0], now(), TrialVoid(reason, min(gone)))
-            return
-        began_s = time.monotonic()
-        number, started_at = missing[0], now()
+        sweep, experiment = self.sweep, self.sweep.resolved.experiment
+        began_s, started_at = time.monotonic(), now()
         try:
             with self._pipeline(cell, number) as pipeline:
-                self.sweep.recorder.add_times_alone(pipeline.times_alone)
-                for number in missing:
-                    self.throttling.cool_down(
-                        [self.sweep.pool.workers[name] for name in dict.fromkeys(cell.devices)]
-                    )
-                    started_at = now()
-                    self._run_trial(pipeline, cell, number, is_first=number == missing[0])
-                    if self.sweep.interruption.requested:
-                        return
+                sweep.recorder.add_times_alone(pipeline.times_alone)
+                self.throttling.cool_down([sweep.pool.workers[name] for name in dict.fromkeys(cell.devices)])
+                started_at = now()
+                sweep.screen.running(cell, number)
+                closed = experiment.closed_run(cell)
+                trial = run_trial(
+                    pipeline, cell, number, closed, seed=experiment.seed, warmup=experiment.warmup
+                )
+                self.throttling.judge(trial)
+                sweep.recorder.add_trial(cell, trial)
         except TrialVoid as void:
-            self.sweep.recorder.add_void(cell, number, started_at, void)
+            sweep.recorder.add_void(cell, number, started_at, void)
             raise
         took_s = time.monotonic() - began_s
-        self.sweep.recorder.add_overhead(took_s - pipeline.ran_s)
-        if len(missing) == self.sweep.resolved.experiment.trials:
-            self.estimate.learn(cell, took_s)
-
-    def _run_trial(self, pipeline: PipelineRunner, cell: Cell, number: int, *, is_first: bool) -> None:
-        self.sweep.screen.running(cell, number)
-        trial = run_trial(
-            pipeline,
-            cell,
-            number,
-            self.sweep.resolved.experiment.closed_run(cell),
-            seed=self.sweep.resolved.experiment.seed,
-            warmup=self.sweep.resolved.experiment.warmup if is_first else 0,
-        )
-        self.throttling.judge(trial)
-        self.sweep.recorder.add_trial(cell, trial)
+        sweep.recorder.add_overhead(took_s - pipeline.ran_s)
+        self.estimate.learn(cell, took_s)
 
     def _pipeline(self, cell: Cell, number: int) -> PipelineRunner:
-        """The pipeline of a cell whose first trial has this number."""
+        """The pipeline of a cell's trial `number`."""
         try:
             controller_endpoint = ControllerEndpoint.of(cell, self.sweep.resolved.lab)
         except DeviceError as error:

@@ -57,7 +57,7 @@ def _dry_run(
     for name in networks:
         cells = _may_be_run(resolved, name, pending, results, known=not unprofiled)
         payload_bytes = sum(
-            link.payload_bytes * (experiment.warmup + experiment.trials * experiment.requests_of(cell))
+            link.payload_bytes * experiment.trials * (experiment.warmup + experiment.requests_of(cell))
             for cell in cells
             for link in route(cell, resolved.bundles[cell.bundle])
             if link.sender != link.receiver
@@ -73,7 +73,7 @@ def _dry_run(
                 "payload_bytes": payload_bytes,
                 "codecs": sorted({cell.codec for cell in cells}),
                 "cells_in_all": len(resolved.cells[name]),
-                "estimated_s": round(estimate.left_s(cells), 1),
+                "estimated_s": round(estimate.left_s((c, experiment.trials) for c in cells), 1),
                 "time_budget_s": None,
             }
         )
@@ -182,9 +182,11 @@ def _may_be_run(
     if results is None or not known:
         most = most_candidates(resolved, name)
         return [cell for candidate in candidates_of(cells)[:most] for cell in candidate.cells]
-    order = make_order(resolved, name, pending, results, {}, has_budget=False)
+    order = make_order(resolved, name, results, {}, has_budget=False)
     chosen = {cell.id for cell in results.cells()}
-    further = [cell for cell in (*order.next_cells(), *order.ahead()) if cell.id not in chosen]
+    further = [
+        cell for cell in (*order.next_cells(lambda _cells: True), *order.ahead()) if cell.id not in chosen
+    ]
     return [*(cell for cell in cells if cell.id in chosen), *further]
 
 

@@ -6,7 +6,7 @@ that device, shared out by multiply-adds. Once trials have run, what they really
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from controller.experiment.load import Load, parse_load
@@ -29,7 +29,7 @@ _LEFT = {"fp16": 0.5, "uint8": 0.25, "uint8+zstd": 0.25}
 
 @dataclass
 class TimeEstimate:
-    """Seconds that cells take, corrected by those that ran.
+    """Seconds that trials take, corrected by those that ran.
 
     Attributes:
         whole_model_s: Seconds for one sample of a bundle (digest) on a device, by both names; a device
@@ -40,18 +40,18 @@ class TimeEstimate:
     lab: Lab
     bundles: Mapping[str, Bundle]
     networks: Mapping[str, Network]
-    whole_model_s: Mapping[tuple[str, str], float]
+    whole_model_s: dict[tuple[str, str], float]
     _ratios: list[float] = field(default_factory=list)
-    # All that is left is summed up before each cell.
-    _seconds: dict[Cell, float] = field(default_factory=dict)
+    # All that is left is summed up before each trial.
+    _seconds: dict[str, float] = field(default_factory=dict)
 
-    def cell_s(self, cell: Cell) -> float:
-        """Seconds for all trials of a cell, set-up and warm-up included."""
-        if cell not in self._seconds:
-            self._seconds[cell] = self._cell_s(cell)
-        return self._seconds[cell]
+    def _visit_s(self, cell: Cell) -> float:
+        """Seconds for one trial of a cell, set-up and warm-up included."""
+        if cell.id not in self._seconds:
+            self._seconds[cell.id] = self._estimated_s(cell)
+        return self._seconds[cell.id]
 
-    def _cell_s(self, cell: Cell) -> float:
+    def _estimated_s(self, cell: Cell) -> float:
         depth_1_s, interval_s = request_s(
             cell, self.bundles[cell.bundle], self.lab, self.networks[cell.network], self.whole_model_s
         )
@@ -59,16 +59,16 @@ class TimeEstimate:
         trial_s = _trial_s(parse_load(cell.load), self.experiment.requests_of(cell), each_s)
         if self.experiment.duration_s is not None:
             trial_s = max(trial_s, self.experiment.duration_s * _runs(parse_load(cell.load)))
-        return _SETUP_S + self.experiment.warmup * each_s + self.experiment.trials * trial_s
+        return _SETUP_S + max(self.experiment.warmup, cell.depth) * each_s + trial_s
 
     def learn(self, cell: Cell, took_s: float) -> None:
-        """Correct by a cell that ran whole."""
-        self._ratios.append(took_s / self.cell_s(cell))
+        """Correct by a trial that ran whole."""
+        self._ratios.append(took_s / self._visit_s(cell))
 
-    def left_s(self, cells: Sequence[Cell]) -> float:
-        """Seconds that these cells will take."""
+    def left_s(self, trials: Iterable[tuple[Cell, int]]) -> float:
+        """Seconds that so many trials of each of these cells will take."""
         ratio = statistics.median(self._ratios[-30:]) if self._ratios else 1.0
-        return ratio * sum(map(self.cell_s, cells))
+        return ratio * sum(count * self._visit_s(cell) for cell, count in trials)
 
 
 def _runs(load: Load) -> int:

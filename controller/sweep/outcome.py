@@ -22,8 +22,9 @@ class Outcome:
         done: Trials that this call finished.
         left: Requested trials that are still missing.
         voids: What went wrong, a line each.
-        overheads_s: Wall time of each cell that ran whole, beside what it waited for its requests.
+        overheads_s: Wall time of each trial that ran whole, beside what it waited for its requests.
         interrupted: A signal requested the stop.
+        time_spent: The time budget ended it.
         left_out: Cells for which there was no time.
     """
 
@@ -33,28 +34,30 @@ class Outcome:
     voids: list[str] = field(default_factory=list)
     overheads_s: list[float] = field(default_factory=list)
     interrupted: bool = False
+    time_spent: bool = False
 
     @property
     def exit_code(self) -> int:
         """What the command ends with: 0 only where nothing is missing."""
         if self.interrupted:
             return INTERRUPTED
-        if self.left:
-            return MISSING
-        return TIME_SPENT if self.left_out else 0
+        if self.time_spent:
+            return TIME_SPENT
+        return MISSING if self.left else 0
 
     def summary(self, path: Path) -> str:
         """How it ended, in a line."""
+        if self.time_spent and not self.interrupted:
+            missing = f"{self.left} missing, " if self.left else ""
+            return (
+                f"time budget used up: {self.done} trials done, the most promising first; {missing}"
+                f"{self.left_out} cells left out; run the same command to resume ({path})"
+            )
         if self.left:
             what_next = "" if self.interrupted else "; run the same command to resume"
             return f"incomplete: {self.done} trials done, {self.left} missing{what_next} ({path})"
         if self.interrupted:
             return f"incomplete: {self.done} trials done ({path})"
-        if self.left_out:
-            return (
-                f"time budget used up: {self.done} trials done, the most promising first; "
-                f"{self.left_out} cells left out; run the same command to resume ({path})"
-            )
         if not self.done:
             return f"nothing to do: all trials are done ({path})"
         return f"complete: {self.done} trials done ({path})"

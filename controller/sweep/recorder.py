@@ -10,14 +10,13 @@ from controller.results import (
     BaselineTrial,
     Cell,
     CodecAccuracy,
-    Drift,
     Predicted,
     Scope,
+    Sentinel,
     Store,
     TimeAlone,
     Trial,
 )
-from controller.results.metrics import latency_s
 from controller.sweep.outcome import Outcome
 from controller.sweep.todo import PendingWork
 
@@ -46,7 +45,7 @@ class Recorder:
         self.screen.finished(cell, trial)
 
     def add_overhead(self, seconds: float) -> None:
-        """Note what a cell that ran whole took beside waiting for its requests."""
+        """Note what a trial took beside waiting for its requests."""
         self.outcome.overheads_s.append(seconds)
 
     def add_void(self, cell: Cell, number: int, started_at: str, void: TrialVoid) -> None:
@@ -57,11 +56,9 @@ class Recorder:
         """Note what went wrong, in a line."""
         self.outcome.voids.append(what)
 
-    def add_reference(self, cell: Cell, trial: Trial) -> None:
-        """Commit how a network's reference cell has drifted."""
-        trials_before = self.pending.finished_trials
-        drift = Drift(cell.network, trial.started_at, trials_before, latency_s(trial))
-        self.store.add(drift, environment=self.environment)
+    def add_sentinel(self, sentinel: Sentinel) -> None:
+        """Commit a sentinel's times."""
+        self.store.add(sentinel, environment=self.environment)
 
     def add(self, row: BaselineTrial | Accuracy | CodecAccuracy) -> None:
         """Commit a baseline trial or an accuracy."""
@@ -78,7 +75,8 @@ class Recorder:
         self.store.add(*cells, *predicted)
 
     def leave_out(self, cells: int) -> None:
-        """Note that there is no time for so many cells."""
+        """Note that the time is spent, and that so many cells have not begun."""
+        self.outcome.time_spent = True
         self.outcome.left_out += cells
 
     def set_scope(self, scope: Scope) -> None:

@@ -1,4 +1,4 @@
-"""A sweep: the cells of an experiment, all or the most promising, each trial committed as it ends.
+"""A sweep: the cells of an experiment, all or the most promising, in blocks, each trial committed as it ends.
 
 What is already in the results file is not run again, so the same command takes up a sweep that
 was interrupted.
@@ -10,15 +10,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from controller.console import Screen
-from controller.experiment.resolve import ResolvedExperiment, is_chosen, reference_of
+from controller.experiment.resolve import ResolvedExperiment, is_chosen
 from controller.experiment.topology import route
 from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
 from controller.pipeline.rpc import require_rpc
-from controller.results import BaselineTrial, Cell, CodecAccuracy, DeviceRow, Scope, Store
+from controller.results import BaselineTrial, Block, Cell, CodecAccuracy, DeviceRow, Scope, Store
 from controller.results.provenance import now, stamp
 from controller.sweep.accuracy_pass import AccuracyPass
-from controller.sweep.baseline_pass import take_baselines, whole_model_s
+from controller.sweep.baseline_runner import BaselineRunner, whole_model_s
+from controller.sweep.blocks import Blocks, is_end
 from controller.sweep.cell_runner import CellRunner
 from controller.sweep.context import SweepContext
 from controller.sweep.eta import TimeEstimate
@@ -27,8 +28,9 @@ from controller.sweep.outcome import Interruption, Outcome
 from controller.sweep.recorder import Recorder
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.order import Order, make_order
+from controller.sweep.sentinels import take_sentinels
 from controller.sweep.throttling import Throttling
-from controller.sweep.todo import PendingWork, register
+from controller.sweep.todo import BaselineKey, PendingWork, register
 
 __all__ = ["run_sweep"]
 
@@ -100,45 +102,48 @@ def _run_missing(
     budget: TimeBudget | None,
     outcome: Outcome,
 ) -> None:
-    """Take baselines and accuracies, then run cells, until nothing is missing or a stop is requested."""
+    """Visit cells and baselines, block after block, until nothing is missing or a stop is requested."""
     experiment = resolved.experiment
     has_budget = budget is not None
-    budget = budget or TimeBudget(math.inf)
     cells = [cell for network in networks for cell in resolved.cells[network]]
     pool.require_codecs(link for cell in cells for link in route(cell, resolved.bundles[cell.bundle]))
-    require_rpc(pool.workers, [cell for cell in cells if pending.trials(cell)], experiment.rpc)
+    require_rpc(pool.workers, [cell for cell in cells if pending.missing(cell)], experiment.rpc)
     devices = [DeviceRow(w.name, w.info.kind, w.info.slowdown, w.info.stamp) for w in pool.workers.values()]
     environment = store.add_environment(now(), stamp(resolved.lab.name), devices)
     recorder = Recorder(store, pending, screen, outcome, environment)
     failures = FailurePolicy(experiment, pool, recorder, screen)
     failures.give_up(pool.absent)
     sweep = SweepContext(resolved, pool, pending, recorder, failures, screen, interruption)
-    take_baselines(sweep, cells)
     accuracies = AccuracyPass(sweep, store.rows(CodecAccuracy))
     if not is_chosen(resolved, has_budget=has_budget):
         accuracies.take(cells)
     alone_s = whole_model_s(store.rows(BaselineTrial))
     estimate = TimeEstimate(experiment, resolved.lab, resolved.bundles, resolved.networks, alone_s)
+    shallowest = min(cells, key=lambda cell: cell.depth)
     _SweepRunner(
         sweep,
-        lambda network: make_order(resolved, network, pending, store, alone_s, has_budget=has_budget),
+        lambda network: make_order(resolved, network, store, alone_s, has_budget=has_budget),
         CellRunner(sweep, accuracies, Throttling(experiment, screen), estimate),
+        BaselineRunner(sweep, experiment.requests_of(shallowest)),
         accuracies,
         estimate,
-        budget,
+        budget or TimeBudget(math.inf),
+        Blocks(store, experiment.seed),
     ).run(networks)
 
 
 @dataclass(frozen=True)
 class _SweepRunner:
-    """Runs the cells of network after network in the order that suits the experiment."""
+    """Runs the blocks of network after network, with the cells that suit the experiment."""
 
     sweep: SweepContext
     order_of: Callable[[str], Order]
     cells: CellRunner
+    baselines: BaselineRunner
     accuracies: AccuracyPass
     estimate: TimeEstimate
     budget: TimeBudget
+    blocks: Blocks
 
     def run(self, networks: Sequence[str]) -> None:
         """Run what is missing, to the end or to a requested stop."""
@@ -146,67 +151,125 @@ class _SweepRunner:
             if self.sweep.interruption.requested:
                 return
             self.budget.begin_part(len(networks) - position)
-            later = self._unfinished(networks[position + 1 :])
+            self._time_devices(network)
+            later = self._chosen(networks[position + 1 :])
             self._run_network(network, self.order_of(network), later)
 
+    def _time_devices(self, network: str) -> None:
+        """Take the baselines of devices that have none yet: from them it is estimated how long cells take."""
+        keys = self._pending_baselines(self.sweep.resolved.cells[network])
+        unknown = [key for key in keys if (key.bundle, key.device) not in self.estimate.whole_model_s]
+        if not unknown:
+            return
+        block = self.blocks.begin(network)
+        for done, key in enumerate(unknown):
+            if self.sweep.interruption.requested:
+                return
+            self.sweep.screen.step("baselines", done, len(unknown), f"the whole model on {key.device}")
+            self.baselines.run(key, block)
+        self.sweep.screen.step("baselines", len(unknown), len(unknown), "")
+        self.estimate.whole_model_s.update(
+            whole_model_s(self.sweep.recorder.store.rows(BaselineTrial, network=network))
+        )
+
     def _run_network(self, network: str, order: Order, later: Sequence[Cell]) -> None:
-        """Run cells of one network as they are ordered, the reference cell among them.
+        """Run blocks until no cell of a network is missing, or there is no time for one.
 
         Args:
             later: Cells that come after the network's, for the time left.
         """
-        sweep = self.sweep
-        every = sweep.resolved.experiment.reference_every
-        reference = reference_of(sweep.resolved.cells[network]) if every else None
-        if reference is not None:
-            # It may be none of those that are chosen.
-            self.accuracies.take_of_codecs([reference])
-        done = sum(not sweep.pending.trials(cell) for cell in sweep.resolved.cells[network])
-        run, ended = 0, None
-        while cells := order.next_cells():
-            ahead = order.ahead()
-            if run and self.estimate.left_s(cells) > self.budget.left_s:
-                ended = "time spent"
-                sweep.recorder.leave_out(len(cells) + len(ahead))
-                break
-            sweep.recorder.add_cells(cells, order.predicted())
+        recorder, ended, block = self.sweep.recorder, None, None
+        while not self.sweep.interruption.requested:
+            cells = order.next_cells(self._fits)
+            recorder.add_cells(cells, order.predicted())
             self.accuracies.take(cells)
-            for position, cell in enumerate(cells):
-                if sweep.interruption.requested:
-                    return
-                if reference is not None and run % every == 0:
-                    self.cells.run_reference(reference)
-                self._show(network, done + run, (*cells[position:], *ahead), later)
-                self.cells.run(cell)
-                run += 1
-            if sweep.interruption.requested:
-                return
+            chosen = self._chosen([network])
+            wanted = [cell for cell in chosen if self._is_wanted(cell)]
+            baselines = self._pending_baselines(chosen)
+            if not wanted and not baselines:
+                if left_out := len(order.ahead()):
+                    ended = self._end_in_time(left_out)
+                break
+            block = self.blocks.begin(network)
+            if not self._run_block(block, chosen, wanted, baselines, [*order.ahead(), *later]):
+                if not self.sweep.interruption.requested:
+                    ended = self._end_in_time(len(order.ahead()))
+                break
+        if self.sweep.interruption.requested:
+            return
         if (scope := order.scope(network, ended)) is not None:
-            sweep.recorder.set_scope(scope)
-        if run and reference is not None:
-            self.cells.run_reference(reference)
-        if run:
+            recorder.set_scope(scope)
+        if block is not None:
             self._show_end(network)
 
-    def _unfinished(self, networks: Sequence[str]) -> list[Cell]:
-        """Unfinished cells of these networks, as far as they are chosen."""
-        chosen = {cell.id for cell in self.sweep.recorder.store.cells() if cell.network in networks}
-        if not chosen:
-            return []
-        cells = (cell for network in networks for cell in self.sweep.resolved.cells[network])
-        return [cell for cell in cells if cell.id in chosen and self.sweep.pending.trials(cell)]
+    def _run_block(
+        self,
+        block: Block,
+        chosen: Sequence[Cell],
+        wanted: Sequence[Cell],
+        baselines: Sequence[BaselineKey],
+        later: Sequence[Cell],
+    ) -> bool:
+        """Visit what is wanted, and both ends and the baselines beside it; False if it was cut short."""
+        sweep = self.sweep
+        ends = [c for c in chosen if is_end(c, sweep.resolved.bundles[c.bundle])] if wanted else []
+        keys = sweep.pending.baselines(chosen) if wanted else baselines
+        visits: list[Cell | BaselineKey] = [*dict.fromkeys([*wanted, *ends]), *keys]
+        left = [visited for visited in visits if not sweep.pending.has(visited, block.number)]
+        take_sentinels(sweep, block, chosen)
+        for visited in self.blocks.shuffled(block, left):
+            if sweep.interruption.requested:
+                return False
+            if isinstance(visited, BaselineKey):
+                self.baselines.run(visited, block)
+            elif not self.cells.is_given_up(visited):
+                if sweep.recorder.outcome.done and self.estimate.left_s([(visited, 1)]) > self.budget.left_s:
+                    return False
+                self._show(block, visited, chosen, later)
+                self.cells.run(visited, block)
+        if sweep.interruption.requested:
+            return False
+        self.blocks.finish(block)
+        return True
 
-    def _show(self, network: str, done: int, missing: Sequence[Cell], later: Sequence[Cell]) -> None:
-        """Show the next cell, the first of the network's `missing` ones, and the time left."""
-        cell, lost = missing[0], self.sweep.failures.lost
-        left_s = self.estimate.left_s([c for c in (*missing, *later) if lost.isdisjoint(c.devices)])
+    def _fits(self, cells: Sequence[Cell]) -> bool:
+        """Whether there is time for all trials of these cells, beside what is missing of others."""
+        trials = self.sweep.resolved.experiment.trials
+        missing = [(c, self.sweep.pending.missing(c)) for c in self._chosen([cells[0].network])]
+        return self.estimate.left_s([*missing, *((cell, trials) for cell in cells)]) <= self.budget.left_s
+
+    def _end_in_time(self, left_out: int) -> str:
+        self.sweep.recorder.leave_out(left_out)
+        return "time spent"
+
+    def _is_wanted(self, cell: Cell) -> bool:
+        return bool(self.sweep.pending.missing(cell)) and not self.cells.is_given_up(cell)
+
+    def _pending_baselines(self, cells: Sequence[Cell]) -> list[BaselineKey]:
+        keys = self.sweep.pending.baselines(cells)
+        return [k for k in keys if self.sweep.pending.missing(k) and not self.baselines.is_given_up(k)]
+
+    def _chosen(self, networks: Sequence[str]) -> list[Cell]:
+        """The cells of these networks that have joined."""
+        joined = {cell.id for cell in self.sweep.recorder.store.cells() if cell.network in networks}
+        cells = (cell for network in networks for cell in self.sweep.resolved.cells[network])
+        return [cell for cell in cells if cell.id in joined]
+
+    def _show(self, block: Block, cell: Cell, chosen: Sequence[Cell], later: Sequence[Cell]) -> None:
+        """Show the next trial and the time left."""
+        pending, trials = self.sweep.pending, self.sweep.resolved.experiment.trials
+        missing = pending.count(chosen)
+        to_come = [(c, pending.missing(c)) for c in dict.fromkeys([*chosen, *later])]
+        lost = self.sweep.failures.lost
+        left_s = self.estimate.left_s([(c, n) for c, n in to_come if lost.isdisjoint(c.devices)])
         left_s = min(left_s, max(0.0, self.budget.left_s))
-        doing = f"{cell.label}, depth {cell.depth}" + (f", batch {cell.batch}" if cell.batch > 1 else "")
-        self.sweep.screen.step(network, done, done + len(missing), doing, left_s)
+        total = trials * len(chosen)
+        doing = f"block {block.number + 1}, {cell.label}, depth {cell.depth}"
+        doing += f", batch {cell.batch}" if cell.batch > 1 else ""
+        self.sweep.screen.step(block.network, total - missing, total, doing, left_s)
 
     def _show_end(self, network: str) -> None:
-        """Show how many of a network's cells are left out."""
-        chosen = [cell for cell in self.sweep.recorder.store.cells() if cell.network == network]
-        left = sum(bool(self.sweep.pending.trials(cell)) for cell in chosen)
-        doing = f"{left} left out" if left else "done"
-        self.sweep.screen.step(network, len(chosen) - left, len(chosen), doing)
+        """Show how many of a network's trials are left out."""
+        chosen = self._chosen([network])
+        left, total = self.sweep.pending.count(chosen), self.sweep.resolved.experiment.trials * len(chosen)
+        self.sweep.screen.step(network, total - left, total, f"{left} left out" if left else "done")

@@ -1,7 +1,7 @@
 """Pending work: what of a sweep its results file lacks."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -21,16 +21,16 @@ from controller.results import (
 from controller.sweep.search.candidates import candidates_of
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["PendingBaseline", "PendingWork", "register"]
+__all__ = ["BaselineKey", "PendingWork", "register"]
 
 
-class PendingBaseline(NamedTuple):
-    """A baseline trial; `threads` where the experiment compares several numbers of them."""
+class BaselineKey(NamedTuple):
+    """What a baseline is of; `threads` where the experiment compares several numbers of them."""
 
+    network: str
     bundle: str
     device: str
     batch: int
-    number: int
     threads: int | None
 
 
@@ -46,60 +46,61 @@ class PendingWork:
 
     def read(self, results: Results | None) -> None:
         """Read the file, or read it again: another sweep may have written it while this one waited."""
-        self._finished = results.finished() if results else set()
-        self._baselines: set[PendingBaseline] = set()
+        self._blocks: dict[Hashable, set[int]] = {}
         self._splits: set[tuple[str, tuple[int, ...]]] = set()
         self._codecs: set[Hashable] = set()
         if results:
+            for cell, number in results.finished():
+                self._blocks.setdefault(cell, set()).add(number)
             rows: list[BaselineTrial | Accuracy | CodecAccuracy] = [*results.rows(BaselineTrial)]
             rows += [*results.rows(Accuracy), *results.rows(CodecAccuracy)]
             for row in rows:
                 self.note(row)
 
-    @property
-    def finished_trials(self) -> int:
-        """How many trials are there."""
-        return len(self._finished)
-
     def note(self, row: Trial | BaselineTrial | Accuracy | CodecAccuracy) -> None:
         """Note a row that the results file has."""
         match row:
             case Trial():
-                self._finished.add((row.cell, row.number))
+                self._blocks.setdefault(row.cell, set()).add(row.number)
             case BaselineTrial():
                 # A cell that compares no threads takes any baseline.
                 for threads in (row.threads, None):
-                    self._baselines.add(
-                        PendingBaseline(row.bundle, row.device, row.batch, row.number, threads)
-                    )
+                    key = BaselineKey(row.network, row.bundle, row.device, row.batch, threads)
+                    self._blocks.setdefault(key, set()).add(row.number)
             case Accuracy():
                 self._splits.add((row.bundle, row.cuts))
             case CodecAccuracy():
                 self._codecs.add(coded_as(row))
 
-    def trials(self, cell: Cell) -> list[int]:
-        """Numbers of the trials of `cell` that are not finished."""
-        # Computing this digest for each number would take too long.
-        identity = cell.id
-        return [number for number in range(self._trials) if (identity, number) not in self._finished]
+    def missing(self, visited: Cell | BaselineKey) -> int:
+        """How many trials of a cell or a baseline are not finished."""
+        return max(0, self._trials - len(self._blocks_of(visited)))
+
+    def has(self, visited: Cell | BaselineKey, block: int) -> bool:
+        """Whether a block of its network has a finished trial of a cell or a baseline."""
+        return block in self._blocks_of(visited)
 
     def count(self, cells: Iterable[Cell]) -> int:
         """How many trials of these cells are not finished."""
-        return sum(len(self.trials(cell)) for cell in cells)
+        return sum(map(self.missing, cells))
 
     def anything(self, cells: Sequence[Cell]) -> bool:
         """Whether anything is missing."""
-        return bool(self.count(cells) or self.baselines(cells) or self.splits(cells) or self.codecs(cells))
+        baselines = sum(map(self.missing, self.baselines(cells)))
+        return bool(self.count(cells) or baselines or self.splits(cells) or self.codecs(cells))
 
-    def baselines(self, cells: Sequence[Cell]) -> list[PendingBaseline]:
-        """The baselines that are not there."""
-        requested = dict.fromkeys(
-            PendingBaseline(cell.bundle, device, cell.batch, number, cell.threads)
-            for cell in cells
-            for device in cell.devices
-            for number in range(self._trials)
+    def baselines(self, cells: Sequence[Cell]) -> list[BaselineKey]:
+        """The baselines of these cells, finished or not."""
+        return list(
+            dict.fromkeys(
+                BaselineKey(cell.network, cell.bundle, device, cell.batch, cell.threads)
+                for cell in cells
+                for device in cell.devices
+            )
         )
-        return [baseline for baseline in requested if baseline not in self._baselines]
+
+    def _blocks_of(self, visited: Cell | BaselineKey) -> Collection[int]:
+        return self._blocks.get(visited.id if isinstance(visited, Cell) else visited, ())
 
     def splits(self, cells: Sequence[Cell]) -> dict[str, list[tuple[int, ...]]]:
         """Splits whose accuracy is not there, by bundle."""

@@ -117,9 +117,7 @@ def _pooled_until(sweep: Planted, tally: Tally, rng: np.random.Generator) -> Non
 
 def _bootstrapped(sweep: Planted, tally: Tally, rng: np.random.Generator) -> None:
     figures = [estimate(list(np.exp(row))) for row in sweep.figures]
-    draws = [
-        Resampling(resamples=400).draws(figure, "latency", str(cell)) for cell, figure in enumerate(figures)
-    ]
+    draws = [Resampling(resamples=400).draws(figure, str(cell)) for cell, figure in enumerate(figures)]
     drawn = np.array(draws)
     chosen = int(np.argmin([figure.value or np.inf for figure in figures]))
     _record(sweep, tally, chosen, float(np.mean(drawn[chosen] <= drawn.min(axis=0))))

@@ -18,7 +18,7 @@ from tests.integration.labs import add, write_experiment
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    return write_experiment(tmp_path, depths=[1, 4], trials=2, warmup=1, reference_every=0)
+    return write_experiment(tmp_path, depths=[1, 4], trials=2, warmup=1)
 
 
 @pytest.fixture

@@ -28,7 +28,6 @@ depths: [1]
 trials: 8
 duration_s: 2
 wait_s: 180
-reference_every: 0
 on_failure: wait
 """
 

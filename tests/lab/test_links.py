@@ -48,7 +48,6 @@ trials: TRIALS
 requests: 11
 warmup: 1
 wait_s: 5
-reference_every: 0
 on_failure: skip
 """
 

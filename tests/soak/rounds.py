@@ -114,7 +114,6 @@ def _experiment(chance: random.Random) -> dict[str, Any]:
         "source": chance.choice(("first", "first", "controller")),
         "on_failure": chance.choice(("wait", "wait", "skip", "stop")),
         "wait_s": chance.choice((3, 15)),
-        "reference_every": chance.choice((0, 3)),
         "seed": chance.randrange(1000),
     }
 

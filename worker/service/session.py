@@ -12,6 +12,7 @@ import numpy as np
 from worker.clock import clock, sharpen_sleep, sleep_for_slowdown
 from worker.host.memory import check_room
 from worker.host.qdisc import QdiscWatch
+from worker.host.sentinel import time_sentinel
 from worker.host.telemetry import TelemetryThread
 from worker.inference.stage import synthetic_inputs
 from worker.links.links import Links, open_data_stream
@@ -52,6 +53,7 @@ from worker.wire.messages import (
     TakeTrain,
     Telemetry,
     TensorSpec,
+    TimeSentinel,
 )
 from worker.wire.security import OPEN, Security
 
@@ -96,6 +98,7 @@ class Session:
             CheckRpc: check_rpc,
             SampleTelemetry: lambda _request: Telemetry(samples=telemetry.take()),
             Baseline: self._baseline,
+            TimeSentinel: lambda request: time_sentinel(request, abandoned),
             Infer: self._infer,
             ExpectProbe: probes.expect,
             TakeTrain: probes.take_train,

@@ -54,10 +54,12 @@ __all__ = [
     "Run",
     "RunDone",
     "SampleTelemetry",
+    "SentinelDone",
     "SentBytes",
     "ShardRef",
     "TakeRecords",
     "TakeTrain",
+    "TimeSentinel",
     "Telemetry",
     "TelemetrySample",
     "TensorSpec",
@@ -443,6 +445,18 @@ class Baseline(Request[BaselineDone], frozen=True):
     threads: int = 1
     warmup: int = 3
     requests: int = 20
+
+
+class SentinelDone(Message, frozen=True):
+    """Time of each repeat of the sentinel's work, without slowdown."""
+
+    times_s: tuple[float, ...]
+
+
+class TimeSentinel(Request[SentinelDone], frozen=True):
+    """Do a fixed piece of work several times, to see whether the device's speed has changed."""
+
+    repeats: int
 
 
 class Inferred(Message, frozen=True):

@@ -68,10 +68,12 @@ def _trials(db: sqlite3.Connection) -> _Findings:
     )
     for cell, number, count in twice:
         yield f"cell {cell}: holds trial {number} {count} times"
-    requested = db.execute("SELECT max(trials) FROM experiment").fetchone()[0] or 0
-    beyond = db.execute("SELECT id, cell, number FROM trial WHERE number < 0 OR number >= ?", (requested,))
-    for trial, cell, number in beyond:
-        yield f"trial {trial}: is number {number} of cell {cell}, but the experiment has {requested} per cell"
+    stray = db.execute(
+        "SELECT trial.id, network, trial.number FROM trial JOIN cell ON cell.id = trial.cell "
+        "WHERE NOT EXISTS (SELECT 1 FROM block WHERE (network, number) = (cell.network, trial.number))"
+    )
+    for trial, network, number in stray:
+        yield f"trial {trial}: is of block {number} under {network}, which the file lacks"
     for (trial,) in db.execute("SELECT id FROM trial WHERE status = 'done' AND reason IS NOT NULL"):
         yield f"trial {trial}: is finished, but has a reason to be void"
     for (trial,) in db.execute("SELECT id FROM trial WHERE status = 'void' AND records IS NOT NULL"):

@@ -1,8 +1,8 @@
-"""In which order the cells of a network are run, and which of them at all."""
+"""Which cells of a network a sweep visits, and from which block on."""
 
-import random
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import zip_longest
 
 from controller.errors import ProfileError
 from controller.experiment.resolve import ResolvedExperiment, is_chosen
@@ -11,20 +11,23 @@ from controller.sweep.search.candidates import Candidate, measured_point
 from controller.sweep.search.front_search import Search
 from controller.sweep.search.predicted import estimated_searches, planned_searches
 from controller.sweep.search.profiling import missing_profiles, stored_profiles
-from controller.sweep.todo import PendingWork
 
 __all__ = ["AdaptiveOrder", "Order", "make_order"]
 
 
 class Order:
-    """Which cells are to be run next; this one gives every cell, in the order given."""
+    """Which cells join with the next block, and are visited from then on; this one has all join at once."""
 
-    def __init__(self, cells: Sequence[Cell], pending: PendingWork) -> None:
-        self._cells = [cell for cell in cells if pending.trials(cell)]
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self._cells = cells
 
-    def next_cells(self) -> Sequence[Cell]:
-        """Cells of which trials are missing; none at the end. The caller runs them before it asks again."""
-        cells, self._cells = self._cells, []
+    def next_cells(self, fits: Callable[[Sequence[Cell]], bool]) -> Sequence[Cell]:
+        """Cells that join; none at the end. Before the next call a block has visited them once.
+
+        Args:
+            fits: Whether there is time for all trials of these cells, beside those that joined before.
+        """
+        cells, self._cells = self._cells, ()
         return cells
 
     def ahead(self) -> Sequence[Cell]:
@@ -47,57 +50,73 @@ class Order:
 class AdaptiveOrder(Order):
     """The candidates that may be on a front, the most promising first, each with all its cells.
 
-    It uses predictions and results alone, so a resumed sweep continues in the same order.
+    It uses predictions and results alone, so a resumed sweep goes on as an uninterrupted one.
     """
 
     def __init__(
         self,
         searches: Sequence[Search[Candidate]],
         begun: Collection[str],
-        pending: PendingWork,
         results: Results,
-        seed: str,
+        *,
+        in_time: bool = False,
     ) -> None:
         """Take in what there is.
 
         Args:
             searches: One for each front: their candidates' cells make up the network's.
-            begun: Ids of cells that were chosen before; their candidates are finished first.
-            seed: Of the order within a round.
+            begun: Ids of cells that were chosen before; their candidates are visited first.
+            in_time: As many join as there is time for, the most promising first.
         """
         self._searches = searches
-        self._pending = pending
         self._results = results
-        self._seed = seed
+        self._in_time = in_time
         self._given: list[tuple[Search[Candidate], Candidate]] = []
         self._begun: list[tuple[Search[Candidate], Candidate]] = []
         for search in searches:
             for candidate in search.predicted:
-                if self._complete(candidate):
-                    self._take_in(search, candidate)
+                if (point := measured_point(candidate, results)) is not None:
+                    search.measured[candidate] = point
                 elif any(cell.id in begun for cell in candidate.cells):
                     self._begun.append((search, candidate))
 
-    def next_cells(self) -> Sequence[Cell]:
-        """Missing cells of what was begun, then of round after round."""
-        for search, candidate in self._given:
-            self._take_in(search, candidate)
+    def next_cells(self, fits: Callable[[Sequence[Cell]], bool]) -> Sequence[Cell]:
+        """Cells of what was begun, then of what is most promising after all blocks so far."""
+        for search in self._searches:
+            given = [candidate for one, candidate in self._given if one is search]
+            for candidate in [*search.measured, *search.failed, *given]:
+                self._take_in(search, candidate)
         self._given, self._begun = self._begun, []
         if not self._given:
-            self._given = [(search, each) for search in self._searches for each in search.choose()]
-        tried = sum(len(search.measured) + len(search.failed) for search in self._searches)
-        random.Random(f"{self._seed}:{tried}").shuffle(self._given)
-        return self._missing(candidate for _, candidate in self._given)
+            self._given = self._most_that(fits) if self._in_time else self._chosen()
+        return [cell for _, candidate in self._given for cell in candidate.cells]
 
     def ahead(self) -> Sequence[Cell]:
         """Cells of candidates that would come if what is being measured corrected nothing."""
         given = {candidate for _, candidate in self._given}
-        return self._missing(
-            each
+        return [
+            cell
             for search in self._searches
             for each in search.ahead()[: max(0, search.left - sum(one is search for one, _ in self._given))]
             if each not in given
-        )
+            for cell in each.cells
+        ]
+
+    def _chosen(self) -> list[tuple[Search[Candidate], Candidate]]:
+        return [(search, each) for search in self._searches for each in search.choose()]
+
+    def _most_that(self, fits: Callable[[Sequence[Cell]], bool]) -> list[tuple[Search[Candidate], Candidate]]:
+        """As many as fit, from each search in turn; at the very beginning at least the most promising."""
+        begins = not any(search.measured or search.failed for search in self._searches)
+        turns = zip_longest(*([(search, each) for each in search.ahead()] for search in self._searches))
+        chosen: list[tuple[Search[Candidate], Candidate]] = []
+        for one in (one for turn in turns for one in turn if one is not None):
+            if not fits([cell for _, each in (*chosen, one) for cell in each.cells]):
+                break
+            chosen.append(one)
+        if not chosen and begins:
+            chosen = [(search, each) for search in self._searches for each in search.ahead()[:1]][:1]
+        return chosen
 
     def scope(self, network: str, ended: str | None) -> Scope:
         """See `Order.scope`."""
@@ -126,24 +145,18 @@ class AdaptiveOrder(Order):
                 rows.append(Predicted(deep.id, sample_s * deep.batch))
         return rows
 
-    def _complete(self, candidate: Candidate) -> bool:
-        return not self._pending.count(candidate.cells)
-
     def _take_in(self, search: Search[Candidate], candidate: Candidate) -> None:
-        point = measured_point(candidate, self._results) if self._complete(candidate) else None
+        point = measured_point(candidate, self._results)
         if point is None:
             search.failed.add(candidate)
         else:
+            search.failed.discard(candidate)
             search.measured[candidate] = point
-
-    def _missing(self, candidates: Iterable[Candidate]) -> list[Cell]:
-        return [cell for each in candidates for cell in each.cells if self._pending.trials(cell)]
 
 
 def make_order(
     resolved: ResolvedExperiment,
     name: str,
-    pending: PendingWork,
     results: Results,
     whole_model_s: Mapping[tuple[str, str], float],
     *,
@@ -158,7 +171,7 @@ def make_order(
         ProfileError: A planned search has no device profile to predict from.
     """
     if not is_chosen(resolved, has_budget=has_budget):
-        return Order(resolved.cells[name], pending)
+        return Order(resolved.cells[name])
     if resolved.experiment.search == "planned":
         profiles = stored_profiles(results)
         if missing_profiles(resolved, profiles):
@@ -170,8 +183,7 @@ def make_order(
         begun = {identity for identity, _ in results.finished()}
     if has_budget:
         for search in searches:
-            search.at_once = 1
             # There may be time for no more than the most promising one.
             search.first = ()
-    seed = f"{resolved.experiment.seed}:{name}"
-    return AdaptiveOrder(searches, begun & {cell.id for cell in resolved.cells[name]}, pending, results, seed)
+    begun &= {cell.id for cell in resolved.cells[name]}
+    return AdaptiveOrder(searches, begun, results, in_time=has_budget)

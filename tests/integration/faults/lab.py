@@ -73,7 +73,6 @@ def write_experiment(folder: Path, **keys: object) -> Path:
         "trials": 2,
         "warmup": 1,
         "wait_s": 20,
-        "reference_every": 0,
     }
     return labs.write_experiment(folder, "ideal: {}\nslow: {delay_ms: 20}\n", **usual | keys)
 

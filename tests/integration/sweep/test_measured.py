@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.results import Accuracy, BaselineTrial, Drift, Results
+from controller.results import Accuracy, BaselineTrial, Block, Results, Sentinel
 from tests.integration.commands import controller
 from tests.integration.commands import sweep as sweep_over
 from tests.integration.labs import add
@@ -24,11 +24,18 @@ def test_a_sweep_measures_every_cell_and_then_has_nothing_left(sweep: Command, e
         trials = list(results.trials())
         assert len(trials) == 2 * 5 * 2 * 2  # networks, splits with both ends, depths, trials
         assert all(len(trial.endpoint) == 11 and trial.checked == 11 for trial in trials)
-        assert {(b.device, b.number) for b in results.rows(BaselineTrial)} == {
-            (device, number) for device in ("pi", "server") for number in (0, 1)
+        assert {(b.network, b.device, b.number) for b in results.rows(BaselineTrial)} == {
+            (network, device, number)
+            for network in ("ideal", "slow")
+            for device in ("pi", "server")
+            for number in (0, 1)
         }
         assert sorted(a.cuts for a in results.rows(Accuracy)) == [(0,), (1,), (2,), (3,), (4,)]
-        assert {d.network for d in results.rows(Drift)} == {"ideal", "slow"}
+        blocks = [(block.network, block.number, block.whole) for block in results.rows(Block)]
+        assert sorted(blocks) == [(network, n, True) for network in ("ideal", "slow") for n in (0, 1)]
+        assert {(s.network, s.block) for s in results.rows(Sentinel)} == {
+            (network, n) for network, n, _ in blocks
+        }
         assert [device.name for device in results.devices()] == ["pi", "server"]
 
 

@@ -33,7 +33,6 @@ def write(tmp_path: Path, port: int) -> WriteExperiment:
             "rpc": {"port": port},
             "requests": 30,
             "samples": 4,
-            "reference_every": 0,
         }
         return write_experiment(tmp_path, "ideal: {}\nslow: {delay_ms: 5}\n", **usual | keys)
 

@@ -11,7 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from controller.results import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Hop, Link, Store, Trial
+from controller.results import (
+    Accuracy,
+    BaselineTrial,
+    Block,
+    Cell,
+    DeviceRow,
+    Hop,
+    Link,
+    Sentinel,
+    Store,
+    Trial,
+)
 from worker.records import ENDPOINT, HOP
 
 AT = "2026-03-01T10:00:00+00:00"
@@ -174,6 +185,9 @@ def write_sweep(
             for d in depths
         ]
         store.add(*cells)
+        store.add(
+            *(Block(name, b, AT, whole=True) for name in physics.networks for b in range(max(3, trials)))
+        )
         for cell in cells:
             for number in range(trials):
                 if cell.cuts[0] in voids and number == 0:
@@ -184,15 +198,18 @@ def write_sweep(
         for i, name in enumerate(("pi", "server")):
             for number in range(trials):
                 runs = physics.whole_s[i] * (1 + physics.noise * np.abs(rng.standard_normal(20)))
-                row = BaselineTrial("mobilenet_v2", BUNDLE, name, 1, number, 1, AT, tuple(map(float, runs)))
-                store.add(row, environment=environment)
+                times_s = tuple(map(float, runs))
+                for network in physics.networks:
+                    row = BaselineTrial("mobilenet_v2", network, BUNDLE, name, 1, number, 1, AT, times_s)
+                    store.add(row, environment=environment)
         whole = 0.953 if trained else None
         for c in cuts:
             chain = 0.5 if c == disagree_at else whole
             store.add(Accuracy(BUNDLE, (c,), 128, whole, chain, 3e-7))
         for name in physics.networks:
-            for done, factor in ((0, 1.0), (20, 1 + drift / 2), (40, 1 + drift)):
-                store.add(Drift(name, AT, done, 0.04 * factor), environment=environment)
+            for block, factor in enumerate((1.0, 1 + drift / 2, 1 + drift)):
+                times_s = tuple(0.04 * factor * (1 + 0.001 * (repeat % 5)) for repeat in range(21))
+                store.add(Sentinel(name, block, "server", "", AT, times_s), environment=environment)
     return path
 
 

@@ -19,7 +19,6 @@ def experiment(tmp_path: Path) -> Path:
         depths=[1, 4],
         trials=2,
         warmup=1,
-        reference_every=0,
     )
 
 

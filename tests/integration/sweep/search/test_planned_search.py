@@ -181,7 +181,7 @@ def test_results_of_a_reference_cell_that_was_not_chosen_may_lose_what_its_codec
 ) -> None:
     # One split only is on the front, that everything on one device: the reference cell is in the middle.
     (experiment.parent / "networks.yml").write_text("slow: {delay_ms: 200}\n")
-    add(experiment, reference_every=1, networks=["slow"], search="planned", codecs=["uint8"])
+    add(experiment, networks=["slow"], search="planned", codecs=["uint8"])
     swept = run()
     assert swept.returncode == 0, swept.stderr
 

@@ -58,7 +58,7 @@ def test_gains_say_what_the_answers_say(study: Study) -> None:
 
 
 def test_perhaps_is_what_might_be_on_the_front(other: Callable[..., Sweep]) -> None:
-    sweep = other(drift=0.4)
+    sweep = other(physics=Physics(noise=0.15))
     points = front_of(sweep, "operating", BUNDLE, "wifi").points
     spec = figures_of(Study.of(sweep))["mobilenet_v2-wifi-operating"](PAPER)
     status = {row["cell"]: row["status"] for row in rows_with(spec, "status") if row["cell"]}

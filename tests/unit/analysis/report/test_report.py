@@ -146,7 +146,7 @@ def test_void_trials_are_listed_with_the_device(other: Callable[..., Sweep]) -> 
 
 def test_drift_above_the_limit_is_flagged(other: Callable[..., Sweep]) -> None:
     text = _text(other(drift=0.08))
-    assert "drifted by up to +8.0%" in text
+    assert "server by up to +8.0%" in text
     assert "+8.0 %, beyond 5 %" in text
     assert "+4.0 %, beyond" not in text
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from controller.errors import ControllerError, ExperimentError, LabError
-from controller.experiment.resolve import ResolvedExperiment, reference_of, resolve
+from controller.experiment.resolve import ResolvedExperiment, resolve
 from controller.lab.inventory import Lab
 from exporter.bundle import Bundle
 
@@ -127,17 +127,6 @@ def test_the_ends_are_called_what_they_are(make: Make) -> None:
 
     assert (labels[0], labels[4]) == ("offload", "stay")
     assert labels[2] == "block.0 @2"
-
-
-def test_the_reference_cell_is_a_split_at_the_lowest_depth(make: Make) -> None:
-    reference = reference_of(make(TWO).cells["lan"])
-
-    assert (reference.cuts, reference.depth) == ((2,), 1)
-
-
-def test_the_reference_cell_has_no_codec_where_some_have_none(make: Make) -> None:
-    assert reference_of(make(f"{TWO}codecs: [uint8, none]").cells["lan"]).codec == "none"
-    assert reference_of(make(f"{TWO}codecs: [uint8]").cells["lan"]).codec == "uint8"
 
 
 @pytest.mark.parametrize(

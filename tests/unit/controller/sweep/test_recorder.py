@@ -59,7 +59,8 @@ def test_a_finished_trial_is_committed_with_its_environment_and_no_longer_pendin
     sweep.recorder.add_trial(cell, run_trial(cell, 1, 11, Physics(), np.random.default_rng(0)))
     (trial,) = sweep.store.trials()
     assert (trial.cell, trial.number, trial.environment) == (cell.id, 1, sweep.environment)
-    assert sweep.pending.trials(cell) == [0]
+    assert sweep.pending.missing(cell) == 1
+    assert (sweep.pending.has(cell, 0), sweep.pending.has(cell, 1)) == (False, True)
     assert sweep.outcome.done == 1
     assert sweep.screen.finished_trials == [(cell, 1)]
 
@@ -68,19 +69,20 @@ def test_a_void_trial_is_committed_and_stays_pending(sweep: Sweep) -> None:
     cell = sweep.cells[0]
     sweep.recorder.add_void(cell, 0, AT, TrialVoid("pi: lost", "pi"))
     assert sweep.store.voids() == [(cell.id, 0, "pi: lost", "pi", AT)]
-    assert sweep.pending.trials(cell) == [0, 1]
+    assert sweep.pending.missing(cell) == 2
     assert sweep.outcome.done == 0
 
 
 def test_a_baseline_is_no_longer_pending(sweep: Sweep) -> None:
-    before = sweep.pending.baselines(sweep.cells)
-    assert {(b.device, b.number, b.threads) for b in before} == {
-        (device, number, None) for device in ("pi", "server") for number in (0, 1)
-    }
-    sweep.recorder.add(BaselineTrial("mobilenet_v2", BUNDLE, "pi", 1, 0, 4, AT, (0.1,)))
-    assert before[0] not in sweep.pending.baselines(sweep.cells)
-    assert sweep.pending.baselines(sweep.cells) == before[1:]
-    assert PendingWork(_resolved(), sweep.store).baselines(sweep.cells) == before[1:]
+    on_pi, on_server = sweep.pending.baselines(sweep.cells)
+    assert [(b.network, b.device, b.threads) for b in (on_pi, on_server)] == [
+        ("lan", "pi", None),
+        ("lan", "server", None),
+    ]
+    sweep.recorder.add(BaselineTrial("mobilenet_v2", "lan", BUNDLE, "pi", 1, 0, 4, AT, (0.1,)))
+    for pending in (sweep.pending, PendingWork(_resolved(), sweep.store)):
+        assert (pending.missing(on_pi), pending.missing(on_server)) == (1, 2)
+        assert (pending.has(on_pi, 0), pending.has(on_pi, 1)) == (True, False)
 
 
 def test_what_was_chosen_of_a_network_is_committed_and_said(sweep: Sweep) -> None:

@@ -1,26 +1,19 @@
 """Choosing cells by prediction, with trials that a model of two devices makes up; real files, no devices."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 
-from controller.experiment.resolve import ResolvedExperiment
 from controller.results import Cell, Results, Store
 from controller.results.pareto import Point, hypervolume
 from controller.sweep.search.candidates import Candidate, candidates_of, measured_point
 from controller.sweep.search.front_search import Search
 from controller.sweep.search.order import AdaptiveOrder, Order
-from controller.sweep.todo import PendingWork
 from tests.unit.analysis.synthetic import AT, BUNDLE, NODES, Physics, run_trial, write_sweep
 
 TRIALS = 3
 REQUESTS = {1: 11, 4: 24}
-
-
-def _resolved() -> ResolvedExperiment:
-    return cast(ResolvedExperiment, SimpleNamespace(experiment=SimpleNamespace(trials=TRIALS)))
 
 
 class Lab:
@@ -38,11 +31,9 @@ class Lab:
         self.store.add_environment(AT, {}, [])
         self.store.add_bundle(BUNDLE, "mobilenet_v2", "{}")
         self.store.add_network("lan", 0, "emulated", {})
-        self.pending = PendingWork(_resolved(), self.store)
 
     def order(self, *, most: int, to_the_end: bool = False) -> AdaptiveOrder:
         """As a new call of the sweep has it."""
-        self.pending = PendingWork(_resolved(), self.store)
         predicted: dict[Candidate, Point] = {}
         for candidate in candidates_of(self.cells):
             latency_s, sample_s = self.truth[candidate.id] or (1.0, 1.0)
@@ -53,22 +44,25 @@ class Lab:
             predicted, most, place=lambda candidate: candidate.place(NODES), to_the_end=to_the_end
         )
         begun = {cell.id for cell in self.store.cells()}
-        return AdaptiveOrder([search], begun, self.pending, self.store, "0")
+        return AdaptiveOrder([search], begun, self.store, in_time=to_the_end)
 
-    def run(self, cell: Cell, *, trials: int = TRIALS) -> None:
-        """Its missing trials, at most so many."""
-        rng = np.random.default_rng(int(cell.id, 16) % 2**32)
-        for number in self.pending.trials(cell)[:trials]:
-            trial = run_trial(cell, number, REQUESTS[cell.depth], Physics(), rng)
-            self.store.add_trial(trial)
-            self.pending.note(trial)
+    def run(self, cell: Cell, number: int = 0) -> None:
+        """Its trial in a block."""
+        rng = np.random.default_rng((int(cell.id, 16), number))
+        self.store.add_trial(run_trial(cell, number, REQUESTS[cell.depth], Physics(), rng))
 
-    def search(self, order: AdaptiveOrder, *, rounds: int = 1000) -> None:
-        while rounds and (cells := order.next_cells()):
+    def search(self, order: AdaptiveOrder) -> None:
+        """Cells that join are visited once; those that joined before are visited no more."""
+        while cells := order.next_cells(everything):
             self.store.add(*cells)
+            finished = {cell for cell, _ in self.store.finished()}
             for cell in cells:
-                self.run(cell)
-            rounds -= 1
+                if cell.id not in finished:
+                    self.run(cell)
+
+
+def everything(_cells: Sequence[Cell]) -> bool:
+    return True
 
 
 def test_a_fifth_of_the_cells_finds_the_front(tmp_path: Path) -> None:
@@ -91,7 +85,7 @@ def test_a_fifth_of_the_cells_finds_the_front(tmp_path: Path) -> None:
 def test_what_was_predicted_is_told_of_every_cell_that_is_given(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     order = lab.order(most=6)
-    cells = order.next_cells()
+    cells = order.next_cells(everything)
     predicted = {p.cell: p.seconds for p in order.predicted()}
     assert set(predicted) == {cell.id for cell in cells}
     for candidate in candidates_of(cells):
@@ -101,7 +95,7 @@ def test_what_was_predicted_is_told_of_every_cell_that_is_given(tmp_path: Path) 
         assert predicted[candidate.deep.id] == 1.5 * truth[1] * off[1]
     # What is only estimated is no prediction.
     rough = lab.order(most=6, to_the_end=True)
-    assert rough.next_cells()
+    assert rough.next_cells(everything)
     assert not rough.predicted()
 
 
@@ -113,16 +107,15 @@ def test_who_takes_it_up_in_the_middle_of_a_round_chooses_the_same(tmp_path: Pat
     uninterrupted.search(uninterrupted.order(most=most))
 
     order = stopped.order(most=most)
-    cells = order.next_cells()
+    cells = order.next_cells(everything)
     stopped.store.add(*cells)
-    # One split is whole: it would correct predictions, and so choose others, before its round is over.
-    stopped.run(cells[0])
-    stopped.run(cells[1])
-    stopped.run(cells[2], trials=1)
+    # One split is measured: it would correct predictions, and so choose others, before its round is over.
+    for cell in cells[:3]:
+        stopped.run(cell)
     again = stopped.order(most=most)
-    first = again.next_cells()
+    first = again.next_cells(everything)
     assert {cell.id for cell in first} == {cell.id for cell in cells[2:]}
-    for cell in first:
+    for cell in cells[3:]:
         stopped.run(cell)
     stopped.search(again)
     assert {c.id for c in stopped.store.cells()} == {c.id for c in uninterrupted.store.cells()}
@@ -131,8 +124,8 @@ def test_who_takes_it_up_in_the_middle_of_a_round_chooses_the_same(tmp_path: Pat
 def test_what_fails_is_not_chosen_twice_and_something_else_is(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     order = lab.order(most=6)
-    failed = {cell.cuts for cell in order.next_cells()}
-    others = {cell.cuts for cell in order.next_cells()}
+    failed = {cell.cuts for cell in order.next_cells(everything)}
+    others = {cell.cuts for cell in order.next_cells(everything)}
     assert failed
     assert others
     assert not failed & others
@@ -147,11 +140,31 @@ def test_to_the_end_every_cell_is_run_once(tmp_path: Path) -> None:
     assert not order.ahead()
 
 
-def test_all_cells_are_those_with_missing_trials_once(tmp_path: Path) -> None:
+def test_with_little_time_the_most_promising_join_first_and_others_once_there_is_time(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
-    lab.store.add(*lab.cells)
-    lab.run(lab.cells[0])
-    lab.run(lab.cells[1], trials=1)
-    order = Order(lab.cells, lab.pending)
-    assert list(order.next_cells()) == lab.cells[1:]
-    assert not order.next_cells()
+    order = lab.order(most=len(lab.truth), to_the_end=True)
+
+    def fits(cells: Sequence[Cell]) -> bool:
+        return len(cells) <= 4
+
+    first = order.next_cells(fits)
+    assert len(first) == 4
+    lab.store.add(*first)
+    for cell in first:
+        lab.run(cell)
+    assert not order.next_cells(lambda _cells: False)
+    second = order.next_cells(fits)
+    assert len(second) == 4
+    assert not set(first) & set(second)
+
+
+def test_at_the_beginning_one_joins_however_little_time_there_is(tmp_path: Path) -> None:
+    order = Lab(tmp_path).order(most=6, to_the_end=True)
+    assert len(order.next_cells(lambda _cells: False)) == 2
+
+
+def test_all_cells_join_at_once(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    order = Order(lab.cells)
+    assert list(order.next_cells(everything)) == lab.cells
+    assert not order.next_cells(everything)

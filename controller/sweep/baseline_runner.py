@@ -1,0 +1,62 @@
+"""Baselines: the whole model alone on each device, in every block."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from controller.errors import DeviceError
+from controller.pipeline.baseline import baseline_trial
+from controller.results import BaselineTrial, Block
+from controller.sweep.context import SweepContext
+from controller.sweep.failure_policy import TRIES
+from controller.sweep.todo import BaselineKey
+
+__all__ = ["BaselineRunner", "whole_model_s"]
+
+
+@dataclass(frozen=True)
+class BaselineRunner:
+    """Takes baselines, each committed as it ends."""
+
+    sweep: SweepContext
+    requests: int
+    _failures: Counter[BaselineKey] = field(default_factory=Counter)
+
+    def is_given_up(self, key: BaselineKey) -> bool:
+        """Whether it is left out of this call: its device is lost, or it failed too often."""
+        return key.device in self.sweep.failures.lost or self._failures[key] >= TRIES
+
+    def run(self, key: BaselineKey, block: Block) -> None:
+        """Take a baseline, as often as the experiment lets a failed one be tried."""
+        for _ in range(self.sweep.failures.tries):
+            if self.is_given_up(key):
+                return
+            try:
+                self.sweep.recorder.add(self._taken(key, block))
+            except DeviceError as error:
+                self._failures[key] += 1
+                self.sweep.failures.failed(f"baseline of {key.device}: {error}", error)
+            else:
+                return
+
+    def _taken(self, key: BaselineKey, block: Block) -> BaselineTrial:
+        experiment, worker = self.sweep.resolved.experiment, self.sweep.pool.workers[key.device]
+        return baseline_trial(
+            worker,
+            self.sweep.resolved.bundles[key.bundle],
+            network=key.network,
+            batch=key.batch,
+            number=block.number,
+            threads=experiment.threads_on(key.device, worker.info.threads, key.threads),
+            requests=self.requests,
+            warmup=experiment.warmup,
+        )
+
+
+def whole_model_s(baselines: Iterable[BaselineTrial]) -> dict[tuple[str, str], float]:
+    """Seconds for one sample of a bundle (digest) on a device, by both names: medians over trials."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for b in baselines:
+        seconds.setdefault((b.bundle, b.device), []).append(statistics.median(b.compute_s) / b.batch)
+    return {key: statistics.median(values) for key, values in seconds.items()}

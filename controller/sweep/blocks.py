@@ -1,0 +1,55 @@
+"""The blocks of a sweep: which one to continue, and what a block visits in which order."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, TypeVar
+
+from controller.results import Block, Cell, Store
+from controller.results.provenance import now
+from exporter.bundle import Bundle
+
+__all__ = ["Blocks", "is_end"]
+
+_CONTINUED_WITHIN_S: Final = 600.0
+"""Later the lab may have changed: what is compared within a block ran within minutes."""
+
+_Visit = TypeVar("_Visit")
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of a results file, under one network after the other."""
+
+    store: Store
+    seed: int
+
+    def begin(self, network: str) -> Block:
+        """The unfinished block of a network if it was going on within ten minutes, else a new one."""
+        last = max(self.store.rows(Block, network=network), key=lambda block: block.number, default=None)
+        if last is not None and not last.whole and self._is_fresh(last):
+            return last
+        block = Block(network, 0 if last is None else last.number + 1, now())
+        self.store.add(block)
+        return block
+
+    def finish(self, block: Block) -> None:
+        """Note that a block has visited all that it had to."""
+        self.store.add(replace(block, whole=True))
+
+    def shuffled(self, block: Block, visits: Sequence[_Visit]) -> list[_Visit]:
+        """Visits of a block in its random order, which a resumed block keeps for those that are left."""
+        ordered = list(visits)
+        random.Random(f"{self.seed}:{block.network}:{block.number}").shuffle(ordered)
+        return ordered
+
+    def _is_fresh(self, block: Block) -> bool:
+        last_at = self.store.last_started_at(block.network, block.number) or block.started_at
+        since = datetime.fromisoformat(now()) - datetime.fromisoformat(last_at)
+        return since.total_seconds() <= _CONTINUED_WITHIN_S
+
+
+def is_end(cell: Cell, bundle: Bundle) -> bool:
+    """Whether a cell has the whole model on one device of its chain: `stay` or `offload`."""
+    return set(cell.cuts) in ({0}, {bundle.node_count})
