@@ -66,6 +66,7 @@ class TrialMeasures:
         links: The links between devices, in the order of the chain.
         bottleneck: The stage or link that was in use for the largest share of the time: a stage's name, or
             as in `pi -> server`.
+        bottleneck_share: That share.
         first_payload_bytes: What it puts on the first link between devices; 0 without one.
         memory_bytes: Most that was resident in a worker that took part, in the one that had most.
     """
@@ -85,6 +86,7 @@ class TrialMeasures:
     first_payload_bytes: int
     links: tuple[Link, ...]
     bottleneck: str
+    bottleneck_share: float
     worst_error: float
     checked: int
     environment: int
@@ -114,6 +116,7 @@ def measure(
     latency = np.asarray(trial.endpoint["latency_s"], dtype=np.float64)
     records = [rows_of_requests(trial, rows) for rows in trial.records]
     hops = tuple(_hop(trial, index, rows) for index, rows in enumerate(records))
+    bottleneck, bottleneck_share = _bottleneck(trial, hops)
     between = tuple(link for link in trial.links if link.sender != link.receiver)
     return TrialMeasures(
         number=trial.number,
@@ -132,7 +135,8 @@ def measure(
         encoded_bytes=sum(map(encoded_bytes, between)),
         first_payload_bytes=between[0].payload_bytes if between else 0,
         links=between,
-        bottleneck=_bottleneck(trial, hops),
+        bottleneck=bottleneck,
+        bottleneck_share=bottleneck_share,
         worst_error=trial.worst_error,
         checked=trial.checked,
         environment=trial.environment,
@@ -171,7 +175,7 @@ def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
     return rows
 
 
-def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> str:
+def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> tuple[str, float]:
     """The largest of the stages' busy shares and of the shares of the time that links were being sent on.
 
     What is sent by no stage is recorded by none: a link from the controller, or from a first device that has
@@ -185,7 +189,8 @@ def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> str:
             sending_s = hop.means["send_s"] * len(trial.endpoint)
             # Links between the same two devices share the way between them.
             shares[name] = shares.get(name, 0.0) + sending_s / trial.elapsed_s
-    return max(shares, key=lambda name: shares[name])
+    name = max(shares, key=lambda name: shares[name])
+    return name, shares[name]
 
 
 def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:

@@ -146,11 +146,11 @@ def _row(point: Point) -> dict[str, Any]:
         "kind": point.split.kind,
         "status": _status(point),
         **of_cell(point.cell),
-        # A capability is of two depths: its split's deepest, and 1.
+        # A capability is of two depths: that of its capacity, and 1.
         "depth": point.cell.depth if point.front == "operating" else "",
         **_figures(point.latency, point.throughput),
         "latency_text": f"{_text(point.latency, 1e3, 'ms')} ({unloaded})",
-        "throughput_text": f"{_text(point.throughput, 1, '/s')} ({_offered(point)})",
+        "throughput_text": f"{'>= ' * point.is_bound}{_text(point.throughput, 1, '/s')} ({_offered(point)})",
         "cuts": ", ".join(map(str, point.cell.cuts)),
         "devices": " → ".join(point.cell.devices),
         "batch": point.cell.batch,

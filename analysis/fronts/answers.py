@@ -1,5 +1,6 @@
 """The best split for each network and objective, how sure that is, and among how many splits."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -66,6 +67,8 @@ class Answer:
     Attributes:
         ties: The other splits that are within noise of it, by the requested figure (the knee: by both).
         among: The splits that it is the best of.
+        rivals: Splits that may have more throughput than measured, and then more than the answer; it is one
+            of them where its own capacity is a bound. With any, it is not known to be the best.
         probability: The share of resamples in which it is the best of those; None with fewer than two trials.
     """
 
@@ -76,6 +79,7 @@ class Answer:
     ties: tuple[Point, ...]
     gains: tuple[Gain, ...]
     among: Coverage
+    rivals: tuple[Point, ...] = ()
     probability: float | None = None
 
 
@@ -105,9 +109,11 @@ def answers_of(
             continue
         best = max([p for p in points if p.on_front] or points, key=lambda p: _merit(p, goal) or 0.0)
         ties = tuple(p for p in points if p is not best and _tied(best, p, goal, resampling))
-        sure = _share_best(best, points, goal, resampling) if best.probability is not None else None
+        rivals = _rivals(best, points, goal)
+        is_known = best.probability is not None and not rivals
+        sure = _share_best(best, points, goal, resampling) if is_known else None
         gains = _gains(sweep, best, goal, points, resampling)
-        answers.append(Answer(bundle, network, goal, best, ties, gains, among, sure))
+        answers.append(Answer(bundle, network, goal, best, ties, gains, among, rivals, sure))
     return tuple(answers)
 
 
@@ -138,6 +144,18 @@ def _merit(point: Point, goal: Goal) -> float | None:
         return _power(point)
     value = point.figure(goal).value
     return value if value is None or OBJECTIVES[goal].maximise else -value
+
+
+def _rivals(best: Point, points: Sequence[Point], goal: Goal) -> tuple[Point, ...]:
+    """Splits that could have more of what is asked for, with more requests in flight than were tried."""
+    if goal not in ("throughput", "knee"):
+        return ()
+    merit = _merit(best, goal) or 0.0
+
+    def at_most(point: Point) -> float:
+        return point.limit if goal == "throughput" else power(point.latency.value or math.inf, point.limit)
+
+    return tuple(p for p in points if p.is_bound and (p is best or at_most(p) > merit))
 
 
 def _share_best(best: Point, points: Sequence[Point], goal: Goal, resampling: Resampling) -> float:
@@ -240,7 +258,9 @@ def as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, Any]]:
             "throughput_per_s": _values(a.point.throughput),
             "payload_bytes": _values(a.point.payload),
             "memory_bytes": _values(a.point.memory),
+            "is_lower_bound": a.point.is_bound and a.objective in ("throughput", "knee"),
             "probability_best": a.probability,
+            "could_have_more": [p.split.where for p in a.rivals],
             "splits_measured": a.among.measured,
             "splits": a.among.splits,
             "probability_on_front": a.point.probability,

@@ -5,6 +5,7 @@ Operations Research 9, 1961), so at one depth the two are one variable and a fro
 point. Hence two fronts, each over all depths in its own way.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -13,6 +14,7 @@ import numpy as np
 
 from analysis.data.splits import Split
 from analysis.data.sweep import OFFLINE, CellResult, Sweep
+from analysis.fronts.capacity import capacity_of
 from analysis.statistics.attainment import Surface, surfaces
 from analysis.statistics.bootstrap import Floats, Resampling, hypervolumes, nondominated
 from analysis.statistics.estimates import NOTHING, Estimate, interval
@@ -29,10 +31,12 @@ class Point:
     """A candidate of a front.
 
     Attributes:
-        cell: Whose throughput it is; on the capability front the split's deepest cell.
+        cell: Whose throughput it is; on the capability front that of the split's most throughput.
         latency_cell: Whose latency it is; on the capability front the split's depth-1 cell.
         latency: p50, seconds.
-        throughput: Samples a second.
+        throughput: Samples a second; on the capability front the split's capacity.
+        is_bound: Throughput still rose with the depth: the capacity is at least this.
+        limit: What the capacity cannot exceed, samples a second.
         accuracy: Of the chain, with its codecs.
         payload: Bytes a sample that its links carry, after the codecs.
         memory: Bytes resident in the worker that has most, at its fullest.
@@ -52,6 +56,8 @@ class Point:
     memory: Estimate = NOTHING
     on_front: bool = False
     probability: float | None = None
+    is_bound: bool = False
+    limit: float = math.inf
 
     @property
     def label(self) -> str:
@@ -107,9 +113,9 @@ def front_of(sweep: Sweep, name: FrontName, bundle: str, network: str) -> Front:
     """A front of one bundle under one network.
 
     On the capability front a point is a split: its unloaded latency (p50 at depth 1) and its capacity
-    (deepest cell). A split whose depth-1 or deepest cell is missing or unfinished has no point. Cells under
-    an open load are left out: their throughput is what was offered. On the operating front a point is a
-    cell, with its own latency (p50) and its own throughput.
+    (`analysis.fronts.capacity`). A split whose depth-1 or deepest cell is missing or unfinished has no point.
+    Cells under an open load are left out: their throughput is what was offered. On the operating front a
+    point is a cell, with its own latency (p50) and its own throughput.
     """
     points = _candidates(sweep.of(bundle, network), name)
     return judged(name, points, sweep.objectives, Resampling(sweep.seed))
@@ -138,9 +144,11 @@ def _candidates(cells: Sequence[CellResult], name: FrontName) -> list[Point]:
     for results in groups.values():
         first = min(results, key=lambda r: r.cell.depth)
         deepest = max(results, key=lambda r: r.cell.depth)
+        capacity = capacity_of(results)
         # Until the deepest has run, a shallower one would be held against the deepest of other splits.
-        if first.cell.depth == 1 and first.trials and deepest.trials:
-            points.append(_point(name, deepest, first))
+        if first.cell.depth == 1 and first.trials and deepest.trials and capacity is not None:
+            point = _point(name, capacity.result, first)
+            points.append(replace(point, is_bound=capacity.is_bound, limit=capacity.limit))
     return points
 
 

@@ -31,7 +31,7 @@ def one_line(study: Study, group: Group) -> str:
     for answer in group.answers:
         p = answer.point
         latency = f"{(p.latency.value or 0) * 1e3:.3g} ms"
-        throughput = f"{p.throughput.value or 0:.3g}/s"
+        throughput = f"{'>= ' * p.is_bound}{p.throughput.value or 0:.3g}/s at depth {p.cell.depth}"
         figures: dict[Goal, str] = {
             "latency": latency,
             "throughput": throughput,
@@ -94,7 +94,8 @@ def _table(group: Group, answer: Answer) -> Table:
     for point in sorted(group.capability.points, key=lambda p: p.cell.id != best):
         note = " <- best" if point.cell.id == best else " (a tie)" if point.cell.id in ties else ""
         chance = "-" if point.probability is None else percent(point.probability)
-        row = plain(point.latency, 1e3), plain(point.throughput), str(point.cell.depth), chance
+        throughput = f"{'>= ' * point.is_bound}{plain(point.throughput)}"
+        row = plain(point.latency, 1e3), throughput, str(point.cell.depth), chance
         table.add_row(f"{point.split.where}{note}", *row)
     for b in group.baselines:
         table.add_row(b.name, plain(b.latency, 1e3), plain(b.throughput), "-", "-")

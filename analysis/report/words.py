@@ -5,11 +5,13 @@ from typing import Any
 
 from analysis.data.sweep import Network, Sweep, baseline_name
 from analysis.fronts.answers import Answer, Gain
+from analysis.fronts.fronts import Point
 from analysis.statistics.estimates import Estimate
 
 __all__ = [
     "answer_sentences",
     "brief",
+    "capacity",
     "conditions",
     "figure",
     "flat",
@@ -58,6 +60,12 @@ def milliseconds(estimate: Estimate) -> str:
 def per_second(estimate: Estimate) -> str:
     """`77.1 samples/s (76.9 to 77.3)`."""
     return _with_interval(estimate, 1, "samples/s")
+
+
+def capacity(point: Point) -> str:
+    """`77.1 samples/s (76.9 to 77.3) at depth 4`; `>= 77.1 ...` where it is a lower bound."""
+    least = ">= " if point.is_bound else ""
+    return f"{least}{per_second(point.throughput)} at depth {point.cell.depth}"
 
 
 def plain(estimate: Estimate, factor: float = 1) -> str:
@@ -125,6 +133,8 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
         sentences.append(_sure(answer))
     if answer.ties:
         sentences.append(_ties(answer))
+    if answer.rivals:
+        sentences.append(_open(answer))
     if point.latency.trials == 1:
         sentences.append("With one trial, the spread of a repetition is unknown.")
     return lead, sentences
@@ -139,7 +149,7 @@ def why_none(sweep: Sweep) -> str:
 def brief(answer: Answer) -> str:
     """An answer in one clause: how much, with which split, against what, how sure."""
     point, goal = answer.point, answer.objective
-    number = per_second(point.throughput) if goal == "throughput" else milliseconds(point.latency)
+    number = capacity(point) if goal == "throughput" else milliseconds(point.latency)
     first = baseline_name(point.cell.devices[0])
     against = [_briefly(g, first) for g in answer.gains if g.name == first]
     equal = [g for g in answer.gains if g.over == "equal"]
@@ -148,6 +158,8 @@ def brief(answer: Answer) -> str:
     text = f"{goal} {number} with {point.split.where}" + (f": {', '.join(against)}" if against else "")
     if answer.among.measured < 2:
         return f"{text}; no other split was measured"
+    if answer.rivals:
+        return f"{text}; the best is unknown, since throughput still rose with the depth"
     if answer.probability is None:
         return text
     text = f"{text}; {percent(answer.probability)} sure"
@@ -191,8 +203,8 @@ def _number(answer: Answer) -> str:
     point = answer.point
     numbers = {
         "latency": milliseconds(point.latency),
-        "throughput": per_second(point.throughput),
-        "knee": f"{milliseconds(point.latency)} and {per_second(point.throughput)}",
+        "throughput": capacity(point),
+        "knee": f"{milliseconds(point.latency)} and {capacity(point)}",
         "accuracy": figure(point.accuracy, 4),
         "payload": _with_interval(point.payload, 1e-3, "kB a sample"),
         "memory": _with_interval(point.memory, 1e-6, "MB"),
@@ -200,10 +212,21 @@ def _number(answer: Answer) -> str:
     return numbers[answer.objective]
 
 
+def _open(answer: Answer) -> str:
+    """Whose throughput still rose with the depth, so that the best is unknown."""
+    shown = _some([p.split.where for p in answer.rivals])
+    return (
+        f"Which split is the best is unknown: throughput still rose with the depth at {shown}, and could "
+        "exceed this. Measure at greater depths."
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return listed(names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"])
+
+
 def _ties(answer: Answer) -> str:
-    names = [p.split.where for p in answer.ties]
-    shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
-    return f"Tied within noise: {listed(shown)}."
+    return f"Tied within noise: {_some([p.split.where for p in answer.ties])}."
 
 
 def _compared(gain: Gain, answer: Answer) -> str:

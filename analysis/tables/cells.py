@@ -43,7 +43,8 @@ PARETO_COLUMNS = [
     *_DIMENSIONS,
     "latency_depth",
     *_with_bounds("latency_p50_s", "throughput_per_s"),
-    *("interval", "trials", "probability", "accuracy", "accuracy_whole", "payload_bytes", "encoded_bytes"),
+    *("is_lower_bound", "interval", "trials", "probability"),
+    *("accuracy", "accuracy_whole", "payload_bytes", "encoded_bytes"),
     *_with_bounds("memory_bytes"),
     *("cell", "latency_cell"),
 ]
@@ -130,6 +131,7 @@ def _pareto_row(sweep: Sweep, result: CellResult, point: Point, rank: int) -> di
         "latency_depth": point.latency_cell.depth,
         **point.latency.bounds("latency_p50_s"),
         **point.throughput.bounds("throughput_per_s"),
+        "is_lower_bound": point.is_bound,
         "interval": point.throughput.kind,
         "trials": min(point.latency.trials, point.throughput.trials),
         "probability": point.probability,

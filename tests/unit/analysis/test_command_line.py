@@ -50,7 +50,7 @@ def test_it_prints_each_profiles_answer_and_where_the_report_is(results: Path, t
 def test_an_incomplete_sweep_is_called_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60), skip=(12,))
     assert main(["report", str(results), "--out", str(tmp_path), "--figures", ""]) == 0
-    assert "incomplete: 36 of 54 trials finished" in capsys.readouterr().out
+    assert "incomplete: 36 trials finished, 18 missing" in capsys.readouterr().out
 
 
 def test_no_such_file(tmp_path: Path, refused: Callable[..., str]) -> None:

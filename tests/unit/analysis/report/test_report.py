@@ -134,7 +134,7 @@ def test_a_good_sweep_raises_no_grave_concern(page: str) -> None:
 
 def test_an_interrupted_sweep_says_what_is_missing(other: Callable[..., Sweep]) -> None:
     text = _text(other(skip=(24,)))
-    assert "incomplete: 72 of 90 trials finished; 6 of 30 cells have none" in text
+    assert "incomplete: 72 trials finished, 18 missing; 6 of 30 cells have none" in text
     assert "Cells that want more trials (3 wanted)" in text
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from controller.errors import StoreError
-from controller.results import Cell, DeviceRow, Hop, Link, Results, Store, Trial
+from controller.results import Block, Cell, DeviceRow, Hop, Link, Results, Store, Trial
 from controller.results.check import run_check
 from controller.results.encoding import pack
 from exporter.bundle.manifest import digest_of
@@ -79,7 +79,7 @@ def store(tmp_path: Path) -> Store:
     store.add_environment("2026-01-01T00:00:00", {"lab": "local"}, devices)
     store.add_bundle(BUNDLE, "tiny", json.dumps(MANIFEST | {"digest": BUNDLE}))
     store.add_network("lan", 0, "emulated", {})
-    store.add(CELL)
+    store.add(CELL, *(Block("lan", number, "2026-01-01T00:00:00") for number in range(3)))
     store.add_trial(a_trial(0))
     store.add_void(CELL.id, 1, 1, "2026-01-01T00:00:02", "server: exited", "server")
     store.add_trial(a_trial(1))
@@ -132,7 +132,7 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
             lambda store: [store.connection.execute(line) for line in ("DROP INDEX trial_done", TWICE)],
             f"cell {CELL.id}: holds trial 0 2 times",
         ),
-        (sql("UPDATE trial SET number = 3 WHERE id = 1"), "number 3 of cell"),
+        (sql("UPDATE trial SET number = 3 WHERE id = 1"), "is of block 3 under lan, which the file lacks"),
         (sql("UPDATE experiment SET text = 'name: other'"), "its text does not match its digest"),
         (
             sql("INSERT INTO experiment VALUES ('d', 'other', 't', 0, 3, 'then')"),
@@ -186,8 +186,8 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         ),
         (
             sql(
-                "INSERT INTO baseline (model, bundle, device, batch, number, threads, environment, taken_at, "
-                "compute_s) VALUES ('tiny', ?, 'pi', 1, 0, 1, 1, 'then', '[0.1, -1]')",
+                "INSERT INTO baseline (model, network, bundle, device, batch, number, threads, environment, "
+                "taken_at, compute_s) VALUES ('tiny', 'lan', ?, 'pi', 1, 0, 1, 1, 'then', '[0.1, -1]')",
                 BUNDLE,
             ),
             "baseline 1 of pi: has no times",

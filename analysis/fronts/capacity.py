@@ -1,0 +1,47 @@
+"""Capacity: a split's best throughput over depths, and whether more requests in flight could raise it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from analysis.data.sweep import CellResult
+
+__all__ = ["FLAT", "Capacity", "capacity_of"]
+
+FLAT = 0.03
+"""Throughput is flat at a depth where twice as many requests in flight gain less than this."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The best throughput of a split.
+
+    Attributes:
+        result: The cell that reached it.
+        limit: What the split cannot exceed, samples a second; infinite where nothing tells.
+        is_bound: Throughput was still rising: the capacity is at least this.
+    """
+
+    result: CellResult
+    limit: float
+    is_bound: bool
+
+
+def capacity_of(results: Sequence[CellResult]) -> Capacity | None:
+    """The capacity that cells of one split show; None where none has a throughput.
+
+    It is no bound where throughput is flat: a depth and one at least twice as deep, the deeper with less than
+    3 % more; or a stage or link in use for over 1 / 1.03 of the time, which leaves no more to gain.
+    """
+    measured = [(r, r.throughput.value) for r in results if r.throughput.value]
+    if not measured:
+        return None
+    best, most = max(measured, key=lambda each: each[1])
+    used = median(t.bottleneck_share for t in best.trials)
+    is_flat = used * (1 + FLAT) >= 1 or any(
+        deeper.cell.depth >= 2 * shallow.cell.depth and more < (1 + FLAT) * rate
+        for shallow, rate in measured
+        if rate * (1 + FLAT) > most
+        for deeper, more in measured
+    )
+    return Capacity(best, most / used if used > 0 else float("inf"), not is_flat)
