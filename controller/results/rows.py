@@ -221,7 +221,7 @@ class TimeAlone:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The metric over the bundle's samples, for the whole graph and for the chain at `cuts`.
+    """The metric over the bundle's first `samples`, for the whole graph and for the chain at `cuts`.
 
     Both are None where the samples have no labels. `worst_error` compares the chain with the whole graph.
     """
@@ -239,7 +239,8 @@ class CodecAccuracy:
     """`Accuracy` of a chain whose links have codecs. A codec may see a whole batch, so it differs by batch.
 
     Attributes:
-        tensor_error: A codec's largest error in a tensor, relative to the tensor's own maximum.
+        worst_error: Over all samples, since each may be sent.
+        tensor_error: A codec's largest error in a tensor, relative to the tensor's own maximum; over all.
     """
 
     bundle: str

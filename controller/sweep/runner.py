@@ -113,8 +113,8 @@ def _run_missing(
     failures = FailurePolicy(experiment, pool, recorder, screen)
     failures.give_up(pool.absent)
     sweep = SweepContext(resolved, pool, pending, recorder, failures, screen, interruption)
-    take_baselines(sweep, cells)
     accuracies = AccuracyPass(sweep, store.rows(CodecAccuracy))
+    take_baselines(sweep, cells)
     if not is_chosen(resolved, has_budget=has_budget):
         accuracies.take(cells)
     alone_s = whole_model_s(store.rows(BaselineTrial))

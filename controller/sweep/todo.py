@@ -41,6 +41,7 @@ class PendingWork:
     """
 
     def __init__(self, resolved: ResolvedExperiment, results: Results | None) -> None:
+        self._resolved = resolved
         self._trials = resolved.experiment.trials
         self.read(results)
 
@@ -72,9 +73,10 @@ class PendingWork:
                     self._baselines.add(
                         PendingBaseline(row.bundle, row.device, row.batch, row.number, threads)
                     )
-            case Accuracy():
+            # One over other samples is taken again: a model of the sweep had other samples then.
+            case Accuracy() if row.samples == self._resolved.samples:
                 self._splits.add((row.bundle, row.cuts))
-            case CodecAccuracy():
+            case CodecAccuracy() if row.samples == self._resolved.samples:
                 self._codecs.add(coded_as(row))
 
     def trials(self, cell: Cell) -> list[int]:
