@@ -276,7 +276,9 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             if not measured[cell.id] and cell.load == OFFLINE and cell.depth > 1:
                 timelines[cell.id] = bars_of(trial, [hop.stage for hop in figures.hops])
             measured[cell.id].append(figures)
-            telemetry.append(TrialTelemetry(cell, datetime.fromisoformat(trial.started_at), summary(samples)))
+            telemetry.append(
+                TrialTelemetry(cell, datetime.fromisoformat(trial.started_at), summary(samples, trial, cell))
+            )
         if not any(measured.values()):
             raise ResultsError(
                 f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep first"

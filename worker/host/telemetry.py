@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections import deque
 from typing import Final
 
@@ -29,12 +30,13 @@ class TelemetryThread:
         self._samples: deque[TelemetrySample] = deque(maxlen=_MOST_SAMPLES)
         self._process = psutil.Process()
         self._other: psutil.Process | None = None
+        self._other_cpu_s = 0.0
         self._gpu = find_gpu()
         # A controller may ask for a sample while the thread takes one.
         self._lock = threading.Lock()
         self._throttled: int | None = None
-        # The first reading of a CPU share has nothing to compare with.
-        self._process.cpu_percent()
+        self._sampled_at_s = clock()
+        self._cpu_s = time.process_time()
         self._host_times_s = _host_times_s()
         self._throttled_at_s = float("-inf")
         self._ended = threading.Event()
@@ -55,7 +57,7 @@ class TelemetryThread:
             try:
                 self._other = None if pid is None else psutil.Process(pid)
                 if self._other is not None:
-                    self._other.cpu_percent()
+                    self._other_cpu_s = _cpu_s(self._other)
             except psutil.Error:
                 self._other = None
 
@@ -82,17 +84,17 @@ class TelemetryThread:
 
     def _sample(self) -> TelemetrySample:
         now_s = clock()
+        process_cpu_percent = self._process_cpu_percent(now_s)
         if now_s - self._throttled_at_s >= _THROTTLED_EVERY_S:
             self._throttled, self._throttled_at_s = throttled(), now_s
         memory = psutil.virtual_memory()
         counters = psutil.net_io_counters()
         gpu = NOTHING if self._gpu is None else self._gpu.read()
-        other_percent, other_bytes = self._read_other()
         return TelemetrySample(
             at_s=now_s,
-            process_cpu_percent=self._process.cpu_percent() + other_percent,
+            process_cpu_percent=process_cpu_percent,
             host_cpu_percent=self._host_cpu_percent(),
-            process_rss_bytes=self._process.memory_info().rss + other_bytes,
+            process_rss_bytes=self._process.memory_info().rss + self._other_rss_bytes(),
             host_used_bytes=memory.total - memory.available,
             frequency_mhz=frequency_mhz(),
             temperature_c=temperature_c(),
@@ -104,13 +106,21 @@ class TelemetryThread:
             gpu_used_bytes=gpu.used_bytes,
         )
 
-    def _read_other(self) -> tuple[float, int]:
-        if self._other is None:
-            return 0.0, 0
-        try:
-            return self._other.cpu_percent(), self._other.memory_info().rss
-        except psutil.Error:
-            return 0.0, 0
+    def _process_cpu_percent(self, now_s: float) -> float:
+        """The share since the last sample; times the time since then, it is exactly what was used."""
+        before_s, self._sampled_at_s = self._sampled_at_s, now_s
+        cpu_s = time.process_time()
+        used_s, self._cpu_s = cpu_s - self._cpu_s, cpu_s
+        if self._other is not None:
+            with contextlib.suppress(psutil.Error):
+                other_s = _cpu_s(self._other)
+                used_s, self._other_cpu_s = used_s + other_s - self._other_cpu_s, other_s
+        return 100 * used_s / (now_s - before_s) if now_s > before_s else 0.0
+
+    def _other_rss_bytes(self) -> int:
+        with contextlib.suppress(psutil.Error):
+            return 0 if self._other is None else int(self._other.memory_info().rss)
+        return 0
 
     def _host_cpu_percent(self) -> float:
         """The share since the last sample of any thread: psutil keeps one for each thread."""
@@ -118,6 +128,12 @@ class TelemetryThread:
         self._host_times_s = now
         past_s = now[1] - all_before_s
         return 100 * (now[0] - busy_before_s) / past_s if past_s > 0 else 0.0
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """Seconds that a process has computed, in steps of 10 ms."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _host_times_s() -> tuple[float, float]:

@@ -1,5 +1,12 @@
 """Telemetry: one look at least between any two questions, and counters that can be subtracted."""
 
+import resource
+import subprocess
+import sys
+import time
+
+import pytest
+
 from worker.host.telemetry import TelemetryThread
 
 
@@ -21,3 +28,53 @@ def test_the_thread_looks_at_its_interval() -> None:
         seen += len(telemetry.take()) - 1
     telemetry.close()
     assert len(telemetry.take()) >= 1
+
+
+_SPIN = """
+import resource, sys, time
+print("ready", flush=True)
+end_s = time.monotonic() + 1.0
+while time.monotonic() < end_s:
+    until_s = time.process_time() + 0.015
+    while time.process_time() < until_s:
+        pass
+    time.sleep(0.035)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_utime, flush=True)
+sys.stdin.read()
+"""
+"""Computes three tenths of the time, and prints for how long it has computed."""
+
+
+@pytest.mark.processes
+def test_shares_times_the_time_since_the_sample_before_are_what_the_processes_used() -> None:
+    telemetry = TelemetryThread(0.05)
+    with subprocess.Popen(
+        [sys.executable, "-c", _SPIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        telemetry.count_too(child.pid)
+        before, (first,) = _own_cpu_s(), telemetry.take()
+        telemetry.begin()
+        until_s = time.process_time() + 0.2
+        while time.process_time() < until_s:
+            pass
+        child_s = float(child.stdout.readline())
+        samples = telemetry.take()
+        used_s = child_s + _own_cpu_s() - before
+        telemetry.close()
+        child.communicate("")
+    assert len(samples) > 3
+    times_s = [first.at_s, *(sample.at_s for sample in samples)]
+    spent_s = [
+        sample.process_cpu_percent / 100 * (at_s - before_s)
+        for sample, before_s, at_s in zip(samples, times_s, times_s[1:], strict=False)
+    ]
+    # The child's share is known in steps of 10 ms, and what it used to start is in its own count only.
+    assert sum(spent_s) == pytest.approx(used_s, abs=0.1)
+    assert sum(spent_s) > 0.35
+
+
+def _own_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
