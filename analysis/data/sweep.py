@@ -119,7 +119,7 @@ class CellResult:
 
     @property
     def memory(self) -> Estimate:
-        """Bytes resident in the worker that has most, at its fullest, over trials."""
+        """Memory of the worker that has most, at its fullest, over trials: without what it shares."""
         return self.over_trials("memory_bytes")
 
     @cached_property

@@ -16,7 +16,7 @@ __all__ = ["SHOWN", "Moment", "TrialTelemetry", "mean_during", "moments", "span_
 SHOWN = {
     "process_cpu_percent": ("worker, % of a core", 1.0, "mean"),
     "host_cpu_percent": ("host, % of all cores", 1.0, "mean"),
-    "process_rss_bytes": ("worker's memory, MB", 1e-6, "max"),
+    "process_memory_bytes": ("worker's memory, MB", 1e-6, "max"),
     "frequency_mhz": ("clock, MHz", 1.0, "mean"),
     "temperature_c": ("temperature, °C", 1.0, "max"),
     "gpu_power_w": ("GPU, W", 1.0, "mean"),

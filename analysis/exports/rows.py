@@ -51,7 +51,7 @@ _DEVICE_COLUMNS = (
     | _of(float, "images_per_s", "busy", "bubble", "occupied")
     | _of(int, "telemetry_samples")
     | _of(float, "process_cpu_percent", "host_cpu_percent")
-    | _of(int, "process_rss_bytes", "host_used_bytes")
+    | _of(int, "process_memory_bytes", "process_rss_bytes", "host_used_bytes")
     | _of(float, "frequency_mhz", "frequency_low_mhz", "temperature_c")
     | _of(int, "throttled", "sent_bytes", "received_bytes")
     | _of(float, "gpu_percent", "gpu_power_w")
@@ -168,6 +168,7 @@ def _telemetry(exported: Exported, device: str) -> dict[str, Any]:
     during = samples[1:]
     counted = samples if during else ()
     figures: dict[str, tuple[_Samples, str, Callable[[Sequence[float]], float]]] = {
+        "process_memory_bytes": (during, "process_memory_bytes", max),
         "process_rss_bytes": (during, "process_rss_bytes", max),
         "host_used_bytes": (during, "host_used_bytes", max),
         "frequency_low_mhz": (during, "frequency_mhz", min),

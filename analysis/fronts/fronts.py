@@ -35,7 +35,7 @@ class Point:
         throughput: Samples a second.
         accuracy: Of the chain, with its codecs.
         payload: Bytes a sample that its links carry, after the codecs.
-        memory: Bytes resident in the worker that has most, at its fullest.
+        memory: Bytes of the worker that has most, at its fullest: without what it shares with others.
         on_front: No other candidate of its bundle and network is as good or better in every objective.
         probability: That it is on the front: the share of resamples in which it is. None with fewer than two
             trials.

@@ -60,7 +60,7 @@ CELL_COLUMNS = [
     *("prepare_s", "interval", "busy", "bubble", "occupied", "bottleneck"),
     *("payload_bytes", "encoded_bytes", "link_payload_bytes", "link_encoded_bytes"),
     *("worst_error", "tensor_error", "accuracy", "accuracy_whole"),
-    *_with_bounds("memory_bytes"),
+    *_with_bounds("memory_bytes", "rss_bytes"),
     *("capability_probability", "operating_probability"),
     *("on_capability_front", "on_operating_front"),
 ]
@@ -174,7 +174,7 @@ def _measured(result: CellResult) -> dict[str, Any]:
         return figures
     for name in QUANTILES:
         figures |= result.latency(name).bounds(f"latency_{name}_s")
-    for name in (*_OVER_TRIALS, "memory_bytes"):
+    for name in (*_OVER_TRIALS, "memory_bytes", "rss_bytes"):
         figures |= result.over_trials(name).bounds(name)
     return figures | {
         "unstable": result.unstable,

@@ -178,9 +178,10 @@ def test_memory_is_that_of_the_fullest_worker_that_took_part(sweep: Sweep) -> No
     with Results.open(sweep.path) as store:
         trial = next(t for t in store.trials() if len(t.hops) == 2)
     told = [
-        ("pi", {"process_rss_bytes": 5}),
-        ("server", {"process_rss_bytes": 7}),
-        ("pi", {"process_rss_bytes": 6}),
+        ("pi", {"process_memory_bytes": 5}),
+        ("server", {"process_memory_bytes": 7}),
+        ("pi", {"process_memory_bytes": 6}),
     ]
-    assert _fullest_bytes(trial, [*told, ("idle", {"process_rss_bytes": 99})]) == 7
-    assert _fullest_bytes(trial, told[:1]) is None, "one that did not tell might be the fullest"
+    key = "process_memory_bytes"
+    assert _fullest_bytes(trial, [*told, ("idle", {key: 99})], key) == 7
+    assert _fullest_bytes(trial, told[:1], key) is None, "one that did not tell might be the fullest"

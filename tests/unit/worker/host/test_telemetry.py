@@ -4,14 +4,16 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from worker.host.telemetry import TelemetryThread
 
 
-def test_even_a_short_while_has_a_sample_of_its_end() -> None:
-    telemetry = TelemetryThread(3600.0)
+def test_even_a_short_while_has_a_sample_of_its_end(tmp_path: Path) -> None:
+    telemetry = TelemetryThread(3600.0, tmp_path)
     (before,) = telemetry.take()
     (after,) = telemetry.take()
     assert after.at_s > before.at_s
@@ -20,8 +22,8 @@ def test_even_a_short_while_has_a_sample_of_its_end() -> None:
     assert 0 <= after.host_cpu_percent <= 100
 
 
-def test_the_thread_looks_at_its_interval() -> None:
-    telemetry = TelemetryThread(0.02)
+def test_the_thread_looks_at_its_interval(tmp_path: Path) -> None:
+    telemetry = TelemetryThread(0.02, tmp_path)
     telemetry.begin()
     seen = len(telemetry.take())
     while seen < 5:
@@ -46,8 +48,8 @@ sys.stdin.read()
 
 
 @pytest.mark.processes
-def test_shares_times_the_time_since_the_sample_before_are_what_the_processes_used() -> None:
-    telemetry = TelemetryThread(0.05)
+def test_shares_times_the_time_since_the_sample_before_are_what_the_processes_used(tmp_path: Path) -> None:
+    telemetry = TelemetryThread(0.05, tmp_path)
     with subprocess.Popen(
         [sys.executable, "-c", _SPIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
@@ -65,14 +67,13 @@ def test_shares_times_the_time_since_the_sample_before_are_what_the_processes_us
         telemetry.close()
         child.communicate("")
     assert len(samples) > 3
-    times_s = [first.at_s, *(sample.at_s for sample in samples)]
     spent_s = [
-        sample.process_cpu_percent / 100 * (at_s - before_s)
-        for sample, before_s, at_s in zip(samples, times_s, times_s[1:], strict=False)
+        later.process_cpu_percent / 100 * (later.at_s - earlier.at_s)
+        for earlier, later in pairwise([first, *samples])
     ]
     # The child's share is known in steps of 10 ms, and what it used to start is in its own count only.
     assert sum(spent_s) == pytest.approx(used_s, abs=0.1)
-    assert sum(spent_s) > 0.35
+    assert sum(spent_s) > 0.25, "the child's share is in it"
 
 
 def _own_cpu_s() -> float:
