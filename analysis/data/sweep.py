@@ -26,6 +26,7 @@ from controller.results import (
     MeasuredLink,
     Predicted,
     Profiling,
+    ReferenceBox,
     Results,
     Scope,
     coded_as,
@@ -196,6 +197,7 @@ class Sweep:
     predicted: tuple[Predicted, ...] = ()
     moments: tuple[Moment, ...] = ()
     timelines: Mapping[str, tuple[Bar, ...]] = field(default_factory=dict)
+    boxes: tuple[ReferenceBox, ...] = ()
 
     @property
     def finished(self) -> int:
@@ -219,6 +221,10 @@ class Sweep:
     def of(self, bundle: str, network: str) -> list[CellResult]:
         """The cells of one bundle under one network."""
         return [c for c in self.cells if c.cell.bundle == bundle and c.cell.network == network]
+
+    def box(self, bundle: str, network: str) -> ReferenceBox | None:
+        """What a hypervolume is a share of; None where an end or a baseline has no trial."""
+        return next((b for b in self.boxes if (b.bundle, b.network) == (bundle, network)), None)
 
     def split_of(self, cell: Cell) -> Split:
         """What a cell's split does, in words."""
@@ -310,6 +316,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             predicted=tuple(store.rows(Predicted)),
             moments=moments(telemetry),
             timelines=timelines,
+            boxes=tuple(store.rows(ReferenceBox)),
         )
 
 

@@ -50,6 +50,7 @@ PARETO_COLUMNS = [
 FRONT_COLUMNS = [
     *("model", "bundle", "network", "shaping", "front", "objectives", "candidates", "points"),
     *_with_bounds("hypervolume"),
+    *("box_latency_s", "box_sample_s"),
     *("interval", "trials", "reference_visits", "seed"),
 ]
 CELL_COLUMNS = [
@@ -112,6 +113,8 @@ def fronts_table(study: Study) -> pd.DataFrame:
             "candidates": len(front.points),
             "points": len(front.members),
             **front.hypervolume.bounds("hypervolume"),
+            "box_latency_s": front.box.latency_s if front.box else None,
+            "box_sample_s": front.box.sample_s if front.box else None,
             "interval": front.hypervolume.kind,
             "trials": front.hypervolume.trials,
             "reference_visits": len(group.resampling.visits),

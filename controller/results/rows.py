@@ -29,6 +29,7 @@ __all__ = [
     "MeasuredLink",
     "Predicted",
     "Profiling",
+    "ReferenceBox",
     "Scope",
     "Settings",
     "TimeAlone",
@@ -298,6 +299,20 @@ class MeasuredLink:
     measured: Mapping[str, Any]
     taken_at: str
     environment: int | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceBox:
+    """The worst latency, and the longest time a sample, of a network's ends and baselines.
+
+    Hypervolumes are shares of the box from there to zero. It is kept, so that another file can be judged by
+    it.
+    """
+
+    bundle: str
+    network: str
+    latency_s: float
+    sample_s: float
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from controller.experiment.topology import route
 from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
 from controller.pipeline.rpc import require_rpc
-from controller.results import BaselineTrial, Cell, CodecAccuracy, DeviceRow, Scope, Store
+from controller.results import BaselineTrial, Cell, CodecAccuracy, DeviceRow, Scope, Store, reference_boxes
 from controller.results.provenance import now, stamp
 from controller.sweep.accuracy_pass import AccuracyPass
 from controller.sweep.baseline_pass import take_baselines, whole_model_s
@@ -70,6 +70,7 @@ def run_sweep(
             # Another sweep may have written while this one waited for its workers.
             pending.read(store)
             _run_missing(resolved, networks, store, pending, pool, screen, interruption, budget, outcome)
+        store.add(*reference_boxes(store, networks))
         outcome.left = pending.count(requested_cells())
         outcome.interrupted = interruption.requested
         return outcome

@@ -11,7 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from controller.results import Accuracy, BaselineTrial, Cell, DeviceRow, Drift, Hop, Link, Store, Trial
+from controller.results import (
+    Accuracy,
+    BaselineTrial,
+    Cell,
+    DeviceRow,
+    Drift,
+    Hop,
+    Link,
+    Store,
+    Trial,
+    reference_boxes,
+)
 from worker.records import ENDPOINT, HOP
 
 AT = "2026-03-01T10:00:00+00:00"
@@ -193,6 +204,7 @@ def write_sweep(
         for name in physics.networks:
             for done, factor in ((0, 1.0), (20, 1 + drift / 2), (40, 1 + drift)):
                 store.add(Drift(name, AT, done, 0.04 * factor), environment=environment)
+        store.add(*reference_boxes(store, list(physics.networks)))
     return path
 
 
