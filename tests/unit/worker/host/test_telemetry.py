@@ -34,14 +34,18 @@ def test_the_thread_looks_at_its_interval(tmp_path: Path) -> None:
 
 _SPIN = """
 import resource, sys, time
+def used_s():
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 print("ready", flush=True)
-end_s = time.monotonic() + 1.0
+sys.stdin.readline()
+began_s, end_s = used_s(), time.monotonic() + 1.0
 while time.monotonic() < end_s:
     until_s = time.process_time() + 0.015
     while time.process_time() < until_s:
         pass
     time.sleep(0.035)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_utime, flush=True)
+print(used_s() - began_s, flush=True)
 sys.stdin.read()
 """
 """Computes three tenths of the time, and prints for how long it has computed."""
@@ -53,10 +57,12 @@ def test_shares_times_the_time_since_the_sample_before_are_what_the_processes_us
     with subprocess.Popen(
         [sys.executable, "-c", _SPIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
-        assert child.stdout is not None
+        assert child.stdin is not None and child.stdout is not None
         child.stdout.readline()
         telemetry.count_too(child.pid)
         before, (first,) = _own_cpu_s(), telemetry.take()
+        child.stdin.write("\n")
+        child.stdin.flush()
         telemetry.begin()
         until_s = time.process_time() + 0.2
         while time.process_time() < until_s:
@@ -71,7 +77,7 @@ def test_shares_times_the_time_since_the_sample_before_are_what_the_processes_us
         later.process_cpu_percent / 100 * (later.at_s - earlier.at_s)
         for earlier, later in pairwise([first, *samples])
     ]
-    # The child's share is known in steps of 10 ms, and what it used to start is in its own count only.
+    # The child's time is known in steps of 10 ms.
     assert sum(spent_s) == pytest.approx(used_s, abs=0.1)
     assert sum(spent_s) > 0.25, "the child's share is in it"
 
