@@ -75,7 +75,7 @@ def box_of(dominated: Dominated) -> str:
     """Which box both hypervolumes are shares of, or why there is none."""
     box = dominated.box
     if box is None:
-        return "none: an end or a baseline of A has no trial"
+        return "none: A lacks an end or a baseline"
     return f"of A: {figure(box.latency_s * 1e3)} ms, {figure(box.sample_s * 1e3)} ms a sample"
 
 

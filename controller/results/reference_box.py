@@ -18,23 +18,25 @@ def reference_boxes(results: Results, networks: Collection[str]) -> list[Referen
     """The box of each bundle under each of these networks.
 
     An end counts with its latency at its least depth and its best throughput, a baseline with its batches one
-    after the other. There is no box where an end or the baseline of one of its devices has no trial: it would
-    be smaller than that of the same sweep, finished.
+    after the other. There is no box where an end, or the baseline of one of its devices, has no trial, and
+    where a search left out one of the two ends: it would be smaller than that of the whole sweep.
     """
     node_counts = {digest: int(manifest["node_count"]) for digest, manifest in results.bundles().items()}
     baselines: dict[str, list[BaselineTrial]] = {}
     for trial in results.rows(BaselineTrial):
         baselines.setdefault(trial.bundle, []).append(trial)
-    ends: dict[tuple[str, str], list[Cell]] = {}
+    groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in results.cells():
-        is_end = set(cell.cuts) in ({0}, {node_counts[cell.bundle]}, set())
-        if cell.network in networks and cell.load == _CLOSED_LOOP and is_end:
-            ends.setdefault((cell.bundle, cell.network), []).append(cell)
+        if cell.network in networks and cell.load == _CLOSED_LOOP:
+            groups.setdefault((cell.bundle, cell.network), []).append(cell)
     boxes = []
-    for (bundle, network), cells in ends.items():
-        points = [*_of_ends(results, cells), *_of_baselines(baselines.get(bundle, ()), cells)]
+    for (bundle, network), cells in groups.items():
+        # A cell of one device, which has no cuts, is an end too.
+        required = {0, node_counts[bundle]} if any(cell.cuts for cell in cells) else set()
+        ends = [cell for cell in cells if len(set(cell.cuts)) <= 1 and required.issuperset(cell.cuts)]
+        points = [*_of_ends(results, ends), *_of_baselines(baselines.get(bundle, ()), ends)]
         known = [point for point in points if point is not None]
-        if len(known) == len(points):
+        if len(known) == len(points) and {cut for cell in ends for cut in cell.cuts} == required:
             boxes.append(ReferenceBox(bundle, network, *corner_of(known)))
     return boxes
 

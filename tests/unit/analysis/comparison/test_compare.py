@@ -99,7 +99,7 @@ def test_without_a_box_of_the_first_no_hypervolumes_are_compared(tmp_path: Path)
     whole = Side("b", load(_written(tmp_path / "b.sqlite")))
     found = compare(unfinished, whole)
     assert {(d.a.value, d.b.value) for d in found.dominated} == {(None, None)}
-    assert any("none: an end or a baseline of A has no trial" in line for line in summary_lines(found))
+    assert any("none: A lacks an end or a baseline" in line for line in summary_lines(found))
     assert any("of A: " in line for line in summary_lines(compare(whole, unfinished)))
 
 

@@ -28,7 +28,10 @@ Make = Callable[..., Store]
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     def make(
-        *, without_cell: tuple[int, int] | None = None, baselines: Mapping[str, float] = BASELINES
+        *,
+        without_trials: tuple[int, int] | None = None,
+        without_cut: int | None = None,
+        baselines: Mapping[str, float] = BASELINES,
     ) -> Store:
         store = Store.create(tmp_path / "r.sqlite", name="t", text="t", seed=0, trials=3, created_at=AT)
         environment = store.add_environment(AT, {}, [])
@@ -36,9 +39,10 @@ def make(tmp_path: Path) -> Make:
         store.add_network("lan", 0, "emulated", {})
         for (cut, depth), figures in PLANTED.items():
             cell = _cell(cut, depth)
-            store.add(cell)
-            if (cut, depth) != without_cell:
-                _add_trials(store, cell, *figures)
+            if cut != without_cut:
+                store.add(cell)
+                if (cut, depth) != without_trials:
+                    _add_trials(store, cell, *figures)
         open_load = replace(_cell(0, 1), load="poisson:1/s")
         store.add(open_load)
         _add_trials(store, open_load, 3.0, 3.0)
@@ -92,7 +96,14 @@ def test_an_end_counts_with_its_latency_alone_and_its_best_throughput(make: Make
 
 
 @pytest.mark.parametrize(
-    "lacking", [{"without_cell": (0, 4)}, {"without_cell": (NODES, 1)}, {"baselines": {"pi": 0.060}}]
+    "lacking",
+    [
+        {"without_trials": (0, 4)},
+        {"without_trials": (NODES, 1)},
+        {"without_cut": 0},
+        {"without_cut": NODES},
+        {"baselines": {"pi": 0.060}},
+    ],
 )
 def test_a_box_that_would_be_too_small_is_none(make: Make, lacking: dict[str, object]) -> None:
     with make(**lacking) as store:
@@ -100,5 +111,5 @@ def test_a_box_that_would_be_too_small_is_none(make: Make, lacking: dict[str, ob
 
 
 def test_other_splits_do_not_matter(make: Make) -> None:
-    with make(without_cell=(24, 1)) as store:
+    with make(without_trials=(24, 1)) as store:
         assert len(reference_boxes(store, ["lan"])) == 1
