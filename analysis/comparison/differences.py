@@ -9,13 +9,14 @@ import numpy as np
 from analysis.comparison.pairs import Side, matched
 from analysis.data.sweep import CellResult
 from analysis.fronts.answers import Answer
+from analysis.fronts.fronts import front_of
 from analysis.statistics.bootstrap import Floats, Resampling, factor
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from analysis.study import Study
-from controller.results import Cell
+from controller.results import Cell, ReferenceBox
 
-__all__ = ["Comparison", "Difference", "Moved", "Overall", "Verdict", "compare"]
+__all__ = ["Comparison", "Difference", "Dominated", "Moved", "Overall", "Verdict", "compare"]
 
 Verdict = Literal["better", "worse", "tie", "unknown"]
 COMPARED: tuple[Objective, ...] = ("latency", "throughput", "payload", "memory")
@@ -69,6 +70,21 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class Dominated:
+    """How much of one box the capability fronts of both sides dominate.
+
+    Attributes:
+        box: Of `a`; None where it has none, and then nothing is compared.
+    """
+
+    bundle: str
+    networks: tuple[str, str]
+    box: ReferenceBox | None
+    a: Estimate
+    b: Estimate
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All that differs, and between what."""
 
@@ -77,6 +93,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     overall: tuple[Overall, ...]
     moved: tuple[Moved, ...]
+    dominated: tuple[Dominated, ...]
 
 
 def compare(a: Side, b: Side) -> Comparison:
@@ -97,6 +114,7 @@ def compare(a: Side, b: Side) -> Comparison:
         tuple(d for d, _ in drawn),
         tuple(_overall(*key, found) for key, found in groups.items()),
         tuple(_moved(a, b)),
+        tuple(_dominated(a, b, *key) for key in dict.fromkeys(key[:2] for key in groups)),
     )
 
 
@@ -152,6 +170,18 @@ def _overall(
         return Overall(bundle, networks, objective, Estimate(middle, None, None, trials, None), counts)
     low, high = interval(np.exp(np.mean(np.log([draws for _, draws in usable]), axis=0)))
     return Overall(bundle, networks, objective, Estimate(middle, low, high, trials, "bootstrap95"), counts)
+
+
+def _dominated(a: Side, b: Side, bundle: str, networks: tuple[str, str]) -> Dominated:
+    """Hypervolumes of two boxes cannot be compared, so the box of `a` is that of both."""
+    box = a.sweep.box(bundle, networks[0])
+    if box is None:
+        return Dominated(bundle, networks, None, NOTHING, NOTHING)
+    fronts = (
+        front_of(side.sweep, "capability", bundle, network, box)
+        for side, network in zip((a, b), networks, strict=True)
+    )
+    return Dominated(bundle, networks, box, *(front.hypervolume for front in fronts))
 
 
 def _moved(a: Side, b: Side) -> list[Moved]:

@@ -6,16 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison.differences import Comparison, Difference, Overall
+from analysis.comparison.differences import Comparison, Difference, Dominated, Overall
 from analysis.report.words import figure, percent, plain
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from analysis.tables.cells import cell_columns
 
-__all__ = ["COMPARE_COLUMNS", "compare_table", "summary_lines"]
+__all__ = ["COMPARE_COLUMNS", "box_of", "compare_table", "summary_lines"]
 
 _SHOWN = 20
 _OVERALL = ("over all cells", "network", "B / A", "better", "worse", "tie", "unknown")
 _MOVED = ("best for", "network", "in A", "in B", "")
+_HYPERVOLUME = ("hypervolume", "network", "A", "B", "share of the box")
 _LARGEST = ("largest differences", "network", "depth", "figure", "A", "B", "B / A", "B is")
 COMPARE_COLUMNS = (
     *("model", "bundle", "network_a", "network_b", "where", "cuts", "devices"),
@@ -54,6 +55,12 @@ def summary_lines(comparison: Comparison) -> list[str]:
     lines += _aligned([_OVERALL, *(_overall(o) for o in comparison.overall)])
     if comparison.moved:
         lines += ["", *_aligned([_MOVED, *_moved(comparison)])]
+    titles = (comparison.a.sweep.title(d.bundle) for d in comparison.dominated)
+    rows = [
+        (title, _networks(*d.networks), plain(d.a), plain(d.b), box_of(d))
+        for title, d in zip(titles, comparison.dominated, strict=True)
+    ]
+    lines += ["", *_aligned([_HYPERVOLUME, *rows])]
     beyond = [d for d in comparison.differences if d.verdict in ("better", "worse")]
     if beyond:
         shown = sorted(beyond, key=lambda d: -abs(math.log(d.factor.value or 1)))[:_SHOWN]
@@ -62,6 +69,14 @@ def summary_lines(comparison: Comparison) -> list[str]:
     else:
         lines += ["", "No difference beyond noise."]
     return lines
+
+
+def box_of(dominated: Dominated) -> str:
+    """Which box both hypervolumes are shares of, or why there is none."""
+    box = dominated.box
+    if box is None:
+        return "none: A lacks an end or a baseline"
+    return f"of A: {figure(box.latency_s * 1e3)} ms, {figure(box.sample_s * 1e3)} ms a sample"
 
 
 def _overall(o: Overall) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis.comparison.differences import Comparison, Difference
 from analysis.comparison.pairs import Side
-from analysis.comparison.tables import compare_table
+from analysis.comparison.tables import box_of, compare_table
 from analysis.figures import FORMATS, Figure, export_all
 from analysis.figures.base import distinct_names
 from analysis.figures.differences import factors_figure
@@ -93,6 +93,7 @@ def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dic
         "title": f"{comparison.a.name} against {comparison.b.name}",
         "comparison": comparison,
         "environment_differences": environment_differences(comparison.a, comparison.b),
+        "dominated": [(comparison.a.sweep.title(d.bundle), d, box_of(d)) for d in comparison.dominated],
         "objectives": OBJECTIVES,
         "groups": [(name, found[0], len(found)) for name, found in groups.items()],
         "beyond": beyond,

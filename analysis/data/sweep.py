@@ -25,6 +25,7 @@ from controller.results import (
     MeasuredLink,
     Predicted,
     Profiling,
+    ReferenceBox,
     Results,
     Scope,
     Sentinel,
@@ -125,7 +126,7 @@ class CellResult:
 
     @property
     def memory(self) -> Estimate:
-        """Bytes resident in the worker that has most, at its fullest, over trials."""
+        """Memory of the worker that has most, at its fullest, over trials: without what it shares."""
         return self.over_trials("memory_bytes")
 
     @cached_property
@@ -202,6 +203,7 @@ class Sweep:
     predicted: tuple[Predicted, ...] = ()
     moments: tuple[Moment, ...] = ()
     timelines: Mapping[str, tuple[Bar, ...]] = field(default_factory=dict)
+    boxes: tuple[ReferenceBox, ...] = ()
 
     @property
     def finished(self) -> int:
@@ -225,6 +227,10 @@ class Sweep:
     def of(self, bundle: str, network: str) -> list[CellResult]:
         """The cells of one bundle under one network."""
         return [c for c in self.cells if c.cell.bundle == bundle and c.cell.network == network]
+
+    def box(self, bundle: str, network: str) -> ReferenceBox | None:
+        """What a hypervolume is a share of; None where an end or a baseline has no trial."""
+        return next((b for b in self.boxes if (b.bundle, b.network) == (bundle, network)), None)
 
     def split_of(self, cell: Cell) -> Split:
         """What a cell's split does, in words."""
@@ -282,7 +288,9 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             if not measured[cell.id] and cell.load == OFFLINE and cell.depth > 1:
                 timelines[cell.id] = bars_of(trial, [hop.stage for hop in figures.hops])
             measured[cell.id].append(figures)
-            telemetry.append(TrialTelemetry(cell, datetime.fromisoformat(trial.started_at), summary(samples)))
+            telemetry.append(
+                TrialTelemetry(cell, datetime.fromisoformat(trial.started_at), summary(samples, trial, cell))
+            )
         if not any(measured.values()):
             raise ResultsError(
                 f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep first"
@@ -314,6 +322,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             predicted=tuple(store.rows(Predicted)),
             moments=moments(telemetry),
             timelines=timelines,
+            boxes=tuple(store.rows(ReferenceBox)),
         )
 
 

@@ -68,7 +68,9 @@ class TrialMeasures:
             as in `pi -> server`.
         bottleneck_share: That share.
         first_payload_bytes: What it puts on the first link between devices; 0 without one.
-        memory_bytes: Most that was resident in a worker that took part, in the one that had most.
+        memory_bytes: Most memory of a worker that took part, in the one that had most: its private pages,
+            and those of its bundle's files once.
+        rss_bytes: The same of all its resident pages.
     """
 
     number: int
@@ -92,6 +94,7 @@ class TrialMeasures:
     environment: int
     course: Course
     memory_bytes: float | None = None
+    rss_bytes: float | None = None
 
     @property
     def network_share(self) -> float:
@@ -110,6 +113,7 @@ def measure(
     Raises:
         ResultsError: The trial has no requests, or a hop lacks some of them.
     """
+    samples = list(telemetry)
     requests = len(trial.endpoint)
     if requests == 0 or trial.elapsed_s <= 0:
         raise ResultsError(f"trial {trial.number} of cell {trial.cell} has no requests; run it again")
@@ -141,16 +145,19 @@ def measure(
         checked=trial.checked,
         environment=trial.environment,
         course=trial.course,
-        memory_bytes=_fullest_bytes(trial, telemetry),
+        memory_bytes=_fullest_bytes(trial, samples, "process_memory_bytes"),
+        rss_bytes=_fullest_bytes(trial, samples, "process_rss_bytes"),
     )
 
 
-def _fullest_bytes(trial: Trial, telemetry: Iterable[tuple[str, Mapping[str, Any]]]) -> float | None:
+def _fullest_bytes(
+    trial: Trial, telemetry: Iterable[tuple[str, Mapping[str, Any]]], key: str
+) -> float | None:
     """None where a device that took part did not tell."""
     most = {hop.device: 0.0 for hop in trial.hops}
     for device, sample in telemetry:
         if device in most:
-            most[device] = max(most[device], float(sample.get("process_rss_bytes") or 0))
+            most[device] = max(most[device], float(sample.get(key) or 0))
     return max(most.values()) if most and all(most.values()) else None
 
 

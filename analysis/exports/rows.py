@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.data.sweep import CellResult
+from analysis.data.telemetry import mean_during, span_on
 from analysis.data.trial_metrics import QUANTILES, TrialMeasures, encoded_bytes, rows_of_requests
 from analysis.tables.cells import cell_columns
 from controller.results import DeviceRow, Trial
@@ -19,6 +20,7 @@ __all__ = ["EXPORTS", "Exported"]
 _Samples = Sequence[Mapping[str, Any]]
 
 _OWN_PARTS = ("wait_source_s", "prepare_s")
+_MEANS = ("process_cpu_percent", "host_cpu_percent", "frequency_mhz", "gpu_percent", "gpu_power_w")
 
 
 def _of(kind: type, *names: str) -> dict[str, type]:
@@ -49,7 +51,7 @@ _DEVICE_COLUMNS = (
     | _of(float, "images_per_s", "busy", "bubble", "occupied")
     | _of(int, "telemetry_samples")
     | _of(float, "process_cpu_percent", "host_cpu_percent")
-    | _of(int, "process_rss_bytes", "host_used_bytes")
+    | _of(int, "process_memory_bytes", "process_rss_bytes", "host_used_bytes")
     | _of(float, "frequency_mhz", "frequency_low_mhz", "temperature_c")
     | _of(int, "throttled", "sent_bytes", "received_bytes")
     | _of(float, "gpu_percent", "gpu_power_w")
@@ -129,7 +131,7 @@ def _device_rows(exported: Exported) -> list[dict[str, Any]]:
     A device without a stage has none. Telemetry is of the device, so stages that share one share it.
     """
     return [
-        exported.keys() | _stage(exported, index) | _telemetry(exported.telemetry.get(hop.device, ()))
+        exported.keys() | _stage(exported, index) | _telemetry(exported, hop.device)
         for index, hop in enumerate(exported.trial.hops)
     ]
 
@@ -160,34 +162,29 @@ def _stage(exported: Exported, index: int) -> dict[str, Any]:
     }
 
 
-def _telemetry(samples: _Samples) -> dict[str, Any]:
-    """Means, extremes and differences; the first sample is of before the trial, so only counters use it."""
+def _telemetry(exported: Exported, device: str) -> dict[str, Any]:
+    """Means, extremes and differences; extremes leave out the first sample, which is of before the trial."""
+    samples = exported.telemetry.get(device, ())
     during = samples[1:]
     counted = samples if during else ()
     figures: dict[str, tuple[_Samples, str, Callable[[Sequence[float]], float]]] = {
-        "process_cpu_percent": (during, "process_cpu_percent", _mean),
-        "host_cpu_percent": (during, "host_cpu_percent", _mean),
+        "process_memory_bytes": (during, "process_memory_bytes", max),
         "process_rss_bytes": (during, "process_rss_bytes", max),
         "host_used_bytes": (during, "host_used_bytes", max),
-        "frequency_mhz": (during, "frequency_mhz", _mean),
         "frequency_low_mhz": (during, "frequency_mhz", min),
         "temperature_c": (during, "temperature_c", max),
         "throttled": (during, "throttled", _any_bit),
         "sent_bytes": (counted, "sent_bytes", _difference),
         "received_bytes": (counted, "received_bytes", _difference),
-        "gpu_percent": (during, "gpu_percent", _mean),
-        "gpu_power_w": (during, "gpu_power_w", _mean),
         "gpu_used_bytes": (during, "gpu_used_bytes", max),
     }
+    span = span_on(device, exported.trial, exported.result.cell)
     row: dict[str, Any] = {"telemetry_samples": len(during)}
+    row |= {name: mean_during(samples, name, span) for name in _MEANS}
     for column, (of, name, summary) in figures.items():
         values = [sample[name] for sample in of if sample.get(name) is not None]
         row[column] = summary(values) if values else None
     return row
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _difference(counts: Sequence[float]) -> float:

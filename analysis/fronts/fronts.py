@@ -18,12 +18,15 @@ from analysis.fronts.capacity import capacity_of
 from analysis.statistics.attainment import Surface, surfaces
 from analysis.statistics.bootstrap import Floats, Resampling, hypervolumes, nondominated
 from analysis.statistics.estimates import NOTHING, Estimate, interval
-from analysis.statistics.objectives import OBJECTIVES, Objective
-from controller.results import Cell
+from analysis.statistics.objectives import Objective
+from controller.results import Cell, ReferenceBox
 
 __all__ = ["Front", "FrontName", "Point", "best_by_devices", "front_of", "judged"]
 
 FrontName = Literal["capability", "operating"]
+
+_BOXED: tuple[Objective, ...] = ("latency", "throughput")
+"""What a hypervolume is of."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Point:
         limit: What the capacity cannot exceed, samples a second.
         accuracy: Of the chain, with its codecs.
         payload: Bytes a sample that its links carry, after the codecs.
-        memory: Bytes resident in the worker that has most, at its fullest.
+        memory: Bytes of the worker that has most, at its fullest: without what it shares with others.
         on_front: No other candidate of its bundle and network is as good or better in every objective.
         probability: That it is on the front: the share of resamples in which it is. None with fewer than two
             trials.
@@ -87,8 +90,9 @@ class Front:
 
     Attributes:
         objectives: By which points dominate one another.
-        hypervolume: Share of the box between the worst and the best of each objective that the front
-            dominates; nothing where all candidates are alike.
+        box: The worst latency and time a sample of ends and baselines.
+        hypervolume: Share of the box from there to zero that the front dominates, in latency and time a
+            sample alone; nothing without a box, or where the front is of other objectives.
         surfaces: What any, half and every trial attained, in latency and throughput.
     """
 
@@ -96,6 +100,7 @@ class Front:
     objectives: tuple[Objective, ...]
     points: tuple[Point, ...] = field(repr=False)
     hypervolume: Estimate
+    box: ReferenceBox | None = None
     surfaces: tuple[Surface, ...] = ()
 
     @property
@@ -109,16 +114,22 @@ class Front:
         return any(p.latency.value is not None for p in self.points)
 
 
-def front_of(sweep: Sweep, name: FrontName, bundle: str, network: str) -> Front:
+def front_of(
+    sweep: Sweep, name: FrontName, bundle: str, network: str, box: ReferenceBox | None = None
+) -> Front:
     """A front of one bundle under one network.
 
     On the capability front a point is a split: its unloaded latency (p50 at depth 1) and its capacity
     (`analysis.fronts.capacity`). A split whose depth-1 or deepest cell is missing or unfinished has no point.
     Cells under an open load are left out: their throughput is what was offered. On the operating front a
     point is a cell, with its own latency (p50) and its own throughput.
+
+    Args:
+        box: What its hypervolume is a share of, in place of the sweep's own box.
     """
     points = _candidates(sweep.of(bundle, network), name)
-    return judged(name, points, sweep.objectives, Resampling(sweep.seed))
+    box = box or sweep.box(bundle, network)
+    return judged(name, points, sweep.objectives, Resampling(sweep.seed), box)
 
 
 def best_by_devices(points: Sequence[Point]) -> dict[int, Point]:
@@ -171,6 +182,7 @@ def judged(
     points: Sequence[Point],
     objectives: Sequence[Objective] = (),
     resampling: Resampling | None = None,
+    box: ReferenceBox | None = None,
 ) -> Front:
     """Mark the front among `points`, and say how sure it is.
 
@@ -194,7 +206,8 @@ def judged(
         for p, mark, share in zip(points, marks, shares, strict=True)
     )
     bands = surfaces([(p.latency, p.throughput) for p in points])
-    return Front(name, chosen, marked, _hypervolume(marked, figures, drawn, chosen), bands)
+    dominated = NOTHING if box is None else _hypervolume(marked, figures, drawn, chosen, box)
+    return Front(name, chosen, marked, dominated, box, bands)
 
 
 def _default(points: Sequence[Point]) -> tuple[Objective, ...]:
@@ -211,33 +224,27 @@ def _repeated(point: Point, objectives: Sequence[Objective]) -> bool:
 
 
 def _hypervolume(
-    points: Sequence[Point], figures: Floats, drawn: Floats, objectives: Sequence[Objective]
+    points: Sequence[Point],
+    figures: Floats,
+    drawn: Floats,
+    objectives: Sequence[Objective],
+    box: ReferenceBox,
 ) -> Estimate:
-    """Of what should be as low as can be: rates as seconds a sample, accuracy negated."""
+    """Of latency and seconds a sample, within the box."""
     usable = [i for i, row in enumerate(figures) if not np.isnan(row).any()]
-    if not usable:
+    if not usable or not set(_BOXED) <= set(objectives):
         return NOTHING
-    costs = _costs(figures[usable], objectives)
-    reference, ideal = costs.max(axis=0), costs.min(axis=0)
-    value = hypervolumes(costs[None], reference, ideal)
-    if not len(value):
-        return NOTHING
+    columns = [objectives.index(objective) for objective in _BOXED]
+    corner = np.array([box.latency_s, box.sample_s])
+
+    def shares(rows: Floats) -> Floats:
+        latency_s, rate_per_s = (rows[..., column] for column in columns)
+        return hypervolumes(np.stack([latency_s, 1 / rate_per_s], axis=-1), corner)
+
+    (value,) = shares(figures[None, usable])
     comparable = [points[i] for i in usable]
-    trials = min(len(p.figure(o).values) or 1 for p in comparable for o in objectives if o != "accuracy")
+    trials = min(len(p.figure(o).values) or 1 for p in comparable for o in _BOXED)
     if any(p.probability is None for p in comparable):
-        return Estimate(float(value[0]), None, None, trials, None)
-    low, high = interval(hypervolumes(_costs(drawn[:, usable], objectives), reference, ideal))
-    return Estimate(float(value[0]), low, high, trials, "bootstrap95")
-
-
-def _costs(figures: Floats, objectives: Sequence[Objective]) -> Floats:
-    """`figures`, whose last axis is the objectives, so that less is better in each."""
-    columns = []
-    for i, objective in enumerate(objectives):
-        column = figures[..., i]
-        if objective == "throughput":
-            column = 1 / column
-        elif OBJECTIVES[objective].maximise:
-            column = -column
-        columns.append(column)
-    return np.stack(columns, axis=-1)
+        return Estimate(float(value), None, None, trials, None)
+    low, high = interval(shares(drawn[:, usable]))
+    return Estimate(float(value), low, high, trials, "bootstrap95")

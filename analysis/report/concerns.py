@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from analysis.data.sweep import Sweep
 from analysis.report.words import listed
@@ -140,6 +140,7 @@ def _limits(sweep: Sweep) -> Iterator[Concern]:
         if not any(a.whole is not None for a in of_bundle):
             why = "its samples have no labels" if of_bundle else "it was not computed"
             yield _note(f"Accuracy of {title} is null: {why}.")
+    yield from _other_samples(sweep)
     if sweep.trials_wanted == 1:
         yield _note("One trial per cell: all intervals are null, and no difference can be told from noise.")
     elif any(len(c.trials) == 1 for c in sweep.cells):
@@ -149,6 +150,21 @@ def _limits(sweep: Sweep) -> Iterator[Concern]:
         yield _note("Some trials have fewer than 11 requests: their p50 is null and they are on no front.")
     if any(c.latency("p90").value is None for c in latencies):
         yield _note("p90 and above are null where a trial has too few requests (64 for p90, 130, 662).")
+
+
+def _other_samples(sweep: Sweep) -> Iterator[Concern]:
+    """Models whose bundles draw other samples: from another data set, or with another seed."""
+    known = {a.bundle for a in sweep.accuracies if a.whole is not None}
+    drawn: dict[tuple[Any, Any], list[str]] = {}
+    for bundle, manifest in sweep.manifests.items():
+        if bundle in known:
+            key = manifest.get("dataset"), manifest.get("seed")
+            drawn.setdefault(key, []).append(sweep.title(bundle))
+    if len(drawn) > 1:
+        groups = (f"{listed(titles)} on {data} (seed {seed})" for (data, seed), titles in drawn.items())
+        yield _note(
+            f"Accuracies are over different samples, so they cannot be compared: {'; '.join(groups)}."
+        )
 
 
 def _note(text: str) -> Concern:

@@ -243,6 +243,7 @@ def _front(group: Group, front: Front) -> dict[str, Any]:
             if b.latency.value is not None
         ],
         "hypervolume": front.hypervolume,
+        "box": front.box,
         "lucky": _lies_off(front.hypervolume),
         "objectives": front.objectives,
         "dominated": len(off_front),

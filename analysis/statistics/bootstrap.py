@@ -90,24 +90,16 @@ def nondominated(values: Floats, objectives: Sequence[Objective]) -> NDArray[np.
     return chosen
 
 
-def hypervolumes(draws: Floats, reference: Floats, ideal: Floats) -> Floats:
-    """The share of the box between `ideal` and `reference` that each draw's candidates dominate.
+def hypervolumes(draws: Floats, corner: Floats) -> Floats:
+    """The share of the box between zero and `corner` that each draw's candidates dominate.
 
     E. Zitzler and L. Thiele, "Multiobjective optimization using evolutionary algorithms", PPSN 1998; computed
-    by moocore. An objective in which reference and ideal are the same says nothing and is left out.
+    by moocore.
 
     Args:
-        draws: Resamples by candidates by objectives, all to be minimised.
-        reference: The worst of each objective; what is no better than it counts nothing.
-        ideal: The best of each.
-
-    Returns:
-        One share a resample; above 1 where a draw is better than `ideal`. Empty without any objective.
+        draws: Resamples by candidates by figures, all to be minimised.
+        corner: The worst of each figure; a candidate beyond it in any counts nothing.
     """
-    tell = reference > ideal
-    if not tell.any():
-        return np.empty(0)
-    span = (reference - ideal)[tell]
-    scaled = (draws[:, :, tell] - ideal[tell]) / span
-    ones = np.ones(int(tell.sum()))
+    scaled = draws / corner
+    ones = np.ones(len(corner))
     return np.array([moocore.hypervolume(each[~np.isnan(each).any(axis=1)], ref=ones) for each in scaled])

@@ -51,6 +51,7 @@ PARETO_COLUMNS = [
 FRONT_COLUMNS = [
     *("model", "bundle", "network", "shaping", "front", "objectives", "candidates", "points"),
     *_with_bounds("hypervolume"),
+    *("box_latency_s", "box_sample_s"),
     *("interval", "trials", "seed"),
 ]
 CELL_COLUMNS = [
@@ -61,7 +62,7 @@ CELL_COLUMNS = [
     *("prepare_s", "interval", "busy", "bubble", "occupied", "bottleneck"),
     *("payload_bytes", "encoded_bytes", "link_payload_bytes", "link_encoded_bytes"),
     *("worst_error", "tensor_error", "accuracy", "accuracy_whole"),
-    *_with_bounds("memory_bytes"),
+    *_with_bounds("memory_bytes", "rss_bytes"),
     *("capability_probability", "operating_probability"),
     *("on_capability_front", "on_operating_front"),
 ]
@@ -113,6 +114,8 @@ def fronts_table(study: Study) -> pd.DataFrame:
             "candidates": len(front.points),
             "points": len(front.members),
             **front.hypervolume.bounds("hypervolume"),
+            "box_latency_s": front.box.latency_s if front.box else None,
+            "box_sample_s": front.box.sample_s if front.box else None,
             "interval": front.hypervolume.kind,
             "trials": front.hypervolume.trials,
             "seed": study.sweep.seed,
@@ -175,7 +178,7 @@ def _measured(result: CellResult) -> dict[str, Any]:
         return figures
     for name in QUANTILES:
         figures |= result.latency(name).bounds(f"latency_{name}_s")
-    for name in (*_OVER_TRIALS, "memory_bytes"):
+    for name in (*_OVER_TRIALS, "memory_bytes", "rss_bytes"):
         figures |= result.over_trials(name).bounds(name)
     return figures | {
         "unstable": result.unstable,

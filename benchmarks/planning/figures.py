@@ -9,7 +9,7 @@ from benchmarks.figures import Figure, Summary, summary
 from benchmarks.planning.cells import MeasuredCell
 from controller.planning.planner import pareto_set
 from controller.planning.problem import Costs, Problem
-from controller.results.pareto import Point, hypervolume
+from controller.results.pareto import Point, corner_of, hypervolume
 from controller.sweep.search.front_search import Search
 
 __all__ = ["FIGURES", "figures_of", "plan_large_lab_s", "searches_of"]
@@ -145,10 +145,9 @@ def _searched(
         first=compared,
     )
     points = search.run(lambda split: measured[split])
-    worst = [max(point[i] for point in measured.values()) for i in (0, 1)]
-    reference = (worst[0], worst[1])
+    reference = corner_of([measured[end] for end in ends])
     whole = hypervolume(list(measured.values()), reference)
-    # Where one split is the best and the worst of all, there is no area, and it is found if it was measured.
+    # Where no split is better than the worst of the ends in both figures, there is no area to find.
     ratio = hypervolume(list(points.values()), reference) / whole if whole else 1.0
     return ratio, len(points) / len(measured)
 

@@ -1,8 +1,10 @@
 """What a sweep is to do: the experiment with its bundles, networks and cells; no device is contacted."""
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from controller.errors import ExperimentError, did_you_mean
@@ -41,6 +43,26 @@ class ResolvedExperiment:
         """Those that the cells of a network need, in the lab's order."""
         needed = {name for cell in self.cells[network] for name in cell.devices}
         return tuple(device.name for device in self.lab.devices if device.name in needed)
+
+    @cached_property
+    def samples(self) -> int:
+        """The number of samples of every accuracy: each bundle's first ones, as many as all bundles have.
+
+        At most the experiment's `samples`, and whole batches of a graph that takes no others.
+
+        Raises:
+            ExperimentError: That is less than a batch.
+        """
+        bundles = self.bundles.values()
+        most = min(bundle.samples().count for bundle in bundles)
+        count = min(self.experiment.samples or most, most)
+        batch = math.lcm(*(bundle.fixed_batch or 1 for bundle in bundles))
+        if count < batch:
+            raise ExperimentError(
+                f"key 'samples': {count} samples do not fill the fixed batch of {batch}; raise it, or export "
+                f"the models with more samples"
+            )
+        return count - count % batch
 
     def choose(self, network: str | None) -> tuple[str, ...]:
         """The networks to run: the one named, or all.

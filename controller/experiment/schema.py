@@ -232,9 +232,9 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "the pipeline never do",
         ),
     ] = 5
-    samples: Annotated[_Count | None, Meta(description="samples for each split's accuracy; default: all")] = (
-        None
-    )
+    samples: Annotated[
+        _Count | None, Meta(description="samples of every accuracy; default: as many as all models have")
+    ] = None
     check_every: Annotated[
         int,
         Meta(

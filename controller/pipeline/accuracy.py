@@ -23,7 +23,7 @@ _Arrays = dict[str, NDArray[Any]]
 
 
 def accuracies(bundle: Bundle, splits: Sequence[tuple[int, ...]], limit: int | None) -> Iterator[Accuracy]:
-    """Run each split's chain over the bundle's samples (at most `limit`) and compare with the whole.
+    """Run each split's chain over the bundle's first `limit` samples (None: all) and compare with the whole.
 
     The whole graph is run over the same samples here, not taken from the bundle's answers, which may
     come from another processor.
@@ -43,15 +43,22 @@ def accuracies(bundle: Bundle, splits: Sequence[tuple[int, ...]], limit: int | N
         )
 
 
-def codec_accuracies(bundle: Bundle, cells: Sequence[Cell], limit: int | None) -> Iterator[CodecAccuracy]:
+def codec_accuracies(
+    bundle: Bundle, cells: Sequence[Cell], limit: int | None, *, sends_all: bool = False
+) -> Iterator[CodecAccuracy]:
     """The same for each cell with its codecs, which do to its tensors here what they do on the links.
+
+    Args:
+        sends_all: The errors are over all samples, since a sweep may send each and checks its result.
 
     Raises:
         ControllerError: This machine lacks a codec.
     """
-    inputs, labels = _samples(bundle, limit)
+    inputs, labels = _samples(bundle, None if sends_all else limit)
+    count = min(limit or _count(inputs), _count(inputs))
+    labels = None if labels is None else labels[:count]
     whole = run_chain(bundle, (), inputs)
-    whole_accuracy = accuracy(bundle, whole, labels)
+    whole_accuracy = accuracy(bundle, _first(count, whole), labels)
     unchanged: dict[tuple[int, ...], _Arrays] = {}
     for cell in cells:
         links = _CodedLinks([parse_codec(link.codec) for link in stage_links(cell, bundle)])
@@ -68,9 +75,9 @@ def codec_accuracies(bundle: Bundle, cells: Sequence[Cell], limit: int | None) -
             source=cell.source,
             codec=cell.codec,
             batch=cell.batch,
-            samples=_count(inputs),
+            samples=count,
             whole=whole_accuracy,
-            chain=accuracy(bundle, chain, labels),
+            chain=accuracy(bundle, _first(count, chain), labels),
             worst_error=_worst_of_batches(chain, whole, cell.batch),
             tensor_error=links.tensor_error,
         )
@@ -115,8 +122,11 @@ class _CodedLinks:
 def _samples(bundle: Bundle, limit: int | None) -> tuple[_Arrays, NDArray[Any] | None]:
     samples = bundle.samples()
     count = min(limit or samples.count, samples.count)
-    inputs = {name: array[:count] for name, array in samples.inputs.items()}
-    return inputs, None if samples.labels is None else samples.labels[:count]
+    return _first(count, samples.inputs), None if samples.labels is None else samples.labels[:count]
+
+
+def _first(count: int, arrays: _Arrays) -> _Arrays:
+    return {name: array[:count] for name, array in arrays.items()}
 
 
 def _count(inputs: _Arrays) -> int:

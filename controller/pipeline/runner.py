@@ -156,8 +156,9 @@ class PipelineRunner:
             with self._watched() as watch:
                 done = self._ask_run(msgspec.structs.replace(request, warmup=warmup), watch.is_lost)
             self.ran_s += time.monotonic() - began_s
-            endpoint, records, sent = self._take_records()
+            # Handing over the records is no part of the trial.
             telemetry = _since(before, self._take_telemetry())
+            endpoint, records, sent = self._take_records()
         except (DeviceError, WorkerError) as error:
             raise self._void(error) from error
         by_range = {(r.start, r.stop): rows_of(r.rows, HOP) for r in records}

@@ -268,7 +268,8 @@ def _idle_bytes(worker: ClaimedWorker) -> int:
     while time.monotonic() < deadline_s:
         samples = worker.ask(SampleTelemetry(), timeout_s=_TELEMETRY_S).samples
         if samples:
-            return samples[-1].process_rss_bytes
+            last = samples[-1]
+            return last.process_rss_bytes if last.process_memory_bytes is None else last.process_memory_bytes
         time.sleep(0.1)
     raise DeviceError(worker.name, f"sent no telemetry within {_TELEMETRY_S:g} s; restart its worker")
 

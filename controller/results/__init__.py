@@ -4,12 +4,14 @@ It holds the request (experiment, cells), the setup (environments, devices, bund
 measured) and the results (trials with their records, baselines, accuracy, sentinels, telemetry). Write-ahead
 logging lets a report or a live view read while a sweep writes. A trial is committed whole or not at all.
 
-The file stores nothing that follows from the records: readers compute latency, throughput and shares.
+The file stores nothing that follows from the records, but the reference boxes, by which other files are
+judged: readers compute latency, throughput and shares.
 """
 
 from controller.results.as_written import UNREADABLE
 from controller.results.encoding import unpack
 from controller.results.reading import Results, known_devices, read_cells
+from controller.results.reference_box import reference_boxes
 from controller.results.rows import (
     CHAIN,
     HUB,
@@ -28,6 +30,7 @@ from controller.results.rows import (
     MeasuredLink,
     Predicted,
     Profiling,
+    ReferenceBox,
     Scope,
     Sentinel,
     Settings,
@@ -56,6 +59,7 @@ __all__ = [
     "MeasuredLink",
     "Predicted",
     "Profiling",
+    "ReferenceBox",
     "Results",
     "Scope",
     "Sentinel",
@@ -66,5 +70,6 @@ __all__ = [
     "coded_as",
     "known_devices",
     "read_cells",
+    "reference_boxes",
     "unpack",
 ]

@@ -7,7 +7,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Point", "Split", "area_gains", "front_of", "hypervolume"]
+__all__ = ["Point", "Split", "area_gains", "corner_of", "front_of", "hypervolume"]
 
 Split = TypeVar("Split", bound=Hashable)
 
@@ -28,6 +28,11 @@ def front_of(points: Mapping[Split, Point]) -> list[Split]:
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
     """The area that these points dominate below a reference point."""
     return float(moocore.hypervolume(_matrix(points), ref=reference)) if points else 0.0
+
+
+def corner_of(points: Collection[Point]) -> Point:
+    """The worst of each figure."""
+    return max(latency_s for latency_s, _ in points), max(sample_s for _, sample_s in points)
 
 
 def area_gains(

@@ -29,6 +29,7 @@ __all__ = [
     "MeasuredLink",
     "Predicted",
     "Profiling",
+    "ReferenceBox",
     "Scope",
     "Sentinel",
     "Settings",
@@ -252,7 +253,7 @@ class TimeAlone:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The metric over the bundle's samples, for the whole graph and for the chain at `cuts`.
+    """The metric over the bundle's first `samples`, for the whole graph and for the chain at `cuts`.
 
     Both are None where the samples have no labels. `worst_error` compares the chain with the whole graph.
     """
@@ -270,7 +271,8 @@ class CodecAccuracy:
     """`Accuracy` of a chain whose links have codecs. A codec may see a whole batch, so it differs by batch.
 
     Attributes:
-        tensor_error: A codec's largest error in a tensor, relative to the tensor's own maximum.
+        worst_error: Over all samples, since each may be sent.
+        tensor_error: A codec's largest error in a tensor, relative to the tensor's own maximum; over all.
     """
 
     bundle: str
@@ -335,6 +337,20 @@ class MeasuredLink:
     measured: Mapping[str, Any]
     taken_at: str
     environment: int | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceBox:
+    """The worst latency, and the longest time a sample, of a network's ends and baselines.
+
+    Hypervolumes are shares of the box from there to zero. It is kept, so that another file can be judged by
+    it.
+    """
+
+    bundle: str
+    network: str
+    latency_s: float
+    sample_s: float
 
 
 @dataclass(frozen=True)

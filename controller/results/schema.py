@@ -18,6 +18,7 @@ from controller.results.rows import (
     MeasuredLink,
     Predicted,
     Profiling,
+    ReferenceBox,
     Scope,
     Sentinel,
     TimeAlone,
@@ -82,6 +83,9 @@ CREATE TABLE link (
 CREATE TABLE codec_accuracy (
     {definitions(CodecAccuracy)}, PRIMARY KEY (bundle, cuts, devices, source, codec, batch),
     FOREIGN KEY (bundle) REFERENCES bundle);
+CREATE TABLE reference_box (
+    {definitions(ReferenceBox)}, PRIMARY KEY (bundle, network), FOREIGN KEY (bundle) REFERENCES bundle,
+    FOREIGN KEY (network) REFERENCES network);
 CREATE TABLE scope ({definitions(Scope)}, PRIMARY KEY (network));
 CREATE TABLE profiling (
     {definitions(Profiling)}, PRIMARY KEY (bundle, batch, threads));
@@ -108,6 +112,7 @@ TABLES: Final[Mapping[type, _Table]] = {
     MeasuredLink: _Table("link"),
     Predicted: _Table("predicted", "IGNORE"),
     Profiling: _Table("profiling", "REPLACE"),
+    ReferenceBox: _Table("reference_box", "REPLACE"),
     Scope: _Table("scope", "REPLACE"),
     Sentinel: _Table("sentinel", "REPLACE"),
     TimeAlone: _Table("time_alone", "IGNORE"),

@@ -128,7 +128,8 @@ class Store(Results):
     def add(self, *rows: "DataclassInstance", **more: object) -> None:
         """Commit rows of any kind in `TABLES`, all or none, with `more` columns that they have no fields for.
 
-        Stored cells and predictions stay; an accuracy, a scope or a profiling replaces the one before.
+        Stored cells and predictions stay; an accuracy, a box, a scope or a profiling replaces the one
+        before.
         """
         with self._transaction() as db:
             for row in rows:

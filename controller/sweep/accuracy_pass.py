@@ -13,8 +13,13 @@ class AccuracyPass:
     """Take the accuracies that a sweep does not have yet."""
 
     def __init__(self, sweep: SweepContext, of_codecs: Iterable[CodecAccuracy]) -> None:
-        """`of_codecs`: the accuracies under codecs in the results file."""
+        """`of_codecs`: the accuracies under codecs in the results file.
+
+        Raises:
+            ExperimentError: The experiment's samples are fewer than a model's fixed batch.
+        """
         self._sweep = sweep
+        self._samples = sweep.resolved.samples
         self._of_codecs = {coded_as(accuracy): accuracy for accuracy in of_codecs}
 
     def allowed_error(self, cell: Cell) -> float:
@@ -26,7 +31,7 @@ class AccuracyPass:
         sweep = self._sweep
         for digest, splits in sweep.pending.splits(cells).items():
             bundle = sweep.resolved.bundles[digest]
-            each = accuracies(bundle, splits, sweep.resolved.experiment.samples)
+            each = accuracies(bundle, splits, self._samples)
             for done, accuracy in enumerate(each, start=1):
                 sweep.recorder.add(accuracy)
                 doing = f"{bundle.manifest.model} cut at {accuracy.cuts}"
@@ -40,8 +45,8 @@ class AccuracyPass:
         sweep = self._sweep
         for digest, coded in sweep.pending.codecs(cells).items():
             bundle = sweep.resolved.bundles[digest]
-            # Over all samples: each may be sent, and its result is compared with this.
-            for done, accuracy in enumerate(codec_accuracies(bundle, coded, None), start=1):
+            each = codec_accuracies(bundle, coded, self._samples, sends_all=True)
+            for done, accuracy in enumerate(each, start=1):
                 sweep.recorder.add(accuracy)
                 self._of_codecs[coded_as(accuracy)] = accuracy
                 doing = f"{bundle.manifest.model} cut at {accuracy.cuts}, {accuracy.codec}"

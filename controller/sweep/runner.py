@@ -15,7 +15,16 @@ from controller.experiment.topology import route
 from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
 from controller.pipeline.rpc import require_rpc
-from controller.results import BaselineTrial, Block, Cell, CodecAccuracy, DeviceRow, Scope, Store
+from controller.results import (
+    BaselineTrial,
+    Block,
+    Cell,
+    CodecAccuracy,
+    DeviceRow,
+    Scope,
+    Store,
+    reference_boxes,
+)
 from controller.results.provenance import now, stamp
 from controller.sweep.accuracy_pass import AccuracyPass
 from controller.sweep.baseline_runner import BaselineRunner, whole_model_s
@@ -72,6 +81,7 @@ def run_sweep(
             # Another sweep may have written while this one waited for its workers.
             pending.read(store)
             _run_missing(resolved, networks, store, pending, pool, screen, interruption, budget, outcome)
+        store.add(*reference_boxes(store, networks))
         outcome.left = pending.count(requested_cells())
         outcome.interrupted = interruption.requested
         return outcome

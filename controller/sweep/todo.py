@@ -41,6 +41,7 @@ class PendingWork:
     """
 
     def __init__(self, resolved: ResolvedExperiment, results: Results | None) -> None:
+        self._resolved = resolved
         self._trials = resolved.experiment.trials
         self.read(results)
 
@@ -67,9 +68,10 @@ class PendingWork:
                 for threads in (row.threads, None):
                     key = BaselineKey(row.network, row.bundle, row.device, row.batch, threads)
                     self._blocks.setdefault(key, set()).add(row.number)
-            case Accuracy():
+            # One over other samples is taken again: a model of the sweep had other samples then.
+            case Accuracy() if row.samples == self._resolved.samples:
                 self._splits.add((row.bundle, row.cuts))
-            case CodecAccuracy():
+            case CodecAccuracy() if row.samples == self._resolved.samples:
                 self._codecs.add(coded_as(row))
 
     def missing(self, visited: Cell | BaselineKey) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.results import CodecAccuracy, Results
+from controller.results import Accuracy, CodecAccuracy, Results
 from tests.integration.commands import controller, sweep
 from tests.integration.labs import tiny_lab, write_experiment
 
@@ -31,6 +31,8 @@ def test_a_sweep_over_codecs_keeps_what_they_cost_and_what_they_change(
         cells = {cell.id: cell for cell in results.cells()}
         trials = list(results.trials())
         accuracies = {(found.cuts, found.codec): found for found in results.rows(CodecAccuracy)}
+        plain = results.rows(Accuracy)
+    assert {found.samples for found in plain} == {found.samples for found in accuracies.values()} == {4}
     choices = {"none", "fp16", "uint8+zstd:1", "lz4", "forward: zfp:0.05"}
     assert {cell.codec for cell in cells.values()} == choices
     assert len(trials) == len(cells) == 2 * (3 * len(choices) + 1)

@@ -100,7 +100,7 @@ class Server:
         self._store = Store(settings.store)
         self._hold: _Hold | None = None
         self._hold_lock = threading.Lock()
-        self._telemetry = TelemetryThread(settings.telemetry_interval_s)
+        self._telemetry = TelemetryThread(settings.telemetry_interval_s, settings.store)
         self._data = self._listen(settings.data_port, ConnectionKind.DATA, self._serve_data)
         try:
             self._control = self._listen(settings.control_port, ConnectionKind.CONTROL, self._serve_control)

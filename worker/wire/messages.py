@@ -216,6 +216,7 @@ class TelemetrySample(Part, frozen=True):
     gpu_percent: float | None = None
     gpu_power_w: float | None = None
     gpu_used_bytes: int | None = None
+    process_memory_bytes: int | None = None
 
 
 class HopRecords(Part, frozen=True):

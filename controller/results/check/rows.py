@@ -83,6 +83,10 @@ def _trials(db: sqlite3.Connection) -> _Findings:
     for device, number, text in db.execute("SELECT device, id, compute_s FROM baseline"):
         if not (times_s := json.loads(text)) or not all(second > 0 for second in times_s):
             yield f"baseline {number} of {device}: has no times, or impossible ones"
+    for network, latency_s, sample_s in db.execute(
+        "SELECT network, latency_s, sample_s FROM reference_box WHERE NOT (latency_s > 0 AND sample_s > 0)"
+    ):
+        yield f"reference box of {network}: is empty ({latency_s} s, {sample_s} s a sample)"
     for device, start, stop in db.execute(
         "SELECT device, start, stop FROM time_alone WHERE NOT compute_s > 0"
     ):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.results import Accuracy, BaselineTrial, Block, Results, Sentinel
+from controller.results import Accuracy, BaselineTrial, Block, ReferenceBox, Results, Sentinel
 from tests.integration.commands import controller
 from tests.integration.commands import sweep as sweep_over
 from tests.integration.labs import add
@@ -37,6 +37,11 @@ def test_a_sweep_measures_every_cell_and_then_has_nothing_left(sweep: Command, e
             (network, n) for network, n, _ in blocks
         }
         assert [device.name for device in results.devices()] == ["pi", "server"]
+        # No better than an end in any figure: the round trip of the slow link takes 10 ms.
+        boxes = {box.network: box for box in results.rows(ReferenceBox)}
+        assert boxes.keys() == {"ideal", "slow"}
+        assert boxes["slow"].latency_s > 0.010
+        assert boxes["slow"].latency_s > boxes["slow"].sample_s > 0
 
 
 def test_the_network_is_felt_where_a_link_is_crossed(sweep: Command, experiment: Path) -> None:

@@ -22,6 +22,7 @@ from controller.results import (
     Sentinel,
     Store,
     Trial,
+    reference_boxes,
 )
 from worker.records import ENDPOINT, HOP
 
@@ -210,6 +211,7 @@ def write_sweep(
             for block, factor in enumerate((1.0, 1 + drift / 2, 1 + drift)):
                 times_s = tuple(0.04 * factor * (1 + 0.001 * (repeat % 5)) for repeat in range(21))
                 store.add(Sentinel(name, block, "server", "", AT, times_s), environment=environment)
+        store.add(*reference_boxes(store, list(physics.networks)))
     return path
 
 

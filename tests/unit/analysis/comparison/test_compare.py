@@ -11,9 +11,11 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.comparison import Side, compare, compare_table
+from analysis.comparison.tables import summary_lines
 from analysis.comparison.writing import environment_differences
 from analysis.data.sweep import Sweep, load
 from analysis.errors import ComparisonError
+from analysis.fronts.fronts import front_of
 from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep
 
 _CUTS = (0, 12, 24, 36, 60)
@@ -74,6 +76,31 @@ def test_a_sweep_again_on_the_same_lab_is_no_difference_at_all(
     found = compare(Side("one", one), Side("again", again))
     assert {d.verdict for d in found.differences} == {"tie"}
     assert all(m.a.point.cell.id == m.b.point.cell.id for m in found.moved)
+
+
+def test_hypervolumes_are_compared_in_the_box_of_the_first(tmp_path: Path) -> None:
+    """Under lan the best is to offload; a faster pi changes nothing but its own baseline, the box' corner."""
+    faster_pi = Physics(whole_s=(0.020, 0.004))
+    paths = _written(tmp_path / "a.sqlite"), _written(tmp_path / "b.sqlite", physics=faster_pi)
+    a, b = _sides(paths)
+    (found,) = [d for d in compare(a, b).dominated if d.networks == ("lan", "lan")]
+    box, own_box = (side.sweep.box(BUNDLE, "lan") for side in (a, b))
+    assert box is not None and own_box is not None
+    assert found.box == box
+    assert own_box.latency_s == pytest.approx(box.latency_s / 2, rel=0.1)
+    own = [front_of(side.sweep, "capability", BUNDLE, "lan").hypervolume for side in (a, b)]
+    assert found.a == own[0]
+    assert found.b.value == pytest.approx(found.a.value, rel=0.02)
+    assert (own[1].value or 1) < (found.b.value or 0) - 0.05, "its own box makes the same front look worse"
+
+
+def test_without_a_box_of_the_first_no_hypervolumes_are_compared(tmp_path: Path) -> None:
+    unfinished = Side("a", load(_written(tmp_path / "a.sqlite", skip=(0,))))
+    whole = Side("b", load(_written(tmp_path / "b.sqlite")))
+    found = compare(unfinished, whole)
+    assert {(d.a.value, d.b.value) for d in found.dominated} == {(None, None)}
+    assert any("none: A lacks an end or a baseline" in line for line in summary_lines(found))
+    assert any("of A: " in line for line in summary_lines(compare(whole, unfinished)))
 
 
 def test_one_trial_makes_all_unknown(other: Callable[..., Sweep]) -> None:

@@ -55,13 +55,14 @@ def results(path: Path) -> Path:
     def sample(at_s: float, **more: float | None) -> dict[str, float | None]:
         return {"at_s": at_s, "process_cpu_percent": 0.0, "host_cpu_percent": 0.0, **more}
 
+    # The requests that count took from 4.95 to 5.55.
     telemetry = {
         "pi": [
-            sample(1.0, sent_bytes=1000, received_bytes=10, frequency_mhz=600.0, throttled=0),
-            sample(1.5, sent_bytes=1400, received_bytes=10, frequency_mhz=1800.0, throttled=1)
-            | {"process_cpu_percent": 50.0, "process_rss_bytes": 7e6},
-            sample(2.0, sent_bytes=3000, received_bytes=50, frequency_mhz=1200.0, throttled=4)
-            | {"process_cpu_percent": 100.0, "process_rss_bytes": 9e6},
+            sample(4.9, sent_bytes=1000, received_bytes=10, frequency_mhz=600.0, throttled=0),
+            sample(5.15, sent_bytes=1400, received_bytes=10, frequency_mhz=1800.0, throttled=1)
+            | {"process_cpu_percent": 50.0, "process_rss_bytes": 7e6, "process_memory_bytes": 6e6},
+            sample(5.75, sent_bytes=3000, received_bytes=50, frequency_mhz=1200.0, throttled=4)
+            | {"process_cpu_percent": 100.0, "process_rss_bytes": 9e6, "process_memory_bytes": 5e6},
         ],
         "server": [],
     }
@@ -143,9 +144,10 @@ def test_a_stage_is_a_row_with_its_device(exported: dict[str, list[dict[str, str
         bubble=0.6,
         occupied=0.4,
         telemetry_samples=2,
-        process_cpu_percent=75.0,
+        process_cpu_percent=(0.2 * 50 + 0.4 * 100) / 0.6,
         process_rss_bytes=9e6,
-        frequency_mhz=1500.0,
+        process_memory_bytes=6e6,
+        frequency_mhz=1400.0,
         frequency_low_mhz=1200.0,
         throttled=5,
         sent_bytes=2000,

@@ -19,8 +19,8 @@ from analysis.report.tables import page_tables
 from analysis.report.words import answer_sentences, brief, conditions
 from analysis.study import Study
 from analysis.tables.latex import write_table
-from controller.results import MeasuredLink, Profiling, Scope, Store
-from tests.unit.analysis.synthetic import AT, Physics, write_sweep
+from controller.results import Accuracy, MeasuredLink, Profiling, Scope, Store
+from tests.unit.analysis.synthetic import AT, Physics, manifest, write_sweep
 
 _TABLES = (
     "pareto",
@@ -252,6 +252,18 @@ def test_only_columns_that_differ_are_in_the_tables_of_points(page: str) -> None
 
 def test_a_sweep_without_measured_links_shows_none(page: str) -> None:
     assert "requested and measured" not in page
+
+
+def test_accuracies_over_different_samples_are_not_to_be_compared(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
+    said = "Accuracies are over different samples"
+    assert not any(said in concern.text for concern in concerns(load(path)))
+    with Store.append(path) as store:
+        other = manifest() | {"model": "alexnet", "dataset": "digits", "seed": 5}
+        store.add_bundle("c" * 64, "alexnet", json.dumps(other))
+        store.add(Accuracy("c" * 64, (0,), 128, 0.9, 0.9, 0.0))
+    (text,) = [concern.text for concern in concerns(load(path)) if said in concern.text]
+    assert text.endswith("mobilenet_v2 on digits (seed None); alexnet on digits (seed 5).")
 
 
 def test_what_was_chosen_and_what_it_was_chosen_from_is_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from analysis.statistics.attainment import surfaces
 from analysis.statistics.bootstrap import Resampling, hypervolumes, nondominated
 from analysis.statistics.estimates import estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
-from controller.results import Cell
+from controller.results import Cell, ReferenceBox
 from tests.unit.analysis.synthetic import BUNDLE, Physics
 
 _FEW = st.integers(1, 5).map(float)
@@ -95,7 +96,8 @@ def test_the_probability_is_what_all_possible_draws_make_it(
 
 
 def test_one_trial_tells_no_probability() -> None:
-    front = judged("operating", [_point(0, [1.0], [2.0]), _point(1, [2.0, 2.1], [3.0, 3.1])])
+    points = [_point(0, [1.0], [2.0]), _point(1, [2.0, 2.1], [3.0, 3.1])]
+    front = judged("operating", points, box=ReferenceBox(BUNDLE, "lan", 4.0, 4.0))
     assert [p.probability for p in front.points] == [None, 1.0]
     assert front.hypervolume.value is not None and front.hypervolume.low is None
     assert front.surfaces == ()
@@ -113,15 +115,27 @@ def test_the_same_seed_draws_the_same_and_another_one_does_not(other: Callable[.
 @given(st.lists(_PAIRS, min_size=1, max_size=8))
 def test_the_hypervolume_is_the_unit_squares_that_are_dominated(points: list[tuple[float, float]]) -> None:
     draws = np.array([points])
-    reference, ideal = np.array([6.0, 6.0]), np.array([1.0, 1.0])
-    dominated = sum(any(x <= i and y <= j for x, y in points) for i in range(1, 6) for j in range(1, 6))
-    assert hypervolumes(draws, reference, ideal)[0] == pytest.approx(dominated / 25)
+    dominated = sum(any(x <= i and y <= j for x, y in points) for i in range(4) for j in range(3))
+    assert hypervolumes(draws, np.array([4.0, 3.0]))[0] == pytest.approx(dominated / 12)
 
 
-def test_an_objective_that_is_alike_everywhere_is_left_out_of_the_hypervolume() -> None:
-    draws = np.array([[[1.0, 7.0], [3.0, 7.0]]])
-    assert hypervolumes(draws, np.array([3.0, 7.0]), np.array([1.0, 7.0])) == pytest.approx([1.0])
-    assert hypervolumes(draws, np.array([3.0, 7.0]), np.array([3.0, 7.0])).size == 0
+def test_a_fronts_hypervolume_is_its_share_of_the_box_from_zero_to_the_corner() -> None:
+    """In latency and time a sample: (1, 2) and (2, 1) dominate 8 of 16; (0.5, 8) lies outside."""
+    box = ReferenceBox(BUNDLE, "lan", latency_s=4.0, sample_s=4.0)
+    points = [
+        _point(0, [1.0] * 3, [0.5] * 3),
+        _point(1, [2.0] * 3, [1.0] * 3),
+        _point(2, [0.5] * 3, [1 / 8] * 3),
+    ]
+    front = judged("operating", points, _TWO, box=box)
+    assert (front.hypervolume.value, front.hypervolume.low, front.hypervolume.high) == (0.5, 0.5, 0.5)
+    assert (
+        judged("operating", points, ("latency", "throughput", "payload"), box=box).hypervolume.value is None
+    )
+    paid = [replace(p, payload=estimate([7.0] * 3)) for p in points]
+    assert judged("operating", paid, ("latency", "throughput", "payload"), box=box).hypervolume.value == 0.5
+    assert judged("operating", paid, ("latency", "payload"), box=box).hypervolume.value is None
+    assert judged("operating", points, _TWO).hypervolume.value is None
 
 
 @given(
@@ -154,9 +168,10 @@ def test_memory_is_that_of_the_fullest_worker_that_took_part(sweep: Sweep) -> No
     with Results.open(sweep.path) as store:
         trial = next(t for t in store.trials() if len(t.hops) == 2)
     told = [
-        ("pi", {"process_rss_bytes": 5}),
-        ("server", {"process_rss_bytes": 7}),
-        ("pi", {"process_rss_bytes": 6}),
+        ("pi", {"process_memory_bytes": 5}),
+        ("server", {"process_memory_bytes": 7}),
+        ("pi", {"process_memory_bytes": 6}),
     ]
-    assert _fullest_bytes(trial, [*told, ("idle", {"process_rss_bytes": 99})]) == 7
-    assert _fullest_bytes(trial, told[:1]) is None, "one that did not tell might be the fullest"
+    key = "process_memory_bytes"
+    assert _fullest_bytes(trial, [*told, ("idle", {key: 99})], key) == 7
+    assert _fullest_bytes(trial, told[:1], key) is None, "one that did not tell might be the fullest"

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 import pytest
@@ -238,3 +240,35 @@ def test_chains_are_splits_one_by_one(make: Make) -> None:
 def test_chains_that_cannot_be(make: Make, text: str, says: str) -> None:
     with pytest.raises(ExperimentError, match=says):
         make(f"networks: [lan]\n{text}\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "bundles", "expected"),
+    [
+        (None, {"a": (128, None), "b": (100, None)}, 100),
+        (64, {"a": (128, None), "b": (100, None)}, 64),
+        (None, {"a": (128, None), "b": (100, 3)}, 99),
+        (10, {"a": (128, 4)}, 8),
+    ],
+)
+def test_every_accuracy_is_over_samples_that_all_models_have(
+    make: Make, key: int | None, bundles: dict[str, tuple[int, int | None]], expected: int
+) -> None:
+    assert _with_samples(make(CHAIN), key, bundles).samples == expected
+
+
+def test_samples_that_fill_no_batch_are_refused(make: Make) -> None:
+    with pytest.raises(ExperimentError, match="key 'samples': 3 samples do not fill the fixed batch of 4"):
+        assert _with_samples(make(CHAIN), 3, {"a": (128, 4)}).samples
+
+
+def _with_samples(
+    resolved: ResolvedExperiment, key: int | None, bundles: dict[str, tuple[int, int | None]]
+) -> ResolvedExperiment:
+    """The experiment with bundles of so many samples, some with a fixed batch."""
+    stand_ins = {
+        name: SimpleNamespace(samples=lambda count=count: SimpleNamespace(count=count), fixed_batch=batch)
+        for name, (count, batch) in bundles.items()
+    }
+    experiment = msgspec.structs.replace(resolved.experiment, samples=key)
+    return replace(resolved, experiment=experiment, bundles=cast(dict[str, Bundle], stand_ins))

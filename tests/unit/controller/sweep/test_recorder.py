@@ -1,5 +1,6 @@
 """Recording a sweep: results file, pending work, outcome and screen go together."""
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -10,11 +11,13 @@ import pytest
 from controller.console import Screen
 from controller.errors import TrialVoid
 from controller.experiment.resolve import ResolvedExperiment
-from controller.results import BaselineTrial, Cell, Results, Scope, Store, Trial
+from controller.results import Accuracy, BaselineTrial, Cell, Results, Scope, Store, Trial
 from controller.sweep.outcome import Outcome
 from controller.sweep.recorder import Recorder
 from controller.sweep.todo import PendingWork
 from tests.unit.analysis.synthetic import AT, BUNDLE, Physics, run_trial, write_sweep
+
+SAMPLES = 128
 
 
 class Recorded(Screen):
@@ -85,6 +88,17 @@ def test_a_baseline_is_no_longer_pending(sweep: Sweep) -> None:
         assert (pending.has(on_pi, 0), pending.has(on_pi, 1)) == (True, False)
 
 
+def test_an_accuracy_over_other_samples_is_pending(sweep: Sweep) -> None:
+    """A sweep whose second model was exported again, with fewer samples."""
+    cell = sweep.cells[0]
+    of_cell = partial(Accuracy, cell.bundle, cell.cuts, whole=0.9, chain=0.9, worst_error=0.0)
+    sweep.recorder.add(of_cell(samples=SAMPLES + 1))
+    assert cell.cuts in sweep.pending.splits([cell])[cell.bundle]
+    sweep.recorder.add(of_cell(samples=SAMPLES))
+    assert not sweep.pending.splits([cell])
+    assert [a.samples for a in sweep.store.rows(Accuracy) if a.cuts == cell.cuts] == [SAMPLES]
+
+
 def test_what_was_chosen_of_a_network_is_committed_and_said(sweep: Sweep) -> None:
     sweep.recorder.set_scope(Scope("lan", "planned", 7, "front stands"))
     assert sweep.store.rows(Scope)[0].ended == "front stands"
@@ -92,4 +106,4 @@ def test_what_was_chosen_of_a_network_is_committed_and_said(sweep: Sweep) -> Non
 
 
 def _resolved() -> ResolvedExperiment:
-    return cast(ResolvedExperiment, SimpleNamespace(experiment=SimpleNamespace(trials=2)))
+    return cast(ResolvedExperiment, SimpleNamespace(experiment=SimpleNamespace(trials=2), samples=SAMPLES))

@@ -15,7 +15,7 @@ def test_every_request_has_a_handler(tmp_path: Path) -> None:
     settings = _settings(_parse(["serve", "--name=pi", f"--store={tmp_path}"]))
     session = Session(
         Store(tmp_path),
-        TelemetryThread(0.5),
+        TelemetryThread(0.5, tmp_path),
         ProbeReceiver("127.0.0.1", 0),
         QdiscWatch(None),
         settings,
