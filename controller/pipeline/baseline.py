@@ -7,7 +7,7 @@ from controller.lab.worker_client import ClaimedWorker
 from controller.results import BaselineTrial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
-from worker.wire.messages import Baseline, ShardRef
+from worker.wire.messages import Baseline, PlantedTime, ShardRef
 
 __all__ = ["baseline_trial"]
 
@@ -23,8 +23,9 @@ def baseline_trial(
     threads: int,
     requests: int,
     warmup: int,
+    planted: PlantedTime | None = None,
 ) -> BaselineTrial:
-    """Time `requests` runs of the whole model on the worker's device.
+    """Time `requests` runs of the whole model on the worker's device; `planted` is the null model's time.
 
     Raises:
         DeviceError: The worker was lost, or cannot run the model.
@@ -37,6 +38,7 @@ def baseline_trial(
         threads=threads,
         warmup=warmup,
         requests=requests,
+        planted=planted,
     )
     taken_at = now()
     with Watchdog([worker]):

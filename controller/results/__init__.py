@@ -13,6 +13,7 @@ from controller.results.reading import Results, known_devices, read_cells
 from controller.results.rows import (
     CHAIN,
     HUB,
+    PLANTED,
     SOCKET,
     TORCH_RPC,
     Accuracy,
@@ -39,6 +40,7 @@ from controller.results.writing import Store
 __all__ = [
     "CHAIN",
     "HUB",
+    "PLANTED",
     "SOCKET",
     "TORCH_RPC",
     "UNREADABLE",

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from controller.errors import DeviceError
+from controller.experiment.planted import planted_text, planted_time
 from controller.pipeline.baseline import baseline_trial
 from controller.results import BaselineTrial, Cell
 from controller.sweep.context import SweepContext
@@ -32,15 +33,18 @@ def _take(sweep: SweepContext, missing: PendingBaseline, requests: int) -> None:
         if missing.device in sweep.failures.lost:
             return
         worker = sweep.pool.workers[missing.device]
+        bundle = sweep.resolved.bundles[missing.bundle]
+        planted = planted_text(experiment.planted)
         try:
             baseline = baseline_trial(
                 worker,
-                sweep.resolved.bundles[missing.bundle],
+                bundle,
                 batch=missing.batch,
                 number=missing.number,
                 threads=experiment.threads_on(missing.device, worker.info.threads, missing.threads),
                 requests=requests,
                 warmup=experiment.warmup,
+                planted=planted_time(planted, missing.device, 0, bundle.node_count, seed=experiment.seed),
             )
         except DeviceError as error:
             sweep.failures.failed(f"baseline of {missing.device}: {error}", error)
