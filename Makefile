@@ -5,7 +5,7 @@
 #                            https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz soak test-lab test-arm64 bench bench-plan lint verify-models lab lab-down venv clean
+.PHONY: help demo test test-fast fuzz soak test-lab test-arm64 bench bench-plan truth lint verify-models lab lab-down venv clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ bench: ## measure the runtime's overhead on this machine: results/bench.json (do
 
 bench-plan: ## measure the errors of predictions and plans: results/bench-plan.json (at most 25 minutes)
 	@./scripts/bench-plan
+
+truth: ## compare reported figures with planted truths (2 minutes)
+	@./scripts/truth
 
 lint: ## check style, types, imports, playbooks, scripts
 	@./scripts/lint

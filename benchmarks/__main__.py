@@ -1,4 +1,4 @@
-"""`python -m benchmarks bench|bench-plan`: measure the runtime on this machine, or predictions on a lab."""
+"""`python -m benchmarks bench|bench-plan|truth`: measure the runtime, predictions, reported figures."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from benchmarks.command import run_bench, show_bench
 from benchmarks.planning.command import BenchPlanOptions, bench_plan
+from benchmarks.truth import run_truth
 from controller.cli.app import run
 from controller.lab.inventory import load_lab
 from controller.options import LAB, LabFile
@@ -56,8 +57,21 @@ def bench_planning(
         raise typer.Exit(1)
 
 
+@app.command()
+def truth(
+    every: Annotated[
+        bool, typer.Option("--all", help="Print every figure, not the worst of each kind.")
+    ] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Run only this case; repeatable.")] = None,
+) -> None:
+    """Sweep planted times and compare reported with true figures; exit code 1 if one is off."""
+    if not run_truth(every=every, only=only or []):
+        raise typer.Exit(1)
+
+
 _AFTER_CTRL_C = {
     "bench": "no results were written",
+    "truth": "no results were kept",
     "bench-plan": "finished models are in the results file; the same command starts over",
 }
 

@@ -1,4 +1,4 @@
-"""The benchmark's bundles: models with random weights, as fast as trained ones, and a null model."""
+"""The benchmark's bundles: models with random weights, as fast as trained ones, and the null model."""
 
 import os
 import shutil
@@ -8,12 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from controller.errors import ControllerError
-from exporter.bundle import Bundle, BundleError
+from exporter.bundle import NULL, Bundle, BundleError, export_null
 
 __all__ = ["NULL", "NULL_SAMPLE_BYTES", "make_bundles"]
-
-NULL = "null"
-"""A model whose nodes only copy one tensor."""
 
 _NULL_NODES = 4
 _NULL_WIDTH = 1024
@@ -36,22 +33,20 @@ def make_bundles(folder: Path, names: Sequence[str], say: Callable[[str], None])
         try:
             bundles[name] = Bundle.open(path, check="manifest")
         except BundleError:
-            say(f"exporting {name} into {path}, once (needs torch)")
             shutil.rmtree(path, ignore_errors=True)
+            if name == NULL:
+                bundles[name] = export_null(path, [_NULL_WIDTH] * (_NULL_NODES + 1), samples=_NULL_SAMPLES)
+                continue
+            say(f"exporting {name} into {path}, once (needs torch)")
             _export(name, path)
             bundles[name] = Bundle.open(path)
     return bundles
 
 
 def _export(name: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    model, samples = name, _MODEL_SAMPLES
-    if name == NULL:
-        file = path.with_suffix(".onnx")
-        _write_null_model(file)
-        model, samples = str(file), _NULL_SAMPLES
+    samples = str(_MODEL_SAMPLES)
     done = subprocess.run(
-        [sys.executable, "-m", "exporter", "export", model, "--samples", str(samples), "--out", str(path)],
+        [sys.executable, "-m", "exporter", "export", name, "--samples", samples, "--out", str(path)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -61,16 +56,3 @@ def _export(name: str, path: Path) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1].removeprefix("error: ")
         raise ControllerError(f"cannot export the benchmark's bundle {name}: {last}")
-
-
-def _write_null_model(path: Path) -> None:
-    import onnx
-    from onnx import helper
-
-    nodes = [helper.make_node("Identity", [f"t{i}"], [f"t{i + 1}"]) for i in range(_NULL_NODES)]
-    ends = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", _NULL_WIDTH])
-        for name in ("t0", f"t{_NULL_NODES}")
-    ]
-    graph = helper.make_graph(nodes, NULL, ends[:1], ends[1:])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)

@@ -15,10 +15,11 @@ from benchmarks.rounds import Clock, measurements, run_rounds
 from controller.console import output
 from controller.errors import ExperimentError, did_you_mean
 
-__all__ = ["run_bench", "show_bench"]
+__all__ = ["QUIET_LOAD", "run_bench", "show_bench"]
 
 _LIMIT_S = 570.0
-_QUIET_LOAD = 0.3
+QUIET_LOAD = 0.3
+"""Above this load a machine is too busy for valid figures."""
 
 
 def run_bench(out: Path, cache: Path, *, rounds: int, only: Sequence[str], cores: str | None) -> bool:
@@ -42,7 +43,7 @@ def run_bench(out: Path, cache: Path, *, rounds: int, only: Sequence[str], cores
     chosen = _choose(only)
     pinned = choose_cores(cores)
     load = os.getloadavg()[0]
-    if load > _QUIET_LOAD:
+    if load > QUIET_LOAD:
         _say(f"this machine is busy (load {load:.1f}); for valid figures rerun on an idle machine")
     bundles = make_bundles(cache, list(dict.fromkeys(name for one in chosen for name in one.needs)), _say)
     values, worker = run_rounds(chosen, bundles, pinned, rounds=rounds, clock=clock, say=_say)

@@ -171,6 +171,26 @@ def split(
 
 
 @app.command()
+def null(
+    sizes: Annotated[
+        list[int],
+        typer.Argument(
+            metavar="SIZE...",
+            help="Values of a sample at the input, at each cut point and at the output: 1024 64 10.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="BUNDLE", help="Folder to write.")],
+    samples: Annotated[int, typer.Option(min=1, help="Samples in the bundle.")] = 8,
+    force: _Force = False,
+) -> None:
+    """Write a bundle of the null model, which computes nothing; needs no PyTorch."""
+    from exporter.bundle import export_null
+
+    bundle = export_null(out, sizes, samples=samples, force=force)
+    typer.echo(f"{out}: {bundle.node_count} nodes, digest {bundle.digest[:12]}")
+
+
+@app.command()
 def models() -> None:
     """List the built-in models."""
     from exporter.screen import print_models

@@ -10,12 +10,13 @@ import torch
 from torch.utils import _pytree as pytree
 
 from exporter.bundle import Bundle
+from exporter.bundle.assembly import Facts
 from exporter.bundle.chain import in_batches, joined
 from exporter.bundle.tensors import Array, Arrays
 from exporter.bundle.write import folder_in_one_piece
 from exporter.data import Dataset, from_npz, from_pairs, open_images, random_inputs
 from exporter.errors import DatasetError, ModelError, WeightsError
-from exporter.graph.assemble import Facts, assemble
+from exporter.graph.assemble import assemble
 from exporter.graph.capture import Example, Graph, from_file, from_torch
 from exporter.models.build import build, build_imagenet, calibrate
 from exporter.models.checkpoint import WeightsFile, fit_weights, read_weights

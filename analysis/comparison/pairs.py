@@ -133,7 +133,7 @@ def _why(a: Side, b: Side, across: bool) -> str:
     """The first of what makes a cell in which the two have nothing in common."""
     names = ("bundle", "devices", "cuts", "batch", "depth", "codec", "topology", "threads", "load", "source")
     within = () if across else ("network", "shaping")
-    for name in (*names, "precision", *within, "backend", "prefetch"):
+    for name in (*names, "precision", *within, "backend", "prefetch", "planted"):
         one, other = ({getattr(c.cell, name) for c in side.cells()} for side in (a, b))
         if not one & other:
             return f"{name} {_shown(one)} in the one, {_shown(other)} in the other"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analysis.data.sweep import Sweep
 from analysis.report.words import figure, listed
+from controller.results import PLANTED
 
 __all__ = ["MeasuredOn", "measured_on"]
 
@@ -12,6 +13,7 @@ _KINDS = {
     "local": ("worker process on one and the same machine", "worker processes on one and the same machine"),
     "virtual": ("virtual machine", "virtual machines"),
     "real": ("real device", "real devices"),
+    PLANTED: ("device with planted times", "devices with planted times"),
 }
 _LABS = {"local": "local lab", "virtual": "lab of virtual devices"}
 _LINKS = {
@@ -50,15 +52,26 @@ def measured_on(sweep: Sweep) -> MeasuredOn:
             for d in slow
         ]
         sentences.append(f"Emulated as slower: {listed(factors)}.")
+    planted = [d for d in sweep.devices if d.kind == PLANTED]
+    if planted:
+        hosts = listed(dict.fromkeys(str(d.stamp.get("kind", "unknown")) for d in planted))
+        sentences.append(
+            f"Planted: the stages of {listed(d.name for d in planted)} compute nothing and take the times "
+            f"that the experiment states, on devices of kind {hosts}."
+        )
     sentences += [_LINKS.get(link, f"Links: {link}.") for link in links]
-    simulated = bool(slow) or "local" in kinds or "virtual" in kinds or "emulated" in links
+    simulated = bool(slow or planted) or "local" in kinds or "virtual" in kinds or "emulated" in links
     if not simulated:
         return MeasuredOn("Measured on real devices", tuple(sentences), False)
     sentences.append(
-        "This is a simulation of such devices on such a network, run with the real runtime. It shows how "
-        "the splits compare; the milliseconds are not those of a Raspberry Pi."
+        "This tests edgecut itself against known times; it says nothing of any device or model."
+        if planted
+        else "This is a simulation of such devices on such a network, run with the real runtime. It shows "
+        "how the splits compare; the milliseconds are not those of a Raspberry Pi."
     )
     lab = next((lab for kind, lab in _LABS.items() if kind in kinds), "lab")
+    if planted:
+        return MeasuredOn("Measured on devices with planted times", tuple(sentences), True)
     emulations = ("some devices emulated as slower", bool(slow)), ("emulated links", "emulated" in links)
     what = listed(words for words, holds in emulations if holds)
     return MeasuredOn(f"Measured in a {lab}" + (f" with {what}" if what else ""), tuple(sentences), True)

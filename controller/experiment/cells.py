@@ -10,6 +10,7 @@ from controller.errors import ExperimentError, did_you_mean
 from controller.experiment.codec_assignment import check_pairs
 from controller.experiment.load import OFFLINE, SINGLE
 from controller.experiment.networks import AS_IS
+from controller.experiment.planted import check_planted, planted_on
 from controller.experiment.schema import Experiment, Splits
 from controller.experiment.topology import CONTROLLER, stage_links
 from controller.lab.inventory import Lab
@@ -68,8 +69,10 @@ def cells_of_network(
     named = experiment.threads if isinstance(experiment.threads, dict) else ()
     for name in dict.fromkeys((*itertools.chain(*placements), *named)):
         lab.device(name)
+    chained = list(dict.fromkeys(itertools.chain(*placements)))
     for codec in grid.values["codec"]:
-        check_pairs(codec, list(dict.fromkeys(itertools.chain(*placements))), "key 'codecs'")
+        check_pairs(codec, chained, "key 'codecs'")
+    check_planted(experiment.planted, [bundles[name] for name in experiment.models], chained)
     cells: dict[str, Cell] = {}
     for (position, placement), name in itertools.product(enumerate(placements), experiment.models):
         bundle = bundles[name]
@@ -106,7 +109,7 @@ def cell_of(
     """The cell of a split, in its one canonical form.
 
     A closed loop of depth 1 is `offline`. A cell without links has no codec and goes over sockets; where
-    nothing goes from one device to another, the topology is a chain.
+    nothing goes from one device to another, the topology is a chain. Times are planted in its devices alone.
     """
     cell = Cell(
         **asdict(settings),
@@ -127,6 +130,7 @@ def cell_of(
         codec=cell.codec if any(link.codec != NO_CODEC.name for link in crossing) else NO_CODEC.name,
         topology=cell.topology if any(CONTROLLER not in (k.sender, k.receiver) for k in crossing) else CHAIN,
         backend=cell.backend if crossing else SOCKET,
+        planted=planted_on(cell.planted, cell.devices),
     )
 
 

@@ -18,6 +18,7 @@ from controller.errors import ExperimentError
 from controller.experiment.backend import Backend, RpcSettings
 from controller.experiment.codec_assignment import choice_of
 from controller.experiment.load import SINGLE, check_requests, parse_load
+from controller.experiment.planted import PlantedDevice, planted_text
 from controller.experiment.yaml_file import load_yaml
 from controller.results import CHAIN, HUB, TORCH_RPC, Settings
 from controller.results.metrics import SAMPLES_NEEDED
@@ -35,6 +36,7 @@ DIMENSIONS: Final[Mapping[str, str]] = {
     "backend": "backends",
     "threads": "threads",
     "source": "source",
+    "planted": "planted",
 }
 """By setting of a cell, the key of an experiment that lists its values. Cells are laid out in this order."""
 
@@ -208,6 +210,13 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Literal["first", "controller"],
         Meta(description="source and sink: the first device or the controller"),
     ] = "first"
+    planted: Annotated[
+        dict[str, PlantedDevice] | None,
+        Meta(
+            description="for the null model alone: by device, the time that its stages take in place of "
+            "computing ([below](#planted-times))"
+        ),
+    ] = None
     trials: Annotated[
         int, Meta(ge=1, le=10_000, description="trials of a cell, each in a block of its own")
     ] = 5
@@ -317,6 +326,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         values["codec"] = tuple(choice_of(codec, "key 'codecs'") for codec in values["codec"])
         values["threads"] = self.compared_threads()
         values["source"] = (self.source,)
+        values["planted"] = (planted_text(self.planted),)
         return Grid(splits=listed("splits"), values=values)
 
     def check(self) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from controller.errors import ExperimentError, did_you_mean
 
-__all__ = ["convert", "load_yaml", "read_yaml"]
+__all__ = ["convert", "load_yaml", "parse_yaml", "read_yaml"]
 
 T = TypeVar("T")
 
@@ -47,20 +47,34 @@ def read_yaml(path: Path, what: str) -> Any:
         ExperimentError: No such file, or not YAML.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ExperimentError(f"no {what} {path}") from error
     except OSError as error:
         raise ExperimentError(f"{what} {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ExperimentError(f"{what} {path} is not text in UTF-8") from error
+    except ValueError as error:
+        # A path that no system takes.
+        raise ExperimentError(f"{what} {path} cannot be read: {error}") from error
+    return parse_yaml(text, f"{what} {path}")
+
+
+def parse_yaml(text: str, place: str) -> Any:
+    """Read YAML as plain lists, mappings and scalars; `place` names it in errors.
+
+    Raises:
+        ExperimentError: It is not YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_UniqueKeys)
     except yaml.YAMLError as error:
-        raise ExperimentError(f"{what} {path} is not YAML: {_one_line(error)}") from error
+        raise ExperimentError(f"{place} is not YAML: {_one_line(error)}") from error
     except RecursionError as error:
-        raise ExperimentError(f"{what} {path} nests lists or mappings too deeply") from error
+        raise ExperimentError(f"{place} nests lists or mappings too deeply") from error
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
         # What PyYAML raises where a tag, a date or a number is not what it looks like.
-        raise ExperimentError(f"{what} {path} is not YAML: {error}") from error
+        raise ExperimentError(f"{place} is not YAML: {error}") from error
 
 
 def convert(raw: Any, kind: type[T], place: str = "", *, within: str = "") -> T:
@@ -143,9 +157,9 @@ def _allowed(kind: Any, inner: str) -> list[str]:
 
 
 def _alternatives(schema: Any) -> list[Any]:
-    """The types that a place may have, without what is only said about them."""
-    while isinstance(schema, msgspec.inspect.Metadata):
-        schema = schema.type
+    """The types that a place may have, without what is only said about them; of a mapping, its values'."""
+    while isinstance(schema, msgspec.inspect.Metadata | msgspec.inspect.DictType):
+        schema = schema.type if isinstance(schema, msgspec.inspect.Metadata) else schema.value_type
     if not isinstance(schema, msgspec.inspect.UnionType):
         return [schema]
     return [part for one in schema.types for part in _alternatives(one)]
@@ -163,7 +177,7 @@ def _field_names(kind: Any) -> list[str]:
         for part in ("types", "item_types"):
             for inner in getattr(schema, part, ()):
                 walk(inner)
-        for part in ("item_type", "value_type"):
+        for part in ("type", "item_type", "value_type"):
             if hasattr(schema, part):
                 walk(getattr(schema, part))
 

@@ -7,7 +7,7 @@ from controller.lab.worker_client import ClaimedWorker
 from controller.results import BaselineTrial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
-from worker.wire.messages import Baseline, ShardRef
+from worker.wire.messages import Baseline, PlantedTime, ShardRef
 
 __all__ = ["baseline_trial"]
 
@@ -24,8 +24,12 @@ def baseline_trial(
     threads: int,
     requests: int,
     warmup: int,
+    planted: PlantedTime | None = None,
 ) -> BaselineTrial:
     """Time `requests` runs of the whole model on the worker's device, in block `number` under `network`.
+
+    Args:
+        planted: The time that the null model takes, if any.
 
     Raises:
         DeviceError: The worker was lost, or cannot run the model.
@@ -38,6 +42,7 @@ def baseline_trial(
         threads=threads,
         warmup=warmup,
         requests=requests,
+        planted=planted,
     )
     taken_at = now()
     with Watchdog([worker]):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from controller.errors import ExperimentError
 from controller.experiment.backend import RpcSettings
 from controller.experiment.networks import Network
+from controller.experiment.planted import planted_time
 from controller.experiment.topology import (
     CONTROLLER,
     endpoint_of,
@@ -113,7 +114,8 @@ def plan_pipeline(
         allowed_error: What a result may differ by from its answer, of the answer's own maximum.
         controller_addresses: By device, where it reaches the controller, when that has a part in it.
         rpc: How PyTorch RPC is run, if that is the cell's backend.
-        seed: Of the jitter on emulated links; each direction between two devices has its own from it.
+        seed: Of the jitter on emulated links and of planted times; each direction between two devices, and
+            each stage, has its own from it.
         times_alone: What earlier pipelines of the sweep measured of stages on slower devices.
 
     Raises:
@@ -169,6 +171,7 @@ def plan_pipeline(
                 (stage.device, stage.shard.start, stage.shard.stop, threads_of[stage.device])
             ),
             varies=varies_with_data(bundle, stage.shard.start, stage.shard.stop),
+            planted=planted_time(cell.planted, stage.device, stage.shard.start, stage.shard.stop, seed=seed),
         )
         for stage, before, after in zip(stages, way_specs[:-1], way_specs[1:], strict=True)
     )

@@ -15,6 +15,7 @@ from controller.results.reference_box import reference_boxes
 from controller.results.rows import (
     CHAIN,
     HUB,
+    PLANTED,
     SOCKET,
     TORCH_RPC,
     Accuracy,
@@ -43,6 +44,7 @@ from controller.results.writing import Store
 __all__ = [
     "CHAIN",
     "HUB",
+    "PLANTED",
     "SOCKET",
     "TORCH_RPC",
     "UNREADABLE",

@@ -16,6 +16,7 @@ __all__ = [
     "Attempt",
     "CHAIN",
     "HUB",
+    "PLANTED",
     "SOCKET",
     "TORCH_RPC",
     "BaselineTrial",
@@ -43,6 +44,8 @@ CHAIN = "chain"
 HUB = "hub"
 SOCKET = "socket"
 TORCH_RPC = "torch_rpc"
+PLANTED = "planted"
+"""The kind of a device whose stages have planted times, whatever it is itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,7 @@ class Settings:
         topology: `chain` (device to device), or `hub` (from each device to the next through the controller).
             A cell without transfers between devices is a chain.
         threads: ONNX Runtime threads of every stage, if the experiment compares several numbers.
+        planted: The times planted in the null model's stages by device, as JSON; None: all stages compute.
     """
 
     source: str = "first"
@@ -74,6 +78,7 @@ class Settings:
     prefetch: int | None = None
     topology: str = CHAIN
     threads: int | None = None
+    planted: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,7 +317,7 @@ class Sentinel:
 
 @dataclass(frozen=True)
 class DeviceRow:
-    """A device as it was when a sweep began."""
+    """A device as it was when a sweep began. Its kind is `planted` where it has planted times."""
 
     name: str
     kind: str

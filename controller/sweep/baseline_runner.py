@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from controller.errors import DeviceError
+from controller.experiment.planted import planted_text, planted_time
 from controller.pipeline.baseline import baseline_trial
 from controller.results import BaselineTrial, Block
 from controller.sweep.context import SweepContext
@@ -42,15 +43,17 @@ class BaselineRunner:
 
     def _taken(self, key: BaselineKey, block: Block) -> BaselineTrial:
         experiment, worker = self.sweep.resolved.experiment, self.sweep.pool.workers[key.device]
+        bundle, planted = self.sweep.resolved.bundles[key.bundle], planted_text(experiment.planted)
         return baseline_trial(
             worker,
-            self.sweep.resolved.bundles[key.bundle],
+            bundle,
             network=key.network,
             batch=key.batch,
             number=block.number,
             threads=experiment.threads_on(key.device, worker.info.threads, key.threads),
             requests=self.requests,
             warmup=experiment.warmup,
+            planted=planted_time(planted, key.device, 0, bundle.node_count, seed=experiment.seed),
         )
 
 

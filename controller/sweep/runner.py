@@ -5,7 +5,7 @@ was interrupted.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
 from controller.pipeline.rpc import require_rpc
 from controller.results import (
+    PLANTED,
     BaselineTrial,
     Block,
     Cell,
@@ -40,6 +41,7 @@ from controller.sweep.search.order import Order, make_order
 from controller.sweep.sentinels import take_sentinels
 from controller.sweep.throttling import Throttling
 from controller.sweep.todo import BaselineKey, PendingWork, register
+from worker.wire.messages import DeviceInfo
 
 __all__ = ["run_sweep"]
 
@@ -118,7 +120,7 @@ def _run_missing(
     cells = [cell for network in networks for cell in resolved.cells[network]]
     pool.require_codecs(link for cell in cells for link in route(cell, resolved.bundles[cell.bundle]))
     require_rpc(pool.workers, [cell for cell in cells if pending.missing(cell)], experiment.rpc)
-    devices = [DeviceRow(w.name, w.info.kind, w.info.slowdown, w.info.stamp) for w in pool.workers.values()]
+    devices = [_device_row(w.info, experiment.planted or ()) for w in pool.workers.values()]
     environment = store.add_environment(now(), stamp(resolved.lab.name), devices)
     recorder = Recorder(store, pending, screen, outcome, environment)
     failures = FailurePolicy(experiment, pool, recorder, screen)
@@ -140,6 +142,14 @@ def _run_missing(
         budget or TimeBudget(math.inf),
         Blocks(store, experiment.seed),
     ).run(networks)
+
+
+def _device_row(device: DeviceInfo, planted: Collection[str]) -> DeviceRow:
+    """A device for the results file: of kind `planted` where it has planted times, and no other."""
+    if device.name not in planted:
+        return DeviceRow(device.name, device.kind, device.slowdown, device.stamp)
+    stamp = {**device.stamp, "device": PLANTED, "kind": device.kind}
+    return DeviceRow(device.name, PLANTED, device.slowdown, stamp)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from controller.experiment.cells import chain_at
 from controller.experiment.load import OFFLINE, SINGLE, seed_of
 from controller.experiment.resolve import ResolvedExperiment, conditions_between, lay_out
 from controller.experiment.schema import DIMENSIONS, Experiment
-from controller.experiment.yaml_file import convert
+from controller.experiment.yaml_file import convert, parse_yaml
 from controller.lab.inventory import Lab
 from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
@@ -76,6 +76,10 @@ class RunOptions:
         str, typer.Option(help="chain (device to device) or hub (through the controller).")
     ] = "chain"
     backend: Annotated[str, typer.Option(help="Transport between devices: socket or torch_rpc.")] = "socket"
+    planted: Annotated[
+        str | None,
+        typer.Option(help="Planted times of the null model, as in an experiment: '{pi: {node_ms: 2}}'."),
+    ] = None
     rpc_port: Annotated[int, typer.Option(min=1, max=65535, help="PyTorch RPC's port.")] = 29500
     rpc_threads: Annotated[int, typer.Option(min=1, help="PyTorch RPC's threads per device.")] = 16
     rpc_interface: Annotated[
@@ -98,6 +102,7 @@ class RunOptions:
             "chains": [{"devices": devices, "cuts": cuts}],
             "source": self.source,
             "threads": self.threads,
+            "planted": parse_yaml(self.planted, "--planted") if self.planted else None,
             "rpc": {name: getattr(self, f"rpc_{name}") for name in _RPC},
             "requests": self.requests,
             "duration_s": self.duration_s,
@@ -124,7 +129,7 @@ def samples_used(cell: Cell, experiment: Experiment) -> int | None:
     return (filling + experiment.requests_of(cell) + draining) * cell.batch
 
 
-_KEY = re.compile(r"key '([a-z_.]+)(?:\[\d+\])?'")
+_KEY = re.compile(r"key '(\w+)((?:[.]\w+)*)(?:\[\d+\])?'")
 _OPTIONS = {
     **{key: f"--{setting.replace('_', '-')}" for setting, key in DIMENSIONS.items()},
     **{"requests": "--requests", "duration_s": "--duration", "warmup": "--warmup"},
@@ -134,7 +139,10 @@ _OPTIONS = {
 
 
 def _option(key: re.Match[str]) -> str:
-    return _OPTIONS.get(key[1], key[0])
+    """The option for a key, and what of the key is within the option's value."""
+    if option := _OPTIONS.get(f"{key[1]}{key[2]}"):
+        return option
+    return f"{_OPTIONS[key[1]]}{key[2]}" if key[1] in _OPTIONS else key[0]
 
 
 def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:

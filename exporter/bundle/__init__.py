@@ -4,11 +4,13 @@ from exporter.bundle.bundle import Bundle, Shard
 from exporter.bundle.chain import accuracy, run_chain
 from exporter.bundle.cuts import CutPoint
 from exporter.bundle.manifest import FileEntry, Manifest
+from exporter.bundle.null_model import NULL, export_null
 from exporter.bundle.samples import Samples
 from exporter.bundle.tensors import Tensor
 from exporter.errors import BundleError, RangeError
 
 __all__ = [
+    "NULL",
     "Bundle",
     "BundleError",
     "CutPoint",
@@ -19,5 +21,6 @@ __all__ = [
     "Shard",
     "Tensor",
     "accuracy",
+    "export_null",
     "run_chain",
 ]

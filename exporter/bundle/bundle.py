@@ -18,7 +18,10 @@ from exporter.bundle.samples import Samples, load_samples
 from exporter.bundle.tensors import Tensor
 from exporter.errors import BundleError, RangeError
 
-__all__ = ["Bundle", "Shard"]
+__all__ = ["NULL_OPERATORS", "Bundle", "Shard"]
+
+NULL_OPERATORS = ("Identity", "Pad")
+"""The operators of the null model (`exporter.bundle.null_model`), which copy and compute nothing."""
 
 _LONGEST_GRAPH_BYTES = 256 * 1024 * 1024
 
@@ -89,6 +92,11 @@ class Bundle:
     def fixed_batch(self) -> int | None:
         """The only batch size that the graph accepts; None where the batch is symbolic."""
         return self.manifest.batch if isinstance(self.manifest.batch, int) else None
+
+    @property
+    def is_null(self) -> bool:
+        """Whether its nodes compute nothing, so that times may be planted in its stages."""
+        return all(node.op in NULL_OPERATORS for node in self.manifest.nodes)
 
     @property
     def cut_points(self) -> tuple[CutPoint, ...]:

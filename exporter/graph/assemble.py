@@ -1,49 +1,20 @@
-"""Assemble a bundle's files from a graph and its samples."""
+"""Assemble a bundle from a captured graph and its samples."""
 
-import dataclasses
-import datetime
-import hashlib
-import platform
-import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
 
-from exporter.bundle import chain, cuts
-from exporter.bundle.manifest import FORMAT, FileEntry, Manifest, encode, file_digest
-from exporter.bundle.partition import crossing_names, shard_graph
-from exporter.bundle.samples import Samples, save_samples
+from exporter.bundle.assembly import Facts, write_files
+from exporter.bundle.manifest import Manifest
 from exporter.bundle.tensors import Array, Arrays, Tensor
 from exporter.errors import GraphError
 from exporter.graph.capture import Graph
 from exporter.graph.cost import nodes_with_cost
-from exporter.graph.external_weights import WEIGHTS, write_weights
+from exporter.graph.external_weights import write_weights
 from exporter.graph.shapes import measure_tensors
 
-__all__ = ["Facts", "assemble"]
-
-_PACKAGES = ("torch", "torchvision", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
-_ANSWER_BATCH = 8
-# A fixed date for the members of shards.zip, so that the same model gives the same file.
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Facts about a model beside its graph; the fields are the manifest's."""
-
-    model: str
-    source: str
-    trained: bool
-    weights: str
-    seed: int
-    dataset: str
-    preprocessing: str
-    metric: str | None
-    label_classes: int | None
+__all__ = ["assemble"]
 
 
 def assemble(
@@ -68,70 +39,20 @@ def assemble(
         GraphError: ONNX Runtime cannot run the graph, or a tensor cannot cross a cut.
     """
     model = write_weights(graph.model, folder)
-    model.producer_name, model.producer_version = "edgecut", ""
     tensors = measure_tensors(model, folder, inputs, graph.batch)
     _require_batch(model, tensors, graph.batch)
-    onnx.save(model, folder / "model.onnx")
-    crossing = [tuple(tensors[name] for name in names) for names in crossing_names(model.graph)]
     nodes = nodes_with_cost(model.graph, graph.modules, tensors, graph.batch)
-    shards = _write_shards(model, crossing, folder / "shards.zip")
-    answers = _answers(folder, inputs, graph.batch)
-    classes = _classes(crossing[-1][0])
-    labels, metric = _labels_of_this_model(labels, facts, classes)
-    save_samples(folder / "samples.npz", Samples(inputs, labels, answers, reference))
-    other_facts = {
-        name: value for name, value in vars(facts).items() if name not in ("label_classes", "metric")
-    }
-    manifest = Manifest(
-        format=FORMAT,
-        edgecut=_version("edgecut") or "unknown",
-        precision=_precision(model),
-        metric=metric,
-        class_count=classes,
-        batch="symbolic" if graph.batch is None else graph.batch,
-        inputs=crossing[0],
-        outputs=crossing[-1],
-        node_count=len(nodes),
-        nodes=nodes,
-        cut_points=cuts.cut_points_of(nodes, crossing, graph.batch),
-        parameters=sum(node.parameters for node in nodes),
-        multiply_adds=sum(node.multiply_adds for node in nodes),
-        weights_bytes=(folder / WEIGHTS).stat().st_size,
-        shards=shards,
-        files={
-            path.name: FileEntry(file_digest(path), path.stat().st_size) for path in sorted(folder.iterdir())
-        },
-        versions={name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
-        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        digest="",
-        **other_facts,
+    return write_files(
+        folder,
+        model,
+        nodes,
+        tensors,
+        facts,
+        inputs,
+        labels=labels,
+        reference=reference,
+        batch=graph.batch,
     )
-    content, digest = encode(manifest)
-    (folder / "manifest.json").write_bytes(content)
-    return dataclasses.replace(manifest, digest=digest)
-
-
-def _write_shards(
-    model: onnx.ModelProto, crossing: Sequence[tuple[Tensor, ...]], path: Path
-) -> dict[str, str]:
-    """Write the whole graph and both halves at every cut point; return their digests."""
-    count = len(crossing) - 1
-    ranges = [(0, count), *((0, cut) for cut in range(1, count)), *((cut, count) for cut in range(1, count))]
-    digests = {}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for start, stop in ranges:
-            content = shard_graph(model, start, stop, crossing[start], crossing[stop])
-            member = zipfile.ZipInfo(f"{start}-{stop}.onnx", _EPOCH)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(member, content)
-            digests[f"{start}-{stop}"] = hashlib.sha256(content).hexdigest()
-    return digests
-
-
-def _answers(folder: Path, inputs: Arrays, batch: int | None) -> Arrays:
-    session = chain.session_of((folder / "model.onnx").read_bytes(), folder, threads=0)
-    batches = chain.in_batches(inputs, batch or _ANSWER_BATCH)
-    return chain.joined([chain.run_session(session, each) for each in batches])
 
 
 def _require_batch(model: onnx.ModelProto, tensors: Mapping[str, Tensor], batch: int | None) -> None:
@@ -145,35 +66,3 @@ def _require_batch(model: onnx.ModelProto, tensors: Mapping[str, Tensor], batch:
                 raise GraphError(
                     f'{kind} "{value.name}" is [{shown}]; its first dimension must be the batch ({first})'
                 )
-
-
-def _labels_of_this_model(
-    labels: Array | None, facts: Facts, classes: int | None
-) -> tuple[Array | None, str | None]:
-    if labels is None or facts.metric is None or classes is None:
-        return None, None
-    if facts.label_classes not in (None, classes) or labels.max() >= classes:
-        return None, None
-    return labels, facts.metric
-
-
-def _classes(output: Tensor) -> int | None:
-    return output.shape[1] if len(output.shape) >= 2 and isinstance(output.shape[1], int) else None
-
-
-def _precision(model: onnx.ModelProto) -> str:
-    names = {
-        onnx.TensorProto.FLOAT: "fp32",
-        onnx.TensorProto.DOUBLE: "fp64",
-        onnx.TensorProto.FLOAT16: "fp16",
-        onnx.TensorProto.BFLOAT16: "bf16",
-    }
-    used = {names[each.data_type] for each in model.graph.initializer if each.data_type in names}
-    return "mixed" if len(used) > 1 else next(iter(used), "fp32")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

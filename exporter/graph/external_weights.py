@@ -5,11 +5,10 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
+from exporter.bundle.assembly import WEIGHTS
 from exporter.errors import GraphError
 
-__all__ = ["WEIGHTS", "write_weights"]
-
-WEIGHTS = "weights.bin"
+__all__ = ["write_weights"]
 
 # Scalars and shape constants stay in the graph: ONNX Runtime's shape inference reads them, and a reference
 # would be longer than they are.

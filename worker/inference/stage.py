@@ -10,12 +10,13 @@ import numpy as np
 import onnxruntime
 
 from worker.clock import clock, sleep_for_slowdown, sleep_until
+from worker.inference.planted import PlantedRuns
 from worker.inference.provider import PROVIDERS, check_used
 from worker.inference.session_options import Options, session_options
 from worker.links.slots import Array, Slot, SlotPool
 from worker.wire.errors import FailedError, RefusedError, reason_of
 from worker.wire.frames import LinkLayout, TensorLayout
-from worker.wire.messages import TensorSpec
+from worker.wire.messages import PlantedTime, TensorSpec
 
 __all__ = ["BoundStage", "Stage", "synthetic_inputs"]
 
@@ -111,6 +112,7 @@ class BoundStage:
         slowdown: float,
         ended: Event,
         reuses_memory: bool = True,
+        planted: PlantedTime | None = None,
     ) -> None:
         """Bind a stage.
 
@@ -121,15 +123,18 @@ class BoundStage:
                 itself, or as the time given to `slow_down_from`.
             ended: cuts the sleep for the slowdown short.
             reuses_memory: whether requests arrive in the same arrays again and again.
+            planted: the time that a null stage takes.
 
         Raises:
-            RefusedError: the stage needs or produces tensors that the links do not carry.
+            RefusedError: the stage needs or produces tensors that the links do not carry, or a planted time
+                is out of its bounds.
         """
         self._stage = stage
         self._session = stage.session
         self._inlet, self._outlet = inlet, outlet
         self._slowdown = slowdown
         self._takes_s: float | None = None
+        self._planted = None if planted is None else PlantedRuns(planted)
         self._ended = ended
         arriving = {tensor.name: index for index, tensor in enumerate(inlet.tensors)}
         self._inputs = [(name, arriving[name]) for name in stage.inputs if name in arriving]
@@ -161,8 +166,11 @@ class BoundStage:
             if (one.dtype, one.shape) != (other.dtype, other.shape):
                 raise RefusedError(f"{label}: {one.name} comes in one shape and leaves in another")
 
-    def run(self, arrived: Slot, leaving: Slot) -> None:
-        """Compute one request from slot to slot, and sleep for the slowdown.
+    def run(self, arrived: Slot, leaving: Slot, *, scheduled: bool = True) -> None:
+        """Compute one request from slot to slot, and pass its planted time or sleep for the slowdown.
+
+        Args:
+            scheduled: Whether phases of a planted time are for this run: those of a pipeline, and not alone.
 
         Raises:
             FailedError: ONNX Runtime cannot compute it.
@@ -184,7 +192,10 @@ class BoundStage:
             self._session.run_with_iobinding(binding)
         except Exception as error:
             raise FailedError(f"{self._stage.label} cannot be run: {reason_of(error)}") from error
-        if self._takes_s is None:
+        if self._planted is not None:
+            takes_s = self._planted.takes_s(arrived.request, began_s, scheduled=scheduled)
+            self._planted.stay(began_s, takes_s, self._slowdown, self._ended)
+        elif self._takes_s is None:
             sleep_for_slowdown(began_s, self._slowdown, self._ended)
         else:
             sleep_until(began_s + self._takes_s, self._ended)
@@ -241,8 +252,11 @@ class BoundStage:
                 np.copyto(array, _synthetic(tensor))
         times_s = []
         for run in range(runs + 1):
+            arrived = inputs[run % _INPUTS_ALONE]
+            # A planted time depends on the request's number.
+            arrived.request = run
             began_s = clock()
-            self.run(inputs[run % _INPUTS_ALONE], leaving)
+            self.run(arrived, leaving, scheduled=False)
             times_s.append(clock() - began_s)
         self._bindings.clear()
         return statistics.median(times_s[1:] or times_s)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from worker.endpoint import Samples
+from worker.inference.null_model import check_null
 from worker.inference.session_options import Options
 from worker.inference.stage import Stage
 from worker.store import Store
@@ -56,15 +57,19 @@ class Loader:
         if threads < 1:
             raise RefusedError(f"a stage needs at least one thread, not {threads}")
         graph, weights_folder = self._store.load_shard(shard)
-        label = f"shard {shard.start}-{shard.stop} ({shard.digest[:12]})"
         return Stage(
             graph,
             weights_folder,
             threads=threads,
-            label=label,
+            label=_label(shard),
             provider=self._provider,
             options=self._options,
         )
+
+    def check_null(self, shard: ShardRef) -> None:
+        """Raise RefusedError: the shard computes something, so no time may be planted in its stage."""
+        graph, _ = self._store.load_shard(shard)
+        check_null(graph, _label(shard))
 
     def samples_of(self, bundle: str) -> Samples:
         """The samples of a bundle, kept until another bundle is requested.
@@ -77,3 +82,7 @@ class Loader:
         if self._samples is None or self._samples[:2] != (path, changed_ns):
             self._samples = (path, changed_ns, Samples.load(path))
         return self._samples[2]
+
+
+def _label(shard: ShardRef) -> str:
+    return f"shard {shard.start}-{shard.stop} ({shard.digest[:12]})"

@@ -76,6 +76,8 @@ class Pipeline:
             for spec in build.hops:
                 if abandoned():
                     raise FailedError("the controller went away")
+                if spec.planted is not None:
+                    loader.check_null(spec.shard)
                 stage = loader.stage_of(spec)
                 inlet, outlet = self.links.inlet(spec.inlet), self.links.outlet(spec.outlet)
                 bound = BoundStage(
@@ -85,6 +87,7 @@ class Pipeline:
                     slowdown=slowdown,
                     ended=scope.ended,
                     reuses_memory=inlet.reuses_memory,
+                    planted=spec.planted,
                 )
                 load_s.append(stage.load_s)
                 alone_s.append(_slow_down(bound, spec, self.links.specs[spec.inlet].tensors, loader))
@@ -138,9 +141,9 @@ def _slow_down(
     """Fix how long the runs of a slower device's stage take; returns its time alone at full speed.
 
     The first to measure that time for these inputs is the last: a later one would make the device another.
-    None at full speed, and where the time depends on the data, so that each run has a time of its own.
+    None at full speed, and where each run has a time of its own: planted, or depending on the data.
     """
-    if not bound.is_slowed or spec.varies:
+    if not bound.is_slowed or spec.varies or spec.planted is not None:
         return None
     key = spec.shard, spec.threads, inputs
     alone_s = spec.alone_s or loader.alone_s.get(key) or bound.time_at_full_speed()

@@ -14,6 +14,7 @@ from worker.host.memory import check_room
 from worker.host.qdisc import QdiscWatch
 from worker.host.sentinel import time_sentinel
 from worker.host.telemetry import TelemetryThread
+from worker.inference.planted import PlantedRuns
 from worker.inference.stage import synthetic_inputs
 from worker.links.links import Links, open_data_stream
 from worker.links.slots import Array
@@ -196,17 +197,26 @@ class Session:
             )
         self._close_pipeline()
         self._loader.keep(())
+        planted = None
+        if baseline.planted is not None:
+            self._loader.check_null(baseline.shard)
+            planted = PlantedRuns(baseline.planted)
         stage = self._loader.load(baseline.shard, baseline.threads)
         check_room(LinkLayout(baseline.inputs).payload_bytes, "the inputs of a baseline")
         inputs = synthetic_inputs(baseline.inputs)
         sharpen_sleep()
         times_s = []
-        for _ in range(baseline.warmup + baseline.requests):
+        slowdown = self._settings.slowdown
+        for run in range(-baseline.warmup, baseline.requests):
             if self._ended.is_set() or self._abandoned():
                 raise FailedError("the controller went away")
             began_s = clock()
             stage.run(inputs)
-            sleep_for_slowdown(began_s, self._settings.slowdown, self._ended)
+            if planted is None:
+                sleep_for_slowdown(began_s, slowdown, self._ended)
+            else:
+                takes_s = planted.takes_s(run, began_s, scheduled=run >= 0)
+                planted.stay(began_s, takes_s, slowdown, self._ended)
             times_s.append(clock() - began_s)
         return BaselineDone(compute_s=tuple(times_s[baseline.warmup :]))
 

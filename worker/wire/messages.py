@@ -37,6 +37,8 @@ __all__ = [
     "OpenLinks",
     "Part",
     "PipelineBuilt",
+    "PlantedPhase",
+    "PlantedTime",
     "ProbeRoundTrips",
     "ProbeThroughput",
     "ProbeTrain",
@@ -156,6 +158,35 @@ class ShardRef(Part, frozen=True):
     stop: int
 
 
+class PlantedPhase(Part, frozen=True):
+    """A part of a trial in which a planted stage takes `factor` times as long.
+
+    From `start` to before `stop`: numbers of requests, or seconds since the stage began with the first of
+    them.
+    """
+
+    unit: Literal["requests", "seconds"]
+    start: float
+    stop: float
+    factor: float
+
+
+class PlantedTime(Part, frozen=True):
+    """The time that a stage of the null model takes, which no other stage may have.
+
+    `seconds` a run, times a factor drawn from `modes` (pairs of factor and weight); in every `stall_every`-th
+    request `stall_s` longer; and times the factor of each of the `phases` that the request falls into.
+    """
+
+    seconds: float
+    how: Literal["sleep", "spin"] = "sleep"
+    modes: tuple[tuple[float, float], ...] = ()
+    stall_every: int = 0
+    stall_s: float = 0.0
+    phases: tuple[PlantedPhase, ...] = ()
+    seed: int = 0
+
+
 class HopSpec(Part, frozen=True):
     """One stage of a pipeline: the shard, its tensors, and the links it stands between.
 
@@ -169,6 +200,7 @@ class HopSpec(Part, frozen=True):
     threads: int = 1
     alone_s: float | None = None
     varies: bool = False
+    planted: PlantedTime | None = None
 
 
 class EndpointSpec(Part, frozen=True):
@@ -446,6 +478,7 @@ class Baseline(Request[BaselineDone], frozen=True):
     threads: int = 1
     warmup: int = 3
     requests: int = 20
+    planted: PlantedTime | None = None
 
 
 class SentinelDone(Message, frozen=True):

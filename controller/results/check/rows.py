@@ -5,7 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
-from controller.results import read_cells
+from controller.results import PLANTED, read_cells
 from exporter.bundle.manifest import digest_of
 
 __all__ = ["row_findings"]
@@ -20,6 +20,7 @@ def row_findings(db: sqlite3.Connection) -> _Findings:
     yield from _bundles(db)
     yield from _cells(db)
     yield from _trials(db)
+    yield from _planted(db)
 
 
 def _experiment(db: sqlite3.Connection) -> _Findings:
@@ -91,3 +92,15 @@ def _trials(db: sqlite3.Connection) -> _Findings:
         "SELECT device, start, stop FROM time_alone WHERE NOT compute_s > 0"
     ):
         yield f"nodes {start} to {stop - 1} on {device}: have an impossible time alone"
+
+
+def _planted(db: sqlite3.Connection) -> _Findings:
+    """Planted times on a device that is recorded as any other."""
+    for cell, text, environment in db.execute(
+        "SELECT DISTINCT cell.id, planted, environment FROM trial JOIN cell ON trial.cell = cell.id "
+        "WHERE planted IS NOT NULL"
+    ):
+        kinds = dict(db.execute("SELECT name, kind FROM device WHERE environment = ?", (environment,)))
+        for device in json.loads(text):
+            if (kind := kinds.get(device, PLANTED)) != PLANTED:
+                yield f"cell {cell}: has planted times on {device}, which is recorded as {kind}"

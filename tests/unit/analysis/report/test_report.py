@@ -331,3 +331,16 @@ def test_a_device_that_stayed_away_later_is_told_of_all_the_same(tmp_path: Path)
         "Devices: 2 real devices and 1 worker process on one and the same machine (pi, server, desk)."
     )
     assert banner.simulated, "whichever call it was that had it"
+
+
+def test_planted_times_are_disclosed_before_anything_else(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), kind="planted", slowdown=1.0, shaping="tc")
+    sweep = load(path)
+    devices = tuple(replace(d, stamp={**d.stamp, "device": "planted", "kind": "real"}) for d in sweep.devices)
+    banner = measured_on(replace(sweep, devices=devices))
+    assert banner.headline == "Measured on devices with planted times"
+    assert banner.simulated
+    assert (
+        "compute nothing and take the times that the experiment states, on devices of kind real"
+        in " ".join(banner.sentences)
+    )

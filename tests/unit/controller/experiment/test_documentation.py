@@ -33,10 +33,10 @@ def test_every_shipped_experiment_is_a_good_one() -> None:
 def test_the_documented_examples_are_good(tmp_path: Path) -> None:
     pages = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("experiments.md", "codecs.md")]
     examples = [re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL) for page in pages]
-    (experiment, networks), (codecs,) = examples
+    (experiment, planted, networks), (codecs,) = examples
     path = tmp_path / "example.yml"
 
-    for text in (experiment, experiment + codecs):
+    for text in (experiment, experiment + codecs, experiment + planted):
         path.write_text(text, encoding="utf-8")
         load_experiment(path)
     path.write_text(networks, encoding="utf-8")

@@ -6,7 +6,7 @@ import sqlite3
 from collections import deque
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -233,8 +233,9 @@ def test_cells_differ_by_everything_but_their_label() -> None:
 
 
 def test_a_cell_comes_back_with_every_setting_and_each_makes_another_cell(tmp_path: Path) -> None:
-    others = {str: "other", int: 7, bool: True, type(None): 7}
-    changes: list[dict[str, Any]] = [{s.name: others[type(s.default)]} for s in fields(Settings)]
+    others = {str: "other", int: 7, bool: True, int | None: 7, str | None: "other"}
+    hints = get_type_hints(Settings)
+    changes: list[dict[str, Any]] = [{s.name: others[hints[s.name]]} for s in fields(Settings)]
     cells = [CELL, *(replace(CELL, **change) for change in changes)]
     with prepared(tmp_path / "r.sqlite") as store:
         store.add(*cells)

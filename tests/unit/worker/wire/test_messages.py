@@ -25,6 +25,27 @@ tensors = st.builds(
     messages.TensorSpec, name=texts, dtype=texts, shape=st.lists(counts, max_size=5).map(tuple)
 )
 shards = st.builds(messages.ShardRef, digest=texts, bundle=texts, start=counts, stop=counts)
+numbers = st.floats(allow_nan=False)
+planted = st.builds(
+    messages.PlantedTime,
+    seconds=numbers,
+    how=st.sampled_from(["sleep", "spin"]),
+    modes=st.lists(st.tuples(numbers, numbers), max_size=3).map(tuple),
+    stall_every=counts,
+    stall_s=numbers,
+    phases=st.lists(
+        st.builds(
+            messages.PlantedPhase,
+            unit=st.sampled_from(["requests", "seconds"]),
+            start=numbers,
+            stop=numbers,
+            factor=numbers,
+        ),
+        max_size=2,
+    ).map(tuple),
+    seed=counts,
+)
+hops = st.builds(messages.HopSpec, shard=shards, inlet=texts, outlet=texts, planted=st.none() | planted)
 some = st.one_of(
     st.builds(messages.Query),
     st.builds(messages.Claim, holder=texts),
@@ -36,6 +57,13 @@ some = st.one_of(
         inputs=st.lists(tensors, max_size=3).map(tuple),
         data=st.lists(st.binary(max_size=20), max_size=3).map(tuple),
         threads=counts,
+    ),
+    st.builds(
+        messages.BuildPipeline,
+        name=texts,
+        depth=counts,
+        links=st.just(()),
+        hops=st.lists(hops, max_size=2).map(tuple),
     ),
     st.builds(messages.Problem, kind=st.sampled_from(["busy", "peer"]), text=texts),
 )

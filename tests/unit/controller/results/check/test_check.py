@@ -127,6 +127,10 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
     [
         (sql("UPDATE trial SET cell = 'gone' WHERE id = 1"), "trial 1: refers to a missing cell 'gone'"),
         (sql("UPDATE trial SET environment = 9 WHERE id = 1"), "trial 1: refers to a missing environment 9"),
+        (
+            sql('UPDATE cell SET planted = \'{"pi":{"node_ms":2.0}}\''),
+            "has planted times on pi, which is recorded as local",
+        ),
         (sql("UPDATE telemetry SET trial = 77 WHERE rowid = 1"), "refers to a missing trial 77"),
         (
             lambda store: [store.connection.execute(line) for line in ("DROP INDEX trial_done", TWICE)],
