@@ -204,6 +204,10 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
             ),
             "nodes 0 to 1 on pi: have an impossible time alone",
         ),
+        (
+            sql("INSERT OR REPLACE INTO reference_box VALUES (?, 'lan', 0.1, 0)", BUNDLE),
+            "reference box of lan: is empty (0.1 s, 0.0 s a sample)",
+        ),
     ],
 )
 def test_a_planted_error_is_found(
