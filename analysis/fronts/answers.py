@@ -123,12 +123,12 @@ def _coverage(sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) 
     scopes = [scope for scope in sweep.scopes if scope.network == network]
     if scopes and scopes[0].ended != "all measured":
         return Coverage(measured, scopes[0].splits.get(bundle))
-    shallowest: dict[str, int] = {}
+    shallowest: dict[str, tuple[bool, int]] = {}
     for result in sweep.of(bundle, network):
         if result.cell.load == OFFLINE:
-            split = result.all_depths
-            shallowest[split] = min(result.cell.depth, shallowest.get(split, result.cell.depth))
-    return Coverage(measured, sum(depth == 1 for depth in shallowest.values()))
+            split, depth = result.all_depths, result.cell.depth_key
+            shallowest[split] = min(depth, shallowest.get(split, depth))
+    return Coverage(measured, sum(depth == (False, 1) for depth in shallowest.values()))
 
 
 def _power(point: Point | Baseline) -> float | None:

@@ -30,15 +30,17 @@ class Capacity:
 def capacity_of(results: Sequence[CellResult]) -> Capacity | None:
     """The capacity that cells of one split show; None where none has a throughput.
 
-    It is no bound where throughput is flat: a depth and one at least twice as deep, the deeper with less than
-    3 % more; or a stage or link in use for over 1 / 1.03 of the time, which leaves no more to gain.
+    It is no bound where throughput is flat: at a depth that the sweep found to be so; at a depth and one at
+    least twice as deep, the deeper with less than 3 % more; or with a stage or link in use for over 1 / 1.03
+    of the time, which leaves no more to gain.
     """
     measured = [(r, r.throughput.value) for r in results if r.throughput.value]
     if not measured:
         return None
     best, most = max(measured, key=lambda each: each[1])
     used = median(t.bottleneck_share for t in best.trials)
-    is_flat = used * (1 + FLAT) >= 1 or any(
+    is_flat = used * (1 + FLAT) >= 1 or any(r.is_flat and rate * (1 + FLAT) > most for r, rate in measured)
+    is_flat = is_flat or any(
         deeper.cell.depth >= 2 * shallow.cell.depth and more < (1 + FLAT) * rate
         for shallow, rate in measured
         if rate * (1 + FLAT) > most

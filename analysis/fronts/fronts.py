@@ -153,8 +153,8 @@ def _candidates(cells: Sequence[CellResult], name: FrontName) -> list[Point]:
             groups.setdefault(result.all_depths, []).append(result)
     points = []
     for results in groups.values():
-        first = min(results, key=lambda r: r.cell.depth)
-        deepest = max(results, key=lambda r: r.cell.depth)
+        first = min(results, key=lambda r: r.cell.depth_key)
+        deepest = max(results, key=lambda r: r.cell.depth_key)
         capacity = capacity_of(results)
         # Until the deepest has run, a shallower one would be held against the deepest of other splits.
         if first.cell.depth == 1 and first.trials and deepest.trials and capacity is not None:

@@ -123,7 +123,7 @@ def cell_of(
         shaping=shaping,
     )
     if cell.load == SINGLE:
-        cell = replace(cell, load=OFFLINE, depth=1)
+        cell = replace(cell, load=OFFLINE, depth=1, role="")
     crossing = [link for link in stage_links(cell, bundle) if link.sender != link.receiver]
     return replace(
         cell,

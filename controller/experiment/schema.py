@@ -20,7 +20,7 @@ from controller.experiment.codec_assignment import choice_of
 from controller.experiment.load import SINGLE, check_requests, parse_load
 from controller.experiment.planted import PlantedDevice, planted_text
 from controller.experiment.yaml_file import load_yaml
-from controller.results import CHAIN, HUB, TORCH_RPC, Settings
+from controller.results import CHAIN, HUB, SATURATING, TORCH_RPC, Settings
 from controller.results.metrics import SAMPLES_NEEDED
 from worker.wire.messages import Run
 
@@ -52,9 +52,11 @@ Splits = Annotated[
         "over two devices)"
     ),
 ]
+_Depths = Annotated[tuple[_Count | Literal["auto"], ...], Meta(min_length=1)]
 _Loads = Annotated[tuple[str, ...], Meta(min_length=1)]
 _Topologies = Annotated[tuple[Literal["chain", "hub"], ...], Meta(min_length=1)]
 _Backends = Annotated[tuple[Backend, ...], Meta(min_length=1)]
+AUTO: Final = "auto"
 _REQUESTS: Final = 24
 _ROUNDS: Final = 10
 
@@ -71,7 +73,7 @@ class NetworkGrid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     name: str
     splits: Splits | UnsetType = UNSET
-    depths: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
+    depths: _Depths | UnsetType = UNSET
     batches: Annotated[tuple[_Count, ...], Meta(min_length=1)] | UnsetType = UNSET
     codecs: Annotated[tuple[str | dict[str, str], ...], Meta(min_length=1)] | UnsetType = UNSET
     loads: _Loads | UnsetType = UNSET
@@ -106,7 +108,10 @@ class Grid:
         """Every combination of the values."""
         has_chains = CHAIN in self.values["topology"]
         for chosen in itertools.product(*self.values.values()):
-            settings = Settings(**dict(zip(self.values, chosen, strict=True)))
+            values = dict(zip(self.values, chosen, strict=True))
+            if values["depth"] == AUTO:
+                values |= {"depth": 0, "role": SATURATING}
+            settings = Settings(**values)
             # PyTorch RPC goes from device to device only, and that cell already exists.
             if not (has_chains and settings.topology == HUB and settings.backend == TORCH_RPC):
                 yield settings
@@ -158,7 +163,13 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "`devices`, `placements` and `stages`; the sweep adds no ends to them"
         ),
     ] = None
-    depths: Annotated[tuple[_Count, ...], Meta(min_length=1, description="requests in flight")] = (1, 4)
+    depths: Annotated[
+        _Depths,
+        Meta(
+            description="requests in flight; `auto`: for each cell the smallest depth at which throughput is "
+            "flat, at most 64"
+        ),
+    ] = (1, AUTO)
     batches: Annotated[tuple[_Count, ...], Meta(min_length=1, description="samples in a request")] = (1,)
     codecs: Annotated[
         tuple[str | dict[str, str], ...],
@@ -353,12 +364,12 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             )
         if isinstance(self.requests, dict):
             for depth in (*depths, *([1] if SINGLE in loads else ())):
-                if depth not in self.requests:
+                if depth not in self.requests and depth != AUTO:
                     raise ExperimentError(f"key 'requests' has no entry for depth {depth}")
         for load in loads:
             quantile = parse_load(load).quantile
             if quantile is not None and self.requests is not None and self.duration_s is None:
-                check_requests(load, quantile, min(self._requested(depth) or 0 for depth in depths))
+                check_requests(load, quantile, min(map(self._requested_at, depths)))
 
     def closed_run(self, cell: Settings) -> Run:
         """A trial of a cell, as it is in a closed loop."""
@@ -380,14 +391,18 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     def requests_of(self, cell: Settings) -> int:
         """The fewest requests of a cell's trial that count: a multiple of its depth."""
-        depth = cell.depth
-        fewest = self._requested(depth) or max(_REQUESTS, _ROUNDS * depth)
+        depth = max(1, cell.depth)
+        fewest = self._requested_at(depth)
         if self.requests is None and (quantile := parse_load(cell.load).quantile):
             fewest = max(fewest, SAMPLES_NEEDED[quantile])
         return -(-fewest // depth) * depth
 
-    def _requested(self, depth: int) -> int | None:
-        return self.requests[depth] if isinstance(self.requests, dict) else self.requests
+    def _requested_at(self, depth: int | Literal["auto"]) -> int:
+        """What the experiment says for a depth, or its default; of `auto` the fewest that it may be."""
+        requested = self.requests
+        if isinstance(requested, dict):
+            requested = None if depth == AUTO else requested.get(depth)
+        return requested or max(_REQUESTS, 0 if depth == AUTO else _ROUNDS * depth)
 
 
 def load_experiment(path: Path) -> Experiment:

@@ -62,7 +62,8 @@ class SweepSnapshot:
 
     def finished(self, cell: Cell, trial: Trial) -> None:
         """Add a finished trial."""
-        self.cells.setdefault(cell.id, cell)
+        # Only now is the depth known, where the sweep finds it.
+        self.cells[cell.id] = cell
         self.last = _seen(cell, trial)
         self._seen.setdefault(cell.id, []).append(self.last)
 

@@ -67,7 +67,7 @@ def line(snapshot: SweepSnapshot, left_s: float | None) -> str:
     if snapshot.last is not None and snapshot.cell is not None:
         busy = ", ".join(f"{stage.name} {stage.busy:.0%}" for stage in snapshot.last.stages)
         last = snapshot.cells[snapshot.last.cell]
-        parts.append(f"in flight {snapshot.last.in_flight:.1f} of {last.depth}, busy {busy}")
+        parts.append(f"in flight {snapshot.last.in_flight:.1f} of {last.depth_text}, busy {busy}")
     if snapshot.shown is not None:
         front, measured = snapshot.front(snapshot.shown)
         parts.append(f"front {len(front)} of {measured} splits")
@@ -107,7 +107,7 @@ def _what(snapshot: SweepSnapshot) -> str:
 def _cell(cell: Cell) -> str:
     batch = f", batch {cell.batch}" if cell.batch > 1 else ""
     codec = f", {cell.codec}" if cell.codec != "none" else ""
-    return f"{cell.label}{codec} on {' -> '.join(cell.devices)}, depth {cell.depth}{batch}"
+    return f"{cell.label}{codec} on {' -> '.join(cell.devices)}, depth {cell.depth_text}{batch}"
 
 
 def _stages(snapshot: SweepSnapshot, last: TrialSummary) -> RenderableType:
@@ -115,10 +115,10 @@ def _stages(snapshot: SweepSnapshot, last: TrialSummary) -> RenderableType:
     cell = snapshot.cells[last.cell]
     head = (
         f"last trial: {last.latency_s * 1e3:.3g} ms, {last.samples_per_s:.3g} samples/s, "
-        f"in flight {last.in_flight:.1f} of {cell.depth}"
+        f"in flight {last.in_flight:.1f} of {cell.depth_text}"
     )
     if snapshot.cell is None or snapshot.cell.id != cell.id:
-        head += f" ({cell.label}, depth {cell.depth})"
+        head += f" ({cell.label}, depth {cell.depth_text})"
     grid = Table.grid(padding=(0, 2))
     for stage in last.stages:
         grid.add_row(

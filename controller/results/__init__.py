@@ -16,6 +16,7 @@ from controller.results.rows import (
     CHAIN,
     HUB,
     PLANTED,
+    SATURATING,
     SOCKET,
     TORCH_RPC,
     Accuracy,
@@ -32,6 +33,7 @@ from controller.results.rows import (
     Predicted,
     Profiling,
     ReferenceBox,
+    Saturation,
     Scope,
     Sentinel,
     Settings,
@@ -43,6 +45,7 @@ from controller.results.writing import Store
 
 __all__ = [
     "CHAIN",
+    "SATURATING",
     "HUB",
     "PLANTED",
     "SOCKET",
@@ -63,6 +66,7 @@ __all__ = [
     "Profiling",
     "ReferenceBox",
     "Results",
+    "Saturation",
     "Scope",
     "Sentinel",
     "Settings",

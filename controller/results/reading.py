@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -12,7 +13,7 @@ import msgspec
 from controller.errors import StoreError
 from controller.results.as_written import as_written
 from controller.results.encoding import column_names, from_columns, select, unpack
-from controller.results.rows import Cell, Course, DeviceRow, Hop, Link, Trial
+from controller.results.rows import Cell, Course, DeviceRow, Hop, Link, Saturation, Trial
 from controller.results.schema import (
     TABLES,
     check_version,
@@ -129,8 +130,10 @@ class Results:
             return list(select(self._db, TABLES[kind].name, kind, **where))
 
     def cells(self) -> list[Cell]:
-        """Every requested cell."""
-        return self.rows(Cell)
+        """Every requested cell, with the depth that was found for it."""
+        found = {saturation.cell: saturation.depth for saturation in self.rows(Saturation)}
+        cells = self.rows(Cell)
+        return [replace(cell, depth=found.get(cell.id, 0)) if cell.role else cell for cell in cells]
 
     def cell_count(self) -> int:
         """The number of requested cells."""

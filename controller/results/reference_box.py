@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 from controller.results.metrics import latency_s, period_s
 from controller.results.pareto import Point, corner_of
@@ -44,8 +43,8 @@ def reference_boxes(results: Results, networks: Collection[str]) -> list[Referen
 def _of_ends(results: Results, cells: Iterable[Cell]) -> list[Point | None]:
     """A point for each split, whose cells differ in depth; None where one has no trial."""
     splits: dict[str, list[Cell]] = {}
-    for cell in sorted(cells, key=lambda cell: cell.depth):
-        splits.setdefault(replace(cell, depth=0).id, []).append(cell)
+    for cell in sorted(cells, key=lambda cell: cell.depth_key):
+        splits.setdefault(cell.split_id, []).append(cell)
     return [_of_end(results, depths) for depths in splits.values()]
 
 

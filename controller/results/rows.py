@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,8 @@ __all__ = [
     "Accuracy",
     "Attempt",
     "CHAIN",
+    "SATURATING",
+    "Saturation",
     "HUB",
     "PLANTED",
     "SOCKET",
@@ -40,6 +42,9 @@ __all__ = [
 ]
 
 
+SATURATING = "saturating"
+"""The role of a depth that the sweep finds for each cell: the smallest at which throughput is flat."""
+
 CHAIN = "chain"
 HUB = "hub"
 SOCKET = "socket"
@@ -56,7 +61,8 @@ class Settings:
 
     Attributes:
         source: Where requests are born and end: `first` (device) or `controller`.
-        depth: How many requests may be in flight.
+        depth: How many requests may be in flight. Where it has a role: as found, 0 before that.
+        role: `saturating`, or empty where the experiment gives the depth.
         batch: Samples in a request.
         codec: Of every link between devices (`uint8`), or of some (`forward: uint8`); `none` where the cell
             has no such link.
@@ -71,6 +77,7 @@ class Settings:
 
     source: str = "first"
     depth: int = 1
+    role: str = ""
     batch: int = 1
     codec: str = "none"
     backend: str = SOCKET
@@ -83,7 +90,9 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell(Settings):
-    """One configuration of a sweep. Its `id` is a digest of all of it but the label.
+    """One configuration of a sweep. Its `id` is a digest of all of it but the label, and a depth with a role.
+
+    So cells of labs that find different depths are the same cell.
 
     Attributes:
         cuts: One cut index fewer than there are devices; 0 and the node count are the ends.
@@ -103,8 +112,39 @@ class Cell(Settings):
 
     @cached_property
     def id(self) -> str:
-        identity = {key: value for key, value in asdict(self).items() if key != "label"}
+        left_out = {"label", "depth"} if self.role else {"label"}
+        identity = {key: value for key, value in asdict(self).items() if key not in left_out}
         return hashlib.sha256(dump(identity).encode()).hexdigest()[:16]
+
+    @cached_property
+    def split_id(self) -> str:
+        """An id that the cells of one split at several depths share."""
+        return replace(self, depth=0, role="").id
+
+    @property
+    def depth_key(self) -> tuple[bool, int]:
+        """Orders cells by depth; one whose depth is found comes last."""
+        return bool(self.role), self.depth
+
+    @property
+    def depth_text(self) -> str:
+        """The depth for people, `auto` before it is found."""
+        return str(self.depth or "auto")
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """The depth that was found for a cell.
+
+    Attributes:
+        is_flat: Whether twice the depth gained less than 3 %.
+        tried: Requests a second by depth, as text; single runs, which count for nothing else.
+    """
+
+    cell: str
+    depth: int
+    is_flat: bool
+    tried: Mapping[str, float]
 
 
 @dataclass(frozen=True)

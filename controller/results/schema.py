@@ -19,6 +19,7 @@ from controller.results.rows import (
     Predicted,
     Profiling,
     ReferenceBox,
+    Saturation,
     Scope,
     Sentinel,
     TimeAlone,
@@ -50,6 +51,8 @@ CREATE TABLE network (
 CREATE TABLE cell (
     id TEXT PRIMARY KEY, {definitions(Cell)},
     FOREIGN KEY (bundle) REFERENCES bundle, FOREIGN KEY (network) REFERENCES network);
+CREATE TABLE saturation (
+    {definitions(Saturation)}, PRIMARY KEY (cell), FOREIGN KEY (cell) REFERENCES cell);
 CREATE TABLE block (
     {definitions(Block)}, PRIMARY KEY (network, number), FOREIGN KEY (network) REFERENCES network);
 CREATE TABLE trial (
@@ -113,6 +116,7 @@ TABLES: Final[Mapping[type, _Table]] = {
     Predicted: _Table("predicted", "IGNORE"),
     Profiling: _Table("profiling", "REPLACE"),
     ReferenceBox: _Table("reference_box", "REPLACE"),
+    Saturation: _Table("saturation", "REPLACE"),
     Scope: _Table("scope", "REPLACE"),
     Sentinel: _Table("sentinel", "REPLACE"),
     TimeAlone: _Table("time_alone", "IGNORE"),

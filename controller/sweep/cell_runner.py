@@ -4,7 +4,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controller.errors import DeviceError, TrialVoid
 from controller.experiment.load import seed_of
@@ -12,13 +12,16 @@ from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import plan_pipeline
 from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
-from controller.results import Block, Cell, TimeAlone
+from controller.results import Block, Cell, Saturation, TimeAlone, Trial
+from controller.results.metrics import latency_s, throughput_per_s
 from controller.results.provenance import now
 from controller.sweep.accuracy_pass import AccuracyPass
 from controller.sweep.context import SweepContext
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.failure_policy import TRIES
+from controller.sweep.saturation import find_depth, saturating_depth
 from controller.sweep.throttling import Throttling
+from worker.wire.messages import Run
 
 __all__ = ["CellRunner"]
 
@@ -51,7 +54,7 @@ class CellRunner:
                 self._run_trial(cell, block.number)
             except TrialVoid as void:
                 self._voids[cell.id] += 1
-                what = f"{cell.network}, {cell.label}, depth {cell.depth}: {void}"
+                what = f"{cell.network}, {cell.label}, depth {cell.depth_text}: {void}"
                 if self.throttling.tries_again(void) and tried < TRIES:
                     self.sweep.failures.retried(what)
                 else:
@@ -70,8 +73,10 @@ class CellRunner:
             TrialVoid: And is recorded.
         """
         sweep, experiment = self.sweep, self.sweep.resolved.experiment
-        began_s, started_at = time.monotonic(), now()
+        started_at = now()
         try:
+            cell = self._at_its_depth(cell, number)
+            began_s = time.monotonic()
             with self._pipeline(cell, number) as pipeline:
                 sweep.recorder.add_times_alone(pipeline.times_alone)
                 self.throttling.cool_down([sweep.pool.workers[name] for name in dict.fromkeys(cell.devices)])
@@ -89,6 +94,37 @@ class CellRunner:
         took_s = time.monotonic() - began_s
         sweep.recorder.add_overhead(took_s - pipeline.ran_s)
         self.estimate.learn(cell, took_s)
+
+    def _at_its_depth(self, cell: Cell, number: int) -> Cell:
+        """The cell with its depth; where the sweep finds it, and has not yet, it is found now.
+
+        Raises:
+            TrialVoid: See `PipelineRunner.run`.
+        """
+        if not cell.role or cell.depth:
+            return cell
+        store = self.sweep.recorder.store
+        found = next(iter(store.rows(Saturation, cell=cell.id)), None)
+        if found is None:
+            alone = self._probed(replace(cell, depth=1), number)
+            period_s = max(_part_s(alone, position) for position in range(len(alone.hops)))
+
+            def rate_at(depth: int) -> float:
+                return throughput_per_s(self._probed(replace(cell, depth=depth), number), 1)
+
+            depth, is_flat, rates = find_depth(saturating_depth(latency_s(alone), period_s), rate_at)
+            tried = {str(tried): rate for tried, rate in sorted(rates.items())}
+            found = Saturation(cell.id, depth, is_flat, tried)
+            self.sweep.recorder.add_saturation(found)
+        return replace(cell, depth=found.depth)
+
+    def _probed(self, cell: Cell, number: int) -> Trial:
+        """A run in a closed loop, which counts for nothing but the depth."""
+        experiment = self.sweep.resolved.experiment
+        run = Run(requests=experiment.requests_of(cell), timeout_s=experiment.trial_timeout_s)
+        with self._pipeline(cell, number) as pipeline:
+            self.sweep.recorder.add_times_alone(pipeline.times_alone)
+            return pipeline.run(number, run, warmup=experiment.warmup)
 
     def _pipeline(self, cell: Cell, number: int) -> PipelineRunner:
         """The pipeline of a cell's trial `number`."""
@@ -118,3 +154,9 @@ class CellRunner:
             times_alone=self.sweep.recorder.store.rows(TimeAlone),
         )
         return PipelineRunner(plan, cell, bundle, workers, controller_endpoint)
+
+
+def _part_s(trial: Trial, position: int) -> float:
+    """What a request takes of a stage, or of the link that leaves it, whichever is more."""
+    rows = trial.records[position]
+    return float(max(rows["compute_s"].mean(), rows["send_s"].mean()))

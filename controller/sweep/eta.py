@@ -7,7 +7,7 @@ that device, shared out by multiply-adds. Once trials have run, what they really
 import math
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controller.experiment.load import Load, parse_load
 from controller.experiment.networks import Network
@@ -16,6 +16,7 @@ from controller.experiment.topology import route
 from controller.lab.inventory import Lab
 from controller.pipeline.trial import RESOLUTION
 from controller.results import Cell
+from controller.sweep.saturation import saturating_depth
 from exporter.bundle import Bundle
 
 __all__ = ["TimeEstimate", "request_s"]
@@ -55,7 +56,9 @@ class TimeEstimate:
         depth_1_s, interval_s = request_s(
             cell, self.bundles[cell.bundle], self.lab, self.networks[cell.network], self.whole_model_s
         )
-        each_s = depth_1_s if cell.depth == 1 else max(interval_s, depth_1_s / cell.depth)
+        depth = cell.depth or saturating_depth(depth_1_s, interval_s)
+        cell = replace(cell, depth=depth)
+        each_s = depth_1_s if depth == 1 else max(interval_s, depth_1_s / depth)
         trial_s = _trial_s(parse_load(cell.load), self.experiment.requests_of(cell), each_s)
         if self.experiment.duration_s is not None:
             trial_s = max(trial_s, self.experiment.duration_s * _runs(parse_load(cell.load)))

@@ -11,6 +11,7 @@ from controller.results import (
     Cell,
     CodecAccuracy,
     Predicted,
+    Saturation,
     Scope,
     Sentinel,
     Store,
@@ -55,6 +56,10 @@ class Recorder:
     def note_void(self, what: str) -> None:
         """Note what went wrong, in a line."""
         self.outcome.voids.append(what)
+
+    def add_saturation(self, saturation: Saturation) -> None:
+        """Commit the depth that was found for a cell."""
+        self.store.add(saturation)
 
     def add_sentinel(self, sentinel: Sentinel) -> None:
         """Commit a sentinel's times."""

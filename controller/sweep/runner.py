@@ -131,7 +131,7 @@ def _run_missing(
         accuracies.take(cells)
     alone_s = whole_model_s(store.rows(BaselineTrial))
     estimate = TimeEstimate(experiment, resolved.lab, resolved.bundles, resolved.networks, alone_s)
-    shallowest = min(cells, key=lambda cell: cell.depth)
+    shallowest = min(cells, key=lambda cell: cell.depth_key)
     _SweepRunner(
         sweep,
         lambda network: make_order(resolved, network, store, alone_s, has_budget=has_budget),
@@ -284,7 +284,7 @@ class _SweepRunner:
         left_s = self.estimate.left_s([(c, n) for c, n in to_come if lost.isdisjoint(c.devices)])
         left_s = min(left_s, max(0.0, self.budget.left_s))
         total = trials * len(chosen)
-        doing = f"block {block.number + 1}, {cell.label}, depth {cell.depth}"
+        doing = f"block {block.number + 1}, {cell.label}, depth {cell.depth_text}"
         doing += f", batch {cell.batch}" if cell.batch > 1 else ""
         self.sweep.screen.step(block.network, total - missing, total, doing, left_s)
 

@@ -54,7 +54,7 @@ def candidates_of(cells: Iterable[Cell]) -> tuple[Candidate, ...]:
     for cell in cells:
         groups.setdefault(_identity(cell), []).append(cell)
     return tuple(
-        Candidate(identity, tuple(sorted(alike, key=lambda cell: cell.depth)))
+        Candidate(identity, tuple(sorted(alike, key=lambda cell: cell.depth_key)))
         for identity, alike in groups.items()
     )
 
@@ -75,4 +75,4 @@ def median_point(latencies_s: Sequence[float], samples_s: Sequence[float]) -> Po
 
 
 def _identity(cell: Cell) -> str:
-    return replace(cell, depth=0, load=OFFLINE).id
+    return replace(cell, load=OFFLINE).split_id

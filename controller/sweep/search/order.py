@@ -141,7 +141,7 @@ class AdaptiveOrder(Order):
             shallow, deep = candidate.shallow, candidate.deep
             if shallow.depth == 1:
                 rows.append(Predicted(shallow.id, latency_s))
-            if deep.depth > 1:
+            if deep.depth != 1:
                 rows.append(Predicted(deep.id, sample_s * deep.batch))
         return rows
 

@@ -10,6 +10,7 @@ from controller.profiling.profile import Profile
 from controller.results import Cell
 from controller.results.pareto import Point
 from controller.sweep.eta import request_s
+from controller.sweep.saturation import saturating_depth
 from controller.sweep.search.candidates import Candidate, candidates_of
 from controller.sweep.search.front_search import Search
 from worker.wire.codecs import NO_CODEC
@@ -45,7 +46,8 @@ def planned_searches(
     def point(candidate: Candidate) -> Point:
         shallow, deep = candidate.shallow, candidate.deep
         plan = predictors[profile_key(deep), deep.codec].predict(deep.devices, deep.cuts).plan
-        throughput_per_s = Prediction(plan, deep.depth, deep.batch).throughput_per_s
+        depth = deep.depth or saturating_depth(plan.latency_s, plan.period_s)
+        throughput_per_s = Prediction(plan, depth, deep.batch).throughput_per_s
         return Prediction(plan, shallow.depth, shallow.batch).latency_s, 1 / throughput_per_s
 
     searches = _searches(resolved, name, point, lambda number: _most(experiment.search_share, number))
@@ -72,7 +74,8 @@ def estimated_searches(
         alone_s, _ = estimate(shallow)
         _, period_s = estimate(deep)
         latency_s = max(alone_s, shallow.depth * period_s) if shallow.depth > 1 else alone_s
-        return latency_s, max(period_s, alone_s / deep.depth) / deep.batch
+        depth = deep.depth or saturating_depth(alone_s, period_s)
+        return latency_s, max(period_s, alone_s / depth) / deep.batch
 
     def estimate(cell: Cell) -> tuple[float, float]:
         profile = resolved.networks[name]

@@ -44,7 +44,7 @@ def _planted() -> tuple[Trial, Cell]:
         shaping="none",
     )
     trial = run_trial(cell, 0, 10, Physics(), np.random.default_rng(0))
-    trial.endpoint["finished_at_s"] = 5.1 + 0.1 * np.arange(10)
+    trial.endpoint_rows["finished_at_s"] = 5.1 + 0.1 * np.arange(10)
     for rows in trial.records:
         for name in ("compute_s", "encode_s", "wait_send_s", "send_s"):
             rows[name] = 0.01

@@ -27,7 +27,7 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
     experiment = load_experiment(write(tmp_path, GOOD))
 
     assert experiment.network_names() == ("lan", "wifi")
-    assert (experiment.grid("lan").splits, experiment.grid("lan").values["depth"]) == ("clean", (1, 4))
+    assert (experiment.grid("lan").splits, experiment.grid("lan").values["depth"]) == ("clean", (1, "auto"))
     assert (experiment.grid("wifi").splits, experiment.grid("wifi").values["depth"]) == ("blocks", (2,))
     assert [experiment.requests_of(Settings(depth=depth)) for depth in (1, 4)] == [11, 24]
 

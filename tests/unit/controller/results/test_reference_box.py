@@ -73,7 +73,7 @@ def _add_trials(store: Store, cell: Cell, latency_s: float, sample_s: float) -> 
     """Three trials: the planted figures are their medians."""
     for number, factor in enumerate((1.0, 2.0, 0.9)):
         trial = run_trial(cell, number, 11, Physics(), np.random.default_rng(0))
-        trial.endpoint["latency_s"] = factor * latency_s
+        trial.endpoint_rows["latency_s"] = factor * latency_s
         store.add_trial(replace(trial, elapsed_s=factor * 11 * BATCH * sample_s))
 
 
