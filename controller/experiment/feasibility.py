@@ -50,9 +50,10 @@ def check_plannable(cell: Cell) -> None:
     Raises:
         ExperimentError: Names the key to blame.
     """
-    for setting in fields(Settings):
-        key, value, usual = DIMENSIONS[setting.name], getattr(cell, setting.name), setting.default
-        if setting.name not in _PREDICTED and value != usual:
+    usual_of = {setting.name: setting.default for setting in fields(Settings)}
+    for setting, key in DIMENSIONS.items():
+        value, usual = getattr(cell, setting), usual_of[setting]
+        if setting not in _PREDICTED and value != usual:
             raise ExperimentError(
                 f"key 'search': planned cannot predict {key} {value!r}; leave "
                 f"{key} at {'null' if usual is None else repr(usual)}, or sweep with search: exhaustive"

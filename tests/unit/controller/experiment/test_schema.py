@@ -1,13 +1,13 @@
 """The experiment file: what it may hold, and what is said when it holds something else."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from controller.errors import ExperimentError
 from controller.experiment.schema import DIMENSIONS, Experiment, NetworkGrid, load_experiment
-from controller.results import Settings
+from controller.results import SATURATING, Settings
 
 GOOD = """\
 name: demo
@@ -101,7 +101,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_every_setting_of_a_cell_has_a_key() -> None:
-    assert set(DIMENSIONS) == {field.name for field in fields(Settings)}
+    # The role comes with the depth: `depths: [auto]`.
+    assert set(DIMENSIONS) | {"role"} == {field.name for field in fields(Settings)}
     assert set(DIMENSIONS.values()) <= set(Experiment.__struct_fields__)
     overridden = set(NetworkGrid.__struct_fields__) - {"name", "splits"}
     assert overridden <= set(DIMENSIONS.values())
@@ -113,8 +114,8 @@ def test_a_network_overrides_any_key_that_it_has(tmp_path: Path) -> None:
     )
     text = f"name: t\nmodels: [m]\nnetworks: [lan, {{name: wifi, {more}}}]\nprefetches: [4]\n"
     experiment = load_experiment(write(tmp_path, text))
-    (lan,) = {replace(settings, depth=1) for settings in experiment.grid("lan").settings()}
-    assert lan == Settings(prefetch=4)
+    lan = list(experiment.grid("lan").settings())
+    assert lan == [Settings(prefetch=4), Settings(prefetch=4, depth=0, role=SATURATING)]
     assert list(experiment.grid("wifi").settings()) == [
         Settings(
             depth=3,

@@ -13,6 +13,7 @@ import pytest
 
 from controller.errors import StoreError
 from controller.results import (
+    SATURATING,
     Attempt,
     Cell,
     Course,
@@ -21,6 +22,7 @@ from controller.results import (
     Link,
     MeasuredLink,
     Results,
+    Saturation,
     Settings,
     Store,
     TimeAlone,
@@ -236,7 +238,11 @@ def test_a_cell_comes_back_with_every_setting_and_each_makes_another_cell(tmp_pa
     others = {str: "other", int: 7, bool: True, int | None: 7, str | None: "other"}
     hints = get_type_hints(Settings)
     changes: list[dict[str, Any]] = [{s.name: others[hints[s.name]]} for s in fields(Settings)]
-    cells = [CELL, *(replace(CELL, **change) for change in changes)]
+    # A depth with a role is 0 until it is found.
+    cells = [
+        CELL,
+        *(replace(CELL, **({"depth": 0} if "role" in change else {}), **change) for change in changes),
+    ]
     with prepared(tmp_path / "r.sqlite") as store:
         store.add(*cells)
         assert store.cells() == cells
@@ -321,3 +327,14 @@ def test_a_file_that_cannot_be_read_just_now_is_not_blamed(
     monkeypatch.setattr("controller.results.reading.select", select)
     with create(tmp_path / "r.sqlite") as store, pytest.raises(sqlite3.OperationalError, match="not now"):
         store.cells()
+
+
+def test_cells_have_the_depths_that_were_found_and_stay_the_same_cells(tmp_path: Path) -> None:
+    auto = replace(CELL, depth=0, role=SATURATING)
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add(auto)
+        assert store.cells() == [CELL, auto]
+        store.add(Saturation(auto.id, 12, True, {"12": 99.0, "24": 100.0}))
+        assert store.cells() == [CELL, replace(auto, depth=12)]
+    assert {replace(auto, depth=depth).id for depth in (0, 12, 27)} == {auto.id} != {CELL.id}
+    assert auto.split_id == CELL.split_id == replace(CELL, depth=4).split_id
