@@ -8,12 +8,11 @@ import numpy as np
 
 from analysis.comparison.pairs import Side, matched
 from analysis.data.sweep import CellResult
-from analysis.fronts.answers import Answer
+from analysis.fronts.answers import Answer, all_answers
 from analysis.fronts.fronts import resampling_of
 from analysis.statistics.bootstrap import Floats, factor
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
-from analysis.study import Study
 from controller.results import Cell
 
 __all__ = ["Comparison", "Difference", "Moved", "Overall", "Verdict", "compare"]
@@ -157,8 +156,8 @@ def _overall(
 
 def _moved(a: Side, b: Side) -> list[Moved]:
     """Answers to the same question on both sides, where both have one."""
-    answers = Study.of(a.sweep).answers
-    others = answers if b.sweep is a.sweep else Study.of(b.sweep).answers
+    answers = all_answers(a.sweep)
+    others = answers if b.sweep is a.sweep else all_answers(b.sweep)
     theirs = {_question(b, answer): answer for answer in others}
     moved = []
     for mine in answers:

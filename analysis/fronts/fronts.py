@@ -14,7 +14,14 @@ import numpy as np
 from analysis.data.splits import Split
 from analysis.data.sweep import OFFLINE, CellResult, Sweep
 from analysis.statistics.attainment import Surface, surfaces
-from analysis.statistics.bootstrap import Floats, Resampling, hypervolumes, nondominated, visits_of
+from analysis.statistics.bootstrap import (
+    Floats,
+    Resampling,
+    hypervolumes,
+    nondominated,
+    shares_nondominated,
+    visits_of,
+)
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import Cell
@@ -188,7 +195,7 @@ def judged(
     marks = nondominated(figures, chosen)
     drawn = np.array([[p.draws(o, resampling) for o in chosen] for p in points], dtype=np.float64)
     drawn = drawn.reshape(len(points), len(chosen), resampling.resamples).transpose(2, 0, 1)
-    shares = np.mean([nondominated(each, chosen) for each in drawn], axis=0)
+    shares = shares_nondominated(drawn, chosen)
     marked = tuple(
         replace(p, on_front=bool(mark), probability=float(share) if _repeated(p, chosen) else None)
         for p, mark, share in zip(points, marks, shares, strict=True)

@@ -14,6 +14,7 @@ in Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import moocore
 import numpy as np
@@ -22,7 +23,16 @@ from numpy.typing import NDArray
 from analysis.statistics.estimates import BOOTSTRAP_TRIALS, Estimate, interval, ratio
 from analysis.statistics.objectives import OBJECTIVES, Objective
 
-__all__ = ["LEAST_VISITS", "RESAMPLES", "Resampling", "factor", "hypervolumes", "nondominated", "visits_of"]
+__all__ = [
+    "LEAST_VISITS",
+    "RESAMPLES",
+    "Resampling",
+    "factor",
+    "hypervolumes",
+    "nondominated",
+    "shares_nondominated",
+    "visits_of",
+]
 
 RESAMPLES = 1000
 LEAST_VISITS = 3
@@ -53,26 +63,33 @@ class Resampling:
             key: Of its cell. Figures of one key are drawn together.
 
         Returns:
-            Array of `resamples` values, nan where the figure is null.
+            Array of `resamples` values, nan where the figure is null. It is read-only.
         """
-        values = np.asarray(figure.values, dtype=np.float64)
         if figure.value is None:
             return np.full(self.resamples, np.nan)
-        if not len(values):
+        if not figure.values:
             return np.full(self.resamples, figure.value)
-        rng = np.random.default_rng((self.seed, zlib.crc32(key.encode())))
-        visit = self._visit(rng)
-        drawn = rng.integers(len(values), size=(self.resamples, len(values)))
-        medians: Floats = np.median(values[drawn], axis=1)
-        meaning = OBJECTIVES[objective]
-        if meaning.timed:
-            medians = medians * np.exp(-visit if meaning.maximise else visit)
-        return medians
+        return _draws(self, figure.values, objective, key)
 
-    def _visit(self, rng: np.random.Generator) -> Floats:
-        if len(self.visits) < LEAST_VISITS:
-            return np.zeros(self.resamples)
-        return rng.choice(np.asarray(self.visits), size=self.resamples)
+
+# A figure is drawn for its fronts, and for each answer that it is compared with.
+@lru_cache(maxsize=4096)
+def _draws(resampling: Resampling, values: tuple[float, ...], objective: Objective, key: str) -> Floats:
+    rng = np.random.default_rng((resampling.seed, zlib.crc32(key.encode())))
+    visit = _visit(resampling, rng)
+    drawn = rng.integers(len(values), size=(resampling.resamples, len(values)))
+    medians: Floats = np.median(np.asarray(values, dtype=np.float64)[drawn], axis=1)
+    meaning = OBJECTIVES[objective]
+    if meaning.timed:
+        medians = medians * np.exp(-visit if meaning.maximise else visit)
+    medians.setflags(write=False)
+    return medians
+
+
+def _visit(resampling: Resampling, rng: np.random.Generator) -> Floats:
+    if len(resampling.visits) < LEAST_VISITS:
+        return np.zeros(resampling.resamples)
+    return rng.choice(np.asarray(resampling.visits), size=resampling.resamples)
 
 
 def factor(mine: Estimate, theirs: Estimate, drawn: Floats) -> Estimate:
@@ -119,6 +136,32 @@ def nondominated(values: Floats, objectives: Sequence[Objective]) -> NDArray[np.
         # keep_weakly=False also drops duplicates: a weakly dominated point is on no front.
         chosen[usable] = moocore.is_nondominated(values[usable], maximise=maximise, keep_weakly=False)
     return chosen
+
+
+def shares_nondominated(draws: Floats, objectives: Sequence[Objective]) -> Floats:
+    """The share of draws in which no other candidate weakly dominates a candidate: one a candidate.
+
+    Args:
+        draws: Resamples by candidates by objectives; as in `nondominated`, a nan is on no front.
+    """
+    shares: Floats
+    if draws.shape[2] != 2:
+        shares = np.mean([nondominated(each, objectives) for each in draws], axis=0)
+        return shares
+    # Of two objectives a sweep along the first finds a front, of all draws at once: a candidate is on it that
+    # is better in the second than all before it.
+    usable = ~np.isnan(draws).any(axis=2)
+    costs = np.where([OBJECTIVES[o].maximise for o in objectives], -draws, draws)
+    costs[~usable] = np.inf
+    order = np.lexsort((costs[:, :, 1], costs[:, :, 0]), axis=1)
+    second = np.take_along_axis(costs[:, :, 1], order, axis=1)
+    best_before = np.minimum.accumulate(second, axis=1)[:, :-1]
+    chosen = np.ones(second.shape, dtype=np.bool_)
+    chosen[:, 1:] = second[:, 1:] < best_before
+    placed = np.empty_like(chosen)
+    np.put_along_axis(placed, order, chosen, axis=1)
+    shares = np.mean(placed & usable, axis=0)
+    return shares
 
 
 def hypervolumes(draws: Floats, reference: Floats, ideal: Floats) -> Floats:
