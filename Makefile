@@ -18,7 +18,7 @@ demo: ## train, export, deploy to this machine, sweep, report: results/demo/repo
 test: ## run all tests; TESTS="tests/unit -k wire" selects some
 	@./scripts/test
 
-test-fast: ## run the unit tests that start no processes and are not slow (1.5 minutes)
+test-fast: ## run the unit tests that start no processes and are not slow (1 minute)
 	@./scripts/test-fast
 
 fuzz: ## fuzz all readers of foreign bytes for MINUTES=10

@@ -8,12 +8,11 @@ import numpy as np
 
 from analysis.comparison.pairs import Side, matched
 from analysis.data.sweep import CellResult
-from analysis.fronts.answers import Answer
+from analysis.fronts.answers import Answer, all_answers
 from analysis.fronts.fronts import front_of
 from analysis.statistics.bootstrap import Floats, Resampling, factor
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import OBJECTIVES, Objective
-from analysis.study import Study
 from controller.results import Cell, ReferenceBox
 
 __all__ = ["Comparison", "Difference", "Dominated", "Moved", "Overall", "Verdict", "compare"]
@@ -186,8 +185,8 @@ def _dominated(a: Side, b: Side, bundle: str, networks: tuple[str, str]) -> Domi
 
 def _moved(a: Side, b: Side) -> list[Moved]:
     """Answers to the same question on both sides, where both have one."""
-    answers = Study.of(a.sweep).answers
-    others = answers if b.sweep is a.sweep else Study.of(b.sweep).answers
+    answers = all_answers(a.sweep)
+    others = answers if b.sweep is a.sweep else all_answers(b.sweep)
     theirs = {_question(b, answer): answer for answer in others}
     moved = []
     for mine in answers:

@@ -8,7 +8,7 @@ from analysis.comparison.differences import Comparison, Difference
 from analysis.comparison.pairs import Side
 from analysis.comparison.tables import box_of, compare_table
 from analysis.figures import FORMATS, Figure, export_all
-from analysis.figures.base import distinct_names
+from analysis.figures.base import distinct_names, quickly
 from analysis.figures.differences import factors_figure
 from analysis.output import written_whole
 from analysis.report.page import fill
@@ -84,7 +84,7 @@ def _figure(differences: Sequence[Difference]) -> Figure:
     ]
     meaning = OBJECTIVES[shown[0].objective]
     title = f"{meaning.words}, B / A ({'more' if meaning.maximise else 'less'} is better)"
-    return partial(factors_figure, rows, title)
+    return quickly(partial(factors_figure, rows, title))
 
 
 def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dict[str, object]:

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 from analysis.data.sweep import CellResult
 from analysis.figures.theme import INK, Layout
@@ -24,7 +26,9 @@ __all__ = [
     "of_cell",
     "outlined",
     "points_with_intervals",
+    "quickly",
     "specification",
+    "specified",
     "with_filters",
 ]
 
@@ -37,17 +41,48 @@ Figure = Callable[[Layout], dict[str, Any]]
 """Draws a figure of the report: gives its Vega-Lite specification in a layout."""
 
 
+class _Rows:
+    """A chart's rows, which altair would copy and convert with every part that is added to the chart."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.rows = list(rows)
+
+
 def chart(rows: Sequence[dict[str, Any]]) -> alt.Chart:
     """A chart over `rows`, which travel inside the specification.
 
     Encode it with channel objects (`x=alt.X("value:Q")`): altair takes far longer for shorthand strings.
     """
-    return alt.Chart(alt.Data(values=list(rows)))  # type: ignore[no-untyped-call]  # altair types only its front
+    with debug_mode(False):
+        return alt.Chart(alt.Data(values=_Rows(rows)))  # type: ignore[no-untyped-call]  # altair types only its front
 
 
 def specification(layers: Sequence[alt.Chart], **properties: Any) -> dict[str, Any]:
     """The Vega-Lite specification of layers with their width, height and description."""
-    return dict(alt.layer(*layers).properties(**properties).to_dict(validate=False))
+    return specified(alt.layer(*layers, **properties))
+
+
+def specified(whole: alt.LayerChart | alt.FacetChart | alt.VConcatChart) -> dict[str, Any]:
+    """The Vega-Lite specification of a chart whose parts are from `chart`."""
+    return _with_rows(whole.to_dict(validate=False))
+
+
+def _with_rows(part: dict[str, Any]) -> dict[str, Any]:
+    for kind in ("layer", "vconcat"):
+        if kind in part:
+            part = {**part, kind: [_with_rows(child) for child in part[kind]]}
+    rows = part.get("data", {}).get("values")
+    return {**part, "data": {"values": rows.rows}} if isinstance(rows, _Rows) else part
+
+
+def quickly(draw: Figure) -> Figure:
+    """Draw without altair's check of each part as it is made, which takes longer than the drawing."""
+    return partial(_draw_quickly, draw)
+
+
+def _draw_quickly(draw: Figure, layout: Layout) -> dict[str, Any]:
+    with debug_mode(False):
+        return draw(layout)
 
 
 def log_ticks(low: float, high: float) -> list[float]:

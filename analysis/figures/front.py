@@ -314,7 +314,7 @@ def _labels(
     )
     text = base.encode(x=alt.X("at_x:Q"), y=alt.Y("at_y:Q"), text=alt.Text("label:N"))
     ink = text.mark_text(fontSize=layout.font).encode(
-        color=alt.condition("datum.strong", alt.value(INK), alt.value("#6A727B"))
+        color=alt.ColorValue("#6A727B", condition={"test": "datum.strong", "value": INK})
     )
     return [leaders, outlined(text, layout), ink]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.data.predictions import PredictedCell
 from analysis.data.sweep import OFFLINE
-from analysis.figures.base import Figure, with_filters
+from analysis.figures.base import Figure, quickly, with_filters
 from analysis.figures.busy import busy_figure
 from analysis.figures.conditions import conditions_figure, placed
 from analysis.figures.front import front_figure
@@ -34,7 +34,7 @@ def figures_of(study: Study) -> dict[str, Figure]:
     if moments := study.sweep.moments:
         titles = {model.bundle: model.title for model in study.models}
         drawn["telemetry"] = partial(telemetry_figure, moments, titles, [d.name for d in study.sweep.devices])
-    return {name: partial(_narrowable, draw) for name, draw in drawn.items()}
+    return {name: quickly(partial(_narrowable, draw)) for name, draw in drawn.items()}
 
 
 def prediction_groups(study: Study) -> dict[str, list[PredictedCell]]:

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 from analysis.data.telemetry import SHOWN, Moment
-from analysis.figures.base import chart, colour_and_shape, of_cell
+from analysis.figures.base import chart, colour_and_shape, of_cell, specified
 from analysis.figures.theme import Layout, looks
 
 __all__ = ["telemetry_figure"]
@@ -54,4 +54,4 @@ def telemetry_figure(
             )
         )
     spec = alt.vconcat(*panels, spacing=layout.font).resolve_scale(color="shared", shape="shared")
-    return dict(spec.to_dict(validate=False))
+    return specified(spec)

@@ -65,7 +65,7 @@ def timeline_figure(bars: Sequence[Bar], cell: str, devices: Sequence[str], layo
                 x=alt.X("middle:Q"),
                 y=y,
                 text=alt.Text("text:N"),
-                color=alt.condition("datum.request % 2", alt.value("#22262B"), alt.value("white")),
+                color=alt.ColorValue("white", condition={"test": "datum.request % 2", "value": "#22262B"}),
             )
         )
     return specification(

@@ -9,14 +9,14 @@ import numpy as np
 
 from analysis.data.splits import equal_cuts
 from analysis.data.sweep import OFFLINE, Baseline, Network, Sweep
-from analysis.fronts.fronts import Front, Point
+from analysis.fronts.fronts import Front, Point, front_of
 from analysis.statistics.bootstrap import Floats, Resampling, factor
 from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import CHAIN, SOCKET
 from controller.results.metrics import power
 
-__all__ = ["Answer", "Coverage", "Gain", "Goal", "answers_of", "as_json", "goals_of"]
+__all__ = ["Answer", "Coverage", "Gain", "Goal", "all_answers", "answers_of", "as_json", "goals_of"]
 
 Goal = Objective | Literal["knee"]
 """What a split should be best at: one objective, or the knee of latency and throughput."""
@@ -115,6 +115,15 @@ def answers_of(
         gains = _gains(sweep, best, goal, points, resampling)
         answers.append(Answer(bundle, network, goal, best, ties, gains, among, rivals, sure))
     return tuple(answers)
+
+
+def all_answers(sweep: Sweep) -> list[Answer]:
+    """The answers of every model under every network, without the rest of a study."""
+    answers: list[Answer] = []
+    for bundle, network in sweep.groups():
+        front = front_of(sweep, "capability", bundle, network.name)
+        answers += answers_of(sweep, bundle, network, front, Resampling(sweep.seed))
+    return answers
 
 
 def _coverage(sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) -> Coverage:

@@ -16,7 +16,13 @@ from analysis.data.splits import Split
 from analysis.data.sweep import OFFLINE, CellResult, Sweep
 from analysis.fronts.capacity import capacity_of
 from analysis.statistics.attainment import Surface, surfaces
-from analysis.statistics.bootstrap import Floats, Resampling, hypervolumes, nondominated
+from analysis.statistics.bootstrap import (
+    Floats,
+    Resampling,
+    hypervolumes,
+    nondominated,
+    shares_nondominated,
+)
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import Objective
 from controller.results import Cell, ReferenceBox
@@ -200,7 +206,7 @@ def judged(
     marks = nondominated(figures, chosen)
     drawn = np.array([[p.draws(o, resampling) for o in chosen] for p in points], dtype=np.float64)
     drawn = drawn.reshape(len(points), len(chosen), resampling.resamples).transpose(2, 0, 1)
-    shares = np.mean([nondominated(each, chosen) for each in drawn], axis=0)
+    shares = shares_nondominated(drawn, chosen)
     marked = tuple(
         replace(p, on_front=bool(mark), probability=float(share) if _repeated(p, chosen) else None)
         for p, mark, share in zip(points, marks, shares, strict=True)

@@ -52,6 +52,19 @@ def render(study: Study, figures: Mapping[str, Figure]) -> str:
 def fill(template: str, figures: Mapping[str, Figure], **context: Any) -> str:
     """A page from its template, self-contained: styles, data and the drawing code are in it."""
     templates = files("analysis") / "templates"
+    page = _environment().get_template(template)
+    return page.render(
+        style=(templates / "report.css").read_text(encoding="utf-8"),
+        script=(templates / "charts.js").read_text(encoding="utf-8"),
+        library=_library(),
+        charts=_charts(figures),
+        **context,
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """The templates, each compiled once, and what they call."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis", "templates"),
         autoescape=True,
@@ -66,13 +79,7 @@ def fill(template: str, figures: Mapping[str, Figure], **context: Any) -> str:
         "listed": words.listed,
         "percent": words.percent,
     }
-    return environment.get_template(template).render(
-        style=(templates / "report.css").read_text(encoding="utf-8"),
-        script=(templates / "charts.js").read_text(encoding="utf-8"),
-        library=_library(),
-        charts=_charts(figures),
-        **context,
-    )
+    return environment
 
 
 @functools.cache

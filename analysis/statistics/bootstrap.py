@@ -11,6 +11,7 @@ clock of the processor, its neighbours.
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import moocore
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from analysis.statistics.estimates import BOOTSTRAP_TRIALS, Estimate, interval, ratio
 from analysis.statistics.objectives import OBJECTIVES, Objective
 
-__all__ = ["RESAMPLES", "Resampling", "factor", "hypervolumes", "nondominated"]
+__all__ = ["RESAMPLES", "Resampling", "factor", "hypervolumes", "nondominated", "shares_nondominated"]
 
 RESAMPLES = 1000
 Floats = NDArray[np.float64]
@@ -44,17 +45,23 @@ class Resampling:
             key: Of its cell. Figures of one key are drawn together.
 
         Returns:
-            Array of `resamples` values, nan where the figure is null.
+            Array of `resamples` values, nan where the figure is null. It is read-only.
         """
-        values = np.asarray(figure.values, dtype=np.float64)
         if figure.value is None:
             return np.full(self.resamples, np.nan)
-        if not len(values):
+        if not figure.values:
             return np.full(self.resamples, figure.value)
-        rng = np.random.default_rng((self.seed, zlib.crc32(key.encode())))
-        drawn = rng.integers(len(values), size=(self.resamples, len(values)))
-        medians: Floats = np.median(values[drawn], axis=1)
-        return medians
+        return _draws(self, figure.values, key)
+
+
+# A figure is drawn for its fronts, and for each answer that it is compared with.
+@lru_cache(maxsize=4096)
+def _draws(resampling: Resampling, values: tuple[float, ...], key: str) -> Floats:
+    rng = np.random.default_rng((resampling.seed, zlib.crc32(key.encode())))
+    drawn = rng.integers(len(values), size=(resampling.resamples, len(values)))
+    medians: Floats = np.median(np.asarray(values, dtype=np.float64)[drawn], axis=1)
+    medians.setflags(write=False)
+    return medians
 
 
 def factor(mine: Estimate, theirs: Estimate, drawn: Floats) -> Estimate:
@@ -88,6 +95,32 @@ def nondominated(values: Floats, objectives: Sequence[Objective]) -> NDArray[np.
         # keep_weakly=False also drops duplicates: a weakly dominated point is on no front.
         chosen[usable] = moocore.is_nondominated(values[usable], maximise=maximise, keep_weakly=False)
     return chosen
+
+
+def shares_nondominated(draws: Floats, objectives: Sequence[Objective]) -> Floats:
+    """The share of draws in which no other candidate weakly dominates a candidate: one a candidate.
+
+    Args:
+        draws: Resamples by candidates by objectives; as in `nondominated`, a nan is on no front.
+    """
+    shares: Floats
+    if draws.shape[2] != 2:
+        shares = np.mean([nondominated(each, objectives) for each in draws], axis=0)
+        return shares
+    # Of two objectives a sweep along the first finds a front, of all draws at once: a candidate is on it that
+    # is better in the second than all before it.
+    usable = ~np.isnan(draws).any(axis=2)
+    costs = np.where([OBJECTIVES[o].maximise for o in objectives], -draws, draws)
+    costs[~usable] = np.inf
+    order = np.lexsort((costs[:, :, 1], costs[:, :, 0]), axis=1)
+    second = np.take_along_axis(costs[:, :, 1], order, axis=1)
+    best_before = np.minimum.accumulate(second, axis=1)[:, :-1]
+    chosen = np.ones(second.shape, dtype=np.bool_)
+    chosen[:, 1:] = second[:, 1:] < best_before
+    placed = np.empty_like(chosen)
+    np.put_along_axis(placed, order, chosen, axis=1)
+    shares = np.mean(placed & usable, axis=0)
+    return shares
 
 
 def hypervolumes(draws: Floats, corner: Floats) -> Floats:

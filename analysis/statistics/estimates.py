@@ -5,6 +5,7 @@ interval. Requests of one trial share whatever disturbed that trial, so they say
 repetition would come out; trials do.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ _CONFIDENCE = 0.99
 _INTERVAL = 0.95
 
 
+@functools.cache
 def samples_needed(q: float) -> int:
     """Samples that a quantile wants: 11 for 0.5, 64 for 0.9, 130 for 0.95, 662 for 0.99.
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 
 from exporter.bundle.tensors import Array
 from exporter.data.source import Dataset, Recipe, Source, image_source, split_in_two, tensor_source
@@ -49,6 +48,9 @@ def digits(size: int) -> Dataset:
 
     UCI, E. Alpaydin 1998.
     """
+    # Imported here: it takes a second that an export with other data need not.
+    from sklearn.datasets import load_digits
+
     loaded = load_digits()
     recipe = Recipe(size, (_DIGITS_MEAN,) * 3, (_DIGITS_STD,) * 3)
     images, labels = loaded.images.astype(np.float32), loaded.target.astype(np.int64)

@@ -62,9 +62,10 @@ def texts_of(path: Path) -> Iterator[str]:
 
 def _of_python(tree: ast.Module) -> Iterator[str]:
     """All strings but docstrings; of those, the ones that `--help` shows."""
-    silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    parts = {id(value) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for value in node.values}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    silent = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    parts = {id(value) for node in nodes if isinstance(node, ast.JoinedStr) for value in node.values}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             yield "".join(
                 str(value.value) if isinstance(value, ast.Constant) else "{}" for value in node.values

@@ -42,13 +42,17 @@ def page(report: Report) -> str:
     return report.page.read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def other(tmp_path: Path) -> Callable[..., Sweep]:
-    """Writes a small sweep with something special about it, and reads it."""
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Sweep]:
+    """Give a small sweep with something special about it, written and read once."""
+    folder = tmp_path_factory.mktemp("others")
+    sweeps: dict[str, Sweep] = {}
 
-    def write(**special: object) -> Sweep:
+    def read(**special: object) -> Sweep:
         small = {"cuts": (0, 12, 24, 48, 60)} | special
-        path = tmp_path / f"other{len(list(tmp_path.glob('*.sqlite')))}.sqlite"
-        return load(write_sweep(path, **small))  # type: ignore[arg-type]
+        key = repr(sorted(small.items()))
+        if key not in sweeps:
+            sweeps[key] = load(write_sweep(folder / f"{len(sweeps)}.sqlite", **small))  # type: ignore[arg-type]
+        return sweeps[key]
 
-    return write
+    return read

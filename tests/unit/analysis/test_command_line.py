@@ -38,6 +38,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     return run
 
 
+@pytest.mark.processes
 def test_it_prints_each_profiles_answer_and_where_the_report_is(results: Path, tmp_path: Path) -> None:
     run = _run("report", results, "--out", tmp_path / "a folder", "--figures", "")
     assert run.returncode == 0, run.stderr
@@ -83,7 +84,8 @@ def test_a_sweep_without_a_finished_trial(tmp_path: Path, refused: Callable[...,
     assert not (tmp_path / "o").exists()
 
 
-def test_an_output_folder_that_is_a_file(results: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+def test_an_output_folder_that_is_a_file(tmp_path: Path, refused: Callable[..., str]) -> None:
+    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60))
     (tmp_path / "o").write_text("mine")
     assert "name a folder you may write to with --out" in refused("report", results, "--out", tmp_path / "o")
     assert (tmp_path / "o").read_text() == "mine"
@@ -142,7 +144,8 @@ def test_the_best_of_what_was_measured_is_told_beside_the_rest(
     )
 
 
-def test_what_best_refuses(results: Path, refused: Callable[..., str]) -> None:
+def test_what_best_refuses(tmp_path: Path, refused: Callable[..., str]) -> None:
+    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60))
     assert "--objective speed: it is one of latency, throughput, knee" in refused(
         "best", results, "--objective", "speed"
     )

@@ -69,11 +69,9 @@ def test_over_all_cells_a_change_of_all_is_found_with_its_size(tmp_path: Path) -
     assert overall["payload"].factor.value == pytest.approx(1.0)
 
 
-def test_a_sweep_again_on_the_same_lab_is_no_difference_at_all(
-    tmp_path: Path, other: Callable[..., Sweep]
-) -> None:
-    one, again = other(drift=0.0), other(drift=0.0)
-    found = compare(Side("one", one), Side("again", again))
+def test_a_sweep_again_on_the_same_lab_is_no_difference_at_all(other: Callable[..., Sweep]) -> None:
+    one = other(drift=0.0)
+    found = compare(Side("one", one), Side("again", replace(one, path=one.path.with_name("again.sqlite"))))
     assert {d.verdict for d in found.differences} == {"tie"}
     assert all(m.a.point.cell.id == m.b.point.cell.id for m in found.moved)
 
@@ -160,8 +158,9 @@ def test_no_cell_in_common_says_what_it_is(tmp_path: Path) -> None:
     ],
 )
 def test_refusals_are_one_line(
-    results: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    results = _written(tmp_path / "a.sqlite", cuts=(0, 60))
     assert main(["compare", *(str(results) if a == "A" else a for a in arguments)]) == 2
     err = capsys.readouterr().err
     assert said in err and err.startswith("error: ") and err.count("\n") == 1

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from altair import LayerChart
+from altair.utils.schemapi import validate_jsonschema
 
 from analysis.data.predictions import PredictedCell, Source
 from analysis.data.sweep import Sweep
 from analysis.figures import LAYOUTS, PAPER, figures_of
+from analysis.figures.base import specification
 from analysis.figures.conditions import placed
 from analysis.figures.front import band, divided
 from analysis.figures.theme import colours, looks, shapes
@@ -35,6 +38,8 @@ def test_every_figure_is_drawn_in_every_layout_and_without_a_nan(study: Study) -
         # The page of the fixture `report` has the others in its own layouts.
         for layout in (*LAYOUTS, PAPER) if "predicted" in name else (PAPER,):
             json.dumps(figure(layout), allow_nan=False)
+        # As the charts are made, nothing checks them.
+        validate_jsonschema(figure(PAPER), LayerChart._schema, LayerChart._rootschema)
 
 
 @pytest.mark.parametrize("special", [{"trials": 1}, {"requests": (5, 5)}, {"skip": (24,)}])
@@ -71,7 +76,7 @@ def test_a_band_reaches_from_what_every_trial_attained_to_what_any_did(sweep: Sw
     front = front_of(sweep, "capability", BUNDLE, "wifi")
     drawn = band(front.surfaces, "#000000", (1000.0, 1.0))
     assert drawn is not None
-    rows = rows_with(drawn.to_dict(validate=False), "low")
+    rows = rows_with(specification([drawn]), "low")
     levels: dict[str, tuple[tuple[float, float], ...]] = {s.level: s.steps for s in front.surfaces}
     for row in rows:
         for level, edge in (("any", row["top"]), ("every", row["low"])):

@@ -10,22 +10,11 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.data.sweep import Sweep, load
-from analysis.fronts.answers import Answer, answers_of, as_json
-from analysis.fronts.fronts import front_of
+from analysis.fronts.answers import Answer, all_answers, as_json
 from analysis.report.terminal import one_line
-from analysis.statistics.bootstrap import Resampling
 from analysis.study import Study
 from controller.results import Store
 from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
-
-
-def answers(sweep: Sweep) -> list[Answer]:
-    """Those of all groups, without the rest of a study."""
-    found: list[Answer] = []
-    for bundle, network in sweep.groups():
-        front = front_of(sweep, "capability", bundle, network.name)
-        found += answers_of(sweep, bundle, network, front, Resampling(sweep.seed))
-    return found
 
 
 def _by(found: list[Answer]) -> dict[tuple[str, str], Answer]:
@@ -74,11 +63,11 @@ def test_both_ends_and_every_device_alone_are_compared_with(study: Study) -> Non
 
 def test_what_noise_cannot_tell_apart_is_a_tie(other: Callable[..., Sweep]) -> None:
     noisy = other(physics=Physics(noise=0.15))
-    assert any(a.ties for a in answers(noisy))
+    assert any(a.ties for a in all_answers(noisy))
 
 
 def test_one_trial_can_tell_no_tie(other: Callable[..., Sweep]) -> None:
-    found = answers(other(trials=1))
+    found = all_answers(other(trials=1))
     assert found
     assert all(g.tie is None and g.factor.low is None for a in found for g in a.gains)
 
@@ -104,11 +93,11 @@ def test_the_machine_readable_answers_say_what_the_line_says(study: Study) -> No
 def test_how_sure_an_answer_is_falls_with_noise(other: Callable[..., Sweep]) -> None:
     every = tuple(range(0, 61, 6))
     calm, noisy = (
-        sum(a.probability or 0.0 for a in answers(other(cuts=every, physics=Physics(noise=noise))))
+        sum(a.probability or 0.0 for a in all_answers(other(cuts=every, physics=Physics(noise=noise))))
         for noise in (0.01, 0.15)
     )
     assert 0 < noisy < calm <= 9
-    assert all(a.probability is None for a in answers(other(trials=1)))
+    assert all(a.probability is None for a in all_answers(other(trials=1)))
 
 
 def test_other_objectives_have_answers_of_their_own(results: Path) -> None:
@@ -124,8 +113,8 @@ def test_an_objective_that_nothing_has_a_figure_for_has_no_answer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60), trained=False)
-    assert not answers(load(path, objectives=("accuracy",))), "samples without labels"
-    assert {a.objective for a in answers(load(path, objectives=("latency", "accuracy")))} == {"latency"}
+    assert not all_answers(load(path, objectives=("accuracy",))), "samples without labels"
+    assert {a.objective for a in all_answers(load(path, objectives=("latency", "accuracy")))} == {"latency"}
 
     out = str(tmp_path / "o")
     assert main(["report", str(path), "--out", out, "--figures", "", "--objectives", "accuracy"]) == 0
@@ -143,5 +132,5 @@ def test_an_end_whose_inputs_were_made_otherwise_is_not_compared_with(tmp_path: 
         for cell in ahead:
             for number in range(3):
                 store.add_trial(run_trial(cell, number, 24, Physics(), rng))
-    for answer in answers(load(path)):
+    for answer in all_answers(load(path)):
         assert [g.over for g in answer.gains].count("stay") <= 1

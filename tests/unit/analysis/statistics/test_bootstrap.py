@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from analysis.data.splits import describe
 from analysis.data.sweep import Sweep
 from analysis.fronts.fronts import Point, judged
 from analysis.statistics.attainment import surfaces
-from analysis.statistics.bootstrap import Resampling, hypervolumes, nondominated
+from analysis.statistics.bootstrap import Resampling, hypervolumes, nondominated, shares_nondominated
 from analysis.statistics.estimates import estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import Cell, ReferenceBox
@@ -70,6 +71,26 @@ def test_any_objectives_make_the_front_that_comparing_all_pairs_makes(
     row = st.tuples(*[_FEW] * len(objectives))
     rows = data.draw(st.lists(row, min_size=1, max_size=15))
     assert nondominated(np.array(rows), objectives).tolist() == _front(rows, objectives)
+
+
+@given(
+    st.sets(st.sampled_from(tuple(OBJECTIVES)), min_size=1, max_size=3),
+    st.tuples(st.integers(1, 4), st.integers(0, 6)),
+    st.randoms(use_true_random=False),
+)
+def test_shares_over_draws_count_the_front_of_each(
+    chosen: set[Objective], shape: tuple[int, int], random: Random
+) -> None:
+    objectives = tuple(o for o in OBJECTIVES if o in chosen)
+    resamples, candidates = shape
+    draws = np.array(
+        [
+            [[random.choice((1.0, 2.0, 3.0, np.nan)) for _ in objectives] for _ in range(candidates)]
+            for _ in range(resamples)
+        ]
+    ).reshape(resamples, candidates, len(objectives))
+    counted = np.mean([nondominated(each, objectives) for each in draws], axis=0)
+    assert shares_nondominated(draws, objectives).tolist() == counted.tolist()
 
 
 @settings(deadline=None, max_examples=40)

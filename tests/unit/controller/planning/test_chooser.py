@@ -73,10 +73,15 @@ def test_limits_hold_for_what_is_printed(predictor: Predictor, objective: Object
         limits = Limits(PI, latency_s=limit_s)
         plans = chooser.best(objective, limits, 3)
         assert max(predictor.predict(p.devices, p.cuts).plan.latency_s for p in plans) <= limit_s
-        rows = chooser.by_devices(limits)
-        assert max(plan.latency_s for _, *both in rows for plan in both) <= limit_s
         if objective == "throughput":
             assert plans[0].period_s == pytest.approx(min(plan.period_s for plan in keeping), rel=0.02)
+
+
+def test_limits_hold_for_each_number_of_devices(predictor: Predictor) -> None:
+    chooser = Chooser(predictor)
+    for limit_s in sorted({plan.latency_s for plan in _every(predictor)}):
+        rows = chooser.by_devices(Limits(PI, latency_s=limit_s))
+        assert max(plan.latency_s for _, *both in rows for plan in both) <= limit_s
 
 
 def test_what_a_refusal_says_is_possible_is(predictor: Predictor) -> None:

@@ -116,11 +116,11 @@ def test_who_drips_a_frame_is_cut_off_and_who_begins_none_is_waited_for(
     stream, theirs = impatient(monkeypatch)
     ended = threading.Event()
     with theirs:
-        late = threading.Timer(2.5, theirs.sendall, args=(bytes(24),))
+        late = threading.Timer(1.2, theirs.sendall, args=(bytes(24),))
         late.start()
         assert stream.receive_into(memoryview(bytearray(24))) == 24
         late.join()
-        dripping = threading.Thread(target=drip, args=(theirs, 0.1, ended))
+        dripping = threading.Thread(target=drip, args=(theirs, 0.05, ended))
         dripping.start()
         with pytest.raises(PeerError, match="too slow"):
             stream.receive_into(memoryview(bytearray(10_000)))
@@ -135,7 +135,7 @@ def test_a_frame_that_comes_in_bursts_is_waited_for(monkeypatch: pytest.MonkeyPa
     def send() -> None:
         for _ in range(4):
             theirs.sendall(bytes(2000))
-            time.sleep(0.6)
+            time.sleep(0.2)
 
     with theirs:
         sending = threading.Thread(target=send)
@@ -146,8 +146,8 @@ def test_a_frame_that_comes_in_bursts_is_waited_for(monkeypatch: pytest.MonkeyPa
 
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Pair:
-    """A pair whose stream waits one second for what has begun, where others wait longer."""
-    monkeypatch.setattr(streams, "STALL_S", 1.0)
+    """A pair whose stream waits half a second for what has begun, where others wait longer."""
+    monkeypatch.setattr(streams, "STALL_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         theirs = socket.create_connection(listener.getsockname())
         ours, _ = listener.accept()
