@@ -23,7 +23,8 @@ def test_a_sweep_measures_every_cell_and_then_has_nothing_left(sweep: Command, e
     with Results.open(experiment.parent / "results.sqlite") as results:
         trials = list(results.trials())
         assert len(trials) == 2 * 5 * 2 * 2  # networks, splits with both ends, depths, trials
-        assert all(len(trial.endpoint) == 11 and trial.checked == 11 for trial in trials)
+        # 11 are asked for; at depth 4 they are three rounds of it.
+        assert {(len(trial.endpoint), trial.checked) for trial in trials} == {(11, 11), (12, 12)}
         assert {(b.network, b.device, b.number) for b in results.rows(BaselineTrial)} == {
             (network, device, number)
             for network in ("ideal", "slow")
@@ -147,7 +148,7 @@ def test_a_chain_of_three_devices_gives_the_answers_of_the_whole(
         assert trials
         for trial in trials:
             assert [hop.device for hop in trial.hops] == ["pi", "server", "desk"]
-            assert trial.checked == 11
+            assert trial.checked in (11, 12)
             assert trial.worst_error <= 1e-4
 
 

@@ -238,11 +238,11 @@ def test_a_cell_comes_back_with_every_setting_and_each_makes_another_cell(tmp_pa
     others = {str: "other", int: 7, bool: True, int | None: 7, str | None: "other"}
     hints = get_type_hints(Settings)
     changes: list[dict[str, Any]] = [{s.name: others[hints[s.name]]} for s in fields(Settings)]
-    # A depth with a role is 0 until it is found.
-    cells = [
-        CELL,
-        *(replace(CELL, **({"depth": 0} if "role" in change else {}), **change) for change in changes),
-    ]
+    for change in changes:
+        if "role" in change:
+            # Such a depth is 0 until it is found.
+            change["depth"] = 0
+    cells = [CELL, *(replace(CELL, **change) for change in changes)]
     with prepared(tmp_path / "r.sqlite") as store:
         store.add(*cells)
         assert store.cells() == cells
