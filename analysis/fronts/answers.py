@@ -10,7 +10,9 @@ import numpy as np
 from analysis.data.splits import equal_cuts
 from analysis.data.sweep import OFFLINE, Baseline, Network, Sweep
 from analysis.fronts.fronts import Front, Point, front_of
+from analysis.fronts.replicas import Replicas, replicas_of
 from analysis.statistics.bootstrap import Floats, Resampling, factor
+from analysis.statistics.certainty import MARGIN
 from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import CHAIN, SOCKET
@@ -69,7 +71,9 @@ class Answer:
         among: The splits that it is the best of.
         rivals: Splits that may have more throughput than measured, and then more than the answer; it is one
             of them where its own capacity is a bound. With any, it is not known to be the best.
-        probability: The share of resamples in which it is the best of those; None with fewer than two trials.
+        replicas: What the whole model on every device would reach, for throughput; None where nothing tells.
+        probability: The share of resamples in which it is within 2 % of the best of those. None with fewer
+            than two trials, and with rivals.
     """
 
     bundle: str
@@ -80,6 +84,7 @@ class Answer:
     gains: tuple[Gain, ...]
     among: Coverage
     rivals: tuple[Point, ...] = ()
+    replicas: Replicas | None = None
     probability: float | None = None
 
 
@@ -113,7 +118,8 @@ def answers_of(
         is_known = best.probability is not None and not rivals
         sure = _share_best(best, points, goal, resampling) if is_known else None
         gains = _gains(sweep, best, goal, points, resampling)
-        answers.append(Answer(bundle, network, goal, best, ties, gains, among, rivals, sure))
+        replicas = replicas_of(sweep, network, best.cell) if goal == "throughput" else None
+        answers.append(Answer(bundle, network, goal, best, ties, gains, among, rivals, replicas, sure))
     return tuple(answers)
 
 
@@ -168,10 +174,10 @@ def _rivals(best: Point, points: Sequence[Point], goal: Goal) -> tuple[Point, ..
 
 
 def _share_best(best: Point, points: Sequence[Point], goal: Goal, resampling: Resampling) -> float:
-    """In how many resamples it is as good as any; equals share nothing, each counts."""
+    """In how many resamples it is within 2 % of the best."""
     drawn = np.array([_drawn_merit(p, goal, resampling) for p in points])
-    own = drawn[points.index(best)]
-    return float(np.mean(own >= drawn.max(axis=0)))
+    own, most = drawn[points.index(best)], drawn.max(axis=0)
+    return float(np.mean(own >= most - MARGIN * np.abs(most)))
 
 
 def _drawn_merit(point: Point, goal: Goal, resampling: Resampling) -> Floats:
@@ -270,6 +276,7 @@ def as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, Any]]:
             "is_lower_bound": a.point.is_bound and a.objective in ("throughput", "knee"),
             "probability_best": a.probability,
             "could_have_more": [p.split.where for p in a.rivals],
+            "replicas_per_s": a.replicas.throughput_per_s if a.replicas else None,
             "splits_measured": a.among.measured,
             "splits": a.among.splits,
             "probability_on_front": a.point.probability,

@@ -6,6 +6,7 @@ from typing import Any
 from analysis.data.sweep import Network, Sweep, baseline_name
 from analysis.fronts.answers import Answer, Gain
 from analysis.fronts.fronts import Point
+from analysis.fronts.replicas import Replicas
 from analysis.statistics.estimates import Estimate
 
 __all__ = [
@@ -135,6 +136,8 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
         sentences.append(_ties(answer))
     if answer.rivals:
         sentences.append(_open(answer))
+    if answer.replicas:
+        sentences.append(_replicas(answer.replicas))
     if point.latency.trials == 1:
         sentences.append("With one trial, the spread of a repetition is unknown.")
     return lead, sentences
@@ -181,7 +184,7 @@ def _sure(answer: Answer) -> str:
     share = answer.probability or 0.0
     often = "in every resample" if share > 0.9995 else f"in {percent(share)} of the resamples"
     of = f"all {answer.among.measured} splits of the experiment" if answer.among.whole else _measured(answer)
-    return f"It is the best of {of} {often}."
+    return f"It is within 2 % of the best of {of} {often}."
 
 
 def _measured(answer: Answer) -> str:
@@ -218,6 +221,14 @@ def _open(answer: Answer) -> str:
     return (
         f"Which split is the best is unknown: throughput still rose with the depth at {shown}, and could "
         "exceed this. Measure at greater depths."
+    )
+
+
+def _replicas(replicas: Replicas) -> str:
+    """What a user who wants throughput alone should know."""
+    return (
+        f"The whole model on each of {listed(replicas.devices)}, with each request dealt to a free one, "
+        f"would reach {figure(replicas.throughput_per_s)} samples/s (predicted from baselines and links)."
     )
 
 

@@ -45,7 +45,7 @@ def _planted() -> tuple[Trial, Cell]:
     )
     trial = run_trial(cell, 0, 10, Physics(), np.random.default_rng(0))
     trial.endpoint_rows["finished_at_s"] = 5.1 + 0.1 * np.arange(10)
-    for rows in trial.records:
+    for rows in trial.hop_rows:
         for name in ("compute_s", "encode_s", "wait_send_s", "send_s"):
             rows[name] = 0.01
         rows["received_at_s"] = rows["compute_at_s"] = 100 + 0.1 * np.arange(10)
