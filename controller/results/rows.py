@@ -227,7 +227,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Trial:
-    """One timed repetition of a cell.
+    """One timed run of a cell.
 
     Attributes:
         number: Of its block.
