@@ -166,7 +166,7 @@ def test_threads_of_a_device_that_there_is_not(experiment: Path, lab: Path, bund
         (["--load", "single", "--depth", "4"], "depth 1, batch 1"),
         (["--load", "constant:200/s"], "load constant:200/s: 200 requests/s offered"),
         (
-            ["--load", "poisson:200/s", "--prefetch", "2", "--until-stable"],
+            ["--load", "poisson:200/s", "--prefetch", "2"],
             "load poisson:200/s: 200 requests/s",
         ),
         (["--load", "poisson:p50<=1000ms"], "load poisson:p50<=1000ms: "),

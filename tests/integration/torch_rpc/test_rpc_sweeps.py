@@ -59,7 +59,7 @@ def test_one_cell_over_rpc_says_so(
     ended = controller(*run, "--backend", "torch_rpc", "--depth", 4, "--rpc-threads", 2)
     assert ended.returncode == 0, ended.stderr
     assert "over torch_rpc" in ended.stdout
-    assert "24 of 24 results checked" in ended.stdout
+    assert "40 of 40 results checked" in ended.stdout
     for options, says in (
         (("--backend", "torch"), "--backend: invalid enum value 'torch'; allowed: socket, torch_rpc"),
         (("--backend", "torch_rpc", "--codec", "fp16"), "there is no codec 'fp16'"),
