@@ -79,8 +79,13 @@ class LocalLab:
 
 
 def _free_ports(count: int) -> int:
-    """The first of `count` ports in a row that nobody listens on."""
-    for base in range(21000, 29000, count):
+    """The first of `count` ports in a row that nobody listens on.
+
+    Test processes that run side by side look in ranges of their own: between a look and a worker's start,
+    another one could find the same ports.
+    """
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+    for base in range(21000 + 1000 * process, 22000 + 1000 * process, count):
         sockets = [socket.socket() for _ in range(count)]
         try:
             for offset, one in enumerate(sockets):
