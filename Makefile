@@ -36,7 +36,7 @@ bench: ## measure the runtime's overhead on this machine: results/bench.json (do
 bench-plan: ## measure the errors of predictions and plans: results/bench-plan.json (at most 25 minutes)
 	@./scripts/bench-plan
 
-truth: ## compare reported figures with planted truths (2 minutes)
+truth: ## compare reported figures with planted truths (3 minutes)
 	@./scripts/truth
 
 lint: ## check style, types, imports, playbooks, scripts
