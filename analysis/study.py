@@ -117,8 +117,8 @@ def deepest_cells(cells: Sequence[CellResult]) -> tuple[CellResult, ...]:
     for r in cells:
         if not r.trials or r.cell.load != OFFLINE or r.cell.depth == 1:
             continue
-        if r.all_depths not in deepest or r.cell.depth_key > deepest[r.all_depths].cell.depth_key:
-            deepest[r.all_depths] = r
+        if r.cell.split_id not in deepest or r.cell.depth_key > deepest[r.cell.split_id].cell.depth_key:
+            deepest[r.cell.split_id] = r
     order = sorted(deepest.values(), key=lambda r: (r.cell.devices, r.cell.cuts, r.cell.batch, r.cell.codec))
     return tuple(order)
 

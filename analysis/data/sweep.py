@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -134,11 +133,6 @@ class CellResult:
     def memory(self) -> Estimate:
         """Memory of the worker that has most, at its fullest, over trials: without what it shares."""
         return self.over_trials("memory_bytes")
-
-    @cached_property
-    def all_depths(self) -> str:
-        """An id that the cells of one split at several depths share."""
-        return self.cell.split_id
 
     @property
     def load(self) -> str:

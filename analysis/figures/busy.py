@@ -34,10 +34,10 @@ def busy_figure(
     """
     drawn = looks([device for r in deepest for device in r.split.computing], devices)
     names = distinct_names(deepest)
-    named = {r.all_depths: name for r, name in zip(deepest, names, strict=True)}
+    named = {r.cell.split_id: name for r, name in zip(deepest, names, strict=True)}
     # Paper has no menus.
     others = results if layout is not PAPER else ()
-    shallower = [r for r in others if r.trials and r.all_depths in named and r not in deepest]
+    shallower = [r for r in others if r.trials and r.cell.split_id in named and r not in deepest]
     rows: list[dict[str, Any]] = []
     for r in (*deepest, *shallower):
         for stage, share in r.by_stage("busy").items():
@@ -46,7 +46,7 @@ def busy_figure(
                 {
                     **of_cell(r.cell),
                     "depth_all": r in deepest,
-                    "split": named[r.all_depths],
+                    "split": named[r.cell.split_id],
                     "stage": stage,
                     "device": stage.partition(" (")[0],
                     "busy": value,

@@ -141,7 +141,7 @@ def _coverage(sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) 
     shallowest: dict[str, tuple[bool, int]] = {}
     for result in sweep.of(bundle, network):
         if result.cell.load == OFFLINE:
-            split, depth = result.all_depths, result.cell.depth_key
+            split, depth = result.cell.split_id, result.cell.depth_key
             shallowest[split] = min(depth, shallowest.get(split, depth))
     return Coverage(measured, sum(depth == (False, 1) for depth in shallowest.values()))
 

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from analysis.data.sweep import CellResult
+from controller.results.metrics import FLAT
 
-__all__ = ["FLAT", "Capacity", "capacity_of"]
-
-FLAT = 0.03
-"""Throughput is flat at a depth where twice as many requests in flight gain less than this."""
+__all__ = ["Capacity", "capacity_of"]
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def _candidates(cells: Sequence[CellResult], name: FrontName) -> list[Point]:
     groups: dict[str, list[CellResult]] = {}
     for result in cells:
         if result.cell.load == OFFLINE:
-            groups.setdefault(result.all_depths, []).append(result)
+            groups.setdefault(result.cell.split_id, []).append(result)
     points = []
     for results in groups.values():
         first = min(results, key=lambda r: r.cell.depth_key)

@@ -42,7 +42,7 @@ def split_rows(study: Study, named: str = "") -> list[dict[str, Any]]:
         raise ResultsError(f"--against {named}: {sweep.path} has no such split or cell; cells.csv lists them")
     for group in study.groups:
         results = {r.cell.id: r for r in group.cells}
-        deep = {r.all_depths for r in group.cells if r.trials and r.cell.depth > 1}
+        deep = {r.cell.split_id for r in group.cells if r.trials and r.cell.depth > 1}
         points = [p for p in group.capability.points if p.cell.split_id in deep]
         for p in sorted(points, key=lambda p: (p.cell.devices, p.cell.cuts, p.cell.batch, p.cell.codec)):
             other = _named(sweep, p, points, named)

@@ -10,6 +10,7 @@ from controller.results.rows import Trial
 
 __all__ = [
     "AT_ENDPOINT",
+    "FLAT",
     "IN_HOP",
     "QUANTILES",
     "SAMPLES_NEEDED",
@@ -21,6 +22,9 @@ __all__ = [
     "stage_name",
     "throughput_per_s",
 ]
+
+FLAT: Final = 0.03
+"""Throughput is flat at a depth where twice as many requests in flight gain less than this."""
 
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 

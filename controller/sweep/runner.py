@@ -279,7 +279,7 @@ class _SweepRunner:
         """Show the next trial and the time left."""
         pending, trials = self.sweep.pending, self.sweep.resolved.experiment.trials
         missing = pending.count(chosen)
-        to_come = [(c, pending.missing(c)) for c in dict.fromkeys([*chosen, *later])]
+        to_come = [(c, pending.missing(c)) for c in (*chosen, *later)]
         lost = self.sweep.failures.lost
         left_s = self.estimate.left_s([(c, n) for c, n in to_come if lost.isdisjoint(c.devices)])
         left_s = min(left_s, max(0.0, self.budget.left_s))

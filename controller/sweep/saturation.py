@@ -4,13 +4,12 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from controller.results.metrics import FLAT
+
 __all__ = ["DEEPEST", "find_depth", "saturating_depth"]
 
 DEEPEST: Final = 64
 """The greatest depth that is looked for."""
-
-_GAIN: Final = 1.03
-"""Throughput is flat where twice the depth makes less than this of it."""
 
 
 def saturating_depth(latency_s: float, period_s: float) -> int:
@@ -34,7 +33,7 @@ def find_depth(predicted: int, rate_at: Callable[[int], float]) -> tuple[int, bo
     depth, rates = predicted, {predicted: rate_at(predicted)}
     while True:
         twice = rates[2 * depth] = rate_at(2 * depth)
-        is_flat = twice < _GAIN * rates[depth]
+        is_flat = twice < (1 + FLAT) * rates[depth]
         if is_flat or depth == DEEPEST:
             return depth, is_flat, rates
         depth = min(2 * depth, DEEPEST)

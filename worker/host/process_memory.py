@@ -1,8 +1,8 @@
 """Memory of processes: pages of their own, and those of a folder's files, which other processes may share.
 
 Resident memory (RSS) counts a library's pages in every process, and a page of the weights once for each
-stage that maps it. Here a page that only one process maps is its own, and a file's page counts once, whoever
-maps it.
+stage that maps it. Here a page that only one process maps is its own, and a file's page counts once,
+however many map it.
 Source: the kernel's Documentation/filesystems/proc.rst and admin-guide/mm/pagemap.rst.
 """
 

@@ -34,6 +34,17 @@ INPUT_BYTES = 3 * 64 * 64 * 4
 OUTPUT_BYTES = 40
 
 
+CELL = Cell(
+    model="m",
+    bundle=BUNDLE,
+    cuts=(2,),
+    label="two",
+    devices=("pi", "server"),
+    network="lan",
+    shaping="emulated",
+)
+
+
 @dataclass
 class Physics:
     """What is true of the world that a sweep then measures; seconds, bytes, Mbit/s."""

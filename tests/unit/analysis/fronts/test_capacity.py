@@ -8,18 +8,7 @@ import pytest
 from analysis.data.sweep import CellResult
 from analysis.data.trial_metrics import TrialMeasures
 from analysis.fronts.capacity import capacity_of
-from controller.results import Cell
-from tests.unit.analysis.synthetic import BUNDLE
-
-CELL = Cell(
-    model="m",
-    bundle=BUNDLE,
-    cuts=(2,),
-    label="two",
-    devices=("pi", "server"),
-    network="lan",
-    shaping="emulated",
-)
+from tests.unit.analysis.synthetic import CELL
 
 
 def result(depth: int, rates_per_s: list[float], share: float = 0.5) -> CellResult:

@@ -9,18 +9,9 @@ import pytest
 from analysis.data.sweep import Baseline, Network, Sweep
 from analysis.fronts.replicas import replicas_of
 from analysis.statistics.estimates import estimate
-from controller.results import Cell, DeviceRow, MeasuredLink
-from tests.unit.analysis.synthetic import BUNDLE
+from controller.results import DeviceRow, MeasuredLink
+from tests.unit.analysis.synthetic import BUNDLE, CELL
 
-CELL = Cell(
-    model="m",
-    bundle=BUNDLE,
-    cuts=(2,),
-    label="two",
-    devices=("pi", "server"),
-    network="lan",
-    shaping="emulated",
-)
 LAN = Network("lan", "emulated", {"rate_mbit": None})
 INPUT_BYTES = 12_500
 

@@ -1,4 +1,4 @@
-"""Memory: private pages, and each page of a folder's files once, whoever maps it."""
+"""Memory: private pages, and each page of a folder's files once, however many map it."""
 
 import subprocess
 import sys
