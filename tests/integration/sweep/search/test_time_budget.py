@@ -36,13 +36,13 @@ def test_a_time_budget_measures_what_it_has_time_for_and_says_what_it_left_out(
         assert [scope.ended for scope in results.rows(Scope)] == ["all measured"]
         finished = results.finished()
         ends = {cell.id for cell in results.cells() if set(cell.cuts) in ({0}, {4})}
-        whole = {block.number for block in results.rows(Block) if block.whole}
+        whole_blocks = {block.number for block in results.rows(Block) if block.whole}
     trials = Counter(cell for cell, _ in finished)
     # What others are compared through: no block without the ends, once they have joined.
     of_others = {number for cell, number in finished if cell not in ends}
     for end in ends:
         own = {number for cell, number in finished if cell == end}
-        assert {number for number in whole & of_others if number > min(own)} <= own
+        assert {number for number in whole_blocks & of_others if number > min(own)} <= own
     assert len(trials) == 10
     assert min(trials.values()) == 2
 
