@@ -12,11 +12,11 @@ from analysis.data.sweep import OFFLINE, Baseline, Network, Sweep
 from analysis.fronts.fronts import Front, Point, front_of
 from analysis.fronts.replicas import Replicas, replicas_of
 from analysis.statistics.bootstrap import Floats, Resampling, factor
-from analysis.statistics.certainty import MARGIN
 from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import CHAIN, SOCKET
 from controller.results.metrics import power
+from controller.statistics.certainty import MARGIN
 
 __all__ = ["Answer", "Coverage", "Gain", "Goal", "all_answers", "answers_of", "as_json", "goals_of"]
 

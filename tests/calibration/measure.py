@@ -6,13 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.block_model import fit_blocks
 from analysis.statistics.bootstrap import Resampling, factor
-from analysis.statistics.certainty import MARGIN, posterior
 from analysis.statistics.estimates import estimate
-from analysis.statistics.paired_differences import differences
-from analysis.statistics.repeated_looks import level_of_one_look
-from analysis.statistics.spread import moderated_spread
+from controller.statistics.block_model import fit_blocks
+from controller.statistics.certainty import MARGIN, posterior
+from controller.statistics.paired_differences import differences
+from controller.statistics.repeated_looks import level_of_one_look
+from controller.statistics.spread import moderated_spread
 from tests.calibration.families import Planted, plant
 
 __all__ = ["LEAST", "MOST", "Tally", "measure"]

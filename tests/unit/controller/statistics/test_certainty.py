@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from analysis.statistics.block_model import fit_blocks
-from analysis.statistics.certainty import Posterior, posterior
-from analysis.statistics.paired_differences import differences
-from analysis.statistics.repeated_looks import false_discovery, level_of_one_look
-from analysis.statistics.spread import moderated_spread
+from controller.statistics.block_model import fit_blocks
+from controller.statistics.certainty import Posterior, posterior
+from controller.statistics.paired_differences import differences
+from controller.statistics.repeated_looks import false_discovery, level_of_one_look
+from controller.statistics.spread import moderated_spread
 from tests.calibration.measure import Tally, measure
 
 SEED = 7

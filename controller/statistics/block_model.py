@@ -7,7 +7,7 @@ cells. The model of a log figure is
 
 A device's drift moves cells by their share of it. In a block with enough cells that share tells the drift
 from noise. Its mean over blocks is an error that cells have in common and no figure shows, so `means` are
-not corrected for it: it is part of what is uncertain (`analysis.statistics.spread`).
+not corrected for it: it is part of what is uncertain (`controller.statistics.spread`).
 """
 
 from dataclasses import dataclass

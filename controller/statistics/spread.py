@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import betaln
 from scipy.stats import chi2
 
-from analysis.statistics.block_model import BlockFit
+from controller.statistics.block_model import BlockFit
 
 __all__ = ["Spread", "moderated_spread", "outlier_share", "systematic"]
 

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from analysis.statistics.block_model import BlockFit
-from analysis.statistics.spread import (
+from controller.statistics.block_model import BlockFit
+from controller.statistics.spread import (
     OUTLIER_DEGREES,
     OUTLIER_RATIO,
     Spread,

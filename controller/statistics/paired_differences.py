@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from analysis.statistics.block_model import BlockFit
-from analysis.statistics.spread import Spread
+from controller.statistics.block_model import BlockFit
+from controller.statistics.spread import Spread
 
 __all__ = ["Difference", "differences"]
 
