@@ -8,19 +8,16 @@ import yaml
 
 from controller.atomic_file import replace_file
 from controller.errors import PlanError
+from controller.experiment.schema import AUTO
 from controller.planning.problem import Plan
-from controller.planning.tables import depth_for
 from exporter.bundle import Bundle, RangeError
 from worker.wire.codecs import NO_CODEC
 
 __all__ = ["write_experiment"]
 
-_DEEPEST = 16
 _TRIALS = 3
-_REQUESTS_ALONE, _REQUESTS_DEEP = 11, 24
-_FEWEST_DEEP = 12
-_TRIAL_S = 2.0
-"""The approximate length of a deep pipeline's trial: with slow devices it has fewer requests."""
+_REQUESTS_ALONE = 11
+"""As many as a median needs."""
 
 _Chain = tuple[tuple[str, ...], tuple[int, ...]]
 
@@ -48,7 +45,6 @@ def write_experiment(
     # A path such as `.` has no name.
     folder = bundle.path.resolve()
     chains = _chains(bundle, plans, order)
-    depth = min(_DEEPEST, max(2, *(depth_for(plan) for plan in plans)))
     experiment = {
         "name": f"best-split-{folder.name}",
         "models": [folder.name],
@@ -56,12 +52,12 @@ def write_experiment(
         "networks_file": str(networks_file.absolute()),
         "networks": [network],
         "chains": [{"devices": list(devices), "cuts": list(cuts)} for devices, cuts in chains],
-        "depths": [1, depth],
+        "depths": [1, AUTO],
         "batches": [batch],
         "codecs": list(dict.fromkeys([NO_CODEC.name, codec])),
         "threads": threads if isinstance(threads, int) else dict(threads),
         "trials": _TRIALS,
-        "requests": {1: _REQUESTS_ALONE, depth: _requests(plans, depth)},
+        "requests": {1: _REQUESTS_ALONE},
     }
     text = yaml.safe_dump(experiment, sort_keys=False, default_flow_style=None, width=110)
     try:
@@ -72,13 +68,6 @@ def write_experiment(
         raise PlanError(
             f"--experiment {path}: cannot be written ({error.strerror}); name another file"
         ) from error
-
-
-def _requests(plans: Sequence[Plan], depth: int) -> int:
-    """Requests of a trial at this depth: enough to fill the pipeline several times, within `_TRIAL_S`."""
-    usual = max(_REQUESTS_DEEP, 4 * depth)
-    in_time = int(_TRIAL_S / max(plan.period_s for plan in plans))
-    return min(usual, max(in_time, _FEWEST_DEEP, 3 * depth))
 
 
 def _chains(bundle: Bundle, plans: Sequence[Plan], order: Sequence[str]) -> list[_Chain]:
