@@ -33,7 +33,7 @@ test-arm64: ## test the worker on an emulated Raspberry Pi; needs root and Debia
 bench: ## measure the runtime's overhead on this machine: results/bench.json (docs/benchmarks.md)
 	@./scripts/bench
 
-bench-plan: ## measure the errors of predictions and plans: results/bench-plan.json (at most 25 minutes)
+bench-plan: ## measure predictions, plans and searches: results/bench-plan.json; HELD_OUT=1: on models not tuned on
 	@./scripts/bench-plan
 
 truth: ## compare reported figures with planted truths (3 minutes)

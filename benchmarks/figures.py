@@ -2,10 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 __all__ = ["FIGURES", "Figure", "Summary", "all_hold", "figure_rows", "summarize", "summary"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A figure's value: median, lowest and highest of `n`, or as the figure says."""
+
+    median: float
+    low: float
+    high: float
+    n: int
 
 
 @dataclass(frozen=True)
@@ -15,6 +26,8 @@ class Figure:
     Attributes:
         at_least: Lower bound, if any.
         at_most: Upper bound, if any.
+        above: Lower bound that itself is too little, if any.
+        judged: Which of a summary's values the bounds are for.
         bound_key: Figure of the same run that is the upper bound: that of a hop depends on the wire.
     """
 
@@ -22,35 +35,38 @@ class Figure:
     what: str
     at_least: float | None = None
     at_most: float | None = None
+    above: float | None = None
     bound_key: str | None = None
+    judged: Literal["low", "median", "high"] = "median"
 
-    def bound(self, medians: Mapping[str, float]) -> str:
+    def bound(self, summaries: Mapping[str, Summary]) -> str:
         """The bound as text."""
-        at_most = self.upper(medians)
+        of = "" if self.judged == "median" else f"{self.judged} "
+        at_most = self.upper(summaries)
         if self.at_least is not None:
-            return f">= {self.at_least:g}"
-        return "" if at_most is None else f"<= {at_most:.3g}"
+            return f"{of}>= {self.at_least:g}"
+        if self.above is not None:
+            return f"{of}> {self.above:g}"
+        return "" if at_most is None else f"{of}<= {at_most:.3g}"
 
-    def upper(self, medians: Mapping[str, float]) -> float | None:
+    def upper(self, summaries: Mapping[str, Summary]) -> float | None:
         """The upper bound, measured or fixed."""
-        return medians.get(self.bound_key) if self.bound_key else self.at_most
+        if self.bound_key is None:
+            return self.at_most
+        measured = summaries.get(self.bound_key)
+        return None if measured is None else measured.median
 
-    def holds(self, medians: Mapping[str, float]) -> bool | None:
-        """Whether the median is within its bound; None without a bound or a median."""
-        value, at_most = medians.get(self.key), self.upper(medians)
-        if value is None or (self.at_least is None and at_most is None):
+    def holds(self, summaries: Mapping[str, Summary]) -> bool | None:
+        """Whether the judged value is within its bound; None without a bound or a value."""
+        summary, at_most = summaries.get(self.key), self.upper(summaries)
+        if summary is None or (self.at_least is None and self.above is None and at_most is None):
             return None
-        return (self.at_least is None or value >= self.at_least) and (at_most is None or value <= at_most)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A figure's value: median, lowest and highest of `n`."""
-
-    median: float
-    low: float
-    high: float
-    n: int
+        value: float = getattr(summary, self.judged)
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (at_most is None or value <= at_most)
+        )
 
 
 FIGURES = (
@@ -95,21 +111,19 @@ def summarize(values: Mapping[str, Sequence[float]]) -> dict[str, Summary]:
 
 def all_hold(figures: Sequence[Figure], summaries: Mapping[str, Summary]) -> bool:
     """Whether no figure misses its bound."""
-    medians = {key: summary.median for key, summary in summaries.items()}
-    return all(figure.holds(medians) is not False for figure in figures)
+    return all(figure.holds(summaries) is not False for figure in figures)
 
 
 def figure_rows(figures: Sequence[Figure], summaries: Mapping[str, Summary]) -> list[list[str]]:
     """Key, median, range, bound and verdict of each measured figure."""
-    medians = {key: summary.median for key, summary in summaries.items()}
     verdicts = {True: "yes", False: "NO", None: ""}
     return [
         [
             figure.key,
             f"{summary.median:.4g}",
             f"{summary.low:.4g} to {summary.high:.4g} (n={summary.n})",
-            figure.bound(medians),
-            verdicts[figure.holds(medians)],
+            figure.bound(summaries),
+            verdicts[figure.holds(summaries)],
         ]
         for figure in figures
         if (summary := summaries.get(figure.key)) is not None

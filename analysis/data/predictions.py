@@ -1,4 +1,4 @@
-"""Predicted and measured cells of a planned sweep, and of a file of `controller bench-plan`."""
+"""Predicted and measured cells of a planned sweep, and of a file of `benchmarks bench-plan`."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ __all__ = [
 FILE = "bench-plan.json"
 
 Source = Literal["sweep", "bench"]
-"""Whose cells they are: those of the results, or those of a file of `controller bench-plan`."""
+"""Whose cells they are: those of the results, or those of a file of `benchmarks bench-plan`."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PredictedCell:
         network: The network.
         where: Where it cuts.
         depth: At 1 the seconds are of a request's median latency, above it between two results.
-        repeated_s: One trial at another time: what no prediction can beat. None where none was taken.
+        repeated_s: Measured again at another time: what no prediction can beat. None where it was not.
         cell: The sweep's own cell; None of a bench's.
     """
 
@@ -67,7 +67,7 @@ def predictions_of(sweep: Sweep, file: Path | None = None) -> tuple[PredictedCel
     """Predictions that a planned sweep went by, of those cells that it has measured, then those of a file.
 
     Args:
-        file: What `controller bench-plan` wrote; None: that beside the results, if there is one.
+        file: What `benchmarks bench-plan` wrote; None: that beside the results, if there is one.
 
     Raises:
         ResultsError: The file cannot be read, or is not one of predictions.
@@ -115,7 +115,7 @@ def load_predictions(path: Path) -> tuple[PredictedCell, ...]:
         raise ResultsError(f"{path} cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ResultsError(
-            f"{path} has no predicted and measured cells; python -m controller bench-plan writes such a file"
+            f"{path} has no predicted and measured cells; python -m benchmarks bench-plan writes such a file"
         ) from error
 
 

@@ -13,6 +13,7 @@ from controller.errors import TrialVoid
 from controller.experiment.cells import cell_of
 from controller.experiment.networks import Network
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
+from controller.pipeline.runner import PipelineRunner
 from controller.planning.prediction import Prediction, Predictor
 from controller.profiling.short_runs import ProfilingContext, in_random_order, requests_in
 from controller.results import Cell, Settings, Trial
@@ -27,8 +28,7 @@ NETWORKS: Final = {
     "20 Mbit/s, 5 ms": Network(delay_ms=5, rate_mbit=20),
 }
 DEPTHS: Final = (1, 4)
-_TRIALS: Final = 3
-_REPEATED_EVERY: Final = 3
+_TRIALS: Final = 2
 _WARMUP_S: Final = 0.1
 _MOST_WARMUP: Final = 80
 _FEWEST, _MOST = {1: 2, 4: 4}, {1: 36, 4: 96}
@@ -73,8 +73,9 @@ class MeasuredCell:
 
     Attributes:
         predicted: Median latency at depth 1, else the time between two results; seconds.
-        measured: The same, median of three trials.
-        repeated: The same, one later trial; for some cells.
+        measured: The same, mean of two trials.
+        repeated: The same of the second sweep, after all cells of the first.
+        visit_s: Seconds to build the pipeline and run one trial: a cell's visit in a block of a sweep.
     """
 
     model: str
@@ -84,15 +85,16 @@ class MeasuredCell:
     depth: int
     predicted: float
     measured: float
-    repeated: float | None
+    repeated: float
+    visit_s: float
 
     @property
     def error(self) -> float:
         return abs(self.predicted / self.measured - 1)
 
     @property
-    def noise(self) -> float | None:
-        return None if self.repeated is None else abs(self.repeated / self.measured - 1)
+    def noise(self) -> float:
+        return abs(self.repeated / self.measured - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +115,11 @@ def measure_cells(
     *,
     trial_s: float,
 ) -> list[MeasuredCell]:
-    """Measure splits under each network, at each depth.
+    """Measure splits under each network, at each depth, in two sweeps one after the other.
 
-    The splits and their cells run in random order, three trials a cell; then those of every third split run
-    once more. Cells with a void trial are left out, as are the other cells of a split that cannot be built.
+    Both run all cells, in random orders of their own, two trials a cell: the second says what repeating an
+    exhaustive sweep gives. Cells with a void trial are left out, as are the other cells of a split that
+    cannot be built.
 
     Args:
         predictors: By network.
@@ -124,11 +127,9 @@ def measure_cells(
         trial_s: Approximate seconds of a trial; a slow cell gets fewer requests.
     """
     planned = list(_plan_cells(predictors, splits, trial_s))
-    repeats = set(list(dict.fromkeys(each.split for each in planned))[::_REPEATED_EVERY])
-    again = [each for each in planned if each.split in repeats]
-    total = len(planned) + len(again)
-    measured = _medians(context, planned, _TRIALS, lambda done: step(done, total))
-    repeated = _medians(context, again, 1, lambda done: step(len(planned) + done, total))
+    total = 2 * len(planned)
+    first = _sweep(context, planned, "first", lambda done: step(done, total))
+    second = _sweep(context, planned, "second", lambda done: step(len(planned) + done, total))
     return [
         MeasuredCell(
             model=context.bundle.manifest.model,
@@ -137,11 +138,12 @@ def measure_cells(
             cuts=each.split.cuts,
             depth=each.depth,
             predicted=_predicted(each),
-            measured=measured[each],
-            repeated=repeated.get(each),
+            measured=first[each].value,
+            repeated=second[each].value,
+            visit_s=first[each].once_s,
         )
         for each in planned
-        if each in measured
+        if each in first and each in second
     ]
 
 
@@ -156,23 +158,39 @@ def _plan_cells(
         yield _PlannedCell(network, split, depth, requests, warmup, prediction)
 
 
-def _medians(
-    context: ProfilingContext, planned: Sequence[_PlannedCell], trials: int, step: Callable[[int], None]
-) -> dict[_PlannedCell, float]:
-    """Median over the trials of each cell; cells with a void trial are left out."""
-    medians: dict[_PlannedCell, float] = {}
+@dataclass(frozen=True)
+class _Visit:
+    """A cell's mean over its trials, and the seconds until the first of them had ended."""
+
+    value: float
+    once_s: float
+
+
+def _sweep(
+    context: ProfilingContext, planned: Sequence[_PlannedCell], seed: str, step: Callable[[int], None]
+) -> dict[_PlannedCell, _Visit]:
+    """Visit every cell once; those with a void trial are left out."""
+    visits: dict[_PlannedCell, _Visit] = {}
     done = 0
-    for of_split in in_random_order(planned, lambda each: each.split, trials):
+    for of_split in in_random_order(planned, lambda each: each.split, seed):
+        began_s = time.monotonic()
         pipelines = context.pipelines(_cell_and_plan(context, each) for each in of_split)
         with suppress(TrialVoid), closing(pipelines):
             for each, runner in zip(of_split, pipelines, strict=True):
-                request = Run(requests=each.requests, timeout_s=_TIMEOUT_S)
                 with suppress(TrialVoid):
-                    ran = [runner.run(i, request, warmup=0 if i else each.warmup) for i in range(trials)]
-                    medians[each] = statistics.median(_value(trial, each) for trial in ran)
+                    visits[each] = _visit(runner, each, began_s)
+                began_s = time.monotonic()
         done += len(of_split)
         step(done)
-    return medians
+    return visits
+
+
+def _visit(runner: PipelineRunner, planned: _PlannedCell, began_s: float) -> _Visit:
+    request = Run(requests=planned.requests, timeout_s=_TIMEOUT_S)
+    values = [_value(runner.run(0, request, warmup=planned.warmup), planned)]
+    once_s = time.monotonic() - began_s
+    values += [_value(runner.run(number, request, warmup=0), planned) for number in range(1, _TRIALS)]
+    return _Visit(statistics.mean(values), once_s)
 
 
 def _cell_and_plan(context: ProfilingContext, planned: _PlannedCell) -> tuple[Cell, PipelinePlan]:

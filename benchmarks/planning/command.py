@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import msgspec
@@ -12,7 +13,8 @@ from rich.console import Console
 
 from benchmarks.figures import Summary, all_hold
 from benchmarks.planning.cells import NETWORKS, MeasuredCell, Split, long_chains, measure_cells, two_way
-from benchmarks.planning.figures import FIGURES, figures_of, plan_large_lab_s, searches_of
+from benchmarks.planning.figures import FIGURES, figures_of, plan_large_lab_s
+from benchmarks.planning.searches import comparisons_of
 from benchmarks.report import Report, machine_stamp, print_figures, save_report
 from controller.console import Screen, duration, output, plain_table
 from controller.errors import LabError
@@ -31,6 +33,8 @@ _WAIT_S: Final = 5.0
 _PLANS: Final = 3
 _LONG_CHAINS: Final = 6
 """Splits for each number of devices above two."""
+_FOUND: Final = ("planned", "exhaustive", "ends, equal", "random")
+"""Ways to choose splits, by the hypervolume that they find."""
 _LONG_CHAIN_CUTS: Final = 20
 
 
@@ -73,7 +77,7 @@ class _BenchPlan:
     profiling_s: dict[str, float] = field(default_factory=dict)
 
     def figures(self) -> dict[str, Summary]:
-        return figures_of(self.cells, self.equal_cuts, self.plan_s, self.long_chains)
+        return figures_of(self.cells, self.equal_cuts, self.plan_s, self.long_chains, self.profiling_s)
 
     def measure_pair(self, bundle: Bundle) -> None:
         """Every clean split of the lab's first two devices."""
@@ -121,16 +125,17 @@ class _BenchPlan:
     def show(self, console: Console) -> None:
         """Print the figures, then the errors under each network."""
         print_figures(FIGURES, self.figures(), console)
-        table = plain_table("median error", "latency", "throughput", "noise", "front found", "with cells")
-        for group, (ratio, share) in searches_of(self.cells, self.equal_cuts).items():
+        table = plain_table("", *("latency error", "throughput error", "noise"), *_FOUND, "splits measured")
+        for group, line in comparisons_of(self.cells, self.equal_cuts).items():
             here = [cell for cell in self.cells if (cell.model, cell.network) == group]
+            found = (line.searched, line.exhaustive, line.ends, line.at_random)
             table.add_row(
                 ", ".join(group),
-                _percent([cell.error for cell in here if cell.depth == 1]),
-                _percent([cell.error for cell in here if cell.depth > 1]),
-                _percent([cell.noise for cell in here if cell.noise is not None]),
-                f"{ratio:.1%}",
-                f"{share:.1%}",
+                _median([cell.error for cell in here if cell.depth == 1]),
+                _median([cell.error for cell in here if cell.depth > 1]),
+                _median([cell.noise for cell in here]),
+                *(f"{share:.1%}" for share in found),
+                f"{line.share:.1%}",
             )
         console.print(table)
 
@@ -166,5 +171,5 @@ def bench_plan(lab: Lab, options: BenchPlanOptions) -> bool:
     return all_hold(FIGURES, bench.figures())
 
 
-def _percent(values: Sequence[float]) -> str:
-    return f"{sorted(values)[len(values) // 2]:.1%}" if values else "-"
+def _median(values: Sequence[float]) -> str:
+    return f"{median(values):.1%}" if values else "-"

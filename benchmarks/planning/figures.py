@@ -7,12 +7,11 @@ import numpy as np
 
 from benchmarks.figures import Figure, Summary, summary
 from benchmarks.planning.cells import MeasuredCell
+from benchmarks.planning.searches import SHARE, comparisons_of, mean_with_interval, time_shares_of
 from controller.planning.planner import pareto_set
 from controller.planning.problem import Costs, Problem
-from controller.results.pareto import Point, corner_of, hypervolume
-from controller.sweep.search.front_search import Search
 
-__all__ = ["FIGURES", "figures_of", "plan_large_lab_s", "searches_of"]
+__all__ = ["FIGURES", "figures_of", "plan_large_lab_s"]
 
 FIGURES = (
     Figure("latency_median_error", "latency of two devices, depth 1", at_most=0.08),
@@ -20,16 +19,21 @@ FIGURES = (
     Figure("error_p95", "both together", at_most=0.20),
     Figure("long_latency_median_error", "latency of longer chains, depth 1"),
     Figure("long_throughput_median_error", "throughput of longer chains, depth 4"),
-    Figure("noise_median", "a repeated trial against the first three"),
+    Figure("noise_median", "a repeated sweep against the first"),
     Figure("noise_p95", "the same"),
-    Figure("hypervolume_ratio", "a search's front over the exhaustive front", at_least=0.98),
-    Figure("cells_share", "cells that the search measures", at_most=0.20),
+    Figure("hypervolume_ratio", "hypervolume that a planned search finds", at_least=0.99),
+    Figure("behind_exhaustive", "by how much an exhaustive sweep finds more", at_most=0.01, judged="high"),
+    Figure("exhaustive_ratio", "hypervolume that an exhaustive sweep finds"),
+    Figure("ends_ratio", "the same of both ends and the equal split"),
+    Figure("random_ratio", "the same with random splits, as many as the search measures"),
+    Figure("more_than_random", "what the search finds more: mean and interval", above=0.0, judged="low"),
+    Figure("cells_share", "splits that the search measures", at_most=SHARE),
+    Figure("time_share", "time of profile and search over that of an exhaustive sweep", at_most=0.30),
     Figure("plan_100x8_s", "time to plan for 8 devices and 100 cut points", at_most=5.0),
     Figure("gain_over_equal_split", "throughput of the predicted best split over the equal-layer split"),
 )
 """In the order of the table."""
 
-_SHARE = 0.2
 _MIDDLE_HALF = (0.25, 0.5, 0.75)
 _TOP = (0.9, 0.95, 1.0)
 
@@ -39,6 +43,7 @@ def figures_of(
     equal_cuts: Mapping[str, int],
     plan_s: Sequence[float],
     long_chains: Sequence[MeasuredCell] = (),
+    profiling_s: Mapping[str, float] | None = None,
 ) -> dict[str, Summary]:
     """Compute all figures that these cells allow.
 
@@ -47,13 +52,18 @@ def figures_of(
         equal_cuts: Cut of the equal-layer split, by model.
         plan_s: Planning times for a large lab.
         long_chains: Cells of more devices.
+        profiling_s: What the device profile took, by model.
     """
     latencies = [cell.error for cell in cells if cell.depth == 1]
     throughputs = [cell.error for cell in cells if cell.depth > 1]
-    noise = [cell.noise for cell in cells if cell.noise is not None]
-    fronts = _fronts(cells)
-    searches = searches_of(cells, equal_cuts).values()
-    gains = (_gain(*points, equal_cuts[model]) for (model, _), points in fronts.items())
+    noise = [cell.noise for cell in cells]
+    comparisons = comparisons_of(cells, equal_cuts)
+    lines = list(comparisons.values())
+    deep = {
+        group: [c for c in cells if (c.model, c.network) == group and c.depth > 1] for group in comparisons
+    }
+    gains = [_gain(alike, equal_cuts[model]) for (model, _), alike in deep.items()]
+    times = time_shares_of(cells, comparisons, profiling_s) if profiling_s else []
     figures = {
         "latency_median_error": summary(latencies, _MIDDLE_HALF),
         "throughput_median_error": summary(throughputs, _MIDDLE_HALF),
@@ -63,18 +73,17 @@ def figures_of(
         "noise_median": summary(noise, _MIDDLE_HALF),
         "noise_p95": summary(noise, _TOP),
         "plan_100x8_s": summary(plan_s),
-        "hypervolume_ratio": summary([ratio for ratio, _ in searches]),
-        "cells_share": summary([share for _, share in searches]),
+        "hypervolume_ratio": summary([line.searched for line in lines]),
+        "behind_exhaustive": summary([line.exhaustive - line.searched for line in lines]),
+        "exhaustive_ratio": summary([line.exhaustive for line in lines]),
+        "ends_ratio": summary([line.ends for line in lines]),
+        "random_ratio": summary([line.at_random for line in lines]),
+        "more_than_random": mean_with_interval([line.searched - line.at_random for line in lines]),
+        "cells_share": summary([line.share for line in lines]),
+        "time_share": summary(times),
         "gain_over_equal_split": summary([gain for gain in gains if gain is not None]),
     }
     return {figure.key: shown for figure in FIGURES if (shown := figures[figure.key]) is not None}
-
-
-def searches_of(
-    cells: Sequence[MeasuredCell], equal_cuts: Mapping[str, int]
-) -> dict[tuple[str, str], tuple[float, float]]:
-    """By model and network: how much of the front's area a search finds, and its share of the cells."""
-    return {group: _searched(*points, equal_cuts[group[0]]) for group, points in _fronts(cells).items()}
 
 
 def plan_large_lab_s(seed: int = 0) -> float:
@@ -108,55 +117,13 @@ def _large_lab(rng: np.random.Generator) -> Problem:
     )
 
 
-def _fronts(
-    cells: Sequence[MeasuredCell],
-) -> dict[tuple[str, str], tuple[dict[tuple[int, ...], Point], dict[tuple[int, ...], Point]]]:
-    """By model and network: predicted and measured points of the splits."""
-    groups: dict[tuple[str, str], dict[tuple[int, ...], dict[int, MeasuredCell]]] = {}
-    for cell in cells:
-        splits = groups.setdefault((cell.model, cell.network), {})
-        splits.setdefault(cell.cuts, {})[cell.depth] = cell
-    fronts = {}
-    for group, splits in groups.items():
-        predicted: dict[tuple[int, ...], Point] = {}
-        measured: dict[tuple[int, ...], Point] = {}
-        for cuts, depths in splits.items():
-            if len(depths) == 2:
-                alone, deep = depths[min(depths)], depths[max(depths)]
-                predicted[cuts] = alone.predicted, deep.predicted
-                measured[cuts] = alone.measured, deep.measured
-        fronts[group] = predicted, measured
-    return fronts
+def _gain(cells: Sequence[MeasuredCell], cut: int) -> float | None:
+    """Measured throughput of the split with the best predicted one, over that of the equal-layer split.
 
-
-def _searched(
-    predicted: Mapping[tuple[int, ...], Point], measured: Mapping[tuple[int, ...], Point], equal_cut: int
-) -> tuple[float, float]:
-    """The share of the front's area that a search finds, and the share of cells that it measures.
-
-    The search looks its measurements up in the exhaustive sweep, so both fronts are of the same trials.
+    Args:
+        cells: Of one model under one network, at the greater depth.
     """
-    compared = [split for split in ((equal_cut,), max(measured), min(measured)) if split in measured]
-    ends = (min(measured), max(measured))
-    search = Search(
-        predicted,
-        most=max(2, int(_SHARE * len(measured))),
-        place=lambda split: (split if split in ends else None, split),
-        first=compared,
-    )
-    points = search.run(lambda split: measured[split])
-    reference = corner_of([measured[end] for end in ends])
-    whole = hypervolume(list(measured.values()), reference)
-    # Where no split is better than the worst of the ends in both figures, there is no area to find.
-    ratio = hypervolume(list(points.values()), reference) / whole if whole else 1.0
-    return ratio, len(points) / len(measured)
-
-
-def _gain(
-    predicted: Mapping[tuple[int, ...], Point], measured: Mapping[tuple[int, ...], Point], cut: int
-) -> float | None:
-    """Measured throughput of the split with the best predicted one, over that of the equal-layer split."""
-    if (cut,) not in measured:
+    equal = [cell for cell in cells if cell.cuts == (cut,)]
+    if not equal:
         return None
-    planned = min(predicted, key=lambda split: predicted[split][1])
-    return measured[cut,][1] / measured[planned][1]
+    return equal[0].repeated / min(cells, key=lambda cell: cell.predicted).repeated

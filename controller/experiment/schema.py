@@ -279,8 +279,11 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = "exhaustive"
     search_share: Annotated[
         Annotated[float, Meta(gt=0, le=1)],
-        Meta(description="the largest share of a model's splits that `planned` measures per network"),
-    ] = 0.2
+        Meta(
+            description="the largest share of a model's splits that `planned` measures per network, but at "
+            "least seven splits"
+        ),
+    ] = 0.15
     # No results file holds a larger number.
     seed: Annotated[
         int,

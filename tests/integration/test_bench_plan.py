@@ -24,7 +24,8 @@ def test_predictions_are_held_against_pairs_and_longer_chains(
     pairs = {(*cell["devices"], *cell["cuts"]) for cell in told["cells"]}
     assert pairs == {("pi", "server", cut) for cut in (0, 2, 4)}
     assert len(told["cells"]) == 3 * 3 * 2
-    assert {cell["cuts"][0] for cell in told["cells"] if cell["repeated"] is not None} == {0}
+    assert all(cell["repeated"] > 0 and cell["visit_s"] > 0 for cell in told["cells"])
+    assert told["figures"]["time_share"]["n"] == 1
     assert {len(cell["devices"]) for cell in told["long_chains"]} == {3}
     assert {cell["depth"] for cell in told["long_chains"]} == {1, 4}
     assert told["figures"]["latency_median_error"]["n"] == 3 * 3

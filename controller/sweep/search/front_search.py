@@ -27,9 +27,6 @@ _MARGIN_FIRST = 0.15
 _MARGIN_LEAST, _MARGIN_MOST = 0.03, 0.3
 _NEAREST = 3
 
-# Where little may be measured, more of them would leave too little for the front.
-_FIRST_SHARE = 5
-
 
 def _cuts(split: Hashable) -> Place:
     return (), cast(tuple[int, ...], split)
@@ -44,7 +41,7 @@ class Search(Generic[Split]):
         most: How many splits may be measured.
         at_once: How many are measured before predictions are corrected.
         place: Where a split is; where splits are cuts and nothing else, it is they.
-        first: Measured before all others, a fifth of `most` at most: what answers are compared with.
+        first: Measured before all others: what answers are compared with.
         to_the_end: Go on when the front stands, with those that are nearest to it.
         measured: The figures of measured splits.
         failed: Splits whose measurement failed.
@@ -88,10 +85,10 @@ class Search(Generic[Split]):
 
     def promising(self) -> list[Split]:
         """Splits not measured yet that could be on the front, those that would gain most of it first."""
-        first = self.first[: self.most // _FIRST_SHARE]
-        if untried := [split for split in first if split not in self.measured and split not in self.failed]:
+        tried = self.measured.keys() | self.failed
+        if untried := [split for split in self.first if split not in tried]:
             return untried
-        if self.measured.keys() <= set(first) and (look := self._first_look()):
+        if self.measured.keys() <= set(self.first) and (look := self._first_look()):
             return look
         corrected = self.corrected()
         margin = self.margin()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from itertools import zip_longest
 
 from controller.experiment.networks import Network
 from controller.experiment.resolve import ResolvedExperiment
@@ -15,13 +16,28 @@ from controller.sweep.search.candidates import Candidate, candidates_of
 from controller.sweep.search.front_search import Search
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["ProfileKey", "estimated_searches", "most_candidates", "planned_searches", "profile_key"]
+__all__ = [
+    "ProfileKey",
+    "estimated_searches",
+    "most_candidates",
+    "most_measured",
+    "planned_searches",
+    "profile_key",
+]
 
 ProfileKey = tuple[str, int, int | None]
 """Bundle, batch, and threads where the experiment compares several: a profile is of one of each."""
 
-_FEWEST = 3
-"""Both ends of a front and its middle: less is no search."""
+_COMPARED = 3
+"""The equal split and both ends: what answers are compared with."""
+
+_FEWEST = _COMPARED + 4
+"""With four more: both ends of the predicted front, its middle, and one that they correct."""
+
+_COMPARED_SHARE = 5
+"""With many chains, at most a fifth is for what answers are compared with: the front needs the rest."""
+
+_AT_ONCE = 3
 
 _ROUNDS = 50
 """The most that a search may take, about."""
@@ -50,18 +66,25 @@ def planned_searches(
         throughput_per_s = Prediction(plan, depth, deep.batch).throughput_per_s
         return Prediction(plan, shallow.depth, shallow.batch).latency_s, 1 / throughput_per_s
 
-    searches = _searches(resolved, name, point, lambda number: _most(experiment.search_share, number))
+    searches = _searches(resolved, name, point, lambda number: most_measured(experiment.search_share, number))
     for search in searches:
-        search.first = _compared(resolved, search.predicted)
+        compared = _compared(resolved, search.predicted)
+        search.first = compared[: max(_COMPARED, search.most // _COMPARED_SHARE)]
         # Reconsidering millions of splits after every few of thousands would take too long.
-        search.at_once = max(_FEWEST, search.most // _ROUNDS)
+        search.at_once = max(_AT_ONCE, search.most // _ROUNDS)
     return searches
 
 
 def most_candidates(resolved: ResolvedExperiment, name: str) -> int:
     """How many splits a planned search may measure under network `name`."""
     numbers = Counter(candidate.shallow.bundle for candidate in candidates_of(resolved.cells[name]))
-    return sum(min(number, _most(resolved.experiment.search_share, number)) for number in numbers.values())
+    share = resolved.experiment.search_share
+    return sum(min(number, most_measured(share, number)) for number in numbers.values())
+
+
+def most_measured(share: float, number: int) -> int:
+    """How many of so many splits a planned search may measure."""
+    return max(_FEWEST, int(share * number))
 
 
 def estimated_searches(
@@ -88,7 +111,7 @@ def estimated_searches(
 
 
 def _compared(resolved: ResolvedExperiment, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """What answers are compared with, plain: equal splits, then stay and offload."""
+    """What answers are compared with, plain: in turn an equal split, a stay and an offload."""
     equal, on_first, on_last = [], [], []
     for candidate in candidates:
         cell = candidate.deep
@@ -101,11 +124,8 @@ def _compared(resolved: ResolvedExperiment, candidates: Iterable[Candidate]) -> 
             on_first.append(candidate)
         elif set(cell.cuts) == {0}:
             on_last.append(candidate)
-    return [*equal, *on_first, *on_last]
-
-
-def _most(share: float, number: int) -> int:
-    return max(_FEWEST, int(share * number))
+    turns = zip_longest(equal, on_first, on_last)
+    return [candidate for turn in turns for candidate in turn if candidate is not None]
 
 
 def _searches(

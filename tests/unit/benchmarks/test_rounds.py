@@ -49,11 +49,24 @@ def test_a_figure_that_is_not_measured_is_refused_with_the_nearest(tmp_path: Pat
 
 
 def test_bounds_are_from_above_from_below_or_measured(report: Report) -> None:
-    medians = {key: summary.median for key, summary in report.figures.items()}
-    holds = {figure.key: figure.holds(medians) for figure in FIGURES}
+    holds = {figure.key: figure.holds(report.figures) for figure in FIGURES}
     assert (holds["link_fill"], holds["memory_growth"], holds["hop_excess_ms_64k"]) == (True, False, False)
     assert holds["null_requests_per_s"] is None
-    assert Figure("free", "no bound").holds({"free": 1.0}) is None
+    assert Figure("free", "no bound").holds({"free": Summary(1.0, 1.0, 1.0, 1)}) is None
+
+
+@pytest.mark.parametrize(
+    ("figure", "bound", "holds"),
+    [
+        (Figure("a", "", at_most=2.5, judged="high"), "high <= 2.5", False),
+        (Figure("a", "", at_most=2.5), "<= 2.5", True),
+        (Figure("a", "", above=1.0, judged="low"), "low > 1", False),
+        (Figure("a", "", at_least=1.0, judged="low"), "low >= 1", True),
+    ],
+)
+def test_a_bound_may_be_for_the_worst_value(figure: Figure, bound: str, holds: bool) -> None:
+    summaries = {"a": Summary(2.0, 1.0, 3.0, 3)}
+    assert (figure.bound(summaries), figure.holds(summaries)) == (bound, holds)
 
 
 def test_rounds_are_summed_up_and_a_figure_without_any_is_left_out() -> None:
