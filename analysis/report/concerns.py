@@ -60,7 +60,7 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
 
 def concerns(sweep: Sweep) -> list[Concern]:
     """All of them, the grave ones first."""
-    parts = (_wrong, _unsettled, _missing, _chosen, _limits)
+    parts = (_wrong, _lab, _unsettled, _missing, _chosen, _limits)
     return sorted((c for part in parts for c in part(sweep)), key=lambda c: c.weight != "grave")
 
 
@@ -81,6 +81,26 @@ def _wrong(sweep: Sweep) -> Iterator[Concern]:
             f"Speed drifted while the sweep ran: {what} by up to {worst.change.value:+.1%} under {names} "
             f"(limit {DRIFT_LIMIT:.0%}). Differences of that size between cells may be drift.",
         )
+
+
+def _lab(sweep: Sweep) -> Iterator[Concern]:
+    """What the selfcheck of the lab found, by the last call of the sweep."""
+    if not sweep.environments:
+        return
+    _, _, stamp = sweep.environments[-1]
+    checked = stamp.get("selfcheck")
+    if checked is None:
+        yield _note(
+            "No selfcheck of this lab stands behind these figures: python -m controller selfcheck plants "
+            "known times on its devices and fills its links."
+        )
+        return
+    links = f"its links under {checked['network']}" if checked["network"] else "no links"
+    what = f"selfcheck of {checked['taken_at'][:16].replace('T', ' ')} (devices, {links})"
+    if wrong := checked["wrong"]:
+        yield Concern("grave", f"The lab failed its {what}: {'; '.join(wrong)}.")
+    else:
+        yield _note(f"The lab passed its {what}: all {checked['figures']} figures hold.")
 
 
 def _unsettled(sweep: Sweep) -> Iterator[Concern]:

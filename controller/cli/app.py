@@ -24,6 +24,7 @@ for _group in (lab.app, sweep.app, planning.app):
 
 _AFTER_CTRL_C = {
     "sweep": "finished trials are saved; run the same command to resume",
+    "selfcheck": "the verdict before stays; run the same command to start again",
     "profile": "no device profile was written; run the same command to start again",
 }
 

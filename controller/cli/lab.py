@@ -1,4 +1,4 @@
-"""The commands on a lab itself: `status`, `links`, `certificate`."""
+"""The commands on a lab itself: `status`, `links`, `selfcheck`, `certificate`."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
+from controller.console import Screen
 from controller.errors import ExperimentError, LabError
-from controller.experiment.networks import AS_IS, find_network, load_networks
+from controller.experiment.networks import AS_IS, Network, find_network, load_networks
 from controller.lab.certificates import Authority
 from controller.lab.health import show_status
 from controller.lab.inventory import load_lab
 from controller.links import Check, check_links, shaping_arguments
-from controller.options import LAB, NETWORKS, LabFile, NetworksFile
+from controller.options import LAB, NETWORKS, LabFile, NetworksFile, ProgressFile
+from controller.selfcheck import run_selfcheck, show_verdict
 from worker.wire.security import CONTROLLER
 
 __all__ = ["app"]
@@ -71,6 +73,28 @@ def links(
     chosen = [loaded.device(name).name for name in devices.split(",")] if devices else names
     judge = from_file and not as_is
     check_links(loaded, Check(chosen, network, conditions, judge, without_lost), results)
+
+
+@app.command()
+def selfcheck(
+    lab: LabFile = LAB,
+    network: Annotated[
+        str | None, typer.Option(help="Network that the links have now; without it only devices are checked.")
+    ] = None,
+    networks_file: NetworksFile = NETWORKS,
+    progress: ProgressFile = None,
+) -> None:
+    """Plant known times on every device and fill every link; exit code 1 if a measured figure is off."""
+    loaded = load_lab(lab)
+    conditions = Network()
+    if network is not None:
+        conditions = find_network(load_networks(networks_file), network, networks_file)
+        conditions.check_pairs(network, [device.name for device in loaded.devices])
+    with Screen(progress) as screen:
+        verdict = run_selfcheck(loaded, lab, network, conditions, screen)
+    show_verdict(verdict)
+    if verdict.wrong:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -88,7 +88,7 @@ def sweep(
             return
         resolved.refuse_shaped(networks)
         prepare(resolved, store, device_profiles, screen, shaped=True)
-        outcome = run_sweep(resolved, networks, store, screen, budget)
+        outcome = run_sweep(resolved, networks, store, screen, budget, lab_file=lab)
         screen.say(outcome.summary(path))
         work.end(outcome.summary(path))
     if outcome.exit_code:

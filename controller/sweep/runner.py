@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from controller.console import Screen
 from controller.experiment.resolve import ResolvedExperiment, is_chosen
@@ -27,6 +28,7 @@ from controller.results import (
     reference_boxes,
 )
 from controller.results.provenance import now, stamp
+from controller.selfcheck import verdict_for
 from controller.sweep.accuracy_pass import AccuracyPass
 from controller.sweep.baseline_runner import BaselineRunner, whole_model_s
 from controller.sweep.blocks import Blocks, is_end
@@ -52,8 +54,13 @@ def run_sweep(
     store: Store,
     screen: Screen,
     budget: TimeBudget | None = None,
+    *,
+    lab_file: Path | None = None,
 ) -> Outcome:
     """Run what is missing of these networks; of what `budget` is too short for, the most promising.
+
+    Args:
+        lab_file: The results carry the last verdict of its selfcheck, if that still holds.
 
     Raises:
         DeviceError: A device is not there at the start, even after the experiment's `wait_s`, or its link is
@@ -82,7 +89,9 @@ def run_sweep(
             pool = stack.enter_context(_pool(resolved, networks))
             # Another sweep may have written while this one waited for its workers.
             pending.read(store)
-            _run_missing(resolved, networks, store, pending, pool, screen, interruption, budget, outcome)
+            _run_missing(
+                resolved, networks, store, pending, pool, screen, interruption, budget, outcome, lab_file
+            )
         store.add(*reference_boxes(store, networks))
         outcome.left = pending.count(requested_cells())
         outcome.interrupted = interruption.requested
@@ -113,6 +122,7 @@ def _run_missing(
     interruption: Interruption,
     budget: TimeBudget | None,
     outcome: Outcome,
+    lab_file: Path | None,
 ) -> None:
     """Visit cells and baselines, block after block, until nothing is missing or a stop is requested."""
     experiment = resolved.experiment
@@ -120,8 +130,13 @@ def _run_missing(
     cells = [cell for network in networks for cell in resolved.cells[network]]
     pool.require_codecs(link for cell in cells for link in route(cell, resolved.bundles[cell.bundle]))
     require_rpc(pool.workers, [cell for cell in cells if pending.missing(cell)], experiment.rpc)
-    devices = [_device_row(w.info, experiment.planted or ()) for w in pool.workers.values()]
-    environment = store.add_environment(now(), stamp(resolved.lab.name), devices)
+    infos = [worker.info for worker in pool.workers.values()]
+    verdict = verdict_for(lab_file, infos) if lab_file else None
+    environment = store.add_environment(
+        now(),
+        stamp(resolved.lab.name) | {"selfcheck": verdict and verdict.stamp},
+        [_device_row(info, experiment.planted or ()) for info in infos],
+    )
     recorder = Recorder(store, pending, screen, outcome, environment)
     failures = FailurePolicy(experiment, pool, recorder, screen)
     failures.give_up(pool.absent)

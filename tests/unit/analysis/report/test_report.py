@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -346,3 +347,27 @@ def test_planted_times_are_disclosed_before_anything_else(tmp_path: Path) -> Non
         "compute nothing and take the times that the experiment states, on devices of kind real"
         in " ".join(banner.sentences)
     )
+
+
+@pytest.mark.parametrize(
+    ("checked", "weight", "says"),
+    [
+        (None, "note", "No selfcheck of this lab stands behind these figures"),
+        ({"network": None, "figures": 4, "wrong": []}, "note", "(devices, no links): all 4 figures hold."),
+        (
+            {"network": "wifi", "figures": 8, "wrong": ["pi: a stage that computes takes 33 ms"]},
+            "grave",
+            "(devices, its links under wifi): pi: a stage that computes takes 33 ms.",
+        ),
+    ],
+)
+def test_what_the_labs_selfcheck_found_is_said(
+    tmp_path: Path, checked: dict[str, Any] | None, weight: str, says: str
+) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
+    told = checked and {"taken_at": "2026-01-01T10:00:00", **checked}
+    with Store.append(path) as store:
+        store.add_environment("2026-01-01T11:00:00", {"selfcheck": told}, [])
+    (concern,) = [concern for concern in concerns(load(path)) if "selfcheck of" in concern.text]
+    assert concern.weight == weight
+    assert says in concern.text
