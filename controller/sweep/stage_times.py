@@ -47,7 +47,7 @@ class StageTimes:
         alone_s: list[float | None],
         pipeline: PipelineRunner,
     ) -> None:
-        for position, seconds in pipeline.time_alone(positions).items():
+        for position, seconds in (pipeline.time_alone(positions) if positions else {}).items():
             alone_s[position] = seconds
             self._recorder.add_time_alone(replace(stages[position], compute_s=seconds, taken_at=now()))
 

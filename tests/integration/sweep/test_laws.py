@@ -100,6 +100,6 @@ def test_after_three_retries_the_cell_is_flagged_in_that_block_and_the_sweep_goe
         numbers = {cell.cuts: [t.number for t in results.trials(cell.id)] for cell in results.cells()}
     assert numbers[2,] == [1, 2]
     assert numbers[0,] == numbers[4,] == [0, 1, 2]
-    assert sum("flagged; the block goes on without it" in line for line in told) == 1
+    assert sum("flagged in this block; continuing" in line for line in told) == 1
     (flagged,) = (c for c in concerns(load(tmp_path / "results.sqlite")) if "law" in c.text)
     assert "1 cell has no trial in 1 block" in flagged.text
