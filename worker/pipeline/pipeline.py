@@ -60,7 +60,7 @@ class Pipeline:
             WorkerError: stage, samples or links are missing or do not fit.
         """
         if not 1 <= build.depth <= _MAX_DEPTH:
-            raise RefusedError(f"depth {build.depth} is out of range (1 to {_MAX_DEPTH})")
+            raise RefusedError(f"depth {build.depth} (1 to {_MAX_DEPTH}) is out of range")
         if any(not 0 <= spec.keeps <= _MOST_KEPT for spec in build.hops):
             raise RefusedError(f"a stage keeps at most {_MOST_KEPT} inputs")
         _check_memory(build)
