@@ -34,7 +34,6 @@ def pipeline(
     devices: Sequence[str] = DEVICES,
     rate_mbit: float | None = None,
     check_every: int = 1,
-    solo_runs: int = 5,
     records: bool = True,
     backend: str = SOCKET,
     rpc: RpcSettings = _USUAL_RPC,
@@ -47,8 +46,7 @@ def pipeline(
     name = f"bench.{next(_numbers)}"
     plan = plan_pipeline(name, cell, bundle, fleet.lab(), network, check_every=check_every, rpc=rpc)
     builds = {
-        device: msgspec.structs.replace(build, solo_runs=solo_runs, records=records)
-        for device, build in plan.builds.items()
+        device: msgspec.structs.replace(build, records=records) for device, build in plan.builds.items()
     }
     return PipelineRunner(dataclasses.replace(plan, builds=builds), cell, bundle, fleet.pool.workers)
 

@@ -13,6 +13,7 @@ __all__ = [
     "ExperimentError",
     "HELD",
     "LabError",
+    "LawBroken",
     "NOT_RESPONDING",
     "PlanError",
     "ProfileError",
@@ -76,6 +77,10 @@ class TrialVoid(ControllerError):
 
 class TrialThrottled(TrialVoid):
     """A device slowed itself down during the trial."""
+
+
+class LawBroken(TrialVoid):
+    """The trial's records break a law that every good trial keeps; no device is at fault."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

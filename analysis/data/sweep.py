@@ -156,8 +156,8 @@ class CellResult:
 
     @property
     def bottlenecks(self) -> tuple[str, ...]:
-        """What limited its trials, without repeats."""
-        return tuple(dict.fromkeys(t.bottleneck for t in self.trials))
+        """What limited its trials, as far as known, without repeats."""
+        return tuple(dict.fromkeys(t.bottleneck for t in self.trials if t.bottleneck is not None))
 
     def over_trials(self, name: str) -> Estimate:
         """A figure of `TrialMeasures`, by its name, over trials."""

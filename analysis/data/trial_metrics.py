@@ -33,7 +33,7 @@ class HopMeans:
     Attributes:
         stage: Its name: the device's, or as in `pi (2)`, where the device has several stages in this trial.
         means: Mean seconds a request, by the names in `IN_HOP` and `ON_NETWORK`.
-        busy: Requests x the stage's own median compute time, alone / elapsed.
+        busy: Requests x the stage's own mean time alone / elapsed; None where that time does not fit.
         occupied: Wall-clock share of the compute thread; it counts preemption as work.
     """
 
@@ -42,13 +42,13 @@ class HopMeans:
     start: int
     stop: int
     means: Mapping[str, float]
-    busy: float
+    busy: float | None
     occupied: float
 
     @property
-    def bubble(self) -> float:
+    def bubble(self) -> float | None:
         """The share of the time in which the stage had nothing to compute, or was kept from it."""
-        return 1 - self.busy
+        return None if self.busy is None else 1 - self.busy
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class TrialMeasures:
         payload_bytes: What one request puts on all links between devices, results included.
         links: The links between devices, in the order of the chain.
         bottleneck: The stage or link that was in use for the largest share of the time: a stage's name, or
-            as in `pi -> server`.
+            as in `pi -> server`. None where a stage's busy share is unknown.
         bottleneck_share: That share.
         first_payload_bytes: What it puts on the first link between devices; 0 without one.
         memory_bytes: Most memory of a worker that took part, in the one that had most: its private pages,
@@ -87,8 +87,8 @@ class TrialMeasures:
     encoded_bytes: float
     first_payload_bytes: int
     links: tuple[Link, ...]
-    bottleneck: str
-    bottleneck_share: float
+    bottleneck: str | None
+    bottleneck_share: float | None
     worst_error: float
     checked: int
     environment: int
@@ -182,13 +182,15 @@ def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
     return rows
 
 
-def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> tuple[str, float]:
+def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> tuple[str | None, float | None]:
     """The largest of the stages' busy shares and of the shares of the time that links were being sent on.
 
     What is sent by no stage is recorded by none: a link from the controller, or from a first device that has
     only the source, is never named.
     """
-    shares = {hop.stage: hop.busy for hop in hops}
+    shares = {hop.stage: hop.busy for hop in hops if hop.busy is not None}
+    if len(shares) < len(hops):
+        return None, None
     leaving = [link for link in trial.links if link.sender != "controller"]
     for hop, link in zip(hops, leaving[-len(hops) :], strict=True):
         if link.sender != link.receiver:

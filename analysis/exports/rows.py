@@ -153,7 +153,7 @@ def _stage(exported: Exported, index: int) -> dict[str, Any]:
         "multiply_adds": sum(node["multiply_adds"] for node in nodes) if nodes else None,
         "threads": hop.threads,
         "load_s": hop.load_s,
-        "compute_alone_s": hop.solo_compute_s,
+        "compute_alone_s": hop.alone_s,
         **{name: figures.means[name] for name in ("compute_s", "wait_compute_s", "decode_s", "encode_s")},
         "images_per_s": exported.result.cell.batch / compute_s if compute_s else None,
         "busy": figures.busy,
@@ -214,7 +214,9 @@ def _pipeline_rows(exported: Exported) -> list[dict[str, Any]]:
             "latency_mean_s": figures.latency_mean_s,
             **{f"latency_{name}_s": value for name, value in figures.latency.items()},
             "stage_images_per_s": _listed(_rate(batch, hop.means["compute_s"]) for hop in figures.hops),
-            "stage_limit_images_per_s": _listed(_rate(batch, hop.solo_compute_s) for hop in trial.hops),
+            "stage_limit_images_per_s": _listed(
+                None if hop.alone_s is None else _rate(batch, hop.alone_s) for hop in trial.hops
+            ),
             "busy": _listed(hop.busy for hop in figures.hops),
             "bubble": _listed(hop.bubble for hop in figures.hops),
             "bottleneck": figures.bottleneck,
@@ -237,7 +239,9 @@ def _rate(batch: int, seconds: float) -> float:
 
 
 def _listed(values: Iterable[Any]) -> str:
-    return ";".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in values)
+    """Values in a text, nothing for one that is unknown."""
+    texts = (f"{value:.6g}" if isinstance(value, float) else value for value in values)
+    return ";".join("" if text is None else str(text) for text in texts)
 
 
 EXPORTS: dict[str, tuple[Mapping[str, type], Callable[[Exported], list[dict[str, Any]]]]] = {

@@ -24,7 +24,7 @@ __all__ = ["busy_figure"]
 def busy_figure(
     deepest: Sequence[CellResult], results: Sequence[CellResult], devices: Sequence[str], layout: Layout
 ) -> dict[str, Any]:
-    """The Vega-Lite specification: a row a split, a point a stage, its interval over trials.
+    """The Vega-Lite specification: a row a split, a point a stage whose share is known, its interval.
 
     Args:
         deepest: The deepest cell of each split: what is shown at first.
@@ -41,7 +41,7 @@ def busy_figure(
     rows: list[dict[str, Any]] = []
     for r in (*deepest, *shallower):
         for stage, share in r.by_stage("busy").items():
-            value = share.value or 0.0
+            value = share.value
             rows.append(
                 {
                     **of_cell(r.cell),
@@ -55,7 +55,7 @@ def busy_figure(
                     "bottleneck": ", ".join(r.bottlenecks),
                 }
             )
-    scale = alt.Scale(domain=[0, max(1.0, *(r["high"] for r in rows))], nice=False)
+    scale = alt.Scale(domain=[0, max([1.0, *(r["high"] for r in rows if r["high"] is not None)])], nice=False)
     axis = {
         "title": "busy share of the stage",
         "scale": scale,

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from analysis.data.sweep import CellResult
+from analysis.statistics.estimates import estimate
 from controller.results.metrics import FLAT
 
 __all__ = ["Capacity", "capacity_of"]
@@ -36,7 +36,8 @@ def capacity_of(results: Sequence[CellResult]) -> Capacity | None:
     if not measured:
         return None
     best, most = max(measured, key=lambda each: each[1])
-    used = median(t.bottleneck_share for t in best.trials)
+    # Unknown where a stage's or link's share is.
+    used = estimate([t.bottleneck_share for t in best.trials]).value or 0.0
     is_flat = used * (1 + FLAT) >= 1 or any(r.is_flat and rate * (1 + FLAT) > most for r, rate in measured)
     is_flat = is_flat or any(
         deeper.cell.depth >= 2 * shallow.cell.depth and more < (1 + FLAT) * rate

@@ -1,5 +1,6 @@
 """What limits a report: missing, void, drifting or disagreeing results, an untrained model."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from analysis.data.sweep import Sweep
 from analysis.report.words import listed
 from analysis.statistics.drift import DRIFT_LIMIT, Change, changes_of
 from controller.results import Accuracy, Sentinel
+from controller.results.laws import LAW_BROKEN, RETRIES
 
 __all__ = ["Concern", "Drifted", "concerns", "disagreements", "drifts", "missing_cells"]
 
@@ -60,7 +62,7 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
 
 def concerns(sweep: Sweep) -> list[Concern]:
     """All of them, the grave ones first."""
-    parts = (_wrong, _lab, _unsettled, _missing, _chosen, _limits)
+    parts = (_wrong, _lab, _unlawful, _unsettled, _missing, _chosen, _limits)
     return sorted((c for part in parts for c in part(sweep)), key=lambda c: c.weight != "grave")
 
 
@@ -133,6 +135,20 @@ def _missing(sweep: Sweep) -> Iterator[Concern]:
         blamed = f" (devices named: {listed(devices)})" if devices else ""
         yield _note(
             f"{_trials(voids)} {'was' if voids == 1 else 'were'} void{blamed}; void trials are not counted."
+        )
+
+
+def _unlawful(sweep: Sweep) -> Iterator[Concern]:
+    """Blocks that lack a cell because each of its trials there broke a law."""
+    done = {(c.cell.id, t.number) for c in sweep.cells for t in c.trials}
+    tries = Counter((v.cell.id, v.number) for v in sweep.voids if v.reason.startswith(LAW_BROKEN))
+    if flagged := {key for key, tried in tries.items() if tried > RETRIES and key not in done}:
+        cells, blocks = len({cell for cell, _ in flagged}), len({number for _, number in flagged})
+        yield Concern(
+            "grave",
+            f"{cells} cell{'s have' if cells > 1 else ' has'} no trial in {blocks} "
+            f"block{'s' * (blocks > 1)}: each of {RETRIES + 1} tries broke a law that every good trial "
+            "keeps. The void trials say which.",
         )
 
 

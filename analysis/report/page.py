@@ -122,7 +122,10 @@ def _cell(times: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
     named = {f"{stage}: {part}": seconds for (stage, part), seconds in times.parts.items()}
     named |= {NETWORK_SHARE: times.network_s, AT_SOURCE: times.source_s}
     parts = [(name, seconds * 1e3, colours[name]) for name, seconds in named.items()]
-    busy = {stage: words.percent(share.value or 0.0) for stage, share in result.by_stage("busy").items()}
+    busy = {
+        stage: "unknown" if share.value is None else words.percent(share.value)
+        for stage, share in result.by_stage("busy").items()
+    }
     facts = [
         ["network", cell.network],
         ["devices", " \N{RIGHTWARDS ARROW} ".join(cell.devices)],
@@ -132,7 +135,7 @@ def _cell(times: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
         ["latency p50", words.milliseconds(result.latency())],
         ["throughput", words.per_second(result.throughput)],
         ["busy", ", ".join(f"{stage} {share}" for stage, share in busy.items())],
-        ["bottleneck", ", ".join(result.bottlenecks)],
+        ["bottleneck", ", ".join(result.bottlenecks) or "unknown"],
         ["trials", f"{len(result.trials)}, {sum(t.requests for t in result.trials)} requests"],
     ]
     return {"where": result.split.where, "facts": facts, "parts": [p for p in parts if p[1] > 0]}

@@ -215,7 +215,11 @@ def _encoded_bytes(result: CellResult) -> float:
 
 
 def _shares(shares: Mapping[str, Estimate], of: Callable[[float], float] = float) -> str:
-    return ";".join(f"{device}={of(share.value or 0.0):.4f}" for device, share in shares.items())
+    """Each stage's share; nothing after the `=` where it is unknown."""
+    return ";".join(
+        f"{device}=" + ("" if share.value is None else f"{of(share.value):.4f}")
+        for device, share in shares.items()
+    )
 
 
 def _encoded(result: CellResult, index: int) -> str:

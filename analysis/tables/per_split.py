@@ -52,9 +52,14 @@ def split_rows(study: Study, named: str = "") -> list[dict[str, Any]]:
 
 
 def _stages_s(result: CellResult) -> list[float]:
-    """Seconds of each stage alone for one batch, from its busy share."""
-    trials = ([hop.busy * result.cell.batch / t.throughput_per_s for hop in t.hops] for t in result.trials)
-    return [estimate(each).value or 0.0 for each in zip(*trials, strict=True)]
+    """Seconds of each stage alone for one batch, from its busy share; none where one is unknown."""
+    trials = (
+        [None if hop.busy is None else hop.busy * result.cell.batch / t.throughput_per_s for hop in t.hops]
+        for t in result.trials
+    )
+    medians = [estimate(each).value for each in zip(*trials, strict=True)]
+    known = [seconds for seconds in medians if seconds is not None]
+    return known if len(known) == len(medians) else []
 
 
 def _row(
@@ -66,8 +71,8 @@ def _row(
 ) -> dict[str, Any]:
     deep, alone = results[p.cell.id], results[p.latency_cell.id]
     seconds = _stages_s(deep)
-    total, slowest = sum(seconds), max(seconds)
-    stages = zip((hop.stage for hop in deep.trials[0].hops), seconds, strict=True)
+    total, slowest = sum(seconds), max(seconds, default=0.0)
+    stages = zip((hop.stage for hop in deep.trials[0].hops), seconds, strict=False)
     drawn = p.draws("throughput", resampling)
 
     def times(rate: Estimate, rates: Floats) -> Estimate:
@@ -78,8 +83,9 @@ def _row(
     named, limit_named = NOTHING, None
     if other:
         named = times(other.throughput, other.draws("throughput", resampling))
-        theirs, own = max(_stages_s(results[other.cell.id])) / other.cell.batch, slowest / p.cell.batch
-        limit_named = theirs / own if own else None
+        theirs = max(_stages_s(results[other.cell.id]), default=0.0) / other.cell.batch
+        own = slowest / p.cell.batch
+        limit_named = theirs / own if own and theirs else None
     return {
         **cell_columns(deep),
         "shares": ";".join(f"{stage}={s / total if total else 0:.4f}" for stage, s in stages),

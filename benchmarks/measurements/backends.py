@@ -70,7 +70,6 @@ class SocketOverRpc:
             depth=_DEPTH,
             batch=self.batch,
             check_every=self.check_every,
-            solo_runs=0,
             backend=backend,
             rpc=msgspec.structs.replace(rpc or RpcSettings(), port=_free_port()),
         ) as runner:

@@ -16,7 +16,6 @@ __all__ = ["Balance"]
 
 _DEPTH = 4
 _TRIED_AROUND = 2
-_LEAST_RUNS_ALONE = 9
 
 
 @dataclass
@@ -44,14 +43,14 @@ class Balance:
         return (self.model,)
 
     def run(self, bench: Bench) -> Mapping[str, float]:
-        """Time the whole model before and after the pipeline, and the halves alone before it."""
+        """Time the whole model before and after the pipeline, and the halves alone after its run."""
         bundle = bench.bundles[self.model]
         cut = self.cut(bench)
         before_s = self._whole_s(bench, bundle)
-        trial = self._trial(bench, bundle, cut, self.requests)
+        trial, alone_s = self._trial(bench, bundle, cut, self.requests)
         whole_s = statistics.mean([before_s, self._whole_s(bench, bundle)])
         rate = throughput_per_s(trial, 1)
-        slower_s = max(hop.solo_compute_s for hop in trial.hops)
+        slower_s = max(alone_s)
         values = {
             "busy": rate * slower_s,
             "speedup": rate * whole_s,
@@ -79,16 +78,11 @@ class Balance:
         )
         return statistics.median(times.compute_s)
 
-    def _trial(self, bench: Bench, bundle: Bundle, cut: int, requests: int) -> Trial:
-        with pipeline(
-            bench.fleet,
-            bundle,
-            (cut,),
-            depth=_DEPTH,
-            batch=self.batch,
-            solo_runs=max(_LEAST_RUNS_ALONE, requests // 8),
-        ) as runner:
-            return run(runner, requests, warmup=_DEPTH)
+    def _trial(self, bench: Bench, bundle: Bundle, cut: int, requests: int) -> tuple[Trial, list[float]]:
+        """A trial, and its two stages' times alone."""
+        with pipeline(bench.fleet, bundle, (cut,), depth=_DEPTH, batch=self.batch) as runner:
+            trial = run(runner, requests, warmup=_DEPTH)
+            return trial, list(runner.time_alone((0, 1)).values())
 
     def _best_cut(self, bench: Bench, bundle: Bundle) -> int:
         """The clean cut with the highest throughput near the one with equally long halves."""
@@ -96,11 +90,11 @@ class Balance:
         low, high = 0, len(cuts) - 1
         while low < high:
             middle = (low + high) // 2
-            front, back = self._trial(bench, bundle, cuts[middle], _DEPTH).hops
-            if front.solo_compute_s < back.solo_compute_s:
+            _, (front_s, back_s) = self._trial(bench, bundle, cuts[middle], _DEPTH)
+            if front_s < back_s:
                 low = middle + 1
             else:
                 high = middle
         around = cuts[max(0, low - _TRIED_AROUND) : low + _TRIED_AROUND]
         few = max(3 * _DEPTH, self.requests // 4)
-        return max(around, key=lambda cut: throughput_per_s(self._trial(bench, bundle, cut, few), 1))
+        return max(around, key=lambda cut: throughput_per_s(self._trial(bench, bundle, cut, few)[0], 1))

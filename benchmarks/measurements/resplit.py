@@ -14,7 +14,7 @@ _MODEL = "mobilenet_v2"
 
 @dataclass(frozen=True)
 class Resplit:
-    """Re-split a pipeline while its workers keep running, without timing stages alone."""
+    """Re-split a pipeline while its workers keep running."""
 
     requests: int = 40
     most_rounds: int | None = None
@@ -28,7 +28,7 @@ class Resplit:
         one, other = cuts[len(cuts) // 3], cuts[2 * len(cuts) // 3]
         with pipeline(bench.fleet, bundle, (one,), depth=_DEPTH) as runner:
             before = run(runner, self.requests, warmup=_DEPTH)
-            changed = pipeline(bench.fleet, bundle, (other,), depth=_DEPTH, solo_runs=0)
+            changed = pipeline(bench.fleet, bundle, (other,), depth=_DEPTH)
             runner.resplit(changed.cell, changed.plan)
             after = run(runner, self.requests, warmup=0)
         dead_s = after.endpoint_rows["finished_at_s"][0] - before.endpoint_rows["finished_at_s"][-1]

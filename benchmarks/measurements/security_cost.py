@@ -69,7 +69,6 @@ def _cost(
             depth=_DEPTH,
             batch=batch,
             check_every=check_every,
-            solo_runs=0,
         ) as runner:
             return throughput_per_s(run(runner, requests, warmup=5 * _DEPTH), 1)
 

@@ -17,10 +17,10 @@ __all__ = ["SweepSnapshot", "TrialSummary", "Stage"]
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of a trial, and its busy share (docs/measuring.md)."""
+    """A stage of a trial, and its busy share (docs/measuring.md); None where that is unknown."""
 
     name: str
-    busy: float
+    busy: float | None
 
 
 @dataclass(frozen=True)

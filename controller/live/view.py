@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.console import duration
-from controller.live.snapshot import SweepSnapshot, TrialSummary
+from controller.live.snapshot import Stage, SweepSnapshot, TrialSummary
 from controller.results import Cell
 
 __all__ = ["line", "panel", "state"]
@@ -65,7 +65,7 @@ def line(snapshot: SweepSnapshot, left_s: float | None) -> str:
         )
     parts = [f"{now.part}: {now.done}/{now.total}", _what(snapshot)]
     if snapshot.last is not None and snapshot.cell is not None:
-        busy = ", ".join(f"{stage.name} {stage.busy:.0%}" for stage in snapshot.last.stages)
+        busy = ", ".join(f"{stage.name} {_share(stage)}" for stage in snapshot.last.stages)
         last = snapshot.cells[snapshot.last.cell]
         parts.append(f"in flight {snapshot.last.in_flight:.1f} of {last.depth_text}, busy {busy}")
     if snapshot.shown is not None:
@@ -123,10 +123,14 @@ def _stages(snapshot: SweepSnapshot, last: TrialSummary) -> RenderableType:
     for stage in last.stages:
         grid.add_row(
             stage.name,
-            ProgressBar(total=1.0, completed=min(1.0, stage.busy), width=_BAR),
-            Text(f"{stage.busy:.0%} busy", justify="right"),
+            ProgressBar(total=1.0, completed=min(1.0, stage.busy or 0.0), width=_BAR),
+            Text(f"{_share(stage)} busy", justify="right"),
         )
     return Group(Text(head), grid)
+
+
+def _share(stage: Stage) -> str:
+    return "unknown" if stage.busy is None else f"{stage.busy:.0%}"
 
 
 def _front(snapshot: SweepSnapshot, cell: Cell) -> RenderableType | None:

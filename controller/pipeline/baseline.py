@@ -39,6 +39,7 @@ def baseline_trial(
     request = Baseline(
         shard=ShardRef(digest=whole.digest, bundle=bundle.digest, start=whole.start, stop=whole.stop),
         inputs=tensor_specs(whole.inputs, batch),
+        batch=batch,
         threads=threads,
         warmup=warmup,
         requests=requests,

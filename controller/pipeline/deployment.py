@@ -8,6 +8,7 @@ import itertools
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from controller.errors import ExperimentError
 from controller.experiment.backend import RpcSettings
@@ -23,7 +24,7 @@ from controller.experiment.topology import (
 )
 from controller.lab.inventory import Lab
 from controller.pipeline.rpc import rpc_specs
-from controller.results import TORCH_RPC, Cell, Link, TimeAlone
+from controller.results import TORCH_RPC, Cell, FullSpeed, Link
 from exporter.bundle import Bundle, Shard, Tensor
 from worker.endpoint import WORST_ALLOWED_ERROR
 from worker.wire.messages import (
@@ -38,6 +39,12 @@ from worker.wire.messages import (
 __all__ = ["PipelinePlan", "Stage", "plan_pipeline", "varies_with_data"]
 
 _USUAL_RPC = RpcSettings()
+
+_KEPT: Final = 5
+"""Inputs that a stage keeps, to be timed alone on."""
+
+_KEPT_OF_VARYING: Final = 32
+"""The same of a stage whose time depends on the data."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,12 @@ class PipelinePlan:
         return self.endpoint == CONTROLLER
 
     @property
+    def rehearsal(self) -> int:
+        """How many requests to run before a trial, for stages that keep more than its warm-up."""
+        keeps = (hop.keeps for build in self.builds.values() for hop in build.hops if hop.varies)
+        return max(keeps, default=0)
+
+    @property
     def jitter_seeds(self) -> dict[str, int]:
         """The seed of the jitter from one device to another (`pi -> server`), where links emulate one."""
         return {
@@ -104,7 +117,7 @@ def plan_pipeline(
     controller_addresses: Mapping[str, tuple[str, int]] | None = None,
     rpc: RpcSettings = _USUAL_RPC,
     seed: int = 0,
-    times_alone: Sequence[TimeAlone] = (),
+    full_speeds: Sequence[FullSpeed] = (),
 ) -> PipelinePlan:
     """Plan the pipeline of `cell`.
 
@@ -116,7 +129,7 @@ def plan_pipeline(
         rpc: How PyTorch RPC is run, if that is the cell's backend.
         seed: Of the jitter on emulated links and of planted times; each direction between two devices, and
             each stage, has its own from it.
-        times_alone: What earlier pipelines of the sweep measured of stages on slower devices.
+        full_speeds: What earlier pipelines of the sweep measured of stages on slower devices.
 
     Raises:
         ExperimentError: The controller has a part in it, but no address.
@@ -151,9 +164,9 @@ def plan_pipeline(
         device: threads if isinstance(threads, int) else threads[device]
         for device in {stage.device for stage in stages}
     }
-    alone_s = {
+    full_speed_s = {
         (known.device, known.start, known.stop, known.threads): known.compute_s
-        for known in times_alone
+        for known in full_speeds
         if (known.bundle, known.batch) == (bundle.digest, cell.batch)
     }
     hops = tuple(
@@ -167,10 +180,11 @@ def plan_pipeline(
             inlet=before[-1].name,
             outlet=after[0].name,
             threads=threads_of[stage.device],
-            alone_s=alone_s.get(
+            full_speed_s=full_speed_s.get(
                 (stage.device, stage.shard.start, stage.shard.stop, threads_of[stage.device])
             ),
-            varies=varies_with_data(bundle, stage.shard.start, stage.shard.stop),
+            varies=(varies := varies_with_data(bundle, stage.shard.start, stage.shard.stop)),
+            keeps=_KEPT_OF_VARYING if varies else _KEPT,
             planted=planted_time(cell.planted, stage.device, stage.shard.start, stage.shard.stop, seed=seed),
         )
         for stage, before, after in zip(stages, way_specs[:-1], way_specs[1:], strict=True)

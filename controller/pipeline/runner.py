@@ -15,7 +15,7 @@ from controller.lab.watchdog import PATIENCE_S, Watchdog
 from controller.lab.worker_client import ClaimedWorker
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import PipelinePlan
-from controller.results import Cell, Course, Hop, Link, TimeAlone, Trial
+from controller.results import Cell, Course, FullSpeed, Hop, Link, Trial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
 from worker.records import ENDPOINT, HOP, rows_of
@@ -30,6 +30,7 @@ from worker.wire.messages import (
     SampleTelemetry,
     SentBytes,
     TakeRecords,
+    TimeStages,
 )
 
 __all__ = ["PipelineRunner"]
@@ -37,10 +38,13 @@ __all__ = ["PipelineRunner"]
 _Telemetry = dict[str, list[dict[str, Any]]]
 
 _BUILD_TIMEOUT_S = 300.0
+_ALONE_TIMEOUT_S = 300.0
 _ASK_TIMEOUT_S = 30.0
 # A device that loads a model answers late.
 _BUILD_PATIENCE_S = 10.0
 _BLAME_TIMEOUT_S = 2.0
+# As many as keep any pipeline's stages warm, and give each the inputs to be timed on.
+_REHEARSED = 5
 _EXHAUSTED = (OUT_OF_MEMORY, DISK_FULL)
 
 
@@ -53,7 +57,7 @@ class PipelineRunner:
 
     Attributes:
         ran_s: Wall time spent on requests so far, warm-up included.
-        times_alone: At full speed, as measured for this pipeline, of stages on slower devices.
+        full_speeds: Times at full speed that were measured in this pipeline, of stages on slower devices.
     """
 
     plan: PipelinePlan
@@ -62,7 +66,7 @@ class PipelineRunner:
     workers: Mapping[str, ClaimedWorker]
     controller_endpoint: ControllerEndpoint | None = None
     ran_s: float = field(default=0.0, init=False)
-    times_alone: tuple[TimeAlone, ...] = field(default=(), init=False)
+    full_speeds: tuple[FullSpeed, ...] = field(default=(), init=False)
     _hops: tuple[Hop, ...] = field(default=(), init=False)
 
     def __enter__(self) -> Self:
@@ -82,16 +86,9 @@ class PipelineRunner:
             supply(
                 self.workers[device], self.bundle, [s.shard for s in self.plan.stages if s.device == device]
             )
-        # A stage is timed alone, and devices may share a host: then one after the other.
-        timed = any(
-            build.solo_runs or self.workers[device].info.slowdown > 1
-            for device, build in self.plan.builds.items()
-        )
-        at_once = 1 if timed else len(self.plan.builds)
-        with self._watched(_BUILD_PATIENCE_S), ThreadPoolExecutor(at_once) as pool:
+        with self._watched(_BUILD_PATIENCE_S), ThreadPoolExecutor(len(self.plan.builds)) as pool:
             built = list(pool.map(self._build_on, self.plan.builds))
-        hops = {(hop.start, hop.stop): hop for of_device, _ in built for hop in of_device}
-        self.times_alone = tuple(alone for _, of_device in built for alone in of_device)
+        hops = {(hop.start, hop.stop): hop for of_device in built for hop in of_device}
         self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
         if self.controller_endpoint is not None:
             # Before any worker opens its links: some of them lead to us.
@@ -100,35 +97,97 @@ class PipelineRunner:
             self.workers[device].ask(OpenLinks(), timeout_s=_ASK_TIMEOUT_S)
         if self.controller_endpoint is not None:
             self.controller_endpoint.open_links()
+        self._fix_slowdowns()
 
-    def _build_on(self, device: str) -> tuple[list[Hop], list[TimeAlone]]:
+    def _build_on(self, device: str) -> list[Hop]:
         build = self.plan.builds[device]
         built = self.workers[device].ask(build, timeout_s=_BUILD_TIMEOUT_S)
-        hops = [
-            Hop(device, hop.shard.start, hop.shard.stop, hop.threads, load_s, solo_s)
-            for hop, load_s, solo_s in zip(build.hops, built.load_s, built.solo_compute_s, strict=True)
+        return [
+            Hop(device, hop.shard.start, hop.shard.stop, hop.threads, load_s)
+            for hop, load_s in zip(build.hops, built.load_s, strict=True)
         ]
-        times_alone = [
-            TimeAlone(
+
+    def _fix_slowdowns(self) -> None:
+        """Time stages at full speed that are slowed down for the first time in a sweep."""
+        self.full_speeds = ()
+        unfixed = [position for position in range(len(self._hops)) if self._lacks_full_speed(position)]
+        if not unfixed:
+            return
+        self._rehearse(_REHEARSED)
+        times_s = self._time_stages(unfixed, at_full_speed=True)
+        self.full_speeds = tuple(
+            FullSpeed(
                 self.bundle.digest,
-                device,
+                (hop := self._hops[position]).device,
                 hop.start,
                 hop.stop,
                 self.cell.batch,
                 hop.threads,
-                alone_s,
+                full_speed_s,
                 now(),
             )
-            for hop, spec, alone_s in zip(hops, build.hops, built.alone_s, strict=True)
-            if alone_s is not None and spec.alone_s is None
-        ]
-        return hops, times_alone
+            for position, full_speed_s in times_s.items()
+        )
+
+    def rehearse(self) -> None:
+        """Run the requests that stages keep whose time depends on the data, where there are such stages.
+
+        Raises:
+            TrialVoid: See `run`.
+        """
+        if self.plan.rehearsal:
+            try:
+                self._rehearse(self.plan.rehearsal)
+            except (DeviceError, WorkerError) as error:
+                raise self._void(error) from error
+
+    def _rehearse(self, requests: int) -> None:
+        with self._watched() as watch:
+            self._ask_run(Run(requests=requests, timeout_s=_ALONE_TIMEOUT_S), watch.is_lost)
+        self._take_records()
+
+    def _lacks_full_speed(self, position: int) -> bool:
+        device, number = self._place(position)
+        spec = self.plan.builds[device].hops[number]
+        fixable = self.workers[device].info.slowdown > 1 and spec.planted is None and not spec.varies
+        return fixable and spec.full_speed_s is None
+
+    def _place(self, position: int) -> tuple[str, int]:
+        """The device of a stage, and the stage's position among those of the device."""
+        device = self._hops[position].device
+        return device, sum(hop.device == device for hop in self._hops[:position])
+
+    def time_alone(self, positions: Sequence[int]) -> dict[int, float]:
+        """Time stages alone, one after the other, since devices may share a host.
+
+        Args:
+            positions: Of the stages in the chain.
+
+        Returns:
+            Mean seconds of a run, slowdown included, by position.
+
+        Raises:
+            TrialVoid: A device was lost, or no request has run yet.
+        """
+        try:
+            return self._time_stages(positions)
+        except (DeviceError, WorkerError) as error:
+            raise self._void(error) from error
+
+    def _time_stages(self, positions: Sequence[int], *, at_full_speed: bool = False) -> dict[int, float]:
+        times_s = {}
+        with self._watched():
+            for position in positions:
+                device, number = self._place(position)
+                request = TimeStages(hops=(number,), at_full_speed=at_full_speed)
+                timed = self.workers[device].ask(request, timeout_s=_ALONE_TIMEOUT_S)
+                times_s[position] = timed.compute_s[0]
+        return times_s
 
     def resplit(self, cell: Cell, plan: PipelinePlan) -> None:
         """Go over to another split of the same model on the same devices, between two runs.
 
-        Workers keep what they have: bundle, shards, and stages that both splits share. A plan without
-        `solo_runs` is the quickest: its devices load at once.
+        Workers keep what they have: bundle, shards, and stages that both splits share.
 
         Raises:
             TrialVoid: A device was lost, or cannot load its new stages.
@@ -245,7 +304,7 @@ class PipelineRunner:
         for device in self.plan.builds:
             # A worker that is lost has nothing to take down; the next claim finds out.
             with suppress(DeviceError):
-                self.workers[device].ask(ClosePipeline(), timeout_s=_ASK_TIMEOUT_S)
+                self.workers[device].ask(ClosePipeline(keep_stages=True), timeout_s=_ASK_TIMEOUT_S)
 
 
 def _lost(error: DeviceError) -> TrialVoid:

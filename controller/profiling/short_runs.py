@@ -7,11 +7,9 @@ cells in rounds, each in another random order, so that changes over time affect 
 import random
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
-
-import msgspec
 
 from controller.experiment.cells import cell_of
 from controller.experiment.networks import Network
@@ -19,7 +17,7 @@ from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.pipeline.runner import PipelineRunner
-from controller.results import Cell, Settings, Trial
+from controller.results import Cell, FullSpeed, Settings, Trial
 from exporter.bundle import Bundle
 from worker.wire.messages import Run
 
@@ -59,6 +57,7 @@ class ProfilingContext:
     batch: int
     threads: Threads
     _numbers: Iterator[int] = field(default_factory=count, init=False)
+    _full_speeds: list[FullSpeed] = field(default_factory=list, init=False)
 
     def run(self, short_run: ShortRun) -> Trial:
         """Run one trial of a cell; raises TrialVoid like `run_each`."""
@@ -87,11 +86,10 @@ class ProfilingContext:
             runner: PipelineRunner | None = None
             for cell, plan in planned:
                 if runner is None:
-                    runner = standing.enter_context(
-                        PipelineRunner(_unrehearsed(plan), cell, self.bundle, self.workers)
-                    )
+                    runner = standing.enter_context(PipelineRunner(plan, cell, self.bundle, self.workers))
                 else:
-                    runner.resplit(cell, _unrehearsed(plan))
+                    runner.resplit(cell, plan)
+                self._full_speeds.extend(runner.full_speeds)
                 yield runner
 
     def _planned(self, short_run: ShortRun) -> tuple[Cell, PipelinePlan]:
@@ -112,6 +110,7 @@ class ProfilingContext:
             threads=self.threads,
             # A codec may change results, by an error that only a sweep measures.
             check_every=1 if short_run.codec == "none" else 0,
+            full_speeds=self._full_speeds,
         )
         return cell, plan
 
@@ -119,12 +118,6 @@ class ProfilingContext:
 def requests_in(time_s: float, each_s: float, *, fewest: int, most: int) -> int:
     """The number of requests of `each_s` that fit into `time_s`, within these bounds."""
     return min(max(int(time_s / each_s), fewest), most)
-
-
-def _unrehearsed(plan: PipelinePlan) -> PipelinePlan:
-    """The pipeline without runs of each stage alone, which leaves more time for requests."""
-    builds = {device: msgspec.structs.replace(build, solo_runs=0) for device, build in plan.builds.items()}
-    return replace(plan, builds=builds)
 
 
 def rounds(

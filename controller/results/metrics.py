@@ -68,9 +68,10 @@ def throughput_per_s(trial: Trial, batch: int) -> float:
     return len(trial.endpoint) * batch / trial.elapsed_s
 
 
-def busy_share(trial: Trial, position: int) -> float:
-    """Requests x the time alone of the stage at `position` / elapsed."""
-    return len(trial.endpoint) * trial.hops[position].solo_compute_s / trial.elapsed_s
+def busy_share(trial: Trial, position: int) -> float | None:
+    """Requests x the time alone of the stage at `position` / elapsed; None where that time does not fit."""
+    alone_s = trial.hops[position].alone_s
+    return None if alone_s is None else len(trial.endpoint) * alone_s / trial.elapsed_s
 
 
 def network_s(endpoint: NDArray[np.void], hops: Sequence[NDArray[np.void]]) -> NDArray[np.float64]:

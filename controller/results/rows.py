@@ -27,6 +27,7 @@ __all__ = [
     "CodecAccuracy",
     "Course",
     "DeviceRow",
+    "FullSpeed",
     "Hop",
     "Link",
     "MeasuredLink",
@@ -149,14 +150,18 @@ class Saturation:
 
 @dataclass(frozen=True)
 class Hop:
-    """A stage of a trial: nodes `[start, stop)` on `device`, and its median compute time alone."""
+    """A stage of a trial: nodes `[start, stop)` on `device`.
+
+    Attributes:
+        alone_s: Its mean time alone in the trial's block; None where that does not fit the trial.
+    """
 
     device: str
     start: int
     stop: int
     threads: int
     load_s: float
-    solo_compute_s: float
+    alone_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -283,9 +288,25 @@ class BaselineTrial:
 
 
 @dataclass(frozen=True)
-class TimeAlone:
+class FullSpeed:
     """A stage's time alone at full speed on an emulated slower device: the same for all of a sweep."""
 
+    bundle: str
+    device: str
+    start: int
+    stop: int
+    batch: int
+    threads: int
+    compute_s: float
+    taken_at: str
+
+
+@dataclass(frozen=True)
+class TimeAlone:
+    """A stage's mean time alone in a block, the slowdown included: the same for all cells with the stage."""
+
+    network: str
+    block: int
     bundle: str
     device: str
     start: int

@@ -15,6 +15,7 @@ from controller.results.rows import (
     Cell,
     CodecAccuracy,
     DeviceRow,
+    FullSpeed,
     MeasuredLink,
     Predicted,
     Profiling,
@@ -67,9 +68,14 @@ CREATE TABLE baseline (
     {definitions(BaselineTrial)},
     UNIQUE (network, bundle, device, batch, number, threads), FOREIGN KEY (bundle) REFERENCES bundle,
     FOREIGN KEY (network) REFERENCES network);
+CREATE TABLE full_speed (
+    environment INTEGER NOT NULL REFERENCES environment, {definitions(FullSpeed)},
+    PRIMARY KEY (bundle, device, start, stop, batch, threads), FOREIGN KEY (bundle) REFERENCES bundle);
 CREATE TABLE time_alone (
     environment INTEGER NOT NULL REFERENCES environment, {definitions(TimeAlone)},
-    PRIMARY KEY (bundle, device, start, stop, batch, threads), FOREIGN KEY (bundle) REFERENCES bundle);
+    PRIMARY KEY (network, block, bundle, device, start, stop, batch, threads),
+    FOREIGN KEY (bundle) REFERENCES bundle,
+    FOREIGN KEY (network, block) REFERENCES block (network, number));
 CREATE TABLE accuracy (
     {definitions(Accuracy)}, PRIMARY KEY (bundle, cuts), FOREIGN KEY (bundle) REFERENCES bundle);
 CREATE TABLE sentinel (
@@ -112,6 +118,7 @@ TABLES: Final[Mapping[type, _Table]] = {
     Cell: _Table("cell", "IGNORE"),
     CodecAccuracy: _Table("codec_accuracy", "REPLACE"),
     DeviceRow: _Table("device"),
+    FullSpeed: _Table("full_speed", "IGNORE"),
     MeasuredLink: _Table("link"),
     Predicted: _Table("predicted", "IGNORE"),
     Profiling: _Table("profiling", "REPLACE"),
@@ -119,7 +126,7 @@ TABLES: Final[Mapping[type, _Table]] = {
     Saturation: _Table("saturation", "REPLACE"),
     Scope: _Table("scope", "REPLACE"),
     Sentinel: _Table("sentinel", "REPLACE"),
-    TimeAlone: _Table("time_alone", "IGNORE"),
+    TimeAlone: _Table("time_alone", "REPLACE"),
 }
 """The table of each kind of row, and what SQL does with a new row whose key the table has."""
 

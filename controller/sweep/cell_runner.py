@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from controller.errors import DeviceError, TrialVoid
-from controller.experiment.load import seed_of
+from controller.errors import DeviceError, LawBroken, TrialVoid
+from controller.experiment.load import parse_load, seed_of
 from controller.pipeline.controller_endpoint import ControllerEndpoint
-from controller.pipeline.deployment import plan_pipeline
+from controller.pipeline.deployment import PipelinePlan, plan_pipeline
 from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
-from controller.results import Block, Cell, Saturation, TimeAlone, Trial
+from controller.results import Block, Cell, FullSpeed, Saturation, Trial
+from controller.results.laws import LAW_BROKEN, RETRIES, broken_law
 from controller.results.metrics import latency_s, throughput_per_s
 from controller.results.provenance import now
 from controller.sweep.accuracy_pass import AccuracyPass
@@ -20,6 +21,7 @@ from controller.sweep.context import SweepContext
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.failure_policy import TRIES
 from controller.sweep.saturation import find_depth, saturating_depth
+from controller.sweep.stage_times import StageTimes
 from controller.sweep.throttling import Throttling
 from worker.wire.messages import Run
 
@@ -34,37 +36,55 @@ class CellRunner:
     accuracies: AccuracyPass
     throttling: Throttling
     estimate: TimeEstimate
+    stage_times: StageTimes
     _pipelines: Iterator[int] = field(default_factory=itertools.count)
     _voids: Counter[str] = field(default_factory=Counter)
+    _unlawful: Counter[tuple[str, int]] = field(default_factory=Counter)
     _skipped: set[str] = field(default_factory=set)
 
     def is_given_up(self, cell: Cell) -> bool:
         """Whether it is left out of this call: a device is lost, or its trials were void too often."""
         return cell.id in self._skipped or self._voids[cell.id] >= TRIES
 
-    def run(self, cell: Cell, block: Block) -> None:
-        """Run a cell's trial in a block, as often as the experiment lets a void trial be tried."""
+    def run(self, cell: Cell, block: Block) -> bool:
+        """Run a cell's trial in a block, as often as the experiment lets a void trial be tried.
+
+        Returns:
+            Whether the trial broke a law, and is to be run again at the block's end.
+        """
         if gone := self.sweep.failures.lost.intersection(cell.devices):
             self._skipped.add(cell.id)
             reason = f"{', '.join(sorted(gone))}: lost earlier in this sweep; cell skipped"
             self.sweep.recorder.add_void(cell, block.number, now(), TrialVoid(reason, min(gone)))
-            return
+            return False
         for tried in range(1, TRIES + 1):
             try:
                 self._run_trial(cell, block.number)
+            except LawBroken as broken:
+                return self._runs_again(cell, block, broken)
             except TrialVoid as void:
                 self._voids[cell.id] += 1
-                what = f"{cell.network}, {cell.label}, depth {cell.depth_text}: {void}"
+                what = _what(cell, void)
                 if self.throttling.tries_again(void) and tried < TRIES:
                     self.sweep.failures.retried(what)
                 else:
                     self.sweep.failures.void(what)
                     if tried >= self.sweep.failures.tries:
-                        return
+                        return False
             else:
-                return
+                return False
             if self.sweep.interruption.requested:
-                return
+                return False
+        return False
+
+    def _runs_again(self, cell: Cell, block: Block, broken: LawBroken) -> bool:
+        """Whether a trial that broke a law may be run again in its block; else the cell is flagged there."""
+        self._unlawful[cell.id, block.number] += 1
+        again = self._unlawful[cell.id, block.number] <= RETRIES
+        self.sweep.failures.unlawful(_what(cell, broken), again=again)
+        if not again:
+            self._voids[cell.id] += 1
+        return again
 
     def _run_trial(self, cell: Cell, number: int) -> None:
         """Run trial `number` of a cell.
@@ -78,7 +98,8 @@ class CellRunner:
             cell = self._at_its_depth(cell, number)
             began_s = time.monotonic()
             with self._pipeline(cell, number) as pipeline:
-                sweep.recorder.add_times_alone(pipeline.times_alone)
+                sweep.recorder.add_full_speeds(pipeline.full_speeds)
+                pipeline.rehearse()
                 self.throttling.cool_down([sweep.pool.workers[name] for name in dict.fromkeys(cell.devices)])
                 started_at = now()
                 sweep.screen.running(cell, number)
@@ -87,7 +108,9 @@ class CellRunner:
                     pipeline, cell, number, closed, seed=experiment.seed, warmup=experiment.warmup
                 )
                 self.throttling.judge(trial)
-                sweep.recorder.add_trial(cell, trial)
+                if law := broken_law(trial, None if parse_load(cell.load).is_open else cell.depth):
+                    raise LawBroken(f"{LAW_BROKEN}{law}")
+                sweep.recorder.add_trial(cell, self.stage_times.complete(cell, trial, pipeline))
         except TrialVoid as void:
             sweep.recorder.add_void(cell, number, started_at, void)
             raise
@@ -106,25 +129,31 @@ class CellRunner:
         store = self.sweep.recorder.store
         found = next(iter(store.rows(Saturation, cell=cell.id)), None)
         if found is None:
-            alone = self._probed(replace(cell, depth=1), number)
-            period_s = max(_part_s(alone, position) for position in range(len(alone.hops)))
-
-            def rate_at(depth: int) -> float:
-                return throughput_per_s(self._probed(replace(cell, depth=depth), number), 1)
-
-            depth, is_flat, rates = find_depth(saturating_depth(latency_s(alone), period_s), rate_at)
-            tried = {str(tried): rate for tried, rate in sorted(rates.items())}
-            found = Saturation(cell.id, depth, is_flat, tried)
+            found = self._found(cell, number)
             self.sweep.recorder.add_saturation(found)
         return replace(cell, depth=found.depth)
 
-    def _probed(self, cell: Cell, number: int) -> Trial:
-        """A run in a closed loop, which counts for nothing but the depth."""
-        experiment = self.sweep.resolved.experiment
-        run = Run(requests=experiment.requests_of(cell), timeout_s=experiment.trial_timeout_s)
-        with self._pipeline(cell, number) as pipeline:
-            self.sweep.recorder.add_times_alone(pipeline.times_alone)
-            return pipeline.run(number, run, warmup=experiment.warmup)
+    def _found(self, cell: Cell, number: int) -> Saturation:
+        """Find a cell's depth, in one pipeline; a trial of the same split at depth 1 saves a run."""
+        unloaded = next(self.sweep.recorder.store.trials(replace(cell, depth=1, role="").id), None)
+        first = 1 if unloaded is None else _predicted(unloaded)
+        with self._pipeline(replace(cell, depth=first), number) as pipeline:
+            self.sweep.recorder.add_full_speeds(pipeline.full_speeds)
+
+            def probe(depth: int) -> Trial:
+                at_depth = replace(cell, depth=depth)
+                if pipeline.cell.depth != depth:
+                    pipeline.resplit(at_depth, self._plan(at_depth, number, pipeline.controller_endpoint))
+                experiment = self.sweep.resolved.experiment
+                run = Run(requests=experiment.requests_of(at_depth), timeout_s=experiment.trial_timeout_s)
+                return pipeline.run(number, run, warmup=experiment.warmup)
+
+            depth, is_flat, rates = find_depth(
+                first if unloaded is not None else _predicted(probe(1)),
+                lambda depth: throughput_per_s(probe(depth), 1),
+            )
+        tried = {str(tried): rate for tried, rate in sorted(rates.items())}
+        return Saturation(cell.id, depth, is_flat, tried)
 
     def _pipeline(self, cell: Cell, number: int) -> PipelineRunner:
         """The pipeline of a cell's trial `number`."""
@@ -132,12 +161,16 @@ class CellRunner:
             controller_endpoint = ControllerEndpoint.of(cell, self.sweep.resolved.lab)
         except DeviceError as error:
             raise TrialVoid(str(error), error.device) from error
+        plan = self._plan(cell, number, controller_endpoint)
         bundle = self.sweep.resolved.bundles[cell.bundle]
+        return PipelineRunner(plan, cell, bundle, self.sweep.pool.workers, controller_endpoint)
+
+    def _plan(self, cell: Cell, number: int, controller_endpoint: ControllerEndpoint | None) -> PipelinePlan:
         workers = self.sweep.pool.workers
-        plan = plan_pipeline(
+        return plan_pipeline(
             f"{cell.id}.{next(self._pipelines)}",
             cell,
-            bundle,
+            self.sweep.resolved.bundles[cell.bundle],
             self.sweep.resolved.lab,
             self.sweep.resolved.networks[cell.network],
             threads={
@@ -151,9 +184,18 @@ class CellRunner:
             controller_addresses=controller_endpoint.addresses if controller_endpoint else None,
             rpc=self.sweep.resolved.experiment.rpc,
             seed=seed_of(self.sweep.resolved.experiment.seed, cell.id, number),
-            times_alone=self.sweep.recorder.store.rows(TimeAlone),
+            full_speeds=self.sweep.recorder.store.rows(FullSpeed),
         )
-        return PipelineRunner(plan, cell, bundle, workers, controller_endpoint)
+
+
+def _what(cell: Cell, void: TrialVoid) -> str:
+    return f"{cell.network}, {cell.label}, depth {cell.depth_text}: {void}"
+
+
+def _predicted(alone: Trial) -> int:
+    """The smallest depth that keeps the slowest part busy, from a trial at depth 1."""
+    period_s = max(_part_s(alone, position) for position in range(len(alone.hops)))
+    return saturating_depth(latency_s(alone), period_s)
 
 
 def _part_s(trial: Trial, position: int) -> float:

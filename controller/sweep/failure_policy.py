@@ -41,6 +41,12 @@ class FailurePolicy:
         self._recorder.note_void(what)
         self._screen.say(f"void: {what}; trying again")
 
+    def unlawful(self, what: str, *, again: bool) -> None:
+        """A trial broke a law: the sweep continues whatever the experiment says, since nothing failed."""
+        self._recorder.note_void(what)
+        then = "trying again at the end of the block" if again else "flagged in this block; continuing"
+        self._screen.say(f"void: {what}; {then}")
+
     def void(self, what: str) -> None:
         """A trial was void.
 

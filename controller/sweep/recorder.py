@@ -10,6 +10,7 @@ from controller.results import (
     BaselineTrial,
     Cell,
     CodecAccuracy,
+    FullSpeed,
     Predicted,
     Saturation,
     Scope,
@@ -71,9 +72,13 @@ class Recorder:
         self.store.add(row, **more)
         self.pending.note(row)
 
-    def add_times_alone(self, times_alone: Sequence[TimeAlone]) -> None:
-        """Commit the times alone of a pipeline's stages; those that the results file has stay."""
-        self.store.add(*times_alone, environment=self.environment)
+    def add_full_speeds(self, full_speeds: Sequence[FullSpeed]) -> None:
+        """Commit the times at full speed of a pipeline's stages; those that the results file has stay."""
+        self.store.add(*full_speeds, environment=self.environment)
+
+    def add_time_alone(self, time_alone: TimeAlone) -> None:
+        """Commit a stage's time alone in a block, in place of one taken before."""
+        self.store.add(time_alone, environment=self.environment)
 
     def add_cells(self, cells: Sequence[Cell], predicted: Sequence[Predicted]) -> None:
         """Commit which cells come next, and what was predicted of them."""

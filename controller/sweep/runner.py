@@ -5,6 +5,7 @@ was interrupted.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from controller.sweep.recorder import Recorder
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.order import Order, make_order
 from controller.sweep.sentinels import take_sentinels
+from controller.sweep.stage_times import StageTimes
 from controller.sweep.throttling import Throttling
 from controller.sweep.todo import BaselineKey, PendingWork, register
 from worker.wire.messages import DeviceInfo
@@ -150,7 +152,7 @@ def _run_missing(
     _SweepRunner(
         sweep,
         lambda network: make_order(resolved, network, store, alone_s, has_budget=has_budget),
-        CellRunner(sweep, accuracies, Throttling(experiment, screen), estimate),
+        CellRunner(sweep, accuracies, Throttling(experiment, screen), estimate, StageTimes(recorder)),
         BaselineRunner(sweep, experiment.requests_of(shallowest)),
         accuracies,
         estimate,
@@ -252,7 +254,9 @@ class _SweepRunner:
         visits: list[Cell | BaselineKey] = [*dict.fromkeys([*wanted, *ends]), *keys]
         left = [visited for visited in visits if not sweep.pending.has(visited, block.number)]
         take_sentinels(sweep, block, chosen)
-        for visited in self.blocks.shuffled(block, left):
+        ahead = deque(self.blocks.shuffled(block, left))
+        while ahead:
+            visited = ahead.popleft()
             if sweep.interruption.requested:
                 return False
             if isinstance(visited, BaselineKey):
@@ -261,7 +265,8 @@ class _SweepRunner:
                 if sweep.recorder.outcome.done and self.estimate.left_s([(visited, 1)]) > self.budget.left_s:
                     return False
                 self._show(block, visited, chosen, later)
-                self.cells.run(visited, block)
+                if self.cells.run(visited, block):
+                    ahead.append(visited)
         if sweep.interruption.requested:
             return False
         self.blocks.finish(block)

@@ -92,7 +92,7 @@ def test_a_live_pipeline_goes_over_to_another_split_and_is_sent_nothing_again(ca
     with Fleet(choose_cores(None), [bundle]) as fleet, pipeline(fleet, bundle, (1,), depth=4) as runner:
         run(runner, 20, warmup=0)
         asked = _spy_on(runner)
-        changed = pipeline(fleet, bundle, (3,), depth=4, solo_runs=0)
+        changed = pipeline(fleet, bundle, (3,), depth=4)
         runner.resplit(changed.cell, changed.plan)
         trial = run(runner, 20, warmup=0)
     assert not {"PutShard", "PutFile"} & set(asked)
@@ -104,7 +104,7 @@ def test_a_live_pipeline_goes_over_to_another_split_and_is_sent_nothing_again(ca
 def test_a_device_without_a_part_in_the_new_split_lets_go_of_the_old(cache: Path) -> None:
     bundle = Bundle.open(cache / NULL)
     with Fleet(choose_cores(None), [bundle]) as fleet, pipeline(fleet, bundle, (1,), depth=4) as runner:
-        changed = pipeline(fleet, bundle, (4,), depth=4, solo_runs=0)
+        changed = pipeline(fleet, bundle, (4,), depth=4)
         runner.resplit(changed.cell, changed.plan)
         trial = run(runner, 20, warmup=0)
     assert [(hop.device, hop.start, hop.stop) for hop in trial.hops] == [("first", 0, 4)]

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.data.sweep import load
 from analysis.study import Study
-from controller.results import BaselineTrial, Results, TimeAlone
+from controller.results import BaselineTrial, FullSpeed, Results
 from tests.integration.commands import controller, sweep
 from tests.integration.labs import NAMES, add, tiny_lab, write_experiment
 
@@ -99,7 +99,7 @@ def test_results_belong_to_one_setting_of_a_device(
             assert len(results.finished()) == done - 1
 
 
-def test_a_slowed_stage_keeps_the_time_alone_that_the_sweep_measured_first(
+def test_a_slowed_stage_keeps_the_time_at_full_speed_that_the_sweep_measured_first(
     experiment: Path, bundles_folder: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "results.sqlite"
@@ -107,38 +107,38 @@ def test_a_slowed_stage_keeps_the_time_alone_that_the_sweep_measured_first(
         add(experiment, trials=2)
         ended = sweep(experiment, lab, bundles_folder)
         assert ended.returncode == 0, ended.stderr
-        measured = _times_alone(path)
+        measured = _full_speeds(path)
         assert set(measured) == {("pi", 0, 2), ("pi", 0, 4), ("server", 2, 4), ("server", 0, 4)}
         _assert_each_run_takes(20, measured, path, first_trial=1)
 
         # What the file has counts, even if it is not what the stage takes now.
         planted = dict.fromkeys(measured, 0.002)
-        _change(path, "UPDATE time_alone SET compute_s = 0.002")
+        _change(path, "UPDATE full_speed SET compute_s = 0.002")
         _remove_one_trial(path)
         assert sweep(experiment, lab, bundles_folder).returncode == 0
-    assert _times_alone(path) == planted
+    assert _full_speeds(path) == planted
     with Results.open(path) as results:
         last = max(trial.id for trial in results.trials())
     _assert_each_run_takes(20, planted, path, first_trial=last)
 
 
-def _times_alone(path: Path) -> dict[tuple[str, int, int], float]:
+def _full_speeds(path: Path) -> dict[tuple[str, int, int], float]:
     with Results.open(path) as results:
-        rows = results.rows(TimeAlone)
+        rows = results.rows(FullSpeed)
     found = {(row.device, row.start, row.stop): row.compute_s for row in rows}
     assert len(found) == len(rows)
     return found
 
 
 def _assert_each_run_takes(
-    slowdown: float, alone_s: dict[tuple[str, int, int], float], path: Path, *, first_trial: int
+    slowdown: float, full_speed_s: dict[tuple[str, int, int], float], path: Path, *, first_trial: int
 ) -> None:
     with Results.open(path) as results:
         trials = [trial for trial in results.trials() if trial.id >= first_trial]
     assert trials
     for trial in trials:
         for hop, rows in zip(trial.hops, trial.records, strict=True):
-            assert rows["compute_s"].min() >= slowdown * alone_s[hop.device, hop.start, hop.stop]
+            assert rows["compute_s"].min() >= slowdown * full_speed_s[hop.device, hop.start, hop.stop]
 
 
 def _remove_one_trial(path: Path) -> None:

@@ -5,7 +5,7 @@ requests, has a `StandaloneEndpoint`.
 """
 
 from worker.endpoint.endpoint import WORST_ALLOWED_ERROR, Endpoint
-from worker.endpoint.samples import Samples
+from worker.endpoint.samples import Samples, batches_of
 from worker.endpoint.standalone import StandaloneEndpoint
 
-__all__ = ["WORST_ALLOWED_ERROR", "StandaloneEndpoint", "Endpoint", "Samples"]
+__all__ = ["WORST_ALLOWED_ERROR", "StandaloneEndpoint", "Endpoint", "Samples", "batches_of"]

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 
+from worker.clock import clock
 from worker.endpoint.answers import Answers
 from worker.endpoint.progress import Progress
 from worker.links.cancel_scope import CancelScope
@@ -38,7 +39,9 @@ class Sink:
                 return
             if slot.request != request:
                 raise MismatchError(f"result {slot.request} arrived, but {request} was expected")
-            progress.note_result(slot.received_at_s + slot.decode_s, slot.decode_s)
+            # Not when it was handed over: a credit returns only now, and a result that waits for this thread
+            # in a socket's buffer counts alike.
+            progress.note_result(clock(), slot.decode_s)
             on_result()
             if answers is not None and (request - first) % self._check_every == 0:
                 progress.worst_error = max(progress.worst_error, answers.check(slot))

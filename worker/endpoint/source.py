@@ -17,7 +17,8 @@ class Source:
 
     def __init__(self, outlet: Outlet, inputs: Inputs, depth: int) -> None:
         self._outlet, self._inputs, self._depth = outlet, inputs, depth
-        self._credits: SimpleQueue[bool] = SimpleQueue()
+        # When each was given: in a closed loop its request is due then, however late this thread wakes.
+        self._credits: SimpleQueue[float | None] = SimpleQueue()
 
     @property
     def never_waits(self) -> bool:
@@ -28,15 +29,15 @@ class Source:
         """Begin a run with all credits, and none left over from one that ended early."""
         self._credits = SimpleQueue()
         for _ in range(self._depth):
-            self._credits.put(True)
+            self._credits.put(clock())
 
     def stop(self) -> None:
         """End the waits: the pipeline has ended."""
-        self._credits.put(False)
+        self._credits.put(None)
 
     def give_credit(self) -> None:
         """Return a result's credit: `send_all` may send another request."""
-        self._credits.put(True)
+        self._credits.put(clock())
 
     def send_all(self, progress: Progress) -> None:
         """Send all requests of a run, each as soon as it is due and has a credit."""
@@ -72,10 +73,11 @@ class Source:
                 due_s = began_s + next(offsets_s)
                 if not sleep_until(due_s, over):
                     return
-            if not self._credits.get() or over.is_set() or (slot := outlet.pool.take()) is None:
+            credit_s = self._credits.get()
+            if credit_s is None or over.is_set() or (slot := outlet.pool.take()) is None:
                 return
             if offsets_s is None:
-                due_s = clock()
+                due_s = credit_s
             if not self._send(progress, slot, request, due_s) or progress.overloaded:
                 return
 

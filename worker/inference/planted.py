@@ -27,6 +27,7 @@ class PlantedRuns:
         self._planted = planted
         self._factors = [factor for factor, _ in planted.modes]
         self._weights = list(itertools.accumulate(weight for _, weight in planted.modes))
+        self._mean_s = _mean_s(planted)
         self._random = random.Random(planted.seed)
         self._run_began_s = 0.0
 
@@ -36,8 +37,11 @@ class PlantedRuns:
         Args:
             request: the request's number; the timed requests of a trial count from 0.
             began_s: when the stage began with it.
-            scheduled: whether it is one of them, so that phases apply.
+            scheduled: whether it is one of a pipeline's. Else it takes the mean of all modes and stalls,
+                without phases.
         """
+        if not scheduled:
+            return self._mean_s
         planted = self._planted
         seconds = planted.seconds
         if self._factors:
@@ -45,13 +49,12 @@ class PlantedRuns:
             seconds *= self._factors[min(drawn, len(self._factors) - 1)]
         if planted.stall_every and request % planted.stall_every == planted.stall_every - 1:
             seconds += planted.stall_s
-        if scheduled:
-            if request == 0:
-                self._run_began_s = began_s
-            for phase in planted.phases:
-                at = request if phase.unit == "requests" else began_s - self._run_began_s
-                if phase.start <= at < phase.stop:
-                    seconds *= phase.factor
+        if request == 0:
+            self._run_began_s = began_s
+        for phase in planted.phases:
+            at = request if phase.unit == "requests" else began_s - self._run_began_s
+            if phase.start <= at < phase.stop:
+                seconds *= phase.factor
         return seconds
 
     def stay(self, began_s: float, takes_s: float, slowdown: float, ended: Event) -> None:
@@ -62,6 +65,13 @@ class PlantedRuns:
         if self._planted.how == "spin":
             spin_until(began_s + takes_s, ended)
         stay_until(began_s + takes_s * slowdown, ended)
+
+
+def _mean_s(planted: PlantedTime) -> float:
+    weights = sum(weight for _, weight in planted.modes)
+    factor = sum(factor * weight for factor, weight in planted.modes) / weights if weights else 1.0
+    stalled_s = planted.stall_s / planted.stall_every if planted.stall_every else 0.0
+    return planted.seconds * factor + stalled_s
 
 
 def _check(planted: PlantedTime) -> None:

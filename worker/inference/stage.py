@@ -1,7 +1,6 @@
 """A stage: one shard in ONNX Runtime, running from slots into slots without a copy."""
 
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -9,20 +8,19 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from worker.clock import clock, sleep_for_slowdown, sleep_until
+from worker.clock import clock, sharpen_sleep, sleep_for_slowdown, sleep_until
 from worker.inference.planted import PlantedRuns
 from worker.inference.provider import PROVIDERS, check_used
 from worker.inference.session_options import Options, session_options
 from worker.links.slots import Array, Slot, SlotPool
 from worker.wire.errors import FailedError, RefusedError, reason_of
-from worker.wire.frames import LinkLayout, TensorLayout
-from worker.wire.messages import PlantedTime, TensorSpec
+from worker.wire.frames import LinkLayout
+from worker.wire.messages import PlantedTime
 
-__all__ = ["BoundStage", "Stage", "synthetic_inputs"]
+__all__ = ["BoundStage", "Stage"]
 
-_INPUTS_ALONE: Final = 5
-# As many as a median needs.
-_RUNS_AT_FULL_SPEED: Final = 11
+_ALONE_S: Final = 0.2
+_LEAST_RUNS_ALONE: Final = 5
 _MOST_BINDINGS: Final = 1024
 
 _ELEMENT_TYPES: Final = {
@@ -134,6 +132,7 @@ class BoundStage:
         self._inlet, self._outlet = inlet, outlet
         self._slowdown = slowdown
         self._takes_s: float | None = None
+        self.label = stage.label
         self._planted = None if planted is None else PlantedRuns(planted)
         self._ended = ended
         arriving = {tensor.name: index for index, tensor in enumerate(inlet.tensors)}
@@ -170,7 +169,7 @@ class BoundStage:
         """Compute one request from slot to slot, and pass its planted time or sleep for the slowdown.
 
         Args:
-            scheduled: Whether phases of a planted time are for this run: those of a pipeline, and not alone.
+            scheduled: Whether this is a run in a pipeline. Alone a planted stage takes its mean time.
 
         Raises:
             FailedError: ONNX Runtime cannot compute it.
@@ -212,65 +211,50 @@ class BoundStage:
         self._bindings[key] = binding, bound
         return binding, bound
 
-    @property
-    def is_slowed(self) -> bool:
-        """Whether the device is an emulated slower one."""
-        return self._slowdown > 1
-
-    def slow_down_from(self, alone_s: float) -> None:
-        """Make each run take the slowdown's multiple of this time at full speed, however long it took itself.
+    def slow_down_from(self, full_speed_s: float) -> None:
+        """Make each run take the slowdown's multiple of this time, however long it took itself.
 
         Other work on the device stretches a run, but does not stretch the sleep after it.
         """
-        self._takes_s = self._slowdown * alone_s
+        self._takes_s = self._slowdown * full_speed_s
 
-    def time_at_full_speed(self) -> float:
-        """Median compute time in seconds of this stage alone, without the slowdown.
-
-        Raises:
-            FailedError: see `time_alone`.
-        """
-        slowdown, self._slowdown = self._slowdown, 1.0
+    def time_at_full_speed(self, inputs: Sequence[Slot], abandoned: Callable[[], bool]) -> float:
+        """`time_alone` without the slowdown."""
+        slowdown, takes_s = self._slowdown, self._takes_s
+        self._slowdown, self._takes_s = 1.0, None
         try:
-            return self.time_alone(_RUNS_AT_FULL_SPEED)
+            return self.time_alone(inputs, abandoned)
         finally:
-            self._slowdown = slowdown
+            self._slowdown, self._takes_s = slowdown, takes_s
 
-    def time_alone(self, runs: int) -> float:
-        """Median compute time in seconds of this stage run alone, slowdown included, after a warm-up run.
+    def time_alone(self, inputs: Sequence[Slot], abandoned: Callable[[], bool] = lambda: False) -> float:
+        """Mean seconds of a run of this stage alone, slowdown included, after a run to warm up.
 
         As in a pipeline, each run has another input than the one before: the same input would still be in the
         core's cache, and the stage's first node unrealistically fast.
 
+        Args:
+            inputs: run in turn, each equally often, for 0.2 s and five runs at least.
+            abandoned: called before each run; True ends this.
+
         Raises:
-            FailedError: ONNX Runtime cannot compute it, or its outputs differ in shape from the outlet.
+            FailedError: ONNX Runtime cannot compute it, its outputs differ in shape from the outlet, or
+                `abandoned`.
         """
-        inputs = SlotPool(self._inlet, _INPUTS_ALONE - 1).slots
+        sharpen_sleep()
         leaving = SlotPool(self._outlet, 0).slots[0]
-        for arrived in inputs:
-            for array, tensor in zip(arrived.arrays, self._inlet.tensors, strict=True):
-                np.copyto(array, _synthetic(tensor))
-        times_s = []
-        for run in range(runs + 1):
-            arrived = inputs[run % _INPUTS_ALONE]
-            # A planted time depends on the request's number.
-            arrived.request = run
-            began_s = clock()
-            self.run(arrived, leaving, scheduled=False)
-            times_s.append(clock() - began_s)
+        self.run(inputs[0], leaving, scheduled=False)
+        runs, taken_s = 0, 0.0
+        while taken_s < _ALONE_S or runs < _LEAST_RUNS_ALONE:
+            for arrived in inputs:
+                if abandoned():
+                    raise FailedError("the controller went away")
+                began_s = clock()
+                self.run(arrived, leaving, scheduled=False)
+                taken_s += clock() - began_s
+            runs += len(inputs)
         self._bindings.clear()
-        return statistics.median(times_s[1:] or times_s)
-
-
-def synthetic_inputs(tensors: Sequence[TensorSpec]) -> dict[str, Array]:
-    """Inputs of these shapes to time a model on: normal floats, and zeros, which are a valid index."""
-    return {tensor.name: _synthetic(tensor) for tensor in LinkLayout(tensors).tensors}
-
-
-def _synthetic(tensor: TensorLayout) -> Array:
-    if np.issubdtype(tensor.dtype, np.floating):
-        return np.random.default_rng(0).standard_normal(tensor.shape, np.float32).astype(tensor.dtype)
-    return np.zeros(tensor.shape, tensor.dtype)
+        return taken_s / runs
 
 
 def _check_fit(label: str, name: str, dtype: str, shape: Sequence[int], node: Any) -> None:

@@ -1,21 +1,30 @@
 """A hop: receive | compute | send around one stage, each in its own thread."""
 
 import time
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final
+
+import numpy as np
 
 from worker.clock import clock, sharpen_sleep
 from worker.inference.stage import BoundStage
 from worker.links.cancel_scope import CancelScope, ThreadGroup
 from worker.links.ends import Inlet, Outlet
 from worker.links.sender import Sender
-from worker.links.slots import Slot
+from worker.links.slots import Slot, SlotPool
 from worker.records import Ledger
-from worker.wire.errors import WorkerError
+from worker.wire.errors import RefusedError, WorkerError
 
-__all__ = ["Hop"]
+__all__ = ["Hop", "kept_inputs"]
 
 _LAST_ROW_S: Final = 1.0
+_MOST_KEPT_BYTES: Final = 16 * 1024 * 1024
+
+
+def kept_inputs(keeps: int, payload_bytes: int) -> int:
+    """How many inputs of this size a hop keeps if asked for `keeps`: as many as fit, at least one."""
+    return min(keeps, max(1, _MOST_KEPT_BYTES // max(1, payload_bytes)))
 
 
 class Hop:
@@ -35,7 +44,9 @@ class Hop:
         start: int,
         stop: int,
         records: bool = True,
+        keeps: int = 0,
     ) -> None:
+        """`keeps`: how many of the first requests' inputs to keep; fewer where they are large."""
         self.start, self.stop = start, stop
         self._stage = stage
         self._inlet, self._outlet = inlet, outlet
@@ -47,6 +58,9 @@ class Hop:
         self._sender = Sender(outlet, scope)
         self._threads = ThreadGroup(scope)
         self._records = records
+        keeps = kept_inputs(keeps, inlet.layout.payload_bytes)
+        self._to_keep = list(SlotPool(inlet.layout, keeps - 1).slots) if keeps else []
+        self._kept: list[Slot] = []
         if records:
             outlet.on_sent = self._record
         scope.at_end(self._stop)
@@ -62,6 +76,24 @@ class Hop:
     def join(self) -> None:
         """Wait for the threads; the scope has ended."""
         self._threads.join()
+
+    def time_alone(self, abandoned: Callable[[], bool], *, at_full_speed: bool = False) -> float:
+        """Mean seconds of a run of the stage alone; see `BoundStage`. No request may be in the hop.
+
+        Args:
+            at_full_speed: leave out the slowdown, and fix how long the stage takes by the result.
+
+        Raises:
+            RefusedError: no input was kept.
+            FailedError: the stage cannot be run, or `abandoned`.
+        """
+        if not self._kept:
+            raise RefusedError(f"{self._stage.label} has kept no request to be timed on")
+        if not at_full_speed:
+            return self._stage.time_alone(self._kept, abandoned)
+        full_speed_s = self._stage.time_at_full_speed(self._kept, abandoned)
+        self._stage.slow_down_from(full_speed_s)
+        return full_speed_s
 
     def take_rows(self) -> bytes:
         """Records since the run began, as rows of `worker.records.HOP`; they are then forgotten.
@@ -81,8 +113,10 @@ class Hop:
         sharpen_sleep()
         receive = self._inlet.receive if self._inlet.immediate else self._arrived.get
         take, run, send = self._outlet.pool.take, self._stage.run, self._sender.send
-        passes_on, records = bool(self._stage.passed_on), self._records
+        passes_on, records, to_keep = bool(self._stage.passed_on), self._records, self._to_keep
         while (arrived := receive()) is not None and (leaving := take()) is not None:
+            if to_keep:
+                self._keep(arrived)
             began_s = clock()
             run(arrived, leaving)
             ended_s = clock()
@@ -104,6 +138,12 @@ class Hop:
             if records:
                 self._computed += 1
             send(leaving)
+
+    def _keep(self, arrived: Slot) -> None:
+        kept = self._to_keep.pop()
+        for copy, array in zip(kept.arrays, arrived.arrays, strict=True):
+            np.copyto(copy, array)
+        self._kept.append(kept)
 
     def _record(self, slot: Slot, wait_send_s: float, send_s: float) -> None:
         self._ledger.append(slot.noted, slot.encode_s, wait_send_s, send_s)

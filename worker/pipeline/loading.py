@@ -9,17 +9,13 @@ from worker.inference.session_options import Options
 from worker.inference.stage import Stage
 from worker.store import Store
 from worker.wire.errors import RefusedError
-from worker.wire.messages import HopSpec, ShardRef, TensorSpec
+from worker.wire.messages import HopSpec, ShardRef
 
 __all__ = ["Loader"]
 
 
 class Loader:
-    """Loads from one store, for one provider and one set-up of ONNX Runtime.
-
-    Attributes:
-        alone_s: Stages' times alone at full speed, by shard, threads and inputs. They outlive the stages.
-    """
+    """Loads from one store, for one provider and one set-up of ONNX Runtime."""
 
     def __init__(self, store: Store, provider: str, options: Options) -> None:
         self._store = store
@@ -27,7 +23,6 @@ class Loader:
         self._options = options
         self._stages: dict[tuple[ShardRef, int], Stage] = {}
         self._samples: tuple[Path, int, Samples] | None = None
-        self.alone_s: dict[tuple[ShardRef, int, tuple[TensorSpec, ...]], float] = {}
 
     def keep(self, hops: Iterable[HopSpec]) -> None:
         """Forget all stages but those of these hops: two models at once may not fit in memory."""
@@ -38,7 +33,6 @@ class Loader:
         """Forget everything."""
         self._stages.clear()
         self._samples = None
-        self.alone_s.clear()
 
     def stage_of(self, hop: HopSpec) -> Stage:
         """The stage of a hop, loaded on first use.
@@ -82,6 +76,10 @@ class Loader:
         if self._samples is None or self._samples[:2] != (path, changed_ns):
             self._samples = (path, changed_ns, Samples.load(path))
         return self._samples[2]
+
+    def load_samples(self, bundle: str) -> Samples:
+        """The samples of a bundle, not kept. Raises WorkerError: see `samples_of`."""
+        return Samples.load(self._store.samples_path(bundle))
 
 
 def _label(shard: ShardRef) -> str:

@@ -12,24 +12,25 @@ from worker.inference.stage import BoundStage
 from worker.links.cancel_scope import CancelScope
 from worker.links.ends import Connector
 from worker.links.links import LinkEnds, Links, ends_here
-from worker.pipeline.hop import Hop
+from worker.pipeline.hop import Hop, kept_inputs
 from worker.pipeline.loading import Loader
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import (
     BuildPipeline,
     HopRecords,
-    HopSpec,
     PipelineBuilt,
     Records,
     Run,
     RunDone,
-    TensorSpec,
+    StagesTimed,
+    TimeStages,
 )
 
 __all__ = ["Pipeline"]
 
 _MAX_DEPTH: Final = 4096
+_MOST_KEPT: Final = 1024
 
 _log: Final = logging.getLogger("worker")
 
@@ -46,7 +47,7 @@ class Pipeline:
         make_links: Callable[[BuildPipeline, CancelScope], LinkEnds[Any, Any]] = Links,
         abandoned: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Load stages, make links, and time each stage alone: on a slower device first at full speed.
+        """Load stages and make links.
 
         Args:
             build: the request.
@@ -58,10 +59,10 @@ class Pipeline:
         Raises:
             WorkerError: stage, samples or links are missing or do not fit.
         """
-        if not 1 <= build.depth <= _MAX_DEPTH or build.solo_runs < 0:
-            raise RefusedError(
-                f"depth {build.depth} (1 to {_MAX_DEPTH}) or solo_runs {build.solo_runs} is out of range"
-            )
+        if not 1 <= build.depth <= _MAX_DEPTH:
+            raise RefusedError(f"depth {build.depth} (1 to {_MAX_DEPTH}) is out of range")
+        if any(not 0 <= spec.keeps <= _MOST_KEPT for spec in build.hops):
+            raise RefusedError(f"a stage keeps at most {_MOST_KEPT} inputs")
         _check_memory(build)
         self._scope = scope = CancelScope()
         scope.at_end(partial(_log_failure, build.name))
@@ -72,7 +73,7 @@ class Pipeline:
                 samples = loader.samples_of(build.endpoint.bundle)
                 self._endpoint = Endpoint(self.links, build.endpoint, samples, build.depth, scope)
             self._hops: list[Hop] = []
-            load_s, alone_s, solo_compute_s = [], [], []
+            load_s = []
             for spec in build.hops:
                 if abandoned():
                     raise FailedError("the controller went away")
@@ -90,20 +91,28 @@ class Pipeline:
                     planted=spec.planted,
                 )
                 load_s.append(stage.load_s)
-                alone_s.append(_slow_down(bound, spec, self.links.specs[spec.inlet].tensors, loader))
-                solo_compute_s.append(bound.time_alone(build.solo_runs))
-                start, stop = spec.shard.start, spec.shard.stop
-                hop = Hop(bound, inlet, outlet, scope, start=start, stop=stop, records=build.records)
-                self._hops.append(hop)
+                if spec.full_speed_s is not None and slowdown > 1:
+                    bound.slow_down_from(_checked(spec.full_speed_s))
+                self._hops.append(
+                    Hop(
+                        bound,
+                        inlet,
+                        outlet,
+                        scope,
+                        start=spec.shard.start,
+                        stop=spec.shard.stop,
+                        records=build.records,
+                        keeps=spec.keeps,
+                    )
+                )
         except BaseException:
             scope.end()
             raise
         for hop in self._hops:
             hop.begin()
         self.links.stand_ready()
-        self.built = PipelineBuilt(
-            load_s=tuple(load_s), solo_compute_s=tuple(solo_compute_s), alone_s=tuple(alone_s)
-        )
+        self._specs = build.hops
+        self.built = PipelineBuilt(load_s=tuple(load_s))
 
     def open(self, sender: str, connector: Connector) -> None:
         """Connect the outgoing links. Raises PeerError: a neighbour cannot be reached."""
@@ -116,6 +125,24 @@ class Pipeline:
         if self._endpoint is None:
             raise RefusedError("this device has no endpoint: send Run to the device that has it")
         return self._endpoint.run(run, abandoned)
+
+    def time_stages(self, request: TimeStages, abandoned: Callable[[], bool]) -> StagesTimed:
+        """Time stages alone, one after the other.
+
+        Raises:
+            RefusedError: there is no such hop, it has kept no input, or it has no time at full speed.
+            FailedError: it cannot be run, or `abandoned`.
+        """
+        self._scope.check()
+        times_s = []
+        for position in request.hops:
+            if not 0 <= position < len(self._hops):
+                raise RefusedError(f"there is no hop {position}")
+            spec = self._specs[position]
+            if request.at_full_speed and (spec.varies or spec.planted is not None):
+                raise RefusedError(f"hop {position} takes a time of its own in each run")
+            times_s.append(self._hops[position].time_alone(abandoned, at_full_speed=request.at_full_speed))
+        return StagesTimed(compute_s=tuple(times_s))
 
     def take_records(self) -> Records:
         """Records of the last run, of the endpoint and each hop; they are then forgotten."""
@@ -135,35 +162,20 @@ class Pipeline:
         self.links.close()
 
 
-def _slow_down(
-    bound: BoundStage, spec: HopSpec, inputs: tuple[TensorSpec, ...], loader: Loader
-) -> float | None:
-    """Fix how long the runs of a slower device's stage take; returns its time alone at full speed.
-
-    The first to measure that time for these inputs is the last: a later one would make the device another.
-    None at full speed, and where each run has a time of its own: planted, or depending on the data.
-    """
-    if not bound.is_slowed or spec.varies or spec.planted is not None:
-        return None
-    key = spec.shard, spec.threads, inputs
-    alone_s = spec.alone_s or loader.alone_s.get(key) or bound.time_at_full_speed()
-    if not 0 < alone_s < math.inf:
-        raise RefusedError(f"a stage cannot take {alone_s} s alone")
-    loader.alone_s[key] = alone_s
-    bound.slow_down_from(alone_s)
-    return alone_s
+def _checked(full_speed_s: float) -> float:
+    if not 0 < full_speed_s < math.inf:
+        raise RefusedError(f"a stage cannot take {full_speed_s} s at full speed")
+    return full_speed_s
 
 
 def _check_memory(build: BuildPipeline) -> None:
-    """Raise RefusedError: the slots of the links that end here do not fit in memory."""
+    """Raise RefusedError: the slots of the links that end here, and the kept inputs, do not fit in memory."""
     inlets, outlets = ends_here(build)
-    specs = {spec.name: spec for spec in build.links}
-    needed_bytes = sum(
-        LinkLayout(specs[name].tensors).payload_bytes * (build.depth + 1)
-        for name in [*inlets, *outlets]
-        if name in specs
-    )
-    check_room(needed_bytes, f"pipeline {build.name} at depth {build.depth}")
+    payload_bytes = {spec.name: LinkLayout(spec.tensors).payload_bytes for spec in build.links}
+    slots_bytes = sum(payload_bytes.get(name, 0) for name in [*inlets, *outlets]) * (build.depth + 1)
+    arriving = ((hop.keeps, payload_bytes.get(hop.inlet, 0)) for hop in build.hops)
+    kept_bytes = sum(kept_inputs(keeps, each_bytes) * each_bytes for keeps, each_bytes in arriving)
+    check_room(slots_bytes + kept_bytes, f"pipeline {build.name} at depth {build.depth}")
 
 
 def _log_failure(pipeline: str, cause: WorkerError | None) -> None:

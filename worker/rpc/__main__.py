@@ -27,6 +27,7 @@ from worker.wire.messages import (
     Request,
     Run,
     TakeRecords,
+    TimeStages,
 )
 from worker.wire.stream import SocketStream
 
@@ -65,6 +66,8 @@ class _Child:
                 return self._built().run(request, self._stream.has_ended)
             case TakeRecords():
                 return self._built().take_records()
+            case TimeStages():
+                return self._built().time_stages(request, self._stream.has_ended)
             case ClosePipeline():
                 if self._pipeline is not None:
                     self._pipeline.close()

@@ -23,7 +23,9 @@ from worker.wire.messages import (
     Request,
     Run,
     RunDone,
+    StagesTimed,
     TakeRecords,
+    TimeStages,
 )
 from worker.wire.stream import SocketStream
 
@@ -101,6 +103,10 @@ class RpcPipeline:
     def take_records(self) -> Records:
         """See `Pipeline.take_records`."""
         return self._ask(TakeRecords(), _ASK_TIMEOUT_S)
+
+    def time_stages(self, request: TimeStages, abandoned: Callable[[], bool]) -> StagesTimed:
+        """See `Pipeline.time_stages`."""
+        return self._ask(request, _BUILD_TIMEOUT_S, abandoned)
 
     def close(self) -> None:
         """Leave the other devices in order and end the process, by force if necessary."""

@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from worker.clock import clock, sharpen_sleep, sleep_for_slowdown
+from worker.endpoint import batches_of
 from worker.host.memory import check_room
 from worker.host.qdisc import QdiscWatch
 from worker.host.sentinel import time_sentinel
 from worker.host.telemetry import TelemetryThread
 from worker.inference.planted import PlantedRuns
-from worker.inference.stage import synthetic_inputs
 from worker.links.links import Links, open_data_stream
 from worker.links.slots import Array
 from worker.pipeline.loading import Loader
@@ -50,11 +50,13 @@ from worker.wire.messages import (
     Run,
     RunDone,
     SampleTelemetry,
+    StagesTimed,
     TakeRecords,
     TakeTrain,
     Telemetry,
     TensorSpec,
     TimeSentinel,
+    TimeStages,
 )
 from worker.wire.security import OPEN, Security
 
@@ -95,6 +97,7 @@ class Session:
             OpenLinks: self._open_links,
             Run: self._run,
             TakeRecords: self._take_records,
+            TimeStages: self._time_stages,
             ClosePipeline: self._forget_pipeline,
             CheckRpc: check_rpc,
             SampleTelemetry: lambda _request: Telemetry(samples=telemetry.take()),
@@ -149,9 +152,13 @@ class Session:
         self._qdisc.check()
         return self._built().take_records()
 
-    def _forget_pipeline(self, _request: ClosePipeline) -> None:
+    def _time_stages(self, request: TimeStages) -> StagesTimed:
+        return self._built().time_stages(request, self._abandoned)
+
+    def _forget_pipeline(self, request: ClosePipeline) -> None:
         self._close_pipeline()
-        self._loader.keep(())
+        if not request.keep_stages:
+            self._loader.keep(())
 
     def _built(self) -> Pipeline | RpcPipeline:
         if self._pipeline is None:
@@ -191,9 +198,10 @@ class Session:
             gc.collect()
 
     def _baseline(self, baseline: Baseline) -> BaselineDone:
-        if baseline.requests < 1 or baseline.warmup < 0:
+        if baseline.requests < 1 or baseline.warmup < 0 or baseline.batch < 1:
             raise RefusedError(
-                f"cannot time {baseline.requests} requests after {baseline.warmup} warm-up requests"
+                f"cannot time {baseline.requests} requests of batch {baseline.batch} after "
+                f"{baseline.warmup} warm-up requests"
             )
         self._close_pipeline()
         self._loader.keep(())
@@ -202,8 +210,12 @@ class Session:
             self._loader.check_null(baseline.shard)
             planted = PlantedRuns(baseline.planted)
         stage = self._loader.load(baseline.shard, baseline.threads)
-        check_room(LinkLayout(baseline.inputs).payload_bytes, "the inputs of a baseline")
-        inputs = synthetic_inputs(baseline.inputs)
+        layout = LinkLayout(baseline.inputs)
+        check_room(layout.payload_bytes, "the inputs of a baseline")
+        samples = self._loader.load_samples(baseline.shard.bundle)
+        batches = batches_of(samples.inputs, layout, baseline.batch, "input")
+        names = [tensor.name for tensor in layout.tensors]
+        inputs = [dict(zip(names, batch, strict=True)) for batch in batches]
         sharpen_sleep()
         times_s = []
         slowdown = self._settings.slowdown
@@ -211,7 +223,7 @@ class Session:
             if self._ended.is_set() or self._abandoned():
                 raise FailedError("the controller went away")
             began_s = clock()
-            stage.run(inputs)
+            stage.run(inputs[run % len(inputs)])
             if planted is None:
                 sleep_for_slowdown(began_s, slowdown, self._ended)
             else:

@@ -59,9 +59,11 @@ __all__ = [
     "SentinelDone",
     "SentBytes",
     "ShardRef",
+    "StagesTimed",
     "TakeRecords",
     "TakeTrain",
     "TimeSentinel",
+    "TimeStages",
     "Telemetry",
     "TelemetrySample",
     "TensorSpec",
@@ -190,16 +192,18 @@ class PlantedTime(Part, frozen=True):
 class HopSpec(Part, frozen=True):
     """One stage of a pipeline: the shard, its tensors, and the links it stands between.
 
-    For a slower device: `alone_s` is the stage's time alone at full speed; None: the worker measures it.
-    `varies`: that time depends on the data.
+    `full_speed_s` is the time at full speed that a slower device multiplies; None: it multiplies each run's
+    own, until `TimeStages` fixes that time. `varies`: the time depends on the data. `keeps`: how many of the
+    first requests' inputs to keep, as far as they fit in memory, to time the stage on.
     """
 
     shard: ShardRef
     inlet: str
     outlet: str
     threads: int = 1
-    alone_s: float | None = None
+    full_speed_s: float | None = None
     varies: bool = False
+    keeps: int = 0
     planted: PlantedTime | None = None
 
 
@@ -378,22 +382,16 @@ class PutFile(Request[Done], frozen=True):
 
 
 class PipelineBuilt(Message, frozen=True):
-    """One entry per hop: how long its stage took to load, and its median compute time alone.
-
-    `alone_s`: its time alone at full speed, which a slower device multiplies; None without such a time.
-    """
+    """One entry per hop: how long its stage took to load."""
 
     load_s: tuple[float, ...]
-    solo_compute_s: tuple[float, ...]
-    alone_s: tuple[float | None, ...]
 
 
 class BuildPipeline(Request[PipelineBuilt], frozen=True):
     """Load these stages and await the incoming links; drop the previous pipeline.
 
-    The worker keeps stages that stay the same (same shard, threads). It runs each stage `solo_runs` times
-    alone to measure its own compute time. `records` False keeps no rows of the hops, to see what keeping them
-    costs. With `rpc`, what crosses from device to device goes over PyTorch RPC.
+    The worker keeps stages that stay the same (same shard, threads). `records` False keeps no rows of the
+    hops, to see what that costs. With `rpc`, what crosses from device to device goes over PyTorch RPC.
     """
 
     name: str
@@ -401,7 +399,6 @@ class BuildPipeline(Request[PipelineBuilt], frozen=True):
     links: tuple[LinkSpec, ...]
     hops: tuple[HopSpec, ...]
     endpoint: EndpointSpec | None = None
-    solo_runs: int = 5
     records: bool = True
     rpc: RpcSpec | None = None
 
@@ -450,6 +447,23 @@ class TakeRecords(Request[Records], frozen=True):
     """Hand over and forget the records of the last run."""
 
 
+class StagesTimed(Message, frozen=True):
+    """Mean seconds of a run of each stage alone."""
+
+    compute_s: tuple[float, ...]
+
+
+class TimeStages(Request[StagesTimed], frozen=True):
+    """Time stages alone on the inputs that they kept (`HopSpec.keeps`), while no request is in the pipeline.
+
+    `hops` are positions in `BuildPipeline.hops`. A slower device's sleep counts, except `at_full_speed`: then
+    the stage takes the slowdown's multiple of the result from now on.
+    """
+
+    hops: tuple[int, ...]
+    at_full_speed: bool = False
+
+
 class Telemetry(Message, frozen=True):
     """Telemetry since the previous request for it."""
 
@@ -461,7 +475,9 @@ class SampleTelemetry(Request[Telemetry], frozen=True):
 
 
 class ClosePipeline(Request[Done], frozen=True):
-    """Close the links and forget the stages."""
+    """Close the links and forget the stages, or keep them for the next pipeline, which may have the same."""
+
+    keep_stages: bool = False
 
 
 class BaselineDone(Message, frozen=True):
@@ -471,10 +487,14 @@ class BaselineDone(Message, frozen=True):
 
 
 class Baseline(Request[BaselineDone], frozen=True):
-    """Run the whole model in a bare ONNX Runtime loop: what this device does without edgecut."""
+    """Run the whole model in a bare ONNX Runtime loop, on batches of its bundle's samples.
+
+    That is what this device does without edgecut.
+    """
 
     shard: ShardRef
     inputs: tuple[TensorSpec, ...]
+    batch: int = 1
     threads: int = 1
     warmup: int = 3
     requests: int = 20

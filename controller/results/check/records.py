@@ -3,21 +3,18 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.results import UNREADABLE, Cell, Hop, read_cells, unpack
+from controller.results.laws import endpoint_findings, hop_findings
 
 __all__ = ["record_findings"]
 
 
 _ENDPOINT_FIELDS = frozenset(("request", "scheduled_at_s", "finished_at_s", "latency_s", "counted"))
 _HOP_FIELDS = frozenset(("request", "received_at_s", "compute_at_s", "compute_s"))
-
-_CLOCK_S = 1e-6
-"""The largest difference between sums of times, which are stored rounded."""
 
 
 def record_findings(db: sqlite3.Connection) -> Iterator[str]:
@@ -72,7 +69,7 @@ def _of_trial(
     if (counted := np.count_nonzero(endpoint["counted"] == 1)) != requests:
         yield f"has {counted} rows that count of {requests} requests"
         return
-    yield from _of_endpoint(endpoint)
+    yield from endpoint_findings(endpoint)
     for position, hop in enumerate(hops):
         name = f"stage {hop.start}-{hop.stop} on {hop.device}"
         yield from (f"{name}: {what}" for what in _of_hop(arrays[f"hop{position}"], endpoint))
@@ -93,48 +90,15 @@ def _of_hops(cell: Cell, known: set[str], hops: list[Hop]) -> Iterator[str]:
         yield f"its stages {bounds} are not those of cuts {list(cell.cuts)}"
 
 
-def _of_endpoint(rows: NDArray[np.void]) -> Iterator[str]:
-    if len(np.unique(rows["request"])) != len(rows):
-        yield "has a request twice"
-    yield from _of_times(rows)
-    ordered = rows[np.argsort(rows["request"])]
-    for field in ("scheduled_at_s", "finished_at_s"):
-        if (np.diff(ordered[field]) < 0).any():
-            yield f"{field} runs backwards"
-    if np.abs(ordered["finished_at_s"] - ordered["scheduled_at_s"] - ordered["latency_s"]).max() > _CLOCK_S:
-        yield "latency_s is not finished_at_s - scheduled_at_s"
-
-
 def _of_hop(rows: NDArray[np.void], endpoint: NDArray[np.void]) -> Iterator[str]:
     if not _has_fields(rows, _HOP_FIELDS):
         yield f"rows lack one of {', '.join(sorted(_HOP_FIELDS))}"
         return
-    if len(rows) != len(endpoint):
-        yield f"has {len(rows)} rows of {len(endpoint)} requests"
-        return
-    if not np.array_equal(np.sort(rows["request"]), np.sort(endpoint["request"])):
-        yield "has rows of other requests than the endpoint"
-        return
-    yield from _of_times(rows)
-    ordered = rows[np.argsort(rows["request"])]
-    if (np.diff(ordered["compute_at_s"]) < 0).any():
-        yield "compute_at_s runs backwards"
-    if (ordered["compute_at_s"] < ordered["received_at_s"] - _CLOCK_S).any():
-        yield "computed a request before receiving it"
-    longest_s = endpoint[np.argsort(endpoint["request"])]["latency_s"]
-    if (ordered["compute_s"] > longest_s + _CLOCK_S).any():
-        yield "took longer for a request than the whole pipeline"
+    yield from hop_findings(rows, endpoint)
 
 
 def _has_fields(rows: NDArray[np.void], fields: frozenset[str]) -> bool:
     return fields <= set(rows.dtype.names or ())
-
-
-def _of_times(rows: NDArray[np.void]) -> Iterator[str]:
-    for field in rows.dtype.names or ():
-        values: NDArray[Any] = rows[field]
-        if not np.isfinite(values).all() or (values < -_CLOCK_S).any():
-            yield f"{field} is negative or not a number"
 
 
 def _telemetry(db: sqlite3.Connection) -> Iterator[str]:

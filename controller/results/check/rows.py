@@ -88,10 +88,11 @@ def _trials(db: sqlite3.Connection) -> _Findings:
         "SELECT network, latency_s, sample_s FROM reference_box WHERE NOT (latency_s > 0 AND sample_s > 0)"
     ):
         yield f"reference box of {network}: is empty ({latency_s} s, {sample_s} s a sample)"
-    for device, start, stop in db.execute(
-        "SELECT device, start, stop FROM time_alone WHERE NOT compute_s > 0"
-    ):
-        yield f"nodes {start} to {stop - 1} on {device}: have an impossible time alone"
+    for table, what in (("time_alone", "time alone"), ("full_speed", "time at full speed")):
+        for device, start, stop in db.execute(
+            f"SELECT device, start, stop FROM {table} WHERE NOT compute_s > 0"
+        ):
+            yield f"nodes {start} to {stop - 1} on {device}: have an impossible {what}"
 
 
 def _planted(db: sqlite3.Connection) -> _Findings:

@@ -55,7 +55,7 @@ def test_stages_and_baselines_take_their_planted_times_and_are_marked(
         for trial in results.trials():
             for hop, rows in zip(trial.hops, trial.records, strict=True):
                 least_s = times_s[hop.device, hop.start, hop.stop]
-                assert hop.solo_compute_s >= least_s
+                assert hop.alone_s is not None and hop.alone_s >= least_s
                 assert rows["compute_s"].min() >= least_s
                 seen.add((hop.device, hop.start, hop.stop))
         assert seen == set(times_s)
@@ -89,7 +89,7 @@ def _build(bundle: Bundle, planted: PlantedTime) -> BuildPipeline:
     links = [LinkSpec(name=name, tensors=tensor_specs(bundle.tensors_at(at), 1)) for name, at in ends]
     hop = HopSpec(shard=_whole(bundle), inlet="in", outlet="out", planted=planted)
     endpoint = EndpointSpec(bundle=bundle.digest, outlet="in", inlet="out", batch=1)
-    return BuildPipeline(name="p", depth=1, links=tuple(links), hops=(hop,), endpoint=endpoint, solo_runs=1)
+    return BuildPipeline(name="p", depth=1, links=tuple(links), hops=(hop,), endpoint=endpoint)
 
 
 def _baseline(bundle: Bundle, planted: PlantedTime) -> Baseline:

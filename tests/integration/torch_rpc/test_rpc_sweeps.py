@@ -35,7 +35,7 @@ def test_a_sweep_over_both_backends_keeps_the_same_records(
         assert trial.checked == len(trial.endpoint) == (30 if cell.depth == 1 else 32)
         assert trial.worst_error < 1e-4
         assert [len(rows) for rows in trial.records] == [trial.checked] * len(trial.hops)
-        assert all(hop.solo_compute_s > 0 for hop in trial.hops)
+        assert all(hop.alone_s for hop in trial.hops)
         for rows in trial.records:
             assert (rows["compute_s"] > 0).all()
             if cell.backend == "torch_rpc":

@@ -38,7 +38,6 @@ class Chain:
         depth: int = 4,
         batch: int = 1,
         check_every: int = 1,
-        solo_runs: int = 2,
         emulation: Emulation | None = None,
         codec: str = "none",
         allowed_error: float = 1e-4,
@@ -71,7 +70,6 @@ class Chain:
                         links=tuple(links),
                         hops=(hop,),
                         endpoint=endpoint,
-                        solo_runs=solo_runs,
                     )
                 )
             )

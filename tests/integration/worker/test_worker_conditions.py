@@ -12,6 +12,7 @@ from tests.integration.worker.conftest import StartChain, StartWorker
 from tests.unit.worker.tiny import TinyBundle, link
 from worker.endpoint import Samples, StandaloneEndpoint
 from worker.records import ENDPOINT, HOP, rows_of
+from worker.wire.control import ControlConnection
 from worker.wire.errors import MismatchError, PeerError, RequestError
 from worker.wire.messages import (
     Baseline,
@@ -28,6 +29,7 @@ from worker.wire.messages import (
     TakeRecords,
     TelemetrySample,
     TensorSpec,
+    TimeStages,
 )
 
 
@@ -132,38 +134,54 @@ def test_slowdown_counts_as_compute_everywhere_and_is_stamped(
             assert info.stamp["device"] == ("native" if worker is fast else "emulated")
             baseline = Baseline(shard=tiny_bundle.ref(0, 4), inputs=link("l", 0, 1).tensors, requests=5)
             compute_s[worker.name] = np.median(connection.ask(baseline).compute_s)
-            links = (link("in", 0, 1, port=1), link("out", 4, 1, port=1))
-            hop = HopSpec(shard=tiny_bundle.ref(0, 4), inlet="in", outlet="out")
-            built = connection.ask(BuildPipeline(name="p", depth=1, links=links, hops=(hop,)))
-            alone_s[worker.name] = built.solo_compute_s[0]
+            build_and_run(connection, tiny_bundle)
+            alone_s[worker.name] = connection.ask(TimeStages(hops=(0,))).compute_s[0]
     assert compute_s["slow"] > 30 * compute_s["fast"]
     assert alone_s["slow"] > 30 * alone_s["fast"]
 
 
-def one_stage(bundle: TinyBundle, **spec: Any) -> BuildPipeline:
-    links = (link("in", 0, 1, port=1), link("out", 4, 1, port=1))
-    hop = HopSpec(shard=bundle.ref(0, 4), inlet="in", outlet="out", **spec)
-    return BuildPipeline(name="p", depth=1, links=links, hops=(hop,))
+def build_and_run(connection: ControlConnection, bundle: TinyBundle, **spec: Any) -> float:
+    """Build a pipeline of one stage, and run some requests; returns the shortest time of computing one."""
+    hop = HopSpec(shard=bundle.ref(0, 4), inlet="in", outlet="out", keeps=3, **spec)
+    endpoint = EndpointSpec(bundle=bundle.digest, outlet="in", inlet="out", batch=1)
+    links = (link("in", 0, 1), link("out", 4, 1))
+    connection.ask(BuildPipeline(name="p", depth=1, links=links, hops=(hop,), endpoint=endpoint))
+    connection.ask(OpenLinks())
+    connection.ask(Run(requests=8))
+    (records,) = connection.ask(TakeRecords()).hops
+    return float(rows_of(records.rows, HOP)["compute_s"].min())
 
 
-def test_a_slower_device_measures_a_stage_alone_once(
+def test_a_slower_device_takes_a_multiple_of_the_time_that_was_fixed(
     start_worker: StartWorker, tiny_bundle: TinyBundle
 ) -> None:
     with start_worker("slow", "--slowdown", "20", bundle=tiny_bundle).claim() as slow:
-        first, again = (slow.ask(one_stage(tiny_bundle)) for _ in range(2))
-        assert first.alone_s == again.alone_s
-        assert first.alone_s[0] is not None
-        assert first.solo_compute_s[0] >= 20 * first.alone_s[0]
+        build_and_run(slow, tiny_bundle)
+        (full_speed_s,) = slow.ask(TimeStages(hops=(0,), at_full_speed=True)).compute_s
+        slow.ask(Run(requests=8))
+        (records,) = slow.ask(TakeRecords()).hops
+        assert rows_of(records.rows, HOP)["compute_s"].min() >= 20 * full_speed_s
+        assert slow.ask(TimeStages(hops=(0,))).compute_s[0] >= 20 * full_speed_s
 
-        known = slow.ask(one_stage(tiny_bundle, alone_s=0.001))
-        assert known.alone_s == (0.001,)
-        assert known.solo_compute_s[0] >= 20 * 0.001
-
-        assert slow.ask(one_stage(tiny_bundle, varies=True)).alone_s == (None,)
-        with pytest.raises(RequestError, match="a stage cannot take -1.0 s alone"):
-            slow.ask(one_stage(tiny_bundle, alone_s=-1.0))
+        assert build_and_run(slow, tiny_bundle, full_speed_s=0.001) >= 20 * 0.001
+        build_and_run(slow, tiny_bundle, varies=True)
+        with pytest.raises(RequestError, match="hop 0 takes a time of its own in each run"):
+            slow.ask(TimeStages(hops=(0,), at_full_speed=True))
+        with pytest.raises(RequestError, match="there is no hop 1"):
+            slow.ask(TimeStages(hops=(1,)))
+        with pytest.raises(RequestError, match="a stage cannot take -1.0 s at full speed"):
+            build_and_run(slow, tiny_bundle, full_speed_s=-1.0)
+        with pytest.raises(RequestError, match="a stage keeps at most 1024 inputs"):
+            slow.ask(
+                BuildPipeline(
+                    name="p",
+                    depth=1,
+                    links=(link("in", 0, 1), link("out", 4, 1)),
+                    hops=(HopSpec(shard=tiny_bundle.ref(0, 4), inlet="in", outlet="out", keeps=1025),),
+                )
+            )
     with start_worker("fast", bundle=tiny_bundle).claim() as fast:
-        assert fast.ask(one_stage(tiny_bundle, alone_s=0.001)).alone_s == (None,)
+        assert build_and_run(fast, tiny_bundle, full_speed_s=1.0) < 1.0
 
 
 def test_a_slower_device_encodes_and_decodes_slower(

@@ -48,6 +48,7 @@ from worker.wire.messages import (
     TakeRecords,
     TakeTrain,
     TensorSpec,
+    TimeStages,
 )
 from worker.wire.stream import MAGIC, VERSION, ConnectionKind
 
@@ -65,9 +66,8 @@ def requests_for(bundle: TinyBundle) -> list[Request[Message]]:
         name="alone",
         depth=2,
         links=(link("in", 0, 1), link("out", 4, 1)),
-        hops=(HopSpec(shard=whole, inlet="in", outlet="out"),),
+        hops=(HopSpec(shard=whole, inlet="in", outlet="out", keeps=2),),
         endpoint=EndpointSpec(bundle=bundle.digest, outlet="in", inlet="out", batch=1),
-        solo_runs=0,
     )
     half = msgspec.structs.replace(
         alone, name="half", links=(link("in", 0, 1, port=1), link("out", 4, 1, port=1)), endpoint=None
@@ -87,6 +87,7 @@ def requests_for(bundle: TinyBundle) -> list[Request[Message]]:
         OpenLinks(),
         Run(requests=3, timeout_s=2.0),
         TakeRecords(),
+        TimeStages(hops=(0,)),
         SampleTelemetry(),
         Baseline(shard=whole, inputs=(spec,), requests=1, warmup=0),
         Infer(shard=whole, inputs=(spec,), data=(bytes(WIDTH * 4),)),
@@ -237,7 +238,7 @@ def serve_a_good_one(worker: LabWorker) -> None:
             time.sleep(0.05)
     chain = Chain([worker], _BUNDLE)
     with contextlib.closing(chain):
-        chain.build([], solo_runs=0)
+        chain.build([])
         assert chain.first.ask(Run(requests=8), timeout_s=_ASK_TIMEOUT_S).checked == 8
 
 

@@ -43,6 +43,15 @@ def test_busy_counts_the_time_alone_and_occupied_the_clock(trial: Trial) -> None
     assert first.occupied == pytest.approx(12 * 0.004 / 0.06)
 
 
+def test_a_time_alone_that_does_not_fit_leaves_busy_and_the_bottleneck_unknown(trial: Trial) -> None:
+    hops = replace(trial.hops[0], alone_s=None), trial.hops[1]
+    figures = measure(replace(trial, hops=hops), 1)
+    assert [hop.busy for hop in figures.hops] == [None, pytest.approx(0.6)]
+    assert [hop.bubble for hop in figures.hops] == [None, pytest.approx(0.4)]
+    assert (figures.bottleneck, figures.bottleneck_share) == (None, None)
+    assert figures.hops[0].occupied == pytest.approx(0.8)
+
+
 def test_what_is_longest_in_use_is_the_bottleneck(trial: Trial) -> None:
     figures = measure(trial, 1)
     assert figures.bottleneck == "pi"  # busy 0.7, against 0.6 of the server and 0.3 of the link

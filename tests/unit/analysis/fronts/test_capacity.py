@@ -11,7 +11,7 @@ from analysis.fronts.capacity import capacity_of
 from tests.unit.analysis.synthetic import CELL
 
 
-def result(depth: int, rates_per_s: list[float], share: float = 0.5) -> CellResult:
+def result(depth: int, rates_per_s: list[float], share: float | None = 0.5) -> CellResult:
     trials = tuple(
         cast(TrialMeasures, _Trial(throughput_per_s=rate, bottleneck_share=share)) for rate in rates_per_s
     )
@@ -19,7 +19,7 @@ def result(depth: int, rates_per_s: list[float], share: float = 0.5) -> CellResu
 
 
 class _Trial:
-    def __init__(self, **figures: float) -> None:
+    def __init__(self, **figures: float | None) -> None:
         self.__dict__.update(figures)
 
 
@@ -54,6 +54,12 @@ def test_a_stage_that_is_always_in_use_leaves_nothing_to_gain() -> None:
     capacity = capacity_of([result(1, [100.0], share=0.5), result(4, [196.0], share=0.98)])
     assert capacity is not None and not capacity.is_bound
     assert capacity.limit == pytest.approx(200)
+
+
+def test_an_unknown_share_limits_nothing() -> None:
+    capacity = capacity_of([result(4, [196.0], share=None)])
+    assert capacity is not None and capacity.is_bound
+    assert capacity.limit == float("inf")
 
 
 def test_without_a_trial_there_is_no_capacity() -> None:

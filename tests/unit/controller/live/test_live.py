@@ -12,7 +12,7 @@ from controller.live.command import WatchOptions, follow
 from controller.live.follower import Follower
 from controller.live.live_file import LiveFile, live_path, note_sweep, read_now, swept_on
 from controller.live.publisher import Publisher
-from controller.live.snapshot import SweepSnapshot
+from controller.live.snapshot import Stage, SweepSnapshot
 from controller.live.view import line, panel
 from controller.results import Results, Store
 from tests.unit.analysis.synthetic import write_sweep
@@ -53,6 +53,17 @@ def test_what_runs_now_is_shown_with_its_last_trial_and_the_front(results: Path)
     told = line(snapshot, 75.0)
     assert told.startswith("wifi: 3/6  ")
     assert "busy pi " in told
+
+
+def test_a_busy_share_that_is_unknown_is_shown_as_such(results: Path) -> None:
+    with Results.open(results) as store:
+        cell = next(c for c in store.cells() if c.network == "wifi" and c.depth > 1)
+    LiveFile(results).tell(part="wifi", doing="x", done=3, total=6, left_s=75.0, cell=cell.id, number=1)
+    snapshot = _followed(results)
+    assert snapshot.last is not None
+    snapshot.last = replace(snapshot.last, stages=(Stage("pi", None), Stage("server", 0.5)))
+    assert "busy pi unknown, server 50%" in line(snapshot, 75.0)
+    assert "unknown busy" in _text(panel(snapshot, 75.0))
 
 
 def test_the_front_of_a_board_is_that_of_the_medians(results: Path) -> None:

@@ -12,7 +12,7 @@ from controller.experiment.networks import Direction, Network
 from controller.experiment.topology import route
 from controller.lab.inventory import Lab
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
-from controller.results import Cell, Settings, TimeAlone
+from controller.results import Cell, FullSpeed, Settings
 from controller.sweep.eta import request_s
 from exporter.bundle import Bundle
 from worker.links.emulation import EmulatedLink
@@ -176,28 +176,28 @@ def test_each_link_is_told_alike_to_both_of_its_ends(tiny: Bundle, lab: Lab) -> 
     assert planned.specs[2] not in planned.builds["pi"].links
 
 
-def time_alone(tiny: Bundle, device: str, start: int, stop: int, **other: Any) -> TimeAlone:
+def full_speed(tiny: Bundle, device: str, start: int, stop: int, **other: Any) -> FullSpeed:
     taken_at = "2026-01-01T00:00:00+00:00"
-    found = TimeAlone(tiny.digest, device, start, stop, 2, 1, 0.01 * stop, taken_at)
+    found = FullSpeed(tiny.digest, device, start, stop, 2, 1, 0.01 * stop, taken_at)
     return replace(found, **other)
 
 
-def test_a_stage_gets_the_time_alone_that_was_measured_of_it(tiny: Bundle, lab: Lab) -> None:
+def test_a_stage_gets_the_time_at_full_speed_that_was_measured_of_it(tiny: Bundle, lab: Lab) -> None:
     known = [
-        time_alone(tiny, "pi", 0, 2),
-        time_alone(tiny, "server", 2, 3),
-        time_alone(tiny, "server", 2, 4, batch=1),
-        time_alone(tiny, "server", 2, 4, threads=2),
-        time_alone(tiny, "server", 2, 4, bundle="other"),
+        full_speed(tiny, "pi", 0, 2),
+        full_speed(tiny, "server", 2, 3),
+        full_speed(tiny, "server", 2, 4, batch=1),
+        full_speed(tiny, "server", 2, 4, threads=2),
+        full_speed(tiny, "server", 2, 4, bundle="other"),
     ]
     cell = cell_of(tiny, 2, devices=("pi", "server"))
 
-    def alone_s(threads: int) -> list[float | None]:
-        planned = plan_pipeline("p", cell, tiny, lab, PROFILE, threads=threads, times_alone=known)
-        return [hop.alone_s for build in planned.builds.values() for hop in build.hops]
+    def full_speed_s(threads: int) -> list[float | None]:
+        planned = plan_pipeline("p", cell, tiny, lab, PROFILE, threads=threads, full_speeds=known)
+        return [hop.full_speed_s for build in planned.builds.values() for hop in build.hops]
 
-    assert alone_s(1) == [0.02, None]
-    assert alone_s(2) == [None, 0.04]
+    assert full_speed_s(1) == [0.02, None]
+    assert full_speed_s(2) == [None, 0.04]
 
 
 def test_a_stage_with_an_operator_that_decides_by_values_varies(tiny: Bundle, lab: Lab) -> None:
@@ -207,6 +207,9 @@ def test_a_stage_with_an_operator_that_decides_by_values_varies(tiny: Bundle, la
     planned = plan(cell_of(tiny, 2, 3), varying, lab)
     hops = [hop for device in ("pi", "desk", "server") for hop in planned.builds[device].hops]
     assert [hop.varies for hop in hops] == [False, True, False]
+    # It is timed on more inputs than a trial's warm-up brings.
+    assert planned.rehearsal == hops[1].keeps > hops[0].keeps
+    assert plan(cell_of(tiny, 2, 3), tiny, lab).rehearsal == 0
 
 
 def test_payload_is_what_crosses_times_the_batch(tiny: Bundle) -> None:

@@ -15,9 +15,11 @@ from controller.errors import StoreError
 from controller.results import (
     SATURATING,
     Attempt,
+    Block,
     Cell,
     Course,
     DeviceRow,
+    FullSpeed,
     Hop,
     Link,
     MeasuredLink,
@@ -118,14 +120,26 @@ def test_load_and_course_come_back(tmp_path: Path) -> None:
         assert [trial.course for trial in results.trials()] == [course]
 
 
-def test_the_first_time_alone_of_a_stage_stays(tmp_path: Path) -> None:
-    first = TimeAlone(CELL.bundle, "pi", 0, 2, 1, 1, 0.01, "2026-01-01T00:00:00")
+def test_the_first_time_at_full_speed_of_a_stage_stays(tmp_path: Path) -> None:
+    first = FullSpeed(CELL.bundle, "pi", 0, 2, 1, 1, 0.01, "2026-01-01T00:00:00")
     other = replace(first, batch=8, compute_s=0.03)
     with prepared(tmp_path / "r.sqlite") as store:
         for row in (first, replace(first, compute_s=0.02), other):
             store.add(row, environment=1)
     with Results.open(tmp_path / "r.sqlite") as results:
-        assert results.rows(TimeAlone) == [first, other]
+        assert results.rows(FullSpeed) == [first, other]
+
+
+def test_the_last_time_alone_of_a_stage_in_a_block_counts(tmp_path: Path) -> None:
+    first = TimeAlone("lan", 0, CELL.bundle, "pi", 0, 2, 1, 1, 0.01, "2026-01-01T00:00:00")
+    next_block = replace(first, block=1, compute_s=0.03)
+    with prepared(tmp_path / "r.sqlite") as store:
+        store.add(*(Block("lan", number, first.taken_at) for number in (0, 1)))
+        for row in (first, next_block, replace(first, compute_s=0.02)):
+            store.add(row, environment=1)
+    with Results.open(tmp_path / "r.sqlite") as results:
+        assert results.rows(TimeAlone, block=0) == [replace(first, compute_s=0.02)]
+        assert results.rows(TimeAlone, block=1) == [next_block]
 
 
 def test_a_finished_trial_cannot_be_committed_twice(tmp_path: Path) -> None:

@@ -137,9 +137,19 @@ def test_a_spinning_stage_spins_as_long_as_at_full_speed(monkeypatch: pytest.Mon
     assert stage.spun_s == pytest.approx(0.02)
 
 
-def test_the_time_alone_is_the_planted_time_without_phases(monkeypatch: pytest.MonkeyPatch) -> None:
-    planted = PlantedTime(seconds=0.02, phases=(phase("requests", 0, 99, 5),))
-    assert StageOnAClock(monkeypatch, planted, slowdown=2.0).bound.time_alone(5) == pytest.approx(0.04)
+def test_the_time_alone_is_the_mean_planted_time_without_phases_and_draws_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planted = PlantedTime(
+        seconds=0.01,
+        modes=((1.0, 3.0), (5.0, 1.0)),
+        stall_every=4,
+        stall_s=0.04,
+        phases=(phase("requests", 0, 99, 5),),
+    )
+    stage = StageOnAClock(monkeypatch, planted, slowdown=2.0)
+    assert stage.bound.time_alone([stage.arrived]) == pytest.approx(2 * (0.02 + 0.01))
+    assert stage.run_s(0) / 2 == pytest.approx(taken_s(planted, 1)[0])
 
 
 def test_no_wait_outlasts_the_pipeline() -> None:

@@ -134,11 +134,11 @@ def test_links_that_do_not_fit_the_shard_are_refused_by_name(
         bind(stage, LinkLayout(inlet), LinkLayout(outlet))
 
 
-def test_an_outlet_of_another_batch_fails_when_timed_alone() -> None:
+def test_an_outlet_of_another_batch_fails_when_run() -> None:
     stage = Stage(shard_graph(0, 1), None, threads=1, label="shard 0-1")
-    bound = bind(stage, LinkLayout(tensors(0, 2)), LinkLayout(tensors(1, 3)))
+    inlet, outlet = LinkLayout(tensors(0, 2)), LinkLayout(tensors(1, 3))
     with pytest.raises(FailedError, match="shard 0-1 cannot be run: .*.2,16."):
-        bound.time_alone(1)
+        bind(stage, inlet, outlet).run(SlotPool(inlet, 0).slots[0], SlotPool(outlet, 0).slots[0])
 
 
 class PlantedTimes:
@@ -156,6 +156,8 @@ class PlantedTimes:
         inlet, outlet = LinkLayout(tensors(0, 1)), LinkLayout(tensors(1, 1))
         self.bound = BoundStage(stage, inlet, outlet, slowdown=3.0, ended=Event())
         self._slots = SlotPool(inlet, 0).slots[0], SlotPool(outlet, 0).slots[0]
+        self.inputs = SlotPool(inlet, 2).slots
+        self.ran: list[object] = []
 
     def _sleep_until(self, at_s: float, _ended: Event) -> bool:
         self.now_s = max(self.now_s, at_s)
@@ -164,7 +166,8 @@ class PlantedTimes:
     def io_binding(self) -> Any:
         return Mock()
 
-    def run_with_iobinding(self, _binding: object) -> None:
+    def run_with_iobinding(self, binding: object) -> None:
+        self.ran.append(binding)
         self.now_s += next(self._takes_s)
 
     def run(self) -> float:
@@ -187,12 +190,35 @@ def test_a_slowed_stage_whose_time_varies_multiplies_each_run(monkeypatch: pytes
     assert [planted.run() for _ in range(2)] == pytest.approx([0.030, 0.045])
 
 
-def test_the_time_at_full_speed_is_the_median_alone_without_the_slowdown(
+def test_the_time_alone_is_a_mean_over_all_inputs_alike_the_slowdown_included(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    planted = PlantedTimes(monkeypatch, 0.5, *[0.010] * 6, *[0.011] * 5, 0.010)
-    assert planted.bound.time_at_full_speed() == pytest.approx(0.010)
-    assert planted.run() == pytest.approx(0.030)
+    # A run to warm up, then two rounds: five runs at least, each input as often.
+    planted = PlantedTimes(monkeypatch, 0.5, 0.001, 0.011, 0.009, 0.012, 0.018, 0.018)
+    assert planted.bound.time_alone(planted.inputs) == pytest.approx(3 * 0.069 / 6)
+    # Each input has a binding of its own: two rounds of three.
+    assert planted.ran[1:4] == planted.ran[4:7]
+    assert len(set(map(id, planted.ran[1:4]))) == 3
+
+
+def test_a_short_stage_is_timed_for_a_fifth_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = PlantedTimes(monkeypatch, *[0.001] * 100)
+    planted.bound.time_alone(planted.inputs)
+    assert 3 * 0.001 * (len(planted.ran) - 1) == pytest.approx(0.2, abs=0.01)
+
+
+def test_the_time_at_full_speed_is_that_alone_without_the_slowdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = PlantedTimes(monkeypatch, 0.5, *[0.040] * 5, 0.052, 0.010)
+    full_speed_s = planted.bound.time_at_full_speed(planted.inputs, lambda: False)
+    assert full_speed_s == pytest.approx(0.042)
+    planted.bound.slow_down_from(full_speed_s)
+    assert planted.run() == pytest.approx(3 * 0.042)
+
+
+def test_timing_alone_ends_with_the_controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = PlantedTimes(monkeypatch, *[0.001] * 9)
+    with pytest.raises(FailedError, match="the controller went away"):
+        planted.bound.time_alone(planted.inputs, lambda: len(planted.ran) > 3)
 
 
 def test_run_on_arrays_names_what_does_not_fit() -> None:

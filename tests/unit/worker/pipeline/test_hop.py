@@ -10,9 +10,9 @@ from worker.inference.stage import BoundStage, Stage
 from worker.links.cancel_scope import CancelScope
 from worker.links.in_process import InProcessLink
 from worker.links.slots import Slot, SlotPool
-from worker.pipeline.hop import Hop
+from worker.pipeline.hop import Hop, kept_inputs
 from worker.records import HOP, rows_of
-from worker.wire.errors import WorkerError
+from worker.wire.errors import RefusedError, WorkerError
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import LinkSpec
 
@@ -22,7 +22,7 @@ DEPTH = 2
 class Rig:
     """Shard 2-3 (c = a + b), whose outlet takes c, or c and the a that it only passes on."""
 
-    def __init__(self, *, passes_on: bool) -> None:
+    def __init__(self, *, passes_on: bool, keeps: int = 0) -> None:
         self.scope = CancelScope()
         leaving = tensors(3, 1) + (tensors(1, 1) if passes_on else ())
         out = LinkSpec(name="out", tensors=leaving)
@@ -32,7 +32,7 @@ class Rig:
         bound = BoundStage(
             stage, LinkLayout(tensors(2, 1)), LinkLayout(leaving), slowdown=1.0, ended=self.scope.ended
         )
-        self.hop = Hop(bound, self.inlet, self.outlet, self.scope, start=2, stop=3)
+        self.hop = Hop(bound, self.inlet, self.outlet, self.scope, start=2, stop=3, keeps=keeps)
         self.hop.begin()
 
     def send(self, request: int, value: float) -> None:
@@ -107,3 +107,27 @@ def test_a_stage_that_fails_ends_the_pipeline(rigs: list[Rig]) -> None:
     rig.hop.join()
     assert "shard 2-3 cannot be run" in str(causes[0])
     assert rig.outlet.receive() is None
+
+
+@pytest.mark.parametrize("passes_on", [False, True])
+def test_a_stage_is_timed_on_the_first_requests_that_passed_it(rigs: list[Rig], passes_on: bool) -> None:
+    rig = Rig(passes_on=passes_on, keeps=2)
+    rigs.append(rig)
+    with pytest.raises(RefusedError, match="shard 2-3 has kept no request to be timed on"):
+        rig.hop.time_alone(lambda: False)
+    for request in range(4):
+        rig.send(request, float(request + 1))
+        rig.receive().give_back()
+    timed = {float(array[0, 0]) for slot in rig.hop._kept for array in slot.arrays}
+    assert timed == {1.0, 2.0}
+    assert rig.hop.time_alone(lambda: False) > 0
+    # It still computes what it gets.
+    rig.send(4, 3.0)
+    assert rig.receive().arrays[0].tolist() == [[6.0] * 16]
+
+
+def test_large_inputs_are_kept_in_small_number() -> None:
+    assert kept_inputs(5, 1000) == 5
+    assert kept_inputs(5, 8 * 1024 * 1024) == 2
+    assert kept_inputs(5, 100 * 1024 * 1024) == 1
+    assert kept_inputs(0, 1000) == 0

@@ -119,7 +119,7 @@ TWICE = (
     "INSERT INTO trial SELECT NULL, cell, number, status, reason, device, environment, started_at, "
     "elapsed_s, requests, checked, worst_error, hops, links, records, course FROM trial WHERE id = 1"
 )
-HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"solo_compute_s":1}]'
+HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"alone_s":1}]'
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,16 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         ),
         (
             sql(
-                "INSERT INTO time_alone (bundle, device, start, stop, batch, threads, environment, taken_at, "
+                "INSERT INTO full_speed (bundle, device, start, stop, batch, threads, environment, taken_at, "
                 "compute_s) VALUES (?, 'pi', 0, 2, 1, 1, 1, 'then', 0)",
+                BUNDLE,
+            ),
+            "nodes 0 to 1 on pi: have an impossible time at full speed",
+        ),
+        (
+            sql(
+                "INSERT INTO time_alone (network, block, bundle, device, start, stop, batch, threads, "
+                "environment, taken_at, compute_s) VALUES ('lan', 0, ?, 'pi', 0, 2, 1, 1, 1, 'then', -1)",
                 BUNDLE,
             ),
             "nodes 0 to 1 on pi: have an impossible time alone",

@@ -1,0 +1,145 @@
+"""Laws that every good trial keeps, whatever it measured.
+
+Each is exact but for what a clock's rate, a wake-up and the refilling of a credit cost. Latency x throughput
+against depth is none of them: over a finite window it is off by what was in flight at its ends.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.results.rows import Trial
+
+__all__ = ["LAW_BROKEN", "RETRIES", "broken_law", "endpoint_findings", "hop_findings"]
+
+LAW_BROKEN: Final = "law broken: "
+"""Begins the reason of a trial that is void by a law."""
+
+RETRIES: Final = 3
+"""How often such a trial is run again in its block."""
+
+_CLOCK_S: Final = 1e-6
+"""The largest difference between sums of times, which are stored rounded."""
+
+_LITTLE: Final = 0.005
+_REFILL_S: Final = 1e-4
+_COMPUTE: Final = 1.005
+
+_Rows = NDArray[np.void]
+
+
+def broken_law(trial: Trial, depth: int | None) -> str | None:
+    """The first law that a trial breaks, with the figures that show it; None for a good trial.
+
+    Args:
+        depth: Requests in flight in a closed loop; None in an open one.
+    """
+    return next(_broken(trial, depth), None)
+
+
+def _broken(trial: Trial, depth: int | None) -> Iterator[str]:
+    for what in _unaccounted(trial):
+        yield f"every request is accounted for, in order, finite; {what}"
+    if depth is not None:
+        yield from _little(trial, depth)
+    yield from _compute(trial)
+
+
+def _unaccounted(trial: Trial) -> Iterator[str]:
+    rows = trial.endpoint_rows
+    if not (np.isfinite(trial.elapsed_s) and trial.elapsed_s > 0 and len(trial.endpoint)):
+        yield f"{len(trial.endpoint)} requests count, in {trial.elapsed_s} s"
+        return
+    for name, of_part in (("the endpoint", rows), *zip(_stages(trial), trial.hop_rows, strict=True)):
+        if not np.array_equal(of_part["request"], np.arange(len(rows))):
+            yield f"{name} has not the requests 0 to {len(rows) - 1} in order"
+            return
+    counted = trial.endpoint["request"]
+    if not np.array_equal(counted, np.arange(counted[0], counted[0] + len(counted))):
+        yield "requests that do not count lie between those that do"
+    yield from endpoint_findings(rows)
+    for name, of_hop in zip(_stages(trial), trial.hop_rows, strict=True):
+        yield from (f"{name} {what}" for what in hop_findings(of_hop, rows))
+
+
+def _little(trial: Trial, depth: int) -> Iterator[str]:
+    began_s, ended_s = _window(trial)
+    rows = trial.endpoint_rows
+    overlaps_s = np.minimum(rows["finished_at_s"], ended_s) - np.maximum(rows["scheduled_at_s"], began_s)
+    overlap_s, expected_s = float(overlaps_s.clip(0).sum()), depth * trial.elapsed_s
+    if abs(overlap_s - expected_s) > _LITTLE * expected_s + _REFILL_S * len(trial.endpoint):
+        yield (
+            f"Little's law: requests were in flight for {overlap_s:.4g} s in all; depth {depth} x "
+            f"{trial.elapsed_s:.4g} s is {expected_s:.4g} s"
+        )
+
+
+def _compute(trial: Trial) -> Iterator[str]:
+    """A thread computes one request at a time: on its own clock, and within the time that is reported."""
+    began_s, ended_s = _window(trial)
+    rows = trial.endpoint_rows
+    # Those that came and went within that time: others computed in part outside it.
+    inside = (rows["scheduled_at_s"] >= began_s) & (rows["finished_at_s"] <= ended_s)
+    for name, of_hop in zip(_stages(trial), trial.hop_rows, strict=True):
+        own_s = of_hop["compute_at_s"][-1] + of_hop["compute_s"][-1] - of_hop["compute_at_s"][0]
+        for compute_s, span_s in (
+            (float(of_hop["compute_s"].sum()), float(own_s)),
+            (float(of_hop["compute_s"][inside].sum()), trial.elapsed_s),
+        ):
+            if compute_s > _COMPUTE * span_s:
+                yield (
+                    f"a thread computes one request at a time; {name} computed {compute_s:.4g} s in "
+                    f"{span_s:.4g} s"
+                )
+
+
+def _window(trial: Trial) -> tuple[float, float]:
+    """When elapsed time begins and ends, on the endpoint's clock."""
+    first, finished_at_s = int(trial.endpoint["request"][0]), trial.endpoint_rows["finished_at_s"]
+    began_s = finished_at_s[first - 1] if first else trial.endpoint_rows["scheduled_at_s"][0]
+    return float(began_s), float(trial.endpoint["finished_at_s"][-1])
+
+
+def _stages(trial: Trial) -> list[str]:
+    return [f"stage {hop.start}-{hop.stop} on {hop.device}" for hop in trial.hops]
+
+
+def endpoint_findings(rows: _Rows) -> Iterator[str]:
+    """Impossible rows of requests at the endpoint."""
+    if len(np.unique(rows["request"])) != len(rows):
+        yield "has a request twice"
+    yield from _of_times(rows)
+    ordered = rows[np.argsort(rows["request"])]
+    for field in ("scheduled_at_s", "finished_at_s"):
+        if (np.diff(ordered[field]) < 0).any():
+            yield f"{field} runs backwards"
+    if np.abs(ordered["finished_at_s"] - ordered["scheduled_at_s"] - ordered["latency_s"]).max() > _CLOCK_S:
+        yield "latency_s is not finished_at_s - scheduled_at_s"
+
+
+def hop_findings(rows: _Rows, endpoint: _Rows) -> Iterator[str]:
+    """Impossible rows of a hop, beside those of its endpoint."""
+    if len(rows) != len(endpoint):
+        yield f"has {len(rows)} rows of {len(endpoint)} requests"
+        return
+    if not np.array_equal(np.sort(rows["request"]), np.sort(endpoint["request"])):
+        yield "has rows of other requests than the endpoint"
+        return
+    yield from _of_times(rows)
+    ordered = rows[np.argsort(rows["request"])]
+    if (np.diff(ordered["compute_at_s"]) < 0).any():
+        yield "compute_at_s runs backwards"
+    if (ordered["compute_at_s"] < ordered["received_at_s"] - _CLOCK_S).any():
+        yield "computed a request before receiving it"
+    longest_s = endpoint[np.argsort(endpoint["request"])]["latency_s"]
+    if (ordered["compute_s"] > longest_s + _CLOCK_S).any():
+        yield "took longer for a request than the whole pipeline"
+
+
+def _of_times(rows: _Rows) -> Iterator[str]:
+    for field in rows.dtype.names or ():
+        values: NDArray[Any] = rows[field]
+        if not np.isfinite(values).all() or (values < -_CLOCK_S).any():
+            yield f"{field} is negative or not a number"

@@ -1,0 +1,70 @@
+"""Stages timed alone: once in each block, for all cells that have them."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+from controller.errors import TrialVoid
+from controller.pipeline.runner import PipelineRunner
+from controller.results import Cell, Hop, TimeAlone, Trial
+from controller.results.metrics import busy_share
+from controller.results.provenance import now
+from controller.sweep.recorder import Recorder
+
+__all__ = ["StageTimes"]
+
+_FITS: Final = 1.02
+"""A stage that is busy for a larger share of a trial was not timed as it ran."""
+
+
+class StageTimes:
+    """Gives each trial its stages' times alone, taken after the block's first trial with the stage."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def complete(self, cell: Cell, trial: Trial, pipeline: PipelineRunner) -> Trial:
+        """The trial with its stages' times alone; None where one does not fit even when taken again.
+
+        A device that is lost meanwhile leaves the times out: the trial itself has ended well.
+        """
+        rows = self._recorder.store.rows(TimeAlone, network=cell.network, block=trial.number)
+        known = {_key(row): row.compute_s for row in rows}
+        stages = [TimeAlone(cell.network, trial.number, *_identity(cell, hop), 0.0, "") for hop in trial.hops]
+        alone_s = [known.get(_key(stage)) for stage in stages]
+        unknown = [position for position, seconds in enumerate(alone_s) if seconds is None]
+        with suppress(TrialVoid):
+            self._take(unknown, stages, alone_s, pipeline)
+            self._take(_misfits(trial, alone_s), stages, alone_s, pipeline)
+        misfits = _misfits(trial, alone_s)
+        return _with(trial, [None if i in misfits else seconds for i, seconds in enumerate(alone_s)])
+
+    def _take(
+        self,
+        positions: Sequence[int],
+        stages: Sequence[TimeAlone],
+        alone_s: list[float | None],
+        pipeline: PipelineRunner,
+    ) -> None:
+        for position, seconds in (pipeline.time_alone(positions) if positions else {}).items():
+            alone_s[position] = seconds
+            self._recorder.add_time_alone(replace(stages[position], compute_s=seconds, taken_at=now()))
+
+
+def _identity(cell: Cell, hop: Hop) -> tuple[str, str, int, int, int, int]:
+    return cell.bundle, hop.device, hop.start, hop.stop, cell.batch, hop.threads
+
+
+def _key(row: TimeAlone) -> TimeAlone:
+    return replace(row, compute_s=0.0, taken_at="")
+
+
+def _misfits(trial: Trial, alone_s: Sequence[float | None]) -> list[int]:
+    timed = _with(trial, alone_s)
+    return [i for i in range(len(alone_s)) if (busy_share(timed, i) or 0.0) > _FITS]
+
+
+def _with(trial: Trial, alone_s: Sequence[float | None]) -> Trial:
+    hops = (replace(hop, alone_s=seconds) for hop, seconds in zip(trial.hops, alone_s, strict=True))
+    return replace(trial, hops=tuple(hops))

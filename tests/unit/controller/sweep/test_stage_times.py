@@ -1,0 +1,114 @@
+"""Times alone: taken once in a block, again where they do not fit, and left out where that does not help."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from controller.errors import TrialVoid
+from controller.pipeline.runner import PipelineRunner
+from controller.results import Block, Cell, Store, TimeAlone, Trial
+from controller.results.metrics import busy_share
+from controller.sweep.recorder import Recorder
+from controller.sweep.stage_times import StageTimes
+from tests.unit.analysis.synthetic import AT, BUNDLE, Physics, run_trial
+
+CELL = Cell(
+    model="m",
+    bundle=BUNDLE,
+    cuts=(30,),
+    label="half",
+    devices=("pi", "server"),
+    network="lan",
+    shaping="emulated",
+)
+PI_S, SERVER_S = 0.020, 0.002
+
+
+class Pipeline:
+    """Times stages as stated, the first ones first, and keeps what it was asked."""
+
+    def __init__(self, *pi_s: float) -> None:
+        self._pi_s = iter(pi_s)
+        self.asked: list[tuple[int, ...]] = []
+
+    def time_alone(self, positions: Sequence[int]) -> dict[int, float]:
+        if positions:
+            self.asked.append(tuple(positions))
+        return {position: SERVER_S if position else next(self._pi_s) for position in positions}
+
+
+class Lost(Pipeline):
+    def time_alone(self, positions: Sequence[int]) -> dict[int, float]:
+        raise TrialVoid("pi: lost", "pi")
+
+
+class Sweep:
+    def __init__(self, folder: Path) -> None:
+        self.store = Store.create(folder / "r.sqlite", name="t", text="t", seed=0, trials=1, created_at=AT)
+        self.store.add_environment(AT, {}, [])
+        self.store.add_bundle(BUNDLE, "m", "{}")
+        self.store.add_network("lan", 0, "emulated", {})
+        self.store.add(*(Block("lan", number, AT) for number in range(2)))
+        recorder = Recorder(self.store, None, None, None, 1)  # type: ignore[arg-type]
+        self._times = StageTimes(recorder)
+
+    def complete(self, pipeline: Pipeline, *, cell: Cell = CELL, number: int = 0) -> list[float | None]:
+        trial = run_trial(cell, number, 24, Physics(noise=0.0), np.random.default_rng(0))
+        done = self._times.complete(cell, blank(trial), cast(PipelineRunner, pipeline))
+        for position, hop in enumerate(done.hops):
+            assert (busy_share(done, position) is None) == (hop.alone_s is None)
+        return [hop.alone_s for hop in done.hops]
+
+    def stored(self) -> list[tuple[int, str, float]]:
+        return [(row.block, row.device, row.compute_s) for row in self.store.rows(TimeAlone)]
+
+
+def blank(trial: Trial) -> Trial:
+    return replace(trial, hops=tuple(replace(hop, alone_s=None) for hop in trial.hops))
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    return Sweep(tmp_path)
+
+
+def test_a_stage_is_timed_once_in_a_block_for_all_its_cells(sweep: Sweep) -> None:
+    pipeline = Pipeline(PI_S)
+    assert sweep.complete(pipeline) == [PI_S, SERVER_S]
+    assert sweep.complete(pipeline, cell=replace(CELL, depth=4)) == [PI_S, SERVER_S]
+    assert pipeline.asked == [(0, 1)]
+    assert sweep.stored() == [(0, "pi", PI_S), (0, "server", SERVER_S)]
+
+
+def test_another_block_and_another_batch_are_timed_again(sweep: Sweep) -> None:
+    pipeline = Pipeline(PI_S, 0.9 * PI_S, 0.5 * PI_S)
+    sweep.complete(pipeline)
+    assert sweep.complete(pipeline, number=1) == [0.9 * PI_S, SERVER_S]
+    assert sweep.complete(pipeline, cell=replace(CELL, batch=2)) == [0.5 * PI_S, SERVER_S]
+    assert pipeline.asked == [(0, 1)] * 3
+
+
+def test_a_time_that_does_not_fit_is_taken_again_and_replaced(sweep: Sweep) -> None:
+    # At depth 4 the trial takes 20 ms a request, which is what the stage takes.
+    pipeline = Pipeline(1.1 * PI_S, PI_S)
+    assert sweep.complete(pipeline, cell=replace(CELL, depth=4)) == [PI_S, SERVER_S]
+    assert pipeline.asked == [(0, 1), (0,)]
+    assert (0, "pi", PI_S) in sweep.stored()
+
+
+def test_a_time_that_does_not_fit_again_leaves_busy_unknown(sweep: Sweep) -> None:
+    pipeline = Pipeline(1.1 * PI_S, 1.05 * PI_S)
+    assert sweep.complete(pipeline, cell=replace(CELL, depth=4)) == [None, SERVER_S]
+
+
+def test_up_to_two_percent_too_long_fits(sweep: Sweep) -> None:
+    pipeline = Pipeline(1.015 * PI_S)
+    assert sweep.complete(pipeline, cell=replace(CELL, depth=4)) == [1.015 * PI_S, SERVER_S]
+
+
+def test_a_device_lost_after_the_trial_costs_the_times_and_not_the_trial(sweep: Sweep) -> None:
+    assert sweep.complete(Lost()) == [None, None]
