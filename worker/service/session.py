@@ -145,9 +145,9 @@ class Session:
         self._qdisc.check()
         return done
 
-    def _take_records(self, _request: TakeRecords) -> Records:
+    def _take_records(self, request: TakeRecords) -> Records:
         self._qdisc.check()
-        return self._built().take_records()
+        return self._built().take_records(request.counted)
 
     def _forget_pipeline(self, _request: ClosePipeline) -> None:
         self._close_pipeline()
