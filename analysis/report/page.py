@@ -132,7 +132,7 @@ def _cell(times: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
         ["latency p50", words.milliseconds(result.latency())],
         ["throughput", words.per_second(result.throughput)],
         ["busy", ", ".join(f"{stage} {share}" for stage, share in busy.items())],
-        ["bottleneck", ", ".join(result.bottlenecks)],
+        ["bottleneck", ", ".join(result.bottlenecks) or "unknown"],
         ["trials", f"{len(result.trials)}, {sum(t.requests for t in result.trials)} requests"],
     ]
     return {"where": result.split.where, "facts": facts, "parts": [p for p in parts if p[1] > 0]}

@@ -107,7 +107,7 @@ class CellRunner:
         found = next(iter(store.rows(Saturation, cell=cell.id)), None)
         if found is None:
             alone = self._probed(replace(cell, depth=1), number)
-            period_s = max(_part_s(alone, position) for position in range(len(alone.hops)))
+            period_s = _slowest_part_s(alone)
 
             def rate_at(depth: int) -> float:
                 return throughput_per_s(self._probed(replace(cell, depth=depth), number), 1)
@@ -156,7 +156,8 @@ class CellRunner:
         return PipelineRunner(plan, cell, bundle, workers, controller_endpoint)
 
 
-def _part_s(trial: Trial, position: int) -> float:
-    """What a request takes of a stage, or of the link that leaves it, whichever is more."""
-    rows = trial.records[position]
-    return float(max(rows["compute_s"].mean(), rows["send_s"].mean()))
+def _slowest_part_s(alone: Trial) -> float:
+    """What a lone request takes of the slowest stage or link, of links as far as they account for it."""
+    uses = [link.use for link in alone.links if link.use is not None]
+    sending_s = [(use.busy_s - use.rwnd_limited_s) / use.frames - use.round_trip_s for use in uses]
+    return max(*(float(rows["compute_s"].mean()) for rows in alone.records), *sending_s, 0.0)
