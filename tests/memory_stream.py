@@ -77,6 +77,9 @@ class MemoryStream:
     def tcp_bytes(self, sent_bytes: int) -> int:
         return sent_bytes
 
+    def tcp_account(self) -> None:
+        """See `Stream.tcp_account`: no kernel knows of it."""
+
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         """See `Stream.receive_into`; `begun` changes nothing within a process."""
         deadline_s = None if self._timeout_s is None else time.monotonic() + self._timeout_s

@@ -156,7 +156,7 @@ class CellResult:
 
     @property
     def bottlenecks(self) -> tuple[str, ...]:
-        """What limited its trials, as far as known, without repeats."""
+        """What limited its trials, where that is known, without repeats."""
         return tuple(dict.fromkeys(t.bottleneck for t in self.trials if t.bottleneck is not None))
 
     def over_trials(self, name: str) -> Estimate:
@@ -168,6 +168,14 @@ class CellResult:
         stages = [hop.stage for hop in self.trials[0].hops] if self.trials else []
         return {
             name: estimate([getattr(t.hops[i], share) for t in self.trials]) for i, name in enumerate(stages)
+        }
+
+    def by_way(self, bound: Literal["least", "most"]) -> dict[str, Estimate]:
+        """A bound of the share of the time in which each way between two devices was in use, over trials."""
+        uses = [t.link_use for t in self.trials]
+        return {
+            way: estimate([getattr(use[way], bound, None) for use in uses])
+            for way in (uses[0] if uses else ())
         }
 
 

@@ -1,6 +1,6 @@
 """One trial's records -> its figures."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from analysis.errors import ResultsError
 from analysis.statistics.estimates import quantile
 from controller.results import Course, Link, Trial
-from controller.results.metrics import IN_HOP, QUANTILES, busy_share, network_s, stage_name, throughput_per_s
+from controller.results.metrics import (
+    IN_HOP,
+    QUANTILES,
+    Share,
+    busy_share,
+    link_share,
+    network_s,
+    stage_name,
+    throughput_per_s,
+)
 
 __all__ = [
     "ON_NETWORK",
@@ -24,6 +33,11 @@ __all__ = [
 
 ON_NETWORK = ("receive_s", "wait_send_s", "send_s")
 """What a hop sees of the network share. They lie within it, and those of two neighbours overlap."""
+
+_UNKNOWN = Share(0.0, 1.0)
+
+# What is in use for more than this limits, whatever else does.
+_NEARLY_ALWAYS = 0.9
 
 
 @dataclass(frozen=True)
@@ -64,9 +78,11 @@ class TrialMeasures:
         prepare_s: Mean time that an input took to make; in the total only as far as it is in source_s.
         payload_bytes: What one request puts on all links between devices, results included.
         links: The links between devices, in the order of the chain.
+        link_use: The share of the time in which each way between two devices was in use, by a name as in
+            `pi -> server`; None where nothing accounts for it.
         bottleneck: The stage or link that was in use for the largest share of the time: a stage's name, or
-            as in `pi -> server`. None where a stage's busy share is unknown.
-        bottleneck_share: That share.
+            as in `pi -> server`. None where several might be.
+        bottleneck_share: The largest share of the time for which any of them is known to have been in use.
         first_payload_bytes: What it puts on the first link between devices; 0 without one.
         memory_bytes: Most memory of a worker that took part, in the one that had most: its private pages,
             and those of its bundle's files once.
@@ -87,8 +103,9 @@ class TrialMeasures:
     encoded_bytes: float
     first_payload_bytes: int
     links: tuple[Link, ...]
+    link_use: Mapping[str, Share | None]
     bottleneck: str | None
-    bottleneck_share: float | None
+    bottleneck_share: float
     worst_error: float
     checked: int
     environment: int
@@ -120,8 +137,9 @@ def measure(
     latency = np.asarray(trial.endpoint["latency_s"], dtype=np.float64)
     records = [rows_of_requests(trial, rows) for rows in trial.records]
     hops = tuple(_hop(trial, index, rows) for index, rows in enumerate(records))
-    bottleneck, bottleneck_share = _bottleneck(trial, hops)
     between = tuple(link for link in trial.links if link.sender != link.receiver)
+    link_use = _link_use(between)
+    bottleneck, bottleneck_share = _bottleneck(hops, link_use)
     return TrialMeasures(
         number=trial.number,
         requests=requests,
@@ -139,6 +157,7 @@ def measure(
         encoded_bytes=sum(map(encoded_bytes, between)),
         first_payload_bytes=between[0].payload_bytes if between else 0,
         links=between,
+        link_use=link_use,
         bottleneck=bottleneck,
         bottleneck_share=bottleneck_share,
         worst_error=trial.worst_error,
@@ -182,24 +201,42 @@ def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
     return rows
 
 
-def _bottleneck(trial: Trial, hops: tuple[HopMeans, ...]) -> tuple[str | None, float | None]:
-    """The largest of the stages' busy shares and of the shares of the time that links were being sent on.
+def _link_use(links: Iterable[Link]) -> dict[str, Share | None]:
+    ways: dict[str, list[Link]] = {}
+    for link in links:
+        ways.setdefault(f"{link.sender} -> {link.receiver}", []).append(link)
+    return {way: _together(shared) for way, shared in ways.items()}
 
-    What is sent by no stage is recorded by none: a link from the controller, or from a first device that has
-    only the source, is never named.
+
+def _together(links: Sequence[Link]) -> Share | None:
+    """The use of a way that these links share, one frame at a time where it is emulated.
+
+    The kernel's accounts overlap, by how much is unknown: while a frame of one link passes, another may wait.
     """
-    shares = {hop.stage: hop.busy for hop in hops if hop.busy is not None}
-    if len(shares) < len(hops):
-        return None, None
-    leaving = [link for link in trial.links if link.sender != "controller"]
-    for hop, link in zip(hops, leaving[-len(hops) :], strict=True):
-        if link.sender != link.receiver:
-            name = f"{link.sender} -> {link.receiver}"
-            sending_s = hop.means["send_s"] * len(trial.endpoint)
-            # Links between the same two devices share the way between them.
-            shares[name] = shares.get(name, 0.0) + sending_s / trial.elapsed_s
-    name = max(shares, key=lambda name: shares[name])
-    return name, shares[name]
+    shares = [link_share(link) for link in links]
+    known = [share for share in shares if share is not None]
+    if len(known) < len(shares):
+        return None
+    most = min(sum(share.most for share in known), 1.0)
+    is_exact = all(link.use is not None and link.use.by == "emulation" for link in links)
+    return Share(most if is_exact else max(share.least for share in known), most)
+
+
+def _bottleneck(hops: Iterable[HopMeans], link_use: Mapping[str, Share | None]) -> tuple[str | None, float]:
+    """What is in use for the largest share of the time, if it can be told, and the least that this share is.
+
+    It can where that least share is above what all others are at most, or nearly the whole time.
+    """
+    shares = {hop.stage: _exactly(hop.busy) for hop in hops}
+    shares |= {way: share or _UNKNOWN for way, share in link_use.items()}
+    name = max(shares, key=lambda name: shares[name].least)
+    least = shares[name].least
+    others = max((share.most for other, share in shares.items() if other != name), default=0.0)
+    return (name if least >= min(others, _NEARLY_ALWAYS) else None), least
+
+
+def _exactly(share: float | None) -> Share:
+    return _UNKNOWN if share is None else Share(share, share)
 
 
 def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:

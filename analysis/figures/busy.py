@@ -52,7 +52,7 @@ def busy_figure(
                     "busy": value,
                     "low": value if share.low is None else share.low,
                     "high": value if share.high is None else share.high,
-                    "bottleneck": ", ".join(r.bottlenecks),
+                    "bottleneck": ", ".join(r.bottlenecks) or "unknown",
                 }
             )
     scale = alt.Scale(domain=[0, max([1.0, *(r["high"] for r in rows if r["high"] is not None)])], nice=False)

@@ -59,7 +59,7 @@ CELL_COLUMNS = [
     *_DIMENSIONS,
     *("trials", "trials_wanted", "voids", "unstable", "overloaded", "bound_missed", "requests", "rate_per_s"),
     *_with_bounds(*(f"latency_{name}_s" for name in QUANTILES), *_OVER_TRIALS),
-    *("prepare_s", "interval", "busy", "bubble", "occupied", "bottleneck"),
+    *("prepare_s", "interval", "busy", "bubble", "occupied", "bottleneck", "link_use", "link_use_least"),
     *("payload_bytes", "encoded_bytes", "link_payload_bytes", "link_encoded_bytes"),
     *("worst_error", "tensor_error", "accuracy", "accuracy_whole"),
     *_with_bounds("memory_bytes", "rss_bytes"),
@@ -192,6 +192,8 @@ def _measured(result: CellResult) -> dict[str, Any]:
         "bubble": _shares(result.by_stage("busy"), lambda busy: 1 - busy),
         "occupied": _shares(result.by_stage("occupied")),
         "bottleneck": ";".join(result.bottlenecks),
+        "link_use": _known_shares(result.by_way("most")),
+        "link_use_least": _known_shares(result.by_way("least")),
         "link_payload_bytes": ";".join(str(link.payload_bytes) for link in result.trials[0].links),
         "link_encoded_bytes": ";".join(_encoded(result, i) for i in range(len(result.trials[0].links))),
         "payload_bytes": result.trials[0].payload_bytes,
@@ -220,6 +222,11 @@ def _shares(shares: Mapping[str, Estimate], of: Callable[[float], float] = float
         f"{device}=" + ("" if share.value is None else f"{of(share.value):.4f}")
         for device, share in shares.items()
     )
+
+
+def _known_shares(shares: Mapping[str, Estimate]) -> str:
+    """Nothing stands for what is unknown."""
+    return ";".join(f"{way}={'' if (at := s.value) is None else f'{at:.4f}'}" for way, s in shares.items())
 
 
 def _encoded(result: CellResult, index: int) -> str:

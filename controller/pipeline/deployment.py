@@ -7,12 +7,12 @@ Planning is pure: from a cell, its bundle, the lab and the network to the reques
 import itertools
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.errors import ExperimentError
 from controller.experiment.backend import RpcSettings
-from controller.experiment.networks import Network
+from controller.experiment.networks import Direction, Network
 from controller.experiment.planted import planted_time
 from controller.experiment.topology import (
     CONTROLLER,
@@ -140,7 +140,7 @@ def plan_pipeline(
     endpoint = endpoint_of(cell)
     tensors = [stages[0].shard.inputs, *(stage.shard.outputs for stage in stages)]
     ways = [legs_of(cell, link) for link in stage_links(cell, bundle)]
-    links = tuple(itertools.chain(*ways))
+    links = tuple(replace(link, rate_mbit=_rate_mbit(link, lab, network)) for link in itertools.chain(*ways))
     way_specs = [
         tuple(
             _link_spec(
@@ -251,8 +251,7 @@ def _link_spec(
     else:
         receiver = lab.device(link.receiver)
         host, port = receiver.host, receiver.data_port
-    forward = lab.is_forward(link.sender, link.receiver)
-    conditions = network.between(link.sender, link.receiver, forward=forward)
+    conditions = _conditions(link, lab, network)
     # What makes connections of its own runs under networks alone that limit nothing.
     emulated = cell.shaping == "emulated" and cell.backend != TORCH_RPC
     emulation = Emulation(
@@ -270,6 +269,15 @@ def _link_spec(
         codec=link.codec,
         receiver=link.receiver,
     )
+
+
+def _conditions(link: Link, lab: Lab, network: Network) -> Direction:
+    forward = lab.is_forward(link.sender, link.receiver)
+    return network.between(link.sender, link.receiver, forward=forward)
+
+
+def _rate_mbit(link: Link, lab: Lab, network: Network) -> float | None:
+    return None if link.sender == link.receiver else _conditions(link, lab, network).rate_mbit
 
 
 def _jitter_seed(seed: int, link: Link) -> int:

@@ -15,7 +15,7 @@ from controller.lab.watchdog import PATIENCE_S, Watchdog
 from controller.lab.worker_client import ClaimedWorker
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import PipelinePlan
-from controller.results import Cell, Course, FullSpeed, Hop, Link, Trial
+from controller.results import Cell, Course, FullSpeed, Hop, Link, LinkUse, Trial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
 from worker.records import ENDPOINT, HOP, rows_of
@@ -23,6 +23,7 @@ from worker.wire.errors import DISK_FULL, OUT_OF_MEMORY, WorkerError
 from worker.wire.messages import (
     ClosePipeline,
     HopRecords,
+    LinkAccount,
     LoadSpec,
     OpenLinks,
     Run,
@@ -217,7 +218,7 @@ class PipelineRunner:
             self.ran_s += time.monotonic() - began_s
             # Handing over the records is no part of the trial.
             telemetry = _since(before, self._take_telemetry())
-            endpoint, records, sent = self._take_records()
+            endpoint, records, sent, accounts = self._take_records(done.counted)
         except (DeviceError, WorkerError) as error:
             raise self._void(error) from error
         by_range = {(r.start, r.stop): rows_of(r.rows, HOP) for r in records}
@@ -229,7 +230,7 @@ class PipelineRunner:
             checked=done.checked,
             worst_error=done.worst_error,
             hops=self._hops,
-            links=self._links(sent),
+            links=self._links(sent, accounts),
             endpoint_rows=rows_of(endpoint, ENDPOINT),
             hop_rows=tuple(by_range[hop.start, hop.stop] for hop in self._hops),
             telemetry=telemetry,
@@ -246,30 +247,41 @@ class PipelineRunner:
         # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
         return self.workers[self.plan.endpoint].ask(request, timeout_s=request.timeout_s + _ASK_TIMEOUT_S)
 
-    def _links(self, sent: Sequence[SentBytes]) -> tuple[Link, ...]:
-        """The links, with what their codecs made of this trial's payload."""
+    def _links(self, sent: Sequence[SentBytes], accounts: Sequence[LinkAccount]) -> tuple[Link, ...]:
+        """The links, with what their codecs made of this trial's payload, and how long they were in use."""
         by_link = {one.link: one for one in sent if one.requests}
         # A hub passes on what it got.
         by_link |= {
             leaving: by_link[arriving] for arriving, leaving in self.plan.relays if arriving in by_link
         }
+        uses = {account.link: _use(account) for account in accounts}
+        links = [
+            replace(link, use=uses.get(spec.name))
+            for link, spec in zip(self.plan.links, self.plan.specs, strict=True)
+        ]
         return tuple(
             replace(link, encoded_bytes=coded.encoded_bytes / coded.requests, sent_raw=coded.sent_raw)
             if (coded := by_link.get(spec.name))
             else link
-            for link, spec in zip(self.plan.links, self.plan.specs, strict=True)
+            for link, spec in zip(links, self.plan.specs, strict=True)
         )
 
-    def _take_records(self) -> tuple[bytes, list[HopRecords], list[SentBytes]]:
-        endpoint = self.controller_endpoint.take_records() if self.controller_endpoint is not None else b""
-        sent = list(self.controller_endpoint.take_sent()) if self.controller_endpoint is not None else []
-        hops: list[HopRecords] = []
+    def _take_records(
+        self, counted: tuple[int, int]
+    ) -> tuple[bytes, list[HopRecords], list[SentBytes], list[LinkAccount]]:
+        endpoint, hops = b"", list[HopRecords]()
+        sent, accounts = list[SentBytes](), list[LinkAccount]()
+        if (own := self.controller_endpoint) is not None:
+            endpoint = own.take_records()
+            sent += own.take_sent()
+            accounts += own.accounts(counted)
         for device in self.plan.builds:
-            records = self.workers[device].ask(TakeRecords(), timeout_s=_ASK_TIMEOUT_S)
+            records = self.workers[device].ask(TakeRecords(counted=counted), timeout_s=_ASK_TIMEOUT_S)
             hops += records.hops
             sent += records.sent
+            accounts += records.accounts
             endpoint = endpoint or records.endpoint
-        return endpoint, hops, sent
+        return endpoint, hops, sent, accounts
 
     def _take_telemetry(self) -> _Telemetry:
         taken = {}
@@ -316,6 +328,12 @@ def _lost(error: DeviceError) -> TrialVoid:
 def _since(before: _Telemetry, after: _Telemetry) -> _Telemetry:
     """What was seen during a trial, after the last that was seen before it: counters count from there."""
     return {device: [*before[device][-1:], *samples] for device, samples in after.items()}
+
+
+def _use(account: LinkAccount) -> LinkUse:
+    fields = msgspec.structs.asdict(account)
+    del fields["link"]
+    return LinkUse(**fields)
 
 
 def _course(load: LoadSpec, done: RunDone, jitter_seeds: Mapping[str, int]) -> Course:

@@ -1,12 +1,12 @@
 """Single definitions of a trial's and a split's figures that several packages use."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results.rows import Trial
+from controller.results.rows import Link, Trial
 
 __all__ = [
     "AT_ENDPOINT",
@@ -14,8 +14,10 @@ __all__ = [
     "IN_HOP",
     "QUANTILES",
     "SAMPLES_NEEDED",
+    "Share",
     "busy_share",
     "latency_s",
+    "link_share",
     "network_s",
     "period_s",
     "power",
@@ -72,6 +74,30 @@ def busy_share(trial: Trial, position: int) -> float | None:
     """Requests x the time alone of the stage at `position` / elapsed; None where that time does not fit."""
     alone_s = trial.hops[position].alone_s
     return None if alone_s is None else len(trial.endpoint) * alone_s / trial.elapsed_s
+
+
+class Share(NamedTuple):
+    """A share of the time, of which the bounds are known."""
+
+    least: float
+    most: float
+
+
+def link_share(link: Link) -> Share | None:
+    """The share of the time in which a link carried bytes: of an emulated link exact; None if unknown.
+
+    Of another at most the time in which bytes waited to be sent or acknowledged, unless the receiver took no
+    more. Acknowledgements may be long on their way, or queue behind what goes the other way; so it is at
+    least the time in which frames queued on the sender, and what the bytes take at a rate that is set.
+    """
+    if (use := link.use) is None:
+        return None
+    most_s = use.busy_s - use.rwnd_limited_s
+    least_s = most_s
+    if use.by == "kernel":
+        at_rate_s = use.carried_bytes * 8 / (link.rate_mbit * 1e6) if link.rate_mbit else 0.0
+        least_s = min(max(use.queued_s, at_rate_s), most_s)
+    return Share(*(min(max(seconds / use.elapsed_s, 0.0), 1.0) for seconds in (least_s, most_s)))
 
 
 def network_s(endpoint: NDArray[np.void], hops: Sequence[NDArray[np.void]]) -> NDArray[np.float64]:

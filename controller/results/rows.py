@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ __all__ = [
     "FullSpeed",
     "Hop",
     "Link",
+    "LinkUse",
     "MeasuredLink",
     "Predicted",
     "Profiling",
@@ -165,6 +166,35 @@ class Hop:
 
 
 @dataclass(frozen=True)
+class LinkUse:
+    """How long a link was in use in a trial, as its sender accounts for it.
+
+    Attributes:
+        by: The kernel's account of the connection (`TCP_INFO`), or the emulated link's schedule.
+        frames: The number of requests, from the first that counts.
+        elapsed_s: The time that they took to reach the link, on the sender's clock.
+        busy_s: Of that time, as long as bytes waited to be sent or acknowledged, or a frame occupied the
+            emulated link.
+        rwnd_limited_s: Part of `busy_s`: the receiver took no more.
+        sndbuf_limited_s: Part of `busy_s`: the send buffer was too small for the link.
+        queued_s: Part of `busy_s`: each frame found bytes of those before it still on the sender, and the
+            receiver took them.
+        carried_bytes: What was acknowledged, as Ethernet carries it; 0 where emulated.
+        round_trip_s: The shortest from a segment to its acknowledgement; 0 where emulated.
+    """
+
+    by: Literal["kernel", "emulation"]
+    frames: int
+    elapsed_s: float
+    busy_s: float
+    rwnd_limited_s: float
+    sndbuf_limited_s: float
+    queued_s: float
+    carried_bytes: int
+    round_trip_s: float
+
+
+@dataclass(frozen=True)
 class Link:
     """A link of a trial. `sender` and `receiver` are device names, or `controller`; equal within a device.
 
@@ -172,6 +202,8 @@ class Link:
         payload_bytes: Bytes of one request before the codec.
         encoded_bytes: Bytes after the codec, mean over the trial's requests; None without a codec.
         sent_raw: The trial's tensors that the codec could not shorten, which were sent unencoded.
+        rate_mbit: Its network's, one way; None without one.
+        use: How long it was in use; None where nothing accounts for it.
     """
 
     sender: str
@@ -180,6 +212,8 @@ class Link:
     codec: str = "none"
     encoded_bytes: float | None = None
     sent_raw: int = 0
+    rate_mbit: float | None = None
+    use: LinkUse | None = None
 
 
 @dataclass(frozen=True)

@@ -194,11 +194,11 @@ def _what(cell: Cell, void: TrialVoid) -> str:
 
 def _predicted(alone: Trial) -> int:
     """The smallest depth that keeps the slowest part busy, from a trial at depth 1."""
-    period_s = max(_part_s(alone, position) for position in range(len(alone.hops)))
-    return saturating_depth(latency_s(alone), period_s)
+    return saturating_depth(latency_s(alone), _slowest_part_s(alone))
 
 
-def _part_s(trial: Trial, position: int) -> float:
-    """What a request takes of a stage, or of the link that leaves it, whichever is more."""
-    rows = trial.records[position]
-    return float(max(rows["compute_s"].mean(), rows["send_s"].mean()))
+def _slowest_part_s(alone: Trial) -> float:
+    """What a lone request takes of the slowest stage or link, of links as far as they account for it."""
+    uses = [link.use for link in alone.links if link.use is not None]
+    sending_s = [(use.busy_s - use.rwnd_limited_s) / use.frames - use.round_trip_s for use in uses]
+    return max(*(float(rows["compute_s"].mean()) for rows in alone.records), *sending_s, 0.0)

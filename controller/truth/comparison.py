@@ -98,6 +98,9 @@ def _cell_figures(where: str, cell: Cell, truth: Truth, row: _Row) -> Iterator[C
             # Busy goes by the time alone, which has no phases.
             if truth.is_regular:
                 yield _share(where, f"busy of {stage}", busy.get(stage), true)
+        use = dict(part.split("=") for part in row.get("link_use", "").split(";") if part)
+        for way, seconds in truth.links_s.items():
+            yield _share(where, f"use of {way}", use.get(way), seconds * truth.throughput_per_s / cell.batch)
     saturated = truth.throughput_per_s == cell.batch / truth.period_s
     if saturated and cell.depth > 1:
         yield _name(where, "bottleneck", row.get("bottleneck"), truth.bottleneck)

@@ -28,6 +28,7 @@ class Truth:
 
     Attributes:
         stages_s: Mean time of each stage, by its name, in the order of the chain.
+        links_s: What one request takes of each emulated way between two devices, as in `pi -> server`.
         network_s: What one request spends on links, alone in the pipeline.
         period_s: Between two results with requests enough in flight: the time of the slowest stage or link.
         bottleneck: Its name.
@@ -37,6 +38,7 @@ class Truth:
     """
 
     stages_s: Mapping[str, float]
+    links_s: Mapping[str, float]
     network_s: float
     period_s: float
     bottleneck: str
@@ -87,6 +89,7 @@ def truth_of(
     known = is_regular or cell.depth == 1
     return Truth(
         stages_s=stages_s,
+        links_s=sending_s,
         network_s=network_s,
         period_s=parts_s[bottleneck],
         bottleneck=bottleneck,

@@ -45,6 +45,8 @@ def test_a_hub_is_a_dimension_of_sweeps(
     for trial in trials:
         cell = cells[trial.cell]
         assert trial.checked == 11 + -11 % cell.depth
+        # Devices and the controller account for what they send; nothing does within a device.
+        assert all((link.use is None) == (link.sender == link.receiver) for link in trial.links)
         through = [link for link in trial.links if "controller" in (link.sender, link.receiver)]
         assert len(through) == (0 if cell.topology == "chain" else 4 if cell.cuts == (0, 0) else 6)
         for arriving, leaving in zip(through[::2], through[1::2], strict=True):

@@ -100,6 +100,7 @@ class Endpoint:
         stable = is_stable(rows["latency_s"])
         return RunDone(
             elapsed_s=progress.elapsed_s(),
+            counted=(int(rows["request"][0]), int(rows["request"][-1]) + 1),
             checked=int(np.count_nonzero(checks % self._check_every == 0)) if self._check_every else 0,
             worst_error=progress.worst_error,
             stable=stable,

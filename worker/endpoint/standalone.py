@@ -14,7 +14,16 @@ from worker.links.cancel_scope import CancelScope
 from worker.links.links import Links, open_data_stream, serve_join
 from worker.wire.errors import RefusedError
 from worker.wire.joining import receive_join
-from worker.wire.messages import BuildPipeline, EndpointSpec, JoinLink, LinkSpec, Run, RunDone, SentBytes
+from worker.wire.messages import (
+    BuildPipeline,
+    EndpointSpec,
+    JoinLink,
+    LinkAccount,
+    LinkSpec,
+    Run,
+    RunDone,
+    SentBytes,
+)
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import ConnectionKind, SocketStream
 
@@ -103,6 +112,10 @@ class StandaloneEndpoint:
     def take_sent(self) -> tuple[SentBytes, ...]:
         """Bytes that the codec between the source and the first stage made of the last run."""
         return self._links.take_sent() if self._links is not None else ()
+
+    def accounts(self, counted: tuple[int, int]) -> tuple[LinkAccount, ...]:
+        """See `LinkEnds.accounts`."""
+        return self._links.accounts(counted) if self._links is not None else ()
 
     def drop(self) -> None:
         """Close the links and forget the pipeline."""

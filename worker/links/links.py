@@ -14,7 +14,15 @@ from worker.links.tcp_inlet import TcpInlet
 from worker.links.tcp_outlet import EmulatedOutlet, TcpOutlet
 from worker.wire.errors import RefusedError
 from worker.wire.joining import answering_join, ask_to_join, open_data_connection
-from worker.wire.messages import BuildPipeline, EndpointSpec, HopSpec, JoinLink, LinkSpec, SentBytes
+from worker.wire.messages import (
+    BuildPipeline,
+    EndpointSpec,
+    HopSpec,
+    JoinLink,
+    LinkAccount,
+    LinkSpec,
+    SentBytes,
+)
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import Stream
 
@@ -88,6 +96,10 @@ class LinkEnds(ABC, Generic[_InletT, _OutletT]):
 
     def take_sent(self) -> tuple[SentBytes, ...]:
         """Bytes that the codecs of the outgoing links made of the last run."""
+        return ()
+
+    def accounts(self, counted: tuple[int, int]) -> tuple[LinkAccount, ...]:
+        """How long outgoing links were in use among these requests of the last run, where that is known."""
         return ()
 
     @abstractmethod
@@ -185,6 +197,10 @@ class Links(LinkEnds[TcpInlet, TcpOutlet]):
     def take_sent(self) -> tuple[SentBytes, ...]:
         results = (outlet.take_sent() for outlet in self.outlets.values())
         return tuple(sent for sent in results if sent is not None)
+
+    def accounts(self, counted: tuple[int, int]) -> tuple[LinkAccount, ...]:
+        results = (outlet.account(counted) for outlet in self.outlets.values())
+        return tuple(account for account in results if account is not None)
 
     def close(self) -> None:
         for inlet in self.inlets.values():

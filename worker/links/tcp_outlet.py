@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 
 from worker.clock import clock, sharpen_sleep, sleep_for_slowdown, sleep_until
+from worker.links.accounts import KernelAccount, ScheduleAccount
 from worker.links.cancel_scope import CancelScope
 from worker.links.emulation import EmulatedLink, Passage
 from worker.links.ends import Outlet, SentHook, ignore_sent
@@ -13,7 +14,7 @@ from worker.links.slots import Slot, SlotPool
 from worker.wire.codecs import NO_CODEC, EncodedPayload, Encoder, parse_codec
 from worker.wire.errors import PeerError, ProtocolError, WorkerError
 from worker.wire.frames import LinkLayout, encode_notice, read_notice
-from worker.wire.messages import LinkSpec, SentBytes
+from worker.wire.messages import LinkAccount, LinkSpec, SentBytes
 from worker.wire.stream import Stream
 
 __all__ = ["EmulatedOutlet", "TcpOutlet"]
@@ -51,6 +52,7 @@ class TcpOutlet(Outlet):
         self._payload = self._encoder.new_payload() if self._encoder else None
         self._slowdown = slowdown
         self._counted = (0, 0, 0)
+        self._account = KernelAccount(spec.name)
         self.pool = SlotPool(self.layout, depth, with_memory=with_memory)
         self.on_sent: SentHook = ignore_sent
         self._to = f"{spec.host}:{spec.port}"
@@ -74,6 +76,7 @@ class TcpOutlet(Outlet):
         if self._encoder is not None or self.layout.frame_bytes > _SENT_NOW_BYTES or stream is None:
             return False
         slot.sending_at_s = clock()
+        self._account.note(slot.request, stream)
         self.layout.address(slot.prefix, slot.request)
         # `send` releases it when a rest remains: nothing else may be sent before that.
         self._frame_boundary.acquire()
@@ -97,6 +100,8 @@ class TcpOutlet(Outlet):
         payload = self._payload
         if payload is not None:
             encoded_s = self._encode(slot, payload, began_s)
+        if self._stream is not None:
+            self._account.note(slot.request, self._stream)
         self._write(slot, payload)
         self._note(slot, began_s, encoded_s)
 
@@ -118,6 +123,10 @@ class TcpOutlet(Outlet):
             return None
         requests, encoded_bytes, sent_raw = self._counted
         return SentBytes(link=self.name, requests=requests, encoded_bytes=encoded_bytes, sent_raw=sent_raw)
+
+    def account(self, counted: tuple[int, int]) -> LinkAccount | None:
+        """How long the link was in use among these requests of the last run; None where nothing tells."""
+        return self._account.between(counted)
 
     def _encode(self, slot: Slot, payload: EncodedPayload, began_s: float) -> float:
         assert self._encoder is not None
@@ -208,6 +217,7 @@ class EmulatedOutlet(TcpOutlet):
             {slot: self._encoder.new_payload() for slot in self.pool.slots} if self._encoder else {}
         )
         self._emulated = emulated
+        self._schedule = ScheduleAccount(spec.name)
         self._queue: SimpleQueue[tuple[Slot, Passage] | None] = SimpleQueue()
         self._delivery = threading.Thread(target=self._deliver, name=f"deliver {self.name}", daemon=True)
 
@@ -233,7 +243,12 @@ class EmulatedOutlet(TcpOutlet):
         frame_bytes = self.layout.prefix_bytes + sum(map(len, buffers))
         stream = self._stream
         tcp_bytes = frame_bytes if stream is None else stream.tcp_bytes(frame_bytes)
-        self._queue.put((slot, self._emulated.carry(slot.ready_at_s, tcp_bytes)))
+        passage = self._emulated.carry(slot.ready_at_s, tcp_bytes)
+        self._schedule.note(slot.request, slot.ready_at_s, passage)
+        self._queue.put((slot, passage))
+
+    def account(self, counted: tuple[int, int]) -> LinkAccount | None:
+        return self._schedule.between(counted)
 
     def _deliver(self) -> None:
         sharpen_sleep()

@@ -144,14 +144,18 @@ class Pipeline:
             times_s.append(self._hops[position].time_alone(abandoned, at_full_speed=request.at_full_speed))
         return StagesTimed(compute_s=tuple(times_s))
 
-    def take_records(self) -> Records:
-        """Records of the last run, of the endpoint and each hop; they are then forgotten."""
+    def take_records(self, counted: tuple[int, int] | None = None) -> Records:
+        """Records of the last run, of the endpoint and each hop; they are then forgotten.
+
+        `counted`: the requests that the links' accounts are to cover, if any.
+        """
         hops = tuple(HopRecords(start=hop.start, stop=hop.stop, rows=hop.take_rows()) for hop in self._hops)
         return Records(
             endpoint=self._endpoint.take_rows().tobytes() if self._endpoint else b"",
             hops=hops,
             # After the hops' rows: a hop writes its last row after it has sent the last frame.
             sent=self.links.take_sent(),
+            accounts=self.links.accounts(counted) if counted else (),
         )
 
     def close(self) -> None:

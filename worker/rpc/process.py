@@ -100,9 +100,9 @@ class RpcPipeline:
         """See `Pipeline.run`."""
         return self._ask(run, run.timeout_s + _ASK_TIMEOUT_S, abandoned)
 
-    def take_records(self) -> Records:
+    def take_records(self, counted: tuple[int, int] | None = None) -> Records:
         """See `Pipeline.take_records`."""
-        return self._ask(TakeRecords(), _ASK_TIMEOUT_S)
+        return self._ask(TakeRecords(counted=counted), _ASK_TIMEOUT_S)
 
     def time_stages(self, request: TimeStages, abandoned: Callable[[], bool]) -> StagesTimed:
         """See `Pipeline.time_stages`."""

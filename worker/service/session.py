@@ -148,9 +148,9 @@ class Session:
         self._qdisc.check()
         return done
 
-    def _take_records(self, _request: TakeRecords) -> Records:
+    def _take_records(self, request: TakeRecords) -> Records:
         self._qdisc.check()
-        return self._built().take_records()
+        return self._built().take_records(request.counted)
 
     def _time_stages(self, request: TimeStages) -> StagesTimed:
         return self._built().time_stages(request, self._abandoned)

@@ -30,6 +30,7 @@ __all__ = [
     "Inferred",
     "JoinLink",
     "JoinProbe",
+    "LinkAccount",
     "LinkSpec",
     "LoadSpec",
     "Message",
@@ -275,6 +276,27 @@ class SentBytes(Part, frozen=True):
     sent_raw: int
 
 
+class LinkAccount(Part, frozen=True):
+    """How long a link was in use, by its sender's kernel or the schedule of its emulation.
+
+    Over `elapsed_s` on the sender's clock, in which it began to send `frames`. `busy_s`: bytes waited to be
+    sent or acknowledged, or a frame occupied the emulated link. The other fields are the kernel's alone:
+    `queued_s` is the part of `busy_s` at whose end a frame found bytes of those before it still on the
+    sender, less `rwnd_limited_s`; `worker.wire.tcp_account` explains the rest.
+    """
+
+    link: str
+    by: Literal["kernel", "emulation"]
+    frames: int
+    elapsed_s: float
+    busy_s: float
+    rwnd_limited_s: float = 0.0
+    sndbuf_limited_s: float = 0.0
+    queued_s: float = 0.0
+    carried_bytes: int = 0
+    round_trip_s: float = 0.0
+
+
 # PyTorch RPC in place of our own sockets has its own protocol and ports; none of it goes over the data port.
 
 RpcTransport = Literal["tcp", "any"]
@@ -410,11 +432,13 @@ class OpenLinks(Request[Done], frozen=True):
 class RunDone(Message, frozen=True):
     """All requests came back, in order and right. Errors are relative to the answer's own maximum.
 
-    `stable`: the latency stayed the same (`worker.endpoint.run_length`); None with too few requests to tell.
-    `overloaded`: requests came faster than results, so they waited longer and longer at the source.
+    `counted`: the first request that counts, and one past the last. `stable`: the latency stayed the same
+    (`worker.endpoint.run_length`); None with too few requests to tell. `overloaded`: requests came faster
+    than results, so they waited longer and longer at the source.
     """
 
     elapsed_s: float
+    counted: tuple[int, int]
     checked: int
     worst_error: float
     stable: bool | None = None
@@ -441,10 +465,16 @@ class Records(Message, frozen=True):
     endpoint: bytes
     hops: tuple[HopRecords, ...]
     sent: tuple[SentBytes, ...] = ()
+    accounts: tuple[LinkAccount, ...] = ()
 
 
 class TakeRecords(Request[Records], frozen=True):
-    """Hand over and forget the records of the last run."""
+    """Hand over and forget the records of the last run.
+
+    `counted` is that of `RunDone`: the requests that the links' accounts are of; without it there are none.
+    """
+
+    counted: tuple[int, int] | None = None
 
 
 class StagesTimed(Message, frozen=True):

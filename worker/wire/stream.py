@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Protocol, TypeVar
 
 from worker.wire.errors import PeerError, ProtocolError, UsageError
+from worker.wire.tcp_account import TcpAccount, read_tcp_account
 
 __all__ = [
     "MAGIC",
@@ -82,6 +83,9 @@ class Stream(Protocol):
 
     def tcp_bytes(self, sent_bytes: int) -> int:
         """Bytes that TCP gets when `send` sends so many at once."""
+
+    def tcp_account(self) -> TcpAccount | None:
+        """The kernel's account of the connection so far; None where there is none."""
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         """Fill the buffer; returns its size, or less if the stream ended first.
@@ -163,6 +167,9 @@ class SocketStream(Stream):
 
     def tcp_bytes(self, sent_bytes: int) -> int:
         return sent_bytes
+
+    def tcp_account(self) -> TcpAccount | None:
+        return read_tcp_account(self._socket)
 
     def receive_into(self, buffer: memoryview, *, begun: bool = False) -> int:
         try:

@@ -2,12 +2,13 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results import UNREADABLE, Cell, Hop, read_cells, unpack
+from controller.results import UNREADABLE, Cell, Hop, Link, read_cells, unpack
 from controller.results.laws import endpoint_findings, hop_findings
 
 __all__ = ["record_findings"]
@@ -15,6 +16,12 @@ __all__ = ["record_findings"]
 
 _ENDPOINT_FIELDS = frozenset(("request", "scheduled_at_s", "finished_at_s", "latency_s", "counted"))
 _HOP_FIELDS = frozenset(("request", "received_at_s", "compute_at_s", "compute_s"))
+
+_CLOCK_S = 1e-6
+"""The largest difference between sums of times, which are stored rounded."""
+
+_TICK_S = 0.02
+"""How much longer a kernel that counts ticks may call a link busy than it was watched."""
 
 
 def record_findings(db: sqlite3.Connection) -> Iterator[str]:
@@ -24,8 +31,8 @@ def record_findings(db: sqlite3.Connection) -> Iterator[str]:
     for environment, name in db.execute("SELECT environment, name FROM device"):
         devices.setdefault(environment, set()).add(name)
     rows = db.execute(
-        "SELECT id, cell, number, environment, elapsed_s, requests, checked, worst_error, hops, records "
-        "FROM trial WHERE status = 'done' ORDER BY id"
+        "SELECT id, cell, number, environment, elapsed_s, requests, checked, worst_error, hops, links, "
+        "records FROM trial WHERE status = 'done' ORDER BY id"
     )
     for trial, cell_id, number, environment, *measured in rows:
         cell = cells.get(cell_id)
@@ -45,6 +52,7 @@ def _of_trial(
     checked: int | None,
     worst_error: float | None,
     hops_text: str,
+    links_text: str,
     blob: bytes,
 ) -> Iterator[str]:
     if elapsed_s is None or requests is None or checked is None or not elapsed_s > 0 or requests < 1:
@@ -52,6 +60,7 @@ def _of_trial(
         return
     try:
         hops = [Hop(**hop) for hop in json.loads(hops_text)]
+        links = msgspec.json.decode(links_text, type=tuple[Link, ...])
         arrays = unpack(blob)
     except UNREADABLE as error:
         yield f"its records cannot be read ({type(error).__name__}: {error})"
@@ -62,6 +71,7 @@ def _of_trial(
     if checked < 0 or (worst_error is not None and not worst_error >= 0):
         yield f"{checked} results checked, worst error {worst_error}"
     yield from _of_hops(cell, known, hops)
+    yield from _of_links(links)
     endpoint = arrays["endpoint"]
     if not _has_fields(endpoint, _ENDPOINT_FIELDS):
         yield f"rows of requests lack one of {', '.join(sorted(_ENDPOINT_FIELDS))}"
@@ -88,6 +98,18 @@ def _of_hops(cell: Cell, known: set[str], hops: list[Hop]) -> Iterator[str]:
     joined = all(one[1] == other[0] for one, other in zip(bounds, bounds[1:], strict=False))
     if not joined or bounds[0][0] != 0 or not inner <= set(cell.cuts):
         yield f"its stages {bounds} are not those of cuts {list(cell.cuts)}"
+
+
+def _of_links(links: Iterable[Link]) -> Iterator[str]:
+    for link in links:
+        use = link.use
+        if use is None:
+            continue
+        parts_s = (use.rwnd_limited_s, use.sndbuf_limited_s, use.queued_s)
+        is_possible = use.elapsed_s > 0 and 0 <= use.busy_s <= use.elapsed_s + _TICK_S
+        is_possible &= min(parts_s) >= 0 and max(parts_s) <= use.busy_s + _CLOCK_S
+        if not is_possible or min(use.frames - 1, use.carried_bytes, use.round_trip_s) < 0:
+            yield f"its link from {link.sender} to {link.receiver} was in use for an impossible time ({use})"
 
 
 def _of_hop(rows: NDArray[np.void], endpoint: NDArray[np.void]) -> Iterator[str]:

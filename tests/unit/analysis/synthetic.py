@@ -20,6 +20,7 @@ from controller.results import (
     DeviceRow,
     Hop,
     Link,
+    LinkUse,
     Sentinel,
     Store,
     Trial,
@@ -126,9 +127,13 @@ def run_trial(cell: Cell, number: int, requests: int, physics: Physics, rng: np.
     endpoint["request"], endpoint["counted"] = at, 1
     endpoint["latency_s"] = network + sum(h["compute_s"] + h["wait_compute_s"] for h in hops)
     elapsed_s = float(endpoint["latency_s"].sum() / cell.depth)
+    there, back = (
+        LinkUse("emulation", requests, elapsed_s, requests * seconds, 0.0, 0.0, 0.0, 0, 0.0)
+        for seconds in (there_s, back_s)
+    )
     links = (
-        Link(cell.devices[0], cell.devices[1], physics.crossing_bytes(cut)),
-        Link(cell.devices[1], cell.devices[0], OUTPUT_BYTES),
+        Link(cell.devices[0], cell.devices[1], physics.crossing_bytes(cut), use=there),
+        Link(cell.devices[1], cell.devices[0], OUTPUT_BYTES, use=back),
     )
     return Trial(
         cell=cell.id,

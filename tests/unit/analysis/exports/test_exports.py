@@ -11,7 +11,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.exports import EXPORTS
-from controller.results import Cell, Course, DeviceRow, Hop, Link, Store, Trial
+from controller.results import Cell, Course, DeviceRow, Hop, Link, LinkUse, Store, Trial
 from tests.unit.analysis.synthetic import AT, BUNDLE, write_sweep
 from worker.records import ENDPOINT, HOP
 
@@ -74,7 +74,11 @@ def results(path: Path) -> Path:
         checked=REQUESTS,
         worst_error=0.0,
         hops=(Hop("pi", 0, 2, 1, 0.3, 0.020), Hop("server", 2, 6, 4, 0.4, 0.040)),
-        links=(Link("pi", "pi", 9), Link("pi", "server", 800), Link("server", "pi", 40)),
+        links=(
+            Link("pi", "pi", 9),
+            Link("pi", "server", 800, use=LinkUse("kernel", 11, 0.55, 0.2, 0.0, 0.0, 0.0, 9000, 0.001)),
+            Link("server", "pi", 40, use=LinkUse("kernel", 11, 0.55, 0.1, 0.0, 0.0, 0.0, 900, 0.001)),
+        ),
         endpoint_rows=endpoint,
         hop_rows=(first[::-1].copy(), second),
         environment=1,

@@ -59,6 +59,7 @@ class Reported:
         assert truth.latency_s is not None
         assert truth.throughput_per_s is not None
         busy = {stage: s * truth.throughput_per_s for stage, s in truth.stages_s.items()}
+        use = {way: s * truth.throughput_per_s for way, s in truth.links_s.items()}
         self.cells[cell] = {
             "cell": cell.id,
             "latency_p50_s": truth.latency_s,
@@ -68,6 +69,7 @@ class Reported:
             "payload_bytes": truth.payload_bytes,
             "busy": ";".join(f"{stage}={share:.4f}" for stage, share in busy.items()),
             "bottleneck": truth.bottleneck,
+            "link_use": ";".join(f"{way}={share:.4f}" for way, share in use.items()),
         }
         for number, seconds in enumerate(truth.stages_s.values(), start=1):
             row = {"cell": cell.id, "stage": number, "compute_s": seconds, "compute_alone_s": seconds}
@@ -120,6 +122,8 @@ def test_a_share_a_stage_a_name_and_an_answer_that_are_wrong_are_named(reported:
     reported.cells[reported.cell("free", 4, 4)]["bottleneck"] = "server"
     reported.cells[reported.cell("slow-link", 1, 1)]["network_share"] += 0.03
     reported.cells[reported.cell("free", 6, 1)]["busy"] = "pi=0.9700"
+    slow = reported.cells[reported.cell("slow-link", 1, 4)]
+    slow["link_use"] = slow["link_use"].replace("server -> pi=", "server -> pi=0.1;x=")
     reported.stages[reported.cell("free", 4, 1), 2]["compute_alone_s"] *= 0.97
     reported.stages[reported.cell("free", 4, 1), 1]["compute_s"] *= 1.03
     reported.answers["throughput"][0]["cuts"] = [6]
@@ -127,6 +131,7 @@ def test_a_share_a_stage_a_name_and_an_answer_that_are_wrong_are_named(reported:
         "bottleneck": math.inf,
         "network share": pytest.approx(0.03),
         "busy of pi": pytest.approx(-0.03),
+        "use of server -> pi": pytest.approx(0.1, abs=0.01),
         "time alone": pytest.approx(-0.03),
         "stage compute": pytest.approx(0.03),
         "best cut, throughput": math.inf,

@@ -55,6 +55,7 @@ def test_a_link_takes_its_delay_and_its_bytes_at_its_rate_as_on_ethernet(null: B
     assert one.latency_s == pytest.approx(0.016 + 0.012 + forth_s)
     full = truth(null, lab, 1, network=network, depth=8)
     assert full.bottleneck == "pi -> server"
+    assert full.links_s == pytest.approx({"pi -> server": forth_s, "server -> pi": 0})
     assert full.throughput_per_s == pytest.approx(1 / forth_s)
     # Too few in flight for any part to be always in use.
     some = truth(null, lab, 2, network=Network(delay_ms=500), depth=2)

@@ -125,7 +125,7 @@ def test_unknown_fields_are_refused() -> None:
 def test_a_request_declares_its_reply() -> None:
     assert messages.Run.reply is messages.RunDone
     assert messages.TakeTrain.reply is messages.TrainReceived
-    done = messages.RunDone(elapsed_s=1.0, checked=2, worst_error=0.0)
+    done = messages.RunDone(elapsed_s=1.0, counted=(1, 3), checked=2, worst_error=0.0)
     assert checked_reply(messages.Run(requests=2), done, "pi:7100") is done
 
 

@@ -119,12 +119,20 @@ TWICE = (
     "INSERT INTO trial SELECT NULL, cell, number, status, reason, device, environment, started_at, "
     "elapsed_s, requests, checked, worst_error, hops, links, records, course FROM trial WHERE id = 1"
 )
+LONGER_THAN_WATCHED = (
+    '[{"sender":"pi","receiver":"server","payload_bytes":32,"use":{"by":"kernel","frames":3,"elapsed_s":2,'
+    '"busy_s":2.1,"rwnd_limited_s":0,"sndbuf_limited_s":0,"queued_s":0,"carried_bytes":99,"round_trip_s":0.001}}]'
+)
 HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"alone_s":1}]'
 
 
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
+        (
+            sql("UPDATE trial SET links = ? WHERE id = 1", LONGER_THAN_WATCHED),
+            "its link from pi to server was in use for an impossible time",
+        ),
         (sql("UPDATE trial SET cell = 'gone' WHERE id = 1"), "trial 1: refers to a missing cell 'gone'"),
         (sql("UPDATE trial SET environment = 9 WHERE id = 1"), "trial 1: refers to a missing environment 9"),
         (
