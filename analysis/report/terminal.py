@@ -90,7 +90,7 @@ def _table(group: Group, answer: Answer) -> Table:
     for head in ("split", "latency ms", "samples/s", "at depth", "on the front"):
         table.add_column(head, justify="left" if head == "split" else "right", no_wrap=True)
     best = answer.point.cell.id
-    ties = {point.cell.id for point in answer.ties}
+    ties = {point.cell.id for point in (*answer.ties, *answer.equivalents)}
     for point in sorted(group.capability.points, key=lambda p: p.cell.id != best):
         note = " <- best" if point.cell.id == best else " (a tie)" if point.cell.id in ties else ""
         chance = "-" if point.probability is None else percent(point.probability)

@@ -1,8 +1,7 @@
 """`python -m tests.calibration --sweeps 400`: whether planted sweeps' certainty is true.
 
 Prints one line for each family, number of splits and number of blocks, then the totals; a star marks the
-families that the estimator does not assume. With
-`--method bootstrap`, the same of resampled trials.
+families that the estimator does not assume.
 """
 
 import argparse
@@ -26,7 +25,6 @@ def main() -> int:
     parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument("--blocks", default="2,3,5,10,until")
     parser.add_argument("--splits", default="2,10,50")
-    parser.add_argument("--method", choices=("pooled", "bootstrap"), default="pooled")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     print(_HEAD)
@@ -39,7 +37,7 @@ def main() -> int:
             for blocks in options.blocks.split(","):
                 sweeps = max(1, options.sweeps // {2: 1, 10: 2}.get(cells, 5))
                 count = None if blocks == "until" else int(blocks)
-                tally = measure(family, cells, count, sweeps, options.seed, options.method)
+                tally = measure(family, cells, count, sweeps, options.seed)
                 print(f"{name:24}{cells:5}{blocks:>7}  {line(tally)}", flush=True)
                 by_blocks.setdefault(blocks, Tally()).add(tally)
                 by_family.setdefault(name, Tally()).add(tally)

@@ -1,13 +1,10 @@
-"""How true planted sweeps' answers are: with pooled variances, or with the bootstrap of trials."""
+"""How true planted sweeps' answers are."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.bootstrap import Resampling, factor
-from analysis.statistics.estimates import estimate
 from controller.statistics.block_model import fit_blocks
 from controller.statistics.certainty import MARGIN, posterior
 from controller.statistics.paired_differences import differences
@@ -22,7 +19,6 @@ _PAIRS = 6
 """Pairs that are compared in each sweep."""
 
 Floats = NDArray[np.float64]
-Method = Literal["pooled", "bootstrap"]
 
 
 @dataclass
@@ -61,9 +57,7 @@ class Tally:
         return int(here.sum()), float(sure[here].mean()), float(right[here].mean())
 
 
-def measure(
-    family: str, cells: int, blocks: int | None, sweeps: int, seed: int, method: Method = "pooled"
-) -> Tally:
+def measure(family: str, cells: int, blocks: int | None, sweeps: int, seed: int) -> Tally:
     """Plant sweeps and answer them.
 
     Args:
@@ -73,9 +67,7 @@ def measure(
     rng = np.random.default_rng((seed, cells, blocks or 0, *family.encode()))
     for _ in range(sweeps):
         sweep = plant(family, cells, blocks or MOST, rng)
-        if method == "bootstrap":
-            _bootstrapped(sweep, tally, rng)
-        elif blocks is None:
+        if blocks is None:
             _pooled_until(sweep, tally, rng)
         else:
             _pooled(sweep, sweep.figures, tally, rng, level=0.95)
@@ -113,26 +105,6 @@ def _pooled_until(sweep: Planted, tally: Tally, rng: np.random.Generator) -> Non
             break
         figures[wanted, b] = sweep.figures[wanted, b]
     _pooled(sweep, figures, tally, rng, level_of_one_look(tuple(range(LEAST, MOST + 1))))
-
-
-def _bootstrapped(sweep: Planted, tally: Tally, rng: np.random.Generator) -> None:
-    figures = [estimate(list(np.exp(row))) for row in sweep.figures]
-    draws = [Resampling(resamples=400).draws(figure, str(cell)) for cell, figure in enumerate(figures)]
-    drawn = np.array(draws)
-    chosen = int(np.argmin([figure.value or np.inf for figure in figures]))
-    _record(sweep, tally, chosen, float(np.mean(drawn[chosen] <= drawn.min(axis=0))))
-    tally.blocks.append(float(sweep.figures.shape[1]))
-    for a, b in _pairs(len(figures), rng):
-        times = factor(figures[a], figures[b], drawn[a] / drawn[b])
-        truth = np.exp(sweep.truth[a] - sweep.truth[b])
-        assert times.low is not None and times.high is not None
-        tally.held.append(times.low <= truth <= times.high)
-        if truth == 1:
-            tally.called.append(not times.low <= 1 <= times.high)
-    for other in _others(len(figures), chosen, rng):
-        times = factor(figures[other], figures[chosen], drawn[other] / drawn[chosen])
-        assert times.low is not None and times.high is not None
-        _record_gain(sweep, tally, chosen, other, times.low, times.high)
 
 
 def _pairs(cells: int, rng: np.random.Generator) -> NDArray[np.intp]:
