@@ -1,8 +1,8 @@
 """Differences between figures that share no block: of two results files, or under two networks.
 
 What moves a whole block does not cancel here. It is told by how the blocks of each side differ from one
-another, of which there are few: with three blocks a side, a shift of all cells must be some four times what
-two blocks of a side differ by. Each side has its own noise, drift and variation between blocks, and
+another, of which there are few: with three blocks a side, a shift of all cells must be about four times that
+variation to be told from it. Each side has its own noise, drift and variation between blocks, and
 the variance of a difference is the sum of both sides'.
 """
 

@@ -1,6 +1,7 @@
 """How true planted sweeps' answers are."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +11,22 @@ from controller.statistics.certainty import MARGIN, posterior
 from controller.statistics.paired_differences import differences
 from controller.statistics.repeated_looks import level_of_one_look
 from controller.statistics.spread import moderated_spread
-from tests.calibration.families import Planted, plant
+from tests.calibration.families import Floats, Planted, plant
+from tests.calibration.files import answer_of, cells_of, write
 
-__all__ = ["LEAST", "MOST", "Tally", "measure"]
+__all__ = ["LEAST", "MOST", "Tally", "Through", "measure"]
 
 LEAST, MOST, UNTIL = 3, 15, 0.95
 _PAIRS = 6
 """Pairs that are compared in each sweep."""
 
-Floats = NDArray[np.float64]
+
+@dataclass(frozen=True)
+class Through:
+    """A results file that planted sweeps go through, one after the other, and the objective that is read."""
+
+    path: Path
+    objective: str = "latency"
 
 
 @dataclass
@@ -57,20 +65,25 @@ class Tally:
         return int(here.sum()), float(sure[here].mean()), float(right[here].mean())
 
 
-def measure(family: str, cells: int, blocks: int | None, sweeps: int, seed: int) -> Tally:
+def measure(
+    family: str, cells: int, blocks: int | None, sweeps: int, seed: int, through: Through | None = None
+) -> Tally:
     """Plant sweeps and answer them.
 
     Args:
         blocks: Of every cell; None adds blocks until the answer is 95 % sure, 3 to 15.
+        through: Write each sweep to a results file and let the command line answer; None: in memory.
     """
     tally = Tally()
     rng = np.random.default_rng((seed, cells, blocks or 0, *family.encode()))
+    looks = (blocks,) if blocks else tuple(range(LEAST, MOST + 1))
     for _ in range(sweeps):
         sweep = plant(family, cells, blocks or MOST, rng)
-        if blocks is None:
-            _pooled_until(sweep, tally, rng)
+        figures = sweep.figures if blocks else _until(sweep, rng)
+        if through is None:
+            _pooled(sweep, figures, tally, rng, level_of_one_look(looks))
         else:
-            _pooled(sweep, sweep.figures, tally, rng, level=0.95)
+            _read_back(sweep, figures, tally, rng, through)
     return tally
 
 
@@ -93,7 +106,8 @@ def _pooled(sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Genera
         _record_gain(sweep, tally, answer.chosen, other, gain.low, gain.high)
 
 
-def _pooled_until(sweep: Planted, tally: Tally, rng: np.random.Generator) -> None:
+def _until(sweep: Planted, rng: np.random.Generator) -> Floats:
+    """The figures that a sweep takes until its answer is sure."""
     figures = np.full_like(sweep.figures, np.nan)
     figures[:, :LEAST] = sweep.figures[:, :LEAST]
     for b in range(LEAST, MOST):
@@ -101,10 +115,30 @@ def _pooled_until(sweep: Planted, tally: Tally, rng: np.random.Generator) -> Non
         answer = posterior(fit, moderated_spread(fit, rng, 500), rng)
         wanted = answer.could_change(UNTIL)
         if not wanted.any():
-            figures = figures[:, :b]
-            break
+            return figures[:, :b]
         figures[wanted, b] = sweep.figures[wanted, b]
-    _pooled(sweep, figures, tally, rng, level_of_one_look(tuple(range(LEAST, MOST + 1))))
+    return figures
+
+
+def _read_back(
+    sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Generator, through: Through
+) -> None:
+    """The same of what `python -m analysis best --json` says of a results file."""
+    answer = answer_of(write(through.path, sweep, figures), through.objective)
+    cells = {cell.cuts: i for i, cell in enumerate(cells_of(sweep))}
+    chosen = cells[tuple(answer["cuts"])]
+    _record(sweep, tally, chosen, answer["probability_best"])
+    tally.blocks.append(float(np.mean(np.sum(~np.isnan(figures), axis=1))))
+    ends = {"stay": (len(cells) + 1,), "offload": (0,)}
+    names_of_ends = {ends["stay"]: "everything on pi", ends["offload"]: "raw input to server"}
+    intervals = {cells[ends[gain["over"]]]: gain["factor"] for gain in answer["gains"]}
+    for other, times in intervals.items():
+        truth = np.exp(sweep.truth[other] - sweep.truth[chosen])
+        tally.held_chosen.append(bool(times["low"] <= truth <= times["high"]))
+    names = [names_of_ends.get(cuts, f"split.{i}") for cuts, i in cells.items()]
+    for other in _others(len(cells), chosen, rng):
+        if sweep.truth[other] == sweep.truth[chosen]:
+            tally.called_chosen.append(names[other] not in answer["tied_with"])
 
 
 def _pairs(cells: int, rng: np.random.Generator) -> NDArray[np.intp]:
