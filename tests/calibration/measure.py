@@ -129,7 +129,7 @@ def _read_back(
     chosen = cells[tuple(answer["cuts"])]
     _record(sweep, tally, chosen, answer["probability_best"])
     tally.blocks.append(float(np.mean(np.sum(~np.isnan(figures), axis=1))))
-    ends = {"stay": (len(cells) + 1,), "offload": (0,)}
+    ends: dict[str, tuple[int, ...]] = {"stay": (len(cells) + 1,), "offload": (0,)}
     names_of_ends = {ends["stay"]: "everything on pi", ends["offload"]: "raw input to server"}
     intervals = {cells[ends[gain["over"]]]: gain["factor"] for gain in answer["gains"]}
     for other, times in intervals.items():
