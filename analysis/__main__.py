@@ -88,14 +88,17 @@ def best(
     """Print the best measured split beside the others, and how sure the choice is."""
     # As above.
     from analysis.data.sweep import load
+    from analysis.fronts.answers import all_answers
     from analysis.report.terminal import best_as_json, best_of, show_best
     from analysis.study import Study
 
-    study = Study.of(load(results, seed=seed))
-    answers = best_of(study, objective)
+    sweep = load(results, seed=seed)
     if as_json:
-        typer.echo(json.dumps(best_as_json(study.sweep, answers), indent=1))
+        answers = best_of(sweep, all_answers(sweep), objective)
+        typer.echo(json.dumps(best_as_json(sweep, answers), indent=1))
         return
+    study = Study.of(sweep)
+    best_of(sweep, study.answers, objective)
     text = show_best(study, objective)
     typer.echo(text)
     if progress:

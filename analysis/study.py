@@ -9,7 +9,6 @@ from analysis.data.predictions import PredictedCell
 from analysis.data.sweep import OFFLINE, Baseline, CellResult, Network, Sweep
 from analysis.fronts.answers import Answer, answers_of
 from analysis.fronts.fronts import Front, front_of
-from analysis.statistics.bootstrap import Resampling
 
 __all__ = ["Group", "Model", "Study", "deepest_cells", "stem"]
 
@@ -21,7 +20,6 @@ class Group:
     Attributes:
         title: The model's.
         anchor: Begins the names of its figures, and is its place on the page: `mobilenet_v2-wifi`.
-        resampling: As its figures are drawn again.
         breakdowns: Where the time goes, of every finished cell of depth 1.
         deepest: The deepest finished cell of each split, in a closed loop.
         timeline: The cell of most throughput among the deepest with several stages, whose bars are shown.
@@ -33,7 +31,6 @@ class Group:
     network: Network
     cells: tuple[CellResult, ...]
     baselines: tuple[Baseline, ...]
-    resampling: Resampling
     capability: Front
     operating: Front
     answers: tuple[Answer, ...]
@@ -91,7 +88,6 @@ class Study:
 
 def _group(sweep: Sweep, bundle: str, network: Network) -> Group:
     cells = tuple(sweep.of(bundle, network.name))
-    resampling = Resampling(sweep.seed)
     capability = front_of(sweep, "capability", bundle, network.name)
     deepest = deepest_cells(cells)
     return Group(
@@ -101,10 +97,9 @@ def _group(sweep: Sweep, bundle: str, network: Network) -> Group:
         network=network,
         cells=cells,
         baselines=tuple(b for b in sweep.baselines if (b.bundle, b.network) == (bundle, network.name)),
-        resampling=resampling,
         capability=capability,
         operating=front_of(sweep, "operating", bundle, network.name),
-        answers=answers_of(sweep, bundle, network, capability, resampling),
+        answers=answers_of(sweep, bundle, network, capability),
         breakdowns=tuple(breakdowns(cells)),
         deepest=deepest,
         timeline=_fastest(sweep, deepest),

@@ -1,7 +1,12 @@
-"""How much two sides differ, cell by cell and over all cells, with an interval for each difference."""
+"""How much two sides differ, cell by cell and over all cells, with an interval for each difference.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Many cells are compared at once, and one in twenty equal ones would be called different at 95 %. Verdicts
+therefore control the false discovery rate: of all that is called better or worse, at most 5 % is wrong on
+average. An interval is that of its cell alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,15 +15,22 @@ from analysis.comparison.pairs import Side, matched
 from analysis.data.sweep import CellResult
 from analysis.fronts.answers import Answer, all_answers
 from analysis.fronts.fronts import front_of
-from analysis.statistics.bootstrap import Floats, Resampling, factor
-from analysis.statistics.estimates import NOTHING, Estimate, interval
+from analysis.statistics.blocks import Series, bare, factor_of, fitted
+from analysis.statistics.estimates import NOTHING, Estimate, ratio
 from analysis.statistics.objectives import OBJECTIVES, Objective
+from analysis.statistics.unpaired import Unpaired
 from controller.results import Cell, ReferenceBox
+from controller.statistics.paired_differences import Difference as LogDifference
+from controller.statistics.repeated_looks import false_discovery
 
 __all__ = ["Comparison", "Difference", "Dominated", "Moved", "Overall", "Verdict", "compare"]
 
 Verdict = Literal["better", "worse", "tie", "unknown"]
 COMPARED: tuple[Objective, ...] = ("latency", "throughput", "payload", "memory")
+_EXACT: tuple[Objective, ...] = ("payload",)
+"""What trials do not vary."""
+_FALSE = 0.05
+"""Share of what is called better or worse that may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +38,10 @@ class Difference:
     """One figure of one cell on both sides.
 
     Attributes:
-        factor: Of `b` over `a`.
-        verdict: Of `b` against `a`; `tie` within noise, `unknown` where one has no interval.
+        factor: Of `b` over `a`, with the interval of this cell alone.
+        p_adjusted: The rate of false discoveries if this, and all that are as clear, are called different;
+            None where trials do not vary the figure, or nothing tells the noise.
+        verdict: Of `b` against `a`; `tie` within noise, `unknown` where one has a single trial.
     """
 
     objective: Objective
@@ -36,6 +50,7 @@ class Difference:
     a: Estimate
     b: Estimate
     factor: Estimate
+    p_adjusted: float | None
     verdict: Verdict
 
 
@@ -44,7 +59,7 @@ class Overall:
     """One figure over all cells of a bundle under a pair of networks.
 
     Attributes:
-        factor: Geometric mean over cells of `b` over `a`; without an interval where a cell has one trial.
+        factor: Geometric mean over cells of `b` over `a`; without an interval where nothing tells the noise.
         counts: Cells by verdict.
     """
 
@@ -60,7 +75,7 @@ class Moved:
     """The answer to one objective on both sides.
 
     Attributes:
-        tie: Whether the best of `a` is within noise of the best of `b`, on `b`.
+        tie: Whether the best of `a` is not told apart from the best of `b`, or as good as it, on `b`.
     """
 
     a: Answer
@@ -95,44 +110,106 @@ class Comparison:
     dominated: tuple[Dominated, ...]
 
 
+_Pair = tuple[CellResult, CellResult]
+_Key = tuple[str, tuple[str, str]]
+"""A bundle and its networks on both sides."""
+
+
 def compare(a: Side, b: Side) -> Comparison:
     """Compare two sides.
 
     Raises:
         ComparisonError: They are not comparable.
     """
-    pairs = matched(a, b)
-    drawn = [(d, draws) for pair in pairs for d, draws in _differences(a, b, *pair)]
-    groups: dict[tuple[str, tuple[str, str], Objective], list[tuple[Difference, Floats]]] = {}
-    for d, draws in drawn:
-        names = (d.cell_a.cell.network, d.cell_b.cell.network)
-        groups.setdefault((d.cell_a.cell.bundle, names, d.objective), []).append((d, draws))
+    groups: dict[_Key, list[_Pair]] = {}
+    for mine, theirs in matched(a, b):
+        key = mine.cell.bundle, (mine.cell.network, theirs.cell.network)
+        groups.setdefault(key, []).append((mine, theirs))
+    models = {
+        (key, objective): _unpaired(a, b, objective, pairs)
+        for key, pairs in groups.items()
+        for objective in COMPARED
+        if objective not in _EXACT
+    }
+    differences = _judged(
+        [
+            _difference(objective, pair, models.get((key, objective)))
+            for key, pairs in groups.items()
+            for pair in pairs
+            for objective in COMPARED
+            if _figure(pair[0], objective).value and _figure(pair[1], objective).value is not None
+        ]
+    )
+    by_objective: dict[tuple[_Key, Objective], list[Difference]] = {}
+    for d in differences:
+        key = d.cell_a.cell.bundle, (d.cell_a.cell.network, d.cell_b.cell.network)
+        by_objective.setdefault((key, d.objective), []).append(d)
     return Comparison(
         a,
         b,
-        tuple(d for d, _ in drawn),
-        tuple(_overall(*key, found) for key, found in groups.items()),
+        differences,
+        tuple(_overall(*at, members, models.get(at)) for at, members in by_objective.items()),
         tuple(_moved(a, b)),
-        tuple(_dominated(a, b, *key) for key in dict.fromkeys(key[:2] for key in groups)),
+        tuple(_dominated(a, b, *key) for key in groups),
     )
 
 
-def _differences(a: Side, b: Side, mine: CellResult, theirs: CellResult) -> list[tuple[Difference, Floats]]:
-    differences = []
-    for objective in COMPARED:
-        figures = _figure(mine, objective), _figure(theirs, objective)
-        if not figures[0].value or figures[1].value is None:
-            continue
-        # The side is in the key: what is drawn for one says nothing of the other.
-        drawn_a, drawn_b = (
-            Resampling(side.sweep.seed).draws(figure, f"{which} {cell.cell.id}")
-            for which, side, cell, figure in zip("ab", (a, b), (mine, theirs), figures, strict=True)
+def _unpaired(a: Side, b: Side, objective: Objective, pairs: Sequence[_Pair]) -> Unpaired | None:
+    """Both sides' figures, fitted; None where nothing tells the noise of one."""
+    fits = [
+        fitted(
+            [Series(r.cell.id, _figure(r, objective), _shares(r, objective)) for r in results],
+            maximise=OBJECTIVES[objective].maximise,
+            seed=side.sweep.seed,
         )
-        draws = drawn_b / drawn_a
-        times = factor(figures[1], figures[0], draws)
-        difference = Difference(objective, mine, theirs, *figures, times, _verdict(times, objective))
-        differences.append((difference, draws))
-    return differences
+        for side, results in zip((a, b), zip(*pairs, strict=True), strict=True)
+    ]
+    return Unpaired(fits[0], fits[1]) if fits[0] and fits[1] else None
+
+
+def _shares(result: CellResult, objective: Objective) -> Mapping[str, float]:
+    if objective == "latency":
+        return result.latency_shares
+    return result.throughput_shares if objective == "throughput" else {}
+
+
+def _difference(objective: Objective, pair: _Pair, model: Unpaired | None) -> Difference:
+    """Not judged yet: its p-value is its own."""
+    a, b = (_figure(result, objective) for result in pair)
+    keys = pair[0].cell.id, pair[1].cell.id
+    if objective in _EXACT:
+        return Difference(objective, *pair, a, b, ratio(b, a), None, "unknown")
+    if model is None or not model.has(*keys):
+        return Difference(objective, *pair, a, b, bare(b, a), None, "unknown")
+    found = model.difference([keys])
+    return Difference(objective, *pair, a, b, _factor(found, objective, a, b), found.p_value, "unknown")
+
+
+def _factor(found: LogDifference, objective: Objective, *figures: Estimate) -> Estimate:
+    """The factor of a difference between logarithms of which less is better."""
+    trials = min(figure.trials for figure in figures)
+    if OBJECTIVES[objective].maximise:
+        return factor_of(-found.value, -found.high, -found.low, trials)
+    return factor_of(found.value, found.low, found.high, trials)
+
+
+def _judged(differences: Sequence[Difference]) -> tuple[Difference, ...]:
+    """With p-values adjusted for their number, and a verdict each."""
+    p_values = [np.nan if d.p_adjusted is None else d.p_adjusted for d in differences]
+    adjusted = false_discovery(np.array(p_values, dtype=np.float64))
+    return tuple(
+        replace(d, p_adjusted=None if np.isnan(p) else float(p), verdict=_verdict(d, float(p)))
+        for d, p in zip(differences, adjusted, strict=True)
+    )
+
+
+def _verdict(d: Difference, p_adjusted: float) -> Verdict:
+    if d.factor.value is None or d.factor.low is None or d.factor.high is None:
+        return "unknown"
+    is_tie = d.factor.low <= 1 <= d.factor.high if d.objective in _EXACT else p_adjusted > _FALSE
+    if is_tie:
+        return "tie"
+    return "better" if (d.factor.value > 1) is OBJECTIVES[d.objective].maximise else "worse"
 
 
 def _figure(result: CellResult, objective: Objective) -> Estimate:
@@ -143,32 +220,27 @@ def _figure(result: CellResult, objective: Objective) -> Estimate:
     return result.payload if objective == "payload" else result.memory
 
 
-def _verdict(times: Estimate, objective: Objective) -> Verdict:
-    if times.low is None or times.high is None:
-        return "unknown"
-    if times.low <= 1 <= times.high:
-        return "tie"
-    return "better" if (times.low > 1) is OBJECTIVES[objective].maximise else "worse"
-
-
 def _overall(
-    bundle: str,
-    networks: tuple[str, str],
-    objective: Objective,
-    drawn: Sequence[tuple[Difference, Floats]],
+    key: _Key, objective: Objective, differences: Sequence[Difference], model: Unpaired | None
 ) -> Overall:
     counts: dict[Verdict, int] = {"better": 0, "worse": 0, "tie": 0, "unknown": 0}
-    for d, _ in drawn:
+    for d in differences:
         counts[d.verdict] += 1
-    usable = [(d.factor.value, draws) for d, draws in drawn if d.factor.value]
+    usable = [d for d in differences if d.factor.value]
     if not usable:
-        return Overall(bundle, networks, objective, NOTHING, counts)
-    middle = float(np.exp(np.mean(np.log([value for value, _ in usable]))))
-    trials = min(d.factor.trials for d, _ in drawn)
+        return Overall(*key, objective, NOTHING, counts)
+    bounds = [
+        [1.0 if bound is None else bound for bound in (d.factor.value, d.factor.low, d.factor.high)]
+        for d in usable
+    ]
+    middle, low, high = map(float, np.exp(np.mean(np.log(bounds), axis=0)))
+    trials = min(d.factor.trials for d in differences)
     if counts["unknown"]:
-        return Overall(bundle, networks, objective, Estimate(middle, None, None, trials, None), counts)
-    low, high = interval(np.exp(np.mean(np.log([draws for _, draws in usable]), axis=0)))
-    return Overall(bundle, networks, objective, Estimate(middle, low, high, trials, "bootstrap95"), counts)
+        return Overall(*key, objective, Estimate(middle, None, None, trials, None), counts)
+    if model is None:
+        return Overall(*key, objective, Estimate(middle, low, high, trials, usable[0].factor.kind), counts)
+    found = model.difference([(d.cell_a.cell.id, d.cell_b.cell.id) for d in usable])
+    return Overall(*key, objective, _factor(found, objective, *(d.factor for d in differences)), counts)
 
 
 def _dominated(a: Side, b: Side, bundle: str, networks: tuple[str, str]) -> Dominated:
@@ -193,7 +265,7 @@ def _moved(a: Side, b: Side) -> list[Moved]:
         other = theirs.get(_question(a, mine))
         if other is None or a.network not in (None, mine.network.name):
             continue
-        near = [other.point, *other.ties]
+        near = [other.point, *other.ties, *other.equivalents]
         tie = any(_place(p.cell) == _place(mine.point.cell) for p in near)
         moved.append(Moved(mine, other, tie))
     return moved

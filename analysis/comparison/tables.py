@@ -22,7 +22,7 @@ COMPARE_COLUMNS = (
     *("model", "bundle", "network_a", "network_b", "where", "cuts", "devices"),
     *("depth", "batch", "codec", "topology", "threads", "backend", "load"),
     *("objective", "a", "a_low", "a_high", "trials_a", "b", "b_low", "b_high", "trials_b"),
-    *("factor", "factor_low", "factor_high", "interval", "verdict", "cell_a", "cell_b"),
+    *("factor", "factor_low", "factor_high", "interval", "p_adjusted", "verdict", "cell_a", "cell_b"),
 )
 
 
@@ -43,6 +43,7 @@ def _row(d: Difference) -> dict[str, Any]:
         "trials_b": d.b.trials,
         **d.factor.bounds("factor"),
         "interval": d.factor.kind,
+        "p_adjusted": d.p_adjusted,
         "verdict": d.verdict,
         "cell_a": d.cell_a.cell.id,
         "cell_b": d.cell_b.cell.id,

@@ -11,7 +11,6 @@ from analysis.data.telemetry import Moment, TrialTelemetry, moments, summary
 from analysis.data.timeline import Bar, bars_of
 from analysis.data.trial_metrics import QUANTILES, TrialMeasures, measure
 from analysis.errors import AnalysisError, ResultsError
-from analysis.statistics.bootstrap import Floats, Resampling
 from analysis.statistics.estimates import Estimate, estimate, quantile
 from analysis.statistics.objectives import Objective
 from controller.errors import ControllerError
@@ -83,16 +82,12 @@ class Baseline:
 
     @property
     def key(self) -> str:
-        """Seeds its draws; equal for the same baseline, wherever it is drawn."""
+        """What tells it from the other baselines of its network."""
         return f"{self.device} alone, batch {self.batch}, threads {self.threads}, {self.network}"
 
     def figure(self, objective: Objective) -> Estimate:
         """The figure that an answer is compared with, as a `Point` has it."""
         return self.throughput if objective == "throughput" else self.latency
-
-    def draws(self, objective: Objective, resampling: Resampling) -> Floats:
-        """That figure, drawn again from its trials."""
-        return resampling.draws(self.figure(objective), self.key)
 
 
 def baseline_name(device: str) -> str:
@@ -117,7 +112,7 @@ class CellResult:
 
     def latency(self, name: str = "p50") -> Estimate:
         """A quantile of latency, seconds, over trials."""
-        return estimate([t.latency[name] for t in self.trials])
+        return self._estimate([t.latency[name] for t in self.trials])
 
     @property
     def throughput(self) -> Estimate:
@@ -127,7 +122,7 @@ class CellResult:
     @property
     def payload(self) -> Estimate:
         """Bytes a sample that its links carry, after the codecs, over trials."""
-        return estimate([t.encoded_bytes / self.cell.batch for t in self.trials])
+        return self._estimate([t.encoded_bytes / self.cell.batch for t in self.trials])
 
     @property
     def memory(self) -> Estimate:
@@ -161,7 +156,31 @@ class CellResult:
 
     def over_trials(self, name: str) -> Estimate:
         """A figure of `TrialMeasures`, by its name, over trials."""
-        return estimate([getattr(t, name) for t in self.trials])
+        return self._estimate([getattr(t, name) for t in self.trials])
+
+    def _estimate(self, figures: Sequence[float | None]) -> Estimate:
+        return estimate(figures, [t.number for t in self.trials])
+
+    @property
+    def latency_shares(self) -> dict[str, float]:
+        """The share of its latency that it computes on each device, and spends on links; mean over trials."""
+        shares: dict[str, float] = {}
+        for t in self.trials:
+            links = dict.fromkeys(f"{link.sender} -> {link.receiver}" for link in t.links)
+            spent = [(hop.device, hop.means["compute_s"]) for hop in t.hops]
+            spent += [(link, t.network_s / len(links)) for link in links]
+            for name, seconds in spent:
+                shares[name] = shares.get(name, 0.0) + seconds / t.latency_mean_s / len(self.trials)
+        return shares
+
+    @property
+    def throughput_shares(self) -> dict[str, float]:
+        """The share of trials that each device, or link, limited: its changes alone change throughput."""
+        shares: dict[str, float] = {}
+        for t in self.trials:
+            name = next((hop.device for hop in t.hops if hop.stage == t.bottleneck), t.bottleneck)
+            shares[name] = shares.get(name, 0.0) + 1 / len(self.trials)
+        return shares
 
     def by_stage(self, share: Literal["busy", "occupied"]) -> dict[str, Estimate]:
         """A share of each stage over trials."""
@@ -397,8 +416,12 @@ def _baselines(rows: list[BaselineTrial]) -> tuple[Baseline, ...]:
     return tuple(
         Baseline(
             *key,
-            latency=estimate([quantile(t.compute_s, QUANTILES["p50"]) for t in trials]),
-            throughput=estimate([len(t.compute_s) * t.batch / sum(t.compute_s) for t in trials]),
+            latency=estimate(
+                [quantile(t.compute_s, QUANTILES["p50"]) for t in trials], [t.number for t in trials]
+            ),
+            throughput=estimate(
+                [len(t.compute_s) * t.batch / sum(t.compute_s) for t in trials], [t.number for t in trials]
+            ),
         )
         for key, trials in groups.items()
     )

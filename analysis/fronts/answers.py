@@ -2,26 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
-
-import numpy as np
 
 from analysis.data.splits import equal_cuts
 from analysis.data.sweep import OFFLINE, Baseline, Network, Sweep
+from analysis.fronts.choice import Basis, Chooser, Goal, is_tie, merit_of, power_of
 from analysis.fronts.fronts import Front, Point, front_of
 from analysis.fronts.replicas import Replicas, replicas_of
-from analysis.statistics.bootstrap import Floats, Resampling, factor
 from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import CHAIN, SOCKET
 from controller.results.metrics import power
-from controller.statistics.certainty import MARGIN
 
 __all__ = ["Answer", "Coverage", "Gain", "Goal", "all_answers", "answers_of", "as_json", "goals_of"]
-
-Goal = Objective | Literal["knee"]
-"""What a split should be best at: one objective, or the knee of latency and throughput."""
 
 _SETTINGS = ("batch", "codec", "topology", "threads", "backend")
 Over = Literal["baseline", "stay", "offload", "equal"]
@@ -34,8 +28,8 @@ class Gain:
     Attributes:
         over: `baseline` (the whole model in plain ONNX Runtime on one device), an end of the split range, or
             the split with equal numbers of nodes (`equal`).
-        factor: With the interval of what is drawn again from both.
-        tie: Whether noise could make it 1; None with one trial, which cannot tell.
+        factor: Corrected for the answer having been picked, with its 95 % interval.
+        tie: Whether the interval holds 1; None with one block, which cannot tell.
     """
 
     over: Over
@@ -67,13 +61,16 @@ class Answer:
     """The best point of the capability front for one objective.
 
     Attributes:
-        ties: The other splits that are within noise of it, by the requested figure (the knee: by both).
+        ties: The other splits that are not told apart from it, by the requested figure (the knee: by both).
         among: The splits that it is the best of.
         rivals: Splits that may have more throughput than measured, and then more than the answer; it is one
             of them where its own capacity is a bound. With any, it is not known to be the best.
         replicas: What the whole model on every device would reach, for throughput; None where nothing tells.
-        probability: The share of resamples in which it is within 2 % of the best of those. None with fewer
-            than two trials, and with rivals.
+        probability: That it is within 2 % of the best of those. None with fewer than two blocks, and with
+            rivals.
+        equivalents: The other splits that are, all of them and it together, 95 % surely within 2 % of the
+            best.
+        basis: What the probability rests on; None where there is none, or where the figure is exact.
     """
 
     bundle: str
@@ -86,6 +83,8 @@ class Answer:
     rivals: tuple[Point, ...] = ()
     replicas: Replicas | None = None
     probability: float | None = None
+    equivalents: tuple[Point, ...] = ()
+    basis: Basis | None = None
 
 
 def goals_of(objectives: Sequence[Objective]) -> tuple[Goal, ...]:
@@ -96,40 +95,36 @@ def goals_of(objectives: Sequence[Objective]) -> tuple[Goal, ...]:
     return (*timed, *knee, *(o for o in requested if not OBJECTIVES[o].timed))
 
 
-def answers_of(
-    sweep: Sweep, bundle: str, network: Network, front: Front, resampling: Resampling
-) -> tuple[Answer, ...]:
-    """An answer for each objective that the points of a capability front suffice for.
-
-    Args:
-        resampling: As the network's figures are drawn again.
-    """
-    if all(_power(p) is None for p in front.points):
+def answers_of(sweep: Sweep, bundle: str, network: Network, front: Front) -> tuple[Answer, ...]:
+    """An answer for each objective that the points of a capability front suffice for."""
+    if all(power_of(p) is None for p in front.points):
         return ()
     among = _coverage(sweep, bundle, network.name, front.points)
+    chooser = Chooser(sweep, bundle, network.name, front.points)
     answers = []
     for goal in goals_of(sweep.objectives):
-        points = [p for p in front.points if _merit(p, goal) is not None]
-        if not points:
+        choice = chooser.choose(goal)
+        if choice is None:
             continue
-        best = max([p for p in points if p.on_front] or points, key=lambda p: _merit(p, goal) or 0.0)
-        ties = tuple(p for p in points if p is not best and _tied(best, p, goal, resampling))
-        rivals = _rivals(best, points, goal)
-        is_known = best.probability is not None and not rivals
-        sure = _share_best(best, points, goal, resampling) if is_known else None
-        gains = _gains(sweep, best, goal, points, resampling)
+        best, rivals = choice.point, _rivals(choice.point, front.points, goal)
+        gains = _gains(sweep, best, goal, front.points, chooser)
         replicas = replicas_of(sweep, network, best.cell) if goal == "throughput" else None
-        answers.append(Answer(bundle, network, goal, best, ties, gains, among, rivals, replicas, sure))
+        answer = Answer(bundle, network, goal, best, choice.ties, gains, among, rivals, replicas)
+        if not rivals:
+            answer = replace(
+                answer, probability=choice.probability, equivalents=choice.equivalents, basis=choice.basis
+            )
+        answers.append(answer)
     return tuple(answers)
 
 
 def all_answers(sweep: Sweep) -> list[Answer]:
     """The answers of every model under every network, without the rest of a study."""
-    answers: list[Answer] = []
-    for bundle, network in sweep.groups():
-        front = front_of(sweep, "capability", bundle, network.name)
-        answers += answers_of(sweep, bundle, network, front, Resampling(sweep.seed))
-    return answers
+    return [
+        answer
+        for bundle, network in sweep.groups()
+        for answer in answers_of(sweep, bundle, network, front_of(sweep, "capability", bundle, network.name))
+    ]
 
 
 def _coverage(sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) -> Coverage:
@@ -146,71 +141,17 @@ def _coverage(sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) 
     return Coverage(measured, sum(depth == (False, 1) for depth in shallowest.values()))
 
 
-def _power(point: Point | Baseline) -> float | None:
-    """What the knee maximises; None where either figure is unknown."""
-    if not point.latency.value or point.throughput.value is None:
-        return None
-    return power(point.latency.value, point.throughput.value)
-
-
-def _merit(point: Point, goal: Goal) -> float | None:
-    """A figure of which more is better."""
-    if goal == "knee":
-        return _power(point)
-    value = point.figure(goal).value
-    return value if value is None or OBJECTIVES[goal].maximise else -value
-
-
 def _rivals(best: Point, points: Sequence[Point], goal: Goal) -> tuple[Point, ...]:
     """Splits that could have more of what is asked for, with more requests in flight than were tried."""
     if goal not in ("throughput", "knee"):
         return ()
-    merit = _merit(best, goal) or 0.0
+    merit = merit_of(best, goal) or 0.0
 
     def at_most(point: Point) -> float:
         return point.limit if goal == "throughput" else power(point.latency.value or math.inf, point.limit)
 
-    return tuple(p for p in points if p.is_bound and (p is best or at_most(p) > merit))
-
-
-def _share_best(best: Point, points: Sequence[Point], goal: Goal, resampling: Resampling) -> float:
-    """In how many resamples it is within 2 % of the best."""
-    drawn = np.array([_drawn_merit(p, goal, resampling) for p in points])
-    own, most = drawn[points.index(best)], drawn.max(axis=0)
-    return float(np.mean(own >= most - MARGIN * np.abs(most)))
-
-
-def _drawn_merit(point: Point, goal: Goal, resampling: Resampling) -> Floats:
-    if goal == "knee":
-        return point.draws("throughput", resampling) / point.draws("latency", resampling)
-    drawn = point.draws(goal, resampling)
-    return drawn if OBJECTIVES[goal].maximise else -drawn
-
-
-def _tied(best: Point, other: Point, goal: Goal, resampling: Resampling) -> bool:
-    figures: tuple[Objective, ...] = ("latency", "throughput") if goal == "knee" else (goal,)
-    return all(_tie(best, other, objective, resampling) for objective in figures)
-
-
-def _tie(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> bool | None:
-    mine, theirs = best.figure(objective), other.figure(objective)
-    if mine.value is None or theirs.value is None:
-        return None
-    if not (mine.values and theirs.values and mine.value and theirs.value):
-        return mine.value == theirs.value
-    times = _factor(best, other, objective, resampling)
-    if times.low is None or times.high is None:
-        return None
-    return times.low <= 1 <= times.high
-
-
-def _factor(best: Point, other: Point | Baseline, objective: Objective, resampling: Resampling) -> Estimate:
-    """How many times better `best` is."""
-    mine, theirs = best.figure(objective), other.figure(objective)
-    drawn = best.draws(objective, resampling) / other.draws(objective, resampling)
-    if OBJECTIVES[objective].maximise:
-        return factor(mine, theirs, drawn)
-    return factor(theirs, mine, 1 / drawn)
+    known = [p for p in points if merit_of(p, goal) is not None]
+    return tuple(p for p in known if p.is_bound and (p is best or at_most(p) > merit))
 
 
 def _setting(point: Point) -> tuple[object, ...]:
@@ -219,7 +160,7 @@ def _setting(point: Point) -> tuple[object, ...]:
 
 
 def _gains(
-    sweep: Sweep, best: Point, goal: Goal, points: Sequence[Point], resampling: Resampling
+    sweep: Sweep, best: Point, goal: Goal, points: Sequence[Point], chooser: Chooser
 ) -> tuple[Gain, ...]:
     """The knee is compared by its latency: it is the more cautious of its two gains to print."""
     objective: Objective = "latency" if goal == "knee" else goal
@@ -227,8 +168,8 @@ def _gains(
         return ()
 
     def gain(over: Over, name: str, other: Point | Baseline) -> Gain:
-        times = _factor(best, other, objective, resampling)
-        return Gain(over, name, times, _tie(best, other, objective, resampling))
+        times = chooser.gain(objective, best, other)
+        return Gain(over, name, times, is_tie(times))
 
     gains = [
         gain("baseline", b.name, b)
@@ -239,6 +180,8 @@ def _gains(
     ]
     equal = equal_cuts(sweep.manifests[best.cell.bundle], len(best.cell.devices))
     for p in points:
+        if merit_of(p, goal) is None:
+            continue
         alike = _setting(p) == _setting(best)
         # Those with the answer's own codec, topology and backend, or as usual; the others only say how
         # codecs, topologies and backends compare.
@@ -281,6 +224,8 @@ def as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, Any]]:
             "splits": a.among.splits,
             "probability_on_front": a.point.probability,
             "tied_with": [p.split.where for p in a.ties],
+            "equivalent_to": [p.split.where for p in a.equivalents],
+            "basis": asdict(a.basis) if a.basis else None,
             "gains": [
                 {"over": g.over, "name": g.name, "factor": _values(g.factor), "tie": g.tie} for g in a.gains
             ],

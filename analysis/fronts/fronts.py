@@ -84,11 +84,6 @@ class Point:
         estimate: Estimate = getattr(self, objective)
         return estimate
 
-    def draws(self, objective: Objective, resampling: Resampling) -> Floats:
-        """Its figure, drawn again from its trials."""
-        cell = self.latency_cell if objective == "latency" else self.cell
-        return resampling.draws(self.figure(objective), cell.id)
-
 
 @dataclass(frozen=True)
 class Front:
@@ -204,7 +199,7 @@ def judged(
         dtype=np.float64,
     ).reshape(len(points), len(chosen))
     marks = nondominated(figures, chosen)
-    drawn = np.array([[p.draws(o, resampling) for o in chosen] for p in points], dtype=np.float64)
+    drawn = np.array([[resampling.draws(p.figure(o)) for o in chosen] for p in points], dtype=np.float64)
     drawn = drawn.reshape(len(points), len(chosen), resampling.resamples).transpose(2, 0, 1)
     shares = shares_nondominated(drawn, chosen)
     marked = tuple(

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from analysis.data.drifts import drifts
 from analysis.data.sweep import Sweep
 from analysis.report.words import listed
-from analysis.statistics.drift import DRIFT_LIMIT, Change, changes_of
-from controller.results import Accuracy, Sentinel
+from analysis.statistics.drift import DRIFT_LIMIT
+from controller.results import Accuracy
 from controller.results.laws import LAW_BROKEN, RETRIES
 
-__all__ = ["Concern", "Drifted", "concerns", "disagreements", "drifts", "missing_cells"]
+__all__ = ["Concern", "concerns", "disagreements", "missing_cells"]
 
 _ENDED = {
     "front stands": "by prediction no other could be on the front",
@@ -27,32 +28,6 @@ class Concern:
 
     weight: Literal["grave", "note"]
     text: str
-
-
-@dataclass(frozen=True)
-class Drifted:
-    """A sentinel in one block, and its change against the network's first block."""
-
-    sentinel: Sentinel
-    change: Change
-
-    @property
-    def what(self) -> str:
-        """The device, or the link as in `pi -> server`."""
-        return " -> ".join(filter(None, (self.sentinel.device, self.sentinel.receiver)))
-
-
-def drifts(sweep: Sweep) -> list[Drifted]:
-    """Every sentinel of every block, in the order of networks, devices and links, and blocks."""
-    series: dict[tuple[str, str, str], list[Sentinel]] = {}
-    for sentinel in sorted(sweep.sentinels, key=lambda s: s.block):
-        key = (sentinel.network, sentinel.device, sentinel.receiver)
-        series.setdefault(key, []).append(sentinel)
-    return [
-        Drifted(sentinel, change)
-        for blocks in series.values()
-        for sentinel, change in zip(blocks, changes_of([s.times_s for s in blocks]), strict=True)
-    ]
 
 
 def disagreements(sweep: Sweep) -> list[Accuracy]:

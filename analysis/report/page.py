@@ -11,6 +11,7 @@ import jinja2
 import vl_convert
 
 from analysis.data.breakdown import Breakdown, breakdown
+from analysis.data.drifts import drifts
 from analysis.data.predictions import errors_of
 from analysis.data.sweep import OFFLINE, Sweep
 from analysis.figures import LAYOUTS, VEGA_LITE, Figure, config
@@ -21,7 +22,7 @@ from analysis.figures.selection import prediction_groups
 from analysis.fronts.answers import Answer, Goal
 from analysis.fronts.fronts import Front
 from analysis.report import words
-from analysis.report.concerns import concerns, disagreements, drifts, missing_cells
+from analysis.report.concerns import concerns, disagreements, missing_cells
 from analysis.report.disclosure import measured_on
 from analysis.report.tables import codec_rows
 from analysis.statistics.bootstrap import RESAMPLES
@@ -283,12 +284,13 @@ def _one_for_all(mine: Sequence[Answer]) -> str:
     knee = best["knee"].point
     others: list[Goal] = [goal for goal in best if goal != "knee"]
     behind = [o for o in others if best[o].point.cell.id != knee.cell.id]
-    if not all(any(p.cell.id == knee.cell.id for p in best[o].ties) for o in behind):
+    near = {o: {p.cell.id for p in (*best[o].ties, *best[o].equivalents)} for o in behind}
+    if not all(knee.cell.id in cells for cells in near.values()):
         return ""
-    near = f" (within noise of {words.listed(_WANTED[o] for o in behind)})" if behind else ""
+    behind_by = f" (within noise of {words.listed(_WANTED[o] for o in behind)})" if behind else ""
     if knee.split.kind == "stay":
-        return f"do not split: {knee.split.sentence}{near}"
-    return f"{knee.split.sentence} for every objective{near}"
+        return f"do not split: {knee.split.sentence}{behind_by}"
+    return f"{knee.split.sentence} for every objective{behind_by}"
 
 
 def _by_objective(mine: Sequence[Answer]) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.data.breakdown import Breakdown
+from analysis.data.drifts import Drifted, drifts
 from analysis.data.sweep import CellResult, Sweep
 from analysis.report import words
-from analysis.report.concerns import Drifted, drifts
 from analysis.study import Study
 from analysis.tables.cells import cell_columns
 from controller.results import CodecAccuracy

@@ -45,7 +45,7 @@ def one_line(study: Study, group: Group) -> str:
     return f"{head}: " + "; ".join(parts)
 
 
-def best_of(study: Study, objective: str) -> list[Answer]:
+def best_of(sweep: Sweep, answers: Sequence[Answer], objective: str) -> list[Answer]:
     """The answer for each model and network.
 
     Raises:
@@ -53,11 +53,10 @@ def best_of(study: Study, objective: str) -> list[Answer]:
     """
     if objective not in GOALS:
         raise ResultsError(f"--objective {objective}: it is one of {', '.join(GOALS)}")
-    answers = [answer for answer in study.answers if answer.objective == objective]
-    if not answers:
-        path = study.sweep.path
-        raise ResultsError(f"{path} has no split with enough trials for an answer; finish the sweep")
-    return answers
+    chosen = [answer for answer in answers if answer.objective == objective]
+    if not chosen:
+        raise ResultsError(f"{sweep.path} has no split with enough trials for an answer; finish the sweep")
+    return chosen
 
 
 def best_as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, object]]:
@@ -90,7 +89,7 @@ def _table(group: Group, answer: Answer) -> Table:
     for head in ("split", "latency ms", "samples/s", "at depth", "on the front"):
         table.add_column(head, justify="left" if head == "split" else "right", no_wrap=True)
     best = answer.point.cell.id
-    ties = {point.cell.id for point in answer.ties}
+    ties = {point.cell.id for point in (*answer.ties, *answer.equivalents)}
     for point in sorted(group.capability.points, key=lambda p: p.cell.id != best):
         note = " <- best" if point.cell.id == best else " (a tie)" if point.cell.id in ties else ""
         chance = "-" if point.probability is None else percent(point.probability)

@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.data.sweep import Network, Sweep, baseline_name
 from analysis.fronts.answers import Answer, Gain
+from analysis.fronts.choice import Basis
 from analysis.fronts.fronts import Point
 from analysis.fronts.replicas import Replicas
 from analysis.statistics.estimates import Estimate
@@ -132,6 +133,10 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
         sentences.append(f"It is {listed(_compared(g, answer) for g in alone)}.")
     if answer.probability is not None or answer.among.measured < 2:
         sentences.append(_sure(answer))
+    if answer.basis and answer.basis.drifted:
+        sentences.append(_drifted(answer, answer.basis))
+    if answer.equivalents:
+        sentences.append(_equivalents(answer))
     if answer.ties:
         sentences.append(_ties(answer))
     if answer.rivals:
@@ -140,6 +145,8 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
         sentences.append(_replicas(answer.replicas))
     if point.latency.trials == 1:
         sentences.append("With one trial, the spread of a repetition is unknown.")
+    if answer.basis:
+        sentences.append(_basis(answer.basis))
     return lead, sentences
 
 
@@ -178,13 +185,33 @@ def _briefly(gain: Gain, other: str) -> str:
 
 
 def _sure(answer: Answer) -> str:
-    """In how many resamples it is the best, and among which splits."""
+    """How sure it is, and among which splits."""
     if answer.among.measured < 2:
         return "No other split was measured, so whether it is the best is unknown."
-    share = answer.probability or 0.0
-    often = "in every resample" if share > 0.9995 else f"in {percent(share)} of the resamples"
     of = f"all {answer.among.measured} splits of the experiment" if answer.among.whole else _measured(answer)
-    return f"It is within 2 % of the best of {of} {often}."
+    return f"It is {percent(answer.probability or 0.0)} sure to be within 2 % of the best of {of}."
+
+
+def _basis(basis: Basis) -> str:
+    """What that rests on."""
+    text = (
+        f"This rests on {basis.blocks} blocks. A figure varies by {figure(basis.noise * 100, 2)} % between "
+        "them (pooled over splits, without what moves a whole block)"
+    )
+    if basis.unsteady:
+        text = f"{text}; {_some(basis.unsteady)} varied more"
+    if basis.drift > 0.5 and not basis.drifted:
+        text = f"{text}; drift of devices between blocks is likely, and allowed for"
+    return f"{text}."
+
+
+def _drifted(answer: Answer, basis: Basis) -> str:
+    """By how much the drift that sentinels saw lowers certainty."""
+    before, after = basis.without_drift, answer.probability or 0.0
+    what = f"Drift of {listed(basis.drifted)}"
+    if before - after < 0.01:
+        return f"{what} does not make it less sure."
+    return f"{what} lowers this from {percent(before)} to {percent(after)}."
 
 
 def _measured(answer: Answer) -> str:
@@ -234,6 +261,11 @@ def _replicas(replicas: Replicas) -> str:
 
 def _some(names: Sequence[str]) -> str:
     return listed(names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"])
+
+
+def _equivalents(answer: Answer) -> str:
+    shown = _some([p.split.where for p in answer.equivalents])
+    return f"As good, 95 % surely all within 2 % of the best: {shown}."
 
 
 def _ties(answer: Answer) -> str:

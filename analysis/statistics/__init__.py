@@ -1,1 +1,1 @@
-"""Estimates with their uncertainty: medians, bootstrap, attainment surfaces, objectives."""
+"""Estimates with their uncertainty: medians, fits to blocks, bootstrap, attainment surfaces, objectives."""

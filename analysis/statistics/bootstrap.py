@@ -1,11 +1,9 @@
-"""What could have come out instead: figures drawn again from the trials there are.
+"""What could have come out instead: fronts drawn again from the blocks there are.
 
-Trials are the unit: of a cell with n trials, n are drawn with replacement and their median is taken (the
-bootstrap; Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7, 1979). The
-figures of one cell are drawn together, since they are of the same trials.
-
-Each trial of a cell is a visit of its own, in another block, so trials differ by what visits differ by: the
-clock of the processor, its neighbours.
+Blocks are the unit: of n blocks, n are drawn with replacement, and each figure is the median over its trials
+in these (the bootstrap; Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7,
+1979). Figures of the same blocks are drawn together, so what moves a whole block moves no front. A cell that
+lacks some of the others' blocks is drawn by itself.
 """
 
 import zlib
@@ -17,10 +15,10 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.estimates import BOOTSTRAP_TRIALS, Estimate, interval, ratio
+from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
 
-__all__ = ["RESAMPLES", "Resampling", "factor", "hypervolumes", "nondominated", "shares_nondominated"]
+__all__ = ["RESAMPLES", "Resampling", "hypervolumes", "nondominated", "shares_nondominated"]
 
 RESAMPLES = 1000
 Floats = NDArray[np.float64]
@@ -37,12 +35,11 @@ class Resampling:
     seed: int = 0
     resamples: int = RESAMPLES
 
-    def draws(self, figure: Estimate, key: str) -> Floats:
+    def draws(self, figure: Estimate) -> Floats:
         """Medians of `figure`, drawn again: one for each resample.
 
         Args:
-            figure: With its trials' values; without any, it is drawn as it is.
-            key: Of its cell. Figures of one key are drawn together.
+            figure: With its trials' values and blocks; without any, it is drawn as it is.
 
         Returns:
             Array of `resamples` values, nan where the figure is null. It is read-only.
@@ -51,35 +48,17 @@ class Resampling:
             return np.full(self.resamples, np.nan)
         if not figure.values:
             return np.full(self.resamples, figure.value)
-        return _draws(self, figure.values, key)
+        return _draws(self, figure.values, figure.blocks)
 
 
-# A figure is drawn for its fronts, and for each answer that it is compared with.
+# Both fronts draw the same figures.
 @lru_cache(maxsize=4096)
-def _draws(resampling: Resampling, values: tuple[float, ...], key: str) -> Floats:
-    rng = np.random.default_rng((resampling.seed, zlib.crc32(key.encode())))
+def _draws(resampling: Resampling, values: tuple[float, ...], blocks: tuple[int, ...]) -> Floats:
+    rng = np.random.default_rng((resampling.seed, zlib.crc32(repr(blocks).encode())))
     drawn = rng.integers(len(values), size=(resampling.resamples, len(values)))
     medians: Floats = np.median(np.asarray(values, dtype=np.float64)[drawn], axis=1)
     medians.setflags(write=False)
     return medians
-
-
-def factor(mine: Estimate, theirs: Estimate, drawn: Floats) -> Estimate:
-    """`mine` over `theirs`, with the middle 95 % of what is drawn again.
-
-    With fewer than six trials the bootstrap reaches too little: the interval is then at least the widest one
-    that both ranges allow.
-
-    Args:
-        drawn: Resamples of the factor.
-    """
-    widest = ratio(mine, theirs)
-    if widest.value is None or widest.low is None or widest.high is None:
-        return widest
-    low, high = interval(drawn)
-    if widest.trials < BOOTSTRAP_TRIALS:
-        low, high = min(low, widest.low), max(high, widest.high)
-    return Estimate(widest.value, low, high, widest.trials, "bootstrap95")
 
 
 def nondominated(values: Floats, objectives: Sequence[Objective]) -> NDArray[np.bool_]:

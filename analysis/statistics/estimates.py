@@ -64,6 +64,7 @@ class Estimate:
     Attributes:
         kind: `range` (lowest and highest trial), `bootstrap95`, or None without an interval.
         values: The trials' own figures, in their order; what resampling draws from.
+        blocks: Of each value, the block that its trial ran in.
     """
 
     value: float | None
@@ -72,6 +73,7 @@ class Estimate:
     trials: int
     kind: str | None
     values: tuple[float, ...] = field(default=(), compare=False, repr=False)
+    blocks: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     def bounds(self, name: str) -> dict[str, float | None]:
         """Its value and its interval, as three columns."""
@@ -81,7 +83,7 @@ class Estimate:
 NOTHING = Estimate(None, None, None, 0, None)
 
 
-def estimate(trials: Sequence[float | None]) -> Estimate:
+def estimate(trials: Sequence[float | None], blocks: Sequence[int] = ()) -> Estimate:
     """The median over trials and its interval.
 
     Two to five trials: their range, which for three covers the true median with 75 % (1 - 2 / 2^n).
@@ -89,20 +91,24 @@ def estimate(trials: Sequence[float | None]) -> Estimate:
     another look at the jackknife", Annals of Statistics 7, 1979). Of fewer the bootstrap gives the range too:
     of five trials 5.8 % of the resampled medians are the lowest one. One: no interval. A trial that could
     not give the figure (None) leaves the whole without it, rather than a median over fewer.
+
+    Args:
+        blocks: The block of each trial; the first, second and so on, unless told.
     """
     values = [v for v in trials if v is not None]
     if not values or len(values) < len(trials):
         return Estimate(None, None, None, len(trials), None)
     array = np.asarray(values, dtype=np.float64)
     middle = float(np.median(array))
+    numbers = tuple(blocks) or tuple(range(len(values)))
     if len(values) == 1:
-        return Estimate(middle, None, None, 1, None, tuple(values))
+        return Estimate(middle, None, None, 1, None, tuple(values), numbers)
     if len(values) < BOOTSTRAP_TRIALS:
         low, high, kind = float(array.min()), float(array.max()), "range"
     else:
         drawn = np.random.default_rng(0).choice(array, size=(_RESAMPLES, len(array)))
         (low, high), kind = interval(np.median(drawn, axis=1)), "bootstrap95"
-    return Estimate(middle, low, high, len(values), kind, tuple(values))
+    return Estimate(middle, low, high, len(values), kind, tuple(values), numbers)
 
 
 def interval(drawn: NDArray[np.float64]) -> tuple[float, float]:

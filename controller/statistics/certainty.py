@@ -40,6 +40,10 @@ Bools = NDArray[np.bool_]
 MARGIN = 0.02
 """Cells within this of the best are as good as it."""
 _SAMPLES = 1000
+_ABOUT = 0.01
+"""Cells this close in certainty differ by no more than samples do."""
+_LEAST_ERROR = 1e-4
+"""No mean is taken as better known than to 0.01 %: the grid of true figures is no finer."""
 _WIDTHS = {0.0005: 0.2, 0.005: 0.08, 0.01: 0.1, 0.02: 0.14, 0.04: 0.2, 0.08: 0.19, 0.16: 0.07, 0.32: 0.02}
 """Of the distribution of log figures, from 0.05 %, which is all alike, to 32 %, with their weights before any
 figure is seen. They only matter where the noise is as large as the gaps, most of all with two cells."""
@@ -68,7 +72,8 @@ class Posterior:
     Attributes:
         samples: [sample, cell]; only differences between cells mean something.
         candidates: [cell], which cells the best is one of.
-        chosen: Index of the candidate that is most probably within 2 % of the best.
+        chosen: Index of the candidate that is most probably within 2 % of the best; of those that are so to
+            within 1 %, the one that measured best.
         sure: [cell], probability of being within 2 % of the best candidate; 0 for other cells.
     """
 
@@ -155,15 +160,14 @@ def posterior(
     drawn = _sample(fit, spread, rng, among, samples)
     best = drawn[:, among].min(axis=1)
     sure = np.mean(drawn <= best[:, None] + np.log1p(MARGIN), axis=0) * among
-    # Of equally sure ones the one that measured best.
-    ranked = np.lexsort((np.where(among, fit.means, np.inf), -sure))
-    return Posterior(drawn, among, int(ranked[0]), sure)
+    about = among & (sure >= sure.max() - _ABOUT)
+    return Posterior(drawn, among, int(np.argmin(np.where(about, fit.means, np.inf))), sure)
 
 
 def _sample(fit: BlockFit, spread: Spread, rng: np.random.Generator, among: Bools, samples: int) -> Floats:
     means = fit.means - np.min(fit.means[among])
     typical = float(np.exp(np.median(np.log(spread.typical))))
-    error = np.sqrt(typical / np.median(fit.blocks[among]))
+    error = max(np.sqrt(typical / np.median(fit.blocks[among])), _LEAST_ERROR)
     grid, priors, weights = _priors(int(np.round(2 * np.log2(np.clip(error, 2e-4, 0.008)))))
     inside = among & (means < min(_ABOVE, 60 * error) * 0.8) & (np.sum(among) > 1)
     scenarios = int(np.clip(400 // len(means), 16, 64))
@@ -228,9 +232,11 @@ def _scenes(fit: BlockFit, spread: Spread, picks: NDArray[np.intp], rng: np.rand
         scenes.append(
             _Scene(
                 fit.drift_loads @ drift / np.sqrt(blocks),
-                (prior * typical + fit.squares) / degrees / blocks,
+                np.maximum((prior * typical + fit.squares) / degrees / blocks, _LEAST_ERROR**2),
                 degrees,
-                (OUTLIER_DEGREES * OUTLIER_RATIO * typical + fit.squares) / wide / blocks,
+                np.maximum(
+                    (OUTLIER_DEGREES * OUTLIER_RATIO * typical + fit.squares) / wide / blocks, _LEAST_ERROR**2
+                ),
                 wide,
                 share[i],
             )

@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 from controller.statistics.block_model import BlockFit
 from controller.statistics.spread import Spread
 
-__all__ = ["Difference", "differences"]
+__all__ = ["Difference", "difference_of", "differences"]
 
 Floats = NDArray[np.float64]
 
@@ -34,10 +34,7 @@ class Difference:
 def differences(
     fit: BlockFit, spread: Spread, pairs: NDArray[np.intp], level: float = 0.95
 ) -> tuple[Difference, ...]:
-    """Compare pairs of cells that were named before anyone looked: ends, or the same cell in two labs.
-
-    The error is a mixture of normal distributions, one for each draw of the variances, and its quantiles are
-    exact: with two cells they are Student's.
+    """Compare pairs of cells that were named before anyone looked, as ends are.
 
     Args:
         pairs: [pair, 2], indices of cells. The difference is first minus second.
@@ -47,8 +44,19 @@ def differences(
 
 
 def _difference(fit: BlockFit, spread: Spread, a: int, b: int, level: float) -> Difference:
-    value = float(fit.means[a] - fit.means[b])
-    deviations = np.sqrt(_variances(fit, spread, a, b))
+    return difference_of(float(fit.means[a] - fit.means[b]), _variances(fit, spread, a, b), level)
+
+
+def difference_of(value: float, variances: Floats, level: float = 0.95) -> Difference:
+    """A difference, from draws of the variance of its error.
+
+    The error is a mixture of normal distributions, one for each draw, and its quantiles are exact: with two
+    cells they are Student's.
+
+    Args:
+        variances: [draw].
+    """
+    deviations = np.sqrt(variances)
     p_value = float(np.mean(2 * ndtr(-abs(value) / deviations)))
 
     def excess(reach: float) -> float:

@@ -2,16 +2,18 @@
 
 Prints one line for each family, number of splits and number of blocks, then the totals; a star marks the
 families that the estimator does not assume. With
-`--method bootstrap`, the same of resampled trials.
+`--through-files latency`, each sweep becomes a results file, and `python -m analysis best --json` answers.
 """
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from tests.calibration.families import ASSUMED, FAMILIES
-from tests.calibration.measure import Tally, measure
+from tests.calibration.measure import Tally, Through, measure
 
 EDGES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.01)
 _HEAD = (
@@ -26,9 +28,16 @@ def main() -> int:
     parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument("--blocks", default="2,3,5,10,until")
     parser.add_argument("--splits", default="2,10,50")
-    parser.add_argument("--method", choices=("pooled", "bootstrap"), default="pooled")
+    parser.add_argument("--through-files", choices=("latency", "throughput", "knee"))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "results.sqlite"
+        _run(options, Through(file, options.through_files) if options.through_files else None)
+    return 0
+
+
+def _run(options: argparse.Namespace, through: Through | None) -> None:
     print(_HEAD)
     print(" " * 38 + "pairs  chosen   pairs  chosen   " + _bins())
     by_blocks: dict[str, Tally] = {}
@@ -39,7 +48,7 @@ def main() -> int:
             for blocks in options.blocks.split(","):
                 sweeps = max(1, options.sweeps // {2: 1, 10: 2}.get(cells, 5))
                 count = None if blocks == "until" else int(blocks)
-                tally = measure(family, cells, count, sweeps, options.seed, options.method)
+                tally = measure(family, cells, count, sweeps, options.seed, through)
                 print(f"{name:24}{cells:5}{blocks:>7}  {line(tally)}", flush=True)
                 by_blocks.setdefault(blocks, Tally()).add(tally)
                 by_family.setdefault(name, Tally()).add(tally)
@@ -51,7 +60,6 @@ def main() -> int:
     for tally in by_blocks.values():
         whole.add(tally)
     print(f"\n{'all':36}  {line(whole)}")
-    return 0
 
 
 def _bins() -> str:

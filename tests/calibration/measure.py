@@ -1,28 +1,32 @@
-"""How true planted sweeps' answers are: with pooled variances, or with the bootstrap of trials."""
+"""How true planted sweeps' answers are."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.bootstrap import Resampling, factor
-from analysis.statistics.estimates import estimate
 from controller.statistics.block_model import fit_blocks
 from controller.statistics.certainty import MARGIN, posterior
 from controller.statistics.paired_differences import differences
 from controller.statistics.repeated_looks import level_of_one_look
 from controller.statistics.spread import moderated_spread
-from tests.calibration.families import Planted, plant
+from tests.calibration.families import Floats, Planted, plant
+from tests.calibration.files import answer_of, cells_of, write
 
-__all__ = ["LEAST", "MOST", "Tally", "measure"]
+__all__ = ["LEAST", "MOST", "Tally", "Through", "measure"]
 
 LEAST, MOST, UNTIL = 3, 15, 0.95
 _PAIRS = 6
 """Pairs that are compared in each sweep."""
 
-Floats = NDArray[np.float64]
-Method = Literal["pooled", "bootstrap"]
+
+@dataclass(frozen=True)
+class Through:
+    """A results file that planted sweeps go through, one after the other, and the objective that is read."""
+
+    path: Path
+    objective: str = "latency"
 
 
 @dataclass
@@ -62,23 +66,24 @@ class Tally:
 
 
 def measure(
-    family: str, cells: int, blocks: int | None, sweeps: int, seed: int, method: Method = "pooled"
+    family: str, cells: int, blocks: int | None, sweeps: int, seed: int, through: Through | None = None
 ) -> Tally:
     """Plant sweeps and answer them.
 
     Args:
         blocks: Of every cell; None adds blocks until the answer is 95 % sure, 3 to 15.
+        through: Write each sweep to a results file and let the command line answer; None: in memory.
     """
     tally = Tally()
     rng = np.random.default_rng((seed, cells, blocks or 0, *family.encode()))
+    looks = (blocks,) if blocks else tuple(range(LEAST, MOST + 1))
     for _ in range(sweeps):
         sweep = plant(family, cells, blocks or MOST, rng)
-        if method == "bootstrap":
-            _bootstrapped(sweep, tally, rng)
-        elif blocks is None:
-            _pooled_until(sweep, tally, rng)
+        figures = sweep.figures if blocks else _until(sweep, rng)
+        if through is None:
+            _pooled(sweep, figures, tally, rng, level_of_one_look(looks))
         else:
-            _pooled(sweep, sweep.figures, tally, rng, level=0.95)
+            _read_back(sweep, figures, tally, rng, through)
     return tally
 
 
@@ -101,7 +106,8 @@ def _pooled(sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Genera
         _record_gain(sweep, tally, answer.chosen, other, gain.low, gain.high)
 
 
-def _pooled_until(sweep: Planted, tally: Tally, rng: np.random.Generator) -> None:
+def _until(sweep: Planted, rng: np.random.Generator) -> Floats:
+    """The figures that a sweep takes until its answer is sure."""
     figures = np.full_like(sweep.figures, np.nan)
     figures[:, :LEAST] = sweep.figures[:, :LEAST]
     for b in range(LEAST, MOST):
@@ -109,30 +115,30 @@ def _pooled_until(sweep: Planted, tally: Tally, rng: np.random.Generator) -> Non
         answer = posterior(fit, moderated_spread(fit, rng, 500), rng)
         wanted = answer.could_change(UNTIL)
         if not wanted.any():
-            figures = figures[:, :b]
-            break
+            return figures[:, :b]
         figures[wanted, b] = sweep.figures[wanted, b]
-    _pooled(sweep, figures, tally, rng, level_of_one_look(tuple(range(LEAST, MOST + 1))))
+    return figures
 
 
-def _bootstrapped(sweep: Planted, tally: Tally, rng: np.random.Generator) -> None:
-    figures = [estimate(list(np.exp(row))) for row in sweep.figures]
-    draws = [Resampling(resamples=400).draws(figure, str(cell)) for cell, figure in enumerate(figures)]
-    drawn = np.array(draws)
-    chosen = int(np.argmin([figure.value or np.inf for figure in figures]))
-    _record(sweep, tally, chosen, float(np.mean(drawn[chosen] <= drawn.min(axis=0))))
-    tally.blocks.append(float(sweep.figures.shape[1]))
-    for a, b in _pairs(len(figures), rng):
-        times = factor(figures[a], figures[b], drawn[a] / drawn[b])
-        truth = np.exp(sweep.truth[a] - sweep.truth[b])
-        assert times.low is not None and times.high is not None
-        tally.held.append(times.low <= truth <= times.high)
-        if truth == 1:
-            tally.called.append(not times.low <= 1 <= times.high)
-    for other in _others(len(figures), chosen, rng):
-        times = factor(figures[other], figures[chosen], drawn[other] / drawn[chosen])
-        assert times.low is not None and times.high is not None
-        _record_gain(sweep, tally, chosen, other, times.low, times.high)
+def _read_back(
+    sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Generator, through: Through
+) -> None:
+    """The same of what `python -m analysis best --json` says of a results file."""
+    answer = answer_of(write(through.path, sweep, figures), through.objective)
+    cells = {cell.cuts: i for i, cell in enumerate(cells_of(sweep))}
+    chosen = cells[tuple(answer["cuts"])]
+    _record(sweep, tally, chosen, answer["probability_best"])
+    tally.blocks.append(float(np.mean(np.sum(~np.isnan(figures), axis=1))))
+    ends: dict[str, tuple[int, ...]] = {"stay": (len(cells) + 1,), "offload": (0,)}
+    names_of_ends = {ends["stay"]: "everything on pi", ends["offload"]: "raw input to server"}
+    intervals = {cells[ends[gain["over"]]]: gain["factor"] for gain in answer["gains"]}
+    for other, times in intervals.items():
+        truth = np.exp(sweep.truth[other] - sweep.truth[chosen])
+        tally.held_chosen.append(bool(times["low"] <= truth <= times["high"]))
+    names = [names_of_ends.get(cuts, f"split.{i}") for cuts, i in cells.items()]
+    for other in _others(len(cells), chosen, rng):
+        if sweep.truth[other] == sweep.truth[chosen]:
+            tally.called_chosen.append(names[other] not in answer["tied_with"])
 
 
 def _pairs(cells: int, rng: np.random.Generator) -> NDArray[np.intp]:

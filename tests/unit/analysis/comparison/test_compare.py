@@ -69,6 +69,15 @@ def test_over_all_cells_a_change_of_all_is_found_with_its_size(tmp_path: Path) -
     assert overall["payload"].factor.value == pytest.approx(1.0)
 
 
+def test_a_verdict_is_by_the_rate_of_false_discoveries(pair: tuple[Path, Path]) -> None:
+    found = [d for d in compare(*_sides(pair)).differences if d.objective in ("latency", "throughput")]
+    assert {d.verdict for d in found} == {"better", "tie"}
+    for d in found:
+        assert d.p_adjusted is not None
+        assert (d.p_adjusted > 0.05) is (d.verdict == "tie")
+    assert [d.p_adjusted for d in compare(*_sides(pair)).differences if d.objective == "payload"][0] is None
+
+
 def test_a_sweep_again_on_the_same_lab_is_no_difference_at_all(other: Callable[..., Sweep]) -> None:
     one = other(drift=0.0)
     found = compare(Side("one", one), Side("again", replace(one, path=one.path.with_name("again.sqlite"))))

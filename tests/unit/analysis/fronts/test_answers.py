@@ -46,7 +46,7 @@ def test_gain_over_the_slow_device_alone_is_the_ratio_of_the_latencies(study: St
     gain = next(g for g in answer.gains if g.name == "plain ONNX Runtime on pi")
     pi = next(b for b in study.sweep.baselines if b.device == "pi")
     assert pi.latency.value and answer.point.latency.value
-    assert gain.factor.value == pytest.approx(pi.latency.value / answer.point.latency.value)
+    assert gain.factor.value == pytest.approx(pi.latency.value / answer.point.latency.value, rel=0.01)
     assert gain.tie is False
 
 

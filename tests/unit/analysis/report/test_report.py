@@ -167,7 +167,7 @@ def test_untrained_and_unlabelled_is_said(other: Callable[..., Sweep]) -> None:
 def test_one_split_within_noise_of_every_best_is_the_verdict(study: Study) -> None:
     """Under wifi offloading has the lowest latency and cutting the rest; then latency becomes a tie."""
     latency, throughput, knee = (a for a in study.answers if a.network.name == "wifi")
-    told = _verdict(study.sweep, [replace(latency, ties=()), throughput, knee])
+    told = _verdict(study.sweep, [replace(latency, ties=(), equivalents=()), throughput, knee])
     assert told.startswith("Send the raw input to server for the lowest latency; cut after features.2 for")
     tied = _verdict(study.sweep, [replace(latency, ties=(knee.point,)), throughput, knee])
     assert tied == "Cut after features.2 for every objective (within noise of the lowest latency)."
@@ -293,9 +293,9 @@ def test_how_sure_an_answer_is_says_of_how_many_splits(tmp_path: Path) -> None:
     fastest = [a for a in Study.of(sweep).answers if a.objective == "latency"]
     told = {a.network.name: (brief(a), *answer_sentences(a)) for a in fastest}
     assert re.search(r"; [\w ]+ % sure$", told["lan"][0])
-    assert "It is within 2 % of the best of all 3 splits of the experiment in" in " ".join(told["lan"][2])
+    assert "sure to be within 2 % of the best of all 3 splits of the experiment." in " ".join(told["lan"][2])
     assert told["wifi"][0].endswith(" % sure among the 3 of 30 splits that were measured")
-    assert "It is within 2 % of the best of the 3 of 30 splits that were measured in" in " ".join(
+    assert "sure to be within 2 % of the best of the 3 of 30 splits that were measured." in " ".join(
         told["wifi"][2]
     )
     # A file of an earlier release does not say how many there were.

@@ -98,14 +98,14 @@ def test_shares_over_draws_count_the_front_of_each(
 def test_the_probability_is_what_all_possible_draws_make_it(
     candidates: list[tuple[tuple[float, float], tuple[float, float]]],
 ) -> None:
-    """Two trials a split have four draws each, all equally likely: count them."""
+    """Two blocks have four draws, all equally likely and the same for all splits: count them."""
     points = [_point(i, list(latencies), list(rates)) for i, (latencies, rates) in enumerate(candidates)]
     exact = np.zeros(len(points))
-    every = list(itertools.product(itertools.product((0, 1), repeat=2), repeat=len(points)))
-    for draw in every:
+    every = list(itertools.product((0, 1), repeat=2))
+    for chosen in every:
         rows: list[tuple[float, ...]] = [
             (np.median([lat[i] for i in chosen]), np.median([rate[i] for i in chosen]))
-            for (lat, rate), chosen in zip(candidates, draw, strict=True)
+            for lat, rate in candidates
         ]
         exact += _front(rows, _TWO)
     exact /= len(every)
@@ -127,10 +127,26 @@ def test_one_trial_tells_no_probability() -> None:
 def test_the_same_seed_draws_the_same_and_another_one_does_not(other: Callable[..., Sweep]) -> None:
     noisy = other(physics=Physics(noise=0.15))
     figure = noisy.cells[0].latency()
-    first = Resampling(seed=1).draws(figure, "a")
-    assert np.array_equal(first, Resampling(seed=1).draws(figure, "a"))
-    assert not np.array_equal(first, Resampling(seed=2).draws(figure, "a"))
-    assert not np.array_equal(first, Resampling(seed=1).draws(figure, "b"))
+    first = Resampling(seed=1).draws(figure)
+    assert np.array_equal(first, Resampling(seed=1).draws(figure))
+    assert not np.array_equal(first, Resampling(seed=2).draws(figure))
+
+
+def test_figures_of_the_same_blocks_are_drawn_together() -> None:
+    """A block that is slow for all cells makes no split look better than another."""
+    one, twice = estimate([1.0, 1.5, 1.2], [0, 1, 4]), estimate([2.0, 3.0, 2.4], [0, 1, 4])
+    assert Resampling().draws(twice) / Resampling().draws(one) == pytest.approx(2)
+    apart = estimate([2.0, 3.0, 2.4], [0, 1, 2])
+    assert np.std(Resampling().draws(apart) / Resampling().draws(one)) > 0.1
+
+
+def test_a_surface_pairs_what_ran_in_the_same_block() -> None:
+    """The second split joined in block 1, the first one lacks block 3: blocks 1 and 2 have a front each."""
+    first = estimate([9.0, 1.0, 2.0], [0, 1, 2]), estimate([1.0, 10.0, 20.0], [0, 1, 2])
+    second = estimate([5.0, 6.0, 9.0], [1, 2, 3]), estimate([50.0, 60.0, 1.0], [1, 2, 3])
+    steps = {s.level: s.steps for s in surfaces([first, second])}
+    assert steps["any"] == ((1.0, 10.0), (2.0, 20.0), (5.0, 50.0), (6.0, 60.0))
+    assert steps["every"] == ((2.0, 10.0), (5.0, 20.0), (6.0, 50.0))
 
 
 @given(st.lists(_PAIRS, min_size=1, max_size=8))

@@ -42,7 +42,8 @@ def test_speed_ups_are_ratios_of_what_was_measured(study: Study) -> None:
             if (r.cell.cuts, r.cell.depth) == (deep.cell.cuts, 1)
         )
         assert deep.throughput.value and alone.throughput.value
-        assert row["speedup_sequential"] == pytest.approx(deep.throughput.value / alone.throughput.value)
+        measured = deep.throughput.value / alone.throughput.value
+        assert row["speedup_sequential"] == pytest.approx(measured, rel=0.02)
         assert row["speedup_sequential_low"] <= row["speedup_sequential"] <= row["speedup_sequential_high"]
         assert set(row) == set(SPLIT_COLUMNS)
 

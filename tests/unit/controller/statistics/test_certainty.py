@@ -102,6 +102,20 @@ def test_a_baseline_is_compared_and_never_the_answer() -> None:
     assert found.gain(0).factor == pytest.approx(np.exp(-1), rel=0.02)
 
 
+def test_figures_without_noise_are_known() -> None:
+    """Means closer together than the grid of true figures, and one far away."""
+    figures = np.array([0.0, 3e-5, 0.05])[:, None] + np.array([0.0, 0.4, -0.1])
+    found = answer(figures)
+    assert found.chosen == 0
+    assert found.sure == pytest.approx([1, 1, 0])
+    assert found.gain(2).factor == pytest.approx(np.exp(0.05), rel=0.002)
+
+
+def test_of_equally_sure_cells_the_one_that_measured_best_is_chosen() -> None:
+    figures = np.random.default_rng(SEED).normal(size=(6, 5)) * 0.001 + np.arange(6)[::-1, None] * 0.002
+    assert answer(figures).chosen == 5
+
+
 def test_repeated_looks_share_one_level() -> None:
     looks = tuple(range(3, 16))
     sums = np.cumsum(np.random.default_rng(SEED).normal(size=(40_000, 15)), axis=1)

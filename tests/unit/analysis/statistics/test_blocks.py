@@ -1,0 +1,80 @@
+"""Figures fitted to blocks: paired within a file, unpaired between two."""
+
+import numpy as np
+import pytest
+
+from analysis.statistics.blocks import Fitted, Series, fitted, times
+from analysis.statistics.estimates import estimate
+from analysis.statistics.unpaired import Unpaired
+from controller.statistics.repeated_looks import false_discovery
+
+CELLS = 10
+
+
+def sweep(rng: np.random.Generator, blocks: int, shift: float = 0.0, *, unsteady: float = 0.03) -> Fitted:
+    """Cells of rising latency with 1 % of noise, in blocks that lie `unsteady` apart."""
+    logs = 0.1 * np.arange(CELLS)[:, None] + shift + 0.01 * rng.normal(size=(CELLS, blocks))
+    values = np.exp(logs + unsteady * rng.normal(size=blocks))
+    fit = fitted(
+        [Series(str(i), estimate(list(row))) for i, row in enumerate(values)], maximise=False, seed=0
+    )
+    assert fit is not None
+    return fit
+
+
+def p_values(a: Fitted, b: Fitted) -> np.ndarray:
+    model = Unpaired(a, b)
+    return np.array([model.difference([(str(i), str(i))]).p_value for i in range(CELLS)])
+
+
+def test_a_factor_is_paired_by_block_and_ignores_what_moves_a_whole_one() -> None:
+    """The second series lacks block 1; block 3 is three times as slow for both."""
+    slow = Series("slow", estimate([2.0, 2.2, 2.02, 6.0], [0, 1, 2, 3]))
+    fast = Series("fast", estimate([1.0, 1.01, 3.0], [0, 2, 3]))
+    fit = fitted([slow, fast], maximise=False, seed=0)
+    found = times(fit, slow, fast)
+    assert found.value == pytest.approx(2.0, rel=1e-3)
+    assert found.low is not None and found.high is not None
+    assert 1.99 < found.low < 2 < found.high < 2.01
+    rates = fitted([slow, fast], maximise=True, seed=0)
+    assert times(rates, slow, fast).value == pytest.approx(2.0, rel=1e-3)
+    assert (times(fit, slow, slow).low, times(fit, slow, slow).high) == (1, 1)
+
+
+def test_one_block_gives_a_factor_without_an_interval() -> None:
+    slow, fast = Series("slow", estimate([2.0])), Series("fast", estimate([1.0]))
+    assert fitted([slow, fast], maximise=False, seed=0) is None
+    found = times(None, slow, fast)
+    assert (found.value, found.low, found.kind) == (2.0, None, None)
+
+
+def test_drift_by_shares_widens_the_factor_between_devices_alone() -> None:
+    rng = np.random.default_rng(3)
+    shares = np.linspace(0, 1, 12)
+    figures = np.exp(0.003 * rng.normal(size=(12, 6)) + shares[:, None] * 0.05 * rng.normal(size=6))
+    series = [
+        Series(str(i), estimate(list(row)), {"pi": float(share), "server": float(1 - share)})
+        for i, (row, share) in enumerate(zip(figures, shares, strict=True))
+    ]
+    fit = fitted(series, maximise=False, seed=0)
+    near, far = times(fit, series[0], series[1]), times(fit, series[0], series[11])
+    assert near.low and near.high and far.low and far.high
+    assert far.high - far.low > 4 * (near.high - near.low)
+
+
+def test_equal_labs_are_seldom_called_different() -> None:
+    """All cells are equal, so a comparison with any call is wrong: 5 % of them, and three standard errors."""
+    rng = np.random.default_rng(4)
+    pairs = [(sweep(rng, 3), sweep(rng, 4)) for _ in range(60)]
+    wrong = [bool((false_discovery(p_values(a, b)) <= 0.05).any()) for a, b in pairs]
+    assert np.mean(wrong) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(wrong))
+
+
+def test_a_change_beyond_what_blocks_differ_by_is_found_with_its_size() -> None:
+    rng = np.random.default_rng(5)
+    a, b = sweep(rng, 5), sweep(rng, 5, shift=0.2)
+    assert (false_discovery(p_values(a, b)) <= 0.05).all()
+    whole = Unpaired(a, b).difference([(str(i), str(i)) for i in range(CELLS)])
+    assert whole.low < 0.2 < whole.high
+    small = sweep(rng, 5, shift=0.02)
+    assert (false_discovery(p_values(a, small)) > 0.05).all(), "less than blocks differ by"
