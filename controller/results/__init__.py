@@ -29,6 +29,7 @@ from controller.results.rows import (
     DeviceRow,
     Hop,
     Link,
+    Look,
     MeasuredLink,
     Predicted,
     Profiling,
@@ -41,6 +42,7 @@ from controller.results.rows import (
     Trial,
     coded_as,
 )
+from controller.results.wanted import TrialsWanted
 from controller.results.writing import Store
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "DeviceRow",
     "Hop",
     "Link",
+    "Look",
     "MeasuredLink",
     "Predicted",
     "Profiling",
@@ -73,6 +76,7 @@ __all__ = [
     "Store",
     "TimeAlone",
     "Trial",
+    "TrialsWanted",
     "coded_as",
     "known_devices",
     "read_cells",

@@ -15,7 +15,9 @@ __all__ = [
     "QUANTILES",
     "SAMPLES_NEEDED",
     "busy_share",
+    "computing_shares",
     "latency_s",
+    "limiting_share",
     "network_s",
     "period_s",
     "power",
@@ -71,6 +73,27 @@ def throughput_per_s(trial: Trial, batch: int) -> float:
 def busy_share(trial: Trial, position: int) -> float:
     """Requests x the time alone of the stage at `position` / elapsed."""
     return len(trial.endpoint) * trial.hops[position].solo_compute_s / trial.elapsed_s
+
+
+def computing_shares(trial: Trial) -> dict[str, float]:
+    """How much of a request's mean latency each device computes, over its stages: what its drift moves."""
+    whole_s = float(trial.endpoint["latency_s"].sum())
+    return {device: computing_s / whole_s for device, computing_s in _computing_s(trial).items()}
+
+
+def limiting_share(trial: Trial) -> dict[str, float]:
+    """How much of the time the device computed that did so most: what its drift moves of the throughput."""
+    computing_s = _computing_s(trial)
+    device = max(computing_s, key=lambda name: computing_s[name])
+    return {device: computing_s[device] / trial.elapsed_s}
+
+
+def _computing_s(trial: Trial) -> dict[str, float]:
+    """Seconds that each device computed for the requests that count."""
+    seconds: dict[str, float] = {}
+    for hop, rows in zip(trial.hops, trial.records, strict=True):
+        seconds[hop.device] = seconds.get(hop.device, 0.0) + float(rows["compute_s"].sum())
+    return seconds
 
 
 def network_s(endpoint: NDArray[np.void], hops: Sequence[NDArray[np.void]]) -> NDArray[np.float64]:
