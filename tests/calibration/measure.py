@@ -13,6 +13,7 @@ from controller.statistics.certainty import MARGIN, posterior
 from controller.statistics.paired_differences import differences
 from controller.statistics.repeated_looks import level_of_one_look
 from controller.statistics.spread import moderated_spread
+from controller.sweep.stopping import answer_of
 from tests.calibration.families import Planted, plant
 
 __all__ = ["LEAST", "MOST", "Tally", "measure"]
@@ -102,15 +103,18 @@ def _pooled(sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Genera
 
 
 def _pooled_until(sweep: Planted, tally: Tally, rng: np.random.Generator) -> None:
+    """Add blocks by the rule that sweeps stop by (`controller.sweep.stopping`)."""
     figures = np.full_like(sweep.figures, np.nan)
     figures[:, :LEAST] = sweep.figures[:, :LEAST]
     for b in range(LEAST, MOST):
-        fit = fit_blocks(figures[:, :b], sweep.shares)
-        answer = posterior(fit, moderated_spread(fit, rng, 500), rng)
+        answer = answer_of(figures[:, :b], sweep.shares, rng)
+        assert answer is not None
         wanted = answer.could_change(UNTIL)
         if not wanted.any():
             figures = figures[:, :b]
             break
+        # A sweep's two ends are in every block.
+        wanted[[0, -1]] = True
         figures[wanted, b] = sweep.figures[wanted, b]
     _pooled(sweep, figures, tally, rng, level_of_one_look(tuple(range(LEAST, MOST + 1))))
 

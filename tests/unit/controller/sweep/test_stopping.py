@@ -84,7 +84,7 @@ def test_one_clear_winner_takes_the_least_trials(tmp_path: Path) -> None:
 def test_a_close_pair_gets_more_blocks_and_the_clearly_bad_ones_none(tmp_path: Path) -> None:
     more = 0
     for seed in range(6):
-        sweep = Planted(tmp_path, {1: 0.0100, 2: 0.0103, 3: 0.02, 4: 0.021, 5: 0.022}, seed, noise=0.04)
+        sweep = Planted(tmp_path, {1: 0.010, 2: 0.0103, 3: 0.04, 4: 0.041, 5: 0.042}, seed, noise=0.1)
         trials = sweep.run()
         assert [trials[cut] for cut in (3, 4, 5)] == [LEAST] * 3
         assert all(trials[cut] in range(LEAST, MOST + 1) for cut in (1, 2))
