@@ -126,9 +126,22 @@ class Screen:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
         self._write(text)
 
-    def step(self, network: str, done: int, total: int, doing: str, left_s: float | None = None) -> None:
-        """Show the progress; off a terminal a line every few seconds at most, the last one always."""
-        left = "" if left_s is None else f"{duration(left_s)} left"
+    def step(
+        self,
+        network: str,
+        done: int,
+        total: int,
+        doing: str,
+        left_s: float | None = None,
+        *,
+        is_most: bool = False,
+    ) -> None:
+        """Show the progress; off a terminal a line every few seconds at most, the last one always.
+
+        Args:
+            is_most: It may be over sooner than in `left_s`.
+        """
+        left = "" if left_s is None else f"{'at most ' * is_most}{duration(left_s)} left"
         self._bar.update(self._task, completed=done, total=total, network=network, doing=doing, left=left)
         if self._noted:
             self._noted.step(network, done, total, doing, left_s)

@@ -135,7 +135,7 @@ def environment_differences(a: Side, b: Side) -> list[tuple[str, str, str]]:
 
 
 def _stated(side: Side) -> dict[str, str]:
-    stated = {"experiment": side.sweep.experiment["name"], "trials": str(side.sweep.trials_wanted)}
+    stated = {"experiment": side.sweep.experiment["name"], "trials": side.sweep.wanted.text}
     if side.network is not None:
         network = next(p for p in side.sweep.networks if p.name == side.network)
         stated |= {f"network.{k}": v for k, v in flat({"shaping": network.shaping, **network.requested})}

@@ -28,6 +28,7 @@ from controller.results import (
     Saturation,
     Scope,
     Sentinel,
+    TrialsWanted,
     coded_as,
     known_devices,
 )
@@ -203,6 +204,7 @@ class Sweep:
     """Everything that a results file holds, measured.
 
     Attributes:
+        wanted: How many trials cells are to have.
         objectives: By which points of its fronts dominate; none: latency and throughput, and accuracy where
             codecs make a difference.
         seed: Of what is drawn from its trials.
@@ -211,7 +213,7 @@ class Sweep:
 
     path: Path
     experiment: Mapping[str, Any]
-    trials_wanted: int
+    wanted: TrialsWanted
     environments: tuple[tuple[int, str, Mapping[str, Any]], ...]
     devices: tuple[DeviceRow, ...]
     manifests: Mapping[str, Mapping[str, Any]]
@@ -239,8 +241,12 @@ class Sweep:
 
     @property
     def missing(self) -> int:
-        """Trials that the experiment asks for and that are not finished."""
-        return sum(max(0, self.trials_wanted - len(c.trials)) for c in self.cells)
+        """Trials that the experiment asks for and that are not finished, as far as is known."""
+        return sum(map(self.missing_of, self.cells))
+
+    def missing_of(self, result: CellResult) -> int:
+        """The same of one cell."""
+        return self.wanted.missing(result.cell, len(result.trials))
 
     def node_count(self, bundle: str) -> int:
         """Nodes of a bundle's graph; a cut there means that all stays before it."""
@@ -329,7 +335,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
         return Sweep(
             path=path,
             experiment=experiment,
-            trials_wanted=experiment["trials"],
+            wanted=store.trials_wanted(),
             environments=tuple(store.environments()),
             devices=known_devices(store),
             manifests=manifests,

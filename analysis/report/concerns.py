@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import floor
 from typing import Any, Literal
 
 from analysis.data.drifts import drifts
@@ -37,7 +38,7 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
 
 def concerns(sweep: Sweep) -> list[Concern]:
     """All of them, the grave ones first."""
-    parts = (_wrong, _lab, _unlawful, _unsettled, _missing, _chosen, _limits)
+    parts = (_wrong, _lab, _unlawful, _unsettled, _missing, _chosen, _stopped, _limits)
     return sorted((c for part in parts for c in part(sweep)), key=lambda c: c.weight != "grave")
 
 
@@ -99,9 +100,10 @@ def _unsettled(sweep: Sweep) -> Iterator[Concern]:
 def _missing(sweep: Sweep) -> Iterator[Concern]:
     if sweep.missing:
         empty = sum(not c.trials for c in sweep.cells)
+        missing = f"{'at least ' * (sweep.wanted.until is not None)}{sweep.missing}"
         yield Concern(
             "grave",
-            f"The sweep is incomplete: {sweep.finished} trials finished, {sweep.missing} missing; {empty} of "
+            f"The sweep is incomplete: {sweep.finished} trials finished, {missing} missing; {empty} of "
             f"{len(sweep.cells)} cells have none. Missing cells are listed below; a split that was not "
             "measured cannot win. Run the same sweep command to resume.",
         )
@@ -142,6 +144,16 @@ def _chosen(sweep: Sweep) -> Iterator[Concern]:
         yield _note(f"Profiling the lab for the search's predictions took another {took_s:.0f} s.")
 
 
+def _stopped(sweep: Sweep) -> Iterator[Concern]:
+    """Why a network had blocks enough, where the experiment's `trials` leave that to its answers."""
+    for look in sweep.wanted.looks.values():
+        sure = "" if look.sure is None else f"; by it, answers were at least {floor(100 * look.sure)} % sure"
+        if look.ended is not None:
+            yield _note(
+                f"Under {look.network}, trials stopped after {look.block} blocks: {look.ended}{sure}."
+            )
+
+
 def _limits(sweep: Sweep) -> Iterator[Concern]:
     for bundle, manifest in sweep.manifests.items():
         title = sweep.title(bundle)
@@ -152,7 +164,7 @@ def _limits(sweep: Sweep) -> Iterator[Concern]:
             why = "its samples have no labels" if of_bundle else "it was not computed"
             yield _note(f"Accuracy of {title} is null: {why}.")
     yield from _other_samples(sweep)
-    if sweep.trials_wanted == 1:
+    if sweep.wanted.most == 1:
         yield _note("One trial per cell: all intervals are null, and no difference can be told from noise.")
     elif any(len(c.trials) == 1 for c in sweep.cells):
         yield _note("Some cells have one trial; their intervals are null.")
@@ -191,5 +203,5 @@ def missing_cells(sweep: Sweep) -> Sequence[tuple[str, str, int, int, int]]:
     return [
         (c.cell.network, c.split.where, c.cell.depth, len(c.trials), c.voids)
         for c in sweep.cells
-        if len(c.trials) < sweep.trials_wanted
+        if sweep.missing_of(c)
     ]

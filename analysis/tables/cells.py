@@ -81,7 +81,7 @@ def cells_table(study: Study) -> pd.DataFrame:
     rows = [
         _dimensions(sweep, r)
         | _measured(r)
-        | {"trials_wanted": sweep.trials_wanted}
+        | {"trials_wanted": sweep.wanted.total(r.cell, len(r.trials))}
         | {f"on_{front}_front": r.cell.id in cells for front, cells in on.items()}
         | {f"{front}_probability": shares.get(r.cell.id) for front, shares in sure.items()}
         for r in sweep.cells

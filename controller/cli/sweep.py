@@ -65,6 +65,7 @@ def sweep(
     resolved = resolve(experiment, load_lab(lab), bundles_folder=bundles, networks_file=networks_file)
     networks = resolved.choose(network)
     budget = TimeBudget(parse_duration(time_budget)) if time_budget is not None else None
+    wanted = resolved.experiment.trials_wanted
     path = results or Path("results") / resolved.experiment.name / "results.sqlite"
     if dry:
         show_dry_run(dry_run(resolved, networks, path, budget), as_json=as_json)
@@ -75,7 +76,9 @@ def sweep(
             name=resolved.experiment.name,
             text=resolved.text,
             seed=resolved.experiment.seed,
-            trials=resolved.experiment.trials,
+            trials=wanted.most,
+            least=wanted.least,
+            until=wanted.until,
             created_at=now(),
         ) as store,
         Publisher(store, is_shown=sys.stderr.isatty()) as work,

@@ -17,14 +17,23 @@ from msgspec import UNSET, Meta, UnsetType
 from controller.errors import ExperimentError
 from controller.experiment.backend import Backend, RpcSettings
 from controller.experiment.codec_assignment import choice_of
-from controller.experiment.load import SINGLE, check_requests, parse_load
+from controller.experiment.load import OFFLINE, SINGLE, check_requests, parse_load
 from controller.experiment.planted import PlantedDevice, planted_text
 from controller.experiment.yaml_file import load_yaml
-from controller.results import CHAIN, HUB, SATURATING, TORCH_RPC, Settings
+from controller.results import CHAIN, HUB, SATURATING, TORCH_RPC, Settings, TrialsWanted
 from controller.results.metrics import SAMPLES_NEEDED
 from worker.wire.messages import Run
 
-__all__ = ["DIMENSIONS", "Chain", "Experiment", "Grid", "NetworkGrid", "Splits", "load_experiment"]
+__all__ = [
+    "DIMENSIONS",
+    "Chain",
+    "Experiment",
+    "Grid",
+    "NetworkGrid",
+    "Splits",
+    "TrialsUntil",
+    "load_experiment",
+]
 
 DIMENSIONS: Final[Mapping[str, str]] = {
     "depth": "depths",
@@ -52,6 +61,7 @@ Splits = Annotated[
         "over two devices)"
     ),
 ]
+_Trials = Annotated[int, Meta(ge=2, le=10_000)]
 _Depths = Annotated[tuple[_Count | Literal["auto"], ...], Meta(min_length=1)]
 _Loads = Annotated[tuple[str, ...], Meta(min_length=1)]
 _Topologies = Annotated[tuple[Literal["chain", "hub"], ...], Meta(min_length=1)]
@@ -86,6 +96,19 @@ class Chain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     devices: Annotated[list[str], Meta(min_length=1)]
     cuts: list[_Cut]
+
+
+class TrialsUntil(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """As many trials as it takes until every answer is sure.
+
+    Attributes:
+        least, most: Trials of a cell.
+        until: The probability that an answer is within 2 % of the best.
+    """
+
+    least: _Trials
+    most: _Trials
+    until: Annotated[float, Meta(gt=0.5, lt=1)]
 
 
 @dataclass(frozen=True)
@@ -229,7 +252,12 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         ),
     ] = None
     trials: Annotated[
-        int, Meta(ge=1, le=10_000, description="trials of a cell, each in a block of its own")
+        Annotated[int, Meta(ge=1, le=10_000)] | TrialsUntil,
+        Meta(
+            description="trials of a cell, each in a block of its own: a number, or `{least: 3, most: 15, "
+            "until: 0.95}`: after the least, only cells that could still change an answer get more, until "
+            "every answer is that sure ([below](#until-sure))"
+        ),
     ] = 5
     requests: Annotated[
         _Count | dict[_Count, _Count] | None,
@@ -357,6 +385,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             if names.count(name) > 1:
                 raise ExperimentError(f"key 'networks' names {name!r} twice")
             self._check_grid(self.grid(name))
+        if isinstance(self.trials, TrialsUntil):
+            self._check_until(self.trials)
 
     def _check_grid(self, grid: Grid) -> None:
         depths, loads = grid.values["depth"], grid.values["load"]
@@ -373,6 +403,26 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             quantile = parse_load(load).quantile
             if quantile is not None and self.requests is not None and self.duration_s is None:
                 check_requests(load, quantile, min(map(self._requested_at, depths)))
+
+    def _check_until(self, trials: TrialsUntil) -> None:
+        if trials.least > trials.most:
+            raise ExperimentError(
+                f"key 'trials' has least {trials.least} and most {trials.most}; least must not be more"
+            )
+        for name in self.network_names():
+            values = self.grid(name).values
+            if SINGLE not in values["load"] and (OFFLINE not in values["load"] or 1 not in values["depth"]):
+                raise ExperimentError(
+                    f"key 'trials' has 'until', but network {name!r} has no answer that could be sure: add 1 "
+                    f"to 'depths' and 'offline' to 'loads', or give a number of trials"
+                )
+
+    @property
+    def trials_wanted(self) -> TrialsWanted:
+        """How many trials cells are to have, before any has run."""
+        if isinstance(self.trials, int):
+            return TrialsWanted(self.trials, self.trials)
+        return TrialsWanted(self.trials.least, self.trials.most, self.trials.until)
 
     def closed_run(self, cell: Settings) -> Run:
         """A trial of a cell, as it is in a closed loop."""

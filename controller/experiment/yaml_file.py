@@ -100,14 +100,20 @@ def _one_line(error: yaml.YAMLError) -> str:
 
 
 _WORDS = {
-    "`float`": "a number",
-    "`int`": "a whole number",
-    "`str`": "text",
-    "`array`": "a list",
-    "`object`": "a mapping",
-    "`null`": "nothing",
-    "`bool`": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "str": "text",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+    "bool": "true or false",
 }
+
+
+def _plain(types: re.Match[str]) -> str:
+    """Types such as `int | object` in words, as they were where one is unknown."""
+    names = types[1].split(" | ")
+    return " or ".join(_WORDS[name] for name in names) if _WORDS.keys() >= set(names) else types[0]
 
 
 def _explain(problem: str, kind: Any, within: str) -> str:
@@ -121,8 +127,7 @@ def _explain(problem: str, kind: Any, within: str) -> str:
         if field[1] == "missing required":
             return f"key {key!r} is missing"
         return f"unknown key {key!r}{did_you_mean(field[2], _field_names(kind))}"
-    for word, plain in _WORDS.items():
-        text = text.replace(word, plain)
+    text = re.sub(r"`([a-z| ]+)`", _plain, text)
     text = text[0].lower() + text[1:]
     allowed = _allowed(kind, inner) if text.startswith("invalid enum value") else []
     if allowed:

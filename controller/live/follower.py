@@ -69,8 +69,8 @@ class Follower:
         # Opened again each time: an ending writer cannot clean up while a reader has the file open.
         with Results.open(self.results) as results:
             if self.snapshot is None or not self.snapshot.experiment:
-                experiment = results.experiment()
-                self.snapshot = SweepSnapshot(experiment["name"], experiment["trials"])
+                self.snapshot = SweepSnapshot(results.experiment()["name"])
+            self.snapshot.wanted = results.trials_wanted()
             # A planned search adds cells as it goes on.
             if results.cell_count() != len(self.snapshot.cells):
                 self.snapshot.want(results.cells())
@@ -82,6 +82,8 @@ class Follower:
     def is_over(self) -> bool:
         """Whether the sweep has ended and no trial is pending."""
         snapshot = self.snapshot
-        if snapshot is None or not snapshot.finished_trials() or snapshot.missing():
+        if snapshot is None or not snapshot.finished_trials():
+            return False
+        if snapshot.missing() or not snapshot.is_settled:
             return False
         return snapshot.now is None or snapshot.now.ended is not None

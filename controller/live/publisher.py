@@ -25,7 +25,7 @@ class Publisher:
         self._snapshot: SweepSnapshot | None = None
         if is_shown:
             experiment = results.experiment()
-            self._snapshot = SweepSnapshot(experiment["name"], experiment["trials"])
+            self._snapshot = SweepSnapshot(experiment["name"], results.trials_wanted())
             self._snapshot.want(results.cells())
             for trial in results.trials():
                 self._snapshot.finished(self._snapshot.cells[trial.cell], trial)

@@ -7,7 +7,7 @@ import numpy as np
 
 from controller.experiment.load import OFFLINE
 from controller.live.live_file import Now
-from controller.results import Cell, Trial
+from controller.results import Cell, Trial, TrialsWanted
 from controller.results.metrics import busy_share, latency_s, stage_name, throughput_per_s
 from controller.results.pareto import Point, front_of
 from controller.sweep.search.candidates import Candidate, candidates_of, median_point
@@ -44,13 +44,13 @@ class SweepSnapshot:
     """A sweep's known state.
 
     Attributes:
-        trials: Requested trials of every cell.
+        wanted: How many trials cells are to have.
         now: The sweep's live state; None before it wrote one.
         last: The last finished trial.
     """
 
     experiment: str = ""
-    trials: int = 0
+    wanted: TrialsWanted = TrialsWanted(0, 0)
     now: Now | None = None
     last: TrialSummary | None = None
     cells: dict[str, Cell] = field(default_factory=dict)
@@ -78,8 +78,15 @@ class SweepSnapshot:
         return self.cell or (self.cells.get(self.last.cell) if self.last else None)
 
     def missing(self) -> int:
-        """The number of pending trials."""
-        return sum(max(0, self.trials - len(self._seen.get(cell, ()))) for cell in self.cells)
+        """The number of pending trials, as far as it is known."""
+        return sum(
+            self.wanted.missing(cell, len(self._seen.get(name, ()))) for name, cell in self.cells.items()
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no network gets more trials for the sake of its answers."""
+        return all(self.wanted.is_settled(cell.network) for cell in self.cells.values())
 
     def finished_trials(self) -> int:
         """The number of finished trials."""

@@ -72,7 +72,7 @@ def line(snapshot: SweepSnapshot, left_s: float | None) -> str:
         front, measured = snapshot.front(snapshot.shown)
         parts.append(f"front {len(front)} of {measured} splits")
     if left_s is not None:
-        parts.append(f"{duration(left_s)} left")
+        parts.append(_left(snapshot, left_s))
     return "  ".join(part for part in parts if part)
 
 
@@ -83,7 +83,7 @@ def _progress(snapshot: SweepSnapshot, left_s: float | None) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     text = state(snapshot)
     if text == "running" and left_s is not None:
-        text = f"{duration(left_s)} left"
+        text = _left(snapshot, left_s)
     grid.add_row(
         Text(now.part, style="bold"),
         ProgressBar(total=now.total, completed=now.done, width=_BAR),
@@ -93,15 +93,20 @@ def _progress(snapshot: SweepSnapshot, left_s: float | None) -> RenderableType:
     return grid
 
 
+def _left(snapshot: SweepSnapshot, left_s: float) -> str:
+    """The time left, at most where answers decide how many trials there are."""
+    return f"{'at most ' * (snapshot.wanted.until is not None)}{duration(left_s)} left"
+
+
 def _doing(snapshot: SweepSnapshot) -> RenderableType:
     return Text.assemble(("now  ", "dim"), _what(snapshot))
 
 
 def _what(snapshot: SweepSnapshot) -> str:
     cell, now = snapshot.cell, snapshot.now
-    if cell is None or now is None:
+    if cell is None or now is None or snapshot.wanted.until is not None:
         return now.doing if now else ""
-    return f"{_cell(cell)}, trial {now.number + 1} of {snapshot.trials}"
+    return f"{_cell(cell)}, trial {now.number + 1} of {snapshot.wanted.most}"
 
 
 def _cell(cell: Cell) -> str:

@@ -31,6 +31,7 @@ from controller.results.rows import (
     Hop,
     Link,
     LinkUse,
+    Look,
     MeasuredLink,
     Predicted,
     Profiling,
@@ -43,6 +44,7 @@ from controller.results.rows import (
     Trial,
     coded_as,
 )
+from controller.results.wanted import TrialsWanted
 from controller.results.writing import Store
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "Hop",
     "Link",
     "LinkUse",
+    "Look",
     "MeasuredLink",
     "Predicted",
     "Profiling",
@@ -77,6 +80,7 @@ __all__ = [
     "Store",
     "TimeAlone",
     "Trial",
+    "TrialsWanted",
     "coded_as",
     "known_devices",
     "read_cells",

@@ -16,8 +16,10 @@ __all__ = [
     "SAMPLES_NEEDED",
     "Share",
     "busy_share",
+    "computing_shares",
     "latency_s",
     "link_share",
+    "limiting_share",
     "network_s",
     "period_s",
     "power",
@@ -98,6 +100,27 @@ def link_share(link: Link) -> Share | None:
         at_rate_s = use.carried_bytes * 8 / (link.rate_mbit * 1e6) if link.rate_mbit else 0.0
         least_s = min(max(use.queued_s, at_rate_s), most_s)
     return Share(*(min(max(seconds / use.elapsed_s, 0.0), 1.0) for seconds in (least_s, most_s)))
+
+
+def computing_shares(trial: Trial) -> dict[str, float]:
+    """How much of a request's mean latency each device computes, over its stages: what its drift moves."""
+    whole_s = float(trial.endpoint["latency_s"].sum())
+    return {device: computing_s / whole_s for device, computing_s in _computing_s(trial).items()}
+
+
+def limiting_share(trial: Trial) -> dict[str, float]:
+    """How much of the time the device computed that did so most: what its drift moves of the throughput."""
+    computing_s = _computing_s(trial)
+    device = max(computing_s, key=lambda name: computing_s[name])
+    return {device: computing_s[device] / trial.elapsed_s}
+
+
+def _computing_s(trial: Trial) -> dict[str, float]:
+    """Seconds that each device computed for the requests that count."""
+    seconds: dict[str, float] = {}
+    for hop, rows in zip(trial.hops, trial.records, strict=True):
+        seconds[hop.device] = seconds.get(hop.device, 0.0) + float(rows["compute_s"].sum())
+    return seconds
 
 
 def network_s(endpoint: NDArray[np.void], hops: Sequence[NDArray[np.void]]) -> NDArray[np.float64]:

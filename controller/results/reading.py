@@ -13,7 +13,7 @@ import msgspec
 from controller.errors import StoreError
 from controller.results.as_written import as_written
 from controller.results.encoding import column_names, from_columns, select, unpack
-from controller.results.rows import Cell, Course, DeviceRow, Hop, Link, Saturation, Trial
+from controller.results.rows import Cell, Course, DeviceRow, Hop, Link, Look, Saturation, Trial
 from controller.results.schema import (
     TABLES,
     check_version,
@@ -22,6 +22,7 @@ from controller.results.schema import (
     damage,
     read_though_cut_short,
 )
+from controller.results.wanted import TrialsWanted
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -77,13 +78,21 @@ class Results:
         self.close()
 
     def experiment(self) -> dict[str, Any]:
-        """The experiment's digest, name, text, seed, trials per cell, and creation time."""
-        names = ("digest", "name", "text", "seed", "trials", "created_at")
+        """The experiment's digest, name, text, seed, trials per cell (`trials_wanted`), and creation time."""
+        names = ("digest", "name", "text", "seed", "trials", "least", "until", "created_at")
         with as_written(self.path):
             row = self._db.execute(f"SELECT {', '.join(names)} FROM experiment").fetchone()
         if row is None:
             raise StoreError(f"{self.path} is empty; run the sweep again")
         return dict(zip(names, row, strict=True))
+
+    def trials_wanted(self) -> TrialsWanted:
+        """How many trials cells are to have, after all looks so far."""
+        experiment = self.experiment()
+        wanted = TrialsWanted(experiment["least"], experiment["trials"], experiment["until"])
+        for look in self.rows(Look):
+            wanted.note(look)
+        return wanted
 
     def check_experiment(self, text: str) -> None:
         """Raise StoreError if the results are of another experiment than this file's text."""

@@ -31,6 +31,7 @@ __all__ = [
     "Hop",
     "Link",
     "LinkUse",
+    "Look",
     "MeasuredLink",
     "Predicted",
     "Profiling",
@@ -474,6 +475,25 @@ class Scope:
     def over(self) -> bool:
         """Whether the search would choose no further cell."""
         return self.ended not in (None, "time spent")
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at how sure a network's answers are, where the experiment's `trials` go on until they are.
+
+    Attributes:
+        block: Number of the first block after it. What it says follows from the blocks before.
+        open: Ids of the cells that could still change an answer, and have had fewer than `most` trials.
+        sure: How sure the least sure answer is; None without one.
+        ended: `sure`, `same within 2 %` (sure, and several splits of an answer are as good), `most trials`,
+            `no answer`; None while blocks go on.
+    """
+
+    network: str
+    block: int
+    open: tuple[str, ...]
+    sure: float | None
+    ended: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from controller.results.rows import (
     CodecAccuracy,
     DeviceRow,
     FullSpeed,
+    Look,
     MeasuredLink,
     Predicted,
     Profiling,
@@ -41,7 +42,7 @@ _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE experiment (
     digest TEXT PRIMARY KEY, name TEXT NOT NULL, text TEXT NOT NULL, seed INTEGER NOT NULL,
-    trials INTEGER NOT NULL, created_at TEXT NOT NULL);
+    trials INTEGER NOT NULL, least INTEGER NOT NULL, until REAL, created_at TEXT NOT NULL);
 CREATE TABLE environment (id INTEGER PRIMARY KEY, taken_at TEXT NOT NULL, stamp TEXT NOT NULL);
 CREATE TABLE device (
     environment INTEGER NOT NULL REFERENCES environment, {definitions(DeviceRow)},
@@ -95,6 +96,8 @@ CREATE TABLE codec_accuracy (
 CREATE TABLE reference_box (
     {definitions(ReferenceBox)}, PRIMARY KEY (bundle, network), FOREIGN KEY (bundle) REFERENCES bundle,
     FOREIGN KEY (network) REFERENCES network);
+CREATE TABLE look (
+    {definitions(Look)}, PRIMARY KEY (network, block), FOREIGN KEY (network) REFERENCES network);
 CREATE TABLE scope ({definitions(Scope)}, PRIMARY KEY (network));
 CREATE TABLE profiling (
     {definitions(Profiling)}, PRIMARY KEY (bundle, batch, threads));
@@ -119,6 +122,7 @@ TABLES: Final[Mapping[type, _Table]] = {
     CodecAccuracy: _Table("codec_accuracy", "REPLACE"),
     DeviceRow: _Table("device"),
     FullSpeed: _Table("full_speed", "IGNORE"),
+    Look: _Table("look", "REPLACE"),
     MeasuredLink: _Table("link"),
     Predicted: _Table("predicted", "IGNORE"),
     Profiling: _Table("profiling", "REPLACE"),

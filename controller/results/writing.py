@@ -24,8 +24,24 @@ class Store(Results):
     """A results file, opened for writing."""
 
     @classmethod
-    def create(cls, path: Path, *, name: str, text: str, seed: int, trials: int, created_at: str) -> Self:
+    def create(
+        cls,
+        path: Path,
+        *,
+        name: str,
+        text: str,
+        seed: int,
+        trials: int,
+        created_at: str,
+        least: int | None = None,
+        until: float | None = None,
+    ) -> Self:
         """Open `path` for one experiment, and create it if missing.
+
+        Args:
+            trials: Of a cell; where they go on until answers are sure, at most.
+            least: Then the fewest.
+            until: How sure, then.
 
         Raises:
             StoreError: The folder is not writable, or the file is another experiment's.
@@ -38,8 +54,8 @@ class Store(Results):
                 store.check_experiment(text)
                 if db.execute("SELECT 1 FROM experiment").fetchone() is None:
                     db.execute(
-                        "INSERT INTO experiment VALUES (?, ?, ?, ?, ?, ?)",
-                        (digest, name, text, seed, trials, created_at),
+                        "INSERT INTO experiment VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        (digest, name, text, seed, trials, least or trials, until, created_at),
                     )
             stack.pop_all()
         return store

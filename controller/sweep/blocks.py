@@ -27,12 +27,19 @@ class Blocks:
 
     def begin(self, network: str) -> Block:
         """The unfinished block of a network if it was going on within ten minutes, else a new one."""
-        last = max(self.store.rows(Block, network=network), key=lambda block: block.number, default=None)
-        if last is not None and not last.whole and self._is_fresh(last):
+        last = self._last(network)
+        if last is not None and self._goes_on(last):
             return last
         block = Block(network, 0 if last is None else last.number + 1, now())
         self.store.add(block)
         return block
+
+    def next_number(self, network: str) -> int:
+        """The number of the block that `begin` would give."""
+        last = self._last(network)
+        if last is None:
+            return 0
+        return last.number if self._goes_on(last) else last.number + 1
 
     def finish(self, block: Block) -> None:
         """Note that a block has visited all that it had to."""
@@ -44,7 +51,12 @@ class Blocks:
         random.Random(f"{self.seed}:{block.network}:{block.number}").shuffle(ordered)
         return ordered
 
-    def _is_fresh(self, block: Block) -> bool:
+    def _last(self, network: str) -> Block | None:
+        return max(self.store.rows(Block, network=network), key=lambda block: block.number, default=None)
+
+    def _goes_on(self, block: Block) -> bool:
+        if block.whole:
+            return False
         last_at = self.store.last_started_at(block.network, block.number) or block.started_at
         since = datetime.fromisoformat(now()) - datetime.fromisoformat(last_at)
         return since.total_seconds() <= _CONTINUED_WITHIN_S

@@ -53,11 +53,11 @@ def _dry_run(
     estimate = TimeEstimate(
         experiment, resolved.lab, resolved.bundles, resolved.networks, _whole_model_s(resolved)
     )
-    per_network = []
+    wanted, per_network = pending.wanted, []
     for name in networks:
         cells = _may_be_run(resolved, name, pending, results, known=not unprofiled)
         payload_bytes = sum(
-            link.payload_bytes * experiment.trials * (experiment.warmup + experiment.requests_of(cell))
+            link.payload_bytes * wanted.most * (experiment.warmup + experiment.requests_of(cell))
             for cell in cells
             for link in route(cell, resolved.bundles[cell.bundle])
             if link.sender != link.receiver
@@ -67,13 +67,14 @@ def _dry_run(
                 "name": name,
                 "devices": resolved.devices(name),
                 "cells": len(cells),
-                "trials": len(cells) * experiment.trials,
-                "missing_trials": pending.count(cells),
+                "trials": len(cells) * wanted.most,
+                "least_trials": len(cells) * wanted.least,
+                "missing_trials": sum(map(pending.at_most, cells)),
                 "complete": not unprofiled and not pending.anything(cells),
                 "payload_bytes": payload_bytes,
                 "codecs": sorted({cell.codec for cell in cells}),
                 "cells_in_all": len(resolved.cells[name]),
-                "estimated_s": round(estimate.left_s((c, experiment.trials) for c in cells), 1),
+                "estimated_s": round(estimate.left_s((c, wanted.most) for c in cells), 1),
                 "time_budget_s": None,
             }
         )
@@ -86,6 +87,7 @@ def _dry_run(
         "networks_file": str(resolved.networks_file.absolute()),
         "on_failure": experiment.on_failure,
         "search": experiment.search,
+        "until": wanted.until,
         "profiling": [
             {
                 "model": resolved.bundles[one.key[0]].manifest.model,
@@ -142,8 +144,14 @@ def show_dry_run(report: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def _of_choosing(report: Mapping[str, Any]) -> list[str]:
-    """What to know where not all cells are run."""
+    """What to know where not all cells are run, or not all trials."""
     lines = []
+    if report["until"] is not None:
+        least = sum(part["least_trials"] for part in report["by_network"])
+        lines.append(
+            f"trials, payload and time are the most that it may take; at least {least} trials, and more "
+            f"until answers are {100 * report['until']:g} % sure"
+        )
     if report["search"] == "planned":
         in_all = sum(part["cells_in_all"] for part in report["by_network"])
         lines.append(

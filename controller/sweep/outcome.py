@@ -20,7 +20,7 @@ class Outcome:
 
     Attributes:
         done: Trials that this call finished.
-        left: Requested trials that are still missing.
+        left: Requested trials that are still missing; where answers decide how many, at least.
         voids: What went wrong, a line each.
         overheads_s: Wall time of each trial that ran whole, beside what it waited for its requests.
         interrupted: A signal requested the stop.

@@ -1,5 +1,6 @@
 """Where all that a sweep measures is recorded."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from controller.results import (
     Cell,
     CodecAccuracy,
     FullSpeed,
+    Look,
     Predicted,
     Saturation,
     Scope,
@@ -83,6 +85,14 @@ class Recorder:
     def add_cells(self, cells: Sequence[Cell], predicted: Sequence[Predicted]) -> None:
         """Commit which cells come next, and what was predicted of them."""
         self.store.add(*cells, *predicted)
+
+    def add_look(self, look: Look) -> None:
+        """Commit which cells could still change an answer, or why no block is to come."""
+        self.store.add(look)
+        self.pending.note(look)
+        if look.ended is not None:
+            sure = "" if look.sure is None else f"; answers are at least {math.floor(100 * look.sure)} % sure"
+            self.screen.say(f"{look.network}: enough after {look.block} blocks: {look.ended}{sure}")
 
     def leave_out(self, cells: int) -> None:
         """Note that the time is spent, and that so many cells have not begun."""

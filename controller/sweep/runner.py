@@ -43,6 +43,7 @@ from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.order import Order, make_order
 from controller.sweep.sentinels import take_sentinels
 from controller.sweep.stage_times import StageTimes
+from controller.sweep.stopping import StoppingRule
 from controller.sweep.throttling import Throttling
 from controller.sweep.todo import BaselineKey, PendingWork, register
 from worker.wire.messages import DeviceInfo
@@ -158,6 +159,7 @@ def _run_missing(
         estimate,
         budget or TimeBudget(math.inf),
         Blocks(store, experiment.seed),
+        StoppingRule(store, pending.wanted, experiment.seed),
     ).run(networks)
 
 
@@ -181,6 +183,7 @@ class _SweepRunner:
     estimate: TimeEstimate
     budget: TimeBudget
     blocks: Blocks
+    stopping: StoppingRule
 
     def run(self, networks: Sequence[str]) -> None:
         """Run what is missing, to the end or to a requested stop."""
@@ -220,6 +223,8 @@ class _SweepRunner:
             cells = order.next_cells(self._fits)
             recorder.add_cells(cells, order.predicted())
             self.accuracies.take(cells)
+            if (look := self.stopping.look(network, self.blocks.next_number(network))) is not None:
+                recorder.add_look(look)
             chosen = self._chosen([network])
             wanted = [cell for cell in chosen if self._is_wanted(cell)]
             baselines = self._pending_baselines(chosen)
@@ -274,9 +279,9 @@ class _SweepRunner:
 
     def _fits(self, cells: Sequence[Cell]) -> bool:
         """Whether there is time for all trials of these cells, beside what is missing of others."""
-        trials = self.sweep.resolved.experiment.trials
+        least = self.sweep.pending.wanted.least
         missing = [(c, self.sweep.pending.missing(c)) for c in self._chosen([cells[0].network])]
-        return self.estimate.left_s([*missing, *((cell, trials) for cell in cells)]) <= self.budget.left_s
+        return self.estimate.left_s([*missing, *((cell, least) for cell in cells)]) <= self.budget.left_s
 
     def _end_in_time(self, left_out: int) -> str:
         self.sweep.recorder.leave_out(left_out)
@@ -297,19 +302,29 @@ class _SweepRunner:
 
     def _show(self, block: Block, cell: Cell, chosen: Sequence[Cell], later: Sequence[Cell]) -> None:
         """Show the next trial and the time left."""
-        pending, trials = self.sweep.pending, self.sweep.resolved.experiment.trials
-        missing = pending.count(chosen)
-        to_come = [(c, pending.missing(c)) for c in (*chosen, *later)]
+        pending = self.sweep.pending
+        done, total = pending.progress(chosen)
+        to_come = [(c, pending.at_most(c)) for c in (*chosen, *later)]
         lost = self.sweep.failures.lost
         left_s = self.estimate.left_s([(c, n) for c, n in to_come if lost.isdisjoint(c.devices)])
         left_s = min(left_s, max(0.0, self.budget.left_s))
-        total = trials * len(chosen)
-        doing = f"block {block.number + 1}, {cell.label}, depth {cell.depth_text}"
+        doing = f"{self._block_text(block)}, {cell.label}, depth {cell.depth_text}"
         doing += f", batch {cell.batch}" if cell.batch > 1 else ""
-        self.sweep.screen.step(block.network, total - missing, total, doing, left_s)
+        is_most = pending.wanted.until is not None
+        self.sweep.screen.step(block.network, done, total, doing, left_s, is_most=is_most)
+
+    def _block_text(self, block: Block) -> str:
+        """Which block runs, and where their number is not fixed, what could make it more."""
+        wanted = self.sweep.pending.wanted
+        text = f"block {block.number + 1}"
+        if wanted.until is None:
+            return text
+        look = wanted.looks.get(block.network)
+        open_cells = f"; {len(look.open)} cells could still change an answer" if look else ""
+        return f"{text}, up to {wanted.most}{open_cells}"
 
     def _show_end(self, network: str) -> None:
         """Show how many of a network's trials are left out."""
         chosen = self._chosen([network])
-        left, total = self.sweep.pending.count(chosen), self.sweep.resolved.experiment.trials * len(chosen)
-        self.sweep.screen.step(network, total - left, total, f"{left} left out" if left else "done")
+        left, (done, total) = self.sweep.pending.count(chosen), self.sweep.pending.progress(chosen)
+        self.sweep.screen.step(network, done, total, f"{left} left out" if left else "done")

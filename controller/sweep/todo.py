@@ -12,6 +12,7 @@ from controller.results import (
     BaselineTrial,
     Cell,
     CodecAccuracy,
+    Look,
     Results,
     Scope,
     Store,
@@ -38,31 +39,36 @@ class PendingWork:
     """Pending work: trials, baselines and accuracies that are not in the results file.
 
     `note` tells it of rows that are written later.
+
+    Attributes:
+        wanted: How many trials cells are to have.
     """
 
     def __init__(self, resolved: ResolvedExperiment, results: Results | None) -> None:
         self._resolved = resolved
-        self._trials = resolved.experiment.trials
         self.read(results)
 
     def read(self, results: Results | None) -> None:
         """Read the file, or read it again: another sweep may have written it while this one waited."""
+        self.wanted = self._resolved.experiment.trials_wanted
         self._blocks: dict[Hashable, set[int]] = {}
         self._splits: set[tuple[str, tuple[int, ...]]] = set()
         self._codecs: set[Hashable] = set()
         if results:
             for cell, number in results.finished():
                 self._blocks.setdefault(cell, set()).add(number)
-            rows: list[BaselineTrial | Accuracy | CodecAccuracy] = [*results.rows(BaselineTrial)]
-            rows += [*results.rows(Accuracy), *results.rows(CodecAccuracy)]
+            rows: list[BaselineTrial | Accuracy | CodecAccuracy | Look] = [*results.rows(BaselineTrial)]
+            rows += [*results.rows(Accuracy), *results.rows(CodecAccuracy), *results.rows(Look)]
             for row in rows:
                 self.note(row)
 
-    def note(self, row: Trial | BaselineTrial | Accuracy | CodecAccuracy) -> None:
+    def note(self, row: Trial | BaselineTrial | Accuracy | CodecAccuracy | Look) -> None:
         """Note a row that the results file has."""
         match row:
             case Trial():
                 self._blocks.setdefault(row.cell, set()).add(row.number)
+            case Look():
+                self.wanted.note(row)
             case BaselineTrial():
                 # A cell that compares no threads takes any baseline.
                 for threads in (row.threads, None):
@@ -75,8 +81,23 @@ class PendingWork:
                 self._codecs.add(coded_as(row))
 
     def missing(self, visited: Cell | BaselineKey) -> int:
-        """How many trials of a cell or a baseline are not finished."""
-        return max(0, self._trials - len(self._blocks_of(visited)))
+        """How many trials of a cell or a baseline are not finished, as far as is known."""
+        done = len(self._blocks_of(visited))
+        if isinstance(visited, Cell):
+            return self.wanted.missing(visited, done)
+        return max(0, self.wanted.least - done)
+
+    def at_most(self, cell: Cell) -> int:
+        """How many more trials a cell may get."""
+        return self.wanted.at_most(cell, len(self._blocks_of(cell)))
+
+    def progress(self, cells: Iterable[Cell]) -> tuple[int, int]:
+        """How many trials of these cells are finished, and how many it may be."""
+        done = ahead = 0
+        for cell in cells:
+            done += min(self.wanted.most, len(self._blocks_of(cell)))
+            ahead += self.at_most(cell)
+        return done, done + ahead
 
     def has(self, visited: Cell | BaselineKey, block: int) -> bool:
         """Whether a block of its network has a finished trial of a cell or a baseline."""
@@ -89,7 +110,9 @@ class PendingWork:
     def anything(self, cells: Sequence[Cell]) -> bool:
         """Whether anything is missing."""
         baselines = sum(map(self.missing, self.baselines(cells)))
-        return bool(self.count(cells) or baselines or self.splits(cells) or self.codecs(cells))
+        is_settled = all(self.wanted.is_settled(cell.network) for cell in cells)
+        missing = self.count(cells) or baselines or self.splits(cells) or self.codecs(cells)
+        return bool(missing) or not is_settled
 
     def baselines(self, cells: Sequence[Cell]) -> list[BaselineKey]:
         """The baselines of these cells, finished or not."""

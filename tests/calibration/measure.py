@@ -11,8 +11,9 @@ from controller.statistics.certainty import MARGIN, posterior
 from controller.statistics.paired_differences import differences
 from controller.statistics.repeated_looks import level_of_one_look
 from controller.statistics.spread import moderated_spread
+from controller.sweep.stopping import answer_of
+from tests.calibration import files
 from tests.calibration.families import Floats, Planted, plant
-from tests.calibration.files import answer_of, cells_of, write
 
 __all__ = ["LEAST", "MOST", "Tally", "Through", "measure"]
 
@@ -107,15 +108,17 @@ def _pooled(sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Genera
 
 
 def _until(sweep: Planted, rng: np.random.Generator) -> Floats:
-    """The figures that a sweep takes until its answer is sure."""
+    """The figures that a sweep takes by the rule that sweeps stop by (`controller.sweep.stopping`)."""
     figures = np.full_like(sweep.figures, np.nan)
     figures[:, :LEAST] = sweep.figures[:, :LEAST]
     for b in range(LEAST, MOST):
-        fit = fit_blocks(figures[:, :b], sweep.shares)
-        answer = posterior(fit, moderated_spread(fit, rng, 500), rng)
+        answer = answer_of(figures[:, :b], sweep.shares, rng)
+        assert answer is not None
         wanted = answer.could_change(UNTIL)
         if not wanted.any():
             return figures[:, :b]
+        # A sweep's two ends are in every block.
+        wanted[[0, -1]] = True
         figures[wanted, b] = sweep.figures[wanted, b]
     return figures
 
@@ -124,8 +127,8 @@ def _read_back(
     sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Generator, through: Through
 ) -> None:
     """The same of what `python -m analysis best --json` says of a results file."""
-    answer = answer_of(write(through.path, sweep, figures), through.objective)
-    cells = {cell.cuts: i for i, cell in enumerate(cells_of(sweep))}
+    answer = files.answer_of(files.write(through.path, sweep, figures), through.objective)
+    cells = {cell.cuts: i for i, cell in enumerate(files.cells_of(sweep))}
     chosen = cells[tuple(answer["cuts"])]
     _record(sweep, tally, chosen, answer["probability_best"])
     tally.blocks.append(float(np.mean(np.sum(~np.isnan(figures), axis=1))))

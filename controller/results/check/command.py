@@ -1,6 +1,7 @@
 """`python -m controller check RESULTS`."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,10 +62,12 @@ def _unreadable(error: Exception) -> str:
 
 
 def _summary(results: Results) -> str:
-    cells = len(results.cells())
-    trials_a_cell = results.experiment()["trials"]
-    done, voids = len(results.finished()), len(results.voids())
-    return f"{cells} cells, {done} of {cells * trials_a_cell} trials finished, {voids} void"
+    cells, wanted, finished = results.cells(), results.trials_wanted(), results.finished()
+    trials = Counter(cell for cell, _ in finished)
+    missing = sum(wanted.missing(cell, trials[cell.id]) for cell in cells)
+    is_settled = all(wanted.is_settled(cell.network) for cell in cells)
+    total = f"{'' if is_settled else 'at least '}{len(finished) + missing}"
+    return f"{len(cells)} cells, {len(finished)} of {total} trials finished, {len(results.voids())} void"
 
 
 def findings(results: Results) -> Iterator[str]:

@@ -17,6 +17,10 @@ requests: {1: 11, 2: 20, 4: 22}
 """
 
 
+def until(trials: str) -> str:
+    return f"name: demo\ntrials: {{{trials}}}"
+
+
 def write(folder: Path, text: str) -> Path:
     path = folder / "experiment.yml"
     path.write_text(text)
@@ -42,6 +46,28 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
         (("name: demo", "name: demo\ntrials: 1.5"), r"key 'trials': expected a whole number"),
         # Each is a thing to remember, of every cell.
         (("name: demo", "name: demo\ntrials: 1000000"), r"key 'trials': expected a whole number <= 10000"),
+        (
+            ("name: demo", "name: demo\ntrials: x"),
+            r"key 'trials': expected a whole number or a mapping, got t",
+        ),
+        (("name: demo", "name: demo\ntrials: {least: 3, most: 5}"), r"key 'trials.until' is missing"),
+        (
+            ("name: demo", until("least: 1, most: 5, until: 0.9")),
+            r"'trials.least': expected a whole number >= 2",
+        ),
+        (("name: demo", until("least: 3, most: 5, until: 0.5")), r"'trials.until': expected a number > 0.5"),
+        (("name: demo", until("least: 3, most: 5, until: 1")), r"'trials.until': expected a number < 1"),
+        (
+            ("name: demo", until("least: 3, most: x, until: 0.9")),
+            r"'trials.most': expected a whole number, got",
+        ),
+        (("name: demo", until("lest: 3, most: 5, until: 0.9")), r"key 'trials.lest'; did you mean 'least'"),
+        (("name: demo", until("least: 5, most: 3, until: 0.9")), r"'trials' has least 5 and most 3"),
+        # Nothing of wifi says what a split can do unloaded.
+        (
+            ("name: demo", until("least: 3, most: 5, until: 0.9")),
+            r"'until', but network 'wifi' has no answer",
+        ),
         (("name: demo", "name: demo\nsplits: cleen"), r"'splits' is 'cleen'; allowed: clean, all"),
         (("name: demo", "name: demo\non_failure: maybe"), r"key 'on_failure'"),
         (("name: demo", "name: ../up"), r"key 'name'"),

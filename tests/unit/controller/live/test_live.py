@@ -14,7 +14,7 @@ from controller.live.live_file import LiveFile, live_path, note_sweep, read_now,
 from controller.live.publisher import Publisher
 from controller.live.snapshot import Stage, SweepSnapshot
 from controller.live.view import line, panel
-from controller.results import Results, Store
+from controller.results import Results, Store, TrialsWanted
 from tests.unit.analysis.synthetic import write_sweep
 
 
@@ -77,7 +77,7 @@ def test_the_front_of_a_board_is_that_of_the_medians(results: Path) -> None:
 
 
 def test_what_ran_at_a_rate_alone_is_on_no_front_of_a_board(results: Path) -> None:
-    snapshot = SweepSnapshot("demo", 3)
+    snapshot = SweepSnapshot("demo", TrialsWanted(3, 3))
     with Results.open(results) as store:
         cell = next(c for c in store.cells() if c.depth == 1)
         trial = next(store.trials(cell.id))
@@ -88,7 +88,7 @@ def test_what_ran_at_a_rate_alone_is_on_no_front_of_a_board(results: Path) -> No
 
 
 def test_a_split_that_was_only_run_at_depth_1_is_on_no_front_yet(results: Path) -> None:
-    snapshot = SweepSnapshot("demo", 3)
+    snapshot = SweepSnapshot("demo", TrialsWanted(3, 3))
     with Results.open(results) as store:
         alone = next(c for c in store.cells() if c.depth == 1)
         deep = next(c for c in store.cells() if c.id == replace(alone, depth=c.depth).id and c.depth > 1)

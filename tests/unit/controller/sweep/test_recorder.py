@@ -11,7 +11,7 @@ import pytest
 from controller.console import Screen
 from controller.errors import TrialVoid
 from controller.experiment.resolve import ResolvedExperiment
-from controller.results import Accuracy, BaselineTrial, Cell, Results, Scope, Store, Trial
+from controller.results import Accuracy, BaselineTrial, Cell, Results, Scope, Store, Trial, TrialsWanted
 from controller.sweep.outcome import Outcome
 from controller.sweep.recorder import Recorder
 from controller.sweep.todo import PendingWork
@@ -106,4 +106,5 @@ def test_what_was_chosen_of_a_network_is_committed_and_said(sweep: Sweep) -> Non
 
 
 def _resolved() -> ResolvedExperiment:
-    return cast(ResolvedExperiment, SimpleNamespace(experiment=SimpleNamespace(trials=2), samples=SAMPLES))
+    experiment = SimpleNamespace(trials_wanted=TrialsWanted(2, 2))
+    return cast(ResolvedExperiment, SimpleNamespace(experiment=experiment, samples=SAMPLES))
