@@ -84,7 +84,13 @@ class CellRunner:
                 sweep.screen.running(cell, number)
                 closed = experiment.closed_run(cell)
                 trial = run_trial(
-                    pipeline, cell, number, closed, seed=experiment.seed, warmup=experiment.warmup
+                    pipeline,
+                    cell,
+                    number,
+                    closed,
+                    seed=experiment.seed,
+                    warmup=experiment.warmup,
+                    lengthen=experiment.may_lengthen,
                 )
                 self.throttling.judge(trial)
                 sweep.recorder.add_trial(cell, trial)

@@ -2,7 +2,8 @@
 
 Prints one line for each family, number of splits and number of blocks, then the totals; a star marks the
 families that the estimator does not assume. With
-`--method bootstrap`, the same of resampled trials.
+`--method bootstrap`, the same of resampled trials. `--open` plants trials under open loads instead
+(`tests.calibration.open_load`), `--sweeps` of each.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tests.calibration import open_load
 from tests.calibration.families import ASSUMED, FAMILIES
 from tests.calibration.measure import Tally, measure
 
@@ -28,7 +30,12 @@ def main() -> int:
     parser.add_argument("--splits", default="2,10,50")
     parser.add_argument("--method", choices=("pooled", "bootstrap"), default="pooled")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--open", action="store_true", help="open loads")
     options = parser.parse_args()
+    if options.open:
+        chosen = open_load.FAMILIES if options.families == ",".join(FAMILIES) else options.families.split(",")
+        open_load.main(options.sweeps, list(chosen), options.seed)
+        return 0
     print(_HEAD)
     print(" " * 38 + "pairs  chosen   pairs  chosen   " + _bins())
     by_blocks: dict[str, Tally] = {}
