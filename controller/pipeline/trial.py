@@ -1,6 +1,5 @@
 """One trial of a cell under the load that the cell asks for."""
 
-import math
 from dataclasses import replace
 from typing import Final
 
@@ -10,9 +9,9 @@ import numpy as np
 from controller.experiment.load import Load, parse_load, seed_of
 from controller.pipeline.runner import PipelineRunner
 from controller.results import Attempt, Cell, Trial
-from controller.results.metrics import QUANTILES
+from controller.results.metrics import QUANTILES, throughput_per_s
 from controller.results.open_load import chain_of, open_run, steady_of
-from controller.statistics.highest_rate import RateModel
+from controller.statistics.highest_rate import MOST_UTILISATION, RateModel
 from controller.statistics.relaxation import requests_needed, warmup_needed
 from controller.statistics.steady_state import Bounded, period_s
 from worker.endpoint.run_length import is_stable
@@ -26,8 +25,11 @@ MOST_RUNS: Final = 4
 _SETTLED: Final = 0.02
 """A search ends when a run gives its own rate as the highest, to within this share."""
 
-_BACK_OFF: Final = 0.9
-"""After an overload, no rate above this share of it is tried."""
+_BACK_OFF: Final = 0.8
+"""After an overload, no rate above this share of its rate is tried."""
+
+_MOST_BEYOND: Final = 0.5
+"""Where more of a latency than this is not in the recursion, something waits that the records do not show."""
 
 _LOWEST: Final = 0.05
 """Tried where no rate should keep the bound: this share of the throughput in a closed loop."""
@@ -99,7 +101,9 @@ class _OpenLoad:
         trial = self._runner.run(self._number, request, warmup=warmup)
         run = open_run(trial, self._arrivals, rate_per_s, self._runner.cell.depth)
         steady = steady_of(run, self._seed)
-        overloaded = trial.course.overloaded or steady.utilisation.value >= 1 or _fell_behind(trial)
+        overloaded = (
+            trial.course.overloaded or steady.utilisation.value >= 1 or _fell_behind(trial, rate_per_s)
+        )
         if overloaded:
             steady = replace(steady, latency_mean_s=None, quantiles_s={})
         # Waits of one trial differ from third to third at any steady load.
@@ -115,26 +119,31 @@ class _OpenLoad:
         highest = model.highest_rate(self._bound_s, self._random)
         attempts: list[Attempt] = []
         best: Trial | None = None
-        ceiling_per_s = math.inf
+        any_fits = False
+        # With a request always waiting no more came back, whatever the records leave out.
+        ceiling_per_s = MOST_UTILISATION * throughput_per_s(full, 1)
         while True:
             between_s = period_s(model.chain, self._random)
             rate_per_s = min(highest.value if highest else _LOWEST / between_s, ceiling_per_s)
             trial = self.run(rate_per_s, between_s, needs_mean=False)
-            overloaded = trial.course.overloaded
-            model = RateModel.of(open_run(trial, self._arrivals, rate_per_s, depth), self._quantile)
-            latency_s = None if overloaded else model.latency_s(rate_per_s, self._random)
+            run = open_run(trial, self._arrivals, rate_per_s, depth)
+            model = RateModel.of(run, self._quantile)
+            measured_s = float(np.quantile(run.latency_s[run.counted], self._quantile))
+            fits = not trial.course.overloaded and model.beyond_s <= _MOST_BEYOND * measured_s
+            latency_s = model.latency_s(rate_per_s, self._random) if fits else None
             keeps = latency_s is not None and latency_s <= self._bound_s
             attempts.append(Attempt(rate_per_s, latency_s, keeps))
-            if overloaded:
-                # What a growing queue has beyond the recursion says nothing of a lower rate.
+            if not fits:
+                # Waits that the recursion does not have say nothing of a lower rate.
                 model = replace(model, beyond_s=0.0)
                 ceiling_per_s = _BACK_OFF * rate_per_s
             highest = model.highest_rate(self._bound_s, self._random)
-            best = trial if best is None or not overloaded else best
+            best = trial if best is None or fits else best
+            any_fits = any_fits or fits
             next_per_s = min(highest.value, ceiling_per_s) if highest else rate_per_s
-            settled = not overloaded and abs(next_per_s / rate_per_s - 1) <= _SETTLED
+            settled = fits and abs(next_per_s / rate_per_s - 1) <= _SETTLED
             if settled or len(attempts) == MOST_RUNS:
-                found = _at_most(highest, ceiling_per_s)
+                found = _at_most(highest, ceiling_per_s) if any_fits else None
                 course = replace(best.course, attempts=tuple(attempts), highest=found)
                 return replace(best, course=replace(course, bound_kept=found is not None))
 
@@ -156,9 +165,8 @@ def _at_most(rate: Bounded | None, ceiling_per_s: float) -> Bounded | None:
     return Bounded(ceiling_per_s, min(rate.low, ceiling_per_s), ceiling_per_s / _BACK_OFF)
 
 
-def _fell_behind(trial: Trial) -> bool:
+def _fell_behind(trial: Trial, rate_per_s: float) -> bool:
     """Whether far more requests wait at the end than at the beginning: what limits is not in the records."""
-    rows = trial.endpoint
-    inside_at_end = np.count_nonzero(rows["finished_at_s"] > rows["scheduled_at_s"][-1])
-    inside_at_begin = np.count_nonzero(rows["scheduled_at_s"] < rows["finished_at_s"][0])
-    return bool(inside_at_end - inside_at_begin > max(_FEWEST_BEHIND, _FELL_BEHIND * len(rows)))
+    latency_s = trial.endpoint["latency_s"]
+    more = rate_per_s * float(latency_s[-1] - latency_s[0])
+    return more > max(_FEWEST_BEHIND, _FELL_BEHIND * len(latency_s))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from controller.statistics.steady_state import Arrivals, Bounded, OpenRun, Resampled, arrivals_at_1, period_s
 from controller.statistics.tandem import Chain
 
-__all__ = ["RateModel"]
+__all__ = ["MOST_UTILISATION", "RateModel"]
 
 Floats = NDArray[np.float64]
 
@@ -18,7 +18,7 @@ _REQUESTS = 1_500
 _WARMUP = 500
 _HALVINGS = 14
 
-_MOST_UTILISATION = 0.98
+MOST_UTILISATION = 0.98
 """Above it a run of any reasonable length is still filling."""
 
 
@@ -52,7 +52,7 @@ class RateModel:
         None where no rate keeps the bound.
         """
         simulated = _Simulated(self, rng)
-        low, high = np.zeros(_GROUPS), _MOST_UTILISATION / simulated.periods_s
+        low, high = np.zeros(_GROUPS), MOST_UTILISATION / simulated.periods_s
         if np.median(simulated.quantiles_s(high * 1e-3)) > bound_s:
             return None
         for _ in range(_HALVINGS):

@@ -141,3 +141,23 @@ def test_where_no_rate_keeps_the_bound_a_low_one_is_shown() -> None:
     assert (course.bound_kept, course.highest) == (False, None)
     assert [attempt.kept for attempt in course.attempts] == [False]
     assert course.rate_per_s == pytest.approx(0.05 / SERVICE_S, rel=0.1)
+
+
+def test_a_limit_that_no_record_shows_is_overload_too() -> None:
+    """A stage that takes 10 ms, and whose pipeline needs 14 between two requests."""
+    pipeline = HiddenPipeline(replace(CELL, depth=2, load="poisson:90/s"))
+    course = trial_of(pipeline).course
+    assert course.steady is not None
+    assert course.steady.utilisation.value < 1
+    assert course.overloaded
+
+
+class HiddenPipeline(PlantedPipeline):
+    def run(self, number: int, request: Run, *, warmup: int = 0) -> Trial:
+        self.service_s = 1.4 * SERVICE_S
+        trial = super().run(number, request, warmup=warmup)
+        hops = trial.hop_rows[0].copy()
+        hops["compute_s"] /= 1.4
+        # Each seems to come when its stage is free.
+        hops["received_at_s"] = hops["compute_at_s"]
+        return replace(trial, hop_rows=(hops,))
