@@ -11,7 +11,7 @@ from analysis.data.telemetry import Moment, TrialTelemetry, moments, summary
 from analysis.data.timeline import Bar, bars_of
 from analysis.data.trial_metrics import QUANTILES, TrialMeasures, measure
 from analysis.errors import AnalysisError, ResultsError
-from analysis.statistics.estimates import Estimate, estimate, quantile
+from analysis.statistics.estimates import Estimate, estimate, in_the_long_run, quantile
 from analysis.statistics.objectives import Objective
 from controller.errors import ControllerError
 from controller.results import (
@@ -114,6 +114,26 @@ class CellResult:
     def latency(self, name: str = "p50") -> Estimate:
         """A quantile of latency, seconds, over trials."""
         return self._estimate([t.latency[name] for t in self.trials])
+
+    @property
+    def latency_mean(self) -> Estimate:
+        """Mean latency, seconds, over trials; under an open load in the long run."""
+        steady = [t.course.steady for t in self.trials]
+        if any(steady):
+            return in_the_long_run([each.latency_mean_s if each else None for each in steady])
+        return self.over_trials("latency_mean_s")
+
+    @property
+    def utilisation(self) -> Estimate:
+        """Of the highest rate that the pipeline could take, over trials; nothing in a closed loop."""
+        return estimate([t.course.steady.utilisation.value if t.course.steady else None for t in self.trials])
+
+    @property
+    def rate(self) -> Estimate:
+        """Offered requests a second; of a search the highest rate that keeps its bound."""
+        if any(t.course.attempts for t in self.trials):
+            return in_the_long_run([t.course.highest for t in self.trials])
+        return estimate([t.course.rate_per_s for t in self.trials])
 
     @property
     def throughput(self) -> Estimate:

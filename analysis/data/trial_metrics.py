@@ -70,7 +70,9 @@ class TrialMeasures:
     """The figures of one finished trial, in seconds and samples a second.
 
     Attributes:
-        latency: By quantile name; None where the trial has too few requests for it, or was overloaded.
+        latency: By quantile name: of all requests, under an open load in the long run. None where the trial
+            has too few requests for it, the interval is too wide, or the trial was overloaded.
+        latency_mean_s: Of the trial's own requests; `long_run_mean_s` is the figure of an open load.
         network_s: Mean network share of a request.
         source_s: Mean wait at the source, for a credit or for an input.
         ends_codec_s: Mean time to encode at the source and to decode at the sink.
@@ -114,6 +116,14 @@ class TrialMeasures:
     rss_bytes: float | None = None
 
     @property
+    def long_run_mean_s(self) -> float | None:
+        """Mean latency; under an open load in the long run, None where that is unknown."""
+        steady = self.course.steady
+        if steady is None:
+            return self.latency_mean_s
+        return steady.latency_mean_s.value if steady.latency_mean_s else None
+
+    @property
     def network_share(self) -> float:
         """Network share of a request over its latency, both means."""
         return self.network_s / self.latency_mean_s
@@ -143,9 +153,7 @@ def measure(
     return TrialMeasures(
         number=trial.number,
         requests=requests,
-        latency={
-            name: None if trial.course.overloaded else quantile(latency, q) for name, q in QUANTILES.items()
-        },
+        latency=_quantiles(latency, trial.course),
         latency_mean_s=float(latency.mean()),
         throughput_per_s=throughput_per_s(trial, batch),
         network_s=float(network_s(trial.endpoint, records).mean()),
@@ -167,6 +175,13 @@ def measure(
         memory_bytes=_fullest_bytes(trial, samples, "process_memory_bytes"),
         rss_bytes=_fullest_bytes(trial, samples, "process_rss_bytes"),
     )
+
+
+def _quantiles(latency_s: NDArray[np.float64], course: Course) -> dict[str, float | None]:
+    if course.steady is None:
+        return {name: None if course.overloaded else quantile(latency_s, q) for name, q in QUANTILES.items()}
+    known = course.steady.quantiles_s
+    return {name: bounded.value if (bounded := known.get(name)) else None for name in QUANTILES}
 
 
 def _fullest_bytes(

@@ -12,6 +12,7 @@ from analysis.report.words import listed
 from analysis.statistics.drift import DRIFT_LIMIT
 from controller.results import Accuracy
 from controller.results.laws import LAW_BROKEN, RETRIES
+from controller.results.metrics import QUANTILES
 
 __all__ = ["Concern", "concerns", "disagreements", "missing_cells"]
 
@@ -168,11 +169,17 @@ def _limits(sweep: Sweep) -> Iterator[Concern]:
         yield _note("One trial per cell: all intervals are null, and no difference can be told from noise.")
     elif any(len(c.trials) == 1 for c in sweep.cells):
         yield _note("Some cells have one trial; their intervals are null.")
-    latencies = [c for c in sweep.cells if c.trials and not c.overloaded]
+    latencies = [c for c in sweep.cells if c.trials and not any(t.course.steady for t in c.trials)]
     if any(c.latency().value is None for c in latencies):
         yield _note("Some trials have fewer than 11 requests: their p50 is null and they are on no front.")
     if any(c.latency("p90").value is None for c in latencies):
         yield _note("p90 and above are null where a trial has too few requests (64 for p90, 130, 662).")
+    loaded = [c for c in sweep.cells if c.trials and not c.overloaded and c.utilisation.value is not None]
+    if any(c.latency(name).value is None for c in loaded for name in QUANTILES):
+        yield _note(
+            "Under an open load a percentile is null where a trial has too few requests for it, or where its "
+            "95 % interval would be wider than 25 %."
+        )
 
 
 def _other_samples(sweep: Sweep) -> Iterator[Concern]:

@@ -127,13 +127,17 @@ def _cell(times: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
         stage: "unknown" if share.value is None else words.percent(share.value)
         for stage, share in result.by_stage("busy").items()
     }
+    latency = [["latency p50", words.milliseconds(result.latency())]]
+    if result.utilisation.value is not None:
+        latency.append(["mean latency, long run", words.milliseconds(result.latency_mean)])
+        latency.append(["utilisation", words.percent(result.utilisation.value)])
     facts = [
         ["network", cell.network],
         ["devices", " \N{RIGHTWARDS ARROW} ".join(cell.devices)],
         ["cut points", ", ".join(map(str, cell.cuts))],
         ["depth, batch", f"{cell.depth}, {cell.batch}"],
         ["codec, load", f"{cell.codec}, {result.load}"],
-        ["latency p50", words.milliseconds(result.latency())],
+        *latency,
         ["throughput", words.per_second(result.throughput)],
         ["busy", ", ".join(f"{stage} {share}" for stage, share in busy.items())],
         ["bottleneck", ", ".join(result.bottlenecks) or "unknown"],

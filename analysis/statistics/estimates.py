@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
+
+from controller.statistics.steady_state import Bounded
 
 __all__ = [
     "BOOTSTRAP_TRIALS",
     "NOTHING",
     "Estimate",
     "estimate",
+    "in_the_long_run",
     "interval",
     "quantile",
     "ratio",
@@ -27,6 +31,8 @@ __all__ = [
 BOOTSTRAP_TRIALS = 6
 """From this many trials on the interval is a bootstrap's. With fewer, the bootstrap of a median can
 return nothing but the trials themselves, and the range says the same without the name."""
+
+LONG_RUN = "queue95"
 
 _RESAMPLES = 2000
 _CONFIDENCE = 0.99
@@ -62,7 +68,8 @@ class Estimate:
     """A figure over trials: their median, with an interval where there is more than one.
 
     Attributes:
-        kind: `range` (lowest and highest trial), `bootstrap95`, or None without an interval.
+        kind: `range` (lowest and highest trial), `bootstrap95`, `queue95` (of an open load's long run), or
+            None without an interval.
         values: The trials' own figures, in their order; what resampling draws from.
         blocks: Of each value, the block that its trial ran in.
     """
@@ -109,6 +116,31 @@ def estimate(trials: Sequence[float | None], blocks: Sequence[int] = ()) -> Esti
         drawn = np.random.default_rng(0).choice(array, size=(_RESAMPLES, len(array)))
         (low, high), kind = interval(np.median(drawn, axis=1)), "bootstrap95"
     return Estimate(middle, low, high, len(values), kind, tuple(values), numbers)
+
+
+def in_the_long_run(trials: Sequence[Bounded | None]) -> Estimate:
+    """The mean of figures that have an interval within each trial, with one of the mean.
+
+    It is the wider of two: what the trials' own intervals leave of it, and what the trials differ by (t). A
+    trial without the figure leaves the whole without it.
+    """
+    known = [trial for trial in trials if trial is not None]
+    if not known or len(known) < len(trials):
+        return Estimate(None, None, None, len(trials), None)
+    values = tuple(trial.value for trial in known)
+    middle, count = math.fsum(values) / len(values), len(values)
+    between = 0.0
+    if count > 1:
+        between = float(student.ppf(0.5 + _INTERVAL / 2, count - 1) * np.std(values, ddof=1)) / math.sqrt(
+            count
+        )
+    below = math.hypot(*(trial.value - trial.low for trial in known)) / count
+    if any(trial.high is None for trial in known):
+        return Estimate(middle, None, None, count, None, values)
+    above = math.hypot(*(trial.high - trial.value for trial in known if trial.high is not None)) / count
+    return Estimate(
+        middle, middle - max(below, between), middle + max(above, between), count, LONG_RUN, values
+    )
 
 
 def interval(drawn: NDArray[np.float64]) -> tuple[float, float]:

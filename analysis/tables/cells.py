@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.data.sweep import CellResult, Sweep
 from analysis.data.trial_metrics import QUANTILES, encoded_bytes
 from analysis.fronts.fronts import Point
-from analysis.statistics.estimates import Estimate, estimate
+from analysis.statistics.estimates import Estimate
 from analysis.study import Study
 from controller.results import CodecAccuracy, Settings
 
@@ -24,7 +24,7 @@ __all__ = [
     "pareto_table",
 ]
 
-_OVER_TRIALS = ("latency_mean_s", "throughput_per_s", "network_s", "network_share", "source_s")
+_OVER_TRIALS = ("throughput_per_s", "network_s", "network_share", "source_s")
 _SETTINGS = [field.name for field in fields(Settings)]
 _DIMENSIONS = [
     *("model", "bundle", "precision", "network", "shaping", "kind", "where", "label", "cuts", "devices"),
@@ -57,8 +57,10 @@ FRONT_COLUMNS = [
 CELL_COLUMNS = [
     "cell",
     *_DIMENSIONS,
-    *("trials", "trials_wanted", "voids", "unstable", "overloaded", "bound_missed", "requests", "rate_per_s"),
-    *_with_bounds(*(f"latency_{name}_s" for name in QUANTILES), *_OVER_TRIALS),
+    *("trials", "trials_wanted", "voids", "unstable", "overloaded", "bound_missed", "requests"),
+    *_with_bounds("rate_per_s"),
+    "utilisation",
+    *_with_bounds(*(f"latency_{name}_s" for name in QUANTILES), "latency_mean_s", *_OVER_TRIALS),
     *("prepare_s", "interval", "busy", "bubble", "occupied", "bottleneck", "link_use", "link_use_least"),
     *("payload_bytes", "encoded_bytes", "link_payload_bytes", "link_encoded_bytes"),
     *("worst_error", "tensor_error", "accuracy", "accuracy_whole"),
@@ -180,11 +182,12 @@ def _measured(result: CellResult) -> dict[str, Any]:
         figures |= result.latency(name).bounds(f"latency_{name}_s")
     for name in (*_OVER_TRIALS, "memory_bytes", "rss_bytes"):
         figures |= result.over_trials(name).bounds(name)
+    figures |= result.latency_mean.bounds("latency_mean_s") | result.rate.bounds("rate_per_s")
     return figures | {
         "unstable": result.unstable,
         "overloaded": result.overloaded,
         "bound_missed": result.bound_missed,
-        "rate_per_s": estimate([t.course.rate_per_s for t in result.trials]).value,
+        "utilisation": result.utilisation.value,
         "prepare_s": float(np.mean([t.prepare_s for t in result.trials])),
         "requests": sum(t.requests for t in result.trials),
         "interval": result.throughput.kind,

@@ -263,8 +263,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         _Count | dict[_Count, _Count] | None,
         Meta(
             description="the fewest requests of a trial that count: one number, or by depth; rounded up to a "
-            "multiple of the depth. null: ten times the depth, at least 24, and as many as the quantile of a "
-            "load needs"
+            "multiple of the depth. null: ten times the depth, at least 24, and as many as an open load needs"
         ),
     ] = None
     duration_s: Annotated[
@@ -431,6 +430,11 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             duration_s=self.duration_s,
             timeout_s=self.trial_timeout_s,
         )
+
+    @property
+    def may_lengthen(self) -> bool:
+        """Whether trials under an open load are as long as their mean latency needs."""
+        return self.requests is None and self.duration_s is None
 
     def threads_on(self, device: str, own: int, compared: int | None) -> int:
         """Threads of a stage on `device`, whose inventory says `own`; `compared` is its cell's."""

@@ -82,6 +82,11 @@ class PipelineRunner:
     def __exit__(self, *_error: object) -> None:
         self._take_down()
 
+    @property
+    def hops(self) -> tuple[Hop, ...]:
+        """The stages as they were built."""
+        return self._hops
+
     def _build(self) -> None:
         for device in self.plan.builds:
             supply(

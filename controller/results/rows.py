@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.results.encoding import dump
+from controller.statistics.steady_state import Bounded, Steady
 
 __all__ = [
     "Accuracy",
@@ -219,7 +220,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One rate of a search: requests per second, latency quantile (None: overloaded), bound kept or not."""
+    """One rate of a search: requests per second, latency quantile (None: unknown), bound kept or not."""
 
     rate_per_s: float
     latency_s: float | None
@@ -232,9 +233,11 @@ class Course:
 
     Attributes:
         stable: Whether the median latencies of its thirds agree; None with too few requests to tell.
-        overloaded: Whether requests came faster than results; then the trial has no percentiles.
+        overloaded: Whether requests came faster than results can; then the trial has no latency.
         rate_per_s: Offered requests per second; None in a closed loop.
         seed: The seed of the requests' times; None in a closed loop.
+        steady: What an open load would show in the long run; None in a closed loop.
+        highest: The rate that a search found, with its interval; None where none keeps the bound.
         attempts: Every rate of a search for the highest rate, in order.
         bound_kept: Whether any of them kept the bound; None without a search.
         jitter_seeds: The seed of each emulated jitter, by sender and receiver (`pi -> server`). A pipeline's
@@ -245,6 +248,8 @@ class Course:
     overloaded: bool = False
     rate_per_s: float | None = None
     seed: int | None = None
+    steady: Steady | None = None
+    highest: Bounded | None = None
     attempts: tuple[Attempt, ...] = ()
     bound_kept: bool | None = None
     jitter_seeds: Mapping[str, int] = field(default_factory=dict)

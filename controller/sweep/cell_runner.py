@@ -105,7 +105,13 @@ class CellRunner:
                 sweep.screen.running(cell, number)
                 closed = experiment.closed_run(cell)
                 trial = run_trial(
-                    pipeline, cell, number, closed, seed=experiment.seed, warmup=experiment.warmup
+                    pipeline,
+                    cell,
+                    number,
+                    closed,
+                    seed=experiment.seed,
+                    warmup=experiment.warmup,
+                    lengthen=experiment.may_lengthen,
                 )
                 self.throttling.judge(trial)
                 if law := broken_law(trial, None if parse_load(cell.load).is_open else cell.depth):

@@ -4,7 +4,6 @@ A request costs what its stages compute and its links carry; compute time is the
 that device, shared out by multiply-adds. Once trials have run, what they really took corrects the rest.
 """
 
-import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,8 +13,9 @@ from controller.experiment.networks import Network
 from controller.experiment.schema import Experiment
 from controller.experiment.topology import route
 from controller.lab.inventory import Lab
-from controller.pipeline.trial import RESOLUTION
+from controller.pipeline.trial import MOST_RUNS
 from controller.results import Cell
+from controller.statistics.relaxation import requests_needed, warmup_needed
 from controller.sweep.saturation import saturating_depth
 from exporter.bundle import Bundle
 
@@ -59,9 +59,16 @@ class TimeEstimate:
         depth = cell.depth or saturating_depth(depth_1_s, interval_s)
         cell = replace(cell, depth=depth)
         each_s = depth_1_s if depth == 1 else max(interval_s, depth_1_s / depth)
-        trial_s = _trial_s(parse_load(cell.load), self.experiment.requests_of(cell), each_s)
+        load = parse_load(cell.load)
+        requests = self.experiment.requests_of(cell)
+        if load.rate_per_s is not None:
+            utilisation = load.rate_per_s * each_s
+            if self.experiment.may_lengthen:
+                requests = max(requests, requests_needed(utilisation, load.rate_per_s))
+            requests += warmup_needed(utilisation, load.rate_per_s)
+        trial_s = _trial_s(load, requests, each_s)
         if self.experiment.duration_s is not None:
-            trial_s = max(trial_s, self.experiment.duration_s * _runs(parse_load(cell.load)))
+            trial_s = max(trial_s, self.experiment.duration_s * _runs(load))
         return _SETUP_S + max(self.experiment.warmup, cell.depth) * each_s + trial_s
 
     def learn(self, cell: Cell, took_s: float) -> None:
@@ -75,8 +82,8 @@ class TimeEstimate:
 
 
 def _runs(load: Load) -> int:
-    """Runs that a trial is made of: a search has one to see what can be done, then bisects."""
-    return 1 if load.quantile is None else 1 + math.ceil(math.log2(1 / RESOLUTION))
+    """Runs that a trial is made of: a search has one to see what can be done, then some at a rate."""
+    return 1 if load.quantile is None else 1 + MOST_RUNS // 2
 
 
 def _trial_s(load: Load, requests: int, each_s: float) -> float:

@@ -28,6 +28,7 @@ from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
 from controller.results import HUB, SOCKET, Cell, CodecAccuracy, Link, Trial
 from controller.results.metrics import IN_HOP, SAMPLES_NEEDED, network_s
+from controller.statistics.steady_state import Bounded, Steady
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
@@ -179,7 +180,15 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
         require_rpc(pool.workers, [cell], experiment.rpc)
         with PipelineRunner(plan, cell, bundle, pool.workers, controller_endpoint) as runner:
             closed = experiment.closed_run(cell)
-            trial = run_trial(runner, cell, 0, closed, seed=experiment.seed, warmup=experiment.warmup)
+            trial = run_trial(
+                runner,
+                cell,
+                0,
+                closed,
+                seed=experiment.seed,
+                warmup=experiment.warmup,
+                lengthen=experiment.may_lengthen,
+            )
     _show(cell, trial, accuracy)
 
 
@@ -254,10 +263,19 @@ def _show_course(cell: Cell, trial: Trial, console: Console) -> None:
     course = trial.course
     if cell.load != OFFLINE:
         console.print(f"load {cell.load}: {course.rate_per_s or 0:.4g} requests/s offered")
+    if course.highest is not None:
+        high = "?" if course.highest.high is None else f"{course.highest.high:.4g}"
+        console.print(
+            f"the highest rate within the bound is {course.highest.value:.4g} requests/s "
+            f"(95 %: {course.highest.low:.4g} to {high})"
+        )
     if course.bound_kept is False:
         console.print("no rate kept the latency bound; this is the lowest one tried")
     if course.overloaded:
-        console.print("overloaded: requests came faster than results; ignore the latency")
+        console.print("overloaded: requests came faster than results can; ignore the latency")
+        return
+    if course.steady is not None:
+        _show_steady(course.steady, console)
         return
     latency_s = trial.endpoint["latency_s"]
     enough = {name: int(name[1:]) for name, fewest in SAMPLES_NEEDED.items() if len(latency_s) >= fewest}
@@ -266,6 +284,21 @@ def _show_course(cell: Cell, trial: Trial, console: Console) -> None:
         console.print(f"latency {', '.join(shown)} of {len(latency_s)} requests")
     if course.stable is False:
         console.print("unstable: the median latencies of the thirds of this run differ")
+
+
+def _show_steady(steady: Steady, console: Console) -> None:
+    """Print an open load's long-run figures with their 95 % intervals."""
+    known = {"mean": steady.latency_mean_s, **steady.quantiles_s}
+    shown = ", ".join(f"{name} {_bounded_ms(value)}" for name, value in known.items() if value is not None)
+    console.print(f"utilisation {steady.utilisation.value:.3f}")
+    console.print(f"latency in the long run: {shown or 'unknown, too few requests'}")
+    if wide := [name for name, value in steady.quantiles_s.items() if value is None]:
+        console.print(f"{', '.join(wide)}: null, the interval is wider than 25 %")
+
+
+def _bounded_ms(figure: Bounded) -> str:
+    high = "?" if figure.high is None else f"{figure.high * 1e3:.2f}"
+    return f"{figure.value * 1e3:.2f} ms ({figure.low * 1e3:.2f} to {high})"
 
 
 def _ms(seconds: NDArray[np.float64]) -> str:

@@ -3,6 +3,7 @@
 Prints one line for each family, number of splits and number of blocks, then the totals; a star marks the
 families that the estimator does not assume. With
 `--through-files latency`, each sweep becomes a results file, and `python -m analysis best --json` answers.
+`--open` plants trials under open loads instead (`tests.calibration.open_load`), `--sweeps` of each.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from tests.calibration import open_load
 from tests.calibration.families import ASSUMED, FAMILIES
 from tests.calibration.measure import Tally, Through, measure
 
@@ -30,7 +32,12 @@ def main() -> int:
     parser.add_argument("--splits", default="2,10,50")
     parser.add_argument("--through-files", choices=("latency", "throughput", "knee"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--open", action="store_true", help="open loads")
     options = parser.parse_args()
+    if options.open:
+        chosen = open_load.FAMILIES if options.families == ",".join(FAMILIES) else options.families.split(",")
+        open_load.main(options.sweeps, list(chosen), options.seed)
+        return 0
     with TemporaryDirectory() as folder:
         file = Path(folder) / "results.sqlite"
         _run(options, Through(file, options.through_files) if options.through_files else None)

@@ -97,14 +97,13 @@ class Endpoint:
         self._progress = None
         rows = self._rows[self._rows["counted"] == 1]
         checks = rows["request"] - length.first
-        stable = is_stable(rows["latency_s"])
         return RunDone(
             elapsed_s=progress.elapsed_s(),
             counted=(int(rows["request"][0]), int(rows["request"][-1]) + 1),
             checked=int(np.count_nonzero(checks % self._check_every == 0)) if self._check_every else 0,
             worst_error=progress.worst_error,
-            stable=stable,
-            overloaded=progress.judge_load(rows, stable),
+            stable=is_stable(rows["latency_s"]),
+            overloaded=progress.overloaded,
         )
 
     def take_rows(self) -> NDArray[np.void]:

@@ -1,4 +1,4 @@
-"""When requests are due, and how long one may wait at the source before it counts as overload."""
+"""When requests are due, and how long one may wait at the source before the run is given up."""
 
 import itertools
 import math
@@ -14,8 +14,8 @@ __all__ = ["check_load", "due_offsets_s", "longest_wait_s"]
 
 _DRAWN_AT_ONCE: Final = 1024
 
-# At 9/10 of what a pipeline can do, more than 64 waiting is as good as never (M/D/1: 0.9 ** 128).
-_MOST_WAITING: Final = 64
+# At 95 % of what a pipeline can do, so many waiting are as good as never (M/M/1: 0.95 ** 256).
+_MOST_WAITING: Final = 256
 _LEAST_WAIT_S: Final = 1.0
 
 
@@ -47,7 +47,7 @@ def _poisson(load: LoadSpec) -> Iterator[float]:
 
 
 def longest_wait_s(load: LoadSpec) -> float:
-    """The longest wait at the source; a longer one shows overload."""
+    """The longest wait at the source; a longer one ends the run."""
     if load.kind == "closed":
         return math.inf
     return max(_LEAST_WAIT_S, _MOST_WAITING / load.rate_per_s)

@@ -14,15 +14,6 @@ from worker.wire.messages import LoadSpec
 
 __all__ = ["Progress"]
 
-# Results at less than this share of the request rate have not kept up.
-_KEEPS_UP: Final = 0.95
-
-# A queue of one server and equal service times waits ten of them at 95 % of what it can do.
-_WAIT_OVER_INSIDE: Final = 10
-
-# A busy host wakes a source that sleeps until a request is due this late, at any load.
-_WOKEN_LATE_S: Final = 0.010
-
 _TIMES: Final = (
     *("scheduled_at_s", "finished_at_s", "wait_source_s", "prepare_s"),
     *("encode_s", "decode_s"),
@@ -98,21 +89,3 @@ class Progress:
         if self.overloaded or self.stop is None:
             return 0, len(self.finished_at_s)
         return self.length.first, self.stop
-
-    def judge_load(self, rows: NDArray[np.void], stable: bool | None) -> bool:
-        """Whether the load was too high for the counted `rows`.
-
-        One request waited too long; or most waited much longer at the source than in the pipeline; or their
-        latency was not `stable`, and results came slower than requests.
-        """
-        if self.overloaded or self.offsets_s is None:
-            return self.overloaded
-        inside_s = rows["latency_s"] - rows["wait_source_s"]
-        bearable_s = max(_WAIT_OVER_INSIDE * float(np.median(inside_s)), _WOKEN_LATE_S)
-        if np.median(rows["wait_source_s"]) > bearable_s:
-            return True
-        if stable is not False:
-            return False
-        due_s = float(rows["scheduled_at_s"][-1] - rows["scheduled_at_s"][0])
-        back_s = float(rows["finished_at_s"][-1] - rows["finished_at_s"][0])
-        return due_s < _KEEPS_UP * back_s

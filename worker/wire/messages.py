@@ -433,8 +433,8 @@ class RunDone(Message, frozen=True):
     """All requests came back, in order and right. Errors are relative to the answer's own maximum.
 
     `counted`: the first request that counts, and one past the last. `stable`: the latency stayed the same
-    (`worker.endpoint.run_length`); None with too few requests to tell. `overloaded`: requests came faster
-    than results, so they waited longer and longer at the source.
+    (`worker.endpoint.run_length`); None with too few requests to tell. `overloaded`: a request waited so long
+    at the source that the run was given up (`worker.endpoint.load`).
     """
 
     elapsed_s: float

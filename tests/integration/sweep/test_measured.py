@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from controller.pipeline.trial import MOST_RUNS
 from controller.results import Accuracy, BaselineTrial, Block, ReferenceBox, Results, Sentinel
 from tests.integration.commands import controller
 from tests.integration.commands import sweep as sweep_over
@@ -119,8 +120,9 @@ def test_loads_are_offered_recorded_and_searched(sweep: Command, experiment: Pat
             if cell.load == "poisson:1000000/s":
                 assert course.overloaded
             if cell.load == "poisson:p50<=50ms":
-                assert len(course.attempts) == 5
+                assert 1 <= len(course.attempts) <= MOST_RUNS
                 assert course.bound_kept
+                assert course.highest is not None
             assert (trial.endpoint["prepare_s"] > 0).all() == (cell.prefetch == 1)
 
 

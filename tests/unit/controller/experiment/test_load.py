@@ -1,11 +1,10 @@
-"""Loads as they are written, and the search for the highest rate."""
+"""Loads as they are written."""
 
 import pytest
 
 from analysis.statistics.estimates import samples_needed as samples_needed_by_theory
 from controller.errors import ExperimentError
 from controller.experiment.load import Load, parse_load, seed_of
-from controller.pipeline.trial import RESOLUTION, highest_rate
 from controller.results.metrics import SAMPLES_NEEDED
 
 
@@ -41,26 +40,3 @@ def test_each_trial_has_a_seed_of_its_own_and_keeps_it() -> None:
     seeds = {seed_of(seed, cell, number) for seed in (0, 1) for cell in "ab" for number in (0, 1)}
     assert len(seeds) == 8
     assert seed_of(1, "a", 0) in seeds
-
-
-@pytest.mark.parametrize("threshold_per_s", [3.0, 41.0, 77.7, 99.0])
-def test_the_highest_rate_is_found_to_its_resolution(threshold_per_s: float) -> None:
-    """The tried 'run' is its rate: it keeps the bound up to the threshold."""
-    tried: list[float] = []
-
-    def offer(rate_per_s: float) -> float:
-        tried.append(rate_per_s)
-        return rate_per_s
-
-    found, kept = highest_rate(offer, lambda rate: rate <= threshold_per_s, 100.0)
-
-    if kept:
-        assert threshold_per_s - 100 * RESOLUTION <= found <= threshold_per_s
-    else:
-        assert threshold_per_s < 100 * RESOLUTION
-    assert len(tried) == 5
-
-
-def test_where_no_rate_keeps_the_bound_the_lowest_is_shown() -> None:
-    found, kept = highest_rate(lambda rate: rate, lambda _rate: False, 80.0)
-    assert (found, kept) == (2.5, False)

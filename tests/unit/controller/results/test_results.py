@@ -33,6 +33,7 @@ from controller.results import (
     read_cells,
 )
 from controller.results.check import run_check
+from controller.statistics.steady_state import Bounded, Steady
 from tests.fuzz.targets import CORPUS
 from worker.records import ENDPOINT, HOP
 
@@ -110,7 +111,16 @@ def test_every_field_of_a_cell_but_its_label_is_in_its_id(field: str) -> None:
 def test_load_and_course_come_back(tmp_path: Path) -> None:
     cell = replace(CELL, load="poisson:p90<=50ms", prefetch=2)
     attempts = (Attempt(20.0, None, kept=False), Attempt(10.0, 0.04, kept=True))
-    course = Course(True, False, 10.0, 77, attempts, bound_kept=True, jitter_seeds={"pi -> server": 5})
+    course = Course(
+        stable=True,
+        rate_per_s=10.0,
+        seed=77,
+        steady=Steady(Bounded(0.8, 0.7, 0.9), None, {"p50": Bounded(0.1, 0.09, None), "p90": None}),
+        highest=Bounded(10.5, 10.0, 11.0),
+        attempts=attempts,
+        bound_kept=True,
+        jitter_seeds={"pi -> server": 5},
+    )
     with prepared(tmp_path / "r.sqlite") as store:
         store.add(cell)
         store.add_trial(replace(a_trial(), cell=cell.id, course=course))

@@ -217,9 +217,8 @@ def test_an_open_loop_counts_from_the_scheduled_time_and_the_wait_at_the_source(
     """Due every 2 ms at a stage that takes 20: the excess waits at the source, never in the pipeline."""
     stage.delay_s = 0.02
     endpoint = stage.endpoint(depth=2)
-    done = endpoint.run(Run(requests=12, load=LoadSpec(kind="constant", rate_per_s=500.0)))
+    endpoint.run(Run(requests=12, load=LoadSpec(kind="constant", rate_per_s=500.0)))
     rows = counted(endpoint)
-    assert done.overloaded  # no request has waited a second, but results come at a tenth of the rate
     np.testing.assert_allclose(np.diff(rows["scheduled_at_s"]), 0.002)
     assert stage.most_held <= 2
     assert rows["latency_s"][-1] > 0.2
@@ -233,13 +232,6 @@ def test_a_load_that_is_too_much_ends_early_and_says_so(stage: NegatingStage) ->
     done = endpoint.run(Run(requests=100_000, load=LoadSpec(kind="poisson", rate_per_s=5000.0, seed=1)))
     assert done.overloaded
     assert 10 < len(endpoint.take_rows()) < 1000
-
-
-def test_a_load_that_never_keeps_up_is_too_much_even_in_a_short_run(stage: NegatingStage) -> None:
-    stage.delay_s = 0.004
-    load = LoadSpec(kind="constant", rate_per_s=500.0)
-    done = stage.endpoint(depth=1).run(Run(requests=12, load=load))
-    assert (done.overloaded, done.stable) == (True, False)
 
 
 def test_a_load_that_is_light_waits_for_its_times(stage: NegatingStage) -> None:
