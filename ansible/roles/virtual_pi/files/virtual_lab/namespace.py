@@ -37,8 +37,8 @@ done
 # PAM, because without it sshd refuses root where root's password is locked.
 _SSHD_CONFIG = """\
 ListenAddress {address}
-HostKey "{folder}/{host_key}"
-AuthorizedKeysFile "{lab}/id_ed25519.pub"
+HostKey "{host_key}"
+AuthorizedKeysFile "{authorized_keys}"
 StrictModes no
 AllowUsers root
 PermitRootLogin prohibit-password
@@ -65,8 +65,12 @@ class Namespace(Device):
             return False
         self._folder.mkdir(parents=True, exist_ok=True)
         make_key(self._folder / HOST_KEY, self.name)
-        folder, lab = (str(path).replace("%", "%%") for path in (self._folder, self._lab))
-        config = _SSHD_CONFIG.format(address=address, folder=folder, lab=lab, host_key=HOST_KEY)
+        config = _SSHD_CONFIG.format(
+            address=address,
+            host_key=self._folder / HOST_KEY,
+            # sshd replaces %h and the like in this one.
+            authorized_keys=str(self._lab / "id_ed25519.pub").replace("%", "%%"),
+        )
         (self._folder / "sshd_config").write_text(config, encoding="utf-8")
         self._finish(address)
         return True
