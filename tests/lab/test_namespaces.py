@@ -93,7 +93,7 @@ def machine() -> dict[str, str]:
         " ".join(words): subprocess.run(words, capture_output=True, text=True, check=False).stdout
         for words in (
             ["ip", "-json", "link"],
-            ["ip", "address"],
+            ["ip", "-brief", "address"],
             ["ip", "route"],
             ["ip", "netns"],
             ["hostname"],
