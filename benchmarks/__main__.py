@@ -9,6 +9,7 @@ import typer
 from benchmarks.command import run_bench, show_bench
 from benchmarks.planning.command import BenchPlanOptions, bench_plan
 from benchmarks.truth import run_truth
+from benchmarks.truth_labs import LabName
 from controller.cli.app import run
 from controller.lab.inventory import load_lab
 from controller.options import LAB, LabFile
@@ -63,9 +64,12 @@ def truth(
         bool, typer.Option("--all", help="Print every figure, not the worst of each kind.")
     ] = False,
     only: Annotated[list[str] | None, typer.Option(help="Run only this case; repeatable.")] = None,
+    lab: Annotated[
+        LabName, typer.Option(help="Local workers, or network namespaces, which need root.")
+    ] = "local",
 ) -> None:
     """Sweep planted times and compare reported with true figures; exit code 1 if one is off."""
-    if not run_truth(every=every, only=only or []):
+    if not run_truth(every=every, only=only or [], lab_name=lab):
         raise typer.Exit(1)
 
 

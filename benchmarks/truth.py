@@ -1,40 +1,37 @@
-"""`python -m benchmarks truth`: the known answers, through the public commands on a lab of local workers."""
+"""`python -m benchmarks truth`: the known answers, through the public commands on a lab of this machine."""
 
-import contextlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from benchmarks.command import QUIET_LOAD
+from benchmarks.truth_labs import LabName, TruthLab, call, open_lab
 from controller.console import output, plain_table
-from controller.errors import ControllerError, LabError
+from controller.errors import ControllerError
 from controller.experiment.resolve import resolve
 from controller.lab.inventory import load_lab
 from controller.truth import CASES, DEVICES, NULL_SIZES, Case, Compared, compare
 from exporter.bundle import export_null
-from worker.service.launch import WorkerProcess
-from worker.wire.errors import UsageError
 
 __all__ = ["run_truth"]
 
-_TIMEOUT_S = 600.0
 _OBJECTIVES = ("latency", "throughput")
 
 
-def run_truth(*, every: bool, only: Sequence[str] = ()) -> bool:
+def run_truth(*, every: bool, only: Sequence[str] = (), lab_name: LabName = "local") -> bool:
     """Run the cases and print reported figures beside true ones.
 
     Args:
         every: Print all figures, not only the worst of each kind.
-        only: Names of cases; all if empty.
+        only: Names of cases; all that the lab can run if empty.
+        lab_name: The lab that is made for the cases.
 
     Returns:
         Whether every figure is as near to the truth as it must be.
@@ -43,17 +40,19 @@ def run_truth(*, every: bool, only: Sequence[str] = ()) -> bool:
         ControllerError: A case cannot be run.
     """
     began_s = time.monotonic()
-    known = [case.name for case in CASES]
+    cases = {case.name: case for case in CASES if lab_name in case.labs}
     for name in only:
-        if name not in known:
-            raise ControllerError(f"--only {name}: no such case; choose from {', '.join(known)}")
+        if name not in cases:
+            raise ControllerError(f"--only {name}: no such case; choose from {', '.join(cases)}")
     if (load := os.getloadavg()[0]) > QUIET_LOAD:
         _say(f"this machine is busy (load {load:.1f}); for valid figures rerun on an idle machine")
     with tempfile.TemporaryDirectory(prefix="edgecut-truth-") as name:
         folder = Path(name)
         export_null(folder / "bundles" / "null", NULL_SIZES)
-        with _lab(folder) as lab:
-            compared = [(case, _run(case, folder, lab)) for case in CASES if not only or case.name in only]
+        with open_lab(lab_name, folder) as lab:
+            compared = [
+                (case, _run(case, folder, lab)) for name, case in cases.items() if name in (only or cases)
+            ]
     for case, figures in compared:
         _show(case, figures if every else _worst_of(figures))
     wrong = [(case, one) for case, figures in compared for one in figures if not one.holds]
@@ -64,74 +63,31 @@ def run_truth(*, every: bool, only: Sequence[str] = ()) -> bool:
     return not wrong
 
 
-@contextlib.contextmanager
-def _lab(folder: Path) -> Iterator[Path]:
-    """A lab of local workers, and its lab file."""
-    workers: dict[str, WorkerProcess] = {}
-    try:
-        for name, slowdown in DEVICES.items():
-            options = [f"--name={name}", f"--store={folder / name}", f"--slowdown={slowdown}"]
-            workers[name] = WorkerProcess(
-                [*options, "--control-port=0", "--data-port=0"], folder / f"{name}.log"
-            )
-            try:
-                workers[name].wait_ready()
-            except UsageError as error:
-                raise LabError(f"worker {name} did not start: {error}") from error
-        devices = [
-            {
-                "name": name,
-                "kind": "local",
-                "host": "127.0.0.1",
-                "control_port": worker.control_port,
-                "data_port": worker.data_port,
-                "shaping": "emulated",
-            }
-            for name, worker in workers.items()
-        ]
-        path = folder / "lab.json"
-        path.write_text(json.dumps({"name": "truth", "devices": devices}))
-        yield path
-    finally:
-        for worker in workers.values():
-            worker.end()
-
-
-def _run(case: Case, folder: Path, lab: Path) -> list[Compared]:
+def _run(case: Case, folder: Path, lab: TruthLab) -> list[Compared]:
     """Sweep a case, and compare what `analysis` says of it."""
     _say(f"{case.name}: {case.shows}")
     own = folder / case.name
     own.mkdir()
     experiment, results = own / "experiment.yml", own / "results.sqlite"
-    experiment.write_text(yaml.safe_dump(case.experiment(), sort_keys=False))
+    experiment.write_text(yaml.safe_dump(case.experiment(lab.names), sort_keys=False))
     (own / "networks.yml").write_text(yaml.safe_dump(dict(case.networks)))
     bundles = folder / "bundles"
-    _call("controller", "sweep", experiment, "--lab", lab, "--bundles", bundles, "--results", results)
-    _call("controller", "check", results)
-    _call("analysis", "report", results, "--out", own / "report", "--figures", "")
-    _call("analysis", "export", results, "--out", own / "export")
+    lab.sweep(experiment, bundles, results)
+    call("controller", "check", results)
+    call("analysis", "report", results, "--out", own / "report", "--figures", "")
+    call("analysis", "export", results, "--out", own / "export")
     answers = {
-        objective: json.loads(_call("analysis", "best", results, "--objective", objective, "--json"))
+        objective: json.loads(call("analysis", "best", results, "--objective", objective, "--json"))
         for objective in _OBJECTIVES
     }
-    resolved = resolve(experiment, load_lab(lab), bundles_folder=bundles)
-    return compare(resolved, own / "report", own / "export", answers, DEVICES)
-
-
-def _call(package: str, *arguments: object) -> str:
-    """Run a command as a user does; returns what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", package, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
-        check=False,
+    return compare(
+        resolve(experiment, load_lab(lab.file), bundles_folder=bundles),
+        own / "report",
+        own / "export",
+        answers,
+        {lab.names[name]: slowdown for name, slowdown in DEVICES.items()},
+        lab.burst_bytes(results),
     )
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
-        raise ControllerError(f"{package} {arguments[0]} failed: {last.removeprefix('error: ')}")
-    return done.stdout
 
 
 def _worst_of(figures: Sequence[Compared]) -> list[Compared]:

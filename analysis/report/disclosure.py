@@ -11,11 +11,19 @@ __all__ = ["MeasuredOn", "measured_on"]
 
 _KINDS = {
     "local": ("worker process on one and the same machine", "worker processes on one and the same machine"),
+    "namespace": (
+        "worker process in a network namespace of one and the same machine",
+        "worker processes in network namespaces of one and the same machine",
+    ),
     "virtual": ("virtual machine", "virtual machines"),
     "real": ("real device", "real devices"),
     PLANTED: ("device with planted times", "devices with planted times"),
 }
-_LABS = {"local": "local lab", "virtual": "lab of virtual devices"}
+_LABS = {
+    "local": "local lab",
+    "namespace": "lab of network namespaces",
+    "virtual": "lab of virtual devices",
+}
 _LINKS = {
     "emulated": "Links are emulated: the sending worker holds each frame back as the network's rate and "
     "delay require. No packet crossed such a network.",
@@ -60,7 +68,7 @@ def measured_on(sweep: Sweep) -> MeasuredOn:
             f"that the experiment states, on devices of kind {hosts}."
         )
     sentences += [_LINKS.get(link, f"Links: {link}.") for link in links]
-    simulated = bool(slow or planted) or "local" in kinds or "virtual" in kinds or "emulated" in links
+    simulated = bool(slow or planted) or not kinds.keys().isdisjoint(_LABS) or "emulated" in links
     if not simulated:
         return MeasuredOn("Measured on real devices", tuple(sentences), False)
     sentences.append(

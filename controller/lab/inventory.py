@@ -23,13 +23,13 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """One device of a lab.
 
     Attributes:
-        kind: A real device, a virtual Pi, or a process on this machine.
+        kind: A real device, a virtual Pi, or a process on this machine, alone or in a network namespace.
         shaping: How its outgoing links get their network.
         store: Its worker's folder of bundles and shards.
     """
 
     name: str
-    kind: Literal["real", "virtual", "local"]
+    kind: Literal["real", "virtual", "namespace", "local"]
     host: str
     control_port: _Port
     data_port: _Port

@@ -15,6 +15,8 @@ __all__ = ["is_shaped_as", "link_check"]
 
 # The handle of edgecut_link's root qdisc alone.
 _HANDLE = "ec:"
+# edgecut_link's qdiscs with conditions.
+_LIMITING = ("netem", "tbf")
 # The kernel counts in whole bytes a second, ticks and 2^-32.
 _SHARE = 0.01
 # The rate of a link with jitter and no rate, which keeps packets in order (see edgecut_link).
@@ -57,24 +59,38 @@ def is_shaped_as(requested: list[Direction], qdiscs_json: str) -> bool:
     qdiscs = json.loads(qdiscs_json)
     if not any(qdisc.get("root") and qdisc.get("handle") == _HANDLE for qdisc in qdiscs):
         return not requested
-    left = [qdisc.get("options") or {} for qdisc in qdiscs if qdisc.get("kind") == "netem"]
+    left = [qdisc for qdisc in qdiscs if qdisc.get("kind") in _LIMITING]
     for conditions in requested:
-        match = next((options for options in left if _imposes(conditions, options)), None)
+        match = next((qdisc for qdisc in left if _imposes(conditions, qdisc)), None)
         if match is None:
             return False
         left.remove(match)
     return not left
 
 
-def _imposes(way: Direction, options: Mapping[str, Any]) -> bool:
-    delay = options.get("delay") or {}
-    rate_mbit = 8 * (options.get("rate") or {}).get("rate", 0) / 1e6
-    loss_share = (options.get("loss-random") or {}).get("loss", 0)
-    imposed = (1e3 * delay.get("delay", 0), 1e3 * delay.get("jitter", 0), 100 * loss_share)
-    requested = (way.delay_ms, way.jitter_ms, way.loss_percent)
-    unlimited = not rate_mbit or rate_mbit > _MOST_MBIT
-    rate_fits = unlimited if way.rate_mbit is None else _close(rate_mbit, way.rate_mbit)
-    return rate_fits and all(map(_close, imposed, requested))
+def _imposes(way: Direction, qdisc: Mapping[str, Any]) -> bool:
+    imposed = _conditions(qdisc)
+    unlimited = not imposed.rate_mbit or imposed.rate_mbit > _MOST_MBIT
+    rate_fits = unlimited if way.rate_mbit is None else _close(imposed.rate_mbit or 0.0, way.rate_mbit)
+    return (
+        rate_fits
+        and _close(imposed.delay_ms, way.delay_ms)
+        and _close(imposed.jitter_ms, way.jitter_ms)
+        and _close(imposed.loss_percent, way.loss_percent)
+    )
+
+
+def _conditions(qdisc: Mapping[str, Any]) -> Direction:
+    """The conditions that a netem or tbf imposes; tbf knows a rate alone."""
+    options: Mapping[str, Any] = qdisc.get("options") or {}
+    delay, rate = options.get("delay") or {}, options.get("rate")
+    bytes_per_s = rate.get("rate", 0) if isinstance(rate, Mapping) else rate or 0
+    return Direction(
+        delay_ms=1e3 * delay.get("delay", 0),
+        jitter_ms=1e3 * delay.get("jitter", 0),
+        rate_mbit=8 * bytes_per_s / 1e6,
+        loss_percent=100 * (options.get("loss-random") or {}).get("loss", 0),
+    )
 
 
 def _close(imposed: float, requested: float) -> bool:
@@ -87,10 +103,8 @@ def _in_words(qdiscs_json: str) -> str:
 
 
 def _one_in_words(qdisc: Mapping[str, Any]) -> str:
-    options = qdisc.get("options") or {}
-    if qdisc.get("kind") != "netem":
+    if qdisc.get("kind") not in _LIMITING:
         return str(qdisc.get("kind"))
-    delay_ms = 1e3 * (options.get("delay") or {}).get("delay", 0)
-    rate_mbit = 8 * (options.get("rate") or {}).get("rate", 0) / 1e6
-    loss_percent = 100 * (options.get("loss-random") or {}).get("loss", 0)
-    return f"netem {delay_ms:g} ms, {rate_mbit:g} Mbit/s, loss {loss_percent:g} %"
+    imposed = _conditions(qdisc)
+    conditions = f"{imposed.delay_ms:g} ms, {imposed.rate_mbit:g} Mbit/s, loss {imposed.loss_percent:g} %"
+    return f"{qdisc['kind']} {conditions}"

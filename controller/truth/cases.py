@@ -3,7 +3,7 @@
 Times are long beside the runtime's own (0.1 to 0.6 ms a request), which is no part of a truth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ class Case:
     Attributes:
         keys: Of the experiment, beside its name and those that all cases share.
         networks: The networks file's.
+        labs: The labs that run it: namespaces may lack netem, and with it delays.
         shows: What it checks, in a few words.
     """
 
@@ -38,25 +39,40 @@ class Case:
     shows: str
     keys: Mapping[str, Any]
     networks: Mapping[str, Mapping[str, float]]
+    labs: Sequence[str] = ("local", "namespaces")
 
-    def experiment(self) -> dict[str, Any]:
-        """The experiment as its file holds it."""
-        return {"name": self.name, **_COMMON, "networks": list(self.networks), **self.keys}
+    def experiment(self, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The experiment as its file holds it; `names` are the lab's, by the device's name here."""
+        experiment = {"name": self.name, **_COMMON, "networks": list(self.networks), **self.keys}
+        if names:
+            experiment["devices"] = [names[device] for device in self.keys["devices"]]
+            experiment["planted"] = {names[device]: times for device, times in self.keys["planted"].items()}
+        return experiment
 
+
+_CHAIN: Final[Mapping[str, Any]] = {
+    "devices": ["pi", "server"],
+    # At cut 1 a stage limits, at cut 4 the slow link.
+    "splits": [1, 4],
+    "depths": [1, 4],
+    "requests": {1: 12, 4: 24},
+    "planted": {"pi": {"node_ms": 15}, "server": {"node_ms": 10}},
+}
 
 CASES: Final = (
     Case(
         "chain",
         "sleeping stages on two devices, with free and with slow links",
-        {
-            "devices": ["pi", "server"],
-            # At cut 1 a stage limits, at cut 4 the slow link.
-            "splits": [1, 4],
-            "depths": [1, 4],
-            "requests": {1: 12, 4: 24},
-            "planted": {"pi": {"node_ms": 15}, "server": {"node_ms": 10}},
-        },
+        _CHAIN,
         {"free": {}, "slow-link": {"delay_ms": 5, "rate_mbit": 40}},
+        labs=("local",),
+    ),
+    Case(
+        "kernel",
+        "sleeping stages on two devices, with links shaped by the kernel",
+        _CHAIN,
+        {"free": {}, "slow-link": {"rate_mbit": 40}},
+        labs=("namespaces",),
     ),
     Case(
         "spin",

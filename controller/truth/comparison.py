@@ -46,6 +46,7 @@ def compare(
     export: Path,
     answers: Mapping[str, Sequence[Mapping[str, Any]]],
     slowdowns: Mapping[str, float],
+    burst_bytes: Mapping[str, float] | None = None,
 ) -> list[Compared]:
     """Compare all figures of a finished sweep that have a truth.
 
@@ -54,6 +55,7 @@ def compare(
         export: The folder that `analysis export` wrote.
         answers: By objective, what `analysis best --json` printed.
         slowdowns: By device.
+        burst_bytes: By device, what its link passes at once after a pause.
     """
     reported = {row["cell"]: row for row in _read(report / "cells.csv")}
     stages: dict[str, list[_Row]] = {}
@@ -71,6 +73,7 @@ def compare(
                 resolved.networks[name],
                 requests=range(first, first + resolved.experiment.requests_of(cell)),
                 slowdowns=slowdowns,
+                burst_bytes=burst_bytes or {},
             )
             where = f"{name}, {cell.label}, depth {cell.depth}"
             compared += _cell_figures(where, cell, truth, reported.get(cell.id, {}))

@@ -49,13 +49,21 @@ class Truth:
 
 
 def truth_of(
-    cell: Cell, bundle: Bundle, lab: Lab, network: Network, *, requests: range, slowdowns: Mapping[str, float]
+    cell: Cell,
+    bundle: Bundle,
+    lab: Lab,
+    network: Network,
+    *,
+    requests: range,
+    slowdowns: Mapping[str, float],
+    burst_bytes: Mapping[str, float],
 ) -> Truth:
     """The truth of a cell of the null model: a chain over sockets without codecs, from device to device.
 
     Args:
         requests: Numbers of the requests of a trial that count.
         slowdowns: By device, where it is not 1.
+        burst_bytes: By device, what its link passes at once after a pause, where it does (tbf).
     """
     partitions = partitions_of(cell, bundle)
     devices = [device for device, _, _ in partitions]
@@ -66,24 +74,25 @@ def truth_of(
         mean_s = _mean_s(planted, requests) * slowdowns.get(device, 1.0)
         stages_s[stage_name(devices, position)] = mean_s
     sending_s: dict[str, float] = {}
-    delay_s, payload_bytes = 0.0, 0
+    network_s, payload_bytes = 0.0, 0
     crossed = [0, *(stop for _, _, stop in partitions)]
     for link, cut in zip(stage_links(cell, bundle), crossed, strict=True):
         if link.sender == link.receiver:
             continue
         payload_bytes += link.payload_bytes
-        if cell.shaping != "emulated":
+        if cell.shaping == "none":
             continue
         forward = lab.is_forward(link.sender, link.receiver)
         conditions = network.between(link.sender, link.receiver, forward=forward)
-        delay_s += conditions.delay_ms / 1e3
         frame_bytes = LinkLayout(tensor_specs(bundle.tensors_at(cut), cell.batch)).frame_bytes
         way = f"{link.sender} -> {link.receiver}"
-        rate_mbit = conditions.rate_mbit or math.inf
-        sending_s[way] = sending_s.get(way, 0.0) + ethernet_bytes(frame_bytes) * 8 / (rate_mbit * 1e6)
+        bytes_per_s = (conditions.rate_mbit or math.inf) * 1e6 / 8
+        carried_bytes = ethernet_bytes(frame_bytes)
+        sending_s[way] = sending_s.get(way, 0.0) + carried_bytes / bytes_per_s
+        held_bytes = max(0.0, carried_bytes - burst_bytes.get(link.sender, 0.0))
+        network_s += conditions.delay_ms / 1e3 + held_bytes / bytes_per_s
     parts_s = stages_s | sending_s
     bottleneck = max(parts_s, key=lambda name: parts_s[name])
-    network_s = delay_s + sum(sending_s.values())
     alone_s = network_s + sum(stages_s.values())
     period_s = max(parts_s[bottleneck], alone_s / cell.depth)
     known = is_regular or cell.depth == 1

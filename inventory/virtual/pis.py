@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Lists the virtual Pis: as many as the lab has, or the three that it gets by default. Ansible runs this.
+"""Lists the devices of a lab on this machine: as many as it has, or the three that it gets by default.
 
-What a Pi is like (its slowdown, for example) is in host_vars/ and group_vars/.
+Ansible runs this. What a device is like (its slowdown, for example) is in host_vars/ and group_vars/.
 """
 
 import json
 from pathlib import Path
 
-LAB = Path(__file__).resolve().parents[2] / ".edgecut" / "virtual"
+# inventory/namespaces has a link to this file: the folder is the lab's name.
+INVENTORY = Path(__file__).absolute().parent
+LAB = INVENTORY.parents[1].resolve() / ".edgecut" / INVENTORY.name
 DEFAULT_NUMBER = 3
 
 

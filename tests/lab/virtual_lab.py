@@ -1,4 +1,4 @@
-"""A lab of virtual Pis for tests: the playbooks, copied to a folder whose path has a space in it."""
+"""A lab of virtual Pis or namespaces for tests: the playbooks, in a folder whose path has a space in it."""
 
 import json
 import os
@@ -33,6 +33,9 @@ class VirtualLab:
         python: The interpreter that runs Ansible.
     """
 
+    kind = "virtual"
+    """The lab's name, and that of its inventory."""
+
     def __init__(self, folder: Path, before: Sequence[str] = (), python: str = sys.executable) -> None:
         self.root = folder
         self._before = list(before)
@@ -45,7 +48,7 @@ class VirtualLab:
     @property
     def folder(self) -> Path:
         """The folder of the lab."""
-        return self.root / ".edgecut" / "virtual"
+        return self.root / ".edgecut" / self.kind
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command in the folder of the copy."""
@@ -67,7 +70,7 @@ class VirtualLab:
 
     def playbook(self, playbook: str, *settings: str) -> list[str]:
         """The command that runs a playbook with settings of the form name=value."""
-        command = [self._python, "-m", "ansible", "playbook", "-i", "inventory/virtual"]
+        command = [self._python, "-m", "ansible", "playbook", "-i", f"inventory/{self.kind}"]
         return [*command, f"ansible/{playbook}", *(word for one in settings for word in ("-e", one))]
 
     @contextmanager
@@ -94,7 +97,17 @@ class VirtualLab:
         """Run a shell command on every Pi that can be reached and return what each printed, by its name."""
         module = ("-m", "ansible.builtin.shell", "-a", command, "--one-line")
         done = self.run(
-            *(self._python, "-m", "ansible", "adhoc", "-i", "inventory/virtual", "devices", *module, *options)
+            *(
+                self._python,
+                "-m",
+                "ansible",
+                "adhoc",
+                "-i",
+                f"inventory/{self.kind}",
+                "devices",
+                *module,
+                *options,
+            )
         )
         answers = {}
         for line in done.stdout.splitlines():
@@ -109,7 +122,9 @@ class VirtualLab:
 
     def inventory(self) -> dict[str, dict[str, object]]:
         """What the inventory says of each device."""
-        listed = self.run(self._python, "-m", "ansible", "inventory", "-i", "inventory/virtual", "--list")
+        listed = self.run(
+            self._python, "-m", "ansible", "inventory", "-i", f"inventory/{self.kind}", "--list"
+        )
         hosts: dict[str, dict[str, object]] = json.loads(listed.stdout)["_meta"]["hostvars"]
         return hosts
 

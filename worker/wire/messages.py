@@ -332,11 +332,11 @@ class RpcSpec(Part, frozen=True):
 class DeviceInfo(Message, frozen=True):
     """Describe the worker: the reply to `Query`.
 
-    `kind` is what the inventory calls the device (real, virtual, local); `slowdown` above 1 makes it
-    an emulated slower one; `provider` is what it computes on (cpu, cuda); `codecs` are the families that it
-    can encode and decode. `stamp` is everything a number should carry: versions, kernel, processor, governor,
-    throttling, TCP settings. `denied` counts the connections since the start that did not prove that they
-    belong to the lab.
+    `kind` is what the inventory calls the device (real, virtual, namespace, local); `slowdown` above 1
+    makes it an emulated slower one; `provider` is what it computes on (cpu, cuda); `codecs` are the
+    families that it can encode and decode. `stamp` is everything a number should carry: versions, kernel,
+    processor, governor, throttling, TCP settings. `denied` counts the connections since the start that did
+    not prove that they belong to the lab.
     """
 
     name: str

@@ -77,7 +77,7 @@ def test_a_port_that_is_taken_is_named(lab: LocalLab) -> None:
         other = lab.root / "other lab"
         settings = f"edgecut_state_dir='{other}'", f"base_port={port}"
         done = lab.play("deploy.yml", *settings)
-        assert_fails_saying(done, "error: ", str(port))
+        assert_fails_saying(done, "pi: ", str(port))
         assert_succeeds(lab.play("teardown.yml", *settings))
     assert not other.exists()
 

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[3]
         ("virtual", ["pis=0"], "pis is a number from 1 to 99"),
         ("virtual", ["pis=many"], "pis is a number from 1 to 99"),
         ("virtual", ["state=up"], "value of state must be one of: present, absent, got: up"),
-        ("local", [], "add: -i inventory/virtual"),
+        ("namespaces", ["pis=100"], "pis is a number from 1 to 99"),
+        ("local", [], "add: -i inventory/virtual, or -i inventory/namespaces"),
     ],
 )
 def test_bad_settings_are_named_and_make_nothing(
@@ -43,12 +44,13 @@ def test_bad_settings_are_named_and_make_nothing(
     assert not (tmp_path / ".edgecut").exists()
 
 
-def test_the_inventory_lists_as_many_pis_as_the_lab_has(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "inventory" / "virtual", tmp_path / "inventory" / "virtual")
+@pytest.mark.parametrize("inventory", ["virtual", "namespaces"])
+def test_the_inventory_lists_as_many_devices_as_the_lab_has(inventory: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "inventory", tmp_path / "inventory", symlinks=True)
     command: list[str | Path] = [
         Path(sys.executable).parent / "ansible",
         "-i",
-        "inventory/virtual",
+        f"inventory/{inventory}",
         "devices",
         "--list-hosts",
     ]
@@ -58,6 +60,6 @@ def test_the_inventory_lists_as_many_pis_as_the_lab_has(tmp_path: Path) -> None:
         return done.stdout.split()[2:]
 
     assert listed() == ["pi1", "pi2", "pi3"]
-    (tmp_path / ".edgecut" / "virtual").mkdir(parents=True)
-    (tmp_path / ".edgecut" / "virtual" / "number_of_pis").write_text("5\n", encoding="ascii")
+    (tmp_path / ".edgecut" / inventory).mkdir(parents=True)
+    (tmp_path / ".edgecut" / inventory / "number_of_pis").write_text("5\n", encoding="ascii")
     assert listed() == ["pi1", "pi2", "pi3", "pi4", "pi5"]

@@ -91,6 +91,21 @@ def test_jitter_does_not_let_packets_overtake() -> None:
     assert "delay 20ms 4ms" in netem and netem.endswith("rate 100000000kbit")
 
 
+def test_without_prio_and_netem_a_rate_is_a_tbf_in_a_class_of_htb() -> None:
+    root, others, shaped, tbf, *filters = lines("--rate-mbit", "20", "--by-htb")
+    assert root == "tc qdisc add dev eth0 root handle ec: htb default 1"
+    # What is not shaped has a class that limits nothing.
+    for line, handle in ((others, "ec:1"), (shaped, "ec:4")):
+        assert line.startswith(f"tc class add dev eth0 parent ec: classid {handle} htb rate 100gbit ")
+    assert tbf == "tc qdisc add dev eth0 parent ec:4 handle ec4: tbf rate 20000kbit burst 3028 limit 937500"
+    assert len(filters) == 8 and all(one.endswith("flowid ec:4") for one in filters)
+
+
+def test_without_prio_a_delay_still_takes_netem() -> None:
+    said = lines("--by-htb", "--rate-mbit", "20", "--to", "10.0.0.3", "--delay-ms", "5", "--rate-mbit", "20")
+    assert [one.split()[9] for one in said if "qdisc add" in one and "parent" in one] == ["netem", "tbf"]
+
+
 def test_where_nothing_is_limited_nothing_is_made() -> None:
     assert lines() == []
     assert lines("--delay-ms", "0", "--loss-percent", "0") == []

@@ -247,6 +247,7 @@ def test_a_good_inventory_passes(of_lab: ModuleType) -> None:
         ({"service_manager": "systemd_user"}, "no rights to shape"),
         ({"service_manager": "process", "shaping": "none"}, "process is for processes on this machine"),
         ({"kind": "local"}, "kind is local"),
+        ({"kind": "namespace"}, "kind is namespace"),
     ],
 )
 def test_ports_out_of_range_and_settings_that_exclude_each_other_are_told(

@@ -37,7 +37,7 @@ def test_good_settings_and_an_inventorys_own_variables_pass(filters: ModuleType)
             "docker",
             "value of service_manager must be one of: process, systemd, systemd_user",
         ),
-        ("kind", "pi", "value of kind must be one of: local, virtual, real, got: pi"),
+        ("kind", "pi", "value of kind must be one of: local, namespace, virtual, real, got: pi"),
         ("shaping", "wifi", "value of shaping must be one of: tc, emulated, none, got: wifi"),
         ("provider", "tpu", "value of provider must be one of: cpu, cuda, got: tpu"),
         ("security", "none", "value of security must be one of: key, tls, got: none"),

@@ -88,10 +88,30 @@ def test_ci_installs_every_package_that_the_lab_tests_need() -> None:
         "gcc",
         "libc6-dev",
         *module("host")._COMMANDS.values(),
+        *module("host")._NAMESPACE_COMMANDS.values(),
     }
     ci = (FILES.parents[3] / ".ci" / "run").read_text(encoding="utf-8").split()
-    # Debian always has util-linux.
-    assert (own | further) - set(ci) == {"util-linux"}
+    # Debian always has these.
+    assert (own | further) - set(ci) == {"mount", "util-linux"}
+
+
+def test_a_lab_of_namespaces_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda command: None if command in ("sshd", "ip") else command)
+    with pytest.raises(module("errors").HostError, match="apt install iproute2 openssh-server$"):
+        module("host").check_namespaces()
+
+
+@pytest.mark.processes
+def test_a_lab_of_namespaces_is_for_root(tmp_path: Path) -> None:
+    lab = tmp_path / "namespaces"
+    arguments = ["network", "--lab", str(lab), "--kind", "namespace", "--pis", "3"]
+    code = "import os, runpy; os.geteuid = lambda: 1000; runpy.run_module('virtual_lab', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=FILES, capture_output=True, text=True, check=False
+    )
+    assert_one_line(done, "needs root")
+    assert not lab.exists()
 
 
 def test_a_machine_of_another_architecture_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +233,7 @@ def test_a_process_is_known_by_its_folder_until_it_is_stopped(tmp_path: Path) ->
 def test_a_lab_that_is_not_up_says_how_to_bring_it_up(tmp_path: Path) -> None:
     lab = tmp_path / "a lab"
     lab.mkdir()
-    module("access").give_access(lab)
+    module("access").give_access(lab, "make lab")
     done = subprocess.run([lab / "enter", "true"], capture_output=True, text=True, check=False)
     assert_one_line(done, "make lab")
 

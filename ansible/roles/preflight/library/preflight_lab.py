@@ -44,14 +44,14 @@ def combinations_allowed(devices: Mapping[str, Device]) -> Iterator[Problem]:
     """Find settings that exclude each other."""
     for name, device in devices.items():
         manager, kind = device["service_manager"], device["kind"]
-        if device["shaping"] == "tc" and manager in ("process", "systemd_user"):
+        if device["shaping"] == "tc" and manager != "systemd" and kind != "namespace":
             what = f"shaping is tc, and service_manager {manager} has no rights to shape a link"
             yield Problem(name, "inventory", what, "set shaping: emulated, or service_manager: systemd")
         if manager == "process" and kind in ("virtual", "real"):
             what = f"kind is {kind}, and service_manager process is for processes on this machine"
             yield Problem(name, "inventory", what, "set service_manager: systemd, or kind: local")
-        if manager in ("systemd", "systemd_user") and kind == "local":
-            what = f"kind is local, and service_manager {manager} is for a device that is its own host"
+        if manager in ("systemd", "systemd_user") and kind in ("local", "namespace"):
+            what = f"kind is {kind}, and service_manager {manager} is for a device that is its own host"
             yield Problem(name, "inventory", what, "set kind: real (or virtual), or service_manager: process")
 
 

@@ -336,6 +336,13 @@ def test_a_device_that_stayed_away_later_is_told_of_all_the_same(tmp_path: Path)
     assert banner.simulated, "whichever call it was that had it"
 
 
+def test_namespaces_on_links_of_the_kernel_are_a_simulation(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), kind="namespace", slowdown=1.0, shaping="tc")
+    banner = measured_on(load(path))
+    assert (banner.headline, banner.simulated) == ("Measured in a lab of network namespaces", True)
+    assert "2 worker processes in network namespaces of one and the same machine" in banner.sentences[0]
+
+
 def test_planted_times_are_disclosed_before_anything_else(tmp_path: Path) -> None:
     path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), kind="planted", slowdown=1.0, shaping="tc")
     sweep = load(path)

@@ -33,6 +33,12 @@ JITTERY = {
         "rate": {"rate": 12500000000, "packetoverhead": 0, "cellsize": 0, "celloverhead": 0},
     },
 }
+RATED = {
+    "kind": "tbf",
+    "handle": "ec4:",
+    "parent": "ec:4",
+    "options": {"rate": 687500, "burst": 3028, "lat": 374395},
+}
 FAR_ASKED = Direction(delay_ms=270, rate_mbit=5.5, loss_percent=0.5)
 JITTERY_ASKED = Direction(delay_ms=50, jitter_ms=5)
 
@@ -52,6 +58,10 @@ JITTERY_ASKED = Direction(delay_ms=50, jitter_ms=5)
         ([Direction(delay_ms=270, loss_percent=0.5)], [ROOT, FAR], False),
         ([Direction(delay_ms=270, rate_mbit=11, loss_percent=0.5)], [ROOT, FAR], False),
         ([Direction(delay_ms=50)], [ROOT, JITTERY], False),
+        ([Direction(rate_mbit=5.5)], [ROOT, RATED], True),
+        ([Direction(rate_mbit=5)], [ROOT, RATED], False),
+        ([Direction(rate_mbit=5.5, delay_ms=1)], [ROOT, RATED], False),
+        ([], [ROOT, RATED], False),
     ],
 )
 def test_a_link_is_shaped_when_just_what_is_asked_is_imposed(

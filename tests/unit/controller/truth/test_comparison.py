@@ -55,7 +55,9 @@ class Reported:
 
     def _state(self, name: str, cell: Cell) -> None:
         bundle, network = self.resolved.bundles[cell.bundle], self.resolved.networks[name]
-        truth = truth_of(cell, bundle, self.resolved.lab, network, requests=range(1, 13), slowdowns={})
+        truth = truth_of(
+            cell, bundle, self.resolved.lab, network, requests=range(1, 13), slowdowns={}, burst_bytes={}
+        )
         assert truth.latency_s is not None
         assert truth.throughput_per_s is not None
         busy = {stage: s * truth.throughput_per_s for stage, s in truth.stages_s.items()}
@@ -90,6 +92,12 @@ class Reported:
         compared = compare(self.resolved, self.folder, self.folder, self.answers, {})
         assert len(compared) > 100
         return [one for one in compared if not one.holds]
+
+
+def test_a_case_takes_the_names_of_its_lab() -> None:
+    experiment = CHAIN.experiment({"pi": "pi1", "server": "pi2", "slow": "pi3"})
+    assert experiment["devices"] == ["pi1", "pi2"]
+    assert experiment["planted"] == {"pi1": {"node_ms": 15}, "pi2": {"node_ms": 10}}
 
 
 @pytest.fixture(name="reported")

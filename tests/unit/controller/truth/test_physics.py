@@ -31,10 +31,14 @@ def truth(
     network: Network = FREE,
     planted: str = PLANTED,
     slowdowns: Mapping[str, float] = NONE,
+    shaping: str = "emulated",
+    burst_bytes: Mapping[str, float] = NONE,
 ) -> Truth:
     settings = Settings(depth=depth, planted=planted)
-    cell = cell_of(null, ("pi", "server"), (cut,), settings, network="lan", shaping="emulated")
-    return truth_of(cell, null, lab, network, requests=range(12), slowdowns=slowdowns)
+    cell = cell_of(null, ("pi", "server"), (cut,), settings, network="lan", shaping=shaping)
+    return truth_of(
+        cell, null, lab, network, requests=range(12), slowdowns=slowdowns, burst_bytes=burst_bytes
+    )
 
 
 def test_one_request_takes_its_stages_and_more_of_them_the_slowest(null: Bundle, lab: Lab) -> None:
@@ -60,6 +64,17 @@ def test_a_link_takes_its_delay_and_its_bytes_at_its_rate_as_on_ethernet(null: B
     # Too few in flight for any part to be always in use.
     some = truth(null, lab, 2, network=Network(delay_ms=500), depth=2)
     assert some.throughput_per_s == pytest.approx(2 / 1.024)
+
+
+def test_a_link_of_the_kernel_passes_its_burst_at_once_if_it_was_idle(null: Bundle, lab: Lab) -> None:
+    network, bursts = Network(rate_mbit=4), {"pi": 3028.0, "server": 3028.0}
+    forth_s = (5792 + 24 + 10 + 5 * 66) * 8 / 4e6
+    one = truth(null, lab, 1, network=network, shaping="tc", burst_bytes=bursts)
+    # The result is smaller than the burst.
+    assert one.network_s == pytest.approx(forth_s - 3028 * 8 / 4e6)
+    assert one.latency_s == pytest.approx(0.016 + one.network_s)
+    full = truth(null, lab, 1, network=network, shaping="tc", burst_bytes=bursts, depth=8)
+    assert full.throughput_per_s == pytest.approx(1 / forth_s)
 
 
 def test_a_slower_device_and_an_empty_stage(null: Bundle, lab: Lab) -> None:

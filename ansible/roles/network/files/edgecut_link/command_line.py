@@ -25,7 +25,8 @@ Other traffic, including SSH and control ports, stays in bands without delay.
 
 Let a timer run expire at least every third of the lease: it clears a link whose worker has not renewed its
 heartbeat file. It compares uptimes only, so setting the clock neither ends nor extends a lease.
-Needs root, tc (iproute2) and the kernel's sch_netem, sch_prio and cls_u32."""
+Needs root, tc (iproute2) and the kernel's sch_netem, sch_prio and cls_u32; for a rate alone sch_tbf, sch_htb
+and cls_u32 are enough."""
 
 _STATE_FOLDER = Path("/run/edgecut-link")
 _HEARTBEAT = Path("/run/edgecut/heartbeat")
@@ -106,6 +107,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         required=True,
         help="of this host or another; repeatable",
     )
+    add("--network", metavar="NAME", default="", help="the network's name, for messages")
     add("--lease-s", type=_number(0, above=True), default=60.0, help="default: %(default)s")
     add(
         "--heartbeat",
@@ -119,6 +121,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--loss-percent", type=_number(0, 100), action=_Condition)
     add("--to", type=_address, action=_To, metavar="ADDRESS", help="start conditions for this address")
     add("--print", action="store_true", help="only print the tc lines")
+    add("--by-htb", action="store_true", help="with --print: the lines for a kernel without prio or netem")
     applying.set_defaults(groups=[{"to": [], "conditions": {}}])
     for name, text in (
         ("clear", "clear the link; prints changed or unchanged"),

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from edgecut_link.errors import LinkError
+from edgecut_link.errors import LinkError, MissingModuleError
 from edgecut_link.host import (
     build,
     check_interface,
@@ -34,9 +34,8 @@ def run(options: argparse.Namespace) -> str:
 def _apply(options: argparse.Namespace, folder: Folder) -> str:
     interface, ports = options.interface, sorted(set(options.data_port))
     if options.print:
-        return "\n".join(
-            " ".join(["tc", *line]) for line in tc_lines(interface or "IF", ports, options.groups)
-        )
+        printed = tc_lines(interface or "IF", ports, options.groups, by_htb=options.by_htb)
+        return "\n".join(" ".join(["tc", *line]) for line in printed)
     interface = interface or interface_of(options.address)
     lines = tc_lines(interface, ports, options.groups)
     check_interface(interface)
@@ -51,12 +50,23 @@ def _apply(options: argparse.Namespace, folder: Folder) -> str:
         if state is None or not same:
             if is_ours(root_of(interface)):
                 _clear_one(interface, folder)
-            state = {"requested": requested, "restore": build(interface, lines), "qdiscs": qdiscs(interface)}
+            state = {"requested": requested, "restore": _build(interface, lines, options)}
+            state["qdiscs"] = qdiscs(interface)
         now_s, heartbeat = uptime_s(), str(options.heartbeat)
         state |= {"lease_s": options.lease_s, "heartbeat": heartbeat, "beat": beat_of(heartbeat)}
         state |= {"beat_at_s": now_s, "looked_at_s": now_s}
         folder.write(interface, state)
     return "unchanged" if same and "changed" not in others else "changed"
+
+
+def _build(interface: str, lines: list[list[str]], options: argparse.Namespace) -> list[str] | None:
+    """Shape the interface by netem, or without netem if that is enough; name the network if it is not."""
+    otherwise = tc_lines(interface, sorted(set(options.data_port)), options.groups, by_htb=True)
+    try:
+        return build(interface, lines, otherwise)
+    except MissingModuleError as error:
+        what = f"network {options.network!r}" if options.network else "the network"
+        raise LinkError(f"{what} cannot be made: {error}") from error
 
 
 def _clear_one(interface: str, folder: Folder) -> str:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecut_link.errors import LinkError
-from edgecut_link.tc_lines import HANDLE
+from edgecut_link.errors import LinkError, MissingModuleError
+from edgecut_link.tc_lines import HANDLE, ROOTS
 
 __all__ = [
     "build",
@@ -41,7 +41,7 @@ def tc(words: Sequence[str]) -> str:
         return done.stdout
     message = " ".join(done.stderr.split())
     if "kind is unknown" in message:
-        raise LinkError(f"this kernel has no {_missing_module(words)}: {_how_to_get_it()}")
+        raise MissingModuleError(f"this kernel has no module {_missing_module(words)}: {_how_to_get_it()}")
     raise LinkError(f"tc {' '.join(words)}: {message}" + ("; are you root?" if os.geteuid() else ""))
 
 
@@ -54,7 +54,8 @@ def _run(program: str, words: Sequence[str]) -> subprocess.CompletedProcess[str]
 
 
 def _missing_module(words: Sequence[str]) -> str:
-    return next((kind for kind in ("netem", "prio", "u32") if kind in words), "such qdisc")
+    kinds = ("sch_netem", "sch_prio", "sch_tbf", "sch_htb", "cls_u32")
+    return next((module for module in kinds if module[4:] in words), "for it")
 
 
 def _how_to_get_it() -> str:
@@ -87,7 +88,7 @@ def root_of(interface: str) -> dict[str, Any]:
 
 def is_ours(root: dict[str, Any]) -> bool:
     """Whether this program made the root qdisc."""
-    return bool(root.get("kind") == "prio" and root.get("handle") == HANDLE)
+    return bool(root.get("kind") in ROOTS and root.get("handle") == HANDLE)
 
 
 def _is_default(root: dict[str, Any]) -> bool:
@@ -157,14 +158,26 @@ def _words_to_restore(interface: str) -> list[str] | None:
     return ["handle", str(root["handle"]), *words]
 
 
-def build(interface: str, lines: Sequence[Sequence[str]]) -> list[str] | None:
-    """Shape an interface completely or not at all; returns the tc words that restore its former qdisc."""
+def build(
+    interface: str, lines: Sequence[Sequence[str]], otherwise: Sequence[Sequence[str]]
+) -> list[str] | None:
+    """Shape an interface completely or not at all; returns the tc words that restore its former qdisc.
+
+    Args:
+        lines: The tc lines.
+        otherwise: The tc lines in place of `lines` where the kernel lacks a module for these.
+    """
     restore = _words_to_restore(interface)
     try:
         if restore is not None:
             tc(["qdisc", "del", "dev", interface, "root"])
-        for line in lines:
-            tc(line)
+        try:
+            for line in lines:
+                tc(line)
+        except MissingModuleError:
+            unshape(interface, None)
+            for line in otherwise:
+                tc(line)
     except BaseException:
         unshape(interface, restore)
         raise

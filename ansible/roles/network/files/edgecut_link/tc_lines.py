@@ -9,9 +9,10 @@ from typing import Any
 
 from edgecut_link.errors import LinkError
 
-__all__ = ["HANDLE", "limit_packets", "tc_lines"]
+__all__ = ["HANDLE", "ROOTS", "limit_packets", "tc_lines"]
 
 HANDLE = "ec:"
+ROOTS = ("prio", "htb")
 # The bands and priorities of the kernel's own pfifo_fast: traffic that is not shaped is served as before.
 _UNSHAPED_BANDS = 3
 _PRIORITIES = [*"1222120011111111"]
@@ -25,11 +26,25 @@ _UNLIMITED_MBIT = 10_000.0
 _LIMIT_MARGIN = 1.5
 _FEWEST_PACKETS = 128
 
+# A class of htb needs a rate; this one limits nothing.
+_HTB_CLASS = "htb rate 100gbit burst 1mb cburst 1mb quantum 60000"
+# tbf passes so much at once after a pause: two frames, or a quarter of a millisecond at the full rate. This
+# makes up for a late timer.
+_BURST_BYTES = 2 * 1514
+_BURST_S = 0.25e-3
+
 _Conditions = dict[str, float]
 
 
-def tc_lines(interface: str, ports: Sequence[int], groups: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The tc lines that shape an interface with the kernel's default qdisc; none without a condition."""
+def tc_lines(
+    interface: str, ports: Sequence[int], groups: Sequence[dict[str, Any]], *, by_htb: bool = False
+) -> list[list[str]]:
+    """The tc lines that shape an interface with the kernel's default qdisc; none without a condition.
+
+    Args:
+        by_htb: Use classes of htb in place of bands of prio, and tbf where netem would only set a rate: a
+            kernel may lack prio and netem.
+    """
     limited = [group for group in groups if group["to"] or any(group["conditions"].values())]
     if not any(any(group["conditions"].values()) for group in limited):
         return []
@@ -37,16 +52,23 @@ def tc_lines(interface: str, ports: Sequence[int], groups: Sequence[dict[str, An
     if bands > _MOST_BANDS:
         room = _MOST_BANDS - _UNSHAPED_BANDS
         raise LinkError(f"{len(limited)} different conditions on one interface; at most {room} fit")
-    lines = [
-        f"qdisc add dev {interface} root handle {HANDLE} prio bands {bands} priomap".split() + _PRIORITIES
-    ]
+    if by_htb:
+        lines = [f"qdisc add dev {interface} root handle {HANDLE} htb default 1".split()]
+        for band in (1, *range(_UNSHAPED_BANDS + 1, bands + 1)):
+            words = f"class add dev {interface} parent {HANDLE} classid {HANDLE}{band:x} {_HTB_CLASS}"
+            lines.append(words.split())
+    else:
+        words = f"qdisc add dev {interface} root handle {HANDLE} prio bands {bands} priomap"
+        lines = [words.split() + _PRIORITIES]
     # Named addresses first: the first filter that matches decides.
     ordered = sorted(limited, key=lambda group: not group["to"])
     for band, group in enumerate(ordered, start=_UNSHAPED_BANDS + 1):
-        netem = _netem_words(group["conditions"])
-        if netem:
+        conditions = {name: value for name, value in group["conditions"].items() if value}
+        by_tbf = by_htb and conditions.keys() == {"rate_mbit"}
+        limiting = _tbf_words(conditions["rate_mbit"]) if by_tbf else _netem_words(conditions)
+        if limiting:
             lines.append(
-                f"qdisc add dev {interface} parent {HANDLE}{band:x} handle ec{band:x}:".split() + netem
+                f"qdisc add dev {interface} parent {HANDLE}{band:x} handle ec{band:x}:".split() + limiting
             )
         for match in _matches(ports, group["to"]):
             preference = 2 * band + (match[0] == "ipv6")
@@ -73,6 +95,14 @@ def _netem_words(conditions: _Conditions) -> list[str]:
     if rate_mbit:
         words += ["rate", f"{_plain(rate_mbit * 1000)}kbit"]
     return words
+
+
+def _tbf_words(rate_mbit: float) -> list[str]:
+    """tbf and its options."""
+    burst_bytes = max(_BURST_BYTES, math.ceil(rate_mbit * 1e6 / 8 * _BURST_S))
+    limit_bytes = limit_packets(0.0, 0.0, rate_mbit) * _FRAME_BYTES
+    rate = f"{_plain(rate_mbit * 1000)}kbit"
+    return ["tbf", "rate", rate, "burst", str(burst_bytes), "limit", str(limit_bytes)]
 
 
 def limit_packets(delay_ms: float, jitter_ms: float, rate_mbit: float | None) -> int:

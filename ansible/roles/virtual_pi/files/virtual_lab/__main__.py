@@ -10,10 +10,12 @@ from pathlib import Path
 
 from .access import FILES, give_access, list_pis
 from .base_root import BaseRoot
+from .device import Device
 from .errors import VirtualLabError
-from .host import check_architecture, check_host, tools_of_administrators
+from .host import check_architecture, check_host, check_namespaces, tools_of_administrators
 from .kernel import find_kernel
 from .locking import locked
+from .namespace import Namespace
 from .network import Network
 from .pi import Pi
 
@@ -21,6 +23,9 @@ __all__ = ["main"]
 
 # inventory/virtual/pis.py reads it.
 NUMBER_OF_PIS = "number_of_pis"
+# By the lab's kind: the user who logs in, and the command that brings the lab up.
+_USER = {"virtual": "pi", "namespace": "root"}
+_UP = {"virtual": "make lab", "namespace": "scripts/lab -e kind=namespaces"}
 # What the commands make in the cache; a package that the user put there stays.
 CACHE_FILES = ("root-*", "uml-*", "wide_xstate-*", "lock")
 
@@ -60,10 +65,12 @@ def _build(options: argparse.Namespace) -> bool:
 
 
 def _network(options: argparse.Namespace) -> bool:
+    if options.kind == "namespace":
+        check_namespaces()
     lab = _lab(options)
     lab.mkdir(parents=True, exist_ok=True)
     made = changed = Network(lab).up()
-    give_access(lab)
+    give_access(lab, _UP[options.kind])
     (lab / NUMBER_OF_PIS).write_text(f"{options.pis}\n", encoding="ascii")
     for pi in _pis(lab):
         if int(pi.name.removeprefix("pi")) > options.pis:
@@ -71,7 +78,7 @@ def _network(options: argparse.Namespace) -> bool:
         elif made:
             # It is still on the former network, where nothing reaches it.
             pi.pull_plug()
-    list_pis(lab)
+    list_pis(lab, _USER[options.kind])
     return changed
 
 
@@ -80,10 +87,21 @@ def _up(options: argparse.Namespace) -> bool:
     pi = Pi(lab, options.name)
     made = pi.make(base_root.path, options.address)
     if made:
-        list_pis(lab)
-    cores = sorted(os.sched_getaffinity(0))
-    booted = pi.boot(base_root, memory_mb=options.memory_mb, cpu=cores[options.turn % len(cores)])
+        list_pis(lab, _USER["virtual"])
+    booted = pi.boot(base_root, memory_mb=options.memory_mb, cpu=_cpu(options))
     pi.wait(options.timeout_s)
+    return made or booted
+
+
+def _up_namespace(options: argparse.Namespace) -> bool:
+    check_namespaces()
+    lab = _lab(options)
+    namespace = Namespace(lab, options.name)
+    made = namespace.make(options.address)
+    if made:
+        list_pis(lab, _USER["namespace"])
+    booted = namespace.boot(cpu=_cpu(options))
+    namespace.wait(options.timeout_s)
     return made or booted
 
 
@@ -91,6 +109,8 @@ def _absent(options: argparse.Namespace) -> bool:
     lab = _lab(options)
     if not lab.is_dir():
         return False
+    if options.kind == "namespace":
+        check_namespaces()
     for pi in _pis(lab):
         pi.remove()
     Network(lab).down()
@@ -125,8 +145,13 @@ def _lab(options: argparse.Namespace) -> Path:
     return Path(options.lab).resolve()
 
 
-def _pis(lab: Path) -> list[Pi]:
-    return [Pi(lab, folder.name) for folder in sorted(lab.glob("pis/pi*"))]
+def _pis(lab: Path) -> list[Device]:
+    return [Device(lab, folder.name) for folder in sorted(lab.glob("pis/pi*"))]
+
+
+def _cpu(options: argparse.Namespace) -> int:
+    cores, turn = sorted(os.sched_getaffinity(0)), int(options.turn)
+    return cores[turn % len(cores)]
 
 
 def _cache(options: argparse.Namespace) -> Path:
@@ -166,19 +191,25 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
     build = commands.add_parser("build", parents=[base], help="build the base root unless it exists")
     build.set_defaults(run=_build)
-    network = commands.add_parser("network", parents=[lab], help="create the network and access to it")
+    kind = argparse.ArgumentParser(add_help=False)
+    kind.add_argument("--kind", choices=tuple(_USER), default="virtual", help="default: %(default)s")
+    device = argparse.ArgumentParser(add_help=False, parents=[lab])
+    device.add_argument("name")
+    device.add_argument("--address", required=True)
+    device.add_argument("--turn", type=int, required=True, help="index by which it gets a core, from 0")
+    device.add_argument("--timeout-s", type=float, default=120)
+
+    network = commands.add_parser("network", parents=[lab, kind], help="create the network and access to it")
     network.add_argument(
-        "--pis", type=int, required=True, help="number of Pis in the lab; others are removed"
+        "--pis", type=int, required=True, help="number of devices in the lab; others are removed"
     )
     network.set_defaults(run=_network)
-    up = commands.add_parser("up", parents=[lab, base], help="start a virtual Pi and wait until it runs")
-    up.add_argument("name")
-    up.add_argument("--address", required=True)
+    up = commands.add_parser("up", parents=[device, base], help="start a virtual Pi and wait until it runs")
     up.add_argument("--memory-mb", type=int, required=True)
-    up.add_argument("--turn", type=int, required=True, help="index by which it gets a core, from 0")
-    up.add_argument("--timeout-s", type=float, default=120)
     up.set_defaults(run=_up)
-    absent = commands.add_parser("absent", parents=[lab], help="remove the lab")
+    up_namespace = commands.add_parser("up-namespace", parents=[device], help="the same for a namespace")
+    up_namespace.set_defaults(run=_up_namespace)
+    absent = commands.add_parser("absent", parents=[lab, kind], help="remove the lab")
     absent.set_defaults(run=_absent)
     purge = commands.add_parser("purge", parents=[cache], help="empty the cache")
     purge.set_defaults(run=_purge)

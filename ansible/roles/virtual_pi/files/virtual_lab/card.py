@@ -3,14 +3,15 @@
 import uuid
 from pathlib import Path
 
+from .access import make_key
 from .commands import run
+from .device import HOST_KEY
 from .errors import VirtualLabError
 from .network import CONTROLLER_ADDRESS, PREFIX_LENGTH
 
-__all__ = ["CARD", "HOST_KEY", "make_key", "write_card"]
+__all__ = ["CARD", "write_card"]
 
 CARD = "card.ext4"
-HOST_KEY = "ssh_host_ed25519_key"
 _PI_USER_ID = 1000
 
 
@@ -39,16 +40,6 @@ def write_card(folder: Path, *, name: str, address: str, base_root: Path, author
         ],
     )
     partial.rename(folder / CARD)
-
-
-def make_key(path: Path, comment: str) -> None:
-    """Create a key pair for SSH unless it exists.
-
-    Raises:
-        VirtualLabError: ssh-keygen failed.
-    """
-    if not path.exists():
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
 
 
 def _write_files(image: Path, files: list[tuple[str, int, int, str]]) -> None:

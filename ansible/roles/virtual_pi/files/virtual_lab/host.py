@@ -1,4 +1,4 @@
-"""What a virtual lab requires of this machine: packages, rights, and an x86-64 processor."""
+"""What a lab requires of this machine: packages and rights; for virtual Pis also an x86-64 processor."""
 
 import getpass
 import os
@@ -15,6 +15,7 @@ from .network import namespaces
 __all__ = [
     "check_architecture",
     "check_host",
+    "check_namespaces",
     "missing_packages",
     "processor_flags",
     "tools_of_administrators",
@@ -33,6 +34,18 @@ _COMMANDS = {
     "ssh-keygen": "openssh-client",
     "taskset": "util-linux",
     "tune2fs": "e2fsprogs",
+    "unshare": "util-linux",
+}
+# Those of a lab of namespaces.
+_NAMESPACE_COMMANDS = {
+    "ip": "iproute2",
+    "mount": "mount",
+    "nsenter": "util-linux",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "sshd": "openssh-server",
+    "taskset": "util-linux",
+    "tc": "iproute2",
     "unshare": "util-linux",
 }
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -65,6 +78,19 @@ def check_host(*, needs_compiler: bool, also: Mapping[str, str] | None = None) -
         names = " ".join(sorted(missing))
         raise HostError(f"this machine lacks packages for a virtual lab; as root: apt install {names}")
     _check_rights()
+
+
+def check_namespaces() -> None:
+    """Refuse a machine that cannot run a lab of namespaces.
+
+    Raises:
+        HostError: The user is not root, or packages are missing, which the message names.
+    """
+    if os.geteuid() != 0:
+        raise HostError("a lab of namespaces needs root: run the same command as root")
+    if missing := {package for command, package in _NAMESPACE_COMMANDS.items() if not shutil.which(command)}:
+        names = " ".join(sorted(missing))
+        raise HostError(f"this machine lacks packages for a lab of namespaces: apt install {names}")
 
 
 def missing_packages(*, needs_compiler: bool, also: Mapping[str, str] | None = None) -> set[str]:

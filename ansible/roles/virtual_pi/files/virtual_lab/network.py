@@ -1,10 +1,11 @@
-"""The lab's own network: a network namespace with a bridge, to which each virtual Pi has a TAP.
+"""The lab's own network: a network namespace with a bridge, to which each device has a TAP or a veth.
 
 The machine's own network stays as it is: none of its addresses collide with the lab's, and none of its
 firewall rules apply. Without root the namespace is inside a user namespace. A sleeping process keeps both;
 once it and the Pis have ended, all interfaces are gone.
 """
 
+import json
 import os
 import subprocess
 import time
@@ -67,19 +68,45 @@ class Network:
         stop(self._pid_file)
         self._log.unlink(missing_ok=True)
 
+    def has_interface(self, name: str) -> bool:
+        """Whether it is up and has an interface with this name.
+
+        Raises:
+            VirtualLabError: `ip` failed.
+        """
+        shown = run(self.enter(["ip", "-json", "link"])) if self.is_up else "[]"
+        return any(link["ifname"] == name for link in json.loads(shown))
+
     def add_tap(self, name: str) -> None:
         """Add a TAP with this name to the bridge, unless it has one.
 
         Raises:
             VirtualLabError: `ip` failed.
         """
-        if name in run(self.enter(["ip", "-br", "link"])).split():
+        if self.has_interface(name):
             return
         run(self.enter(["ip", "tuntap", "add", "dev", name, "mode", "tap"]))
         run(self.enter(["ip", "link", "set", name, "master", BRIDGE, "up"]))
 
-    def remove_tap(self, name: str) -> None:
-        """Remove a TAP, if it exists."""
+    def add_veth(self, name: str, pid: int, *, peer: str, mac: str) -> None:
+        """Link the network of the starting process `pid`: `name` on the bridge, `peer` in that network.
+
+        The peer's address is `mac`: after a restart the other devices still find it under the same one.
+
+        Raises:
+            VirtualLabError: `ip` failed, or the process ended before it had a network of its own.
+        """
+        self.remove_interface(name)
+        try:
+            while _network_of(pid) == _network_of(os.getpid()):
+                time.sleep(0.01)
+        except OSError as error:
+            raise VirtualLabError(f"{name} ended before it had a network") from error
+        pair = ["type", "veth", "peer", "name", peer, "address", mac, "netns", str(pid)]
+        run(self.enter(["ip", "link", "add", name, "master", BRIDGE, "up", *pair]))
+
+    def remove_interface(self, name: str) -> None:
+        """Remove an interface, if it exists."""
         if self.is_up:
             subprocess.run(self.enter(["ip", "link", "delete", name]), capture_output=True, check=False)
 
@@ -99,3 +126,8 @@ class Network:
 def namespaces() -> list[str]:
     """The options of `unshare` with which this user may create a network."""
     return ["--net"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--net"]
+
+
+def _network_of(pid: int) -> Path:
+    """The network namespace of a process. Raises OSError: it has ended."""
+    return Path(f"/proc/{pid}/ns/net").readlink()

@@ -1,0 +1,1 @@
+../virtual/pis.py
