@@ -196,9 +196,14 @@ class CellResult:
 
     @property
     def throughput_shares(self) -> dict[str, float]:
-        """The share of trials that each device, or link, limited: its changes alone change throughput."""
+        """The share of trials that each device, or link, limited: its changes alone change throughput.
+
+        Nothing of a trial whose limit is unknown.
+        """
         shares: dict[str, float] = {}
         for t in self.trials:
+            if t.bottleneck is None:
+                continue
             name = next((hop.device for hop in t.hops if hop.stage == t.bottleneck), t.bottleneck)
             shares[name] = shares.get(name, 0.0) + 1 / len(self.trials)
         return shares

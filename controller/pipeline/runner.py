@@ -82,11 +82,6 @@ class PipelineRunner:
     def __exit__(self, *_error: object) -> None:
         self._take_down()
 
-    @property
-    def hops(self) -> tuple[Hop, ...]:
-        """The stages as they were built."""
-        return self._hops
-
     def _build(self) -> None:
         for device in self.plan.builds:
             supply(
@@ -149,8 +144,8 @@ class PipelineRunner:
 
     def _rehearse(self, requests: int) -> None:
         with self._watched() as watch:
-            self._ask_run(Run(requests=requests, timeout_s=_ALONE_TIMEOUT_S), watch.is_lost)
-        self._take_records()
+            done = self._ask_run(Run(requests=requests, timeout_s=_ALONE_TIMEOUT_S), watch.is_lost)
+        self._take_records(done.counted)
 
     def _lacks_full_speed(self, position: int) -> bool:
         device, number = self._place(position)

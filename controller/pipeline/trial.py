@@ -57,8 +57,11 @@ def run_trial(
     own_seed = seed_of(seed, cell.id, number)
     offered = _OpenLoad(runner, number, closed, load, own_seed, warmup, lengthen)
     if load.rate_per_s is not None:
-        return offered.run(load.rate_per_s, offered.period_alone_s())
+        return offered.run(load.rate_per_s, offered.period_full_s())
     return offered.search()
+
+
+_REQUESTS_FULL: Final = 24
 
 
 class _OpenLoad:
@@ -80,17 +83,18 @@ class _OpenLoad:
         assert load.kind != "closed"
         self._arrivals = load.kind
 
-    def period_alone_s(self) -> float:
-        """The shortest time between two results, by the stages' times alone."""
-        alone_s = [hop.solo_compute_s for hop in self._runner.hops]
-        return max(*alone_s, sum(alone_s) / self._runner.cell.depth)
+    def period_full_s(self) -> float:
+        """The time between two results with a request always waiting, by a short closed loop."""
+        short = msgspec.structs.replace(self._closed, requests=_REQUESTS_FULL, duration_s=None)
+        full = self._runner.run(self._number, short, warmup=self._warmup)
+        return period_s(chain_of(full, self._runner.cell.depth), self._random)
 
-    def run(self, rate_per_s: float, period_alone_s: float, *, needs_mean: bool = True) -> Trial:
+    def run(self, rate_per_s: float, period_full_s: float, *, needs_mean: bool = True) -> Trial:
         """Run at a rate, as long as a pipeline with that time between two results needs.
 
         A search needs no mean: the rate of a latency is not as sensitive as the latency of a rate.
         """
-        utilisation = rate_per_s * period_alone_s
+        utilisation = rate_per_s * period_full_s
         requests = self._closed.requests
         if self._lengthen:
             requests = max(requests, requests_needed(utilisation if needs_mean else 0.0, rate_per_s))

@@ -91,7 +91,7 @@ def test_a_link_without_an_account_may_be_what_limits(trial: Trial) -> None:
         "pi -> server": None,
         "server -> pi": pytest.approx((0.01, 0.01)),
     }
-    busy = replace(trial, hops=(replace(trial.hops[0], solo_compute_s=0.0046), trial.hops[1]))
+    busy = replace(trial, hops=(replace(trial.hops[0], alone_s=0.0046), trial.hops[1]))
     assert limit(busy, None, scheduled(0.01)) == ("pi", 0.92)
 
 
