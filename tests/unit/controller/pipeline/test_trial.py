@@ -35,10 +35,6 @@ class PlantedPipeline:
     service_s: float = SERVICE_S
     runs: list[tuple[Run, int]] = field(default_factory=list)
 
-    @property
-    def hops(self) -> tuple[Hop, ...]:
-        return (Hop("pi", 0, 2, 1, 0.0, SERVICE_S),)
-
     def run(self, number: int, request: Run, *, warmup: int = 0) -> Trial:
         self.runs.append((request, warmup))
         count = request.requests + max(1, warmup)
@@ -70,7 +66,7 @@ class PlantedPipeline:
             elapsed_s=float(counted["finished_at_s"][-1] - rows["finished_at_s"][-len(counted) - 1]),
             checked=0,
             worst_error=0.0,
-            hops=self.hops,
+            hops=(Hop("pi", 0, 2, 1, 0.0, SERVICE_S),),
             links=(),
             endpoint_rows=rows,
             hop_rows=(hop,),
@@ -88,7 +84,8 @@ def test_an_open_load_runs_for_as_long_as_its_mean_needs_after_the_queue_has_for
     for rate in (50, 80, 90):
         pipeline = PlantedPipeline(replace(CELL, load=f"poisson:{rate}/s"))
         trial = trial_of(pipeline)
-        ((request, warmup),) = pipeline.runs
+        # After a short closed loop, which tells how long the queue remembers.
+        _, (request, warmup) = pipeline.runs
         lengths.append((warmup, request.requests))
         load = rate * SERVICE_S
         expected_s = SERVICE_S * (1 + load * 1.01 / (2 * (1 - load)))
@@ -107,7 +104,7 @@ def test_an_open_load_runs_for_as_long_as_its_mean_needs_after_the_queue_has_for
 def test_an_experiments_own_number_of_requests_stays() -> None:
     pipeline = PlantedPipeline(replace(CELL, load="poisson:90/s"))
     trial_of(pipeline, requests=30, lengthen=False)
-    assert pipeline.runs[0][0].requests == 30
+    assert pipeline.runs[-1][0].requests == 30
 
 
 @pytest.mark.parametrize("kind", ["poisson", "constant"])
