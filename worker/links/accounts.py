@@ -15,7 +15,7 @@ __all__ = ["KernelAccount", "ScheduleAccount"]
 
 
 class _Rows:
-    """A row a frame, in the order of requests; request 0 begins a new run."""
+    """A row a frame, in the order of requests, until they are taken; request 0 begins a new run."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -28,13 +28,14 @@ class _Rows:
         if len(self._values) == request * self._width:
             self._values.extend(row)
 
-    def between(self, counted: tuple[int, int]) -> tuple[int, int, "tuple[array[float], ...]"] | None:
+    def take(self, counted: tuple[int, int]) -> tuple[int, int, "tuple[array[float], ...]"] | None:
         """The frames at both ends of the requests that count, and all columns; None without two frames.
 
         From the first of them to the one after the last: so much came through the link in whole periods. A
         sequential run sends none after the last, which then ends it.
         """
         columns = tuple(self._values[column :: self._width] for column in range(self._width))
+        del self._values[:]
         first, stop = counted[0], min(counted[1], len(columns[0]) - 1)
         return (first, stop, columns) if 0 <= first < stop else None
 
@@ -52,9 +53,9 @@ class KernelAccount:
         if account is not None:
             self._rows.append(request, clock(), *account)
 
-    def between(self, counted: tuple[int, int]) -> LinkAccount | None:
-        """What it says of the requests that count; None where it says nothing, or there are too few."""
-        if (ends := self._rows.between(counted)) is None:
+    def take(self, counted: tuple[int, int]) -> LinkAccount | None:
+        """Hand over what it says of the requests that count, and forget it; None where that is too little."""
+        if (ends := self._rows.take(counted)) is None:
             return None
         first, stop, columns = ends
         *sums, round_trip_s, is_queued = (np.frombuffer(column)[first : stop + 1] for column in columns)
@@ -86,9 +87,12 @@ class ScheduleAccount:
         """Note a frame's passage."""
         self._rows.append(request, ready_at_s, passage.start_s, passage.departure_s)
 
-    def between(self, counted: tuple[int, int]) -> LinkAccount | None:
-        """How long frames of this link occupied it among the requests that count; None with too few."""
-        if (ends := self._rows.between(counted)) is None:
+    def take(self, counted: tuple[int, int]) -> LinkAccount | None:
+        """Hand over how long frames of this link occupied it among the requests that count, and forget it.
+
+        None with too few.
+        """
+        if (ends := self._rows.take(counted)) is None:
             return None
         first, stop, columns = ends
         ready_at_s, start_s, departure_s = (np.frombuffer(column) for column in columns)

@@ -126,7 +126,7 @@ class TcpOutlet(Outlet):
 
     def account(self, counted: tuple[int, int]) -> LinkAccount | None:
         """How long the link was in use among these requests of the last run; None where nothing tells."""
-        return self._account.between(counted)
+        return self._account.take(counted)
 
     def _encode(self, slot: Slot, payload: EncodedPayload, began_s: float) -> float:
         assert self._encoder is not None
@@ -248,7 +248,7 @@ class EmulatedOutlet(TcpOutlet):
         self._queue.put((slot, passage))
 
     def account(self, counted: tuple[int, int]) -> LinkAccount | None:
-        return self._schedule.between(counted)
+        return self._schedule.take(counted)
 
     def _deliver(self) -> None:
         sharpen_sleep()

@@ -33,8 +33,10 @@ _MEMORY: Final = (
     "out of memory",
     "cannot allocate memory",
     "failed to map segment",
+    "can't start new thread",
 )
-"""Texts of ONNX Runtime, the C++ library and the loader, in lower case; none raises MemoryError."""
+"""Texts of ONNX Runtime, the C++ library, the loader and Python's threads, in lower case; none raises
+MemoryError."""
 
 
 class WorkerError(Exception):

@@ -37,7 +37,7 @@ def busy(seconds: float, round_trip_s: float = 0.001, *, is_queued: bool = False
 
 def test_the_kernels_sums_are_of_the_requests_that_count() -> None:
     account = noted([busy(1), busy(2), busy(4, 0.0005), busy(8), busy(16)], range(5))
-    counted = account.between((1, 3))
+    counted = account.take((1, 3))
     assert counted is not None
     assert (counted.link, counted.by, counted.frames) == ("there", "kernel", 2)
     assert (counted.busy_s, counted.rwnd_limited_s, counted.sndbuf_limited_s) == (6, 3, 1.5)
@@ -49,14 +49,14 @@ def test_the_kernels_sums_are_of_the_requests_that_count() -> None:
 def test_what_a_frame_finds_queued_was_there_since_the_frame_before() -> None:
     queued = [False, True, False, True, True]
     account = noted([busy(2.0**i, is_queued=is_queued) for i, is_queued in enumerate(queued)], range(5))
-    counted = account.between((1, 4))
+    counted = account.take((1, 4))
     assert counted is not None
     # Busy for 4 and 8, half of which the receiver took no more; what the first frame found came before.
     assert counted.queued_s == 2 + 4
 
 
 def test_without_a_frame_after_the_last_that_one_ends_it() -> None:
-    counted = noted([busy(1), busy(2), busy(4)], range(3)).between((1, 3))
+    counted = noted([busy(1), busy(2), busy(4)], range(3)).take((1, 3))
     assert counted is not None
     assert (counted.frames, counted.busy_s) == (1, 2)
 
@@ -64,18 +64,18 @@ def test_without_a_frame_after_the_last_that_one_ends_it() -> None:
 @pytest.mark.parametrize("counted", [(2, 3), (3, 9), (-2, 2), (2, 1)])
 def test_of_less_than_two_frames_nothing_is_known(counted: tuple[int, int]) -> None:
     account = noted([busy(1), busy(2), busy(4)], range(3))
-    assert account.between(counted) is None
+    assert account.take(counted) is None
 
 
 def test_request_0_begins_a_new_run() -> None:
-    counted = noted([busy(1), busy(2), busy(3), busy(10), busy(12)], [0, 1, 2, 0, 1]).between((0, 9))
+    counted = noted([busy(1), busy(2), busy(3), busy(10), busy(12)], [0, 1, 2, 0, 1]).take((0, 9))
     assert counted is not None
     assert (counted.frames, counted.busy_s) == (1, 2)
 
 
 def test_without_the_kernels_account_of_every_frame_nothing_is_known() -> None:
-    assert noted([None, None, None], range(3)).between((0, 3)) is None
-    assert noted([None, busy(1), busy(2)], range(3)).between((0, 3)) is None
+    assert noted([None, None, None], range(3)).take((0, 3)) is None
+    assert noted([None, busy(1), busy(2)], range(3)).take((0, 3)) is None
 
 
 frames = st.lists(
@@ -98,7 +98,7 @@ def test_a_schedule_counts_each_frame_of_the_link_while_it_passes(
             own.append((ready_s, passage))
     first = data.draw(st.integers(0, len(own)))
     stop = data.draw(st.integers(first, len(own)))
-    counted = account.between((first, stop))
+    counted = account.take((first, stop))
     last = min(stop, len(own) - 1)
     if last <= first:
         assert counted is None
@@ -118,7 +118,7 @@ def test_a_link_that_limits_is_in_use_all_the_time_and_one_that_does_not_for_its
             # 7 segments with their headers: 10,000 bytes, which take 10 ms.
             ready_at_s = request * period_s
             account.note(request, ready_at_s, emulated.carry(ready_at_s, 9_538))
-        counted = account.between((4, 28))
+        counted = account.take((4, 28))
         assert counted is not None
         return counted.busy_s / counted.elapsed_s
 
