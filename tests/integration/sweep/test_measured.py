@@ -121,7 +121,7 @@ def test_loads_are_offered_recorded_and_searched(sweep: Command, experiment: Pat
                 assert course.overloaded
             if cell.load == "poisson:p50<=50ms":
                 assert 1 <= len(course.attempts) <= MOST_RUNS
-                # Stages of microseconds keep up with no rate on a busy machine; test_open_load plants longer ones.
+                # On a busy machine stages of microseconds keep up with no rate; test_open_load has longer ones.
                 assert course.bound_kept == (course.highest is not None)
             assert (trial.endpoint["prepare_s"] > 0).all() == (cell.prefetch == 1)
 
