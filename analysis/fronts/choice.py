@@ -81,8 +81,9 @@ class Chooser:
     """Chooses among the points of a capability front.
 
     The point that is chosen is the one that is most probably within 2 % of the best, so that the certainty
-    stated is that of the point named, and the one by which a sweep stops. It is the one that measured best,
-    but where that one's figure is much less certain than another's.
+    stated is that of the point named. It is the one that measured best, but where that one's figure is much
+    less certain than another's. A sweep that stops when it is sure (`controller.sweep.stopping`) uses the
+    same statistics on fewer rows, without baselines and links, so it may be a little more or less sure.
     """
 
     def __init__(self, sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) -> None:

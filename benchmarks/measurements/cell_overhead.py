@@ -34,16 +34,7 @@ warmup: 3
 class _Silent(Screen):
     """A screen without output: the benchmark shows its own progress."""
 
-    def step(
-        self,
-        network: str,
-        done: int,
-        total: int,
-        doing: str,
-        left_s: float | None = None,
-        *,
-        is_most: bool = False,
-    ) -> None:
+    def step(self, *_progress: object, **_more: object) -> None:
         """Show nothing."""
 
     def say(self, text: str) -> None:

@@ -124,3 +124,10 @@ def test_a_link_that_limits_is_in_use_all_the_time_and_one_that_does_not_for_its
 
     assert share(0.010) == pytest.approx(1)
     assert share(0.016) == pytest.approx(10 / 16)
+
+
+def test_an_account_that_was_handed_over_is_forgotten() -> None:
+    """Or a worker would keep a row for every request of its longest run."""
+    account = noted([busy(1), busy(2), busy(4)], range(3))
+    assert account.take((1, 3)) is not None
+    assert account.take((1, 3)) is None
