@@ -98,7 +98,7 @@ def test_the_key_is_for_root_and_the_worker_alone(service: VirtualLab) -> None:
     assert on_pi(service, "cat /etc/edgecut/lab.key 2>&1 || echo refused").endswith("refused")
     assert key not in on_pi(service, f"ps axww; sudo journalctl --boot; cat /etc/systemd/system/{UNIT}")
     denied = on_pi(service, "/opt/edgecut/venv/bin/python -I -m worker ask --host 10.83.0.11 2>&1 || :")
-    assert "requires the lab's key" in denied
+    assert "uses the lab's key, but this end uses no authentication: " in denied
     listens = on_pi(service, "ss -Hltn 'sport >= 7100 and sport <= 7101'")
     assert listens.count("10.83.0.11:") == 2 and "0.0.0.0:71" not in listens
 

@@ -95,7 +95,10 @@ def _compare(peer: str, theirs: int, ours: Method) -> None:
     if theirs == _REFUSED:
         raise PeerError(f"{peer} refuses this address for some seconds after too many failed attempts")
     try:
-        required = Method(theirs).requirement
+        their_method = Method(theirs)
     except ValueError:
         raise ProtocolError(f"{peer} requires unknown authentication {theirs}") from None
-    raise DeniedError(f"{peer} requires {required}, this end {ours.requirement}")
+    raise DeniedError(
+        f"{peer} uses {their_method.words}, but this end uses {ours.words}: "
+        f"run ansible/deploy.yml, and use the lab file that it writes"
+    )

@@ -27,9 +27,9 @@ class Method(IntEnum):
     TLS = 2
 
     @property
-    def requirement(self) -> str:
-        """What an end with this method requires from the other one."""
-        return {0: "nothing", 1: "the lab's key", 2: "TLS with a certificate of the lab"}[self]
+    def words(self) -> str:
+        """What an end with this method uses."""
+        return {0: "no authentication", 1: "the lab's key", 2: "TLS with the lab's certificates"}[self]
 
 
 class Role(IntEnum):

@@ -32,7 +32,7 @@ class Access:
     good: Security
     wrong: Security
     refusal: str
-    requirement: str
+    words: str
     says_bytes: int
 
 

@@ -25,7 +25,7 @@ def with_key(folder: Path) -> Access:
         good=KeySecurity(read_key(path)),
         wrong=KeySecurity(LabKey(bytes(32), "a wrong one")),
         refusal=r":\d+ rejects the key a wrong one: it holds another",
-        requirement="the lab's key",
+        words="the lab's key",
         says_bytes=48,
     )
 
@@ -43,7 +43,7 @@ def with_tls(folder: Path, authority: Path) -> Access:
         good=TlsSecurity(authority, "controller"),
         wrong=TlsSecurity(certificates(folder / "other.tls"), "controller"),
         refusal=r":\d+ has no certificate of this lab \(",
-        requirement="TLS with a certificate of the lab",
+        words="TLS with the lab's certificates",
         says_bytes=16,
     )
 

@@ -38,7 +38,7 @@ def test_nobody_from_elsewhere_is_served(worker: LabWorker, access: Access, port
     assert is_served(worker, access.good) == 0
     with pytest.raises(DeniedError, match=access.refusal):
         try_to_open(worker, port, access.wrong)
-    with pytest.raises(DeniedError, match=f"requires {access.requirement}, this end nothing"):
+    with pytest.raises(DeniedError, match=f"uses {access.words}, but this end uses no authentication: "):
         try_to_open(worker, port, OPEN)
     wait_until(lambda: is_served(worker, access.good) == 2, timeout_s=10)
     denied = [line for line in worker.log.read_text().splitlines() if "denied: " in line]
@@ -49,7 +49,7 @@ def test_nobody_from_elsewhere_is_served(worker: LabWorker, access: Access, port
 def test_a_worker_from_elsewhere_is_not_believed(
     start_worker: StartWorker, access: Access, tmp_path: Path, port: str
 ) -> None:
-    with pytest.raises(DeniedError, match=f"requires nothing, this end {access.requirement}"):
+    with pytest.raises(DeniedError, match=f"uses no authentication, but this end uses {access.words}: "):
         try_to_open(start_worker("pi"), port, access.good)
     if access.method == 1:
         other = ("--key-file", str(new_key(tmp_path / "other.key")))
