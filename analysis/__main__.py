@@ -22,8 +22,8 @@ _Objectives = Annotated[
     str,
     typer.Option(
         metavar="NAMES",
-        help="Objectives of the fronts: any of latency, throughput, accuracy, payload, memory (of the "
-        "fullest device). Empty: latency and throughput, plus accuracy where codecs make a difference.",
+        help="Objectives of the answers and the fronts, in place of the experiment's: any of latency, "
+        "throughput, accuracy, payload, memory (of the fullest device).",
     ),
 ]
 _Figures = Annotated[
@@ -80,33 +80,29 @@ def report(
 @app.command()
 def best(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
-    objective: Annotated[str, typer.Option(help="latency, throughput or knee.")] = "knee",
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="One of latency, throughput, accuracy, payload, memory and knee. Default: each of the "
+            "experiment's objectives."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    progress: Annotated[Path | None, typer.Option(help="Also append the output to this file.")] = None,
     seed: _Seed = 0,
 ) -> None:
-    """Print the best measured split beside the others, and how sure the choice is."""
+    """Print the best measured split for each objective beside the others, and how sure the choice is."""
     # As above.
     from analysis.data.sweep import load
-    from analysis.fronts.answers import all_answers
-    from analysis.report.terminal import best_as_json, best_of, show_best
+    from analysis.fronts.answers import check_goal
+    from analysis.report.terminal import best_as_json, show_best
     from analysis.study import Study
 
+    goals = () if objective is None else (check_goal(objective),)
     sweep = load(results, seed=seed)
     if as_json:
-        answers = best_of(sweep, all_answers(sweep), objective)
-        typer.echo(json.dumps(best_as_json(sweep, answers), indent=1))
-        return
-    study = Study.of(sweep)
-    best_of(sweep, study.answers, objective)
-    text = show_best(study, objective)
-    typer.echo(text)
-    if progress:
-        try:
-            with progress.open("a", encoding="utf-8") as file:
-                file.write(f"{text}\n")
-        except OSError as error:
-            raise AnalysisError(f"--progress {progress} cannot be written: {error.strerror}") from error
+        typer.echo(json.dumps(best_as_json(sweep, goals), indent=1))
+    else:
+        typer.echo(show_best(Study.of(sweep), goals))
 
 
 @app.command()

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from analysis.data.breakdown import Breakdown, breakdowns
 from analysis.data.predictions import PredictedCell
 from analysis.data.sweep import OFFLINE, Baseline, CellResult, Network, Sweep
-from analysis.fronts.answers import Answer, answers_of
+from analysis.fronts.answers import Answer, Goal, answers_of
 from analysis.fronts.fronts import Front, front_of
+from analysis.statistics.objectives import Objective
+from controller.results import TIMED
 
 __all__ = ["Group", "Model", "Study", "deepest_cells", "stem"]
 
@@ -20,6 +22,9 @@ class Group:
     Attributes:
         title: The model's.
         anchor: Begins the names of its figures, and is its place on the page: `mobilenet_v2-wifi`.
+        answers: One for each objective that figures suffice for.
+        unanswered: The other objectives, where there are answers.
+        knee: The compromise of latency and throughput, where both are objectives.
         breakdowns: Where the time goes, of every finished cell of depth 1.
         deepest: The deepest finished cell of each split, in a closed loop.
         timeline: The cell of most throughput among the deepest with several stages, whose bars are shown.
@@ -34,6 +39,8 @@ class Group:
     capability: Front
     operating: Front
     answers: tuple[Answer, ...]
+    unanswered: tuple[Objective, ...]
+    knee: Answer | None
     breakdowns: tuple[Breakdown, ...]
     deepest: tuple[CellResult, ...]
     timeline: CellResult | None
@@ -90,6 +97,9 @@ def _group(sweep: Sweep, bundle: str, network: Network) -> Group:
     cells = tuple(sweep.of(bundle, network.name))
     capability = front_of(sweep, "capability", bundle, network.name)
     deepest = deepest_cells(cells)
+    compromise: tuple[Goal, ...] = ("knee",) if set(TIMED) <= set(sweep.objectives) else ()
+    answers = answers_of(sweep, bundle, network, capability, (*sweep.objectives, *compromise))
+    answered = {a.objective for a in answers}
     return Group(
         bundle=bundle,
         title=sweep.title(bundle),
@@ -99,7 +109,9 @@ def _group(sweep: Sweep, bundle: str, network: Network) -> Group:
         baselines=tuple(b for b in sweep.baselines if (b.bundle, b.network) == (bundle, network.name)),
         capability=capability,
         operating=front_of(sweep, "operating", bundle, network.name),
-        answers=answers_of(sweep, bundle, network, capability),
+        answers=tuple(a for a in answers if a.objective != "knee"),
+        unanswered=tuple(o for o in sweep.objectives if answers and o not in answered),
+        knee=next((a for a in answers if a.objective == "knee"), None),
         breakdowns=tuple(breakdowns(cells)),
         deepest=deepest,
         timeline=_fastest(sweep, deepest),

@@ -2,9 +2,6 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Protocol, Self, TextIO
 
@@ -17,7 +14,7 @@ from rich.table import Table
 from controller.errors import ControllerError
 from controller.results import Cell, Trial
 
-__all__ = ["Noted", "Screen", "also_into", "duration", "output", "plain_table"]
+__all__ = ["Noted", "Screen", "duration", "output", "plain_table"]
 
 _LINE_EVERY_S = 5.0
 _PIPE_WIDTH = 160
@@ -56,21 +53,6 @@ def _appended(path: Path) -> TextIO:
         raise ControllerError(
             f"--progress {path}: cannot be written ({error.strerror}); name another file"
         ) from error
-
-
-@contextmanager
-def also_into(path: Path | None) -> Iterator[None]:
-    """Append what is printed within to a file as well, if one is given."""
-    if path is None:
-        yield
-        return
-    printed = StringIO()
-    with redirect_stdout(printed):
-        yield
-    print(printed.getvalue(), end="")
-    lines = [line.rstrip() for line in printed.getvalue().splitlines()]
-    with _appended(path) as file:
-        file.writelines(f"{line}\n" for line in lines if line)
 
 
 class Noted(Protocol):

@@ -258,7 +258,7 @@ def _dominated(a: Side, b: Side, bundle: str, networks: tuple[str, str]) -> Domi
 def _moved(a: Side, b: Side) -> list[Moved]:
     """Answers to the same question on both sides, where both have one."""
     answers = all_answers(a.sweep)
-    others = answers if b.sweep is a.sweep else all_answers(b.sweep)
+    others = answers if b.sweep is a.sweep else all_answers(b.sweep, a.sweep.objectives)
     theirs = {_question(b, answer): answer for answer in others}
     moved = []
     for mine in answers:

@@ -136,6 +136,7 @@ def environment_differences(a: Side, b: Side) -> list[tuple[str, str, str]]:
 
 def _stated(side: Side) -> dict[str, str]:
     stated = {"experiment": side.sweep.experiment["name"], "trials": side.sweep.wanted.text}
+    stated["objectives"] = ", ".join(side.sweep.objectives)
     if side.network is not None:
         network = next(p for p in side.sweep.networks if p.name == side.network)
         stated |= {f"network.{k}": v for k, v in flat({"shaping": network.shaping, **network.requested})}

@@ -15,6 +15,7 @@ from analysis.statistics.estimates import Estimate, estimate, in_the_long_run, q
 from analysis.statistics.objectives import Objective
 from controller.errors import ControllerError
 from controller.results import (
+    TIMED,
     Accuracy,
     BaselineTrial,
     Cell,
@@ -230,8 +231,9 @@ class Sweep:
 
     Attributes:
         wanted: How many trials cells are to have.
-        objectives: By which points of its fronts dominate; none: latency and throughput, and accuracy where
-            codecs make a difference.
+        objectives: What its answers are for, in this order.
+        dominance: By which points of its fronts dominate; none: latency and throughput, accuracy where codecs
+            make a difference, and the other objectives.
         seed: Of what is drawn from its trials.
         timelines: By the id of each deep cell in a closed loop, the bars of its first trial.
     """
@@ -250,7 +252,8 @@ class Sweep:
     voids: tuple[Void, ...]
     links: tuple[MeasuredLink, ...] = ()
     codec_accuracies: tuple[CodecAccuracy, ...] = ()
-    objectives: tuple[Objective, ...] = ()
+    objectives: tuple[Objective, ...] = TIMED
+    dominance: tuple[Objective, ...] = ()
     seed: int = 0
     scopes: tuple[Scope, ...] = ()
     profilings: tuple[Profiling, ...] = ()
@@ -313,7 +316,7 @@ def load(path: Path, *, objectives: tuple[Objective, ...] = (), seed: int = 0) -
     """Read and measure the results file at `path`; a sweep may still be writing to it.
 
     Args:
-        objectives: By which points of fronts are to dominate, see `Sweep`.
+        objectives: What answers are for, and by which points of fronts dominate; none: the experiment's.
         seed: Of what is drawn from the trials.
 
     Raises:
@@ -375,7 +378,8 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             voids=voids,
             # The last of each direction under each network: a resumed sweep measures again.
             links=tuple({(k.network, k.sender, k.receiver): k for k in store.rows(MeasuredLink)}.values()),
-            objectives=objectives,
+            objectives=objectives or store.objectives(),
+            dominance=objectives,
             seed=seed,
             scopes=tuple(store.rows(Scope)),
             profilings=tuple(store.rows(Profiling)),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from analysis.data.splits import equal_cuts
 from analysis.data.sweep import OFFLINE, Baseline, Network, Sweep
+from analysis.errors import ObjectiveError
 from analysis.fronts.choice import Basis, Chooser, Goal, is_tie, merit_of, power_of
 from analysis.fronts.fronts import Front, Point, front_of
 from analysis.fronts.replicas import Replicas, replicas_of
@@ -15,7 +16,7 @@ from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import CHAIN, SOCKET
 from controller.results.metrics import power
 
-__all__ = ["Answer", "Coverage", "Gain", "Goal", "all_answers", "answers_of", "as_json", "goals_of"]
+__all__ = ["Answer", "Coverage", "Gain", "Goal", "all_answers", "answers_of", "as_json", "check_goal"]
 
 _SETTINGS = ("batch", "codec", "topology", "threads", "backend")
 Over = Literal["baseline", "stay", "offload", "equal"]
@@ -87,22 +88,33 @@ class Answer:
     basis: Basis | None = None
 
 
-def goals_of(objectives: Sequence[Objective]) -> tuple[Goal, ...]:
-    """Latency, throughput and their knee, and the other objectives of `--objectives`."""
-    requested: tuple[Objective, ...] = tuple(objectives) or ("latency", "throughput")
-    timed = [o for o in requested if OBJECTIVES[o].timed]
-    knee: tuple[Goal, ...] = ("knee",) if len(timed) == 2 else ()
-    return (*timed, *knee, *(o for o in requested if not OBJECTIVES[o].timed))
+def check_goal(text: str) -> Goal:
+    """What `--objective` names: an objective or `knee`.
+
+    Raises:
+        ObjectiveError: It is neither.
+    """
+    goals: tuple[Goal, ...] = (*OBJECTIVES, "knee")
+    for goal in goals:
+        if goal == text:
+            return goal
+    raise ObjectiveError(f"--objective {text}: choose one of {', '.join(goals)}")
 
 
-def answers_of(sweep: Sweep, bundle: str, network: Network, front: Front) -> tuple[Answer, ...]:
-    """An answer for each objective that the points of a capability front suffice for."""
+def answers_of(
+    sweep: Sweep, bundle: str, network: Network, front: Front, goals: Sequence[Goal] = ()
+) -> tuple[Answer, ...]:
+    """An answer for each goal that the points of a capability front suffice for.
+
+    Args:
+        goals: None: the sweep's objectives.
+    """
     if all(power_of(p) is None for p in front.points):
         return ()
     among = _coverage(sweep, bundle, network.name, front.points)
     chooser = Chooser(sweep, bundle, network.name, front.points)
     answers = []
-    for goal in goals_of(sweep.objectives):
+    for goal in goals or sweep.objectives:
         choice = chooser.choose(goal)
         if choice is None:
             continue
@@ -118,12 +130,14 @@ def answers_of(sweep: Sweep, bundle: str, network: Network, front: Front) -> tup
     return tuple(answers)
 
 
-def all_answers(sweep: Sweep) -> list[Answer]:
-    """The answers of every model under every network, without the rest of a study."""
+def all_answers(sweep: Sweep, goals: Sequence[Goal] = ()) -> list[Answer]:
+    """The answers of every model under every network, without the rest of a study; see `answers_of`."""
     return [
         answer
         for bundle, network in sweep.groups()
-        for answer in answers_of(sweep, bundle, network, front_of(sweep, "capability", bundle, network.name))
+        for answer in answers_of(
+            sweep, bundle, network, front_of(sweep, "capability", bundle, network.name), goals
+        )
     ]
 
 

@@ -99,7 +99,9 @@ class Chooser:
         points = [p for p in self._points if merit_of(p, goal) is not None]
         if not points:
             return None
-        best = max([p for p in points if p.on_front] or points, key=lambda p: merit_of(p, goal) or 0.0)
+        # Of equal ones one that is on the front, which may be by other figures than this one.
+        whole = [p for p in points if power_of(p) is not None] or points
+        best = max(whole, key=lambda p: (merit_of(p, goal) or 0.0, p.on_front))
         if goal in _EXACT:
             most = merit_of(best, goal)
             return Choice(

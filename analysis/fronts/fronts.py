@@ -25,14 +25,11 @@ from analysis.statistics.bootstrap import (
 )
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import Objective
-from controller.results import Cell, ReferenceBox
+from controller.results import TIMED, Cell, ReferenceBox
 
 __all__ = ["Front", "FrontName", "Point", "best_by_devices", "front_of", "judged"]
 
 FrontName = Literal["capability", "operating"]
-
-_BOXED: tuple[Objective, ...] = ("latency", "throughput")
-"""What a hypervolume is of."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,8 @@ def front_of(
     """
     points = _candidates(sweep.of(bundle, network), name)
     box = box or sweep.box(bundle, network)
-    return judged(name, points, sweep.objectives, Resampling(sweep.seed), box)
+    dominance = sweep.dominance or _default(points, sweep.objectives)
+    return judged(name, points, dominance, Resampling(sweep.seed), box)
 
 
 def best_by_devices(points: Sequence[Point]) -> dict[int, Point]:
@@ -211,11 +209,16 @@ def judged(
     return Front(name, chosen, marked, dominated, box, bands)
 
 
-def _default(points: Sequence[Point]) -> tuple[Objective, ...]:
-    """Without codecs all have the whole graph's accuracy, or are not to be trusted."""
+def _default(points: Sequence[Point], asked: Sequence[Objective] = ()) -> tuple[Objective, ...]:
+    """Latency and throughput, accuracy where codecs make a difference, and what else is asked for.
+
+    Without codecs all have the whole graph's accuracy, or are not to be trusted. A point without a figure
+    would be on no front, so all have those of a front.
+    """
     usable = [p for p in points if p.latency.value is not None and p.throughput.value is not None]
-    differ = len({p.cell.codec for p in usable}) > 1 and None not in [p.accuracy for p in usable]
-    return ("latency", "throughput", "accuracy") if differ else ("latency", "throughput")
+    also: tuple[Objective, ...] = ("accuracy",) if len({p.cell.codec for p in usable}) > 1 else ()
+    known = [o for o in (*also, *asked) if all(p.figure(o).value is not None for p in usable)]
+    return tuple(dict.fromkeys((*TIMED, *known)))
 
 
 def _repeated(point: Point, objectives: Sequence[Objective]) -> bool:
@@ -233,9 +236,9 @@ def _hypervolume(
 ) -> Estimate:
     """Of latency and seconds a sample, within the box."""
     usable = [i for i, row in enumerate(figures) if not np.isnan(row).any()]
-    if not usable or not set(_BOXED) <= set(objectives):
+    if not usable or not set(TIMED) <= set(objectives):
         return NOTHING
-    columns = [objectives.index(objective) for objective in _BOXED]
+    columns = [objectives.index(objective) for objective in TIMED]
     corner = np.array([box.latency_s, box.sample_s])
 
     def shares(rows: Floats) -> Floats:
@@ -244,7 +247,7 @@ def _hypervolume(
 
     (value,) = shares(figures[None, usable])
     comparable = [points[i] for i in usable]
-    trials = min(len(p.figure(o).values) or 1 for p in comparable for o in _BOXED)
+    trials = min(len(p.figure(o).values) or 1 for p in comparable for o in TIMED)
     if any(p.probability is None for p in comparable):
         return Estimate(float(value), None, None, trials, None)
     low, high = interval(shares(drawn[:, usable]))

@@ -20,7 +20,7 @@ from analysis.figures.front import LEAST_PROBABILITY, divided
 from analysis.figures.parts import AT_SOURCE, NETWORK_SHARE, part_colours, stages_of
 from analysis.figures.selection import prediction_groups
 from analysis.fronts.answers import Answer, Goal
-from analysis.fronts.fronts import Front
+from analysis.fronts.fronts import Front, Point
 from analysis.report import words
 from analysis.report.concerns import concerns, disagreements, missing_cells
 from analysis.report.disclosure import measured_on
@@ -36,7 +36,6 @@ _MISSING_SHOWN = 40
 _WANTED: dict[Goal, str] = {
     "latency": "the lowest latency",
     "throughput": "the highest throughput",
-    "knee": "the best of both",
     "accuracy": "the highest accuracy",
     "payload": "the least payload",
     "memory": "the least memory",
@@ -229,6 +228,8 @@ def _group(study: Study, group: Group) -> dict[str, Any]:
         "conditions": words.network_words(group.network),
         "description": group.network.requested.get("description", ""),
         "answers": [(a, *words.answer_sentences(a, group.answers[:i])) for i, a in enumerate(group.answers)],
+        "knee": words.answer_sentences(group.knee, group.answers) if group.knee else None,
+        "unanswered": [words.unanswered(objective) for objective in group.unanswered],
         "verdict": _verdict(study.sweep, group.answers),
         "kinds": list(dict.fromkeys(a.point.split.kind for a in group.answers)),
         "fronts": [_front(group, front) for front in group.fronts],
@@ -238,7 +239,7 @@ def _group(study: Study, group: Group) -> dict[str, Any]:
             if len({getattr(cell, head.removeprefix("n|")) for cell in cells}) > 1
         ],
         "open": any(p.cell.load != OFFLINE for p in group.operating.points),
-        "brief": [words.brief(a) for a in group.answers if a.objective in ("latency", "throughput")],
+        "brief": [words.brief(a) for a in group.answers],
         "busy": bool(group.deepest),
         "timeline": group.timeline,
         "breakdowns": [_breakdown_row(b) for b in group.breakdowns],
@@ -276,26 +277,27 @@ def _lies_off(figure: Estimate) -> bool:
 def _verdict(sweep: Sweep, mine: Sequence[Answer]) -> str:
     """The network's answer in one sentence."""
     if not mine:
-        return f"No answer yet: {words.why_none(sweep)}."
+        return f"No answer yet: {words.why_none(sweep.objectives)}."
     text = _one_for_all(mine) or _by_objective(mine)
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _one_for_all(mine: Sequence[Answer]) -> str:
-    """One split for every objective, where the knee is within noise of each one's best; else nothing."""
-    best = {a.objective: a for a in mine}
-    if "knee" not in best:
-        return ""
-    knee = best["knee"].point
-    others: list[Goal] = [goal for goal in best if goal != "knee"]
-    behind = [o for o in others if best[o].point.cell.id != knee.cell.id]
-    near = {o: {p.cell.id for p in (*best[o].ties, *best[o].equivalents)} for o in behind}
-    if not all(knee.cell.id in cells for cells in near.values()):
-        return ""
-    behind_by = f" (within noise of {words.listed(_WANTED[o] for o in behind)})" if behind else ""
-    if knee.split.kind == "stay":
-        return f"do not split: {knee.split.sentence}{behind_by}"
-    return f"{knee.split.sentence} for every objective{behind_by}"
+    """The best split for one objective that is within noise of the best for each other one; else nothing."""
+    for point in (a.point for a in mine if all(_is_near(a.point, other) for other in mine)):
+        behind = [_WANTED[other.objective] for other in mine if other.point.cell.id != point.cell.id]
+        behind_by = f" (within noise of {words.listed(behind)})" if behind else ""
+        if point.split.kind == "stay":
+            return f"do not split: {point.split.sentence}{behind_by}"
+        if len(mine) > 1:
+            return f"{point.split.sentence} for {words.listed(a.objective for a in mine)}{behind_by}"
+    return ""
+
+
+def _is_near(point: Point, answer: Answer) -> bool:
+    """Whether a split is an answer's, or as good within noise."""
+    near = (answer.point, *answer.ties, *answer.equivalents)
+    return point.cell.id in {p.cell.id for p in near}
 
 
 def _by_objective(mine: Sequence[Answer]) -> str:

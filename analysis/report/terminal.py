@@ -11,13 +11,13 @@ from rich.table import Table
 
 from analysis.data.sweep import Sweep
 from analysis.errors import ResultsError
-from analysis.fronts.answers import Answer, Goal, as_json
-from analysis.report.words import answer_sentences, percent, plain, why_none
+from analysis.fronts.answers import Answer, Goal, all_answers, answers_of, as_json
+from analysis.fronts.fronts import Point
+from analysis.report.words import answer_sentences, listed, percent, plain, unanswered, why_none
 from analysis.study import Group, Study
 
-__all__ = ["GOALS", "best_as_json", "best_of", "one_line", "show_best"]
+__all__ = ["best_as_json", "one_line", "show_best"]
 
-GOALS: tuple[Goal, ...] = ("latency", "throughput", "knee")
 _WIDTH = 130
 _SENTENCES = 100
 
@@ -26,7 +26,7 @@ def one_line(study: Study, group: Group) -> str:
     """The answers of one model under one network, as a line."""
     head = f"{group.network.name} ({group.title})"
     if not group.answers:
-        return f"{head}: no answer yet, {why_none(study.sweep)}"
+        return f"{head}: no answer yet, {why_none(study.sweep.objectives)}"
     parts = []
     for answer in group.answers:
         p = answer.point
@@ -35,32 +35,27 @@ def one_line(study: Study, group: Group) -> str:
         figures: dict[Goal, str] = {
             "latency": latency,
             "throughput": throughput,
-            "knee": f"{latency}, {throughput}",
             "accuracy": f"{p.accuracy or 0:.4f}",
             "payload": f"{(p.payload.value or 0) / 1e3:.3g} kB a sample",
             "memory": f"{(p.memory.value or 0) / 1e6:.3g} MB",
         }
         goal = answer.objective
         parts.append(f"{goal}: {p.split.where} [{p.split.kind}] {figures[goal]}")
+    parts += [f"{objective}: no answer" for objective in group.unanswered]
     return f"{head}: " + "; ".join(parts)
 
 
-def best_of(sweep: Sweep, answers: Sequence[Answer], objective: str) -> list[Answer]:
-    """The answer for each model and network.
+def best_as_json(sweep: Sweep, goals: Sequence[Goal] = ()) -> list[dict[str, object]]:
+    """Each network's answers as plain values; `at` is what `exporter split --at` takes, null without a cut.
+
+    Args:
+        goals: None: the experiment's objectives.
 
     Raises:
-        ResultsError: No such objective, or nothing was measured that could answer it.
+        ResultsError: Nothing was measured that could be an answer.
     """
-    if objective not in GOALS:
-        raise ResultsError(f"--objective {objective}: it is one of {', '.join(GOALS)}")
-    chosen = [answer for answer in answers if answer.objective == objective]
-    if not chosen:
-        raise ResultsError(f"{sweep.path} has no split with enough trials for an answer; finish the sweep")
-    return chosen
-
-
-def best_as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, object]]:
-    """The answers as plain values; `at` is what `exporter split --at` takes, null where nothing is cut."""
+    answers = all_answers(sweep, goals)
+    _require(answers, sweep, goals)
     entries = []
     for answer, values in zip(answers, as_json(sweep, answers), strict=True):
         whole = sweep.node_count(answer.bundle)
@@ -69,33 +64,66 @@ def best_as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, obje
     return entries
 
 
-def show_best(study: Study, objective: str) -> str:
-    """What was measured beside each answer, and how sure it is, as lines for a terminal."""
+def show_best(study: Study, goals: Sequence[Goal] = ()) -> str:
+    """What was measured under each network, its answers, and how sure they are, as lines for a terminal.
+
+    Args:
+        goals: None: the experiment's objectives, and then the knee.
+
+    Raises:
+        ResultsError: Nothing was measured that could be an answer.
+    """
     width = max(_WIDTH, shutil.get_terminal_size().columns)
     text = StringIO()
     console = Console(file=text, highlight=False, markup=False, emoji=False, width=width)
+    shown: list[Answer] = []
     for group in study.groups:
-        for answer in (a for a in group.answers if a.objective == objective):
-            console.print(_table(group, answer))
-            lead, sentences = answer_sentences(answer)
+        answers = group.answers
+        if goals:
+            answers = answers_of(study.sweep, group.bundle, group.network, group.capability, goals)
+        if not answers:
+            continue
+        shown += answers
+        console.print(_table(group, answers))
+        paragraphs = [answer_sentences(answer) for answer in answers]
+        if not goals:
+            paragraphs += [(unanswered(objective), []) for objective in group.unanswered]
+            paragraphs += [answer_sentences(group.knee, answers)] if group.knee else []
+        for lead, sentences in paragraphs:
             for line in textwrap.wrap(" ".join([lead, *sentences]), _SENTENCES):
                 console.print(line, markup=False)
+    _require(shown, study.sweep, goals)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
 
 
-def _table(group: Group, answer: Answer) -> Table:
+def _require(answers: Sequence[Answer], sweep: Sweep, goals: Sequence[Goal]) -> None:
+    if not answers:
+        asked = goals or sweep.objectives
+        raise ResultsError(f"{sweep.path} has no answer for {' or '.join(asked)}: {why_none(asked)}")
+
+
+def _table(group: Group, answers: Sequence[Answer]) -> Table:
     title = f"{group.title}, network {group.network.name}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for head in ("split", "latency ms", "samples/s", "at depth", "on the front"):
         table.add_column(head, justify="left" if head == "split" else "right", no_wrap=True)
-    best = answer.point.cell.id
-    ties = {point.cell.id for point in (*answer.ties, *answer.equivalents)}
-    for point in sorted(group.capability.points, key=lambda p: p.cell.id != best):
-        note = " <- best" if point.cell.id == best else " (a tie)" if point.cell.id in ties else ""
+    best = [answer.point.cell.id for answer in answers]
+    for point in sorted(group.capability.points, key=lambda p: p.cell.id not in best):
         chance = "-" if point.probability is None else percent(point.probability)
         throughput = f"{'>= ' * point.is_bound}{plain(point.throughput)}"
         row = plain(point.latency, 1e3), throughput, str(point.cell.depth), chance
-        table.add_row(f"{point.split.where}{note}", *row)
+        table.add_row(f"{point.split.where}{_note(point, answers)}", *row)
     for b in group.baselines:
         table.add_row(b.name, plain(b.latency, 1e3), plain(b.throughput), "-", "-")
     return table
+
+
+def _note(point: Point, answers: Sequence[Answer]) -> str:
+    """Mark a split as best or tied, with the objectives' names where there are several."""
+    best = [a for a in answers if a.point.cell.id == point.cell.id]
+    tied = [a for a in answers if point.cell.id in {p.cell.id for p in (*a.ties, *a.equivalents)}]
+
+    def objectives(mine: Sequence[Answer]) -> str:
+        return f" for {listed(a.objective for a in mine)}" if len(answers) > 1 else ""
+
+    return (f" <- best{objectives(best)}" if best else "") + (f" (a tie{objectives(tied)})" if tied else "")

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from analysis.data.sweep import Network, Sweep, baseline_name
+from analysis.data.sweep import Network, baseline_name
 from analysis.fronts.answers import Answer, Gain
-from analysis.fronts.choice import Basis
+from analysis.fronts.choice import Basis, Goal
 from analysis.fronts.fronts import Point
 from analysis.fronts.replicas import Replicas
 from analysis.statistics.estimates import Estimate
+from analysis.statistics.objectives import Objective
+from controller.results import TIMED
 
 __all__ = [
     "answer_sentences",
@@ -23,13 +25,14 @@ __all__ = [
     "percent",
     "plain",
     "network_words",
+    "unanswered",
     "why_none",
 ]
 
 _GOALS = {
     "latency": "For the lowest latency",
     "throughput": "For the highest throughput",
-    "knee": "At the knee (most throughput per latency)",
+    "knee": "As a compromise, at the knee (most throughput per latency)",
     "accuracy": "For the highest accuracy",
     "payload": "For the least payload on the links",
     "memory": "For the least memory in the fullest device",
@@ -150,22 +153,29 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
     return lead, sentences
 
 
-def why_none(sweep: Sweep) -> str:
+def why_none(goals: Sequence[Goal]) -> str:
     """What no split of a network without an answer has."""
     why = "no split has finished its depth-1 cell, with 11 requests a trial, and its deepest one"
-    return f"{why}, or none has {' or '.join(sweep.objectives)}" if sweep.objectives else why
+    untimed = [goal for goal in goals if goal not in (*TIMED, "knee")]
+    return f"{why}, or none has {' or '.join(untimed)}" if untimed else why
+
+
+def unanswered(objective: Objective) -> str:
+    """Say that no split has a figure for an objective."""
+    return f"No answer for {objective}: no split has a figure for it."
 
 
 def brief(answer: Answer) -> str:
     """An answer in one clause: how much, with which split, against what, how sure."""
-    point, goal = answer.point, answer.objective
-    number = capacity(point) if goal == "throughput" else milliseconds(point.latency)
+    point = answer.point
     first = baseline_name(point.cell.devices[0])
     against = [_briefly(g, first) for g in answer.gains if g.name == first]
     equal = [g for g in answer.gains if g.over == "equal"]
     # There is one for each choice of codecs.
     against += [_briefly(g, _other(g, answer) if len(equal) > 1 else "the equal split") for g in equal]
-    text = f"{goal} {number} with {point.split.where}" + (f": {', '.join(against)}" if against else "")
+    text = f"{answer.objective} {_number(answer)} with {point.split.where}" + (
+        f": {', '.join(against)}" if against else ""
+    )
     if answer.among.measured < 2:
         return f"{text}; no other split was measured"
     if answer.rivals:

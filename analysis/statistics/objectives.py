@@ -1,14 +1,13 @@
-"""What fronts are made of: the figures by which one split may be better than another."""
+"""What fronts and answers are made of: the figures by which one split may be better than another."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from analysis.errors import ObjectiveError
+from controller.results import Objective
 
 __all__ = ["OBJECTIVES", "Meaning", "Objective", "check_objectives"]
-
-Objective = Literal["latency", "throughput", "accuracy", "payload", "memory"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ OBJECTIVES: Mapping[Objective, Meaning] = {
 
 
 def check_objectives(text: str) -> tuple[Objective, ...]:
-    """`latency,payload` -> ("latency", "payload"); nothing from an empty text: the default ones.
+    """`payload,latency` -> ("payload", "latency"); nothing from an empty text: those of the experiment.
 
     Raises:
         ObjectiveError: One of them is none, or is named twice.
@@ -52,4 +51,4 @@ def check_objectives(text: str) -> tuple[Objective, ...]:
             )
         if names.count(name) > 1:
             raise ObjectiveError(f"--objectives {text}: {name} is given twice")
-    return tuple(name for name in OBJECTIVES if name in names)
+    return tuple(sorted((name for name in OBJECTIVES if name in names), key=names.index))

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from controller.console import also_into
 from controller.experiment.cells import resolve_cut
 from controller.experiment.codec_assignment import choice_of
 from controller.lab.inventory import load_lab
@@ -39,8 +38,7 @@ def predict(options: PredictOptions) -> None:
 @takes(PlanOptions)
 def plan(options: PlanOptions) -> None:
     """Plan which devices to use, in which order, and where to cut; exit code 2 without a feasible plan."""
-    with also_into(options.progress):
-        commands.plan(Bundle.open(options.bundle), load_lab(options.lab), options)
+    commands.plan(Bundle.open(options.bundle), load_lab(options.lab), options)
 
 
 @app.command()

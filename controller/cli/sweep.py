@@ -79,6 +79,7 @@ def sweep(
             trials=wanted.most,
             least=wanted.least,
             until=wanted.until,
+            objectives=resolved.experiment.objectives,
             created_at=now(),
         ) as store,
         Publisher(store, is_shown=sys.stderr.isatty()) as work,

@@ -20,7 +20,7 @@ from controller.experiment.codec_assignment import choice_of
 from controller.experiment.load import OFFLINE, SINGLE, check_requests, parse_load
 from controller.experiment.planted import PlantedDevice, planted_text
 from controller.experiment.yaml_file import load_yaml
-from controller.results import CHAIN, HUB, SATURATING, TORCH_RPC, Settings, TrialsWanted
+from controller.results import CHAIN, HUB, SATURATING, TIMED, TORCH_RPC, Objective, Settings, TrialsWanted
 from controller.results.metrics import SAMPLES_NEEDED
 from worker.wire.messages import Run
 
@@ -251,6 +251,15 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "computing ([below](#planted-times))"
         ),
     ] = None
+    objectives: Annotated[
+        tuple[Objective, ...],
+        Meta(
+            min_length=1,
+            extra_json_schema={"uniqueItems": True},
+            description="what the best split is chosen for: an answer for each under every network, in this "
+            "order ([below](#objectives))",
+        ),
+    ] = TIMED
     trials: Annotated[
         Annotated[int, Meta(ge=1, le=10_000)] | TrialsUntil,
         Meta(
@@ -384,6 +393,9 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             if names.count(name) > 1:
                 raise ExperimentError(f"key 'networks' names {name!r} twice")
             self._check_grid(self.grid(name))
+        for objective in self.objectives:
+            if self.objectives.count(objective) > 1:
+                raise ExperimentError(f"key 'objectives' names {objective!r} twice; name each once")
         if isinstance(self.trials, TrialsUntil):
             self._check_until(self.trials)
 
@@ -407,6 +419,11 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if trials.least > trials.most:
             raise ExperimentError(
                 f"key 'trials' has least {trials.least} and most {trials.most}; least must not be more"
+            )
+        if set(self.objectives).isdisjoint(TIMED):
+            raise ExperimentError(
+                "key 'trials' has 'until', which waits for answers for latency and throughput, but "
+                "'objectives' has neither: add one of them, or give a number of trials"
             )
         for name in self.network_names():
             values = self.grid(name).values

@@ -67,6 +67,7 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
             batch=options.batch,
             threads=request.threads,
             codec=choice_of(options.codec, "--codec"),
+            objective=objective,
         )
     if options.as_json:
         print(json.dumps(_plans_as_json(bundle, options, plans, baselines), indent=1))

@@ -10,6 +10,7 @@ from controller.atomic_file import replace_file
 from controller.errors import PlanError
 from controller.experiment.schema import AUTO
 from controller.planning.problem import Plan
+from controller.results import TIMED
 from exporter.bundle import Bundle, RangeError
 from worker.wire.codecs import NO_CODEC
 
@@ -33,10 +34,12 @@ def write_experiment(
     batch: int,
     threads: int | Mapping[str, int],
     codec: str = NO_CODEC.name,
+    objective: str = TIMED[0],
 ) -> None:
     """Write an experiment of these plans, both ends of the first plan's chain, and its equal split.
 
     Args:
+        objective: What the plans are for: the experiment's first objective, if it is one.
         order: The lab's devices; a plan of one device is compared on a chain with the next device.
 
     Raises:
@@ -56,6 +59,7 @@ def write_experiment(
         "batches": [batch],
         "codecs": list(dict.fromkeys([NO_CODEC.name, codec])),
         "threads": threads if isinstance(threads, int) else dict(threads),
+        "objectives": sorted(TIMED, key=lambda name: name != objective),
         "trials": _TRIALS,
         "requests": {1: _REQUESTS_ALONE},
     }

@@ -21,11 +21,11 @@ from controller.options import (
     Devices,
     LabFile,
     NetworksFile,
-    ProgressFile,
     Threads,
 )
 from controller.planning.constraints import Limits
 from controller.profiling.profile import Profile
+from controller.results import TIMED
 
 __all__ = ["PlanOptions", "PredictOptions", "SharedOptions", "limits_of"]
 
@@ -52,7 +52,7 @@ class SharedOptions:
 class PlanOptions(SharedOptions):
     """The options of `controller plan`."""
 
-    objective: Annotated[str, typer.Option(help="One of latency, throughput, knee and pareto.")] = "latency"
+    objective: Annotated[str, typer.Option(help="One of latency, throughput, knee and pareto.")] = TIMED[0]
     source: Annotated[
         str | None, typer.Option(help="Device that requests start from, or any. Default: the first.")
     ] = None
@@ -73,7 +73,6 @@ class PlanOptions(SharedOptions):
         Path | None,
         typer.Option(help="Write an experiment that measures these plans beside their baselines."),
     ] = None
-    progress: ProgressFile = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ judged: readers compute latency, throughput and shares.
 
 from controller.results.as_written import UNREADABLE
 from controller.results.encoding import unpack
+from controller.results.objectives import TIMED, Objective
 from controller.results.reading import Results, known_devices, read_cells
 from controller.results.reference_box import reference_boxes
 from controller.results.rows import (
@@ -53,6 +54,7 @@ __all__ = [
     "HUB",
     "PLANTED",
     "SOCKET",
+    "TIMED",
     "TORCH_RPC",
     "UNREADABLE",
     "Accuracy",
@@ -69,6 +71,7 @@ __all__ = [
     "LinkUse",
     "Look",
     "MeasuredLink",
+    "Objective",
     "Predicted",
     "Profiling",
     "ReferenceBox",

@@ -13,6 +13,7 @@ import msgspec
 from controller.errors import StoreError
 from controller.results.as_written import as_written
 from controller.results.encoding import column_names, from_columns, select, unpack
+from controller.results.objectives import Objective
 from controller.results.rows import Cell, Course, DeviceRow, Hop, Link, Look, Saturation, Trial
 from controller.results.schema import (
     TABLES,
@@ -78,8 +79,8 @@ class Results:
         self.close()
 
     def experiment(self) -> dict[str, Any]:
-        """The experiment's digest, name, text, seed, trials per cell (`trials_wanted`), and creation time."""
-        names = ("digest", "name", "text", "seed", "trials", "least", "until", "created_at")
+        """The experiment's digest, name, text, seed, and creation time, and what `trials_wanted` reads."""
+        names = ("digest", "name", "text", "seed", "trials", "least", "until", "objectives", "created_at")
         with as_written(self.path):
             row = self._db.execute(f"SELECT {', '.join(names)} FROM experiment").fetchone()
         if row is None:
@@ -93,6 +94,12 @@ class Results:
         for look in self.rows(Look):
             wanted.note(look)
         return wanted
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """What the experiment's answers are for, in its order."""
+        text = self.experiment()["objectives"]
+        with as_written(self.path):
+            return msgspec.json.decode(text, type=tuple[Objective, ...])
 
     def check_experiment(self, text: str) -> None:
         """Raise StoreError if the results are of another experiment than this file's text."""

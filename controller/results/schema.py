@@ -42,7 +42,8 @@ _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE experiment (
     digest TEXT PRIMARY KEY, name TEXT NOT NULL, text TEXT NOT NULL, seed INTEGER NOT NULL,
-    trials INTEGER NOT NULL, least INTEGER NOT NULL, until REAL, created_at TEXT NOT NULL);
+    trials INTEGER NOT NULL, least INTEGER NOT NULL, until REAL, objectives TEXT NOT NULL,
+    created_at TEXT NOT NULL);
 CREATE TABLE environment (id INTEGER PRIMARY KEY, taken_at TEXT NOT NULL, stamp TEXT NOT NULL);
 CREATE TABLE device (
     environment INTEGER NOT NULL REFERENCES environment, {definitions(DeviceRow)},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from controller.errors import StoreError
 from controller.results.encoding import dump, insert, pack
+from controller.results.objectives import TIMED, Objective
 from controller.results.reading import Results, known_devices
 from controller.results.rows import Cell, DeviceRow, Trial
 from controller.results.schema import TABLES, check_whole, connect, prepare
@@ -35,6 +36,7 @@ class Store(Results):
         created_at: str,
         least: int | None = None,
         until: float | None = None,
+        objectives: Sequence[Objective] = TIMED,
     ) -> Self:
         """Open `path` for one experiment, and create it if missing.
 
@@ -42,6 +44,7 @@ class Store(Results):
             trials: Of a cell; where they go on until answers are sure, at most.
             least: Then the fewest.
             until: How sure, then.
+            objectives: What its answers are for.
 
         Raises:
             StoreError: The folder is not writable, or the file is another experiment's.
@@ -54,8 +57,9 @@ class Store(Results):
                 store.check_experiment(text)
                 if db.execute("SELECT 1 FROM experiment").fetchone() is None:
                     db.execute(
-                        "INSERT INTO experiment VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                        (digest, name, text, seed, trials, least or trials, until, created_at),
+                        "INSERT INTO experiment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (digest, name, text, seed, trials, least or trials, until)
+                        + (dump(list(objectives)), created_at),
                     )
             stack.pop_all()
         return store

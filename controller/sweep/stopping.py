@@ -4,7 +4,8 @@ With `trials: {least, most, until}` every cell has its least trials first. From 
 how sure is the answer for each bundle and objective, and which cells could still change it? These alone get
 another trial, until the answer is sure, or the split that it names has had its most trials. A posterior
 distribution says so, which needs no correction for repeated looks (`controller.statistics.certainty`).
-Capacities are taken as measured: no further trial tells whether a bound is one.
+Capacities are taken as measured: no further trial tells whether a bound is one. Of the experiment's
+objectives only latency and throughput count: accuracy and payload are exact, and it does not wait for memory.
 
 A look follows from the trials of the blocks before it alone, so a resumed sweep decides as an uninterrupted
 one.
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.experiment.load import OFFLINE
-from controller.results import Cell, Look, Store, TrialsWanted
+from controller.results import TIMED, Cell, Look, Store, TrialsWanted
 from controller.results.metrics import (
     SAMPLES_NEEDED,
     computing_shares,
@@ -133,10 +134,11 @@ class StoppingRule:
 
     def _verdicts(self, cells: Sequence[Cell], block: int, until: float) -> Iterator[_Verdict]:
         """Of each bundle's answers; candidates are those of a capability front."""
+        timed = [objective for objective in self.store.objectives() if objective in TIMED]
         for bundle in dict.fromkeys(cell.bundle for cell in cells):
             closed = [cell for cell in cells if cell.bundle == bundle and cell.load == OFFLINE]
             candidates = [each for each in candidates_of(closed) if each.shallow.depth == 1]
-            for objective in ("latency", "throughput"):
+            for objective in timed:
                 rows = self._rows(candidates, objective, block)
                 if rows:
                     text = f"{self.seed}:{cells[0].network}:{bundle}:{objective}:{block}"

@@ -3,7 +3,8 @@
 A split is two figures, its latency at depth 1 and its seconds a sample at the deepest depth. Both are
 predicted for every split. Measured is first what answers are compared with, then those that could be on the
 front if the predictions were as wrong as they have been so far; what was measured corrects the rest; it ends
-when the front stands, or the budget is spent.
+when the front stands, or the budget is spent. Where only one of the two figures counts, the front is the best
+split by that one.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -42,6 +43,7 @@ class Search(Generic[Split]):
         at_once: How many are measured before predictions are corrected.
         place: Where a split is; where splits are cuts and nothing else, it is they.
         first: Measured before all others: what answers are compared with.
+        figures: Which two of a split's figures make the front: one of them twice where only that one counts.
         to_the_end: Go on when the front stands, with those that are nearest to it.
         measured: The figures of measured splits.
         failed: Splits whose measurement failed.
@@ -52,6 +54,7 @@ class Search(Generic[Split]):
     at_once: int = 3
     place: Callable[[Split], Place] = _cuts
     first: Sequence[Split] = ()
+    figures: tuple[int, int] = (0, 1)
     to_the_end: bool = False
     measured: dict[Split, Point] = field(default_factory=dict)
     failed: set[Split] = field(default_factory=set)
@@ -90,23 +93,22 @@ class Search(Generic[Split]):
             return untried
         if self.measured.keys() <= set(self.first) and (look := self._first_look()):
             return look
-        corrected = self.corrected()
+        corrected = self._judged(self.corrected())
         margin = self.margin()
         rest = [split for split in self.predicted if split not in self.measured]
-        known = list(self.measured.values())
+        known = list(self._judged(self.measured).values())
         hopes: dict[Split, Point] = {}
         for split in rest:
-            latency_s, sample_s = corrected[split]
-            hopes[split] = latency_s * (1 - margin), sample_s * (1 - margin)
+            one, other = corrected[split]
+            hopes[split] = one * (1 - margin), other * (1 - margin)
         worst = [1.05 * max(point[i] for point in [*corrected.values(), *known]) for i in (0, 1)]
         gains = area_gains(known, hopes, (worst[0], worst[1]))
         return sorted(gains, key=lambda split: -gains[split])
 
     def _first_look(self) -> list[Split]:
         """The two ends of the predicted front, and its middle: they tell most about what is wrong with it."""
-        front = front_of(
-            {split: point for split, point in self.predicted.items() if split not in self.failed}
-        )
+        judged = self._judged(self.predicted)
+        front = front_of({split: point for split, point in judged.items() if split not in self.failed})
         if not front:
             return []
         look = dict.fromkeys([front[0], front[-1], front[len(front) // 2]])
@@ -139,8 +141,10 @@ class Search(Generic[Split]):
 
     def _nearest(self, but: set[Split]) -> list[Split]:
         """The rest, those first that would have to be least better to be on the front."""
-        corrected = self.corrected()
-        known = list(self.measured.values()) or [corrected[split] for split in front_of(corrected)]
+        corrected = self._judged(self.corrected())
+        known = list(self._judged(self.measured).values()) or [
+            corrected[split] for split in front_of(corrected)
+        ]
 
         def behind(split: Split) -> float:
             point = corrected[split]
@@ -148,6 +152,13 @@ class Search(Generic[Split]):
 
         rest = [split for split in self.predicted if split not in self.measured and split not in but]
         return sorted(rest, key=behind)
+
+    def _judged(self, points: Mapping[Split, Point]) -> Mapping[Split, Point]:
+        """The figures that make the front."""
+        one, other = self.figures
+        if (one, other) == (0, 1):
+            return points
+        return {split: (point[one], point[other]) for split, point in points.items()}
 
     def margin(self) -> float:
         """By how much a prediction may be too bad: what nine of ten were off, beside their common error."""

@@ -1,14 +1,14 @@
 """What is predicted of a network's candidates: from profiles, or roughly, from baselines."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from controller.experiment.networks import Network
 from controller.experiment.resolve import ResolvedExperiment
 from controller.planning.prediction import Prediction, Predictor
 from controller.profiling.profile import Profile
-from controller.results import Cell
+from controller.results import TIMED, Cell, Objective
 from controller.results.pareto import Point
 from controller.sweep.eta import request_s
 from controller.sweep.saturation import saturating_depth
@@ -19,6 +19,7 @@ from worker.wire.codecs import NO_CODEC
 __all__ = [
     "ProfileKey",
     "estimated_searches",
+    "figures_for",
     "most_candidates",
     "most_measured",
     "planned_searches",
@@ -140,5 +141,15 @@ def _searches(
         nodes = resolved.bundles[bundle].node_count
         # Looked up for every split whenever one was measured.
         places = {candidate: candidate.place(nodes) for candidate in alike}
-        searches.append(Search(predicted, most(len(alike)), place=places.__getitem__))
+        search = Search(predicted, most(len(alike)), place=places.__getitem__)
+        search.figures = figures_for(resolved.experiment.objectives)
+        searches.append(search)
     return searches
+
+
+def figures_for(objectives: Sequence[Objective]) -> tuple[int, int]:
+    """Which of a candidate's latency and time a sample make the front: both, unless only one counts."""
+    if len(objectives) == 1 and objectives[0] in TIMED:
+        number = TIMED.index(objectives[0])
+        return number, number
+    return 0, 1

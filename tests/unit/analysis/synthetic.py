@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec
 import numpy as np
 
 from controller.results import (
+    TIMED,
     Accuracy,
     BaselineTrial,
     Block,
@@ -21,6 +22,7 @@ from controller.results import (
     Hop,
     Link,
     LinkUse,
+    Objective,
     Sentinel,
     Store,
     Trial,
@@ -186,12 +188,15 @@ def write_sweep(
     slowdown: float = 10.0,
     disagree_at: int | None = None,
     drift: float = 0.01,
+    objectives: Sequence[Objective] = TIMED,
 ) -> Path:
     """Write a sweep to `path`. `skip` and `voids` are cuts whose cells are unfinished or fail once."""
     physics = physics or Physics()
     rng = np.random.default_rng(7)
     text = f"name: demo\nseed: 7\ntrials: {trials}\n"
-    with Store.create(path, name="demo", text=text, seed=7, trials=trials, created_at=AT) as store:
+    with Store.create(
+        path, name="demo", text=text, seed=7, trials=trials, created_at=AT, objectives=objectives
+    ) as store:
         # Flushing each trial to the disk takes longer than all else, and no test cuts the power.
         store._db.execute("PRAGMA synchronous = OFF")
         stamp = {"python": "3.11.2", "onnxruntime": "1.31.1", "kernel": "6.1.0-25-amd64", "governor": None}

@@ -1,6 +1,7 @@
 """`python -m analysis`, as a user types it: what it prints and how it ends."""
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -130,12 +131,10 @@ def test_the_best_of_what_was_measured_is_told_beside_the_rest(
     tmp_path: Path, objective: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = str(write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 24, 60)))
-    progress = tmp_path / "progress.log"
-    assert main(["best", results, "--objective", objective, "--progress", str(progress)]) == 0
+    assert main(["best", results, "--objective", objective]) == 0
     said = capsys.readouterr().out
     assert said.count("<- best") == 3, "one for each network"
     assert "plain ONNX Runtime on server" in said
-    assert progress.read_text(encoding="utf-8") == said
     assert main(["best", results, "--objective", objective, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [one["network"] for one in told] == ["lan", "wifi", "wan"]
@@ -145,10 +144,28 @@ def test_the_best_of_what_was_measured_is_told_beside_the_rest(
 
 
 def test_what_best_refuses(tmp_path: Path, refused: Callable[..., str]) -> None:
-    results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60))
-    assert "--objective speed: it is one of latency, throughput, knee" in refused(
-        "best", results, "--objective", "speed"
+    """Before the results are read: this file does not exist."""
+    assert "--objective speed: choose one of latency, throughput, accuracy, payload, memory, knee" in refused(
+        "best", tmp_path / "absent.sqlite", "--objective", "speed"
     )
+    few = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), requests=(5, 5))
+    assert "has no answer for throughput: no split has finished" in refused(
+        "best", few, "--objective", "throughput"
+    )
+
+
+def test_without_an_objective_all_of_the_experiments_are_told_in_one_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["best", str(write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 24, 60)))]) == 0
+    said = capsys.readouterr().out
+    assert said.count("plain ONNX Runtime on server ") >= 3
+    assert said.count("mobilenet_v2, network") == 3, "a table for each network"
+    wifi = said[said.index("network wifi") : said.index("network wan")]
+    assert re.search(r"^ *raw input to server <- best for latency", wifi, re.MULTILINE)
+    assert re.search(r"^ *features.2 <- best for throughput", wifi, re.MULTILINE)
+    leads = ("For the lowest latency", "For the highest throughput", "As a compromise, at the knee")
+    assert sorted(leads, key=wifi.index) == list(leads)
 
 
 def test_ctrl_c_ends_with_a_line(

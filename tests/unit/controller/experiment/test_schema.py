@@ -94,6 +94,21 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
         (("name: demo", "name: demo\nprefetches: [-1]"), r"key 'prefetches\[0\]'"),
         (("name: demo", "name: demo\ntopologies: [ring]"), r"key 'topologies\[0\]'.*'ring'"),
         (("name: demo", "name: demo\ntopologies: []"), r"key 'topologies'"),
+        (
+            ("name: demo", "name: demo\nobjectives: [speed]"),
+            r"key 'objectives\[0\]': invalid enum value 'speed'; "
+            r"allowed: accuracy, latency, memory, payload, throughput$",
+        ),
+        (("name: demo", "name: demo\nobjectives: []"), r"key 'objectives': expected a list of length >= 1"),
+        (("name: demo", "name: demo\nobjectives: latency"), r"key 'objectives': expected a list, got text"),
+        (
+            ("name: demo", "name: demo\nobjectives: [latency, memory, latency]"),
+            r"key 'objectives' names 'latency' twice; name each once",
+        ),
+        (
+            ("name: demo", until("least: 3, most: 5, until: 0.9") + "\nobjectives: [payload]"),
+            r"'until', which waits for answers for latency and throughput, but 'objectives' has neither",
+        ),
         (("name: demo", "name: demo\nthreads: 0"), r"key 'threads'"),
         (("name: demo", "name: demo\nthreads: []"), r"key 'threads': expected a list of length >= 1"),
         (("name: demo", f"name: demo\nseed: {2**63}"), r"key 'seed'"),
@@ -124,6 +139,13 @@ def test_what_is_no_experiment_at_all_is_refused_too(tmp_path: Path, text: str) 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match="no experiment .*absent.yml"):
         load_experiment(tmp_path / "absent.yml")
+
+
+def test_objectives_keep_their_order_and_are_none_of_a_cells_settings(tmp_path: Path) -> None:
+    assert load_experiment(write(tmp_path, GOOD)).objectives == ("latency", "throughput")
+    named = load_experiment(write(tmp_path, f"{GOOD}objectives: [memory, latency]\n"))
+    assert named.objectives == ("memory", "latency")
+    assert "objectives" not in DIMENSIONS.values()
 
 
 def test_every_setting_of_a_cell_has_a_key() -> None:

@@ -7,6 +7,7 @@ import pytest
 from controller.errors import PlanError
 from controller.experiment.networks import Network
 from controller.experiment.resolve import resolve
+from controller.experiment.schema import load_experiment
 from controller.lab.inventory import Lab
 from controller.planning import Chooser, Limits, Plan, Predictor, Profile
 from controller.planning.constraints import Objective
@@ -57,12 +58,20 @@ def test_all_of_a_pareto_set_are_best(chooser: Chooser) -> None:
     assert [plan.period_s for plan in plans] == sorted((p.period_s for p in plans), reverse=True)
 
 
-def _written(path: Path, tiny: Bundle, plans: list[Plan]) -> None:
+def _written(path: Path, tiny: Bundle, plans: list[Plan], objective: str = "latency") -> None:
     networks = path.parent / "networks.yml"
     networks.write_text("lan: {delay_ms: 1}\n")
     order = ("pi", "desk", "server")
     write_experiment(
-        path, tiny, plans, order=order, network="lan", networks_file=networks, batch=1, threads=1
+        path,
+        tiny,
+        plans,
+        order=order,
+        network="lan",
+        networks_file=networks,
+        batch=1,
+        threads=1,
+        objective=objective,
     )
 
 
@@ -88,6 +97,22 @@ def test_the_experiment_has_the_plans_and_what_they_are_compared_with(
     }
     # The sweep finds how deep each must be for its slowest part always to have work.
     assert {cell.role for cell in cells} == {"", "saturating"}
+
+
+@pytest.mark.parametrize(
+    ("objective", "objectives"),
+    [
+        ("throughput", ("throughput", "latency")),
+        ("latency", ("latency", "throughput")),
+        ("knee", ("latency", "throughput")),
+    ],
+)
+def test_what_was_planned_for_is_the_first_objective(
+    tmp_path: Path, tiny: Bundle, objective: str, objectives: tuple[str, ...]
+) -> None:
+    path = tmp_path / "experiment.yml"
+    _written(path, tiny, [Plan(("pi", "server"), (1,), 0.02, 0.006, "pi")], objective)
+    assert load_experiment(path).objectives == objectives
 
 
 def test_an_experiment_that_cannot_be_written(tmp_path: Path, tiny: Bundle) -> None:

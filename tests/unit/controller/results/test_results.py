@@ -101,6 +101,21 @@ def test_a_trial_comes_back_as_it_went_in(tmp_path: Path) -> None:
         assert list(results.telemetry(number)) == [("pi", {"at_s": 1.0, "process_rss_bytes": 5})]
 
 
+def test_objectives_are_kept_in_their_order(tmp_path: Path) -> None:
+    with create(tmp_path / "default.sqlite") as store:
+        assert store.objectives() == ("latency", "throughput")
+    options: dict[str, Any] = {"seed": 1, "trials": 3, "created_at": "2026-01-01T00:00:00"}
+    path = tmp_path / "r.sqlite"
+    Store.create(path, name="demo", text="t", objectives=("payload", "latency"), **options).close()
+    with Results.open(path) as results:
+        assert results.objectives() == ("payload", "latency")
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE experiment SET objectives = '[\"speed\"]'")
+    db.close()
+    with Results.open(path) as results, pytest.raises(StoreError, match="r.sqlite holds rows that no sweep"):
+        results.objectives()
+
+
 @pytest.mark.parametrize("field", [field.name for field in fields(Cell) if field.name != "label"])
 def test_every_field_of_a_cell_but_its_label_is_in_its_id(field: str) -> None:
     other: dict[str, Any] = {field: "other"}

@@ -1,12 +1,12 @@
 """The stopping rule, on planted figures: which cells the next block is for, and when there is none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from controller.results import Block, Look, Store, TrialsWanted
+from controller.results import TIMED, Block, Look, Objective, Store, TrialsWanted
 from controller.sweep.stopping import StoppingRule
 from tests.unit.analysis.synthetic import AT, BUNDLE, CELL, Physics, run_trial
 
@@ -17,7 +17,13 @@ class Planted:
     """Splits of true seconds a request, at depth 1 alone, so that latency and throughput are one figure."""
 
     def __init__(
-        self, folder: Path, truth_s: Mapping[int, float], seed: int = 0, noise: float = 0.01
+        self,
+        folder: Path,
+        truth_s: Mapping[int, float],
+        seed: int = 0,
+        noise: float = 0.01,
+        objectives: Sequence[Objective] = TIMED,
+        rate_noise: float = 0.0,
     ) -> None:
         self.store = Store.create(
             folder / f"{seed}.sqlite",
@@ -28,6 +34,7 @@ class Planted:
             created_at=AT,
             least=LEAST,
             until=UNTIL,
+            objectives=objectives,
         )
         self.store._db.execute("PRAGMA synchronous = OFF")
         self.store.add_environment(AT, {}, [])
@@ -35,7 +42,7 @@ class Planted:
         self.store.add_network("lan", 0, "emulated", {})
         self.cells = {cut: replace(CELL, cuts=(cut,)) for cut in truth_s}
         self.store.add(*self.cells.values())
-        self.truth_s, self.noise = truth_s, noise
+        self.truth_s, self.noise, self.rate_noise = truth_s, noise, rate_noise
         self.rng = np.random.default_rng(seed)
         self.wanted = self.store.trials_wanted()
         self.rule = StoppingRule(self.store, self.wanted, 0)
@@ -49,7 +56,10 @@ class Planted:
             factor = self.truth_s[cut] * np.exp(common + self.noise * self.rng.normal())
             endpoint = trial.endpoint_rows.copy()
             endpoint["latency_s"] = factor
-            trial = replace(trial, endpoint_rows=endpoint, elapsed_s=11 * factor)
+            elapsed_s = 11 * factor
+            if self.rate_noise:
+                elapsed_s *= np.exp(self.rate_noise * self.rng.normal())
+            trial = replace(trial, endpoint_rows=endpoint, elapsed_s=elapsed_s)
             self.store.add_trial(trial)
 
     def run(self) -> dict[int, int]:
@@ -90,6 +100,21 @@ def test_a_close_pair_gets_more_blocks_and_the_clearly_bad_ones_none(tmp_path: P
         assert all(trials[cut] in range(LEAST, MOST + 1) for cut in (1, 2))
         more += max(trials[1], trials[2]) > LEAST
     assert more >= 3
+
+
+def test_only_the_objectives_that_are_asked_for_are_waited_for(tmp_path: Path) -> None:
+    """Latencies are told apart at once; throughputs of the same trials are too noisy for that."""
+
+    def ended(*objectives: Objective) -> tuple[int, str | None]:
+        folder = tmp_path / "-".join(objectives)
+        folder.mkdir()
+        truth_s = {1: 0.010, 2: 0.013, 3: 0.014, 4: 0.015}
+        sweep = Planted(folder, truth_s, objectives=objectives, rate_noise=0.3)
+        return max(sweep.run().values()), sweep.last.ended
+
+    assert ended("latency") == (LEAST, "sure")
+    assert ended("latency", "payload") == (LEAST, "sure")
+    assert ended("latency", "throughput") == ended("throughput") == (MOST, "most trials")
 
 
 def test_equal_splits_end_as_the_same_or_at_most_trials_and_seldom_as_one_winner(tmp_path: Path) -> None:

@@ -38,6 +38,19 @@ def test_it_ends_when_nothing_else_can_be_on_the_front() -> None:
     assert len(found) < 10
 
 
+@pytest.mark.parametrize("figure", [0, 1])
+def test_for_one_objective_only_splits_that_may_be_best_for_it_are_measured(figure: int) -> None:
+    truth = _truth(60)
+    both = Search(truth, most=60).run(lambda split: truth[split])
+    search = Search(truth, most=60, figures=(figure, figure))
+    found = search.run(lambda split: truth[split])
+    best = min(truth, key=lambda split: truth[split][figure])
+    assert best in found
+    assert len(found) < len(both)
+    worst = max(truth[split][figure] for split in found)
+    assert worst < 1.2 * truth[best][figure], "none that is far from the best"
+
+
 def test_a_split_that_cannot_be_measured_is_left_out() -> None:
     truth = _truth(20)
     found = Search(truth, most=20).run(lambda split: None if split == front_of(truth)[0] else truth[split])
