@@ -13,7 +13,7 @@ from analysis.fronts.fronts import Front, Point, front_of
 from analysis.fronts.replicas import Replicas, replicas_of
 from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
-from controller.results import CHAIN, SOCKET
+from controller.results import CHAIN, SOCKET, TIMED
 from controller.results.metrics import power
 
 __all__ = ["Answer", "Coverage", "Gain", "Goal", "all_answers", "answers_of", "as_json", "check_goal"]
@@ -113,9 +113,11 @@ def answers_of(
         return ()
     among = _coverage(sweep, bundle, network.name, front.points)
     chooser = Chooser(sweep, bundle, network.name, front.points)
-    answers = []
-    for goal in goals or sweep.objectives:
-        choice = chooser.choose(goal)
+    goals = goals or sweep.objectives
+    answers: list[Answer] = []
+    # Many splits may have exactly the same accuracy or payload: then the one is named that has more to it.
+    for goal in sorted(goals, key=lambda goal: goal not in TIMED):
+        choice = chooser.choose(goal, [answer.point for answer in answers])
         if choice is None:
             continue
         best, rivals = choice.point, _rivals(choice.point, front.points, goal)
@@ -127,7 +129,7 @@ def answers_of(
                 answer, probability=choice.probability, equivalents=choice.equivalents, basis=choice.basis
             )
         answers.append(answer)
-    return tuple(answers)
+    return tuple(sorted(answers, key=lambda answer: goals.index(answer.objective)))
 
 
 def all_answers(sweep: Sweep, goals: Sequence[Goal] = ()) -> list[Answer]:

@@ -94,8 +94,12 @@ class Chooser:
         self._seed = sweep.seed
         self._fits: dict[Goal, _Fit | None] = {}
 
-    def choose(self, goal: Goal) -> Choice | None:
-        """The best point; None where none has the figure."""
+    def choose(self, goal: Goal, before: Sequence[Point] = ()) -> Choice | None:
+        """The best point; None where none has the figure.
+
+        Args:
+            before: Points chosen for other goals, which go before others with exactly the same figure.
+        """
         points = [p for p in self._points if merit_of(p, goal) is not None]
         if not points:
             return None
@@ -104,6 +108,7 @@ class Chooser:
         best = max(whole, key=lambda p: (merit_of(p, goal) or 0.0, p.on_front))
         if goal in _EXACT:
             most = merit_of(best, goal)
+            best = next((p for p in before if merit_of(p, goal) == most), best)
             return Choice(
                 best, tuple(p for p in points if p is not best and merit_of(p, goal) == most), (), 1.0
             )

@@ -150,6 +150,17 @@ def test_the_least_payload_is_found_off_the_front(tmp_path: Path, capsys: pytest
     assert "everything on pi" not in [point.split.where for point in front.members]
 
 
+def test_of_splits_that_are_exactly_alike_the_one_that_is_best_otherwise_is_named(tmp_path: Path) -> None:
+    """Without codecs all splits have the whole graph's accuracy: it is no reason for another split."""
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60), objectives=("accuracy", "throughput"))
+    answers = Study.of(load(path)).answers
+    assert [a.objective for a in answers] == ["accuracy", "throughput"] * 3
+    found = _by(answers)
+    for network in ("lan", "wifi", "wan"):
+        assert found[network, "accuracy"].point == found[network, "throughput"].point
+        assert len(found[network, "accuracy"].ties) == 2
+
+
 def test_other_objectives_have_answers_of_their_own(results: Path) -> None:
     study = Study.of(load(results, objectives=("latency", "payload")))
     found = _by(study.answers)
