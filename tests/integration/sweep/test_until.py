@@ -61,12 +61,16 @@ def test_a_split_that_is_clearly_worse_is_left_and_two_close_ones_go_on(
 
 
 def test_a_clear_winner_takes_the_least_trials(lab: Path, bundles: Path, tmp_path: Path) -> None:
-    experiment = write(tmp_path, splits=[2, 3], trials={"least": 2, "most": 9, "until": 0.9})
+    trials = {"least": 2, "most": 9, "until": 0.9}
+    experiment = write(tmp_path, splits=[2, 3], trials=trials, objectives=["throughput", "payload"])
     done = sweep(experiment, lab, bundles)
     assert done.returncode == 0, done.stderr
     assert set(trials_by_cut(tmp_path).values()) == {2}
     assert [(look.block, look.ended, look.open) for look in looks(tmp_path)] == [(2, "sure", ())]
     _is_over(experiment, lab, bundles, trials=4 * 2)
+    told = json.loads(analysis("best", tmp_path / "results.sqlite", "--json").stdout)
+    # Everything on the first device sends nothing.
+    assert [(each["objective"], each["cuts"]) for each in told] == [("throughput", [2]), ("payload", [4])]
 
 
 def test_a_resumed_sweep_decides_as_an_uninterrupted_one(lab: Path, bundles: Path, tmp_path: Path) -> None:
