@@ -23,6 +23,7 @@ from worker.wire.errors import DISK_FULL, OUT_OF_MEMORY, WorkerError
 from worker.wire.messages import (
     ClosePipeline,
     HopRecords,
+    HopSpec,
     LinkAccount,
     LoadSpec,
     OpenLinks,
@@ -147,11 +148,18 @@ class PipelineRunner:
             done = self._ask_run(Run(requests=requests, timeout_s=_ALONE_TIMEOUT_S), watch.is_lost)
         self._take_records(done.counted)
 
+    def has_fixed_time(self, position: int) -> bool:
+        """Whether a stage on a slower device takes a multiple of what it took alone once in the sweep."""
+        spec = self._spec(position)
+        is_slower = self.workers[self._hops[position].device].info.slowdown > 1
+        return is_slower and spec.planted is None and not spec.varies
+
     def _lacks_full_speed(self, position: int) -> bool:
+        return self.has_fixed_time(position) and self._spec(position).full_speed_s is None
+
+    def _spec(self, position: int) -> HopSpec:
         device, number = self._place(position)
-        spec = self.plan.builds[device].hops[number]
-        fixable = self.workers[device].info.slowdown > 1 and spec.planted is None and not spec.varies
-        return fixable and spec.full_speed_s is None
+        return self.plan.builds[device].hops[number]
 
     def _place(self, position: int) -> tuple[str, int]:
         """The device of a stage, and the stage's position among those of the device."""

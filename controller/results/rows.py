@@ -141,8 +141,9 @@ class Saturation:
     """The depth that was found for a cell.
 
     Attributes:
-        is_flat: Whether twice the depth gained less than 3 %.
-        tried: Requests a second by depth, as text; single runs, which count for nothing else.
+        is_flat: Whether twice the depth gains less than 3 %: measured, or since a stage or link is in use for
+            all but 3 % of the time.
+        tried: Requests a second by depth, as text; single runs, of which only that at depth 1 may be a trial.
     """
 
     cell: str

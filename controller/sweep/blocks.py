@@ -1,16 +1,17 @@
 """The blocks of a sweep: which one to continue, and what a block visits in which order."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
 from controller.results import Block, Cell, Store
 from controller.results.provenance import now
+from controller.sweep.saturation import unloaded
 from exporter.bundle import Bundle
 
-__all__ = ["Blocks", "is_end"]
+__all__ = ["Blocks", "is_end", "unloaded_first"]
 
 _CONTINUED_WITHIN_S: Final = 600.0
 """Later the lab may have changed: what is compared within a block ran within minutes."""
@@ -60,6 +61,24 @@ class Blocks:
         last_at = self.store.last_started_at(block.network, block.number) or block.started_at
         since = datetime.fromisoformat(now()) - datetime.fromisoformat(last_at)
         return since.total_seconds() <= _CONTINUED_WITHIN_S
+
+
+def unloaded_first(visits: Sequence[_Visit], found: Collection[str]) -> list[_Visit]:
+    """Let a cell whose depth is to be found change places with its split at depth 1, where that comes later.
+
+    From that trial the depth is predicted.
+
+    Args:
+        found: Ids of cells whose depth is known.
+    """
+    ordered = list(visits)
+    positions = {visit.id: position for position, visit in enumerate(ordered) if isinstance(visit, Cell)}
+    for position, visit in enumerate(visits):
+        if isinstance(visit, Cell) and visit.role and visit.id not in found:
+            later = positions.get(unloaded(visit).id, 0)
+            if later > position:
+                ordered[position], ordered[later] = ordered[later], ordered[position]
+    return ordered
 
 
 def is_end(cell: Cell, bundle: Bundle) -> bool:

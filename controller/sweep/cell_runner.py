@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from controller.errors import DeviceError, LawBroken, TrialVoid
 from controller.experiment.load import parse_load, seed_of
@@ -14,18 +15,21 @@ from controller.pipeline.runner import PipelineRunner
 from controller.pipeline.trial import run_trial
 from controller.results import Block, Cell, FullSpeed, Saturation, Trial
 from controller.results.laws import LAW_BROKEN, RETRIES, broken_law
-from controller.results.metrics import latency_s, throughput_per_s
 from controller.results.provenance import now
 from controller.sweep.accuracy_pass import AccuracyPass
 from controller.sweep.context import SweepContext
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.failure_policy import TRIES
-from controller.sweep.saturation import find_depth, saturating_depth
+from controller.sweep.saturation import Probe, find_depth, predicted_depth, unloaded
 from controller.sweep.stage_times import StageTimes
 from controller.sweep.throttling import Throttling
 from worker.wire.messages import Run
 
 __all__ = ["CellRunner"]
+
+_PROBE_ROUNDS: Final = 10
+_PROBE_S: Final = 0.3
+"""A run to find a depth is at least so long, and has at least so many requests for each in flight."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class CellRunner:
         return again
 
     def _run_trial(self, cell: Cell, number: int) -> None:
-        """Run trial `number` of a cell.
+        """Run trial `number` of a cell at its depth, which is found first where the sweep has yet to do so.
 
         Raises:
             TrialVoid: And is recorded.
@@ -95,10 +99,12 @@ class CellRunner:
         sweep, experiment = self.sweep, self.sweep.resolved.experiment
         started_at = now()
         try:
-            cell = self._at_its_depth(cell, number)
+            is_found, cell, alone = self._begun(cell)
             began_s = time.monotonic()
             with self._pipeline(cell, number) as pipeline:
                 sweep.recorder.add_full_speeds(pipeline.full_speeds)
+                if not is_found:
+                    cell = self._at_its_depth(pipeline, alone, number)
                 pipeline.rehearse()
                 self.throttling.cool_down([sweep.pool.workers[name] for name in dict.fromkeys(cell.devices)])
                 started_at = now()
@@ -120,46 +126,51 @@ class CellRunner:
         except TrialVoid as void:
             sweep.recorder.add_void(cell, number, started_at, void)
             raise
-        took_s = time.monotonic() - began_s
-        sweep.recorder.add_overhead(took_s - pipeline.ran_s)
-        self.estimate.learn(cell, took_s)
+        if is_found:
+            took_s = time.monotonic() - began_s
+            sweep.recorder.add_overhead(took_s - pipeline.ran_s)
+            self.estimate.learn(cell, took_s)
 
-    def _at_its_depth(self, cell: Cell, number: int) -> Cell:
-        """The cell with its depth; where the sweep finds it, and has not yet, it is found now.
+    def _begun(self, cell: Cell) -> tuple[bool, Cell, Trial | None]:
+        """Whether a cell's depth is known; the cell there, or where to look; its split's trial at depth 1."""
+        if not cell.role or cell.depth:
+            return True, cell, None
+        store = self.sweep.recorder.store
+        if found := next(iter(store.rows(Saturation, cell=cell.id)), None):
+            return True, replace(cell, depth=found.depth), None
+        alone = next(store.trials(unloaded(cell).id), None)
+        return False, replace(cell, depth=1 if alone is None else predicted_depth(alone)), alone
+
+    def _at_its_depth(self, pipeline: PipelineRunner, alone: Trial | None, number: int) -> Cell:
+        """Find the depth of a pipeline's cell, and leave the pipeline at it.
+
+        Args:
+            alone: A trial of the same split at depth 1 saves a run.
 
         Raises:
             TrialVoid: See `PipelineRunner.run`.
         """
-        if not cell.role or cell.depth:
-            return cell
-        store = self.sweep.recorder.store
-        found = next(iter(store.rows(Saturation, cell=cell.id)), None)
-        if found is None:
-            found = self._found(cell, number)
-            self.sweep.recorder.add_saturation(found)
-        return replace(cell, depth=found.depth)
+        experiment = self.sweep.resolved.experiment
 
-    def _found(self, cell: Cell, number: int) -> Saturation:
-        """Find a cell's depth, in one pipeline; a trial of the same split at depth 1 saves a run."""
-        unloaded = next(self.sweep.recorder.store.trials(replace(cell, depth=1, role="").id), None)
-        first = 1 if unloaded is None else _predicted(unloaded)
-        with self._pipeline(replace(cell, depth=first), number) as pipeline:
-            self.sweep.recorder.add_full_speeds(pipeline.full_speeds)
+        def set_depth(depth: int) -> None:
+            if pipeline.cell.depth != depth:
+                cell = replace(pipeline.cell, depth=depth)
+                pipeline.resplit(cell, self._plan(cell, number, pipeline.controller_endpoint))
 
-            def probe(depth: int) -> Trial:
-                at_depth = replace(cell, depth=depth)
-                if pipeline.cell.depth != depth:
-                    pipeline.resplit(at_depth, self._plan(at_depth, number, pipeline.controller_endpoint))
-                experiment = self.sweep.resolved.experiment
-                run = Run(requests=experiment.requests_of(at_depth), timeout_s=experiment.trial_timeout_s)
-                return pipeline.run(number, run, warmup=experiment.warmup)
+        def run(depth: int) -> Trial:
+            set_depth(depth)
+            requests, timeout_s = _PROBE_ROUNDS * depth, experiment.trial_timeout_s
+            probe = Run(requests=requests, duration_s=_PROBE_S, timeout_s=timeout_s)
+            return pipeline.run(number, probe, warmup=experiment.warmup)
 
-            depth, is_flat, rates = find_depth(
-                first if unloaded is not None else _predicted(probe(1)),
-                lambda depth: throughput_per_s(probe(depth), 1),
-            )
+        alone = alone or run(1)
+        depth, is_flat, rates = find_depth(
+            predicted_depth(alone), Probe.of(alone), lambda depth: Probe.of(run(depth))
+        )
+        set_depth(depth)
         tried = {str(tried): rate for tried, rate in sorted(rates.items())}
-        return Saturation(cell.id, depth, is_flat, tried)
+        self.sweep.recorder.add_saturation(Saturation(pipeline.cell.id, depth, is_flat, tried))
+        return pipeline.cell
 
     def _pipeline(self, cell: Cell, number: int) -> PipelineRunner:
         """The pipeline of a cell's trial `number`."""
@@ -196,15 +207,3 @@ class CellRunner:
 
 def _what(cell: Cell, void: TrialVoid) -> str:
     return f"{cell.network}, {cell.label}, depth {cell.depth_text}: {void}"
-
-
-def _predicted(alone: Trial) -> int:
-    """The smallest depth that keeps the slowest part busy, from a trial at depth 1."""
-    return saturating_depth(latency_s(alone), _slowest_part_s(alone))
-
-
-def _slowest_part_s(alone: Trial) -> float:
-    """What a lone request takes of the slowest stage or link, of links as far as they account for it."""
-    uses = [link.use for link in alone.links if link.use is not None]
-    sending_s = [(use.busy_s - use.rwnd_limited_s) / use.frames - use.round_trip_s for use in uses]
-    return max(*(float(rows["compute_s"].mean()) for rows in alone.records), *sending_s, 0.0)

@@ -24,6 +24,7 @@ from controller.results import (
     Cell,
     CodecAccuracy,
     DeviceRow,
+    Saturation,
     Scope,
     Store,
     reference_boxes,
@@ -32,7 +33,7 @@ from controller.results.provenance import now, stamp
 from controller.selfcheck import verdict_for
 from controller.sweep.accuracy_pass import AccuracyPass
 from controller.sweep.baseline_runner import BaselineRunner, whole_model_s
-from controller.sweep.blocks import Blocks, is_end
+from controller.sweep.blocks import Blocks, is_end, unloaded_first
 from controller.sweep.cell_runner import CellRunner
 from controller.sweep.context import SweepContext
 from controller.sweep.eta import TimeEstimate
@@ -259,7 +260,8 @@ class _SweepRunner:
         visits: list[Cell | BaselineKey] = [*dict.fromkeys([*wanted, *ends]), *keys]
         left = [visited for visited in visits if not sweep.pending.has(visited, block.number)]
         take_sentinels(sweep, block, chosen)
-        ahead = deque(self.blocks.shuffled(block, left))
+        found = {row.cell for row in sweep.recorder.store.rows(Saturation)}
+        ahead = deque(unloaded_first(self.blocks.shuffled(block, left), found))
         while ahead:
             visited = ahead.popleft()
             if sweep.interruption.requested:

@@ -1,8 +1,8 @@
-"""Stages timed alone: once in each block, for all cells that have them."""
+"""Stages timed alone for all cells that have them: once a block, or once in a sweep that fixes their time."""
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
 from controller.errors import TrialVoid
@@ -19,7 +19,11 @@ _FITS: Final = 1.02
 
 
 class StageTimes:
-    """Gives each trial its stages' times alone, taken after the block's first trial with the stage."""
+    """Gives each trial its stages' times alone, taken after the block's first trial with the stage.
+
+    A stage of which the sweep itself fixes how long it takes, since its device is made slower, takes as long
+    in every block.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -29,16 +33,25 @@ class StageTimes:
 
         A device that is lost meanwhile leaves the times out: the trial itself has ended well.
         """
-        rows = self._recorder.store.rows(TimeAlone, network=cell.network, block=trial.number)
-        known = {_key(row): row.compute_s for row in rows}
         stages = [TimeAlone(cell.network, trial.number, *_identity(cell, hop), 0.0, "") for hop in trial.hops]
-        alone_s = [known.get(_key(stage)) for stage in stages]
+        alone_s = [
+            self._known_s(stage, is_fixed=pipeline.has_fixed_time(i)) for i, stage in enumerate(stages)
+        ]
         unknown = [position for position, seconds in enumerate(alone_s) if seconds is None]
         with suppress(TrialVoid):
             self._take(unknown, stages, alone_s, pipeline)
             self._take(_misfits(trial, alone_s), stages, alone_s, pipeline)
         misfits = _misfits(trial, alone_s)
         return _with(trial, [None if i in misfits else seconds for i, seconds in enumerate(alone_s)])
+
+    def _known_s(self, stage: TimeAlone, *, is_fixed: bool) -> float | None:
+        """What was measured last of a stage; of one whose time is fixed in any block."""
+        identity = asdict(stage)
+        del identity["compute_s"], identity["taken_at"]
+        if is_fixed:
+            del identity["network"], identity["block"]
+        rows = self._recorder.store.rows(TimeAlone, **identity)
+        return rows[-1].compute_s if rows else None
 
     def _take(
         self,
@@ -54,10 +67,6 @@ class StageTimes:
 
 def _identity(cell: Cell, hop: Hop) -> tuple[str, str, int, int, int, int]:
     return cell.bundle, hop.device, hop.start, hop.stop, cell.batch, hop.threads
-
-
-def _key(row: TimeAlone) -> TimeAlone:
-    return replace(row, compute_s=0.0, taken_at="")
 
 
 def _misfits(trial: Trial, alone_s: Sequence[float | None]) -> list[int]:

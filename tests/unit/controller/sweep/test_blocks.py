@@ -1,11 +1,12 @@
 """Which block a sweep continues, and in which order it visits."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from controller.results import Block, Cell, DeviceRow, Store
-from controller.sweep.blocks import Blocks
+from controller.results import SATURATING, Block, Cell, DeviceRow, Store
+from controller.sweep.blocks import Blocks, unloaded_first
 
 CELL = Cell(
     model="tiny", bundle="b0", cuts=(2,), label="two", devices=("pi",), network="lan", shaping="emulated"
@@ -71,3 +72,12 @@ def test_the_order_is_random_and_repeats_with_the_seed(blocks: Blocks, store: St
     assert Blocks(store, seed=2).shuffled(first, visits) != order
     blocks.finish(first)
     assert blocks.shuffled(blocks.begin("lan"), visits) != order
+
+
+def test_a_depth_is_found_after_the_trial_that_predicts_it_and_all_else_keeps_its_place() -> None:
+    other = replace(CELL, cuts=(3,))
+    auto, other_auto = (replace(cell, depth=0, role=SATURATING) for cell in (CELL, other))
+    order = [auto, "pi alone", other, CELL, other_auto, replace(CELL, depth=4)]
+    assert unloaded_first(order, ()) == [CELL, "pi alone", other, auto, other_auto, replace(CELL, depth=4)]
+    assert unloaded_first(order, {auto.id}) == order
+    assert unloaded_first(order[:3], ()) == order[:3]

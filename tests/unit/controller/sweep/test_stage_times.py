@@ -31,9 +31,13 @@ PI_S, SERVER_S = 0.020, 0.002
 class Pipeline:
     """Times stages as stated, the first ones first, and keeps what it was asked."""
 
-    def __init__(self, *pi_s: float) -> None:
+    def __init__(self, *pi_s: float, pi_is_fixed: bool = False) -> None:
         self._pi_s = iter(pi_s)
+        self._pi_is_fixed = pi_is_fixed
         self.asked: list[tuple[int, ...]] = []
+
+    def has_fixed_time(self, position: int) -> bool:
+        return self._pi_is_fixed and position == 0
 
     def time_alone(self, positions: Sequence[int]) -> dict[int, float]:
         if positions:
@@ -51,8 +55,9 @@ class Sweep:
         self.store = Store.create(folder / "r.sqlite", name="t", text="t", seed=0, trials=1, created_at=AT)
         self.store.add_environment(AT, {}, [])
         self.store.add_bundle(BUNDLE, "m", "{}")
-        self.store.add_network("lan", 0, "emulated", {})
-        self.store.add(*(Block("lan", number, AT) for number in range(2)))
+        for position, network in enumerate(("lan", "wan")):
+            self.store.add_network(network, position, "emulated", {})
+        self.store.add(*(Block(network, number, AT) for network in ("lan", "wan") for number in range(2)))
         recorder = Recorder(self.store, None, None, None, 1)  # type: ignore[arg-type]
         self._times = StageTimes(recorder)
 
@@ -90,6 +95,23 @@ def test_another_block_and_another_batch_are_timed_again(sweep: Sweep) -> None:
     assert sweep.complete(pipeline, number=1) == [0.9 * PI_S, SERVER_S]
     assert sweep.complete(pipeline, cell=replace(CELL, batch=2)) == [0.5 * PI_S, SERVER_S]
     assert pipeline.asked == [(0, 1)] * 3
+
+
+def test_a_stage_whose_time_the_sweep_fixes_is_timed_once_for_all_blocks(sweep: Sweep) -> None:
+    pipeline = Pipeline(PI_S, 0.5 * PI_S, pi_is_fixed=True)
+    sweep.complete(pipeline)
+    assert sweep.complete(pipeline, number=1) == [PI_S, SERVER_S]
+    assert sweep.complete(pipeline, number=1, cell=replace(CELL, network="wan")) == [PI_S, SERVER_S]
+    assert sweep.complete(pipeline, number=1, cell=replace(CELL, batch=2)) == [0.5 * PI_S, SERVER_S]
+    assert pipeline.asked == [(0, 1), (1,), (1,), (0, 1)]
+
+
+def test_a_fixed_time_that_does_not_fit_is_taken_again_and_holds_from_then_on(sweep: Sweep) -> None:
+    pipeline = Pipeline(1.1 * PI_S, PI_S, pi_is_fixed=True)
+    assert sweep.complete(pipeline) == [1.1 * PI_S, SERVER_S]
+    assert sweep.complete(pipeline, cell=replace(CELL, depth=4), number=1) == [PI_S, SERVER_S]
+    assert sweep.complete(pipeline) == [PI_S, SERVER_S]
+    assert pipeline.asked == [(0, 1), (1,), (0,)]
 
 
 def test_a_time_that_does_not_fit_is_taken_again_and_replaced(sweep: Sweep) -> None:
