@@ -36,10 +36,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _replace(project / "scripts" / "demo", "--input-size 64", "--input-size 32 --epochs 1")
     _replace(project / "scripts" / "demo", "base_port=7180", "base_port=29180")
     experiment = project / "ansible" / "experiments" / "demo.yml"
-    _replace(experiment, "splits: clean ", "splits: [0, 50, 100] ")
-    _replace(experiment, "splits: blocks", "splits: [0, 50, 100]")
-    # How long a trial takes is then the same on a busy machine.
-    _replace(experiment, "trials: 3", "trials: 2")
+    text = experiment.read_text(encoding="utf-8")
+    text, replaced = re.subn(r"splits: \[.*?\]", "splits: [0, 50, 100]", text, flags=re.DOTALL)
+    assert replaced == 2
+    experiment.write_text(text, encoding="utf-8")
+    # As many on a busy machine.
+    _replace(experiment, "trials: {least: 2, most: 5, until: 0.95}", "trials: 2")
     return project
 
 
