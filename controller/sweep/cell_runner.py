@@ -104,7 +104,11 @@ class CellRunner:
             with self._pipeline(cell, number) as pipeline:
                 sweep.recorder.add_full_speeds(pipeline.full_speeds)
                 if not is_found:
+                    looked_s = time.monotonic()
                     cell = self._at_its_depth(pipeline, alone, number)
+                    # No later trial of the cell takes that long.
+                    began_s += time.monotonic() - looked_s
+                ran_before_s = pipeline.ran_s
                 pipeline.rehearse()
                 self.throttling.cool_down([sweep.pool.workers[name] for name in dict.fromkeys(cell.devices)])
                 started_at = now()
@@ -126,10 +130,9 @@ class CellRunner:
         except TrialVoid as void:
             sweep.recorder.add_void(cell, number, started_at, void)
             raise
-        if is_found:
-            took_s = time.monotonic() - began_s
-            sweep.recorder.add_overhead(took_s - pipeline.ran_s)
-            self.estimate.learn(cell, took_s)
+        took_s = time.monotonic() - began_s
+        sweep.recorder.add_overhead(took_s - (pipeline.ran_s - ran_before_s))
+        self.estimate.learn(cell, took_s)
 
     def _begun(self, cell: Cell) -> tuple[bool, Cell, Trial | None]:
         """Whether a cell's depth is known; the cell there, or where to look; its split's trial at depth 1."""

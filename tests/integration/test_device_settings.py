@@ -8,7 +8,7 @@ import pytest
 
 from analysis.data.sweep import load
 from analysis.study import Study
-from controller.results import BaselineTrial, FullSpeed, Results
+from controller.results import BaselineTrial, FullSpeed, Results, TimeAlone
 from tests.integration.commands import controller, sweep
 from tests.integration.labs import NAMES, add, tiny_lab, write_experiment
 
@@ -110,6 +110,7 @@ def test_a_slowed_stage_keeps_the_time_at_full_speed_that_the_sweep_measured_fir
         measured = _full_speeds(path)
         assert set(measured) == {("pi", 0, 2), ("pi", 0, 4), ("server", 2, 4), ("server", 0, 4)}
         _assert_each_run_takes(20, measured, path, first_trial=1)
+        _assert_timed_alone_once(measured, path)
 
         # What the file has counts, even if it is not what the stage takes now.
         planted = dict.fromkeys(measured, 0.002)
@@ -139,6 +140,15 @@ def _assert_each_run_takes(
     for trial in trials:
         for hop, rows in zip(trial.hops, trial.records, strict=True):
             assert rows["compute_s"].min() >= slowdown * full_speed_s[hop.device, hop.start, hop.stop]
+
+
+def _assert_timed_alone_once(full_speed_s: dict[tuple[str, int, int], float], path: Path) -> None:
+    with Results.open(path) as results:
+        alone = results.rows(TimeAlone)
+        assert {trial.number for trial in results.trials()} == {0, 1}
+    assert {(row.device, row.start, row.stop) for row in alone} == full_speed_s.keys()
+    # Not in both blocks, though again where it did not fit a trial.
+    assert len(alone) < 2 * len(full_speed_s)
 
 
 def _remove_one_trial(path: Path) -> None:
