@@ -102,6 +102,8 @@ class OpenRun:
 class Resampled:
     """A chain drawn again: each group of repetitions has stretches of its own of the trial to draw from.
 
+    A repetition takes a stretch's requests in their order, since slow ones may come together.
+
     Attributes:
         means_s: [group, station], mean service time of its stretches.
     """
@@ -116,12 +118,13 @@ class Resampled:
         used = services_s[: count * length].reshape(count, length, -1)
         self._powers = [np.mean(used**power, axis=1)[stretches].mean(axis=0) for power in (1, 2)]
         self.means_s: Floats = self._powers[0]
-        drawn = rng.integers(count, size=(requests, groups * in_group))
-        rows = stretches[drawn, np.repeat(np.arange(groups), in_group)] * length
-        rows += rng.integers(length, size=rows.shape)
+        drawn = rng.integers(count, size=(-(-requests // length), groups * in_group))
+        starts = stretches[drawn, np.repeat(np.arange(groups), in_group)] * length
+        rows = (starts[:, None] + np.arange(length)[:, None]).reshape(-1, groups * in_group)[:requests]
         self.services_s = [column[rows] for column in services_s.T]
         self.delays_s: Floats = chain.delays_s[rows]
         self.depth = chain.depth
+        self._rng = rng
         # The spread of stretches underestimates, the more the fewer they are.
         self.widening = float(student.ppf(1 - _TAIL, count - 1) / 1.96 * np.sqrt(count / (count - 1)))
 
@@ -130,8 +133,8 @@ class Resampled:
         return finish_times(due_s, self.services_s, self.delays_s, self.depth) - due_s
 
     def alone_s(self, due_s: Floats, station: int, factor: float) -> Floats:
-        """The same with one station alone, `factor` times as slow."""
-        service_s = self.services_s[station] * factor
+        """The same with one station alone, `factor` times as slow, and its service times in any order."""
+        service_s = self._rng.permuted(self.services_s[station], axis=0) * factor
         return finish_times(due_s, [service_s], np.zeros_like(due_s), UNBOUNDED) - due_s
 
     def expected_alone_s(self, rate_per_s: float, station: int, factor: float) -> Floats:
