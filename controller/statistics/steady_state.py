@@ -42,7 +42,8 @@ WIDEST: Final = 0.25
 """A quantile whose 95 % interval is wider than this share of it is null."""
 
 _LEAST_REQUESTS: Final = 60
-_STRETCHES: Final = 30
+_STRETCHES: Final = 12
+"""Few, so that each is longer than the time for which requests are alike."""
 _TAIL: Final = 0.025
 _REPETITIONS: Final = 240
 _MOST_SIMULATED: Final = 5_000
