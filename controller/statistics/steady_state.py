@@ -42,8 +42,11 @@ WIDEST: Final = 0.25
 """A quantile whose 95 % interval is wider than this share of it is null."""
 
 _LEAST_REQUESTS: Final = 60
-_STRETCHES: Final = 12
-"""Few, so that each is longer than the time for which requests are alike."""
+_STRETCHES: Final = 30
+_LONG_STRETCHES: Final = 12
+"""So many where neighbouring ones of `_STRETCHES` are alike: each is to be longer than what lasts."""
+_ALIKE: Final = 0.4
+"""A correlation that independent requests exceed in one trial of a hundred."""
 _TAIL: Final = 0.025
 _REPETITIONS: Final = 240
 _MOST_SIMULATED: Final = 5_000
@@ -113,7 +116,7 @@ class Resampled:
         self, chain: Chain, requests: int, groups: int, rng: np.random.Generator, *, in_group: int = 1
     ) -> None:
         services_s = chain.services_s
-        length = max(1, len(services_s) // _STRETCHES)
+        length = _stretch_length(services_s)
         count = len(services_s) // length
         stretches = rng.integers(count, size=(count, groups))
         used = services_s[: count * length].reshape(count, length, -1)
@@ -147,6 +150,17 @@ class Resampled:
         left = 1 - rate_per_s * first
         with np.errstate(divide="ignore"):
             return np.where(left > 0, first + rate_per_s * second / (2 * np.maximum(left, 0)), np.inf)
+
+
+def _stretch_length(services_s: Floats) -> int:
+    """How many consecutive requests are drawn together."""
+    slowest_s = services_s[:, services_s.mean(axis=0).argmax()]
+    length = max(1, len(slowest_s) // _STRETCHES)
+    means_s = slowest_s[: len(slowest_s) // length * length].reshape(-1, length).mean(axis=1)
+    away_s = means_s - means_s.mean()
+    if np.sum(away_s[1:] * away_s[:-1]) <= _ALIKE * np.sum(away_s**2):
+        return length
+    return max(1, len(slowest_s) // _LONG_STRETCHES)
 
 
 def period_s(chain: Chain, rng: np.random.Generator, repetitions: int = 64, requests: int = 1000) -> float:
