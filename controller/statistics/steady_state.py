@@ -43,6 +43,10 @@ WIDEST: Final = 0.25
 
 _LEAST_REQUESTS: Final = 60
 _STRETCHES: Final = 30
+_LONG_STRETCHES: Final = 12
+"""So many where neighbouring ones of `_STRETCHES` are alike: each is to be longer than what lasts."""
+_ALIKE: Final = 0.4
+"""A correlation that independent requests exceed in one trial of a hundred."""
 _TAIL: Final = 0.025
 _REPETITIONS: Final = 240
 _MOST_SIMULATED: Final = 5_000
@@ -102,6 +106,8 @@ class OpenRun:
 class Resampled:
     """A chain drawn again: each group of repetitions has stretches of its own of the trial to draw from.
 
+    A repetition takes a stretch's requests in their order, since slow ones may come together.
+
     Attributes:
         means_s: [group, station], mean service time of its stretches.
     """
@@ -110,18 +116,19 @@ class Resampled:
         self, chain: Chain, requests: int, groups: int, rng: np.random.Generator, *, in_group: int = 1
     ) -> None:
         services_s = chain.services_s
-        length = max(1, len(services_s) // _STRETCHES)
+        length = _stretch_length(services_s)
         count = len(services_s) // length
         stretches = rng.integers(count, size=(count, groups))
         used = services_s[: count * length].reshape(count, length, -1)
         self._powers = [np.mean(used**power, axis=1)[stretches].mean(axis=0) for power in (1, 2)]
         self.means_s: Floats = self._powers[0]
-        drawn = rng.integers(count, size=(requests, groups * in_group))
-        rows = stretches[drawn, np.repeat(np.arange(groups), in_group)] * length
-        rows += rng.integers(length, size=rows.shape)
+        drawn = rng.integers(count, size=(-(-requests // length), groups * in_group))
+        starts = stretches[drawn, np.repeat(np.arange(groups), in_group)] * length
+        rows = (starts[:, None] + np.arange(length)[:, None]).reshape(-1, groups * in_group)[:requests]
         self.services_s = [column[rows] for column in services_s.T]
         self.delays_s: Floats = chain.delays_s[rows]
         self.depth = chain.depth
+        self._rng = rng
         # The spread of stretches underestimates, the more the fewer they are.
         self.widening = float(student.ppf(1 - _TAIL, count - 1) / 1.96 * np.sqrt(count / (count - 1)))
 
@@ -130,8 +137,8 @@ class Resampled:
         return finish_times(due_s, self.services_s, self.delays_s, self.depth) - due_s
 
     def alone_s(self, due_s: Floats, station: int, factor: float) -> Floats:
-        """The same with one station alone, `factor` times as slow."""
-        service_s = self.services_s[station] * factor
+        """The same with one station alone, `factor` times as slow, and its service times in any order."""
+        service_s = self._rng.permuted(self.services_s[station], axis=0) * factor
         return finish_times(due_s, [service_s], np.zeros_like(due_s), UNBOUNDED) - due_s
 
     def expected_alone_s(self, rate_per_s: float, station: int, factor: float) -> Floats:
@@ -143,6 +150,17 @@ class Resampled:
         left = 1 - rate_per_s * first
         with np.errstate(divide="ignore"):
             return np.where(left > 0, first + rate_per_s * second / (2 * np.maximum(left, 0)), np.inf)
+
+
+def _stretch_length(services_s: Floats) -> int:
+    """How many consecutive requests are drawn together."""
+    slowest_s = services_s[:, services_s.mean(axis=0).argmax()]
+    length = max(1, len(slowest_s) // _STRETCHES)
+    means_s = slowest_s[: len(slowest_s) // length * length].reshape(-1, length).mean(axis=1)
+    away_s = means_s - means_s.mean()
+    if np.sum(away_s[1:] * away_s[:-1]) <= _ALIKE * np.sum(away_s**2):
+        return length
+    return max(1, len(slowest_s) // _LONG_STRETCHES)
 
 
 def period_s(chain: Chain, rng: np.random.Generator, repetitions: int = 64, requests: int = 1000) -> float:

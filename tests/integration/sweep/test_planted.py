@@ -55,10 +55,12 @@ def test_stages_and_baselines_take_their_planted_times_and_are_marked(
         for trial in results.trials():
             for hop, rows in zip(trial.hops, trial.records, strict=True):
                 least_s = times_s[hop.device, hop.start, hop.stop]
-                assert hop.alone_s is not None and hop.alone_s >= least_s
+                # None where it did not fit, as may happen on a busy machine.
+                assert hop.alone_s is None or hop.alone_s >= least_s
                 assert rows["compute_s"].min() >= least_s
                 seen.add((hop.device, hop.start, hop.stop))
         assert seen == set(times_s)
+        assert any(hop.alone_s for trial in results.trials() for hop in trial.hops)
     assert controller("check", tmp_path / "results.sqlite").returncode == 0
     written = analysis("report", tmp_path / "results.sqlite", "--out", tmp_path / "out", "--figures", "")
     assert written.returncode == 0, written.stderr
