@@ -545,9 +545,9 @@ class SentinelDone(Message, frozen=True):
 
 
 class TimeSentinel(Request[SentinelDone], frozen=True):
-    """Do a fixed piece of work several times, to see whether the device's speed has changed."""
+    """Repeat a fixed piece of work for this long, to see whether the device's speed has changed."""
 
-    repeats: int
+    duration_s: float
 
 
 class Inferred(Message, frozen=True):
