@@ -66,7 +66,7 @@ class Balance:
 
     def _whole_s(self, bench: Bench, bundle: Bundle) -> float:
         """Seconds of the whole model in a bare ONNX Runtime loop on the first device's core."""
-        times = baseline_trial(
+        baseline, _ = baseline_trial(
             bench.fleet.pool.workers["first"],
             bundle,
             network=AS_IS,
@@ -76,7 +76,7 @@ class Balance:
             requests=max(5, self.requests // 8),
             warmup=2,
         )
-        return statistics.median(times.compute_s)
+        return statistics.median(baseline.compute_s)
 
     def _trial(self, bench: Bench, bundle: Bundle, cut: int, requests: int) -> tuple[Trial, list[float]]:
         """A trial, and its two stages' times alone."""

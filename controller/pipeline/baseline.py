@@ -1,10 +1,13 @@
 """The baseline: the whole model alone on one device, in a bare ONNX Runtime loop."""
 
+from collections.abc import Sequence
+
 from controller.experiment.topology import tensor_specs
 from controller.lab.upload import supply
 from controller.lab.watchdog import Watchdog
 from controller.lab.worker_client import ClaimedWorker
-from controller.results import BaselineTrial
+from controller.pipeline.deployment import known_full_speeds, varies_with_data
+from controller.results import BaselineTrial, FullSpeed
 from controller.results.provenance import now
 from exporter.bundle import Bundle
 from worker.wire.messages import Baseline, PlantedTime, ShardRef
@@ -25,11 +28,16 @@ def baseline_trial(
     requests: int,
     warmup: int,
     planted: PlantedTime | None = None,
-) -> BaselineTrial:
+    full_speeds: Sequence[FullSpeed] = (),
+) -> tuple[BaselineTrial, FullSpeed | None]:
     """Time `requests` runs of the whole model on the worker's device, in block `number` under `network`.
 
     Args:
         planted: The time that the null model takes, if any.
+        full_speeds: What the sweep has measured so far of stages on slower devices.
+
+    Returns:
+        The baseline, and the model's time at full speed if the worker had to measure it.
 
     Raises:
         DeviceError: The worker was lost, or cannot run the model.
@@ -43,12 +51,20 @@ def baseline_trial(
         threads=threads,
         warmup=warmup,
         requests=requests,
+        full_speed_s=known_full_speeds(full_speeds, bundle, batch).get(
+            (worker.name, whole.start, whole.stop, threads)
+        ),
+        varies=varies_with_data(bundle, whole.start, whole.stop),
         planted=planted,
     )
     taken_at = now()
     with Watchdog([worker]):
         done = worker.ask(request, timeout_s=_TIMEOUT_S)
-    return BaselineTrial(
+    full_speed = None
+    if done.full_speed_s is not None:
+        stage = bundle.digest, worker.name, whole.start, whole.stop, batch, threads
+        full_speed = FullSpeed(*stage, done.full_speed_s, taken_at)
+    baseline = BaselineTrial(
         model=bundle.manifest.model,
         network=network,
         bundle=bundle.digest,
@@ -59,3 +75,4 @@ def baseline_trial(
         taken_at=taken_at,
         compute_s=done.compute_s,
     )
+    return baseline, full_speed

@@ -36,7 +36,7 @@ from worker.wire.messages import (
     ShardRef,
 )
 
-__all__ = ["PipelinePlan", "Stage", "plan_pipeline", "varies_with_data"]
+__all__ = ["PipelinePlan", "Stage", "known_full_speeds", "plan_pipeline", "varies_with_data"]
 
 _USUAL_RPC = RpcSettings()
 
@@ -164,11 +164,7 @@ def plan_pipeline(
         device: threads if isinstance(threads, int) else threads[device]
         for device in {stage.device for stage in stages}
     }
-    full_speed_s = {
-        (known.device, known.start, known.stop, known.threads): known.compute_s
-        for known in full_speeds
-        if (known.bundle, known.batch) == (bundle.digest, cell.batch)
-    }
+    full_speed_s = known_full_speeds(full_speeds, bundle, cell.batch)
     hops = tuple(
         HopSpec(
             shard=ShardRef(
@@ -214,6 +210,17 @@ def plan_pipeline(
     }
     relays = tuple((legs[0].name, legs[1].name) for legs in way_specs if len(legs) > 1)
     return PipelinePlan(name, endpoint, stages, links, specs, builds, endpoint_spec, relays)
+
+
+def known_full_speeds(
+    full_speeds: Sequence[FullSpeed], bundle: Bundle, batch: int
+) -> dict[tuple[str, int, int, int], float]:
+    """Times at full speed of a bundle's stages, in seconds by device, nodes `[start, stop)` and threads."""
+    return {
+        (known.device, known.start, known.stop, known.threads): known.compute_s
+        for known in full_speeds
+        if (known.bundle, known.batch) == (bundle.digest, batch)
+    }
 
 
 _DATA_DEPENDENT = frozenset(

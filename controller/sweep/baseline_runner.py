@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from controller.errors import DeviceError
 from controller.experiment.planted import planted_text, planted_time
 from controller.pipeline.baseline import baseline_trial
-from controller.results import BaselineTrial, Block
+from controller.results import BaselineTrial, Block, FullSpeed
 from controller.sweep.context import SweepContext
 from controller.sweep.failure_policy import TRIES
 from controller.sweep.todo import BaselineKey
@@ -34,14 +34,16 @@ class BaselineRunner:
             if self.is_given_up(key):
                 return
             try:
-                self.sweep.recorder.add(self._taken(key, block))
+                baseline, full_speed = self._taken(key, block)
             except DeviceError as error:
                 self._failures[key] += 1
                 self.sweep.failures.failed(f"baseline of {key.device}: {error}", error)
             else:
+                self.sweep.recorder.add_full_speeds([full_speed] if full_speed else [])
+                self.sweep.recorder.add(baseline)
                 return
 
-    def _taken(self, key: BaselineKey, block: Block) -> BaselineTrial:
+    def _taken(self, key: BaselineKey, block: Block) -> tuple[BaselineTrial, FullSpeed | None]:
         experiment, worker = self.sweep.resolved.experiment, self.sweep.pool.workers[key.device]
         bundle, planted = self.sweep.resolved.bundles[key.bundle], planted_text(experiment.planted)
         return baseline_trial(
@@ -54,6 +56,7 @@ class BaselineRunner:
             requests=self.requests,
             warmup=experiment.warmup,
             planted=planted_time(planted, key.device, 0, bundle.node_count, seed=experiment.seed),
+            full_speeds=self.sweep.recorder.store.rows(FullSpeed),
         )
 
 

@@ -75,7 +75,7 @@ class Recorder:
         self.pending.note(row)
 
     def add_full_speeds(self, full_speeds: Sequence[FullSpeed]) -> None:
-        """Commit the times at full speed of a pipeline's stages; those that the results file has stay."""
+        """Commit stages' times at full speed; those that the results file has stay."""
         self.store.add(*full_speeds, environment=self.environment)
 
     def add_time_alone(self, time_alone: TimeAlone) -> None:

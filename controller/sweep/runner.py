@@ -42,7 +42,7 @@ from controller.sweep.outcome import Interruption, Outcome
 from controller.sweep.recorder import Recorder
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.order import Order, make_order
-from controller.sweep.sentinels import take_sentinels
+from controller.sweep.sentinels import BlockSentinels
 from controller.sweep.stage_times import StageTimes
 from controller.sweep.stopping import StoppingRule
 from controller.sweep.throttling import Throttling
@@ -259,13 +259,14 @@ class _SweepRunner:
         keys = sweep.pending.baselines(chosen) if wanted else baselines
         visits: list[Cell | BaselineKey] = [*dict.fromkeys([*wanted, *ends]), *keys]
         left = [visited for visited in visits if not sweep.pending.has(visited, block.number)]
-        take_sentinels(sweep, block, chosen)
         found = {row.cell for row in sweep.recorder.store.rows(Saturation)}
         ahead = deque(unloaded_first(self.blocks.shuffled(block, left), found))
+        sentinels = BlockSentinels(sweep, block, chosen, len(ahead))
         while ahead:
             visited = ahead.popleft()
             if sweep.interruption.requested:
                 return False
+            sentinels.before_visit()
             if isinstance(visited, BaselineKey):
                 self.baselines.run(visited, block)
             elif not self.cells.is_given_up(visited):

@@ -1,6 +1,7 @@
 """Sentinels: the same work in every block, which shows whether devices and links have changed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from controller.errors import DeviceError
@@ -11,57 +12,85 @@ from controller.results.provenance import now
 from controller.sweep.context import SweepContext
 from worker.wire.messages import TimeSentinel
 
-__all__ = ["take_sentinels"]
+__all__ = ["BlockSentinels"]
 
-_REPEATS: Final = 21
+_TIMES: Final = 5
+_DURATION_S: Final = 0.05
 _TIMEOUT_S: Final = 60.0
 
 
-def take_sentinels(sweep: SweepContext, block: Block, cells: Iterable[Cell]) -> None:
-    """Time the devices of these cells, and the round trips between them, once in a block.
+@dataclass
+class BlockSentinels:
+    """Times the sentinels of the cells' devices and links in a block, between visits: then the lab is idle.
+
+    Links have their turn at the beginning, and devices then and before up to four later visits. A host may be
+    some percent slower for seconds; repeats from all of the block say how fast it was while the cells ran.
 
     A slowed device has no sentinel: its stages take the time that was fixed when the sweep began. An emulated
     link has none either: its conditions are exact.
+
+    Attributes:
+        visits: How many there are.
     """
-    cells = list(cells)
-    have = {
-        (s.device, s.receiver)
-        for s in sweep.recorder.store.rows(Sentinel, network=block.network)
-        if s.block == block.number
-    }
-    for device in dict.fromkeys(name for cell in cells for name in cell.devices):
-        worker = sweep.pool.workers.get(device)
-        if worker is None or (device, "") in have or worker.info.slowdown != 1:
-            continue
-        _take(sweep, block, device, "")
-    for sender, receiver in _links(sweep, cells):
-        if (sender, receiver) not in have:
-            _take(sweep, block, sender, receiver)
 
+    sweep: SweepContext
+    block: Block
+    cells: Sequence[Cell]
+    visits: int
+    _visit: int = field(default=0, init=False)
 
-def _links(sweep: SweepContext, cells: Iterable[Cell]) -> Iterator[tuple[str, str]]:
-    """Each pair of devices once, whichever of them sends first: a round trip takes both ways."""
-    pairs: dict[frozenset[str], tuple[str, str]] = {}
-    for cell in cells:
-        if cell.shaping == "emulated":
-            continue
-        for link in route(cell, sweep.resolved.bundles[cell.bundle]):
-            if link.sender != link.receiver and CONTROLLER not in (link.sender, link.receiver):
-                pairs.setdefault(frozenset((link.sender, link.receiver)), (link.sender, link.receiver))
-    yield from pairs.values()
+    def before_visit(self) -> None:
+        """Time what has its turn before the next visit."""
+        if self._visit in {turn * self.visits // _TIMES for turn in range(_TIMES)}:
+            self._time_devices()
+        if self._visit == 0:
+            self._time_links()
+        self._visit += 1
 
+    def _time_devices(self) -> None:
+        workers = self.sweep.pool.workers
+        for device in dict.fromkeys(name for cell in self.cells for name in cell.devices):
+            if device in workers and workers[device].info.slowdown == 1:
+                self._time(device, "")
 
-def _take(sweep: SweepContext, block: Block, device: str, receiver: str) -> None:
-    if not sweep.failures.lost.isdisjoint({device, receiver}):
-        return
-    workers = sweep.pool.workers
-    try:
-        if receiver:
-            times_s = probe_round_trips(workers[device], workers[receiver])
+    def _time_links(self) -> None:
+        known = {(s.device, s.receiver) for s in self._rows()}
+        for sender, receiver in self._links():
+            if (sender, receiver) not in known:
+                self._time(sender, receiver)
+
+    def _links(self) -> Iterator[tuple[str, str]]:
+        """Each pair of devices once, whichever of them sends first: a round trip takes both ways."""
+        pairs: dict[frozenset[str], tuple[str, str]] = {}
+        for cell in self.cells:
+            if cell.shaping == "emulated":
+                continue
+            for link in route(cell, self.sweep.resolved.bundles[cell.bundle]):
+                if link.sender != link.receiver and CONTROLLER not in (link.sender, link.receiver):
+                    pairs.setdefault(frozenset((link.sender, link.receiver)), (link.sender, link.receiver))
+        yield from pairs.values()
+
+    def _time(self, device: str, receiver: str) -> None:
+        """Add repeats to those that the block has."""
+        sweep, block = self.sweep, self.block
+        if not sweep.failures.lost.isdisjoint({device, receiver}):
+            return
+        workers = sweep.pool.workers
+        taken_at = now()
+        try:
+            if receiver:
+                times_s = probe_round_trips(workers[device], workers[receiver])
+            else:
+                request = TimeSentinel(duration_s=_DURATION_S)
+                times_s = workers[device].ask(request, timeout_s=_TIMEOUT_S).times_s
+        except DeviceError as error:
+            sweep.failures.failed(f"sentinel of {device}: {error}", error)
         else:
-            times_s = workers[device].ask(TimeSentinel(repeats=_REPEATS), timeout_s=_TIMEOUT_S).times_s
-    except DeviceError as error:
-        sweep.failures.failed(f"sentinel of {device}: {error}", error)
-    else:
-        row = Sentinel(block.network, block.number, device, receiver, now(), times_s)
-        sweep.recorder.add_sentinel(row)
+            row = Sentinel(block.network, block.number, device, receiver, taken_at, times_s)
+            for before in self._rows(device=device, receiver=receiver):
+                row = replace(before, times_s=(*before.times_s, *times_s))
+            sweep.recorder.add_sentinel(row)
+
+    def _rows(self, **where: object) -> list[Sentinel]:
+        store = self.sweep.recorder.store
+        return store.rows(Sentinel, network=self.block.network, block=self.block.number, **where)

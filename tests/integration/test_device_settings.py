@@ -111,6 +111,7 @@ def test_a_slowed_stage_keeps_the_time_at_full_speed_that_the_sweep_measured_fir
         assert set(measured) == {("pi", 0, 2), ("pi", 0, 4), ("server", 2, 4), ("server", 0, 4)}
         _assert_each_run_takes(20, measured, path, first_trial=1)
         _assert_timed_alone_once(measured, path)
+        _assert_each_baseline_takes(20, measured, path, number=0)
 
         # What the file has counts, even if it is not what the stage takes now.
         planted = dict.fromkeys(measured, 0.002)
@@ -121,6 +122,7 @@ def test_a_slowed_stage_keeps_the_time_at_full_speed_that_the_sweep_measured_fir
     with Results.open(path) as results:
         last = max(trial.id for trial in results.trials())
     _assert_each_run_takes(20, planted, path, first_trial=last)
+    _assert_each_baseline_takes(20, planted, path, number=2)
 
 
 def _full_speeds(path: Path) -> dict[tuple[str, int, int], float]:
@@ -149,6 +151,16 @@ def _assert_timed_alone_once(full_speed_s: dict[tuple[str, int, int], float], pa
     assert {(row.device, row.start, row.stop) for row in alone} == full_speed_s.keys()
     # Not in both blocks, though again where it did not fit a trial.
     assert len(alone) < 2 * len(full_speed_s)
+
+
+def _assert_each_baseline_takes(
+    slowdown: float, full_speed_s: dict[tuple[str, int, int], float], path: Path, *, number: int
+) -> None:
+    with Results.open(path) as results:
+        baselines = [baseline for baseline in results.rows(BaselineTrial) if baseline.number == number]
+    assert {baseline.device for baseline in baselines} == {"pi", "server"}
+    for baseline in baselines:
+        assert min(baseline.compute_s) >= slowdown * full_speed_s[baseline.device, 0, 4]
 
 
 def _remove_one_trial(path: Path) -> None:

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import Event
 from typing import Any, Final
 
 import numpy as np
 import onnxruntime
 
-from worker.clock import clock, sharpen_sleep, sleep_for_slowdown, sleep_until
-from worker.inference.planted import PlantedRuns
+from worker.clock import clock, sharpen_sleep
 from worker.inference.provider import PROVIDERS, check_used
 from worker.inference.session_options import Options, session_options
+from worker.inference.slowdown import Slowdown
 from worker.links.slots import Array, Slot, SlotPool
 from worker.wire.errors import FailedError, RefusedError, reason_of
 from worker.wire.frames import LinkLayout
-from worker.wire.messages import PlantedTime
 
 __all__ = ["BoundStage", "Stage"]
 
@@ -107,34 +105,25 @@ class BoundStage:
         inlet: LinkLayout,
         outlet: LinkLayout,
         *,
-        slowdown: float,
-        ended: Event,
+        slowdown: Slowdown,
         reuses_memory: bool = True,
-        planted: PlantedTime | None = None,
     ) -> None:
         """Bind a stage.
 
         Args:
             inlet: layout of the arriving tensors.
             outlet: layout of the leaving tensors.
-            slowdown: how many times slower to make it. Each run takes so many times as long as it did
-                itself, or as the time given to `slow_down_from`.
-            ended: cuts the sleep for the slowdown short.
+            slowdown: how long each run takes.
             reuses_memory: whether requests arrive in the same arrays again and again.
-            planted: the time that a null stage takes.
 
         Raises:
-            RefusedError: the stage needs or produces tensors that the links do not carry, or a planted time
-                is out of its bounds.
+            RefusedError: the stage needs or produces tensors that the links do not carry.
         """
         self._stage = stage
         self._session = stage.session
         self._inlet, self._outlet = inlet, outlet
         self._slowdown = slowdown
-        self._takes_s: float | None = None
         self.label = stage.label
-        self._planted = None if planted is None else PlantedRuns(planted)
-        self._ended = ended
         arriving = {tensor.name: index for index, tensor in enumerate(inlet.tensors)}
         self._inputs = [(name, arriving[name]) for name in stage.inputs if name in arriving]
         self._computed = [
@@ -191,13 +180,7 @@ class BoundStage:
             self._session.run_with_iobinding(binding)
         except Exception as error:
             raise FailedError(f"{self._stage.label} cannot be run: {reason_of(error)}") from error
-        if self._planted is not None:
-            takes_s = self._planted.takes_s(arrived.request, began_s, scheduled=scheduled)
-            self._planted.stay(began_s, takes_s, self._slowdown, self._ended)
-        elif self._takes_s is None:
-            sleep_for_slowdown(began_s, self._slowdown, self._ended)
-        else:
-            sleep_until(began_s + self._takes_s, self._ended)
+        self._slowdown.stay(began_s, arrived.request, scheduled=scheduled)
 
     def _new_binding(self, key: tuple[Slot, int]) -> _Binding:
         if len(self._bindings) >= _MOST_BINDINGS:
@@ -211,21 +194,12 @@ class BoundStage:
         self._bindings[key] = binding, bound
         return binding, bound
 
-    def slow_down_from(self, full_speed_s: float) -> None:
-        """Make each run take the slowdown's multiple of this time, however long it took itself.
-
-        Other work on the device stretches a run, but does not stretch the sleep after it.
-        """
-        self._takes_s = self._slowdown * full_speed_s
-
-    def time_at_full_speed(self, inputs: Sequence[Slot], abandoned: Callable[[], bool]) -> float:
-        """`time_alone` without the slowdown."""
-        slowdown, takes_s = self._slowdown, self._takes_s
-        self._slowdown, self._takes_s = 1.0, None
-        try:
-            return self.time_alone(inputs, abandoned)
-        finally:
-            self._slowdown, self._takes_s = slowdown, takes_s
+    def fix_full_speed(self, inputs: Sequence[Slot], abandoned: Callable[[], bool]) -> float:
+        """`time_alone` without the slowdown; from now on each run takes the slowdown's multiple of it."""
+        with self._slowdown.lifted():
+            full_speed_s = self.time_alone(inputs, abandoned)
+        self._slowdown.fix(full_speed_s)
+        return full_speed_s
 
     def time_alone(self, inputs: Sequence[Slot], abandoned: Callable[[], bool] = lambda: False) -> float:
         """Mean seconds of a run of this stage alone, slowdown included, after a run to warm up.

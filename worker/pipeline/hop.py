@@ -91,9 +91,7 @@ class Hop:
             raise RefusedError(f"{self._stage.label} has kept no request to be timed on")
         if not at_full_speed:
             return self._stage.time_alone(self._kept, abandoned)
-        full_speed_s = self._stage.time_at_full_speed(self._kept, abandoned)
-        self._stage.slow_down_from(full_speed_s)
-        return full_speed_s
+        return self._stage.fix_full_speed(self._kept, abandoned)
 
     def take_rows(self) -> bytes:
         """Records since the run began, as rows of `worker.records.HOP`; they are then forgotten.

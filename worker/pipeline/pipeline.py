@@ -1,13 +1,13 @@
 """One device's part of a pipeline: its links, its hops and, on the first device, the endpoint."""
 
 import logging
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 from worker.endpoint import Endpoint
 from worker.host.memory import check_room
+from worker.inference.slowdown import Slowdown
 from worker.inference.stage import BoundStage
 from worker.links.cancel_scope import CancelScope
 from worker.links.ends import Connector
@@ -81,18 +81,17 @@ class Pipeline:
                     loader.check_null(spec.shard)
                 stage = loader.stage_of(spec)
                 inlet, outlet = self.links.inlet(spec.inlet), self.links.outlet(spec.outlet)
+                slowed = Slowdown(slowdown, scope.ended, spec.planted)
+                if spec.full_speed_s is not None:
+                    slowed.fix(spec.full_speed_s)
                 bound = BoundStage(
                     stage,
                     inlet.layout,
                     outlet.layout,
-                    slowdown=slowdown,
-                    ended=scope.ended,
+                    slowdown=slowed,
                     reuses_memory=inlet.reuses_memory,
-                    planted=spec.planted,
                 )
                 load_s.append(stage.load_s)
-                if spec.full_speed_s is not None and slowdown > 1:
-                    bound.slow_down_from(_checked(spec.full_speed_s))
                 self._hops.append(
                     Hop(
                         bound,
@@ -164,12 +163,6 @@ class Pipeline:
         for hop in self._hops:
             hop.join()
         self.links.close()
-
-
-def _checked(full_speed_s: float) -> float:
-    if not 0 < full_speed_s < math.inf:
-        raise RefusedError(f"a stage cannot take {full_speed_s} s at full speed")
-    return full_speed_s
 
 
 def _check_memory(build: BuildPipeline) -> None:

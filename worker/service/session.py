@@ -9,22 +9,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from worker.clock import clock, sharpen_sleep, sleep_for_slowdown
-from worker.endpoint import batches_of
-from worker.host.memory import check_room
 from worker.host.qdisc import QdiscWatch
 from worker.host.sentinel import time_sentinel
 from worker.host.telemetry import TelemetryThread
-from worker.inference.planted import PlantedRuns
 from worker.links.links import Links, open_data_stream
 from worker.links.slots import Array
 from worker.pipeline.loading import Loader
 from worker.pipeline.pipeline import Pipeline
 from worker.probe import ProbeReceiver, send_throughput, send_train, time_round_trips
 from worker.rpc import RpcPipeline, check_rpc
+from worker.service.baseline import take_baseline
 from worker.settings import Settings
 from worker.store import Store
-from worker.wire.errors import FailedError, RefusedError
+from worker.wire.errors import RefusedError
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import (
     Baseline,
@@ -198,39 +195,9 @@ class Session:
             gc.collect()
 
     def _baseline(self, baseline: Baseline) -> BaselineDone:
-        if baseline.requests < 1 or baseline.warmup < 0 or baseline.batch < 1:
-            raise RefusedError(
-                f"cannot time {baseline.requests} requests of batch {baseline.batch} after "
-                f"{baseline.warmup} warm-up requests"
-            )
         self._close_pipeline()
         self._loader.keep(())
-        planted = None
-        if baseline.planted is not None:
-            self._loader.check_null(baseline.shard)
-            planted = PlantedRuns(baseline.planted)
-        stage = self._loader.load(baseline.shard, baseline.threads)
-        layout = LinkLayout(baseline.inputs)
-        check_room(layout.payload_bytes, "the inputs of a baseline")
-        samples = self._loader.load_samples(baseline.shard.bundle)
-        batches = batches_of(samples.inputs, layout, baseline.batch, "input")
-        names = [tensor.name for tensor in layout.tensors]
-        inputs = [dict(zip(names, batch, strict=True)) for batch in batches]
-        sharpen_sleep()
-        times_s = []
-        slowdown = self._settings.slowdown
-        for run in range(-baseline.warmup, baseline.requests):
-            if self._ended.is_set() or self._abandoned():
-                raise FailedError("the controller went away")
-            began_s = clock()
-            stage.run(inputs[run % len(inputs)])
-            if planted is None:
-                sleep_for_slowdown(began_s, slowdown, self._ended)
-            else:
-                takes_s = planted.takes_s(run, began_s, scheduled=run >= 0)
-                planted.stay(began_s, takes_s, slowdown, self._ended)
-            times_s.append(clock() - began_s)
-        return BaselineDone(compute_s=tuple(times_s[baseline.warmup :]))
+        return take_baseline(baseline, self._loader, self._settings.slowdown, self._ended, self._abandoned)
 
     def _infer(self, infer: Infer) -> Inferred:
         layouts = LinkLayout(infer.inputs).tensors

@@ -511,15 +511,20 @@ class ClosePipeline(Request[Done], frozen=True):
 
 
 class BaselineDone(Message, frozen=True):
-    """Compute time of every timed request, slowdown included."""
+    """Compute time of every timed request, slowdown included.
+
+    `full_speed_s`: what a slower device multiplied, if it was measured now.
+    """
 
     compute_s: tuple[float, ...]
+    full_speed_s: float | None = None
 
 
 class Baseline(Request[BaselineDone], frozen=True):
     """Run the whole model in a bare ONNX Runtime loop, on batches of its bundle's samples.
 
-    That is what this device does without edgecut.
+    That is what this device does without edgecut. A slower device multiplies `full_speed_s`, the model's time
+    at full speed, or measures it first; where that time `varies` with the data, it multiplies each run's own.
     """
 
     shard: ShardRef
@@ -528,6 +533,8 @@ class Baseline(Request[BaselineDone], frozen=True):
     threads: int = 1
     warmup: int = 3
     requests: int = 20
+    full_speed_s: float | None = None
+    varies: bool = False
     planted: PlantedTime | None = None
 
 
@@ -538,9 +545,9 @@ class SentinelDone(Message, frozen=True):
 
 
 class TimeSentinel(Request[SentinelDone], frozen=True):
-    """Do a fixed piece of work several times, to see whether the device's speed has changed."""
+    """Repeat a fixed piece of work for this long, to see whether the device's speed has changed."""
 
-    repeats: int
+    duration_s: float
 
 
 class Inferred(Message, frozen=True):

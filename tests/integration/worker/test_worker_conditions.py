@@ -184,6 +184,20 @@ def test_a_slower_device_takes_a_multiple_of_the_time_that_was_fixed(
         assert build_and_run(fast, tiny_bundle, full_speed_s=1.0) < 1.0
 
 
+def test_a_slower_devices_baseline_takes_as_long_as_its_stage_of_the_whole_model(
+    start_worker: StartWorker, tiny_bundle: TinyBundle
+) -> None:
+    with start_worker("slow", "--slowdown", "20", bundle=tiny_bundle).claim() as slow:
+        baseline = Baseline(shard=tiny_bundle.ref(0, 4), inputs=link("l", 0, 1).tensors, requests=8)
+        measured = slow.ask(baseline)
+        assert measured.full_speed_s is not None
+        assert min(measured.compute_s) >= 20 * measured.full_speed_s
+        known = slow.ask(msgspec.structs.replace(baseline, full_speed_s=0.002))
+        assert known.full_speed_s is None
+        stage_s = build_and_run(slow, tiny_bundle, full_speed_s=0.002)
+        assert min(known.compute_s) / stage_s == pytest.approx(1.0, rel=0.02)
+
+
 def test_a_slower_device_encodes_and_decodes_slower(
     start_worker: StartWorker, tiny_bundle: TinyBundle
 ) -> None:

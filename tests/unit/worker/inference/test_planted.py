@@ -10,6 +10,7 @@ import pytest
 from tests.unit.worker.tiny import relu_graph
 from worker.clock import clock, spin_until, stay_until
 from worker.inference.planted import PlantedRuns
+from worker.inference.slowdown import Slowdown
 from worker.inference.stage import BoundStage, Stage
 from worker.links.slots import Slot, SlotPool
 from worker.wire.errors import RefusedError
@@ -100,7 +101,7 @@ class StageOnAClock:
         monkeypatch.setattr("worker.inference.planted.spin_until", self._spin)
         layouts = [LinkLayout([TensorSpec(name=name, dtype="float32", shape=(1, 16))]) for name in "xy"]
         stage = Stage(relu_graph(), None, threads=1, label="shard 0-1")
-        self.bound = BoundStage(stage, *layouts, slowdown=slowdown, ended=Event(), planted=planted)
+        self.bound = BoundStage(stage, *layouts, slowdown=Slowdown(slowdown, Event(), planted))
         self._slots = [SlotPool(layout, 0).slots[0] for layout in layouts]
 
     def _stay(self, at_s: float, _ended: Event) -> None:

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.unit.worker.tiny import WIDTH, TinyBundle, make_model, shard_graph, tensors
+from worker.inference.slowdown import Slowdown
 from worker.inference.stage import BoundStage, Stage
 from worker.links.slots import Slot, SlotPool
 from worker.wire.errors import FailedError, RefusedError
@@ -24,7 +25,7 @@ def load(bundle: TinyBundle, folder: Path, start: int, stop: int, *, with_passed
 
 
 def bind(stage: Stage, inlet: LinkLayout, outlet: LinkLayout) -> BoundStage:
-    return BoundStage(stage, inlet, outlet, slowdown=1.0, ended=Event())
+    return BoundStage(stage, inlet, outlet, slowdown=Slowdown(1.0, Event()))
 
 
 def spec(name: str, *shape: int, dtype: str = "float32") -> TensorSpec:
@@ -147,14 +148,15 @@ class PlantedTimes:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *takes_s: float) -> None:
         self.now_s = 1000.0
         self._takes_s = iter(takes_s)
-        monkeypatch.setattr("worker.clock.clock", lambda: self.now_s)
-        monkeypatch.setattr("worker.inference.stage.clock", lambda: self.now_s)
         for module in ("worker.clock", "worker.inference.stage"):
+            monkeypatch.setattr(f"{module}.clock", lambda: self.now_s)
+        for module in ("worker.clock", "worker.inference.slowdown"):
             monkeypatch.setattr(f"{module}.sleep_until", self._sleep_until)
         stage = Stage(shard_graph(0, 1), None, threads=1, label="shard 0-1")
         stage.session = self
         inlet, outlet = LinkLayout(tensors(0, 1)), LinkLayout(tensors(1, 1))
-        self.bound = BoundStage(stage, inlet, outlet, slowdown=3.0, ended=Event())
+        self.slowdown = Slowdown(3.0, Event())
+        self.bound = BoundStage(stage, inlet, outlet, slowdown=self.slowdown)
         self._slots = SlotPool(inlet, 0).slots[0], SlotPool(outlet, 0).slots[0]
         self.inputs = SlotPool(inlet, 2).slots
         self.ran: list[object] = []
@@ -181,7 +183,7 @@ def test_a_slowed_stage_takes_a_multiple_of_its_time_alone_whatever_a_run_took(
 ) -> None:
     # The second and third run are stretched by contention, the fourth beyond what the stage takes slowed.
     planted = PlantedTimes(monkeypatch, 0.010, 0.015, 0.029, 0.040)
-    planted.bound.slow_down_from(0.010)
+    planted.slowdown.fix(0.010)
     assert [planted.run() for _ in range(4)] == pytest.approx([0.030, 0.030, 0.030, 0.040])
 
 
@@ -207,11 +209,11 @@ def test_a_short_stage_is_timed_for_a_fifth_of_a_second(monkeypatch: pytest.Monk
     assert 3 * 0.001 * (len(planted.ran) - 1) == pytest.approx(0.2, abs=0.01)
 
 
-def test_the_time_at_full_speed_is_that_alone_without_the_slowdown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_at_full_speed_is_that_alone_without_the_slowdown_and_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     planted = PlantedTimes(monkeypatch, 0.5, *[0.040] * 5, 0.052, 0.010)
-    full_speed_s = planted.bound.time_at_full_speed(planted.inputs, lambda: False)
-    assert full_speed_s == pytest.approx(0.042)
-    planted.bound.slow_down_from(full_speed_s)
+    assert planted.bound.fix_full_speed(planted.inputs, lambda: False) == pytest.approx(0.042)
     assert planted.run() == pytest.approx(3 * 0.042)
 
 

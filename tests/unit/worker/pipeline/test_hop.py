@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.unit.worker.tiny import link, shard_graph, tensors
+from worker.inference.slowdown import Slowdown
 from worker.inference.stage import BoundStage, Stage
 from worker.links.cancel_scope import CancelScope
 from worker.links.in_process import InProcessLink
@@ -29,9 +30,8 @@ class Rig:
         self.inlet = InProcessLink(link("in", 2, 1), DEPTH, self.scope, with_memory=True)
         self.outlet = InProcessLink(out, DEPTH, self.scope, with_memory=True)
         stage = Stage(shard_graph(2, 3), None, threads=1, label="shard 2-3")
-        bound = BoundStage(
-            stage, LinkLayout(tensors(2, 1)), LinkLayout(leaving), slowdown=1.0, ended=self.scope.ended
-        )
+        slowdown = Slowdown(1.0, self.scope.ended)
+        bound = BoundStage(stage, LinkLayout(tensors(2, 1)), LinkLayout(leaving), slowdown=slowdown)
         self.hop = Hop(bound, self.inlet, self.outlet, self.scope, start=2, stop=3, keeps=keeps)
         self.hop.begin()
 
