@@ -74,6 +74,10 @@ class LocalLab:
         """Names in the lab file."""
         return [device["name"] for device in json.loads((self.state / "local.json").read_text())["devices"]]
 
+    def worker(self, name: str) -> psutil.Process:
+        """The process of a device's worker."""
+        return psutil.Process(json.loads((self.state / name / "worker.pid").read_text())["pid"])
+
     def processes(self) -> list[psutil.Process]:
         """Workers of this lab that run."""
         found = []
