@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from controller.statistics.steady_state import Bounded
 
@@ -131,9 +131,7 @@ def in_the_long_run(trials: Sequence[Bounded | None]) -> Estimate:
     middle, count = math.fsum(values) / len(values), len(values)
     between = 0.0
     if count > 1:
-        between = float(student.ppf(0.5 + _INTERVAL / 2, count - 1) * np.std(values, ddof=1)) / math.sqrt(
-            count
-        )
+        between = float(stdtrit(count - 1, 0.5 + _INTERVAL / 2) * np.std(values, ddof=1)) / math.sqrt(count)
     below = math.hypot(*(trial.value - trial.low for trial in known)) / count
     if any(trial.high is None for trial in known):
         return Estimate(middle, None, None, count, None, values)

@@ -149,7 +149,8 @@ class Results:
         """Every requested cell, with the depth that was found for it."""
         found = {saturation.cell: saturation.depth for saturation in self.rows(Saturation)}
         cells = self.rows(Cell)
-        return [replace(cell, depth=found.get(cell.id, 0)) if cell.role else cell for cell in cells]
+        with as_written(self.path):
+            return [replace(cell, depth=found.get(cell.id, 0)) if cell.role else cell for cell in cells]
 
     def cell_count(self) -> int:
         """The number of requested cells."""

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
-from scipy.stats import false_discovery_control
 
 __all__ = ["false_discovery", "level_of_one_look"]
 
@@ -88,6 +87,9 @@ def false_discovery(p_values: Floats) -> Floats:
     Args:
         p_values: [comparison]; NaN where nothing was compared, which counts for nothing.
     """
+    # Here, because it takes a second to import, which no other command needs.
+    from scipy.stats import false_discovery_control
+
     adjusted = np.full(len(p_values), np.nan)
     known = ~np.isnan(p_values)
     if known.any():

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln
-from scipy.stats import chi2
+from scipy.special import betaln, chdtri, gammaincinv
 
 from controller.statistics.block_model import BlockFit
 
@@ -120,8 +119,8 @@ def _common_distribution(fit: BlockFit, rng: np.random.Generator, draws: int) ->
     pooled = max(float(np.sum(fit.squares)), _LEAST_SQUARES) / total
     usable = fit.degrees > 0.01
     middle = max(float(np.median(fit.squares[usable] / fit.degrees[usable])), _LEAST_SQUARES)
-    low = min(np.log(pooled), np.log(middle)) + np.log(total / chi2.isf(1e-4, total)) - 0.7
-    high = np.log(pooled) + np.log(total / chi2.ppf(1e-3, total)) + 0.7
+    low = min(np.log(pooled), np.log(middle)) + np.log(total / chdtri(total, 1e-4)) - 0.7
+    high = np.log(pooled) + np.log(total / (2 * gammaincinv(total / 2, 1e-3))) + 0.7
     grid = np.linspace(low, high, 160)
     kinds = _DEGREES if len(fit.degrees) > 2 else _DEGREES[-1:]
     scale, degrees = (each.ravel()[:, None] for each in np.meshgrid(np.exp(grid), kinds, indexing="ij"))

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.fuzz.seeds import write_seeds
+
 ROOT: Final = Path(__file__).parents[2]
-_KEPT: Final = ROOT / "tests" / "fuzz" / "corpus"
 _FOLDER: Final = ROOT / ".edgecut" / "fuzz"
 _INSTRUMENTED: Final = ["worker", "exporter", "controller", "analysis", "yaml", "zipfile", "json"]
 _LONGEST_RUN_S: Final = 10
@@ -24,7 +25,9 @@ def main(words: Sequence[str]) -> int:
     """Fuzz for so many minutes in all; 1 where something was found."""
     if words[:1] == ["--one"]:
         _fuzz_one(words[1], list(words[2:]))
-    minutes, targets = float(words[0]), list(words[1:]) or sorted(path.name for path in _KEPT.iterdir())
+    from tests.fuzz.targets import TARGETS
+
+    minutes, targets = float(words[0]), list(words[1:]) or sorted(TARGETS)
     seconds = max(1, int(minutes * 60 / len(targets)))
     found = [target for target in targets if not _fuzz(target, seconds)]
     if found:
@@ -37,12 +40,14 @@ def _fuzz(target: str, seconds: int) -> bool:
     corpus, findings = _FOLDER / "corpus" / target, _FOLDER / "findings"
     corpus.mkdir(parents=True, exist_ok=True)
     findings.mkdir(exist_ok=True)
+    given = _FOLDER / "seeds" / target
+    write_seeds(target, given)
     log = _FOLDER / f"{target}.log"
     command = [
         *(sys.executable, "-m", "tests.fuzz.guided", "--one", target),
         *(f"-max_total_time={seconds}", f"-timeout={_LONGEST_RUN_S}", f"-rss_limit_mb={_MEMORY_MB}"),
         *(f"-artifact_prefix={findings}/{target}-", "-print_final_stats=1"),
-        *(str(corpus), str(_KEPT / target)),
+        *(str(corpus), str(given)),
     ]
     with log.open("w") as output:
         code = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, check=False).returncode

@@ -1,6 +1,6 @@
 """What is fuzzed: each target takes bytes from anybody and raises only where the code is wrong.
 
-`make fuzz` runs them guided by coverage, `tests/unit/fuzz/` on the kept corpus and on mutations of it. Right
+`make fuzz` runs them guided by coverage, `tests/unit/fuzz/` on their seeds and on mutations of these. Right
 is to refuse by an error of the packages' own, or to do what the bytes say. Anything else is a finding.
 """
 
@@ -36,9 +36,8 @@ from worker.wire.frames import LinkLayout, read_notice
 from worker.wire.messages import Done, JoinLink, JoinProbe, Problem, TensorSpec
 from worker.wire.stream import PREAMBLE_BYTES, ConnectionKind, read_preamble
 
-__all__ = ["CORPUS", "LAB", "TARGETS", "run_one"]
+__all__ = ["LAB", "TARGETS", "run_one"]
 
-CORPUS: Final = Path(__file__).parent / "corpus"
 _BUNDLE: Final = Path(__file__).parent / "bundle"
 _NETWORKS_FILE: Final = Path(__file__).parents[2] / "ansible" / "networks.yml"
 

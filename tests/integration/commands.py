@@ -28,12 +28,13 @@ _WARM = str(Path(__file__).with_name("warm.py"))
 
 
 class WarmCommand:
-    """A package's command line, a process each time, started in milliseconds; one runs at a time."""
+    """A command line, a process each time, started in milliseconds; one runs at a time."""
 
-    def __init__(self, package: str) -> None:
-        self._package = package
+    def __init__(self, module: str) -> None:
+        """`module`: where its `main` is."""
+        self._module = module
         self._process = subprocess.Popen(
-            [sys.executable, _WARM, package],
+            [sys.executable, _WARM, module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -67,7 +68,7 @@ class WarmCommand:
             is_done, _, _ = select.select([self._process.stdout], [], [], timeout_s)
             if not is_done:
                 os.kill(pid, signal.SIGKILL)
-            ended = Ended([self._package, *arguments], self.end(), stdout.read_text(), stderr.read_text())
+            ended = Ended([self._module, *arguments], self.end(), stdout.read_text(), stderr.read_text())
         if not is_done:
             raise subprocess.TimeoutExpired(ended.args, timeout_s, ended.stdout, ended.stderr)
         return ended
@@ -83,7 +84,7 @@ class WarmCommand:
 
 @functools.cache
 def _warm(package: str) -> WarmCommand:
-    command = WarmCommand(package)
+    command = WarmCommand(f"{package}.__main__")
     atexit.register(command.close)
     return command
 

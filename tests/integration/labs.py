@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
+from tests.integration.ports import free_ports
 from worker.service.launch import WORKER, WorkerProcess
 from worker.wire.control import ControlConnection
+from worker.wire.errors import RequestError
 from worker.wire.messages import Claim
 
 __all__ = ["NAMES", "LabWorker", "add", "running_workers", "tiny_lab", "write_experiment", "write_lab"]
@@ -19,7 +21,7 @@ NAMES = ("pi", "server")
 
 
 class LabWorker:
-    """A worker on free ports, which it comes back on."""
+    """A worker on two ports of its own, which it comes back on."""
 
     def __init__(
         self,
@@ -33,7 +35,8 @@ class LabWorker:
         self.host = host
         self.store = folder / name
         self.log = folder / f"{name}.log"
-        self.control_port = self.data_port = 0
+        self.control_port = free_ports(2)
+        self.data_port = self.control_port + 1
         self._options = options
         self._command = command
         self.start()
@@ -47,7 +50,6 @@ class LabWorker:
         started.wait_ready()
         self.process = started.process
         self.pid = started.pid
-        self.control_port, self.data_port = started.control_port, started.data_port
 
     def device(self, shaping: str = "emulated") -> dict[str, Any]:
         """Its entry in a lab file."""
@@ -58,9 +60,18 @@ class LabWorker:
         return ControlConnection.open("127.0.0.1", self.control_port, timeout_s=5.0)
 
     def claim(self, holder: str = "test") -> ControlConnection:
+        """Claim it, as soon as it has noticed that its holder before has gone."""
+        deadline_s = time.monotonic() + 20
         connection = self.open()
-        connection.ask(Claim(holder=holder))
-        return connection
+        while True:
+            try:
+                connection.ask(Claim(holder=holder))
+                return connection
+            except RequestError as error:
+                if error.problem().kind != "busy" or time.monotonic() > deadline_s:
+                    connection.close()
+                    raise
+            time.sleep(0.005)
 
     def stop(self) -> int:
         """End it in order; returns the exit code."""

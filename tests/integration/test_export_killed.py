@@ -1,75 +1,58 @@
 """An export that is killed leaves nothing that loads, wherever it was."""
 
 import signal
-import subprocess
-import sys
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from exporter.bundle import Bundle
 from exporter.errors import BundleError
+from tests.integration.commands import Ended, WarmCommand
 
-_MODEL = f"{Path(__file__).parents[1] / 'unit' / 'exporter' / 'small_models.py'}:residual"
-
-
-def _start(out: Path, *options: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "exporter", "export", _MODEL, "--out", str(out), *options]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+Export = Callable[..., Ended]
 
 
-def _kill_when(process: subprocess.Popen[bytes], folder: Path, pattern: str) -> None:
-    """Kill as soon as a file is there; files come in the order weights, model, shards, samples, manifest."""
-    while process.poll() is None:
-        if any(folder.glob(pattern)):
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.0005)
-    process.wait()
+@pytest.fixture(scope="module")
+def warm() -> Iterator[WarmCommand]:
+    command = WarmCommand("tests.integration.signalled_exporter")
+    yield command
+    command.close()
 
 
-@pytest.mark.parametrize("file", [".", "shards.zip", "manifest.json"])
-def test_a_killed_export_leaves_nothing_that_loads(tmp_path: Path, file: str) -> None:
-    process = _start(tmp_path / "b")
-    _kill_when(process, tmp_path, f".b.partial-*/{file}" if file != "." else ".b.partial-*")
-    if process.returncode == 0:
-        assert file == "manifest.json"  # the last file, and the rename is next: it may have won
-        Bundle.open(tmp_path / "b")
-        return
-    assert process.returncode == -signal.SIGKILL
+@pytest.fixture
+def export(warm: WarmCommand, bundles_folder: Path, tmp_path: Path) -> Export:
+    """Exports `tiny` to `b`, and gets a signal where it opens a file of it, or renames the folder."""
+    model = str(bundles_folder / "tiny.onnx")
+
+    def run(number: signal.Signals, at: str, *options: str) -> Ended:
+        line = [str(number.value), at, "export", model, "--dataset", "random", "--out", str(tmp_path / "b")]
+        return warm.run([*line, *options], timeout_s=120)
+
+    return run
+
+
+@pytest.mark.parametrize("at", ["weights.bin", "shards.zip", "manifest.json", "rename"])
+def test_a_killed_export_leaves_nothing_that_loads(export: Export, tmp_path: Path, at: str) -> None:
+    assert export(signal.SIGKILL, at).returncode == -signal.SIGKILL
     with pytest.raises(BundleError, match="not a bundle"):
         Bundle.open(tmp_path / "b")
 
 
-def test_the_next_export_clears_what_is_left_and_a_kill_keeps_the_old_bundle(tmp_path: Path) -> None:
-    _kill_when(_start(tmp_path / "b"), tmp_path, ".b.partial-*/model.onnx")
-    assert _start(tmp_path / "b").wait() == 0
+def test_the_next_export_clears_what_is_left_and_a_kill_keeps_the_old_bundle(
+    export: Export, tmp_path: Path
+) -> None:
+    export(signal.SIGKILL, "model.onnx")
+    assert [path.name[:11] for path in tmp_path.iterdir()] == [".b.partial-"]
+    done = export(signal.SIGKILL, "nowhere")
+    assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
     first = Bundle.open(tmp_path / "b").digest
-    process = _start(tmp_path / "b", "--force", "--seed", "1")
-    _kill_when(process, tmp_path, ".b.partial-*/shards.zip")
-    assert process.returncode == -signal.SIGKILL
+    assert export(signal.SIGKILL, "shards.zip", "--force", "--seed", "1").returncode == -signal.SIGKILL
     assert Bundle.open(tmp_path / "b").digest == first
 
 
-def test_ctrl_c_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "exporter",
-        "export",
-        "vgg16",
-        "--input-size",
-        "32",
-        "--out",
-        str(tmp_path / "b"),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while process.poll() is None and not any(tmp_path.iterdir()):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, shown = process.communicate()
-    assert process.returncode == 130
-    assert shown.decode() == "error: interrupted\n"
+def test_ctrl_c_is_one_line_and_leaves_nothing(export: Export, tmp_path: Path) -> None:
+    interrupted = export(signal.SIGINT, "shards.zip")
+    assert (interrupted.returncode, interrupted.stderr) == (130, "error: interrupted\n")
     assert list(tmp_path.iterdir()) == []

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from controller.live.live_file import live_path, read_now
 from controller.live.view import line
 from tests.integration.commands import controller, start, sweep, sweep_arguments
 from tests.integration.labs import add, write_experiment
+from tests.integration.waiting import wait_until
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def _started(experiment: Path, lab: Path, results: Path, bundles: Path) -> "subp
     """A sweep that is in the midst of a trial."""
     add(experiment, duration_s=5)
     sweeping = start(*sweep_arguments(experiment, lab, bundles))
-    _until(lambda: (now := read_now(results)) is not None and now.cell is not None)
+    wait_until(lambda: (now := read_now(results)) is not None and now.cell is not None)
     return sweeping
 
 
@@ -61,13 +61,6 @@ def _line(results: Path) -> str:
     follower.look()
     assert follower.snapshot is not None
     return line(follower.snapshot, follower.left_s)
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)
 
 
 def test_a_sweep_that_was_killed_is_told_from_one_that_runs(

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from controller.links.probing import probe_path
 from controller.results import Results
 from tests.integration.commands import analysis, controller, sweep
 from tests.integration.labs import LabWorker, running_workers, write_experiment, write_lab
+from tests.integration.waiting import wait_until
 
 DEVICES = ("pi", "server")
 METHODS = ("key", "tls")
@@ -135,10 +135,7 @@ def test_links_are_measured_and_workers_are_left_as_they_were(lab: SecuredLab) -
     for _ in range(5):
         with WorkerPool(load_lab(lab.file), DEVICES, 5.0):
             pass
-    deadline_s = time.monotonic() + 10
-    while any(p.num_fds() > count for p, count in zip(processes, before, strict=True)):
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)
+    wait_until(lambda: all(p.num_fds() <= count for p, count in zip(processes, before, strict=True)))
 
 
 def test_who_has_another_labs_secrets_is_told_what_to_do(

@@ -1,8 +1,8 @@
 """Run command lines in forks of a process that has imported them already, which takes a second.
 
-`python warm.py PACKAGE` reads one run from each line on stdin: a JSON list of the arguments, the environment,
-the folder, and the files for stdout and stderr. It answers in two lines: the run's pid, and, once it has
-ended, its exit code (minus the signal that killed it).
+`python warm.py MODULE` calls the `main` of a module. It reads one run from each line on stdin: a JSON list of
+the arguments, the environment, the folder, and the files for stdout and stderr. It answers in two lines: the
+run's pid, and, once it has ended, its exit code (minus the signal that killed it).
 """
 
 import importlib
@@ -40,7 +40,7 @@ def _run(main: Any, arguments: list[str], environment: dict[str, str], folder: s
 
 
 if __name__ == "__main__":
-    main = importlib.import_module(f"{sys.argv[1]}.__main__").main
+    main = importlib.import_module(sys.argv[1]).main
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

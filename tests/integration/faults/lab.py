@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from controller.results import Results
 from tests.integration import labs
 from tests.integration.commands import sweep_arguments
 from tests.integration.labs import NAMES, LabWorker, running_workers, write_lab
+from tests.integration.waiting import wait_until
 
 _WORKER = Path(__file__).with_name("faulty_worker.py")
 _LIMIT_S = 60.0
@@ -69,6 +69,7 @@ def write_experiment(folder: Path, **keys: object) -> Path:
     """An experiment of short cells; `keys` are added, or in place of what stands here."""
     usual: dict[str, object] = {
         "networks": ["ideal"],
+        "splits": [2],
         "depths": [1, 2],
         "trials": 2,
         "warmup": 1,
@@ -161,12 +162,3 @@ def finished(results: Path) -> set[tuple[str, int]]:
             return opened.finished()
     except Exception:  # the sweep has not made the file yet
         return set()
-
-
-def wait_until(condition: Any, timeout_s: float = _LIMIT_S) -> float:
-    """Wait until something holds; gives the time."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "did not happen in time"
-        time.sleep(0.01)
-    return time.monotonic()

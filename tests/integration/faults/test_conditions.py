@@ -12,7 +12,8 @@ from controller.results import Results
 from controller.results.check import run_check
 from tests.integration.faults.lab import lab_of, sweeping, write_experiment
 
-TRIALS = 5 * 2 * 2
+TRIALS = 3 * 2 * 2
+"""Splits with both ends, depths, trials."""
 STEPPED = Path(__file__).with_name("stepped_controller.py")
 
 

@@ -101,7 +101,7 @@ def test_a_device_whose_disk_is_full_is_named_and_keeps_no_half_file(
 def test_a_controller_whose_disk_is_full_keeps_what_was_finished(
     bundles_folder: Path, tmp_path: Path
 ) -> None:
-    write_experiment(tmp_path, trials=6)
+    write_experiment(tmp_path, splits=[1, 2, 3], trials=6)
     disk = tmp_path / "disk"
     with small_disk(disk, "400k"), lab_of(tmp_path):
         results = disk / "results.sqlite"

@@ -11,11 +11,12 @@ import pytest
 
 from controller.results import Results
 from controller.results.check import run_check
-from tests.integration.faults.lab import FaultyWorker, lab_of, sweeping, wait_until, write_experiment
+from tests.integration.faults.lab import FaultyWorker, lab_of, sweeping, write_experiment
 from tests.integration.faults.network import Network, a_network
 from tests.integration.faults.proxy import Proxy
 from tests.integration.faults.times import took
 from tests.integration.labs import write_lab
+from tests.integration.waiting import wait_until
 
 
 @pytest.fixture

@@ -10,12 +10,9 @@ from controller.results.check import run_check
 from tests.integration.faults.lab import lab_of, sweeping, write_experiment
 from tests.integration.faults.times import took
 
-TRIALS = 5 * 2 * 2
-"""Splits with both ends, depths, trials."""
-
 
 def test_a_worker_killed_at_any_point_is_named_and_waited_for(bundles_folder: Path, tmp_path: Path) -> None:
-    write_experiment(tmp_path, on_failure="wait")
+    write_experiment(tmp_path, on_failure="wait", splits=[1, 2, 3])
     with lab_of(tmp_path) as workers, sweeping(tmp_path, bundles_folder) as sweep:
         server = workers["server"]
         for count, point in enumerate(("loading", "computing", "sending", "idle"), 1):
@@ -41,7 +38,7 @@ def test_a_worker_killed_at_any_point_is_named_and_waited_for(bundles_folder: Pa
         assert sweep.end() == 0, sweep.said
 
     with Results.open(sweep.results) as results:
-        assert len(results.finished()) == TRIALS
+        assert len(results.finished()) == 5 * 2 * 2  # splits with both ends, depths, trials
         assert {device for _, _, _, device, _ in results.voids()} == {"server"}
         assert len(results.voids()) == 4
     assert run_check(sweep.results)
@@ -79,5 +76,5 @@ def test_a_device_that_stays_away_ends_a_sweep_that_waits(bundles_folder: Path, 
         workers["server"].start()
         with sweeping(tmp_path, bundles_folder) as sweep:
             assert sweep.end() == 0, sweep.said
-    assert sweep.finished() == TRIALS
+    assert sweep.finished() == 3 * 2 * 2
     assert run_check(sweep.results)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from controller.live.live_file import read_now
 from controller.results import Results
 from controller.results.check import run_check
 from controller.sweep.throttling import throttled_in
-from tests.integration.faults.lab import sweeping, wait_until, write_experiment
+from tests.integration.faults.lab import sweeping, write_experiment
 from tests.integration.labs import LabWorker, write_lab
+from tests.integration.waiting import wait_until
 
 HOT = Path(__file__).with_name("hot_worker.py")
 
@@ -70,8 +72,8 @@ def test_a_trial_that_was_throttled_is_tried_again_when_the_device_is_cool(
     worker = one_device(tmp_path, sys_folder)
     try:
         with sweeping(tmp_path, bundles_folder) as sweep:
-            wait_until(lambda: "pipeline " in worker.log.read_text())
-            time.sleep(0.7)
+            # From here on the device may be warm: the trial takes 1.5 s.
+            wait_until(lambda: (now := read_now(sweep.results)) is not None and now.cell is not None)
             tell(sys_folder, temperature_c=80, flags="0x4")
             sweep.line("void: ", "pi: throttled: flags 0x4", "trying again")
             sweep.line("pi: throttled now (flags 0x4); waiting for it to cool down")

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from controller.planning import load_profile
 from exporter.bundle import Bundle
 from tests.integration.commands import start
 from tests.integration.planning.conftest import Run
+from tests.integration.waiting import wait_until
 
 
 @pytest.mark.slow
@@ -84,10 +84,7 @@ def test_a_profile_that_is_stopped_says_that_there_is_none(
     progress = tmp_path / "progress.log"
     line = ["profile", bundles_folder / "tiny", "--lab", lab, "--device-profiles", tmp_path / "profiles"]
     stopped = start(*line, "--progress", progress)
-    deadline_s = time.monotonic() + 60
-    while not progress.is_file() or not progress.stat().st_size:
-        assert time.monotonic() < deadline_s, "nothing is profiled"
-        time.sleep(0.01)
+    wait_until(lambda: progress.is_file() and progress.stat().st_size > 0)
     stopped.send_signal(signal.SIGINT)
     said = stopped.communicate(timeout=60)[1]
     assert stopped.returncode == 130

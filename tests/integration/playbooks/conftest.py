@@ -18,9 +18,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLab]:
         assert_succeeds(lab.play("deploy.yml"))
         yield lab
     finally:
-        lab.play("teardown.yml")
-        for process in lab.processes():
-            process.kill()
+        lab.kill()
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,13 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
+
+from tests.integration.ports import free_ports
 
 ROOT = Path(__file__).parents[3]
 
@@ -38,7 +39,7 @@ class LocalLab:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
-        self.base_port = _free_ports(8)
+        self.base_port = free_ports(8)
         for name in ("exporter", "worker", "controller", "analysis", "ansible", "inventory"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "ansible.cfg", folder)
@@ -60,6 +61,11 @@ class LocalLab:
             env={name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
         )
 
+    def kill(self) -> None:
+        """End its workers."""
+        for process in self.processes():
+            process.kill()
+
     @property
     def state(self) -> Path:
         return self.root / ".edgecut"
@@ -67,6 +73,10 @@ class LocalLab:
     def devices(self) -> list[str]:
         """Names in the lab file."""
         return [device["name"] for device in json.loads((self.state / "local.json").read_text())["devices"]]
+
+    def worker(self, name: str) -> psutil.Process:
+        """The process of a device's worker."""
+        return psutil.Process(json.loads((self.state / name / "worker.pid").read_text())["pid"])
 
     def processes(self) -> list[psutil.Process]:
         """Workers of this lab that run."""
@@ -76,28 +86,6 @@ class LocalLab:
             if "worker" in words and any(str(self.state) in word for word in words):
                 found.append(process)
         return found
-
-
-def _free_ports(count: int) -> int:
-    """The first of `count` ports in a row that nobody listens on.
-
-    Test processes that run side by side look in ranges of their own: between a look and a worker's start,
-    another one could find the same ports.
-    """
-    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
-    for base in range(21000 + 1000 * process, 22000 + 1000 * process, count):
-        sockets = [socket.socket() for _ in range(count)]
-        try:
-            for offset, one in enumerate(sockets):
-                one.bind(("127.0.0.1", base + offset))
-        except OSError:
-            continue
-        else:
-            return base
-        finally:
-            for one in sockets:
-                one.close()
-    raise RuntimeError("no free ports")
 
 
 def changed(done: subprocess.CompletedProcess[str]) -> int:

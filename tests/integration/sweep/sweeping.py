@@ -1,11 +1,11 @@
 """Sweeps of a tiny model, and how far they are."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from controller.results import Results
 from tests.integration.commands import Ended
+from tests.integration.waiting import wait_until
 
 Command = Callable[..., Ended]
 
@@ -20,7 +20,4 @@ def finished(experiment: Path) -> int:
 
 
 def wait_for_trials(experiment: Path, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while finished(experiment) < count:
-        assert time.monotonic() < deadline, "the sweep makes no progress"
-        time.sleep(0.01)
+    wait_until(lambda: finished(experiment) >= count)

@@ -24,7 +24,7 @@ def test_over_slow_links_the_cut_is_the_answer_and_not_the_device_that_needs_no_
         models=["null"],
         splits=[1],
         planted=planted,
-        trials=2,
+        trials=1,
         requests=None,
         depths=[1, "auto"],
     )
@@ -47,7 +47,8 @@ def test_over_slow_links_the_cut_is_the_answer_and_not_the_device_that_needs_no_
     assert told.returncode == 0, told.stderr
     (answer,) = json.loads(told.stdout)
     assert (answer["cuts"], answer["is_lower_bound"], answer["could_have_more"]) == ([1], False, [])
-    assert 80 < answer["throughput_per_s"]["value"] <= 101
+    # More than one device can do, and no more than the cut can.
+    assert 60 < answer["throughput_per_s"]["value"] <= 101
     assert answer["depth"] == found[1,].depth
 
 

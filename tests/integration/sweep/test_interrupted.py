@@ -10,6 +10,15 @@ from tests.integration.commands import start, sweep_arguments
 from tests.integration.labs import LabWorker, add, write_lab
 from tests.integration.sweep.sweeping import Command, finished, wait_for_trials
 
+TRIALS = 3 * 2 * 2 * 2
+"""Splits with both ends, networks, depths, trials."""
+
+
+@pytest.fixture
+def experiment(experiment: Path) -> Path:
+    add(experiment, splits=[2])
+    return experiment
+
 
 @pytest.fixture
 def lab(workers: dict[str, LabWorker], tmp_path: Path) -> Path:
@@ -28,8 +37,8 @@ def test_ctrl_c_finishes_the_trial_and_the_same_command_goes_on(
     assert process.returncode == 130
     assert "run the same command to resume" in said
     done = finished(experiment)
-    assert 3 <= done < 40
-    assert f"complete: {40 - done} trials done" in sweep().stderr
+    assert 3 <= done < TRIALS
+    assert f"complete: {TRIALS - done} trials done" in sweep().stderr
 
 
 def test_a_killed_controller_loses_no_trial_and_repeats_none(
@@ -41,8 +50,8 @@ def test_a_killed_controller_loses_no_trial_and_repeats_none(
     process.communicate()
     done = finished(experiment)
 
-    assert f"complete: {40 - done} trials done" in sweep().stderr
-    assert finished(experiment) == 40
+    assert f"complete: {TRIALS - done} trials done" in sweep().stderr
+    assert finished(experiment) == TRIALS
 
 
 def test_a_worker_that_dies_in_mid_trial_is_named_and_the_sweep_stops_as_told(
@@ -62,7 +71,7 @@ def test_a_worker_that_dies_in_mid_trial_is_named_and_the_sweep_stops_as_told(
         assert device == "server"
     workers["server"].start()
     assert sweep().returncode == 0
-    assert finished(experiment) == 40
+    assert finished(experiment) == TRIALS
 
 
 def test_told_to_skip_the_sweep_goes_on_with_what_is_left(

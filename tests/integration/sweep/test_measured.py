@@ -47,6 +47,7 @@ def test_a_sweep_measures_every_cell_and_then_has_nothing_left(sweep: Command, e
 
 
 def test_the_network_is_felt_where_a_link_is_crossed(sweep: Command, experiment: Path) -> None:
+    add(experiment, splits=[2], trials=1)
     assert sweep("--network", "slow").returncode == 0
 
     with Results.open(experiment.parent / "results.sqlite") as results:
@@ -76,6 +77,7 @@ def test_each_trial_has_the_seeds_of_its_jitter(sweep: Command, experiment: Path
 
 
 def test_hops_account_for_no_more_than_the_whole_request(sweep: Command, experiment: Path) -> None:
+    add(experiment, splits=[2], trials=1)
     assert sweep("--network", "ideal").returncode == 0
 
     with Results.open(experiment.parent / "results.sqlite") as results:
@@ -95,9 +97,9 @@ def test_loads_are_offered_recorded_and_searched(sweep: Command, experiment: Pat
         experiment,
         depths=[4],
         networks=["ideal"],
-        splits=[2],
+        splits=[],
+        trials=1,
         loads=["single", "constant:1000/s", "poisson:1000000/s", "poisson:p50<=50ms"],
-        prefetches=[None, 1],
         requests={1: 11, 4: 240},
     )
     done = sweep()
@@ -105,7 +107,7 @@ def test_loads_are_offered_recorded_and_searched(sweep: Command, experiment: Pat
 
     with Results.open(experiment.parent / "results.sqlite") as results:
         cells = {cell.id: cell for cell in results.cells()}
-        assert len(cells) == 3 * 4 * 2  # splits with both ends, loads, prefetches
+        assert len(cells) == 2 * 4  # both ends, loads
         for trial in results.trials():
             cell, course = cells[trial.cell], trial.course
             assert all(len(rows) == len(trial.endpoint) for rows in trial.records)
@@ -123,11 +125,21 @@ def test_loads_are_offered_recorded_and_searched(sweep: Command, experiment: Pat
                 assert 1 <= len(course.attempts) <= MOST_RUNS
                 # A busy machine may keep up with no rate here; test_open_load has longer stages.
                 assert course.bound_kept == (course.highest is not None)
-            assert (trial.endpoint["prepare_s"] > 0).all() == (cell.prefetch == 1)
+
+
+def test_inputs_are_prepared_before_a_trial_or_while_it_runs(sweep: Command, experiment: Path) -> None:
+    add(experiment, networks=["ideal"], splits=[], trials=1, prefetches=[None, 1])
+    assert sweep().returncode == 0
+
+    with Results.open(experiment.parent / "results.sqlite") as results:
+        cells = {cell.id: cell for cell in results.cells()}
+        assert {cell.prefetch for cell in cells.values()} == {None, 1}
+        for trial in results.trials():
+            assert (trial.endpoint["prepare_s"] > 0).all() == (cells[trial.cell].prefetch == 1)
 
 
 def test_the_controller_can_be_the_source(sweep: Command, experiment: Path) -> None:
-    add(experiment, source="controller")
+    add(experiment, source="controller", splits=[2], trials=1)
 
     ended = sweep("--network", "slow")
 
@@ -141,6 +153,7 @@ def test_the_controller_can_be_the_source(sweep: Command, experiment: Path) -> N
 def test_a_chain_of_three_devices_gives_the_answers_of_the_whole(
     lab_of_three: Path, experiment: Path, bundles_folder: Path
 ) -> None:
+    add(experiment, splits=[[1, 3]], trials=1)
     ended = sweep_over(experiment, lab_of_three, bundles_folder, "--network", "ideal")
 
     assert ended.returncode == 0, ended.stderr

@@ -12,10 +12,10 @@ from tests.integration.commands import analysis, sweep
 from tests.integration.labs import write_experiment
 
 NODE_MS = 5
-RATE_PER_S = 80
+RATE_PER_S = 70
 
 
-def test_a_queue_that_is_80_percent_busy_has_the_mean_latency_of_its_formula(
+def test_a_queue_that_is_70_percent_busy_has_the_mean_latency_of_its_formula(
     lab: Path, tmp_path: Path
 ) -> None:
     export_null(tmp_path / "bundles" / "null", (16, 16, 4))
@@ -24,7 +24,8 @@ def test_a_queue_that_is_80_percent_busy_has_the_mean_latency_of_its_formula(
         "free: {}\n",
         models=["null"],
         splits=[],
-        planted={name: {"node_ms": NODE_MS} for name in ("pi", "server")},
+        placements=[["pi"]],
+        planted={"pi": {"node_ms": NODE_MS}},
         trials=1,
         requests=300,
         depths=[4],
@@ -35,15 +36,14 @@ def test_a_queue_that_is_80_percent_busy_has_the_mean_latency_of_its_formula(
 
     path = tmp_path / "results.sqlite"
     with Results.open(path) as results:
-        stay = {cell.id for cell in results.cells() if cell.label == "stay"}
-        (trial,) = (trial for trial in results.trials() if trial.cell in stay)
+        (trial,) = results.trials()
     steady = trial.course.steady
     assert steady is not None
     assert steady.latency_mean_s is not None
     # The truth is that of the times achieved: 1 % longer ones wait 5 % longer.
     (rows,) = trial.records
     service_s = float(np.mean(rows["compute_s"]))
-    assert NODE_MS * 2e-3 <= service_s < 1.3 * NODE_MS * 2e-3
+    assert service_s >= NODE_MS * 2e-3
     load = RATE_PER_S * service_s
     expected_s = service_s + RATE_PER_S * float(np.mean(rows["compute_s"] ** 2)) / (2 * (1 - load))
     assert steady.utilisation.value == pytest.approx(load, rel=0.05)
@@ -53,7 +53,7 @@ def test_a_queue_that_is_80_percent_busy_has_the_mean_latency_of_its_formula(
 
     assert analysis("report", path, "--out", tmp_path / "report").returncode == 0
     with (tmp_path / "report" / "cells.csv").open(encoding="utf-8", newline="") as file:
-        (row,) = (row for row in csv.DictReader(file) if row["cell"] in stay)
+        (row,) = csv.DictReader(file)
     assert float(row["latency_mean_s"]) == pytest.approx(steady.latency_mean_s.value)
     assert float(row["latency_mean_s_low"]) < float(row["latency_mean_s"]) < float(row["latency_mean_s_high"])
     assert float(row["utilisation"]) == pytest.approx(steady.utilisation.value)

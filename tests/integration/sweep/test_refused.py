@@ -17,6 +17,7 @@ from worker.wire.stream import MAGIC, VERSION
 
 
 def test_results_of_another_experiment_are_left_alone(sweep: Command, experiment: Path) -> None:
+    add(experiment, splits=[], trials=1)
     assert sweep("--network", "ideal").returncode == 0
     done = finished(experiment)
     add(experiment, seed=9)

@@ -1,22 +1,22 @@
 """An experiment over both backends, after which no process of PyTorch RPC is left."""
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.labs import write_experiment
+from tests.integration.ports import free_ports
 from tests.integration.torch_rpc.rpc import rpc_processes
+from tests.integration.waiting import wait_until
 
 WriteExperiment = Callable[..., Path]
 
 
 @pytest.fixture
 def port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("", 0)) as server:
-        return int(server.getsockname()[1])
+    """A port that nothing listens on."""
+    return free_ports()
 
 
 @pytest.fixture
@@ -42,4 +42,4 @@ def write(tmp_path: Path, port: int) -> WriteExperiment:
 @pytest.fixture(autouse=True)
 def fixture_nothing_is_left() -> Iterator[None]:
     yield
-    assert not rpc_processes()
+    wait_until(lambda: not rpc_processes())

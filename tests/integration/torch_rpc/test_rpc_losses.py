@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,13 +15,7 @@ from tests.integration.commands import start, sweep
 from tests.integration.labs import LabWorker, write_lab
 from tests.integration.torch_rpc.conftest import WriteExperiment
 from tests.integration.torch_rpc.rpc import rpc_processes
-
-
-def wait_for(what: Callable[[], bool], timeout_s: float = 100.0) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
+from tests.integration.waiting import wait_until
 
 
 @contextmanager
@@ -31,7 +25,7 @@ def long_run(lab: Path, bundles: Path, networks: Path, port: int) -> "Iterator[s
     run += ["--backend", "torch_rpc", "--rpc-port", port, "--depth", 4, "--requests", 100_000_000]
     process = start(*run)
     try:
-        wait_for(are_joined)
+        wait_until(are_joined)
         # Until requests are on their way.
         time.sleep(0.5)
         yield process
@@ -55,7 +49,7 @@ def test_a_controller_that_is_killed_leaves_no_process_and_free_workers(
     experiment = write(backends=["socket"], splits=[2])
     with long_run(lab, bundles_folder, tmp_path / "networks.yml", port) as process:
         process.send_signal(signal.SIGKILL)
-        wait_for(lambda: not rpc_processes())
+        wait_until(lambda: not rpc_processes())
     ended = sweep(experiment, lab, bundles_folder)
     assert ended.returncode == 0, ended.stderr
 
@@ -83,7 +77,7 @@ def test_a_process_that_is_lost_voids_the_trial_at_once(
         worker = workers[victim.removeprefix("the worker of ")].pid
         os.kill(of[worker] if victim in workers else worker, signal.SIGKILL)
         assert_one_line_of(process, says)
-        wait_for(lambda: not rpc_processes())
+        wait_until(lambda: not rpc_processes())
 
 
 def assert_one_line_of(process: "subprocess.Popen[str]", says: str) -> None:

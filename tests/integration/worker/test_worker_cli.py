@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.integration.ports import free_ports
 from tests.integration.worker.conftest import StartWorker
 from worker.__main__ import main
 from worker.wire.control import ControlConnection
@@ -32,18 +33,13 @@ def worker(*arguments: object) -> "subprocess.CompletedProcess[str]":
 def background(tmp_path: Path) -> Iterator[list[str]]:
     """Arguments of `start`; what was started is stopped with the test."""
     pid_file = str(tmp_path / "run" / "pi.pid")
-    ports = _free_ports()
+    port = free_ports(2)
     yield [
         *("--pid-file", pid_file, "--log", str(tmp_path / "log" / "pi.log")),
         *("--name", "pi", "--store", str(tmp_path / "store")),
-        *("--control-port", str(ports[0]), "--data-port", str(ports[1])),
+        *("--control-port", str(port), "--data-port", str(port + 1)),
     ]
     worker("stop", "--pid-file", pid_file)
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def note_of(background: list[str]) -> dict[str, object]:

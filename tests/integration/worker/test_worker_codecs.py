@@ -127,11 +127,13 @@ def test_the_source_encodes_what_it_sends_itself(start_worker: StartWorker, wide
 
         assert source.run(Run(requests=REQUESTS)).checked == REQUESTS
 
-        sent = REQUESTS + 3  # two fill the pipeline, and one is in flight with the last that counts
-        assert source.take_sent() == (
-            SentBytes(link="there", requests=sent, encoded_bytes=sent * WIDTH * 2, sent_raw=0),
-        )
         rows = source.take_rows()
+        # Two fill the pipeline. Whether one more is in flight with the last that counts is chance: the
+        # source has a thread of its own, and sends no more once that one is back.
+        assert len(rows) in (REQUESTS + 2, REQUESTS + 3)
+        assert source.take_sent() == (
+            SentBytes(link="there", requests=len(rows), encoded_bytes=len(rows) * WIDTH * 2, sent_raw=0),
+        )
         assert (rows["encode_s"] > 0).all()
         assert (rows["decode_s"] > 0).all()
 

@@ -1,6 +1,7 @@
-"""Built and ended many times, or lost two hundred times, a worker is soon free and has kept nothing."""
+"""Built and ended, or lost, a hundred times, a worker is soon free and has kept nothing."""
 
 import contextlib
+import itertools
 import struct
 import threading
 import time
@@ -10,22 +11,24 @@ import psutil
 
 from tests.integration.faults.times import took
 from tests.integration.labs import LabWorker
+from tests.integration.waiting import wait_until
 from tests.integration.worker.chains import Chain
 from tests.integration.worker.conftest import StartChain
-from tests.integration.worker.waiting import is_idle, wait_until
 from tests.unit.worker.tiny import TinyBundle, link, tensors
 from worker.wire.errors import WorkerError
 from worker.wire.frames import LinkLayout
 from worker.wire.joining import ask_to_join, open_data_connection
 from worker.wire.messages import BuildPipeline, HopSpec, JoinLink, Query, Run
 
-CYCLES = 200
+CYCLES = 100
 _WARM_UP = 20
 _ENDLESS = Run(requests=5_000_000)
 
+_cuts, _depths, _batches = (itertools.cycle(of) for of in ((1, 2, 3), (1, 2, 3, 4), (1, 2)))
+
 
 def orderly(chain: Chain) -> None:
-    chain.build([2], depth=2)
+    chain.build([next(_cuts)], depth=next(_depths), batch=next(_batches))
     chain.first.ask(Run(requests=20, warmup=2))
     chain.close()
 
@@ -91,7 +94,7 @@ LOSSES: tuple[Callable[[Chain], None], ...] = (
 )
 
 
-def test_two_hundred_losses_leave_nothing_behind(start_chain: StartChain, tiny_bundle: TinyBundle) -> None:
+def test_a_hundred_losses_leave_nothing_behind(start_chain: StartChain, tiny_bundle: TinyBundle) -> None:
     first = start_chain(2, tiny_bundle)
     first.close()
     workers = first.workers
@@ -105,41 +108,15 @@ def test_two_hundred_losses_leave_nothing_behind(start_chain: StartChain, tiny_b
         loss(Chain(workers, tiny_bundle))
         lost_at_s = time.monotonic()
         idle_s[loss.__name__].append(_wait_idle(workers) - lost_at_s)
-    for now, then in zip(_settled(workers), before, strict=True):
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: _has_no_more_than(before, workers), timeout_s=30)
+    for now, then in zip(_taken(workers), before, strict=True):
         assert now[0] <= then[0], f"{now[0] - then[0]} threads were left"
         assert now[1] <= then[1], f"{now[1] - then[1]} sockets or files were left"
         assert now[2] <= 1.1 * then[2], f"grew from {then[2]} to {now[2]} bytes"
     for name, seconds in idle_s.items():
         # What docs/reliability.md promises is five.
         took(name.replace("_", " "), "worker idle, longest", max(seconds), at_most_s=5.0)
-
-
-def test_nothing_is_left_behind_by_pipelines_and_controllers(
-    start_chain: StartChain, tiny_bundle: TinyBundle
-) -> None:
-    chain = start_chain(2, tiny_bundle)
-
-    def once(index: int) -> None:
-        connections = Chain(chain.workers, tiny_bundle)
-        connections.build([1 + index % 3], depth=1 + index % 4, batch=1 + index % 2)
-        connections.first.ask(Run(requests=20, warmup=2))
-        connections.close()
-        for worker in chain.workers:
-            wait_until(lambda worker=worker: is_idle(worker))  # type: ignore[misc]
-
-    def taken() -> list[tuple[int, int]]:
-        processes = [psutil.Process(worker.process.pid) for worker in chain.workers]
-        return [(process.num_threads(), process.num_fds()) for process in processes]
-
-    chain.close()
-    for worker in chain.workers:
-        wait_until(lambda worker=worker: is_idle(worker))  # type: ignore[misc]
-    once(0)
-    wait_until(lambda: taken() == taken())
-    before = taken()
-    for index in range(30):
-        once(index)
-    wait_until(lambda: all(now <= then for now, then in zip(taken(), before, strict=True)))
 
 
 def _wait_idle(workers: list[LabWorker]) -> float:
@@ -163,6 +140,12 @@ def _settled(workers: list[LabWorker]) -> list[tuple[int, int, int]]:
             return now
         last = now
     return last
+
+
+def _has_no_more_than(before: list[tuple[int, int, int]], workers: list[LabWorker]) -> bool:
+    """Whether no thread, socket or file was left."""
+    both = zip(_taken(workers), before, strict=True)
+    return all(now[0] <= then[0] and now[1] <= then[1] for now, then in both)
 
 
 def _taken(workers: list[LabWorker]) -> list[tuple[int, int, int]]:

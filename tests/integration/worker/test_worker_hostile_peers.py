@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from tests.integration.labs import LabWorker
+from tests.integration.waiting import is_idle, wait_until
 from tests.integration.worker.conftest import StartWorker
-from tests.integration.worker.waiting import is_idle, wait_until
 from tests.unit.worker.tiny import TinyBundle, link, tensors
 from worker.wire.control import ControlConnection, receive_message, send_message
 from worker.wire.errors import PeerError, ProtocolError, RequestError

@@ -7,9 +7,9 @@ from concurrent.futures import Future
 
 import pytest
 
+from tests.integration.waiting import is_idle, wait_until
 from tests.integration.worker.chains import Chain
 from tests.integration.worker.conftest import StartChain, StartWorker
-from tests.integration.worker.waiting import is_idle, wait_until
 from tests.unit.worker.tiny import TinyBundle
 from worker.wire.errors import PeerError, RequestError, WorkerError
 from worker.wire.messages import Run, RunDone
@@ -42,7 +42,7 @@ def test_a_killed_worker_is_named_and_the_others_are_usable_again(
     chain.workers[victim].process.kill()
 
     with pytest.raises(RequestError, match=rf"worker{victim}|:{chain.workers[victim].data_port}") as caught:
-        run.result(5)
+        run.result(60)
     assert caught.value.problem().kind == "peer"
     chain.workers.pop(victim)
     chain.connections.pop(victim).close()
@@ -62,7 +62,7 @@ def test_a_worker_stopped_in_order_ends_the_run_too(
     assert chain.workers[leaver].stop() == 0
 
     with pytest.raises(WorkerError) as caught:
-        run.result(5)
+        run.result(60)
     assert leaver == 0 or caught.value.problem().kind == "peer"
     assert "Traceback" not in chain.workers[leaver].log.read_text()
 
@@ -92,7 +92,7 @@ def test_losing_the_controller_in_mid_run_frees_all_workers(
         connection.interrupt()
 
     with pytest.raises(PeerError):
-        run.result(5)
+        run.result(60)
     for worker in chain.workers:
         wait_until(lambda worker=worker: is_idle(worker))  # type: ignore[misc]
     again = Chain(chain.workers, tiny_bundle)

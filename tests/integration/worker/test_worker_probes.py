@@ -3,12 +3,12 @@
 import os
 import secrets
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.waiting import wait_until
 from tests.integration.worker.conftest import StartChain, StartWorker
 from tests.unit.worker.tiny import TinyBundle
 from worker.wire.control import ControlConnection
@@ -107,10 +107,8 @@ def test_the_udp_port_is_open_only_while_a_probe_is_expected(
     assert _is_free(port)
     receiver.ask(ExpectProbe(probe=PROBE))
     receiver.close()
-    deadline_s = time.monotonic() + 10
-    while not _is_free(port):
-        assert time.monotonic() < deadline_s, "a controller that went left the port open"
-        time.sleep(0.02)
+    # Nor does a controller that went leave it open.
+    wait_until(lambda: _is_free(port))
 
 
 def _is_free(port: int) -> bool:
@@ -154,10 +152,7 @@ def test_the_heartbeat_is_there_while_a_controller_is(start_worker: StartWorker,
         assert not beat.exists()
     with worker.claim():
         assert beat.exists()
-    deadline_s = time.monotonic() + 10
-    while beat.exists():
-        assert time.monotonic() < deadline_s, "it outlives the controller"
-        time.sleep(0.02)
+    wait_until(lambda: not beat.exists())
 
 
 def test_a_link_that_changes_voids_the_run_on_every_device(

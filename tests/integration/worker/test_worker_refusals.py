@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from onnx import TensorProto, helper
 
+from tests.integration.waiting import wait_until
 from tests.integration.worker.conftest import StartChain, StartWorker
-from tests.integration.worker.waiting import wait_until
 from tests.unit.worker.tiny import WIDTH, TinyBundle, link, make_model, sha256
 from worker.wire.errors import RequestError
 from worker.wire.messages import (

@@ -262,6 +262,6 @@ class EndlessRun:
             self._error = error
 
     def __call__(self) -> Exception | None:
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         return self._error

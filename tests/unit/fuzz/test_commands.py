@@ -22,7 +22,8 @@ import analysis.__main__ as analysis_cli
 import controller.__main__ as controller_cli
 import exporter.cli as exporter_cli
 import worker.__main__ as worker_cli
-from tests.fuzz.targets import CORPUS, LAB
+from tests.fuzz.seeds import CORPUS, seeds
+from tests.fuzz.targets import LAB
 
 Words = list[str]
 
@@ -57,7 +58,7 @@ def make_files(folder: Path) -> list[str]:
     (folder / "odd_lab.json").write_bytes(
         lab.replace(b'"desk"', b'"[/red]\\u001b"').replace(b".0.1", b".0.1\\n")
     )
-    (folder / "results.sqlite").write_bytes((CORPUS / "results" / "small").read_bytes())
+    (folder / "results.sqlite").write_bytes(seeds("results")["sweep"])
     (folder / "empty").write_bytes(b"")
     (folder / "binary").write_bytes(bytes(range(256)))
     (folder / "deep.json").write_bytes(b"[" * 50_000)

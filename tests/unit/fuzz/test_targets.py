@@ -1,4 +1,4 @@
-"""Every target of `make fuzz`, on its kept corpus (mended findings among it) and on mutations of that."""
+"""Every target of `make fuzz`, on its seeds (mended findings among them) and on mutations of these."""
 
 from pathlib import Path
 
@@ -6,27 +6,35 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import CORPUS, TARGETS, run_one
+from analysis.data.sweep import load
+from tests.fuzz.seeds import CORPUS, seeds
+from tests.fuzz.targets import TARGETS, run_one
 
-KEPT = [(target, path.name) for target in TARGETS for path in sorted((CORPUS / target).iterdir())]
+SEEDS = [(target, name) for target in TARGETS for name in seeds(target)]
 
 # A bundle is copied, and a results file is measured, for each.
 _EXAMPLES = {"bundle": 60, "results": 40, "experiment": 60, "networks": 60}
 
 
-@pytest.mark.parametrize(("target", "name"), KEPT)
-def test_the_corpus_is_taken_or_refused(target: str, name: str) -> None:
-    run_one(target, (CORPUS / target / name).read_bytes())
+@pytest.mark.parametrize(("target", "name"), SEEDS)
+def test_seeds_are_taken_or_refused(target: str, name: str) -> None:
+    run_one(target, seeds(target)[name])
 
 
-def test_every_target_has_a_corpus() -> None:
-    assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)
+def test_every_target_has_seeds() -> None:
+    assert {path.name for path in CORPUS.iterdir()} <= set(TARGETS)
+    assert all(seeds(target) for target in TARGETS)
+
+
+def test_the_results_file_is_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "results.sqlite").write_bytes(seeds("results")["sweep"])
+    assert len(load(tmp_path / "results.sqlite").cells) == 3 * 3 * 2  # networks, splits, depths
 
 
 @st.composite
 def mutated(draw: st.DrawFn, target: str) -> bytes:
-    """One of the corpus, with some of its bytes others."""
-    data = bytearray(draw(st.sampled_from([path.read_bytes() for path in _corpus(target)])))
+    """A seed with some of its bytes others."""
+    data = bytearray(draw(st.sampled_from(list(seeds(target).values()))))
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, len(data)))
         match draw(st.sampled_from(("change", "insert", "remove", "cut", "copy"))):
@@ -42,10 +50,6 @@ def mutated(draw: st.DrawFn, target: str) -> bytes:
                 start = draw(st.integers(0, len(data)))
                 data[at:at] = data[start : start + draw(st.integers(1, 32))]
     return bytes(data)
-
-
-def _corpus(target: str) -> list[Path]:
-    return sorted((CORPUS / target).iterdir())
 
 
 @pytest.mark.parametrize("target", list(TARGETS))

@@ -3,7 +3,6 @@
 import json
 import signal
 import sqlite3
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from controller.sweep.search.profiling import stored_profiles
 from tests.integration.commands import controller, start, sweep_arguments
 from tests.integration.labs import NAMES, LabWorker, add, write_lab
 from tests.integration.sweep.search.conftest import Sweep
+from tests.integration.waiting import wait_until
 
 
 @pytest.mark.slow
@@ -70,6 +70,7 @@ def test_a_planned_sweep_measures_what_could_be_on_the_front(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("profiles")
 def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
     run: Sweep, experiment: Path, lab: Path, bundles_folder: Path
 ) -> None:
@@ -77,10 +78,7 @@ def test_a_planned_sweep_that_was_stopped_goes_on_with_what_it_had_chosen(
     assert run("--prepare").returncode == 0
     results = experiment.parent / "results.sqlite"
     stopped = start(*sweep_arguments(experiment, lab, bundles_folder, "--network", "slow"))
-    deadline_s = time.monotonic() + 60
-    while not _finished(results):
-        assert time.monotonic() < deadline_s, "the sweep makes no progress"
-        time.sleep(0.01)
+    wait_until(lambda: bool(_finished(results)))
     stopped.send_signal(signal.SIGINT)
     said = stopped.communicate(timeout=60)[1]
     assert stopped.returncode == 130, said
@@ -146,16 +144,13 @@ def _finished(results: Path) -> set[tuple[str, int]]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("profiles")
 def test_codecs_are_profiled_and_predicted(
     run: Sweep, experiment: Path, lab: Path, bundles_folder: Path
 ) -> None:
     # 32 bytes are on their way for 26 ms; half of them come 13 ms earlier.
     (experiment.parent / "networks.yml").write_text("ideal: {}\nslow: {rate_mbit: 0.01}\n")
-    add(experiment, search="planned")
-    assert run("--prepare").returncode == 0
-    experiment.with_name("results.sqlite").unlink()
-
-    add(experiment, codecs=["none", "fp16"])
+    add(experiment, search="planned", codecs=["none", "fp16"])
     prepared = run("--prepare")
     assert prepared.returncode == 0, prepared.stderr
     # What was profiled without codecs is not profiled again.
@@ -177,6 +172,7 @@ def test_codecs_are_profiled_and_predicted(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("profiles")
 def test_results_of_a_reference_cell_that_was_not_chosen_may_lose_what_its_codec_does(
     run: Sweep, experiment: Path
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.labs import LabWorker
+from tests.integration.waiting import wait_until
 from tests.integration.worker.access.clients import (
     KINDS,
     PORTS,
@@ -22,7 +23,6 @@ from tests.integration.worker.access.clients import (
     try_to_open,
 )
 from tests.integration.worker.conftest import StartWorker
-from tests.integration.worker.waiting import wait_until
 from worker.wire.control import send_message
 from worker.wire.errors import DeniedError
 from worker.wire.joining import open_data_connection
@@ -40,7 +40,7 @@ def test_nobody_from_elsewhere_is_served(worker: LabWorker, access: Access, port
         try_to_open(worker, port, access.wrong)
     with pytest.raises(DeniedError, match=f"uses {access.words}, but this end uses no authentication: "):
         try_to_open(worker, port, OPEN)
-    wait_until(lambda: is_served(worker, access.good) == 2, timeout_s=10)
+    wait_until(lambda: is_served(worker, access.good) == 2)
     denied = [line for line in worker.log.read_text().splitlines() if "denied: " in line]
     assert len(denied) == 2 and all(f" {port} connection from 127.0.0.1:" in line for line in denied)
 

@@ -7,8 +7,8 @@ import psutil
 import pytest
 
 from tests.integration.labs import LabWorker
+from tests.integration.waiting import wait_until
 from tests.integration.worker.access.clients import KINDS, PORTS, Access, heard, is_served, raw, try_to_open
-from tests.integration.worker.waiting import wait_until
 from worker.access.admission import BURST, MAX_PENDING
 from worker.wire.errors import DeniedError, PeerError
 from worker.wire.stream import PREAMBLE_BYTES, make_preamble
@@ -44,22 +44,26 @@ def test_too_many_at_once_end_the_oldest_and_leave_nothing(worker: LabWorker, ac
     with contextlib.ExitStack() as stack:
         waiting = [stack.enter_context(raw(worker, "control")) for _ in range(MAX_PENDING + 8)]
         assert len(heard(waiting[0])) == access.says_bytes
-        wait_until(lambda: process.num_fds() <= before[1] + MAX_PENDING, timeout_s=10)
+        wait_until(lambda: process.num_fds() <= before[1] + MAX_PENDING)
         assert is_served(worker, access.good) >= 8
-    wait_until(lambda: process.num_threads() <= before[0] and process.num_fds() <= before[1], timeout_s=10)
+    wait_until(lambda: process.num_threads() <= before[0] and process.num_fds() <= before[1])
 
 
 def test_an_address_that_fails_again_and_again_is_refused_for_a_while(
     worker: LabWorker, access: Access
 ) -> None:
-    said = set()
-    for _ in range(BURST + 10):
+    began_s = time.monotonic()
+    attempts = refusals = 0
+    while refusals < 3:
+        assert attempts < 10 * BURST, "it is never refused"
         with pytest.raises(PeerError) as denied:
             try_to_open(worker, "control", access.wrong)
-        said.add(str(denied.value).partition(" ")[2])
-    assert any("refuses this address for some seconds" in text for text in said)
+        attempts += 1
+        refusals += "refuses this address for some seconds" in str(denied.value)
+    forgiven = 2 * (time.monotonic() - began_s)
     lines = worker.log.read_text().splitlines()
-    assert BURST <= sum("denied: " in line for line in lines) <= BURST + 6
+    # The worker may learn of an attempt's end after the client, when the next one has begun.
+    assert BURST <= sum("denied: " in line for line in lines) <= BURST + forgiven + 6
     assert sum(f"{BURST} failed attempts" in line for line in lines) == 1
     served = []
 
@@ -68,5 +72,5 @@ def test_an_address_that_fails_again_and_again_is_refused_for_a_while(
             served.append(is_served(worker, access.good))
         return bool(served)
 
-    wait_until(good_client_is_served, timeout_s=10)
-    assert served[0] >= BURST + 10
+    wait_until(good_client_is_served)
+    assert served[0] >= attempts

@@ -1,10 +1,11 @@
 """The results file: nothing lost, nothing twice, nothing of another experiment."""
 
 import contextlib
-import shutil
 import sqlite3
 from collections import deque
+from collections.abc import Callable
 from dataclasses import fields, replace
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -33,8 +34,9 @@ from controller.results import (
     read_cells,
 )
 from controller.results.check import run_check
+from controller.results.schema import TABLES
 from controller.statistics.steady_state import Bounded, Steady
-from tests.fuzz.targets import CORPUS
+from tests.fuzz.seeds import seeds
 from worker.records import ENDPOINT, HOP
 
 CELL = Cell(
@@ -323,18 +325,33 @@ def test_a_device_that_was_away_must_come_back_as_it_was(tmp_path: Path) -> None
         assert known_devices(store) == (pi, replace(server, stamp={"kernel": "6.12"}))
 
 
-SMALL = CORPUS / "results" / "small"
-READERS = (
-    *("experiment", "environments", "devices", "bundles", "networks", "cells", "finished", "voids"),
-    *("trials", "baselines", "accuracies", "codec_accuracies", "drifts", "links", "scopes", "predicted"),
-    "profilings",
-)
+READERS: list[Callable[[Store], object]] = [
+    Store.experiment,
+    Store.trials_wanted,
+    Store.environments,
+    Store.devices,
+    Store.bundles,
+    Store.networks,
+    Store.cells,
+    Store.finished,
+    Store.voids,
+    lambda store: deque(store.trials()),
+    *(methodcaller("rows", kind) for kind in TABLES),
+]
 
 
 def columns() -> list[tuple[str, str]]:
-    with contextlib.closing(sqlite3.connect(SMALL)) as db:
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.deserialize(seeds("results")["sweep"])
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return [(table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")]
+
+
+def test_all_readers_read_what_a_sweep_writes(tmp_path: Path) -> None:
+    (tmp_path / "r.sqlite").write_bytes(seeds("results")["sweep"])
+    with Store.append(tmp_path / "r.sqlite") as store:
+        for read in READERS:
+            read(store)
 
 
 @pytest.mark.parametrize("value", ["[[[", '{"a": 1}', b"\xff\x00", "[" * 100_000])
@@ -343,13 +360,13 @@ def test_a_value_that_no_sweep_writes_is_the_files_fault(
     tmp_path: Path, table: str, column: str, value: str | bytes
 ) -> None:
     path = tmp_path / "r.sqlite"
-    shutil.copyfile(SMALL, path)
+    path.write_bytes(seeds("results")["sweep"])
     with contextlib.closing(sqlite3.connect(path)) as db, contextlib.suppress(sqlite3.IntegrityError), db:
         db.execute(f"UPDATE {table} SET {column} = ?", (value,))
-    with contextlib.suppress(StoreError), Store.append(path) as results:
-        for reader in READERS:
+    with contextlib.suppress(StoreError), Store.append(path) as store:
+        for read in READERS:
             with contextlib.suppress(StoreError):
-                deque(getattr(results, reader)())
+                read(store)
     with contextlib.suppress(StoreError):
         run_check(path)
 
