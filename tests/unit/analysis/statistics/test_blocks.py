@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.statistics.blocks import Fitted, Series, fitted, times
-from analysis.statistics.estimates import estimate
+from analysis.statistics.blocks import times
 from analysis.statistics.unpaired import Unpaired
 from controller.statistics.repeated_looks import false_discovery
+from controller.statistics.series import Fitted, Series, fitted
 
 CELLS = 10
 
@@ -16,7 +16,7 @@ def sweep(rng: np.random.Generator, blocks: int, shift: float = 0.0, *, unsteady
     logs = 0.1 * np.arange(CELLS)[:, None] + shift + 0.01 * rng.normal(size=(CELLS, blocks))
     values = np.exp(logs + unsteady * rng.normal(size=blocks))
     fit = fitted(
-        [Series(str(i), estimate(list(row))) for i, row in enumerate(values)], maximise=False, seed=0
+        [Series(str(i), dict(enumerate(row))) for i, row in enumerate(values)], maximise=False, seed=0
     )
     assert fit is not None
     return fit
@@ -29,8 +29,8 @@ def p_values(a: Fitted, b: Fitted) -> np.ndarray:
 
 def test_a_factor_is_paired_by_block_and_ignores_what_moves_a_whole_one() -> None:
     """The second series lacks block 1; block 3 is three times as slow for both."""
-    slow = Series("slow", estimate([2.0, 2.2, 2.02, 6.0], [0, 1, 2, 3]))
-    fast = Series("fast", estimate([1.0, 1.01, 3.0], [0, 2, 3]))
+    slow = Series("slow", {0: 2.0, 1: 2.2, 2: 2.02, 3: 6.0})
+    fast = Series("fast", {0: 1.0, 2: 1.01, 3: 3.0})
     fit = fitted([slow, fast], maximise=False, seed=0)
     found = times(fit, slow, fast)
     assert found.value == pytest.approx(2.0, rel=1e-3)
@@ -42,7 +42,7 @@ def test_a_factor_is_paired_by_block_and_ignores_what_moves_a_whole_one() -> Non
 
 
 def test_one_block_gives_a_factor_without_an_interval() -> None:
-    slow, fast = Series("slow", estimate([2.0])), Series("fast", estimate([1.0]))
+    slow, fast = Series("slow", {0: 2.0}), Series("fast", {0: 1.0})
     assert fitted([slow, fast], maximise=False, seed=0) is None
     found = times(None, slow, fast)
     assert (found.value, found.low, found.kind) == (2.0, None, None)
@@ -53,7 +53,7 @@ def test_drift_by_shares_widens_the_factor_between_devices_alone() -> None:
     shares = np.linspace(0, 1, 12)
     figures = np.exp(0.003 * rng.normal(size=(12, 6)) + shares[:, None] * 0.05 * rng.normal(size=6))
     series = [
-        Series(str(i), estimate(list(row)), {"pi": float(share), "server": float(1 - share)})
+        Series(str(i), dict(enumerate(row)), {"pi": float(share), "server": float(1 - share)})
         for i, (row, share) in enumerate(zip(figures, shares, strict=True))
     ]
     fit = fitted(series, maximise=False, seed=0)
