@@ -53,6 +53,14 @@ def gaps(cells: int, rng: Rng) -> Floats:
     return logs
 
 
+def _two_near(cells: int, rng: Rng) -> Floats:
+    """The same of two cells that are as near each other as cells of other sweeps, and others far off."""
+    factors = rng.uniform(0.3, 3.0, cells)
+    factors[0], factors[1] = 0.0, rng.uniform(0, rng.uniform(0, 0.2))
+    logs: Floats = np.log1p(factors)[rng.permutation(cells)]
+    return logs
+
+
 def _normal(rng: Rng, cells: int, blocks: int) -> Floats:
     return rng.normal(size=(cells, blocks))
 
@@ -88,13 +96,14 @@ NOISE: Mapping[str, Callable[[Rng, int, int], Floats]] = {
     "heavy tails": _heavy,
     "spikes": _spikes,
     "one noisy cell": _one_noisy,
+    "two near": _normal,
     "drift": _normal,
     "drift step": _normal,
     "drift lasting": _normal,
     "drift shares unknown": _normal,
 }
 FAMILIES = tuple(NOISE)
-ASSUMED = ("normal", "varied", "one noisy cell", "drift", "drift lasting")
+ASSUMED = ("normal", "varied", "one noisy cell", "two near", "drift", "drift lasting")
 
 
 def _drift(family: str, rng: Rng, blocks: int) -> Floats:
@@ -110,7 +119,7 @@ def _drift(family: str, rng: Rng, blocks: int) -> Floats:
 
 def plant(family: str, cells: int, blocks: int, rng: Rng) -> Planted:
     """A sweep with noise of 0.5 to 20 % and blocks that differ by 3 %."""
-    truth = gaps(cells, rng)
+    truth = _two_near(cells, rng) if family == "two near" else gaps(cells, rng)
     figures = truth[:, None] + np.exp(rng.uniform(np.log(0.005), np.log(0.2))) * NOISE[family](
         rng, cells, blocks
     )

@@ -5,9 +5,9 @@ figure varies from trial to trial.
 """
 
 import json
+import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def bundles(tmp_path: Path) -> Path:
 
 
 def write(folder: Path, **keys: object) -> Path:
-    trials = {"least": LEAST, "most": MOST, "until": 0.95}
+    trials = {"least": LEAST, "most": MOST, "until": 0.99}
     return write_experiment(
         folder, models=["null"], **({"splits": [1, 2, 3], "planted": CLOSE, "trials": trials} | keys)
     )
@@ -97,34 +97,30 @@ def test_a_split_that_is_clearly_worse_is_left_and_two_equal_ones_go_on(
     resolved = resolve(experiment, load_lab(lab), bundles_folder=bundles)
     path = tmp_path / "results.sqlite"
     with Store.create(
-        path, name="t", text=resolved.text, seed=0, trials=MOST, least=LEAST, until=0.95, created_at=""
+        path, name="t", text=resolved.text, seed=0, trials=MOST, least=LEAST, until=0.99, created_at=""
     ) as store:
         outcome = run_sweep(resolved, ["ideal"], store, told)
     assert outcome.exit_code == 0
     _is_as_planted(tmp_path)
-    shown = list(_in_blocks(told.lines))
-    # The number of cells that could change an answer stands from the first look on, and the total falls.
-    assert {each[:2] for each in shown} == {
-        (
-            f"block {number + 1}, up to {MOST}",
-            "" if number < LEAST else "2 cells could still change an answer",
-        )
-        for number in range(MOST)
+    # From the first look on two cells are open, and from then on the total leaves the bad one out.
+    assert _progress(told.lines) == {
+        (1, None, 5 * MOST),
+        (2, None, 5 * MOST),
+        (3, None, 5 * MOST),
+        (4, 2, 4 * MOST + LEAST),
+        (5, 2, 4 * MOST + LEAST),
     }
-    assert {total for block, _, total in shown if block < f"block {LEAST + 1}"} == {5 * MOST}
-    assert all(total == 4 * MOST + LEAST for block, _, total in shown if block > f"block {LEAST + 1}")
     assert f"ideal: enough after {MOST} blocks: most trials; answers are at least" in "\n".join(told.lines)
     _is_over(experiment, lab, bundles, trials=4 * MOST + LEAST)
 
 
-def _in_blocks(lines: list[str]) -> Iterator[tuple[str, str, int]]:
-    """The block, the cells that are open, and the total of trials, of each line before a trial."""
-    for line in lines:
-        if "  block " in line:
-            assert line.endswith(", at most")
-            progress, doing = line.split("  ")
-            block, _, is_open = doing.partition(", ideal")[0].partition("; ")
-            yield block, is_open, int(progress.rpartition("/")[2])
+def _progress(lines: list[str]) -> set[tuple[int, int | None, int]]:
+    """The block, the cells that are open, and the most trials, of each line before a trial."""
+    form = (
+        r"ideal: \d+/(\d+)  block (\d), up to 5(?:; (\d+) cells could still change an answer)?, .*, at most"
+    )
+    found = [match.groups() for line in lines if (match := re.fullmatch(form, line))]
+    return {(int(block), int(cells) if cells else None, int(total)) for total, block, cells in found}
 
 
 def test_a_clear_winner_takes_the_least_trials(lab: Path, bundles: Path, tmp_path: Path) -> None:
@@ -180,22 +176,26 @@ def test_a_time_budget_ends_in_the_midst_and_later_the_same_answers_decide(
 
 @pytest.mark.slow
 def test_cells_that_a_planned_search_adds_have_their_least_trials_before_answers_decide(
-    lab: Path, bundles: Path, tmp_path: Path
+    lab: Path, bundles_folder: Path, tmp_path: Path
 ) -> None:
-    experiment = write(tmp_path, search="planned", splits="clean")
+    """A search predicts no planted times. Over this link nothing else is as fast as everything on pi."""
+    trials = {"least": 2, "most": 4, "until": 0.95}
+    experiment = write_experiment(
+        tmp_path, "slow: {delay_ms: 20}\n", depths=[1, 4], trials=trials, search="planned"
+    )
     folder = str(tmp_path / "profiles")
-    done = sweep(experiment, lab, bundles, "--device-profiles", folder)
+    done = sweep(experiment, lab, bundles_folder, "--device-profiles", folder)
     assert done.returncode == 0, done.stderr
     with Results.open(tmp_path / "results.sqlite") as results:
         (scope,) = results.rows(Scope)
+        counts = Counter(cell for cell, _ in results.finished())
+        assert counts.keys() == {cell.id for cell in results.cells()}
     assert scope.over
-    trials = trials_by_cut(tmp_path)
-    assert min(trials.values()) >= LEAST
-    assert (trials[1], trials[2]) == (MOST, MOST)
+    assert min(counts.values()) >= 2
     *before, last = looks(tmp_path)
-    assert last.ended == "most trials" and not any(look.ended for look in before)
-    _looks_follow_from_blocks(tmp_path)
-    again = sweep(experiment, lab, bundles, "--device-profiles", folder)
+    assert last.ended == "sure" and not any(look.ended for look in before)
+    _looks_follow_from_blocks(tmp_path, "slow")
+    again = sweep(experiment, lab, bundles_folder, "--device-profiles", folder)
     assert "nothing to do" in again.stderr
 
 
@@ -209,14 +209,14 @@ def _is_as_planted(folder: Path) -> None:
     assert (last.block, last.open, last.ended) == (MOST, (), "most trials")
 
 
-def _looks_follow_from_blocks(folder: Path) -> None:
+def _looks_follow_from_blocks(folder: Path, network: str = "ideal") -> None:
     """Each look again, from the trials before it alone."""
     with Store.append(folder / "results.sqlite") as store:
         wanted = replace(store.trials_wanted(), looks={})
         rows = store.rows(Look)
         assert rows
         for look in rows:
-            assert StoppingRule(store, wanted).look("ideal", look.block) == look
+            assert StoppingRule(store, wanted).look(network, look.block) == look
 
 
 def _is_over(experiment: Path, lab: Path, bundles: Path, trials: int) -> None:
