@@ -54,10 +54,9 @@ def gaps(cells: int, rng: Rng) -> Floats:
 
 
 def _two_near(cells: int, rng: Rng) -> Floats:
-    """The same of two cells that are as near each other as cells of other sweeps, and others far off."""
-    factors = rng.uniform(0.3, 3.0, cells)
-    factors[0], factors[1] = 0.0, rng.uniform(0, rng.uniform(0, 0.2))
-    logs: Floats = np.log1p(factors)[rng.permutation(cells)]
+    """The same of two cells as near each other as those of a sweep of two, and of others far from both."""
+    far = np.log(rng.uniform(1.4, 4.0, cells - 2))
+    logs: Floats = np.concatenate([gaps(2, rng), far])[rng.permutation(cells)]
     return logs
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.results import TrialsWanted
 from controller.statistics.certainty import MARGIN
 from controller.statistics.paired_differences import differences
-from controller.statistics.repeated_looks import level_of_one_look
 from controller.statistics.series import Answered, Series, answered
 from tests.calibration import files
 from tests.calibration.families import Floats, Planted, plant
@@ -75,12 +75,12 @@ def measure(
     """
     tally = Tally()
     rng = np.random.default_rng((seed, cells, blocks or 0, *family.encode()))
-    looks = (blocks,) if blocks else tuple(range(LEAST, MOST + 1))
+    level = 0.95 if blocks else TrialsWanted(LEAST, MOST, UNTIL).level_of_pair
     for _ in range(sweeps):
         sweep = plant(family, cells, blocks or MOST, rng)
         figures = sweep.figures if blocks else _until(sweep, rng)
         if through is None:
-            _pooled(sweep, figures, tally, rng, level_of_one_look(looks))
+            _pooled(sweep, figures, tally, rng, level)
         else:
             _read_back(sweep, figures, tally, rng, through)
     return tally

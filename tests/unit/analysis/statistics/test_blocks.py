@@ -5,6 +5,7 @@ import pytest
 
 from analysis.statistics.blocks import times
 from analysis.statistics.unpaired import Unpaired
+from controller.results import TrialsWanted
 from controller.statistics.repeated_looks import false_discovery
 from controller.statistics.series import Fitted, Series, fitted
 
@@ -39,6 +40,26 @@ def test_a_factor_is_paired_by_block_and_ignores_what_moves_a_whole_one() -> Non
     rates = fitted([slow, fast], maximise=True, seed=0)
     assert times(rates, slow, fast).value == pytest.approx(2.0, rel=1e-3)
     assert (times(fit, slow, slow).low, times(fit, slow, slow).high) == (1, 1)
+
+
+@pytest.mark.slow
+def test_a_pair_of_equals_that_is_looked_at_after_each_block_is_seldom_called_different() -> None:
+    """At plain 95 % after each of blocks 3 to 15 it is 18 %. The bound is 6 % and three standard errors."""
+    rng, wanted, sweeps = np.random.default_rng(6), TrialsWanted(3, 15, 0.95), 150
+    assert (wanted.level_of_pair, TrialsWanted(5, 5).level_of_pair) == (pytest.approx(0.9888, abs=2e-4), 0.95)
+
+    def is_called_different(figures: np.ndarray, blocks: int, level: float) -> bool:
+        one, other = (Series(str(i), dict(enumerate(row[:blocks]))) for i, row in enumerate(figures))
+        found = times(fitted([one, other], maximise=False, seed=0, level=level), one, other)
+        assert found.low and found.high
+        return not found.low <= 1 <= found.high
+
+    drawn = np.exp(0.02 * rng.normal(size=(sweeps, 2, wanted.most)))
+    looks = range(wanted.least, wanted.most + 1)
+    for level, low, high in ((wanted.level_of_pair, 0.0, 0.06), (0.95, 0.18, 0.18)):
+        called = np.mean([any(is_called_different(each, b, level) for b in looks) for each in drawn])
+        slack = 3 * np.sqrt(high * (1 - high) / sweeps)
+        assert low - slack <= called <= high + slack
 
 
 def test_one_block_gives_a_factor_without_an_interval() -> None:
