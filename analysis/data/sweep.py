@@ -186,14 +186,14 @@ class CellResult:
         return estimate(figures, [t.number for t in self.trials])
 
     def series(self, objective: Objective) -> Series:
-        """Its latency, throughput or memory by block, as answers and comparisons rest on it."""
-        figures = {
-            "latency": [(t.latency["p50"], t.latency_shares) for t in self.trials],
-            "throughput": [(t.throughput_per_s, t.throughput_shares) for t in self.trials],
-            "memory": [(t.memory_bytes, {}) for t in self.trials],
-        }[objective]
-        blocks = [t.number for t in self.trials]
-        return Series.of(self.cell.id, [Figure(b, *each) for b, each in zip(blocks, figures, strict=True)])
+        """Its latency, throughput or else memory by block, as answers and comparisons rest on it."""
+        if objective == "latency":
+            figures = [Figure(t.number, t.latency["p50"], t.latency_shares) for t in self.trials]
+        elif objective == "throughput":
+            figures = [Figure(t.number, t.throughput_per_s, t.throughput_shares) for t in self.trials]
+        else:
+            figures = [Figure(t.number, t.memory_bytes) for t in self.trials]
+        return Series.of(self.cell.id, figures)
 
     def by_stage(self, share: Literal["busy", "occupied"]) -> dict[str, Estimate]:
         """A share of each stage over trials."""

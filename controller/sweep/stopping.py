@@ -145,7 +145,7 @@ def _verdict(
 ) -> _Verdict:
     keys = frozenset(series.key for series in splits)
     if len(keys) == 1:
-        return _Verdict(1.0, *keys, frozenset(), 1)
+        return _Verdict(1.0, splits[0].key, frozenset(), 1)
     found = answered(splits, baselines, maximise=objective == "throughput", drifts=drifts)
     if found is None:
         return _Verdict(0.0, None, keys, 0)
