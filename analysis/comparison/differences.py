@@ -5,7 +5,7 @@ therefore control the false discovery rate: of all that is called better or wors
 average. An interval is that of its cell alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,13 +15,14 @@ from analysis.comparison.pairs import Side, matched
 from analysis.data.sweep import CellResult
 from analysis.fronts.answers import Answer, all_answers
 from analysis.fronts.fronts import front_of
-from analysis.statistics.blocks import Series, bare, factor_of, fitted
+from analysis.statistics.blocks import bare, factor_of
 from analysis.statistics.estimates import NOTHING, Estimate, ratio
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from analysis.statistics.unpaired import Unpaired
 from controller.results import Cell, ReferenceBox
 from controller.statistics.paired_differences import Difference as LogDifference
 from controller.statistics.repeated_looks import false_discovery
+from controller.statistics.series import fitted
 
 __all__ = ["Comparison", "Difference", "Dominated", "Moved", "Overall", "Verdict", "compare"]
 
@@ -158,19 +159,13 @@ def _unpaired(a: Side, b: Side, objective: Objective, pairs: Sequence[_Pair]) ->
     """Both sides' figures, fitted; None where nothing tells the noise of one."""
     fits = [
         fitted(
-            [Series(r.cell.id, _figure(r, objective), _shares(r, objective)) for r in results],
+            [r.series(objective) for r in results],
             maximise=OBJECTIVES[objective].maximise,
             seed=side.sweep.seed,
         )
         for side, results in zip((a, b), zip(*pairs, strict=True), strict=True)
     ]
     return Unpaired(fits[0], fits[1]) if fits[0] and fits[1] else None
-
-
-def _shares(result: CellResult, objective: Objective) -> Mapping[str, float]:
-    if objective == "latency":
-        return result.latency_shares
-    return result.throughput_shares if objective == "throughput" else {}
 
 
 def _difference(objective: Objective, pair: _Pair, model: Unpaired | None) -> Difference:

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from analysis.data.splits import Split, describe
 from analysis.data.telemetry import Moment, TrialTelemetry, moments, summary
 from analysis.data.timeline import Bar, bars_of
-from analysis.data.trial_metrics import QUANTILES, TrialMeasures, measure
+from analysis.data.trial_metrics import TrialMeasures, measure
 from analysis.errors import AnalysisError, ResultsError
-from analysis.statistics.estimates import Estimate, estimate, in_the_long_run, quantile
+from analysis.statistics.estimates import Estimate, estimate, in_the_long_run
 from analysis.statistics.objectives import Objective
 from controller.errors import ControllerError
 from controller.results import (
@@ -33,6 +33,8 @@ from controller.results import (
     coded_as,
     known_devices,
 )
+from controller.results.metrics import baseline_latency_s, baseline_throughput_per_s
+from controller.statistics.series import Figure, Series
 
 OFFLINE = "offline"
 """The load of a closed loop."""
@@ -87,9 +89,10 @@ class Baseline:
         """What tells it from the other baselines of its network."""
         return f"{self.device} alone, batch {self.batch}, threads {self.threads}, {self.network}"
 
-    def figure(self, objective: Objective) -> Estimate:
-        """The figure that an answer is compared with, as a `Point` has it."""
-        return self.throughput if objective == "throughput" else self.latency
+    def series(self, objective: Objective) -> Series:
+        """The figure that an answer is compared with, by block."""
+        figure = self.throughput if objective == "throughput" else self.latency
+        return Series(self.key, dict(zip(figure.blocks, figure.values, strict=True)), {self.device: 1.0})
 
 
 def baseline_name(device: str) -> str:
@@ -183,31 +186,15 @@ class CellResult:
     def _estimate(self, figures: Sequence[float | None]) -> Estimate:
         return estimate(figures, [t.number for t in self.trials])
 
-    @property
-    def latency_shares(self) -> dict[str, float]:
-        """The share of its latency that it computes on each device, and spends on links; mean over trials."""
-        shares: dict[str, float] = {}
-        for t in self.trials:
-            links = dict.fromkeys(f"{link.sender} -> {link.receiver}" for link in t.links)
-            spent = [(hop.device, hop.means["compute_s"]) for hop in t.hops]
-            spent += [(link, t.network_s / len(links)) for link in links]
-            for name, seconds in spent:
-                shares[name] = shares.get(name, 0.0) + seconds / t.latency_mean_s / len(self.trials)
-        return shares
-
-    @property
-    def throughput_shares(self) -> dict[str, float]:
-        """The share of trials that each device, or link, limited: its changes alone change throughput.
-
-        Nothing of a trial whose limit is unknown.
-        """
-        shares: dict[str, float] = {}
-        for t in self.trials:
-            if t.bottleneck is None:
-                continue
-            name = next((hop.device for hop in t.hops if hop.stage == t.bottleneck), t.bottleneck)
-            shares[name] = shares.get(name, 0.0) + 1 / len(self.trials)
-        return shares
+    def series(self, objective: Objective) -> Series:
+        """Its latency, throughput or else memory by block, as answers and comparisons rest on it."""
+        if objective == "latency":
+            figures = [Figure(t.number, t.latency["p50"], t.latency_shares) for t in self.trials]
+        elif objective == "throughput":
+            figures = [Figure(t.number, t.throughput_per_s, t.throughput_shares) for t in self.trials]
+        else:
+            figures = [Figure(t.number, t.memory_bytes) for t in self.trials]
+        return Series.of(self.cell.id, figures)
 
     def by_stage(self, share: Literal["busy", "occupied"]) -> dict[str, Estimate]:
         """A share of each stage over trials."""
@@ -451,12 +438,8 @@ def _baselines(rows: list[BaselineTrial]) -> tuple[Baseline, ...]:
     return tuple(
         Baseline(
             *key,
-            latency=estimate(
-                [quantile(t.compute_s, QUANTILES["p50"]) for t in trials], [t.number for t in trials]
-            ),
-            throughput=estimate(
-                [len(t.compute_s) * t.batch / sum(t.compute_s) for t in trials], [t.number for t in trials]
-            ),
+            latency=estimate(list(map(baseline_latency_s, trials)), [t.number for t in trials]),
+            throughput=estimate(list(map(baseline_throughput_per_s, trials)), [t.number for t in trials]),
         )
         for key, trials in groups.items()
     )

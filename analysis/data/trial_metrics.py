@@ -1,6 +1,6 @@
 """One trial's records -> its figures."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from analysis.errors import ResultsError
 from analysis.statistics.estimates import quantile
 from controller.results import Course, Link, Trial
+from controller.results.limits import Share, latency_shares, limit_of, link_uses, throughput_shares
 from controller.results.metrics import (
     IN_HOP,
     QUANTILES,
-    Share,
     busy_share,
-    link_share,
     network_s,
     stage_name,
     throughput_per_s,
@@ -34,11 +33,6 @@ __all__ = [
 ON_NETWORK = ("receive_s", "wait_send_s", "send_s")
 """What a hop sees of the network share. They lie within it, and those of two neighbours overlap."""
 
-_UNKNOWN = Share(0.0, 1.0)
-
-# What is in use for more than this limits, whatever else does.
-_NEARLY_ALWAYS = 0.9
-
 
 @dataclass(frozen=True)
 class HopMeans:
@@ -47,7 +41,9 @@ class HopMeans:
     Attributes:
         stage: Its name: the device's, or as in `pi (2)`, where the device has several stages in this trial.
         means: Mean seconds a request, by the names in `IN_HOP` and `ON_NETWORK`.
-        busy: Requests x the stage's own mean time alone / elapsed; None where that time does not fit.
+        busy: Requests x the stage's own mean time alone / elapsed; None where that time does not fit, or is
+            missing.
+        alone_missing: Why it is missing.
         occupied: Wall-clock share of the compute thread; it counts preemption as work.
     """
 
@@ -58,6 +54,7 @@ class HopMeans:
     means: Mapping[str, float]
     busy: float | None
     occupied: float
+    alone_missing: str | None = None
 
     @property
     def bubble(self) -> float | None:
@@ -82,9 +79,8 @@ class TrialMeasures:
         links: The links between devices, in the order of the chain.
         link_use: The share of the time in which each way between two devices was in use, by a name as in
             `pi -> server`; None where nothing accounts for it.
-        bottleneck: The stage or link that was in use for the largest share of the time: a stage's name, or
-            as in `pi -> server`. None where several might be.
-        bottleneck_share: The largest share of the time for which any of them is known to have been in use.
+        bottleneck, bottleneck_share: See `controller.results.limits.Limit`.
+        latency_shares, throughput_shares: By device or way, how much of its changes the figure takes part in.
         first_payload_bytes: What it puts on the first link between devices; 0 without one.
         memory_bytes: Most memory of a worker that took part, in the one that had most: its private pages,
             and those of its bundle's files once.
@@ -112,6 +108,8 @@ class TrialMeasures:
     checked: int
     environment: int
     course: Course
+    latency_shares: Mapping[str, float]
+    throughput_shares: Mapping[str, float]
     memory_bytes: float | None = None
     rss_bytes: float | None = None
 
@@ -148,8 +146,7 @@ def measure(
     records = [rows_of_requests(trial, rows) for rows in trial.records]
     hops = tuple(_hop(trial, index, rows) for index, rows in enumerate(records))
     between = tuple(link for link in trial.links if link.sender != link.receiver)
-    link_use = _link_use(between)
-    bottleneck, bottleneck_share = _bottleneck(hops, link_use)
+    limit = limit_of(trial)
     return TrialMeasures(
         number=trial.number,
         requests=requests,
@@ -165,13 +162,15 @@ def measure(
         encoded_bytes=sum(map(encoded_bytes, between)),
         first_payload_bytes=between[0].payload_bytes if between else 0,
         links=between,
-        link_use=link_use,
-        bottleneck=bottleneck,
-        bottleneck_share=bottleneck_share,
+        link_use=link_uses(between),
+        bottleneck=limit.name,
+        bottleneck_share=limit.share,
         worst_error=trial.worst_error,
         checked=trial.checked,
         environment=trial.environment,
         course=trial.course,
+        latency_shares=latency_shares(trial),
+        throughput_shares=throughput_shares(trial),
         memory_bytes=_fullest_bytes(trial, samples, "process_memory_bytes"),
         rss_bytes=_fullest_bytes(trial, samples, "process_rss_bytes"),
     )
@@ -216,44 +215,6 @@ def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
     return rows
 
 
-def _link_use(links: Iterable[Link]) -> dict[str, Share | None]:
-    ways: dict[str, list[Link]] = {}
-    for link in links:
-        ways.setdefault(f"{link.sender} -> {link.receiver}", []).append(link)
-    return {way: _together(shared) for way, shared in ways.items()}
-
-
-def _together(links: Sequence[Link]) -> Share | None:
-    """The use of a way that these links share, one frame at a time where it is emulated.
-
-    The kernel's accounts overlap, by how much is unknown: while a frame of one link passes, another may wait.
-    """
-    shares = [link_share(link) for link in links]
-    known = [share for share in shares if share is not None]
-    if len(known) < len(shares):
-        return None
-    most = min(sum(share.most for share in known), 1.0)
-    is_exact = all(link.use is not None and link.use.by == "emulation" for link in links)
-    return Share(most if is_exact else max(share.least for share in known), most)
-
-
-def _bottleneck(hops: Iterable[HopMeans], link_use: Mapping[str, Share | None]) -> tuple[str | None, float]:
-    """What is in use for the largest share of the time, if it can be told, and the least that this share is.
-
-    It can where that least share is above what all others are at most, or nearly the whole time.
-    """
-    shares = {hop.stage: _exactly(hop.busy) for hop in hops}
-    shares |= {way: share or _UNKNOWN for way, share in link_use.items()}
-    name = max(shares, key=lambda name: shares[name].least)
-    least = shares[name].least
-    others = max((share.most for other, share in shares.items() if other != name), default=0.0)
-    return (name if least >= min(others, _NEARLY_ALWAYS) else None), least
-
-
-def _exactly(share: float | None) -> Share:
-    return _UNKNOWN if share is None else Share(share, share)
-
-
 def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:
     hop = trial.hops[index]
     return HopMeans(
@@ -264,4 +225,5 @@ def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:
         means={name: float(rows[name].mean()) for name in (*IN_HOP, *ON_NETWORK)},
         busy=busy_share(trial, index),
         occupied=float(rows["compute_s"].sum()) / trial.elapsed_s,
+        alone_missing=hop.alone_missing,
     )

@@ -1,4 +1,4 @@
-"""Capacity: a split's best throughput over depths, and whether more requests in flight could raise it."""
+"""Whether more requests in flight could raise a split's capacity: its best throughput over depths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,30 +12,29 @@ __all__ = ["Capacity", "capacity_of"]
 
 @dataclass(frozen=True)
 class Capacity:
-    """The best throughput of a split.
+    """What is known of the best throughput of a split.
 
     Attributes:
-        result: The cell that reached it.
         limit: What the split cannot exceed, samples a second; infinite where nothing tells.
         is_bound: Throughput was still rising: the capacity is at least this.
     """
 
-    result: CellResult
     limit: float
     is_bound: bool
 
 
-def capacity_of(results: Sequence[CellResult]) -> Capacity | None:
-    """The capacity that cells of one split show; None where none has a throughput.
+def capacity_of(results: Sequence[CellResult], best: CellResult) -> Capacity:
+    """The capacity that cells of one split show.
 
     It is no bound where throughput is flat: at a depth that the sweep found to be so; at a depth and one at
     least twice as deep, the deeper with less than 3 % more; or with a stage or link in use for over 1 / 1.03
     of the time, which leaves no more to gain.
+
+    Args:
+        best: The one of most throughput.
     """
     measured = [(r, r.throughput.value) for r in results if r.throughput.value]
-    if not measured:
-        return None
-    best, most = max(measured, key=lambda each: each[1])
+    most = best.throughput.value or 0.0
     # Unknown where a stage's or link's share is.
     used = estimate([t.bottleneck_share for t in best.trials]).value or 0.0
     is_flat = used * (1 + FLAT) >= 1 or any(r.is_flat and rate * (1 + FLAT) > most for r, rate in measured)
@@ -45,4 +44,4 @@ def capacity_of(results: Sequence[CellResult]) -> Capacity | None:
         if rate * (1 + FLAT) > most
         for deeper, more in measured
     )
-    return Capacity(best, most / used if used > 0 else float("inf"), not is_flat)
+    return Capacity(most / used if used > 0 else float("inf"), not is_flat)

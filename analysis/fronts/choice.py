@@ -1,19 +1,19 @@
 """The best of a network's splits for a goal, how sure that is, and which others are as good."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from analysis.data.drifts import drift_variances
 from analysis.data.sweep import Baseline, Sweep
 from analysis.fronts.fronts import Point
-from analysis.statistics.blocks import BLOCKS95, Fitted, Series, bare, fitted
+from analysis.statistics.blocks import BLOCKS95, bare
 from analysis.statistics.estimates import Estimate, estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
+from controller.results.drifts import drift_variances
 from controller.results.metrics import power
-from controller.statistics.certainty import Posterior
+from controller.statistics.series import Answered, Series, answered
 
 __all__ = ["Basis", "Choice", "Chooser", "Goal", "is_tie", "merit_of", "power_of"]
 
@@ -64,35 +64,22 @@ class Choice:
     basis: Basis | None = None
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """The figures of one goal, and what they may truly be.
-
-    Attributes:
-        plain: Without the drift that sentinels saw.
-    """
-
-    figures: Fitted
-    posterior: Posterior
-    plain: Posterior
-
-
 class Chooser:
     """Chooses among the points of a capability front.
 
     The point that is chosen is the one that is most probably within 2 % of the best, so that the certainty
     stated is that of the point named. It is the one that measured best, but where that one's figure is much
-    less certain than another's. A sweep that stops when it is sure (`controller.sweep.stopping`) uses the
-    same statistics on fewer rows, without baselines and links, so it may be a little more or less sure.
+    less certain than another's. A sweep that stops when it is sure (`controller.sweep.stopping`) asks for the
+    same answers, and gets the same certainty.
     """
 
     def __init__(self, sweep: Sweep, bundle: str, network: str, points: Sequence[Point]) -> None:
         self._points = points
         self._results = {r.cell.id: r for r in sweep.of(bundle, network)}
         self._baselines = [b for b in sweep.baselines if (b.bundle, b.network) == (bundle, network)]
-        self._drift = drift_variances(sweep, network)
+        self._drifts = drift_variances(sweep.sentinels, network)
         self._seed = sweep.seed
-        self._fits: dict[Goal, _Fit | None] = {}
+        self._answers: dict[Goal, Answered | None] = {}
 
     def choose(self, goal: Goal, before: Sequence[Point] = ()) -> Choice | None:
         """The best point; None where none has the figure.
@@ -112,19 +99,19 @@ class Chooser:
             return Choice(
                 best, tuple(p for p in points if p is not best and merit_of(p, goal) == most), (), 1.0
             )
-        fit = self._fitted(goal)
-        if fit is None:
+        found = self._answered(goal)
+        if found is None:
             return Choice(best)
-        rows = fit.figures.rows
+        rows = found.figures.rows
         by_row = {rows[p.cell.id]: p for p in points if p.cell.id in rows}
-        best = by_row[fit.posterior.chosen]
-        same = [by_row[row] for row in fit.posterior.same()]
+        best = by_row[found.posterior.chosen]
+        same = [by_row[row] for row in found.posterior.same()]
         return Choice(
             best,
             tuple(p for p in points if p is not best and self._tied(goal, best, p)),
             tuple(p for p in same if p is not best) if best in same else (),
-            fit.posterior.probability,
-            self._basis(fit),
+            found.posterior.probability,
+            self._basis(found),
         )
 
     def gain(self, objective: Objective, best: Point, other: Point | Baseline) -> Estimate:
@@ -132,12 +119,12 @@ class Chooser:
         mine, theirs = self._series(best, objective), self._series(other, objective)
         if not OBJECTIVES[objective].maximise:
             mine, theirs = theirs, mine
-        fit = self._fitted(objective)
-        if fit is None or not {mine.key, theirs.key} <= set(fit.figures.rows):
-            return bare(mine.figure, theirs.figure)
-        rows = fit.figures.rows
-        gain = fit.posterior.gain(rows[_key(other)], over=rows[_key(best)])
-        trials = min(mine.figure.trials, theirs.figure.trials)
+        found = self._answered(objective)
+        if found is None or not {mine.key, theirs.key} <= set(found.figures.rows):
+            return bare(*(estimate(list(each.figures.values())) for each in (mine, theirs)))
+        rows = found.figures.rows
+        gain = found.posterior.gain(rows[_key(other)], over=rows[_key(best)])
+        trials = min(len(mine.figures), len(theirs.figures))
         return Estimate(gain.factor, gain.low, gain.high, trials, BLOCKS95)
 
     def _tied(self, goal: Goal, best: Point, other: Point) -> bool:
@@ -146,57 +133,40 @@ class Chooser:
         gains = (self.gain(objective, best, other) for objective in objectives)
         return all(is_tie(gain) for gain in gains)
 
-    def _fitted(self, goal: Goal) -> _Fit | None:
-        if goal not in self._fits:
-            self._fits[goal] = self._fit(goal)
-        return self._fits[goal]
-
-    def _fit(self, goal: Goal) -> _Fit | None:
-        points = [p for p in self._points if merit_of(p, goal) is not None]
-        series = [self._series(p, goal) for p in points]
-        if goal in ("latency", "throughput"):
-            series += [self._series(b, goal) for b in self._baselines]
-        fit = fitted(series, maximise=goal in ("throughput", "knee"), seed=self._seed)
-        candidates = {p.cell.id for p in points}
-        if fit is None or candidates.isdisjoint(fit.rows):
-            return None
-        plain = posterior = fit.posterior(candidates)
-        if self._drift and goal != "memory":
-            widened = fit
-            for names, variance in self._drift.items():
-                widened = widened.drifting(names, variance)
-            posterior = widened.posterior(candidates)
-        return _Fit(fit, posterior, plain)
+    def _answered(self, goal: Goal) -> Answered | None:
+        if goal not in self._answers:
+            points = [p for p in self._points if merit_of(p, goal) is not None]
+            timed = goal in ("latency", "throughput")
+            self._answers[goal] = answered(
+                [self._series(p, goal) for p in points],
+                [self._series(b, goal) for b in self._baselines if timed],
+                maximise=goal in ("throughput", "knee"),
+                drifts={} if goal == "memory" else self._drifts,
+                seed=self._seed,
+            )
+        return self._answers[goal]
 
     def _series(self, what: Point | Baseline, goal: Goal) -> Series:
         if isinstance(what, Baseline):
-            return Series(
-                what.key, what.throughput if goal == "throughput" else what.latency, {what.device: 1.0}
-            )
-        latency = self._results[what.latency_cell.id].latency_shares
-        throughput = self._results[what.cell.id].throughput_shares
+            return what.series("throughput" if goal == "throughput" else "latency")
+        unloaded, fastest = self._results[what.latency_cell.id], self._results[what.cell.id]
         if goal == "latency":
-            return Series(what.cell.id, what.latency, latency)
-        if goal == "throughput":
-            return Series(what.cell.id, what.throughput, throughput)
+            return replace(unloaded.series("latency"), key=what.cell.id)
         if goal == "knee":
-            both = {
-                name: latency.get(name, 0.0) + throughput.get(name, 0.0) for name in {*latency, *throughput}
-            }
-            return Series(what.cell.id, _power_by_block(what), both)
-        return Series(what.cell.id, what.figure(goal))
+            return _power(unloaded.series("latency"), fastest.series("throughput"))
+        return fastest.series(goal)
 
-    def _basis(self, fit: _Fit) -> Basis:
-        spread = fit.figures.spread
+    def _basis(self, found: Answered) -> Basis:
+        spread = found.figures.spread
         names = {p.cell.id: p.split.where for p in self._points} | {b.key: b.name for b in self._baselines}
-        keys = list(fit.figures.rows)
+        keys = list(found.figures.rows)
         return Basis(
-            fit.figures.logs.shape[1],
+            found.figures.logs.shape[1],
             float(np.sqrt(np.median(spread.typical))),
             tuple(names[keys[row]] for row in np.flatnonzero(spread.outliers > 0.5)),
             float(np.mean(np.any(spread.drifts > 0, axis=1))),
-            () if fit.posterior is fit.plain else tuple(names[0] for names in self._drift),
-            float(fit.plain.sure[fit.posterior.chosen]),
+            () if found.posterior is found.plain else tuple(names[0] for names in self._drifts),
+            float(found.plain.sure[found.posterior.chosen]),
         )
 
 
@@ -215,11 +185,16 @@ def power_of(point: Point) -> float | None:
     return power(point.latency.value, point.throughput.value)
 
 
-def _power_by_block(point: Point) -> Estimate:
-    latency = dict(zip(point.latency.blocks, point.latency.values, strict=True))
-    rate = dict(zip(point.throughput.blocks, point.throughput.values, strict=True))
-    both = [block for block in latency if block in rate]
-    return estimate([power(latency[block], rate[block]) for block in both], both)
+def _power(latency: Series, rate: Series) -> Series:
+    both = [block for block in latency.figures if block in rate.figures]
+    return Series(
+        rate.key,
+        {block: power(latency.figures[block], rate.figures[block]) for block in both},
+        {
+            name: latency.shares.get(name, 0.0) + rate.shares.get(name, 0.0)
+            for name in {*latency.shares, *rate.shares}
+        },
+    )
 
 
 def is_tie(times: Estimate) -> bool | None:

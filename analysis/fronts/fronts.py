@@ -26,6 +26,7 @@ from analysis.statistics.bootstrap import (
 from analysis.statistics.estimates import NOTHING, Estimate, interval
 from analysis.statistics.objectives import Objective
 from controller.results import TIMED, Cell, ReferenceBox
+from controller.results.capability import capabilities
 
 __all__ = ["Front", "FrontName", "Point", "best_by_devices", "front_of", "judged"]
 
@@ -146,19 +147,14 @@ def best_by_devices(points: Sequence[Point]) -> dict[int, Point]:
 def _candidates(cells: Sequence[CellResult], name: FrontName) -> list[Point]:
     if name == "operating":
         return [_point(name, r, r) for r in cells if r.trials]
-    groups: dict[str, list[CellResult]] = {}
-    for result in cells:
-        if result.cell.load == OFFLINE:
-            groups.setdefault(result.cell.split_id, []).append(result)
+    results = {r.cell.id: r for r in cells if r.cell.load == OFFLINE}
+    rates = {identity: r.throughput.value for identity, r in results.items()}
     points = []
-    for results in groups.values():
-        first = min(results, key=lambda r: r.cell.depth_key)
-        deepest = max(results, key=lambda r: r.cell.depth_key)
-        capacity = capacity_of(results)
-        # Until the deepest has run, a shallower one would be held against the deepest of other splits.
-        if first.cell.depth == 1 and first.trials and deepest.trials and capacity is not None:
-            point = _point(name, capacity.result, first)
-            points.append(replace(point, is_bound=capacity.is_bound, limit=capacity.limit))
+    for split in capabilities([r.cell for r in results.values()], rates):
+        fastest = results[split.fastest.id]
+        capacity = capacity_of([results[cell.id] for cell in split.cells], fastest)
+        point = _point(name, fastest, results[split.unloaded.id])
+        points.append(replace(point, is_bound=capacity.is_bound, limit=capacity.limit))
     return points
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from math import floor
 from typing import Any, Literal
 
-from analysis.data.drifts import drifts
 from analysis.data.sweep import Sweep
 from analysis.report.words import listed
-from analysis.statistics.drift import DRIFT_LIMIT
 from controller.results import Accuracy
+from controller.results.drifts import drifts
 from controller.results.laws import LAW_BROKEN, RETRIES
 from controller.results.metrics import QUANTILES
+from controller.statistics.drift import DRIFT_LIMIT
 
 __all__ = ["Concern", "concerns", "disagreements", "missing_cells"]
 
@@ -39,7 +39,7 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
 
 def concerns(sweep: Sweep) -> list[Concern]:
     """All of them, the grave ones first."""
-    parts = (_wrong, _lab, _unlawful, _unsettled, _missing, _chosen, _stopped, _limits)
+    parts = (_wrong, _lab, _unlawful, _unsettled, _missing, _untimed, _chosen, _stopped, _limits)
     return sorted((c for part in parts for c in part(sweep)), key=lambda c: c.weight != "grave")
 
 
@@ -51,7 +51,7 @@ def _wrong(sweep: Sweep) -> Iterator[Concern]:
             f"The chain of shards does not have the accuracy of the whole graph at {len(bad)} "
             f"split{'s' * (len(bad) > 1)} (cut {cuts}). Its figures are those of another network.",
         )
-    if flagged := [d for d in drifts(sweep) if d.change.flagged]:
+    if flagged := [d for d in drifts(sweep.sentinels) if d.change.flagged]:
         worst = max(flagged, key=lambda d: abs(d.change.value))
         names = listed(dict.fromkeys(d.sentinel.network for d in flagged))
         what = listed(dict.fromkeys(d.what for d in flagged))
@@ -114,6 +114,18 @@ def _missing(sweep: Sweep) -> Iterator[Concern]:
         yield _note(
             f"{_trials(voids)} {'was' if voids == 1 else 'were'} void{blamed}; void trials are not counted."
         )
+
+
+def _untimed(sweep: Sweep) -> Iterator[Concern]:
+    """Trials whose busy shares are null because a device failed after them."""
+    why = Counter(
+        missing
+        for cell in sweep.cells
+        for trial in cell.trials
+        for missing in {hop.alone_missing for hop in trial.hops if hop.alone_missing}
+    )
+    for reason, trials in why.items():
+        yield _note(f"Busy shares of {_trials(trials)} are null, time alone missing: {reason}.")
 
 
 def _unlawful(sweep: Sweep) -> Iterator[Concern]:

@@ -11,7 +11,6 @@ import jinja2
 import vl_convert
 
 from analysis.data.breakdown import Breakdown, breakdown
-from analysis.data.drifts import drifts
 from analysis.data.predictions import errors_of
 from analysis.data.sweep import OFFLINE, Sweep
 from analysis.figures import LAYOUTS, VEGA_LITE, Figure, config
@@ -29,6 +28,7 @@ from analysis.statistics.bootstrap import RESAMPLES
 from analysis.statistics.estimates import Estimate
 from analysis.study import Group, Model, Study
 from controller.results import Accuracy, MeasuredLink
+from controller.results.drifts import drifts
 
 __all__ = ["cells_json", "fill", "render"]
 
@@ -168,7 +168,7 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "predictions": _predictions(study),
         "resamples": RESAMPLES,
         "accuracies": [_accuracy(sweep, bundle) for bundle in sweep.manifests],
-        "drifts": drifts(sweep),
+        "drifts": drifts(sweep.sentinels),
         "voids": [(v, sweep.split_of(v.cell).where) for v in sweep.voids],
         "missing": missing[:_MISSING_SHOWN],
         "missing_more": max(0, len(missing) - _MISSING_SHOWN),

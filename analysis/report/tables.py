@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 
 from analysis.data.breakdown import Breakdown
-from analysis.data.drifts import Drifted, drifts
 from analysis.data.sweep import CellResult, Sweep
 from analysis.report import words
 from analysis.study import Study
 from analysis.tables.cells import cell_columns
 from controller.results import CodecAccuracy
+from controller.results.drifts import Drifted, drifts
 
 __all__ = ["codec_rows", "page_tables"]
 
@@ -46,7 +46,7 @@ def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
         "parts": [_part(b) | {"model": g.title} for g in study.groups for b in g.breakdowns],
         "accuracy": _accuracy(sweep),
         "codecs": [row for bundle in sweep.manifests for row in codec_rows(sweep, bundle)],
-        "drift": list(map(_drift, drifts(sweep))),
+        "drift": list(map(_drift, drifts(sweep.sentinels))),
         "voids": _voids(sweep),
         "devices": [{"device": d.name, "kind": d.kind, "slowdown": d.slowdown} for d in sweep.devices],
         "networks": [

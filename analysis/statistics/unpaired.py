@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.blocks import Fitted
 from controller.statistics.paired_differences import Difference, difference_of
+from controller.statistics.series import Fitted
 
 __all__ = ["Unpaired"]
 

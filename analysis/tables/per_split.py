@@ -7,11 +7,12 @@ from analysis.data.splits import equal_cuts
 from analysis.data.sweep import OFFLINE, Baseline, CellResult, Sweep
 from analysis.errors import ResultsError
 from analysis.fronts.fronts import Point
-from analysis.statistics.blocks import Fitted, Series, fitted, times
+from analysis.statistics.blocks import times
 from analysis.statistics.estimates import NOTHING, estimate
 from analysis.study import Group, Study
 from analysis.tables.cells import cell_columns
 from controller.results import Cell
+from controller.statistics.series import Fitted, fitted
 
 __all__ = ["SPLIT_COLUMNS", "split_rows"]
 
@@ -44,7 +45,7 @@ def split_rows(study: Study, named: str = "") -> list[dict[str, Any]]:
         results = {r.cell.id: r for r in group.cells}
         deep = {r.cell.split_id for r in group.cells if r.trials and r.cell.depth > 1}
         points = [p for p in group.capability.points if p.cell.split_id in deep]
-        fit = _fit_rates(group, sweep.seed)
+        fit = _fit_rates(group, sweep)
         for p in sorted(points, key=lambda p: (p.cell.devices, p.cell.cuts, p.cell.batch, p.cell.codec)):
             other = _named(sweep, p, points, named)
             row = _row(p, results, _baseline(group.baselines, p.cell), other, fit)
@@ -52,16 +53,11 @@ def split_rows(study: Study, named: str = "") -> list[dict[str, Any]]:
     return rows
 
 
-def _fit_rates(group: Group, seed: int) -> Fitted | None:
-    cells = [_rate(r) for r in group.cells if r.trials and r.cell.load == OFFLINE]
-    return fitted([*cells, *map(_rate, group.baselines)], maximise=True, seed=seed)
-
-
-def _rate(what: CellResult | Baseline) -> Series:
-    """The throughput of a cell, or of a baseline."""
-    if isinstance(what, Baseline):
-        return Series(what.key, what.throughput, {what.device: 1.0})
-    return Series(what.cell.id, what.throughput, what.throughput_shares)
+def _fit_rates(group: Group, sweep: Sweep) -> Fitted | None:
+    cells = [r.series("throughput") for r in group.cells if r.trials and r.cell.load == OFFLINE]
+    baselines = [baseline.series("throughput") for baseline in group.baselines]
+    level = sweep.wanted.level_of_pair
+    return fitted([*cells, *baselines], maximise=True, seed=sweep.seed, level=level)
 
 
 def _stages_s(result: CellResult) -> list[float]:
@@ -86,12 +82,12 @@ def _row(
     seconds = _stages_s(deep)
     total, slowest = sum(seconds), max(seconds, default=0.0)
     stages = zip((hop.stage for hop in deep.trials[0].hops), seconds, strict=False)
-    rate = _rate(deep)
-    one_device = times(fit, rate, _rate(baseline)) if baseline else NOTHING
+    rate = deep.series("throughput")
+    one_device = times(fit, rate, baseline.series("throughput")) if baseline else NOTHING
     alone_s = baseline.latency.value if baseline else None
     named, limit_named = NOTHING, None
     if other:
-        named = times(fit, rate, _rate(results[other.cell.id]))
+        named = times(fit, rate, results[other.cell.id].series("throughput"))
         theirs = max(_stages_s(results[other.cell.id]), default=0.0) / other.cell.batch
         own = slowest / p.cell.batch
         limit_named = theirs / own if own and theirs else None
@@ -100,7 +96,7 @@ def _row(
         "shares": ";".join(f"{stage}={s / total if total else 0:.4f}" for stage, s in stages),
         "load_balance": total / len(seconds) / slowest if slowest else None,
         "limit_sequential": total / slowest if slowest else None,
-        **times(fit, rate, _rate(alone)).bounds("speedup_sequential"),
+        **times(fit, rate, alone.series("throughput")).bounds("speedup_sequential"),
         "limit_one_device": alone_s / slowest if alone_s and slowest else None,
         **one_device.bounds("speedup_one_device"),
         "one_device": baseline.device if baseline else None,

@@ -181,7 +181,7 @@ class PipelineRunner:
         try:
             return self._time_stages(positions)
         except (DeviceError, WorkerError) as error:
-            raise self._void(error) from error
+            raise self._void(error, "") from error
 
     def _time_stages(self, positions: Sequence[int], *, at_full_speed: bool = False) -> dict[int, float]:
         times_s = {}
@@ -298,10 +298,10 @@ class PipelineRunner:
             taken[device] = [msgspec.to_builtins(sample) for sample in telemetry.samples]
         return taken
 
-    def _void(self, error: DeviceError | WorkerError) -> TrialVoid:
+    def _void(self, error: DeviceError | WorkerError, when: str = " during a trial") -> TrialVoid:
         """Find out who is to blame: a neighbour sees a dead worker first, and complains of its link."""
         if isinstance(error, DeviceError) and error.cause == NOT_RESPONDING:
-            return _lost(error)
+            return _lost(error, when)
         if isinstance(error, DeviceError) and any(words in str(error) for words in _EXHAUSTED):
             # A device without memory or disk may be unable to answer another request.
             return TrialVoid(str(error), error.device)
@@ -312,10 +312,10 @@ class PipelineRunner:
                 if worker.query(timeout_s=_BLAME_TIMEOUT_S).holder != worker.holder:
                     strangers.append(device)
             except DeviceError as lost:
-                return _lost(lost)
+                return _lost(lost, when)
         if strangers:
             detail = f"{EXITED} and was restarted, or its connection was reset ({error})"
-            return TrialVoid(f"{strangers[0]}: lost during a trial; {detail}", strangers[0])
+            return TrialVoid(f"{strangers[0]}: lost{when}; {detail}", strangers[0])
         return TrialVoid(str(error), error.device if isinstance(error, DeviceError) else None)
 
     def _take_down(self) -> None:
@@ -327,10 +327,10 @@ class PipelineRunner:
                 self.workers[device].ask(ClosePipeline(keep_stages=True), timeout_s=_ASK_TIMEOUT_S)
 
 
-def _lost(error: DeviceError) -> TrialVoid:
+def _lost(error: DeviceError, when: str) -> TrialVoid:
     detail = str(error).removeprefix(f"{error.device}: ")
     cause = f"{error.cause}: " if error.cause else ""
-    return TrialVoid(f"{error.device}: lost during a trial; {cause}{detail}", error.device)
+    return TrialVoid(f"{error.device}: lost{when}; {cause}{detail}", error.device)
 
 
 def _since(before: _Telemetry, after: _Telemetry) -> _Telemetry:

@@ -1,12 +1,12 @@
 """Single definitions of a trial's and a split's figures that several packages use."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results.rows import Link, Trial
+from controller.results.rows import BaselineTrial, Trial
 
 __all__ = [
     "AT_ENDPOINT",
@@ -14,12 +14,10 @@ __all__ = [
     "IN_HOP",
     "QUANTILES",
     "SAMPLES_NEEDED",
-    "Share",
+    "baseline_latency_s",
+    "baseline_throughput_per_s",
     "busy_share",
-    "computing_shares",
     "latency_s",
-    "link_share",
-    "limiting_share",
     "network_s",
     "period_s",
     "power",
@@ -72,55 +70,21 @@ def throughput_per_s(trial: Trial, batch: int) -> float:
     return len(trial.endpoint) * batch / trial.elapsed_s
 
 
+def baseline_latency_s(trial: BaselineTrial) -> float | None:
+    """Median seconds a batch; None with too few of them."""
+    enough = len(trial.compute_s) >= SAMPLES_NEEDED["p50"]
+    return float(np.median(trial.compute_s)) if enough else None
+
+
+def baseline_throughput_per_s(trial: BaselineTrial) -> float:
+    """Samples a second."""
+    return len(trial.compute_s) * trial.batch / sum(trial.compute_s)
+
+
 def busy_share(trial: Trial, position: int) -> float | None:
     """Requests x the time alone of the stage at `position` / elapsed; None where that time does not fit."""
     alone_s = trial.hops[position].alone_s
     return None if alone_s is None else len(trial.endpoint) * alone_s / trial.elapsed_s
-
-
-class Share(NamedTuple):
-    """A share of the time, of which the bounds are known."""
-
-    least: float
-    most: float
-
-
-def link_share(link: Link) -> Share | None:
-    """The share of the time in which a link carried bytes: of an emulated link exact; None if unknown.
-
-    Of another at most the time in which bytes waited to be sent or acknowledged, unless the receiver took no
-    more. Acknowledgements may be long on their way, or queue behind what goes the other way; so it is at
-    least the time in which frames queued on the sender, and what the bytes take at a rate that is set.
-    """
-    if (use := link.use) is None:
-        return None
-    most_s = use.busy_s - use.rwnd_limited_s
-    least_s = most_s
-    if use.by == "kernel":
-        at_rate_s = use.carried_bytes * 8 / (link.rate_mbit * 1e6) if link.rate_mbit else 0.0
-        least_s = min(max(use.queued_s, at_rate_s), most_s)
-    return Share(*(min(max(seconds / use.elapsed_s, 0.0), 1.0) for seconds in (least_s, most_s)))
-
-
-def computing_shares(trial: Trial) -> dict[str, float]:
-    """How much of a request's mean latency each device computes, over its stages: what its drift moves."""
-    whole_s = float(trial.endpoint["latency_s"].sum())
-    return {device: computing_s / whole_s for device, computing_s in _computing_s(trial).items()}
-
-
-def limiting_share(trial: Trial) -> dict[str, float]:
-    """How much of the time the device computed that did so most: what its drift moves of the throughput."""
-    computing_s = _computing_s(trial)
-    device = max(computing_s, key=lambda name: computing_s[name])
-    return {device: computing_s[device] / trial.elapsed_s}
-
-
-def _computing_s(trial: Trial) -> dict[str, float]:
-    """Seconds that each device computed for the requests that count."""
-    seconds: dict[str, float] = {}
-    for hop, rows in zip(trial.hops, trial.records, strict=True):
-        seconds[hop.device] = seconds.get(hop.device, 0.0) + float(rows["compute_s"].sum())
-    return seconds
 
 
 def network_s(endpoint: NDArray[np.void], hops: Sequence[NDArray[np.void]]) -> NDArray[np.float64]:

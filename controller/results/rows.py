@@ -157,7 +157,9 @@ class Hop:
     """A stage of a trial: nodes `[start, stop)` on `device`.
 
     Attributes:
-        alone_s: Its mean time alone in the trial's block; None where that does not fit the trial.
+        alone_s: Its mean time alone in the trial's block; None where that does not fit the trial, or is
+            missing.
+        alone_missing: Why it is missing: what failed while the stage was timed.
     """
 
     device: str
@@ -166,6 +168,7 @@ class Hop:
     threads: int
     load_s: float
     alone_s: float | None = None
+    alone_missing: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from controller.results.rows import Cell, Look
+from controller.statistics.repeated_looks import level_of_one_look
 
 __all__ = ["TrialsWanted"]
 
@@ -26,6 +27,12 @@ class TrialsWanted:
     def text(self) -> str:
         """The number in words, as in `5` or `3 to 15`."""
         return str(self.most) if self.until is None else f"{self.least} to {self.most}"
+
+    @property
+    def level_of_pair(self) -> float:
+        """The level of a pair's interval: 95 % over all looks that may decide when its trials end."""
+        looks = tuple(range(self.least, self.most + 1)) if self.until is not None else (self.most,)
+        return level_of_one_look(looks)
 
     def note(self, look: Look) -> None:
         """Take in a look, which replaces an earlier one at the same network."""

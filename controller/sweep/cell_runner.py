@@ -63,7 +63,7 @@ class CellRunner:
             return False
         for tried in range(1, TRIES + 1):
             try:
-                self._run_trial(cell, block.number)
+                untimed = self._run_trial(cell, block.number)
             except LawBroken as broken:
                 return self._runs_again(cell, block, broken)
             except TrialVoid as void:
@@ -76,6 +76,8 @@ class CellRunner:
                     if tried >= self.sweep.failures.tries:
                         return False
             else:
+                if untimed:
+                    self.sweep.failures.untimed(f"{_where(cell)}: time alone missing: {untimed}")
                 return False
             if self.sweep.interruption.requested:
                 return False
@@ -90,8 +92,11 @@ class CellRunner:
             self._voids[cell.id] += 1
         return again
 
-    def _run_trial(self, cell: Cell, number: int) -> None:
+    def _run_trial(self, cell: Cell, number: int) -> str | None:
         """Run trial `number` of a cell at its depth, which is found first where the sweep has yet to do so.
+
+        Returns:
+            What failed while its stages were timed alone, after the trial itself; None where nothing did.
 
         Raises:
             TrialVoid: And is recorded.
@@ -126,13 +131,15 @@ class CellRunner:
                 self.throttling.judge(trial)
                 if law := broken_law(trial, None if parse_load(cell.load).is_open else cell.depth):
                     raise LawBroken(f"{LAW_BROKEN}{law}")
-                sweep.recorder.add_trial(cell, self.stage_times.complete(cell, trial, pipeline))
+                trial, untimed = self.stage_times.complete(cell, trial, pipeline)
+                sweep.recorder.add_trial(cell, trial)
         except TrialVoid as void:
             sweep.recorder.add_void(cell, number, started_at, void)
             raise
         took_s = time.monotonic() - began_s
         sweep.recorder.add_overhead(took_s - (pipeline.ran_s - ran_before_s))
         self.estimate.learn(cell, took_s)
+        return untimed
 
     def _begun(self, cell: Cell) -> tuple[bool, Cell, Trial | None]:
         """Whether a cell's depth is known; the cell there, or where to look; its split's trial at depth 1."""
@@ -209,4 +216,8 @@ class CellRunner:
 
 
 def _what(cell: Cell, void: TrialVoid) -> str:
-    return f"{cell.network}, {cell.label}, depth {cell.depth_text}: {void}"
+    return f"{_where(cell)}: {void}"
+
+
+def _where(cell: Cell) -> str:
+    return f"{cell.network}, {cell.label}, depth {cell.depth_text}"

@@ -58,6 +58,16 @@ class FailurePolicy:
             raise ControllerError(f"void trial ({what}); {_RESUME}")
         self._go_on(f"void: {what}")
 
+    def untimed(self, what: str) -> None:
+        """A device failed while a stage was timed alone: the trial before it counts.
+
+        Raises:
+            ControllerError: See `void`.
+        """
+        if self._how == "stop":
+            raise ControllerError(f"{what}; {_RESUME}")
+        self._go_on(what)
+
     def failed(self, what: str, error: DeviceError) -> None:
         """Something else failed, such as a baseline.
 

@@ -160,7 +160,7 @@ def _run_missing(
         estimate,
         budget or TimeBudget(math.inf),
         Blocks(store, experiment.seed),
-        StoppingRule(store, pending.wanted, experiment.seed),
+        StoppingRule(store, pending.wanted),
     ).run(networks)
 
 

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple, Self
 
 from controller.experiment.load import OFFLINE
 from controller.results import Cell, Trial
-from controller.results.metrics import FLAT, latency_s, link_share, throughput_per_s
+from controller.results.limits import link_share
+from controller.results.metrics import FLAT, latency_s, throughput_per_s
 
 __all__ = ["DEEPEST", "Probe", "find_depth", "predicted_depth", "saturating_depth", "unloaded"]
 

@@ -1,7 +1,6 @@
 """Stages timed alone for all cells that have them: once a block, or once in a sweep that fixes their time."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Final
 
@@ -28,21 +27,28 @@ class StageTimes:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def complete(self, cell: Cell, trial: Trial, pipeline: PipelineRunner) -> Trial:
+    def complete(self, cell: Cell, trial: Trial, pipeline: PipelineRunner) -> tuple[Trial, str | None]:
         """The trial with its stages' times alone; None where one does not fit even when taken again.
 
-        A device that is lost meanwhile leaves the times out: the trial itself has ended well.
+        A device that fails meanwhile leaves the times out: the trial itself has ended well, and a later block
+        times these stages again.
+
+        Returns:
+            The trial, and what failed.
         """
         stages = [TimeAlone(cell.network, trial.number, *_identity(cell, hop), 0.0, "") for hop in trial.hops]
         alone_s = [
             self._known_s(stage, is_fixed=pipeline.has_fixed_time(i)) for i, stage in enumerate(stages)
         ]
-        unknown = [position for position, seconds in enumerate(alone_s) if seconds is None]
-        with suppress(TrialVoid):
-            self._take(unknown, stages, alone_s, pipeline)
+        failure: str | None = None
+        try:
+            self._take([i for i, seconds in enumerate(alone_s) if seconds is None], stages, alone_s, pipeline)
             self._take(_misfits(trial, alone_s), stages, alone_s, pipeline)
+        except _Failed as failed:
+            failure = str(failed)
         misfits = _misfits(trial, alone_s)
-        return _with(trial, [None if i in misfits else seconds for i, seconds in enumerate(alone_s)])
+        fitting = [None if i in misfits else seconds for i, seconds in enumerate(alone_s)]
+        return _with(trial, fitting, failure), failure
 
     def _known_s(self, stage: TimeAlone, *, is_fixed: bool) -> float | None:
         """What was measured last of a stage; of one whose time is fixed in any block."""
@@ -60,9 +66,26 @@ class StageTimes:
         alone_s: list[float | None],
         pipeline: PipelineRunner,
     ) -> None:
-        for position, seconds in (pipeline.time_alone(positions) if positions else {}).items():
+        """Time stages, one after the other; each is committed as it ends.
+
+        Raises:
+            _Failed: A device was lost, or cannot time a stage.
+        """
+        for position in positions:
+            stage = stages[position]
+            try:
+                seconds = pipeline.time_alone([position])[position]
+            except TrialVoid as void:
+                device = void.device or stage.device
+                why = str(void).removeprefix(f"{device}: ")
+                what = f"{device} failed while stage {stage.start}-{stage.stop} was timed"
+                raise _Failed(f"{what}: {why}") from void
             alone_s[position] = seconds
-            self._recorder.add_time_alone(replace(stages[position], compute_s=seconds, taken_at=now()))
+            self._recorder.add_time_alone(replace(stage, compute_s=seconds, taken_at=now()))
+
+
+class _Failed(Exception):
+    """No stage can be timed any more."""
 
 
 def _identity(cell: Cell, hop: Hop) -> tuple[str, str, int, int, int, int]:
@@ -74,6 +97,9 @@ def _misfits(trial: Trial, alone_s: Sequence[float | None]) -> list[int]:
     return [i for i in range(len(alone_s)) if (busy_share(timed, i) or 0.0) > _FITS]
 
 
-def _with(trial: Trial, alone_s: Sequence[float | None]) -> Trial:
-    hops = (replace(hop, alone_s=seconds) for hop, seconds in zip(trial.hops, alone_s, strict=True))
+def _with(trial: Trial, alone_s: Sequence[float | None], failure: str | None = None) -> Trial:
+    hops = (
+        replace(hop, alone_s=seconds, alone_missing=failure if seconds is None else None)
+        for hop, seconds in zip(trial.hops, alone_s, strict=True)
+    )
     return replace(trial, hops=tuple(hops))

@@ -3,67 +3,36 @@
 With `trials: {least, most, until}` every cell has its least trials first. From then on, before each block:
 how sure is the answer for each bundle and objective, and which cells could still change it? These alone get
 another trial, until the answer is sure, or the split that it names has had its most trials. A posterior
-distribution says so, which needs no correction for repeated looks (`controller.statistics.certainty`).
-Capacities are taken as measured: no further trial tells whether a bound is one. Of the experiment's
-objectives only latency and throughput count: accuracy and payload are exact, and it does not wait for memory.
+distribution says so, which needs no correction for repeated looks (`controller.statistics.certainty`). It is
+that of the report on the same trials (`controller.statistics.series`). Capacities are taken as measured: no
+further trial tells whether a bound is one. Of the experiment's objectives only latency and throughput count:
+accuracy and payload are exact, and it does not wait for memory.
 
-A look follows from the trials of the blocks before it alone, so a resumed sweep decides as an uninterrupted
-one.
+A look follows from the blocks before it alone, so a resumed sweep decides as an uninterrupted one.
 """
 
-import math
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, median
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+from statistics import median
 
 from controller.experiment.load import OFFLINE
-from controller.results import TIMED, Cell, Look, Store, TrialsWanted
+from controller.results import TIMED, BaselineTrial, Cell, Look, Objective, Sentinel, Store, TrialsWanted
+from controller.results.capability import Capability, capabilities
+from controller.results.drifts import drift_variances
+from controller.results.limits import latency_shares, throughput_shares
 from controller.results.metrics import (
     SAMPLES_NEEDED,
-    computing_shares,
+    baseline_latency_s,
+    baseline_throughput_per_s,
     latency_s,
-    limiting_share,
     throughput_per_s,
 )
-from controller.statistics.block_model import fit_blocks
-from controller.statistics.certainty import Posterior, posterior
-from controller.statistics.spread import moderated_spread
-from controller.sweep.search.candidates import Candidate, candidates_of
+from controller.statistics.series import Figure, Series, answered
 
-__all__ = ["StoppingRule", "answer_of"]
+__all__ = ["StoppingRule"]
 
-Floats = NDArray[np.float64]
-
-_DRAWS: Final = 500
-"""Of the variances."""
-
-
-def answer_of(figures: Floats, shares: Floats | None, rng: np.random.Generator) -> Posterior | None:
-    """How sure it is which cell has the least of a log figure; None while the noise is unknown.
-
-    Args:
-        figures: [cell, block]; NaN where a cell has no figure in a block. Each cell has one in some block.
-        shares: [cell, device], see `fit_blocks`.
-    """
-    fit = fit_blocks(figures, shares)
-    try:
-        spread = moderated_spread(fit, rng, _DRAWS)
-    except ValueError:
-        return None
-    return posterior(fit, spread, rng)
-
-
-@dataclass(frozen=True)
-class _Figure:
-    """Of a cell in a block: a log figure of which less is better, and how far it is each device's doing."""
-
-    value: float
-    shares: Mapping[str, float]
+_Figures = dict[str, dict[int, Figure]]
+"""By cell and block."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +54,12 @@ class _Verdict:
 
 @dataclass
 class StoppingRule:
-    """Looks at networks' answers as their trials come in.
-
-    Attributes:
-        seed: Of what is drawn from posterior distributions.
-    """
+    """Looks at networks' answers as their trials come in."""
 
     store: Store
     wanted: TrialsWanted
-    seed: int
-    _latencies: dict[str, dict[int, _Figure]] = field(default_factory=dict)
-    _rates: dict[str, dict[int, _Figure]] = field(default_factory=dict)
+    _latencies: _Figures = field(default_factory=dict)
+    _rates: _Figures = field(default_factory=dict)
     _last_trial: int = 0
 
     def look(self, network: str, block: int) -> Look | None:
@@ -105,7 +69,7 @@ class StoppingRule:
         cells = self.store.cells()
         self._read({cell.id: cell for cell in cells})
         cells = [cell for cell in cells if cell.network == network]
-        verdicts = list(self._verdicts(cells, block, self.wanted.until))
+        verdicts = list(self._verdicts(cells, network, block, self.wanted.until))
         done = {cell.id: len(_before(block, self._rates.get(cell.id, {}))) for cell in cells}
         most = self.wanted.most
         worth = {
@@ -123,76 +87,72 @@ class StoppingRule:
         """Take in the figures of new trials."""
         for trial in self.store.trials(after=self._last_trial):
             self._last_trial = trial.id
-            cell = cells[trial.cell]
+            cell, block = cells[trial.cell], trial.number
             rate = throughput_per_s(trial, cell.batch)
-            self._rates.setdefault(cell.id, {})[trial.number] = _Figure(
-                -math.log(rate), limiting_share(trial)
-            )
-            if len(trial.endpoint) >= SAMPLES_NEEDED["p50"]:
-                latency = _Figure(math.log(latency_s(trial)), computing_shares(trial))
-                self._latencies.setdefault(cell.id, {})[trial.number] = latency
+            self._rates.setdefault(cell.id, {})[block] = Figure(block, rate, throughput_shares(trial))
+            enough = len(trial.endpoint) >= SAMPLES_NEEDED["p50"]
+            latency = Figure(block, latency_s(trial) if enough else None, latency_shares(trial))
+            self._latencies.setdefault(cell.id, {})[block] = latency
 
-    def _verdicts(self, cells: Sequence[Cell], block: int, until: float) -> Iterator[_Verdict]:
+    def _verdicts(self, cells: Sequence[Cell], network: str, block: int, until: float) -> Iterator[_Verdict]:
         """Of each bundle's answers; candidates are those of a capability front."""
         timed = [objective for objective in self.store.objectives() if objective in TIMED]
+        sentinels = [s for s in self.store.rows(Sentinel, network=network) if s.block < block]
+        drifts = drift_variances(sentinels, network)
+        baselines = [b for b in self.store.rows(BaselineTrial, network=network) if b.number < block]
         for bundle in dict.fromkeys(cell.bundle for cell in cells):
-            closed = [cell for cell in cells if cell.bundle == bundle and cell.load == OFFLINE]
-            candidates = [each for each in candidates_of(closed) if each.shallow.depth == 1]
+            splits = self._splits([cell for cell in cells if cell.bundle == bundle], block)
+            of_bundle = [trial for trial in baselines if trial.bundle == bundle]
             for objective in timed:
-                rows = self._rows(candidates, objective, block)
-                if rows:
-                    text = f"{self.seed}:{cells[0].network}:{bundle}:{objective}:{block}"
-                    yield _verdict(rows, until, np.random.default_rng(zlib.crc32(text.encode())))
+                series = [s for split in splits if (s := self._series(split, objective, block)).figures]
+                if series:
+                    yield _verdict(series, _of_baselines(of_bundle, objective), objective, drifts, until)
 
-    def _rows(
-        self, candidates: Sequence[Candidate], objective: str, block: int
-    ) -> dict[str, dict[int, _Figure]]:
-        """Figures of the cell that stands for each candidate, by its id and by block: those before `block`.
+    def _splits(self, cells: Sequence[Cell], block: int) -> list[Capability]:
+        """Those with trials before a block."""
+        closed = [cell for cell in cells if cell.load == OFFLINE]
+        rates = {cell.id: _before(block, self._rates.get(cell.id, {})) for cell in closed}
+        medians = {key: median(f.value or 0.0 for f in figures) for key, figures in rates.items() if figures}
+        return capabilities(closed, medians)
 
-        It is the unloaded one for latency, for throughput the one that had most.
-        """
-        rows = {}
-        for candidate in candidates:
-            if objective == "latency":
-                known = [
-                    (candidate.shallow.id, _before(block, self._latencies.get(candidate.shallow.id, {})))
-                ]
-            else:
-                known = [(cell.id, _before(block, self._rates.get(cell.id, {}))) for cell in candidate.cells]
-            known = [(identity, figures) for identity, figures in known if figures]
-            if known:
-                identity, figures = min(known, key=lambda one: median(f.value for f in one[1].values()))
-                rows[identity] = figures
-        return rows
+    def _series(self, split: Capability, objective: Objective, block: int) -> Series:
+        """Of the cell that stands for a split: the unloaded one for latency, else the one that had most."""
+        if objective == "latency":
+            return Series.of(split.unloaded.id, _before(block, self._latencies[split.unloaded.id]))
+        return Series.of(split.fastest.id, _before(block, self._rates[split.fastest.id]))
 
 
-def _before(block: int, figures: Mapping[int, _Figure]) -> dict[int, _Figure]:
-    return {number: figure for number, figure in figures.items() if number < block}
+def _before(block: int, figures: Mapping[int, Figure]) -> list[Figure]:
+    """In the order of blocks."""
+    return [figures[number] for number in sorted(figures) if number < block]
 
 
-def _verdict(rows: Mapping[str, Mapping[int, _Figure]], until: float, rng: np.random.Generator) -> _Verdict:
-    if len(rows) == 1:
-        return _Verdict(1.0, next(iter(rows)), frozenset(), 1)
-    answer = answer_of(*_arrays(rows), rng)
-    if answer is None:
-        return _Verdict(0.0, None, frozenset(rows), 0)
+def _of_baselines(trials: Sequence[BaselineTrial], objective: Objective) -> list[Series]:
+    groups: dict[str, list[Figure]] = {}
+    for trial in trials:
+        key = f"{trial.device}, batch {trial.batch}, threads {trial.threads}"
+        of = baseline_latency_s if objective == "latency" else baseline_throughput_per_s
+        groups.setdefault(key, []).append(Figure(trial.number, of(trial), {trial.device: 1.0}))
+    return [Series.of(key, figures) for key, figures in groups.items()]
+
+
+def _verdict(
+    splits: Sequence[Series],
+    baselines: Sequence[Series],
+    objective: Objective,
+    drifts: Mapping[tuple[str, ...], float],
+    until: float,
+) -> _Verdict:
+    keys = frozenset(series.key for series in splits)
+    if len(keys) == 1:
+        return _Verdict(1.0, splits[0].key, frozenset(), 1)
+    found = answered(splits, baselines, maximise=objective == "throughput", drifts=drifts)
+    if found is None:
+        return _Verdict(0.0, None, keys, 0)
+    rows, answer = list(found.figures.rows), found.posterior
     is_open = answer.could_change(until)
     names = frozenset(name for name, still in zip(rows, is_open, strict=True) if still)
-    return _Verdict(answer.probability, list(rows)[answer.chosen], names, len(answer.same(until)))
-
-
-def _arrays(rows: Mapping[str, Mapping[int, _Figure]]) -> tuple[Floats, Floats]:
-    """Figures [cell, block] and mean shares [cell, device]."""
-    blocks = sorted({number for figures in rows.values() for number in figures})
-    devices = sorted({name for figures in rows.values() for one in figures.values() for name in one.shares})
-    values = np.full((len(rows), len(blocks)), np.nan)
-    shares = np.zeros((len(rows), len(devices)))
-    for i, figures in enumerate(rows.values()):
-        for number, figure in figures.items():
-            values[i, blocks.index(number)] = figure.value
-        for j, name in enumerate(devices):
-            shares[i, j] = fmean(figure.shares.get(name, 0.0) for figure in figures.values())
-    return values, shares
+    return _Verdict(answer.probability, rows[answer.chosen], names, len(answer.same(until)))
 
 
 def _reason(verdicts: Sequence[_Verdict]) -> str:

@@ -53,6 +53,13 @@ def gaps(cells: int, rng: Rng) -> Floats:
     return logs
 
 
+def _two_near(cells: int, rng: Rng) -> Floats:
+    """The same of two cells as near each other as those of a sweep of two, and of others far from both."""
+    far = np.log(rng.uniform(1.4, 4.0, cells - 2))
+    logs: Floats = np.concatenate([gaps(2, rng), far])[rng.permutation(cells)]
+    return logs
+
+
 def _normal(rng: Rng, cells: int, blocks: int) -> Floats:
     return rng.normal(size=(cells, blocks))
 
@@ -88,13 +95,14 @@ NOISE: Mapping[str, Callable[[Rng, int, int], Floats]] = {
     "heavy tails": _heavy,
     "spikes": _spikes,
     "one noisy cell": _one_noisy,
+    "two near": _normal,
     "drift": _normal,
     "drift step": _normal,
     "drift lasting": _normal,
     "drift shares unknown": _normal,
 }
 FAMILIES = tuple(NOISE)
-ASSUMED = ("normal", "varied", "one noisy cell", "drift", "drift lasting")
+ASSUMED = ("normal", "varied", "one noisy cell", "two near", "drift", "drift lasting")
 
 
 def _drift(family: str, rng: Rng, blocks: int) -> Floats:
@@ -110,7 +118,7 @@ def _drift(family: str, rng: Rng, blocks: int) -> Floats:
 
 def plant(family: str, cells: int, blocks: int, rng: Rng) -> Planted:
     """A sweep with noise of 0.5 to 20 % and blocks that differ by 3 %."""
-    truth = gaps(cells, rng)
+    truth = _two_near(cells, rng) if family == "two near" else gaps(cells, rng)
     figures = truth[:, None] + np.exp(rng.uniform(np.log(0.005), np.log(0.2))) * NOISE[family](
         rng, cells, blocks
     )

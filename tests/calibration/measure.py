@@ -6,12 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.statistics.block_model import fit_blocks
-from controller.statistics.certainty import MARGIN, posterior
+from controller.results import TrialsWanted
+from controller.statistics.certainty import MARGIN
 from controller.statistics.paired_differences import differences
-from controller.statistics.repeated_looks import level_of_one_look
-from controller.statistics.spread import moderated_spread
-from controller.sweep.stopping import answer_of
+from controller.statistics.series import Answered, Series, answered
 from tests.calibration import files
 from tests.calibration.families import Floats, Planted, plant
 
@@ -77,21 +75,20 @@ def measure(
     """
     tally = Tally()
     rng = np.random.default_rng((seed, cells, blocks or 0, *family.encode()))
-    looks = (blocks,) if blocks else tuple(range(LEAST, MOST + 1))
+    level = 0.95 if blocks else TrialsWanted(LEAST, MOST, UNTIL).level_of_pair
     for _ in range(sweeps):
         sweep = plant(family, cells, blocks or MOST, rng)
         figures = sweep.figures if blocks else _until(sweep, rng)
         if through is None:
-            _pooled(sweep, figures, tally, rng, level_of_one_look(looks))
+            _pooled(sweep, figures, tally, rng, level)
         else:
             _read_back(sweep, figures, tally, rng, through)
     return tally
 
 
 def _pooled(sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Generator, level: float) -> None:
-    fit = fit_blocks(figures, sweep.shares)
-    spread = moderated_spread(fit, rng, 500)
-    answer = posterior(fit, spread, rng)
+    found = _answered(sweep, figures, rng)
+    fit, spread, answer = found.figures.fit, found.figures.spread, found.posterior
     _record(sweep, tally, answer.chosen, answer.probability)
     tally.blocks.append(float(fit.blocks.mean()))
     pairs = _pairs(len(figures), rng)
@@ -107,14 +104,24 @@ def _pooled(sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Genera
         _record_gain(sweep, tally, answer.chosen, other, gain.low, gain.high)
 
 
+def _answered(sweep: Planted, figures: Floats, rng: np.random.Generator) -> Answered:
+    """By the statistics that sweeps and reports use."""
+    series = []
+    for cell, row in enumerate(figures):
+        shares = {} if sweep.shares is None else dict(enumerate(map(float, sweep.shares[cell])))
+        by_block = {int(block): float(np.exp(row[block])) for block in np.flatnonzero(~np.isnan(row))}
+        series.append(Series(str(cell), by_block, {f"device {i}": share for i, share in shares.items()}))
+    found = answered(series, maximise=False, seed=int(rng.integers(2**32)))
+    assert found is not None
+    return found
+
+
 def _until(sweep: Planted, rng: np.random.Generator) -> Floats:
     """The figures that a sweep takes by the rule that sweeps stop by (`controller.sweep.stopping`)."""
     figures = np.full_like(sweep.figures, np.nan)
     figures[:, :LEAST] = sweep.figures[:, :LEAST]
     for b in range(LEAST, MOST):
-        answer = answer_of(figures[:, :b], sweep.shares, rng)
-        assert answer is not None
-        wanted = answer.could_change(UNTIL)
+        wanted = _answered(sweep, figures[:, :b], rng).posterior.could_change(UNTIL)
         if not wanted.any():
             return figures[:, :b]
         # A sweep's two ends are in every block.

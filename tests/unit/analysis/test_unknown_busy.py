@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from analysis.data.sweep import load
 from analysis.exports.writing import write_exports
 from analysis.figures import PAPER, figures_of
+from analysis.report.concerns import concerns
 from analysis.report.page import cells_json
 from analysis.study import Study
 from analysis.tables.cells import cells_table
@@ -23,6 +25,12 @@ def fixture_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep in which the time alone of `pi` fits no trial of the cut 24."""
     path = tmp_path_factory.mktemp("unknown") / "r.sqlite"
     write_sweep(path, physics=Physics(networks={"wifi": (20.0, 0.005)}), cuts=(0, 24, 60))
+    change_first_hop(path, alone_s=None)
+    return path
+
+
+def change_first_hop(path: Path, **fields: object) -> None:
+    """Of the cut 24."""
     db = sqlite3.connect(path)
     with db:
         trials = db.execute(
@@ -30,10 +38,9 @@ def fixture_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for trial, text in trials.fetchall():
             hops = json.loads(text)
-            hops[0]["alone_s"] = None
+            hops[0] |= fields
             db.execute("UPDATE trial SET hops = ? WHERE id = ?", (json.dumps(hops), trial))
     db.close()
-    return path
 
 
 @pytest.fixture(scope="module", name="unknown")
@@ -79,3 +86,13 @@ def test_exports_leave_it_empty(path: Path, tmp_path: Path) -> None:
             assert row["busy"].startswith(";0.")
             assert row["stage_limit_images_per_s"].startswith(";")
             assert row["bottleneck"] == ""
+
+
+def test_the_report_says_why_a_time_alone_is_missing(path: Path, unknown: Study, tmp_path: Path) -> None:
+    assert not any("time alone missing" in concern.text for concern in concerns(unknown.sweep))
+    lost = tmp_path / "r.sqlite"
+    shutil.copy(path, lost)
+    why = "pi failed while stage 0-24 was timed: lost; exited"
+    change_first_hop(lost, alone_missing=why)
+    told = [concern.text for concern in concerns(load(lost)) if "time alone" in concern.text]
+    assert told == [f"Busy shares of 6 trials are null, time alone missing: {why}."]

@@ -48,6 +48,19 @@ def test_speed_ups_are_ratios_of_what_was_measured(study: Study) -> None:
         assert set(row) == set(SPLIT_COLUMNS)
 
 
+def test_intervals_of_a_sweep_that_looked_until_it_was_sure_account_for_its_looks(tmp_path: Path) -> None:
+    """Of the same trials they are wider: each look at blocks 3 to 15 needs 98.9 % for 95 % of all."""
+    path = write_sweep(tmp_path / "r.sqlite", trials=4, cuts=(0, 24, NODES))
+    plain = split_rows(Study.of(load(path)))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE experiment SET least = 3, trials = 15, until = 0.95")
+    for before, row in zip(plain, split_rows(Study.of(load(path))), strict=True):
+        names = ("speedup_one_device", "speedup_one_device_low", "speedup_one_device_high")
+        (value, low, high), (same, lower, higher) = ([each[name] for name in names] for each in (before, row))
+        assert same == value
+        assert 1.2 < np.log(higher / lower) / np.log(high / low) < 2.5
+
+
 def test_a_named_split_is_compared_with_itself_as_1(study: Study) -> None:
     rows = split_rows(study, "raw input to server")
     named = [r for r in rows if r["where"] == "raw input to server"]

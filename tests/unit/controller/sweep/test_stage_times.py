@@ -34,20 +34,23 @@ class Pipeline:
     def __init__(self, *pi_s: float, pi_is_fixed: bool = False) -> None:
         self._pi_s = iter(pi_s)
         self._pi_is_fixed = pi_is_fixed
-        self.asked: list[tuple[int, ...]] = []
+        self.asked: list[int] = []
 
     def has_fixed_time(self, position: int) -> bool:
         return self._pi_is_fixed and position == 0
 
     def time_alone(self, positions: Sequence[int]) -> dict[int, float]:
-        if positions:
-            self.asked.append(tuple(positions))
+        self.asked += positions
         return {position: SERVER_S if position else next(self._pi_s) for position in positions}
 
 
 class Lost(Pipeline):
+    """The server is lost while its stage is timed, or it is timed again."""
+
     def time_alone(self, positions: Sequence[int]) -> dict[int, float]:
-        raise TrialVoid("pi: lost", "pi")
+        if positions == [1] or self.asked:
+            raise TrialVoid("server: lost; exited", "server")
+        return super().time_alone(positions)
 
 
 class Sweep:
@@ -63,7 +66,8 @@ class Sweep:
 
     def complete(self, pipeline: Pipeline, *, cell: Cell = CELL, number: int = 0) -> list[float | None]:
         trial = run_trial(cell, number, 24, Physics(noise=0.0), np.random.default_rng(0))
-        done = self._times.complete(cell, blank(trial), cast(PipelineRunner, pipeline))
+        done, self.failure = self._times.complete(cell, blank(trial), cast(PipelineRunner, pipeline))
+        self.missing = [hop.alone_missing for hop in done.hops]
         for position, hop in enumerate(done.hops):
             assert (busy_share(done, position) is None) == (hop.alone_s is None)
         return [hop.alone_s for hop in done.hops]
@@ -85,7 +89,7 @@ def test_a_stage_is_timed_once_in_a_block_for_all_its_cells(sweep: Sweep) -> Non
     pipeline = Pipeline(PI_S)
     assert sweep.complete(pipeline) == [PI_S, SERVER_S]
     assert sweep.complete(pipeline, cell=replace(CELL, depth=4)) == [PI_S, SERVER_S]
-    assert pipeline.asked == [(0, 1)]
+    assert pipeline.asked == [0, 1]
     assert sweep.stored() == [(0, "pi", PI_S), (0, "server", SERVER_S)]
 
 
@@ -94,7 +98,7 @@ def test_another_block_and_another_batch_are_timed_again(sweep: Sweep) -> None:
     sweep.complete(pipeline)
     assert sweep.complete(pipeline, number=1) == [0.9 * PI_S, SERVER_S]
     assert sweep.complete(pipeline, cell=replace(CELL, batch=2)) == [0.5 * PI_S, SERVER_S]
-    assert pipeline.asked == [(0, 1)] * 3
+    assert pipeline.asked == [0, 1] * 3
 
 
 def test_a_stage_whose_time_the_sweep_fixes_is_timed_once_for_all_blocks(sweep: Sweep) -> None:
@@ -103,7 +107,7 @@ def test_a_stage_whose_time_the_sweep_fixes_is_timed_once_for_all_blocks(sweep: 
     assert sweep.complete(pipeline, number=1) == [PI_S, SERVER_S]
     assert sweep.complete(pipeline, number=1, cell=replace(CELL, network="wan")) == [PI_S, SERVER_S]
     assert sweep.complete(pipeline, number=1, cell=replace(CELL, batch=2)) == [0.5 * PI_S, SERVER_S]
-    assert pipeline.asked == [(0, 1), (1,), (1,), (0, 1)]
+    assert pipeline.asked == [0, 1, 1, 1, 0, 1]
 
 
 def test_a_fixed_time_that_does_not_fit_is_taken_again_and_holds_from_then_on(sweep: Sweep) -> None:
@@ -111,20 +115,21 @@ def test_a_fixed_time_that_does_not_fit_is_taken_again_and_holds_from_then_on(sw
     assert sweep.complete(pipeline) == [1.1 * PI_S, SERVER_S]
     assert sweep.complete(pipeline, cell=replace(CELL, depth=4), number=1) == [PI_S, SERVER_S]
     assert sweep.complete(pipeline) == [PI_S, SERVER_S]
-    assert pipeline.asked == [(0, 1), (1,), (0,)]
+    assert pipeline.asked == [0, 1, 1, 0]
 
 
 def test_a_time_that_does_not_fit_is_taken_again_and_replaced(sweep: Sweep) -> None:
     # At depth 4 the trial takes 20 ms a request, which is what the stage takes.
     pipeline = Pipeline(1.1 * PI_S, PI_S)
     assert sweep.complete(pipeline, cell=replace(CELL, depth=4)) == [PI_S, SERVER_S]
-    assert pipeline.asked == [(0, 1), (0,)]
+    assert pipeline.asked == [0, 1, 0]
     assert (0, "pi", PI_S) in sweep.stored()
 
 
 def test_a_time_that_does_not_fit_again_leaves_busy_unknown(sweep: Sweep) -> None:
     pipeline = Pipeline(1.1 * PI_S, 1.05 * PI_S)
     assert sweep.complete(pipeline, cell=replace(CELL, depth=4)) == [None, SERVER_S]
+    assert (sweep.failure, sweep.missing) == (None, [None, None])
 
 
 def test_up_to_two_percent_too_long_fits(sweep: Sweep) -> None:
@@ -132,5 +137,23 @@ def test_up_to_two_percent_too_long_fits(sweep: Sweep) -> None:
     assert sweep.complete(pipeline, cell=replace(CELL, depth=4)) == [1.015 * PI_S, SERVER_S]
 
 
-def test_a_device_lost_after_the_trial_costs_the_times_and_not_the_trial(sweep: Sweep) -> None:
-    assert sweep.complete(Lost()) == [None, None]
+def test_a_device_lost_while_a_stage_is_timed_costs_that_time_alone_and_a_later_block_takes_it(
+    sweep: Sweep,
+) -> None:
+    why = "server failed while stage 30-60 was timed: lost; exited"
+    assert sweep.complete(Lost(PI_S)) == [PI_S, None]
+    assert (sweep.failure, sweep.missing) == (why, [None, why])
+    assert sweep.stored() == [(0, "pi", PI_S)]
+    again = Pipeline(PI_S)
+    assert sweep.complete(again) == [PI_S, SERVER_S]
+    assert again.asked == [1]
+    assert sweep.complete(again, number=1) == [PI_S, SERVER_S]
+    assert (sweep.failure, sweep.missing) == (None, [None, None])
+
+
+def test_a_device_lost_while_a_stage_is_timed_again_leaves_no_time_that_does_not_fit(sweep: Sweep) -> None:
+    assert sweep.complete(Pipeline(1.1 * PI_S, 1.1 * PI_S), cell=replace(CELL, depth=4)) == [None, SERVER_S]
+    lost = Lost()
+    lost.asked.append(0)
+    assert sweep.complete(lost, cell=replace(CELL, depth=4)) == [None, SERVER_S]
+    assert sweep.missing == ["server failed while stage 0-30 was timed: lost; exited", None]

@@ -45,7 +45,7 @@ class Planted:
         self.truth_s, self.noise, self.rate_noise = truth_s, noise, rate_noise
         self.rng = np.random.default_rng(seed)
         self.wanted = self.store.trials_wanted()
-        self.rule = StoppingRule(self.store, self.wanted, 0)
+        self.rule = StoppingRule(self.store, self.wanted)
 
     def block(self, number: int, cuts: list[int]) -> None:
         """Run a block of these splits; what moves it moves all of them."""
@@ -133,7 +133,7 @@ def test_a_look_follows_from_the_blocks_before_it_alone(tmp_path: Path) -> None:
     looks = sweep.store.rows(Look)
     assert len(looks) > 1
     for look in looks:
-        again = StoppingRule(sweep.store, TrialsWanted(LEAST, MOST, UNTIL), 0)
+        again = StoppingRule(sweep.store, TrialsWanted(LEAST, MOST, UNTIL))
         assert again.look("lan", look.block) == look
 
 
@@ -142,7 +142,7 @@ def test_there_is_no_look_before_the_least_trials_or_where_their_number_is_given
     sweep.block(0, [1, 2])
     sweep.block(1, [1, 2])
     assert sweep.rule.look("lan", LEAST - 1) is None
-    assert StoppingRule(sweep.store, TrialsWanted(2, 2), 0).look("lan", 5) is None
+    assert StoppingRule(sweep.store, TrialsWanted(2, 2)).look("lan", 5) is None
 
 
 def test_a_cell_that_lacks_its_least_trials_keeps_a_network_going(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """Sentinels over the blocks of a sweep, and what their changes say of devices and links."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.data.sweep import Sweep
-from analysis.statistics.drift import Change, changes_of
-from controller.results import Sentinel
+from controller.results.rows import Sentinel
+from controller.statistics.drift import Change, changes_of
 
 __all__ = ["Drifted", "drift_variances", "drifts"]
 
@@ -28,10 +28,10 @@ class Drifted:
         return " -> ".join(filter(None, (self.sentinel.device, self.sentinel.receiver)))
 
 
-def drifts(sweep: Sweep) -> list[Drifted]:
+def drifts(sentinels: Iterable[Sentinel]) -> list[Drifted]:
     """Every sentinel of every block, in the order of networks, devices and links, and blocks."""
     series: dict[tuple[str, str, str], list[Sentinel]] = {}
-    for sentinel in sorted(sweep.sentinels, key=lambda s: s.block):
+    for sentinel in sorted(sentinels, key=lambda s: s.block):
         key = (sentinel.network, sentinel.device, sentinel.receiver)
         series.setdefault(key, []).append(sentinel)
     return [
@@ -41,7 +41,7 @@ def drifts(sweep: Sweep) -> list[Drifted]:
     ]
 
 
-def drift_variances(sweep: Sweep, network: str) -> dict[tuple[str, ...], float]:
+def drift_variances(sentinels: Iterable[Sentinel], network: str) -> dict[tuple[str, ...], float]:
     """How much the speed of what drifted differs between blocks, for what was flagged under a network.
 
     Returns:
@@ -49,11 +49,10 @@ def drift_variances(sweep: Sweep, network: str) -> dict[tuple[str, ...], float]:
         the logarithm, in a mean over blocks, times blocks.
     """
     changes: dict[tuple[str, ...], list[Change]] = {}
-    for drifted in drifts(sweep):
+    for drifted in drifts(sentinel for sentinel in sentinels if sentinel.network == network):
         device, receiver = drifted.sentinel.device, drifted.sentinel.receiver
         names = (f"{device} -> {receiver}", f"{receiver} -> {device}") if receiver else (device,)
-        if drifted.sentinel.network == network:
-            changes.setdefault(names, []).append(drifted.change)
+        changes.setdefault(names, []).append(drifted.change)
     return {
         names: _LASTING * float(np.var(np.log1p([change.value for change in each]), ddof=1))
         for names, each in changes.items()

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from analysis.statistics.drift import changes_of
+from controller.statistics.drift import changes_of
 
 BLOCKS, VISITS, REPEATS, SWEEPS = 5, 5, 21, 300
 DEVICES = 3
