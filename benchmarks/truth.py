@@ -22,7 +22,7 @@ from exporter.bundle import NULL, export_null
 
 __all__ = ["Judged", "run_truth"]
 
-_ATTEMPTS: Final = 3
+_ATTEMPTS: Final = 2
 _QUICK_S: Final = 300.0
 _FULL_S: Final = 900.0
 _LAST_REPEAT: Final = 0.6
@@ -146,7 +146,9 @@ def _attempt(case: Case, attempt: int, folder: Path, lab: TruthLab) -> tuple[lis
 
 def _show(judged: Judged, *, every: bool) -> None:
     case, figures = judged.case, list(judged.figures.values())
-    table = plain_table("figure", "of", "reported", "true", "error", title=f"{case.name}: {case.shows}")
+    late = f" (threads woken {1e3 * judged.late_s:.2f} ms late)" if judged.late_s else ""
+    title = f"{case.name}: {case.shows}{late}"
+    table = plain_table("figure", "of", "reported", "true", "error", title=title)
     for one in figures if every else _worst_of(figures):
         table.add_row(one.figure, one.cell, _value(one.reported), _value(one.true), _percent(one))
     output().print(table)

@@ -21,8 +21,8 @@ from exporter.bundle import Bundle, Samples
 __all__ = ["GRAPH", "GraphTruth", "accuracy_figures"]
 
 _NAME: Final = "graph"
-_CHANNELS: Final = 48
-_SIDE: Final = 56
+_CHANNELS: Final = 64
+_SIDE: Final = 112
 _BLOCKS: Final = 5
 _CLASSES: Final = 10
 _INPUTS: Final = 40
@@ -33,6 +33,8 @@ _WRONG: Final = 3
 _ROUND_S: Final = 1.0
 _ROUNDS: Final = 3
 _MOST_ERROR: Final = 1e-4
+_MOST_NOISE: Final = 0.03
+"""Half of what rounds differ by on an idle machine."""
 _HANDOVERS: Final = 4
 
 GRAPH: Final = Case(
@@ -70,7 +72,8 @@ class GraphTruth:
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         inputs = rng.standard_normal((_INPUTS, 3, _SIDE, _SIDE), np.float32)
         labels = np.array([self._answer(each[None]).argmax() for each in inputs])
-        labels[::_WRONG] = (labels[::_WRONG] + 1) % _CLASSES
+        # So every class has a label, too: the exporter leaves out labels of another number of classes.
+        labels[::_WRONG] = _CLASSES - 1
         np.savez(data, inputs=inputs, labels=labels)
         self.rounds_s: list[float] = []
         call(
@@ -128,11 +131,19 @@ class GraphTruth:
             yield self._time(where, figure, statistics.median(values) if values else None)
 
     def _time(self, where: str, figure: str, reported: str | float | None) -> Compared:
-        """Within what the rounds differ by."""
+        """Within what the rounds differ by; more than on an idle machine is a busy one's doing."""
         low, high = min(self.rounds_s), max(self.rounds_s)
         true_s = (low + high) / 2
-        allowed = ALLOWED + (high - low) / 2 / true_s
-        return number(where, figure, reported, true_s, allowed=allowed, per_late_s=_HANDOVERS / true_s)
+        noise = (high - low) / 2 / true_s
+        return number(
+            where,
+            figure,
+            reported,
+            true_s,
+            allowed=ALLOWED + min(noise, _MOST_NOISE),
+            disturbed=max(0.0, noise - _MOST_NOISE),
+            per_late_s=_HANDOVERS / true_s,
+        )
 
     def _answer(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         (answer,) = self._session.run(None, {"image": inputs})

@@ -17,7 +17,7 @@ def codec_figures(where: str, bundle: Bundle, cell: Cell, row: Row) -> Iterator[
     assert cell.codec == "fp16"
     samples = bundle.samples()
     (inputs,), (answers,) = samples.inputs.values(), samples.answers.values()
-    kept = min(int(np.prod(bundle.tensors_at(cut)[0].shape[1:])) for cut in range(max(cell.cuts[0], 0) + 1))
+    kept = min(bundle.tensors_at(cut)[0].concrete(1)[1] for cut in range(cell.cuts[0] + 1))
     yield number(where, "tensor error", row.get("tensor_error"), _error(inputs[:, :kept]))
     yield number(where, "worst error with a codec", row.get("worst_error"), _error(answers))
 

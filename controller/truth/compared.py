@@ -22,7 +22,8 @@ class Compared:
     Attributes:
         error: Relative, of shares the difference; of names 0 or infinite, as of what is missing.
         allowed: How large it may be.
-        per_late_s: By how much a machine that wakes threads a second too late, on average, is to blame.
+        disturbed: By how much more a busy machine explains, whatever else is known of it.
+        per_late_s: By how much more one explains that wakes threads a second too late on average.
     """
 
     cell: str
@@ -31,6 +32,7 @@ class Compared:
     true: float | str
     error: float
     allowed: float = ALLOWED
+    disturbed: float = 0.0
     per_late_s: float = 0.0
 
     @property
@@ -40,7 +42,7 @@ class Compared:
 
     def holds_on(self, late_s: float) -> bool:
         """The same on a machine that wakes its threads so much too late."""
-        return abs(self.error) <= self.allowed + self.per_late_s * late_s
+        return abs(self.error) <= self.allowed + self.disturbed + self.per_late_s * late_s
 
 
 def number(
@@ -50,12 +52,13 @@ def number(
     true: float,
     *,
     allowed: float = ALLOWED,
+    disturbed: float = 0.0,
     per_late_s: float = 0.0,
 ) -> Compared:
     """A figure whose error is relative; where the truth is 0, the error is the figure."""
     value = _parse(reported)
     error = math.inf if value is None else value / true - 1 if true else value
-    return Compared(cell, figure, value, true, error, allowed, per_late_s)
+    return Compared(cell, figure, value, true, error, allowed, disturbed, per_late_s)
 
 
 def share(
@@ -71,7 +74,7 @@ def share(
     """A figure whose error is the difference, as a share of something."""
     value = _parse(reported)
     error = math.inf if value is None else (value - true) / of
-    return Compared(cell, figure, value, true, error, allowed, per_late_s)
+    return Compared(cell, figure, value, true, error, allowed, per_late_s=per_late_s)
 
 
 def exact(cell: str, figure: str, reported: str | float | None, true: float) -> Compared:

@@ -17,7 +17,7 @@ from controller.truth.queue import highest_rate_per_s, mean_latency_s, quantile_
 
 __all__ = ["Service", "achieved", "open_figures"]
 
-_HALF: Final = 0.5
+_HALF: Final = 0.5 + 1e-9
 _WIDER: Final = 1.5
 """The truth may be this far outside of half of a 95 % interval: one of 300 is."""
 _QUANTILE_ALLOWED: Final = 0.125

@@ -152,7 +152,7 @@ def numbers_of(kind: Any, name: str, seen: set[Any]) -> Iterator[str]:
     """Names of all numbers in a type, as `Class.field`: of dataclasses' fields, and of their properties."""
     if kind in (int, float, Any) or kind in FIGURES or get_origin(kind) is np.ndarray:
         yield name
-    elif dataclasses.is_dataclass(kind):
+    elif isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if kind not in seen:
             seen.add(kind)
             for field, of_field in _members(kind):

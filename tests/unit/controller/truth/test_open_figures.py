@@ -49,7 +49,12 @@ def test_a_higher_load_is_held_to_the_achieved_time_within_its_interval(tiny: Bu
 
 
 def test_more_than_the_stage_can_take_has_no_latency(tiny: Bundle) -> None:
-    said = {"rate_per_s": 48, "utilisation": 48 * 0.0252, "overloaded": 1, "latency_mean_s": ""}
+    said: dict[str, float | str] = {
+        "rate_per_s": 48,
+        "utilisation": 48 * 0.0252,
+        "overloaded": 1,
+        "latency_mean_s": "",
+    }
     assert off(tiny, "poisson:48/s", said) == []
     wrong = off(tiny, "poisson:48/s", said | {"overloaded": 0, "latency_mean_s": 3.0})
     assert [one.figure for one in wrong] == ["overloaded trials", "open latency mean"]
