@@ -71,18 +71,18 @@ class Judged:
     case: Case
     figures: dict[tuple[str, str], Compared] = field(default_factory=dict)
     moved: set[tuple[str, str]] = field(default_factory=set)
-    late_s: float = 0.0
+    delay_s: float = 0.0
 
-    def add(self, figures: Iterable[Compared], late_s: float) -> None:
+    def add(self, figures: Iterable[Compared], delay_s: float) -> None:
         """Add an attempt.
 
         Args:
-            late_s: How late the machine woke threads meanwhile.
+            delay_s: How late threads had their turn meanwhile.
         """
-        self.late_s = max(self.late_s, late_s)
+        self.delay_s = max(self.delay_s, delay_s)
         for one in figures:
             key = one.cell, one.figure
-            if one.holds_on(late_s):
+            if one.holds_on(delay_s):
                 self.moved.add(key)
             before = self.figures.get(key)
             if before is None or abs(one.error) / one.allowed < abs(before.error) / before.allowed:
@@ -120,7 +120,7 @@ def _judged(case: Case, folder: Path, lab: TruthLab, last_repeat_s: float) -> Ju
 
 
 def _attempt(case: Case, attempt: int, folder: Path, lab: TruthLab) -> tuple[list[Compared], float]:
-    """Sweep a case, and compare what `analysis` says of it; with how late threads were woken."""
+    """Sweep a case, and compare what `analysis` says of it; with how late threads had their turn."""
     own = folder / f"{case.name}-{attempt}"
     own.mkdir()
     experiment, results, bundles = own / "experiment.yml", own / "results.sqlite", folder / "bundles"
@@ -139,15 +139,15 @@ def _attempt(case: Case, attempt: int, folder: Path, lab: TruthLab) -> tuple[lis
     resolved = resolve(experiment, load_lab(lab.file), bundles_folder=bundles)
     reported = Reported.read(own / "report", own / "export")
     if graph:
-        return graph.compare(resolved, reported), witness.late_s
+        return graph.compare(resolved, reported), witness.delay_s
     slowdowns = {lab.names[name]: slowdown for name, slowdown in DEVICES.items()}
-    return compare(resolved, reported, slowdowns, lab.burst_bytes(results)), witness.late_s
+    return compare(resolved, reported, slowdowns, lab.burst_bytes(results)), witness.delay_s
 
 
 def _show(judged: Judged, *, every: bool) -> None:
     case, figures = judged.case, list(judged.figures.values())
-    late = f" (threads woken {1e3 * judged.late_s:.2f} ms late)" if judged.late_s else ""
-    title = f"{case.name}: {case.shows}{late}"
+    busy = f" (a busy machine: threads {1e3 * judged.delay_s:.1f} ms late)" if judged.delay_s else ""
+    title = f"{case.name}: {case.shows}{busy}"
     table = plain_table("figure", "of", "reported", "true", "error", title=title)
     for one in figures if every else _worst_of(figures):
         table.add_row(one.figure, one.cell, _value(one.reported), _value(one.true), _percent(one))
@@ -178,10 +178,10 @@ def _sum_up(judged: Sequence[Judged], took_s: float) -> bool:
     )
     print(f"{count - off} of {count} figures hold ({took_s:.0f} s)")
     if off > wrong:
-        late_ms = 1e3 * max(one.late_s for one in judged)
+        late_ms = 1e3 * max(one.delay_s for one in judged)
         print(
-            f"{off - wrong} cannot be judged: this machine was busy with other work, and woke threads up to "
-            f"{late_ms:.1f} ms late on average; rerun on an idle machine"
+            f"{off - wrong} cannot be judged: this machine was busy with other work, and threads had their "
+            f"turn {late_ms:.1f} ms late; rerun on an idle machine"
         )
     return not wrong
 

@@ -23,7 +23,7 @@ class Compared:
         error: Relative, of shares the difference; of names 0 or infinite, as of what is missing.
         allowed: How large it may be.
         disturbed: By how much more a busy machine explains, whatever else is known of it.
-        per_late_s: By how much more one explains that wakes threads a second too late on average.
+        per_late_s: By how much more one explains on which threads have their turn a second late on average.
     """
 
     cell: str
@@ -41,7 +41,7 @@ class Compared:
         return abs(self.error) <= self.allowed
 
     def holds_on(self, late_s: float) -> bool:
-        """The same on a machine that wakes its threads so much too late."""
+        """The same on a machine on which threads have their turn so late."""
         return abs(self.error) <= self.allowed + self.disturbed + self.per_late_s * late_s
 
 

@@ -18,25 +18,25 @@ def fixture_judged() -> Judged:
 
 
 def test_a_figure_that_holds_once_holds(judged: Judged) -> None:
-    judged.add([figure("latency", 0.07), figure("throughput", 0.01)], late_s=0.0)
-    judged.add([figure("latency", -0.01), figure("throughput", 0.06)], late_s=0.0)
+    judged.add([figure("latency", 0.07), figure("throughput", 0.01)], delay_s=0.0)
+    judged.add([figure("latency", -0.01), figure("throughput", 0.06)], delay_s=0.0)
     assert judged.off == []
 
 
 def test_a_figure_that_is_off_on_an_idle_machine_each_time_is_wrong(judged: Judged) -> None:
-    judged.add([figure("latency", 0.05)], late_s=0.0)
-    judged.add([figure("latency", 0.04)], late_s=0.0)
+    judged.add([figure("latency", 0.05)], delay_s=0.0)
+    judged.add([figure("latency", 0.04)], delay_s=0.0)
     assert judged.wrong == [figure("latency", 0.04)]
     assert judged.disturbed == []
 
 
 def test_a_figure_that_late_threads_explain_is_disturbed_and_not_wrong(judged: Judged) -> None:
-    judged.add([figure("latency", 0.05)], late_s=1 * MS)
+    judged.add([figure("latency", 0.05)], delay_s=1 * MS)
     assert judged.wrong == []
     assert judged.disturbed == [figure("latency", 0.05)]
 
 
 def test_late_threads_explain_no_more_than_their_time_and_nothing_of_bytes(judged: Judged) -> None:
-    far, size = figure("latency", 0.30), figure("payload bytes", 0.05, per_late_s=0.0)
-    judged.add([far, size], late_s=1 * MS)
+    far, size = figure("latency", 0.30), figure("payload bytes", 0.05, per_delay_s=0.0)
+    judged.add([far, size], delay_s=1 * MS)
     assert judged.wrong == [far, size]
