@@ -37,6 +37,6 @@ def test_a_figure_that_late_threads_explain_is_disturbed_and_not_wrong(judged: J
 
 
 def test_late_threads_explain_no_more_than_their_time_and_nothing_of_bytes(judged: Judged) -> None:
-    far, size = figure("latency", 0.30), figure("payload bytes", 0.05, per_delay_s=0.0)
+    far, size = figure("latency", 0.30), figure("payload bytes", 0.05, per_late_s=0.0)
     judged.add([far, size], delay_s=1 * MS)
     assert judged.wrong == [far, size]
