@@ -76,3 +76,12 @@ def test_achieved_times_are_those_of_the_records_with_what_lies_between_them() -
     # A result every 25.6 ms, 0.5 ms of it between two runs.
     assert service.mean_s == pytest.approx(0.0265)
     assert achieved(0.025, 1.0, [], {}, []) == Service(0.025, 0.025**2, 1.0)
+
+
+def test_times_that_a_busy_machine_did_not_keep_tell_nothing(tiny: Bundle) -> None:
+    cell = cell_of(tiny, ("pi",), (), Settings(depth=4, load="poisson:36/s"))
+    row = {name: str(value) for name, value in queue(36, 0.025).items()}
+    late = Service(0.027, 0.027**2, late=160.0)
+    off = [one for one in open_figures("here", cell, PLANTED, late, row, 1) if not one.holds]
+    assert off
+    assert all(one.holds_on(0.0) for one in off)
