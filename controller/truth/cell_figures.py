@@ -78,7 +78,8 @@ def _shares(where: str, cell: Cell, truth: Truth, row: Row) -> Iterator[Compared
             figures |= {"busy": in_use, "bubble": 1 - in_use}
         for figure, true in figures.items():
             reported = pairs(row.get(figure)).get(stage)
-            yield share(where, f"{figure} of {stage}", reported, true, per_late_s=late)
+            nullable = figure != "occupied"
+            yield share(where, f"{figure} of {stage}", reported, true, per_late_s=late, nullable=nullable)
     for way, seconds in truth.links_s.items():
         true = seconds * per_s
         most, least = (pairs(row.get(column)).get(way) for column in ("link_use", "link_use_least"))
@@ -88,7 +89,8 @@ def _shares(where: str, cell: Cell, truth: Truth, row: Row) -> Iterator[Compared
         yield share(where, f"use of {way}, at most", most, true, per_late_s=late)
         yield share(where, f"use of {way}, at least", least, true, per_late_s=late)
     if cell.depth > 1 and truth.is_saturated:
-        yield name(where, "bottleneck", row.get("bottleneck"), truth.bottleneck)
+        reported = row.get("bottleneck")
+        yield name(where, "bottleneck", reported, truth.bottleneck, per_late_s=late, nullable=True)
 
 
 def stage_figures(where: str, truth: Truth, rows: Sequence[Row]) -> Iterator[Compared]:

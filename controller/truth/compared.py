@@ -24,6 +24,7 @@ class Compared:
         allowed: How large it may be.
         disturbed: By how much more a busy machine explains, whatever else is known of it.
         per_late_s: By how much more one explains on which threads have their turn a second late on average.
+        nullable: Whether it may be null on a busy machine, as `busy` where the time alone does not fit.
     """
 
     cell: str
@@ -34,6 +35,7 @@ class Compared:
     allowed: float = ALLOWED
     disturbed: float = 0.0
     per_late_s: float = 0.0
+    nullable: bool = False
 
     @property
     def holds(self) -> bool:
@@ -42,6 +44,8 @@ class Compared:
 
     def holds_on(self, late_s: float) -> bool:
         """The same on a machine on which threads have their turn so late."""
+        if self.nullable and self.reported in (None, ""):
+            return self.per_late_s * late_s > 0
         return abs(self.error) <= self.allowed + self.disturbed + self.per_late_s * late_s
 
 
@@ -70,11 +74,12 @@ def share(
     of: float = 1.0,
     allowed: float = ALLOWED,
     per_late_s: float = 0.0,
+    nullable: bool = False,
 ) -> Compared:
     """A figure whose error is the difference, as a share of something."""
     value = _parse(reported)
     error = math.inf if value is None else (value - true) / of
-    return Compared(cell, figure, value, true, error, allowed, per_late_s=per_late_s)
+    return Compared(cell, figure, value, true, error, allowed, per_late_s=per_late_s, nullable=nullable)
 
 
 def exact(cell: str, figure: str, reported: str | float | None, true: float) -> Compared:
@@ -82,9 +87,18 @@ def exact(cell: str, figure: str, reported: str | float | None, true: float) -> 
     return number(cell, figure, reported, true, allowed=1e-6)
 
 
-def name(cell: str, figure: str, reported: str | None, true: str) -> Compared:
+def name(
+    cell: str,
+    figure: str,
+    reported: str | None,
+    true: str,
+    *,
+    per_late_s: float = 0.0,
+    nullable: bool = False,
+) -> Compared:
     """A figure that is a name."""
-    return Compared(cell, figure, reported, true, 0.0 if reported == true else math.inf)
+    error = 0.0 if reported == true else math.inf
+    return Compared(cell, figure, reported, true, error, per_late_s=per_late_s, nullable=nullable)
 
 
 def pairs(text: str | None) -> dict[str, str]:

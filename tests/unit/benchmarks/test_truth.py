@@ -3,13 +3,13 @@
 import pytest
 
 from benchmarks.truth import Judged
-from controller.truth import CASES, Compared
+from controller.truth import CASES, Compared, name, share
 
 MS = 1e-3
 
 
-def figure(name: str, error: float, *, per_late_s: float = 50.0) -> Compared:
-    return Compared("free, depth 1", name, 1 + error, 1.0, error, per_late_s=per_late_s)
+def figure(what: str, error: float, *, per_late_s: float = 50.0) -> Compared:
+    return Compared("free, depth 1", what, 1 + error, 1.0, error, per_late_s=per_late_s)
 
 
 @pytest.fixture(name="judged")
@@ -40,3 +40,14 @@ def test_late_threads_explain_no_more_than_their_time_and_nothing_of_bytes(judge
     far, size = figure("latency", 0.30), figure("payload bytes", 0.05, per_late_s=0.0)
     judged.add([far, size], delay_s=1 * MS)
     assert judged.wrong == [far, size]
+
+
+def test_what_a_busy_machine_leaves_unknown_is_disturbed_and_on_an_idle_one_wrong() -> None:
+    unknown = share("free, depth 1", "busy of pi", "", 1.0, per_late_s=50.0, nullable=True)
+    named = name("free, depth 1", "bottleneck", "", "pi", per_late_s=50.0, nullable=True)
+    missing = share("free, depth 1", "occupied of pi", "", 1.0, per_late_s=50.0)
+    busy, idle = Judged(CASES[0]), Judged(CASES[0])
+    busy.add([unknown, named, missing], delay_s=1 * MS)
+    idle.add([unknown, named, missing], delay_s=0.0)
+    assert (busy.disturbed, busy.wrong) == ([unknown, named], [missing])
+    assert idle.wrong == [unknown, named, missing]
