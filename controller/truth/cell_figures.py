@@ -101,7 +101,8 @@ def stage_figures(where: str, truth: Truth, rows: Sequence[Row]) -> Iterator[Com
         yield number(of_stage, "stage compute", _mean(own, "compute_s"), seconds, per_late_s=late)
         if not truth.is_regular:
             continue
-        yield number(of_stage, "time alone", _mean(own, "compute_alone_s"), seconds, per_late_s=late)
+        alone_s = _mean([row for row in own if row["compute_alone_s"]], "compute_alone_s")
+        yield number(of_stage, "time alone", alone_s, seconds, per_late_s=late, nullable=True)
         if stage in truth.spins and truth.is_saturated:
             percent = _mean(own, "process_cpu_percent")
             yield share(

@@ -58,11 +58,12 @@ def number(
     allowed: float = ALLOWED,
     disturbed: float = 0.0,
     per_late_s: float = 0.0,
+    nullable: bool = False,
 ) -> Compared:
     """A figure whose error is relative; where the truth is 0, the error is the figure."""
     value = _parse(reported)
     error = math.inf if value is None else value / true - 1 if true else value
-    return Compared(cell, figure, value, true, error, allowed, disturbed, per_late_s)
+    return Compared(cell, figure, value, true, error, allowed, disturbed, per_late_s, nullable)
 
 
 def share(
