@@ -131,17 +131,18 @@ class GraphTruth:
             yield self._time(where, figure, statistics.median(values) if values else None)
 
     def _time(self, where: str, figure: str, reported: str | float | None) -> Compared:
-        """Within what the rounds differ by; more than on an idle machine is a busy one's doing."""
-        low, high = min(self.rounds_s), max(self.rounds_s)
-        true_s = (low + high) / 2
-        noise = (high - low) / 2 / true_s
+        """Within what most rounds differ by; more than on an idle machine is a busy one's doing."""
+        true_s = statistics.median(self.rounds_s)
+        fastest, *most, slowest = sorted(self.rounds_s)
+        noise = (most[-1] - most[0]) / 2 / true_s
+        widest = max(slowest / true_s - 1, 1 - fastest / true_s)
         return number(
             where,
             figure,
             reported,
             true_s,
             allowed=ALLOWED + min(noise, _MOST_NOISE),
-            disturbed=max(0.0, noise - _MOST_NOISE),
+            disturbed=max(0.0, widest - _MOST_NOISE),
             per_late_s=_HANDOVERS / true_s,
         )
 

@@ -26,7 +26,7 @@ NODE_MS = 1.0
 
 NETWORKS = f"""
 slow: {{rate_mbit: {RATE_MBIT}}}
-worn: {{rate_mbit: {0.8 * RATE_MBIT}}}
+worn: {{rate_mbit: {RATE_MBIT}, pairs: {{pi2 -> pi3: {{rate_mbit: {0.8 * RATE_MBIT}}}}}}}
 far: {{delay_ms: 30}}
 """
 
@@ -203,7 +203,7 @@ def half_a_processor(pid: int) -> Iterator[None]:
         group.rmdir()
 
 
-def test_a_selfcheck_names_a_device_with_half_its_quota_and_links_at_four_fifths_of_their_rate(
+def test_a_selfcheck_names_a_device_with_half_its_quota_and_a_link_at_four_fifths_of_its_rate(
     lab: NamespaceLab,
 ) -> None:
     (worker,) = [p for p in lab.processes("pi2") if {"worker", "serve"} <= set(p.cmdline())]
@@ -219,9 +219,9 @@ def test_a_selfcheck_names_a_device_with_half_its_quota_and_links_at_four_fifths
     assert done.returncode == 1, done.stdout + done.stderr
     wrong = [line.removeprefix("wrong: ") for line in done.stdout.splitlines() if line.startswith("wrong: ")]
     assert any(line.startswith("pi2: a stage that computes takes") for line in wrong)
-    for number in range(1, 7):
-        link = f"pi{number} -> pi{number % 6 + 1}: carries 6.4"
-        assert any(line.startswith(link) for line in wrong), wrong
+    links = [line for line in wrong if ": carries " in line]
+    assert len(links) == 1
+    assert links[0].startswith("pi2 -> pi3: carries 6.")
 
 
 def test_a_link_that_no_controller_uses_ends_with_its_lease(lab: NamespaceLab) -> None:
