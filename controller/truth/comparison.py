@@ -1,168 +1,151 @@
-"""Reported figures beside true ones, from the files that `analysis report` and `export` write."""
+"""Compare all figures of a finished sweep that have a truth with the files that `analysis` wrote."""
 
-import csv
-import math
-import statistics
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from controller.experiment.load import parse_load
+from controller.experiment.planted import planted_text
 from controller.experiment.resolve import ResolvedExperiment
 from controller.results import Cell
-from controller.truth.physics import Truth, truth_of
+from controller.truth.cell_figures import cell_figures, part_figures, stage_figures
+from controller.truth.codec_figures import codec_figures
+from controller.truth.compared import Compared, Row, read_table
+from controller.truth.network_figures import NetworkTruth, network_figures
+from controller.truth.open_figures import Service, achieved, open_figures
+from controller.truth.physics import Truth, baseline_s, truth_of
 
-__all__ = ["ALLOWED", "Compared", "compare"]
+__all__ = ["Reported", "compare"]
 
-ALLOWED: Final = 0.02
-"""How far a figure of a closed loop may be off."""
-
-_Row = Mapping[str, str]
+_NO_SLOWDOWN: Final = 1.0
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A figure of a cell, reported and true.
+class Reported:
+    """What `analysis` wrote of a sweep: its tables by name, and the answers."""
 
-    Attributes:
-        error: Relative, of shares the difference; of names 0 or infinite, as of what is missing.
-    """
+    tables: Mapping[str, Sequence[Row]]
+    answers: Sequence[Mapping[str, Any]]
 
-    cell: str
-    figure: str
-    reported: float | str | None
-    true: float | str
-    error: float
+    @classmethod
+    def read(cls, report: Path, export: Path) -> "Reported":
+        """Read the folders that `analysis report` and `analysis export` wrote."""
+        files = [*report.glob("*.csv"), *export.glob("*.csv")]
+        return cls(
+            {file.stem: read_table(file) for file in files},
+            json.loads((report / "answers.json").read_bytes()),
+        )
 
-    @property
-    def holds(self) -> bool:
-        """Whether it is as near to the truth as a figure must be."""
-        return abs(self.error) <= ALLOWED
+    def rows(self, table: str, **keys: str) -> list[Row]:
+        """The rows of a table with these values."""
+        return [row for row in self.tables.get(table, ()) if all(row.get(k) == v for k, v in keys.items())]
+
+    def row(self, table: str, **keys: str) -> Row:
+        """The first of them; nothing without one."""
+        return next(iter(self.rows(table, **keys)), {})
 
 
 def compare(
     resolved: ResolvedExperiment,
-    report: Path,
-    export: Path,
-    answers: Mapping[str, Sequence[Mapping[str, Any]]],
+    reported: Reported,
     slowdowns: Mapping[str, float],
     burst_bytes: Mapping[str, float] | None = None,
 ) -> list[Compared]:
-    """Compare all figures of a finished sweep that have a truth.
+    """Compare all figures that have a truth.
 
     Args:
-        report: The folder that `analysis report` wrote.
-        export: The folder that `analysis export` wrote.
-        answers: By objective, what `analysis best --json` printed.
         slowdowns: By device.
         burst_bytes: By device, what its link passes at once after a pause.
     """
-    reported = {row["cell"]: row for row in _read(report / "cells.csv")}
-    stages: dict[str, list[_Row]] = {}
-    for row in _read(export / "device_metrics.csv"):
-        stages.setdefault(row["cell"], []).append(row)
-    compared: list[Compared] = []
-    for name, cells in resolved.cells.items():
-        truths = {}
+    known = _Known(resolved, reported, slowdowns, burst_bytes or {})
+    return [each for network in resolved.cells for each in known.of_network(network)]
+
+
+@dataclass(frozen=True)
+class _Known:
+    resolved: ResolvedExperiment
+    reported: Reported
+    slowdowns: Mapping[str, float]
+    burst_bytes: Mapping[str, float]
+
+    def of_network(self, network: str) -> Iterator[Compared]:
+        cells = self.resolved.cells[network]
+        closed = {cell: self._truth(network, cell) for cell in cells if not parse_load(cell.load).is_open}
+        for cell, truth in closed.items():
+            yield from self._of_cell(network, cell, truth)
         for cell in cells:
-            first = max(resolved.experiment.warmup, cell.depth)
-            truths[cell] = truth = truth_of(
-                cell,
-                resolved.bundles[cell.bundle],
-                resolved.lab,
-                resolved.networks[name],
-                requests=range(first, first + resolved.experiment.requests_of(cell)),
-                slowdowns=slowdowns,
-                burst_bytes=burst_bytes or {},
+            if parse_load(cell.load).is_open:
+                yield from self._of_open_cell(network, cell, closed)
+        splits, depths = {cell.cuts for cell in closed}, {cell.depth for cell in closed}
+        is_simple = all(truth.is_regular for truth in closed.values()) and len({c.codec for c in closed}) == 1
+        if is_simple and len(splits) > 1 and len(depths) > 1:
+            yield from network_figures(
+                NetworkTruth(network, closed, self._baselines(cells[0]), self._node_count(cells[0])),
+                [answer for answer in self.reported.answers if answer["network"] == network],
+                self.reported.rows("fronts", network=network),
             )
-            where = f"{name}, {cell.label}, depth {cell.depth}"
-            compared += _cell_figures(where, cell, truth, reported.get(cell.id, {}))
-            compared += _stage_figures(where, cell, truth, stages.get(cell.id, []))
-        for objective, of_objective in answers.items():
-            answer = next((a for a in of_objective if a["network"] == name), None)
-            compared += _answer(name, objective, truths, answer)
-    return compared
+
+    def _of_cell(self, network: str, cell: Cell, truth: Truth) -> Iterator[Compared]:
+        experiment = self.resolved.experiment
+        where, row = _where(network, cell), self.reported.row("cells", cell=cell.id)
+        requests = experiment.requests_of(cell)
+        yield from cell_figures(where, cell, truth, row, trials=self._trials, requests=requests)
+        yield from stage_figures(where, truth, self.reported.rows("device_metrics", cell=cell.id))
+        if cell.depth == 1:
+            yield from part_figures(where, truth, self.reported.row("parts", cell=cell.id))
+        if cell.codec != "none":
+            yield from codec_figures(where, self.resolved.bundles[cell.bundle], cell, row)
+
+    def _of_open_cell(self, network: str, cell: Cell, closed: Mapping[Cell, Truth]) -> Iterator[Compared]:
+        truth = self._truth(network, cell)
+        planted_s = truth.period_s
+        planted = Service(planted_s, planted_s**2, truth.late)
+        full = next((each for each in closed if (each.cuts, each.depth) == (cell.cuts, cell.depth)), cell)
+        used = achieved(
+            planted_s,
+            truth.late,
+            self.reported.rows("batch_metrics", cell=cell.id),
+            self.reported.row("cells", cell=full.id) if full is not cell else {},
+            self.reported.rows("batch_metrics", cell=full.id),
+        )
+        row = self.reported.row("cells", cell=cell.id)
+        where = f"{_where(network, cell)}, {cell.load}"
+        yield from open_figures(where, cell, planted, used, row, self._trials)
+
+    @property
+    def _trials(self) -> int:
+        trials = self.resolved.experiment.trials
+        assert isinstance(trials, int)
+        return trials
+
+    def _truth(self, network: str, cell: Cell) -> Truth:
+        experiment = self.resolved.experiment
+        first = max(experiment.warmup, cell.depth)
+        return truth_of(
+            cell,
+            self.resolved.bundles[cell.bundle],
+            self.resolved.lab,
+            self.resolved.networks[network],
+            requests=range(first, first + experiment.requests_of(cell)),
+            slowdowns=self.slowdowns,
+            burst_bytes=self.burst_bytes,
+        )
+
+    def _baselines(self, cell: Cell) -> dict[str, float]:
+        bundle, planted = self.resolved.bundles[cell.bundle], planted_text(self.resolved.experiment.planted)
+        times = {
+            device: baseline_s(bundle, planted, device, self.slowdowns.get(device, _NO_SLOWDOWN))
+            for device in cell.devices
+        }
+        return {device: seconds for device, seconds in times.items() if seconds is not None}
+
+    def _node_count(self, cell: Cell) -> int:
+        return self.resolved.bundles[cell.bundle].node_count
 
 
-def _cell_figures(where: str, cell: Cell, truth: Truth, row: _Row) -> Iterator[Compared]:
-    if truth.latency_s is not None and truth.throughput_per_s is not None:
-        yield _number(where, "latency mean", row.get("latency_mean_s"), truth.latency_s)
-        yield _number(where, "throughput", row.get("throughput_per_s"), truth.throughput_per_s)
-    if truth.latency_s is not None and truth.is_regular:
-        yield _number(where, "latency p50", row.get("latency_p50_s"), truth.latency_s)
-    yield _number(where, "payload bytes", row.get("payload_bytes"), truth.payload_bytes)
-    if truth.latency_s is not None and cell.depth == 1:
-        share = truth.network_s / truth.latency_s
-        yield _share(where, "network share", row.get("network_share"), share)
-    if truth.throughput_per_s is not None:
-        busy = dict(part.split("=") for part in row.get("busy", "").split(";") if part)
-        for stage, seconds in truth.stages_s.items():
-            true = seconds * truth.throughput_per_s / cell.batch
-            # Busy goes by the time alone, which has no phases.
-            if truth.is_regular:
-                yield _share(where, f"busy of {stage}", busy.get(stage), true)
-        use = dict(part.split("=") for part in row.get("link_use", "").split(";") if part)
-        for way, seconds in truth.links_s.items():
-            yield _share(where, f"use of {way}", use.get(way), seconds * truth.throughput_per_s / cell.batch)
-    saturated = truth.throughput_per_s == cell.batch / truth.period_s
-    if saturated and cell.depth > 1:
-        yield _name(where, "bottleneck", row.get("bottleneck"), truth.bottleneck)
-
-
-def _stage_figures(where: str, cell: Cell, truth: Truth, rows: Sequence[_Row]) -> Iterator[Compared]:
-    for position, (stage, seconds) in enumerate(truth.stages_s.items(), start=1):
-        own = [row for row in rows if row["stage"] == str(position)]
-        figures = {"stage compute": "compute_s"}
-        if truth.is_regular:
-            figures["time alone"] = "compute_alone_s"
-        for figure, column in figures.items():
-            values = [float(row[column]) for row in own]
-            mean = str(statistics.fmean(values)) if values else None
-            yield _number(f"{where}, {stage}", figure, mean, seconds)
-
-
-def _answer(
-    network: str, objective: str, truths: Mapping[Cell, Truth], answer: Mapping[str, Any] | None
-) -> Iterator[Compared]:
-    """The best split and its figure: latency at depth 1, throughput at the greatest depth."""
-    depths = [cell.depth for cell in truths]
-    if len({cell.cuts for cell in truths}) < 2 or not all(truth.is_regular for truth in truths.values()):
-        return
-    if objective == "latency":
-        alone = {cell: t.latency_s or math.inf for cell, t in truths.items() if cell.depth == min(depths)}
-        best = min(alone, key=lambda cell: alone[cell])
-        true, key = alone[best], "latency_p50_s"
-    else:
-        full = {cell: t.throughput_per_s or 0.0 for cell, t in truths.items() if cell.depth == max(depths)}
-        best = max(full, key=lambda cell: full[cell])
-        true, key = full[best], "throughput_per_s"
-    cuts = None if answer is None else ",".join(map(str, answer["cuts"]))
-    yield _name(network, f"best cut, {objective}", cuts, ",".join(map(str, best.cuts)))
-    value = None if answer is None else answer[key]["value"]
-    yield _number(network, f"best {objective}", None if value is None else str(value), true)
-
-
-def _number(where: str, figure: str, text: str | None, true: float) -> Compared:
-    value = _parse(text)
-    if value is None:
-        return Compared(where, figure, None, true, math.inf)
-    error = value / true - 1 if true else value
-    return Compared(where, figure, value, true, error)
-
-
-def _share(where: str, figure: str, text: str | None, true: float) -> Compared:
-    value = _parse(text)
-    return Compared(where, figure, value, true, math.inf if value is None else value - true)
-
-
-def _name(where: str, figure: str, text: str | None, true: str) -> Compared:
-    return Compared(where, figure, text, true, 0.0 if text == true else math.inf)
-
-
-def _parse(text: str | None) -> float | None:
-    return float(text) if text else None
-
-
-def _read(path: Path) -> list[_Row]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def _where(network: str, cell: Cell) -> str:
+    devices = "" if len(cell.devices) > 1 else f"{cell.devices[0]}, "
+    codec = "" if cell.codec == "none" else f", {cell.codec}"
+    return f"{network}, {devices}{cell.label}, depth {cell.depth}{codec}"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ NODE_MS = 1.0
 
 NETWORKS = f"""
 slow: {{rate_mbit: {RATE_MBIT}}}
+worn: {{rate_mbit: {RATE_MBIT}, pairs: {{pi2 -> pi3: {{rate_mbit: {0.8 * RATE_MBIT}}}}}}}
 far: {{delay_ms: 30}}
 """
 
@@ -179,6 +181,47 @@ def test_a_chain_of_six_devices(lab: NamespaceLab) -> None:
     payloads_s = [transfer_s(4 * values) for values in NULL_SIZES[1:6]]
     true_s = sum(payloads_s) + len(names) * NODE_MS / 1e3
     assert trial.endpoint["latency_s"].min() == pytest.approx(true_s, rel=0.05)
+
+
+@contextmanager
+def half_a_processor(pid: int) -> Iterator[None]:
+    """Give a process a CPU quota of 50 ms in every 100 ms."""
+    root = Path("/sys/fs/cgroup")
+    limits = {"cpu.max": "50000 100000"}
+    if not (root / "cgroup.controllers").exists():
+        root /= "cpu"
+        limits = {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "50000"}
+    group = root / "edgecut-half"
+    group.mkdir()
+    try:
+        for name, limit in limits.items():
+            (group / name).write_text(limit, encoding="ascii")
+        (group / "cgroup.procs").write_text(str(pid), encoding="ascii")
+        yield
+    finally:
+        (root / "cgroup.procs").write_text(str(pid), encoding="ascii")
+        group.rmdir()
+
+
+def test_a_selfcheck_names_a_device_with_half_its_quota_and_a_link_at_four_fifths_of_its_rate(
+    lab: NamespaceLab,
+) -> None:
+    (worker,) = [p for p in lab.processes("pi2") if {"worker", "serve"} <= set(p.cmdline())]
+    networks = str(lab.work / "networks.yml")
+    options = ["--lab", ".edgecut/namespaces.json", "--network", "slow", "--networks", networks]
+    try:
+        assert_succeeds(lab.links("main", "network_name=worn"))
+        with half_a_processor(worker.pid):
+            selfcheck = lab.python_module("controller", "selfcheck", *options)
+            done = lab.run(lab.folder / "enter", *selfcheck)
+    finally:
+        assert_succeeds(lab.links("clear"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    wrong = [line.removeprefix("wrong: ") for line in done.stdout.splitlines() if line.startswith("wrong: ")]
+    assert any(line.startswith("pi2: a stage that computes takes") for line in wrong)
+    links = [line for line in wrong if ": carries " in line]
+    assert len(links) == 1
+    assert links[0].startswith("pi2 -> pi3: carries 6.")
 
 
 def test_a_link_that_no_controller_uses_ends_with_its_lease(lab: NamespaceLab) -> None:

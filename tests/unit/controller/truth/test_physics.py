@@ -8,7 +8,7 @@ from controller.experiment.cells import cell_of
 from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Lab
 from controller.results import Settings
-from controller.truth.physics import Truth, truth_of
+from controller.truth.physics import Truth, baseline_s, truth_of
 from exporter.bundle import Bundle, export_null
 
 FREE = Network()
@@ -96,3 +96,27 @@ def test_irregular_times_have_a_mean_and_at_depth_no_simple_truth(null: Bundle, 
     assert one.latency_s == pytest.approx((12 * 0.0375 + 2 * 2 * 0.0375 + 3 * 0.008) / 12)
     assert not one.is_regular
     assert truth(null, lab, 3, planted=planted, depth=4).throughput_per_s is None
+
+
+def test_quantiles_of_modes_are_known_but_at_their_edges(null: Bundle, lab: Lab) -> None:
+    planted = '{"pi":{"node_ms":10.0,"modes":[[3.0,1.0],[1.0,4.0]]}}'
+    one = truth(null, lab, 3, planted=planted)
+    # Four of five take 30 ms, the fifth 90 ms.
+    assert one.quantiles_s == pytest.approx({"p50": 0.030, "p90": 0.090, "p95": 0.090, "p99": 0.090})
+    assert one.latency_s == pytest.approx(0.042)
+    even = '{"pi":{"node_ms":10.0,"modes":[[1.0,1.0],[2.0,1.0]]}}'
+    assert "p50" not in truth(null, lab, 3, planted=even).quantiles_s
+    regular = truth(null, lab, 1, depth=4)
+    assert set(regular.quantiles_s.values()) == {regular.latency_s}
+
+
+def test_a_late_machine_moves_a_short_period_more(null: Bundle, lab: Lab) -> None:
+    alone, full = truth(null, lab, 1), truth(null, lab, 1, depth=4)
+    # Two stages, in 16 ms and in 10 ms.
+    assert alone.late / full.late == pytest.approx(10 / 16)
+
+
+def test_a_baseline_takes_all_nodes_at_the_speed_of_its_device(null: Bundle) -> None:
+    assert baseline_s(null, PLANTED, "pi", 2.0) == pytest.approx(0.060)
+    assert baseline_s(null, PLANTED, "server", 1.0) == pytest.approx(0.007)
+    assert baseline_s(null, PLANTED, "other", 1.0) is None
