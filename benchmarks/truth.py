@@ -111,7 +111,7 @@ def _judged(case: Case, folder: Path, lab: TruthLab, last_repeat_s: float) -> Ju
         _say(
             f"{case.name}: {case.shows}"
             if attempt == 1
-            else f"{case.name}, again: {len(judged.off)} figures were off"
+            else f"{case.name}, again, for {len(judged.off)} of {len(judged.figures)} figures"
         )
         judged.add(*_attempt(case, attempt, folder, lab))
         if not judged.off or time.monotonic() > last_repeat_s:
