@@ -1,11 +1,15 @@
 """Fixtures of all integration tests: workers that stand throughout, and such as may be hurt."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.labs import NAMES, LabWorker, running_workers, write_lab
+
+# A shell that runs tests in the background has Ctrl-C ignored, and every process that they start inherits it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

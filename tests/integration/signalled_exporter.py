@@ -5,7 +5,6 @@ the finished folder the bundle.
 """
 
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -28,7 +27,5 @@ def main() -> int:
         ):
             os.kill(os.getpid(), number)
 
-    # A shell that runs tests in the background has Ctrl-C ignored, and passes that on.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.addaudithook(signal_at)
     return exporter_main(sys.argv[3:])
