@@ -36,7 +36,7 @@ bench: ## measure the runtime's overhead on this machine: results/bench.json (do
 bench-plan: ## measure predictions, plans and searches: results/bench-plan.json; HELD_OUT=1: on models not tuned on
 	@./scripts/bench-plan
 
-truth: ## compare reported figures with planted truths (5 minutes at most; FULL=1: all of them, 15 at most)
+truth: ## compare reported figures with planted truths (5 minutes; FULL=1: all of them, 15)
 	@FULL="$(FULL)" ./scripts/truth
 
 lint: ## check style, types, imports, playbooks, scripts

@@ -84,7 +84,7 @@ def best(
         str | None,
         typer.Option(
             help="One of latency, throughput, accuracy, payload, memory and knee. Default: each of the "
-            "experiment's objectives."
+            "experiment's objectives, and in text the knee."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -115,10 +115,15 @@ def answers_of(
     chooser = Chooser(sweep, bundle, network.name, front.points)
     goals = goals or sweep.objectives
     answers: list[Answer] = []
-    # Many splits may have exactly the same accuracy or payload: then the one is named that has more to it.
-    for goal in sorted(goals, key=lambda goal: goal not in TIMED):
-        choice = chooser.choose(goal, [answer.point for answer in answers])
+    chosen: list[Point] = []
+    # Many splits may have exactly the same accuracy or payload. One that is best for another objective of the
+    # sweep is named, also where only one goal is requested: all commands name the same split.
+    for goal in sorted(dict.fromkeys((*sweep.objectives, *goals)), key=lambda goal: goal not in TIMED):
+        choice = chooser.choose(goal, chosen)
         if choice is None:
+            continue
+        chosen.append(choice.point)
+        if goal not in goals:
             continue
         best, rivals = choice.point, _rivals(choice.point, front.points, goal)
         gains = _gains(sweep, best, goal, front.points, chooser)

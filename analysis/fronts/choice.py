@@ -20,7 +20,7 @@ __all__ = ["Basis", "Choice", "Chooser", "Goal", "is_tie", "merit_of", "power_of
 Goal = Objective | Literal["knee"]
 """What a split should be best at: one objective, or the knee of latency and throughput."""
 
-_EXACT: tuple[Goal, ...] = ("payload", "accuracy")
+EXACT: tuple[Goal, ...] = ("payload", "accuracy")
 """What trials do not vary."""
 
 
@@ -93,7 +93,7 @@ class Chooser:
         # Of equal ones one that is on the front, which may be by other figures than this one.
         whole = [p for p in points if power_of(p) is not None] or points
         best = max(whole, key=lambda p: (merit_of(p, goal) or 0.0, p.on_front))
-        if goal in _EXACT:
+        if goal in EXACT:
             most = merit_of(best, goal)
             best = next((p for p in before if merit_of(p, goal) == most), best)
             return Choice(

@@ -205,15 +205,15 @@ def judged(
     return Front(name, chosen, marked, dominated, box, bands)
 
 
-def _default(points: Sequence[Point], asked: Sequence[Objective] = ()) -> tuple[Objective, ...]:
-    """Latency and throughput, accuracy where codecs make a difference, and what else is asked for.
+def _default(points: Sequence[Point], requested: Sequence[Objective] = ()) -> tuple[Objective, ...]:
+    """Latency and throughput, accuracy where codecs make a difference, and what else is requested.
 
     Without codecs all have the whole graph's accuracy, or are not to be trusted. A point without a figure
     would be on no front, so all have those of a front.
     """
     usable = [p for p in points if p.latency.value is not None and p.throughput.value is not None]
     also: tuple[Objective, ...] = ("accuracy",) if len({p.cell.codec for p in usable}) > 1 else ()
-    known = [o for o in (*also, *asked) if all(p.figure(o).value is not None for p in usable)]
+    known = [o for o in (*also, *requested) if all(p.figure(o).value is not None for p in usable)]
     return tuple(dict.fromkeys((*TIMED, *known)))
 
 

@@ -160,10 +160,10 @@ def _chosen(sweep: Sweep) -> Iterator[Concern]:
 def _stopped(sweep: Sweep) -> Iterator[Concern]:
     """Why a network had blocks enough, where the experiment's `trials` leave that to its answers."""
     for look in sweep.wanted.looks.values():
-        sure = "" if look.sure is None else f"; by it, answers were at least {floor(100 * look.sure)} % sure"
+        sure = "" if look.sure is None else f", with answers at least {floor(100 * look.sure)} % sure"
         if look.ended is not None:
             yield _note(
-                f"Under {look.network}, trials stopped after {look.block} blocks: {look.ended}{sure}."
+                f"Under {look.network}, trials stopped after {look.block} blocks{sure} ({look.ended})."
             )
 
 

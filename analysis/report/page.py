@@ -227,7 +227,7 @@ def _group(study: Study, group: Group) -> dict[str, Any]:
         "model": group.title,
         "conditions": words.network_words(group.network),
         "description": group.network.requested.get("description", ""),
-        "answers": [(a, *words.answer_sentences(a, group.answers[:i])) for i, a in enumerate(group.answers)],
+        "answers": [(a, *words.answer_sentences(a)) for a in group.answers],
         "knee": words.answer_sentences(group.knee, group.answers) if group.knee else None,
         "unanswered": [words.unanswered(objective) for objective in group.unanswered],
         "verdict": _verdict(study.sweep, group.answers),

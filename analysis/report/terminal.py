@@ -98,8 +98,8 @@ def show_best(study: Study, goals: Sequence[Goal] = ()) -> str:
 
 def _require(answers: Sequence[Answer], sweep: Sweep, goals: Sequence[Goal]) -> None:
     if not answers:
-        asked = goals or sweep.objectives
-        raise ResultsError(f"{sweep.path} has no answer for {' or '.join(asked)}: {why_none(asked)}")
+        requested = goals or sweep.objectives
+        raise ResultsError(f"{sweep.path} has no answer for {' or '.join(requested)}: {why_none(requested)}")
 
 
 def _table(group: Group, answers: Sequence[Answer]) -> Table:

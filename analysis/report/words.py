@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.data.sweep import Network, baseline_name
 from analysis.fronts.answers import Answer, Gain
-from analysis.fronts.choice import Basis, Goal
+from analysis.fronts.choice import EXACT, Basis, Goal
 from analysis.fronts.fronts import Point
 from analysis.fronts.replicas import Replicas
 from analysis.statistics.estimates import Estimate
@@ -119,7 +119,7 @@ def network_words(network: Network) -> str:
 def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str, list[str]]:
     """What to do with its figure, and then how it compares, one sentence each.
 
-    `before` are the network's answers given before: a split is not compared twice by the same figure.
+    Of the knee, `before` are the network's answers: where it is the split of one, nothing is compared twice.
     """
     point = answer.point
     number = _number(answer)
@@ -279,7 +279,8 @@ def _equivalents(answer: Answer) -> str:
 
 
 def _ties(answer: Answer) -> str:
-    return f"Tied within noise: {_some([p.split.where for p in answer.ties])}."
+    what = "Exactly equal" if answer.objective in EXACT else "Tied within noise"
+    return f"{what}: {_some([p.split.where for p in answer.ties])}."
 
 
 def _compared(gain: Gain, answer: Answer) -> str:

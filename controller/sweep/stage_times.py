@@ -20,8 +20,7 @@ _FITS: Final = 1.02
 class StageTimes:
     """Gives each trial its stages' times alone, taken after the block's first trial with the stage.
 
-    A stage of which the sweep itself fixes how long it takes, since its device is made slower, takes as long
-    in every block.
+    A stage whose time `slowdown` fixes takes as long in every block.
     """
 
     def __init__(self, recorder: Recorder) -> None:

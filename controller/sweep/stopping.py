@@ -43,7 +43,8 @@ class _Verdict:
         sure: How sure it is; 0 while the noise is unknown.
         chosen: Id of the cell that it names; None while the noise is unknown.
         open: Ids of the cells that could still change it.
-        same: How many splits are, all of them together and as surely as asked for, within 2 % of the best.
+        same: How many splits are, all of them together and with the requested probability, within 2 % of the
+            best.
     """
 
     sure: float

@@ -12,6 +12,7 @@ from analysis.__main__ import main
 from analysis.data.sweep import Sweep, load
 from analysis.fronts.answers import Answer, all_answers, as_json
 from analysis.report.terminal import one_line
+from analysis.report.words import answer_sentences
 from analysis.study import Study
 from controller.results import Store
 from tests.unit.analysis.synthetic import BUNDLE, Physics, run_trial, write_sweep
@@ -159,6 +160,11 @@ def test_of_splits_that_are_exactly_alike_the_one_that_is_best_otherwise_is_name
     for network in ("lan", "wifi", "wan"):
         assert found[network, "accuracy"].point == found[network, "throughput"].point
         assert len(found[network, "accuracy"].ties) == 2
+    alone = _by(all_answers(load(path), ("accuracy",)))
+    assert {key: a.point.split.where for key, a in alone.items()} == {
+        key: a.point.split.where for key, a in found.items() if key[1] == "accuracy"
+    }
+    assert "Exactly equal: " in " ".join(answer_sentences(found["lan", "accuracy"])[1])
 
 
 def test_other_objectives_have_answers_of_their_own(results: Path) -> None:
