@@ -105,7 +105,7 @@ class CellResult:
     """A wanted cell and what was measured of it, if anything.
 
     Attributes:
-        is_flat: The sweep found that twice its depth gains less than 3 %.
+        is_flat: Throughput is flat at its depth, as the sweep found (`Saturation.is_flat`).
     """
 
     cell: Cell

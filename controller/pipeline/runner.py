@@ -149,7 +149,7 @@ class PipelineRunner:
         self._take_records(done.counted)
 
     def has_fixed_time(self, position: int) -> bool:
-        """Whether a stage on a slower device takes a multiple of what it took alone once in the sweep."""
+        """Whether `slowdown` fixes how long a stage takes."""
         spec = self._spec(position)
         is_slower = self.workers[self._hops[position].device].info.slowdown > 1
         return is_slower and spec.planted is None and not spec.varies

@@ -34,7 +34,7 @@ def write_experiment(
     batch: int,
     threads: int | Mapping[str, int],
     codec: str = NO_CODEC.name,
-    objective: str = TIMED[0],
+    objective: str = "latency",
 ) -> None:
     """Write an experiment of these plans, both ends of the first plan's chain, and its equal split.
 

@@ -25,7 +25,6 @@ from controller.options import (
 )
 from controller.planning.constraints import Limits
 from controller.profiling.profile import Profile
-from controller.results import TIMED
 
 __all__ = ["PlanOptions", "PredictOptions", "SharedOptions", "limits_of"]
 
@@ -52,7 +51,7 @@ class SharedOptions:
 class PlanOptions(SharedOptions):
     """The options of `controller plan`."""
 
-    objective: Annotated[str, typer.Option(help="One of latency, throughput, knee and pareto.")] = TIMED[0]
+    objective: Annotated[str, typer.Option(help="One of latency, throughput, knee and pareto.")] = "latency"
     source: Annotated[
         str | None, typer.Option(help="Device that requests start from, or any. Default: the first.")
     ] = None

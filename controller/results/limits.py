@@ -9,11 +9,11 @@ from controller.results.rows import Link, Trial
 __all__ = ["Limit", "Share", "latency_shares", "limit_of", "link_share", "link_uses", "throughput_shares"]
 
 _NEARLY_ALWAYS: Final = 0.9
-"""What is in use for more than this limits, whatever else does."""
+"""A use above this share limits, whatever the others are."""
 
 
 class Share(NamedTuple):
-    """A share of the time, of which the bounds are known."""
+    """Bounds of a share of the time."""
 
     least: float
     most: float
@@ -27,7 +27,7 @@ class Limit(NamedTuple):
 
     Attributes:
         name: A stage's, or as in `pi -> server`; None where several might be the one.
-        share: The largest share of the time for which any of them is known to have been in use.
+        share: The largest known share of the time that any of them was in use.
     """
 
     name: str | None

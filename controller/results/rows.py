@@ -157,8 +157,8 @@ class Hop:
     """A stage of a trial: nodes `[start, stop)` on `device`.
 
     Attributes:
-        alone_s: Its mean time alone in the trial's block; None where that does not fit the trial, or is
-            missing.
+        alone_s: Its mean time alone, in the trial's block unless `slowdown` fixes it; None where that does
+            not fit the trial, or is missing.
         alone_missing: Why it is missing: what failed while the stage was timed.
     """
 
@@ -244,8 +244,8 @@ class Course:
         highest: The rate that a search found, with its interval; None where none keeps the bound.
         attempts: Every rate of a search for the highest rate, in order.
         bound_kept: Whether any of them kept the bound; None without a search.
-        jitter_seeds: The seed of each emulated jitter, by sender and receiver (`pi -> server`). A pipeline's
-            later trials continue the draws of its first.
+        jitter_seeds: The seed of each emulated jitter, by sender and receiver (`pi -> server`). Runs that
+            precede a trial in its pipeline, such as those that find its depth, draw first.
     """
 
     stable: bool | None = None
@@ -347,7 +347,10 @@ class FullSpeed:
 
 @dataclass(frozen=True)
 class TimeAlone:
-    """A stage's mean time alone in a block, the slowdown included: the same for all cells with the stage."""
+    """A stage's mean time alone, slowdown included: for all cells of its block that have the stage.
+
+    Where `slowdown` fixes the time, it holds for all blocks and networks.
+    """
 
     network: str
     block: int

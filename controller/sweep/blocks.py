@@ -47,7 +47,7 @@ class Blocks:
         self.store.add(replace(block, whole=True))
 
     def shuffled(self, block: Block, visits: Sequence[_Visit]) -> list[_Visit]:
-        """Visits of a block in its random order, which a resumed block keeps for those that are left."""
+        """Shuffle visits; their order follows from the seed, the block and the visits."""
         ordered = list(visits)
         random.Random(f"{self.seed}:{block.network}:{block.number}").shuffle(ordered)
         return ordered
@@ -64,7 +64,7 @@ class Blocks:
 
 
 def unloaded_first(visits: Sequence[_Visit], found: Collection[str]) -> list[_Visit]:
-    """Let a cell whose depth is to be found change places with its split at depth 1, where that comes later.
+    """Swap each cell whose depth is unknown with its split at depth 1, where that comes later.
 
     From that trial the depth is predicted.
 

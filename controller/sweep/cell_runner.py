@@ -148,7 +148,7 @@ class CellRunner:
         store = self.sweep.recorder.store
         if found := next(iter(store.rows(Saturation, cell=cell.id)), None):
             return True, replace(cell, depth=found.depth), None
-        alone = next(store.trials(unloaded(cell).id), None)
+        alone = max(store.trials(unloaded(cell).id), key=lambda trial: trial.number, default=None)
         return False, replace(cell, depth=1 if alone is None else predicted_depth(alone)), alone
 
     def _at_its_depth(self, pipeline: PipelineRunner, alone: Trial | None, number: int) -> Cell:

@@ -23,14 +23,14 @@ _TIMEOUT_S: Final = 60.0
 class BlockSentinels:
     """Times the sentinels of the cells' devices and links in a block, between visits: then the lab is idle.
 
-    Links have their turn at the beginning, and devices then and before up to four later visits. A host may be
+    Links are timed before the first visit, and devices before up to five visits, evenly spread. A host may be
     some percent slower for seconds; repeats from all of the block say how fast it was while the cells ran.
 
-    A slowed device has no sentinel: its stages take the time that was fixed when the sweep began. An emulated
+    A slowed device has no sentinel: the sweep fixes how long most of its stages take. An emulated
     link has none either: its conditions are exact.
 
     Attributes:
-        visits: How many there are.
+        visits: Those that the block has left.
     """
 
     sweep: SweepContext
@@ -60,14 +60,17 @@ class BlockSentinels:
                 self._time(sender, receiver)
 
     def _links(self) -> Iterator[tuple[str, str]]:
-        """Each pair of devices once, whichever of them sends first: a round trip takes both ways."""
+        """Each pair of devices once, named as in earlier blocks: a round trip takes both ways."""
+        stored = self.sweep.recorder.store.rows(Sentinel, network=self.block.network)
+        names = {frozenset((s.device, s.receiver)): (s.device, s.receiver) for s in stored if s.receiver}
         pairs: dict[frozenset[str], tuple[str, str]] = {}
         for cell in self.cells:
             if cell.shaping == "emulated":
                 continue
             for link in route(cell, self.sweep.resolved.bundles[cell.bundle]):
                 if link.sender != link.receiver and CONTROLLER not in (link.sender, link.receiver):
-                    pairs.setdefault(frozenset((link.sender, link.receiver)), (link.sender, link.receiver))
+                    ends = frozenset((link.sender, link.receiver))
+                    pairs.setdefault(ends, names.get(ends, (link.sender, link.receiver)))
         yield from pairs.values()
 
     def _time(self, device: str, receiver: str) -> None:

@@ -102,7 +102,8 @@ class _Known:
         truth = self._truth(network, cell)
         planted_s = truth.period_s
         planted = Service(planted_s, planted_s**2, truth.late)
-        full = next((each for each in closed if (each.cuts, each.depth) == (cell.cuts, cell.depth)), cell)
+        split = cell.devices, cell.cuts, cell.depth
+        full = next((each for each in closed if (each.devices, each.cuts, each.depth) == split), cell)
         used = achieved(
             planted_s,
             truth.late,

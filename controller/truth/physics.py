@@ -50,7 +50,7 @@ class Truth:
         spins: The stages that keep a core busy.
         is_regular: Whether every request takes the same time.
         has_slow_phase: Whether some part of a trial is slower than the rest.
-        late: By how much, relative, latency and throughput are off if threads have their turn a second late.
+        late: By how much, relative, latency and throughput are off if threads wake a second late.
     """
 
     stages_s: Mapping[str, float]

@@ -82,7 +82,7 @@ def _fix_full_speed(
     for slot, arrays in zip(slots, inputs, strict=False):
         for copy, array in zip(slot.arrays, arrays.values(), strict=True):
             np.copyto(copy, array)
-        outputs = stage.run(arrays)
+    outputs = stage.run(inputs[0])
     specs = [TensorSpec(name=name, dtype=out.dtype.name, shape=out.shape) for name, out in outputs.items()]
     return BoundStage(stage, layout, LinkLayout(specs), slowdown=slowdown).fix_full_speed(slots, abandoned)
 

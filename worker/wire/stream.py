@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 MAGIC = b"EDGECUT\0"
-VERSION = 4
+VERSION = 5
 _PREAMBLE = struct.Struct("<8sHBB4s")
 PREAMBLE_BYTES = _PREAMBLE.size
 

@@ -118,7 +118,7 @@ class Search(Generic[Split]):
         """Predictions, corrected by how far off the measured splits nearest in the graph were."""
         if not self.measured:
             return dict(self.predicted)
-        off = np.log(self._ratios())
+        off = np.log(self._ratios())[:, list(self.figures)]
         of_chain: dict[Hashable, list[int]] = {}
         places = [self.place(split) for split in self.measured]
         for i, (chain, _) in enumerate(places):

@@ -36,12 +36,10 @@ TRUTHS: Mapping[str, tuple[str, ...]] = {
     "Breakdown.total_s": ("time of all parts",),
     "CellResult.bound_missed": ("trials with the bound missed",),
     "CellResult.latency_mean": ("latency mean", "open latency mean"),
-    "CellResult.latency_shares": ("compute part", "network part"),
     "CellResult.overloaded": ("overloaded trials",),
     "CellResult.payload": ("encoded bytes",),
     "CellResult.rate": ("rate", "highest rate"),
     "CellResult.throughput": ("throughput",),
-    "CellResult.throughput_shares": ("bottleneck",),
     "CellResult.unstable": ("unstable trials",),
     "CellResult.utilisation": ("utilisation",),
     "CodecAccuracy.tensor_error": ("tensor error",),
@@ -78,6 +76,7 @@ TRUTHS: Mapping[str, tuple[str, ...]] = {
     "TrialMeasures.first_payload_bytes": ("link payload bytes",),
     "TrialMeasures.latency": ("latency p50", "latency p90", "latency p95", "latency p99"),
     "TrialMeasures.latency_mean_s": ("latency mean",),
+    "TrialMeasures.latency_shares": ("compute part", "network part"),
     "TrialMeasures.long_run_mean_s": ("latency mean", "open latency mean"),
     "TrialMeasures.network_s": ("network time",),
     "TrialMeasures.network_share": ("network share",),
@@ -86,6 +85,7 @@ TRUTHS: Mapping[str, tuple[str, ...]] = {
     "TrialMeasures.requests": ("requests",),
     "TrialMeasures.source_s": ("source_s",),
     "TrialMeasures.throughput_per_s": ("throughput",),
+    "TrialMeasures.throughput_shares": ("bottleneck",),
     "TrialMeasures.worst_error": ("worst error",),
 }
 """Figures that the suite compares, without the device or the link that they are of."""
@@ -104,6 +104,7 @@ NEEDS_NONE: Mapping[str, Sequence[str]] = {
         *("MeasuredLink.requested", "Network.requested", "Profiling.batch", "Profiling.threads"),
         *("Sweep.environments", "Sweep.experiment", "Sweep.manifests", "Sweep.seed", "TrialsWanted.least"),
         *("TrialsWanted.most", "TrialsWanted.until", "Scope.cells", "Scope.splits", "PredictedCell.depth"),
+        "TrialsWanted.level_of_pair",
     ),
     "a name or a number of something: which cut, block, trial, request or call": (
         *("Accuracy.cuts", "Bar.request", "Cell.cuts", "CodecAccuracy.cuts", "Course.jitter_seeds"),
