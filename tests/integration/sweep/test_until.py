@@ -102,13 +102,15 @@ def test_a_split_that_is_clearly_worse_is_left_and_two_equal_ones_go_on(
         outcome = run_sweep(resolved, ["ideal"], store, told)
     assert outcome.exit_code == 0
     _is_as_planted(tmp_path)
-    # From the first look on two cells are open, and the total leaves the bad one out.
+    # From the first look on some cells are open, and the total leaves the bad one out.
     progress = _progress(told.lines)
-    assert {each[:2] for each in progress} == {(1, None), (2, None), (3, None), (4, 2), (5, 2)}
+    last = looks(tmp_path)[-1].block
+    assert {block for block, _, _ in progress} == set(range(1, last + 1))
+    assert all((cells is None) == (block <= LEAST) for block, cells, _ in progress)
     assert {total for block, _, total in progress if block <= LEAST} == {5 * MOST}
     assert all(total < 5 * MOST for block, _, total in progress if block > LEAST)
-    assert f"ideal: enough after {MOST} blocks: most trials; answers are at least" in "\n".join(told.lines)
-    _is_over(experiment, lab, bundles, trials=4 * MOST + LEAST)
+    assert f"ideal: enough after {last} blocks: " in "\n".join(told.lines)
+    _is_over(experiment, lab, bundles, trials=sum(trials_by_cut(tmp_path).values()))
 
 
 def _progress(lines: list[str]) -> set[tuple[int, int | None, int]]:
@@ -170,8 +172,7 @@ def test_a_time_budget_ends_in_the_midst_and_later_the_same_answers_decide(
         assert [scope.ended for scope in results.rows(Scope)] == ["all measured"]
     trials = trials_by_cut(tmp_path)
     assert set(trials) == {0, 1, 2, 3, 4}
-    assert (trials[1], trials[2]) == (MOST, MOST)
-    assert trials[3] < MOST
+    assert MOST >= max(trials[1], trials[2]) > trials[3] >= LEAST
     _looks_follow_from_blocks(tmp_path)
     _is_over(experiment, lab, bundles, trials=sum(trials.values()))
 
@@ -202,13 +203,17 @@ def test_cells_that_a_planned_search_adds_have_their_least_trials_before_answers
 
 
 def _is_as_planted(folder: Path) -> None:
-    """The equal ones and the ends have had all blocks, the bad one the least."""
-    assert trials_by_cut(folder) == {0: MOST, 1: MOST, 2: MOST, 3: LEAST, 4: MOST}
+    """The ends and one of the equal ones, or both, have had all blocks, the bad one fewer.
+
+    By a rare chance the equal ones look different.
+    """
+    counts = trials_by_cut(folder)
     *before, last = looks(folder)
-    assert [(look.block, len(look.open), look.ended) for look in before] == [
-        (block, 2, None) for block in range(LEAST, MOST)
-    ]
-    assert (last.block, last.open, last.ended) == (MOST, (), "most trials")
+    assert [look.block for look in before] == list(range(LEAST, last.block))
+    assert all(look.open and look.ended is None for look in before)
+    assert (last.open, last.ended) == ((), "most trials" if last.block == MOST else "sure")
+    assert counts[0] == counts[4] == max(counts[1], counts[2]) == last.block
+    assert LEAST <= counts[3] < last.block
 
 
 def _looks_follow_from_blocks(folder: Path, network: str = "ideal") -> None:
