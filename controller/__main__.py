@@ -2,7 +2,11 @@
 
 import sys
 
-from controller.cli.app import app, main
+try:
+    from controller.cli.app import app, main
+except KeyboardInterrupt:
+    # At Ctrl-C while it starts there is nothing to say.
+    sys.exit(130)
 
 __all__ = ["app", "main"]
 

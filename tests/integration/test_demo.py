@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -119,7 +118,6 @@ def test_demo_goes_on_where_it_was_stopped_and_says_when_all_is_done(project: Pa
                 break
         else:
             pytest.fail("".join(said))
-        time.sleep(0.5)
         rest = _interrupted(demo)
     assert demo.returncode != 0
     assert "Traceback" not in rest

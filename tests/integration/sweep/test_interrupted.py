@@ -1,6 +1,7 @@
 """Interruptions of a sweep, and how it resumes."""
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,12 @@ def test_told_to_skip_the_sweep_goes_on_with_what_is_left(
     with Results.open(experiment.parent / "results.sqlite") as results:
         alone = {cell.id for cell in results.cells() if cell.devices == ("pi",)}
         assert {(cell, number) for cell in alone for number in (0, 1)} <= results.finished()
+
+
+def test_ctrl_c_while_the_controller_starts_leaves_no_traceback(experiment: Path, lab: Path) -> None:
+    for tenths in range(2, 9, 2):
+        process = start(*sweep_arguments(experiment, lab, experiment.parent / "none"))
+        time.sleep(tenths / 10)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert "Traceback" not in said
