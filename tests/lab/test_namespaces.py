@@ -23,6 +23,8 @@ RATE_MBIT = 8
 # What tbf passes at once after a pause (edgecut_link).
 BURST_BYTES = 2 * 1514
 NODE_MS = 1.0
+OVERHEAD = 1.1
+"""A device that wakes from a pause adds milliseconds to a request."""
 
 NETWORKS = f"""
 slow: {{rate_mbit: {RATE_MBIT}}}
@@ -146,7 +148,7 @@ def test_a_payload_takes_its_bytes_at_the_rate_of_the_link(lab: NamespaceLab) ->
         assert '"kind":"tbf"' in device.stamp["qdisc"]
     # The lowest latency: what a busy machine adds is not the link's.
     linked_s = trial.endpoint["latency_s"].min() - (len(NULL_SIZES) - 1) * NODE_MS / 1e3
-    assert linked_s == pytest.approx(transfer_s(4 * NULL_SIZES[1]), rel=0.05)
+    assert 0.99 < linked_s / transfer_s(4 * NULL_SIZES[1]) < OVERHEAD
     assert set(lab.roots().values()) == {"noqueue"}
 
 
@@ -180,7 +182,7 @@ def test_a_chain_of_six_devices(lab: NamespaceLab) -> None:
         (trial,) = [trial for trial in results.trials() if cells[trial.cell].cuts == (1, 2, 3, 4, 5)]
     payloads_s = [transfer_s(4 * values) for values in NULL_SIZES[1:6]]
     true_s = sum(payloads_s) + len(names) * NODE_MS / 1e3
-    assert trial.endpoint["latency_s"].min() == pytest.approx(true_s, rel=0.05)
+    assert true_s * 0.99 < trial.endpoint["latency_s"].min() < true_s * OVERHEAD
 
 
 @contextmanager
