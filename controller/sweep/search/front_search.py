@@ -118,7 +118,7 @@ class Search(Generic[Split]):
         """Predictions, corrected by how far off the measured splits nearest in the graph were."""
         if not self.measured:
             return dict(self.predicted)
-        off = np.log(self._ratios())[:, list(self.figures)]
+        off = np.log(self._ratios())
         of_chain: dict[Hashable, list[int]] = {}
         places = [self.place(split) for split in self.measured]
         for i, (chain, _) in enumerate(places):
@@ -164,7 +164,7 @@ class Search(Generic[Split]):
         """By how much a prediction may be too bad: what nine of ten were off, beside their common error."""
         if len(self.measured) < _NEAREST:
             return _MARGIN_FIRST
-        off = np.log(self._ratios())
+        off = np.log(self._ratios())[:, list(self.figures)]
         spread = np.abs(off - np.median(off, axis=0))
         return float(np.clip(np.quantile(spread, 0.9), _MARGIN_LEAST, _MARGIN_MOST))
 

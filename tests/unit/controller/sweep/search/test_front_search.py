@@ -51,6 +51,15 @@ def test_for_one_objective_only_splits_that_may_be_best_for_it_are_measured(figu
     assert worst < 1.2 * truth[best][figure], "none that is far from the best"
 
 
+def test_for_one_objective_the_other_figures_errors_neither_widen_the_margin_nor_are_mixed_up() -> None:
+    predicted: dict[tuple[int, ...], Point] = {(i,): (1.0, 1.0) for i in range(6)}
+    search = Search(predicted, most=6, figures=(0, 0))
+    search.measured = {(0,): (1.0, 1.0), (1,): (1.0, 2.0), (2,): (1.0, 3.0), (3,): (1.0, 4.0)}
+    assert search.margin() < 0.05 < Search(predicted, most=6, measured=search.measured).margin()
+    assert search.corrected()[5,][0] == pytest.approx(1.0)
+    assert search.corrected()[5,][1] > 1.5
+
+
 def test_a_split_that_cannot_be_measured_is_left_out() -> None:
     truth = _truth(20)
     found = Search(truth, most=20).run(lambda split: None if split == front_of(truth)[0] else truth[split])
