@@ -26,8 +26,8 @@ class Lab:
         self.failed: list[str] = []
         self._slowdowns = {"pi": 1.0, "server": server_slowdown}
         self._count = 0
-        between = SimpleNamespace(sender="pi", receiver="server")
-        monkeypatch.setattr("controller.sweep.sentinels.route", lambda _cell, _bundle: [between])
+        self.between = SimpleNamespace(sender="pi", receiver="server")
+        monkeypatch.setattr("controller.sweep.sentinels.route", lambda _cell, _bundle: [self.between])
         monkeypatch.setattr("controller.sweep.sentinels.probe_round_trips", lambda *_ends: self.ask())
 
     def ask(self, _request: object = None, **_options: object) -> Any:
@@ -83,6 +83,13 @@ def test_a_resumed_block_adds_to_what_it_has(lab: Lab) -> None:
         assert row.times_s[: len(before[row.device, row.receiver].times_s)] == (
             before[row.device, row.receiver].times_s
         )
+
+
+def test_a_link_keeps_its_name_where_later_cells_begin_at_its_other_end(lab: Lab) -> None:
+    lab.visit(0, 1)
+    lab.between = SimpleNamespace(sender="server", receiver="pi")
+    lab.visit(1, 1)
+    assert lab.counts(1).keys() == lab.counts(0).keys()
 
 
 def test_a_slowed_device_has_no_sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
