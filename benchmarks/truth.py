@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 
+from benchmarks.awake import awake_cores
 from benchmarks.truth_graph import GRAPH, GraphTruth
 from benchmarks.truth_labs import LabName, TruthLab, call, open_lab
 from benchmarks.witness import Witness
@@ -22,7 +23,7 @@ from exporter.bundle import NULL, export_null
 
 __all__ = ["Judged", "run_truth"]
 
-_ATTEMPTS: Final = 2
+_ATTEMPTS: Final = 3
 _QUICK_S: Final = 300.0
 _FULL_S: Final = 900.0
 _LAST_REPEAT: Final = 0.6
@@ -127,12 +128,12 @@ def _attempt(case: Case, attempt: int, folder: Path, lab: TruthLab) -> tuple[lis
     experiment.write_text(yaml.safe_dump(case.experiment(lab.names, seed=attempt), sort_keys=False))
     (own / "networks.yml").write_text(yaml.safe_dump(dict(case.networks)))
     graph = GraphTruth(own, bundles) if case is GRAPH else None
-    if graph:
-        graph.time()
-    with Witness() as witness:
+    with awake_cores() as idlers, Witness(idlers) as witness:
+        if graph:
+            graph.time()
         lab.sweep(experiment, bundles, results)
-    if graph:
-        graph.time()
+        if graph:
+            graph.time()
     call("controller", "check", results)
     call("analysis", "report", results, "--out", own / "report", "--figures", "")
     call("analysis", "export", results, "--out", own / "export")

@@ -22,13 +22,17 @@ _TURN_S: Final = 0.003
 class Witness:
     """A thread that naps as long as the context is open, and notes what it sees each time it wakes.
 
+    Args:
+        idlers: Processes that run only where nothing else does: they make no thread wait.
+
     Attributes:
         overslept_s: Mean time by which it was woken too late.
         waiting: Mean number of threads that wait for a core, for each core.
         stolen: The share of the time that other virtual machines took from this one's cores.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, idlers: int = 0) -> None:
+        self._idlers = idlers
         self.overslept_s = self.waiting = self.stolen = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="witness", daemon=True)
@@ -54,7 +58,7 @@ class Witness:
             began_s = time.perf_counter()
             time.sleep(_NAP_S)
             overslept_s += time.perf_counter() - began_s - _NAP_S
-            waiting += max(0, _runnable() - cores)
+            waiting += max(0, _runnable() - self._idlers - cores)
             naps += 1
         if naps:
             self.overslept_s, self.waiting = overslept_s / naps, waiting / naps / cores
