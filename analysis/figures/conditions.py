@@ -61,7 +61,7 @@ def conditions_figure(answers: Sequence[Answer], layout: Layout) -> dict[str, An
             "kind": a.point.split.kind,
             "where": a.point.split.where,
             "text": f"{a.network.name}: {a.point.split.where}",
-            "sure": "null" if a.probability is None else f"{a.probability:.0%}",
+            "sure": "null" if a.probability is None else f"{min(a.probability, 0.99):.0%}",
         }
         for a, (rate, delay) in zip(answers, places, strict=True)
     ]

@@ -22,6 +22,12 @@ _ENDED = {
     "time spent": "the time budget is used up; the most promising cells came first",
     None: "the search has not ended; run the same sweep command to resume",
 }
+_STOPPED = {
+    "sure": "every answer is as sure as the experiment asks",
+    "same within 2 %": "every answer is as sure as the experiment asks; some splits are as good as the best",
+    "most trials": "that is the most the experiment allows",
+    "no answer": "no split can be an answer",
+}
 
 
 @dataclass(frozen=True)
@@ -160,11 +166,9 @@ def _chosen(sweep: Sweep) -> Iterator[Concern]:
 def _stopped(sweep: Sweep) -> Iterator[Concern]:
     """Why a network had blocks enough, where the experiment's `trials` leave that to its answers."""
     for look in sweep.wanted.looks.values():
-        sure = "" if look.sure is None else f", with answers at least {floor(100 * look.sure)} % sure"
         if look.ended is not None:
-            yield _note(
-                f"Under {look.network}, trials stopped after {look.block} blocks{sure} ({look.ended})."
-            )
+            sure = "" if look.sure is None else f" The least sure answer is {floor(100 * look.sure)} % sure."
+            yield _note(f"Under {look.network}, {look.block} blocks were run: {_STOPPED[look.ended]}.{sure}")
 
 
 def _limits(sweep: Sweep) -> Iterator[Concern]:

@@ -159,7 +159,9 @@ def posterior(
         raise ValueError("no candidate has a figure")
     drawn = _sample(fit, spread, rng, among, samples)
     best = drawn[:, among].min(axis=1)
-    sure = np.mean(drawn <= best[:, None] + np.log1p(MARGIN), axis=0) * among
+    within = (drawn <= best[:, None] + np.log1p(MARGIN)) & among
+    # What all samples agree on is not certain for that, unless there is nothing to choose from.
+    sure = within.sum(axis=0) / (len(drawn) + (among.sum() > 1))
     about = among & (sure >= sure.max() - _ABOUT)
     return Posterior(drawn, among, int(np.argmin(np.where(about, fit.means, np.inf))), sure)
 

@@ -74,7 +74,7 @@ def test_the_command_itself_says_the_same(tmp_path: Path) -> None:
 def test_blocks_that_differ_by_more_than_splits_hide_no_difference(tmp_path: Path) -> None:
     """Blocks lie 30 % apart and splits 10 %, with 1 % of noise: resampled trials saw a tie."""
     answer = answer_of(write(tmp_path / "r.sqlite", noisy([0.0, 0.1, 0.1], 5, 0.01)), "latency")
-    assert (answer["where"], answer["probability_best"]) == ("split.0", 1.0)
+    assert answer["where"] == "split.0" and 0.999 < answer["probability_best"] < 1
     assert answer["tied_with"] == answer["equivalent_to"] == []
     assert answer["basis"]["noise"] == pytest.approx(0.01, rel=0.6)
 
@@ -143,4 +143,4 @@ def test_drift_that_a_sentinel_saw_lowers_certainty_and_says_by_how_much(
     assert after["basis"]["without_drift"] > 0.99
     latency = next(a for a in all_answers(load(file)) if a.objective == "latency")
     said = " ".join(answer_sentences(latency)[1])
-    assert f"Drift of pi lowers this from 100 % to {100 * after['probability_best']:.0f} %." in said
+    assert f"Drift of pi lowers this from over 99 % to {100 * after['probability_best']:.0f} %." in said

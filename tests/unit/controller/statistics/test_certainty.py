@@ -107,8 +107,16 @@ def test_figures_without_noise_are_known() -> None:
     figures = np.array([0.0, 3e-5, 0.05])[:, None] + np.array([0.0, 0.4, -0.1])
     found = answer(figures)
     assert found.chosen == 0
-    assert found.sure == pytest.approx([1, 1, 0])
+    assert found.sure == pytest.approx([1, 1, 0], abs=0.001)
+    assert found.probability < 1
     assert found.gain(2).factor == pytest.approx(np.exp(0.05), rel=0.002)
+
+
+def test_only_an_answer_without_alternative_is_certain() -> None:
+    figures = np.array([0.0, 0.05, 3.0])[:, None] + np.array([0.0, 0.4, -0.1])
+    assert answer(figures).probability == pytest.approx(1, abs=0.001)
+    assert answer(figures).probability < 1
+    assert answer(figures, np.array([True, False, False])).probability == 1
 
 
 def test_of_equally_sure_cells_the_one_that_measured_best_is_chosen() -> None:
