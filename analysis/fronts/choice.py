@@ -79,6 +79,7 @@ class Chooser:
         self._baselines = [b for b in sweep.baselines if (b.bundle, b.network) == (bundle, network)]
         self._drifts = drift_variances(sweep.sentinels, network)
         self._seed = sweep.seed
+        self._level_of_pair = sweep.wanted.level_of_pair
         self._answers: dict[Goal, Answered | None] = {}
 
     def choose(self, goal: Goal, before: Sequence[Point] = ()) -> Choice | None:
@@ -114,7 +115,9 @@ class Chooser:
             self._basis(found),
         )
 
-    def gain(self, objective: Objective, best: Point, other: Point | Baseline) -> Estimate:
+    def gain(
+        self, objective: Objective, best: Point, other: Point | Baseline, *, level: float = 0.95
+    ) -> Estimate:
         """How many times better the chosen point is than another, corrected for having been chosen."""
         mine, theirs = self._series(best, objective), self._series(other, objective)
         if not OBJECTIVES[objective].maximise:
@@ -123,14 +126,14 @@ class Chooser:
         if found is None or not {mine.key, theirs.key} <= set(found.figures.rows):
             return bare(*(estimate(list(each.figures.values())) for each in (mine, theirs)))
         rows = found.figures.rows
-        gain = found.posterior.gain(rows[_key(other)], over=rows[_key(best)])
+        gain = found.posterior.gain(rows[_key(other)], level, over=rows[_key(best)])
         trials = min(len(mine.figures), len(theirs.figures))
         return Estimate(gain.factor, gain.low, gain.high, trials, BLOCKS95)
 
     def _tied(self, goal: Goal, best: Point, other: Point) -> bool:
-        """The knee: by both of its figures."""
+        """At the level that all looks at the pair share. The knee: by both of its figures."""
         objectives: tuple[Objective, ...] = ("latency", "throughput") if goal == "knee" else (goal,)
-        gains = (self.gain(objective, best, other) for objective in objectives)
+        gains = (self.gain(objective, best, other, level=self._level_of_pair) for objective in objectives)
         return all(is_tie(gain) for gain in gains)
 
     def _answered(self, goal: Goal) -> Answered | None:

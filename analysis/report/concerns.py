@@ -17,7 +17,7 @@ from controller.statistics.drift import DRIFT_LIMIT
 __all__ = ["Concern", "concerns", "disagreements", "missing_cells"]
 
 _ENDED = {
-    "front stands": "by prediction no other could be on the front",
+    "front stands": "by prediction no other could do better",
     "share measured": "the share that the experiment allows; by prediction others could be on the front",
     "time spent": "the time budget is used up; the most promising cells came first",
     None: "the search has not ended; run the same sweep command to resume",
