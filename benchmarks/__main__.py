@@ -8,8 +8,8 @@ import typer
 
 from benchmarks.command import run_bench, show_bench
 from benchmarks.planning.command import BenchPlanOptions, bench_plan
-from benchmarks.truth import run_truth
-from benchmarks.truth_labs import LabName
+from benchmarks.truth.labs import LabName
+from benchmarks.truth.suite import run_truth
 from controller.cli.app import run
 from controller.lab.inventory import load_lab
 from controller.options import LAB, LabFile

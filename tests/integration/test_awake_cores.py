@@ -5,7 +5,7 @@ import os
 import psutil
 import pytest
 
-from benchmarks.awake import awake_cores
+from benchmarks.truth.awake import awake_cores
 from tests.integration.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="the kernel has no idle class")

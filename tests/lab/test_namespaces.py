@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.truth.cases import NULL_SIZES
 from controller.results import Results
-from controller.truth import NULL_SIZES
 from exporter.bundle import export_null
 from tests.lab.virtual_lab import VirtualLab, assert_fails_saying, assert_succeeds, changed
 from worker.wire.ethernet import ethernet_bytes

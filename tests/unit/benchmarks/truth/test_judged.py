@@ -2,8 +2,9 @@
 
 import pytest
 
-from benchmarks.truth import Judged
-from controller.truth import CASES, Compared, name, share
+from benchmarks.truth.cases import CASES
+from benchmarks.truth.compared import Compared, name, share
+from benchmarks.truth.suite import Judged
 
 MS = 1e-3
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from benchmarks.truth.cases import DEVICES
 from controller.errors import ControllerError, LabError
 from controller.results import Results
-from controller.truth import DEVICES
 from worker.service.launch import WorkerProcess
 from worker.wire.errors import UsageError
 
@@ -21,7 +21,7 @@ __all__ = ["LABS", "LabName", "TruthLab", "call", "open_lab"]
 LabName = Literal["local", "namespaces"]
 LABS: Final[tuple[LabName, ...]] = ("local", "namespaces")
 
-_ROOT: Final = Path(__file__).parents[1]
+_ROOT: Final = Path(__file__).parents[2]
 _TIMEOUT_S: Final = 600.0
 
 

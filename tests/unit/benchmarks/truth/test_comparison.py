@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.truth.cases import CASES, NULL_SIZES
+from benchmarks.truth.compared import Compared
+from benchmarks.truth.comparison import Reported, compare
+from benchmarks.truth.physics import Truth, truth_of
 from controller.experiment.resolve import ResolvedExperiment, resolve
 from controller.lab.inventory import Lab
 from controller.results import Cell
-from controller.truth import CASES, NULL_SIZES, Compared, Reported, compare
-from controller.truth.physics import Truth, truth_of
 from exporter.bundle import export_null
 
 CHAIN = next(case for case in CASES if case.name == "chain")

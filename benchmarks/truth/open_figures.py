@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from benchmarks.truth.compared import ALLOWED, Compared, Row, exact, name, number
+from benchmarks.truth.queue import highest_rate_per_s, mean_latency_s, quantile_s
 from controller.experiment.load import parse_load
 from controller.results import Cell
 from controller.results.metrics import QUANTILES
-from controller.truth.compared import ALLOWED, Compared, Row, exact, name, number
-from controller.truth.queue import highest_rate_per_s, mean_latency_s, quantile_s
 
 __all__ = ["Service", "achieved", "open_figures"]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.truth.compared import Compared, Row, exact, name, number, share
+from benchmarks.truth.physics import Truth
 from controller.results import Cell
-from controller.truth.compared import Compared, Row, exact, name, number, share
-from controller.truth.physics import Truth
 
 __all__ = ["NetworkTruth", "network_figures"]
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from benchmarks.truth.compared import Compared, Row
+from benchmarks.truth.open_figures import Service, achieved, open_figures
+from benchmarks.truth.queue import highest_rate_per_s, mean_latency_s, quantile_s
 from controller.experiment.cells import cell_of
 from controller.results import Settings
-from controller.truth.compared import Compared, Row
-from controller.truth.open_figures import Service, achieved, open_figures
-from controller.truth.queue import highest_rate_per_s, mean_latency_s, quantile_s
 from exporter.bundle import Bundle
 
 PLANTED = Service(0.025, 0.025**2, late=160.0)

@@ -10,15 +10,17 @@ from typing import Any, Final
 
 import yaml
 
-from benchmarks.awake import awake_cores
-from benchmarks.truth_graph import GRAPH, GraphTruth
-from benchmarks.truth_labs import LabName, TruthLab, call, open_lab
-from benchmarks.witness import Witness
+from benchmarks.truth.awake import awake_cores
+from benchmarks.truth.cases import CASES, DEVICES, NULL_SIZES, Case
+from benchmarks.truth.compared import Compared
+from benchmarks.truth.comparison import Reported, compare
+from benchmarks.truth.graph import GRAPH, GraphTruth
+from benchmarks.truth.labs import LabName, TruthLab, call, open_lab
+from benchmarks.truth.witness import Witness
 from controller.console import output, plain_table
 from controller.errors import ControllerError
 from controller.experiment.resolve import resolve
 from controller.lab.inventory import load_lab
-from controller.truth import CASES, DEVICES, NULL_SIZES, Case, Compared, Reported, compare
 from exporter.bundle import NULL, export_null
 
 __all__ = ["Judged", "run_truth"]

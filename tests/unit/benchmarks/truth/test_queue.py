@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from controller.truth.queue import highest_rate_per_s, mean_latency_s, quantile_s
+from benchmarks.truth.queue import highest_rate_per_s, mean_latency_s, quantile_s
 
 SERVICE_S = 0.025
 

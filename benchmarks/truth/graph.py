@@ -12,10 +12,12 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.truth_labs import call
+from benchmarks.truth.cases import Case
+from benchmarks.truth.compared import ALLOWED, Compared, exact, number, share
+from benchmarks.truth.comparison import Reported
+from benchmarks.truth.labs import call
 from controller.experiment.resolve import ResolvedExperiment
 from controller.results import Cell
-from controller.truth import ALLOWED, Case, Compared, Reported, exact, number, share
 from exporter.bundle import Bundle, Samples
 
 __all__ = ["GRAPH", "GraphTruth", "accuracy_figures"]

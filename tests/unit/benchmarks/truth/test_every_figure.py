@@ -11,11 +11,12 @@ import yaml
 
 from analysis.statistics.estimates import Estimate
 from analysis.study import Study
-from benchmarks.truth_graph import accuracy_figures
+from benchmarks.truth.cases import CASES, DEVICES, NULL_SIZES
+from benchmarks.truth.comparison import Reported, compare
+from benchmarks.truth.graph import accuracy_figures
 from controller.experiment.resolve import resolve
 from controller.lab.inventory import Device, Lab
 from controller.statistics.steady_state import Bounded
-from controller.truth import CASES, DEVICES, NULL_SIZES, Reported, compare
 from exporter.bundle import Samples, export_null
 
 FIGURES = (Estimate, Bounded)

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.truth.cell_figures import cell_figures, part_figures, stage_figures
+from benchmarks.truth.codec_figures import codec_figures
+from benchmarks.truth.compared import Compared, Row, read_table
+from benchmarks.truth.network_figures import NetworkTruth, network_figures
+from benchmarks.truth.open_figures import Service, achieved, open_figures
+from benchmarks.truth.physics import Truth, baseline_s, truth_of
 from controller.experiment.load import parse_load
 from controller.experiment.planted import planted_text
 from controller.experiment.resolve import ResolvedExperiment
 from controller.results import Cell
-from controller.truth.cell_figures import cell_figures, part_figures, stage_figures
-from controller.truth.codec_figures import codec_figures
-from controller.truth.compared import Compared, Row, read_table
-from controller.truth.network_figures import NetworkTruth, network_figures
-from controller.truth.open_figures import Service, achieved, open_figures
-from controller.truth.physics import Truth, baseline_s, truth_of
 
 __all__ = ["Reported", "compare"]
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from benchmarks.truth.physics import Truth, baseline_s, truth_of
 from controller.experiment.cells import cell_of
 from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Lab
 from controller.results import Settings
-from controller.truth.physics import Truth, baseline_s, truth_of
 from exporter.bundle import Bundle, export_null
 
 FREE = Network()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.truth.codec_figures import codec_figures
 from controller.experiment.cells import cell_of
 from controller.results import Settings
-from controller.truth.codec_figures import codec_figures
 from exporter.bundle import export_null
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.truth.compared import Compared, Row, number
 from controller.results import Cell
-from controller.truth.compared import Compared, Row, number
 from exporter.bundle import Bundle
 
 __all__ = ["codec_figures"]

@@ -3,10 +3,10 @@
 import statistics
 from collections.abc import Iterator, Sequence
 
+from benchmarks.truth.compared import Compared, Row, exact, name, number, pairs, share
+from benchmarks.truth.physics import Truth
 from controller.results import Cell
 from controller.results.metrics import SAMPLES_NEEDED
-from controller.truth.compared import Compared, Row, exact, name, number, pairs, share
-from controller.truth.physics import Truth
 
 __all__ = ["cell_figures", "part_figures", "stage_figures"]
 

@@ -1,0 +1,1 @@
+"""Known answers: sweeps with planted times, whose figures follow from what is planted (docs/measuring.md)."""
