@@ -14,7 +14,13 @@ import pytest
 from benchmarks.truth.cases import NULL_SIZES
 from controller.results import Results
 from exporter.bundle import export_null
-from tests.lab.virtual_lab import VirtualLab, assert_fails_saying, assert_succeeds, changed
+from tests.lab.virtual_lab import (
+    VirtualLab,
+    assert_fails_saying,
+    assert_succeeds,
+    changed,
+    half_a_processor,
+)
 from worker.wire.ethernet import ethernet_bytes
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -185,26 +191,6 @@ def test_a_chain_of_six_devices(lab: NamespaceLab) -> None:
     assert true_s * 0.99 < trial.endpoint["latency_s"].min() < true_s * OVERHEAD
 
 
-@contextmanager
-def half_a_processor(pid: int) -> Iterator[None]:
-    """Give a process a CPU quota of 50 ms in every 100 ms."""
-    root = Path("/sys/fs/cgroup")
-    limits = {"cpu.max": "50000 100000"}
-    if not (root / "cgroup.controllers").exists():
-        root /= "cpu"
-        limits = {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "50000"}
-    group = root / "edgecut-half"
-    group.mkdir()
-    try:
-        for name, limit in limits.items():
-            (group / name).write_text(limit, encoding="ascii")
-        (group / "cgroup.procs").write_text(str(pid), encoding="ascii")
-        yield
-    finally:
-        (root / "cgroup.procs").write_text(str(pid), encoding="ascii")
-        group.rmdir()
-
-
 def test_a_selfcheck_names_a_device_with_half_its_quota_and_a_link_at_four_fifths_of_its_rate(
     lab: NamespaceLab,
 ) -> None:
@@ -213,7 +199,7 @@ def test_a_selfcheck_names_a_device_with_half_its_quota_and_a_link_at_four_fifth
     options = ["--lab", ".edgecut/namespaces.json", "--network", "slow", "--networks", networks]
     try:
         assert_succeeds(lab.links("main", "network_name=worn"))
-        with half_a_processor(worker.pid):
+        with half_a_processor([worker]):
             selfcheck = lab.python_module("controller", "selfcheck", *options)
             done = lab.run(lab.folder / "enter", *selfcheck)
     finally:
