@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from controller.statistics.steady_state import Bounded
 
@@ -131,7 +131,9 @@ def in_the_long_run(trials: Sequence[Bounded | None]) -> Estimate:
     middle, count = math.fsum(values) / len(values), len(values)
     between = 0.0
     if count > 1:
-        between = float(stdtrit(count - 1, 0.5 + _INTERVAL / 2) * np.std(values, ddof=1)) / math.sqrt(count)
+        between = float(
+            scipy.special.stdtrit(count - 1, 0.5 + _INTERVAL / 2) * np.std(values, ddof=1)
+        ) / math.sqrt(count)
     below = math.hypot(*(trial.value - trial.low for trial in known)) / count
     if any(trial.high is None for trial in known):
         return Estimate(middle, None, None, count, None, values)

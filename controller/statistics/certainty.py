@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from controller.statistics.block_model import BlockFit
 from controller.statistics.spread import (
@@ -254,7 +254,11 @@ def _likelihood(scene: _Scene, means: Floats, grid: Floats) -> Floats:
 
 
 def _student(away: Floats, squares: Floats, degrees: Floats) -> Floats:
-    constant = gammaln((degrees + 1) / 2) - gammaln(degrees / 2) - 0.5 * np.log(degrees * np.pi * squares)
+    constant = (
+        scipy.special.gammaln((degrees + 1) / 2)
+        - scipy.special.gammaln(degrees / 2)
+        - 0.5 * np.log(degrees * np.pi * squares)
+    )
     density: Floats = np.exp(constant - (degrees + 1) / 2 * np.log1p(away**2 / (degrees * squares)))
     return density
 

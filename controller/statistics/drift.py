@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 __all__ = ["DRIFT_LIMIT", "Change", "changes_of"]
 
@@ -44,7 +44,7 @@ def changes_of(blocks: Sequence[Sequence[float]]) -> list[Change]:
     """
     logs = [np.log(np.asarray(times, dtype=np.float64)) for times in blocks]
     errors = [_error_of_median(each) for each in logs]
-    reach = -ndtri((1 - _LEVEL) / 2 / max(1, len(blocks) - 1))
+    reach = -scipy.special.ndtri((1 - _LEVEL) / 2 / max(1, len(blocks) - 1))
     first, first_error = float(np.median(logs[0])), errors[0]
     return [Change(0.0, 0.0)] + [
         Change(float(np.expm1(np.median(each) - first)), float(reach * np.hypot(error, first_error)))

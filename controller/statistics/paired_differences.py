@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
 
 from controller.statistics.block_model import BlockFit
 from controller.statistics.spread import Spread
@@ -57,13 +56,13 @@ def difference_of(value: float, variances: Floats, level: float = 0.95) -> Diffe
         variances: [draw].
     """
     deviations = np.sqrt(variances)
-    p_value = float(np.mean(2 * ndtr(-abs(value) / deviations)))
+    p_value = float(np.mean(2 * scipy.special.ndtr(-abs(value) / deviations)))
 
     def excess(reach: float) -> float:
-        return float(np.mean(2 * ndtr(-reach / deviations))) - (1 - level)
+        return float(np.mean(2 * scipy.special.ndtr(-reach / deviations))) - (1 - level)
 
-    tail = -ndtri((1 - level) / 2)
-    reach = brentq(excess, 0.0, 1.01 * tail * deviations.max(), rtol=1e-4)
+    tail = -scipy.special.ndtri((1 - level) / 2)
+    reach = scipy.optimize.brentq(excess, 0.0, 1.01 * tail * deviations.max(), rtol=1e-4)
     return Difference(value, value - reach, value + reach, p_value)
 
 

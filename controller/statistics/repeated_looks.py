@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
 
 __all__ = ["false_discovery", "level_of_one_look"]
 
@@ -44,8 +43,13 @@ def level_of_one_look(looks: tuple[int, ...], level: float = 0.95) -> float:
     def missed(quantile: float) -> float:
         return _crossing(looks, quantile) - (1 - level)
 
-    quantile = brentq(missed, -ndtri((1 - level) / 2), -ndtri((1 - level) / 2 / len(looks)), xtol=1e-4)
-    return float(1 - 2 * ndtr(-quantile))
+    quantile = scipy.optimize.brentq(
+        missed,
+        -scipy.special.ndtri((1 - level) / 2),
+        -scipy.special.ndtri((1 - level) / 2 / len(looks)),
+        xtol=1e-4,
+    )
+    return float(1 - 2 * scipy.special.ndtr(-quantile))
 
 
 def _crossing(looks: Sequence[int], quantile: float) -> float:
@@ -69,7 +73,9 @@ def _crossing(looks: Sequence[int], quantile: float) -> float:
 
 def _cells(places: Floats, width: float) -> Floats:
     """Probability of each cell of the grid."""
-    probability: Floats = ndtr((places + _STEP / 2) / width) - ndtr((places - _STEP / 2) / width)
+    probability: Floats = scipy.special.ndtr((places + _STEP / 2) / width) - scipy.special.ndtr(
+        (places - _STEP / 2) / width
+    )
     return probability
 
 
@@ -88,10 +94,9 @@ def false_discovery(p_values: Floats) -> Floats:
         p_values: [comparison]; NaN where nothing was compared, which counts for nothing.
     """
     # Here, because it takes a second to import, which no other command needs.
-    from scipy.stats import false_discovery_control
 
     adjusted = np.full(len(p_values), np.nan)
     known = ~np.isnan(p_values)
     if known.any():
-        adjusted[known] = false_discovery_control(p_values[known], method="bh")
+        adjusted[known] = scipy.stats.false_discovery_control(p_values[known], method="bh")
     return adjusted

@@ -18,8 +18,8 @@ the next.
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import betaln, chdtri, gammaincinv
 
 from controller.statistics.block_model import BlockFit
 
@@ -107,7 +107,7 @@ def _log_density(fit: BlockFit, scale: Floats, degrees: Floats) -> Floats:
     density: Floats = (
         (own / 2 - 1) * np.log(ratio)
         - (own + degrees) / 2 * np.log1p(ratio)
-        - betaln(own / 2, degrees / 2)
+        - scipy.special.betaln(own / 2, degrees / 2)
         - np.log(degrees * scale)
     )
     return np.where(fit.degrees > 1e-6, density, 0.0)
@@ -119,8 +119,8 @@ def _common_distribution(fit: BlockFit, rng: np.random.Generator, draws: int) ->
     pooled = max(float(np.sum(fit.squares)), _LEAST_SQUARES) / total
     usable = fit.degrees > 0.01
     middle = max(float(np.median(fit.squares[usable] / fit.degrees[usable])), _LEAST_SQUARES)
-    low = min(np.log(pooled), np.log(middle)) + np.log(total / chdtri(total, 1e-4)) - 0.7
-    high = np.log(pooled) + np.log(total / (2 * gammaincinv(total / 2, 1e-3))) + 0.7
+    low = min(np.log(pooled), np.log(middle)) + np.log(total / scipy.special.chdtri(total, 1e-4)) - 0.7
+    high = np.log(pooled) + np.log(total / (2 * scipy.special.gammaincinv(total / 2, 1e-3))) + 0.7
     grid = np.linspace(low, high, 160)
     kinds = _DEGREES if len(fit.degrees) > 2 else _DEGREES[-1:]
     scale, degrees = (each.ravel()[:, None] for each in np.meshgrid(np.exp(grid), kinds, indexing="ij"))

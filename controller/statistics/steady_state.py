@@ -19,8 +19,8 @@ from functools import partial
 from typing import Any, Final, Literal, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from controller.statistics.tandem import UNBOUNDED, Chain, finish_times
 
@@ -130,7 +130,9 @@ class Resampled:
         self.depth = chain.depth
         self._rng = rng
         # The spread of stretches underestimates, the more the fewer they are.
-        self.widening = float(stdtrit(count - 1, 1 - _TAIL) / 1.96 * np.sqrt(count / (count - 1)))
+        self.widening = float(
+            scipy.special.stdtrit(count - 1, 1 - _TAIL) / 1.96 * np.sqrt(count / (count - 1))
+        )
 
     def latencies_s(self, due_s: Floats) -> Floats:
         """Latency of each request that is due at these times."""
@@ -330,4 +332,4 @@ def _half_width(values: Floats) -> float:
     length = max(1, len(values) // _STRETCHES)
     count = len(values) // length
     means = values[: count * length].reshape(count, length).mean(axis=1)
-    return float(stdtrit(count - 1, 1 - _TAIL) * means.std(ddof=1) / np.sqrt(count))
+    return float(scipy.special.stdtrit(count - 1, 1 - _TAIL) * means.std(ddof=1) / np.sqrt(count))
