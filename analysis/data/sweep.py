@@ -268,9 +268,9 @@ class Sweep:
         return int(self.manifests[bundle]["node_count"])
 
     def groups(self) -> list[tuple[str, Network]]:
-        """Every (bundle, network) that has a wanted cell, in the experiment's order of networks."""
-        wanted = {(c.cell.bundle, c.cell.network) for c in self.cells}
-        return [(b, p) for b in self.manifests for p in self.networks if (b, p.name) in wanted]
+        """Every (bundle, network) that has a requested cell, in the experiment's order of networks."""
+        requested = {(c.cell.bundle, c.cell.network) for c in self.cells}
+        return [(b, p) for b in self.manifests for p in self.networks if (b, p.name) in requested]
 
     def of(self, bundle: str, network: str) -> list[CellResult]:
         """The cells of one bundle under one network."""

@@ -205,12 +205,12 @@ def _mean(trial: Trial, field: str) -> float:
 
 def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
     """The rows of a hop that belong to the endpoint's requests; each request has exactly one."""
-    wanted = np.sort(trial.endpoint["request"])
-    rows = records[np.isin(records["request"], wanted)]
-    if not np.array_equal(np.sort(rows["request"]), wanted):
+    requests = np.sort(trial.endpoint["request"])
+    rows = records[np.isin(records["request"], requests)]
+    if not np.array_equal(np.sort(rows["request"]), requests):
         raise ResultsError(
             f"trial {trial.number} of cell {trial.cell}: a hop has records of {len(rows)} requests, "
-            f"the endpoint of {len(wanted)}; the results file is not whole"
+            f"the endpoint of {len(requests)}; the results file is not whole"
         )
     return rows
 

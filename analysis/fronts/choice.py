@@ -100,19 +100,19 @@ class Chooser:
             return Choice(
                 best, tuple(p for p in points if p is not best and merit_of(p, goal) == most), (), 1.0
             )
-        found = self._answered(goal)
-        if found is None:
+        answer = self._answered(goal)
+        if answer is None:
             return Choice(best)
-        rows = found.figures.rows
+        rows = answer.figures.rows
         by_row = {rows[p.cell.id]: p for p in points if p.cell.id in rows}
-        best = by_row[found.posterior.chosen]
-        same = [by_row[row] for row in found.posterior.same()]
+        best = by_row[answer.posterior.chosen]
+        same = [by_row[row] for row in answer.posterior.same()]
         return Choice(
             best,
             tuple(p for p in points if p is not best and self._tied(goal, best, p)),
             tuple(p for p in same if p is not best) if best in same else (),
-            found.posterior.probability,
-            self._basis(found),
+            answer.posterior.probability,
+            self._basis(answer),
         )
 
     def gain(
@@ -122,11 +122,11 @@ class Chooser:
         mine, theirs = self._series(best, objective), self._series(other, objective)
         if not OBJECTIVES[objective].maximise:
             mine, theirs = theirs, mine
-        found = self._answered(objective)
-        if found is None or not {mine.key, theirs.key} <= set(found.figures.rows):
+        answer = self._answered(objective)
+        if answer is None or not {mine.key, theirs.key} <= set(answer.figures.rows):
             return bare(*(estimate(list(each.figures.values())) for each in (mine, theirs)))
-        rows = found.figures.rows
-        gain = found.posterior.gain(rows[_key(other)], level, over=rows[_key(best)])
+        rows = answer.figures.rows
+        gain = answer.posterior.gain(rows[_key(other)], level, over=rows[_key(best)])
         trials = min(len(mine.figures), len(theirs.figures))
         return Estimate(gain.factor, gain.low, gain.high, trials, BLOCKS95)
 
@@ -159,17 +159,17 @@ class Chooser:
             return _power(unloaded.series("latency"), fastest.series("throughput"))
         return fastest.series(goal)
 
-    def _basis(self, found: Answered) -> Basis:
-        spread = found.figures.spread
+    def _basis(self, answer: Answered) -> Basis:
+        spread = answer.figures.spread
         names = {p.cell.id: p.split.where for p in self._points} | {b.key: b.name for b in self._baselines}
-        keys = list(found.figures.rows)
+        keys = list(answer.figures.rows)
         return Basis(
-            found.figures.logs.shape[1],
+            answer.figures.logs.shape[1],
             float(np.sqrt(np.median(spread.typical))),
             tuple(names[keys[row]] for row in np.flatnonzero(spread.outliers > 0.5)),
             float(np.mean(np.any(spread.drifts > 0, axis=1))),
-            () if found.posterior is found.plain else tuple(names[0] for names in self._drifts),
-            float(found.plain.sure[found.posterior.chosen]),
+            () if answer.posterior is answer.plain else tuple(names[0] for names in self._drifts),
+            float(answer.plain.sure[answer.posterior.chosen]),
         )
 
 

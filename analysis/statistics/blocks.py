@@ -23,9 +23,9 @@ def times(fit: Fitted | None, mine: Series, theirs: Series) -> Estimate:
     trials = min(len(mine.figures), len(theirs.figures))
     if mine.key == theirs.key:
         return factor_of(0.0, 0.0, 0.0, trials)
-    found = fit.difference(mine.key, theirs.key)
-    low, high = sorted((fit.sign * found.low, fit.sign * found.high))
-    return factor_of(fit.sign * found.value, low, high, trials)
+    difference = fit.difference(mine.key, theirs.key)
+    low, high = sorted((fit.sign * difference.low, fit.sign * difference.high))
+    return factor_of(fit.sign * difference.value, low, high, trials)
 
 
 def bare(mine: Estimate, theirs: Estimate) -> Estimate:

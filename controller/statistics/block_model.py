@@ -103,14 +103,14 @@ def _drift_by_block(
 ) -> tuple[Floats, Floats]:
     """Components of the drift in each block with enough cells, and their noise."""
     count = loads.shape[1]
-    found, noise = [], np.zeros((count, len(loads)))
+    components, noise = [], np.zeros((count, len(loads)))
     for b in range(blocks if count else 0):
         here = block == b
         if np.sum(here) < count + 2:
             continue
         inverse = np.linalg.pinv(np.hstack([np.ones((int(np.sum(here)), 1)), loads[cell[here]]]))[1:]
-        found.append(inverse @ rest[here])
+        components.append(inverse @ rest[here])
         noise[:, cell[here]] += inverse**2
-    if not found:
+    if not components:
         return np.zeros((0, count)), noise
-    return np.array(found), noise / len(found)
+    return np.array(components), noise / len(components)

@@ -122,15 +122,15 @@ class Posterior:
             return np.zeros(len(self.candidates), dtype=np.bool_)
         better = self.samples < self.samples[:, [self.chosen]] - np.log1p(MARGIN)
         better &= self.candidates
-        kept: Bools = better.any(axis=0)
+        worth: Bools = better.any(axis=0)
         missed = np.zeros(len(better), dtype=np.bool_)
         for cell in np.argsort(better.mean(axis=0), kind="stable"):
             missed |= better[:, cell]
             if missed.mean() > (1 - until) / 5:
                 break
-            kept[cell] = False
-        kept[self.chosen] = True
-        return kept
+            worth[cell] = False
+        worth[self.chosen] = True
+        return worth
 
     def _within(self, margin: float) -> Bools:
         best = self.samples[:, self.candidates].min(axis=1)

@@ -145,7 +145,7 @@ def systematic(weights: Floats, draws: int, rng: np.random.Generator) -> NDArray
 def _drift_variances(fit: BlockFit, variances: Floats, rng: np.random.Generator) -> Floats:
     """By Bayes' rule over `_DRIFTS` and `_LASTING`, from differences between blocks alone."""
     draws, count = len(variances), fit.drift_loads.shape[1]
-    found = np.zeros((draws, count))
+    drifts = np.zeros((draws, count))
     blocks = len(fit.drift)
     if blocks < 2:
         # Nothing to tell its size from: what it may be before any figure is seen.
@@ -168,5 +168,5 @@ def _drift_variances(fit: BlockFit, variances: Floats, rng: np.random.Generator)
         both = np.concatenate(logs, axis=1) + np.log(np.tile(prior, len(_LASTING)))
         edges = np.cumsum(np.exp(both - both.max(axis=1, keepdims=True)), axis=1)
         picked = np.sum(edges < (rng.random(draws) * edges[:, -1])[:, None], axis=1)
-        found[:, k] = np.concatenate(means)[np.minimum(picked, edges.shape[1] - 1)]
-    return found
+        drifts[:, k] = np.concatenate(means)[np.minimum(picked, edges.shape[1] - 1)]
+    return drifts
