@@ -16,6 +16,7 @@ from controller.results.metrics import (
     QUANTILES,
     busy_share,
     network_s,
+    occupied_share,
     stage_name,
     throughput_per_s,
 )
@@ -224,6 +225,6 @@ def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:
         stop=hop.stop,
         means={name: float(rows[name].mean()) for name in (*IN_HOP, *ON_NETWORK)},
         busy=busy_share(trial, index),
-        occupied=float(rows["compute_s"].sum()) / trial.elapsed_s,
+        occupied=occupied_share(trial, rows),
         alone_missing=hop.alone_missing,
     )
