@@ -16,6 +16,7 @@ from analysis.report.words import figure, flat, plain
 from analysis.statistics.objectives import OBJECTIVES
 from analysis.study import stem
 from analysis.tables.latex import write_table
+from controller.results import TIMED
 
 __all__ = ["environment_differences", "write_comparison"]
 
@@ -44,7 +45,7 @@ def _groups(comparison: Comparison) -> dict[str, list[Difference]]:
     """By figure name: latency of the shallowest cells, throughput of the deepest, as fronts take them."""
     groups: dict[str, list[Difference]] = {}
     for overall in comparison.overall:
-        if not OBJECTIVES[overall.objective].timed:
+        if overall.objective not in TIMED:
             continue
         mine = [
             d

@@ -185,7 +185,7 @@ def _gains(
 ) -> tuple[Gain, ...]:
     """The knee is compared by its latency: it is the more cautious of its two gains to print."""
     objective: Objective = "latency" if goal == "knee" else goal
-    if not OBJECTIVES[objective].timed:
+    if objective not in TIMED:
         return ()
 
     def gain(over: Over, name: str, other: Point | Baseline) -> Gain:

@@ -11,6 +11,7 @@ from analysis.fronts.fronts import Point
 from analysis.statistics.blocks import BLOCKS95, bare
 from analysis.statistics.estimates import Estimate, estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
+from controller.results import TIMED
 from controller.results.drifts import drift_variances
 from controller.results.metrics import power
 from controller.statistics.series import Answered, Series, answered
@@ -132,17 +133,17 @@ class Chooser:
 
     def _tied(self, goal: Goal, best: Point, other: Point) -> bool:
         """At the level that all looks at the pair share. The knee: by both of its figures."""
-        objectives: tuple[Objective, ...] = ("latency", "throughput") if goal == "knee" else (goal,)
+        objectives: tuple[Objective, ...] = TIMED if goal == "knee" else (goal,)
         gains = (self.gain(objective, best, other, level=self._level_of_pair) for objective in objectives)
         return all(is_tie(gain) for gain in gains)
 
     def _answered(self, goal: Goal) -> Answered | None:
         if goal not in self._answers:
             points = [p for p in self._points if merit_of(p, goal) is not None]
-            timed = goal in ("latency", "throughput")
+            baselines = self._baselines if goal in TIMED else []
             self._answers[goal] = answered(
                 [self._series(p, goal) for p in points],
-                [self._series(b, goal) for b in self._baselines if timed],
+                [self._series(b, goal) for b in baselines],
                 maximise=goal in ("throughput", "knee"),
                 drifts={} if goal == "memory" else self._drifts,
                 seed=self._seed,
