@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from analysis.data.sweep import Baseline, Sweep
 from analysis.fronts.fronts import Point
 from analysis.statistics.blocks import BLOCKS95, bare
@@ -166,9 +164,9 @@ class Chooser:
         keys = list(answer.figures.rows)
         return Basis(
             answer.figures.logs.shape[1],
-            float(np.sqrt(np.median(spread.typical))),
-            tuple(names[keys[row]] for row in np.flatnonzero(spread.outliers > 0.5)),
-            float(np.mean(np.any(spread.drifts > 0, axis=1))),
+            spread.noise,
+            tuple(names[keys[row]] for row in spread.unsteady),
+            spread.drift_probability,
             () if answer.posterior is answer.plain else tuple(names[0] for names in self._drifts),
             float(answer.plain.sure[answer.posterior.chosen]),
         )

@@ -63,14 +63,19 @@ class Spread:
     drifts: Floats
 
     @property
-    def used(self) -> dict[str, float | list[int]]:
-        """What an answer rests on, to state with it: medians over draws, and cells that are outliers."""
-        return {
-            "noise": float(np.sqrt(np.median(self.typical))),
-            "prior_degrees": float(np.median(self.prior_degrees)),
-            "outliers": [int(cell) for cell in np.flatnonzero(self.outliers > 0.5)],
-            "drift_probability": float(np.mean(np.any(self.drifts > 0, axis=1))),
-        }
+    def noise(self) -> float:
+        """The typical standard deviation of a log figure, median over draws."""
+        return float(np.sqrt(np.median(self.typical)))
+
+    @property
+    def unsteady(self) -> list[int]:
+        """Cells that are outliers, with a probability above one half."""
+        return [int(cell) for cell in np.flatnonzero(self.outliers > 0.5)]
+
+    @property
+    def drift_probability(self) -> float:
+        """That a device's speed differed between blocks."""
+        return float(np.mean(np.any(self.drifts > 0, axis=1)))
 
 
 def moderated_spread(fit: BlockFit, rng: np.random.Generator, draws: int = DRAWS) -> Spread:

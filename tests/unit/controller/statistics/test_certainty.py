@@ -38,7 +38,7 @@ def test_one_noisy_cell_neither_inflates_the_others_nor_is_squeezed() -> None:
     figures[3] *= 10
     spread = moderated_spread(fit_blocks(figures), rng)
     deviations = np.sqrt(np.median(spread.variances, axis=0))
-    assert spread.used["outliers"] == [3]
+    assert spread.unsteady == [3]
     assert 0.05 < deviations[3] < 0.2
     assert np.median(np.delete(deviations, 3)) == pytest.approx(0.01, rel=0.25)
 
