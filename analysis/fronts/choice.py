@@ -125,7 +125,7 @@ class Chooser:
         if answer is None or not {mine.key, theirs.key} <= set(answer.figures.rows):
             return bare(*(estimate(list(each.figures.values())) for each in (mine, theirs)))
         rows = answer.figures.rows
-        gain = answer.posterior.gain(rows[_key(other)], level, over=rows[_key(best)])
+        gain = answer.posterior.gain(rows[_key(other)], over=rows[_key(best)], level=level)
         trials = min(len(mine.figures), len(theirs.figures))
         return Estimate(gain.factor, gain.low, gain.high, trials, BLOCKS95)
 

@@ -46,12 +46,12 @@ class BlockFit:
     drift_noise: Floats
 
 
-def fit_blocks(figures: Floats, shares: Floats | None = None) -> BlockFit:
+def fit_blocks(figures: Floats, shares: Floats | None) -> BlockFit:
     """Fit cells and blocks by least squares, then devices' drift to what is left.
 
     Args:
         figures: [cell, block], logarithms; NaN where a cell has no figure in a block.
-        shares: [cell, device], share of a cell's time that it spends on each device.
+        shares: [cell, device], share of a cell's time that it spends on each device; None where unknown.
 
     Raises:
         ValueError: The shapes do not match.

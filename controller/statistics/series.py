@@ -78,7 +78,7 @@ class Fitted:
     fit: BlockFit
     spread: Spread
     seed: int
-    level: float = 0.95
+    level: float
 
     def posterior(self, candidates: Collection[str]) -> Posterior:
         """What the true figures may be, and which candidate is the best.
@@ -166,10 +166,10 @@ class Answered:
 
 def answered(
     candidates: Sequence[Series],
-    others: Sequence[Series] = (),
+    others: Sequence[Series],
     *,
     maximise: bool,
-    drifts: Mapping[tuple[str, ...], float] | None = None,
+    drifts: Mapping[tuple[str, ...], float],
     seed: int = 0,
 ) -> Answered | None:
     """Say which candidate is the best, and how sure that is; None where nothing tells the noise.
