@@ -15,6 +15,7 @@ from analysis.statistics.estimates import Estimate, estimate, in_the_long_run
 from analysis.statistics.objectives import Objective
 from controller.errors import ControllerError
 from controller.results import (
+    OFFLINE,
     TIMED,
     Accuracy,
     BaselineTrial,
@@ -35,9 +36,6 @@ from controller.results import (
 )
 from controller.results.metrics import baseline_latency_s, baseline_throughput_per_s
 from controller.statistics.series import Figure, Series
-
-OFFLINE = "offline"
-"""The load of a closed loop."""
 
 __all__ = ["OFFLINE", "Baseline", "CellResult", "Network", "Sweep", "Void", "baseline_name", "load"]
 

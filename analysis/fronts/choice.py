@@ -50,7 +50,7 @@ class Choice:
     """The best point for one goal.
 
     Attributes:
-        ties: The others that are not told apart from it, at the 95 % level.
+        ties: The others that are not told apart from it, at the level that all looks at the pair share.
         equivalents: The others that are, all of them and it together, 95 % surely within 2 % of the best.
         probability: That it is within 2 % of the best; None where nothing tells the noise.
         basis: None where that is exact or unknown.
