@@ -176,16 +176,18 @@ def _difference(objective: Objective, pair: _Pair, model: Unpaired | None) -> Di
         return Difference(objective, *pair, a, b, ratio(b, a), None, "unknown")
     if model is None or not model.has(*keys):
         return Difference(objective, *pair, a, b, bare(b, a), None, "unknown")
-    found = model.difference([keys])
-    return Difference(objective, *pair, a, b, _factor(found, objective, a, b), found.p_value, "unknown")
+    difference = model.difference([keys])
+    return Difference(
+        objective, *pair, a, b, _factor(difference, objective, a, b), difference.p_value, "unknown"
+    )
 
 
-def _factor(found: LogDifference, objective: Objective, *figures: Estimate) -> Estimate:
+def _factor(difference: LogDifference, objective: Objective, *figures: Estimate) -> Estimate:
     """The factor of a difference between logarithms of which less is better."""
     trials = min(figure.trials for figure in figures)
     if OBJECTIVES[objective].maximise:
-        return factor_of(-found.value, -found.high, -found.low, trials)
-    return factor_of(found.value, found.low, found.high, trials)
+        return factor_of(-difference.value, -difference.high, -difference.low, trials)
+    return factor_of(difference.value, difference.low, difference.high, trials)
 
 
 def _judged(differences: Sequence[Difference]) -> tuple[Difference, ...]:
@@ -234,8 +236,8 @@ def _overall(
         return Overall(*key, objective, Estimate(middle, None, None, trials, None), counts)
     if model is None:
         return Overall(*key, objective, Estimate(middle, low, high, trials, usable[0].factor.kind), counts)
-    found = model.difference([(d.cell_a.cell.id, d.cell_b.cell.id) for d in usable])
-    return Overall(*key, objective, _factor(found, objective, *(d.factor for d in differences)), counts)
+    difference = model.difference([(d.cell_a.cell.id, d.cell_b.cell.id) for d in usable])
+    return Overall(*key, objective, _factor(difference, objective, *(d.factor for d in differences)), counts)
 
 
 def _dominated(a: Side, b: Side, bundle: str, networks: tuple[str, str]) -> Dominated:

@@ -32,12 +32,13 @@ class Side:
         ]
 
 
-def sides_of(results: Sequence[Path], networks: str, seed: int = 0) -> tuple[Side, Side]:
+def sides_of(results: Sequence[Path], networks: str, seed: int) -> tuple[Side, Side]:
     """What is to be compared, from how it was typed.
 
     Args:
         results: One or two results files.
         networks: Two names, `wifi,lan`; nothing for all.
+        seed: Of what is drawn from trials.
 
     Raises:
         ComparisonError: Not one or two files, not two networks, or one file without networks.

@@ -16,6 +16,7 @@ from analysis.report.words import figure, flat, plain
 from analysis.statistics.objectives import OBJECTIVES
 from analysis.study import stem
 from analysis.tables.latex import write_table
+from controller.results import TIMED
 
 __all__ = ["environment_differences", "write_comparison"]
 
@@ -31,7 +32,7 @@ def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] =
         OutputError: `out` cannot be made or written.
     """
     groups = _groups(comparison)
-    figures = {name: _figure(found) for name, found in groups.items()}
+    figures = {name: _figure(members) for name, members in groups.items()}
     with written_whole(out, ".compare-") as draft:
         write_table(draft, "compare", compare_table(comparison))
         page = fill("compare.html.j2", figures, **_context(comparison, groups))
@@ -44,7 +45,7 @@ def _groups(comparison: Comparison) -> dict[str, list[Difference]]:
     """By figure name: latency of the shallowest cells, throughput of the deepest, as fronts take them."""
     groups: dict[str, list[Difference]] = {}
     for overall in comparison.overall:
-        if not OBJECTIVES[overall.objective].timed:
+        if overall.objective not in TIMED:
             continue
         mine = [
             d
@@ -95,7 +96,7 @@ def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dic
         "environment_differences": environment_differences(comparison.a, comparison.b),
         "dominated": [(comparison.a.sweep.title(d.bundle), d, box_of(d)) for d in comparison.dominated],
         "objectives": OBJECTIVES,
-        "groups": [(name, found[0], len(found)) for name, found in groups.items()],
+        "groups": [(name, members[0], len(members)) for name, members in groups.items()],
         "beyond": beyond,
         "cells": len({d.cell_a.cell.id for d in comparison.differences}),
         "verdict": _verdict(comparison),

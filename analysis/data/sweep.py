@@ -15,6 +15,7 @@ from analysis.statistics.estimates import Estimate, estimate, in_the_long_run
 from analysis.statistics.objectives import Objective
 from controller.errors import ControllerError
 from controller.results import (
+    OFFLINE,
     TIMED,
     Accuracy,
     BaselineTrial,
@@ -35,9 +36,6 @@ from controller.results import (
 )
 from controller.results.metrics import baseline_latency_s, baseline_throughput_per_s
 from controller.statistics.series import Figure, Series
-
-OFFLINE = "offline"
-"""The load of a closed loop."""
 
 __all__ = ["OFFLINE", "Baseline", "CellResult", "Network", "Sweep", "Void", "baseline_name", "load"]
 
@@ -268,9 +266,9 @@ class Sweep:
         return int(self.manifests[bundle]["node_count"])
 
     def groups(self) -> list[tuple[str, Network]]:
-        """Every (bundle, network) that has a wanted cell, in the experiment's order of networks."""
-        wanted = {(c.cell.bundle, c.cell.network) for c in self.cells}
-        return [(b, p) for b in self.manifests for p in self.networks if (b, p.name) in wanted]
+        """Every (bundle, network) that has a requested cell, in the experiment's order of networks."""
+        requested = {(c.cell.bundle, c.cell.network) for c in self.cells}
+        return [(b, p) for b in self.manifests for p in self.networks if (b, p.name) in requested]
 
     def of(self, bundle: str, network: str) -> list[CellResult]:
         """The cells of one bundle under one network."""

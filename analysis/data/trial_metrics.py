@@ -16,6 +16,7 @@ from controller.results.metrics import (
     QUANTILES,
     busy_share,
     network_s,
+    occupied_share,
     stage_name,
     throughput_per_s,
 )
@@ -205,12 +206,12 @@ def _mean(trial: Trial, field: str) -> float:
 
 def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
     """The rows of a hop that belong to the endpoint's requests; each request has exactly one."""
-    wanted = np.sort(trial.endpoint["request"])
-    rows = records[np.isin(records["request"], wanted)]
-    if not np.array_equal(np.sort(rows["request"]), wanted):
+    requests = np.sort(trial.endpoint["request"])
+    rows = records[np.isin(records["request"], requests)]
+    if not np.array_equal(np.sort(rows["request"]), requests):
         raise ResultsError(
             f"trial {trial.number} of cell {trial.cell}: a hop has records of {len(rows)} requests, "
-            f"the endpoint of {len(wanted)}; the results file is not whole"
+            f"the endpoint of {len(requests)}; the results file is not whole"
         )
     return rows
 
@@ -224,6 +225,6 @@ def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:
         stop=hop.stop,
         means={name: float(rows[name].mean()) for name in (*IN_HOP, *ON_NETWORK)},
         busy=busy_share(trial, index),
-        occupied=float(rows["compute_s"].sum()) / trial.elapsed_s,
+        occupied=occupied_share(trial, rows),
         alone_missing=hop.alone_missing,
     )

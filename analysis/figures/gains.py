@@ -16,7 +16,8 @@ from analysis.figures.base import (
 )
 from analysis.figures.labels import width_beside
 from analysis.figures.theme import Layout
-from analysis.fronts.answers import Answer, Gain, Goal
+from analysis.fronts.answers import Answer, Gain
+from controller.results import TIMED
 
 __all__ = ["gained", "gains_figure"]
 
@@ -26,12 +27,11 @@ _LOOKS = {
     "equal split": ("#0072B2", "circle"),
     "offloading": ("#E69F00", "triangle-up"),
 }
-_SHOWN: tuple[Goal, ...] = ("latency", "throughput")
 
 
 def gained(answers: Sequence[Answer]) -> list[Answer]:
     """The answers that the figure has a row for."""
-    return [a for a in answers if a.objective in _SHOWN and any(_over(g, a) for g in a.gains)]
+    return [a for a in answers if a.objective in TIMED and any(_over(g, a) for g in a.gains)]
 
 
 def gains_figure(

@@ -19,6 +19,7 @@ from analysis.figures.theme import Layout
 from analysis.figures.timeline import timeline_figure
 from analysis.fronts.fronts import best_by_devices
 from analysis.study import Group, Model, Study
+from controller.results import TIMED
 
 __all__ = ["figures_of", "prediction_groups"]
 
@@ -82,7 +83,7 @@ def _of_group(study: Study, group: Group) -> dict[str, Figure]:
 
 def _of_model(study: Study, model: Model) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {"payload": _payload(study, model)}
-    for objective in ("latency", "throughput"):
+    for objective in TIMED:
         on_map = [a for a in model.answers(objective) if placed(a)]
         if len({placed(a) for a in on_map}) > 1:
             drawn[f"networks-{objective}"] = partial(conditions_figure, on_map)

@@ -102,12 +102,12 @@ def check_goal(text: str) -> Goal:
 
 
 def answers_of(
-    sweep: Sweep, bundle: str, network: Network, front: Front, goals: Sequence[Goal] = ()
+    sweep: Sweep, bundle: str, network: Network, front: Front, goals: Sequence[Goal]
 ) -> tuple[Answer, ...]:
     """An answer for each goal that the points of a capability front suffice for.
 
     Args:
-        goals: None: the sweep's objectives.
+        goals: Empty for the sweep's objectives.
     """
     if all(power_of(p) is None for p in front.points):
         return ()
@@ -185,7 +185,7 @@ def _gains(
 ) -> tuple[Gain, ...]:
     """The knee is compared by its latency: it is the more cautious of its two gains to print."""
     objective: Objective = "latency" if goal == "knee" else goal
-    if not OBJECTIVES[objective].timed:
+    if objective not in TIMED:
         return ()
 
     def gain(over: Over, name: str, other: Point | Baseline) -> Gain:

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from analysis.data.sweep import Baseline, Sweep
 from analysis.fronts.fronts import Point
 from analysis.statistics.blocks import BLOCKS95, bare
 from analysis.statistics.estimates import Estimate, estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
+from controller.results import TIMED
 from controller.results.drifts import drift_variances
 from controller.results.metrics import power
 from controller.statistics.series import Answered, Series, answered
@@ -51,7 +50,7 @@ class Choice:
     """The best point for one goal.
 
     Attributes:
-        ties: The others that are not told apart from it, at the 95 % level.
+        ties: The others that are not told apart from it, at the level that all looks at the pair share.
         equivalents: The others that are, all of them and it together, 95 % surely within 2 % of the best.
         probability: That it is within 2 % of the best; None where nothing tells the noise.
         basis: None where that is exact or unknown.
@@ -100,19 +99,19 @@ class Chooser:
             return Choice(
                 best, tuple(p for p in points if p is not best and merit_of(p, goal) == most), (), 1.0
             )
-        found = self._answered(goal)
-        if found is None:
+        answer = self._answered(goal)
+        if answer is None:
             return Choice(best)
-        rows = found.figures.rows
+        rows = answer.figures.rows
         by_row = {rows[p.cell.id]: p for p in points if p.cell.id in rows}
-        best = by_row[found.posterior.chosen]
-        same = [by_row[row] for row in found.posterior.same()]
+        best = by_row[answer.posterior.chosen]
+        same = [by_row[row] for row in answer.posterior.same()]
         return Choice(
             best,
             tuple(p for p in points if p is not best and self._tied(goal, best, p)),
             tuple(p for p in same if p is not best) if best in same else (),
-            found.posterior.probability,
-            self._basis(found),
+            answer.posterior.probability,
+            self._basis(answer),
         )
 
     def gain(
@@ -122,27 +121,27 @@ class Chooser:
         mine, theirs = self._series(best, objective), self._series(other, objective)
         if not OBJECTIVES[objective].maximise:
             mine, theirs = theirs, mine
-        found = self._answered(objective)
-        if found is None or not {mine.key, theirs.key} <= set(found.figures.rows):
+        answer = self._answered(objective)
+        if answer is None or not {mine.key, theirs.key} <= set(answer.figures.rows):
             return bare(*(estimate(list(each.figures.values())) for each in (mine, theirs)))
-        rows = found.figures.rows
-        gain = found.posterior.gain(rows[_key(other)], level, over=rows[_key(best)])
+        rows = answer.figures.rows
+        gain = answer.posterior.gain(rows[_key(other)], over=rows[_key(best)], level=level)
         trials = min(len(mine.figures), len(theirs.figures))
         return Estimate(gain.factor, gain.low, gain.high, trials, BLOCKS95)
 
     def _tied(self, goal: Goal, best: Point, other: Point) -> bool:
         """At the level that all looks at the pair share. The knee: by both of its figures."""
-        objectives: tuple[Objective, ...] = ("latency", "throughput") if goal == "knee" else (goal,)
+        objectives: tuple[Objective, ...] = TIMED if goal == "knee" else (goal,)
         gains = (self.gain(objective, best, other, level=self._level_of_pair) for objective in objectives)
         return all(is_tie(gain) for gain in gains)
 
     def _answered(self, goal: Goal) -> Answered | None:
         if goal not in self._answers:
             points = [p for p in self._points if merit_of(p, goal) is not None]
-            timed = goal in ("latency", "throughput")
+            baselines = self._baselines if goal in TIMED else []
             self._answers[goal] = answered(
                 [self._series(p, goal) for p in points],
-                [self._series(b, goal) for b in self._baselines if timed],
+                [self._series(b, goal) for b in baselines],
                 maximise=goal in ("throughput", "knee"),
                 drifts={} if goal == "memory" else self._drifts,
                 seed=self._seed,
@@ -159,17 +158,17 @@ class Chooser:
             return _power(unloaded.series("latency"), fastest.series("throughput"))
         return fastest.series(goal)
 
-    def _basis(self, found: Answered) -> Basis:
-        spread = found.figures.spread
+    def _basis(self, answer: Answered) -> Basis:
+        spread = answer.figures.spread
         names = {p.cell.id: p.split.where for p in self._points} | {b.key: b.name for b in self._baselines}
-        keys = list(found.figures.rows)
+        keys = list(answer.figures.rows)
         return Basis(
-            found.figures.logs.shape[1],
-            float(np.sqrt(np.median(spread.typical))),
-            tuple(names[keys[row]] for row in np.flatnonzero(spread.outliers > 0.5)),
-            float(np.mean(np.any(spread.drifts > 0, axis=1))),
-            () if found.posterior is found.plain else tuple(names[0] for names in self._drifts),
-            float(found.plain.sure[found.posterior.chosen]),
+            answer.figures.logs.shape[1],
+            spread.noise,
+            tuple(names[keys[row]] for row in spread.unsteady),
+            spread.drift_probability,
+            () if answer.posterior is answer.plain else tuple(names[0] for names in self._drifts),
+            float(answer.plain.sure[answer.posterior.chosen]),
         )
 
 

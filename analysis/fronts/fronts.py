@@ -175,37 +175,39 @@ def _point(front: FrontName, result: CellResult, unloaded: CellResult) -> Point:
 def judged(
     name: FrontName,
     points: Sequence[Point],
-    objectives: Sequence[Objective] = (),
-    resampling: Resampling | None = None,
-    box: ReferenceBox | None = None,
+    objectives: tuple[Objective, ...],
+    resampling: Resampling,
+    box: ReferenceBox | None,
 ) -> Front:
     """Mark the front among `points`, and say how sure it is.
 
     A point that lacks a figure (too few requests for its latency) cannot be compared and is on no front.
 
     Args:
-        objectives: None: latency and throughput, and accuracy where codecs make a difference.
+        objectives: By which points dominate one another.
+        box: What the hypervolume is a share of; without one there is none.
     """
-    chosen = tuple(objectives) or _default(points)
-    resampling = resampling or Resampling()
     figures = np.array(
-        [[p.figure(o).value if p.figure(o).value is not None else np.nan for o in chosen] for p in points],
+        [
+            [p.figure(o).value if p.figure(o).value is not None else np.nan for o in objectives]
+            for p in points
+        ],
         dtype=np.float64,
-    ).reshape(len(points), len(chosen))
-    marks = nondominated(figures, chosen)
-    drawn = np.array([[resampling.draws(p.figure(o)) for o in chosen] for p in points], dtype=np.float64)
-    drawn = drawn.reshape(len(points), len(chosen), resampling.resamples).transpose(2, 0, 1)
-    shares = shares_nondominated(drawn, chosen)
+    ).reshape(len(points), len(objectives))
+    marks = nondominated(figures, objectives)
+    drawn = np.array([[resampling.draws(p.figure(o)) for o in objectives] for p in points], dtype=np.float64)
+    drawn = drawn.reshape(len(points), len(objectives), resampling.resamples).transpose(2, 0, 1)
+    shares = shares_nondominated(drawn, objectives)
     marked = tuple(
-        replace(p, on_front=bool(mark), probability=float(share) if _repeated(p, chosen) else None)
+        replace(p, on_front=bool(mark), probability=float(share) if _repeated(p, objectives) else None)
         for p, mark, share in zip(points, marks, shares, strict=True)
     )
     bands = surfaces([(p.latency, p.throughput) for p in points])
-    dominated = NOTHING if box is None else _hypervolume(marked, figures, drawn, chosen, box)
-    return Front(name, chosen, marked, dominated, box, bands)
+    dominated = NOTHING if box is None else _hypervolume(marked, figures, drawn, objectives, box)
+    return Front(name, objectives, marked, dominated, box, bands)
 
 
-def _default(points: Sequence[Point], requested: Sequence[Objective] = ()) -> tuple[Objective, ...]:
+def _default(points: Sequence[Point], requested: Sequence[Objective]) -> tuple[Objective, ...]:
     """Latency and throughput, accuracy where codecs make a difference, and what else is requested.
 
     Without codecs all have the whole graph's accuracy, or are not to be trusted. A point without a figure

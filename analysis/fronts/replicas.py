@@ -69,5 +69,5 @@ def _mbit(sweep: Sweep, network: Network, sender: str, receiver: str) -> float |
 
 
 def _direction(requested: Mapping[str, Any], pair: str, way: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = (requested.get("pairs") or {}).get(pair) or requested.get(way) or requested
-    return found
+    direction: Mapping[str, Any] = (requested.get("pairs") or {}).get(pair) or requested.get(way) or requested
+    return direction

@@ -27,7 +27,7 @@ from analysis.report.tables import codec_rows
 from analysis.statistics.bootstrap import RESAMPLES
 from analysis.statistics.estimates import Estimate
 from analysis.study import Group, Model, Study
-from controller.results import Accuracy, MeasuredLink
+from controller.results import TIMED, Accuracy, MeasuredLink
 from controller.results.drifts import drifts
 
 __all__ = ["cells_json", "fill", "render"]
@@ -183,7 +183,7 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
 def _model(model: Model, drawn: frozenset[str]) -> dict[str, Any]:
     """A model's own figures: maps of networks, throughput by number of devices, payload by cut."""
     maps = []
-    for objective in ("latency", "throughput"):
+    for objective in TIMED:
         unplaced = [a.network.name for a in model.answers(objective) if placed(a) is None]
         maps.append((objective, f"{model.anchor}-networks-{objective}", unplaced))
     devices = f"{model.anchor}-devices"

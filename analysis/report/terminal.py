@@ -45,11 +45,11 @@ def one_line(study: Study, group: Group) -> str:
     return f"{head}: " + "; ".join(parts)
 
 
-def best_as_json(sweep: Sweep, goals: Sequence[Goal] = ()) -> list[dict[str, object]]:
+def best_as_json(sweep: Sweep, goals: Sequence[Goal]) -> list[dict[str, object]]:
     """Each network's answers as plain values; `at` is what `exporter split --at` takes, null without a cut.
 
     Args:
-        goals: None: the experiment's objectives.
+        goals: Empty for the experiment's objectives.
 
     Raises:
         ResultsError: Nothing was measured that could be an answer.
@@ -64,11 +64,11 @@ def best_as_json(sweep: Sweep, goals: Sequence[Goal] = ()) -> list[dict[str, obj
     return entries
 
 
-def show_best(study: Study, goals: Sequence[Goal] = ()) -> str:
+def show_best(study: Study, goals: Sequence[Goal]) -> str:
     """What was measured under each network, its answers, and how sure they are, as lines for a terminal.
 
     Args:
-        goals: None: the experiment's objectives, and then the knee.
+        goals: Empty for the experiment's objectives, and then the knee.
 
     Raises:
         ResultsError: Nothing was measured that could be an answer.

@@ -10,7 +10,7 @@ from controller.statistics.series import Fitted, Series
 __all__ = ["BLOCKS95", "bare", "factor_of", "times"]
 
 BLOCKS95 = "blocks95"
-"""The kind of an interval that blocks give: 95 %."""
+"""The kind of an interval that blocks give: 95 %, over all looks where a sweep looked before its end."""
 
 
 def times(fit: Fitted | None, mine: Series, theirs: Series) -> Estimate:
@@ -23,9 +23,9 @@ def times(fit: Fitted | None, mine: Series, theirs: Series) -> Estimate:
     trials = min(len(mine.figures), len(theirs.figures))
     if mine.key == theirs.key:
         return factor_of(0.0, 0.0, 0.0, trials)
-    found = fit.difference(mine.key, theirs.key)
-    low, high = sorted((fit.sign * found.low, fit.sign * found.high))
-    return factor_of(fit.sign * found.value, low, high, trials)
+    difference = fit.difference(mine.key, theirs.key)
+    low, high = sorted((fit.sign * difference.low, fit.sign * difference.high))
+    return factor_of(fit.sign * difference.value, low, high, trials)
 
 
 def bare(mine: Estimate, theirs: Estimate) -> Estimate:

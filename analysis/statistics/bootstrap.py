@@ -32,7 +32,7 @@ class Resampling:
         resamples: How many draws.
     """
 
-    seed: int = 0
+    seed: int
     resamples: int = RESAMPLES
 
     def draws(self, figure: Estimate) -> Floats:

@@ -16,23 +16,21 @@ class Meaning:
 
     Attributes:
         maximise: More of it is better.
-        timed: It is a time or a rate: it moves with whatever slows a device for a while.
         factor: From the stored unit to the one that is shown.
     """
 
     maximise: bool
-    timed: bool
     unit: str
     factor: float
     words: str
 
 
 OBJECTIVES: Mapping[Objective, Meaning] = {
-    "latency": Meaning(False, True, "ms", 1e3, "latency p50"),
-    "throughput": Meaning(True, True, "samples/s", 1, "throughput"),
-    "accuracy": Meaning(True, False, "", 1, "accuracy"),
-    "payload": Meaning(False, False, "kB a sample", 1e-3, "payload on links"),
-    "memory": Meaning(False, False, "MB", 1e-6, "memory of the fullest device"),
+    "latency": Meaning(False, "ms", 1e3, "latency p50"),
+    "throughput": Meaning(True, "samples/s", 1, "throughput"),
+    "accuracy": Meaning(True, "", 1, "accuracy"),
+    "payload": Meaning(False, "kB a sample", 1e-3, "payload on links"),
+    "memory": Meaning(False, "MB", 1e-6, "memory of the fullest device"),
 }
 """In the order of every table. Figures are seconds, samples a second, a share, bytes a sample, bytes."""
 

@@ -160,7 +160,7 @@ def label_of(bundle: Bundle, cuts: Sequence[int]) -> str:
     return " | ".join(f"{bundle.label(cut)} @{cut}" for cut in cuts)
 
 
-def resolve_cut(bundle: Bundle, cut: int | str, *, place: str = "key 'splits'") -> int:
+def resolve_cut(bundle: Bundle, cut: int | str, *, place: str) -> int:
     """A cut index, from itself or from the module path that ends there.
 
     Raises:

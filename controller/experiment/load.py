@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from controller.errors import ExperimentError
+from controller.results import OFFLINE
 from controller.results.metrics import SAMPLES_NEEDED
 from worker.wire.messages import LoadSpec
 
 __all__ = ["OFFLINE", "SINGLE", "Load", "check_requests", "parse_load", "seed_of"]
 
-OFFLINE: Final = "offline"
 SINGLE: Final = "single"
 
 _NUMBER: Final = r"(?:\d+(?:\.\d+)?|\.\d+)"

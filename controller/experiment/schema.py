@@ -210,7 +210,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "of depth 1), `constant:20/s`, `poisson:20/s` (open loop, requests per second), "
             "`poisson:p90<=100ms` (the highest rate that keeps that latency)"
         ),
-    ] = ("offline",)
+    ] = (OFFLINE,)
     topologies: Annotated[
         _Topologies,
         Meta(

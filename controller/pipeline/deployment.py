@@ -28,6 +28,7 @@ from controller.results import TORCH_RPC, Cell, FullSpeed, Link
 from exporter.bundle import Bundle, Shard, Tensor
 from worker.endpoint import WORST_ALLOWED_ERROR
 from worker.wire.messages import (
+    INPUTS_ALONE,
     BuildPipeline,
     Emulation,
     EndpointSpec,
@@ -40,11 +41,8 @@ __all__ = ["PipelinePlan", "Stage", "known_full_speeds", "plan_pipeline", "varie
 
 _USUAL_RPC = RpcSettings()
 
-_KEPT: Final = 5
-"""Inputs that a stage keeps, to be timed alone on."""
-
-_KEPT_OF_VARYING: Final = 32
-"""The same of a stage whose time depends on the data."""
+_INPUTS_OF_VARYING: Final = 32
+"""In place of `INPUTS_ALONE`, for a stage whose time depends on the data."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +178,7 @@ def plan_pipeline(
                 (stage.device, stage.shard.start, stage.shard.stop, threads_of[stage.device])
             ),
             varies=(varies := varies_with_data(bundle, stage.shard.start, stage.shard.stop)),
-            keeps=_KEPT_OF_VARYING if varies else _KEPT,
+            keeps=_INPUTS_OF_VARYING if varies else INPUTS_ALONE,
             planted=planted_time(cell.planted, stage.device, stage.shard.start, stage.shard.stop, seed=seed),
         )
         for stage, before, after in zip(stages, way_specs[:-1], way_specs[1:], strict=True)

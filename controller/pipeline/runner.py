@@ -21,6 +21,7 @@ from exporter.bundle import Bundle
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.errors import DISK_FULL, OUT_OF_MEMORY, WorkerError
 from worker.wire.messages import (
+    INPUTS_ALONE,
     ClosePipeline,
     HopRecords,
     HopSpec,
@@ -45,8 +46,6 @@ _ASK_TIMEOUT_S = 30.0
 # A device that loads a model answers late.
 _BUILD_PATIENCE_S = 10.0
 _BLAME_TIMEOUT_S = 2.0
-# As many as keep any pipeline's stages warm, and give each the inputs to be timed on.
-_REHEARSED = 5
 _EXHAUSTED = (OUT_OF_MEMORY, DISK_FULL)
 
 
@@ -115,7 +114,8 @@ class PipelineRunner:
         unfixed = [position for position in range(len(self._hops)) if self._lacks_full_speed(position)]
         if not unfixed:
             return
-        self._rehearse(_REHEARSED)
+        # They give each stage the inputs to be timed on, and keep it warm.
+        self._rehearse(INPUTS_ALONE)
         times_s = self._time_stages(unfixed, at_full_speed=True)
         self.full_speeds = tuple(
             FullSpeed(

@@ -147,9 +147,14 @@ class _OpenLoad:
             next_per_s = min(highest.value, ceiling_per_s) if highest else rate_per_s
             settled = fits and abs(next_per_s / rate_per_s - 1) <= _SETTLED
             if settled or len(attempts) == MOST_RUNS:
-                found = _at_most(highest, ceiling_per_s) if any_fits else None
-                course = replace(best.course, attempts=tuple(attempts), highest=found)
-                return replace(best, course=replace(course, bound_kept=found is not None))
+                highest = _at_most(highest, ceiling_per_s) if any_fits else None
+                course = replace(
+                    best.course,
+                    attempts=tuple(attempts),
+                    highest=highest,
+                    bound_kept=highest is not None,
+                )
+                return replace(best, course=course)
 
     @property
     def _quantile(self) -> float:

@@ -178,13 +178,14 @@ def complete_profile(
     screen: Screen,
     path: Path,
     *,
-    is_kept: bool = True,
+    is_saved: bool = True,
 ) -> Profile:
     """Take a device profile where there is none, then add the codecs that it lacks.
 
     Args:
         devices: Those to profile.
-        path: Its file, which is written where it `is_kept`.
+        path: Its file.
+        is_saved: Whether to write it there.
 
     Raises:
         ControllerError: As `take_profile` and `with_codecs`; or the file is not writable.
@@ -192,12 +193,12 @@ def complete_profile(
     if profile is None:
         part = msgspec.structs.replace(lab, devices=tuple(lab.device(name) for name in devices))
         profile = take_profile(bundle, part, request, screen)
-        if is_kept:
+        if is_saved:
             save_profile(profile, path)
         screen.say(f"profiled in {duration(profile.took_s)}: {path}")
     if missing := [name for name in codecs if name not in profile.codecs]:
         profile = with_codecs(profile, bundle, lab, request, missing, screen)
-        if is_kept:
+        if is_saved:
             save_profile(profile, path)
         screen.say(f"codecs measured: {', '.join(missing)}")
     return profile

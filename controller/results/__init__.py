@@ -16,6 +16,7 @@ from controller.results.reference_box import reference_boxes
 from controller.results.rows import (
     CHAIN,
     HUB,
+    OFFLINE,
     PLANTED,
     SATURATING,
     SOCKET,
@@ -52,6 +53,7 @@ __all__ = [
     "CHAIN",
     "SATURATING",
     "HUB",
+    "OFFLINE",
     "PLANTED",
     "SOCKET",
     "TIMED",

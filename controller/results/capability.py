@@ -35,11 +35,11 @@ def capabilities(cells: Iterable[Cell], rates: Mapping[str, float | None]) -> li
     splits: dict[str, list[Cell]] = {}
     for cell in cells:
         splits.setdefault(cell.split_id, []).append(cell)
-    found = []
+    measured = []
     for alike in splits.values():
         first = min(alike, key=lambda cell: cell.depth_key)
         deepest = max(alike, key=lambda cell: cell.depth_key)
         if first.depth == 1 and rates.get(first.id) and rates.get(deepest.id):
             fastest = max(alike, key=lambda cell: rates.get(cell.id) or 0.0)
-            found.append(Capability(first, fastest, tuple(alike)))
-    return found
+            measured.append(Capability(first, fastest, tuple(alike)))
+    return measured

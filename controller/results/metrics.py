@@ -19,6 +19,7 @@ __all__ = [
     "busy_share",
     "latency_s",
     "network_s",
+    "occupied_share",
     "period_s",
     "power",
     "stage_name",
@@ -85,6 +86,15 @@ def busy_share(trial: Trial, position: int) -> float | None:
     """Requests x the time alone of the stage at `position` / elapsed; None where that time does not fit."""
     alone_s = trial.hops[position].alone_s
     return None if alone_s is None else len(trial.endpoint) * alone_s / trial.elapsed_s
+
+
+def occupied_share(trial: Trial, rows: NDArray[np.void]) -> float:
+    """The share of a trial in which a stage had a request in hand; it counts preemption as work.
+
+    Args:
+        rows: The records of the stage's hop.
+    """
+    return float(rows["compute_s"].sum()) / trial.elapsed_s
 
 
 def network_s(endpoint: NDArray[np.void], hops: Sequence[NDArray[np.void]]) -> NDArray[np.float64]:

@@ -147,10 +147,10 @@ class Results:
 
     def cells(self) -> list[Cell]:
         """Every requested cell, with the depth that was found for it."""
-        found = {saturation.cell: saturation.depth for saturation in self.rows(Saturation)}
+        depths = {saturation.cell: saturation.depth for saturation in self.rows(Saturation)}
         cells = self.rows(Cell)
         with as_written(self.path):
-            return [replace(cell, depth=found.get(cell.id, 0)) if cell.role else cell for cell in cells]
+            return [replace(cell, depth=depths.get(cell.id, 0)) if cell.role else cell for cell in cells]
 
     def cell_count(self) -> int:
         """The number of requested cells."""

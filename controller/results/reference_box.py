@@ -6,11 +6,9 @@ from collections.abc import Collection, Iterable
 from controller.results.metrics import latency_s, period_s
 from controller.results.pareto import Point, corner_of
 from controller.results.reading import Results
-from controller.results.rows import BaselineTrial, Cell, ReferenceBox
+from controller.results.rows import OFFLINE, BaselineTrial, Cell, ReferenceBox
 
 __all__ = ["reference_boxes"]
-
-_CLOSED_LOOP = "offline"
 
 
 def reference_boxes(results: Results, networks: Collection[str]) -> list[ReferenceBox]:
@@ -26,7 +24,7 @@ def reference_boxes(results: Results, networks: Collection[str]) -> list[Referen
         baselines.setdefault((trial.bundle, trial.network), []).append(trial)
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in results.cells():
-        if cell.network in networks and cell.load == _CLOSED_LOOP:
+        if cell.network in networks and cell.load == OFFLINE:
             groups.setdefault((cell.bundle, cell.network), []).append(cell)
     boxes = []
     for (bundle, network), cells in groups.items():

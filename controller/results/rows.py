@@ -19,6 +19,7 @@ __all__ = [
     "SATURATING",
     "Saturation",
     "HUB",
+    "OFFLINE",
     "PLANTED",
     "SOCKET",
     "TORCH_RPC",
@@ -48,6 +49,9 @@ __all__ = [
 
 SATURATING = "saturating"
 """The role of a depth that the sweep finds for each cell: the smallest at which throughput is flat."""
+
+OFFLINE = "offline"
+"""The load of a closed loop."""
 
 CHAIN = "chain"
 HUB = "hub"
@@ -85,7 +89,7 @@ class Settings:
     batch: int = 1
     codec: str = "none"
     backend: str = SOCKET
-    load: str = "offline"
+    load: str = OFFLINE
     prefetch: int | None = None
     topology: str = CHAIN
     threads: int | None = None

@@ -46,12 +46,12 @@ class BlockFit:
     drift_noise: Floats
 
 
-def fit_blocks(figures: Floats, shares: Floats | None = None) -> BlockFit:
+def fit_blocks(figures: Floats, shares: Floats | None) -> BlockFit:
     """Fit cells and blocks by least squares, then devices' drift to what is left.
 
     Args:
         figures: [cell, block], logarithms; NaN where a cell has no figure in a block.
-        shares: [cell, device], share of a cell's time that it spends on each device.
+        shares: [cell, device], share of a cell's time that it spends on each device; None where unknown.
 
     Raises:
         ValueError: The shapes do not match.
@@ -103,14 +103,14 @@ def _drift_by_block(
 ) -> tuple[Floats, Floats]:
     """Components of the drift in each block with enough cells, and their noise."""
     count = loads.shape[1]
-    found, noise = [], np.zeros((count, len(loads)))
+    components, noise = [], np.zeros((count, len(loads)))
     for b in range(blocks if count else 0):
         here = block == b
         if np.sum(here) < count + 2:
             continue
         inverse = np.linalg.pinv(np.hstack([np.ones((int(np.sum(here)), 1)), loads[cell[here]]]))[1:]
-        found.append(inverse @ rest[here])
+        components.append(inverse @ rest[here])
         noise[:, cell[here]] += inverse**2
-    if not found:
+    if not components:
         return np.zeros((0, count)), noise
-    return np.array(found), noise / len(found)
+    return np.array(components), noise / len(components)

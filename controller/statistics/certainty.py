@@ -53,11 +53,11 @@ _BELOW, _ABOVE = 0.25, 0.7
 
 @dataclass(frozen=True)
 class Gain:
-    """How many times more another cell's figure is than the chosen one's, corrected for the picking.
+    """How many times more one cell's figure is than another's, corrected for the picking.
 
     Attributes:
         factor: Median.
-        low, high: The middle 95 %, or as much as was asked for.
+        low, high: Interval at the level that was requested.
     """
 
     factor: float
@@ -87,19 +87,19 @@ class Posterior:
         """How sure the answer is."""
         return float(self.sure[self.chosen])
 
-    def gain(self, other: int, level: float = 0.95, *, over: int | None = None) -> Gain:
-        """Compare another cell with the chosen one, or with `over`."""
-        chosen = self.chosen if over is None else over
-        drawn = self.samples[:, other] - self.samples[:, chosen]
+    def gain(self, other: int, *, over: int, level: float) -> Gain:
+        """Compare the figure of another cell with that of `over`."""
+        drawn = self.samples[:, other] - self.samples[:, over]
         low, middle, high = np.exp(np.quantile(drawn, [(1 - level) / 2, 0.5, (1 + level) / 2]))
         return Gain(float(middle), float(low), float(high))
 
-    def same(self, level: float = 0.95, margin: float = MARGIN) -> tuple[int, ...]:
-        """Candidates that are, all of them together and this surely, within `margin` of the best.
+    def same(self, level: float = 0.95) -> tuple[int, ...]:
+        """Candidates that are, all of them together and this surely, within 2 % of the best.
 
         The surest first; a cell joins while the set stays that sure. Empty where not even the first is.
         """
-        within = self._within(margin)
+        best = self.samples[:, self.candidates].min(axis=1)
+        within: Bools = (self.samples <= best[:, None] + np.log1p(MARGIN)) & self.candidates
         joint = np.ones(len(within), dtype=np.bool_)
         members: list[int] = []
         for cell in np.argsort(-within.mean(axis=0), kind="stable"):
@@ -109,7 +109,7 @@ class Posterior:
             members.append(int(cell))
         return tuple(members)
 
-    def could_change(self, until: float = 0.95) -> Bools:
+    def could_change(self, until: float) -> Bools:
         """Which cells are worth another block: the chosen one, and those that could make the answer wrong.
 
         The other cells together beat the chosen one by more than 2 % with a probability of at most a fifth of
@@ -122,42 +122,36 @@ class Posterior:
             return np.zeros(len(self.candidates), dtype=np.bool_)
         better = self.samples < self.samples[:, [self.chosen]] - np.log1p(MARGIN)
         better &= self.candidates
-        kept: Bools = better.any(axis=0)
+        worth: Bools = better.any(axis=0)
         missed = np.zeros(len(better), dtype=np.bool_)
         for cell in np.argsort(better.mean(axis=0), kind="stable"):
             missed |= better[:, cell]
             if missed.mean() > (1 - until) / 5:
                 break
-            kept[cell] = False
-        kept[self.chosen] = True
-        return kept
-
-    def _within(self, margin: float) -> Bools:
-        best = self.samples[:, self.candidates].min(axis=1)
-        within: Bools = (self.samples <= best[:, None] + np.log1p(margin)) & self.candidates
-        return within
+            worth[cell] = False
+        worth[self.chosen] = True
+        return worth
 
 
 def posterior(
     fit: BlockFit,
     spread: Spread,
     rng: np.random.Generator,
-    candidates: Bools | None = None,
-    samples: int = _SAMPLES,
+    candidates: Bools,
 ) -> Posterior:
     """Sample cells' true figures.
 
     Args:
         fit: Of log figures of which less is better: latency, or minus the logarithm of throughput.
-        candidates: [cell], which cells the best is one of; all that have a mean, unless told.
+        candidates: [cell], which cells the best is one of, where they have a mean.
 
     Raises:
         ValueError: No candidate has a mean.
     """
-    among = ~np.isnan(fit.means) if candidates is None else candidates & ~np.isnan(fit.means)
+    among = candidates & ~np.isnan(fit.means)
     if not among.any():
         raise ValueError("no candidate has a figure")
-    drawn = _sample(fit, spread, rng, among, samples)
+    drawn = _sample(fit, spread, rng, among, _SAMPLES)
     best = drawn[:, among].min(axis=1)
     within = (drawn <= best[:, None] + np.log1p(MARGIN)) & among
     # What all samples agree on is not certain for that, unless there is nothing to choose from.

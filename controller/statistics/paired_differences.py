@@ -20,7 +20,7 @@ class Difference:
 
     Attributes:
         value: Difference of the means; `exp(value)` is the factor.
-        low, high: Interval at the level that was asked for.
+        low, high: Interval at the level that was requested.
         p_value: Of no difference, two-sided.
     """
 
@@ -31,7 +31,7 @@ class Difference:
 
 
 def differences(
-    fit: BlockFit, spread: Spread, pairs: NDArray[np.intp], level: float = 0.95
+    fit: BlockFit, spread: Spread, pairs: NDArray[np.intp], level: float
 ) -> tuple[Difference, ...]:
     """Compare pairs of cells that were named before anyone looked, as ends are.
 

@@ -21,13 +21,16 @@ __all__ = ["false_discovery", "level_of_one_look"]
 
 Floats = NDArray[np.float64]
 
+_LEVEL = 0.95
+"""Of all looks together."""
+
 _STEP = 0.05
 """Of the grid of the recursion, in standard deviations of one block."""
 
 
 @lru_cache(maxsize=64)
-def level_of_one_look(looks: tuple[int, ...], level: float = 0.95) -> float:
-    """The level that each look needs, so that all together have `level`.
+def level_of_one_look(looks: tuple[int, ...]) -> float:
+    """The level that each look needs, so that all together have 95 %.
 
     Args:
         looks: Rising numbers of blocks after which figures are looked at: `tuple(range(least, most + 1))`.
@@ -38,15 +41,15 @@ def level_of_one_look(looks: tuple[int, ...], level: float = 0.95) -> float:
     if not looks or looks[0] < 1 or any(b <= a for a, b in zip(looks, looks[1:], strict=False)):
         raise ValueError(f"looks must be rising numbers of blocks, not {looks}")
     if len(looks) == 1:
-        return level
+        return _LEVEL
 
     def missed(quantile: float) -> float:
-        return _crossing(looks, quantile) - (1 - level)
+        return _crossing(looks, quantile) - (1 - _LEVEL)
 
     quantile = scipy.optimize.brentq(
         missed,
-        -scipy.special.ndtri((1 - level) / 2),
-        -scipy.special.ndtri((1 - level) / 2 / len(looks)),
+        -scipy.special.ndtri((1 - _LEVEL) / 2),
+        -scipy.special.ndtri((1 - _LEVEL) / 2 / len(looks)),
         xtol=1e-4,
     )
     return float(1 - 2 * scipy.special.ndtr(-quantile))

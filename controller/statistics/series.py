@@ -78,7 +78,7 @@ class Fitted:
     fit: BlockFit
     spread: Spread
     seed: int
-    level: float = 0.95
+    level: float
 
     def posterior(self, candidates: Collection[str]) -> Posterior:
         """What the true figures may be, and which candidate is the best.
@@ -92,8 +92,8 @@ class Fitted:
     def difference(self, mine: str, theirs: str) -> Difference:
         """How much more one log figure is than another, both named beforehand."""
         pairs = np.array([[self.rows[mine], self.rows[theirs]]])
-        (found,) = differences(self.fit, self.spread, pairs, self.level)
-        return found
+        (difference,) = differences(self.fit, self.spread, pairs, self.level)
+        return difference
 
     def drifting(self, names: Collection[str], variance: float) -> "Fitted":
         """The same where the speed of a device, or link, is known to differ between blocks.
@@ -147,8 +147,8 @@ def _strongest(shares: Sequence[Mapping[str, float]]) -> Floats | None:
     table = np.array([[each.get(name, 0.0) for name in names] for each in shares])
     left, scales, right = np.linalg.svd(table - table.mean(axis=0), full_matrices=False)
     scales[len(shares) // 4 :] = 0.0
-    kept: Floats = (left * scales) @ right
-    return kept
+    strongest: Floats = (left * scales) @ right
+    return strongest
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,10 @@ class Answered:
 
 def answered(
     candidates: Sequence[Series],
-    others: Sequence[Series] = (),
+    others: Sequence[Series],
     *,
     maximise: bool,
-    drifts: Mapping[tuple[str, ...], float] | None = None,
+    drifts: Mapping[tuple[str, ...], float],
     seed: int = 0,
 ) -> Answered | None:
     """Say which candidate is the best, and how sure that is; None where nothing tells the noise.
@@ -182,10 +182,10 @@ def answered(
     keys = {series.key for series in candidates}
     if fit is None or keys.isdisjoint(fit.rows):
         return None
-    plain = found = fit.posterior(keys)
-    if drifts:
-        widened = fit
-        for names, variance in drifts.items():
-            widened = widened.drifting(names, variance)
-        found = widened.posterior(keys)
-    return Answered(fit, found, plain)
+    plain = fit.posterior(keys)
+    if not drifts:
+        return Answered(fit, plain, plain)
+    widened = fit
+    for names, variance in drifts.items():
+        widened = widened.drifting(names, variance)
+    return Answered(fit, widened.posterior(keys), plain)

@@ -63,14 +63,19 @@ class Spread:
     drifts: Floats
 
     @property
-    def used(self) -> dict[str, float | list[int]]:
-        """What an answer rests on, to state with it: medians over draws, and cells that are outliers."""
-        return {
-            "noise": float(np.sqrt(np.median(self.typical))),
-            "prior_degrees": float(np.median(self.prior_degrees)),
-            "outliers": [int(cell) for cell in np.flatnonzero(self.outliers > 0.5)],
-            "drift_probability": float(np.mean(np.any(self.drifts > 0, axis=1))),
-        }
+    def noise(self) -> float:
+        """The typical standard deviation of a log figure, median over draws."""
+        return float(np.sqrt(np.median(self.typical)))
+
+    @property
+    def unsteady(self) -> list[int]:
+        """Cells that are outliers, with a probability above one half."""
+        return [int(cell) for cell in np.flatnonzero(self.outliers > 0.5)]
+
+    @property
+    def drift_probability(self) -> float:
+        """That a device's speed differed between blocks."""
+        return float(np.mean(np.any(self.drifts > 0, axis=1)))
 
 
 def moderated_spread(fit: BlockFit, rng: np.random.Generator, draws: int = DRAWS) -> Spread:
@@ -145,7 +150,7 @@ def systematic(weights: Floats, draws: int, rng: np.random.Generator) -> NDArray
 def _drift_variances(fit: BlockFit, variances: Floats, rng: np.random.Generator) -> Floats:
     """By Bayes' rule over `_DRIFTS` and `_LASTING`, from differences between blocks alone."""
     draws, count = len(variances), fit.drift_loads.shape[1]
-    found = np.zeros((draws, count))
+    drifts = np.zeros((draws, count))
     blocks = len(fit.drift)
     if blocks < 2:
         # Nothing to tell its size from: what it may be before any figure is seen.
@@ -168,5 +173,5 @@ def _drift_variances(fit: BlockFit, variances: Floats, rng: np.random.Generator)
         both = np.concatenate(logs, axis=1) + np.log(np.tile(prior, len(_LASTING)))
         edges = np.cumsum(np.exp(both - both.max(axis=1, keepdims=True)), axis=1)
         picked = np.sum(edges < (rng.random(draws) * edges[:, -1])[:, None], axis=1)
-        found[:, k] = np.concatenate(means)[np.minimum(picked, edges.shape[1] - 1)]
-    return found
+        drifts[:, k] = np.concatenate(means)[np.minimum(picked, edges.shape[1] - 1)]
+    return drifts

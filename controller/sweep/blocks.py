@@ -63,18 +63,18 @@ class Blocks:
         return since.total_seconds() <= _CONTINUED_WITHIN_S
 
 
-def unloaded_first(visits: Sequence[_Visit], found: Collection[str]) -> list[_Visit]:
+def unloaded_first(visits: Sequence[_Visit], known: Collection[str]) -> list[_Visit]:
     """Swap each cell whose depth is unknown with its split at depth 1, where that comes later.
 
     From that trial the depth is predicted.
 
     Args:
-        found: Ids of cells whose depth is known.
+        known: Ids of cells whose depth is known.
     """
     ordered = list(visits)
     positions = {visit.id: position for position, visit in enumerate(ordered) if isinstance(visit, Cell)}
     for position, visit in enumerate(visits):
-        if isinstance(visit, Cell) and visit.role and visit.id not in found:
+        if isinstance(visit, Cell) and visit.role and visit.id not in known:
             later = positions.get(unloaded(visit).id, 0)
             if later > position:
                 ordered[position], ordered[later] = ordered[later], ordered[position]

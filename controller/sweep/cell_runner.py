@@ -104,11 +104,11 @@ class CellRunner:
         sweep, experiment = self.sweep, self.sweep.resolved.experiment
         started_at = now()
         try:
-            is_found, cell, alone = self._begun(cell)
+            is_known, cell, alone = self._begun(cell)
             began_s = time.monotonic()
             with self._pipeline(cell, number) as pipeline:
                 sweep.recorder.add_full_speeds(pipeline.full_speeds)
-                if not is_found:
+                if not is_known:
                     looked_s = time.monotonic()
                     cell = self._at_its_depth(pipeline, alone, number)
                     # No later trial of the cell takes that long.
@@ -146,8 +146,8 @@ class CellRunner:
         if not cell.role or cell.depth:
             return True, cell, None
         store = self.sweep.recorder.store
-        if found := next(iter(store.rows(Saturation, cell=cell.id)), None):
-            return True, replace(cell, depth=found.depth), None
+        if saturation := next(iter(store.rows(Saturation, cell=cell.id)), None):
+            return True, replace(cell, depth=saturation.depth), None
         alone = max(store.trials(unloaded(cell).id), key=lambda trial: trial.number, default=None)
         return False, replace(cell, depth=1 if alone is None else predicted_depth(alone)), alone
 

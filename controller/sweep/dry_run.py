@@ -28,7 +28,7 @@ _DELIVERED = ("manifest.json", "weights.bin", "shards.zip", "samples.npz")
 
 
 def dry_run(
-    resolved: ResolvedExperiment, networks: Sequence[str], results: Path, budget: TimeBudget | None = None
+    resolved: ResolvedExperiment, networks: Sequence[str], results: Path, budget: TimeBudget | None
 ) -> dict[str, Any]:
     """Report what a sweep of these networks would run, and how much of it `results` already has.
 

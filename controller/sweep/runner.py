@@ -227,14 +227,14 @@ class _SweepRunner:
             if (look := self.stopping.look(network, self.blocks.next_number(network))) is not None:
                 recorder.add_look(look)
             chosen = self._chosen([network])
-            wanted = [cell for cell in chosen if self._is_wanted(cell)]
+            due = [cell for cell in chosen if self._is_due(cell)]
             baselines = self._pending_baselines(chosen)
-            if not wanted and not baselines:
+            if not due and not baselines:
                 if left_out := len(order.ahead()):
                     ended = self._end_in_time(left_out)
                 break
             block = self.blocks.begin(network)
-            if not self._run_block(block, chosen, wanted, baselines, [*order.ahead(), *later]):
+            if not self._run_block(block, chosen, due, baselines, [*order.ahead(), *later]):
                 if not self.sweep.interruption.requested:
                     ended = self._end_in_time(len(order.ahead()))
                 break
@@ -249,18 +249,22 @@ class _SweepRunner:
         self,
         block: Block,
         chosen: Sequence[Cell],
-        wanted: Sequence[Cell],
+        due: Sequence[Cell],
         baselines: Sequence[BaselineKey],
         later: Sequence[Cell],
     ) -> bool:
-        """Visit what is wanted, and both ends and the baselines beside it; False if it was cut short."""
+        """Visit the cells that are due, with both ends and the baselines beside them; False if cut short.
+
+        Args:
+            baselines: Those to take where no cell is due.
+        """
         sweep = self.sweep
-        ends = [c for c in chosen if is_end(c, sweep.resolved.bundles[c.bundle])] if wanted else []
-        keys = sweep.pending.baselines(chosen) if wanted else baselines
-        visits: list[Cell | BaselineKey] = [*dict.fromkeys([*wanted, *ends]), *keys]
+        ends = [c for c in chosen if is_end(c, sweep.resolved.bundles[c.bundle])] if due else []
+        keys = sweep.pending.baselines(chosen) if due else baselines
+        visits: list[Cell | BaselineKey] = [*dict.fromkeys([*due, *ends]), *keys]
         left = [visited for visited in visits if not sweep.pending.has(visited, block.number)]
-        found = {row.cell for row in sweep.recorder.store.rows(Saturation)}
-        ahead = deque(unloaded_first(self.blocks.shuffled(block, left), found))
+        known = {row.cell for row in sweep.recorder.store.rows(Saturation)}
+        ahead = deque(unloaded_first(self.blocks.shuffled(block, left), known))
         sentinels = BlockSentinels(sweep, block, chosen, len(ahead))
         while ahead:
             visited = ahead.popleft()
@@ -290,7 +294,7 @@ class _SweepRunner:
         self.sweep.recorder.leave_out(left_out)
         return "time spent"
 
-    def _is_wanted(self, cell: Cell) -> bool:
+    def _is_due(self, cell: Cell) -> bool:
         return bool(self.sweep.pending.missing(cell)) and not self.cells.is_given_up(cell)
 
     def _pending_baselines(self, cells: Sequence[Cell]) -> list[BaselineKey]:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Self
 from controller.experiment.load import OFFLINE
 from controller.results import Cell, Trial
 from controller.results.limits import link_share
-from controller.results.metrics import FLAT, latency_s, throughput_per_s
+from controller.results.metrics import FLAT, latency_s, occupied_share, throughput_per_s
 
 __all__ = ["DEEPEST", "Probe", "find_depth", "predicted_depth", "saturating_depth", "unloaded"]
 
@@ -34,7 +34,7 @@ class Probe(NamedTuple):
         A stage that has a request in hand all the time computes one after the other: with more of them in
         flight it is no faster, whatever else stretches its runs.
         """
-        stages = [float(rows["compute_s"].sum()) / trial.elapsed_s for rows in trial.records]
+        stages = [occupied_share(trial, rows) for rows in trial.records]
         shares = [share.least for share in map(link_share, trial.links) if share is not None]
         return cls(throughput_per_s(trial, 1), max([*stages, *shares], default=0.0))
 

@@ -52,7 +52,7 @@ class RunOptions:
     load: Annotated[
         str,
         typer.Option(help="Load: offline, single, constant:20/s, poisson:20/s or poisson:p90<=100ms."),
-    ] = "offline"
+    ] = OFFLINE
     prefetch: Annotated[
         int | None,
         typer.Option(min=0, help="Inputs prepared ahead during the run. Default: all before the run."),

@@ -147,13 +147,13 @@ def _verdict(
     keys = frozenset(series.key for series in splits)
     if len(keys) == 1:
         return _Verdict(1.0, splits[0].key, frozenset(), 1)
-    found = answered(splits, baselines, maximise=objective == "throughput", drifts=drifts)
-    if found is None:
+    answer = answered(splits, baselines, maximise=objective == "throughput", drifts=drifts)
+    if answer is None:
         return _Verdict(0.0, None, keys, 0)
-    rows, answer = list(found.figures.rows), found.posterior
-    is_open = answer.could_change(until)
+    rows, posterior = list(answer.figures.rows), answer.posterior
+    is_open = posterior.could_change(until)
     names = frozenset(name for name, still in zip(rows, is_open, strict=True) if still)
-    return _Verdict(answer.probability, rows[answer.chosen], names, len(answer.same(until)))
+    return _Verdict(posterior.probability, rows[posterior.chosen], names, len(posterior.same(until)))
 
 
 def _reason(verdicts: Sequence[_Verdict]) -> str:

@@ -40,7 +40,7 @@ def partitions(bundle: Bundle, cuts: Sequence[int]) -> tuple[tuple[int, int], ..
     return tuple((start, stop) for start, stop in pairwise(bounds) if start < stop)
 
 
-def session_of(graph: bytes, folder: Path, *, threads: int = 1) -> ort.InferenceSession:
+def session_of(graph: bytes, folder: Path, *, threads: int) -> ort.InferenceSession:
     """Make an ONNX Runtime session from graph bytes whose weights lie in `folder`.
 
     Raises:

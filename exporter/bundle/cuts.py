@@ -59,7 +59,7 @@ def block_of(module: str) -> str:
 
 
 def cut_points_of(
-    nodes: Sequence[Node], crossing: Sequence[tuple[Tensor, ...]], batch: int | None = None
+    nodes: Sequence[Node], crossing: Sequence[tuple[Tensor, ...]], batch: int | None
 ) -> tuple[CutPoint, ...]:
     """Return the cut points 1 to n-1; `crossing` holds what crosses 0 to n, `batch` a fixed batch."""
     params = list(accumulate((node.parameters for node in nodes), initial=0))

@@ -63,9 +63,9 @@ def _listing(folder: Path) -> tuple[list[str], list[Path], Array]:
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(names):
-        found = sorted(path for path in (folder / name).rglob("*") if path.suffix.lower() in _SUFFIXES)
-        paths += found
-        labels += [label] * len(found)
+        images = sorted(path for path in (folder / name).rglob("*") if path.suffix.lower() in _SUFFIXES)
+        paths += images
+        labels += [label] * len(images)
     if not paths:
         raise DatasetError(f"{folder}: no images in its sub-folders; make one sub-folder per class")
     return names, paths, np.asarray(labels, dtype=np.int64)

@@ -93,14 +93,14 @@ def _pooled(sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Genera
     tally.blocks.append(float(fit.blocks.mean()))
     pairs = _pairs(len(figures), rng)
     called = differences(fit, spread, pairs, level)
-    shown = called if level == UNTIL else differences(fit, spread, pairs)
+    shown = called if level == UNTIL else differences(fit, spread, pairs, UNTIL)
     for (a, b), call, interval in zip(pairs, called, shown, strict=True):
         truth = sweep.truth[a] - sweep.truth[b]
         tally.held.append(interval.low <= truth <= interval.high)
         if truth == 0:
             tally.called.append(not call.low <= 0 <= call.high)
     for other in _others(len(figures), answer.chosen, rng):
-        gain = answer.gain(other)
+        gain = answer.gain(other, over=answer.chosen, level=UNTIL)
         _record_gain(sweep, tally, answer.chosen, other, gain.low, gain.high)
 
 
@@ -111,7 +111,7 @@ def _answered(sweep: Planted, figures: Floats, rng: np.random.Generator) -> Answ
         shares = {} if sweep.shares is None else dict(enumerate(map(float, sweep.shares[cell])))
         by_block = {int(block): float(np.exp(row[block])) for block in np.flatnonzero(~np.isnan(row))}
         series.append(Series(str(cell), by_block, {f"device {i}": share for i, share in shares.items()}))
-    found = answered(series, maximise=False, seed=int(rng.integers(2**32)))
+    found = answered(series, (), maximise=False, drifts={}, seed=int(rng.integers(2**32)))
     assert found is not None
     return found
 

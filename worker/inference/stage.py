@@ -201,7 +201,7 @@ class BoundStage:
         self._slowdown.fix(full_speed_s)
         return full_speed_s
 
-    def time_alone(self, inputs: Sequence[Slot], abandoned: Callable[[], bool] = lambda: False) -> float:
+    def time_alone(self, inputs: Sequence[Slot], abandoned: Callable[[], bool]) -> float:
         """Mean seconds of a run of this stage alone, slowdown included, after a run to warm up.
 
         As in a pipeline, each run has another input than the one before: the same input would still be in the

@@ -16,15 +16,15 @@ from worker.links.slots import Slot, SlotPool
 from worker.records import Ledger
 from worker.wire.errors import RefusedError, WorkerError
 
-__all__ = ["Hop", "kept_inputs"]
+__all__ = ["Hop", "input_count"]
 
 _LAST_ROW_S: Final = 1.0
-_MOST_KEPT_BYTES: Final = 16 * 1024 * 1024
+_MOST_INPUT_BYTES: Final = 16 * 1024 * 1024
 
 
-def kept_inputs(keeps: int, payload_bytes: int) -> int:
+def input_count(keeps: int, payload_bytes: int) -> int:
     """How many inputs of this size a hop keeps if asked for `keeps`: as many as fit, at least one."""
-    return min(keeps, max(1, _MOST_KEPT_BYTES // max(1, payload_bytes)))
+    return min(keeps, max(1, _MOST_INPUT_BYTES // max(1, payload_bytes)))
 
 
 class Hop:
@@ -58,9 +58,9 @@ class Hop:
         self._sender = Sender(outlet, scope)
         self._threads = ThreadGroup(scope)
         self._records = records
-        keeps = kept_inputs(keeps, inlet.layout.payload_bytes)
-        self._to_keep = list(SlotPool(inlet.layout, keeps - 1).slots) if keeps else []
-        self._kept: list[Slot] = []
+        keeps = input_count(keeps, inlet.layout.payload_bytes)
+        self._free_slots = list(SlotPool(inlet.layout, keeps - 1).slots) if keeps else []
+        self._inputs: list[Slot] = []
         if records:
             outlet.on_sent = self._record
         scope.at_end(self._stop)
@@ -87,11 +87,11 @@ class Hop:
             RefusedError: no input was kept.
             FailedError: the stage cannot be run, or `abandoned`.
         """
-        if not self._kept:
+        if not self._inputs:
             raise RefusedError(f"{self._stage.label} has kept no request to be timed on")
         if not at_full_speed:
-            return self._stage.time_alone(self._kept, abandoned)
-        return self._stage.fix_full_speed(self._kept, abandoned)
+            return self._stage.time_alone(self._inputs, abandoned)
+        return self._stage.fix_full_speed(self._inputs, abandoned)
 
     def take_rows(self) -> bytes:
         """Records since the run began, as rows of `worker.records.HOP`; they are then forgotten.
@@ -111,9 +111,9 @@ class Hop:
         sharpen_sleep()
         receive = self._inlet.receive if self._inlet.immediate else self._arrived.get
         take, run, send = self._outlet.pool.take, self._stage.run, self._sender.send
-        passes_on, records, to_keep = bool(self._stage.passed_on), self._records, self._to_keep
+        passes_on, records, free_slots = bool(self._stage.passed_on), self._records, self._free_slots
         while (arrived := receive()) is not None and (leaving := take()) is not None:
-            if to_keep:
+            if free_slots:
                 self._keep(arrived)
             began_s = clock()
             run(arrived, leaving)
@@ -138,10 +138,10 @@ class Hop:
             send(leaving)
 
     def _keep(self, arrived: Slot) -> None:
-        kept = self._to_keep.pop()
-        for copy, array in zip(kept.arrays, arrived.arrays, strict=True):
+        slot = self._free_slots.pop()
+        for copy, array in zip(slot.arrays, arrived.arrays, strict=True):
             np.copyto(copy, array)
-        self._kept.append(kept)
+        self._inputs.append(slot)
 
     def _record(self, slot: Slot, wait_send_s: float, send_s: float) -> None:
         self._ledger.append(slot.noted, slot.encode_s, wait_send_s, send_s)

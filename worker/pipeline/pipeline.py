@@ -12,7 +12,7 @@ from worker.inference.stage import BoundStage
 from worker.links.cancel_scope import CancelScope
 from worker.links.ends import Connector
 from worker.links.links import LinkEnds, Links, ends_here
-from worker.pipeline.hop import Hop, kept_inputs
+from worker.pipeline.hop import Hop, input_count
 from worker.pipeline.loading import Loader
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import LinkLayout
@@ -30,7 +30,7 @@ from worker.wire.messages import (
 __all__ = ["Pipeline"]
 
 _MAX_DEPTH: Final = 4096
-_MOST_KEPT: Final = 1024
+_MOST_INPUTS: Final = 1024
 
 _log: Final = logging.getLogger("worker")
 
@@ -61,8 +61,8 @@ class Pipeline:
         """
         if not 1 <= build.depth <= _MAX_DEPTH:
             raise RefusedError(f"depth {build.depth} (1 to {_MAX_DEPTH}) is out of range")
-        if any(not 0 <= spec.keeps <= _MOST_KEPT for spec in build.hops):
-            raise RefusedError(f"a stage keeps at most {_MOST_KEPT} inputs")
+        if any(not 0 <= spec.keeps <= _MOST_INPUTS for spec in build.hops):
+            raise RefusedError(f"a stage keeps at most {_MOST_INPUTS} inputs")
         _check_memory(build)
         self._scope = scope = CancelScope()
         scope.at_end(partial(_log_failure, build.name))
@@ -171,8 +171,8 @@ def _check_memory(build: BuildPipeline) -> None:
     payload_bytes = {spec.name: LinkLayout(spec.tensors).payload_bytes for spec in build.links}
     slots_bytes = sum(payload_bytes.get(name, 0) for name in [*inlets, *outlets]) * (build.depth + 1)
     arriving = ((hop.keeps, payload_bytes.get(hop.inlet, 0)) for hop in build.hops)
-    kept_bytes = sum(kept_inputs(keeps, each_bytes) * each_bytes for keeps, each_bytes in arriving)
-    check_room(slots_bytes + kept_bytes, f"pipeline {build.name} at depth {build.depth}")
+    inputs_bytes = sum(input_count(keeps, each_bytes) * each_bytes for keeps, each_bytes in arriving)
+    check_room(slots_bytes + inputs_bytes, f"pipeline {build.name} at depth {build.depth}")
 
 
 def _log_failure(pipeline: str, cause: WorkerError | None) -> None:

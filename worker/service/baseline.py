@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event
-from typing import Final
 
 import numpy as np
 
@@ -12,16 +11,13 @@ from worker.host.memory import check_room
 from worker.inference.slowdown import Slowdown
 from worker.inference.stage import BoundStage, Stage
 from worker.links.slots import Array, SlotPool
-from worker.pipeline.hop import kept_inputs
+from worker.pipeline.hop import input_count
 from worker.pipeline.loading import Loader
 from worker.wire.errors import FailedError, RefusedError
 from worker.wire.frames import LinkLayout
-from worker.wire.messages import Baseline, BaselineDone, TensorSpec
+from worker.wire.messages import INPUTS_ALONE, Baseline, BaselineDone, TensorSpec
 
 __all__ = ["take_baseline"]
-
-_INPUTS_ALONE: Final = 5
-"""As many as a stage keeps to be timed alone on."""
 
 
 def take_baseline(
@@ -77,7 +73,7 @@ def _fix_full_speed(
     abandoned: Callable[[], bool],
 ) -> float:
     """Time the model at full speed, as a pipeline's stage: the result holds for the stage, too."""
-    keeps = kept_inputs(min(len(inputs), _INPUTS_ALONE), layout.payload_bytes)
+    keeps = input_count(min(len(inputs), INPUTS_ALONE), layout.payload_bytes)
     slots = SlotPool(layout, keeps - 1).slots
     for slot, arrays in zip(slots, inputs, strict=False):
         for copy, array in zip(slot.arrays, arrays.values(), strict=True):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
 import msgspec
 
 __all__ = [
+    "INPUTS_ALONE",
     "REQUESTS",
     "Baseline",
     "BaselineDone",
@@ -188,6 +189,10 @@ class PlantedTime(Part, frozen=True):
     stall_s: float = 0.0
     phases: tuple[PlantedPhase, ...] = ()
     seed: int = 0
+
+
+INPUTS_ALONE: Final = 5
+"""Inputs to time a stage alone on, or a whole model, whose time does not depend on the data."""
 
 
 class HopSpec(Part, frozen=True):

@@ -59,7 +59,7 @@ class AdaptiveOrder(Order):
         begun: Collection[str],
         results: Results,
         *,
-        in_time: bool = False,
+        in_time: bool,
     ) -> None:
         """Take in what there is.
 

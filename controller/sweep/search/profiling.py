@@ -148,7 +148,7 @@ def _completed(
         screen.say(f"profiling {bundle.manifest.model} on {', '.join(missing.devices)}")
     # A profile of a part of the lab does not replace one of the whole lab.
     is_whole = missing.devices == tuple(device.name for device in lab.devices)
-    is_kept = profile is not None or is_whole or not path.exists()
+    is_saved = profile is not None or is_whole or not path.exists()
     return complete_profile(
-        profile, bundle, lab, missing.devices, request, missing.codecs, screen, path, is_kept=is_kept
+        profile, bundle, lab, missing.devices, request, missing.codecs, screen, path, is_saved=is_saved
     )

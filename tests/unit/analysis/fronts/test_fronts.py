@@ -12,7 +12,7 @@ from analysis.fronts.fronts import Point, front_of, judged
 from analysis.statistics.bootstrap import Resampling
 from analysis.statistics.estimates import NOTHING, estimate
 from analysis.study import Study
-from controller.results import Cell
+from controller.results import TIMED, Cell
 from tests.unit.analysis.synthetic import BUNDLE
 
 _CELL = Cell(
@@ -34,13 +34,17 @@ def _points(figures: list[tuple[float, float]]) -> list[Point]:
     ]
 
 
+def _marked(points: list[Point]) -> list[Point]:
+    return list(judged("operating", points, TIMED, Resampling(0, resamples=2), None).points)
+
+
 # Few distinct values, so that ties in one figure and in both are common.
 _FIGURES = st.lists(st.tuples(*[st.integers(1, 6).map(float)] * 2), min_size=1, max_size=25)
 
 
 @given(_FIGURES)
 def test_on_the_front_is_exactly_what_nothing_else_matches(figures: list[tuple[float, float]]) -> None:
-    marked = list(judged("operating", _points(figures), (), Resampling(resamples=2)).points)
+    marked = _marked(_points(figures))
     for i, (latency, rate) in enumerate(figures):
         beaten = any(
             (other_latency <= latency and other_rate >= rate)
@@ -52,13 +56,13 @@ def test_on_the_front_is_exactly_what_nothing_else_matches(figures: list[tuple[f
 
 
 def test_a_weakly_dominated_point_is_on_no_front() -> None:
-    marked = list(judged("operating", _points([(1.0, 5.0), (1.0, 4.0), (2.0, 5.0)])).points)
+    marked = _marked(_points([(1.0, 5.0), (1.0, 4.0), (2.0, 5.0)]))
     assert [p.on_front for p in marked] == [True, False, False]
 
 
 def test_a_point_without_latency_is_on_no_front_and_hides_none() -> None:
     first, second = _points([(1.0, 9.0), (2.0, 5.0)])
-    marked = list(judged("operating", [replace(first, latency=NOTHING), second]).points)
+    marked = _marked([replace(first, latency=NOTHING), second])
     assert [p.on_front for p in marked] == [False, True]
 
 

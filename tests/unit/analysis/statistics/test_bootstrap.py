@@ -15,14 +15,14 @@ from analysis.data.sweep import Sweep
 from analysis.fronts.fronts import Point, judged
 from analysis.statistics.attainment import surfaces
 from analysis.statistics.bootstrap import Resampling, hypervolumes, nondominated, shares_nondominated
-from analysis.statistics.estimates import estimate
+from analysis.statistics.estimates import Estimate, estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
-from controller.results import Cell, ReferenceBox
+from controller.results import TIMED, Cell, ReferenceBox
 from tests.unit.analysis.synthetic import BUNDLE, Physics
 
 _FEW = st.integers(1, 5).map(float)
 _PAIRS = st.tuples(_FEW, _FEW)
-_TWO: tuple[Objective, ...] = ("latency", "throughput")
+_THREE: tuple[Objective, ...] = ("latency", "throughput", "payload")
 
 
 def _point(number: int, latencies: list[float], rates: list[float]) -> Point:
@@ -107,9 +107,9 @@ def test_the_probability_is_what_all_possible_draws_make_it(
             (np.median([lat[i] for i in chosen]), np.median([rate[i] for i in chosen]))
             for lat, rate in candidates
         ]
-        exact += _front(rows, _TWO)
+        exact += _front(rows, TIMED)
     exact /= len(every)
-    found = judged("operating", points, _TWO, Resampling(seed=3)).points
+    found = judged("operating", points, TIMED, Resampling(seed=3), None).points
     for point, share in zip(found, exact, strict=True):
         assert point.probability is not None
         # Five standard errors of 1000 draws.
@@ -118,7 +118,7 @@ def test_the_probability_is_what_all_possible_draws_make_it(
 
 def test_one_trial_tells_no_probability() -> None:
     points = [_point(0, [1.0], [2.0]), _point(1, [2.0, 2.1], [3.0, 3.1])]
-    front = judged("operating", points, box=ReferenceBox(BUNDLE, "lan", 4.0, 4.0))
+    front = judged("operating", points, TIMED, Resampling(0), ReferenceBox(BUNDLE, "lan", 4.0, 4.0))
     assert [p.probability for p in front.points] == [None, 1.0]
     assert front.hypervolume.value is not None and front.hypervolume.low is None
     assert front.surfaces == ()
@@ -135,9 +135,9 @@ def test_the_same_seed_draws_the_same_and_another_one_does_not(other: Callable[.
 def test_figures_of_the_same_blocks_are_drawn_together() -> None:
     """A block that is slow for all cells makes no split look better than another."""
     one, twice = estimate([1.0, 1.5, 1.2], [0, 1, 4]), estimate([2.0, 3.0, 2.4], [0, 1, 4])
-    assert Resampling().draws(twice) / Resampling().draws(one) == pytest.approx(2)
+    assert Resampling(0).draws(twice) / Resampling(0).draws(one) == pytest.approx(2)
     apart = estimate([2.0, 3.0, 2.4], [0, 1, 2])
-    assert np.std(Resampling().draws(apart) / Resampling().draws(one)) > 0.1
+    assert np.std(Resampling(0).draws(apart) / Resampling(0).draws(one)) > 0.1
 
 
 def test_a_surface_pairs_what_ran_in_the_same_block() -> None:
@@ -164,15 +164,19 @@ def test_a_fronts_hypervolume_is_its_share_of_the_box_from_zero_to_the_corner() 
         _point(1, [2.0] * 3, [1.0] * 3),
         _point(2, [0.5] * 3, [1 / 8] * 3),
     ]
-    front = judged("operating", points, _TWO, box=box)
-    assert (front.hypervolume.value, front.hypervolume.low, front.hypervolume.high) == (0.5, 0.5, 0.5)
-    assert (
-        judged("operating", points, ("latency", "throughput", "payload"), box=box).hypervolume.value is None
-    )
+    whole = _hypervolume(points, TIMED, box)
+    assert (whole.value, whole.low, whole.high) == (0.5, 0.5, 0.5)
+    assert _hypervolume(points, _THREE, box).value is None
     paid = [replace(p, payload=estimate([7.0] * 3)) for p in points]
-    assert judged("operating", paid, ("latency", "throughput", "payload"), box=box).hypervolume.value == 0.5
-    assert judged("operating", paid, ("latency", "payload"), box=box).hypervolume.value is None
-    assert judged("operating", points, _TWO).hypervolume.value is None
+    assert _hypervolume(paid, _THREE, box).value == 0.5
+    assert _hypervolume(paid, ("latency", "payload"), box).value is None
+    assert _hypervolume(points, TIMED, None).value is None
+
+
+def _hypervolume(
+    points: list[Point], objectives: tuple[Objective, ...], box: ReferenceBox | None
+) -> Estimate:
+    return judged("operating", points, objectives, Resampling(0), box).hypervolume
 
 
 @given(

@@ -149,7 +149,7 @@ def test_the_time_alone_is_the_mean_planted_time_without_phases_and_draws_nothin
         phases=(phase("requests", 0, 99, 5),),
     )
     stage = StageOnAClock(monkeypatch, planted, slowdown=2.0)
-    assert stage.bound.time_alone([stage.arrived]) == pytest.approx(2 * (0.02 + 0.01))
+    assert stage.bound.time_alone([stage.arrived], lambda: False) == pytest.approx(2 * (0.02 + 0.01))
     assert stage.run_s(0) / 2 == pytest.approx(taken_s(planted, 1)[0])
 
 

@@ -197,7 +197,7 @@ def test_the_time_alone_is_a_mean_over_all_inputs_alike_the_slowdown_included(
 ) -> None:
     # A run to warm up, then two rounds: five runs at least, each input as often.
     planted = PlantedTimes(monkeypatch, 0.5, 0.001, 0.011, 0.009, 0.012, 0.018, 0.018)
-    assert planted.bound.time_alone(planted.inputs) == pytest.approx(3 * 0.069 / 6)
+    assert planted.bound.time_alone(planted.inputs, lambda: False) == pytest.approx(3 * 0.069 / 6)
     # Each input has a binding of its own: two rounds of three.
     assert planted.ran[1:4] == planted.ran[4:7]
     assert len(set(map(id, planted.ran[1:4]))) == 3
@@ -205,7 +205,7 @@ def test_the_time_alone_is_a_mean_over_all_inputs_alike_the_slowdown_included(
 
 def test_a_short_stage_is_timed_for_a_fifth_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     planted = PlantedTimes(monkeypatch, *[0.001] * 100)
-    planted.bound.time_alone(planted.inputs)
+    planted.bound.time_alone(planted.inputs, lambda: False)
     assert 3 * 0.001 * (len(planted.ran) - 1) == pytest.approx(0.2, abs=0.01)
 
 

@@ -11,7 +11,7 @@ from worker.inference.stage import BoundStage, Stage
 from worker.links.cancel_scope import CancelScope
 from worker.links.in_process import InProcessLink
 from worker.links.slots import Slot, SlotPool
-from worker.pipeline.hop import Hop, kept_inputs
+from worker.pipeline.hop import Hop, input_count
 from worker.records import HOP, rows_of
 from worker.wire.errors import RefusedError, WorkerError
 from worker.wire.frames import LinkLayout
@@ -118,7 +118,7 @@ def test_a_stage_is_timed_on_the_first_requests_that_passed_it(rigs: list[Rig], 
     for request in range(4):
         rig.send(request, float(request + 1))
         rig.receive().give_back()
-    timed = {float(array[0, 0]) for slot in rig.hop._kept for array in slot.arrays}
+    timed = {float(array[0, 0]) for slot in rig.hop._inputs for array in slot.arrays}
     assert timed == {1.0, 2.0}
     assert rig.hop.time_alone(lambda: False) > 0
     # It still computes what it gets.
@@ -127,7 +127,7 @@ def test_a_stage_is_timed_on_the_first_requests_that_passed_it(rigs: list[Rig], 
 
 
 def test_large_inputs_are_kept_in_small_number() -> None:
-    assert kept_inputs(5, 1000) == 5
-    assert kept_inputs(5, 8 * 1024 * 1024) == 2
-    assert kept_inputs(5, 100 * 1024 * 1024) == 1
-    assert kept_inputs(0, 1000) == 0
+    assert input_count(5, 1000) == 5
+    assert input_count(5, 8 * 1024 * 1024) == 2
+    assert input_count(5, 100 * 1024 * 1024) == 1
+    assert input_count(0, 1000) == 0
