@@ -46,7 +46,7 @@ def report(
     seed: _Seed = 0,
     against: Annotated[
         str,
-        typer.Option(metavar="SPLIT", help="Split that splits.csv compares with; default: the equal split."),
+        typer.Option(metavar="SPLIT", help="Reference split of splits.csv; default: the equal split."),
     ] = "",
     codec_pj_per_bit: Annotated[
         float | None, typer.Option(min=0, metavar="PJ", help="Modelled codec energy per bit, for nodes.csv.")

@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
             "--pid-file", type=Path, required=True, help="file that records the background worker"
         )
 
-    asking = commands.add_parser("ask", help="print name, holder and stamp of a worker")
+    asking = commands.add_parser("ask", help="print a worker's name, holder and stamp")
     asking.add_argument("--host", default="127.0.0.1", help="the worker's address (default: %(default)s)")
     asking.add_argument("--control-port", type=_port, default=7100, help="default: %(default)s")
     asking.add_argument("--name", help="device that its certificate must name")

@@ -339,7 +339,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             )
         if not any(measured.values()):
             raise ResultsError(
-                f"{path} has no finished trial ({len(cells)} cells wanted); run the sweep first"
+                f"{path} has no finished trial ({len(cells)} cells requested); run the sweep first"
             )
         manifests = store.bundles()
         accuracies = tuple(store.rows(Accuracy))

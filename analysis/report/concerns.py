@@ -55,7 +55,7 @@ def _wrong(sweep: Sweep) -> Iterator[Concern]:
         yield Concern(
             "grave",
             f"The chain of shards does not have the accuracy of the whole graph at {len(bad)} "
-            f"split{'s' * (len(bad) > 1)} (cut {cuts}). Its figures are those of another network.",
+            f"split{'s' * (len(bad) > 1)} (cut {cuts}). Figures there are those of another model.",
         )
     if flagged := [d for d in drifts(sweep.sentinels) if d.change.flagged]:
         worst = max(flagged, key=lambda d: abs(d.change.value))
@@ -76,8 +76,8 @@ def _lab(sweep: Sweep) -> Iterator[Concern]:
     checked = stamp.get("selfcheck")
     if checked is None:
         yield _note(
-            "No selfcheck of this lab stands behind these figures: python -m controller selfcheck plants "
-            "known times on its devices and fills its links."
+            "No selfcheck of this lab backs these figures: python -m controller selfcheck checks its devices "
+            "and links against known times."
         )
         return
     links = f"its links under {checked['network']}" if checked["network"] else "no links"
@@ -168,7 +168,8 @@ def _stopped(sweep: Sweep) -> Iterator[Concern]:
     for look in sweep.wanted.looks.values():
         if look.ended is not None:
             sure = "" if look.sure is None else f" The least sure answer is {floor(100 * look.sure)} % sure."
-            yield _note(f"Under {look.network}, {look.block} blocks were run: {_STOPPED[look.ended]}.{sure}")
+            ran = f"Under {look.network} the sweep ran {look.block} blocks"
+            yield _note(f"{ran}: {_STOPPED[look.ended]}.{sure}")
 
 
 def _limits(sweep: Sweep) -> Iterator[Concern]:
@@ -189,7 +190,7 @@ def _limits(sweep: Sweep) -> Iterator[Concern]:
     if any(c.latency().value is None for c in latencies):
         yield _note("Some trials have fewer than 11 requests: their p50 is null and they are on no front.")
     if any(c.latency("p90").value is None for c in latencies):
-        yield _note("p90 and above are null where a trial has too few requests (64 for p90, 130, 662).")
+        yield _note("Percentiles are null with too few requests in a trial: p90 needs 64, p95 130, p99 662.")
     loaded = [c for c in sweep.cells if c.trials and not c.overloaded and c.utilisation.value is not None]
     if any(c.latency(name).value is None for c in loaded for name in QUANTILES):
         yield _note(

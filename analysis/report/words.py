@@ -155,7 +155,7 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
 
 def why_none(goals: Sequence[Goal]) -> str:
     """What no split of a network without an answer has."""
-    why = "no split has finished its depth-1 cell, with 11 requests a trial, and its deepest one"
+    why = "no split has finished both its depth-1 cell (with 11 requests a trial) and its deepest one"
     untimed = [goal for goal in goals if goal not in (*TIMED, "knee")]
     return f"{why}, or none has {' or '.join(untimed)}" if untimed else why
 
@@ -205,8 +205,8 @@ def _sure(answer: Answer) -> str:
 def _basis(basis: Basis) -> str:
     """What that rests on."""
     text = (
-        f"This rests on {basis.blocks} blocks. A figure varies by {figure(basis.noise * 100, 2)} % between "
-        "them (pooled over splits, without what moves a whole block)"
+        f"This rests on {basis.blocks} blocks. Between them a figure varies by "
+        f"{figure(basis.noise * 100, 2)} % (pooled over splits, without shifts of whole blocks)"
     )
     if basis.unsteady:
         text = f"{text}; {_some(basis.unsteady)} varied more"
@@ -275,7 +275,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _equivalents(answer: Answer) -> str:
     shown = _some([p.split.where for p in answer.equivalents])
-    return f"As good, 95 % surely all within 2 % of the best: {shown}."
+    return f"As good (95 % sure that all are within 2 % of the best): {shown}."
 
 
 def _ties(answer: Answer) -> str:

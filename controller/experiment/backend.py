@@ -42,14 +42,13 @@ def check_backend(cell: Cell, network: Network) -> None:
         return
     if cell.codec != NO_CODEC.name:
         raise ExperimentError(
-            f"backend torch_rpc makes its own connections, on which there is no codec {cell.codec!r}; use "
-            f"codec none with it, in an experiment of its own"
+            f"backend torch_rpc makes its own connections, which have no codec {cell.codec!r}; use codec "
+            f"none with it, in an experiment of its own"
         )
     if any(way.limited for way in network.every_direction()):
         raise ExperimentError(
-            f"backend torch_rpc makes its own connections, on ports that are neither emulated nor shaped: "
-            f"network {cell.network!r} would not hold; run it under one that limits nothing (ideal, "
-            f"as_is)"
+            f"backend torch_rpc opens ports that edgecut neither emulates nor shapes: network "
+            f"{cell.network!r} would not hold; run it under one that limits nothing (ideal, as_is)"
         )
     if cell.source != "first" or cell.topology != CHAIN:
         raise ExperimentError(

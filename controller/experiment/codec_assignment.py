@@ -64,7 +64,9 @@ def check_pairs(choice: str, devices: Collection[str], place: str) -> None:
         ExperimentError: It names another one.
     """
     for name in sorted({end for pair in pairs_of(choice) for end in pair} - set(devices)):
-        raise ExperimentError(f"{place}: no chain has a device {name!r}; there are {', '.join(devices)}")
+        raise ExperimentError(
+            f"{place}: no chain has a device {name!r}; its devices are {', '.join(devices)}"
+        )
 
 
 def _links(line: str) -> dict[str, str]:

@@ -237,7 +237,7 @@ def _is_over(experiment: Path, lab: Path, bundles: Path, trials: int) -> None:
     assert f"{trials} of {trials} trials finished" in checked.stdout, checked.stdout
     watched = controller("watch", path)
     assert "0 missing" in watched.stdout, watched.stdout
-    written = _report_says(experiment.parent, "Every wanted trial is finished")
+    written = _report_says(experiment.parent, "All requested trials are finished")
     assert "incomplete" not in written.stdout
 
 

@@ -23,7 +23,7 @@ from tests.integration.torch_rpc.rpc import assert_one_line
         ({"rpc": {"port": 0}}, "key 'rpc.port': expected a whole number >= 1"),
         ({"rpc": {"thread": 4}}, "unknown key 'rpc.thread'; did you mean 'threads'?"),
         ({"rpc": {"transport": "udp"}}, "key 'rpc.transport': invalid enum value 'udp'; allowed: any, tcp"),
-        ({"codecs": ["none", "uint8"]}, "there is no codec 'uint8'"),
+        ({"codecs": ["none", "uint8"]}, "which have no codec 'uint8'"),
         ({"networks": ["ideal", "slow"]}, "network 'slow' would not hold"),
         ({"source": "controller"}, "use source: first and topology chain with it"),
         ({"topologies": ["hub"]}, "use source: first and topology chain with it"),

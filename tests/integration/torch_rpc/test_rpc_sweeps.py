@@ -63,7 +63,7 @@ def test_one_cell_over_rpc_says_so(
     assert "40 of 40 results checked" in ended.stdout
     for options, says in (
         (("--backend", "torch"), "--backend: invalid enum value 'torch'; allowed: socket, torch_rpc"),
-        (("--backend", "torch_rpc", "--codec", "fp16"), "there is no codec 'fp16'"),
+        (("--backend", "torch_rpc", "--codec", "fp16"), "which have no codec 'fp16'"),
         (("--backend", "torch_rpc", "--network", "slow"), "network 'slow' would not hold"),
         (("--backend", "torch_rpc", "--source", "controller"), "use source: first and topology chain"),
         (("--backend", "torch_rpc", "--rpc-interface", "eth99"), "pi: unknown network interface eth99"),

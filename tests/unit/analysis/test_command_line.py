@@ -79,7 +79,7 @@ def test_a_database_of_something_else(tmp_path: Path, refused: Callable[..., str
 
 def test_a_sweep_without_a_finished_trial(tmp_path: Path, refused: Callable[..., str]) -> None:
     results = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), skip=(0, 60))
-    assert "no finished trial (12 cells wanted); run the sweep" in refused(
+    assert "no finished trial (12 cells requested); run the sweep" in refused(
         "report", results, "--out", tmp_path / "o"
     )
     assert not (tmp_path / "o").exists()

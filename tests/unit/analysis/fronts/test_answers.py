@@ -186,7 +186,7 @@ def test_an_objective_that_nothing_has_a_figure_for_has_no_answer(
     out = str(tmp_path / "o")
     assert main(["report", str(path), "--out", out, "--figures", "", "--objectives", "accuracy"]) == 0
     said = capsys.readouterr().out
-    assert "no answer yet, no split has finished its depth-1 cell" in said
+    assert "no answer yet, no split has finished both its depth-1 cell" in said
     assert "or none has accuracy\n" in said
 
 

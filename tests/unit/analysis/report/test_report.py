@@ -129,14 +129,14 @@ def test_real_devices_on_shaped_links_are_not(other: Callable[..., Sweep]) -> No
 
 def test_a_good_sweep_raises_no_grave_concern(page: str) -> None:
     assert 'class="grave"' not in page
-    assert "Every wanted trial is finished." in page
+    assert "All requested trials are finished." in page
     assert "All 31 splits have the accuracy of the whole graph" in page
 
 
 def test_an_interrupted_sweep_says_what_is_missing(other: Callable[..., Sweep]) -> None:
     text = _text(other(skip=(24,)))
     assert "incomplete: 72 trials finished, 18 missing; 6 of 30 cells have none" in text
-    assert "Cells that want more trials (3 wanted)" in text
+    assert "Cells that lack trials (3 requested)" in text
 
 
 def test_void_trials_are_listed_with_the_device(other: Callable[..., Sweep]) -> None:
@@ -379,7 +379,7 @@ def test_planted_times_are_disclosed_before_anything_else(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("checked", "weight", "says"),
     [
-        (None, "note", "No selfcheck of this lab stands behind these figures"),
+        (None, "note", "No selfcheck of this lab backs these figures"),
         ({"network": None, "figures": 4, "wrong": []}, "note", "(devices, no links): all 4 figures hold."),
         (
             {"network": "wifi", "figures": 8, "wrong": ["pi: a stage that computes takes 33 ms"]},

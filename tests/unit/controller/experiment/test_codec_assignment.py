@@ -117,5 +117,5 @@ def test_a_wrong_choice_names_file_and_key(tmp_path: Path, codecs: str, says: st
 
 def test_a_choice_for_a_device_that_no_chain_has(tiny: Bundle, lab: Lab) -> None:
     experiment = experiment_of(devices=["pi", "server"], codecs=({"pi -> gpu": "fp16"},))
-    with pytest.raises(ExperimentError, match="key 'codecs': no chain has a device 'gpu'; there are pi"):
+    with pytest.raises(ExperimentError, match="'codecs': no chain has a device 'gpu'; its devices are pi"):
         cells_of(experiment, tiny, lab)
