@@ -8,7 +8,7 @@ from typing import Any, Literal
 from analysis.data.splits import equal_cuts
 from analysis.data.sweep import OFFLINE, Baseline, Network, Sweep
 from analysis.errors import ObjectiveError
-from analysis.fronts.choice import Basis, Chooser, Goal, is_tie, merit_of, power_of
+from analysis.fronts.choice import Basis, Chooser, Goal, merit_of, power_of
 from analysis.fronts.fronts import Front, Point, front_of
 from analysis.fronts.replicas import Replicas, replicas_of
 from analysis.statistics.estimates import Estimate
@@ -189,8 +189,7 @@ def _gains(
         return ()
 
     def gain(over: Over, name: str, other: Point | Baseline) -> Gain:
-        times = chooser.gain(objective, best, other)
-        return Gain(over, name, times, is_tie(times))
+        return Gain(over, name, chooser.gain(objective, best, other), chooser.is_tie(objective, best, other))
 
     gains = [
         gain("baseline", b.name, b)

@@ -14,7 +14,7 @@ from controller.results.drifts import drift_variances
 from controller.results.metrics import power
 from controller.statistics.series import Answered, Series, answered
 
-__all__ = ["Basis", "Choice", "Chooser", "Goal", "is_tie", "merit_of", "power_of"]
+__all__ = ["Basis", "Choice", "Chooser", "Goal", "merit_of", "power_of"]
 
 Goal = Objective | Literal["knee"]
 """What a split should be best at: one objective, or the knee of latency and throughput."""
@@ -129,11 +129,17 @@ class Chooser:
         trials = min(len(mine.figures), len(theirs.figures))
         return Estimate(gain.factor, gain.low, gain.high, trials, BLOCKS95)
 
+    def is_tie(self, objective: Objective, best: Point, other: Point | Baseline) -> bool | None:
+        """Whether they cannot be told apart, at the level that all looks share; None without an interval."""
+        times = self.gain(objective, best, other, level=self._level_of_pair)
+        if times.low is None or times.high is None:
+            return None
+        return times.low <= 1 <= times.high
+
     def _tied(self, goal: Goal, best: Point, other: Point) -> bool:
-        """At the level that all looks at the pair share. The knee: by both of its figures."""
+        """The knee: by both of its figures."""
         objectives: tuple[Objective, ...] = TIMED if goal == "knee" else (goal,)
-        gains = (self.gain(objective, best, other, level=self._level_of_pair) for objective in objectives)
-        return all(is_tie(gain) for gain in gains)
+        return all(self.is_tie(objective, best, other) for objective in objectives)
 
     def _answered(self, goal: Goal) -> Answered | None:
         if goal not in self._answers:
@@ -197,13 +203,6 @@ def _power(latency: Series, rate: Series) -> Series:
             for name in {*latency.shares, *rate.shares}
         },
     )
-
-
-def is_tie(times: Estimate) -> bool | None:
-    """Whether the interval of a factor holds 1; None without an interval."""
-    if times.low is None or times.high is None:
-        return None
-    return times.low <= 1 <= times.high
 
 
 def _key(what: Point | Baseline) -> str:

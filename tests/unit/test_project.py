@@ -26,7 +26,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
         ("worker.__main__", "onnx onnx_ir torch pandas typer yaml exporter controller analysis"),
         ("exporter.bundle", "torch torchvision sklearn onnxscript worker controller"),
         ("controller", "torch torchvision sklearn onnxscript pandas analysis"),
-        ("controller.__main__", "torch torchvision sklearn onnxscript pandas scipy.special scipy.stats analysis"),
+        (
+            "controller.__main__",
+            "torch torchvision sklearn onnxscript pandas scipy.special analysis",
+        ),
         ("analysis", "torch torchvision onnx onnxruntime exporter"),
     ],
 )
