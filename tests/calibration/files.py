@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from analysis.__main__ import main
-from controller.results import Block, Cell, DeviceRow, Hop, Link, Store, Trial
+from controller.results import Block, Cell, DeviceRow, Hop, Link, Store, Trial, TrialsWanted
 from tests.calibration.families import Floats, Planted
 from worker.records import ENDPOINT, HOP
 
@@ -46,18 +46,29 @@ def cells_of(planted: Planted) -> list[Cell]:
     ]
 
 
-def write(path: Path, planted: Planted, figures: Floats | None = None) -> Path:
+def write(
+    path: Path, planted: Planted, figures: Floats | None = None, wanted: TrialsWanted | None = None
+) -> Path:
     """Write a sweep to `path`, replacing a file.
 
     Args:
         figures: [cell, block], in place of the planted ones; a cell has no trial where it is NaN.
+        wanted: What the experiment's `trials` say; None: as many as there are blocks.
     """
     figures = planted.figures if figures is None else figures
+    wanted = wanted or TrialsWanted(figures.shape[1], figures.shape[1])
     cells, shares = cells_of(planted), _shares(planted)
     path.unlink(missing_ok=True)
     text = f"name: planted\nseed: 1\ntrials: {figures.shape[1]}\n"
     with Store.create(
-        path, name="planted", text=text, seed=1, trials=figures.shape[1], created_at=_AT
+        path,
+        name="planted",
+        text=text,
+        seed=1,
+        trials=wanted.most,
+        least=wanted.least,
+        until=wanted.until,
+        created_at=_AT,
     ) as store:
         # Flushing each trial to the disk takes longer than all else, and no test cuts the power.
         store._db.execute("PRAGMA synchronous = OFF")

@@ -1,7 +1,9 @@
 """How true planted sweeps' answers are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,14 +77,16 @@ def measure(
     """
     tally = Tally()
     rng = np.random.default_rng((seed, cells, blocks or 0, *family.encode()))
-    level = 0.95 if blocks else TrialsWanted(LEAST, MOST, UNTIL).level_of_pair
+    wanted = None if blocks else TrialsWanted(LEAST, MOST, UNTIL)
+    level = wanted.level_of_pair if wanted else UNTIL
     for _ in range(sweeps):
         sweep = plant(family, cells, blocks or MOST, rng)
         figures = sweep.figures if blocks else _until(sweep, rng)
         if through is None:
             _pooled(sweep, figures, tally, rng, level)
         else:
-            _read_back(sweep, figures, tally, rng, through)
+            answer = files.answer_of(files.write(through.path, sweep, figures, wanted), through.objective)
+            _read_back(sweep, figures, tally, rng, answer)
     return tally
 
 
@@ -101,7 +105,11 @@ def _pooled(sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Genera
             tally.called.append(not call.low <= 0 <= call.high)
     for other in _others(len(figures), answer.chosen, rng):
         gain = answer.gain(other, over=answer.chosen, level=UNTIL)
-        _record_gain(sweep, tally, answer.chosen, other, gain.low, gain.high)
+        truth = np.exp(sweep.truth[other] - sweep.truth[answer.chosen])
+        tally.held_chosen.append(bool(gain.low <= truth <= gain.high))
+        if truth == 1:
+            call = answer.gain(other, over=answer.chosen, level=level)
+            tally.called_chosen.append(not call.low <= 1 <= call.high)
 
 
 def _answered(sweep: Planted, figures: Floats, rng: np.random.Generator) -> Answered:
@@ -131,10 +139,9 @@ def _until(sweep: Planted, rng: np.random.Generator) -> Floats:
 
 
 def _read_back(
-    sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Generator, through: Through
+    sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Generator, answer: Mapping[str, Any]
 ) -> None:
     """The same of what `python -m analysis best --json` says of a results file."""
-    answer = files.answer_of(files.write(through.path, sweep, figures), through.objective)
     cells = {cell.cuts: i for i, cell in enumerate(files.cells_of(sweep))}
     chosen = cells[tuple(answer["cuts"])]
     _record(sweep, tally, chosen, answer["probability_best"])
@@ -162,10 +169,3 @@ def _others(cells: int, chosen: int, rng: np.random.Generator) -> list[int]:
 def _record(sweep: Planted, tally: Tally, chosen: int, probability: float) -> None:
     tally.sure.append(probability)
     tally.right.append(bool(sweep.truth[chosen] <= sweep.truth.min() + np.log1p(MARGIN)))
-
-
-def _record_gain(sweep: Planted, tally: Tally, chosen: int, other: int, low: float, high: float) -> None:
-    truth = np.exp(sweep.truth[other] - sweep.truth[chosen])
-    tally.held_chosen.append(bool(low <= truth <= high))
-    if truth == 1:
-        tally.called_chosen.append(not low <= 1 <= high)

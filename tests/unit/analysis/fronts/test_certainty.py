@@ -12,7 +12,7 @@ import pytest
 from analysis.data.sweep import load
 from analysis.fronts.answers import all_answers
 from analysis.report.words import answer_sentences
-from controller.results import Sentinel, Store
+from controller.results import Sentinel, Store, TrialsWanted
 from tests.calibration.families import Planted
 from tests.calibration.files import answer_of, write
 from tests.calibration.measure import Tally, Through, measure
@@ -77,6 +77,16 @@ def test_blocks_that_differ_by_more_than_splits_hide_no_difference(tmp_path: Pat
     assert answer["where"] == "split.0" and 0.999 < answer["probability_best"] < 1
     assert answer["tied_with"] == answer["equivalent_to"] == []
     assert answer["basis"]["noise"] == pytest.approx(0.01, rel=0.6)
+
+
+def test_ties_of_a_sweep_that_looked_until_it_was_sure_account_for_its_looks(tmp_path: Path) -> None:
+    """Of the same trials more splits are ties: each look at blocks 3 to 15 needs 98.9 % for 95 % of all."""
+    sweep = noisy(list(np.arange(16) * 0.003), 4, 0.01)
+    ties = []
+    for wanted in (TrialsWanted(4, 4), TrialsWanted(3, 15, 0.95)):
+        answer = answer_of(write(tmp_path / "r.sqlite", sweep, wanted=wanted), "latency")
+        ties.append({*answer["tied_with"], *(gain["over"] for gain in answer["gains"] if gain["tie"])})
+    assert ties[0] and ties[0] < ties[1]
 
 
 def test_splits_that_are_the_same_are_said_to_be(tmp_path: Path) -> None:
