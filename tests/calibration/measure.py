@@ -108,8 +108,8 @@ def _pooled(sweep: Planted, figures: Floats, tally: Tally, rng: np.random.Genera
         truth = np.exp(sweep.truth[other] - sweep.truth[answer.chosen])
         tally.held_chosen.append(bool(gain.low <= truth <= gain.high))
         if truth == 1:
-            call = answer.gain(other, over=answer.chosen, level=level)
-            tally.called_chosen.append(not call.low <= 1 <= call.high)
+            at_level = answer.gain(other, over=answer.chosen, level=level)
+            tally.called_chosen.append(not at_level.low <= 1 <= at_level.high)
 
 
 def _answered(sweep: Planted, figures: Floats, rng: np.random.Generator) -> Answered:

@@ -1,29 +1,9 @@
-"""What controller tests share: a lab and a device profile of `tiny`, made without running anything."""
+"""What controller tests share: a device profile of `tiny`, made without running anything."""
 
 import pytest
 
-from controller.lab.inventory import Device, Lab
 from controller.profiling.profile import FORMAT, DeviceProfile, LinkProfile, PairProfile, Profile
 from exporter.bundle import Bundle
-
-
-@pytest.fixture
-def lab() -> Lab:
-    """Three local devices with emulated links; nobody listens there."""
-    return Lab(
-        name="paper",
-        devices=tuple(
-            Device(
-                name=name,
-                kind="local",
-                host="127.0.0.1",
-                control_port=1 + 2 * i,
-                data_port=2 + 2 * i,
-                shaping="emulated",
-            )
-            for i, name in enumerate(("pi", "desk", "server"))
-        ),
-    )
 
 
 @pytest.fixture
