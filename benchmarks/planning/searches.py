@@ -53,6 +53,11 @@ class Comparison:
     measured: frozenset[_Cuts]
     share: float
 
+    @property
+    def of_exhaustive(self) -> float:
+        """What the search finds over what an exhaustive sweep finds; 1 where that finds nothing."""
+        return self.searched / self.exhaustive if self.exhaustive else 1.0
+
 
 @dataclass(frozen=True)
 class _Points:
