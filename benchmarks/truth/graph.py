@@ -136,10 +136,10 @@ class GraphTruth:
 
     def _time(self, where: str, figure: str, reported: str | float | None) -> Compared:
         """Within what most rounds differ by; more than on an idle machine is a busy one's doing."""
-        true_s = statistics.median(self.rounds_s)
-        fastest, *most, slowest = sorted(self.rounds_s)
+        ordered, true_s = sorted(self.rounds_s), statistics.median(self.rounds_s)
+        most = ordered[len(ordered) // 6 : -(len(ordered) // 6)]
         noise = (most[-1] - most[0]) / 2 / true_s
-        widest = max(slowest / true_s - 1, 1 - fastest / true_s)
+        widest = max(most[-1] / true_s - 1, 1 - most[0] / true_s)
         return number(
             where,
             figure,

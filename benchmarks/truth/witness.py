@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import psutil
 
@@ -53,7 +53,7 @@ class Witness:
 
     def _watch(self) -> None:
         cores, naps, overslept_s, waiting = os.cpu_count() or 1, 0, 0.0, 0
-        before, since_s = _stolen_s(), time.perf_counter()
+        before, since_s = psutil.cpu_times(), time.perf_counter()
         while not self._over.is_set():
             began_s = time.perf_counter()
             time.sleep(_NAP_S)
@@ -62,7 +62,7 @@ class Witness:
             naps += 1
         if naps:
             self.overslept_s, self.waiting = overslept_s / naps, waiting / naps / cores
-            self.stolen = (_stolen_s() - before) / cores / (time.perf_counter() - since_s)
+            self.stolen = _stolen_s(before, psutil.cpu_times()) / cores / (time.perf_counter() - since_s)
 
 
 def _runnable() -> int:
@@ -73,6 +73,13 @@ def _runnable() -> int:
         return 0
 
 
-def _stolen_s() -> float:
-    """Seconds that this machine's cores were not its own; 0 where the kernel does not tell."""
-    return float(getattr(psutil.cpu_times(), "steal", 0.0))
+def _stolen_s(before: Any, after: Any) -> float:
+    """Seconds that this machine's cores were not its own though a process needed them.
+
+    Those with a positive nice value, such as the ones that keep cores awake, need none: their share of what
+    was stolen is left out. 0 where the kernel does not tell.
+    """
+    names = ("user", "system", "nice", "steal")
+    user, system, nice, steal = (getattr(after, n, 0.0) - getattr(before, n, 0.0) for n in names)
+    needed = user + system
+    return float(steal * needed / (needed + nice)) if needed else 0.0
