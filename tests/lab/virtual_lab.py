@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -152,18 +152,25 @@ def half_a_processor(processes: Iterable[psutil.Process]) -> Iterator[None]:
     if not (root / "cgroup.controllers").exists():
         root /= "cpu"
         limits = {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "50000"}
-    group = root / "edgecut-half"
+    group = root / f"edgecut-half-{os.getpid()}"
     group.mkdir()
     try:
         for name, limit in limits.items():
             (group / name).write_text(limit, encoding="ascii")
-        for process in processes:
-            (group / "cgroup.procs").write_text(str(process.pid), encoding="ascii")
+        _move([process.pid for process in processes], group)
         yield
     finally:
-        for pid in (group / "cgroup.procs").read_text(encoding="ascii").split():
-            (root / "cgroup.procs").write_text(pid, encoding="ascii")
+        # A virtual Pi's processes come and go.
+        while pids := (group / "cgroup.procs").read_text(encoding="ascii").split():
+            _move(map(int, pids), root)
         group.rmdir()
+
+
+def _move(pids: Iterable[int], group: Path) -> None:
+    """Put processes into a control group, but for those that have ended."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            (group / "cgroup.procs").write_text(str(pid), encoding="ascii")
 
 
 def changed(done: subprocess.CompletedProcess[str]) -> int:
