@@ -61,7 +61,7 @@ def conditions_figure(answers: Sequence[Answer], layout: Layout) -> dict[str, An
             "kind": a.point.split.kind,
             "where": a.point.split.where,
             "text": f"{a.network.name}: {a.point.split.where}",
-            "sure": "null" if a.probability is None else f"{min(a.probability, 0.99):.0%}",
+            "sure": _sure(a.probability),
         }
         for a, (rate, delay) in zip(answers, places, strict=True)
     ]
@@ -93,6 +93,12 @@ def conditions_figure(answers: Sequence[Answer], layout: Layout) -> dict[str, An
         height=height,
         description="best split by rate and delay of the network",
     )
+
+
+def _sure(probability: float | None) -> str:
+    if probability is None:
+        return "null"
+    return "over 99%" if 0.99 < probability < 1 else f"{probability:.0%}"
 
 
 def _scale(values: Sequence[float], pixels: float, *, up: bool = False) -> Scale:

@@ -169,7 +169,7 @@ def _stopped(sweep: Sweep) -> Iterator[Concern]:
         if look.ended is not None:
             sure = "" if look.sure is None else f" The least sure answer is {floor(100 * look.sure)} % sure."
             ran = f"Under {look.network} the sweep ran {look.block} blocks"
-            yield _note(f"{ran}: {_STOPPED[look.ended]}.{sure}")
+            yield _note(f"{ran}: {_STOPPED.get(look.ended, look.ended)}.{sure}")
 
 
 def _limits(sweep: Sweep) -> Iterator[Concern]:

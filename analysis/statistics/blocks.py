@@ -10,7 +10,7 @@ from controller.statistics.series import Fitted, Series
 __all__ = ["BLOCKS95", "bare", "factor_of", "times"]
 
 BLOCKS95 = "blocks95"
-"""The kind of an interval that blocks give: 95 %, over all looks where a sweep looked before its end."""
+"""The kind of an interval that blocks give: 95 %; in `splits.csv` over all looks of a sweep with `until`."""
 
 
 def times(fit: Fitted | None, mine: Series, theirs: Series) -> Estimate:

@@ -103,12 +103,12 @@ class TrialsUntil(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     Attributes:
         least, most: Trials of a cell.
-        until: The probability that an answer is within 2 % of the best.
+        until: The probability that an answer is within 2 % of the best; samples tell none above 0.99.
     """
 
     least: _Trials
     most: _Trials
-    until: Annotated[float, Meta(gt=0.5, lt=1)]
+    until: Annotated[float, Meta(gt=0.5, le=0.99)]
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,10 @@ class Results:
     def trials_wanted(self) -> TrialsWanted:
         """How many trials cells are to have, after all looks so far."""
         experiment = self.experiment()
-        wanted = TrialsWanted(experiment["least"], experiment["trials"], experiment["until"])
+        least, most, until = (experiment[key] for key in ("least", "trials", "until"))
+        if not (isinstance(least, int) and isinstance(most, int) and 1 <= least <= most):
+            raise StoreError(f"{self.path} has no sweep's trials: least {least}, most {most}")
+        wanted = TrialsWanted(least, most, until)
         for look in self.rows(Look):
             wanted.note(look)
         return wanted

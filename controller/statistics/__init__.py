@@ -1,5 +1,5 @@
 """How sure a sweep's answers are, from its blocks: what decides when to stop, and what a report states.
 
-`scipy.special` is reached through `scipy`, which imports it at its first use: that takes 0.3 s, and most
-commands need none of it.
+Modules of scipy are reached through `scipy`, which imports each at its first use: `special` takes 0.3 s and
+`stats` one, and most commands need neither.
 """

@@ -96,8 +96,6 @@ def false_discovery(p_values: Floats) -> Floats:
     Args:
         p_values: [comparison]; NaN where nothing was compared, which counts for nothing.
     """
-    # Here, because it takes a second to import, which no other command needs.
-
     adjusted = np.full(len(p_values), np.nan)
     known = ~np.isnan(p_values)
     if known.any():

@@ -56,7 +56,7 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
             r"'trials.least': expected a whole number >= 2",
         ),
         (("name: demo", until("least: 3, most: 5, until: 0.5")), r"'trials.until': expected a number > 0.5"),
-        (("name: demo", until("least: 3, most: 5, until: 1")), r"'trials.until': expected a number < 1"),
+        (("name: demo", until("least: 3, most: 5, until: 1")), r"'trials.until': expected a number <= 0.99"),
         (
             ("name: demo", until("least: 3, most: x, until: 0.9")),
             r"'trials.most': expected a whole number, got",
