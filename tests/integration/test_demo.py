@@ -26,7 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository, in a path with a space, that uses this interpreter's packages."""
     project = tmp_path_factory.mktemp("a project")
     for name in ("exporter", "worker", "controller", "analysis", "ansible", "inventory", "scripts"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, project / name)
     for name in ("ansible.cfg", "Makefile"):
         shutil.copy(ROOT / name, project)
     (project / ".venv").mkdir()

@@ -41,7 +41,7 @@ class LocalLab:
         self.root = folder
         self.base_port = free_ports(8)
         for name in ("exporter", "worker", "controller", "analysis", "ansible", "inventory"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, folder / name)
         shutil.copy(ROOT / "ansible.cfg", folder)
 
     def play(
