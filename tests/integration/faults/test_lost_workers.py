@@ -38,8 +38,10 @@ def test_a_worker_killed_at_any_point_is_named_and_waited_for(bundles_folder: Pa
 
     with Results.open(sweep.results) as results:
         assert len(results.finished()) == 5 * 2 * 2  # splits with both ends, depths, trials
-        assert {device for _, _, _, device, _ in results.voids()} == {"server"}
-        assert len(results.voids()) in {3, 4}
+        # On a busy machine a trial may break a law, for which no device is blamed.
+        lost = [device for _, _, _, device, _ in results.voids() if device is not None]
+        assert set(lost) == {"server"}
+        assert len(lost) in {3, 4}
     assert run_check(sweep.results)
 
 
