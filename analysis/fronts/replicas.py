@@ -29,7 +29,7 @@ def replicas_of(sweep: Sweep, network: Network, cell: Cell) -> Replicas | None:
     """Replicas on the devices of a cell, with its batch; requests begin and end on its first device.
 
     None with a single device, where a device has no baseline, or where nothing tells what a link carries:
-    it is not shaped, and no sweep measured it.
+    its rate is not shaped, and no sweep measured it.
     """
     devices = list(dict.fromkeys(cell.devices))
     input_bytes = sweep.input_bytes(cell.bundle)
@@ -60,8 +60,9 @@ def _mbit(sweep: Sweep, network: Network, sender: str, receiver: str) -> float |
     if network.shaping != "none":
         names = [device.name for device in sweep.devices]
         way = "forward" if names.index(sender) < names.index(receiver) else "backward"
-        rate = _direction(network.requested, f"{sender} -> {receiver}", way).get("rate_mbit")
-        return math.inf if rate is None and network.shaping == "emulated" else rate
+        rate: float | None = _direction(network.requested, f"{sender} -> {receiver}", way).get("rate_mbit")
+        if rate is not None or network.shaping == "emulated":
+            return math.inf if rate is None else rate
     measured = [
         k for k in sweep.links if (k.network, k.sender, k.receiver) == (network.name, sender, receiver)
     ]

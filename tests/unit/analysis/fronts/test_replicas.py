@@ -54,8 +54,8 @@ def test_replicas_are_the_sum_of_the_baselines_bounded_by_the_link(
     assert replicas.throughput_per_s == pytest.approx(per_s)
 
 
-def test_a_link_as_it_is_counts_as_it_was_measured() -> None:
-    as_is = Network("lan", "none", {})
+@pytest.mark.parametrize("as_is", [Network("lan", "none", {}), Network("lan", "tc", {"delay_ms": 5.0})])
+def test_a_link_whose_rate_is_as_it_is_counts_as_it_was_measured(as_is: Network) -> None:
     assert replicas_of(sweep(), as_is, CELL) is None
     link = MeasuredLink("lan", "pi", "server", {}, {"tcp_mbit": 10.0}, "then")
     replicas = replicas_of(sweep(links=(link,)), as_is, CELL)
