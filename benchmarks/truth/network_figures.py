@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.truth.compared import Compared, Row, exact, name, number, share
 from benchmarks.truth.physics import Truth
-from controller.results import Cell
+from controller.results import TIMED, Cell, Objective
 
 __all__ = ["NetworkTruth", "network_figures"]
 
@@ -73,7 +73,7 @@ def network_figures(
         fronts: Those of the network, of `fronts.csv`.
     """
     where, late = truth.network, truth.late
-    for objective in ("latency", "throughput"):
+    for objective in TIMED:
         answer = next((a for a in answers if a["objective"] == objective), None)
         yield from _answer(truth, objective, answer or {})
     for front, points in truth.fronts().items():
@@ -85,10 +85,10 @@ def network_figures(
                 yield number(where, column, row.get(column), worst, per_late_s=late)
 
 
-def _answer(truth: NetworkTruth, objective: str, answer: Mapping[str, Any]) -> Iterator[Compared]:
+def _answer(truth: NetworkTruth, objective: Objective, answer: Mapping[str, Any]) -> Iterator[Compared]:
     """The best split, its figure, and what it gains."""
     where, late = truth.network, truth.late
-    index = ("latency", "throughput").index(objective)
+    index = TIMED.index(objective)
     splits = truth.splits
     best = min(splits, key=lambda cuts: splits[cuts][index])
     true_s = splits[best][index]
