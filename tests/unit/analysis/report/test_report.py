@@ -20,7 +20,7 @@ from analysis.report.tables import page_tables
 from analysis.report.words import answer_sentences, brief, conditions
 from analysis.study import Study
 from analysis.tables.latex import write_table
-from controller.results import Accuracy, MeasuredLink, Profiling, Scope, Store
+from controller.results import Accuracy, Look, MeasuredLink, Profiling, Scope, Store
 from tests.unit.analysis.synthetic import AT, Physics, manifest, write_sweep
 
 _TABLES = (
@@ -285,6 +285,21 @@ def test_accuracies_over_different_samples_are_not_to_be_compared(tmp_path: Path
         store.add(Accuracy("c" * 64, (0,), 128, 0.9, 0.9, 0.0))
     (text,) = [concern.text for concern in concerns(load(path)) if said in concern.text]
     assert text.endswith("mobilenet_v2 on digits (seed None); alexnet on digits (seed 5).")
+
+
+def test_why_blocks_ended_and_how_sure_the_least_sure_answer_is_are_said(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 12, 60))
+    with Store.append(path) as store:
+        store.add(Look("lan", 3, ("a" * 64,), 0.6), Look("lan", 4, (), 0.978, "sure"))
+        store.add(Look("wifi", 9, (), 0.71, "most trials"), Look("wan", 3, (), None, "no answer"))
+    texts = [concern.text for concern in concerns(load(path)) if "the sweep ran" in concern.text]
+    assert sorted(texts) == [
+        "Under lan the sweep ran 4 blocks: every answer is as sure as the experiment asks. "
+        "The least sure answer is 97 % sure.",
+        "Under wan the sweep ran 3 blocks: no split can be an answer.",
+        "Under wifi the sweep ran 9 blocks: that is the most the experiment allows. "
+        "The least sure answer is 71 % sure.",
+    ]
 
 
 def test_what_was_chosen_and_what_it_was_chosen_from_is_said(tmp_path: Path) -> None:

@@ -354,6 +354,16 @@ def test_all_readers_read_what_a_sweep_writes(tmp_path: Path) -> None:
             read(store)
 
 
+@pytest.mark.parametrize(("least", "most"), [(0, 5), (6, 5), (3, -1)])
+def test_trials_that_no_experiment_has_are_the_files_fault(tmp_path: Path, least: int, most: int) -> None:
+    path = tmp_path / "r.sqlite"
+    path.write_bytes(seeds("results")["sweep"])
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE experiment SET least = ?, trials = ?, until = 0.95", (least, most))
+    with Store.append(path) as store, pytest.raises(StoreError, match=f"least {least}, most {most}"):
+        store.trials_wanted()
+
+
 @pytest.mark.parametrize("value", ["[[[", '{"a": 1}', b"\xff\x00", "[" * 100_000])
 @pytest.mark.parametrize(("table", "column"), columns())
 def test_a_value_that_no_sweep_writes_is_the_files_fault(
