@@ -137,17 +137,17 @@ def test_what_the_disk_holds_from_before_need_not_be_free(preflight: ModuleType,
     wheel.parent.mkdir()
     wheel.write_bytes(b"1" * 1_000_000)
     far_too_much = free + 1_000_000_000_000
-    assert preflight.look_at_disk([{"path": str(tmp_path / "not" / "there"), "bytes": 1}]) == []
-    (problem,) = preflight.look_at_disk([{"path": str(tmp_path / "venv"), "bytes": far_too_much}])
+    assert preflight.look_at_disk([{"path": str(tmp_path / "not" / "there"), "bytes": 1}], []) == []
+    (problem,) = preflight.look_at_disk([{"path": str(tmp_path / "venv"), "bytes": far_too_much}], [])
     assert str(tmp_path / "venv") in problem.what
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preflight.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 500_000}))
-        assert preflight.look_at_disk([{"path": str(wheel.parent), "bytes": 1_400_000}]) == []
+        assert preflight.look_at_disk([{"path": str(wheel.parent), "bytes": 1_400_000}], []) == []
         two = [
             {"path": str(wheel.parent), "bytes": 1_400_000},
             {"path": str(tmp_path / "x"), "bytes": 200_000},
         ]
-        (problem,) = preflight.look_at_disk(two)
+        (problem,) = preflight.look_at_disk(two, [])
     assert "0 MB free, and 1 MB are needed" in problem.what
 
 
