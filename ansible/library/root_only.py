@@ -78,8 +78,8 @@ def problem(path: Path) -> str:
     else:
         what = "may be changed by others than root"
     return (
-        f"{path} {what}, and root acts only where nobody else may change anything: look at what is in it, "
-        "then remove it, or chown it to root and chmod go-w"
+        f"{path} {what}, and root acts only where other users may change nothing: look at what is in it, "
+        "then remove it, or give it to root alone (chown root:root, chmod go-w)"
     )
 
 

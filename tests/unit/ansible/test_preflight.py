@@ -131,6 +131,7 @@ def test_an_address_on_no_interface_is_told_with_those_there_are(preflight: Modu
     assert "not on data_interface wlan0" in problem.what
 
 
+@pytest.mark.processes
 def test_what_the_disk_holds_from_before_need_not_be_free(preflight: ModuleType, tmp_path: Path) -> None:
     free = preflight.shutil.disk_usage(tmp_path).free
     wheel = tmp_path / "venv" / "wheel"
@@ -149,6 +150,16 @@ def test_what_the_disk_holds_from_before_need_not_be_free(preflight: ModuleType,
         ]
         (problem,) = preflight.look_at_disk(two, [])
     assert "0 MB free, and 1 MB are needed" in problem.what
+
+
+@pytest.mark.processes
+def test_the_worker_user_looks_into_the_store(preflight: ModuleType, tmp_path: Path) -> None:
+    called = tmp_path / "called"
+    (tmp_path / "store").mkdir()
+    prefix = ["sh", "-c", f'echo "$@" >{called}; exec "$@"', "prefix"]
+    assert preflight.bytes_under(str(tmp_path / "store"), prefix) > 0
+    assert called.read_text().split() == ["du", "--summarize", "--bytes", str(tmp_path / "store")]
+    assert preflight.bytes_under(str(tmp_path / "store"), ["setpriv", "--reuid=no-such-user"]) == 0
 
 
 def test_memory_has_room_for_the_shard_and_the_runtime(preflight: ModuleType) -> None:
