@@ -17,22 +17,30 @@ from ansible.module_utils.basic import AnsibleModule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MOST_LINKS = 40  # as the kernel: a path with more leads in circles
+
 
 def changeable_part(path: Path) -> Path | None:
-    """The first of a path's existing parts that another user than root may change; links are followed."""
-    for part in [*reversed(path.parents), path]:
+    """The first part of a path, or of a link on it, that exists and that others than root may change."""
+    here, pending, links = Path("/"), list(path.parts[1:]), 0
+    while pending:
+        name = pending.pop(0)
+        part = here.parent if name == ".." else here / name
         try:
             status = part.lstat()
         except FileNotFoundError:
             return None
         if may_be_changed(status):
             return part
-        if stat.S_ISLNK(status.st_mode):
-            try:
-                target = path.resolve(strict=True)
-            except (OSError, RuntimeError):  # it leads nowhere, or in circles
-                return part
-            return changeable_part(target)
+        if not stat.S_ISLNK(status.st_mode):
+            here = part
+            continue
+        links += 1
+        if links > MOST_LINKS:
+            return part
+        target = Path(os.readlink(part))
+        here = Path("/") if target.is_absolute() else here
+        pending = [*target.parts[target.is_absolute() :], *pending]
     return None
 
 

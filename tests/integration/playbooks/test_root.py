@@ -222,7 +222,7 @@ def test_a_teardown_removes_what_is_edgecuts_and_believes_no_forged_record(host:
     assert "/var/lib/linked_store/store" in why["linked_store"]
     assert "forged: /var/lib/forged belongs to edgecut" in why["forged"]
     assert "/var/lib/forged_file/provisioned/packages belongs to edgecut" in why["forged_file"]
-    assert "/var/lib/linked_record/provisioned is a link" in why["linked_record"]
+    assert "/var/lib/linked_record/store belongs to edgecut" in why["linked_record"]
     assert {word for call in host.calls() for word in call.split() if word.endswith(".service")} <= {
         "edgecut-worker.service"
     }

@@ -70,7 +70,7 @@ def tasks_in(listed: list[dict[str, Any]], where: str) -> Iterator[Task]:
 def task_files() -> tuple[tuple[str, list[dict[str, Any]]], ...]:
     """All files of tasks that may run as root, and the tasks in playbooks."""
     found: list[tuple[str, list[dict[str, Any]]]] = []
-    paths = [*ROLES.glob("*/tasks/*.yml"), *ROLES.glob("*/handlers/*.yml"), *ANSIBLE.glob("tasks/*.yml")]
+    paths = [*ROLES.glob("*/tasks/**/*.yml"), *ROLES.glob("*/handlers/*.yml"), *ANSIBLE.glob("tasks/*.yml")]
     for path in sorted(paths):
         if path.name not in WITHOUT_ROOT:
             found.append((str(path.relative_to(ANSIBLE)), yaml.safe_load(path.read_text())))
