@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,6 @@ class OwnHost:
         self,
         *tasks: Mapping[str, Any],
         hosts: Mapping[str, Mapping[str, Any]] | None = None,
-        options: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[str]:
         """Run tasks as root; each of `hosts` is this one, with settings of its own."""
         settings: dict[str, Any] = yaml.safe_load((ROOT / "ansible/group_vars/all.yml").read_text())
@@ -117,27 +116,16 @@ class OwnHost:
         play = {"hosts": "devices", "gather_facts": False, "tasks": [facts, *tasks]}
         (self.folder / "play.json").write_text(json.dumps([play]))
         environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-        return self.run(
-            *(sys.executable, "-m", "ansible", "playbook", "-i", self.folder / "hosts.json"),
-            *(*options, self.folder / "play.json"),
-            env=environment
-            | {
-                "ANSIBLE_ROLES_PATH": str(ROOT / "ansible" / "roles"),
-                "CALLS": str(self._calls),
-                "PATH": f"{self._commands}:{os.environ['PATH']}",
-            },
-        )
-
-    def run(
-        self, *command: str | Path, env: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command on the host."""
+        environment["ANSIBLE_ROLES_PATH"] = str(ROOT / "ansible" / "roles")
+        environment["CALLS"] = str(self._calls)
+        environment["PATH"] = f"{self._commands}:{os.environ['PATH']}"
         packages = Path(pytest.__file__).parents[1]
-        enter = ["unshare", "--mount", "sh", "-c", _ENTER, "enter", self.folder, ROOT, packages]
+        enter: list[str | Path] = ["unshare", "--mount", "sh", "-c", _ENTER, "enter"]
+        enter += [self.folder, ROOT, packages, sys.executable, "-m", "ansible", "playbook"]
         return subprocess.run(
-            [*enter, *command],
+            [*enter, "-i", self.folder / "hosts.json", self.folder / "play.json"],
             cwd=ROOT,
-            env=env,
+            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ RECORD = {
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory, tiny: Bundle) -> Iterator[OwnHost]:
+def host(tmp_path_factory: pytest.TempPathFactory, tiny: Bundle) -> OwnHost:
     """A host with a worker's service and one bundle, deployed by a root that cannot look into the store."""
     host = OwnHost(tmp_path_factory.mktemp("host"))
     host.install_environment()
