@@ -203,9 +203,9 @@ def test_a_teardown_removes_what_is_edgecuts_and_believes_no_forged_record(host:
     forged.give_to_worker(forged.parent)
     file.give_to_worker(file.record / "packages")
     linked.forge()
-    linked.record.rename(linked.store / "forged")
-    linked.give_to_worker(linked.store / "forged")
-    linked.record.symlink_to(f"/var/lib/{linked.name}/store/forged")
+    theirs = linked.record.rename(host.path("/var/lib/theirs"))
+    linked.give_to_worker(theirs)
+    linked.record.symlink_to("/var/lib/theirs")
 
     devices = (links, itself, forged, file, linked)
     done = host.play(
@@ -221,7 +221,7 @@ def test_a_teardown_removes_what_is_edgecuts_and_believes_no_forged_record(host:
     assert "/var/lib/linked_store/store" in why["linked_store"]
     assert "forged: /var/lib/forged belongs to edgecut" in why["forged"]
     assert "/var/lib/forged_file/provisioned/packages belongs to edgecut" in why["forged_file"]
-    assert "/var/lib/linked_record/store belongs to edgecut" in why["linked_record"]
+    assert "/var/lib/theirs belongs to edgecut" in why["linked_record"]
     assert {word for call in host.calls() for word in call.split() if word.endswith(".service")} <= {
         "edgecut-worker.service"
     }
