@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import threading
 import zipfile
 import zlib
@@ -236,7 +237,8 @@ class Findings:
 def inspect_bundle(store: Path, digest: str) -> Findings:
     """Check a bundle's files against its manifest, and the manifest against the bundle's digest.
 
-    Without a valid manifest no other file can be checked, so all are missing.
+    Without a valid manifest no other file can be checked, so all are missing. Anything but a regular file,
+    such as a link or a pipe, is altered, and not read.
 
     Raises:
         RefusedError: `digest` is not a digest.
@@ -245,6 +247,8 @@ def inspect_bundle(store: Path, digest: str) -> Findings:
     folder = store / "bundles" / _check_digest(digest)
     try:
         try:
+            if not _is_regular(folder / "manifest.json"):
+                return Findings(lacks=BUNDLE_FILES, altered=("manifest.json",))
             manifest = _read_manifest(folder / "manifest.json", digest)
         except FileNotFoundError:
             return Findings(lacks=BUNDLE_FILES, altered=())
@@ -255,7 +259,10 @@ def inspect_bundle(store: Path, digest: str) -> Findings:
             if name == "manifest.json":
                 continue
             entry = manifest.files.get(name)
-            digest_here = _digest_of(folder / name) if (folder / name).exists() else None
+            try:
+                digest_here = _digest_of(folder / name) if _is_regular(folder / name) else ""
+            except FileNotFoundError:
+                digest_here = None
             if digest_here != (entry and entry.digest):
                 lacks.append(name)
                 if digest_here is not None:
@@ -263,6 +270,11 @@ def inspect_bundle(store: Path, digest: str) -> Findings:
     except OSError as error:
         raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror}") from error
     return Findings(lacks=tuple(lacks), altered=tuple(altered))
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether a path is a regular file, and no link to one. Raises FileNotFoundError."""
+    return stat.S_ISREG(path.lstat().st_mode)
 
 
 @contextlib.contextmanager

@@ -354,6 +354,23 @@ def test_what_somebody_else_installed_since_is_not_taken_away(bare: Devices, tmp
     assert there.split() == ["kmod", "installed", "needs-kmod", "installed"]
 
 
+def test_a_forged_record_is_not_believed(bare: Devices) -> None:
+    record = "/var/lib/edgecut/provisioned"
+    bare.root(
+        "pi2",
+        f"mkdir -p {record}; echo 'ssh.service disabled' >{record}/time_sync; "
+        f"echo 'purge openssh-server' >{record}/packages; chown -R daemon /var/lib/edgecut",
+    )
+    refused = bare.play("absent", "--limit", "pi2")
+    there = bare.root(
+        "pi2", "systemctl is-active ssh; dpkg-query --show -f '${db:Status-Status}' openssh-server"
+    )
+    bare.root("pi2", "rm -r /var/lib/edgecut")
+    assert_fails_saying(refused, "pi2: /var/lib/edgecut belongs to daemon, and root acts only where")
+    assert changed(refused) == 0
+    assert there.split() == ["active", "installed"]
+
+
 def test_facts_say_what_the_device_is(devices: Devices) -> None:
     (devices.lab.root / "ansible" / "facts.yml").write_text(
         "- hosts: devices\n  gather_facts: false\n  tasks:\n"

@@ -245,8 +245,34 @@ def test_online_the_device_fetches_from_its_own_index(service: VirtualLab, index
     assert changed(deploy(service, "wheels_online=true")) == 0
 
 
+def test_the_store_is_all_that_its_user_may_change(service: VirtualLab) -> None:
+    command = (
+        "sudo find / -xdev -writable \\( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /dev "
+        "-o -path /var/tmp \\) -prune -o ! -type l -writable -print"
+    ).replace("sudo", "sudo setpriv --reuid=edgecut --regid=edgecut --init-groups", 1)
+    store = "/var/lib/edgecut/store"
+    writable = on_pi(service, f"cd / && {command} 2>/dev/null || :").splitlines()
+    assert store in writable
+    assert [path for path in writable if not path.startswith((store, "/var/lock"))] == []
+    assert on_pi(service, f"stat -c '%U %a' {store} /var/lib/edgecut").split() == [
+        "edgecut",
+        "700",
+        "root",
+        "755",
+    ]
+
+
 def test_what_is_removed_leaves_nothing(service: VirtualLab, untouched: str) -> None:
+    in_store = (
+        "sudo setpriv --reuid=edgecut --regid=edgecut --clear-groups env --chdir=/var/lib/edgecut/store"
+    )
+    on_pi(service, "sudo sh -c 'mkdir /srv/foreign; echo whole >/srv/foreign/file'")
+    on_pi(
+        service, f"{in_store} ln -s /srv/foreign bundles/link; {in_store} ln -s /srv/foreign/file shards/link"
+    )
     assert_succeeds(deploy(service, "state=absent"))
+    assert on_pi(service, "cat /srv/foreign/file; stat -c %U /srv/foreign").split() == ["whole", "root"]
+    on_pi(service, "sudo rm -r /srv/foreign")
     assert set(on_pi(service, FILES).splitlines()) == set(untouched.splitlines())
     assert on_pi(service, f"systemctl list-units --all --no-legend {UNIT}") == ""
     assert changed(deploy(service, "state=absent")) == 0

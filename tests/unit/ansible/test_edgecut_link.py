@@ -210,6 +210,15 @@ def test_a_link_never_outlives_its_lease(importable: None, tmp_path: Path, tick_
     assert last_beat_s + 60 - 3 * tick_s <= at_s <= last_beat_s + 60
 
 
+def test_a_heartbeat_that_is_a_link_tells_nothing_of_its_target(importable: None, tmp_path: Path) -> None:
+    from edgecut_link.lease import beat_of
+
+    (tmp_path / "elsewhere").touch()
+    os.utime(tmp_path / "elsewhere", (1, 1))
+    (tmp_path / "heartbeat").symlink_to(tmp_path / "elsewhere")
+    assert beat_of(str(tmp_path / "heartbeat")) == (tmp_path / "heartbeat").lstat().st_mtime_ns != 10**9
+
+
 def test_a_heartbeat_that_never_was_or_is_gone_keeps_no_link(importable: None, tmp_path: Path) -> None:
     lease = Lease(tmp_path)
     assert not lease.ended_at(1010.0)

@@ -131,24 +131,35 @@ def test_an_address_on_no_interface_is_told_with_those_there_are(preflight: Modu
     assert "not on data_interface wlan0" in problem.what
 
 
+@pytest.mark.processes
 def test_what_the_disk_holds_from_before_need_not_be_free(preflight: ModuleType, tmp_path: Path) -> None:
     free = preflight.shutil.disk_usage(tmp_path).free
     wheel = tmp_path / "venv" / "wheel"
     wheel.parent.mkdir()
     wheel.write_bytes(b"1" * 1_000_000)
     far_too_much = free + 1_000_000_000_000
-    assert preflight.look_at_disk([{"path": str(tmp_path / "not" / "there"), "bytes": 1}]) == []
-    (problem,) = preflight.look_at_disk([{"path": str(tmp_path / "venv"), "bytes": far_too_much}])
+    assert preflight.look_at_disk([{"path": str(tmp_path / "not" / "there"), "bytes": 1}], []) == []
+    (problem,) = preflight.look_at_disk([{"path": str(tmp_path / "venv"), "bytes": far_too_much}], [])
     assert str(tmp_path / "venv") in problem.what
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preflight.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 500_000}))
-        assert preflight.look_at_disk([{"path": str(wheel.parent), "bytes": 1_400_000}]) == []
+        assert preflight.look_at_disk([{"path": str(wheel.parent), "bytes": 1_400_000}], []) == []
         two = [
             {"path": str(wheel.parent), "bytes": 1_400_000},
             {"path": str(tmp_path / "x"), "bytes": 200_000},
         ]
-        (problem,) = preflight.look_at_disk(two)
+        (problem,) = preflight.look_at_disk(two, [])
     assert "0 MB free, and 1 MB are needed" in problem.what
+
+
+@pytest.mark.processes
+def test_the_worker_user_looks_into_the_store(preflight: ModuleType, tmp_path: Path) -> None:
+    called = tmp_path / "called"
+    (tmp_path / "store").mkdir()
+    prefix = ["sh", "-c", f'echo "$@" >{called}; exec "$@"', "prefix"]
+    assert preflight.bytes_under(str(tmp_path / "store"), prefix) > 0
+    assert called.read_text().split() == ["du", "--summarize", "--bytes", str(tmp_path / "store")]
+    assert preflight.bytes_under(str(tmp_path / "store"), ["setpriv", "--reuid=no-such-user"]) == 0
 
 
 def test_memory_has_room_for_the_shard_and_the_runtime(preflight: ModuleType) -> None:

@@ -99,6 +99,15 @@ def test_the_worker_is_told_where_its_secrets_are(units: dict[str, list[str]]) -
     assert "--certificates /etc/edgecut" in command and "--key-file" not in command
 
 
+def test_the_service_manager_lets_it_write_to_the_store_and_gives_it_nothing(
+    units: dict[str, list[str]],
+) -> None:
+    """StateDirectory would make root give the worker's user all that is in the folder, at each start."""
+    assert value(units["plain"], "ReadWritePaths") == "/var/lib/edgecut/store"
+    assert value(units["percent"], "ReadWritePaths") == "'/srv/100%% mine'"
+    assert not [line for unit in units.values() for line in unit if line.startswith("StateDirectory")]
+
+
 def test_each_option_of_onnx_runtime_is_told(units: dict[str, list[str]]) -> None:
     command = value(units["options"], "ExecStart")
     assert "--onnxruntime-option session.intra_op.allow_spinning=1 --onnxruntime-option" in command

@@ -1,6 +1,7 @@
 """The store: paths are made of digests only, pieces must fit together, and files are held against digests."""
 
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -120,6 +121,23 @@ def test_an_altered_file_and_an_absent_one_are_named(tiny_bundle: TinyBundle, bu
     (folder / "samples.npz").unlink()
     found = inspect_bundle(bundle_store, tiny_bundle.digest)
     assert found == Findings(lacks=("weights.bin", "samples.npz"), altered=("weights.bin",))
+
+
+def test_what_is_no_file_of_its_own_is_altered_and_not_read(
+    tiny_bundle: TinyBundle, bundle_store: Path
+) -> None:
+    folder = bundle_store / "bundles" / tiny_bundle.digest
+    (folder / "weights.bin").rename(bundle_store / "elsewhere")
+    (folder / "weights.bin").symlink_to(bundle_store / "elsewhere")
+    (folder / "shards.zip").unlink()
+    os.mkfifo(folder / "shards.zip")  # reading it would wait for a writer
+    (folder / "samples.npz").unlink()
+    (folder / "samples.npz").symlink_to("nowhere")
+    altered = ("weights.bin", "shards.zip", "samples.npz")
+    assert inspect_bundle(bundle_store, tiny_bundle.digest) == Findings(lacks=altered, altered=altered)
+    (folder / "manifest.json").unlink()
+    os.mkfifo(folder / "manifest.json")
+    assert inspect_bundle(bundle_store, tiny_bundle.digest) == Findings(BUNDLE_FILES, ("manifest.json",))
 
 
 def test_without_its_manifest_all_of_a_bundle_is_wanted(tiny_bundle: TinyBundle, bundle_store: Path) -> None:

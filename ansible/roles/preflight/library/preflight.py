@@ -198,14 +198,19 @@ def existing(path: str) -> Path:
     return here
 
 
-def bytes_under(path: str) -> int:
-    """The size of a folder's files."""
-    files = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-    return sum(file.lstat().st_size for file in files if file.exists())
+def bytes_under(path: str, prefix: Sequence[str]) -> int:
+    """The size of a folder's files; 0 if it is unknown."""
+    size = re.search(r"^\d+", answer(*prefix, "du", "--summarize", "--bytes", path), re.MULTILINE)
+    return int(size[0]) if size else 0
 
 
-def look_at_disk(folders: Sequence[Facts]) -> list[Problem]:
-    """Check the disks: folders on one file system need their sum, less what a deploy replaces."""
+def look_at_disk(folders: Sequence[Facts], prefix: Sequence[str]) -> list[Problem]:
+    """Check the disks: folders on one file system need their sum, less what a deploy replaces.
+
+    Args:
+        folders: The folders, and the bytes that each needs.
+        prefix: Put before a command, it runs as the worker's user.
+    """
     needs: dict[int, list[Facts]] = {}
     for need in folders:
         needs.setdefault(existing(need["path"]).stat().st_dev, []).append(need)
@@ -215,7 +220,7 @@ def look_at_disk(folders: Sequence[Facts]) -> list[Problem]:
         free = shutil.disk_usage(here).free
         needed = sum(need["bytes"] for need in together)
         if free < needed:
-            needed = sum(max(0, need["bytes"] - bytes_under(need["path"])) for need in together)
+            needed = sum(max(0, need["bytes"] - bytes_under(need["path"], prefix)) for need in together)
         problems += judge_disk(here, free, needed)
     return problems
 
@@ -297,7 +302,7 @@ def look(parameters: Facts, facts: Facts) -> list[Problem]:
             facts["address"], parameters["data_interface"], facts["interfaces"], parameters["name"]
         ),
         "port": lambda: [p for name, port in ports for p in look_at_port(name, facts["address"], port)],
-        "disk": lambda: look_at_disk(parameters["disk"]),
+        "disk": lambda: look_at_disk(parameters["disk"], parameters["worker_prefix"]),
         "memory": lambda: look_at_memory(parameters["largest_shard_bytes"]),
         "clock": lambda: judge_clock(time.time() - parameters["controller_time_s"]),
         "netem": lambda: judge_netem(facts, system),
@@ -321,6 +326,7 @@ def main() -> None:
         "systems": {"type": "dict", "required": True},
         "checks": {"type": "list", "elements": "str", "choices": CHECKS, "default": []},
         "disk": {"type": "list", "elements": "dict", "options": need, "default": []},
+        "worker_prefix": {"type": "list", "elements": "str", "default": []},
         "largest_shard_bytes": {"type": "int", "default": 0},
         "controller_time_s": {"type": "float", "default": 0},
         "cuda_major": {"type": "int", "default": 0},

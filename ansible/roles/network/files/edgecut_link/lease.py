@@ -25,7 +25,7 @@ def uptime_s() -> float:
 def beat_of(heartbeat: str) -> int | None:
     """A value that changes with each beat; compared for equality, never as a time."""
     try:
-        return Path(heartbeat).stat().st_mtime_ns
+        return Path(heartbeat).lstat().st_mtime_ns
     except OSError:
         return None
 
