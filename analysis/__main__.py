@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from analysis.errors import AnalysisError
 from controller.errors import ControllerError, one_line
+from worker.terminal import run, say, show
 
 app = typer.Typer(
     pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None, no_args_is_help=True
@@ -70,11 +71,10 @@ def report(
     written = write_report(
         sweep, out, formats, against=against, codec_pj_per_bit=codec_pj_per_bit, predictions=predictions
     )
-    for line in written.lines:
-        typer.echo(line)
+    show(*written.lines)
     if sweep.missing:
-        typer.echo(f"incomplete: {sweep.finished} trials finished, {sweep.missing} missing")
-    typer.echo(f"report: {written.page.resolve()}")
+        show(f"incomplete: {sweep.finished} trials finished, {sweep.missing} missing")
+    show(f"report: {written.page.resolve()}")
 
 
 @app.command()
@@ -94,15 +94,15 @@ def best(
     # As above.
     from analysis.data.sweep import load
     from analysis.fronts.answers import check_goal
-    from analysis.report.terminal import best_as_json, show_best
+    from analysis.report.terminal import best_as_json, best_lines
     from analysis.study import Study
 
     goals = () if objective is None else (check_goal(objective),)
     sweep = load(results, seed=seed)
     if as_json:
-        typer.echo(json.dumps(best_as_json(sweep, goals), indent=1))
+        show(*json.dumps(best_as_json(sweep, goals), indent=1).splitlines())
     else:
-        typer.echo(show_best(Study.of(sweep), goals))
+        show(*best_lines(Study.of(sweep), goals))
 
 
 @app.command()
@@ -118,7 +118,7 @@ def export(
 
     chosen = check_export_formats(formats)
     for path, rows in write_exports(load(results), out, chosen).items():
-        typer.echo(f"{path.resolve()}: {rows} rows")
+        show(f"{path.resolve()}: {rows} rows")
 
 
 @app.command()
@@ -143,14 +143,17 @@ def compare(
     formats = check_formats(figures)
     comparison = compare(*sides_of(results, networks, seed))
     page = write_comparison(comparison, out, formats) if out else None
-    for line in summary_lines(comparison):
-        typer.echo(line)
+    show(*summary_lines(comparison))
     if page:
-        typer.echo(f"comparison: {page.resolve()}")
+        show(f"comparison: {page.resolve()}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
+    return run(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = app(args=arguments, prog_name="python -m analysis", standalone_mode=False)
     except (AnalysisError, ControllerError) as error:
@@ -162,12 +165,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.filename or 'file'}: {error.strerror or error}")
     # typer turns Ctrl-C into this code.
     if code == _INTERRUPTED:
-        print("interrupted; nothing was written", file=sys.stderr)
+        say("interrupted; nothing was written")
     return int(code or 0)
 
 
 def _fail(text: str) -> int:
-    print(f"error: {one_line(text)}", file=sys.stderr)
+    say(f"error: {one_line(text)}")
     return 2
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from benchmarks.local_workers import choose_cores
 from benchmarks.measurement import Measurement
 from benchmarks.report import load_report, make_report, markdown, print_report, save_report
 from benchmarks.rounds import Clock, measurements, run_rounds
-from controller.console import output
+from controller.console import say, show
 from controller.errors import ExperimentError, did_you_mean
 
 __all__ = ["QUIET_LOAD", "run_bench", "show_bench"]
@@ -44,13 +43,13 @@ def run_bench(out: Path, cache: Path, *, rounds: int, only: Sequence[str], cores
     pinned = choose_cores(cores)
     load = os.getloadavg()[0]
     if load > QUIET_LOAD:
-        _say(f"this machine is busy (load {load:.1f}); for valid figures rerun on an idle machine")
-    bundles = make_bundles(cache, list(dict.fromkeys(name for one in chosen for name in one.needs)), _say)
-    values, worker = run_rounds(chosen, bundles, pinned, rounds=rounds, clock=clock, say=_say)
+        say(f"this machine is busy (load {load:.1f}); for valid figures rerun on an idle machine")
+    bundles = make_bundles(cache, list(dict.fromkeys(name for one in chosen for name in one.needs)), say)
+    values, worker = run_rounds(chosen, bundles, pinned, rounds=rounds, clock=clock, say=say)
     report = make_report(values, worker, load)
     save_report(report, out)
-    print_report(report, output())
-    print(f"{out} ({clock.elapsed_s:.0f} s)")
+    print_report(report)
+    show(f"{out} ({clock.elapsed_s:.0f} s)")
     return all_hold(FIGURES, report.figures)
 
 
@@ -58,9 +57,9 @@ def show_bench(path: Path, *, as_markdown: bool) -> None:
     """Print the table of an existing results file."""
     report = load_report(path)
     if as_markdown:
-        print(markdown(report))
+        show(*markdown(report).splitlines())
     else:
-        print_report(report, output())
+        print_report(report)
 
 
 def _choose(only: Sequence[str]) -> tuple[Measurement, ...]:
@@ -72,7 +71,3 @@ def _choose(only: Sequence[str]) -> tuple[Measurement, ...]:
     if not only:
         return everything
     return tuple(one for one in everything if any(key.startswith(tuple(only)) for key in one.keys))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
 
 from benchmarks.figures import FIGURES, Figure, Summary, figure_rows, summarize
 from controller.atomic_file import write_json
-from controller.console import plain_table
+from controller.console import plain_table, show, show_table
 from controller.errors import ControllerError
 from controller.results.provenance import now, stamp
 
@@ -80,18 +79,18 @@ def load_report(path: Path) -> Report:
         raise ControllerError(f"{path} is not a benchmark result: {error}") from error
 
 
-def print_figures(figures: Sequence[Figure], summaries: Mapping[str, Summary], console: Console) -> None:
+def print_figures(figures: Sequence[Figure], summaries: Mapping[str, Summary]) -> None:
     """Print a table of figures."""
     table = plain_table("figure", "median", "low to high", "must be", "holds")
     for row in figure_rows(figures, summaries):
         table.add_row(*row)
-    console.print(table)
+    show_table(table)
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: Report) -> None:
     """Print the table and the machine."""
-    print_figures(FIGURES, report.figures, console)
-    console.print(_where(report), soft_wrap=True)
+    print_figures(FIGURES, report.figures)
+    show(_where(report))
 
 
 def markdown(report: Report) -> str:

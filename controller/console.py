@@ -1,20 +1,39 @@
-"""Terminal output: a bar on a terminal, a line every few seconds elsewhere."""
+"""Terminal output: tables, a sweep's progress, a view that is redrawn. Lines go through `worker.terminal`."""
 
+import json
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
 from controller.errors import ControllerError
 from controller.results import Cell, Trial
+from worker.terminal import GivingUp, say, show, visible
 
-__all__ = ["Noted", "Screen", "duration", "output", "plain_table"]
+__all__ = [
+    "Noted",
+    "Screen",
+    "duration",
+    "is_terminal",
+    "plain_table",
+    "redrawn",
+    "say",
+    "show",
+    "show_json",
+    "show_table",
+    "words",
+]
 
 _LINE_EVERY_S = 5.0
 _PIPE_WIDTH = 160
@@ -30,12 +49,48 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def output() -> Console:
-    """Return a console for standard output, wide enough for any table off a terminal."""
-    # No markup: names from files and devices may hold brackets.
-    return Console(
-        highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH
-    )
+class _Console(Console):
+    """Shows foreign text as it is: brackets are no markup, and what acts on a terminal is escaped."""
+
+    def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
+        super().__init__(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make strings visible before they are laid out."""
+        return super().render_str(visible(text), **(options | {"markup": False, "emoji": False}))
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Make visible what became a text without `render_str`; its lines are rich's own."""
+        if isinstance(renderable, Text):
+            plain = "\n".join(map(visible, renderable.plain.split("\n")))
+            renderable = renderable if plain == renderable.plain else Text(plain, renderable.style)
+        return super().render(renderable, options)
+
+
+def is_terminal() -> bool:
+    """Whether standard output is a terminal."""
+    return sys.stdout.isatty()
+
+
+def show_table(shown: RenderableType, width: int = _PIPE_WIDTH) -> None:
+    """Print a table or a panel to standard output; off a terminal `width` columns wide."""
+    _Console(width=None if is_terminal() else width).print(shown)
+
+
+def show_json(value: object) -> None:
+    """Print a value to standard output as JSON."""
+    show(*json.dumps(value, indent=1).splitlines())
+
+
+def redrawn() -> Live:
+    """Return a part of the terminal that each update replaces."""
+    return Live(console=_Console(), auto_refresh=False, vertical_overflow="crop")
+
+
+def words(*parts: str | tuple[str, str]) -> Text:
+    """Return foreign text, in parts with or without a style."""
+    pairs = ((part, "") if isinstance(part, str) else part for part in parts)
+    return Text.assemble(*((visible(text), style) for text, style in pairs))
 
 
 def plain_table(*columns: str, title: str | None = None) -> Table:
@@ -68,15 +123,20 @@ class Noted(Protocol):
 
 
 class Screen:
-    """A sweep's progress on standard error, and as lines in a file if one is given."""
+    """A sweep's progress on standard error, and as lines in a file if one is given.
+
+    The work outlives its screen: while entered, a terminal that goes away does not end the process.
+    """
 
     def __init__(self, progress_file: Path | None = None, noted: Noted | None = None) -> None:
-        self._console = Console(stderr=True)
+        self._console = _Console(stderr=True)
         self._file = _appended(progress_file) if progress_file else None
+        self._lines = GivingUp(self._file) if self._file else None
         self._noted = noted
         # Drawn only between trials: a ticking clock would take time from the measurement.
         self._panel = Live(noted, console=self._console, auto_refresh=False) if noted else None
         self._is_terminal = sys.stderr.isatty()
+        self._of_hang_up: Any = None
         self._bar = Progress(
             TextColumn("{task.fields[network]}", style="bold", markup=False),
             BarColumn(),
@@ -90,6 +150,8 @@ class Screen:
         self._last_line_s = 0.0
 
     def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._of_hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._bar.start()
         if self._panel and self._is_terminal:
             self._panel.start()
@@ -102,10 +164,12 @@ class Screen:
             self._panel.stop()
         if self._file:
             self._file.close()
+        if self._of_hang_up is not None:
+            signal.signal(signal.SIGHUP, self._of_hang_up)
 
     def say(self, text: str) -> None:
         """Print a permanent line."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(text)
         self._write(text)
 
     def step(
@@ -134,7 +198,7 @@ class Screen:
         self._last_line_s = now
         line = "  ".join(part for part in (f"{network}: {done}/{total}", doing, left) if part)
         if not self._is_terminal:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(line)
         self._write(line)
 
     def running(self, cell: Cell, number: int) -> None:
@@ -153,6 +217,6 @@ class Screen:
             self._panel.refresh()
 
     def _write(self, line: str) -> None:
-        if self._file:
-            self._file.write(line + "\n")
-            self._file.flush()
+        if self._lines:
+            self._lines.write(visible(line) + "\n")
+            self._lines.flush()

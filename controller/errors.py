@@ -4,7 +4,7 @@ import difflib
 import errno
 from collections.abc import Iterable, Iterator
 
-from worker.wire.errors import one_line
+from worker.terminal import one_line
 
 __all__ = [
     "ControllerError",

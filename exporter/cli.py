@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 import typer.exceptions
 
-from exporter.errors import ExporterError, one_line
+from exporter import terminal
+from exporter.errors import ExporterError
+from exporter.terminal import one_line, say, show
 
 __all__ = ["app", "main"]
 
@@ -76,14 +78,12 @@ def train(
     )
     trained = run(
         settings,
-        lambda epoch: typer.echo(
+        lambda epoch: show(
             f"epoch {epoch.number}/{epochs}  loss {epoch.loss:.3f}  "
             f"held-out accuracy {epoch.held_out_accuracy:.4f}  {epoch.elapsed_s:.0f} s"
         ),
     )
-    typer.echo(
-        f"{out}: {trained.model}, held-out accuracy {trained.held_out_accuracy:.4f} on {trained.dataset}"
-    )
+    show(f"{out}: {trained.model}, held-out accuracy {trained.held_out_accuracy:.4f} on {trained.dataset}")
 
 
 @app.command()
@@ -110,7 +110,7 @@ def export(
     settings = ExportSettings(
         model, out, weights, num_classes, input_size, dataset, data_dir, data, samples, seed, force
     )
-    print_bundle(run(settings, typer.echo))
+    print_bundle(run(settings, show))
 
 
 @app.command()
@@ -167,7 +167,7 @@ def split(
 
     opened = Bundle.open(bundle)
     for path in run(opened, parse_cuts(opened, at), out, self_contained=self_contained, force=force):
-        typer.echo(path)
+        show(str(path))
 
 
 @app.command()
@@ -187,7 +187,7 @@ def null(
     from exporter.bundle import export_null
 
     bundle = export_null(out, sizes, samples=samples, force=force)
-    typer.echo(f"{out}: {bundle.node_count} nodes, digest {bundle.digest[:12]}")
+    show(f"{out}: {bundle.node_count} nodes, digest {bundle.digest[:12]}")
 
 
 @app.command()
@@ -222,6 +222,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # variable once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments)
+    return terminal.run(lambda: _run(given))
+
+
+def _run(given: Sequence[str]) -> int:
     try:
         # typer returns the code of an early end; it handles Ctrl-C itself and returns 130.
         code = app(given or ["--help"], standalone_mode=False, prog_name="python -m exporter")
@@ -236,10 +240,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == _INTERRUPTED:
-        print("error: interrupted", file=sys.stderr)
+        say("error: interrupted")
     return code if isinstance(code, int) else 0
 
 
 def _refuse(text: str) -> int:
-    print(f"error: {one_line(text)}", file=sys.stderr)
+    say(f"error: {one_line(text)}")
     return 2

@@ -15,7 +15,6 @@ __all__ = [
     "WeightsError",
     "first_line",
     "nearest",
-    "one_line",
 ]
 
 
@@ -65,9 +64,3 @@ def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or the error's type if it has none."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
-
-
-def one_line(text: str) -> str:
-    """Return foreign text as one line with its control characters escaped, safe to print."""
-    words = " ".join(text.split())
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)

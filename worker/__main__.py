@@ -12,10 +12,10 @@ import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NoReturn, TypeVar
 
 from worker.host.device import pin_to_core
@@ -24,8 +24,9 @@ from worker.inference.provider import PROVIDERS
 from worker.inference.session_options import parse_options
 from worker.settings import Settings
 from worker.store import inspect_bundle
+from worker.terminal import one_line, run, say, show
 from worker.wire.control import ControlConnection
-from worker.wire.errors import UsageError, WorkerError, one_line
+from worker.wire.errors import UsageError, WorkerError
 from worker.wire.messages import Query
 from worker.wire.security import load_security
 
@@ -71,18 +72,22 @@ _interval = _number(float, 0.01, sys.float_info.max, "an interval in seconds (0.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. Errors are one line on stderr."""
+    return run(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = _parse(arguments)
         return int(options.command(options))
     except WorkerError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        say(f"error: {one_line(str(error))}")
         return _EXIT_BAD_INPUT
     except OSError as error:  # an impossible path, a full disk
         text = f"{error.filename or 'file'}: {error.strerror or error}"
-        print(f"error: {one_line(text)}", file=sys.stderr)
+        say(f"error: {one_line(text)}")
         return _EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
+        say("error: interrupted")
         return _EXIT_INTERRUPTED
 
 
@@ -200,18 +205,19 @@ def _serve(options: argparse.Namespace) -> int:
                 f"--cpu {settings.cpu}: {error}; this host has cores 0 to {cores - 1}"
             ) from error
     keep_little()
-    ended = threading.Event()
+    # An event's lock may be held where a signal interrupts; a simple queue has none to wait for.
+    ended: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda number, _: ended.put(number))
     server = Server(settings)
     server.begin()
     ports = {"control_port": server.control_port, "data_port": server.data_port, "pid": os.getpid()}
-    print(json.dumps(ports), flush=True)
+    show(json.dumps(ports))
     _tell_service_manager()
     logging.info("worker %s serves on %s: %s", settings.name, settings.host, json.dumps(ports))
     # Imported modules live for ever: spare the collector a look at them after each pipeline.
     gc.freeze()
-    ended.wait()
+    ended.get()
     server.close()
     logging.info("worker %s ends", settings.name)
     return 0
@@ -231,14 +237,14 @@ def _tell_service_manager() -> None:
 def _start(options: argparse.Namespace) -> int:
     from worker.service.daemon import start
 
-    print(start(_settings(options), options.pid_file, options.log))
+    show(start(_settings(options), options.pid_file, options.log))
     return 0
 
 
 def _stop(options: argparse.Namespace) -> int:
     from worker.service.daemon import stop
 
-    print(stop(options.pid_file))
+    show(stop(options.pid_file))
     return 0
 
 
@@ -248,13 +254,13 @@ def _ask(options: argparse.Namespace) -> int:
         options.host, options.control_port, security, timeout_s=_ASK_TIMEOUT_S, expected=options.name
     ) as connection:
         info = connection.ask(Query(), timeout_s=_ASK_TIMEOUT_S)
-    print(json.dumps({"name": info.name, "holder": info.holder, "stamp": info.stamp}))
+    show(json.dumps({"name": info.name, "holder": info.holder, "stamp": info.stamp}))
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
     findings = {digest: asdict(inspect_bundle(options.store, digest)) for digest in options.bundles}
-    print(json.dumps(findings))
+    show(json.dumps(findings))
     return 0
 
 

@@ -15,8 +15,9 @@ from analysis.fronts.answers import Answer, Goal, all_answers, answers_of, as_js
 from analysis.fronts.fronts import Point
 from analysis.report.words import answer_sentences, listed, percent, plain, unanswered, why_none
 from analysis.study import Group, Study
+from worker.terminal import visible
 
-__all__ = ["best_as_json", "one_line", "show_best"]
+__all__ = ["best_as_json", "best_lines", "one_line"]
 
 _WIDTH = 130
 _SENTENCES = 100
@@ -64,7 +65,7 @@ def best_as_json(sweep: Sweep, goals: Sequence[Goal]) -> list[dict[str, object]]
     return entries
 
 
-def show_best(study: Study, goals: Sequence[Goal]) -> str:
+def best_lines(study: Study, goals: Sequence[Goal]) -> list[str]:
     """What was measured under each network, its answers, and how sure they are, as lines for a terminal.
 
     Args:
@@ -91,9 +92,9 @@ def show_best(study: Study, goals: Sequence[Goal]) -> str:
             paragraphs += [answer_sentences(group.knee, answers)] if group.knee else []
         for lead, sentences in paragraphs:
             for line in textwrap.wrap(" ".join([lead, *sentences]), _SENTENCES):
-                console.print(line, markup=False)
+                console.print(visible(line))
     _require(shown, study.sweep, goals)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
+    return [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
 
 
 def _require(answers: Sequence[Answer], sweep: Sweep, goals: Sequence[Goal]) -> None:
@@ -103,7 +104,7 @@ def _require(answers: Sequence[Answer], sweep: Sweep, goals: Sequence[Goal]) -> 
 
 
 def _table(group: Group, answers: Sequence[Answer]) -> Table:
-    title = f"{group.title}, network {group.network.name}"
+    title = visible(f"{group.title}, network {group.network.name}")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for head in ("split", "latency ms", "samples/s", "at depth", "on the front"):
         table.add_column(head, justify="left" if head == "split" else "right", no_wrap=True)
@@ -112,9 +113,9 @@ def _table(group: Group, answers: Sequence[Answer]) -> Table:
         chance = "-" if point.probability is None else percent(point.probability)
         throughput = f"{'>= ' * point.is_bound}{plain(point.throughput)}"
         row = plain(point.latency, 1e3), throughput, str(point.cell.depth), chance
-        table.add_row(f"{point.split.where}{_note(point, answers)}", *row)
+        table.add_row(visible(f"{point.split.where}{_note(point, answers)}"), *row)
     for b in group.baselines:
-        table.add_row(b.name, plain(b.latency, 1e3), plain(b.throughput), "-", "-")
+        table.add_row(visible(b.name), plain(b.latency, 1e3), plain(b.throughput), "-", "-")
     return table
 
 

@@ -7,8 +7,11 @@ first Ctrl-C goes to its command instead: a sweep finishes its trial, the task f
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from contextlib import suppress
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -48,16 +51,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class is n
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._of_ansible: Any = None
+        self._wakes: SimpleQueue[int] = SimpleQueue()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         if task.action == "edgecut" and self._of_ansible is None:
+            threading.Thread(target=self._pass_on, name="edgecut_interrupt", daemon=True).start()
             self._of_ansible = signal.signal(signal.SIGINT, self._interrupt)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, self._of_ansible)
+        self._wakes.put(number)
+
+    def _pass_on(self) -> None:
+        """Wait for the first Ctrl-C, and send it to edgecut's commands, or without one to Ansible."""
+        number = self._wakes.get()
         commands = _commands()
         for command in commands:
             with suppress(psutil.Error):
-                command.send_signal(signal.SIGINT)
+                command.send_signal(number)
         if not commands:
-            self._of_ansible(number, frame)
+            os.kill(os.getpid(), number)

@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+from worker.terminal import show
+
 __all__ = ["half_round_trip_s"]
 
 _TIMEOUT_S = 60.0
@@ -44,7 +46,7 @@ def _main(size_bytes: int, round_trips: int, core: int, other_core: int) -> None
         with connection:
             times_s = _time_round_trips(connection, size_bytes, round_trips + _WARMUP)
         os.waitpid(child, 0)
-    print(statistics.median(times_s[_WARMUP:]))
+    show(str(statistics.median(times_s[_WARMUP:])))
 
 
 def _echo(connection: socket.socket, size_bytes: int, count: int) -> None:

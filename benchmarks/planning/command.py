@@ -9,14 +9,13 @@ from statistics import median
 from typing import Final
 
 import msgspec
-from rich.console import Console
 
 from benchmarks.figures import Summary, all_hold
 from benchmarks.planning.cells import NETWORKS, MeasuredCell, Split, long_chains, measure_cells, two_way
 from benchmarks.planning.figures import FIGURES, figures_of, plan_large_lab_s
 from benchmarks.planning.searches import comparisons_of
 from benchmarks.report import Report, machine_stamp, print_figures, save_report
-from controller.console import Screen, duration, output, plain_table
+from controller.console import Screen, duration, plain_table, show, show_table
 from controller.errors import LabError
 from controller.lab.inventory import Lab
 from controller.lab.worker_pool import WorkerPool
@@ -122,9 +121,9 @@ class _BenchPlan:
         measured = (self.cells, self.long_chains, self.profiling_s)
         save_report(_Report(self.figures(), machine, now(), *measured), self.options.out)
 
-    def show(self, console: Console) -> None:
+    def show(self) -> None:
         """Print the figures, then the errors under each network."""
-        print_figures(FIGURES, self.figures(), console)
+        print_figures(FIGURES, self.figures())
         table = plain_table("", *("latency error", "throughput error", "noise"), *_FOUND, "splits measured")
         for group, line in comparisons_of(self.cells, self.equal_cuts).items():
             here = [cell for cell in self.cells if (cell.model, cell.network) == group]
@@ -137,7 +136,7 @@ class _BenchPlan:
                 *(f"{share:.1%}" for share in found),
                 f"{line.share:.1%}",
             )
-        console.print(table)
+        show_table(table)
 
 
 def bench_plan(lab: Lab, options: BenchPlanOptions) -> bool:
@@ -165,9 +164,9 @@ def bench_plan(lab: Lab, options: BenchPlanOptions) -> bool:
         if len(lab.devices) > 2:
             bench.measure_long_chains(Bundle.open(options.bundles[0]))
             bench.save()
-    bench.show(output())
+    bench.show()
     took, profiling = duration(time.monotonic() - began_s), duration(sum(bench.profiling_s.values()))
-    print(f"{options.out} ({took}, of which {profiling} profiling)")
+    show(f"{options.out} ({took}, of which {profiling} profiling)")
     return all_hold(FIGURES, bench.figures())
 
 

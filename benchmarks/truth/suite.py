@@ -1,6 +1,5 @@
 """`python -m benchmarks truth`: the known answers, through the public commands on a lab of this machine."""
 
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -17,7 +16,7 @@ from benchmarks.truth.comparison import Reported, compare
 from benchmarks.truth.graph import GRAPH, GraphTruth
 from benchmarks.truth.labs import LabName, TruthLab, call, open_lab
 from benchmarks.truth.witness import Witness
-from controller.console import output, plain_table
+from controller.console import plain_table, say, show, show_table
 from controller.errors import ControllerError
 from controller.experiment.resolve import resolve
 from controller.lab.inventory import load_lab
@@ -111,7 +110,7 @@ def _judged(case: Case, folder: Path, lab: TruthLab, last_repeat_s: float) -> Ju
     """Run a case, and run it again as long as figures are off: a wrong one is off each time."""
     judged = Judged(case)
     for attempt in range(1, _ATTEMPTS + 1):
-        _say(
+        say(
             f"{case.name}: {case.shows}"
             if attempt == 1
             else f"{case.name}, again, for {len(judged.off)} of {len(judged.figures)} figures"
@@ -154,7 +153,7 @@ def _show(judged: Judged, *, every: bool) -> None:
     table = plain_table("figure", "of", "reported", "true", "error", title=title)
     for one in figures if every else _worst_of(figures):
         table.add_row(one.figure, one.cell, _value(one.reported), _value(one.true), _percent(one))
-    output().print(table)
+    show_table(table)
 
 
 def _worst_of(figures: Sequence[Compared]) -> list[Compared]:
@@ -171,18 +170,18 @@ def _sum_up(judged: Sequence[Judged], took_s: float) -> bool:
     """Print what is off, and whose fault that is; returns whether nothing is wrong."""
     for one in judged:
         for figure in one.disturbed:
-            print(f"disturbed: {one.case.name}: {figure.figure} of {figure.cell} ({_percent(figure)})")
+            show(f"disturbed: {one.case.name}: {figure.figure} of {figure.cell} ({_percent(figure)})")
     for one in judged:
         for figure in one.wrong:
-            print(f"wrong: {one.case.name}: {figure.figure} of {figure.cell} ({_percent(figure)})")
+            show(f"wrong: {one.case.name}: {figure.figure} of {figure.cell} ({_percent(figure)})")
     count = sum(len(one.figures) for one in judged)
     off, wrong = (
         sum(len(of) for of in each) for each in ([j.off for j in judged], [j.wrong for j in judged])
     )
-    print(f"{count - off} of {count} figures hold ({took_s:.0f} s)")
+    show(f"{count - off} of {count} figures hold ({took_s:.0f} s)")
     if off > wrong:
         late_ms = 1e3 * max(one.delay_s for one in judged)
-        print(
+        show(
             f"{off - wrong} cannot be judged: this machine was busy with other work, and threads had their "
             f"turn {late_ms:.1f} ms late; rerun on an idle machine"
         )
@@ -199,7 +198,3 @@ def _percent(one: Compared) -> str:
     if one.reported is None:
         return "unknown" if one.holds else "missing"
     return f"{one.error:+.2%}"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 import typer
 
 from controller.cli import lab, planning, sweep
+from controller.console import say
 from controller.errors import ControllerError, one_line
 from controller.sweep.outcome import INTERRUPTED
 from exporter.bundle import BundleError
+from worker import terminal
 
 __all__ = ["app", "main", "run"]
 
@@ -40,7 +42,7 @@ def run(
     arguments: Sequence[str] | None = None,
     after_ctrl_c: Mapping[str, str] | None = None,
 ) -> int:
-    """Run an application; an error becomes one line and exit code 2.
+    """Run an application; an error becomes one line and exit code 2, and a terminal may go away.
 
     Args:
         name: The program's name in help texts.
@@ -50,6 +52,10 @@ def run(
         The exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    return terminal.run(lambda: _run(commands, name, given, after_ctrl_c or {}))
+
+
+def _run(commands: typer.Typer, name: str, given: Sequence[str], after_ctrl_c: Mapping[str, str]) -> int:
     try:
         code = commands(given, prog_name=name, standalone_mode=False)
     except (ControllerError, BundleError) as error:
@@ -60,11 +66,11 @@ def run(
         return _refuse(f"{error.filename or 'file'}: {error.strerror or error}")
     # typer turns Ctrl-C into this code.
     if code == INTERRUPTED:
-        advice = next((text for word, text in (after_ctrl_c or {}).items() if word in given), None)
-        print(f"interrupted; {advice}" if advice else "interrupted", file=sys.stderr)
+        advice = next((text for word, text in after_ctrl_c.items() if word in given), None)
+        say(f"interrupted; {advice}" if advice else "interrupted")
     return int(code or 0)
 
 
 def _refuse(text: str) -> int:
-    print(f"error: {one_line(text)}", file=sys.stderr)
+    say(f"error: {one_line(text)}")
     return 2

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from controller.console import Screen
+from controller.console import Screen, show
 from controller.errors import ExperimentError, LabError
 from controller.experiment.networks import AS_IS, Network, find_network, load_networks
 from controller.lab.certificates import Authority
@@ -68,7 +68,7 @@ def links(
     )
     conditions.check_pairs(network or AS_IS, names)
     if shaping:
-        print(json.dumps(shaping_arguments(loaded, conditions)))
+        show(json.dumps(shaping_arguments(loaded, conditions)))
         return
     chosen = [loaded.device(name).name for name in devices.split(",")] if devices else names
     judge = from_file and not as_is
@@ -108,4 +108,4 @@ def certificate(
         raise LabError(f"{CONTROLLER!r} is a reserved name; rename this device")
     with Authority(authority) as opened:
         issued = opened.issue(device).pem.decode() if opened.needs(device, installed) else None
-        print(json.dumps({"ca": opened.ca_pem.decode(), "device": issued}))
+        show(json.dumps({"ca": opened.ca_pem.decode(), "device": issued}))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from controller.console import Screen
+from controller.console import Screen, show
 from controller.experiment.documentation import json_schema, markdown_table
 from controller.experiment.resolve import resolve
 from controller.lab.inventory import load_lab
@@ -123,4 +123,4 @@ def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table instead.")] = False,
 ) -> None:
     """Print the JSON Schema of the experiment file."""
-    print(markdown_table() if markdown else json_schema())
+    show(*(markdown_table() if markdown else json_schema()).split("\n"))

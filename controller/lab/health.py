@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from controller.console import output, plain_table
+from controller.console import plain_table, show_table
 from controller.errors import DeviceError, one_line
 from controller.lab.inventory import Lab
 from controller.lab.upload import supply_graph
@@ -96,5 +96,5 @@ def show_status(lab: Lab, names: Sequence[str], *, infer: bool) -> bool:
             device.shaping,
             state,
         )
-    output().print(table)
+    show_table(table)
     return well

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
-
-from controller.console import output, plain_table
+from controller.console import plain_table, say, show_table
 from controller.errors import ControllerError, DeviceError, LabError
 from controller.experiment.networks import AS_IS, Direction, Network
 from controller.lab.inventory import Lab
@@ -106,18 +104,18 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
 def _probe_all(lab: Lab, check: Check) -> Iterator[_Checked]:
     with WorkerPool(lab, check.devices, _WAIT_S, without_absent=check.without_lost) as pool:
         for error in pool.absent:
-            _say(f"skipping its links: {error}")
+            say(f"skipping its links: {error}")
         for sender, receiver in itertools.permutations(check.devices, 2):
             if sender not in pool.workers or receiver not in pool.workers:
                 continue
-            _say(f"probing {sender} -> {receiver}")
+            say(f"probing {sender} -> {receiver}")
             try:
                 yield _probe(lab, check, pool.workers[sender], pool.workers[receiver])
             except DeviceError as error:
                 lost = pool.recover() if check.without_lost else []
                 if not {one.device for one in lost} & {sender, receiver}:
                     raise
-                _say(f"skipping its links: {error}")
+                say(f"skipping its links: {error}")
 
 
 def _probe(lab: Lab, check: Check, sender: ClaimedWorker, receiver: ClaimedWorker) -> _Checked:
@@ -133,10 +131,6 @@ def _probe(lab: Lab, check: Check, sender: ClaimedWorker, receiver: ClaimedWorke
     return _Checked(sender.name, receiver.name, there, back, measured, taken_at)
 
 
-def _say(text: str) -> None:
-    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def _show(lab: Lab, name: str | None, checked: list[_Checked]) -> None:
     heading = f"network {name}, measured (requested)" if name else "links as they are"
     table = plain_table(f"lab {lab.name}, {heading}", "round trip ms", "Mbit/s", "loss %", "TCP Mbit/s")
@@ -149,7 +143,7 @@ def _show(lab: Lab, name: str | None, checked: list[_Checked]) -> None:
             _figures(m.loss_percent, there.loss_percent or None),
             _figures(m.tcp_mbit, None),
         )
-    output().print(table)
+    show_table(table)
 
 
 def _doubt(there: Direction, measured: Measured) -> str:

@@ -1,20 +1,19 @@
 """`controller watch`: follow a sweep from another terminal."""
 
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console, RenderableType
-from rich.live import Live
-from rich.text import Text
+from rich.console import RenderableType
 
+from controller.console import is_terminal, redrawn, show, show_table, words
 from controller.live.follower import Follower
 from controller.live.live_file import swept_on
 from controller.live.view import line, panel
 from controller.options import LAB, LabFile
+from worker.terminal import has_lost_output
 
 __all__ = ["WatchOptions", "follow"]
 
@@ -45,27 +44,23 @@ class WatchOptions:
 
 
 def follow(options: WatchOptions) -> None:
-    """Show a sweep until it is complete and has ended, or until Ctrl-C.
+    """Show a sweep until it is complete and has ended, until Ctrl-C, or until nobody reads the output.
 
     Raises:
         StoreError: The file is not a results file.
     """
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if options.once:
-        width = None if console.is_terminal else _WIDTH
-        Console(highlight=False, markup=False, emoji=False, width=width).print(
-            _shown(options, _look(options, None))
-        )
-    elif console.is_terminal:
-        _on_terminal(options, console)
+        show_table(_shown(options, _look(options, None)), _WIDTH)
+    elif is_terminal():
+        _on_terminal(options)
     else:
-        _in_lines(options, console)
+        _in_lines(options)
 
 
-def _on_terminal(options: WatchOptions, console: Console) -> None:
+def _on_terminal(options: WatchOptions) -> None:
     follower: Follower | None = None
-    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        while True:
+    with redrawn() as live:
+        while not has_lost_output():
             follower = _look(options, follower)
             live.update(_shown(options, follower), refresh=True)
             if follower is not None and follower.is_over:
@@ -73,11 +68,11 @@ def _on_terminal(options: WatchOptions, console: Console) -> None:
             time.sleep(_EVERY_S)
 
 
-def _in_lines(options: WatchOptions, console: Console) -> None:
+def _in_lines(options: WatchOptions) -> None:
     """Print a line when something changes, but not too often; the last line always."""
     follower: Follower | None = None
     printed, printed_s = "", 0.0
-    while True:
+    while not has_lost_output():
         follower = _look(options, follower)
         is_over = follower is not None and follower.is_over
         text = (
@@ -87,8 +82,7 @@ def _in_lines(options: WatchOptions, console: Console) -> None:
         )
         is_due = text != printed and time.monotonic() - printed_s >= _LINE_EVERY_S
         if is_over or is_due or not printed:
-            console.print(text, markup=False)
-            sys.stdout.flush()
+            show(text)
             printed, printed_s = text, time.monotonic()
         if is_over:
             return
@@ -109,5 +103,5 @@ def _look(options: WatchOptions, follower: Follower | None) -> Follower | None:
 def _shown(options: WatchOptions, follower: Follower | None) -> RenderableType:
     if follower is None or follower.snapshot is None:
         waiting = "" if options.once else "; waiting (press Ctrl-C to quit)"
-        return Text(options.waiting_for() + waiting)
+        return words(options.waiting_for() + waiting)
     return panel(follower.snapshot, follower.left_s, None if options.once else "Ctrl-C quits")

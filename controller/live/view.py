@@ -4,10 +4,9 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from rich.table import Column, Table
 
-from controller.console import duration
+from controller.console import duration, words
 from controller.live.snapshot import Stage, SweepSnapshot, TrialSummary
 from controller.results import Cell
 
@@ -28,14 +27,13 @@ def panel(snapshot: SweepSnapshot, left_s: float | None, hint: str | None = None
     if snapshot.now is not None and snapshot.now.ended is None and not snapshot.now.has_died:
         parts.append(_doing(snapshot))
     if snapshot.last is not None:
-        parts += [Text(), _stages(snapshot, snapshot.last)]
+        parts += ["", _stages(snapshot, snapshot.last)]
     cell = snapshot.shown
     if cell is not None and (front := _front(snapshot, cell)) is not None:
-        parts += [Text(), front]
-    title = f"[bold]edgecut[/] {snapshot.experiment}"
+        parts += ["", front]
     return Panel(
         Group(*parts),
-        title=title,
+        title=words(("edgecut ", "bold"), snapshot.experiment),
         title_align="left",
         subtitle=hint,
         subtitle_align="right",
@@ -79,16 +77,16 @@ def line(snapshot: SweepSnapshot, left_s: float | None) -> str:
 def _progress(snapshot: SweepSnapshot, left_s: float | None) -> RenderableType:
     now = snapshot.now
     if now is None or not now.total:
-        return Text(state(snapshot))
+        return words(state(snapshot))
     grid = Table.grid(padding=(0, 2))
     text = state(snapshot)
     if text == "running" and left_s is not None:
         text = _left(snapshot, left_s)
     grid.add_row(
-        Text(now.part, style="bold"),
+        words((now.part, "bold")),
         ProgressBar(total=now.total, completed=now.done, width=_BAR),
-        Text(f"{now.done}/{now.total}"),
-        Text(text, style="red" if now.has_died else ""),
+        f"{now.done}/{now.total}",
+        words((text, "red" if now.has_died else "")),
     )
     return grid
 
@@ -99,7 +97,7 @@ def _left(snapshot: SweepSnapshot, left_s: float) -> str:
 
 
 def _doing(snapshot: SweepSnapshot) -> RenderableType:
-    return Text.assemble(("now  ", "dim"), _what(snapshot))
+    return words(("now  ", "dim"), _what(snapshot))
 
 
 def _what(snapshot: SweepSnapshot) -> str:
@@ -124,14 +122,14 @@ def _stages(snapshot: SweepSnapshot, last: TrialSummary) -> RenderableType:
     )
     if snapshot.cell is None or snapshot.cell.id != cell.id:
         head += f" ({cell.label}, depth {cell.depth_text})"
-    grid = Table.grid(padding=(0, 2))
+    grid = Table.grid("", "", Column(justify="right"), padding=(0, 2))
     for stage in last.stages:
         grid.add_row(
             stage.name,
             ProgressBar(total=1.0, completed=min(1.0, stage.busy or 0.0), width=_BAR),
-            Text(f"{_share(stage)} busy", justify="right"),
+            f"{_share(stage)} busy",
         )
-    return Group(Text(head), grid)
+    return Group(head, grid)
 
 
 def _share(stage: Stage) -> str:
@@ -154,4 +152,4 @@ def _front(snapshot: SweepSnapshot, cell: Cell) -> RenderableType | None:
         table.add_row(f"{one.label}{codec}{chain}", f"{latency_s * 1e3:.3g}", f"{1 / sample_s:.3g}")
     more = f", {len(front) - len(shown)} of them not shown" if len(front) > len(shown) else ""
     summary = f"{len(front)} on the front, of {measured} splits measured so far{more}"
-    return Group(table, Text(summary, style="dim"))
+    return Group(table, words((summary, "dim")))

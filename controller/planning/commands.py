@@ -1,13 +1,11 @@
 """The commands `controller plan` and `predict`."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console
 
-from controller.console import output, plain_table
+from controller.console import plain_table, show, show_json, show_table
 from controller.errors import PlanError
 from controller.experiment.cells import chain_at
 from controller.experiment.codec_assignment import choice_of
@@ -70,12 +68,11 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
             objective=objective,
         )
     if options.as_json:
-        print(json.dumps(_plans_as_json(bundle, options, plans, baselines), indent=1))
+        show_json(_plans_as_json(bundle, options, plans, baselines))
         return
-    console = output()
-    show_plans(console, _title(predictor, lab, options), plans, baselines, bundle.node_count)
+    show_plans(_title(predictor, lab, options), plans, baselines, bundle.node_count)
     _show_gain(plans, baselines, objective)
-    show_devices_worth(console, chooser, limits)
+    show_devices_worth(chooser, limits)
 
 
 def predict(bundle: Bundle, lab: Lab, options: PredictOptions) -> None:
@@ -96,9 +93,9 @@ def predict(bundle: Bundle, lab: Lab, options: PredictOptions) -> None:
         )
     prediction = predictor.predict(devices, cuts, depth=options.depth)
     if options.as_json:
-        print(json.dumps(_prediction_as_json(predictor, options, prediction), indent=1))
+        show_json(_prediction_as_json(predictor, options, prediction))
         return
-    _show_prediction(output(), predictor, prediction, _title(predictor, lab, options))
+    _show_prediction(predictor, prediction, _title(predictor, lab, options))
 
 
 def _predictor(bundle: Bundle, lab: Lab, options: SharedOptions) -> tuple[Predictor, ProfileRequest]:
@@ -151,7 +148,7 @@ def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objec
         f"{value(prediction) / best:.2f} x with {in_words(name, prediction.plan)}"
         for name, prediction in baselines
     ]
-    output().print(f"Relative to the planned {what}: {', '.join(ratios)}.")
+    show(f"Relative to the planned {what}: {', '.join(ratios)}.")
 
 
 def _plans_as_json(
@@ -180,22 +177,20 @@ def _plans_as_json(
     }
 
 
-def _show_prediction(console: Console, predictor: Predictor, prediction: Prediction, title: str) -> None:
+def _show_prediction(predictor: Predictor, prediction: Prediction, title: str) -> None:
     plan = prediction.plan
-    console.print(f"{title}: {stages_of(plan, predictor.bundle.node_count)}")
+    show(f"{title}: {stages_of(plan, predictor.bundle.node_count)}")
     table = plain_table("predicted", "latency ms", "share", "busy ms a request")
     for part in prediction.parts:
         share = part.latency_s / plan.latency_s
         table.add_row(part.name, f"{part.latency_s * 1e3:.2f}", f"{share:.0%}", f"{part.period_s * 1e3:.2f}")
-    console.print(table)
-    console.print(
+    show_table(table)
+    show(
         f"A lone request: latency {plan.latency_s * 1e3:.2f} ms. At depth {prediction.depth}: "
         f"latency {prediction.latency_s * 1e3:.2f} ms, {prediction.throughput_per_s:.1f} samples/s."
     )
     most_per_s = prediction.batch / plan.period_s
-    console.print(
-        f"With enough requests in flight: {most_per_s:.1f} samples/s, limited by {plan.bottleneck}."
-    )
+    show(f"With enough requests in flight: {most_per_s:.1f} samples/s, limited by {plan.bottleneck}.")
 
 
 def _prediction_as_json(

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
-from controller.console import plain_table
+from controller.console import plain_table, show, show_table
 from controller.planning.chooser import Chooser
 from controller.planning.constraints import Limits, worth_using
 from controller.planning.prediction import Prediction
@@ -34,7 +32,7 @@ def in_words(name: str, baseline: Plan) -> str:
 
 
 def show_plans(
-    console: Console, title: str, plans: Sequence[Candidate], baselines: Sequence[Candidate], node_count: int
+    title: str, plans: Sequence[Candidate], baselines: Sequence[Candidate], node_count: int
 ) -> None:
     """Print plans, then baselines, each with its prediction."""
     table = plain_table(title, "stages (nodes)", "latency ms", "samples/s", "at depth", "limited by")
@@ -48,7 +46,7 @@ def show_plans(
             f"{depth_for(plan)}+",
             plan.bottleneck,
         )
-    console.print(table)
+    show_table(table)
 
 
 def depth_for(plan: Plan) -> int:
@@ -56,7 +54,7 @@ def depth_for(plan: Plan) -> int:
     return max(1, -int(-plan.latency_s * (1 - 1e-9) // plan.period_s))
 
 
-def show_devices_worth(console: Console, chooser: Chooser, limits: Limits) -> None:
+def show_devices_worth(chooser: Chooser, limits: Limits) -> None:
     """Print each further device's gain and the number of devices worth using."""
     rows = chooser.by_devices(limits)
     if not rows or rows[-1][0] < 2:
@@ -64,7 +62,7 @@ def show_devices_worth(console: Console, chooser: Chooser, limits: Limits) -> No
     table = plain_table("devices, at most", "lowest latency ms", "highest samples/s")
     for number, quick, steady in rows:
         table.add_row(str(number), f"{quick.latency_s * 1e3:.2f}", f"{limits.batch / steady.period_s:.1f}")
-    console.print(table)
+    show_table(table)
     for what, plans, values in (
         ("latency", [quick for _, quick, _ in rows], [quick.latency_s for _, quick, _ in rows]),
         ("throughput", [steady for _, _, steady in rows], [steady.period_s for _, _, steady in rows]),
@@ -73,7 +71,7 @@ def show_devices_worth(console: Console, chooser: Chooser, limits: Limits) -> No
         verdict = f"{len(computing)} devices are worth using"
         if len(computing) == 1:
             verdict = f"one device alone is best ({computing[0]})"
-        console.print(f"For {what}, {verdict}: more devices gain less than {_GAIN:.0%}.")
+        show(f"For {what}, {verdict}: more devices gain less than {_GAIN:.0%}.")
 
 
 def _computing(plan: Plan) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.console import output, plain_table
+from controller.console import plain_table, show, show_table
 from controller.experiment.cells import cell_of, label_of
 from controller.pipeline.accuracy import codec_accuracies
 from controller.results import Settings
@@ -38,10 +38,7 @@ def show_codec_table(bundle: Bundle, cut: int, codecs: Sequence[str], samples: i
         ControllerError: This machine lacks a codec.
     """
     crossing = _crossing(bundle, cut, samples)
-    console = output()
-    console.print(
-        f"{bundle.manifest.model} cut at {label_of(bundle, (cut,))}, {len(crossing)} samples, batch 1"
-    )
+    show(f"{bundle.manifest.model} cut at {label_of(bundle, (cut,))}, {len(crossing)} samples, batch 1")
     table = plain_table(
         *("codec", "bytes", "ratio", "encode ms", "decode ms", "worst tensor error", "worst answer error"),
         *("accuracy", "change"),
@@ -64,7 +61,7 @@ def show_codec_table(bundle: Bundle, cut: int, codecs: Sequence[str], samples: i
             "null" if accuracy.chain is None else f"{accuracy.chain * 100:.2f} %",
             "null" if change is None else f"{change * 100:+.2f} points",
         )
-    console.print(table)
+    show_table(table)
 
 
 def _crossing(bundle: Bundle, cut: int, samples: int | None) -> list[list[NDArray[Any]]]:

@@ -1,6 +1,5 @@
 """The command `controller profile`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 
-from controller.console import Screen, output, plain_table
+from controller.console import Screen, plain_table, show_json, show_table
 from controller.errors import ExperimentError
 from controller.experiment.cells import check_batch, cut_sets
 from controller.experiment.codec_assignment import choice_of
@@ -78,9 +76,9 @@ def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
         existing = None if options.again else _reusable(path, bundle, request, infos, screen)
         measured = complete_profile(existing, bundle, lab, list(infos), request, names, screen, path)
     if options.as_json:
-        print(json.dumps(_as_json(measured, bundle), indent=1))
+        show_json(_as_json(measured, bundle))
         return
-    _show_profile(output(), measured, bundle)
+    _show_profile(measured, bundle)
 
 
 def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
@@ -122,7 +120,7 @@ def _as_json(profile: Profile, bundle: Bundle) -> dict[str, Any]:
     return content
 
 
-def _show_profile(console: Console, profile: Profile, bundle: Bundle) -> None:
+def _show_profile(profile: Profile, bundle: Bundle) -> None:
     """Print every segment's cost on every device, and the links."""
     names = list(profile.devices)
     by_device = [segments(bundle, profile.cuts, d, profile.batch) for d in profile.devices.values()]
@@ -141,11 +139,11 @@ def _show_profile(console: Console, profile: Profile, bundle: Bundle) -> None:
             f"{row.activation_bytes / 1e3:.1f}",
             f"{row.peak_bytes / 1e3:.1f}",
         )
-    console.print(table)
-    _show_devices(console, profile)
+    show_table(table)
+    _show_devices(profile)
 
 
-def _show_devices(console: Console, profile: Profile) -> None:
+def _show_devices(profile: Profile) -> None:
     table = plain_table("device", "whole ms", "spread", "after waiting", "always busy", "slowdown", "idle MB")
     for name, device in profile.devices.items():
         idle_penalty = max((point.factor for point in device.idle_penalty), default=1.0)
@@ -158,7 +156,7 @@ def _show_devices(console: Console, profile: Profile) -> None:
             f"{device.settings.get('slowdown')}",
             f"{device.idle_bytes / 1e6:.0f}",
         )
-    console.print(table)
+    show_table(table)
     beyond = {(pair.source, pair.follower): pair for pair in profile.pairs}
     links = plain_table("link", "round trip ms", "Mbit/s", "message ms", "and per MB")
     for link in profile.links:
@@ -172,4 +170,4 @@ def _show_devices(console: Console, profile: Profile) -> None:
             else "-",
             f"{pair.byte_s * 1e9:.3f}" if pair else "-",
         )
-    console.print(links)
+    show_table(links)

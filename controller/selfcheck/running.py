@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from controller.console import Screen, output, plain_table
+from controller.console import Screen, plain_table, show, show_table
 from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_pool import WorkerPool
@@ -76,11 +76,11 @@ def show_verdict(verdict: Verdict) -> None:
             f"{one.error:+.1%}",
             f"{one.allowed:.1%}",
         )
-    output().print(table)
+    show_table(table)
     for one in verdict.wrong:
-        print(f"wrong: {one.text}")
+        show(f"wrong: {one.text}")
     right = len(verdict.findings) - len(verdict.wrong)
-    print(f"selfcheck: {right} of {len(verdict.findings)} figures hold")
+    show(f"selfcheck: {right} of {len(verdict.findings)} figures hold")
 
 
 def _link_checks(lab: Lab, conditions: Network) -> Iterator[Check]:

@@ -1,13 +1,12 @@
 """What a sweep would do: cells, bytes, time."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from controller.console import duration, output, plain_table
+from controller.console import duration, plain_table, show, show_json, show_table
 from controller.experiment.resolve import ResolvedExperiment
 from controller.experiment.topology import route
 from controller.lab.worker_client import query_all
@@ -114,10 +113,9 @@ def _dry_run(
 def show_dry_run(report: Mapping[str, Any], *, as_json: bool) -> None:
     """Print a report of `dry_run`."""
     if as_json:
-        print(json.dumps(report, indent=1))
+        show_json(report)
         return
-    console = output()
-    console.print(f"experiment {report['name']} on lab {report['lab']}: {', '.join(report['devices'])}")
+    show(f"experiment {report['name']} on lab {report['lab']}: {', '.join(report['devices'])}")
     coded = any(part["codecs"] != ["none"] for part in report["by_network"])
     payload = "payload before codecs" if coded else "payload on links"
     table = plain_table("network", "cells", "trials", "missing", payload, "estimated time")
@@ -130,14 +128,14 @@ def show_dry_run(report: Mapping[str, Any], *, as_json: bool) -> None:
             f"{part['payload_bytes'] / 1e6:.1f} MB",
             duration(part["estimated_s"]),
         )
-    console.print(table)
+    show_table(table)
     for line in _of_choosing(report):
-        console.print(line, soft_wrap=True)
+        show(line)
     if coded:
         choices = dict.fromkeys(choice for part in report["by_network"] for choice in part["codecs"])
-        console.print(f"codecs: {', '.join(choices)}", soft_wrap=True)
+        show(f"codecs: {', '.join(choices)}")
     for bundle in report["bundles"]:
-        console.print(
+        show(
             f"{bundle['model']}: {bundle['delivered_bytes'] / 1e6:.1f} MB to each device that lacks it "
             f"({bundle['path']})"
         )

@@ -1,9 +1,11 @@
 """How a sweep ended, in words and as an exit code."""
 
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any, Self
 
@@ -12,6 +14,9 @@ __all__ = ["INTERRUPTED", "Interruption", "MISSING", "Outcome", "TIME_SPENT"]
 MISSING = 1
 TIME_SPENT = 3
 INTERRUPTED = 130
+
+_ANNOUNCED_IN_S = 1.0
+"""A terminal that has stopped (Ctrl-S) must not keep the sweep from ending."""
 
 
 @dataclass
@@ -64,14 +69,21 @@ class Outcome:
 
 
 class Interruption:
-    """While entered, the first SIGINT or SIGTERM only asks to stop; the second interrupts at once."""
+    """While entered, the first SIGINT or SIGTERM only asks to stop; the second interrupts at once.
+
+    A handler runs within any line of the main thread, even within a request to a device: it sets the flag,
+    leaves the next signal to Python, and wakes the thread that announces.
+    """
 
     def __init__(self, announce: Callable[[str], None]) -> None:
         self._announce = announce
         self._before: dict[signal.Signals, Any] = {}
+        self._wakes: SimpleQueue[bool] = SimpleQueue()
+        self._announcer = threading.Thread(target=self._wait, name="interruption", daemon=True)
         self.requested = False
 
     def __enter__(self) -> Self:
+        self._announcer.start()
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._on_signal)
         return self
@@ -79,9 +91,15 @@ class Interruption:
     def __exit__(self, *_error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        self._wakes.put(False)
+        self._announcer.join(_ANNOUNCED_IN_S)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
         self.requested = True
-        self._announce("stopping after this trial; press Ctrl-C again to abort it")
+        for each in self._before:
+            signal.signal(each, signal.default_int_handler)
+        self._wakes.put(True)
+
+    def _wait(self) -> None:
+        if self._wakes.get():
+            self._announce("stopping after this trial; press Ctrl-C again to abort it")

@@ -7,9 +7,8 @@ from typing import Annotated
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 
-from controller.console import output, plain_table
+from controller.console import plain_table, show, show_table
 from controller.errors import ExperimentError
 from controller.experiment.cells import chain_at
 from controller.experiment.load import OFFLINE, SINGLE, seed_of
@@ -193,25 +192,24 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
 
 
 def _show(cell: Cell, trial: Trial, accuracy: CodecAccuracy | None) -> None:
-    console = output()
-    console.print(
+    show(
         f"{cell.model} cut at {cell.label} over {_way(cell)}, depth {cell.depth}, batch "
         f"{cell.batch}, network {cell.network} (shaping={cell.shaping})"
         + (f", over {cell.backend}" if cell.backend != SOCKET else "")
     )
-    _show_breakdown(trial, console)
-    _show_course(cell, trial, console)
+    _show_breakdown(trial)
+    _show_course(cell, trial)
     for link in trial.links:
         if link.sender != link.receiver:
-            console.print(f"{link.sender} -> {link.receiver}: {_bytes_of(link)}")
+            show(f"{link.sender} -> {link.receiver}: {_bytes_of(link)}")
     if accuracy is not None:
-        console.print(
+        show(
             f"codecs: {cell.codec}; worst tensor error {accuracy.tensor_error:.1e}; accuracy "
             f"{_share(accuracy.chain)}, of the whole graph {_share(accuracy.whole)}, "
             f"over {accuracy.samples} samples"
         )
     samples = len(trial.endpoint) * cell.batch
-    console.print(
+    show(
         f"{samples / trial.elapsed_s:.2f} samples/s; {trial.checked} of {len(trial.endpoint)} results "
         f"checked, worst error {trial.worst_error:.1e}"
     )
@@ -237,7 +235,7 @@ def _share(value: float | None) -> str:
     return "null" if value is None else f"{value:.4f}"
 
 
-def _show_breakdown(trial: Trial, console: Console) -> None:
+def _show_breakdown(trial: Trial) -> None:
     """Print a row a hop with the median milliseconds of each part, then what the network took.
 
     `receive`, `queue` (waiting to be sent) and `send` lie inside the network's share and are not added.
@@ -250,50 +248,50 @@ def _show_breakdown(trial: Trial, console: Console) -> None:
         table.add_row(
             f"{hop.device}, nodes {hop.start} to {hop.stop - 1}", *(_ms(rows[name]) for name in names)
         )
-    console.print(table)
+    show_table(table)
     requests = trial.endpoint
     if at_ends_s := np.median(requests["encode_s"]) + np.median(requests["decode_s"]):
-        console.print(f"encoding at the source and decoding at the sink: {at_ends_s * 1e3:.2f} ms")
+        show(f"encoding at the source and decoding at the sink: {at_ends_s * 1e3:.2f} ms")
     on_network_s = network_s(requests, trial.records)
-    console.print(f"network {_ms(on_network_s)} ms of {_ms(requests['latency_s'])} ms")
+    show(f"network {_ms(on_network_s)} ms of {_ms(requests['latency_s'])} ms")
 
 
-def _show_course(cell: Cell, trial: Trial, console: Console) -> None:
+def _show_course(cell: Cell, trial: Trial) -> None:
     """Print the offered load, the latency where there are enough samples, and every doubt."""
     course = trial.course
     if cell.load != OFFLINE:
-        console.print(f"load {cell.load}: {course.rate_per_s or 0:.4g} requests/s offered")
+        show(f"load {cell.load}: {course.rate_per_s or 0:.4g} requests/s offered")
     if course.highest is not None:
         high = "?" if course.highest.high is None else f"{course.highest.high:.4g}"
-        console.print(
+        show(
             f"the highest rate within the bound is {course.highest.value:.4g} requests/s "
             f"(95 %: {course.highest.low:.4g} to {high})"
         )
     if course.bound_kept is False:
-        console.print("no rate kept the latency bound; this is the lowest one tried")
+        show("no rate kept the latency bound; this is the lowest one tried")
     if course.overloaded:
-        console.print("overloaded: requests came faster than results can; ignore the latency")
+        show("overloaded: requests came faster than results can; ignore the latency")
         return
     if course.steady is not None:
-        _show_steady(course.steady, console)
+        _show_steady(course.steady)
         return
     latency_s = trial.endpoint["latency_s"]
     enough = {name: int(name[1:]) for name, fewest in SAMPLES_NEEDED.items() if len(latency_s) >= fewest}
     if enough:
         shown = (f"{name} {np.percentile(latency_s, q) * 1e3:.2f} ms" for name, q in enough.items())
-        console.print(f"latency {', '.join(shown)} of {len(latency_s)} requests")
+        show(f"latency {', '.join(shown)} of {len(latency_s)} requests")
     if course.stable is False:
-        console.print("unstable: the median latencies of the thirds of this run differ")
+        show("unstable: the median latencies of the thirds of this run differ")
 
 
-def _show_steady(steady: Steady, console: Console) -> None:
+def _show_steady(steady: Steady) -> None:
     """Print an open load's long-run figures with their 95 % intervals."""
     known = {"mean": steady.latency_mean_s, **steady.quantiles_s}
     shown = ", ".join(f"{name} {_bounded_ms(value)}" for name, value in known.items() if value is not None)
-    console.print(f"utilisation {steady.utilisation.value:.3f}")
-    console.print(f"latency in the long run: {shown or 'unknown, too few requests'}")
+    show(f"utilisation {steady.utilisation.value:.3f}")
+    show(f"latency in the long run: {shown or 'unknown, too few requests'}")
     if wide := [name for name, value in steady.quantiles_s.items() if value is None]:
-        console.print(f"{', '.join(wide)}: null, the interval is wider than 25 %")
+        show(f"{', '.join(wide)}: null, the interval is wider than 25 %")
 
 
 def _bounded_ms(figure: Bounded) -> str:

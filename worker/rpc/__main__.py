@@ -16,6 +16,7 @@ from worker.inference.session_options import parse_options
 from worker.pipeline.loading import Loader
 from worker.pipeline.pipeline import Pipeline
 from worker.store import Store
+from worker.terminal import show
 from worker.wire.control import CLAIMED_LIMIT_BYTES, receive_message, request_decoder, send_message
 from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.messages import (
@@ -140,7 +141,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.check:
         why = _obstacle()
-        print(why or "")
+        show(why or "")
         return 1 if why else 0
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"

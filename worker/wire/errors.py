@@ -3,6 +3,7 @@
 import errno
 from typing import ClassVar, Final
 
+from worker.terminal import one_line
 from worker.wire.messages import Problem, ProblemKind
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "RequestError",
     "UsageError",
     "WorkerError",
-    "one_line",
     "reason_of",
 ]
 
@@ -108,12 +108,6 @@ class RequestError(WorkerError):
     def problem(self) -> Problem:
         """The problem as the worker put it."""
         return self._problem
-
-
-def one_line(text: str) -> str:
-    """Foreign text as one line without control characters, safe for a terminal."""
-    words = " ".join(text.split())
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)
 
 
 def reason_of(error: BaseException) -> str:

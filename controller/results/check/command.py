@@ -10,6 +10,7 @@ from controller.results import UNREADABLE, Results
 from controller.results.check.records import record_findings
 from controller.results.check.rows import row_findings
 from controller.results.check.salvage import save
+from worker.terminal import show
 
 __all__ = ["findings", "run_check"]
 
@@ -34,23 +35,22 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
             raise StoreError(f"{path} is not a results file of this edgecut ({error})") from error
         except (*UNREADABLE, StoreError) as error:
             problems, summary = [_unreadable(error)], ""
-    for problem in problems:
-        print(problem)
+    show(*problems)
     if save_to is not None:
         saved = save(path, save_to)
-        print(
+        show(
             f"saved {saved.trials} finished trials ({saved.rows} rows) to {save_to}; resume the sweep with "
             f"--results {save_to}"
         )
     elif any(problem.startswith("the file is damaged") for problem in problems):
-        print(
+        show(
             f"to salvage its readable part: python -m controller check {path} --save NEW, then resume the "
             f"sweep with --results NEW"
         )
     if problems:
-        print(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}")
+        show(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}")
     else:
-        print(f"{path}: {summary}; no problems")
+        show(f"{path}: {summary}; no problems")
     return not problems
 
 

@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -216,6 +217,10 @@ def test_ctrl_c_between_commands_is_ansibles(load: Callable[[Path, str], ModuleT
         assert signal.getsignal(signal.SIGINT) != plugin._interrupt
         plugin.v2_playbook_on_task_start(SimpleNamespace(action="edgecut"), False)
         signal.raise_signal(signal.SIGINT)
+        for _ in range(3000):
+            if of_ansible:
+                break
+            time.sleep(0.01)
         assert of_ansible == [signal.SIGINT]
     finally:
         signal.signal(signal.SIGINT, before)
