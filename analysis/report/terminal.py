@@ -91,8 +91,8 @@ def best_lines(study: Study, goals: Sequence[Goal]) -> list[str]:
             paragraphs += [(unanswered(objective), []) for objective in group.unanswered]
             paragraphs += [answer_sentences(group.knee, answers)] if group.knee else []
         for lead, sentences in paragraphs:
-            for line in textwrap.wrap(" ".join([lead, *sentences]), _SENTENCES):
-                console.print(visible(line))
+            for line in textwrap.wrap(visible(" ".join([lead, *sentences])), _SENTENCES):
+                console.print(line)
     _require(shown, study.sweep, goals)
     return [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from worker.terminal import show
+from worker.terminal import say, show
 
 __all__ = ["half_round_trip_s"]
 
@@ -78,7 +78,8 @@ def _receive(connection: socket.socket, buffer: memoryview) -> None:
     while buffer:
         count = connection.recv_into(buffer, 0, socket.MSG_WAITALL)
         if count == 0:
-            sys.exit("error: the peer closed the connection")
+            say("error: the peer closed the connection")
+            sys.exit(2)
         buffer = buffer[count:]
 
 
