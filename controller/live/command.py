@@ -44,7 +44,7 @@ class WatchOptions:
 
 
 def follow(options: WatchOptions) -> None:
-    """Show a sweep until it is complete and has ended, until Ctrl-C, or until nobody reads the output.
+    """Show a sweep until it is complete and has ended, until Ctrl-C, or until its reader leaves.
 
     Raises:
         StoreError: The file is not a results file.
