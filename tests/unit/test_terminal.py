@@ -69,8 +69,12 @@ def test_a_lost_screen_changes_nothing(kind: str, capsys: pytest.CaptureFixture[
 
 
 def test_the_commands_own_exit_code_says_more_than_a_lost_output() -> None:
+    def command() -> int:
+        show("a problem")
+        return 1
+
     with replaced("stdout", "full"):
-        assert run(lambda: show("a problem") or 1) == 1
+        assert run(command) == 1
 
 
 def test_a_command_that_prints_nothing_needs_no_output() -> None:

@@ -134,23 +134,14 @@ def test_watching_ends_with_its_reader(results: Path, tmp_path: Path) -> None:
 # What follows needs a process: its interpreter's exit, its terminal, its shell.
 
 
-@contextlib.contextmanager
-def started(arguments: list[str], **streams: int) -> Iterator["subprocess.Popen[bytes]"]:
-    process = subprocess.Popen([sys.executable, "-m", "controller", *arguments], **streams)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_a_sweep_outlives_the_reader_of_its_screen_and_ctrl_c_then_ends_it_in_order(
     experiment: Path, lab: Path, bundles_folder: Path
 ) -> None:
     """`controller sweep 2>&1 | head -1`, and Ctrl-C."""
     write_experiment(experiment.parent, NETWORKS, trials=200, **ALONE)
     reader, writer = os.pipe()
-    with started(sweep_arguments(experiment, lab, bundles_folder), stdout=writer, stderr=writer) as process:
+    command = [sys.executable, "-m", "controller", *sweep_arguments(experiment, lab, bundles_folder)]
+    with subprocess.Popen(command, stdout=writer, stderr=writer) as process:
         os.close(writer)
         said = os.read(reader, 4096)
         os.close(reader)
