@@ -100,8 +100,6 @@ class GivingUp(io.TextIOBase):
         # Python writes what is in the stream's buffer again when it exits.
         with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:  # noqa: PTH123
             os.dup2(nowhere.fileno(), self.fileno())
-            if self._stream is not None:
-                self._stream.flush()
 
 
 def has_lost_output() -> bool:

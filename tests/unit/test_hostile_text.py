@@ -41,7 +41,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
         printed = capsys.readouterr()
         text = printed.out + printed.err
         assert all(line.isprintable() for line in text.split("\n")), ascii(text)
-        assert "\nerror: forged" not in f"\n{text}"
+        assert not any(line.lstrip(" │").startswith("error: forged") for line in text.split("\n")), text
         return code, text
 
     return run

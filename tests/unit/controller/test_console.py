@@ -59,8 +59,10 @@ class Panel:
         return panel(SweepSnapshot(HOSTILE), 1.0, "Ctrl-C quits")
 
 
-@pytest.mark.parametrize("noted", [None, Panel()], ids=["bar", "panel"])
-def test_a_sweep_shows_hostile_text_as_text(noted: Panel | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("noted", "times"), [(None, 1), (Panel(), 2)], ids=["bar", "panel"])
+def test_a_sweep_shows_hostile_text_as_text(
+    noted: Panel | None, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "200")
     said: list[str] = []
@@ -68,7 +70,7 @@ def test_a_sweep_shows_hostile_text_as_text(noted: Panel | None, monkeypatch: py
         screen.step(HOSTILE, 1, 2, HOSTILE, 1.0)
         screen.say(f"a line {HOSTILE}")
     assert_harmless(said[0])
-    assert SHOWN in OURS.sub("", said[0])
+    assert OURS.sub("", said[0]).count(SHOWN) >= times
 
 
 def test_tables_and_views_show_hostile_text_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
