@@ -97,7 +97,7 @@ def test_a_progress_file_that_is_full_does_not_end_a_sweep(
 @pytest.mark.parametrize(("stream", "kind", "code"), BOTH)
 @pytest.mark.parametrize(
     "words",
-    [["check"], ["watch", "--once"], ["watch"], ["best"], ["best", "--json"]],
+    [["check"], ["watch", "--once"], ["watch"], ["best"]],
     ids=" ".join,
 )
 def test_a_command_says_by_its_exit_code_that_its_output_is_lost(
@@ -172,7 +172,7 @@ def test_a_sweep_outlives_its_terminal(experiment: Path, lab: Path, bundles_fold
     assert ended == 0
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&- <&-"])
 def test_a_process_whose_streams_are_closed_ends_in_order(closed: str, results: Path) -> None:
     command = f"exec {sys.executable} -m controller check {results} {closed}"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
