@@ -4,7 +4,8 @@ Two exhaustive sweeps make a world. In it a split's visits vary as much as its v
 true figures differ from their predictions as the mean of both sweeps does, less what noise adds to that.
 There every method sweeps many times, five visits a cell, chooses its front by the medians, and is judged by
 the true figures: the hypervolume of its front over that of all splits, in the box from zero to the worst of
-both ends. An exhaustive sweep does not reach 1 either, since it chooses by what is noisy.
+both ends. The search chooses as a sweep's does, block by block: by one visit of the splits that joined last,
+and more of those before. An exhaustive sweep does not reach 1 either, since it chooses by what is noisy.
 
 Judged by the second sweep alone, that sweep's noise decided: where an end is nearly as good as the best
 split, an exhaustive sweep found 0.37 of the hypervolume.
@@ -82,15 +83,12 @@ class _World:
     def ends(self) -> tuple[_Cuts, _Cuts]:
         return max(self.true), min(self.true)
 
-    def sweep(self, rng: np.random.Generator) -> dict[_Cuts, Point]:
-        """Each split's median over its visits. A visit's error is one of those seen, in both figures."""
+    def sweep(self, rng: np.random.Generator) -> dict[_Cuts, Floats]:
+        """Each split's visits: [visit, figure]. A visit's error is one of those seen, in both figures."""
         drawn = rng.integers(len(self.errors), size=(len(self.true), _VISITS))
         signs = rng.choice((-1.0, 1.0), size=(*drawn.shape, 1))
-        factors = np.exp(np.median(signs * self.errors[drawn], axis=1))
-        return {
-            split: (latency * float(one), period * float(other))
-            for (split, (latency, period)), (one, other) in zip(self.true.items(), factors, strict=True)
-        }
+        visits = np.array(list(self.true.values()))[:, None] * np.exp(signs * self.errors[drawn])
+        return dict(zip(self.true, visits, strict=True))
 
     def share(self, measured: Mapping[_Cuts, Point]) -> float:
         """The share of the hypervolume that the front of these measurements has."""
@@ -147,8 +145,9 @@ def _compared(world: _World, equal_cut: int) -> Comparison:
     shares: list[tuple[float, float, float, float]] = []
     visits = Counter[_Cuts]()
     for _ in range(_SWEEPS):
-        measured = world.sweep(rng)
-        chosen = _search(world, always, measured)
+        visits_of = world.sweep(rng)
+        measured = {split: _median(own) for split, own in visits_of.items()}
+        chosen = {split: measured[split] for split in _search(world, always, visits_of)}
         visits.update(list(chosen))
         drawn = rng.choice(len(others), size=max(0, len(chosen) - len(always)), replace=False)
         also_random = [*always, *(others[i] for i in drawn)]
@@ -165,15 +164,25 @@ def _compared(world: _World, equal_cut: int) -> Comparison:
     return Comparison(searched, exhaustive, ends, at_random, frequency)
 
 
-def _search(world: _World, always: Sequence[_Cuts], measured: Mapping[_Cuts, Point]) -> Mapping[_Cuts, Point]:
-    """What a planned search measures."""
+def _search(world: _World, always: Sequence[_Cuts], visits_of: Mapping[_Cuts, Floats]) -> list[_Cuts]:
+    """What a planned search measures: with each block more splits join, and all are visited once."""
     search = Search(
         world.predicted,
         most=most_measured(SHARE, len(world.true)),
         place=lambda split: (split if split in world.ends else None, split),
         first=always,
+        ends=world.ends,
     )
-    return search.run(lambda split: measured[split])
+    visited = Counter[_Cuts]()
+    while chosen := search.choose():
+        visited.update([*visited, *chosen])
+        search.measured = {split: _median(visits_of[split][:number]) for split, number in visited.items()}
+    return list(visited)
+
+
+def _median(visits: Floats) -> Point:
+    latency_s, sample_s = np.median(visits, axis=0)
+    return float(latency_s), float(sample_s)
 
 
 def _by_group(cells: Sequence[MeasuredCell]) -> dict[Group, _World]:

@@ -7,7 +7,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Point", "Split", "area_gains", "corner_of", "front_of", "hypervolume"]
+__all__ = ["Point", "Split", "corner_of", "front_of", "hypervolume"]
 
 Split = TypeVar("Split", bound=Hashable)
 
@@ -33,26 +33,6 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
 def corner_of(points: Collection[Point]) -> Point:
     """The worst of each figure."""
     return max(latency_s for latency_s, _ in points), max(sample_s for _, sample_s in points)
-
-
-def area_gains(
-    known: Sequence[Point], candidates: Mapping[Split, Point], reference: Point
-) -> dict[Split, float]:
-    """What each candidate alone would add to the area that `known` dominates.
-
-    Candidates that a known point weakly dominates are left out.
-    """
-    front = _matrix(known)
-    front = front[moocore.is_nondominated(front)]
-    held = hypervolume(known, reference)
-    with_one = np.vstack([front, reference])
-    gains = {}
-    for split, point in candidates.items():
-        if (front <= point).all(axis=1).any():
-            continue
-        with_one[-1] = point
-        gains[split] = float(moocore.hypervolume(with_one, ref=reference)) - held
-    return gains
 
 
 def _matrix(points: Collection[Point]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from controller.experiment.load import OFFLINE
 from controller.results import Cell, Results
 from controller.results.metrics import latency_s, period_s
 from controller.results.pareto import Point
-from controller.sweep.search.front_search import Place
+from controller.sweep.search.belief import Place
 
 __all__ = ["Candidate", "candidates_of", "measured_point", "median_point"]
 

@@ -1,32 +1,34 @@
 """Searching the front by measuring little: predict, measure what could be on it, correct, again.
 
 A split is two figures, its latency at depth 1 and its seconds a sample at the deepest depth. Both are
-predicted for every split. Measured is first what answers are compared with, then those that could be on the
-front if the predictions were as wrong as they have been so far; what was measured corrects the rest; it ends
-when the front stands, or the budget is spent. Where only one of the two figures counts, the front is the best
-split by that one.
+predicted for every split. Measured is first what answers are compared with, then what is expected to gain
+most: area of the front within its reference box, beyond which no split counts for it, and a better answer
+for either figure. What was measured corrects the rest; it ends when no other split is expected to gain
+anything, or the budget is spent. Where only one of the two figures counts, the front is the best split by
+that one.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, cast
+from functools import cached_property
+from typing import Final, Generic, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results.pareto import Point, Split, area_gains, front_of
+from controller.results.pareto import Point, Split, corner_of, front_of
+from controller.sweep.search.belief import Belief, Beliefs, Place
+from controller.sweep.search.gains import answer_gains, area_gains
 
-__all__ = ["Place", "Search"]
+__all__ = ["Search"]
 
-Place = tuple[Hashable, tuple[int, ...]]
-"""What a split is of (a chain, those of it that compute, a batch), and its cuts: near are cuts of one such.
+Floats = NDArray[np.float64]
 
-What one device does alone, which never waits, tells little of what it does with others.
-"""
+_LEAST_GAIN: Final = 5e-4
+"""A share of the area, or of a figure: with less to gain, the front stands."""
 
-_MARGIN_FIRST = 0.15
-_MARGIN_LEAST, _MARGIN_MOST = 0.03, 0.3
-_NEAREST = 3
+_LOOKED_AT: Final = 100
+"""The most promising splits, among which each pick takes into account those before it."""
 
 
 def _cuts(split: Hashable) -> Place:
@@ -43,6 +45,7 @@ class Search(Generic[Split]):
         at_once: How many are measured before predictions are corrected.
         place: Where a split is; where splits are cuts and nothing else, it is they.
         first: Measured before all others: what answers are compared with.
+        ends: The worst of their figures bound the area that counts; without any, the worst of all splits do.
         figures: Which two of a split's figures make the front: one of them twice where only that one counts.
         to_the_end: Go on when the front stands, with those that are nearest to it.
         measured: The figures of measured splits.
@@ -51,9 +54,10 @@ class Search(Generic[Split]):
 
     predicted: Mapping[Split, Point]
     most: int
-    at_once: int = 3
+    at_once: int = 2
     place: Callable[[Split], Place] = _cuts
     first: Sequence[Split] = ()
+    ends: Sequence[Split] = ()
     figures: tuple[int, int] = (0, 1)
     to_the_end: bool = False
     measured: dict[Split, Point] = field(default_factory=dict)
@@ -77,96 +81,85 @@ class Search(Generic[Split]):
 
     def choose(self) -> list[Split]:
         """What to measure next; nothing where the front stands, or as many were measured as may be."""
-        return self.ahead()[: self.at_once]
+        if self.to_the_end:
+            return (self._untried_first() or self.ahead()[: self.at_once])[: self.left]
+        return self._ranked()[0][: self.left]
 
     def ahead(self) -> list[Split]:
         """What would be measured if what is to come corrected nothing, in that order."""
         splits = self.promising()
         if self.to_the_end:
             splits = [*splits, *self._nearest(set(splits))]
-        return [split for split in splits if split not in self.failed][: self.left]
+        return splits[: self.left]
 
     def promising(self) -> list[Split]:
-        """Splits not measured yet that could be on the front, those that would gain most of it first."""
+        """Splits not measured yet that are expected to gain something, those with the largest gain first."""
+        picks, rest = self._ranked()
+        return [*picks, *rest]
+
+    def believed(self) -> Belief:
+        """Predictions, corrected by how far off the measured splits were."""
+        return self._beliefs.after(self.measured)
+
+    @cached_property
+    def _beliefs(self) -> Beliefs[Split]:
+        return Beliefs(self.predicted, self.place)
+
+    def _ranked(self) -> tuple[list[Split], list[Split]]:
+        """What to measure at once, and what else is expected to gain something, the largest gain first."""
+        if untried := self._untried_first():
+            return untried, []
+        belief, splits = self.believed(), list(self.predicted)
+        measured = np.array([split in self.measured for split in splits])
+        known = belief.of(np.flatnonzero(measured)).pairs()
+        failed = np.array([split in self.failed for split in splits])
+        rest = np.flatnonzero(~(measured | failed))
+        corner = self._corner(belief, splits)
+        gains = self._gains(belief.of(rest), known, corner)
+        order = np.argsort(-gains, kind="stable")
+        ordered = rest[order[gains[order] > _LEAST_GAIN]]
+        looked_at = ordered[: max(_LOOKED_AT, 4 * self.at_once)]
+        picks = [int(looked_at[i]) for i in self._picks(belief.of(looked_at), known, corner)]
+        taken = set(picks)
+        return [splits[i] for i in picks], [splits[i] for i in ordered.tolist() if i not in taken]
+
+    def _untried_first(self) -> list[Split]:
         tried = self.measured.keys() | self.failed
-        if untried := [split for split in self.first if split not in tried]:
-            return untried
-        if self.measured.keys() <= set(self.first) and (look := self._first_look()):
-            return look
-        corrected = self._judged(self.corrected())
-        margin = self.margin()
-        rest = [split for split in self.predicted if split not in self.measured]
-        known = list(self._judged(self.measured).values())
-        hopes: dict[Split, Point] = {}
-        for split in rest:
-            one, other = corrected[split]
-            hopes[split] = one * (1 - margin), other * (1 - margin)
-        worst = [1.05 * max(point[i] for point in [*corrected.values(), *known]) for i in (0, 1)]
-        gains = area_gains(known, hopes, (worst[0], worst[1]))
-        return sorted(gains, key=lambda split: -gains[split])
+        return [split for split in self.first if split not in tried]
 
-    def _first_look(self) -> list[Split]:
-        """The two ends of the predicted front, and its middle: they tell most about what is wrong with it."""
-        judged = self._judged(self.predicted)
-        front = front_of({split: point for split, point in judged.items() if split not in self.failed})
-        if not front:
-            return []
-        look = dict.fromkeys([front[0], front[-1], front[len(front) // 2]])
-        return [split for split in look if split not in self.measured]
+    def _corner(self, belief: Belief, splits: Sequence[Split]) -> Point:
+        """The worst of the ends' figures, measured or not."""
+        ends = set(self.ends)
+        bounding = [i for i, split in enumerate(splits) if split in ends] or range(len(splits))
+        return corner_of(belief.of(np.array(bounding)).pairs())
 
-    def corrected(self) -> dict[Split, Point]:
-        """Predictions, corrected by how far off the measured splits nearest in the graph were."""
-        if not self.measured:
-            return dict(self.predicted)
-        off = np.log(self._ratios())
-        of_chain: dict[Hashable, list[int]] = {}
-        places = [self.place(split) for split in self.measured]
-        for i, (chain, _) in enumerate(places):
-            of_chain.setdefault(chain, []).append(i)
-        common = np.exp(np.median(off, axis=0))
-        points = {}
-        for split, point in self.predicted.items():
-            chain, cuts = self.place(split)
-            alike = of_chain.get(chain)
-            shift = common
-            if alike:
-                at = np.array([places[i][1] for i in alike], dtype=float).reshape(len(alike), -1)
-                apart = np.abs(at - np.array(cuts, dtype=float)).sum(axis=1)
-                nearest = np.argsort(apart, kind="stable")[:_NEAREST]
-                weights = 1 / (1 + apart[nearest])
-                mean = (off[alike][nearest] * weights[:, None]).sum(axis=0) / weights.sum()
-                shift = np.exp(mean)
-            points[split] = (float(point[0] * shift[0]), float(point[1] * shift[1]))
-        return points
+    def _picks(self, belief: Belief, known: Sequence[Point], corner: Point) -> list[int]:
+        """The next few of these splits, each as if those before it had been measured as expected."""
+        picks: list[int] = []
+        points = belief.pairs()
+        while len(picks) < min(self.at_once, len(points)):
+            gains = self._gains(belief, [*known, *(points[i] for i in picks)], corner)
+            gains[picks] = 0.0
+            best = int(np.argmax(gains))
+            if gains[best] <= _LEAST_GAIN:
+                break
+            picks.append(best)
+        return picks
+
+    def _gains(self, belief: Belief, known: Sequence[Point], corner: Point) -> Floats:
+        """What each of these splits is expected to gain."""
+        one, other = self.figures
+        gains = answer_gains(known, one, belief)
+        if one != other:
+            gains = gains + answer_gains(known, other, belief) + area_gains(known, corner, belief)
+        return gains
 
     def _nearest(self, but: set[Split]) -> list[Split]:
         """The rest, those first that would have to be least better to be on the front."""
-        corrected = self._judged(self.corrected())
-        known = list(self._judged(self.measured).values()) or [
-            corrected[split] for split in front_of(corrected)
-        ]
-
-        def behind(split: Split) -> float:
-            point = corrected[split]
-            return max(min(point[0] / one[0], point[1] / one[1]) for one in known)
-
-        rest = [split for split in self.predicted if split not in self.measured and split not in but]
-        return sorted(rest, key=behind)
-
-    def _judged(self, points: Mapping[Split, Point]) -> Mapping[Split, Point]:
-        """The figures that make the front."""
-        one, other = self.figures
-        if (one, other) == (0, 1):
-            return points
-        return {split: (point[one], point[other]) for split, point in points.items()}
-
-    def margin(self) -> float:
-        """By how much a prediction may be too bad: what nine of ten were off, beside their common error."""
-        if len(self.measured) < _NEAREST:
-            return _MARGIN_FIRST
-        off = np.log(self._ratios())[:, list(self.figures)]
-        spread = np.abs(off - np.median(off, axis=0))
-        return float(np.clip(np.quantile(spread, 0.9), _MARGIN_LEAST, _MARGIN_MOST))
-
-    def _ratios(self) -> NDArray[np.float64]:
-        return np.array([np.divide(point, self.predicted[split]) for split, point in self.measured.items()])
+        belief, splits = self.believed(), list(self.predicted)
+        figures = belief.points[:, list(self.figures)]
+        known = [i for i, split in enumerate(splits) if split in self.measured] or range(len(splits))
+        front = front_of({i: (float(figures[i, 0]), float(figures[i, 1])) for i in known})
+        behind = np.max([(figures / figures[i]).min(axis=1) for i in front], axis=0)
+        tried = but | self.measured.keys() | self.failed
+        return [splits[i] for i in np.argsort(behind, kind="stable") if splits[i] not in tried]

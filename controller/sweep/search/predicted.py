@@ -33,12 +33,12 @@ _COMPARED = 3
 """The equal split and both ends: what answers are compared with."""
 
 _FEWEST = _COMPARED + 4
-"""With four more: both ends of the predicted front, its middle, and one that they correct."""
+"""With four more, which are chosen two at a time."""
 
 _COMPARED_SHARE = 5
 """With many chains, at most a fifth is for what answers are compared with: the front needs the rest."""
 
-_AT_ONCE = 3
+_AT_ONCE = 2
 
 _ROUNDS = 50
 """The most that a search may take, about."""
@@ -69,8 +69,10 @@ def planned_searches(
 
     searches = _searches(resolved, name, point, lambda number: most_measured(experiment.search_share, number))
     for search in searches:
-        compared = _compared(resolved, search.predicted)
+        equal, ends = _compared(resolved, search.predicted)
+        compared = [each for turn in zip_longest(equal, *ends) for each in turn if each is not None]
         search.first = compared[: max(_COMPARED, search.most // _COMPARED_SHARE)]
+        search.ends = [each for alike in ends for each in alike]
         # Reconsidering millions of splits after every few of thousands would take too long.
         search.at_once = max(_AT_ONCE, search.most // _ROUNDS)
     return searches
@@ -111,8 +113,10 @@ def estimated_searches(
     return searches
 
 
-def _compared(resolved: ResolvedExperiment, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """What answers are compared with, plain: in turn an equal split, a stay and an offload."""
+def _compared(
+    resolved: ResolvedExperiment, candidates: Iterable[Candidate]
+) -> tuple[list[Candidate], tuple[list[Candidate], list[Candidate]]]:
+    """What answers are compared with, plain: equal splits, and the ends, stays and offloads."""
     equal, on_first, on_last = [], [], []
     for candidate in candidates:
         cell = candidate.deep
@@ -125,8 +129,7 @@ def _compared(resolved: ResolvedExperiment, candidates: Iterable[Candidate]) -> 
             on_first.append(candidate)
         elif set(cell.cuts) == {0}:
             on_last.append(candidate)
-    turns = zip_longest(equal, on_first, on_last)
-    return [candidate for turn in turns for candidate in turn if candidate is not None]
+    return equal, (on_first, on_last)
 
 
 def _searches(
