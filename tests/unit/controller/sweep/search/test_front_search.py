@@ -113,13 +113,13 @@ def test_picks_go_to_the_box_between_the_ends_where_the_front_is_judged() -> Non
     """Both ends are nearly as fast as the best split: most splits of the predicted front are beyond it."""
     predicted: dict[tuple[int, ...], Point] = {(0,): (1.03, 1.5), (9,): (1.04, 2.3)}
     predicted |= {(i,): (0.996 + 0.004 * i, 1.20 - 0.01 * i) for i in range(1, 5)}
-    predicted |= {(i,): (0.8 + 0.06 * i, 1.04 - 0.005 * i) for i in range(5, 9)}
-    truth = {**predicted, (1,): (1.02, 1.19), (2,): (1.03, 1.18), (4,): (0.97, 1.16)}
+    predicted |= {(i,): (0.8 + 0.06 * i, 1.75 - 0.15 * i) for i in range(5, 9)}
     search = Search(predicted, most=7, first=[(5,), (0,), (9,)], ends=[(0,), (9,)])
-    found = search.run(lambda split: truth[split])
-    assert {(1,), (4,)} <= set(found)
-    # Beyond the box a split counts where it may be the best for one figure, and for nothing else.
-    assert len(set(found) & {(6,), (7,), (8,)}) <= 1
+    found = search.run(lambda split: predicted[split])
+    assert len(set(found) & {(1,), (2,), (3,), (4,)}) >= 2
+    # The last of those beyond the box is the best for throughput; the others are for nothing.
+    assert (8,) in found
+    assert not set(found) & {(6,), (7,)}
 
 
 def test_a_better_answer_counts_beyond_the_box_too() -> None:
