@@ -3,6 +3,7 @@
 import difflib
 import errno
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from worker.terminal import one_line
 
@@ -12,13 +13,15 @@ __all__ = [
     "EXITED",
     "ExperimentError",
     "HELD",
+    "INVALID_REPLY",
+    "InvalidReply",
     "LabError",
-    "LawBroken",
     "NOT_RESPONDING",
     "PlanError",
     "ProfileError",
     "StoreError",
     "TrialThrottled",
+    "TrialUnsound",
     "TrialVoid",
     "UNREACHABLE",
     "did_you_mean",
@@ -67,6 +70,14 @@ class DeviceError(ControllerError):
         self.cause = cause
 
 
+class InvalidReply(DeviceError):
+    """A device answered with what cannot be true. It is not lost, and may be asked again."""
+
+
+INVALID_REPLY: Final = "invalid reply: "
+"""Begins the reason of a trial that is void by a reply."""
+
+
 class TrialVoid(ControllerError):
     """The running trial does not count. `device` is the device at fault, where known."""
 
@@ -74,13 +85,23 @@ class TrialVoid(ControllerError):
         super().__init__(text)
         self.device = device
 
+    @classmethod
+    def because(cls, error: Exception) -> "TrialVoid":
+        """What an error means for the running trial."""
+        if isinstance(error, InvalidReply):
+            return TrialUnsound(f"{INVALID_REPLY}{error}", error.device)
+        return cls(str(error), error.device if isinstance(error, DeviceError) else None)
+
 
 class TrialThrottled(TrialVoid):
     """A device slowed itself down during the trial."""
 
 
-class LawBroken(TrialVoid):
-    """The trial's records break a law that every good trial keeps; no device is at fault."""
+class TrialUnsound(TrialVoid):
+    """What was measured cannot be true: a reply of `device`, or records that break a law of every good trial.
+
+    Nothing was lost, so the trial is run again, whatever the experiment does after a failure.
+    """
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

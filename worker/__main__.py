@@ -27,7 +27,7 @@ from worker.store import inspect_bundle
 from worker.terminal import one_line, run, say, show
 from worker.wire.control import ControlConnection
 from worker.wire.errors import UsageError, WorkerError
-from worker.wire.messages import Query
+from worker.wire.messages import MOST_SLOWDOWN, MOST_THREADS, Query
 from worker.wire.security import load_security
 
 _NumberT = TypeVar("_NumberT", int, float)
@@ -65,8 +65,8 @@ def _number(kind: Callable[[str], _NumberT], low: float, high: float, what: str)
 
 
 _port = _number(int, 0, 65_535, "a port (0 to 65535)")
-_threads = _number(int, 1, 1024, "a number of threads (1 or more)")
-_slowdown = _number(float, 1.0, sys.float_info.max, "a slowdown (1 or more)")
+_threads = _number(int, 1, MOST_THREADS, f"a number of threads (1 to {MOST_THREADS})")
+_slowdown = _number(float, 1.0, MOST_SLOWDOWN, f"a slowdown (1 to {MOST_SLOWDOWN:g})")
 _interval = _number(float, 0.01, sys.float_info.max, "an interval in seconds (0.01 or more)")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from analysis.data.sweep import Sweep
 from analysis.report.words import listed
+from controller.errors import INVALID_REPLY
 from controller.results import Accuracy
 from controller.results.drifts import drifts
 from controller.results.laws import LAW_BROKEN, RETRIES
@@ -45,7 +46,7 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
 
 def concerns(sweep: Sweep) -> list[Concern]:
     """All of them, the grave ones first."""
-    parts = (_wrong, _lab, _unlawful, _unsettled, _missing, _untimed, _chosen, _stopped, _limits)
+    parts = (_wrong, _lab, _unsound, _unsettled, _missing, _untimed, _chosen, _stopped, _limits)
     return sorted((c for part in parts for c in part(sweep)), key=lambda c: c.weight != "grave")
 
 
@@ -134,17 +135,19 @@ def _untimed(sweep: Sweep) -> Iterator[Concern]:
         yield _note(f"Busy shares of {_trials(trials)} are null, time alone missing: {reason}.")
 
 
-def _unlawful(sweep: Sweep) -> Iterator[Concern]:
-    """Blocks that lack a cell because each of its trials there broke a law."""
+def _unsound(sweep: Sweep) -> Iterator[Concern]:
+    """Blocks that lack a cell because each of its trials there was unsound."""
     done = {(c.cell.id, t.number) for c in sweep.cells for t in c.trials}
-    tries = Counter((v.cell.id, v.number) for v in sweep.voids if v.reason.startswith(LAW_BROKEN))
+    tries = Counter(
+        (v.cell.id, v.number) for v in sweep.voids if v.reason.startswith((LAW_BROKEN, INVALID_REPLY))
+    )
     if flagged := {key for key, tried in tries.items() if tried > RETRIES and key not in done}:
         cells, blocks = len({cell for cell, _ in flagged}), len({number for _, number in flagged})
         yield Concern(
             "grave",
             f"{cells} cell{'s have' if cells > 1 else ' has'} no trial in {blocks} "
             f"block{'s' * (blocks > 1)}: each of {RETRIES + 1} tries broke a law that every good trial "
-            "keeps. The void trials say which.",
+            "keeps, or had a reply that cannot be true. The void trials say which.",
         )
 
 

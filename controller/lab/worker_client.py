@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Self, TypeVar
 
-from controller.errors import HELD, DeviceError, how_lost
+from controller.errors import HELD, DeviceError, InvalidReply, how_lost, one_line
 from controller.lab.inventory import Device, Lab
 from worker.wire.control import ControlConnection
-from worker.wire.errors import DeniedError, ProtocolError, RequestError, WorkerError
+from worker.wire.errors import DeniedError, ProtocolError, ReplyError, RequestError, WorkerError
 from worker.wire.messages import Claim, DeviceInfo, Message, Query, Request
 from worker.wire.security import Security
 
@@ -29,7 +29,9 @@ def query(device: Device, security: Security, *, timeout_s: float = 5.0) -> Devi
         DeviceError: No worker answers, or not one with our protocol.
     """
     with _blame(device), _connect(device, security, timeout_s=timeout_s) as connection:
-        return connection.ask(Query(), timeout_s=timeout_s)
+        info = connection.ask(Query(), timeout_s=timeout_s)
+    _require_name(device, info)
+    return info
 
 
 def query_all(
@@ -81,7 +83,8 @@ class ClaimedWorker:
         """Connect and claim, retrying for `wait_s` while no worker answers or another controller holds it.
 
         Raises:
-            DeviceError: Still so after `wait_s`; or another protocol or lab, where waiting would not help.
+            DeviceError: Still so after `wait_s`; or another protocol, lab or device, where waiting would not
+                help.
         """
         deadline = time.monotonic() + wait_s
         pause_s = _FIRST_RETRY_S
@@ -102,6 +105,7 @@ class ClaimedWorker:
         connection = _connect(device, security)
         try:
             info = connection.ask(Claim(holder=holder), timeout_s=_CLAIM_TIMEOUT_S).device
+            _require_name(device, info)
         except BaseException:
             connection.close()
             raise
@@ -151,6 +155,17 @@ def _connect(device: Device, security: Security, *, timeout_s: float = 5.0) -> C
     )
 
 
+def _require_name(device: Device, info: DeviceInfo) -> None:
+    """Raise DeviceError: another device has the address."""
+    if info.name != device.name:
+        raise DeviceError(
+            device.name,
+            f"the worker at {device.host}:{device.control_port} is {one_line(info.name)!r}, another device; "
+            f"correct the lab file, or start the worker with --name {device.name}",
+            lasting=True,
+        )
+
+
 @contextmanager
 def _blame(device: Device) -> Iterator[None]:
     try:
@@ -159,6 +174,10 @@ def _blame(device: Device) -> Iterator[None]:
         problem = error.problem()
         cause = HELD if problem.kind == "busy" else None
         raise DeviceError(device.name, problem.text, cause=cause) from error
+    except ReplyError as error:
+        raise InvalidReply(
+            device.name, f"{error}; if it does so again, deploy the same version of edgecut everywhere"
+        ) from error
     except ProtocolError as error:
         raise DeviceError(
             device.name, f"{error}; deploy the same version of edgecut everywhere", lasting=True

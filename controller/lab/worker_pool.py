@@ -10,8 +10,9 @@ from typing import Self
 from controller.errors import HELD, DeviceError
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
-from controller.results import Link
+from controller.results import DeviceRow, Link
 from worker.wire.codecs import available_codecs, lack_of, parse_codec
+from worker.wire.messages import DeviceInfo
 
 __all__ = ["WorkerPool", "holder_name"]
 
@@ -54,6 +55,7 @@ class WorkerPool:
         self._link_check = link_check
         self._without_absent = without_absent
         self._links: dict[str, object] = {}
+        self._made_of: dict[str, tuple[str, ...]] = {}
         self.workers: dict[str, ClaimedWorker] = {}
         self.absent: list[DeviceError] = []
 
@@ -84,6 +86,11 @@ class WorkerPool:
             lack = lack_of(parse_codec(codec), has)
             if lack:
                 raise DeviceError(end, lack)
+
+    @property
+    def infos(self) -> list[DeviceInfo]:
+        """What each worker said of itself when it was claimed last."""
+        return [worker.info for worker in self.workers.values()]
 
     def recover(self) -> list[DeviceError]:
         """Claim every worker again after a failure; give up and return those that do not answer.
@@ -142,8 +149,19 @@ class WorkerPool:
         return None
 
     def _check(self, worker: ClaimedWorker) -> None:
+        """Raise DeviceError: its link is wrong, or it is not the device that was claimed first."""
         if self._link_check is not None:
             self._link_check(worker)
+        info = worker.info
+        is_now = DeviceRow(info.name, info.kind, info.slowdown, info.stamp).made_of
+        was = self._made_of.setdefault(worker.name, is_now)
+        if was != is_now:
+            then, now = (", ".join(words) for words in (was, is_now))
+            raise DeviceError(
+                worker.name,
+                f"at the start it was {then}, but now it is {now}; set it back, or name another results file",
+                lasting=True,
+            )
         link = worker.info.stamp.get("qdisc")
         if self._links.setdefault(worker.name, link) != link:
             raise DeviceError(

@@ -9,21 +9,20 @@ from typing import Any, Self
 
 import msgspec
 
-from controller.errors import EXITED, NOT_RESPONDING, DeviceError, TrialVoid
+from controller.errors import EXITED, NOT_RESPONDING, DeviceError, InvalidReply, TrialVoid
 from controller.lab.upload import supply
 from controller.lab.watchdog import PATIENCE_S, Watchdog
 from controller.lab.worker_client import ClaimedWorker
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import PipelinePlan
+from controller.pipeline.records import RunRecords, take_records
 from controller.results import Cell, Course, FullSpeed, Hop, Link, LinkUse, Trial
 from controller.results.provenance import now
 from exporter.bundle import Bundle
-from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.errors import DISK_FULL, OUT_OF_MEMORY, WorkerError
 from worker.wire.messages import (
     INPUTS_ALONE,
     ClosePipeline,
-    HopRecords,
     HopSpec,
     LinkAccount,
     LoadSpec,
@@ -31,8 +30,6 @@ from worker.wire.messages import (
     Run,
     RunDone,
     SampleTelemetry,
-    SentBytes,
-    TakeRecords,
     TimeStages,
 )
 
@@ -146,7 +143,7 @@ class PipelineRunner:
     def _rehearse(self, requests: int) -> None:
         with self._watched() as watch:
             done = self._ask_run(Run(requests=requests, timeout_s=_ALONE_TIMEOUT_S), watch.is_lost)
-        self._take_records(done.counted)
+        self._take_records(done)
 
     def has_fixed_time(self, position: int) -> bool:
         """Whether `slowdown` fixes how long a stage takes."""
@@ -226,10 +223,9 @@ class PipelineRunner:
             self.ran_s += time.monotonic() - began_s
             # Handing over the records is no part of the trial.
             telemetry = _since(before, self._take_telemetry())
-            endpoint, records, sent, accounts = self._take_records(done.counted)
+            records = self._take_records(done)
         except (DeviceError, WorkerError) as error:
             raise self._void(error) from error
-        by_range = {(r.start, r.stop): rows_of(r.rows, HOP) for r in records}
         return Trial(
             cell=self.cell.id,
             number=number,
@@ -238,9 +234,9 @@ class PipelineRunner:
             checked=done.checked,
             worst_error=done.worst_error,
             hops=self._hops,
-            links=self._links(sent, accounts),
-            endpoint_rows=rows_of(endpoint, ENDPOINT),
-            hop_rows=tuple(by_range[hop.start, hop.stop] for hop in self._hops),
+            links=self._links(records),
+            endpoint_rows=records.endpoint,
+            hop_rows=records.hops,
             telemetry=telemetry,
             course=_course(request.load, done, self.plan.jitter_seeds),
         )
@@ -255,14 +251,14 @@ class PipelineRunner:
         # The worker ends the run itself at timeout_s; this one is for a worker that no longer can.
         return self.workers[self.plan.endpoint].ask(request, timeout_s=request.timeout_s + _ASK_TIMEOUT_S)
 
-    def _links(self, sent: Sequence[SentBytes], accounts: Sequence[LinkAccount]) -> tuple[Link, ...]:
+    def _links(self, records: RunRecords) -> tuple[Link, ...]:
         """The links, with what their codecs made of this trial's payload, and how long they were in use."""
-        by_link = {one.link: one for one in sent if one.requests}
+        by_link = {link: one for link, one in records.sent.items() if one.requests}
         # A hub passes on what it got.
         by_link |= {
             leaving: by_link[arriving] for arriving, leaving in self.plan.relays if arriving in by_link
         }
-        uses = {account.link: _use(account) for account in accounts}
+        uses = {link: _use(account) for link, account in records.accounts.items()}
         links = [
             replace(link, use=uses.get(spec.name))
             for link, spec in zip(self.plan.links, self.plan.specs, strict=True)
@@ -274,22 +270,8 @@ class PipelineRunner:
             for link, spec in zip(links, self.plan.specs, strict=True)
         )
 
-    def _take_records(
-        self, counted: tuple[int, int]
-    ) -> tuple[bytes, list[HopRecords], list[SentBytes], list[LinkAccount]]:
-        endpoint, hops = b"", list[HopRecords]()
-        sent, accounts = list[SentBytes](), list[LinkAccount]()
-        if (own := self.controller_endpoint) is not None:
-            endpoint = own.take_records()
-            sent += own.take_sent()
-            accounts += own.accounts(counted)
-        for device in self.plan.builds:
-            records = self.workers[device].ask(TakeRecords(counted=counted), timeout_s=_ASK_TIMEOUT_S)
-            hops += records.hops
-            sent += records.sent
-            accounts += records.accounts
-            endpoint = endpoint or records.endpoint
-        return endpoint, hops, sent, accounts
+    def _take_records(self, done: RunDone) -> RunRecords:
+        return take_records(self.plan, self.workers, self.controller_endpoint, done)
 
     def _take_telemetry(self) -> _Telemetry:
         taken = {}
@@ -300,6 +282,8 @@ class PipelineRunner:
 
     def _void(self, error: DeviceError | WorkerError, when: str = " during a trial") -> TrialVoid:
         """Find out who is to blame: a neighbour sees a dead worker first, and complains of its link."""
+        if isinstance(error, InvalidReply):
+            return TrialVoid.because(error)
         if isinstance(error, DeviceError) and error.cause == NOT_RESPONDING:
             return _lost(error, when)
         if isinstance(error, DeviceError) and any(words in str(error) for words in _EXHAUSTED):
@@ -311,12 +295,14 @@ class PipelineRunner:
             try:
                 if worker.query(timeout_s=_BLAME_TIMEOUT_S).holder != worker.holder:
                     strangers.append(device)
+            except InvalidReply as invalid:
+                return TrialVoid.because(invalid)
             except DeviceError as lost:
                 return _lost(lost, when)
         if strangers:
             detail = f"{EXITED} and was restarted, or its connection was reset ({error})"
             return TrialVoid(f"{strangers[0]}: lost{when}; {detail}", strangers[0])
-        return TrialVoid(str(error), error.device if isinstance(error, DeviceError) else None)
+        return TrialVoid.because(error)
 
     def _take_down(self) -> None:
         if self.controller_endpoint is not None:

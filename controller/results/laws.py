@@ -1,7 +1,7 @@
-"""Laws that every good trial keeps, whatever it measured.
+"""Laws that every good trial keeps, whatever it measured, and what rows of records can be.
 
-Each is exact but for what a clock's rate, a wake-up and the refilling of a credit cost. Latency x throughput
-against depth is none of them: over a finite window it is off by what was in flight at its ends.
+Each law is exact but for what a clock's rate, a wake-up and the refilling of a credit cost. Latency x
+throughput against depth is none of them: over a finite window it is off by what was in flight at its ends.
 """
 
 from collections.abc import Iterator
@@ -12,16 +12,26 @@ from numpy.typing import NDArray
 
 from controller.results.rows import Trial
 
-__all__ = ["LAW_BROKEN", "RETRIES", "broken_law", "endpoint_findings", "hop_findings"]
+__all__ = [
+    "LAW_BROKEN",
+    "RETRIES",
+    "broken_law",
+    "endpoint_faults",
+    "endpoint_findings",
+    "hop_faults",
+    "hop_findings",
+]
 
 LAW_BROKEN: Final = "law broken: "
 """Begins the reason of a trial that is void by a law."""
 
 RETRIES: Final = 3
-"""How often such a trial is run again in its block."""
+"""How often a trial is run again in its block that breaks a law, or has replies that cannot be true."""
 
 _CLOCK_S: Final = 1e-6
 """The largest difference between sums of times, which are stored rounded."""
+
+_LONGEST_S: Final = 1e9
 
 _LITTLE: Final = 0.005
 _REFILL_S: Final = 1e-4
@@ -33,6 +43,8 @@ _Rows = NDArray[np.void]
 def broken_law(trial: Trial, depth: int | None) -> str | None:
     """The first law that a trial breaks, with the figures that show it; None for a good trial.
 
+    Its rows have passed `endpoint_faults` and `hop_faults`.
+
     Args:
         depth: Requests in flight in a closed loop; None in an open one.
     """
@@ -40,28 +52,40 @@ def broken_law(trial: Trial, depth: int | None) -> str | None:
 
 
 def _broken(trial: Trial, depth: int | None) -> Iterator[str]:
-    for what in _unaccounted(trial):
-        yield f"every request is accounted for, in order, finite; {what}"
     if depth is not None:
         yield from _little(trial, depth)
     yield from _compute(trial)
 
 
-def _unaccounted(trial: Trial) -> Iterator[str]:
-    rows = trial.endpoint_rows
-    if not (np.isfinite(trial.elapsed_s) and trial.elapsed_s > 0 and len(trial.endpoint)):
-        yield f"{len(trial.endpoint)} requests count, in {trial.elapsed_s} s"
+def endpoint_faults(rows: _Rows, counted: tuple[int, int], elapsed_s: float) -> Iterator[str]:
+    """What is wrong with the rows of an endpoint's run: every request is there, in order and finite.
+
+    Args:
+        counted: The first request that counts, and one past the last.
+        elapsed_s: The time in which these came back.
+    """
+    yield from _unordered(rows, len(rows))
+    first, stop = counted
+    number = np.arange(len(rows))
+    if not first < stop <= len(rows) or (rows["counted"] != ((first <= number) & (number < stop))).any():
+        yield f"requests {first} to {stop} count, but its {len(rows)} rows say otherwise"
         return
-    for name, of_part in (("the endpoint", rows), *zip(_stages(trial), trial.hop_rows, strict=True)):
-        if not np.array_equal(of_part["request"], np.arange(len(rows))):
-            yield f"{name} has not the requests 0 to {len(rows) - 1} in order"
-            return
-    counted = trial.endpoint["request"]
-    if not np.array_equal(counted, np.arange(counted[0], counted[0] + len(counted))):
-        yield "requests that do not count lie between those that do"
     yield from endpoint_findings(rows)
-    for name, of_hop in zip(_stages(trial), trial.hop_rows, strict=True):
-        yield from (f"{name} {what}" for what in hop_findings(of_hop, rows))
+    began_s = rows["finished_at_s"][first - 1] if first else rows["scheduled_at_s"][0]
+    took_s = float(rows["finished_at_s"][stop - 1] - began_s)
+    if abs(took_s - elapsed_s) > _CLOCK_S:
+        yield f"its requests came back in {took_s:.4g} s, not in {elapsed_s:.4g} s"
+
+
+def hop_faults(rows: _Rows, endpoint: _Rows) -> Iterator[str]:
+    """What is wrong with the rows of a hop, beside those of its endpoint's run."""
+    yield from _unordered(rows, len(endpoint))
+    yield from hop_findings(rows, endpoint)
+
+
+def _unordered(rows: _Rows, requests: int) -> Iterator[str]:
+    if not np.array_equal(rows["request"], np.arange(requests)):
+        yield f"has not the requests 0 to {requests - 1} in order"
 
 
 def _little(trial: Trial, depth: int) -> Iterator[str]:
@@ -141,5 +165,7 @@ def hop_findings(rows: _Rows, endpoint: _Rows) -> Iterator[str]:
 def _of_times(rows: _Rows) -> Iterator[str]:
     for field in rows.dtype.names or ():
         values: NDArray[Any] = rows[field]
-        if not np.isfinite(values).all() or (values < -_CLOCK_S).any():
+        if not (values >= -_CLOCK_S).all():
             yield f"{field} is negative or not a number"
+        elif (values > _LONGEST_S).any():
+            yield f"{field} is more than thirty years"

@@ -436,6 +436,18 @@ class DeviceRow:
     slowdown: float
     stamp: Mapping[str, Any]
 
+    @property
+    def made_of(self) -> tuple[str, ...]:
+        """Its settings that must be the same for all its trials, in words."""
+        options, provider = self.stamp.get("onnxruntime_options"), self.stamp.get("provider")
+        return (
+            self.kind,
+            f"slowdown {self.slowdown:g}",
+            f"threads {self.stamp.get('threads', 1)}",
+            *([f"provider {provider}"] if provider else []),
+            *([f"ONNX Runtime options {options}"] if options else []),
+        )
+
 
 @dataclass(frozen=True)
 class MeasuredLink:

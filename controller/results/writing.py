@@ -108,8 +108,8 @@ class Store(Results):
         before = {device.name: device for device in known_devices(self)}
         for device in devices:
             known = before.get(device.name, device)
-            if _made_of(known) != _made_of(device):
-                then, is_now = (", ".join(_made_of(d)) for d in (known, device))
+            if known.made_of != device.made_of:
+                then, is_now = (", ".join(d.made_of) for d in (known, device))
                 raise StoreError(
                     f"{self.path}: device {device.name} was {then}, but now it is {is_now}; set it back, or "
                     f"name another results file"
@@ -206,14 +206,3 @@ class Store(Results):
         """End a network's search: from now on all its cells are requested."""
         with self._transaction() as db:
             db.execute("DELETE FROM scope WHERE network = ?", (network,))
-
-
-def _made_of(device: DeviceRow) -> tuple[str, ...]:
-    """A device's settings that must be the same for all its trials, in words."""
-    options = device.stamp.get("onnxruntime_options")
-    return (
-        device.kind,
-        f"slowdown {device.slowdown:g}",
-        f"threads {device.stamp.get('threads', 1)}",
-        *([f"ONNX Runtime options {options}"] if options else []),
-    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from controller.errors import DeviceError, LawBroken, TrialVoid
+from controller.errors import DeviceError, TrialUnsound, TrialVoid
 from controller.experiment.load import parse_load, seed_of
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import PipelinePlan, plan_pipeline
@@ -43,7 +43,7 @@ class CellRunner:
     stage_times: StageTimes
     _pipelines: Iterator[int] = field(default_factory=itertools.count)
     _voids: Counter[str] = field(default_factory=Counter)
-    _unlawful: Counter[tuple[str, int]] = field(default_factory=Counter)
+    _unsound: Counter[tuple[str, int]] = field(default_factory=Counter)
     _skipped: set[str] = field(default_factory=set)
 
     def is_given_up(self, cell: Cell) -> bool:
@@ -54,7 +54,7 @@ class CellRunner:
         """Run a cell's trial in a block, as often as the experiment lets a void trial be tried.
 
         Returns:
-            Whether the trial broke a law, and is to be run again at the block's end.
+            Whether the trial was unsound, and is to be run again at the block's end.
         """
         if gone := self.sweep.failures.lost.intersection(cell.devices):
             self._skipped.add(cell.id)
@@ -64,8 +64,8 @@ class CellRunner:
         for tried in range(1, TRIES + 1):
             try:
                 untimed = self._run_trial(cell, block.number)
-            except LawBroken as broken:
-                return self._runs_again(cell, block, broken)
+            except TrialUnsound as unsound:
+                return self._runs_again(cell, block, unsound)
             except TrialVoid as void:
                 self._voids[cell.id] += 1
                 what = _what(cell, void)
@@ -83,11 +83,11 @@ class CellRunner:
                 return False
         return False
 
-    def _runs_again(self, cell: Cell, block: Block, broken: LawBroken) -> bool:
-        """Whether a trial that broke a law may be run again in its block; else the cell is flagged there."""
-        self._unlawful[cell.id, block.number] += 1
-        again = self._unlawful[cell.id, block.number] <= RETRIES
-        self.sweep.failures.unlawful(_what(cell, broken), again=again)
+    def _runs_again(self, cell: Cell, block: Block, unsound: TrialUnsound) -> bool:
+        """Whether an unsound trial may be run again in its block; else the cell is flagged there."""
+        self._unsound[cell.id, block.number] += 1
+        again = self._unsound[cell.id, block.number] <= RETRIES
+        self.sweep.failures.unsound(_what(cell, unsound), again=again)
         if not again:
             self._voids[cell.id] += 1
         return again
@@ -130,7 +130,7 @@ class CellRunner:
                 )
                 self.throttling.judge(trial)
                 if law := broken_law(trial, None if parse_load(cell.load).is_open else cell.depth):
-                    raise LawBroken(f"{LAW_BROKEN}{law}")
+                    raise TrialUnsound(f"{LAW_BROKEN}{law}")
                 trial, untimed = self.stage_times.complete(cell, trial, pipeline)
                 sweep.recorder.add_trial(cell, trial)
         except TrialVoid as void:
@@ -187,7 +187,7 @@ class CellRunner:
         try:
             controller_endpoint = ControllerEndpoint.of(cell, self.sweep.resolved.lab)
         except DeviceError as error:
-            raise TrialVoid(str(error), error.device) from error
+            raise TrialVoid.because(error) from error
         plan = self._plan(cell, number, controller_endpoint)
         bundle = self.sweep.resolved.bundles[cell.bundle]
         return PipelineRunner(plan, cell, bundle, self.sweep.pool.workers, controller_endpoint)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from controller.console import Screen
-from controller.errors import ControllerError, DeviceError
+from controller.errors import ControllerError, DeviceError, InvalidReply
 from controller.experiment.schema import Experiment
 from controller.lab.worker_pool import WorkerPool
 from controller.sweep.recorder import Recorder
@@ -41,8 +41,8 @@ class FailurePolicy:
         self._recorder.note_void(what)
         self._screen.say(f"void: {what}; trying again")
 
-    def unlawful(self, what: str, *, again: bool) -> None:
-        """A trial broke a law: the sweep continues whatever the experiment says, since nothing failed."""
+    def unsound(self, what: str, *, again: bool) -> None:
+        """What a trial measured cannot be true: the sweep continues whatever the experiment says."""
         self._recorder.note_void(what)
         then = "trying again at the end of the block" if again else "flagged in this block; continuing"
         self._screen.say(f"void: {what}; {then}")
@@ -69,11 +69,14 @@ class FailurePolicy:
         self._go_on(what)
 
     def failed(self, what: str, error: DeviceError) -> None:
-        """Something else failed, such as a baseline.
+        """Something else failed, such as a baseline; after an invalid reply the sweep continues in any case.
 
         Raises:
             ControllerError: See `void`.
         """
+        if isinstance(error, InvalidReply):
+            self._screen.say(f"{what}; continuing")
+            return
         if self._how == "stop":
             raise error
         self._go_on(what)
@@ -81,12 +84,18 @@ class FailurePolicy:
     def _go_on(self, what: str) -> None:
         if self._how == "skip":
             self._screen.say(f"{what}; continuing")
-            self.give_up(self._pool.recover())
+            self.give_up(self._recover())
             return
         self._screen.say(f"{what}; waiting at most {self._wait_s:g} s for all devices")
+        if away := self._recover():
+            waited = "" if away[0].lasting else f"; waited {self._wait_s:g} s"
+            raise ControllerError(f"{away[0]}{waited}; {_RESUME}")
+
+    def _recover(self) -> list[DeviceError]:
+        """Claim the devices again, and note how they have changed; the errors of those that are away."""
         away = self._pool.recover()
-        if away:
-            raise ControllerError(f"{away[0]}; waited {self._wait_s:g} s; {_RESUME}")
+        self._recorder.note_devices(self._pool.infos)
+        return away
 
     def give_up(self, why: Sequence[DeviceError]) -> None:
         """Continue without these devices."""

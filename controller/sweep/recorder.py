@@ -21,25 +21,33 @@ from controller.results import (
     TimeAlone,
     Trial,
 )
+from controller.sweep.environments import Environments
 from controller.sweep.outcome import Outcome
 from controller.sweep.todo import PendingWork
+from worker.wire.messages import DeviceInfo
 
 __all__ = ["Recorder"]
 
 
 @dataclass(frozen=True)
 class Recorder:
-    """Commits what a sweep measures, and keeps its pending work, its outcome and its screen in step.
-
-    Attributes:
-        environment: Number of this call of the sweep in the results file.
-    """
+    """Commits what a sweep measures, and keeps its pending work, its outcome and its screen in step."""
 
     store: Store
     pending: PendingWork
     screen: Screen
     outcome: Outcome
-    environment: int
+    environments: Environments
+
+    @property
+    def environment(self) -> int:
+        """Number of the environment in the results file that what is measured now refers to."""
+        return self.environments.number
+
+    def note_devices(self, devices: Sequence[DeviceInfo]) -> None:
+        """Note these devices as they are now that they have been claimed again."""
+        for name in self.environments.note(devices):
+            self.screen.say(f"{name}: not the same versions or settings as before; noted with later trials")
 
     def add_trial(self, cell: Cell, trial: Trial) -> None:
         """Commit a finished trial of a cell."""

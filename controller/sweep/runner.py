@@ -6,7 +6,7 @@ was interrupted.
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,24 +18,21 @@ from controller.lab.worker_pool import WorkerPool
 from controller.links import link_check
 from controller.pipeline.rpc import require_rpc
 from controller.results import (
-    PLANTED,
     BaselineTrial,
     Block,
     Cell,
     CodecAccuracy,
-    DeviceRow,
     Saturation,
     Scope,
     Store,
     reference_boxes,
 )
-from controller.results.provenance import now, stamp
-from controller.selfcheck import verdict_for
 from controller.sweep.accuracy_pass import AccuracyPass
 from controller.sweep.baseline_runner import BaselineRunner, whole_model_s
 from controller.sweep.blocks import Blocks, is_end, unloaded_first
 from controller.sweep.cell_runner import CellRunner
 from controller.sweep.context import SweepContext
+from controller.sweep.environments import Environments
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.failure_policy import FailurePolicy
 from controller.sweep.outcome import Interruption, Outcome
@@ -47,7 +44,6 @@ from controller.sweep.stage_times import StageTimes
 from controller.sweep.stopping import StoppingRule
 from controller.sweep.throttling import Throttling
 from controller.sweep.todo import BaselineKey, PendingWork, register
-from worker.wire.messages import DeviceInfo
 
 __all__ = ["run_sweep"]
 
@@ -134,14 +130,9 @@ def _run_missing(
     cells = [cell for network in networks for cell in resolved.cells[network]]
     pool.require_codecs(link for cell in cells for link in route(cell, resolved.bundles[cell.bundle]))
     require_rpc(pool.workers, [cell for cell in cells if pending.missing(cell)], experiment.rpc)
-    infos = [worker.info for worker in pool.workers.values()]
-    verdict = verdict_for(lab_file, infos) if lab_file else None
-    environment = store.add_environment(
-        now(),
-        stamp(resolved.lab.name) | {"selfcheck": verdict and verdict.stamp},
-        [_device_row(info, experiment.planted or ()) for info in infos],
-    )
-    recorder = Recorder(store, pending, screen, outcome, environment)
+    planted = experiment.planted or ()
+    environments = Environments(store, resolved.lab.name, pool.infos, planted, lab_file)
+    recorder = Recorder(store, pending, screen, outcome, environments)
     failures = FailurePolicy(experiment, pool, recorder, screen)
     failures.give_up(pool.absent)
     sweep = SweepContext(resolved, pool, pending, recorder, failures, screen, interruption)
@@ -162,14 +153,6 @@ def _run_missing(
         Blocks(store, experiment.seed),
         StoppingRule(store, pending.wanted),
     ).run(networks)
-
-
-def _device_row(device: DeviceInfo, planted: Collection[str]) -> DeviceRow:
-    """A device for the results file: of kind `planted` where it has planted times, and no other."""
-    if device.name not in planted:
-        return DeviceRow(device.name, device.kind, device.slowdown, device.stamp)
-    stamp = {**device.stamp, "device": PLANTED, "kind": device.kind}
-    return DeviceRow(device.name, PLANTED, device.slowdown, stamp)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Final
 
-from controller.errors import TrialVoid
+from controller.errors import TrialUnsound, TrialVoid
 from controller.pipeline.runner import PipelineRunner
 from controller.results import Cell, Hop, TimeAlone, Trial
 from controller.results.metrics import busy_share
@@ -34,6 +34,9 @@ class StageTimes:
 
         Returns:
             The trial, and what failed.
+
+        Raises:
+            TrialUnsound: A device answered with a time that cannot be.
         """
         stages = [TimeAlone(cell.network, trial.number, *_identity(cell, hop), 0.0, "") for hop in trial.hops]
         alone_s = [
@@ -74,6 +77,8 @@ class StageTimes:
             stage = stages[position]
             try:
                 seconds = pipeline.time_alone([position])[position]
+            except TrialUnsound:
+                raise
             except TrialVoid as void:
                 device = void.device or stage.device
                 why = str(void).removeprefix(f"{device}: ")

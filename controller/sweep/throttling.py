@@ -9,7 +9,6 @@ from controller.errors import DeviceError, TrialThrottled, TrialVoid
 from controller.experiment.schema import Experiment
 from controller.lab.worker_client import ClaimedWorker
 from controller.results import Trial
-from worker.wire.errors import WorkerError
 from worker.wire.messages import SampleTelemetry
 
 __all__ = ["Throttling", "throttled_in"]
@@ -89,8 +88,8 @@ class Throttling:
         """Why it is to cool down; None where it need not, or cannot tell."""
         try:
             sample = worker.ask(SampleTelemetry(), timeout_s=_ASK_TIMEOUT_S).samples[-1]
-        except (DeviceError, WorkerError) as error:
-            raise TrialVoid(str(error), worker.name) from error
+        except DeviceError as error:
+            raise TrialVoid.because(error) from error
         warm = self._cool_to_c is not None and (sample.temperature_c or 0.0) > self._cool_to_c
         if warm:
             return f"{sample.temperature_c:.1f} °C, cool_to_c is {self._cool_to_c:g}"

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import psutil
 
+from worker.wire.messages import COLDEST_C, HOTTEST_C
+
 __all__ = [
     "Stamp",
     "frequency_mhz",
@@ -97,9 +99,10 @@ def frequency_mhz() -> float | None:
 
 
 def temperature_c() -> float | None:
-    """Temperature of the hottest thermal zone."""
+    """Temperature of the hottest thermal zone whose sensor is not broken: such one shows any number."""
     texts = [_read(zone) or "" for zone in _THERMAL.glob("thermal_zone*/temp")]
-    return max((int(text) / 1000 for text in texts if text.lstrip("-").isdigit()), default=None)
+    zones_c = (int(text) / 1000 for text in texts if text.lstrip("-").isdigit())
+    return max((zone_c for zone_c in zones_c if COLDEST_C <= zone_c <= HOTTEST_C), default=None)
 
 
 def throttled() -> int | None:

@@ -146,7 +146,8 @@ class TelemetryThread:
         (busy_before_s, all_before_s), now = self._host_times_s, _host_times_s()
         self._host_times_s = now
         past_s = now[1] - all_before_s
-        return 100 * (now[0] - busy_before_s) / past_s if past_s > 0 else 0.0
+        # The kernel's sums of idle and waiting time may run backwards by a tick.
+        return min(max(100 * (now[0] - busy_before_s) / past_s, 0.0), 100.0) if past_s > 0 else 0.0
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -14,11 +14,13 @@ from worker.links.ends import Inlet, Outlet
 from worker.links.sender import Sender
 from worker.links.slots import Slot, SlotPool
 from worker.records import Ledger
-from worker.wire.errors import RefusedError, WorkerError
+from worker.wire.errors import FailedError, RefusedError, WorkerError
 
 __all__ = ["Hop", "input_count"]
 
-_LAST_ROW_S: Final = 1.0
+_LAST_ROW_S: Final = 10.0
+"""A busy device may leave a thread waiting for seconds."""
+
 _MOST_INPUT_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -97,9 +99,16 @@ class Hop:
         """Records since the run began, as rows of `worker.records.HOP`; they are then forgotten.
 
         Waits: the hop writes the last row after it has sent the last frame, maybe after the result is back.
+
+        Raises:
+            WorkerError: the pipeline failed, or the last row does not come.
         """
         deadline_s = clock() + _LAST_ROW_S
-        while self._recorded < self._computed and not self._scope.ended.is_set() and clock() < deadline_s:
+        while self._recorded < self._computed:
+            self._scope.check()
+            if self._scope.ended.is_set() or clock() > deadline_s:
+                missing = self._computed - self._recorded
+                raise FailedError(f"{self._stage.label}: {missing} records are missing at the end of a run")
             time.sleep(0.001)
         return self._ledger.take()
 

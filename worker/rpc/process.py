@@ -11,7 +11,7 @@ from typing import Final, Self, TypeVar
 from worker.clock import clock
 from worker.rpc.command import check_interface, command, environment, interface_with
 from worker.settings import Settings
-from worker.wire.control import checked_reply, receive_message, reply_decoder, send_message
+from worker.wire.control import receive_reply, send_message
 from worker.wire.errors import FailedError, PeerError, WorkerError
 from worker.wire.messages import (
     BuildPipeline,
@@ -128,12 +128,11 @@ class RpcPipeline:
         abandoned: Callable[[], bool] = lambda: False,
     ) -> _ReplyT:
         with self._busy:
-            reply = self._exchange(request, timeout_s, lambda: self._closed.is_set() or abandoned())
-        return checked_reply(request, reply, "PyTorch RPC")
+            return self._exchange(request, timeout_s, lambda: self._closed.is_set() or abandoned())
 
     def _exchange(
-        self, request: Request[Message], timeout_s: float, abandoned: Callable[[], bool]
-    ) -> Message:
+        self, request: Request[_ReplyT], timeout_s: float, abandoned: Callable[[], bool]
+    ) -> _ReplyT:
         deadline_s = clock() + timeout_s
         try:
             send_message(self._stream, request)
@@ -146,7 +145,7 @@ class RpcPipeline:
                     raise FailedError(
                         f"the PyTorch RPC process did not answer for {timeout_s:g} s and was ended"
                     )
-            reply = receive_message(self._stream, reply_decoder, limit_bytes=_REPLY_LIMIT_BYTES)
+            reply = receive_reply(self._stream, request, "PyTorch RPC", limit_bytes=_REPLY_LIMIT_BYTES)
         except PeerError as error:
             raise FailedError(f"the PyTorch RPC process was lost{self._how_it_ended()}") from error
         if reply is None:

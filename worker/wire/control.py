@@ -9,7 +9,14 @@ from typing import Any, Final, Self, TypeVar, cast
 
 import msgspec
 
-from worker.wire.errors import DeniedError, PeerError, ProtocolError, RequestError
+from worker.wire.errors import (
+    DeniedError,
+    PeerError,
+    ProtocolError,
+    ReplyError,
+    RequestError,
+    one_line,
+)
 from worker.wire.messages import REQUESTS, Message, Problem, Query, Request, TakeRecords
 from worker.wire.opening import open_connection
 from worker.wire.security import OPEN, Security
@@ -21,6 +28,7 @@ __all__ = [
     "ControlConnection",
     "checked_reply",
     "receive_message",
+    "receive_reply",
     "reply_decoder",
     "request_decoder",
     "send_message",
@@ -35,6 +43,8 @@ _RECORDS_LIMIT_BYTES = 1024 * 1024 * 1024
 
 # Memory grows as the bytes of a message arrive: its length alone takes no more than this.
 _FIRST_BYTES = 1024 * 1024
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _LENGTH = struct.Struct("<I")
 _T = TypeVar("_T")
@@ -72,6 +82,27 @@ def receive_message(
         ProtocolError: longer than `limit_bytes`, or unknown to `decoder`.
         PeerError: the connection broke in the middle of the message, or it did not arrive in time.
     """
+    body = _receive_bytes(stream, limit_bytes, within_s)
+    try:
+        return None if body is None else decoder.decode(body)
+    except _UNREADABLE as error:
+        raise ProtocolError(f"{stream.peer} sent a message that cannot be read: {error}") from error
+
+
+def receive_reply(
+    stream: Stream, request: Request[_ReplyT], peer: str, *, limit_bytes: int
+) -> _ReplyT | None:
+    """Receive the reply to a request; None when the other end closed the connection instead.
+
+    Raises:
+        ProtocolError, PeerError: see `receive_message`.
+        RequestError, ReplyError: see `checked_reply`.
+    """
+    body = _receive_bytes(stream, limit_bytes, None)
+    return None if body is None else checked_reply(request, body, peer)
+
+
+def _receive_bytes(stream: Stream, limit_bytes: int, within_s: float | None) -> bytearray | None:
     prefix = bytearray(_LENGTH.size)
     received = stream.receive_into(memoryview(prefix))
     if received == 0:
@@ -83,11 +114,7 @@ def receive_message(
         raise ProtocolError(
             f"{stream.peer} sent a message of {size} bytes; at most {limit_bytes} are accepted"
         )
-    body = _receive_body(stream, size, within_s)
-    try:
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolError(f"{stream.peer} sent a message that cannot be read: {error}") from error
+    return _receive_body(stream, size, within_s)
 
 
 def _receive_body(stream: Stream, size: int, within_s: float | None) -> bytearray:
@@ -107,17 +134,24 @@ def _receive_body(stream: Stream, size: int, within_s: float | None) -> bytearra
         body.extend(bytes(min(size - start, start)))
 
 
-def checked_reply(request: Request[_ReplyT], reply: Message, peer: str) -> _ReplyT:
-    """Return the reply, of the type that the request declares.
+def checked_reply(request: Request[_ReplyT], body: bytes | bytearray, peer: str) -> _ReplyT:
+    """Decode a reply, and check it by type, by the bounds of its fields, and beside its request.
 
     Raises:
         RequestError: it is a `Problem`.
-        ProtocolError: it is of another type.
+        ReplyError: it cannot be read, is of another type than the request declares, or cannot be true.
     """
+    asked = type(request).__name__
+    try:
+        reply = reply_decoder.decode(body)
+    except _UNREADABLE as error:
+        raise ReplyError(f"{peer} answered {asked} with what cannot be: {one_line(str(error))}") from error
     if isinstance(reply, Problem):
         raise RequestError(reply, peer)
     if not isinstance(reply, request.reply):
-        raise ProtocolError(f"{peer} answered {type(request).__name__} with {type(reply).__name__}")
+        raise ReplyError(f"{peer} answered {asked} with {type(reply).__name__}")
+    if fault := request.fault_of(reply):
+        raise ReplyError(f"{peer} answered {asked} with what cannot be: {fault}")
     return cast("_ReplyT", reply)
 
 
@@ -167,14 +201,15 @@ class ControlConnection:
         Raises:
             RequestError: the worker answered with a `Problem`; the connection remains usable.
             PeerError: the worker was lost, or silent for `timeout_s`; the connection is no longer usable.
-            ProtocolError: the reply is not one to this request.
+            ProtocolError: the reply is too long; the connection is no longer usable.
+            ReplyError: the reply is none to this request, or cannot be true.
         """
         self._stream.set_timeout(timeout_s)
         send_message(self._stream, request)
-        reply = receive_message(self._stream, reply_decoder, limit_bytes=_reply_limit_bytes(request))
+        reply = receive_reply(self._stream, request, self.peer, limit_bytes=_reply_limit_bytes(request))
         if reply is None:
             raise PeerError(f"worker at {self.peer} closed the connection: has it stopped?")
-        return checked_reply(request, reply, self.peer)
+        return reply
 
     def interrupt(self) -> None:
         """End the connection from another thread: an `ask` in progress raises PeerError."""

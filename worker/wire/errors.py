@@ -17,6 +17,7 @@ __all__ = [
     "PeerError",
     "ProtocolError",
     "RefusedError",
+    "ReplyError",
     "RequestError",
     "UsageError",
     "WorkerError",
@@ -91,6 +92,10 @@ class PeerError(WorkerError):
 
 class ProtocolError(PeerError):
     """The other end violates the protocol."""
+
+
+class ReplyError(WorkerError):
+    """A worker's reply is none to the request, or cannot be true; the connection remains usable."""
 
 
 class DeniedError(PeerError):

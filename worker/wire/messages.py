@@ -3,14 +3,23 @@
 Typed structs that refuse unknown fields, sent as length-prefixed MessagePack by `worker.wire.control`. The
 worker answers a request with exactly one reply: the declared one, or `Problem`. Durations are in seconds,
 sizes in bytes, digests are SHA-256 in hex.
+
+Every number of a reply has bounds, which its type states; they exclude what is not finite. What a reply may
+be beside its request is in the request's `fault_of`.
 """
 
-from typing import Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
 
 import msgspec
+from msgspec import Meta
 
 __all__ = [
+    "COLDEST_C",
+    "HOTTEST_C",
     "INPUTS_ALONE",
+    "MOST_SLOWDOWN",
+    "MOST_THREADS",
     "REQUESTS",
     "Baseline",
     "BaselineDone",
@@ -75,6 +84,35 @@ __all__ = [
 ]
 
 
+Count = Annotated[int, Meta(ge=0, le=2**40)]
+"""Of requests, frames, datagrams, threads or connections."""
+
+Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A size, or a counter that a host keeps since it started."""
+
+Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
+"""A duration, or a time on a device's monotonic clock."""
+
+PositiveSeconds = Annotated[float, Meta(gt=0.0, le=1e9)]
+
+Level = Annotated[float, Meta(ge=0.0, le=1e9)]
+"""What a device shows of itself: a percentage of one core or of all, MHz, or watts."""
+
+COLDEST_C: Final = -100.0
+HOTTEST_C: Final = 300.0
+MOST_SLOWDOWN: Final = 1e6
+MOST_THREADS: Final = 1024
+
+Stamp = dict[
+    str,
+    str
+    | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+    | Annotated[float, Meta(ge=-1e18, le=1e18)]
+    | bool
+    | None,
+]
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
     """Base of every message: immutable, named by its class on the wire."""
 
@@ -95,6 +133,10 @@ class Request(Message, Generic[_ReplyT_co], frozen=True):
         super().__init_subclass__(**options)
         # typeshed does not declare the attribute that every generic base leaves.
         (cls.reply,) = get_args(cls.__orig_bases__[0])  # type: ignore[attr-defined]
+
+    def fault_of(self, _reply: Any) -> str | None:
+        """What is wrong with a reply of the declared type, beside this request; None where it fits."""
+        return None
 
 
 class Done(Message, frozen=True):
@@ -121,7 +163,7 @@ class TensorSpec(Part, frozen=True):
 
     name: str
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[Count, ...]
 
 
 class Emulation(Part, frozen=True):
@@ -245,27 +287,27 @@ class LoadSpec(Part, frozen=True):
 class TelemetrySample(Part, frozen=True):
     """One sample of a device. `at_s` is on its monotonic clock; unknown values are None."""
 
-    at_s: float
-    process_cpu_percent: float
-    host_cpu_percent: float
-    process_rss_bytes: int
-    host_used_bytes: int
-    frequency_mhz: float | None = None
-    temperature_c: float | None = None
-    throttled: int | None = None
-    sent_bytes: int = 0
-    received_bytes: int = 0
-    gpu_percent: float | None = None
-    gpu_power_w: float | None = None
-    gpu_used_bytes: int | None = None
-    process_memory_bytes: int | None = None
+    at_s: Seconds
+    process_cpu_percent: Level
+    host_cpu_percent: Level
+    process_rss_bytes: Bytes
+    host_used_bytes: Bytes
+    frequency_mhz: Level | None = None
+    temperature_c: Annotated[float, Meta(ge=COLDEST_C, le=HOTTEST_C)] | None = None
+    throttled: Count | None = None
+    sent_bytes: Bytes = 0
+    received_bytes: Bytes = 0
+    gpu_percent: Level | None = None
+    gpu_power_w: Level | None = None
+    gpu_used_bytes: Bytes | None = None
+    process_memory_bytes: Bytes | None = None
 
 
 class HopRecords(Part, frozen=True):
     """The records of one hop, rows in the order of computing (`worker.records.HOP`)."""
 
-    start: int
-    stop: int
+    start: Count
+    stop: Count
     rows: bytes
 
 
@@ -276,9 +318,9 @@ class SentBytes(Part, frozen=True):
     """
 
     link: str
-    requests: int
-    encoded_bytes: int
-    sent_raw: int
+    requests: Count
+    encoded_bytes: Bytes
+    sent_raw: Count
 
 
 class LinkAccount(Part, frozen=True):
@@ -292,14 +334,14 @@ class LinkAccount(Part, frozen=True):
 
     link: str
     by: Literal["kernel", "emulation"]
-    frames: int
-    elapsed_s: float
-    busy_s: float
-    rwnd_limited_s: float = 0.0
-    sndbuf_limited_s: float = 0.0
-    queued_s: float = 0.0
-    carried_bytes: int = 0
-    round_trip_s: float = 0.0
+    frames: Annotated[int, Meta(ge=1, le=2**40)]
+    elapsed_s: PositiveSeconds
+    busy_s: Seconds
+    rwnd_limited_s: Seconds = 0.0
+    sndbuf_limited_s: Seconds = 0.0
+    queued_s: Seconds = 0.0
+    carried_bytes: Bytes = 0
+    round_trip_s: Seconds = 0.0
 
 
 # PyTorch RPC in place of our own sockets has its own protocol and ports; none of it goes over the data port.
@@ -346,15 +388,15 @@ class DeviceInfo(Message, frozen=True):
 
     name: str
     kind: str
-    slowdown: float
-    threads: int
+    slowdown: Annotated[float, Meta(ge=1.0, le=MOST_SLOWDOWN)]
+    threads: Annotated[int, Meta(ge=1, le=MOST_THREADS)]
     provider: str
-    data_port: int
+    data_port: Annotated[int, Meta(ge=1, le=65_535)]
     holder: str | None
-    held_s: float | None
+    held_s: Seconds | None
     codecs: tuple[str, ...]
-    denied: int
-    stamp: dict[str, str | int | float | bool | None]
+    denied: Count
+    stamp: Stamp
 
 
 class Query(Request[DeviceInfo], frozen=True):
@@ -372,6 +414,10 @@ class Claim(Request[Claimed], frozen=True):
 
     holder: str
 
+    def fault_of(self, reply: Claimed) -> str | None:
+        by = reply.device.holder
+        return None if by == self.holder else f"it is claimed by {by!r}, not by {self.holder!r}"
+
 
 class Missing(Message, frozen=True):
     """What the store lacks."""
@@ -385,6 +431,10 @@ class Have(Request[Missing], frozen=True):
 
     bundles: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
+
+    def fault_of(self, reply: Missing) -> str | None:
+        unasked = {*reply.bundles} - {*self.bundles} | {*reply.shards} - {*self.shards}
+        return "it names digests that the request does not" if unasked else None
 
 
 class PutShard(Request[Done], frozen=True):
@@ -411,7 +461,7 @@ class PutFile(Request[Done], frozen=True):
 class PipelineBuilt(Message, frozen=True):
     """One entry per hop: how long its stage took to load."""
 
-    load_s: tuple[float, ...]
+    load_s: tuple[Seconds, ...]
 
 
 class BuildPipeline(Request[PipelineBuilt], frozen=True):
@@ -429,6 +479,9 @@ class BuildPipeline(Request[PipelineBuilt], frozen=True):
     records: bool = True
     rpc: RpcSpec | None = None
 
+    def fault_of(self, reply: PipelineBuilt) -> str | None:
+        return _not_as_many("load times", reply.load_s, len(self.hops))
+
 
 class OpenLinks(Request[Done], frozen=True):
     """Connect the outgoing links and start. Sent once every worker of the pipeline is built."""
@@ -442,10 +495,10 @@ class RunDone(Message, frozen=True):
     at the source that the run was given up (`worker.endpoint.load`).
     """
 
-    elapsed_s: float
-    counted: tuple[int, int]
-    checked: int
-    worst_error: float
+    elapsed_s: PositiveSeconds
+    counted: tuple[Count, Count]
+    checked: Count
+    worst_error: Annotated[float, Meta(ge=0.0, le=1e9)]
     stable: bool | None = None
     overloaded: bool = False
 
@@ -462,6 +515,21 @@ class Run(Request[RunDone], frozen=True):
     timeout_s: float = 600.0
     load: LoadSpec = LoadSpec()
     duration_s: float | None = None
+
+    def fault_of(self, reply: RunDone) -> str | None:
+        first, stop = reply.counted
+        if not reply.checked <= stop - first:
+            return f"it checked {reply.checked} of {stop - first} requests"
+        if reply.elapsed_s > self.timeout_s + _TIMED_OUT_WITHIN_S:
+            return f"it took {reply.elapsed_s:g} s, and would have timed out after {self.timeout_s:g} s"
+        if reply.overloaded:
+            closed = self.load.kind == "closed"
+            return "a closed loop cannot be overloaded" if closed or first else None
+        if stop - first < self.requests or first < max(1, self.warmup):
+            return f"requests {first} to {stop} count, of {self.requests} after {self.warmup} to warm up"
+        if self.duration_s is not None and reply.elapsed_s < self.duration_s * (1 - _ROUNDED):
+            return f"it took {reply.elapsed_s:g} s, less than {self.duration_s:g} s"
+        return None
 
 
 class Records(Message, frozen=True):
@@ -485,7 +553,7 @@ class TakeRecords(Request[Records], frozen=True):
 class StagesTimed(Message, frozen=True):
     """Mean seconds of a run of each stage alone."""
 
-    compute_s: tuple[float, ...]
+    compute_s: tuple[PositiveSeconds, ...]
 
 
 class TimeStages(Request[StagesTimed], frozen=True):
@@ -498,15 +566,22 @@ class TimeStages(Request[StagesTimed], frozen=True):
     hops: tuple[int, ...]
     at_full_speed: bool = False
 
+    def fault_of(self, reply: StagesTimed) -> str | None:
+        return _not_as_many("times", reply.compute_s, len(self.hops))
+
 
 class Telemetry(Message, frozen=True):
     """Telemetry since the previous request for it."""
 
-    samples: tuple[TelemetrySample, ...]
+    samples: Annotated[tuple[TelemetrySample, ...], Meta(min_length=1)]
 
 
 class SampleTelemetry(Request[Telemetry], frozen=True):
     """Hand over and forget the telemetry gathered so far; the worker takes the last sample now."""
+
+    def fault_of(self, reply: Telemetry) -> str | None:
+        times_s = [sample.at_s for sample in reply.samples]
+        return None if times_s == sorted(times_s) else "its samples are not in the order of time"
 
 
 class ClosePipeline(Request[Done], frozen=True):
@@ -521,8 +596,8 @@ class BaselineDone(Message, frozen=True):
     `full_speed_s`: what a slower device multiplied, if it was measured now.
     """
 
-    compute_s: tuple[float, ...]
-    full_speed_s: float | None = None
+    compute_s: tuple[PositiveSeconds, ...]
+    full_speed_s: PositiveSeconds | None = None
 
 
 class Baseline(Request[BaselineDone], frozen=True):
@@ -542,11 +617,17 @@ class Baseline(Request[BaselineDone], frozen=True):
     varies: bool = False
     planted: PlantedTime | None = None
 
+    def fault_of(self, reply: BaselineDone) -> str | None:
+        is_known = self.full_speed_s is not None or self.varies or self.planted is not None
+        if is_known and reply.full_speed_s is not None:
+            return "it has a time at full speed that the request does not ask for"
+        return _not_as_many("times", reply.compute_s, self.requests)
+
 
 class SentinelDone(Message, frozen=True):
     """Time of each repeat of the sentinel's work, without slowdown."""
 
-    times_s: tuple[float, ...]
+    times_s: Annotated[tuple[PositiveSeconds, ...], Meta(min_length=1)]
 
 
 class TimeSentinel(Request[SentinelDone], frozen=True):
@@ -559,7 +640,7 @@ class Inferred(Message, frozen=True):
     """Outputs of `Infer`, raw bytes in the shard's order of outputs."""
 
     tensors: tuple[TensorSpec, ...]
-    data: tuple[bytes, ...]
+    data: Annotated[tuple[bytes, ...], Meta(min_length=1)]
 
 
 class Infer(Request[Inferred], frozen=True):
@@ -569,6 +650,9 @@ class Infer(Request[Inferred], frozen=True):
     inputs: tuple[TensorSpec, ...]
     data: tuple[bytes, ...]
     threads: int = 1
+
+    def fault_of(self, reply: Inferred) -> str | None:
+        return _not_as_many("outputs", reply.data, len(reply.tensors))
 
 
 class JoinLink(Message, frozen=True):
@@ -608,7 +692,7 @@ class ExpectProbe(Request[Done], frozen=True):
 class RoundTrips(Message, frozen=True):
     """Every timed round trip, on the sender's clock."""
 
-    round_trips_s: tuple[float, ...]
+    round_trips_s: tuple[PositiveSeconds, ...]
 
 
 class ProbeRoundTrips(Request[RoundTrips], frozen=True):
@@ -627,12 +711,18 @@ class ProbeRoundTrips(Request[RoundTrips], frozen=True):
     warmup: int = 0
     receiver: str | None = None
 
+    def fault_of(self, reply: RoundTrips) -> str | None:
+        count = len(reply.round_trips_s)
+        if self.at_least <= count <= self.round_trips:
+            return None
+        return f"it has {count} round trips; {self.at_least} to {self.round_trips} are asked for"
+
 
 class TrainSent(Message, frozen=True):
     """The train has left: `elapsed_s` from its first datagram to its last."""
 
-    datagrams: int
-    elapsed_s: float
+    datagrams: Count
+    elapsed_s: Seconds
 
 
 class ProbeTrain(Request[TrainSent], frozen=True):
@@ -650,6 +740,10 @@ class ProbeTrain(Request[TrainSent], frozen=True):
     frame_bytes: int
     rate_mbit: float
 
+    def fault_of(self, reply: TrainSent) -> str | None:
+        sent = reply.datagrams
+        return None if sent == self.datagrams else f"it sent {sent} datagrams, not {self.datagrams}"
+
 
 class TrainReceived(Message, frozen=True):
     """What arrived of a train, on the receiver's clock.
@@ -658,9 +752,9 @@ class TrainReceived(Message, frozen=True):
     `elapsed_s` is from the first arrival to the last.
     """
 
-    datagrams: int
-    overflowed: int
-    elapsed_s: float
+    datagrams: Count
+    overflowed: Count
+    elapsed_s: Seconds
 
 
 class TakeTrain(Request[TrainReceived], frozen=True):
@@ -674,12 +768,16 @@ class TakeTrain(Request[TrainReceived], frozen=True):
     datagrams: int
     settle_s: float
 
+    def fault_of(self, reply: TrainReceived) -> str | None:
+        got = reply.datagrams
+        return None if got <= self.datagrams else f"it received {got} of {self.datagrams} datagrams"
+
 
 class Throughput(Message, frozen=True):
     """Bytes that arrived after the first ones, and how long that took, on the receiver's clock."""
 
-    received_bytes: int
-    elapsed_s: float
+    received_bytes: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    elapsed_s: PositiveSeconds
 
 
 class ProbeThroughput(Request[Throughput], frozen=True):
@@ -690,6 +788,10 @@ class ProbeThroughput(Request[Throughput], frozen=True):
     port: int
     duration_s: float
     receiver: str | None = None
+
+    def fault_of(self, reply: Throughput) -> str | None:
+        counted_s = reply.elapsed_s
+        return None if counted_s >= self.duration_s else f"it counted for {counted_s:g} s, too short a time"
 
 
 class JoinProbe(Message, frozen=True):
@@ -707,3 +809,12 @@ class JoinProbe(Message, frozen=True):
 
 REQUESTS: Final[tuple[type[Request[Message]], ...]] = tuple(Request.__subclasses__())
 """Every request of the protocol."""
+
+_TIMED_OUT_WITHIN_S: Final = 1.0
+"""The endpoint looks at its clock ten times a second."""
+
+_ROUNDED: Final = 1e-9
+
+
+def _not_as_many(what: str, values: Sequence[object], count: int) -> str | None:
+    return None if len(values) == count else f"it has {len(values)} {what}; {count} are asked for"

@@ -13,7 +13,7 @@ from worker.__main__ import main
         ([], "required: COMMAND"),
         (["serv"], "invalid choice: 'serv'"),
         (["serve", "--name", "x"], "required: --store"),
-        (["serve", "--name", "x", "--store", "s", "--slowdown", "0.5"], "0.5 is not a slowdown (1 or more)"),
+        (["serve", "--name", "x", "--store", "s", "--slowdown", "0.5"], "0.5 is not a slowdown (1 to 1e+06)"),
         (["serve", "--name", "x", "--store", "s", "--control-port", "70000"], "70000 is not a port"),
         (["serve", "--name", "x", "--store", "s", "--threads", "none"], "none is not a number of threads"),
         (["serve", "--name", "x", "--store", "s", "--telemetry-interval", "0"], "0 is not an interval"),

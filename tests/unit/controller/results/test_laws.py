@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from controller.results import Hop, Link, Trial
-from controller.results.laws import broken_law
+from controller.results.laws import broken_law, endpoint_faults, hop_faults
 from worker.records import ENDPOINT, HOP
 
 DEPTH = 4
@@ -93,10 +93,6 @@ def _counted_with_a_hole(trial: Trial) -> Trial:
     return replace(trial, endpoint_rows=rows)
 
 
-def _no_time(trial: Trial) -> Trial:
-    return replace(trial, elapsed_s=float("nan"))
-
-
 def _elapsed_too_short(trial: Trial) -> Trial:
     return replace(trial, elapsed_s=trial.elapsed_s * 0.99)
 
@@ -114,16 +110,6 @@ def _computed_twice_at_once(trial: Trial) -> Trial:
 @pytest.mark.parametrize(
     ("breach", "law"),
     [
-        (
-            _request_lost,
-            "accounted for, in order, finite; the endpoint has not the requests 0 to 31 in order",
-        ),
-        (_row_of_hop_lost, "stage 3-6 on server has not the requests 0 to 32 in order"),
-        (_out_of_order, "the endpoint has not the requests 0 to 32 in order"),
-        (_finished_backwards, "finished_at_s runs backwards"),
-        (_not_finite, "stage 3-6 on server wait_compute_s is negative or not a number"),
-        (_counted_with_a_hole, "requests that do not count lie between those that do"),
-        (_no_time, "24 requests count, in nan s"),
         (_elapsed_too_short, "Little's law: requests were in flight for 0.96 s in all; depth 4 x 0.2376 s"),
         (_refilled_late, "Little's law: "),
         (_computed_twice_at_once, "a thread computes one request at a time; stage 3-6 on server computed"),
@@ -132,6 +118,33 @@ def _computed_twice_at_once(trial: Trial) -> Trial:
 def test_each_breach_is_named(breach: Callable[[Trial], Trial], law: str) -> None:
     broken = broken_law(breach(a_trial()), DEPTH)
     assert broken is not None and law in broken
+
+
+def _faults(trial: Trial) -> list[str]:
+    """Of the endpoint's rows, then of each hop's."""
+    rows = trial.endpoint_rows
+    found = list(endpoint_faults(rows, (FIRST, FIRST + COUNT), trial.elapsed_s))
+    return found + [fault for of_hop in trial.hop_rows for fault in hop_faults(of_hop, rows)]
+
+
+def test_good_rows_have_no_fault() -> None:
+    assert _faults(a_trial()) == []
+
+
+@pytest.mark.parametrize(
+    ("breach", "fault"),
+    [
+        (_request_lost, "has not the requests 0 to 31 in order"),
+        (_row_of_hop_lost, "has not the requests 0 to 32 in order"),
+        (_out_of_order, "has not the requests 0 to 32 in order"),
+        (_finished_backwards, "finished_at_s runs backwards"),
+        (_not_finite, "wait_compute_s is negative or not a number"),
+        (_counted_with_a_hole, "requests 6 to 30 count, but its 33 rows say otherwise"),
+        (_elapsed_too_short, "its requests came back in 0.24 s, not in 0.2376 s"),
+    ],
+)
+def test_each_fault_of_the_rows_is_named(breach: Callable[[Trial], Trial], fault: str) -> None:
+    assert _faults(breach(a_trial()))[0] == fault
 
 
 def test_an_elapsed_time_that_a_stage_computed_longer_than_is_named_in_an_open_loop_too() -> None:

@@ -12,6 +12,7 @@ from controller.console import Screen
 from controller.errors import TrialVoid
 from controller.experiment.resolve import ResolvedExperiment
 from controller.results import Accuracy, BaselineTrial, Cell, Results, Scope, Store, Trial, TrialsWanted
+from controller.sweep.environments import Environments
 from controller.sweep.outcome import Outcome
 from controller.sweep.recorder import Recorder
 from controller.sweep.todo import PendingWork
@@ -49,7 +50,13 @@ class Sweep:
         self.screen = Recorded()
         self.outcome = Outcome()
         self.environment = environment
-        self.recorder = Recorder(self.store, self.pending, self.screen, self.outcome, environment)
+        self.recorder = Recorder(
+            self.store,
+            self.pending,
+            self.screen,
+            self.outcome,
+            cast(Environments, SimpleNamespace(number=environment)),
+        )
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -61,7 +62,7 @@ class Sweep:
         for position, network in enumerate(("lan", "wan")):
             self.store.add_network(network, position, "emulated", {})
         self.store.add(*(Block(network, number, AT) for network in ("lan", "wan") for number in range(2)))
-        recorder = Recorder(self.store, None, None, None, 1)  # type: ignore[arg-type]
+        recorder = Recorder(self.store, None, None, None, SimpleNamespace(number=1))  # type: ignore[arg-type]
         self._times = StageTimes(recorder)
 
     def complete(self, pipeline: Pipeline, *, cell: Cell = CELL, number: int = 0) -> list[float | None]:

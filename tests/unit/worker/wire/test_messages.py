@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.memory_stream import MemoryStream, memory_pair
 from worker.wire import messages
 from worker.wire.control import checked_reply, receive_message, send_message
-from worker.wire.errors import PeerError, ProtocolError, RequestError
+from worker.wire.errors import PeerError, ProtocolError, ReplyError, RequestError
 
 _decoder: "msgspec.msgpack.Decoder[messages.Message]" = msgspec.msgpack.Decoder(
     reduce(or_, [*messages.REQUESTS, messages.Problem])
@@ -126,16 +126,16 @@ def test_a_request_declares_its_reply() -> None:
     assert messages.Run.reply is messages.RunDone
     assert messages.TakeTrain.reply is messages.TrainReceived
     done = messages.RunDone(elapsed_s=1.0, counted=(1, 3), checked=2, worst_error=0.0)
-    assert checked_reply(messages.Run(requests=2), done, "pi:7100") is done
+    assert checked_reply(messages.Run(requests=2), msgspec.msgpack.encode(done), "pi:7100") == done
 
 
-def test_a_reply_of_another_type_is_a_protocol_error() -> None:
-    with pytest.raises(ProtocolError, match="pi:7100 answered Run with Done"):
-        checked_reply(messages.Run(requests=2), messages.Done(), "pi:7100")
+def test_a_reply_of_another_type_is_refused() -> None:
+    with pytest.raises(ReplyError, match="pi:7100 answered Run with Done"):
+        checked_reply(messages.Run(requests=2), msgspec.msgpack.encode(messages.Done()), "pi:7100")
 
 
 def test_a_problem_is_a_request_error() -> None:
     problem = messages.Problem(kind="busy", text="held by me")
     with pytest.raises(RequestError, match="pi:7100: held by me") as caught:
-        checked_reply(messages.Query(), problem, "pi:7100")
+        checked_reply(messages.Query(), msgspec.msgpack.encode(problem), "pi:7100")
     assert caught.value.problem() == problem
