@@ -106,7 +106,7 @@ MOST_THREADS: Final = 1024
 Stamp = dict[
     str,
     str
-    | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+    | Annotated[int, Meta(ge=-(2**53), le=2**53)]
     | Annotated[float, Meta(ge=-1e18, le=1e18)]
     | bool
     | None,
@@ -518,7 +518,9 @@ class Run(Request[RunDone], frozen=True):
 
     def fault_of(self, reply: RunDone) -> str | None:
         first, stop = reply.counted
-        if not reply.checked <= stop - first:
+        if stop <= first:
+            return f"it counts requests {first} to {stop}"
+        if reply.checked > stop - first:
             return f"it checked {reply.checked} of {stop - first} requests"
         if reply.elapsed_s > self.timeout_s + _TIMED_OUT_WITHIN_S:
             return f"it took {reply.elapsed_s:g} s, and would have timed out after {self.timeout_s:g} s"
