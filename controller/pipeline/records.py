@@ -65,6 +65,7 @@ def take_records(
         accounts += records.accounts
         endpoint = endpoint or records.endpoint
     rows = rows_of(endpoint, ENDPOINT)
+    _refuse(plan.endpoint, _unchecked(plan.endpoint_spec.check_every, done))
     _refuse(plan.endpoint, endpoint_faults(rows, done.counted, done.elapsed_s))
     hop_rows = tuple(rows_of(hops[stage.shard.start, stage.shard.stop], HOP) for stage in plan.stages)
     for stage, of_hop in zip(plan.stages, hop_rows, strict=True):
@@ -77,6 +78,13 @@ def take_records(
 def _refuse(device: str, faults: Iterator[str]) -> None:
     if (fault := next(faults, None)) is not None:
         raise InvalidReply(device, f"its records of a run cannot be true: {fault}")
+
+
+def _unchecked(check_every: int, done: RunDone) -> Iterator[str]:
+    """Results that were not compared with their answers. An overloaded run counts from another request on."""
+    due = len(range(*done.counted, check_every)) if check_every else 0
+    if done.checked != due and not done.overloaded:
+        yield f"{done.checked} results are checked, not {due}"
 
 
 def _part_faults(plan: PipelinePlan, device: str, records: Records) -> Iterator[str]:

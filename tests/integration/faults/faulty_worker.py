@@ -1,6 +1,7 @@
 """`python faulty_worker.py FOLDER serve ...`: a worker that ends itself at the point that FOLDER/fault names.
 
-The file holds the point and a signal: `computing 9`; or `memory`, for no more of that from there on. It is
+The file holds the point and a signal: `computing 9`; or `memory`, for no more of that from there on; or
+`pause`, for a thread that is not scheduled for a while. `recording:11` is the row of request 11. The file is
 taken away, and FOLDER/fired gets the time (of the monotonic clock, which all processes of a host share),
 before the signal is raised: each fault happens once.
 """
@@ -26,6 +27,7 @@ from worker.wire.stream import SocketStream
 
 _FOLDER = Path(sys.argv[1])
 _FAULT = _FOLDER / "fault"
+_PAUSE_S = 1.5
 
 
 def _fire_at(point: str) -> None:
@@ -36,6 +38,8 @@ def _fire_at(point: str) -> None:
             (_FOLDER / "fired").write_text(f"{time.monotonic()}\n")
             if number == "memory":
                 _limit_memory()
+            elif number == "pause":
+                time.sleep(_PAUSE_S)
             else:
                 os.kill(os.getpid(), int(number))
 
@@ -54,6 +58,15 @@ def _before(point: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+_append = Ledger.append
+
+
+def _append_late(ledger: Ledger, noted: tuple[float, ...], *rest: float) -> None:
+    _fire_at("recording")
+    _fire_at(f"recording:{noted[0]}")
+    _append(ledger, noted, *rest)
+
+
 _send = SocketStream.send
 
 
@@ -70,6 +83,6 @@ def _send_half(stream: SocketStream, buffers: Sequence[memoryview]) -> None:
 if __name__ == "__main__":
     Stage.__init__ = _before("loading", Stage.__init__)  # type: ignore[method-assign]
     BoundStage.run = _before("computing", BoundStage.run)  # type: ignore[method-assign]
-    Ledger.append = _before("recording", Ledger.append)  # type: ignore[method-assign]
+    Ledger.append = _append_late  # type: ignore[method-assign, assignment]
     SocketStream.send = _send_half  # type: ignore[method-assign, assignment]
     sys.exit(main(sys.argv[2:]))

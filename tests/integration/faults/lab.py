@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from controller.results import Results
 from tests.integration import labs
@@ -36,14 +37,15 @@ class FaultyWorker(LabWorker):
         command = [*prefix, sys.executable, str(_WORKER), str(self.faults)]
         super().__init__(folder, name, *options, host=host, command=command)
 
-    def arm(self, point: str, number: signal.Signals | None = signal.SIGKILL) -> None:
+    def arm(self, point: str, fault: signal.Signals | Literal["pause"] | None = signal.SIGKILL) -> None:
         """Have it raise this signal when it next comes to `loading`, `computing`, `sending` or `recording`.
 
-        None: from there on it gets no more memory.
+        None: from there on it gets no more memory. `pause`: that thread is not scheduled for 1.5 s.
         """
         (self.faults / "fired").unlink(missing_ok=True)
         partial = self.faults / "fault.partial"
-        partial.write_text(f"{point} {number.value if number else 'memory'}")
+        what = fault.value if isinstance(fault, signal.Signals) else fault or "memory"
+        partial.write_text(f"{point} {what}")
         partial.replace(self.faults / "fault")
 
     def disarm(self) -> None:

@@ -88,6 +88,23 @@ def test_a_worker_left_over_by_an_earlier_run_is_replaced(bundles_folder: Path, 
             assert sweep.end() == 0, sweep.said
 
 
+def test_a_thread_that_is_not_scheduled_as_a_run_ends_loses_no_record(
+    bundles_folder: Path, tmp_path: Path
+) -> None:
+    """It writes the last row 1.5 s after the last result is back."""
+    chains = [{"devices": ["pi", "server"], "cuts": [2]}]
+    write_experiment(tmp_path, splits="clean", chains=chains, depths=[1], requests=11, trials=1)
+    with lab_of(tmp_path) as workers:
+        workers["server"].arm("recording:11", "pause")
+        with sweeping(tmp_path, bundles_folder) as sweep:
+            assert sweep.end() == 0, sweep.said
+        assert workers["server"].fired_at_s()
+    with Results.open(sweep.results) as results:
+        (trial,) = results.trials()
+        assert not results.voids()
+    assert len(trial.hop_rows[1]) == len(trial.endpoint_rows) == 12
+
+
 def test_a_source_that_outruns_its_sink_has_no_more_under_way_than_the_depth(
     bundles_folder: Path, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """A peer that lies: whatever a worker answers, the sweep ends, no lie counts, and the file can be read."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -236,6 +237,42 @@ def test_a_lie_outside_a_trial_is_an_error_that_names_the_device(
                 assert str(error).startswith("pi: ") and "\n" not in str(error), lie.name
             else:
                 assert not lie.is_plain, lie.name
+
+
+UNSOUND = re.compile(
+    r"RunDone\.(elapsed_s|counted\[.\]|checked) |Records\.(endpoint|hops\[0\]\.rows) = b'(\\x00|')"
+)
+"""Lies that only the records, or only the request, give away."""
+
+
+@pytest.mark.parametrize("keys", [{"depths": ["auto"]}, {"loads": ["constant:100/s"]}], ids=str)
+def test_runs_that_no_law_covers_are_checked_as_well(
+    keys: dict[str, object],
+    lab: Path,
+    bundles_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Short ones that find a depth, and those under an open load."""
+    chains = [{"devices": ["pi", "server"], "cuts": [2]}]
+    experiment = write_experiment(tmp_path, chains=chains, wait_s=0, **keys)
+    add(experiment, bundles=str(bundles_folder))
+    sweep, transcript = Sweep(resolve(experiment, load_lab(lab)), tmp_path), Transcript()
+    with recorded(transcript, monkeypatch):
+        assert (swept := sweep.run()).outcome is not None, swept.error
+    port = sweep.resolved.lab.device("pi").control_port
+    for kind in (Run, TakeRecords):
+        lies = [
+            lie for lie in lies_of(transcript.first(kind)) if not lie.is_plain and UNSOUND.match(lie.name)
+        ]
+        # One about each field.
+        for lie in {lie.name.partition(" ")[0]: lie for lie in lies}.values():
+            with Replay(transcript, port, kind, [lie]).answering(monkeypatch):
+                swept = sweep.run()
+            assert swept.outcome is not None and swept.outcome.left == 0, (lie.name, swept.error)
+            found = voids(swept.results)
+            assert [device for _, device in found] == ["pi"], (lie.name, found)
+            assert found[0][0].startswith("invalid reply: pi: "), (lie.name, found)
 
 
 WANTED = (

@@ -13,7 +13,7 @@ from worker.links.in_process import InProcessLink
 from worker.links.slots import Slot, SlotPool
 from worker.pipeline.hop import Hop, input_count
 from worker.records import HOP, rows_of
-from worker.wire.errors import RefusedError, WorkerError
+from worker.wire.errors import FailedError, RefusedError, WorkerError
 from worker.wire.frames import LinkLayout
 from worker.wire.messages import LinkSpec
 
@@ -81,6 +81,21 @@ def test_requests_come_out_computed_in_order_and_recorded(rigs: list[Rig]) -> No
     assert (rows["compute_s"] > 0).all()
     assert not rows["send_s"].any()
     assert (rows["compute_at_s"] >= rows["received_at_s"]).all()
+
+
+def test_a_last_row_that_never_comes_is_an_error(rigs: list[Rig], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer rows than requests would pass for those of a shorter run."""
+    monkeypatch.setattr("worker.pipeline.hop._LAST_ROW_S", 0.02)
+    rigs.append(Rig(passes_on=False))
+    rig = rigs[0]
+    rig.send(0, 1.0)
+    rig.receive().give_back()
+    rig.hop._computed += 1
+    with pytest.raises(FailedError, match="shard 2-3: 1 records are missing at the end of a run"):
+        rig.hop.take_rows()
+    rig.scope.end()
+    with pytest.raises(FailedError, match="1 records are missing"):
+        rig.hop.take_rows()
 
 
 @pytest.mark.parametrize("passes_on", [False, True])
