@@ -176,7 +176,7 @@ def _blame(device: Device) -> Iterator[None]:
         raise DeviceError(device.name, problem.text, cause=cause) from error
     except ReplyError as error:
         raise InvalidReply(
-            device.name, f"{error}; if it does so again, deploy the same version of edgecut everywhere"
+            device.name, f"{error}; if this persists, deploy the same version of edgecut everywhere"
         ) from error
     except ProtocolError as error:
         raise DeviceError(

@@ -77,7 +77,7 @@ def take_records(
 
 def _refuse(device: str, faults: Iterator[str]) -> None:
     if (fault := next(faults, None)) is not None:
-        raise InvalidReply(device, f"its records of a run cannot be true: {fault}")
+        raise InvalidReply(device, f"invalid records of a run: {fault}")
 
 
 def _unchecked(check_every: int, done: RunDone) -> Iterator[str]:
@@ -92,17 +92,17 @@ def _part_faults(plan: PipelinePlan, device: str, records: Records) -> Iterator[
     build = plan.builds[device]
     built = [(hop.shard.start, hop.shard.stop) for hop in build.hops]
     if [(of_hop.start, of_hop.stop) for of_hop in records.hops] != built:
-        yield "they are of other stages than it has"
+        yield "they are of other stages than its own"
     if records.endpoint and device != plan.endpoint:
-        yield "it has no endpoint, but rows of one"
+        yield "they have rows of an endpoint, which is elsewhere"
     if len(records.endpoint) % ENDPOINT.itemsize or any(len(of.rows) % HOP.itemsize for of in records.hops):
         yield "they end in the middle of a row"
     own = {spec.name for spec in build.links}
     for parts in (records.sent, records.accounts):
         names = [part.link for part in parts]
         if len(set(names)) < len(names) or not own.issuperset(names):
-            yield "they name links twice, or such as it has not"
+            yield "they name a link twice, or one that is not its own"
     payload_bytes = {spec.name: link.payload_bytes for spec, link in zip(plan.specs, plan.links, strict=True)}
     for one in records.sent:
         if one.link in own and one.encoded_bytes > one.requests * payload_bytes[one.link]:
-            yield "a codec made tensors longer"
+            yield "a codec made a tensor longer"

@@ -115,7 +115,7 @@ class Results:
             )
 
     def environments(self) -> list[tuple[int, str, dict[str, Any]]]:
-        """The number, time and stamp of every sweep call that wrote this file."""
+        """Number, time and stamp of every environment: a call's, and one for each change of devices in it."""
         with as_written(self.path):
             rows = self._db.execute("SELECT id, taken_at, stamp FROM environment ORDER BY id")
             return [(number, taken_at, json.loads(stamp)) for number, taken_at, stamp in rows]

@@ -47,7 +47,7 @@ class Recorder:
     def note_devices(self, devices: Sequence[DeviceInfo]) -> None:
         """Note these devices as they are now that they have been claimed again."""
         for name in self.environments.note(devices):
-            self.screen.say(f"{name}: not the same versions or settings as before; noted with later trials")
+            self.screen.say(f"{name} came back with other versions or settings; later trials carry them")
 
     def add_trial(self, cell: Cell, trial: Trial) -> None:
         """Commit a finished trial of a cell."""

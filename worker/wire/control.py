@@ -141,17 +141,17 @@ def checked_reply(request: Request[_ReplyT], body: bytes | bytearray, peer: str)
         RequestError: it is a `Problem`.
         ReplyError: it cannot be read, is of another type than the request declares, or cannot be true.
     """
-    asked = type(request).__name__
+    invalid = f"{peer} sent an invalid reply to {type(request).__name__}"
     try:
         reply = reply_decoder.decode(body)
     except _UNREADABLE as error:
-        raise ReplyError(f"{peer} answered {asked} with what cannot be: {one_line(str(error))}") from error
+        raise ReplyError(f"{invalid}: {one_line(str(error))}") from error
     if isinstance(reply, Problem):
         raise RequestError(reply, peer)
     if not isinstance(reply, request.reply):
-        raise ReplyError(f"{peer} answered {asked} with {type(reply).__name__}")
+        raise ReplyError(f"{invalid}: a {type(reply).__name__}")
     if fault := request.fault_of(reply):
-        raise ReplyError(f"{peer} answered {asked} with what cannot be: {fault}")
+        raise ReplyError(f"{invalid}: {fault}")
     return cast("_ReplyT", reply)
 
 

@@ -434,7 +434,7 @@ class Have(Request[Missing], frozen=True):
 
     def fault_of(self, reply: Missing) -> str | None:
         unasked = {*reply.bundles} - {*self.bundles} | {*reply.shards} - {*self.shards}
-        return "it names digests that the request does not" if unasked else None
+        return "it names digests that the request does not have" if unasked else None
 
 
 class PutShard(Request[Done], frozen=True):
@@ -528,7 +528,8 @@ class Run(Request[RunDone], frozen=True):
             closed = self.load.kind == "closed"
             return "a closed loop cannot be overloaded" if closed or first else None
         if stop - first < self.requests or first < max(1, self.warmup):
-            return f"requests {first} to {stop} count, of {self.requests} after {self.warmup} to warm up"
+            least = f"{self.requests} after {self.warmup} warm-up requests"
+            return f"it counts requests {first} to {stop}, not {least}"
         if self.duration_s is not None and reply.elapsed_s < self.duration_s * (1 - _ROUNDED):
             return f"it took {reply.elapsed_s:g} s, less than {self.duration_s:g} s"
         return None
@@ -583,7 +584,7 @@ class SampleTelemetry(Request[Telemetry], frozen=True):
 
     def fault_of(self, reply: Telemetry) -> str | None:
         times_s = [sample.at_s for sample in reply.samples]
-        return None if times_s == sorted(times_s) else "its samples are not in the order of time"
+        return None if times_s == sorted(times_s) else "its samples are out of order"
 
 
 class ClosePipeline(Request[Done], frozen=True):
@@ -622,7 +623,7 @@ class Baseline(Request[BaselineDone], frozen=True):
     def fault_of(self, reply: BaselineDone) -> str | None:
         is_known = self.full_speed_s is not None or self.varies or self.planted is not None
         if is_known and reply.full_speed_s is not None:
-            return "it has a time at full speed that the request does not ask for"
+            return "it has a time at full speed, which the request gives or rules out"
         return _not_as_many("times", reply.compute_s, self.requests)
 
 
@@ -717,7 +718,7 @@ class ProbeRoundTrips(Request[RoundTrips], frozen=True):
         count = len(reply.round_trips_s)
         if self.at_least <= count <= self.round_trips:
             return None
-        return f"it has {count} round trips; {self.at_least} to {self.round_trips} are asked for"
+        return f"{count} round trips, not {self.at_least} to {self.round_trips}"
 
 
 class TrainSent(Message, frozen=True):
@@ -744,7 +745,7 @@ class ProbeTrain(Request[TrainSent], frozen=True):
 
     def fault_of(self, reply: TrainSent) -> str | None:
         sent = reply.datagrams
-        return None if sent == self.datagrams else f"it sent {sent} datagrams, not {self.datagrams}"
+        return None if sent == self.datagrams else f"{sent} datagrams, not {self.datagrams}"
 
 
 class TrainReceived(Message, frozen=True):
@@ -772,7 +773,7 @@ class TakeTrain(Request[TrainReceived], frozen=True):
 
     def fault_of(self, reply: TrainReceived) -> str | None:
         got = reply.datagrams
-        return None if got <= self.datagrams else f"it received {got} of {self.datagrams} datagrams"
+        return None if got <= self.datagrams else f"{got} of {self.datagrams} datagrams"
 
 
 class Throughput(Message, frozen=True):
@@ -793,7 +794,11 @@ class ProbeThroughput(Request[Throughput], frozen=True):
 
     def fault_of(self, reply: Throughput) -> str | None:
         counted_s = reply.elapsed_s
-        return None if counted_s >= self.duration_s else f"it counted for {counted_s:g} s, too short a time"
+        return (
+            None
+            if counted_s >= self.duration_s
+            else f"it counted for {counted_s:g} s, not {self.duration_s:g} s"
+        )
 
 
 class JoinProbe(Message, frozen=True):
@@ -819,4 +824,4 @@ _ROUNDED: Final = 1e-9
 
 
 def _not_as_many(what: str, values: Sequence[object], count: int) -> str | None:
-    return None if len(values) == count else f"it has {len(values)} {what}; {count} are asked for"
+    return None if len(values) == count else f"{len(values)} {what}, not {count}"

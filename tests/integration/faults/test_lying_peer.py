@@ -173,7 +173,7 @@ def test_a_plain_lie_voids_its_trial_and_names_the_device(
     assert {device for _, device in found} == {"pi"}
     for lie, (reason, _) in zip(lies, found, strict=True):
         assert reason.startswith("invalid reply: pi: 127.0.0.1:"), (lie.name, reason)
-        assert f" answered {kind.__name__} with " in reason, (lie.name, reason)
+        assert f" sent an invalid reply to {kind.__name__}: " in reason, (lie.name, reason)
 
 
 @pytest.mark.parametrize("kind", OF_A_TRIAL, ids=lambda kind: kind.__name__)
@@ -198,7 +198,7 @@ def test_a_lie_beside_trials_is_told_and_the_sweep_goes_on(
     swept = swept_with(sweep, transcript, kind, lies, monkeypatch, 2 * len(lies) + 1)
     assert not voids(swept.results)
     plain = sum(lie.is_plain for lie in lies)
-    told = [line for line in swept.lines if f" answered {kind.__name__} with " in line]
+    told = [line for line in swept.lines if f" sent an invalid reply to {kind.__name__}: " in line]
     # A pipeline that is taken down measures nothing.
     assert kind is ClosePipeline or len(told) >= plain
     assert all(line.endswith("; continuing") and ": pi: 127.0.0.1:" in line for line in told)

@@ -92,7 +92,7 @@ def test_what_may_change_is_noted_with_later_trials(
 ) -> None:
     lines, error = sweep(tmp_path, bundles_folder, workers, ["--cpu", "0"], "wait")
     assert not error
-    assert "server: not the same versions or settings as before; noted with later trials" in lines
+    assert "server came back with other versions or settings; later trials carry them" in lines
     with Results.open(tmp_path / "results.sqlite") as results:
         environments = [trial.environment for trial in results.trials()]
         pinned = [

@@ -130,7 +130,7 @@ def test_a_request_declares_its_reply() -> None:
 
 
 def test_a_reply_of_another_type_is_refused() -> None:
-    with pytest.raises(ReplyError, match="pi:7100 answered Run with Done"):
+    with pytest.raises(ReplyError, match="pi:7100 sent an invalid reply to Run: a Done"):
         checked_reply(messages.Run(requests=2), msgspec.msgpack.encode(messages.Done()), "pi:7100")
 
 

@@ -31,10 +31,12 @@ def test_every_plain_lie_is_refused_with_the_peer_and_the_request_named(
     request: Any = _made(request_type)
     lies = [lie for lie in lies_of(_made(request.reply)) if lie.is_plain]
     for lie in lies:
-        with pytest.raises(ReplyError, match=f"^pi:7100 answered {request_type.__name__} with ") as refused:
+        with pytest.raises(
+            ReplyError, match=f"^pi:7100 sent an invalid reply to {request_type.__name__}: "
+        ) as refused:
             checked_reply(request, lie.body, "pi:7100")
         by_type = isinstance(refused.value.__cause__, msgspec.DecodeError | UnicodeDecodeError)
-        assert by_type or re.search(r"with (Done|Missing)$", str(refused.value)), lie.name
+        assert by_type or re.search(r": a (Done|Missing)$", str(refused.value)), lie.name
         assert "\n" not in str(refused.value), lie.name
 
 
@@ -100,8 +102,13 @@ def _done(**changed: Any) -> messages.RunDone:
 @pytest.mark.parametrize(
     ("request_", "good", "bad", "fault"),
     [
-        (_RUN, _DONE, _done(counted=(2, 11), checked=9), "requests 2 to 11 count, of 10 after 2"),
-        (_RUN, _DONE, _done(counted=(1, 11)), "requests 1 to 11 count, of 10 after 2"),
+        (
+            _RUN,
+            _DONE,
+            _done(counted=(2, 11), checked=9),
+            "it counts requests 2 to 11, not 10 after 2 warm-up",
+        ),
+        (_RUN, _DONE, _done(counted=(1, 11)), "it counts requests 1 to 11, not 10 after 2 warm-up"),
         (_RUN, _DONE, _done(counted=(12, 2), checked=0), "it counts requests 12 to 2"),
         (_RUN, _DONE, _done(checked=11), "it checked 11 of 10 requests"),
         (_RUN, _DONE, _done(elapsed_s=0.4), "it took 0.4 s, less than 0.5 s"),
@@ -111,61 +118,61 @@ def _done(**changed: Any) -> messages.RunDone:
             messages.BuildPipeline(name="n", depth=1, links=(), hops=()),
             messages.PipelineBuilt(load_s=()),
             messages.PipelineBuilt(load_s=(0.1,)),
-            "it has 1 load times; 0 are asked for",
+            "1 load times, not 0",
         ),
         (
             messages.TimeStages(hops=(1,)),
             messages.StagesTimed(compute_s=(0.1,)),
             messages.StagesTimed(compute_s=()),
-            "it has 0 times; 1 are asked for",
+            "0 times, not 1",
         ),
         (
             _BASELINE,
             messages.BaselineDone(compute_s=(0.1, 0.1)),
             messages.BaselineDone(compute_s=(0.1,)),
-            "it has 1 times; 2 are asked for",
+            "1 times, not 2",
         ),
         (
             _BASELINE,
             messages.BaselineDone(compute_s=(0.1, 0.1)),
             messages.BaselineDone(compute_s=(0.1, 0.1), full_speed_s=0.1),
-            "it has a time at full speed that the request does not ask for",
+            "it has a time at full speed, which the request gives",
         ),
         (
             messages.SampleTelemetry(),
             messages.Telemetry(samples=(_EARLIER, _SAMPLE)),
             messages.Telemetry(samples=(_SAMPLE, _EARLIER)),
-            "its samples are not in the order of time",
+            "its samples are out of order",
         ),
         (
             messages.Have(shards=("a",)),
             messages.Missing(bundles=(), shards=("a",)),
             messages.Missing(bundles=(), shards=("b",)),
-            "it names digests that the request does not",
+            "it names digests that the request does not have",
         ),
         (
             _TRIPS,
             messages.RoundTrips(round_trips_s=(0.1, 0.1)),
             messages.RoundTrips(round_trips_s=(0.1,)),
-            "it has 1 round trips; 2 to 3 are asked for",
+            "1 round trips, not 2 to 3",
         ),
         (
             _TRAIN,
             messages.TrainSent(datagrams=5, elapsed_s=0.1),
             messages.TrainSent(datagrams=4, elapsed_s=0.1),
-            "it sent 4 datagrams, not 5",
+            "4 datagrams, not 5",
         ),
         (
             _TAKE,
             messages.TrainReceived(datagrams=0, overflowed=9, elapsed_s=0.0),
             messages.TrainReceived(datagrams=6, overflowed=0, elapsed_s=0.1),
-            "it received 6 of 5 datagrams",
+            "6 of 5 datagrams",
         ),
         (
             _PUSH,
             messages.Throughput(received_bytes=10, elapsed_s=1.0),
             messages.Throughput(received_bytes=10, elapsed_s=0.5),
-            "it counted for 0.5 s, too short a time",
+            "it counted for 0.5 s, not 1 s",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
