@@ -15,7 +15,7 @@ from worker.wire.control import reply_decoder
 __all__ = ["LyingProxy"]
 
 _PREAMBLE_BYTES = 16
-_ONCE = ("Baseline", "TimeSentinel", "TimeStages")
+_ONCE = ("Baseline", "TimeSentinel", "TimeStages", "Query", "ProbeRoundTrips")
 _LENGTH = struct.Struct("<I")
 
 
@@ -23,7 +23,7 @@ class LyingProxy:
     """Listens on a free port of 127.0.0.1 while entered.
 
     Tells one lie at most from one `BuildPipeline` to the next, and then none for as long; but what is asked
-    for once in a block is lied about at once.
+    for once in a block, or without a pipeline, is lied about at once.
 
     Attributes:
         left: What is still to be lied about: the request's type, and which of its lies.
@@ -36,7 +36,7 @@ class LyingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.left, self.told = list(wanted), list[Lie]()
-        self._may_lie = True
+        self._may_lie = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Self:

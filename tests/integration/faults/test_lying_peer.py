@@ -23,6 +23,7 @@ from controller.results.provenance import now
 from controller.sweep.outcome import Outcome
 from controller.sweep.runner import run_sweep
 from exporter.bundle import Bundle
+from tests.integration import commands
 from tests.integration.faults.lying_proxy import LyingProxy
 from tests.integration.faults.replay import Replay, Transcript, recorded
 from tests.integration.labs import LabWorker, add, write_experiment, write_lab
@@ -320,3 +321,26 @@ def test_lies_over_a_real_connection_are_found_one_by_one(
     assert {device for _, device in found} == {"pi"}
     beside = [line for line in swept.lines if line.startswith(("baseline of pi: ", "sentinel of pi: "))]
     assert (len(found), len(beside)) == (len(WANTED) - 2, 2), (found, beside)
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "text"),
+    [
+        ("selfcheck", "Run", ".elapsed_s = nan"),
+        ("links --as-is", "ProbeRoundTrips", ".round_trips_s[0] = inf"),
+        ("status", "Query", ".slowdown = -inf"),
+    ],
+)
+def test_other_commands_name_the_device_in_a_line(
+    command: str, kind: str, text: str, standing: dict[str, LabWorker], tmp_path: Path
+) -> None:
+    pi, server = (standing[name].device() for name in ("pi", "server"))
+    with LyingProxy(pi["control_port"], [(kind, lambda lie: text in lie.name)]) as proxy:
+        lab = write_lab(tmp_path, [pi | {"control_port": proxy.port}, server])
+        ended = commands.controller(*command.split(), "--lab", lab)
+    assert len(proxy.told) == 1
+    said = ended.stdout + ended.stderr
+    assert f"sent an invalid reply to {kind}" in " ".join(said.split()) and "Traceback" not in said
+    assert ended.returncode == 2
+    # The status is a table.
+    assert command == "status" or re.match(r"error: (invalid reply: )?pi: ", ended.stderr.splitlines()[-1])
