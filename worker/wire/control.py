@@ -9,13 +9,13 @@ from typing import Any, Final, Self, TypeVar, cast
 
 import msgspec
 
+from worker.terminal import one_line
 from worker.wire.errors import (
     DeniedError,
     PeerError,
     ProtocolError,
     ReplyError,
     RequestError,
-    one_line,
 )
 from worker.wire.messages import REQUESTS, Message, Problem, Query, Request, TakeRecords
 from worker.wire.opening import open_connection
