@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.exceptions import TyperException
@@ -12,6 +12,9 @@ from typer.exceptions import TyperException
 from analysis.errors import AnalysisError
 from controller.errors import ControllerError, one_line
 from worker.terminal import run, say, show
+
+if TYPE_CHECKING:
+    from analysis.data.sweep import Sweep
 
 app = typer.Typer(
     pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None, no_args_is_help=True
@@ -68,6 +71,7 @@ def report(
 
     formats = check_formats(figures)
     sweep = load(results, objectives=check_objectives(objectives), seed=seed)
+    _warn(sweep)
     written = write_report(
         sweep, out, formats, against=against, codec_pj_per_bit=codec_pj_per_bit, predictions=predictions
     )
@@ -99,6 +103,7 @@ def best(
 
     goals = () if objective is None else (check_goal(objective),)
     sweep = load(results, seed=seed)
+    _warn(sweep)
     if as_json:
         show(*json.dumps(best_as_json(sweep, goals), indent=1).splitlines())
     else:
@@ -117,7 +122,9 @@ def export(
     from analysis.exports import check_export_formats, write_exports
 
     chosen = check_export_formats(formats)
-    for path, rows in write_exports(load(results), out, chosen).items():
+    sweep = load(results)
+    _warn(sweep)
+    for path, rows in write_exports(sweep, out, chosen).items():
         show(f"{path.resolve()}: {rows} rows")
 
 
@@ -141,11 +148,18 @@ def compare(
     from analysis.figures import check_formats
 
     formats = check_formats(figures)
-    comparison = compare(*sides_of(results, networks, seed))
+    sides = sides_of(results, networks, seed)
+    _warn(*(side.sweep for side in sides))
+    comparison = compare(*sides)
     page = write_comparison(comparison, out, formats) if out else None
     show(*summary_lines(comparison))
     if page:
         show(f"comparison: {page.resolve()}")
+
+
+def _warn(*sweeps: "Sweep") -> None:
+    for line in dict.fromkeys(line for sweep in sweeps for line in sweep.left_out):
+        say(f"warning: {one_line(line)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -220,6 +220,7 @@ class Sweep:
         dominance: By which points of its fronts dominate; none: latency and throughput, accuracy where codecs
             make a difference, and the other objectives.
         seed: Of what is drawn from its trials.
+        left_out: A line for each row of a trial that no sweep wrote.
         timelines: By the id of each deep cell in a closed loop, the bars of its first trial.
     """
 
@@ -244,6 +245,7 @@ class Sweep:
     profilings: tuple[Profiling, ...] = ()
     predicted: tuple[Predicted, ...] = ()
     moments: tuple[Moment, ...] = ()
+    left_out: tuple[str, ...] = ()
     timelines: Mapping[str, tuple[Bar, ...]] = field(default_factory=dict)
     boxes: tuple[ReferenceBox, ...] = ()
 
@@ -313,8 +315,7 @@ def load(path: Path, *, objectives: tuple[Objective, ...] = (), seed: int = 0) -
     except (AnalysisError, ControllerError):
         raise
     except Exception as error:
-        # SQLite stores whatever it gets: texts for numbers, half a JSON, arrays that do not unpack. The
-        # readers rely on all of it, so an error here is the file's fault.
+        # Rows are typed, but what they mean together may still be nonsense.
         raise ResultsError(
             f"{path} cannot be read as results of this edgecut ({type(error).__name__}: {error}); "
             f"for details run python -m controller check {path}"
@@ -338,8 +339,9 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
                 TrialTelemetry(cell, datetime.fromisoformat(trial.started_at), summary(samples, trial, cell))
             )
         if not any(measured.values()):
+            left_out = "".join(f"; {line}" for line in store.warnings)
             raise ResultsError(
-                f"{path} has no finished trial ({len(cells)} cells requested); run the sweep first"
+                f"{path} has no finished trial ({len(cells)} cells requested); run the sweep first{left_out}"
             )
         manifests = store.bundles()
         accuracies = tuple(store.rows(Accuracy))
@@ -370,6 +372,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             profilings=tuple(store.rows(Profiling)),
             predicted=tuple(store.rows(Predicted)),
             moments=moments(telemetry),
+            left_out=tuple(store.warnings),
             timelines=timelines,
             boxes=tuple(store.rows(ReferenceBox)),
         )

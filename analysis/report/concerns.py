@@ -46,7 +46,7 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
 
 def concerns(sweep: Sweep) -> list[Concern]:
     """All of them, the grave ones first."""
-    parts = (_wrong, _lab, _unsound, _unsettled, _missing, _untimed, _chosen, _stopped, _limits)
+    parts = (_wrong, _lab, _unsound, _unsettled, _missing, _left_out, _untimed, _chosen, _stopped, _limits)
     return sorted((c for part in parts for c in part(sweep)), key=lambda c: c.weight != "grave")
 
 
@@ -121,6 +121,12 @@ def _missing(sweep: Sweep) -> Iterator[Concern]:
         yield _note(
             f"{_trials(voids)} {'was' if voids == 1 else 'were'} void{blamed}; void trials are not counted."
         )
+
+
+def _left_out(sweep: Sweep) -> Iterator[Concern]:
+    """Trials, or samples of their telemetry, that no sweep wrote."""
+    for line in sweep.left_out:
+        yield Concern("grave", f"{line[0].upper()}{line[1:]}. The results file is damaged or forged.")
 
 
 def _untimed(sweep: Sweep) -> Iterator[Concern]:

@@ -77,6 +77,7 @@ class Follower:
             for trial in results.trials(after=self._last_trial):
                 self.snapshot.finished(self.snapshot.cells[trial.cell], trial)
                 self._last_trial = trial.id
+            self.snapshot.left_out |= results.left_out
 
     @property
     def is_over(self) -> bool:

@@ -8,9 +8,11 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import psutil
+from msgspec import Meta
 
 from controller.atomic_file import replace_file
 from controller.results.provenance import now
@@ -19,6 +21,8 @@ __all__ = ["LiveFile", "Now", "live_path", "note_sweep", "read_now", "swept_on"]
 
 _FORMAT = "edgecut-live/1"
 _SAME_START_S = 1.0
+
+_Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,16 +40,16 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
 
     format: str = _FORMAT
     host: str
-    pid: int
+    pid: Annotated[int, Meta(ge=1, lt=1 << 31)]
     began_s: float
     written_at: str
     part: str = ""
     doing: str = ""
-    done: int = 0
-    total: int = 0
-    left_s: float | None = None
+    done: _Count = 0
+    total: _Count = 0
+    left_s: Annotated[float, Meta(ge=0, le=1e9)] | None = None
     cell: str | None = None
-    number: int = 0
+    number: _Count = 0
     ended: str | None = None
 
     @property

@@ -47,12 +47,14 @@ class SweepSnapshot:
         wanted: How many trials cells are to have.
         now: The sweep's live state; None before it wrote one.
         last: The last finished trial.
+        left_out: See `Results`.
     """
 
     experiment: str = ""
     wanted: TrialsWanted = TrialsWanted(0, 0)
     now: Now | None = None
     last: TrialSummary | None = None
+    left_out: dict[tuple[str, int], str] = field(default_factory=dict)
     cells: dict[str, Cell] = field(default_factory=dict)
     _seen: dict[str, list[TrialSummary]] = field(default_factory=dict)
 

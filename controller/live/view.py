@@ -28,6 +28,7 @@ def panel(snapshot: SweepSnapshot, left_s: float | None, hint: str | None = None
         parts.append(_doing(snapshot))
     if snapshot.last is not None:
         parts += ["", _stages(snapshot, snapshot.last)]
+    parts += [words((_left_out(snapshot), "red"))] if snapshot.left_out else []
     cell = snapshot.shown
     if cell is not None and (front := _front(snapshot, cell)) is not None:
         parts += ["", front]
@@ -58,9 +59,8 @@ def line(snapshot: SweepSnapshot, left_s: float | None) -> str:
     """Show a snapshot in one line."""
     now = snapshot.now
     if now is None or now.ended is not None or now.has_died:
-        return (
-            f"{state(snapshot)}; {snapshot.finished_trials()} trials finished, {snapshot.missing()} missing"
-        )
+        counts = f"{snapshot.finished_trials()} trials finished, {snapshot.missing()} missing"
+        return "; ".join(filter(None, (state(snapshot), counts, _left_out(snapshot))))
     parts = [f"{now.part}: {now.done}/{now.total}", _what(snapshot)]
     if snapshot.last is not None and snapshot.cell is not None:
         busy = ", ".join(f"{stage.name} {_share(stage)}" for stage in snapshot.last.stages)
@@ -71,7 +71,16 @@ def line(snapshot: SweepSnapshot, left_s: float | None) -> str:
         parts.append(f"front {len(front)} of {measured} splits")
     if left_s is not None:
         parts.append(_left(snapshot, left_s))
+    parts.append(_left_out(snapshot))
     return "  ".join(part for part in parts if part)
+
+
+def _left_out(snapshot: SweepSnapshot) -> str:
+    """The first row that was left out of the results, and how many others were."""
+    if not snapshot.left_out:
+        return ""
+    first, *others = snapshot.left_out.values()
+    return f"left out: {first}{f', and {len(others)} more rows' if others else ''}"
 
 
 def _progress(snapshot: SweepSnapshot, left_s: float | None) -> RenderableType:

@@ -8,10 +8,8 @@ The file stores nothing that follows from the records, but the reference boxes, 
 judged: readers compute latency, throughput and shares.
 """
 
-from controller.results.as_written import UNREADABLE
-from controller.results.encoding import unpack
 from controller.results.objectives import TIMED, Objective
-from controller.results.reading import Results, known_devices, read_cells
+from controller.results.reading import Results, known_devices
 from controller.results.reference_box import reference_boxes
 from controller.results.rows import (
     CHAIN,
@@ -58,7 +56,6 @@ __all__ = [
     "SOCKET",
     "TIMED",
     "TORCH_RPC",
-    "UNREADABLE",
     "Accuracy",
     "Attempt",
     "BaselineTrial",
@@ -88,7 +85,5 @@ __all__ = [
     "TrialsWanted",
     "coded_as",
     "known_devices",
-    "read_cells",
     "reference_boxes",
-    "unpack",
 ]

@@ -1,22 +1,15 @@
 """Turn errors from rows that no sweep wrote, damaged or forged, into errors that name the file."""
 
 import sqlite3
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from controller.errors import StoreError
+from controller.results.encoding import RowError
 
-__all__ = ["UNREADABLE", "as_written"]
-
-UNREADABLE: Final = (
-    *(ValueError, LookupError, TypeError, AttributeError, RecursionError, EOFError, OSError),
-    *(zipfile.BadZipFile, zlib.error, sqlite3.DatabaseError),
-)
-"""Exceptions from reading rows that no sweep wrote."""
+__all__ = ["as_written"]
 
 _NO_FAULT_OF_THE_FILE: Final = (
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM),
@@ -29,11 +22,11 @@ def as_written(path: Path) -> Iterator[None]:
     """Raise StoreError where reading rows of the file within finds some that no sweep wrote."""
     try:
         yield
-    except UNREADABLE as error:
-        # The upper bits say more of the same; an error of Python's own module has no code.
+    except (RowError, sqlite3.DatabaseError) as error:
+        # The upper bits say more of the same.
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_FAULT_OF_THE_FILE:
             raise
         raise StoreError(
-            f"results file {path} holds rows that no sweep wrote ({type(error).__name__}: {error}); "
-            f"run `python -m controller check {path}` to find them"
+            f"results file {path} holds rows that no sweep wrote ({error}); "
+            f"run `python -m controller check {path}` to find them all"
         ) from error

@@ -16,6 +16,7 @@ __all__ = [
     "LAW_BROKEN",
     "RETRIES",
     "broken_law",
+    "elapsed_findings",
     "endpoint_faults",
     "endpoint_findings",
     "hop_faults",
@@ -128,6 +129,13 @@ def _window(trial: Trial) -> tuple[float, float]:
 
 def _stages(trial: Trial) -> list[str]:
     return [f"stage {hop.start}-{hop.stop} on {hop.device}" for hop in trial.hops]
+
+
+def elapsed_findings(trial: Trial) -> Iterator[str]:
+    """An elapsed time that its records do not show."""
+    began_s, ended_s = _window(trial)
+    if abs(ended_s - began_s - trial.elapsed_s) > _CLOCK_S:
+        yield f"elapsed for {trial.elapsed_s:.7g} s, but its records show {ended_s - began_s:.7g} s"
 
 
 def endpoint_findings(rows: _Rows) -> Iterator[str]:

@@ -1,47 +1,65 @@
 """Read a results file."""
 
 import hashlib
-import json
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from controller.errors import StoreError
 from controller.results.as_written import as_written
-from controller.results.encoding import column_names, from_columns, select, unpack
+from controller.results.encoding import RowError, scan, select
 from controller.results.objectives import Objective
-from controller.results.rows import Cell, Course, DeviceRow, Hop, Link, Look, Saturation, Trial
+from controller.results.rows import (
+    BundleRow,
+    Cell,
+    DeviceRow,
+    EnvironmentRow,
+    ExperimentRow,
+    Look,
+    NetworkRow,
+    Saturation,
+    TelemetryRow,
+    Trial,
+    TrialRow,
+)
 from controller.results.schema import (
-    TABLES,
-    check_version,
+    check_schema,
     check_whole,
     connect,
     damage,
+    dangling,
     read_though_cut_short,
 )
+from controller.results.tables import CELL, TABLES
+from controller.results.trial_row import check_sample, check_void, trial_of
 from controller.results.wanted import TrialsWanted
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Results", "known_devices", "read_cells"]
+__all__ = ["Results", "known_devices", "wrong_in_cell"]
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
-_PLAIN: Final = ("id", "cell", "number", "environment", "started_at", "elapsed_s", "checked", "worst_error")
-"""The columns of a trial that hold a field each as it is."""
+_WARNINGS = 5
+_OF_TRIALS = ("trial", "telemetry")
+"""A bad row of these tables costs a trial; one of the others the file."""
 
 
 class Results:
-    """A results file, opened for reading, even while a sweep writes it."""
+    """A results file, opened for reading, even while a sweep writes it.
+
+    Attributes:
+        left_out: By table and number, each row read so far that cost a trial or a sample, and why.
+    """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._db = connection
         self.path = path
+        self.left_out: dict[tuple[str, int], str] = {}
 
     @classmethod
     def open(cls, path: Path, *, whole: bool = True) -> Self:
@@ -55,10 +73,29 @@ class Results:
         results = cls(connect(path, writable=False), path)
         if not whole:
             read_though_cut_short(results._db)
-        check_version(results._db, path)
+        check_schema(results._db, path)
         if whole:
             check_whole(results._db, path)
+            results._resolve()
         return results
+
+    def _resolve(self) -> None:
+        """Look up every reference of a row to another, once."""
+        with as_written(self.path):
+            for missing in dangling(self._db):
+                if missing.table not in _OF_TRIALS:
+                    raise missing
+                self._leave_out(missing)
+
+    @property
+    def warnings(self) -> list[str]:
+        """A line for each row that was left out, at most a few, and their number."""
+        lines = [f"left out: {why}" for why in self.left_out.values()]
+        more = len(lines) - _WARNINGS
+        return [*lines[:_WARNINGS], *([f"left out: {more} more rows"] if more > 0 else [])]
+
+    def _leave_out(self, row: RowError) -> None:
+        self.left_out[row.table, row.row] = str(row)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -79,19 +116,17 @@ class Results:
         self.close()
 
     def experiment(self) -> dict[str, Any]:
-        """The experiment's digest, name, text, seed, and creation time, and what `trials_wanted` reads."""
-        names = ("digest", "name", "text", "seed", "trials", "least", "until", "objectives", "created_at")
-        with as_written(self.path):
-            row = self._db.execute(f"SELECT {', '.join(names)} FROM experiment").fetchone()
-        if row is None:
+        """The fields of its `ExperimentRow`."""
+        rows = self.rows(ExperimentRow)
+        if not rows:
             raise StoreError(f"{self.path} is empty; run the sweep again")
-        return dict(zip(names, row, strict=True))
+        return asdict(rows[0])
 
     def trials_wanted(self) -> TrialsWanted:
         """How many trials cells are to have, after all looks so far."""
         experiment = self.experiment()
         least, most, until = (experiment[key] for key in ("least", "trials", "until"))
-        if not (isinstance(least, int) and isinstance(most, int) and 1 <= least <= most):
+        if least > most:
             raise StoreError(f"{self.path} has no sweep's trials: least {least}, most {most}")
         wanted = TrialsWanted(least, most, until)
         for look in self.rows(Look):
@@ -100,60 +135,62 @@ class Results:
 
     def objectives(self) -> tuple[Objective, ...]:
         """What the experiment's answers are for, in its order."""
-        text = self.experiment()["objectives"]
-        with as_written(self.path):
-            return msgspec.json.decode(text, type=tuple[Objective, ...])
+        objectives: tuple[Objective, ...] = self.experiment()["objectives"]
+        return objectives
 
     def check_experiment(self, text: str) -> None:
         """Raise StoreError if the results are of another experiment than this file's text."""
-        with as_written(self.path):
-            row = self._db.execute("SELECT digest, name FROM experiment").fetchone()
-        if row is not None and row[0] != hashlib.sha256(text.encode()).hexdigest():
-            raise StoreError(
-                f"{self.path} holds results of another experiment ({row[1]}); name another results file, "
-                f"or remove this one"
-            )
+        for row in self.rows(ExperimentRow):
+            if row.digest != hashlib.sha256(text.encode()).hexdigest():
+                raise StoreError(
+                    f"{self.path} holds results of another experiment ({row.name}); name another results "
+                    f"file, or remove this one"
+                )
 
-    def environments(self) -> list[tuple[int, str, dict[str, Any]]]:
+    def environments(self) -> list[tuple[int, str, Mapping[str, Any]]]:
         """Number, time and stamp of every environment: a call's, and one for each change of devices in it."""
-        with as_written(self.path):
-            rows = self._db.execute("SELECT id, taken_at, stamp FROM environment ORDER BY id")
-            return [(number, taken_at, json.loads(stamp)) for number, taken_at, stamp in rows]
+        return [(row.id, row.taken_at, row.stamp) for row in self.rows(EnvironmentRow)]
 
     def devices(self, environment: int | None = None) -> list[DeviceRow]:
         """One environment's devices (the last one's by default)."""
-        with as_written(self.path):
-            if environment is None:
-                environment = self._db.execute("SELECT max(id) FROM environment").fetchone()[0]
+        if environment is None:
+            environment = max((number for number, _, _ in self.environments()), default=None)
         return self.rows(DeviceRow, environment=environment)
 
-    def bundles(self) -> dict[str, dict[str, Any]]:
+    def bundles(self) -> dict[str, Mapping[str, Any]]:
         """Manifest by bundle digest."""
-        with as_written(self.path):
-            rows = self._db.execute("SELECT digest, manifest FROM bundle")
-            return {digest: json.loads(text) for digest, text in rows}
+        return {row.digest: row.manifest for row in self.rows(BundleRow)}
 
-    def networks(self) -> list[tuple[str, str, dict[str, Any]]]:
+    def networks(self) -> list[tuple[str, str, Mapping[str, Any]]]:
         """Each network's name, shaping and conditions, in the experiment's order."""
-        with as_written(self.path):
-            rows = self._db.execute("SELECT name, shaping, requested FROM network ORDER BY position")
-            return [(name, shaping, json.loads(requested)) for name, shaping, requested in rows]
+        rows = sorted(self.rows(NetworkRow), key=lambda row: row.position)
+        return [(row.name, row.shaping, row.requested) for row in rows]
 
     def rows(self, kind: type[Row], **where: object) -> list[Row]:
         """Every row of a kind, such as `Cell` or `BaselineTrial`, in the order of writing.
 
         Args:
             where: Values that columns of the rows have.
+
+        Raises:
+            StoreError: No sweep wrote one of them.
         """
         with as_written(self.path):
-            return list(select(self._db, TABLES[kind].name, kind, **where))
+            return list(select(self._db, TABLES[kind], **where))
 
     def cells(self) -> list[Cell]:
         """Every requested cell, with the depth that was found for it."""
         depths = {saturation.cell: saturation.depth for saturation in self.rows(Saturation)}
-        cells = self.rows(Cell)
+        counts = {digest: manifest.get("node_count") for digest, manifest in self.bundles().items()}
+        cells = []
         with as_written(self.path):
-            return [replace(cell, depth=depths.get(cell.id, 0)) if cell.role else cell for cell in cells]
+            for number, (name,), cell in scan(self._db, CELL):
+                if isinstance(cell, RowError):
+                    raise cell
+                if why := wrong_in_cell(cell, name, counts.get(cell.bundle)):
+                    raise RowError(CELL.name, number, *why)
+                cells.append(replace(cell, depth=depths.get(name, 0)) if cell.role else cell)
+        return cells
 
     def cell_count(self) -> int:
         """The number of requested cells."""
@@ -163,64 +200,84 @@ class Results:
     def finished(self) -> set[tuple[str, int]]:
         """(cell, number) of every finished trial."""
         with as_written(self.path):
-            rows = self._db.execute("SELECT cell, number FROM trial WHERE status = 'done'")
-            return {(cell, number) for cell, number in rows}
+            return set(self._db.execute("SELECT cell, number FROM trial WHERE status = 'done'"))
 
     def last_started_at(self, network: str, block: int) -> str | None:
         """When the last trial of a block began, void or not; None before its first."""
-        with as_written(self.path):
-            row = self._db.execute(
-                "SELECT max(started_at) FROM trial JOIN cell ON cell.id = trial.cell "
-                "WHERE network = ? AND number = ?",
-                (network, block),
-            ).fetchone()
-        return None if row[0] is None else str(row[0])
+        condition = "number = ? AND cell IN (SELECT id FROM cell WHERE network = ?)"
+        return max(
+            (row.started_at for row in self._trial_rows(condition, (block, network))),
+            key=datetime.fromisoformat,
+            default=None,
+        )
 
     def voids(self) -> list[tuple[str, int, str, str | None, str]]:
         """Every void trial's cell, number, reason, device and time."""
-        with as_written(self.path):
-            return self._db.execute(
-                "SELECT cell, number, reason, device, started_at FROM trial WHERE status = 'void' ORDER BY id"
-            ).fetchall()
+        voids = []
+        for row in self._trial_rows("status = 'void'"):
+            try:
+                voids.append((row.cell, row.number, check_void(row), row.device, row.started_at))
+            except RowError as error:
+                self._leave_out(error)
+        return voids
 
     def trials(self, cell: str | None = None, *, after: int = 0) -> Iterator[Trial]:
         """One cell's or all finished trials with their records, in the order of their runs.
 
+        A trial that no sweep wrote is left out.
+
         Args:
             after: The id of the last trial to skip.
         """
+        condition, values = "status = 'done' AND id > ?", [after]
+        if cell is not None:
+            condition, values = f"{condition} AND cell = ?", [after, cell]
+        for row in self._trial_rows(condition, values):
+            try:
+                trial = trial_of(row)
+            except RowError as error:
+                self._leave_out(error)
+            else:
+                yield trial
+
+    def _trial_rows(self, condition: str, values: Sequence[object] = ()) -> Iterator[TrialRow]:
         with as_written(self.path):
-            rows = self._db.execute(
-                f"SELECT {', '.join(_PLAIN)}, hops, links, course, records FROM trial "
-                "WHERE status = 'done' AND id > ? AND cell = ifnull(?, cell) ORDER BY id",
-                (after, cell),
-            )
-            for *plain, hops_text, links, course, blob in rows:
-                arrays = unpack(blob)
-                hops = msgspec.json.decode(hops_text, type=tuple[Hop, ...])
-                yield Trial(
-                    **dict(zip(_PLAIN, plain, strict=True)),
-                    hops=hops,
-                    links=msgspec.json.decode(links, type=tuple[Link, ...]),
-                    course=msgspec.json.decode(course, type=Course),
-                    endpoint_rows=arrays["endpoint"],
-                    hop_rows=tuple(arrays[f"hop{position}"] for position in range(len(hops))),
-                )
+            for number, _, row in scan(self._db, TABLES[TrialRow], condition, values):
+                if isinstance(row, RowError):
+                    self._leave_out(row)
+                elif ("trial", number) not in self.left_out:
+                    yield row
 
-    def telemetry(self, trial: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        """One trial's telemetry as devices and samples, in time order."""
+    def telemetry(self, trial: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """One trial's telemetry as devices and samples, in time order of each.
+
+        A sample that no sweep wrote is left out.
+        """
+        samples = []
         with as_written(self.path):
-            rows = self._db.execute(
-                "SELECT device, sample FROM telemetry WHERE trial = ? ORDER BY device, at_s", (trial,)
-            )
-            for device, sample in rows:
-                yield device, json.loads(sample)
+            for number, _, row in scan(self._db, TABLES[TelemetryRow], "trial = ?", (trial,)):
+                try:
+                    samples.append(check_sample(number, row))
+                except RowError as error:
+                    self._leave_out(error)
+        for sample in sorted(samples, key=lambda sample: (sample.device, sample.at_s)):
+            yield sample.device, sample.sample
 
 
-def read_cells(db: sqlite3.Connection) -> Iterator[tuple[str, Cell]]:
-    """Every requested cell, and its stored id."""
-    for name, *values in db.execute(f"SELECT id, {column_names(Cell)} FROM cell ORDER BY rowid"):
-        yield name, from_columns(Cell, tuple(values))
+def wrong_in_cell(cell: Cell, name: str, node_count: int | None) -> tuple[str, str] | None:
+    """The first column of a cell's row that contradicts another, and why.
+
+    Args:
+        name: Its stored id.
+        node_count: Of its bundle; None where that is unknown.
+    """
+    if cell.id != name:
+        return "id", f"the cell's other columns give {cell.id}"
+    if len(cell.devices) != len(cell.cuts) + 1 or list(cell.cuts) != sorted(cell.cuts):
+        return "cuts", f"{list(cell.cuts)} do not cut a chain of {len(cell.devices)} devices"
+    if node_count is not None and max(cell.cuts, default=0) > node_count:
+        return "cuts", f"{list(cell.cuts)} lie beyond the last of {node_count} nodes"
+    return None
 
 
 def known_devices(results: Results) -> tuple[DeviceRow, ...]:

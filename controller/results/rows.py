@@ -3,13 +3,16 @@
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal, TypedDict
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
-from controller.results.encoding import dump
+from controller.results.encoding import LIKE, dump
+from controller.results.objectives import Objective
 from controller.statistics.steady_state import Bounded, Steady
 
 __all__ = [
@@ -25,26 +28,51 @@ __all__ = [
     "TORCH_RPC",
     "BaselineTrial",
     "Block",
+    "BundleRow",
     "Cell",
     "CodecAccuracy",
     "Course",
     "DeviceRow",
+    "EnvironmentRow",
+    "ExperimentRow",
     "FullSpeed",
     "Hop",
+    "LONGEST_S",
     "Link",
     "LinkUse",
     "Look",
     "MeasuredLink",
+    "MetaRow",
+    "NetworkRow",
     "Predicted",
     "Profiling",
     "ReferenceBox",
     "Scope",
     "Sentinel",
     "Settings",
+    "TelemetryRow",
     "TimeAlone",
     "Trial",
+    "TrialRow",
     "coded_as",
 ]
+
+LONGEST_S: Final = 1e9
+"""No time of a results file is longer, nor any device's clock further."""
+
+_MOST: Final = 1 << 53
+_Count = Annotated[int, Meta(ge=0, le=_MOST)]
+_Number = Annotated[int, Meta(ge=1, le=_MOST)]
+_Whole = Annotated[int, Meta(ge=-_MOST, le=_MOST)]
+_Figure = Annotated[float, Meta(ge=-1e15, le=1e15)]
+_NotNegative = Annotated[float, Meta(ge=0, le=1e15)]
+_Positive = Annotated[float, Meta(gt=0, le=1e15)]
+_Seconds = Annotated[float, Meta(ge=0, le=LONGEST_S)]
+_Duration = Annotated[float, Meta(gt=0, le=LONGEST_S)]
+_Share = Annotated[float, Meta(ge=0, le=1)]
+_Figures = Annotated[Mapping[str, Any], Meta(extra={LIKE: Mapping[str, _Whole | _Figure | bool | None]})]
+_Moment = Annotated[str, Meta(extra={LIKE: Annotated[datetime, Meta(tz=True)]})]
+"""A time of day with its offset, which readers subtract from others."""
 
 
 SATURATING = "saturating"
@@ -84,15 +112,15 @@ class Settings:
     """
 
     source: str = "first"
-    depth: int = 1
+    depth: _Count = 1
     role: str = ""
-    batch: int = 1
+    batch: _Number = 1
     codec: str = "none"
     backend: str = SOCKET
     load: str = OFFLINE
-    prefetch: int | None = None
+    prefetch: _Count | None = None
     topology: str = CHAIN
-    threads: int | None = None
+    threads: _Number | None = None
     planted: str | None = None
 
 
@@ -112,7 +140,7 @@ class Cell(Settings):
     model: str
     bundle: str
     precision: str = "fp32"
-    cuts: tuple[int, ...]
+    cuts: tuple[_Count, ...]
     label: str
     devices: tuple[str, ...]
     network: str
@@ -151,9 +179,9 @@ class Saturation:
     """
 
     cell: str
-    depth: int
+    depth: _Number
     is_flat: bool
-    tried: Mapping[str, float]
+    tried: Mapping[str, _NotNegative]
 
 
 @dataclass(frozen=True)
@@ -167,11 +195,11 @@ class Hop:
     """
 
     device: str
-    start: int
-    stop: int
-    threads: int
-    load_s: float
-    alone_s: float | None = None
+    start: _Count
+    stop: _Count
+    threads: _Count
+    load_s: _Seconds
+    alone_s: _Seconds | None = None
     alone_missing: str | None = None
 
 
@@ -194,14 +222,14 @@ class LinkUse:
     """
 
     by: Literal["kernel", "emulation"]
-    frames: int
-    elapsed_s: float
-    busy_s: float
-    rwnd_limited_s: float
-    sndbuf_limited_s: float
-    queued_s: float
-    carried_bytes: int
-    round_trip_s: float
+    frames: _Count
+    elapsed_s: _Duration
+    busy_s: _Figure
+    rwnd_limited_s: _Figure
+    sndbuf_limited_s: _Figure
+    queued_s: _Figure
+    carried_bytes: _Whole
+    round_trip_s: _Figure
 
 
 @dataclass(frozen=True)
@@ -218,11 +246,11 @@ class Link:
 
     sender: str
     receiver: str
-    payload_bytes: int
+    payload_bytes: _Count
     codec: str = "none"
-    encoded_bytes: float | None = None
-    sent_raw: int = 0
-    rate_mbit: float | None = None
+    encoded_bytes: _NotNegative | None = None
+    sent_raw: _Count = 0
+    rate_mbit: _Positive | None = None
     use: LinkUse | None = None
 
 
@@ -230,8 +258,8 @@ class Link:
 class Attempt:
     """One rate of a search: requests per second, latency quantile (None: unknown), bound kept or not."""
 
-    rate_per_s: float
-    latency_s: float | None
+    rate_per_s: _NotNegative
+    latency_s: _Seconds | None
     kept: bool
 
 
@@ -254,7 +282,7 @@ class Course:
 
     stable: bool | None = None
     overloaded: bool = False
-    rate_per_s: float | None = None
+    rate_per_s: _NotNegative | None = None
     seed: int | None = None
     steady: Steady | None = None
     highest: Bounded | None = None
@@ -273,8 +301,8 @@ class Block:
     """
 
     network: str
-    number: int
-    started_at: str
+    number: _Count
+    started_at: _Moment
     whole: bool = False
 
 
@@ -317,6 +345,166 @@ class Trial:
         return tuple(rows[np.isin(rows["request"], self.endpoint["request"])] for rows in self.hop_rows)
 
 
+class _Direction(TypedDict, total=False):
+    delay_ms: _NotNegative | None
+    jitter_ms: _NotNegative | None
+    rate_mbit: _Positive | None
+    loss_percent: _NotNegative | None
+
+
+class _Requested(_Direction, total=False):
+    """What readers use of a network's conditions."""
+
+    description: str
+    forward: _Direction | None
+    backward: _Direction | None
+    pairs: Mapping[str, _Direction]
+
+
+class _Tensor(TypedDict):
+    name: str
+    shape: tuple[str | int, ...]
+
+
+class _CutPoint(TypedDict):
+    index: _Number
+    clean: bool
+    module: str | None
+    tensors: tuple[_Tensor, ...]
+    bytes_per_sample: _Count
+    macs_before_share: _Share
+    params_before_share: _Share
+
+
+class _Node(TypedDict):
+    parameters: _Count
+    multiply_adds: _Count
+
+
+class _Manifest(TypedDict, total=False):
+    """What readers use of a bundle's manifest."""
+
+    model: str
+    precision: str
+    trained: bool
+    dataset: str
+    seed: int
+    node_count: _Number
+    cut_points: tuple[_CutPoint, ...]
+    nodes: tuple[_Node, ...]
+
+
+class _Selfcheck(TypedDict):
+    taken_at: str
+    network: str | None
+    figures: _Count
+    wrong: tuple[str, ...]
+
+
+class _Stamp(TypedDict, total=False):
+    """What readers use of an environment's stamp."""
+
+    selfcheck: _Selfcheck | None
+
+
+@dataclass(frozen=True)
+class MetaRow:
+    """A fact of the file itself: the version of its schema."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ExperimentRow:
+    """The experiment that the file is of.
+
+    Attributes:
+        digest: The SHA-256 of its text.
+        trials, least: Trials of a cell, at most and at least.
+        until: How sure answers have to be; None where the experiment gives a number of trials.
+    """
+
+    digest: str
+    name: str
+    text: str
+    seed: int
+    trials: _Number
+    least: _Number
+    until: _Share | None
+    objectives: tuple[Objective, ...]
+    created_at: str
+
+
+@dataclass(frozen=True)
+class EnvironmentRow:
+    """A call of the sweep: the controller's machine and versions."""
+
+    id: _Number
+    taken_at: str
+    stamp: Annotated[Mapping[str, Any], Meta(extra={LIKE: _Stamp})]
+
+
+@dataclass(frozen=True)
+class BundleRow:
+    """A bundle: its manifest, so that a report needs no bundle."""
+
+    digest: str
+    model: str
+    manifest: Annotated[Mapping[str, Any], Meta(extra={LIKE: _Manifest})]
+
+
+@dataclass(frozen=True)
+class NetworkRow:
+    """A network as the experiment requests it, with its position there."""
+
+    name: str
+    position: _Count
+    shaping: str
+    requested: Annotated[Mapping[str, Any], Meta(extra={LIKE: _Requested})]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRow:
+    """A trial as the file stores it: finished, or void with a reason and without what it measured.
+
+    Attributes:
+        rows: Requests, with those that do not count.
+        requests: Those that count.
+        records: See `controller.results.records`.
+        digest: Of what it measured, see `controller.results.records.digest_of`.
+    """
+
+    id: _Number
+    cell: str
+    number: _Count
+    status: Literal["done", "void"]
+    environment: _Number
+    started_at: _Moment
+    reason: str | None = None
+    device: str | None = None
+    elapsed_s: _Duration | None = None
+    rows: _Number | None = None
+    requests: _Number | None = None
+    checked: _Count | None = None
+    worst_error: _NotNegative | None = None
+    hops: Annotated[tuple[Hop, ...], Meta(min_length=1)] | None = None
+    links: tuple[Link, ...] | None = None
+    course: Course | None = None
+    records: bytes | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class TelemetryRow:
+    """A sample of a device's telemetry during a trial."""
+
+    trial: _Number
+    device: str
+    at_s: _Seconds
+    sample: Mapping[str, _Whole | _Figure | None]
+
+
 @dataclass(frozen=True)
 class BaselineTrial:
     """The whole model alone on one device, in a bare ONNX Runtime loop: seconds per batch.
@@ -328,11 +516,11 @@ class BaselineTrial:
     network: str
     bundle: str
     device: str
-    batch: int
-    number: int
-    threads: int
+    batch: _Number
+    number: _Count
+    threads: _Count
     taken_at: str
-    compute_s: tuple[float, ...]
+    compute_s: Annotated[tuple[_Duration, ...], Meta(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -341,11 +529,11 @@ class FullSpeed:
 
     bundle: str
     device: str
-    start: int
-    stop: int
-    batch: int
-    threads: int
-    compute_s: float
+    start: _Count
+    stop: _Count
+    batch: _Number
+    threads: _Count
+    compute_s: _Duration
     taken_at: str
 
 
@@ -357,14 +545,14 @@ class TimeAlone:
     """
 
     network: str
-    block: int
+    block: _Count
     bundle: str
     device: str
-    start: int
-    stop: int
-    batch: int
-    threads: int
-    compute_s: float
+    start: _Count
+    stop: _Count
+    batch: _Number
+    threads: _Count
+    compute_s: _Duration
     taken_at: str
 
 
@@ -376,11 +564,11 @@ class Accuracy:
     """
 
     bundle: str
-    cuts: tuple[int, ...]
-    samples: int
-    whole: float | None
-    chain: float | None
-    worst_error: float
+    cuts: tuple[_Count, ...]
+    samples: _Count
+    whole: _Share | None
+    chain: _Share | None
+    worst_error: _NotNegative
 
 
 @dataclass(frozen=True)
@@ -393,16 +581,16 @@ class CodecAccuracy:
     """
 
     bundle: str
-    cuts: tuple[int, ...]
+    cuts: tuple[_Count, ...]
     devices: tuple[str, ...]
     source: str
     codec: str
-    batch: int
-    samples: int
-    whole: float | None
-    chain: float | None
-    worst_error: float
-    tensor_error: float
+    batch: _Number
+    samples: _Count
+    whole: _Share | None
+    chain: _Share | None
+    worst_error: _NotNegative
+    tensor_error: _NotNegative
 
 
 def coded_as(what: Cell | CodecAccuracy) -> Hashable:
@@ -420,11 +608,11 @@ class Sentinel:
     """
 
     network: str
-    block: int
+    block: _Count
     device: str
     receiver: str
     taken_at: str
-    times_s: tuple[float, ...]
+    times_s: Annotated[tuple[_Duration, ...], Meta(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -433,7 +621,7 @@ class DeviceRow:
 
     name: str
     kind: str
-    slowdown: float
+    slowdown: _Positive
     stamp: Mapping[str, Any]
 
     @property
@@ -462,10 +650,10 @@ class MeasuredLink:
     network: str
     sender: str
     receiver: str
-    requested: Mapping[str, Any]
-    measured: Mapping[str, Any]
+    requested: _Figures
+    measured: _Figures
     taken_at: str
-    environment: int | None = None
+    environment: _Number | None = None
 
 
 @dataclass(frozen=True)
@@ -478,8 +666,8 @@ class ReferenceBox:
 
     bundle: str
     network: str
-    latency_s: float
-    sample_s: float
+    latency_s: _Duration
+    sample_s: _Duration
 
 
 @dataclass(frozen=True)
@@ -495,9 +683,9 @@ class Scope:
 
     network: str
     how: str
-    cells: int
+    cells: _Count
     ended: str | None = None
-    splits: Mapping[str, int] = field(default_factory=dict)
+    splits: Mapping[str, _Count] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -518,9 +706,9 @@ class Look:
     """
 
     network: str
-    block: int
+    block: _Count
     open: tuple[str, ...]
-    sure: float | None
+    sure: _Share | None
     ended: str | None = None
 
 
@@ -533,9 +721,9 @@ class Profiling:
     """
 
     bundle: str
-    batch: int
-    threads: int
-    took_s: float
+    batch: _Number
+    threads: _Count
+    took_s: _Seconds
     text: str
 
 
@@ -548,4 +736,4 @@ class Predicted:
     """
 
     cell: str
-    seconds: float
+    seconds: _Duration

@@ -1,139 +1,30 @@
-"""A results file's tables, and its opening and checks."""
+"""The opening of a results file, and checks of its schema, its version, its pages and its references."""
 
+import functools
 import hashlib
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Literal
 
 from controller.errors import StoreError
-from controller.results.encoding import definitions
-from controller.results.rows import (
-    Accuracy,
-    BaselineTrial,
-    Block,
-    Cell,
-    CodecAccuracy,
-    DeviceRow,
-    FullSpeed,
-    Look,
-    MeasuredLink,
-    Predicted,
-    Profiling,
-    ReferenceBox,
-    Saturation,
-    Scope,
-    Sentinel,
-    TimeAlone,
-)
+from controller.results.encoding import RowError, insert
+from controller.results.rows import MetaRow
+from controller.results.tables import SCHEMA, TABLES
 
 __all__ = [
     "SCHEMA_VERSION",
-    "TABLES",
-    "check_version",
+    "check_schema",
     "check_whole",
     "connect",
     "damage",
+    "dangling",
     "prepare",
     "read_though_cut_short",
 ]
 
-_SCHEMA = f"""
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE experiment (
-    digest TEXT PRIMARY KEY, name TEXT NOT NULL, text TEXT NOT NULL, seed INTEGER NOT NULL,
-    trials INTEGER NOT NULL, least INTEGER NOT NULL, until REAL, objectives TEXT NOT NULL,
-    created_at TEXT NOT NULL);
-CREATE TABLE environment (id INTEGER PRIMARY KEY, taken_at TEXT NOT NULL, stamp TEXT NOT NULL);
-CREATE TABLE device (
-    environment INTEGER NOT NULL REFERENCES environment, {definitions(DeviceRow)},
-    PRIMARY KEY (environment, name));
-CREATE TABLE bundle (digest TEXT PRIMARY KEY, model TEXT NOT NULL, manifest TEXT NOT NULL);
-CREATE TABLE network (
-    name TEXT PRIMARY KEY, position INTEGER NOT NULL, shaping TEXT NOT NULL, requested TEXT NOT NULL);
-CREATE TABLE cell (
-    id TEXT PRIMARY KEY, {definitions(Cell)},
-    FOREIGN KEY (bundle) REFERENCES bundle, FOREIGN KEY (network) REFERENCES network);
-CREATE TABLE saturation (
-    {definitions(Saturation)}, PRIMARY KEY (cell), FOREIGN KEY (cell) REFERENCES cell);
-CREATE TABLE block (
-    {definitions(Block)}, PRIMARY KEY (network, number), FOREIGN KEY (network) REFERENCES network);
-CREATE TABLE trial (
-    id INTEGER PRIMARY KEY, cell TEXT NOT NULL REFERENCES cell, number INTEGER NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('done', 'void')), reason TEXT, device TEXT,
-    environment INTEGER NOT NULL REFERENCES environment, started_at TEXT NOT NULL,
-    elapsed_s REAL, requests INTEGER, checked INTEGER, worst_error REAL,
-    hops TEXT, links TEXT, records BLOB, course TEXT NOT NULL DEFAULT '{{}}');
-CREATE UNIQUE INDEX trial_done ON trial (cell, number) WHERE status = 'done';
-CREATE TABLE baseline (
-    id INTEGER PRIMARY KEY, environment INTEGER NOT NULL REFERENCES environment,
-    {definitions(BaselineTrial)},
-    UNIQUE (network, bundle, device, batch, number, threads), FOREIGN KEY (bundle) REFERENCES bundle,
-    FOREIGN KEY (network) REFERENCES network);
-CREATE TABLE full_speed (
-    environment INTEGER NOT NULL REFERENCES environment, {definitions(FullSpeed)},
-    PRIMARY KEY (bundle, device, start, stop, batch, threads), FOREIGN KEY (bundle) REFERENCES bundle);
-CREATE TABLE time_alone (
-    environment INTEGER NOT NULL REFERENCES environment, {definitions(TimeAlone)},
-    PRIMARY KEY (network, block, bundle, device, start, stop, batch, threads),
-    FOREIGN KEY (bundle) REFERENCES bundle,
-    FOREIGN KEY (network, block) REFERENCES block (network, number));
-CREATE TABLE accuracy (
-    {definitions(Accuracy)}, PRIMARY KEY (bundle, cuts), FOREIGN KEY (bundle) REFERENCES bundle);
-CREATE TABLE sentinel (
-    environment INTEGER NOT NULL REFERENCES environment, {definitions(Sentinel)},
-    PRIMARY KEY (network, block, device, receiver),
-    FOREIGN KEY (network, block) REFERENCES block (network, number));
-CREATE TABLE telemetry (
-    trial INTEGER NOT NULL REFERENCES trial, device TEXT NOT NULL, at_s REAL NOT NULL,
-    sample TEXT NOT NULL);
-CREATE INDEX telemetry_trial ON telemetry (trial, device);
-CREATE TABLE link (
-    id INTEGER PRIMARY KEY, {definitions(MeasuredLink)},
-    FOREIGN KEY (environment) REFERENCES environment);
-CREATE TABLE codec_accuracy (
-    {definitions(CodecAccuracy)}, PRIMARY KEY (bundle, cuts, devices, source, codec, batch),
-    FOREIGN KEY (bundle) REFERENCES bundle);
-CREATE TABLE reference_box (
-    {definitions(ReferenceBox)}, PRIMARY KEY (bundle, network), FOREIGN KEY (bundle) REFERENCES bundle,
-    FOREIGN KEY (network) REFERENCES network);
-CREATE TABLE look (
-    {definitions(Look)}, PRIMARY KEY (network, block), FOREIGN KEY (network) REFERENCES network);
-CREATE TABLE scope ({definitions(Scope)}, PRIMARY KEY (network));
-CREATE TABLE profiling (
-    {definitions(Profiling)}, PRIMARY KEY (bundle, batch, threads));
-CREATE TABLE predicted (
-    {definitions(Predicted)}, PRIMARY KEY (cell), FOREIGN KEY (cell) REFERENCES cell);
-"""
-
-SCHEMA_VERSION = hashlib.sha256(" ".join(_SCHEMA.split()).encode()).hexdigest()[:8]
+SCHEMA_VERSION = hashlib.sha256("; ".join(SCHEMA).encode()).hexdigest()[:8]
 """Follows from the tables, so that a new column is a new version."""
-
-
-class _Table(NamedTuple):
-    name: str
-    otherwise: str = "ABORT"
-
-
-TABLES: Final[Mapping[type, _Table]] = {
-    Accuracy: _Table("accuracy", "REPLACE"),
-    BaselineTrial: _Table("baseline"),
-    Block: _Table("block", "REPLACE"),
-    Cell: _Table("cell", "IGNORE"),
-    CodecAccuracy: _Table("codec_accuracy", "REPLACE"),
-    DeviceRow: _Table("device"),
-    FullSpeed: _Table("full_speed", "IGNORE"),
-    Look: _Table("look", "REPLACE"),
-    MeasuredLink: _Table("link"),
-    Predicted: _Table("predicted", "IGNORE"),
-    Profiling: _Table("profiling", "REPLACE"),
-    ReferenceBox: _Table("reference_box", "REPLACE"),
-    Saturation: _Table("saturation", "REPLACE"),
-    Scope: _Table("scope", "REPLACE"),
-    Sentinel: _Table("sentinel", "REPLACE"),
-    TimeAlone: _Table("time_alone", "REPLACE"),
-}
-"""The table of each kind of row, and what SQL does with a new row whose key the table has."""
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
@@ -142,6 +33,8 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
         db = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30
         )
+        # What is no UTF-8 is for the typed reading to refuse, with the row's name.
+        db.text_factory = _text
         if writable:
             db.execute("PRAGMA journal_mode = WAL")
             # FULL: a finished trial must survive a power failure, not only the process's end.
@@ -155,18 +48,28 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     return db
 
 
+def _text(content: bytes) -> str:
+    return content.decode(errors="surrogateescape")
+
+
 def prepare(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-        for statement in _SCHEMA.split(";"):
-            if statement.strip():
-                db.execute(statement)
-        db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
-    check_version(db, path)
+        for statement in SCHEMA:
+            db.execute(statement)
+        insert(db, TABLES[MetaRow], MetaRow(_VERSION_KEY, SCHEMA_VERSION))
+    check_schema(db, path)
 
 
-def check_version(db: sqlite3.Connection, path: Path) -> None:
+def check_schema(db: sqlite3.Connection, path: Path) -> None:
+    """Raise StoreError unless the file has our tables, in our version, and nothing else that SQLite runs.
+
+    Nothing is read from a table before: in its place may stand a view without end.
+    """
     try:
-        row = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        entries = _entries(db)
+        if ("table", "meta", TABLES[MetaRow].definition) not in entries:
+            raise StoreError(f"{path} is not a results file of this edgecut")
+        row = db.execute("SELECT value FROM meta WHERE key = ?", (_VERSION_KEY,)).fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
             raise _damaged(path, str(error)) from error
@@ -174,6 +77,36 @@ def check_version(db: sqlite3.Connection, path: Path) -> None:
     if row is None or row[0] != SCHEMA_VERSION:
         version = row[0] if row else "none"
         raise StoreError(f"{path} has schema version {version}, this edgecut reads {SCHEMA_VERSION}")
+    if others := sorted(name for _, name, _ in entries ^ _own_entries()):
+        raise StoreError(f"{path} is not a results file of edgecut ({others[0]} is not as edgecut makes it)")
+
+
+_VERSION_KEY = "schema_version"
+_Entries = frozenset[tuple[str, str, str | None]]
+
+
+def _entries(db: sqlite3.Connection) -> _Entries:
+    return frozenset(db.execute("SELECT type, name, sql FROM sqlite_master"))
+
+
+@functools.cache
+def _own_entries() -> _Entries:
+    db = sqlite3.connect(":memory:")
+    try:
+        for statement in SCHEMA:
+            db.execute(statement)
+        return _entries(db)
+    finally:
+        db.close()
+
+
+def dangling(db: sqlite3.Connection) -> Iterator[RowError]:
+    """Every row that refers to a missing one, such as a trial of a missing cell."""
+    for table, row, parent, number in db.execute("PRAGMA foreign_key_check").fetchall():
+        keys = db.execute(f"PRAGMA foreign_key_list({table})").fetchall()
+        columns = [column for key, _, _, column, *_ in keys if key == number]
+        (value,) = db.execute(f"SELECT {columns[-1]} FROM {table} WHERE rowid = ?", (row,)).fetchone()
+        yield RowError(table, row, columns[-1], f"refers to a missing {parent} {value!r}")
 
 
 def check_whole(db: sqlite3.Connection, path: Path) -> None:

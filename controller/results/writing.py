@@ -1,19 +1,32 @@
 """Write a results file: one sweep at a time, each trial whole or not at all."""
 
 import hashlib
+import json
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from controller.errors import StoreError
-from controller.results.encoding import dump, insert, pack
+from controller.results.encoding import insert
 from controller.results.objectives import TIMED, Objective
 from controller.results.reading import Results, known_devices
-from controller.results.rows import Cell, DeviceRow, Trial
-from controller.results.schema import TABLES, check_whole, connect, prepare
+from controller.results.rows import (
+    BundleRow,
+    Cell,
+    DeviceRow,
+    EnvironmentRow,
+    ExperimentRow,
+    NetworkRow,
+    TelemetryRow,
+    Trial,
+    TrialRow,
+)
+from controller.results.schema import check_whole, connect, prepare
+from controller.results.tables import TABLES
+from controller.results.trial_row import row_of, samples_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -53,14 +66,22 @@ class Store(Results):
         store = cls.append(path)
         with ExitStack() as stack:
             stack.callback(store.close)
+            store._refuse_bad_trials()
             with store._transaction() as db:
                 store.check_experiment(text)
-                if db.execute("SELECT 1 FROM experiment").fetchone() is None:
-                    db.execute(
-                        "INSERT INTO experiment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (digest, name, text, seed, trials, least or trials, until)
-                        + (dump(list(objectives)), created_at),
+                if not store.rows(ExperimentRow):
+                    experiment = ExperimentRow(
+                        digest,
+                        name,
+                        text,
+                        seed,
+                        trials,
+                        least or trials,
+                        until,
+                        tuple(objectives),
+                        created_at,
                     )
+                    insert(db, TABLES[ExperimentRow], experiment)
             stack.pop_all()
         return store
 
@@ -81,7 +102,18 @@ class Store(Results):
         with store._transaction() as db:
             prepare(db, path)
         check_whole(store._db, path)
+        store._resolve()
         return store
+
+    def _refuse_bad_trials(self) -> None:
+        """A bad trial would count as finished, and never be run again."""
+        deque(self.trials(), maxlen=0)
+        self.voids()
+        if self.warnings:
+            raise StoreError(
+                f"{self.path}: {self.warnings[0].removeprefix('left out: ')}; to run that trial again: "
+                f"python -m controller check {self.path} --save NEW, then resume the sweep with --results NEW"
+            )
 
     def close(self) -> None:
         """Close the file as a single file that is readable in a read-only folder, too."""
@@ -96,8 +128,13 @@ class Store(Results):
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
-        except sqlite3.Error as error:
+        # ValueError: a figure that is not finite.
+        except (sqlite3.Error, ValueError) as error:
             raise StoreError(f"{self.path}: cannot be written ({error})") from error
+
+    @staticmethod
+    def _next_id(db: sqlite3.Connection, table: str) -> int:
+        return int(db.execute(f"SELECT ifnull(max(id), 0) + 1 FROM {table}").fetchone()[0])
 
     def add_environment(self, taken_at: str, stamp: Mapping[str, Any], devices: Sequence[DeviceRow]) -> int:
         """Store a sweep's environment and return its number, which every trial refers to.
@@ -115,18 +152,14 @@ class Store(Results):
                     f"name another results file"
                 )
         with self._transaction() as db:
-            row = db.execute(
-                "INSERT INTO environment (taken_at, stamp) VALUES (?, ?)", (taken_at, dump(stamp))
-            )
-            number = int(row.lastrowid or 0)
-            for device in devices:
-                insert(db, "device", device, environment=number)
+            number = self._next_id(db, "environment")
+            insert(db, TABLES[EnvironmentRow], EnvironmentRow(number, taken_at, stamp))
+            insert(db, TABLES[DeviceRow], *devices, environment=number)
         return number
 
     def add_bundle(self, digest: str, model: str, manifest: str) -> None:
         """Store a bundle's manifest (JSON text), so that a report needs no bundle."""
-        with self._transaction() as db:
-            db.execute("INSERT OR IGNORE INTO bundle VALUES (?, ?, ?)", (digest, model, manifest))
+        self.add(BundleRow(digest, model, json.loads(manifest)))
 
     def add_network(self, name: str, position: int, shaping: str, requested: Mapping[str, Any]) -> None:
         """Store a network's requested conditions, with its position in the experiment.
@@ -139,11 +172,7 @@ class Store(Results):
                 f"{self.path}: network {name!r} had other conditions; set them back, or name another "
                 f"results file"
             )
-        with self._transaction() as db:
-            db.execute(
-                "INSERT OR IGNORE INTO network VALUES (?, ?, ?, ?)",
-                (name, position, shaping, dump(requested)),
-            )
+        self.add(NetworkRow(name, position, shaping, requested))
 
     def add(self, *rows: "DataclassInstance", **more: object) -> None:
         """Commit rows of any kind in `TABLES`, all or none, with `more` columns that they have no fields for.
@@ -153,9 +182,8 @@ class Store(Results):
         """
         with self._transaction() as db:
             for row in rows:
-                table = TABLES[type(row)]
-                own = {"id": row.id} if isinstance(row, Cell) else {}
-                insert(db, table.name, row, otherwise=table.otherwise, **own, **more)
+                own = {"id": row.id} if isinstance(row, Cell) else more
+                insert(db, TABLES[type(row)], row, **own)
 
     def add_trial(self, trial: Trial) -> int:
         """Commit a finished trial with its records and telemetry.
@@ -163,32 +191,10 @@ class Store(Results):
         Raises:
             StoreError: The file holds this trial of this cell already.
         """
-        arrays = {"endpoint": trial.endpoint_rows} | {
-            f"hop{i}": rows for i, rows in enumerate(trial.hop_rows)
-        }
         with self._transaction() as db:
-            row = db.execute(
-                "INSERT INTO trial (cell, number, status, environment, started_at, elapsed_s, requests, "
-                "checked, worst_error, hops, links, records, course) "
-                "VALUES (?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (trial.cell, trial.number, trial.environment, trial.started_at, trial.elapsed_s)
-                + (len(trial.endpoint), trial.checked, trial.worst_error)
-                + (
-                    dump([asdict(h) for h in trial.hops]),
-                    dump([asdict(k) for k in trial.links]),
-                    pack(arrays),
-                    dump(asdict(trial.course)),
-                ),
-            )
-            number = int(row.lastrowid or 0)
-            db.executemany(
-                "INSERT INTO telemetry VALUES (?, ?, ?, ?)",
-                [
-                    (number, device, sample["at_s"], dump(sample))
-                    for device, samples in trial.telemetry.items()
-                    for sample in samples
-                ],
-            )
+            number = self._next_id(db, "trial")
+            insert(db, TABLES[TrialRow], row_of(trial, number))
+            insert(db, TABLES[TelemetryRow], *samples_of(trial, number))
         return number
 
     def add_void(
@@ -196,11 +202,17 @@ class Store(Results):
     ) -> None:
         """Store a void trial with its reason; the trial stays pending."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO trial (cell, number, status, reason, device, environment, started_at) "
-                "VALUES (?, ?, 'void', ?, ?, ?, ?)",
-                (cell, number, reason, device, environment, started_at),
+            row = TrialRow(
+                id=self._next_id(db, "trial"),
+                cell=cell,
+                number=number,
+                status="void",
+                environment=environment,
+                started_at=started_at,
+                reason=reason,
+                device=device,
             )
+            insert(db, TABLES[TrialRow], row)
 
     def remove_scope(self, network: str) -> None:
         """End a network's search: from now on all its cells are requested."""

@@ -1,6 +1,5 @@
 """What a device's inventory says of threads and ONNX Runtime holds in a sweep, and is in its results."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from analysis.study import Study
 from controller.results import BaselineTrial, FullSpeed, Results, TimeAlone
 from tests.integration.commands import controller, sweep
 from tests.integration.labs import NAMES, add, tiny_lab, write_experiment
+from tests.results_files import edited
 
 OPTIONS = ("--threads", "3", "--onnxruntime-option", "graph_optimization_level=basic")
 
@@ -168,11 +168,9 @@ def _remove_one_trial(path: Path) -> None:
 
 
 def _change(path: Path, *statements: str) -> None:
-    db = sqlite3.connect(path)
-    with db:
+    with edited(path) as db:
         for statement in statements:
             db.execute(statement)
-    db.close()
 
 
 def test_threads_of_a_device_that_there_is_not(experiment: Path, lab: Path, bundles_folder: Path) -> None:

@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from controller.errors import StoreError
-from controller.results import UNREADABLE, Results
+from controller.results import Results
 from controller.results.check.records import record_findings
 from controller.results.check.rows import row_findings
 from controller.results.check.salvage import save
 from worker.terminal import show
 
 __all__ = ["findings", "run_check"]
+
+_DAMAGED = "the file is damaged: "
 
 
 def run_check(path: Path, save_to: Path | None = None) -> bool:
@@ -30,11 +31,10 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
     """
     with Results.open(path, whole=False) as results:
         try:
-            problems, summary = list(findings(results)), _summary(results)
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"{path} is not a results file of this edgecut ({error})") from error
-        except (*UNREADABLE, StoreError) as error:
-            problems, summary = [_unreadable(error)], ""
+            problems = list(findings(results))
+            summary = "" if problems else _summary(results)
+        except sqlite3.DatabaseError as error:
+            problems, summary = [f"{_DAMAGED}{error}"], ""
     show(*problems)
     if save_to is not None:
         saved = save(path, save_to)
@@ -42,7 +42,7 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
             f"saved {saved.trials} finished trials ({saved.rows} rows) to {save_to}; resume the sweep with "
             f"--results {save_to}"
         )
-    elif any(problem.startswith("the file is damaged") for problem in problems):
+    elif any(problem.startswith(_DAMAGED) for problem in problems):
         show(
             f"to salvage its readable part: python -m controller check {path} --save NEW, then resume the "
             f"sweep with --results NEW"
@@ -52,13 +52,6 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
     else:
         show(f"{path}: {summary}; no problems")
     return not problems
-
-
-def _unreadable(error: Exception) -> str:
-    cause = error.__cause__ if isinstance(error, StoreError) else error
-    if isinstance(cause, sqlite3.DatabaseError):
-        return f"the file is damaged: {cause}"
-    return f"a row holds something that no sweep writes ({type(cause).__name__}: {cause})"
 
 
 def _summary(results: Results) -> str:
@@ -74,7 +67,7 @@ def findings(results: Results) -> Iterator[str]:
     """All problems, or only the damage where the database itself is damaged."""
     damage = results.damage()
     if damage:
-        yield f"the file is damaged: {damage}"
+        yield f"{_DAMAGED}{damage}"
         return
-    yield from row_findings(results.connection)
-    yield from record_findings(results.connection)
+    yield from row_findings(results)
+    yield from record_findings(results)

@@ -1,21 +1,20 @@
-"""Find impossible records of trials: too few, of other requests, with times that run backwards."""
+"""Find impossible records of trials: of another digest, of other stages, with times that run backwards."""
 
-import json
-import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
-from controller.results import UNREADABLE, Cell, Hop, Link, read_cells, unpack
-from controller.results.laws import endpoint_findings, hop_findings
+from controller.results.check.rows import good_rows
+from controller.results.encoding import RowError, scan
+from controller.results.laws import elapsed_findings, endpoint_findings, hop_findings
+from controller.results.reading import Results
+from controller.results.records import digest_of
+from controller.results.rows import Cell, DeviceRow, Hop, Link, TelemetryRow, Trial, TrialRow
+from controller.results.tables import TABLES
+from controller.results.trial_row import trial_of
 
 __all__ = ["record_findings"]
 
-
-_ENDPOINT_FIELDS = frozenset(("request", "scheduled_at_s", "finished_at_s", "latency_s", "counted"))
-_HOP_FIELDS = frozenset(("request", "received_at_s", "compute_at_s", "compute_s"))
 
 _CLOCK_S = 1e-6
 """The largest difference between sums of times, which are stored rounded."""
@@ -24,68 +23,56 @@ _TICK_S = 0.02
 """How much longer a kernel that counts ticks may call a link busy than it was watched."""
 
 
-def record_findings(db: sqlite3.Connection) -> Iterator[str]:
+def record_findings(results: Results) -> Iterator[str]:
     """Problems in the records and telemetry of finished trials."""
-    cells = dict(read_cells(db))
+    cells = {name: cell for _, (name,), cell in good_rows(results, Cell)}
     devices: dict[int, set[str]] = {}
-    for environment, name in db.execute("SELECT environment, name FROM device"):
-        devices.setdefault(environment, set()).add(name)
-    rows = db.execute(
-        "SELECT id, cell, number, environment, elapsed_s, requests, checked, worst_error, hops, links, "
-        "records FROM trial WHERE status = 'done' ORDER BY id"
-    )
-    for trial, cell_id, number, environment, *measured in rows:
-        cell = cells.get(cell_id)
-        if cell is None:
-            # `row_findings` reports it as a trial of a missing cell.
+    for _, (environment,), device in good_rows(results, DeviceRow):
+        devices.setdefault(environment, set()).add(device.name)
+    for number, _, row in good_rows(results, TrialRow):
+        if row.status != "done":
             continue
-        for what in _of_trial(cell, devices.get(environment, set()), *measured):
-            yield f"trial {trial} (number {number} of cell {cell_id}): {what}"
-    yield from _telemetry(db)
+        try:
+            trial = trial_of(row)
+        except RowError as error:
+            yield str(error)
+            continue
+        samples = [
+            sample
+            for _, _, sample in scan(results.connection, TABLES[TelemetryRow], "trial = ?", (number,))
+            if isinstance(sample, TelemetryRow)
+        ]
+        findings = [*_of_trial(trial, cells.get(trial.cell), devices.get(trial.environment, set()))]
+        findings += _of_telemetry(trial, row.digest, samples)
+        for what in findings:
+            yield f"trial {number} (number {trial.number} of cell {trial.cell}): {what}"
 
 
-def _of_trial(
-    cell: Cell,
-    known: set[str],
-    elapsed_s: float | None,
-    requests: int | None,
-    checked: int | None,
-    worst_error: float | None,
-    hops_text: str,
-    links_text: str,
-    blob: bytes,
-) -> Iterator[str]:
-    if elapsed_s is None or requests is None or checked is None or not elapsed_s > 0 or requests < 1:
-        yield "is finished without a duration or without requests"
-        return
-    try:
-        hops = [Hop(**hop) for hop in json.loads(hops_text)]
-        links = msgspec.json.decode(links_text, type=tuple[Link, ...])
-        arrays = unpack(blob)
-    except UNREADABLE as error:
-        yield f"its records cannot be read ({type(error).__name__}: {error})"
-        return
-    if set(arrays) != {"endpoint", *(f"hop{position}" for position in range(len(hops)))}:
-        yield f"has {len(hops)} hops, but records {sorted(arrays)}"
-        return
-    if checked < 0 or (worst_error is not None and not worst_error >= 0):
-        yield f"{checked} results checked, worst error {worst_error}"
-    yield from _of_hops(cell, known, hops)
-    yield from _of_links(links)
-    endpoint = arrays["endpoint"]
-    if not _has_fields(endpoint, _ENDPOINT_FIELDS):
-        yield f"rows of requests lack one of {', '.join(sorted(_ENDPOINT_FIELDS))}"
-        return
-    if (counted := np.count_nonzero(endpoint["counted"] == 1)) != requests:
-        yield f"has {counted} rows that count of {requests} requests"
-        return
-    yield from endpoint_findings(endpoint)
-    for position, hop in enumerate(hops):
+def _of_telemetry(trial: Trial, digest: str | None, samples: Iterable[TelemetryRow]) -> Iterator[str]:
+    telemetry: dict[str, list[TelemetryRow]] = {}
+    for sample in samples:
+        telemetry.setdefault(sample.device, []).append(sample)
+    for device, of_device in telemetry.items():
+        if any(later.at_s < sample.at_s for sample, later in pairwise(of_device)):
+            yield f"telemetry of {device} runs backwards"
+    measured = {device: [sample.sample for sample in of_device] for device, of_device in telemetry.items()}
+    if digest != digest_of(replace(trial, telemetry=measured)):
+        yield "what it measured does not match its digest"
+
+
+def _of_trial(trial: Trial, cell: Cell | None, known: set[str]) -> Iterator[str]:
+    # `row_findings` reports a missing cell.
+    if cell is not None:
+        yield from _of_hops(cell, known, trial.hops)
+    yield from _of_links(trial.links)
+    yield from endpoint_findings(trial.endpoint_rows)
+    yield from elapsed_findings(trial)
+    for hop, rows in zip(trial.hops, trial.hop_rows, strict=True):
         name = f"stage {hop.start}-{hop.stop} on {hop.device}"
-        yield from (f"{name}: {what}" for what in _of_hop(arrays[f"hop{position}"], endpoint))
+        yield from (f"{name}: {what}" for what in hop_findings(rows, trial.endpoint_rows))
 
 
-def _of_hops(cell: Cell, known: set[str], hops: list[Hop]) -> Iterator[str]:
+def _of_hops(cell: Cell, known: set[str], hops: Iterable[Hop]) -> Iterator[str]:
     devices = [hop.device for hop in hops]
     strangers = [device for device in devices if device not in cell.devices]
     if strangers:
@@ -95,7 +82,7 @@ def _of_hops(cell: Cell, known: set[str], hops: list[Hop]) -> Iterator[str]:
         yield f"ran on {', '.join(absent)}, which its environment lacks"
     bounds = [(hop.start, hop.stop) for hop in hops]
     inner = {stop for _, stop in bounds[:-1]}
-    joined = all(one[1] == other[0] for one, other in zip(bounds, bounds[1:], strict=False))
+    joined = all(one[1] == other[0] for one, other in pairwise(bounds))
     if not joined or bounds[0][0] != 0 or not inner <= set(cell.cuts):
         yield f"its stages {bounds} are not those of cuts {list(cell.cuts)}"
 
@@ -110,23 +97,3 @@ def _of_links(links: Iterable[Link]) -> Iterator[str]:
         is_possible &= min(parts_s) >= 0 and max(parts_s) <= use.busy_s + _CLOCK_S
         if not is_possible or min(use.frames - 1, use.carried_bytes, use.round_trip_s) < 0:
             yield f"its link from {link.sender} to {link.receiver} was in use for an impossible time ({use})"
-
-
-def _of_hop(rows: NDArray[np.void], endpoint: NDArray[np.void]) -> Iterator[str]:
-    if not _has_fields(rows, _HOP_FIELDS):
-        yield f"rows lack one of {', '.join(sorted(_HOP_FIELDS))}"
-        return
-    yield from hop_findings(rows, endpoint)
-
-
-def _has_fields(rows: NDArray[np.void], fields: frozenset[str]) -> bool:
-    return fields <= set(rows.dtype.names or ())
-
-
-def _telemetry(db: sqlite3.Connection) -> Iterator[str]:
-    backwards = db.execute(
-        "SELECT DISTINCT trial, device FROM (SELECT trial, device, at_s - lag(at_s) OVER "
-        "(PARTITION BY trial, device ORDER BY rowid) AS step FROM telemetry) WHERE step < 0"
-    )
-    for trial, device in backwards:
-        yield f"trial {trial}: telemetry of {device} runs backwards"

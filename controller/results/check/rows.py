@@ -1,107 +1,115 @@
-"""Find inconsistent rows: trials of missing cells, duplicates, contradictory statuses."""
+"""Find bad and inconsistent rows: of wrong types, with wrong sums, of missing cells, contradictory."""
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from controller.results import PLANTED, read_cells
+from controller.results.encoding import RowError, Scanned, scan
+from controller.results.reading import Results, wrong_in_cell
+from controller.results.rows import (
+    PLANTED,
+    Block,
+    BundleRow,
+    Cell,
+    DeviceRow,
+    ExperimentRow,
+    TelemetryRow,
+    TrialRow,
+)
+from controller.results.schema import dangling
+from controller.results.tables import TABLES
+from controller.results.trial_row import check_sample, check_void
 from exporter.bundle.manifest import digest_of
 
-__all__ = ["row_findings"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["good_rows", "row_findings"]
 
 _Findings = Iterator[str]
+Row = TypeVar("Row", bound="DataclassInstance")
 
 
-def row_findings(db: sqlite3.Connection) -> _Findings:
-    """Inconsistencies in the tables, without the records."""
-    yield from _experiment(db)
-    yield from _references(db)
-    yield from _bundles(db)
-    yield from _cells(db)
-    yield from _trials(db)
-    yield from _planted(db)
+def good_rows(results: Results, kind: type[Row]) -> Iterator[tuple[int, tuple[Any, ...], Row]]:
+    """The rows of a kind that `row_findings` finds nothing wrong with by themselves.
+
+    Yields:
+        Number, the values of the table's own columns, and the row.
+    """
+    for scanned in scan(results.connection, TABLES[kind]):
+        if not isinstance(scanned.row, RowError) and _error_of(scanned) is None:
+            yield scanned.number, scanned.own, scanned.row
 
 
-def _experiment(db: sqlite3.Connection) -> _Findings:
-    rows = db.execute("SELECT digest, name, text FROM experiment").fetchall()
+def row_findings(results: Results) -> _Findings:
+    """Bad rows, and inconsistencies between rows, without the records."""
+    for table in TABLES.values():
+        for scanned in scan(results.connection, table):
+            if error := _error_of(scanned):
+                yield str(error)
+    yield from map(str, dangling(results.connection))
+    yield from _experiment(results)
+    yield from _bundles(results)
+    yield from _cells(results)
+    yield from _trials(results)
+
+
+def _error_of(scanned: Scanned[Any]) -> RowError | None:
+    row = scanned.row
+    try:
+        if isinstance(row, RowError):
+            raise row
+        if isinstance(row, TelemetryRow):
+            check_sample(scanned.number, row)
+        if isinstance(row, TrialRow) and row.status == "void":
+            check_void(row)
+    except RowError as error:
+        return error
+    return None
+
+
+def _experiment(results: Results) -> _Findings:
+    rows = [row for _, _, row in scan(results.connection, TABLES[ExperimentRow])]
     if len(rows) != 1:
-        names = ", ".join(name for _, name, _ in rows) or "none"
+        names = ", ".join(row.name for row in rows if isinstance(row, ExperimentRow)) or "none"
         yield f"the file holds {len(rows)} experiments ({names}) instead of one"
-    for digest, name, text in rows:
-        if digest != hashlib.sha256(text.encode()).hexdigest():
-            yield f"experiment {name}: its text does not match its digest {digest[:12]}"
+    for row in rows:
+        if isinstance(row, RowError):
+            continue
+        if row.digest != hashlib.sha256(row.text.encode()).hexdigest():
+            yield f"experiment {row.name}: its text does not match its digest {row.digest[:12]}"
+        if row.least > row.trials:
+            yield f"experiment {row.name}: at least {row.least} trials, but at most {row.trials}"
 
 
-def _references(db: sqlite3.Connection) -> _Findings:
-    """Rows that refer to a missing row, such as a trial of a missing cell."""
-    for table, row, parent, key in db.execute("PRAGMA foreign_key_check").fetchall():
-        column = next(
-            column
-            for number, _, _, column, *_ in db.execute(f"PRAGMA foreign_key_list({table})")
-            if number == key
-        )
-        name = db.execute(f"SELECT {column} FROM {table} WHERE rowid = ?", (row,)).fetchone()[0]
-        yield f"{table} {row}: refers to a missing {parent} {name!r}"
+def _bundles(results: Results) -> _Findings:
+    for _, _, bundle in good_rows(results, BundleRow):
+        if not bundle.manifest.get("digest") == bundle.digest == digest_of(dict(bundle.manifest)):
+            yield f"bundle {bundle.digest[:12]} ({bundle.model}): its manifest does not match that digest"
 
 
-def _bundles(db: sqlite3.Connection) -> _Findings:
-    for digest, model, text in db.execute("SELECT digest, model, manifest FROM bundle"):
-        try:
-            manifest = json.loads(text)
-            is_right = manifest["digest"] == digest == digest_of(manifest)
-        except (ValueError, KeyError, TypeError):
-            is_right = False
-        if not is_right:
-            yield f"bundle {digest[:12]} ({model}): its manifest does not match that digest"
+def _cells(results: Results) -> _Findings:
+    bundles = {bundle.digest: bundle.manifest for _, _, bundle in good_rows(results, BundleRow)}
+    for _, (name,), cell in good_rows(results, Cell):
+        if why := wrong_in_cell(cell, name, bundles.get(cell.bundle, {}).get("node_count")):
+            yield f"cell {name}: {why[0]}: {why[1]}"
 
 
-def _cells(db: sqlite3.Connection) -> _Findings:
-    for stored_id, cell in read_cells(db):
-        if cell.id != stored_id:
-            yield f"cell {stored_id}: its fields give the id {cell.id}"
-
-
-def _trials(db: sqlite3.Connection) -> _Findings:
-    twice = db.execute(
-        "SELECT cell, number, count(*) FROM trial WHERE status = 'done' GROUP BY cell, number "
-        "HAVING count(*) > 1"
-    )
-    for cell, number, count in twice:
-        yield f"cell {cell}: holds trial {number} {count} times"
-    stray = db.execute(
-        "SELECT trial.id, network, trial.number FROM trial JOIN cell ON cell.id = trial.cell "
-        "WHERE NOT EXISTS (SELECT 1 FROM block WHERE (network, number) = (cell.network, trial.number))"
-    )
-    for trial, network, number in stray:
-        yield f"trial {trial}: is of block {number} under {network}, which the file lacks"
-    for (trial,) in db.execute("SELECT id FROM trial WHERE status = 'done' AND reason IS NOT NULL"):
-        yield f"trial {trial}: is finished, but has a reason to be void"
-    for (trial,) in db.execute("SELECT id FROM trial WHERE status = 'void' AND records IS NOT NULL"):
-        yield f"trial {trial}: is void, but has records"
-    for (trial,) in db.execute("SELECT id FROM trial WHERE status = 'void' AND reason IS NULL"):
-        yield f"trial {trial}: is void without a reason"
-    for device, number, text in db.execute("SELECT device, id, compute_s FROM baseline"):
-        if not (times_s := json.loads(text)) or not all(second > 0 for second in times_s):
-            yield f"baseline {number} of {device}: has no times, or impossible ones"
-    for network, latency_s, sample_s in db.execute(
-        "SELECT network, latency_s, sample_s FROM reference_box WHERE NOT (latency_s > 0 AND sample_s > 0)"
-    ):
-        yield f"reference box of {network}: is empty ({latency_s} s, {sample_s} s a sample)"
-    for table, what in (("time_alone", "time alone"), ("full_speed", "time at full speed")):
-        for device, start, stop in db.execute(
-            f"SELECT device, start, stop FROM {table} WHERE NOT compute_s > 0"
-        ):
-            yield f"nodes {start} to {stop - 1} on {device}: have an impossible {what}"
-
-
-def _planted(db: sqlite3.Connection) -> _Findings:
-    """Planted times on a device that is recorded as any other."""
-    for cell, text, environment in db.execute(
-        "SELECT DISTINCT cell.id, planted, environment FROM trial JOIN cell ON trial.cell = cell.id "
-        "WHERE planted IS NOT NULL"
-    ):
-        kinds = dict(db.execute("SELECT name, kind FROM device WHERE environment = ?", (environment,)))
-        for device in json.loads(text):
-            if (kind := kinds.get(device, PLANTED)) != PLANTED:
-                yield f"cell {cell}: has planted times on {device}, which is recorded as {kind}"
+def _trials(results: Results) -> _Findings:
+    """Trials of a block that the file lacks, and planted times on a device that is recorded as any other."""
+    blocks = {(block.network, block.number) for _, _, block in good_rows(results, Block)}
+    cells = {name: cell for _, (name,), cell in good_rows(results, Cell)}
+    kinds = {(number, device.name): device.kind for _, (number,), device in good_rows(results, DeviceRow)}
+    planted: dict[tuple[str, str], str] = {}
+    for _, _, trial in good_rows(results, TrialRow):
+        cell = cells.get(trial.cell)
+        if cell is None:
+            continue
+        if (cell.network, trial.number) not in blocks:
+            yield f"trial {trial.id}: is of block {trial.number} under {cell.network}, which the file lacks"
+        for device in json.loads(cell.planted or "{}"):
+            if (kind := kinds.get((trial.environment, device), PLANTED)) != PLANTED:
+                planted[trial.cell, device] = kind
+    for (name, device), kind in planted.items():
+        yield f"cell {name}: has planted times on {device}, which is recorded as {kind}"

@@ -2,16 +2,22 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from controller.errors import StoreError
-from controller.results import UNREADABLE, Results, Store, unpack
+from controller.results import Results, Store
+from controller.results.encoding import SUM, RowError, Table
+from controller.results.rows import TrialRow
+from controller.results.tables import TABLES
+from controller.results.trial_row import trial_of
 
 __all__ = ["Saved", "save"]
 
-_ROW = "row_in_the_damaged_file"
+_PARENTS = ("environment", "bundle", "network", "cell", "block")
+"""Trials refer to them, so a damaged row of these is copied as it is."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Saved:
 
 
 def save(damaged: Path, to: Path) -> Saved:
-    """Copy every readable row with readable records to `to`.
+    """Copy every good row to `to`, and every readable one that trials refer to.
 
     Raises:
         StoreError: `to` exists or is not writable, or not even the tables' names are readable.
@@ -46,13 +52,10 @@ def save(damaged: Path, to: Path) -> Saved:
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> Saved:
     target.execute("PRAGMA foreign_keys = OFF")
-    names = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    tables = [name for (name,) in target.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     rows = 0
     target.execute("BEGIN IMMEDIATE")
-    for table in tables:
-        if table in names:
-            rows += sum(_insert(target, table, row) for row in _readable(source, table))
+    for table in TABLES.values():
+        rows += sum(_insert(target, table, values) for values in _readable(source, table))
     # Rows that refer to a lost row are useless, and the check would report them.
     for _ in range(3):
         for table, row, *_ in target.execute("PRAGMA foreign_key_check").fetchall():
@@ -62,32 +65,38 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> Saved:
     return Saved(rows, trials)
 
 
-def _insert(target: sqlite3.Connection, table: str, row: sqlite3.Row) -> int:
-    values = dict(zip(row.keys(), row, strict=True))
-    del values[_ROW]
-    if table == "trial" and values["status"] == "done" and not _has_records(values["records"]):
-        return 0
-    names, marks = ", ".join(values), ", ".join("?" * len(values))
+def _insert(target: sqlite3.Connection, table: Table[Any], values: Sequence[Any]) -> int:
+    names = (*table.names, SUM)
     # A row that breaks a rule of the tables, such as a duplicate trial, is dropped.
-    statement = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"
-    return target.execute(statement, tuple(values.values())).rowcount
-
-
-def _has_records(blob: object) -> bool:
+    statement = (
+        f"INSERT OR IGNORE INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    )
     try:
-        return isinstance(blob, bytes) and "endpoint" in unpack(blob)
-    except UNREADABLE:
-        return False
+        return target.execute(statement, values).rowcount
+    except UnicodeEncodeError:  # no text at all
+        return 0
 
 
-def _readable(source: sqlite3.Connection, table: str) -> Iterator[sqlite3.Row]:
+def _is_good(table: Table[Any], number: int, values: Sequence[Any]) -> bool:
+    try:
+        row = table.read(number, values)
+        if isinstance(row, TrialRow) and row.status == "done":
+            trial_of(row)
+    except RowError:
+        return table.name in _PARENTS
+    return True
+
+
+def _readable(source: sqlite3.Connection, table: Table[Any]) -> Iterator[Sequence[Any]]:
     """A table's rows from its beginning and from its end, each up to the first unreadable one."""
     seen: set[int] = set()
+    columns = ", ".join((*table.names, SUM))
     for order in ("ASC", "DESC"):
         with contextlib.suppress(sqlite3.DatabaseError):
-            cursor = source.cursor()
-            cursor.row_factory = sqlite3.Row
-            for row in cursor.execute(f"SELECT rowid AS {_ROW}, * FROM {table} ORDER BY rowid {order}"):
-                if row[_ROW] not in seen:
-                    seen.add(row[_ROW])
-                    yield row
+            for number, *values in source.execute(
+                f"SELECT rowid, {columns} FROM {table.name} ORDER BY rowid {order}"
+            ):
+                if number not in seen:
+                    seen.add(number)
+                    if _is_good(table, number, values):
+                        yield values

@@ -123,7 +123,9 @@ def test_a_file_of_another_layout_is_named(tmp_path: Path, refused: Callable[...
     with sqlite3.connect(results) as db:
         db.execute("ALTER TABLE experiment DROP COLUMN trials")
     db.close()
-    assert "old.sqlite holds rows that no sweep wrote" in refused("report", results, "--out", tmp_path / "o")
+    assert "old.sqlite is not a results file of edgecut (experiment is not as edgecut makes it)" in refused(
+        "report", results, "--out", tmp_path / "o"
+    )
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput", "knee"])

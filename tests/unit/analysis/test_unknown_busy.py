@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from analysis.report.page import cells_json
 from analysis.study import Study
 from analysis.tables.cells import cells_table
 from analysis.tables.per_split import split_rows
+from tests.results_files import edited
 from tests.unit.analysis.figures.specs import rows_with
 from tests.unit.analysis.synthetic import Physics, write_sweep
 
@@ -31,8 +31,7 @@ def fixture_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def change_first_hop(path: Path, **fields: object) -> None:
     """Of the cut 24."""
-    db = sqlite3.connect(path)
-    with db:
+    with edited(path) as db:
         trials = db.execute(
             "SELECT trial.id, hops FROM trial JOIN cell ON cell.id = cell WHERE cuts = '[24]'"
         )
@@ -40,7 +39,6 @@ def change_first_hop(path: Path, **fields: object) -> None:
             hops = json.loads(text)
             hops[0] |= fields
             db.execute("UPDATE trial SET hops = ? WHERE id = ?", (json.dumps(hops), trial))
-    db.close()
 
 
 @pytest.fixture(scope="module", name="unknown")

@@ -2,7 +2,6 @@
 
 import csv
 import re
-import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from analysis.comparison.writing import environment_differences
 from analysis.data.sweep import Sweep, load
 from analysis.errors import ComparisonError
 from analysis.fronts.fronts import front_of
+from tests.results_files import edited
 from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep
 
 _CUTS = (0, 12, 24, 36, 60)
@@ -196,9 +196,8 @@ def test_a_terminal_a_table_and_a_page_say_the_same(
 
 
 def test_what_else_differs_is_listed(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    with sqlite3.connect(pair[1]) as db:
+    with edited(pair[1]) as db:
         db.execute("UPDATE device SET stamp = replace(stamp, '6.1.0-25-amd64', '6.12.1')")
-    db.close()
     assert main(["compare", *map(str, pair), "--out", str(tmp_path), "--figures", ""]) == 0
     html = (tmp_path / "compare.html").read_text(encoding="utf-8")
     assert "<th>server.kernel</th><td>6.1.0-25-amd64</td><td>6.12.1</td>" in html

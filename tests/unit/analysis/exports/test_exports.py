@@ -80,7 +80,7 @@ def results(path: Path) -> Path:
             Link("server", "pi", 40, use=LinkUse("kernel", 11, 0.55, 0.1, 0.0, 0.0, 0.0, 900, 0.001)),
         ),
         endpoint_rows=endpoint,
-        hop_rows=(first[::-1].copy(), second),
+        hop_rows=(first, second),
         environment=1,
         course=Course(True, False, 20.0, 1),
         telemetry=telemetry,

@@ -1,9 +1,7 @@
 """The tables of published work, against what the physics of the sweep gives; and tables as LaTeX."""
 
 import json
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from analysis.tables.latex import latex
 from analysis.tables.per_node import NODE_COLUMNS, node_rows
 from analysis.tables.per_split import SPLIT_COLUMNS, split_rows
 from controller.results import Store
+from tests.results_files import edited
 from tests.unit.analysis.synthetic import INPUT_BYTES, NODES, OUTPUT_BYTES, Physics, run_trial, write_sweep
 
 
@@ -52,7 +51,7 @@ def test_intervals_of_a_sweep_that_looked_until_it_was_sure_account_for_its_look
     """Of the same trials they are wider: each look at blocks 3 to 15 needs 98.9 % for 95 % of all."""
     path = write_sweep(tmp_path / "r.sqlite", trials=4, cuts=(0, 24, NODES))
     plain = split_rows(Study.of(load(path)))
-    with closing(sqlite3.connect(path)) as db, db:
+    with edited(path) as db:
         db.execute("UPDATE experiment SET least = 3, trials = 15, until = 0.95")
     for before, row in zip(plain, split_rows(Study.of(load(path))), strict=True):
         names = ("speedup_one_device", "speedup_one_device_low", "speedup_one_device_high")
@@ -113,7 +112,7 @@ def test_the_raw_input_is_the_dispatchers_payload(study: Study) -> None:
 def test_codec_energy_counts_only_what_a_codec_was_given_where_it_was_encoded(tmp_path: Path) -> None:
     path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 24, 60))
     assert {r["codec_energy_model_j"] for r in node_rows(Study.of(load(path)), 5.0)} == {0.0}
-    with closing(sqlite3.connect(path)) as db, db:
+    with edited(path) as db:
         for number, text in db.execute("SELECT id, links FROM trial WHERE status = 'done'").fetchall():
             links = json.loads(text)
             links[0]["codec"] = "uint8"

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from controller.errors import StoreError
 from controller.results import Block, Cell, DeviceRow, Hop, Link, Results, Store, Trial
 from controller.results.check import run_check
-from controller.results.encoding import pack
+from controller.results.records import pack
 from exporter.bundle.manifest import digest_of
+from tests.results_files import seal
 from worker.records import ENDPOINT, HOP
 
 MANIFEST = {"model": "tiny"}
@@ -55,7 +56,7 @@ def a_trial(number: int, **changed: object) -> Trial:
     trial = Trial(
         cell=CELL.id,
         number=number,
-        started_at="2026-01-01T00:00:01",
+        started_at="2026-01-01T00:00:01+00:00",
         elapsed_s=2.5,
         checked=3,
         worst_error=1e-7,
@@ -73,15 +74,20 @@ def a_trial(number: int, **changed: object) -> Trial:
 def store(tmp_path: Path) -> Store:
     """Two finished trials of three, and a void one; nothing wrong."""
     store = Store.create(
-        tmp_path / "r.sqlite", name="demo", text="name: demo", seed=1, trials=3, created_at="2026-01-01"
+        tmp_path / "r.sqlite",
+        name="demo",
+        text="name: demo",
+        seed=1,
+        trials=3,
+        created_at="2026-01-01",
     )
     devices = [DeviceRow(name, "local", 1.0, {}) for name in CELL.devices]
-    store.add_environment("2026-01-01T00:00:00", {"lab": "local"}, devices)
+    store.add_environment("2026-01-01T00:00:00+00:00", {"lab": "local"}, devices)
     store.add_bundle(BUNDLE, "tiny", json.dumps(MANIFEST | {"digest": BUNDLE}))
     store.add_network("lan", 0, "emulated", {})
-    store.add(CELL, *(Block("lan", number, "2026-01-01T00:00:00") for number in range(3)))
+    store.add(CELL, *(Block("lan", number, "2026-01-01T00:00:00+00:00") for number in range(3)))
     store.add_trial(a_trial(0))
-    store.add_void(CELL.id, 1, 1, "2026-01-01T00:00:02", "server: exited", "server")
+    store.add_void(CELL.id, 1, 1, "2026-01-01T00:00:02+00:00", "server: exited", "server")
     store.add_trial(a_trial(1))
     store.connection.execute("PRAGMA foreign_keys = OFF")
     return store
@@ -100,13 +106,20 @@ def test_a_file_in_order_is_counted(store: Store, capsys: pytest.CaptureFixture[
 
 
 def sql(statement: str, *values: object) -> Damage:
-    return lambda store: store.connection.execute(statement, values)
+    """Damage by someone who knows how rows are summed."""
+
+    def damage(store: Store) -> None:
+        store.connection.execute(statement, values)
+        seal(store.connection)
+
+    return damage
 
 
 def with_rows(**changed: NDArray[np.void]) -> Damage:
     """The second trial with other records, as if a writer had made them up."""
     arrays = {"endpoint": endpoint_rows(), "hop0": hop_rows(), "hop1": hop_rows()} | changed
-    return sql("UPDATE trial SET records = ? WHERE number = 1 AND status = 'done'", pack(arrays))
+    records = pack(arrays["endpoint"], (arrays["hop0"], arrays["hop1"]))
+    return sql("UPDATE trial SET records = ? WHERE number = 1 AND status = 'done'", records)
 
 
 def changed(rows: NDArray[np.void], **fields: object) -> NDArray[np.void]:
@@ -115,10 +128,6 @@ def changed(rows: NDArray[np.void], **fields: object) -> NDArray[np.void]:
     return rows
 
 
-TWICE = (
-    "INSERT INTO trial SELECT NULL, cell, number, status, reason, device, environment, started_at, "
-    "elapsed_s, requests, checked, worst_error, hops, links, records, course FROM trial WHERE id = 1"
-)
 LONGER_THAN_WATCHED = (
     '[{"sender":"pi","receiver":"server","payload_bytes":32,"use":{"by":"kernel","frames":3,"elapsed_s":2,'
     '"busy_s":2.1,"rwnd_limited_s":0,"sndbuf_limited_s":0,"queued_s":0,"carried_bytes":99,"round_trip_s":0.001}}]'
@@ -133,34 +142,54 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
             sql("UPDATE trial SET links = ? WHERE id = 1", LONGER_THAN_WATCHED),
             "its link from pi to server was in use for an impossible time",
         ),
-        (sql("UPDATE trial SET cell = 'gone' WHERE id = 1"), "trial 1: refers to a missing cell 'gone'"),
-        (sql("UPDATE trial SET environment = 9 WHERE id = 1"), "trial 1: refers to a missing environment 9"),
+        (
+            sql("UPDATE trial SET cell = 'gone' WHERE id = 1"),
+            "table trial, row 1, column cell: refers to a missing cell 'gone'",
+        ),
+        (
+            sql("UPDATE trial SET environment = 9 WHERE id = 1"),
+            "table trial, row 1, column environment: refers to a missing environment 9",
+        ),
         (
             sql('UPDATE cell SET planted = \'{"pi":{"node_ms":2.0}}\''),
             "has planted times on pi, which is recorded as local",
         ),
         (sql("UPDATE telemetry SET trial = 77 WHERE rowid = 1"), "refers to a missing trial 77"),
-        (
-            lambda store: [store.connection.execute(line) for line in ("DROP INDEX trial_done", TWICE)],
-            f"cell {CELL.id}: holds trial 0 2 times",
-        ),
         (sql("UPDATE trial SET number = 3 WHERE id = 1"), "is of block 3 under lan, which the file lacks"),
         (sql("UPDATE experiment SET text = 'name: other'"), "its text does not match its digest"),
         (
-            sql("INSERT INTO experiment VALUES ('d', 'other', 't', 0, 3, 3, NULL, '[]', 'then')"),
+            sql("INSERT INTO experiment VALUES ('d', 'other', 't', 0, 3, 3, NULL, '[]', 'then', '')"),
             "holds 2 experiments (demo, other)",
         ),
         (sql('UPDATE bundle SET manifest = \'{"digest": "x"}\''), "its manifest does not match"),
-        (sql("DELETE FROM bundle"), f"cell 1: refers to a missing bundle {BUNDLE!r}"),
-        (sql("UPDATE cell SET depth = 2"), f"cell {CELL.id}: its fields give the id "),
-        (sql("UPDATE trial SET reason = 'pi: lost' WHERE id = 1"), "is finished, but has a reason"),
-        (sql("UPDATE trial SET records = x'00' WHERE status = 'void'"), "is void, but has records"),
-        (sql("UPDATE trial SET reason = NULL WHERE status = 'void'"), "is void without a reason"),
-        (sql("UPDATE trial SET elapsed_s = NULL WHERE id = 1"), "is finished without a duration"),
-        (sql("UPDATE trial SET requests = 4 WHERE id = 1"), "has 3 rows that count of 4 requests"),
-        (sql("UPDATE trial SET records = x'504b' WHERE id = 1"), "its records cannot be read"),
-        (sql("UPDATE trial SET hops = ? WHERE id = 1", HOPS_OF_A_STRANGER), "has 1 hops, but records"),
-        (sql("UPDATE trial SET worst_error = -1 WHERE id = 1"), "worst error -1"),
+        (
+            sql("DELETE FROM bundle"),
+            f"table cell, row 1, column bundle: refers to a missing bundle {BUNDLE!r}",
+        ),
+        (sql("UPDATE cell SET depth = 2"), f"cell {CELL.id}: id: the cell's other columns give "),
+        (
+            sql("UPDATE trial SET reason = 'pi: lost' WHERE id = 1"),
+            "column reason: a finished trial has none",
+        ),
+        (
+            sql("UPDATE trial SET records = x'00' WHERE status = 'void'"),
+            "column records: a void trial has none",
+        ),
+        (sql("UPDATE trial SET reason = NULL WHERE status = 'void'"), "column reason: a void trial has one"),
+        (sql("UPDATE trial SET elapsed_s = NULL WHERE id = 1"), "column elapsed_s: a finished trial has one"),
+        (
+            sql("UPDATE trial SET requests = 4 WHERE id = 1"),
+            "column requests: 4, but 3 rows of its records count",
+        ),
+        (sql("UPDATE trial SET records = x'504b' WHERE id = 1"), "table trial, row 1, column records: "),
+        (
+            sql("UPDATE trial SET hops = ? WHERE id = 1", HOPS_OF_A_STRANGER),
+            "not the bytes of 3 requests on 1 stages",
+        ),
+        (
+            sql("UPDATE trial SET worst_error = -1 WHERE id = 1"),
+            "column worst_error: Expected `float` >= 0.0",
+        ),
         (
             sql("UPDATE trial SET hops = replace(hops, 'pi', 'x') WHERE id = 1"),
             "ran on x, but its cell has pi",
@@ -170,14 +199,32 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
             sql("UPDATE trial SET hops = replace(hops, '\"stop\":2', '\"stop\":3') WHERE id = 1"),
             "its stages [(0, 3), (2, 4)] are not those of cuts [2]",
         ),
-        (with_rows(endpoint=endpoint_rows()[:2]), "has 2 rows that count of 3 requests"),
-        (with_rows(endpoint=changed(endpoint_rows(), counted=[0, 1, 1])), "has 2 rows that count of 3"),
-        (with_rows(hop1=hop_rows()[:2]), "stage 2-4 on server: has 2 rows of 3 requests"),
-        (with_rows(hop0=changed(hop_rows(), request=[0, 1, 7])), "has rows of other requests"),
-        (with_rows(endpoint=changed(endpoint_rows(), request=[0, 1, 1])), "has a request twice"),
+        (with_rows(endpoint=endpoint_rows()[:2]), "not the bytes of 3 requests"),
+        (
+            sql("UPDATE trial SET elapsed_s = 2.4 WHERE id = 1"),
+            "elapsed for 2.4 s, but its records show 2.5 s",
+        ),
+        (sql("UPDATE trial SET digest = 'x' WHERE id = 1"), "measured does not match its digest"),
+        (sql("UPDATE trial SET worst_error = 2e-7 WHERE id = 1"), "measured does not match its digest"),
+        (sql("DELETE FROM telemetry WHERE rowid = 1"), "trial 1 (number 0 of cell"),
+        (sql("UPDATE experiment SET least = 4"), "at least 4 trials, but at most 3"),
+        (
+            lambda store: store.connection.execute("UPDATE network SET shaping = 'tc'"),
+            "table network, row 1, column sum: does not match",
+        ),
+        (with_rows(endpoint=changed(endpoint_rows(), counted=[0, 1, 1])), "column requests: 3, but 2 rows"),
+        (with_rows(hop1=hop_rows()[:2]), "not the bytes of 3 requests on 2 stages"),
+        (
+            with_rows(hop0=changed(hop_rows(), request=[0, 1, 7])),
+            "hop 0 does not have requests 0 to 2 in order",
+        ),
+        (
+            with_rows(endpoint=changed(endpoint_rows(), request=[0, 1, 1])),
+            "endpoint does not have requests 0 to 2 in order",
+        ),
         (with_rows(endpoint=changed(endpoint_rows(), latency_s=0.4)), "latency_s is not finished_at_s"),
         (with_rows(endpoint=changed(endpoint_rows(), wait_source_s=-1)), "wait_source_s is negative"),
-        (with_rows(hop0=changed(hop_rows(), compute_s=np.nan)), "compute_s is negative or not a number"),
+        (with_rows(hop0=changed(hop_rows(), compute_s=np.nan)), "a hop's time is negative, not a number"),
         (
             with_rows(hop0=changed(hop_rows(), compute_s=0.6)),
             "took longer for a request than the whole pipeline",
@@ -193,36 +240,42 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
             "finished_at_s runs backwards",
         ),
         (
+            sql("UPDATE telemetry SET at_s = 0.5, sample = '{\"at_s\":0.5}' WHERE rowid = 2"),
+            "telemetry of pi runs backwards",
+        ),
+        (
             sql("UPDATE telemetry SET at_s = 0.5 WHERE rowid = 2"),
-            "trial 1: telemetry of pi runs backwards",
+            "table telemetry, row 2, column sample: is not of 0.5 s",
         ),
         (
             sql(
                 "INSERT INTO baseline (model, network, bundle, device, batch, number, threads, environment, "
-                "taken_at, compute_s) VALUES ('tiny', 'lan', ?, 'pi', 1, 0, 1, 1, 'then', '[0.1, -1]')",
+                "taken_at, compute_s, sum) "
+                "VALUES ('tiny', 'lan', ?, 'pi', 1, 0, 1, 1, 'then', '[0.1, -1]', '')",
                 BUNDLE,
             ),
-            "baseline 1 of pi: has no times",
+            "table baseline, row 1, column compute_s: Expected `float` > 0.0",
         ),
         (
             sql(
                 "INSERT INTO full_speed (bundle, device, start, stop, batch, threads, environment, taken_at, "
-                "compute_s) VALUES (?, 'pi', 0, 2, 1, 1, 1, 'then', 0)",
+                "compute_s, sum) VALUES (?, 'pi', 0, 2, 1, 1, 1, 'then', 0, '')",
                 BUNDLE,
             ),
-            "nodes 0 to 1 on pi: have an impossible time at full speed",
+            "table full_speed, row 1, column compute_s: Expected `float` > 0.0",
         ),
         (
             sql(
                 "INSERT INTO time_alone (network, block, bundle, device, start, stop, batch, threads, "
-                "environment, taken_at, compute_s) VALUES ('lan', 0, ?, 'pi', 0, 2, 1, 1, 1, 'then', -1)",
+                "environment, taken_at, compute_s, sum) "
+                "VALUES ('lan', 0, ?, 'pi', 0, 2, 1, 1, 1, 'then', -1, '')",
                 BUNDLE,
             ),
-            "nodes 0 to 1 on pi: have an impossible time alone",
+            "table time_alone, row 1, column compute_s: Expected `float` > 0.0",
         ),
         (
-            sql("INSERT OR REPLACE INTO reference_box VALUES (?, 'lan', 0.1, 0)", BUNDLE),
-            "reference box of lan: is empty (0.1 s, 0.0 s a sample)",
+            sql("INSERT OR REPLACE INTO reference_box VALUES (?, 'lan', 0.1, 0, '')", BUNDLE),
+            "table reference_box, row 1, column sample_s: Expected `float` > 0.0",
         ),
     ],
 )
@@ -304,7 +357,7 @@ def test_records_that_are_torn_within_are_found_and_left_out(
     is_well, said = checked(store.path, capsys, tmp_path / "saved.sqlite")
 
     assert not is_well
-    assert "trial 1 (number 0" in said
+    assert "table trial, row 1, column sum" in said
     with Results.open(tmp_path / "saved.sqlite") as results:
         assert results.finished() == {(CELL.id, 1)}
 
