@@ -415,11 +415,6 @@ def _cell_results(
 
 def _labels(cells: Mapping[str, Cell], manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Each cell's label, with its cuts behind it where another split of the bundle has the same."""
-    for cell in cells.values():
-        if "node_count" not in manifests.get(cell.bundle, {}):
-            raise ResultsError(
-                f"bundle {cell.bundle[:12]} has no manifest with a node_count in the results file"
-            )
     splits: dict[tuple[str, str], set[tuple[int, ...]]] = {}
     for cell in cells.values():
         splits.setdefault((cell.bundle, cell.label), set()).add(cell.cuts)

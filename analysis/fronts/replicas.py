@@ -59,6 +59,8 @@ def _mbit(sweep: Sweep, network: Network, sender: str, receiver: str) -> float |
     """The rate from one device to another: as the network limits it, else as it was measured."""
     if network.shaping != "none":
         names = [device.name for device in sweep.devices]
+        if not {sender, receiver} <= set(names):
+            return None
         way = "forward" if names.index(sender) < names.index(receiver) else "backward"
         rate: float | None = _direction(network.requested, f"{sender} -> {receiver}", way).get("rate_mbit")
         if rate is not None or network.shaping == "emulated":

@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -71,13 +72,21 @@ class Results:
         if not path.is_file():
             raise StoreError(f"{path}: no such results file; run a sweep, which writes it")
         results = cls(connect(path, writable=False), path)
-        if not whole:
-            read_though_cut_short(results._db)
-        check_schema(results._db, path)
-        if whole:
-            check_whole(results._db, path)
-            results._resolve()
+        with results._closed_on_error():
+            if not whole:
+                read_though_cut_short(results._db)
+            check_schema(results._db, path)
+            if whole:
+                check_whole(results._db, path)
+                results._resolve()
         return results
+
+    @contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            yield
+            stack.pop_all()
 
     def _resolve(self) -> None:
         """Look up every reference of a row to another, once."""
@@ -229,7 +238,8 @@ class Results:
         Args:
             after: The id of the last trial to skip.
         """
-        condition, values = "status = 'done' AND id > ?", [after]
+        condition = "status = 'done' AND id > ?"
+        values: list[object] = [after]
         if cell is not None:
             condition, values = f"{condition} AND cell = ?", [after, cell]
         for row in self._trial_rows(condition, values):

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal, TypedDict
+from typing import Annotated, Any, Final, Literal, Required, TypedDict
 
 import numpy as np
 from msgspec import Meta
@@ -389,8 +389,8 @@ class _Manifest(TypedDict, total=False):
     trained: bool
     dataset: str
     seed: int
-    node_count: _Number
-    cut_points: tuple[_CutPoint, ...]
+    node_count: Required[_Number]
+    cut_points: Required[tuple[_CutPoint, ...]]
     nodes: tuple[_Node, ...]
 
 

@@ -99,10 +99,11 @@ class Store(Results):
                 f"results folder {path.parent}: {error.strerror}; choose a writable folder"
             ) from error
         store = cls(connect(path, writable=True), path)
-        with store._transaction() as db:
-            prepare(db, path)
-        check_whole(store._db, path)
-        store._resolve()
+        with store._closed_on_error():
+            with store._transaction() as db:
+                prepare(db, path)
+            check_whole(store._db, path)
+            store._resolve()
         return store
 
     def _refuse_bad_trials(self) -> None:
@@ -118,7 +119,7 @@ class Store(Results):
     def close(self) -> None:
         """Close the file as a single file that is readable in a read-only folder, too."""
         # SQLite refuses this while a reader is open; the write-ahead log then stays beside the file.
-        with suppress(sqlite3.OperationalError):
+        with suppress(sqlite3.DatabaseError):
             self._db.execute("PRAGMA journal_mode = DELETE")
         super().close()
 

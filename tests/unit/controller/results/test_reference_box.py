@@ -35,7 +35,7 @@ def make(tmp_path: Path) -> Make:
     ) -> Store:
         store = Store.create(tmp_path / "r.sqlite", name="t", text="t", seed=0, trials=3, created_at=AT)
         environment = store.add_environment(AT, {}, [])
-        store.add_bundle(BUNDLE, "m", f'{{"node_count": {NODES}}}')
+        store.add_bundle(BUNDLE, "m", f'{{"node_count": {NODES}, "cut_points": []}}')
         store.add_network("lan", 0, "emulated", {})
         for (cut, depth), figures in PLANTED.items():
             cell = _cell(cut, depth)

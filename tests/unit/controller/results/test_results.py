@@ -29,10 +29,13 @@ from controller.results import (
     Trial,
     known_devices,
 )
+from controller.results.check import run_check
 from controller.statistics.steady_state import Bounded, Steady
 from tests.fuzz.seeds import seeds
 from tests.results_files import edited
 from worker.records import ENDPOINT, HOP
+
+MANIFEST = '{"node_count": 60, "cut_points": []}'
 
 CELL = Cell(
     model="tiny",
@@ -56,7 +59,7 @@ def create(path: Path, text: str = "name: demo") -> Store:
 def prepared(path: Path) -> Store:
     store = create(path)
     store.add_environment("2026-01-01T00:00:00+00:00", {"lab": "local"}, [DeviceRow("pi", "local", 8.0, {})])
-    store.add_bundle("b0", "tiny", "{}")
+    store.add_bundle("b0", "tiny", MANIFEST)
     store.add_network("lan", 0, "emulated", {"delay_ms": 0.2})
     store.add(CELL)
     return store
@@ -361,3 +364,64 @@ def test_cells_have_the_depths_that_were_found_and_stay_the_same_cells(tmp_path:
         assert store.cells() == [CELL, replace(auto, depth=12)]
     assert {replace(auto, depth=depth).id for depth in (0, 12, 27)} == {auto.id} != {CELL.id}
     assert auto.split_id == CELL.split_id == replace(CELL, depth=4).split_id
+
+
+ENDLESS = (
+    "CREATE VIEW trial AS WITH RECURSIVE endless(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM endless) "
+    "SELECT id FROM endless"
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "name"),
+    [
+        (("DROP TABLE trial", ENDLESS), "trial"),
+        (("DROP TABLE meta", ENDLESS.replace("VIEW trial", "VIEW meta")), ""),
+        (("DROP INDEX trial_done",), "trial_done"),
+        (("CREATE TRIGGER more AFTER INSERT ON trial BEGIN DELETE FROM cell; END",), "more"),
+        (("CREATE TABLE more (name TEXT)",), "more"),
+        (("ALTER TABLE cell ADD COLUMN more TEXT",), "cell"),
+    ],
+    ids=["view", "view for meta", "index", "trigger", "table", "column"],
+)
+def test_what_edgecut_does_not_make_is_refused_before_it_is_read(
+    tmp_path: Path, statements: tuple[str, ...], name: str
+) -> None:
+    path = tmp_path / "r.sqlite"
+    prepared(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        for statement in statements:
+            db.execute(statement)
+    why = rf"\({name} is not as edgecut makes it\)" if name else "is not a results file of this edgecut"
+    for opened in (Results.open, Store.append, run_check):
+        with pytest.raises(StoreError, match=why):
+            opened(path)
+
+
+def test_a_bad_trial_is_left_out_and_named_and_a_sweep_does_not_resume_over_it(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with prepared(path) as store:
+        for number in range(3):
+            store.add_trial(a_trial(number))
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE trial SET elapsed_s = 0.3 WHERE id = 2")
+        db.execute("UPDATE telemetry SET sample = '[' WHERE rowid = 3")
+    with Results.open(path) as results:
+        assert [trial.number for trial in results.trials()] == [0, 2]
+        assert list(results.telemetry(3)) == []
+        assert results.left_out == {
+            ("trial", 2): "table trial, row 2, column sum: does not match the row's other columns",
+            ("telemetry", 3): "table telemetry, row 3, column sample: Expected `object`, got `array`",
+        }
+    with pytest.raises(StoreError, match="trial, row 2, column sum.* to run that trial again: .*--save"):
+        create(path)
+    assert not run_check(path, tmp_path / "saved.sqlite")
+    with create(tmp_path / "saved.sqlite") as store:
+        assert store.finished() == {(CELL.id, 0), (CELL.id, 2)}
+
+
+def test_a_figure_that_is_not_finite_is_not_written(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        with pytest.raises(StoreError, match="r.sqlite: cannot be written"):
+            store.add_trial(replace(a_trial(), links=(Link("pi", "server", 32, rate_mbit=float("nan")),)))
+        assert not store.finished()

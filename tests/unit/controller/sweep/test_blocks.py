@@ -8,6 +8,8 @@ import pytest
 from controller.results import SATURATING, Block, Cell, DeviceRow, Store
 from controller.sweep.blocks import Blocks, unloaded_first
 
+MANIFEST = '{"node_count": 60, "cut_points": []}'
+
 CELL = Cell(
     model="tiny", bundle="b0", cuts=(2,), label="two", devices=("pi",), network="lan", shaping="emulated"
 )
@@ -18,7 +20,7 @@ AT = "2026-01-01T00:00:00"
 def store(tmp_path: Path) -> Store:
     made = Store.create(tmp_path / "r.sqlite", name="t", text="t", seed=0, trials=3, created_at=AT)
     made.add_environment(AT, {}, [DeviceRow("pi", "local", 1.0, {})])
-    made.add_bundle("b0", "tiny", "{}")
+    made.add_bundle("b0", "tiny", MANIFEST)
     for position, network in enumerate(("lan", "wan")):
         made.add_network(network, position, "emulated", {})
     made.add(CELL)

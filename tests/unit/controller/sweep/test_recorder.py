@@ -18,6 +18,8 @@ from controller.sweep.recorder import Recorder
 from controller.sweep.todo import PendingWork
 from tests.unit.analysis.synthetic import AT, BUNDLE, Physics, run_trial, write_sweep
 
+MANIFEST = '{"node_count": 60, "cut_points": []}'
+
 SAMPLES = 128
 
 
@@ -43,7 +45,7 @@ class Sweep:
             self.cells = [cell for cell in other.cells() if cell.network == "lan"]
         self.store = Store.create(folder / "r.sqlite", name="t", text="t", seed=0, trials=2, created_at=AT)
         environment = self.store.add_environment(AT, {}, [])
-        self.store.add_bundle(BUNDLE, "mobilenet_v2", "{}")
+        self.store.add_bundle(BUNDLE, "mobilenet_v2", MANIFEST)
         self.store.add_network("lan", 0, "emulated", {})
         self.store.add(*self.cells)
         self.pending = PendingWork(_resolved(), self.store)

@@ -17,6 +17,8 @@ from controller.sweep.recorder import Recorder
 from controller.sweep.stage_times import StageTimes
 from tests.unit.analysis.synthetic import AT, BUNDLE, Physics, run_trial
 
+MANIFEST = '{"node_count": 60, "cut_points": []}'
+
 CELL = Cell(
     model="m",
     bundle=BUNDLE,
@@ -58,7 +60,7 @@ class Sweep:
     def __init__(self, folder: Path) -> None:
         self.store = Store.create(folder / "r.sqlite", name="t", text="t", seed=0, trials=1, created_at=AT)
         self.store.add_environment(AT, {}, [])
-        self.store.add_bundle(BUNDLE, "m", "{}")
+        self.store.add_bundle(BUNDLE, "m", MANIFEST)
         for position, network in enumerate(("lan", "wan")):
             self.store.add_network(network, position, "emulated", {})
         self.store.add(*(Block(network, number, AT) for network in ("lan", "wan") for number in range(2)))

@@ -10,6 +10,8 @@ from controller.results import TIMED, Block, Look, Objective, Store, TrialsWante
 from controller.sweep.stopping import StoppingRule
 from tests.unit.analysis.synthetic import AT, BUNDLE, CELL, Physics, run_trial
 
+MANIFEST = '{"node_count": 60, "cut_points": []}'
+
 LEAST, MOST, UNTIL = 3, 6, 0.95
 
 
@@ -38,7 +40,7 @@ class Planted:
         )
         self.store._db.execute("PRAGMA synchronous = OFF")
         self.store.add_environment(AT, {}, [])
-        self.store.add_bundle(BUNDLE, "m", "{}")
+        self.store.add_bundle(BUNDLE, "m", MANIFEST)
         self.store.add_network("lan", 0, "emulated", {})
         self.cells = {cut: replace(CELL, cuts=(cut,)) for cut in truth_s}
         self.store.add(*self.cells.values())

@@ -12,6 +12,8 @@ from controller.sweep.search.front_search import Search
 from controller.sweep.search.order import AdaptiveOrder, Order
 from tests.unit.analysis.synthetic import AT, BUNDLE, NODES, Physics, run_trial, write_sweep
 
+MANIFEST = '{"node_count": 60, "cut_points": []}'
+
 TRIALS = 3
 REQUESTS = {1: 11, 4: 24}
 
@@ -29,7 +31,7 @@ class Lab:
             folder / "r.sqlite", name="t", text="t", seed=0, trials=TRIALS, created_at=AT
         )
         self.store.add_environment(AT, {}, [])
-        self.store.add_bundle(BUNDLE, "mobilenet_v2", "{}")
+        self.store.add_bundle(BUNDLE, "mobilenet_v2", MANIFEST)
         self.store.add_network("lan", 0, "emulated", {})
 
     def order(self, *, most: int, to_the_end: bool = False) -> AdaptiveOrder:

@@ -1,0 +1,214 @@
+"""Rows that no sweep wrote, in every table and column, before every reader.
+
+The values follow from the tables, so a new column is attacked without a new test.
+"""
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from analysis.__main__ import main
+from analysis.data.sweep import load
+from analysis.errors import AnalysisError
+from analysis.study import Study
+from controller.errors import ControllerError
+from controller.live.follower import Follower
+from controller.live.view import line, panel
+from controller.results import Store, reference_boxes
+from controller.results.encoding import SUM
+from controller.results.tables import TABLES
+from controller.sweep.search.profiling import stored_profiles
+from controller.sweep.todo import PendingWork
+from tests.results_files import seal, write_full
+
+_MOST: Final = 1_000_000 if os.environ.get("ODD_ROWS") == "all" else 16
+"""So many of a table's odd values are tried, evenly spread over its columns; ODD_ROWS=all tries each."""
+
+_NAMES: Final = [table.name for table in TABLES.values()]
+_SCALARS: Final[tuple[Any, ...]] = (
+    *(None, "", "no", b"\xff\x00", -1, 0, 2.5, 1 << 62, 1e308, float("inf")),
+    *("[" * 100_000, '{"a": 1}', "2026-02-30T00:00:00+00:00", "x" * 100_000),
+)
+_PARTS: Final[tuple[Any, ...]] = (None, "no", -1, 1e308, float("nan"), True, [], {}, [[[1]]])
+
+
+class Mutation(NamedTuple):
+    """Another value for a column of a row."""
+
+    table: str
+    row: int
+    column: str
+    value: Any
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return write_full(tmp_path_factory.mktemp("whole") / "r.sqlite").read_bytes()
+
+
+def mutations(content: bytes, name: str) -> Iterator[Mutation]:
+    """Of the first and the last row of a table."""
+    (table,) = (table for table in TABLES.values() if table.name == name)
+    with contextlib.closing(_opened(content)) as db:
+        rows = db.execute(f"SELECT rowid, {', '.join(table.names)}, {SUM} FROM {name}").fetchall()
+    assert rows, f"write_full leaves {name} empty"
+    for number, *values in dict.fromkeys((rows[0], rows[-1])):
+        for column, value in zip((*table.names, SUM), values, strict=True):
+            for odd in (*_SCALARS, *_odd_parts(value), *_odd_bytes(value)):
+                yield Mutation(name, number, column, odd)
+
+
+def _odd_parts(value: object) -> Iterator[str]:
+    """JSON with a part that is none, of another type, out of bounds, absent, or there twice."""
+    if not isinstance(value, str) or value[:1] not in ("[", "{"):
+        return
+    for path in _paths(json.loads(value)):
+        for odd in _PARTS:
+            yield json.dumps(_changed(json.loads(value), path, odd))
+        without = json.loads(value)
+        inner = _at(without, path[:-1])
+        del inner[path[-1]]
+        yield json.dumps(without)
+    if value[0] == "{" and len(value) > 2:
+        key = json.dumps(next(iter(json.loads(value))))
+        yield f"{value[:-1]},{key}:-1}}"
+
+
+def _paths(document: Any) -> Iterator[tuple[Any, ...]]:
+    """Of every part, but of lists only the ends."""
+    if isinstance(document, dict):
+        keys: list[Any] = list(document)
+    elif isinstance(document, list):
+        keys = sorted({0, len(document) - 1}) if document else []
+    else:
+        return
+    for key in keys:
+        yield (key,)
+        yield from ((key, *path) for path in _paths(document[key]))
+
+
+def _at(document: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        document = document[key]
+    return document
+
+
+def _changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    _at(document, path[:-1])[path[-1]] = value
+    return document
+
+
+def _odd_bytes(value: object) -> Iterator[bytes]:
+    if isinstance(value, bytes):
+        yield from (
+            value[:-1],
+            value + b"\0",
+            value * 2,
+            value[: len(value) // 2] + b"\0" + value[len(value) // 2 :],
+        )
+
+
+def _opened(content: bytes) -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:")
+    db.deserialize(content)
+    db.execute("PRAGMA ignore_check_constraints = ON")
+    return db
+
+
+def written(path: Path, content: bytes, mutation: Mutation, *, sealed: bool) -> bool:
+    """Write the file with a mutation, its sums right or wrong; False where SQLite refuses it."""
+    with contextlib.closing(_opened(content)) as db:
+        try:
+            statement = f"UPDATE {mutation.table} SET {mutation.column} = ? WHERE rowid = ?"
+            db.execute(statement, (mutation.value, mutation.row))
+            if sealed and mutation.column != SUM:
+                seal(db)
+            db.commit()
+        except sqlite3.IntegrityError:
+            return False
+        path.write_bytes(db.serialize())
+    return path.read_bytes() != content
+
+
+def read(path: Path) -> bool:
+    """Read the file as the report, the viewer and a resumed sweep do; whether the report takes it."""
+    takes = False
+    with contextlib.suppress(ControllerError, AnalysisError):
+        sweep = load(path)
+        takes = True
+        Study.of(sweep)
+    with contextlib.suppress(ControllerError):
+        follower = Follower(path)
+        follower.look()
+        if follower.snapshot is not None:
+            line(follower.snapshot, follower.left_s)
+            panel(follower.snapshot, follower.left_s)
+    with contextlib.suppress(ControllerError), Store.append(path) as store:
+        store.check_experiment("name: demo\nseed: 7\ntrials: 1\n")
+        wanted = store.trials_wanted()
+        resolved: Any = SimpleNamespace(experiment=SimpleNamespace(trials_wanted=wanted), samples=128)
+        pending = PendingWork(resolved, store)
+        pending.anything(store.cells())
+        reference_boxes(store, ["lan"])
+        store.last_started_at("lan", 0)
+        stored_profiles(store)
+        for kind in TABLES:
+            store.rows(kind)
+    return takes
+
+
+def some(content: bytes, table: str) -> list[Mutation]:
+    every = list(mutations(content, table))
+    return every[:: -(-len(every) // _MOST)]
+
+
+@pytest.mark.parametrize("table", _NAMES)
+def test_no_reader_fails_on_a_row_that_no_sweep_wrote(table: str, whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    for mutation in some(whole, table):
+        if written(path, whole, mutation, sealed=True):
+            try:
+                read(path)
+            except Exception as error:
+                raise AssertionError(str(mutation)[:300]) from error
+
+
+@pytest.mark.parametrize("table", ["trial", "telemetry"])
+def test_a_trial_with_another_value_is_named(table: str, whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    for mutation in some(whole, table):
+        if written(path, whole, mutation, sealed=False):
+            try:
+                assert load(path).left_out, str(mutation)[:300]
+            except (AnalysisError, ControllerError) as error:
+                assert str(path) in str(error)
+
+
+@pytest.mark.parametrize(("table", "column"), [("trial", "hops"), ("bundle", "manifest")])
+@pytest.mark.parametrize("command", ["report", "best", "compare", "export"])
+def test_commands_end_in_one_line(
+    command: str, table: str, column: str, whole: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "whole.sqlite").write_bytes(whole)
+    path, out = tmp_path / "r.sqlite", str(tmp_path / "out")
+    arguments = {
+        "report": [str(path), "--out", out, "--figures", ""],
+        "best": [str(path)],
+        "compare": [str(path), str(tmp_path / "whole.sqlite")],
+        "export": [str(path), "--out", out],
+    }
+    with contextlib.closing(_opened(whole)) as db:
+        db.execute(f"UPDATE {table} SET {column} = '[]'")
+        db.commit()
+        path.write_bytes(db.serialize())
+    assert main([command, *arguments[command]]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"table {table}, row 1, column {column}: Expected" in said
