@@ -4,8 +4,10 @@ The values follow from the tables, so a new column is attacked without a new tes
 """
 
 import contextlib
+import itertools
 import json
 import os
+import random
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +30,8 @@ from controller.sweep.search.profiling import stored_profiles
 from controller.sweep.todo import PendingWork
 from tests.results_files import seal, write_full
 
-_MOST: Final = 1_000_000 if os.environ.get("ODD_ROWS") == "all" else 16
-"""So many of a table's odd values are tried, evenly spread over its columns; ODD_ROWS=all tries each."""
+_MOST: Final = 1_000_000 if os.environ.get("ODD_ROWS") == "all" else 2
+"""So many of the odd values of a row's column are tried; ODD_ROWS=all tries each."""
 
 _NAMES: Final = [table.name for table in TABLES.values()]
 _SCALARS: Final[tuple[Any, ...]] = (
@@ -140,10 +142,16 @@ def written(path: Path, content: bytes, mutation: Mutation, *, sealed: bool) -> 
 def read(path: Path) -> bool:
     """Read the file as the report, the viewer and a resumed sweep do; whether the report takes it."""
     takes = False
-    with contextlib.suppress(ControllerError, AnalysisError):
+    try:
         sweep = load(path)
         takes = True
         Study.of(sweep)
+    except ControllerError:
+        pass
+    except AnalysisError as error:
+        # What is raised where nobody expects it.
+        if error.__cause__ is not None:
+            raise error.__cause__ from None
     with contextlib.suppress(ControllerError):
         follower = Follower(path)
         follower.look()
@@ -164,9 +172,11 @@ def read(path: Path) -> bool:
     return takes
 
 
-def some(content: bytes, table: str) -> list[Mutation]:
-    every = list(mutations(content, table))
-    return every[:: -(-len(every) // _MOST)]
+def some(content: bytes, table: str) -> Iterator[Mutation]:
+    rng = random.Random(table)
+    for _, group in itertools.groupby(mutations(content, table), key=lambda each: each[1:3]):
+        of_column = list(group)
+        yield from rng.sample(of_column, min(_MOST, len(of_column)))
 
 
 @pytest.mark.parametrize("table", _NAMES)
