@@ -25,7 +25,7 @@ class Follower:
     def __init__(self, results: Path) -> None:
         self.results = results
         self.snapshot: SweepSnapshot | None = None
-        self._last_trial = 0
+        self._last_trial: int | None = None
         self._written_at = ""
         self._seen_s = 0.0
         self._refused_s: float | None = None

@@ -230,19 +230,17 @@ class Results:
                 self._leave_out(error)
         return voids
 
-    def trials(self, cell: str | None = None, *, after: int = 0) -> Iterator[Trial]:
+    def trials(self, cell: str | None = None, *, after: int | None = None) -> Iterator[Trial]:
         """One cell's or all finished trials with their records, in the order of their runs.
 
         A trial that no sweep wrote is left out.
 
         Args:
-            after: The id of the last trial to skip.
+            after: The id of the last trial to skip; None: of none.
         """
-        condition = "status = 'done' AND id > ?"
-        values: list[object] = [after]
-        if cell is not None:
-            condition, values = f"{condition} AND cell = ?", [after, cell]
-        for row in self._trial_rows(condition, values):
+        narrowed = {"id > ?": after, "cell = ?": cell}
+        where = {condition: value for condition, value in narrowed.items() if value is not None}
+        for row in self._trial_rows(" AND ".join(("status = 'done'", *where)), tuple(where.values())):
             try:
                 trial = trial_of(row)
             except RowError as error:

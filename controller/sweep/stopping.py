@@ -61,7 +61,7 @@ class StoppingRule:
     wanted: TrialsWanted
     _latencies: _Figures = field(default_factory=dict)
     _rates: _Figures = field(default_factory=dict)
-    _last_trial: int = 0
+    _last_trial: int | None = None
 
     def look(self, network: str, block: int) -> Look | None:
         """Look at a network before a block; None before the least trials, and where their number is given."""

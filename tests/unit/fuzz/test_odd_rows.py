@@ -64,6 +64,8 @@ def mutations(content: bytes, name: str) -> Iterator[Mutation]:
     for number, *values in dict.fromkeys((rows[0], rows[-1])):
         for column, value in zip((*table.names, SUM), values, strict=True):
             for odd in (*_SCALARS, *_odd_parts(value), *_odd_bytes(value)):
+                if odd == value:
+                    continue
                 yield Mutation(name, number, column, odd)
 
 
