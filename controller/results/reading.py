@@ -240,7 +240,7 @@ class Results:
         """
         narrowed = {"id > ?": after, "cell = ?": cell}
         where = {condition: value for condition, value in narrowed.items() if value is not None}
-        for row in self._trial_rows(" AND ".join(("status = 'done'", *where)), tuple(where.values())):
+        for row in self._trial_rows(" AND ".join(("status <> 'void'", *where)), tuple(where.values())):
             try:
                 trial = trial_of(row)
             except RowError as error:
