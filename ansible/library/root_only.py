@@ -28,7 +28,7 @@ def changeable_part(path: Path) -> Path | None:
         part = here.parent if name == ".." else here / name
         try:
             status = part.lstat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         if may_be_changed(status):
             return part
@@ -81,12 +81,12 @@ def problem(path: Path) -> str:
     status = path.lstat()
     if status.st_uid:
         what = f"belongs to {user_name(status.st_uid)}"
-    elif stat.S_ISLNK(status.st_mode) or status.st_nlink > 1:
-        what = "is a link"
-    else:
+    elif may_be_changed(status):
         what = "may be changed by others than root"
+    else:
+        what = "is a link"
     return (
-        f"{path} {what}, and root acts only where other users may change nothing: look at what is in it, "
+        f"{path} {what}, and root works only where no other user can change anything: look at what is in it, "
         "then remove it, or give it to root alone (chown root:root, chmod go-w)"
     )
 

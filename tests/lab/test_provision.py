@@ -366,7 +366,7 @@ def test_a_forged_record_is_not_believed(bare: Devices) -> None:
         "pi2", "systemctl is-active ssh; dpkg-query --show -f '${db:Status-Status}' openssh-server"
     )
     bare.root("pi2", "rm -r /var/lib/edgecut")
-    assert_fails_saying(refused, "pi2: /var/lib/edgecut belongs to daemon, and root acts only where")
+    assert_fails_saying(refused, "pi2: /var/lib/edgecut belongs to daemon, and root works only where")
     assert changed(refused) == 0
     assert there.split() == ["active", "installed"]
 

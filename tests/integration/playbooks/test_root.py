@@ -180,9 +180,11 @@ def test_a_deployment_acts_in_no_folder_that_others_may_change(host: OwnHost) ->
         assert device.foreign_state() == device.before
     why = reasons(done)
     assert set(why) == {"parent", "link", "record"}, done.stdout
-    assert "parent: /var/lib/parent belongs to edgecut, and root acts only where" in why["parent"]
+    assert "parent: /var/lib/parent belongs to edgecut, and root works only where" in why["parent"]
     assert "/var/lib/link/store already exists as a link" in why["link"]
-    assert "record: /var/lib/record/provisioned belongs to edgecut, and root acts only where" in why["record"]
+    assert (
+        "record: /var/lib/record/provisioned belongs to edgecut, and root works only where" in why["record"]
+    )
     assert store.store.is_symlink()
     assert host.calls() == []
 
