@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from controller.results.pareto import Point, Split
@@ -95,13 +96,18 @@ class Beliefs(Generic[Split]):
             # What is common to all does not tell them apart.
             spread = (_OF_CHAIN**2 + _OF_CUTS**2 + _OF_SPLIT**2) ** 0.5
             return Belief(np.exp(self._logs), np.full_like(self._logs, spread))
-        # The fast ones, which are near the front, tell most of what may yet be on it.
-        learnt = sorted(measured, key=lambda split: measured[split][0] * measured[split][1])
-        known = np.array([self._index[split] for split in learnt[:_MOST_LEARNT_FROM]])
-        off = np.log([measured[split] for split in learnt[:_MOST_LEARNT_FROM]]) - self._logs[known]
+        training = self._nearest_the_front(measured)
+        known = np.array([self._index[split] for split in training])
+        off = np.log([measured[split] for split in training]) - self._logs[known]
         figures = [self._figure(known, off[:, figure]) for figure in (0, 1)]
         shifts, spreads = (np.stack(each, axis=1) for each in zip(*figures, strict=True))
         return Belief(np.exp(self._logs + shifts), spreads)
+
+    @staticmethod
+    def _nearest_the_front(measured: Mapping[Split, Point]) -> list[Split]:
+        """Those that tell most of what may yet be on it: among the best by either figure."""
+        best = np.min(list(measured.values()), axis=0)
+        return sorted(measured, key=lambda split: float((measured[split] / best).min()))[:_MOST_LEARNT_FROM]
 
     def _figure(self, known: NDArray[np.int64], off: Floats) -> tuple[Floats, Floats]:
         """By how much one figure of all splits is off, and the spread of that."""
@@ -112,7 +118,7 @@ class Beliefs(Generic[Split]):
         shifts, variances = [], []
         for begin in range(0, len(self._logs), _AT_ONCE):
             rows = np.arange(begin, min(begin + _AT_ONCE, len(self._logs)))
-            shared = np.linalg.solve(root, self._shared(rows, known, wider).T)
+            shared = scipy.linalg.solve_triangular(root, self._shared(rows, known, wider).T, lower=True)
             shifts.append(shared.T @ weights)
             variances.append(before - (shared**2).sum(axis=0))
         return np.concatenate(shifts), np.sqrt(np.maximum(np.concatenate(variances), 1e-8))

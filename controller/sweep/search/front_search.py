@@ -62,6 +62,9 @@ class Search(Generic[Split]):
     to_the_end: bool = False
     measured: dict[Split, Point] = field(default_factory=dict)
     failed: set[Split] = field(default_factory=set)
+    _last: tuple[dict[Split, Point], Belief] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def run(self, measure: Callable[[Split], Point | None]) -> dict[Split, Point]:
         """Search, and return the measured splits; `measure` gives None where a measurement failed."""
@@ -99,7 +102,9 @@ class Search(Generic[Split]):
 
     def believed(self) -> Belief:
         """Predictions, corrected by how far off the measured splits were."""
-        return self._beliefs.after(self.measured)
+        if self._last is None or self._last[0] != self.measured:
+            self._last = dict(self.measured), self._beliefs.after(self.measured)
+        return self._last[1]
 
     @cached_property
     def _beliefs(self) -> Beliefs[Split]:

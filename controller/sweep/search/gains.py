@@ -26,9 +26,9 @@ def area_gains(known: Sequence[Point], corner: Point, belief: Belief) -> Floats:
 
     A share of that area and the most that any split is expected to add: where nothing is dominated yet, the
     most promising split gains nearly 1, unless that is next to nothing of the whole box. Figures count as
-    independent. (M. Emmerich and others: Hypervolume-based
-    expected improvement, IEEE Congress on Evolutionary Computation 2011; here in strips between the front's
-    latencies, in each of which the expectation is a product.)
+    independent. (M. Emmerich and others: Hypervolume-based expected improvement, IEEE Congress on
+    Evolutionary Computation 2011; here in strips between the front's latencies, in each of which the
+    expectation is a product.)
     """
     inside = [point for point in known if point[0] < corner[0] and point[1] < corner[1]]
     front = front_of({point: point for point in inside})

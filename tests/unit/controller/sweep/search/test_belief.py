@@ -38,6 +38,14 @@ def test_what_all_are_off_is_corrected_and_what_one_visit_is_off_only_in_part() 
     assert odd[5] > odd[8]
 
 
+def test_of_hundreds_of_measurements_the_best_of_each_figure_are_learnt_from() -> None:
+    predicted: dict[Cuts, Point] = {(i,): (1.0, 1.0) for i in range(400)}
+    measured: dict[Cuts, Point] = {(i,): (1.0, 1.0) for i in range(300)}
+    measured[0,], measured[1,] = (0.5, 4.0), (4.0, 0.5)
+    points = Beliefs(predicted, of_one_chain).after(measured).points
+    assert points[0, 0] < 0.9 and points[1, 1] < 0.9
+
+
 def test_what_is_wide_apart_makes_only_its_own_figure_uncertain() -> None:
     beliefs = Beliefs(ONE, of_one_chain)
     belief = beliefs.after({(0,): (1.0, 1.0), (2,): (1.0, 1.5), (4,): (1.0, 0.8), (9,): (1.0, 1.3)})
