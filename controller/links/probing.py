@@ -46,6 +46,9 @@ _RATE_S = 2.0
 _RATE_FEWEST = 30
 _RATE_MOST = 150_000
 
+_TICK_S = 1e-9
+"""Of a clock: in less nothing arrives."""
+
 _QUEUE_S = 1.0
 _THROUGHPUT_S = 1.5
 _THROUGHPUT_MOST_S = 10.0
@@ -67,7 +70,7 @@ class _Train:
         return min(self.datagrams, self.received.datagrams + self.received.overflowed)
 
     def mbit(self, datagrams: int, elapsed_s: float) -> float | None:
-        if datagrams < 2 or elapsed_s <= 0:
+        if datagrams < 2 or elapsed_s < _TICK_S:
             return None
         return (datagrams - 1) * self.frame_bytes * 8 / elapsed_s / 1e6
 

@@ -11,7 +11,7 @@ from controller.errors import InvalidReply
 from controller.lab.worker_client import ClaimedWorker
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import PipelinePlan
-from controller.results.laws import endpoint_faults, hop_faults
+from controller.results.laws import endpoint_faults, hop_faults, use_faults
 from worker.records import ENDPOINT, HOP, rows_of
 from worker.wire.messages import LinkAccount, Records, RunDone, SentBytes, TakeRecords
 
@@ -97,12 +97,15 @@ def _part_faults(plan: PipelinePlan, device: str, records: Records) -> Iterator[
         yield "they have rows of an endpoint, which is elsewhere"
     if len(records.endpoint) % ENDPOINT.itemsize or any(len(of.rows) % HOP.itemsize for of in records.hops):
         yield "they end in the middle of a row"
-    own = {spec.name for spec in build.links}
+    links = zip(plan.specs, plan.links, strict=True)
+    payload_bytes = {spec.name: link.payload_bytes for spec, link in links if link.sender == device}
     for parts in (records.sent, records.accounts):
         names = [part.link for part in parts]
-        if len(set(names)) < len(names) or not own.issuperset(names):
-            yield "they name a link twice, or one that is not its own"
-    payload_bytes = {spec.name: link.payload_bytes for spec, link in zip(plan.specs, plan.links, strict=True)}
+        if len(set(names)) < len(names) or not payload_bytes.keys() >= set(names):
+            yield "they name a link twice, or one on which it does not send"
+            return
     for one in records.sent:
-        if one.link in own and one.encoded_bytes > one.requests * payload_bytes[one.link]:
-            yield "a codec made a tensor longer"
+        if not one.requests <= one.encoded_bytes <= one.requests * payload_bytes[one.link]:
+            yield "a codec made a tensor longer, or nothing of it"
+    for account in records.accounts:
+        yield from (f"link {account.link} {fault}" for fault in use_faults(account))

@@ -296,7 +296,7 @@ class PipelineRunner:
                 if worker.query(timeout_s=_BLAME_TIMEOUT_S).holder != worker.holder:
                     strangers.append(device)
             except InvalidReply as invalid:
-                return TrialVoid.because(invalid)
+                return TrialVoid(f"{error}; then {invalid}", invalid.device)
             except DeviceError as lost:
                 return _lost(lost, when)
         if strangers:

@@ -134,7 +134,7 @@ class _OpenLoad:
             model = RateModel.of(run, self._quantile)
             measured_s = float(np.quantile(run.latency_s[run.counted], self._quantile))
             fits = not trial.course.overloaded and model.beyond_s <= _MOST_BEYOND * measured_s
-            latency_s = model.latency_s(rate_per_s, self._random) if fits else None
+            latency_s = max(0.0, model.latency_s(rate_per_s, self._random)) if fits else None
             keeps = latency_s is not None and latency_s <= self._bound_s
             attempts.append(Attempt(rate_per_s, latency_s, keeps))
             if not fits:

@@ -36,7 +36,7 @@ class RowError(ValueError):
 
     def __init__(self, table: str, row: int, column: str, why: str) -> None:
         super().__init__(f"table {table}, row {row}, column {column}: {why}")
-        self.table, self.row = table, row
+        self.table, self.row, self.column = table, row, column
 
 
 def dump(value: Any) -> str:
@@ -167,11 +167,17 @@ class Table(Generic[Row]):
 
 
 def insert(db: sqlite3.Connection, table: Table[Row], *rows: Row, **own: object) -> None:
-    """Insert rows, each with the values of the table's `own` columns."""
+    """Insert rows, each with the values of the table's `own` columns.
+
+    Raises:
+        RowError: No reader would accept one of them.
+    """
     extra = [own[name] for name in table.own]
     for row in rows:
         values = [*extra, *(column.to_sql(getattr(row, column.name)) for column in table.columns)]
-        db.execute(table.insertion, (*values, table.sum_of(values)))
+        values.append(table.sum_of(values))
+        table.read(0, values)
+        db.execute(table.insertion, values)
 
 
 class Scanned(NamedTuple, Generic[Row]):

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results.rows import Trial
+from controller.results.rows import CLOCK_S, LONGEST_S, LinkUse, Trial
+from worker.wire.messages import LinkAccount
 
 __all__ = [
     "LAW_BROKEN",
@@ -21,6 +22,7 @@ __all__ = [
     "endpoint_findings",
     "hop_faults",
     "hop_findings",
+    "use_faults",
 ]
 
 LAW_BROKEN: Final = "law broken: "
@@ -29,10 +31,8 @@ LAW_BROKEN: Final = "law broken: "
 RETRIES: Final = 3
 """How often a trial is run again in its block that breaks a law, or has replies that cannot be true."""
 
-_CLOCK_S: Final = 1e-6
-"""The largest difference between sums of times, which are stored rounded."""
-
-_LONGEST_S: Final = 1e9
+_TICK_S: Final = 0.02
+"""How much longer a kernel that counts ticks may call a link busy than it was watched."""
 
 _LITTLE: Final = 0.005
 _REFILL_S: Final = 1e-4
@@ -72,9 +72,11 @@ def endpoint_faults(rows: _Rows, counted: tuple[int, int], elapsed_s: float) -> 
         yield f"requests {first} to {stop} count, but its {len(rows)} rows say otherwise"
         return
     yield from endpoint_findings(rows)
+    if (rows["latency_s"][first:stop] <= 0).any():
+        yield "latency_s is not above 0"
     began_s = rows["finished_at_s"][first - 1] if first else rows["scheduled_at_s"][0]
     took_s = float(rows["finished_at_s"][stop - 1] - began_s)
-    if abs(took_s - elapsed_s) > _CLOCK_S:
+    if abs(took_s - elapsed_s) > CLOCK_S:
         yield f"its requests came back in {took_s:.4g} s, not in {elapsed_s:.4g} s"
 
 
@@ -84,9 +86,18 @@ def hop_faults(rows: _Rows, endpoint: _Rows) -> Iterator[str]:
     yield from hop_findings(rows, endpoint)
 
 
+def use_faults(use: LinkAccount | LinkUse) -> Iterator[str]:
+    """What is wrong with the time that a link was in use."""
+    parts_s = (use.rwnd_limited_s, use.sndbuf_limited_s, use.queued_s)
+    is_possible = 0 <= use.busy_s <= use.elapsed_s + _TICK_S
+    is_possible &= min(parts_s) >= 0 and max(parts_s) <= use.busy_s + CLOCK_S
+    if not is_possible or min(use.carried_bytes, use.round_trip_s) < 0:
+        yield "was in use for an impossible time"
+
+
 def _unordered(rows: _Rows, requests: int) -> Iterator[str]:
     if not np.array_equal(rows["request"], np.arange(requests)):
-        yield f"has not the requests 0 to {requests - 1} in order"
+        yield f"does not have requests 0 to {requests - 1} in order"
 
 
 def _little(trial: Trial, depth: int) -> Iterator[str]:
@@ -134,7 +145,7 @@ def _stages(trial: Trial) -> list[str]:
 def elapsed_findings(trial: Trial) -> Iterator[str]:
     """An elapsed time that its records do not show."""
     began_s, ended_s = _window(trial)
-    if abs(ended_s - began_s - trial.elapsed_s) > _CLOCK_S:
+    if abs(ended_s - began_s - trial.elapsed_s) > CLOCK_S:
         yield f"elapsed for {trial.elapsed_s:.7g} s, but its records show {ended_s - began_s:.7g} s"
 
 
@@ -147,7 +158,7 @@ def endpoint_findings(rows: _Rows) -> Iterator[str]:
     for field in ("scheduled_at_s", "finished_at_s"):
         if (np.diff(ordered[field]) < 0).any():
             yield f"{field} runs backwards"
-    if np.abs(ordered["finished_at_s"] - ordered["scheduled_at_s"] - ordered["latency_s"]).max() > _CLOCK_S:
+    if np.abs(ordered["finished_at_s"] - ordered["scheduled_at_s"] - ordered["latency_s"]).max() > CLOCK_S:
         yield "latency_s is not finished_at_s - scheduled_at_s"
 
 
@@ -163,17 +174,17 @@ def hop_findings(rows: _Rows, endpoint: _Rows) -> Iterator[str]:
     ordered = rows[np.argsort(rows["request"])]
     if (np.diff(ordered["compute_at_s"]) < 0).any():
         yield "compute_at_s runs backwards"
-    if (ordered["compute_at_s"] < ordered["received_at_s"] - _CLOCK_S).any():
+    if (ordered["compute_at_s"] < ordered["received_at_s"] - CLOCK_S).any():
         yield "computed a request before receiving it"
     longest_s = endpoint[np.argsort(endpoint["request"])]["latency_s"]
-    if (ordered["compute_s"] > longest_s + _CLOCK_S).any():
+    if (ordered["compute_s"] > _COMPUTE * longest_s + CLOCK_S).any():
         yield "took longer for a request than the whole pipeline"
 
 
 def _of_times(rows: _Rows) -> Iterator[str]:
     for field in rows.dtype.names or ():
         values: NDArray[Any] = rows[field]
-        if not (values >= -_CLOCK_S).all():
+        if not (values >= -CLOCK_S).all():
             yield f"{field} is negative or not a number"
-        elif (values > _LONGEST_S).any():
+        elif (values > LONGEST_S).any():
             yield f"{field} is more than thirty years"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.results.encoding import dump
-from controller.results.rows import LONGEST_S, Trial
+from controller.results.rows import CLOCK_S, LONGEST_S, Trial
 from worker.records import ENDPOINT, HOP
 
 __all__ = ["digest_of", "pack", "unpack"]
@@ -18,9 +18,6 @@ __all__ = ["digest_of", "pack", "unpack"]
 _MOST_TIMES: Final = 100
 _SMALL_BYTES: Final = 1 << 20
 """Records are at most so many times as long as their compressed form, unless they are small."""
-
-_CLOCK_S: Final = 1e-6
-"""The largest difference between sums of times, which are stored rounded."""
 
 _Rows = NDArray[np.void]
 
@@ -81,7 +78,7 @@ def _check_requests(endpoint: _Rows, hops: Sequence[_Rows]) -> None:
 
 def _check_times(what: str, times_s: NDArray[np.float64]) -> None:
     # Not a number is neither below nor above.
-    if times_s.size and not (times_s.min() >= -_CLOCK_S and times_s.max() <= LONGEST_S):
+    if times_s.size and not (times_s.min() >= -CLOCK_S and times_s.max() <= LONGEST_S):
         raise ValueError(f"{what} is negative, not a number or longer than {LONGEST_S:g} s")
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "BaselineTrial",
     "Block",
     "BundleRow",
+    "CLOCK_S",
     "Cell",
     "CodecAccuracy",
     "Course",
@@ -60,6 +61,9 @@ __all__ = [
 LONGEST_S: Final = 1e9
 """No time of a results file is longer, nor any device's clock further."""
 
+CLOCK_S: Final = 1e-6
+"""The largest difference between sums of times, which are stored rounded."""
+
 _MOST: Final = 1 << 53
 _Count = Annotated[int, Meta(ge=0, le=_MOST)]
 _Number = Annotated[int, Meta(ge=1, le=_MOST)]
@@ -67,6 +71,8 @@ _Whole = Annotated[int, Meta(ge=-_MOST, le=_MOST)]
 _Figure = Annotated[float, Meta(ge=-1e15, le=1e15)]
 _NotNegative = Annotated[float, Meta(ge=0, le=1e15)]
 _Positive = Annotated[float, Meta(gt=0, le=1e15)]
+_Error = Annotated[float, Meta(ge=0)]
+"""Infinite where a result is not a number."""
 _Seconds = Annotated[float, Meta(ge=0, le=LONGEST_S)]
 _Duration = Annotated[float, Meta(gt=0, le=LONGEST_S)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
@@ -222,7 +228,7 @@ class LinkUse:
     """
 
     by: Literal["kernel", "emulation"]
-    frames: _Count
+    frames: _Number
     elapsed_s: _Duration
     busy_s: _Figure
     rwnd_limited_s: _Figure
@@ -568,7 +574,7 @@ class Accuracy:
     samples: _Count
     whole: _Share | None
     chain: _Share | None
-    worst_error: _NotNegative
+    worst_error: _Error
 
 
 @dataclass(frozen=True)
@@ -589,8 +595,8 @@ class CodecAccuracy:
     samples: _Count
     whole: _Share | None
     chain: _Share | None
-    worst_error: _NotNegative
-    tensor_error: _NotNegative
+    worst_error: _Error
+    tensor_error: _Error
 
 
 def coded_as(what: Cell | CodecAccuracy) -> Hashable:
@@ -617,7 +623,7 @@ class Sentinel:
 
 @dataclass(frozen=True)
 class DeviceRow:
-    """A device as it was when a sweep began. Its kind is `planted` where it has planted times."""
+    """A device as it was in an environment. Its kind is `planted` where it has planted times."""
 
     name: str
     kind: str
@@ -644,7 +650,7 @@ class MeasuredLink:
     Attributes:
         requested: Conditions of this direction and the resulting round trip; empty without a network.
         measured: Median round trip, rate, loss and TCP throughput, with their numbers of samples.
-        environment: Its sweep call; None for a measurement before one.
+        environment: None for a measurement before a sweep call.
     """
 
     network: str

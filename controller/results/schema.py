@@ -77,7 +77,7 @@ def check_schema(db: sqlite3.Connection, path: Path) -> None:
     if row is None or row[0] != SCHEMA_VERSION:
         version = row[0] if row else "none"
         raise StoreError(f"{path} has schema version {version}, this edgecut reads {SCHEMA_VERSION}")
-    if others := sorted(name for _, name, _ in entries ^ _own_entries()):
+    if others := sorted(str(name) for _, name, _ in entries ^ _own_entries()):
         raise StoreError(f"{path} is not a results file of edgecut ({others[0]} is not as edgecut makes it)")
 
 

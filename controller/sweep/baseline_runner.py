@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from controller.errors import DeviceError
+from controller.errors import DeviceError, InvalidReply
 from controller.experiment.planted import planted_text, planted_time
 from controller.pipeline.baseline import baseline_trial
 from controller.results import BaselineTrial, Block, FullSpeed
@@ -38,6 +38,8 @@ class BaselineRunner:
             except DeviceError as error:
                 self._failures[key] += 1
                 self.sweep.failures.failed(f"baseline of {key.device}: {error}", error)
+                if isinstance(error, InvalidReply):
+                    return
             else:
                 self.sweep.recorder.add_full_speeds([full_speed] if full_speed else [])
                 self.sweep.recorder.add(baseline)

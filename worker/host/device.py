@@ -10,10 +10,9 @@ from typing import Any, Final
 
 import psutil
 
-from worker.wire.messages import COLDEST_C, HOTTEST_C
+from worker.wire.messages import COLDEST_C, HOTTEST_C, Stamp
 
 __all__ = [
-    "Stamp",
     "frequency_mhz",
     "pin_to_core",
     "read_stamp",
@@ -21,8 +20,6 @@ __all__ = [
     "temperature_c",
     "throttled",
 ]
-
-Stamp = dict[str, str | int | float | bool | None]
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _PACKAGES: Final = ("numpy", "msgspec", "psutil", "cramjam", "zfpy", "torch")
@@ -99,7 +96,7 @@ def frequency_mhz() -> float | None:
 
 
 def temperature_c() -> float | None:
-    """Temperature of the hottest thermal zone whose sensor is not broken: such one shows any number."""
+    """Temperature of the hottest thermal zone with a plausible reading: a broken sensor shows any number."""
     texts = [_read(zone) or "" for zone in _THERMAL.glob("thermal_zone*/temp")]
     zones_c = (int(text) / 1000 for text in texts if text.lstrip("-").isdigit())
     return max((zone_c for zone_c in zones_c if COLDEST_C <= zone_c <= HOTTEST_C), default=None)

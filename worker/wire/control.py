@@ -202,7 +202,7 @@ class ControlConnection:
             RequestError: the worker answered with a `Problem`; the connection remains usable.
             PeerError: the worker was lost, or silent for `timeout_s`; the connection is no longer usable.
             ProtocolError: the reply is too long; the connection is no longer usable.
-            ReplyError: the reply is none to this request, or cannot be true.
+            ReplyError: the reply does not answer this request, or cannot be true.
         """
         self._stream.set_timeout(timeout_s)
         send_message(self._stream, request)

@@ -95,7 +95,7 @@ class ProtocolError(PeerError):
 
 
 class ReplyError(WorkerError):
-    """A worker's reply is none to the request, or cannot be true; the connection remains usable."""
+    """A worker's reply does not answer the request, or cannot be true; the connection remains usable."""
 
 
 class DeniedError(PeerError):

@@ -4,8 +4,8 @@ Typed structs that refuse unknown fields, sent as length-prefixed MessagePack by
 worker answers a request with exactly one reply: the declared one, or `Problem`. Durations are in seconds,
 sizes in bytes, digests are SHA-256 in hex.
 
-Every number of a reply has bounds, which its type states; they exclude what is not finite. What a reply may
-be beside its request is in the request's `fault_of`.
+Every number of a reply has bounds, which its type states; they exclude what is not finite. A request's
+`fault_of` checks a reply against it.
 """
 
 from collections.abc import Sequence
@@ -69,6 +69,7 @@ __all__ = [
     "SampleTelemetry",
     "SentinelDone",
     "SentBytes",
+    "Stamp",
     "ShardRef",
     "StagesTimed",
     "TakeRecords",
@@ -87,7 +88,7 @@ __all__ = [
 Count = Annotated[int, Meta(ge=0, le=2**40)]
 """Of requests, frames, datagrams, threads or connections."""
 
-Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Bytes = Annotated[int, Meta(ge=0, le=2**53)]
 """A size, or a counter that a host keeps since it started."""
 
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
@@ -779,7 +780,7 @@ class TakeTrain(Request[TrainReceived], frozen=True):
 class Throughput(Message, frozen=True):
     """Bytes that arrived after the first ones, and how long that took, on the receiver's clock."""
 
-    received_bytes: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    received_bytes: Annotated[int, Meta(ge=1, le=2**53)]
     elapsed_s: PositiveSeconds
 
 

@@ -30,6 +30,8 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
         StoreError: The file is missing or not a results file, or `save_to` is taken or not writable.
     """
     with Results.open(path, whole=False) as results:
+        # One state of the file, even while a sweep writes it.
+        results.connection.execute("BEGIN")
         try:
             problems = list(findings(results))
             summary = "" if problems else _summary(results)
@@ -38,6 +40,7 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
     show(*problems)
     if save_to is not None:
         saved = save(path, save_to)
+        show(*(f"kept, though damaged: {line}" for line in saved.damaged))
         show(
             f"saved {saved.trials} finished trials ({saved.rows} rows) to {save_to}; resume the sweep with "
             f"--results {save_to}"

@@ -1,26 +1,21 @@
 """Find impossible records of trials: of another digest, of other stages, with times that run backwards."""
 
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from controller.results.check.rows import good_rows
 from controller.results.encoding import RowError, scan
-from controller.results.laws import elapsed_findings, endpoint_findings, hop_findings
+from controller.results.laws import elapsed_findings, endpoint_findings, hop_findings, use_faults
 from controller.results.reading import Results
 from controller.results.records import digest_of
 from controller.results.rows import Cell, DeviceRow, Hop, Link, TelemetryRow, Trial, TrialRow
 from controller.results.tables import TABLES
 from controller.results.trial_row import trial_of
 
-__all__ = ["record_findings"]
-
-
-_CLOCK_S = 1e-6
-"""The largest difference between sums of times, which are stored rounded."""
-
-_TICK_S = 0.02
-"""How much longer a kernel that counts ticks may call a link busy than it was watched."""
+__all__ = ["record_findings", "telemetry_of"]
 
 
 def record_findings(results: Results) -> Iterator[str]:
@@ -37,26 +32,29 @@ def record_findings(results: Results) -> Iterator[str]:
         except RowError as error:
             yield str(error)
             continue
-        samples = [
-            sample
-            for _, _, sample in scan(results.connection, TABLES[TelemetryRow], "trial = ?", (number,))
-            if isinstance(sample, TelemetryRow)
-        ]
+        telemetry = telemetry_of(results.connection, number)
         findings = [*_of_trial(trial, cells.get(trial.cell), devices.get(trial.environment, set()))]
-        findings += _of_telemetry(trial, row.digest, samples)
+        findings += _of_telemetry(trial, row.digest, telemetry)
         for what in findings:
             yield f"trial {number} (number {trial.number} of cell {trial.cell}): {what}"
 
 
-def _of_telemetry(trial: Trial, digest: str | None, samples: Iterable[TelemetryRow]) -> Iterator[str]:
-    telemetry: dict[str, list[TelemetryRow]] = {}
-    for sample in samples:
-        telemetry.setdefault(sample.device, []).append(sample)
-    for device, of_device in telemetry.items():
-        if any(later.at_s < sample.at_s for sample, later in pairwise(of_device)):
+def telemetry_of(db: sqlite3.Connection, trial: int) -> dict[str, list[Mapping[str, Any]]]:
+    """The readable samples of a trial, by device in the order of writing."""
+    telemetry: dict[str, list[Mapping[str, Any]]] = {}
+    for _, _, row in scan(db, TABLES[TelemetryRow], "trial = ?", (trial,)):
+        if isinstance(row, TelemetryRow):
+            telemetry.setdefault(row.device, []).append(row.sample)
+    return telemetry
+
+
+def _of_telemetry(
+    trial: Trial, digest: str | None, telemetry: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> Iterator[str]:
+    for device, samples in telemetry.items():
+        if any(later["at_s"] < sample["at_s"] for sample, later in pairwise(samples)):
             yield f"telemetry of {device} runs backwards"
-    measured = {device: [sample.sample for sample in of_device] for device, of_device in telemetry.items()}
-    if digest != digest_of(replace(trial, telemetry=measured)):
+    if digest != digest_of(replace(trial, telemetry=telemetry)):
         yield "what it measured does not match its digest"
 
 
@@ -90,10 +88,5 @@ def _of_hops(cell: Cell, known: set[str], hops: Iterable[Hop]) -> Iterator[str]:
 def _of_links(links: Iterable[Link]) -> Iterator[str]:
     for link in links:
         use = link.use
-        if use is None:
-            continue
-        parts_s = (use.rwnd_limited_s, use.sndbuf_limited_s, use.queued_s)
-        is_possible = use.elapsed_s > 0 and 0 <= use.busy_s <= use.elapsed_s + _TICK_S
-        is_possible &= min(parts_s) >= 0 and max(parts_s) <= use.busy_s + _CLOCK_S
-        if not is_possible or min(use.frames - 1, use.carried_bytes, use.round_trip_s) < 0:
-            yield f"its link from {link.sender} to {link.receiver} was in use for an impossible time ({use})"
+        for fault in use_faults(use) if use else ():
+            yield f"its link from {link.sender} to {link.receiver} {fault} ({use})"

@@ -1,9 +1,10 @@
 """Find bad and inconsistent rows: of wrong types, with wrong sums, of missing cells, contradictory."""
 
 import hashlib
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from controller.results.encoding import RowError, Scanned, scan
 from controller.results.reading import Results, wrong_in_cell
@@ -94,6 +95,16 @@ def _cells(results: Results) -> _Findings:
     for _, (name,), cell in good_rows(results, Cell):
         if why := wrong_in_cell(cell, name, bundles.get(cell.bundle, {}).get("node_count")):
             yield f"cell {name}: {why[0]}: {why[1]}"
+        if _planted_on(cell) is None:
+            yield f"cell {name}: planted: not JSON of devices"
+
+
+def _planted_on(cell: Cell) -> Mapping[str, Any] | None:
+    """What is planted, by device; None where that cannot be read."""
+    try:
+        return msgspec.json.decode(cell.planted or "{}", type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def _trials(results: Results) -> _Findings:
@@ -108,7 +119,7 @@ def _trials(results: Results) -> _Findings:
             continue
         if (cell.network, trial.number) not in blocks:
             yield f"trial {trial.id}: is of block {trial.number} under {cell.network}, which the file lacks"
-        for device in json.loads(cell.planted or "{}"):
+        for device in _planted_on(cell) or ():
             if (kind := kinds.get((trial.environment, device), PLANTED)) != PLANTED:
                 planted[trial.cell, device] = kind
     for (name, device), kind in planted.items():

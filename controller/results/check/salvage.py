@@ -3,33 +3,45 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from controller.errors import StoreError
 from controller.results import Results, Store
-from controller.results.encoding import SUM, RowError, Table
-from controller.results.rows import TrialRow
+from controller.results.check.records import telemetry_of
+from controller.results.encoding import SUM, RowError, Table, insert, scan
+from controller.results.reading import wrong_in_cell
+from controller.results.records import digest_of
+from controller.results.rows import Cell, TelemetryRow, TrialRow
 from controller.results.tables import TABLES
-from controller.results.trial_row import trial_of
+from controller.results.trial_row import check_sample, check_void, trial_of
 
 __all__ = ["Saved", "save"]
 
 _PARENTS = ("environment", "bundle", "network", "cell", "block")
-"""Trials refer to them, so a damaged row of these is copied as it is."""
+"""Trials refer to them, so a readable row of these is kept though its sum is wrong, and gets a new one."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Saved:
-    """The number of salvaged rows of all tables, and of finished trials among them."""
+    """What was salvaged.
 
-    rows: int
-    trials: int
+    Attributes:
+        rows: Of all tables.
+        trials: The finished ones among them.
+        damaged: A line for each row that is kept though something of it may be wrong or lost.
+    """
+
+    rows: int = 0
+    trials: int = 0
+    damaged: list[str] = field(default_factory=list)
 
 
 def save(damaged: Path, to: Path) -> Saved:
-    """Copy every good row to `to`, and every readable one that trials refer to.
+    """Copy every good row to `to`, and every typed one that trials refer to.
 
     Raises:
         StoreError: `to` exists or is not writable, or not even the tables' names are readable.
@@ -51,21 +63,39 @@ def save(damaged: Path, to: Path) -> Saved:
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> Saved:
+    saved = Saved()
     target.execute("PRAGMA foreign_keys = OFF")
-    rows = 0
     target.execute("BEGIN IMMEDIATE")
     for table in TABLES.values():
-        rows += sum(_insert(target, table, values) for values in _readable(source, table))
+        for number, values in _readable(source, table):
+            saved.rows += _insert(target, table, _salvaged(table, number, values, saved.damaged))
     # Rows that refer to a lost row are useless, and the check would report them.
     for _ in range(3):
-        for table, row, *_ in target.execute("PRAGMA foreign_key_check").fetchall():
-            rows -= target.execute(f"DELETE FROM {table} WHERE rowid = ?", (row,)).rowcount
+        for name, row, *_ in target.execute("PRAGMA foreign_key_check").fetchall():
+            saved.rows -= target.execute(f"DELETE FROM {name} WHERE rowid = ?", (row,)).rowcount
+    finished = [number for (number,) in target.execute("SELECT id FROM trial WHERE status = 'done'")]
+    saved.trials = len(finished)
+    saved.damaged += [f"trial {number} lost telemetry" for number in finished if _lost(target, number)]
     target.execute("COMMIT")
-    trials = target.execute("SELECT count(*) FROM trial WHERE status = 'done'").fetchone()[0]
-    return Saved(rows, trials)
+    return saved
 
 
-def _insert(target: sqlite3.Connection, table: Table[Any], values: Sequence[Any]) -> int:
+def _lost(target: sqlite3.Connection, number: int) -> bool:
+    """Whether a trial lost telemetry; then its digest is that of what is left."""
+    (scanned,) = scan(target, TABLES[TrialRow], "id = ?", (number,))
+    assert isinstance(scanned.row, TrialRow)
+    trial = replace(trial_of(scanned.row), telemetry=telemetry_of(target, number))
+    digest = digest_of(trial)
+    if digest == scanned.row.digest:
+        return False
+    target.execute("DELETE FROM trial WHERE id = ?", (number,))
+    insert(target, TABLES[TrialRow], replace(scanned.row, digest=digest))
+    return True
+
+
+def _insert(target: sqlite3.Connection, table: Table[Any], values: Sequence[Any] | None) -> int:
+    if values is None:
+        return 0
     names = (*table.names, SUM)
     # A row that breaks a rule of the tables, such as a duplicate trial, is dropped.
     statement = (
@@ -77,17 +107,45 @@ def _insert(target: sqlite3.Connection, table: Table[Any], values: Sequence[Any]
         return 0
 
 
-def _is_good(table: Table[Any], number: int, values: Sequence[Any]) -> bool:
+def _salvaged(
+    table: Table[Any], number: int, values: Sequence[Any], damaged: list[str]
+) -> Sequence[Any] | None:
+    """A row as it is kept; None where it is lost."""
     try:
-        row = table.read(number, values)
-        if isinstance(row, TrialRow) and row.status == "done":
-            trial_of(row)
-    except RowError:
-        return table.name in _PARENTS
-    return True
+        _check(table.read(number, values), number)
+    except RowError as error:
+        if table.name not in _PARENTS or error.column != SUM:
+            return None
+        sealed = _sealed(table, values)
+        if sealed is not None:
+            damaged.append(str(error))
+        return sealed
+    return values
 
 
-def _readable(source: sqlite3.Connection, table: Table[Any]) -> Iterator[Sequence[Any]]:
+def _check(row: object, number: int) -> None:
+    """Raise RowError: a trial or a sample that no sweep wrote."""
+    if isinstance(row, TelemetryRow):
+        check_sample(number, row)
+    if isinstance(row, TrialRow) and row.status == "done":
+        trial_of(row)
+    elif isinstance(row, TrialRow):
+        check_void(row)
+
+
+def _sealed(table: Table[Any], values: Sequence[Any]) -> Sequence[Any] | None:
+    """The row with the sum of what it holds; None where that cannot be, or contradicts the row's key."""
+    try:
+        sealed = (*values[:-1], table.sum_of(values[:-1]))
+        row = table.read(0, sealed)
+    except (RowError, UnicodeError, msgspec.MsgspecError, OverflowError):
+        return None
+    if isinstance(row, Cell) and wrong_in_cell(row, values[0], None):
+        return None
+    return sealed
+
+
+def _readable(source: sqlite3.Connection, table: Table[Any]) -> Iterator[tuple[int, Sequence[Any]]]:
     """A table's rows from its beginning and from its end, each up to the first unreadable one."""
     seen: set[int] = set()
     columns = ", ".join((*table.names, SUM))
@@ -98,5 +156,4 @@ def _readable(source: sqlite3.Connection, table: Table[Any]) -> Iterator[Sequenc
             ):
                 if number not in seen:
                     seen.add(number)
-                    if _is_good(table, number, values):
-                        yield values
+                    yield number, values

@@ -121,7 +121,9 @@ def transcript(sweep: Sweep) -> Iterator[Transcript]:
 
 def check_readable(results: Path, trials: int) -> None:
     """Every trial is there, and what the report says of them are numbers."""
-    cells = load(results).cells
+    sweep = load(results)
+    assert not sweep.left_out
+    cells = sweep.cells
     assert sum(len(cell.trials) for cell in cells) == trials
     for figure in [figure for cell in cells for figure in (cell.latency(), cell.throughput)]:
         assert figure.value is None or 0 < figure.value < 1e9

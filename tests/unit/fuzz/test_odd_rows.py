@@ -24,6 +24,7 @@ from controller.errors import ControllerError
 from controller.live.follower import Follower
 from controller.live.view import line, panel
 from controller.results import Store, reference_boxes
+from controller.results.check.command import run_check
 from controller.results.encoding import SUM
 from controller.results.tables import TABLES
 from controller.sweep.search.profiling import stored_profiles
@@ -141,19 +142,18 @@ def written(path: Path, content: bytes, mutation: Mutation, *, sealed: bool) -> 
     return path.read_bytes() != content
 
 
-def read(path: Path) -> bool:
-    """Read the file as the report, the viewer and a resumed sweep do; whether the report takes it."""
-    takes = False
+def read(path: Path) -> None:
+    """Read the file as the report, the viewer, the check and a resumed sweep do."""
     try:
-        sweep = load(path)
-        takes = True
-        Study.of(sweep)
+        Study.of(load(path))
     except ControllerError:
         pass
     except AnalysisError as error:
         # What is raised where nobody expects it.
         if error.__cause__ is not None:
             raise error.__cause__ from None
+    with contextlib.suppress(ControllerError):
+        run_check(path)
     with contextlib.suppress(ControllerError):
         follower = Follower(path)
         follower.look()
@@ -171,7 +171,6 @@ def read(path: Path) -> bool:
         stored_profiles(store)
         for kind in TABLES:
             store.rows(kind)
-    return takes
 
 
 def some(content: bytes, table: str) -> Iterator[Mutation]:

@@ -134,9 +134,9 @@ def test_good_rows_have_no_fault() -> None:
 @pytest.mark.parametrize(
     ("breach", "fault"),
     [
-        (_request_lost, "has not the requests 0 to 31 in order"),
-        (_row_of_hop_lost, "has not the requests 0 to 32 in order"),
-        (_out_of_order, "has not the requests 0 to 32 in order"),
+        (_request_lost, "does not have requests 0 to 31 in order"),
+        (_row_of_hop_lost, "does not have requests 0 to 32 in order"),
+        (_out_of_order, "does not have requests 0 to 32 in order"),
         (_finished_backwards, "finished_at_s runs backwards"),
         (_not_finite, "wait_compute_s is negative or not a number"),
         (_counted_with_a_hole, "requests 6 to 30 count, but its 33 rows say otherwise"),

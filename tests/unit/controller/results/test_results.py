@@ -12,6 +12,7 @@ import pytest
 from controller.errors import StoreError
 from controller.results import (
     SATURATING,
+    Accuracy,
     Attempt,
     Block,
     Cell,
@@ -425,3 +426,20 @@ def test_a_figure_that_is_not_finite_is_not_written(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="r.sqlite: cannot be written"):
             store.add_trial(replace(a_trial(), links=(Link("pi", "server", 32, rate_mbit=float("nan")),)))
         assert not store.finished()
+
+
+def test_what_no_reader_would_accept_is_not_written(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        telemetry = {"pi": [{"at_s": 1.0, "process_rss_bytes": 2**60}]}
+        with pytest.raises(StoreError, match="cannot be written .*table telemetry, .* column sample"):
+            store.add_trial(replace(a_trial(), telemetry=telemetry))
+        with pytest.raises(StoreError, match="cannot be written .*table block, .* column started_at"):
+            store.add(Block("lan", 9, "yesterday"))
+        assert not store.finished()
+
+
+def test_an_error_of_a_result_that_is_not_a_number_comes_back_as_infinite(tmp_path: Path) -> None:
+    with prepared(tmp_path / "r.sqlite") as store:
+        accuracy = Accuracy(CELL.bundle, (2,), 3, None, None, float("inf"))
+        store.add(accuracy)
+        assert store.rows(Accuracy) == [accuracy]

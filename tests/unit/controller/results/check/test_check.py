@@ -362,6 +362,69 @@ def test_records_that_are_torn_within_are_found_and_left_out(
         assert results.finished() == {(CELL.id, 1)}
 
 
+@pytest.mark.parametrize(
+    ("table", "flip"),
+    [
+        ("environment", 'stamp = \'{"lab":"mocal"}\''),
+        ("bundle", "model = 'uiny'"),
+        ("network", "shaping = 'tc'"),
+        ("cell", "label = 'a label'"),
+        ("block", "started_at = '2026-01-01T00:00:01+00:00'"),
+    ],
+)
+def test_a_row_that_trials_refer_to_is_kept_and_named_if_its_sum_alone_is_wrong(
+    table: str, flip: str, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.connection.execute(f"UPDATE {table} SET {flip}")
+    saved = tmp_path / "saved.sqlite"
+    is_well, said = checked(store.path, capsys, saved)
+    assert not is_well
+    assert f"kept, though damaged: table {table}, row 1, column sum" in said
+    with Results.open(saved) as results:
+        assert len(results.cells()) == 1
+        assert len(list(results.trials())) == 2
+    arguments = {"name": "demo", "text": "name: demo", "seed": 1, "trials": 3, "created_at": "2026-01-01"}
+    Store.create(saved, **arguments).close()  # type: ignore[arg-type]
+
+
+def test_a_cell_that_contradicts_its_id_is_lost_with_its_trials(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.connection.execute("UPDATE cell SET batch = 3")
+    _, said = checked(store.path, capsys, tmp_path / "saved.sqlite")
+    assert "saved 0 finished trials" in said
+
+
+def test_a_trial_that_lost_telemetry_is_kept_and_named(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.connection.execute("UPDATE telemetry SET device = 'qi' WHERE rowid = 1")
+    saved = tmp_path / "saved.sqlite"
+    _, said = checked(store.path, capsys, saved)
+    assert "kept, though damaged: trial 1 lost telemetry\n" in said
+    assert checked(saved, capsys)[0]
+    with Results.open(saved) as results:
+        assert [len(list(results.telemetry(trial.id))) for trial in results.trials()] == [3, 4]
+
+
+def test_a_void_trial_without_a_reason_is_not_saved(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql("UPDATE trial SET reason = NULL WHERE status = 'void'")(store)
+    saved = tmp_path / "saved.sqlite"
+    checked(store.path, capsys, saved)
+    with Results.open(saved) as results:
+        assert results.voids() == [] and not results.warnings
+    assert checked(saved, capsys)[0]
+
+
+def test_planted_times_that_are_no_json_are_found(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    other = replace(CELL, planted="[5")
+    store.add(other)
+    store.add_trial(a_trial(0, cell=other.id))
+    assert f"cell {other.id}: planted: not JSON of devices" in checked(store.path, capsys)[1]
+
+
 @pytest.mark.parametrize("content", [b"", b"no database at all", None])
 def test_what_is_no_results_file_is_bad_input(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "r.sqlite"
