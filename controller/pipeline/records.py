@@ -106,6 +106,6 @@ def _part_faults(plan: PipelinePlan, device: str, records: Records) -> Iterator[
             return
     for one in records.sent:
         if not one.requests <= one.encoded_bytes <= one.requests * payload_bytes[one.link]:
-            yield "a codec made a tensor longer, or nothing of it"
+            yield "a codec made a tensor longer, or empty"
     for account in records.accounts:
         yield from (f"link {account.link} {fault}" for fault in use_faults(account))
