@@ -85,7 +85,10 @@ def test_results_belong_to_one_setting_of_a_device(
         done = len(results.finished())
     for options, now in (
         (("--threads", "3"), "local, slowdown 1, threads 3"),
-        ((*OPTIONS, "--threads", "2"), "threads 2, ONNX Runtime options graph_optimization_level=basic"),
+        (
+            (*OPTIONS, "--threads", "2"),
+            "threads 2, provider cpu, ONNX Runtime options graph_optimization_level=basic",
+        ),
     ):
         with tiny_lab(tmp_path, NAMES, *options) as lab:
             # One trial is missing, so that there is something to run.
@@ -93,7 +96,9 @@ def test_results_belong_to_one_setting_of_a_device(
             _remove_one_trial(tmp_path / "results.sqlite")
             ended = sweep(experiment, lab, bundles_folder)
         assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-        assert "device pi was local, slowdown 1, threads 3, ONNX Runtime options" in ended.stderr
+        assert (
+            "device pi was local, slowdown 1, threads 3, provider cpu, ONNX Runtime options" in ended.stderr
+        )
         assert now in ended.stderr
         with Results.open(tmp_path / "results.sqlite") as results:
             assert len(results.finished()) == done - 1
