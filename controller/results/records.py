@@ -69,7 +69,7 @@ def _check_requests(endpoint: _Rows, hops: Sequence[_Rows]) -> None:
     counted = np.flatnonzero(endpoint["counted"])
     if not (endpoint["latency_s"][counted] > 0).all():
         raise ValueError("latency_s is not above 0")
-    for field in ENDPOINT.names[1:-1]:  # type: ignore[index]
+    for field in ENDPOINT.names[1:-1]:  # type: ignore[index]  # None without fields, says numpy
         _check_times(field, endpoint[field])
     for rows in hops:
         # All fields but the first are times of eight bytes.
