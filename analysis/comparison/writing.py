@@ -143,7 +143,12 @@ def _stated(side: Side) -> dict[str, str]:
         stated |= {f"network.{k}": v for k, v in flat({"shaping": network.shaping, **network.requested})}
     if side.sweep.environments:
         stated |= dict(flat(side.sweep.environments[-1][2], "controller."))
+    seen: dict[str, dict[str, None]] = {}
     for device in side.sweep.devices:
         stated |= {f"{device.name}.kind": device.kind, f"{device.name}.slowdown": f"{device.slowdown:g}"}
-        stated |= dict(flat(device.stamp, f"{device.name}."))
+        for description in side.sweep.found.descriptions(device.name):
+            for key, value in flat(description.device.stamp, f"{device.name}."):
+                # One that changed during the sweep has several.
+                seen.setdefault(key, {})[value] = None
+    stated |= {key: " then ".join(values) for key, values in seen.items()}
     return {key: v for key, v in stated.items() if key.rpartition(".")[2] not in _PASSING}

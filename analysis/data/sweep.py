@@ -1,6 +1,6 @@
 """Read and measure a results file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from controller.results import (
     Cell,
     CodecAccuracy,
     DeviceRow,
+    FoundDevices,
     MeasuredLink,
     Predicted,
     Profiling,
@@ -32,7 +33,7 @@ from controller.results import (
     Sentinel,
     TrialsWanted,
     coded_as,
-    known_devices,
+    comparison_block,
 )
 from controller.results.metrics import baseline_latency_s, baseline_throughput_per_s
 from controller.statistics.series import Figure, Series
@@ -182,16 +183,16 @@ class CellResult:
         return self._estimate([getattr(t, name) for t in self.trials])
 
     def _estimate(self, figures: Sequence[float | None]) -> Estimate:
-        return estimate(figures, [t.number for t in self.trials])
+        return estimate(figures, [t.block for t in self.trials])
 
     def series(self, objective: Objective) -> Series:
         """Its latency, throughput or else memory by block, as answers and comparisons rest on it."""
         if objective == "latency":
-            figures = [Figure(t.number, t.latency["p50"], t.latency_shares) for t in self.trials]
+            figures = [Figure(t.block, t.latency["p50"], t.latency_shares) for t in self.trials]
         elif objective == "throughput":
-            figures = [Figure(t.number, t.throughput_per_s, t.throughput_shares) for t in self.trials]
+            figures = [Figure(t.block, t.throughput_per_s, t.throughput_shares) for t in self.trials]
         else:
-            figures = [Figure(t.number, t.memory_bytes) for t in self.trials]
+            figures = [Figure(t.block, t.memory_bytes) for t in self.trials]
         return Series.of(self.cell.id, figures)
 
     def by_stage(self, share: Literal["busy", "occupied"]) -> dict[str, Estimate]:
@@ -216,6 +217,7 @@ class Sweep:
 
     Attributes:
         wanted: How many trials cells are to have.
+        found: Its devices as each environment found them.
         objectives: What its answers are for, in this order.
         dominance: By which points of its fronts dominate; none: latency and throughput, accuracy where codecs
             make a difference, and the other objectives.
@@ -228,7 +230,7 @@ class Sweep:
     experiment: Mapping[str, Any]
     wanted: TrialsWanted
     environments: tuple[tuple[int, str, Mapping[str, Any]], ...]
-    devices: tuple[DeviceRow, ...]
+    found: FoundDevices
     manifests: Mapping[str, Mapping[str, Any]]
     networks: tuple[Network, ...]
     cells: tuple[CellResult, ...]
@@ -280,6 +282,15 @@ class Sweep:
         """What a hypervolume is a share of; None where an end or a baseline has no trial."""
         return next((b for b in self.boxes if (b.bundle, b.network) == (bundle, network)), None)
 
+    @property
+    def devices(self) -> tuple[DeviceRow, ...]:
+        """Each device as it was found last; its kind and settings are those of all trials."""
+        return self.found.last
+
+    def trials_in(self, environments: Collection[int]) -> int:
+        """The number of finished trials that these environments hold for."""
+        return sum(t.environment in environments for c in self.cells for t in c.trials)
+
     def split_of(self, cell: Cell) -> Split:
         """What a cell's split does, in words."""
         return next(c.split for c in self.cells if c.cell.id == cell.id)
@@ -324,14 +335,15 @@ def load(path: Path, *, objectives: tuple[Objective, ...] = (), seed: int = 0) -
 
 def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
     with Results.open(path) as store:
-        experiment = store.experiment()
+        experiment, found = store.experiment(), store.found_devices()
+        states = found.states()
         cells = {cell.id: cell for cell in store.cells()}
         measured: dict[str, list[TrialMeasures]] = {identity: [] for identity in cells}
         telemetry: list[TrialTelemetry] = []
         timelines: dict[str, tuple[Bar, ...]] = {}
         for trial in store.trials():
             cell, samples = cells[trial.cell], list(store.telemetry(trial.id))
-            figures = measure(trial, cell.batch, samples)
+            figures = measure(trial, cell.batch, samples, state=states[trial.environment])
             if not measured[cell.id] and cell.load == OFFLINE and cell.depth > 1:
                 timelines[cell.id] = bars_of(trial, [hop.stage for hop in figures.hops])
             measured[cell.id].append(figures)
@@ -352,13 +364,13 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             experiment=experiment,
             wanted=store.trials_wanted(),
             environments=tuple(store.environments()),
-            devices=known_devices(store),
+            found=found,
             manifests=manifests,
             networks=tuple(Network(*row) for row in store.networks()),
             cells=_cell_results(
                 cells, measured, manifests, accuracies, codec_accuracies, voids, store.rows(Saturation)
             ),
-            baselines=_baselines(store.rows(BaselineTrial)),
+            baselines=_baselines(store.taken(BaselineTrial), states),
             accuracies=accuracies,
             codec_accuracies=codec_accuracies,
             sentinels=tuple(store.rows(Sentinel)),
@@ -426,16 +438,17 @@ def _labels(cells: Mapping[str, Cell], manifests: Mapping[str, Mapping[str, Any]
     }
 
 
-def _baselines(rows: list[BaselineTrial]) -> tuple[Baseline, ...]:
-    groups: dict[tuple[str, str, str, str, int, int], list[BaselineTrial]] = {}
-    for row in rows:
+def _baselines(taken: Sequence[tuple[int, BaselineTrial]], states: Mapping[int, int]) -> tuple[Baseline, ...]:
+    """Of baselines, each with its environment."""
+    groups: dict[tuple[str, str, str, str, int, int], dict[int, BaselineTrial]] = {}
+    for environment, row in taken:
         key = (row.model, row.network, row.bundle, row.device, row.batch, row.threads)
-        groups.setdefault(key, []).append(row)
+        groups.setdefault(key, {})[comparison_block(row.number, states[environment])] = row
     return tuple(
         Baseline(
             *key,
-            latency=estimate(list(map(baseline_latency_s, trials)), [t.number for t in trials]),
-            throughput=estimate(list(map(baseline_throughput_per_s, trials)), [t.number for t in trials]),
+            latency=estimate(list(map(baseline_latency_s, trials.values())), list(trials)),
+            throughput=estimate(list(map(baseline_throughput_per_s, trials.values())), list(trials)),
         )
         for key, trials in groups.items()
     )

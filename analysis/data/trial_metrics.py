@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import ResultsError
 from analysis.statistics.estimates import quantile
-from controller.results import Course, Link, Trial
+from controller.results import Course, Link, Trial, comparison_block
 from controller.results.limits import Share, latency_shares, limit_of, link_uses, throughput_shares
 from controller.results.metrics import (
     IN_HOP,
@@ -68,6 +68,7 @@ class TrialMeasures:
     """The figures of one finished trial, in seconds and samples a second.
 
     Attributes:
+        block: That its figures are compared in: `number`, or another one after a change of a device.
         latency: By quantile name: of all requests, under an open load in the long run. None where the trial
             has too few requests for it, the interval is too wide, or the trial was overloaded.
         latency_mean_s: Of the trial's own requests; `long_run_mean_s` is the figure of an open load.
@@ -89,6 +90,7 @@ class TrialMeasures:
     """
 
     number: int
+    block: int
     requests: int
     latency: Mapping[str, float | None]
     latency_mean_s: float
@@ -129,12 +131,13 @@ class TrialMeasures:
 
 
 def measure(
-    trial: Trial, batch: int, telemetry: Iterable[tuple[str, Mapping[str, Any]]] = ()
+    trial: Trial, batch: int, telemetry: Iterable[tuple[str, Mapping[str, Any]]] = (), *, state: int = 0
 ) -> TrialMeasures:
     """The figures of `trial`, whose requests carried `batch` samples each.
 
     Args:
         telemetry: Device and sample.
+        state: Of the lab, see `controller.results.FoundDevices.states`.
 
     Raises:
         ResultsError: The trial has no requests, or a hop lacks some of them.
@@ -150,6 +153,7 @@ def measure(
     limit = limit_of(trial)
     return TrialMeasures(
         number=trial.number,
+        block=comparison_block(trial.number, state),
         requests=requests,
         latency=_quantiles(latency, trial.course),
         latency_mean_s=float(latency.mean()),

@@ -20,6 +20,7 @@ __all__ = ["EXPORTS", "Exported"]
 _Samples = Sequence[Mapping[str, Any]]
 
 _OWN_PARTS = ("wait_source_s", "prepare_s")
+_STAMPED = ("processor", "governor", "pinned_cores", "kernel", "onnxruntime", "worker_digest")
 _MEANS = ("process_cpu_percent", "host_cpu_percent", "frequency_mhz", "gpu_percent", "gpu_power_w")
 
 
@@ -44,8 +45,10 @@ _BATCH_COLUMNS = (
 )
 _DEVICE_COLUMNS = (
     _KEYS
+    | _of(int, "environment")
     | _of(str, "device", "kind")
     | _of(float, "slowdown")
+    | _of(str, *_STAMPED)
     | _of(int, "stage", "start", "stop", "layers", "parameters", "multiply_adds", "threads")
     | _of(float, "load_s", "compute_alone_s", "compute_s", "wait_compute_s", "decode_s", "encode_s")
     | _of(float, "images_per_s", "busy", "bubble", "occupied")
@@ -78,7 +81,7 @@ class Exported:
 
     Attributes:
         manifest: Of its bundle.
-        machines: The devices as they were when the sweep began.
+        machines: The devices as the trial's environment found them.
         telemetry: Samples by device, in time order; the first is of the moment before the trial.
     """
 
@@ -141,10 +144,13 @@ def _stage(exported: Exported, index: int) -> dict[str, Any]:
     machine = exported.machines.get(hop.device)
     nodes = exported.manifest.get("nodes", ())[hop.start : hop.stop]
     compute_s = figures.means["compute_s"]
+    stamp = machine.stamp if machine else {}
     return {
+        "environment": exported.trial.environment,
         "device": hop.device,
         "kind": machine.kind if machine else None,
         "slowdown": machine.slowdown if machine else None,
+        **{name: None if stamp.get(name) is None else str(stamp[name]) for name in _STAMPED},
         "stage": index + 1,
         "start": hop.start,
         "stop": hop.stop,

@@ -50,7 +50,6 @@ def write_exports(sweep: Sweep, out: Path, formats: Sequence[str] = ("csv",)) ->
 
 def _trials(sweep: Sweep) -> Iterator[Exported]:
     """Every trial that the sweep had when it was loaded; one that came since has not been measured."""
-    machines = {device.name: device for device in sweep.devices}
     with Results.open(sweep.path) as store:
         for result in sweep.cells:
             measured = {figures.number: figures for figures in result.trials}
@@ -65,7 +64,7 @@ def _trials(sweep: Sweep) -> Iterator[Exported]:
                     trial=trial,
                     figures=measured[trial.number],
                     manifest=sweep.manifests[result.cell.bundle],
-                    machines=machines,
+                    machines=sweep.found.by_environment.get(trial.environment, {}),
                     telemetry=telemetry,
                 )
 

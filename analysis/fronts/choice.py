@@ -7,9 +7,9 @@ from typing import Literal
 from analysis.data.sweep import Baseline, Sweep
 from analysis.fronts.fronts import Point
 from analysis.statistics.blocks import BLOCKS95, bare
-from analysis.statistics.estimates import Estimate, estimate
+from analysis.statistics.estimates import NOTHING, Estimate, estimate
 from analysis.statistics.objectives import OBJECTIVES, Objective
-from controller.results import TIMED
+from controller.results import TIMED, state_of
 from controller.results.drifts import drift_variances
 from controller.results.metrics import power
 from controller.statistics.series import Answered, Series, answered
@@ -123,6 +123,8 @@ class Chooser:
             mine, theirs = theirs, mine
         answer = self._answered(objective)
         if answer is None or not {mine.key, theirs.key} <= set(answer.figures.rows):
+            if _only_apart(mine, theirs):
+                return NOTHING
             return bare(*(estimate(list(each.figures.values())) for each in (mine, theirs)))
         rows = answer.figures.rows
         gain = answer.posterior.gain(rows[_key(other)], over=rows[_key(best)], level=level)
@@ -203,6 +205,12 @@ def _power(latency: Series, rate: Series) -> Series:
             for name in {*latency.shares, *rate.shares}
         },
     )
+
+
+def _only_apart(mine: Series, theirs: Series) -> bool:
+    """Whether one was measured before a change of a device, and the other after it."""
+    before, after = ({state_of(block) for block in series.figures} for series in (mine, theirs))
+    return bool(before and after) and before.isdisjoint(after)
 
 
 def _key(what: Point | Baseline) -> str:

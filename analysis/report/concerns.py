@@ -7,9 +7,9 @@ from math import floor
 from typing import Any, Literal
 
 from analysis.data.sweep import Sweep
-from analysis.report.words import listed
+from analysis.report.words import changed_words, listed
 from controller.errors import INVALID_REPLY
-from controller.results import Accuracy
+from controller.results import Accuracy, Change
 from controller.results.drifts import drifts
 from controller.results.laws import LAW_BROKEN, RETRIES
 from controller.results.metrics import QUANTILES
@@ -46,7 +46,19 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
 
 def concerns(sweep: Sweep) -> list[Concern]:
     """All of them, the grave ones first."""
-    parts = (_wrong, _lab, _unsound, _unsettled, _missing, _left_out, _untimed, _chosen, _stopped, _limits)
+    parts = (
+        _wrong,
+        _changed,
+        _lab,
+        _unsound,
+        _unsettled,
+        _missing,
+        _left_out,
+        _untimed,
+        _chosen,
+        _stopped,
+        _limits,
+    )
     return sorted((c for part in parts for c in part(sweep)), key=lambda c: c.weight != "grave")
 
 
@@ -67,6 +79,35 @@ def _wrong(sweep: Sweep) -> Iterator[Concern]:
             f"Speed drifted while the sweep ran: {what} by up to {worst.change.value:+.1%} under {names} "
             f"(limit {DRIFT_LIMIT:.0%}). Differences of that size between cells may be drift.",
         )
+
+
+def _changed(sweep: Sweep) -> Iterator[Concern]:
+    """Devices that were not the same for all trials."""
+    for change in sweep.found.changes():
+        mixed, apart = _networks_around(sweep, change)
+        if not mixed and not apart:
+            continue
+        before = sweep.trials_in(range(1, change.environment))
+        what = f"{change.device} changed after trial {before} of {sweep.finished}: {changed_words(change)}."
+        if mixed:
+            yield Concern(
+                "grave",
+                f"{what} Figures under {listed(mixed)} mix trials before and after; certainty and ties "
+                "rest on differences within each part alone.",
+            )
+        else:
+            yield _note(f"{what} No network has trials on both sides, so networks cannot be compared.")
+
+
+def _networks_around(sweep: Sweep, change: Change) -> tuple[list[str], bool]:
+    """The networks whose trials on a device lie on both sides of its change, and whether any two's do."""
+    before: set[str] = set()
+    after: set[str] = set()
+    for result in sweep.cells:
+        if change.device in result.cell.devices:
+            for trial in result.trials:
+                (before if trial.environment < change.environment else after).add(result.cell.network)
+    return [p.name for p in sweep.networks if p.name in before & after], bool(before and after)
 
 
 def _lab(sweep: Sweep) -> Iterator[Concern]:

@@ -3,7 +3,7 @@
 import functools
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -23,11 +23,11 @@ from analysis.fronts.fronts import Front, Point
 from analysis.report import words
 from analysis.report.concerns import concerns, disagreements, missing_cells
 from analysis.report.disclosure import measured_on
-from analysis.report.tables import codec_rows
+from analysis.report.tables import change_rows, codec_rows
 from analysis.statistics.bootstrap import RESAMPLES
 from analysis.statistics.estimates import Estimate
 from analysis.study import Group, Model, Study
-from controller.results import TIMED, Accuracy, MeasuredLink
+from controller.results import TIMED, Accuracy, DeviceRow, MeasuredLink
 from controller.results.drifts import drifts
 
 __all__ = ["cells_json", "fill", "render"]
@@ -172,7 +172,9 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "voids": [(v, sweep.split_of(v.cell).where) for v in sweep.voids],
         "missing": missing[:_MISSING_SHOWN],
         "missing_more": max(0, len(missing) - _MISSING_SHOWN),
-        "devices": [(d, words.flat(d.stamp)) for d in sweep.devices],
+        "devices": sweep.devices,
+        "changes": change_rows(sweep),
+        "descriptions": [(title, words.flat(d.stamp)) for title, d in _descriptions(sweep)],
         "environments": [(n, at, words.flat(stamp)) for n, at, stamp in sweep.environments],
         "links": [(p, words.conditions(p.requested)) for p in sweep.networks],
         "measured_links": _measured_links(sweep),
@@ -339,6 +341,21 @@ def _accuracy(sweep: Sweep, bundle: str) -> dict[str, Any]:
         "codecs": codec_rows(sweep, bundle),
         "rows": [(a, labels.get(a.cuts, ",".join(map(str, a.cuts))), a in wrong) for a in listed],
     }
+
+
+def _descriptions(sweep: Sweep) -> Iterator[tuple[str, DeviceRow]]:
+    """Each device as it was, with a title: of one that changed once for each distinct description."""
+    for device in sweep.devices:
+        described = sweep.found.descriptions(device.name)
+        if len(described) == 1:
+            yield f"All that is known of {device.name}", device
+            continue
+        for description in described:
+            trials = sweep.trials_in(description.environments)
+            numbers = words.listed(map(str, description.environments))
+            where = f"environment{'s' * (len(description.environments) > 1)} {numbers}"
+            held = f"{where} ({trials} trial{'s' * (trials != 1)})"
+            yield f"All that is known of {device.name} in {held}", description.device
 
 
 def _measured_links(sweep: Sweep) -> list[dict[str, Any]]:

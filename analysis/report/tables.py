@@ -13,7 +13,7 @@ from analysis.tables.cells import cell_columns
 from controller.results import CodecAccuracy
 from controller.results.drifts import Drifted, drifts
 
-__all__ = ["codec_rows", "page_tables"]
+__all__ = ["change_rows", "codec_rows", "page_tables"]
 
 _PARTS = ("wait", "codec", "compute")
 _COLUMNS = {
@@ -36,6 +36,7 @@ _COLUMNS = {
     ),
     "accuracy": ("model", "cuts", "samples", "accuracy_whole", "accuracy", "worst_error"),
     "devices": ("device", "kind", "slowdown"),
+    "changes": ("device", "after_trial", "environment", "what", "before", "after"),
 }
 
 
@@ -49,6 +50,7 @@ def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
         "drift": list(map(_drift, drifts(sweep.sentinels))),
         "voids": _voids(sweep),
         "devices": [{"device": d.name, "kind": d.kind, "slowdown": d.slowdown} for d in sweep.devices],
+        "changes": change_rows(sweep),
         "networks": [
             {"network": p.name, "shaping": p.shaping, "conditions": words.conditions(p.requested)}
             for p in sweep.networks
@@ -70,6 +72,22 @@ def _drift(drifted: Drifted) -> dict[str, Any]:
         "noise": change.noise,
         "flagged": change.flagged,
     }
+
+
+def change_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """What changed of devices during the sweep, value by value."""
+    return [
+        {
+            "device": change.device,
+            "after_trial": sweep.trials_in(range(1, change.environment)),
+            "environment": change.environment,
+            "what": name,
+            "before": "null" if before is None else str(before),
+            "after": "null" if after is None else str(after),
+        }
+        for change in sweep.found.changes()
+        for name, before, after in change.differences
+    ]
 
 
 def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:

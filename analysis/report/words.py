@@ -10,12 +10,13 @@ from analysis.fronts.fronts import Point
 from analysis.fronts.replicas import Replicas
 from analysis.statistics.estimates import Estimate
 from analysis.statistics.objectives import Objective
-from controller.results import TIMED
+from controller.results import TIMED, Change
 
 __all__ = [
     "answer_sentences",
     "brief",
     "capacity",
+    "changed_words",
     "conditions",
     "figure",
     "flat",
@@ -302,6 +303,18 @@ def _other(gain: Gain, answer: Answer) -> str:
     if gain.over == "equal":
         return f"the equal split ({gain.name})"
     return gain.name if gain.name == baseline_name(first) else f"{gain.name} (if the inputs were there)"
+
+
+def changed_words(change: Change) -> str:
+    """`kernel from 6.1 to 6.6 and governor from ondemand to performance`."""
+    words = [f"{name} from {_brief(before)} to {_brief(after)}" for name, before, after in change.differences]
+    return _some(words)
+
+
+def _brief(value: object) -> str:
+    """A value of a stamp; of a digest its beginning."""
+    text = "null" if value is None else str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text
 
 
 def flat(stamp: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

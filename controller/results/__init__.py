@@ -8,8 +8,9 @@ The file stores nothing that follows from the records, but the reference boxes, 
 judged: readers compute latency, throughput and shares.
 """
 
+from controller.results.found import Change, Description, FoundDevices, comparison_block, state_of
 from controller.results.objectives import TIMED, Objective
-from controller.results.reading import Results, known_devices
+from controller.results.reading import Results
 from controller.results.reference_box import reference_boxes
 from controller.results.rows import (
     CHAIN,
@@ -61,9 +62,12 @@ __all__ = [
     "BaselineTrial",
     "Block",
     "Cell",
+    "Change",
     "CodecAccuracy",
     "Course",
+    "Description",
     "DeviceRow",
+    "FoundDevices",
     "FullSpeed",
     "Hop",
     "Link",
@@ -84,6 +88,7 @@ __all__ = [
     "Trial",
     "TrialsWanted",
     "coded_as",
-    "known_devices",
+    "comparison_block",
     "reference_boxes",
+    "state_of",
 ]

@@ -19,7 +19,18 @@ import msgspec
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["LIKE", "SUM", "RowError", "Scanned", "Table", "dump", "insert", "scan", "select"]
+__all__ = [
+    "LIKE",
+    "SUM",
+    "RowError",
+    "Scanned",
+    "Table",
+    "dump",
+    "insert",
+    "scan",
+    "select",
+    "select_with_own",
+]
 
 LIKE: Final = "like"
 """In `msgspec.Meta.extra`: a type that a value must convert to, though it is kept as it is."""
@@ -207,8 +218,15 @@ def select(db: sqlite3.Connection, table: Table[Row], **where: object) -> Iterat
     Raises:
         RowError: No sweep wrote one of them.
     """
+    return (row for _, row in select_with_own(db, table, **where))
+
+
+def select_with_own(
+    db: sqlite3.Connection, table: Table[Row], **where: object
+) -> Iterator[tuple[tuple[Any, ...], Row]]:
+    """As `select`, each row behind the values of its table's `own` columns."""
     condition = " AND ".join(f"{column} = ?" for column in where) or "TRUE"
     for scanned in scan(db, table, condition, tuple(where.values())):
         if isinstance(scanned.row, RowError):
             raise scanned.row
-        yield scanned.row
+        yield scanned.own, scanned.row

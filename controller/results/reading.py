@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from controller.errors import StoreError
 from controller.results.as_written import as_written
-from controller.results.encoding import RowError, scan, select
+from controller.results.encoding import RowError, scan, select, select_with_own
+from controller.results.found import FoundDevices
 from controller.results.objectives import Objective
 from controller.results.rows import (
     BundleRow,
@@ -41,7 +42,7 @@ from controller.results.wanted import TrialsWanted
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Results", "known_devices", "wrong_in_cell"]
+__all__ = ["Results", "wrong_in_cell"]
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
@@ -166,6 +167,10 @@ class Results:
             environment = max((number for number, _, _ in self.environments()), default=None)
         return self.rows(DeviceRow, environment=environment)
 
+    def found_devices(self) -> FoundDevices:
+        """The devices of all environments."""
+        return FoundDevices({number: self.devices(number) for number, _, _ in self.environments()})
+
     def bundles(self) -> dict[str, Mapping[str, Any]]:
         """Manifest by bundle digest."""
         return {row.digest: row.manifest for row in self.rows(BundleRow)}
@@ -186,6 +191,12 @@ class Results:
         """
         with as_written(self.path):
             return list(select(self._db, TABLES[kind], **where))
+
+    def taken(self, kind: type[Row], **where: object) -> list[tuple[int, Row]]:
+        """As `rows`, of a kind that is taken in an environment, each with the number of its own."""
+        with as_written(self.path):
+            rows = select_with_own(self._db, TABLES[kind], **where)
+            return [(int(environment), row) for (environment,), row in rows]
 
     def cells(self) -> list[Cell]:
         """Every requested cell, with the depth that was found for it."""
@@ -286,11 +297,3 @@ def wrong_in_cell(cell: Cell, name: str, node_count: int | None) -> tuple[str, s
     if node_count is not None and max(cell.cuts, default=0) > node_count:
         return "cuts", f"{list(cell.cuts)} lie beyond the last of {node_count} nodes"
     return None
-
-
-def known_devices(results: Results) -> tuple[DeviceRow, ...]:
-    """Each device's last stored row, since a call may lack some devices."""
-    last = {
-        device.name: device for number, _, _ in results.environments() for device in results.devices(number)
-    }
-    return tuple(last.values())

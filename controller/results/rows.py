@@ -547,7 +547,8 @@ class FullSpeed:
 class TimeAlone:
     """A stage's mean time alone, slowdown included: for all cells of its block that have the stage.
 
-    Where `slowdown` fixes the time, it holds for all blocks and networks.
+    Where `slowdown` fixes the time, it holds for all blocks and networks. No time holds after a change of
+    the device.
     """
 
     network: str

@@ -69,7 +69,7 @@ _ALL: Final[tuple[Table[Any], ...]] = (
     Table(
         "time_alone",
         TimeAlone,
-        "PRIMARY KEY (network, block, bundle, device, start, stop, batch, threads), "
+        "PRIMARY KEY (network, block, environment, bundle, device, start, stop, batch, threads), "
         f"{_OF_BUNDLE}, {_OF_BLOCK}",
         own=_ENVIRONMENT,
         otherwise="REPLACE",
@@ -78,7 +78,7 @@ _ALL: Final[tuple[Table[Any], ...]] = (
     Table(
         "sentinel",
         Sentinel,
-        f"PRIMARY KEY (network, block, device, receiver), {_OF_BLOCK}",
+        f"PRIMARY KEY (network, block, environment, device, receiver), {_OF_BLOCK}",
         own=_ENVIRONMENT,
         otherwise="REPLACE",
     ),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from controller.errors import StoreError
 from controller.results.encoding import insert
 from controller.results.objectives import TIMED, Objective
-from controller.results.reading import Results, known_devices
+from controller.results.reading import Results
 from controller.results.rows import (
     BundleRow,
     Cell,
@@ -143,7 +143,7 @@ class Store(Results):
         Raises:
             StoreError: A device differs from that of earlier trials.
         """
-        before = {device.name: device for device in known_devices(self)}
+        before = {device.name: device for device in self.found_devices().last}
         for device in devices:
             known = before.get(device.name, device)
             if known.made_of != device.made_of:

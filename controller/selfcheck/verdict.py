@@ -4,19 +4,17 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from controller.atomic_file import write_json
 from controller.errors import LabError
+from controller.results.found import PASSING
 from controller.results.provenance import stamp
 from worker.wire.messages import DeviceInfo
 
 __all__ = ["Finding", "Verdict", "fingerprint", "verdict_file", "verdict_for"]
-
-_CHANGING: Final = ("frequency_mhz", "temperature_c", "throttled")
-"""What of a device's stamp differs from one hour to the next, on a device that is the same."""
 
 
 class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -127,7 +125,7 @@ def save_verdict(verdict: Verdict, lab_file: Path) -> Path:
 
 
 def _lasting(device: DeviceInfo) -> list[Any]:
-    stamped = {name: value for name, value in device.stamp.items() if name not in _CHANGING}
+    stamped = {name: value for name, value in device.stamp.items() if name not in PASSING}
     return [device.kind, device.slowdown, device.threads, device.provider, stamped]
 
 

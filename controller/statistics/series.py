@@ -111,7 +111,8 @@ class Fitted:
 
 
 def fitted(series: Sequence[Series], *, maximise: bool, seed: int, level: float = 0.95) -> Fitted | None:
-    """Fit figures to their blocks; None where nothing tells their noise, as with one block.
+    """Fit figures to their blocks; None where nothing tells their noise, as with one block, or where some
+    figures share no block with the others, not even through third ones: then what differs may be the blocks.
 
     Args:
         series: Those without a positive figure are left out.
@@ -126,6 +127,8 @@ def fitted(series: Sequence[Series], *, maximise: bool, seed: int, level: float 
     logs = np.full((len(usable), len(blocks)), np.nan)
     for row, s in enumerate(usable):
         logs[row, np.searchsorted(blocks, list(s.figures))] = sign * np.log(list(s.figures.values()))
+    if not _is_connected(~np.isnan(logs)):
+        return None
     shares = [s.shares for s in usable]
     fit = fit_blocks(logs, _strongest(shares))
     try:
@@ -134,6 +137,20 @@ def fitted(series: Sequence[Series], *, maximise: bool, seed: int, level: float 
         return None
     rows = {s.key: row for row, s in enumerate(usable)}
     return Fitted(rows, shares, logs, sign, fit, spread, seed, level)
+
+
+def _is_connected(has: NDArray[np.bool_]) -> bool:
+    """Whether shared blocks lead from each series to each other one.
+
+    Args:
+        has: [series, block].
+    """
+    reached, known = {0}, 0
+    while len(reached) > known:
+        known = len(reached)
+        blocks = has[sorted(reached)].any(axis=0)
+        reached = set(np.flatnonzero(has[:, blocks].any(axis=1)))
+    return known == len(has)
 
 
 def _strongest(shares: Sequence[Mapping[str, float]]) -> Floats | None:

@@ -41,6 +41,7 @@ class Environments:
         """
         self._store, self._lab, self._planted, self._lab_file = store, lab, planted, lab_file
         self._known: dict[str, str] = {}
+        self._alike: dict[tuple[str, ...], frozenset[int]] = {}
         self.number = 0
         self.note(devices)
 
@@ -56,7 +57,17 @@ class Environments:
                 stamp(self._lab) | {"selfcheck": verdict and verdict.stamp},
                 [_device_row(info, self._planted) for info in devices],
             )
+            self._alike.clear()
         return changed
+
+    def alike(self, *devices: str) -> frozenset[int]:
+        """The environments, the current one among them, that found these devices as they are now.
+
+        What was measured of them in these holds now.
+        """
+        if devices not in self._alike:
+            self._alike[devices] = self._store.found_devices().alike(self.number, devices)
+        return self._alike[devices]
 
 
 def _device_row(device: DeviceInfo, planted: Collection[str]) -> DeviceRow:

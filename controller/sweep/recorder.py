@@ -72,9 +72,9 @@ class Recorder:
         """Commit the depth that was found for a cell."""
         self.store.add(saturation)
 
-    def add_sentinel(self, sentinel: Sentinel) -> None:
-        """Commit a sentinel's times."""
-        self.store.add(sentinel, environment=self.environment)
+    def add_sentinel(self, sentinel: Sentinel, environment: int) -> None:
+        """Commit a sentinel's times, in place of those that it had in this environment and block."""
+        self.store.add(sentinel, environment=environment)
 
     def add(self, row: BaselineTrial | Accuracy | CodecAccuracy) -> None:
         """Commit a baseline trial or an accuracy."""

@@ -54,7 +54,7 @@ class BlockSentinels:
                 self._time(device, "")
 
     def _time_links(self) -> None:
-        known = {(s.device, s.receiver) for s in self._rows()}
+        known = {(s.device, s.receiver) for _, s in self._taken()}
         for sender, receiver in self._links():
             if (sender, receiver) not in known:
                 self._time(sender, receiver)
@@ -90,10 +90,17 @@ class BlockSentinels:
             sweep.failures.failed(f"sentinel of {device}: {error}", error)
         else:
             row = Sentinel(block.network, block.number, device, receiver, taken_at, times_s)
-            for before in self._rows(device=device, receiver=receiver):
-                row = replace(before, times_s=(*before.times_s, *times_s))
-            sweep.recorder.add_sentinel(row)
+            environment = sweep.recorder.environment
+            for taken_in, before in self._taken():
+                if (before.device, before.receiver) == (device, receiver):
+                    environment, row = taken_in, replace(before, times_s=(*before.times_s, *times_s))
+            sweep.recorder.add_sentinel(row, environment)
 
-    def _rows(self, **where: object) -> list[Sentinel]:
-        store = self.sweep.recorder.store
-        return store.rows(Sentinel, network=self.block.network, block=self.block.number, **where)
+    def _taken(self) -> Iterator[tuple[int, Sentinel]]:
+        """Those of the block that hold for its devices as they are now, each with its environment."""
+        recorder = self.sweep.recorder
+        taken = recorder.store.taken(Sentinel, network=self.block.network, block=self.block.number)
+        for environment, sentinel in taken:
+            ends = filter(None, (sentinel.device, sentinel.receiver))
+            if environment in recorder.environments.alike(*ends):
+                yield environment, sentinel

@@ -20,7 +20,8 @@ _FITS: Final = 1.02
 class StageTimes:
     """Gives each trial its stages' times alone, taken after the block's first trial with the stage.
 
-    A stage whose time `slowdown` fixes takes as long in every block.
+    A stage whose time `slowdown` fixes takes as long in every block. After a change of its device a stage is
+    timed again.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -58,8 +59,9 @@ class StageTimes:
         del identity["compute_s"], identity["taken_at"]
         if is_fixed:
             del identity["network"], identity["block"]
-        rows = self._recorder.store.rows(TimeAlone, **identity)
-        return rows[-1].compute_s if rows else None
+        alike = self._recorder.environments.alike(stage.device)
+        taken = self._recorder.store.taken(TimeAlone, **identity)
+        return next((row.compute_s for environment, row in reversed(taken) if environment in alike), None)
 
     def _take(
         self,

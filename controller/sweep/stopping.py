@@ -16,7 +16,17 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from controller.experiment.load import OFFLINE
-from controller.results import TIMED, BaselineTrial, Cell, Look, Objective, Sentinel, Store, TrialsWanted
+from controller.results import (
+    TIMED,
+    BaselineTrial,
+    Cell,
+    Look,
+    Objective,
+    Sentinel,
+    Store,
+    TrialsWanted,
+    comparison_block,
+)
 from controller.results.capability import Capability, capabilities
 from controller.results.drifts import drift_variances
 from controller.results.limits import latency_shares, throughput_shares
@@ -86,24 +96,27 @@ class StoppingRule:
 
     def _read(self, cells: Mapping[str, Cell]) -> None:
         """Take in the figures of new trials."""
+        states = self.store.found_devices().states()
         for trial in self.store.trials(after=self._last_trial):
             self._last_trial = trial.id
-            cell, block = cells[trial.cell], trial.number
+            cell, block = cells[trial.cell], comparison_block(trial.number, states[trial.environment])
             rate = throughput_per_s(trial, cell.batch)
-            self._rates.setdefault(cell.id, {})[block] = Figure(block, rate, throughput_shares(trial))
+            self._rates.setdefault(cell.id, {})[trial.number] = Figure(block, rate, throughput_shares(trial))
             enough = len(trial.endpoint) >= SAMPLES_NEEDED["p50"]
             latency = Figure(block, latency_s(trial) if enough else None, latency_shares(trial))
-            self._latencies.setdefault(cell.id, {})[block] = latency
+            self._latencies.setdefault(cell.id, {})[trial.number] = latency
 
     def _verdicts(self, cells: Sequence[Cell], network: str, block: int, until: float) -> Iterator[_Verdict]:
         """Of each bundle's answers; candidates are those of a capability front."""
         timed = [objective for objective in self.store.objectives() if objective in TIMED]
         sentinels = [s for s in self.store.rows(Sentinel, network=network) if s.block < block]
         drifts = drift_variances(sentinels, network)
-        baselines = [b for b in self.store.rows(BaselineTrial, network=network) if b.number < block]
+        states = self.store.found_devices().states()
+        taken = self.store.taken(BaselineTrial, network=network)
+        baselines = [(states[environment], b) for environment, b in taken if b.number < block]
         for bundle in dict.fromkeys(cell.bundle for cell in cells):
             splits = self._splits([cell for cell in cells if cell.bundle == bundle], block)
-            of_bundle = [trial for trial in baselines if trial.bundle == bundle]
+            of_bundle = [(state, trial) for state, trial in baselines if trial.bundle == bundle]
             for objective in timed:
                 series = [s for split in splits if (s := self._series(split, objective, block)).figures]
                 if series:
@@ -128,12 +141,14 @@ def _before(block: int, figures: Mapping[int, Figure]) -> list[Figure]:
     return [figures[number] for number in sorted(figures) if number < block]
 
 
-def _of_baselines(trials: Sequence[BaselineTrial], objective: Objective) -> list[Series]:
+def _of_baselines(trials: Sequence[tuple[int, BaselineTrial]], objective: Objective) -> list[Series]:
+    """Of trials, each with the state of the lab in which it was taken."""
     groups: dict[str, list[Figure]] = {}
-    for trial in trials:
+    for state, trial in trials:
         key = f"{trial.device}, batch {trial.batch}, threads {trial.threads}"
         of = baseline_latency_s if objective == "latency" else baseline_throughput_per_s
-        groups.setdefault(key, []).append(Figure(trial.number, of(trial), {trial.device: 1.0}))
+        block = comparison_block(trial.number, state)
+        groups.setdefault(key, []).append(Figure(block, of(trial), {trial.device: 1.0}))
     return [Series.of(key, figures) for key, figures in groups.items()]
 
 

@@ -15,6 +15,7 @@ from analysis.comparison.writing import environment_differences
 from analysis.data.sweep import Sweep, load
 from analysis.errors import ComparisonError
 from analysis.fronts.fronts import front_of
+from controller.results import FoundDevices
 from tests.results_files import edited
 from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep
 
@@ -212,6 +213,7 @@ def test_another_version_of_onnxruntime_is_told_and_another_clock_is_not(pair: t
         for d in b.sweep.devices
     )
     told = environment_differences(
-        replace(a, sweep=replace(a.sweep, devices=devices)), replace(b, sweep=replace(b.sweep, devices=later))
+        replace(a, sweep=replace(a.sweep, found=FoundDevices({1: devices}))),
+        replace(b, sweep=replace(b.sweep, found=FoundDevices({1: later}))),
     )
     assert told == [(f"{name}.onnxruntime", "1.31.1", "1.32.0") for name in ("pi", "server")]

@@ -13,7 +13,7 @@ from tests.unit.analysis.synthetic import CELL
 
 def result(depth: int, rates_per_s: list[float], share: float | None = 0.5) -> CellResult:
     trials = tuple(
-        cast(TrialMeasures, _Trial(number=number, throughput_per_s=rate, bottleneck_share=share))
+        cast(TrialMeasures, _Trial(block=number, throughput_per_s=rate, bottleneck_share=share))
         for number, rate in enumerate(rates_per_s)
     )
     return CellResult(replace(CELL, depth=depth), cast("object", None), trials, 0, None)  # type: ignore[arg-type]

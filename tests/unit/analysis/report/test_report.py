@@ -20,7 +20,7 @@ from analysis.report.tables import page_tables
 from analysis.report.words import answer_sentences, brief, conditions
 from analysis.study import Study
 from analysis.tables.latex import write_table
-from controller.results import Accuracy, Look, MeasuredLink, Profiling, Scope, Store
+from controller.results import Accuracy, FoundDevices, Look, MeasuredLink, Profiling, Scope, Store
 from tests.unit.analysis.synthetic import AT, Physics, manifest, write_sweep
 
 _TABLES = (
@@ -37,6 +37,7 @@ _TABLES = (
 ) + (
     "accuracy",
     "devices",
+    "changes",
 )
 
 
@@ -382,7 +383,7 @@ def test_planted_times_are_disclosed_before_anything_else(tmp_path: Path) -> Non
     path = write_sweep(tmp_path / "r.sqlite", cuts=(0, 60), kind="planted", slowdown=1.0, shaping="tc")
     sweep = load(path)
     devices = tuple(replace(d, stamp={**d.stamp, "device": "planted", "kind": "real"}) for d in sweep.devices)
-    banner = measured_on(replace(sweep, devices=devices))
+    banner = measured_on(replace(sweep, found=FoundDevices({1: devices})))
     assert banner.headline == "Measured on devices with planted times"
     assert banner.simulated
     assert (

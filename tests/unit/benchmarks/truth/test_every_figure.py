@@ -110,7 +110,7 @@ NEEDS_NONE: Mapping[str, Sequence[str]] = {
     "a name or a number of something: which cut, block, trial, request or call": (
         *("Accuracy.cuts", "Bar.request", "Cell.cuts", "CodecAccuracy.cuts", "Course.jitter_seeds"),
         *("HopMeans.start", "HopMeans.stop", "Look.block", "MeasuredLink.environment", "Sentinel.block"),
-        *("TrialMeasures.environment", "TrialMeasures.number", "Void.number"),
+        *("TrialMeasures.block", "TrialMeasures.environment", "TrialMeasures.number", "Void.number"),
     ),
     "when something was, or how long it took, besides any trial": ("Moment.minutes", "Profiling.took_s"),
     "a probability or a variance: true of many sweeps, which tests.calibration plants and counts": (

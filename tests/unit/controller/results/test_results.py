@@ -28,7 +28,6 @@ from controller.results import (
     Store,
     TimeAlone,
     Trial,
-    known_devices,
 )
 from controller.results.check import run_check
 from controller.statistics.steady_state import Bounded, Steady
@@ -319,11 +318,11 @@ def test_a_device_that_was_away_must_come_back_as_it_was(tmp_path: Path) -> None
         store.add_environment(at, {}, [pi, server])
         store.add_environment(at, {}, [pi])
 
-        assert known_devices(store) == (pi, server)
+        assert store.found_devices().last == (pi, server)
         with pytest.raises(StoreError, match="device server was local, slowdown 1, .*now it is .*slowdown 2"):
             store.add_environment(at, {}, [pi, replace(server, slowdown=2.0)])
         store.add_environment(at, {}, [replace(server, stamp={"kernel": "6.12"})])
-        assert known_devices(store) == (pi, replace(server, stamp={"kernel": "6.12"}))
+        assert store.found_devices().last == (pi, replace(server, stamp={"kernel": "6.12"}))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from controller.sweep.outcome import Outcome
 from controller.sweep.recorder import Recorder
 from controller.sweep.todo import PendingWork
 from tests.unit.analysis.synthetic import AT, BUNDLE, Physics, run_trial, write_sweep
+from tests.unit.controller.sweep.device_infos import device_info
 
 MANIFEST = '{"node_count": 60, "cut_points": []}'
 
@@ -44,20 +45,22 @@ class Sweep:
         with Results.open(write_sweep(folder / "other.sqlite", cuts=(24,))) as other:
             self.cells = [cell for cell in other.cells() if cell.network == "lan"]
         self.store = Store.create(folder / "r.sqlite", name="t", text="t", seed=0, trials=2, created_at=AT)
-        environment = self.store.add_environment(AT, {}, [])
+        self.environments = Environments(
+            self.store, "lab", list(map(device_info, ("pi", "server"))), (), None
+        )
         self.store.add_bundle(BUNDLE, "mobilenet_v2", MANIFEST)
         self.store.add_network("lan", 0, "emulated", {})
         self.store.add(*self.cells)
         self.pending = PendingWork(_resolved(), self.store)
         self.screen = Recorded()
         self.outcome = Outcome()
-        self.environment = environment
+        self.environment = self.environments.number
         self.recorder = Recorder(
             self.store,
             self.pending,
             self.screen,
             self.outcome,
-            cast(Environments, SimpleNamespace(number=environment)),
+            self.environments,
         )
 
 

@@ -12,6 +12,7 @@ from controller.results import Block, Sentinel
 from controller.sweep.context import SweepContext
 from controller.sweep.sentinels import BlockSentinels
 from tests.unit.analysis.synthetic import AT, BUNDLE
+from tests.unit.controller.sweep.device_infos import device_info
 from tests.unit.controller.sweep.test_recorder import Sweep
 from worker.wire.messages import SentinelDone
 
@@ -109,3 +110,18 @@ def test_a_device_that_does_not_answer_is_a_failure_by_its_name(lab: Lab) -> Non
     lab.visit(0, 1)
     assert lab.counts(0) == {}
     assert lab.failed == [f"sentinel of {name}: lost: server" for name in ("pi", "server", "pi")]
+
+
+def test_a_changed_device_has_times_of_its_own_and_the_others_keep_theirs(lab: Lab) -> None:
+    lab.visit(0, 2)
+    lab.sweep.environments.note([device_info("pi"), device_info("server", kernel="6.6")])
+    lab.visit(0, 2)
+    taken = lab.sweep.store.taken(Sentinel, network="lan", block=0)
+    counts = {(number, row.device, row.receiver): len(row.times_s) for number, row in taken}
+    assert counts == {
+        (1, "pi", ""): 4,
+        (1, "server", ""): 2,
+        (1, "pi", "server"): 1,
+        (2, "server", ""): 2,
+        (2, "pi", "server"): 1,
+    }

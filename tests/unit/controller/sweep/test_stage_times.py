@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -13,9 +12,11 @@ from controller.errors import TrialVoid
 from controller.pipeline.runner import PipelineRunner
 from controller.results import Block, Cell, Store, TimeAlone, Trial
 from controller.results.metrics import busy_share
+from controller.sweep.environments import Environments
 from controller.sweep.recorder import Recorder
 from controller.sweep.stage_times import StageTimes
 from tests.unit.analysis.synthetic import AT, BUNDLE, Physics, run_trial
+from tests.unit.controller.sweep.device_infos import device_info
 
 MANIFEST = '{"node_count": 60, "cut_points": []}'
 
@@ -59,12 +60,14 @@ class Lost(Pipeline):
 class Sweep:
     def __init__(self, folder: Path) -> None:
         self.store = Store.create(folder / "r.sqlite", name="t", text="t", seed=0, trials=1, created_at=AT)
-        self.store.add_environment(AT, {}, [])
+        self.environments = Environments(
+            self.store, "lab", list(map(device_info, ("pi", "server"))), (), None
+        )
         self.store.add_bundle(BUNDLE, "m", MANIFEST)
         for position, network in enumerate(("lan", "wan")):
             self.store.add_network(network, position, "emulated", {})
         self.store.add(*(Block(network, number, AT) for network in ("lan", "wan") for number in range(2)))
-        recorder = Recorder(self.store, None, None, None, SimpleNamespace(number=1))  # type: ignore[arg-type]
+        recorder = Recorder(self.store, None, None, None, self.environments)  # type: ignore[arg-type]
         self._times = StageTimes(recorder)
 
     def complete(self, pipeline: Pipeline, *, cell: Cell = CELL, number: int = 0) -> list[float | None]:
@@ -102,6 +105,18 @@ def test_another_block_and_another_batch_are_timed_again(sweep: Sweep) -> None:
     assert sweep.complete(pipeline, number=1) == [0.9 * PI_S, SERVER_S]
     assert sweep.complete(pipeline, cell=replace(CELL, batch=2)) == [0.5 * PI_S, SERVER_S]
     assert pipeline.asked == [0, 1] * 3
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_a_stage_is_timed_again_once_its_device_has_changed(sweep: Sweep, fixed: bool) -> None:
+    pipeline = Pipeline(PI_S, 0.5 * PI_S, pi_is_fixed=fixed)
+    sweep.complete(pipeline)
+    sweep.environments.note([device_info("pi", kernel="6.6"), device_info("server")])
+    assert sweep.complete(pipeline) == [0.5 * PI_S, SERVER_S]
+    assert pipeline.asked == [0, 1, 0], "the server is as before"
+    assert sweep.stored() == [(0, "pi", PI_S), (0, "server", SERVER_S), (0, "pi", 0.5 * PI_S)]
+    sweep.environments.note([device_info("pi"), device_info("server", frequency_mhz="600")])
+    assert sweep.complete(pipeline) == [PI_S, SERVER_S], "what was taken holds again"
 
 
 def test_a_stage_whose_time_the_sweep_fixes_is_timed_once_for_all_blocks(sweep: Sweep) -> None:
