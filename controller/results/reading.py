@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
@@ -156,6 +157,16 @@ class Results:
                     f"{self.path} holds results of another experiment ({row.name}); name another results "
                     f"file, or remove this one"
                 )
+
+    def refuse_bad_trials(self) -> None:
+        """Raise StoreError: a bad trial would count as finished, and never be run again."""
+        deque(self.trials(), maxlen=0)
+        self.voids()
+        if self.warnings:
+            raise StoreError(
+                f"{self.path}: {self.warnings[0].removeprefix('left out: ')}; to run that trial again: "
+                f"python -m controller check {self.path} --save NEW, then resume the sweep with --results NEW"
+            )
 
     def environments(self) -> list[tuple[int, str, Mapping[str, Any]]]:
         """Number, time and stamp of every environment: a call's, and one for each change of devices in it."""

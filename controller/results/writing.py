@@ -3,7 +3,6 @@
 import hashlib
 import json
 import sqlite3
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -66,7 +65,7 @@ class Store(Results):
         store = cls.append(path)
         with ExitStack() as stack:
             stack.callback(store.close)
-            store._refuse_bad_trials()
+            store.refuse_bad_trials()
             with store._transaction() as db:
                 store.check_experiment(text)
                 if not store.rows(ExperimentRow):
@@ -105,16 +104,6 @@ class Store(Results):
             check_whole(store._db, path)
             store._resolve()
         return store
-
-    def _refuse_bad_trials(self) -> None:
-        """A bad trial would count as finished, and never be run again."""
-        deque(self.trials(), maxlen=0)
-        self.voids()
-        if self.warnings:
-            raise StoreError(
-                f"{self.path}: {self.warnings[0].removeprefix('left out: ')}; to run that trial again: "
-                f"python -m controller check {self.path} --save NEW, then resume the sweep with --results NEW"
-            )
 
     def close(self) -> None:
         """Close the file as a single file that is readable in a read-only folder, too."""

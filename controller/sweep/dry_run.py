@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from controller.console import duration, plain_table, show, show_json, show_tabl
 from controller.experiment.resolve import ResolvedExperiment
 from controller.experiment.topology import route
 from controller.lab.worker_client import query_all
-from controller.results import Cell, Results
+from controller.results import Cell, Results, Saturation
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.candidates import candidates_of
@@ -35,11 +36,13 @@ def dry_run(
     cells that are chosen as they are measured, it is all that may be chosen.
 
     Raises:
-        StoreError: `results` is another experiment's, or no results file.
+        StoreError: `results` is another experiment's, no results file, or has a bad trial: the sweep would
+            refuse it, too.
     """
     with Results.open(results) if results.exists() else nullcontext() as stored:
         if stored is not None:
             stored.check_experiment(resolved.text)
+            stored.refuse_bad_trials()
         return _dry_run(resolved, networks, stored, budget)
 
 
@@ -53,11 +56,12 @@ def _dry_run(
         experiment, resolved.lab, resolved.bundles, resolved.networks, _whole_model_s(resolved)
     )
     wanted, per_network = pending.wanted, []
+    depths = {found.cell: found.depth for found in results.rows(Saturation)} if results else {}
     for name in networks:
         cells = _may_be_run(resolved, name, pending, results, known=not unprofiled)
         payload_bytes = sum(
             link.payload_bytes * wanted.most * (experiment.warmup + experiment.requests_of(cell))
-            for cell in cells
+            for cell in (estimate.at_its_depth(replace(c, depth=depths.get(c.id, c.depth))) for c in cells)
             for link in route(cell, resolved.bundles[cell.bundle])
             if link.sender != link.receiver
         )
@@ -71,6 +75,7 @@ def _dry_run(
                 "missing_trials": sum(map(pending.at_most, cells)),
                 "complete": not unprofiled and not pending.anything(cells),
                 "payload_bytes": payload_bytes,
+                "is_payload_estimated": any(not c.depth and c.id not in depths for c in cells),
                 "codecs": sorted({cell.codec for cell in cells}),
                 "cells_in_all": len(resolved.cells[name]),
                 "estimated_s": round(estimate.left_s((c, wanted.most) for c in cells), 1),
@@ -125,7 +130,7 @@ def show_dry_run(report: Mapping[str, Any], *, as_json: bool) -> None:
             str(part["cells"]),
             str(part["trials"]),
             str(part["missing_trials"]),
-            f"{part['payload_bytes'] / 1e6:.1f} MB",
+            f"{'about ' * part['is_payload_estimated']}{part['payload_bytes'] / 1e6:.1f} MB",
             duration(part["estimated_s"]),
         )
     show_table(table)

@@ -52,13 +52,18 @@ class TimeEstimate:
             self._seconds[cell.id] = self._estimated_s(cell)
         return self._seconds[cell.id]
 
+    def at_its_depth(self, cell: Cell) -> Cell:
+        """A cell at its depth; one whose depth is unknown where its throughput will probably be flat."""
+        return cell if cell.depth else replace(cell, depth=saturating_depth(*self._request_s(cell)))
+
+    def _request_s(self, cell: Cell) -> tuple[float, float]:
+        network = self.networks[cell.network]
+        return request_s(cell, self.bundles[cell.bundle], self.lab, network, self.whole_model_s)
+
     def _estimated_s(self, cell: Cell) -> float:
-        depth_1_s, interval_s = request_s(
-            cell, self.bundles[cell.bundle], self.lab, self.networks[cell.network], self.whole_model_s
-        )
-        depth = cell.depth or saturating_depth(depth_1_s, interval_s)
-        cell = replace(cell, depth=depth)
-        each_s = depth_1_s if depth == 1 else max(interval_s, depth_1_s / depth)
+        depth_1_s, interval_s = self._request_s(cell)
+        cell = self.at_its_depth(cell)
+        each_s = depth_1_s if cell.depth == 1 else max(interval_s, depth_1_s / cell.depth)
         load = parse_load(cell.load)
         requests = self.experiment.requests_of(cell)
         if load.rate_per_s is not None:

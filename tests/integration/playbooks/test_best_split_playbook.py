@@ -32,6 +32,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLab]:
             ["model=tiny", "objective=speed"],
             "value of objective must be one of: latency, throughput, knee, got: speed",
         ),
+        (["model=tiny", "network=wfi"], "no network wfi in "),
+        (["model=tiny", "networks=nowhere.yml"], "nowhere.yml; name one with -e networks=FILE"),
     ],
 )
 def test_what_cannot_be_asked_is_said_before_anything_is_deployed(
