@@ -75,6 +75,7 @@ def sweep(
             path,
             name=resolved.experiment.name,
             text=resolved.text,
+            rest=resolved.rest,
             seed=resolved.experiment.seed,
             trials=wanted.most,
             least=wanted.least,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
+
 from controller.errors import ExperimentError, did_you_mean
 from controller.experiment.cells import cells_of_network, open_bundles
 from controller.experiment.feasibility import check_feasible, check_plannable
@@ -24,7 +26,7 @@ class ResolvedExperiment:
     """A sweep, planned.
 
     Attributes:
-        text: The experiment file as it stands; results belong to exactly this text.
+        text: The experiment file as it stands; results belong to this text, with these trials or more.
         networks_file: Where the networks are defined.
         bundles: By digest.
         networks: The conditions of each network of the experiment.
@@ -63,6 +65,12 @@ class ResolvedExperiment:
                 f"the models with more samples"
             )
         return count - count % batch
+
+    @cached_property
+    def rest(self) -> str:
+        """All of the experiment but its trials, which may be raised once results exist."""
+        without = msgspec.structs.replace(self.experiment, trials=1)
+        return msgspec.json.encode(without, order="sorted").decode()
 
     def choose(self, network: str | None) -> tuple[str, ...]:
         """The networks to run: the one named, or all.

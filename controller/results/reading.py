@@ -43,7 +43,7 @@ from controller.results.wanted import TrialsWanted
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Results", "wrong_in_cell"]
+__all__ = ["Results", "digest", "wanted_of", "wrong_in_cell"]
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
@@ -127,19 +127,21 @@ class Results:
         self.close()
 
     def experiment(self) -> dict[str, Any]:
-        """The fields of its `ExperimentRow`."""
-        rows = self.rows(ExperimentRow)
-        if not rows:
+        """The fields of its `ExperimentRow`: the last one."""
+        return asdict(self._experiments()[-1])
+
+    def _experiments(self) -> list[ExperimentRow]:
+        """The experiment as it was each time that its trials were raised, and as it is."""
+        if not (rows := self.rows(ExperimentRow)):
             raise StoreError(f"{self.path} is empty; run the sweep again")
-        return asdict(rows[0])
+        return rows
 
     def trials_wanted(self) -> TrialsWanted:
         """How many trials cells are to have, after all looks so far."""
-        experiment = self.experiment()
-        least, most, until = (experiment[key] for key in ("least", "trials", "until"))
-        if least > most:
-            raise StoreError(f"{self.path} has no sweep's trials: least {least}, most {most}")
-        wanted = TrialsWanted(least, most, until)
+        *earlier, wanted = map(wanted_of, self._experiments())
+        if wanted.least > wanted.most:
+            raise StoreError(f"{self.path} has no sweep's trials: least {wanted.least}, most {wanted.most}")
+        wanted = replace(wanted, earlier=tuple(earlier))
         for look in self.rows(Look):
             wanted.note(look)
         return wanted
@@ -149,14 +151,32 @@ class Results:
         objectives: tuple[Objective, ...] = self.experiment()["objectives"]
         return objectives
 
-    def check_experiment(self, text: str) -> None:
-        """Raise StoreError if the results are of another experiment than this file's text."""
-        for row in self.rows(ExperimentRow):
-            if row.digest != hashlib.sha256(text.encode()).hexdigest():
-                raise StoreError(
-                    f"{self.path} holds results of another experiment ({row.name}); name another results "
-                    f"file, or remove this one"
-                )
+    def check_experiment(self, text: str, rest: str, wanted: TrialsWanted) -> bool:
+        """Whether an experiment is that of these results with raised trials.
+
+        Args:
+            text: The whole file.
+            rest: All of it but its trials.
+            wanted: Its trials.
+
+        Raises:
+            StoreError: The results are of another experiment.
+        """
+        if not (rows := self.rows(ExperimentRow)) or rows[-1].digest == digest(text):
+            return False
+        last = rows[-1]
+        if last.rest != digest(rest):
+            raise StoreError(
+                f"{self.path} holds results of another experiment ({last.name}); name another results "
+                f"file, or remove this one"
+            )
+        before = wanted_of(last)
+        if not wanted.raises(before):
+            raise StoreError(
+                f"{self.path} holds results of this experiment with trials {before.text_with_until}, which "
+                f"{wanted.text_with_until} does not raise; raise them, or name another results file"
+            )
+        return True
 
     def refuse_bad_trials(self) -> None:
         """Raise StoreError: a bad trial would count as finished, and never be run again."""
@@ -292,6 +312,16 @@ class Results:
                     self._leave_out(error)
         for sample in sorted(samples, key=lambda sample: (sample.device, sample.at_s)):
             yield sample.device, sample.sample
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of an experiment's text, or of a part of it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def wanted_of(experiment: ExperimentRow) -> TrialsWanted:
+    """The trials that an experiment requests, before any look."""
+    return TrialsWanted(experiment.least, experiment.trials, experiment.until)
 
 
 def wrong_in_cell(cell: Cell, name: str, node_count: int | None) -> tuple[str, str] | None:

@@ -423,15 +423,17 @@ class MetaRow:
 
 @dataclass(frozen=True)
 class ExperimentRow:
-    """The experiment that the file is of.
+    """The experiment that the file is of; the last one where its trials have been raised.
 
     Attributes:
         digest: The SHA-256 of its text.
+        rest: The SHA-256 of all of it but its trials, which may be raised.
         trials, least: Trials of a cell, at most and at least.
         until: How sure answers have to be; None where the experiment gives a number of trials.
     """
 
     digest: str
+    rest: str
     name: str
     text: str
     seed: int

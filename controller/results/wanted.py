@@ -15,12 +15,14 @@ class TrialsWanted:
     Attributes:
         least, most: Trials of a cell; the same where the experiment gives a number.
         until: How sure answers have to be; None where it gives a number.
+        earlier: What was requested before more was, and answers may have been looked at.
         looks: Under each network, the last look at its answers.
     """
 
     least: int
     most: int
     until: float | None = None
+    earlier: tuple["TrialsWanted", ...] = ()
     looks: dict[str, Look] = field(default_factory=dict)
 
     @property
@@ -29,10 +31,28 @@ class TrialsWanted:
         return str(self.most) if self.until is None else f"{self.least} to {self.most}"
 
     @property
+    def text_with_until(self) -> str:
+        """The same with how sure answers have to be, as in `3 to 15 until 0.95`."""
+        return self.text if self.until is None else f"{self.text} until {self.until:g}"
+
+    @property
     def level_of_pair(self) -> float:
         """The level of a pair's interval: 95 % over all looks that may decide when its trials end."""
-        looks = tuple(range(self.least, self.most + 1)) if self.until is not None else (self.most,)
-        return level_of_one_look(looks)
+        return level_of_one_look(
+            tuple(sorted({trials for wanted in (*self.earlier, self) for trials in wanted.looked_after}))
+        )
+
+    @property
+    def looked_after(self) -> tuple[int, ...]:
+        """Numbers of trials after which a look at answers may decide whether more are run."""
+        return tuple(range(self.least, self.most + 1)) if self.until is not None else (self.most,)
+
+    def raises(self, before: "TrialsWanted") -> bool:
+        """Whether these are more trials, or surer answers, than before, and in no respect less."""
+        if (self.until is None) is not (before.until is None):
+            return False
+        now, then = ((w.least, w.most, w.until or 0.0) for w in (self, before))
+        return now != then and all(mine >= theirs for mine, theirs in zip(now, then, strict=True))
 
     def note(self, look: Look) -> None:
         """Take in a look, which replaces an earlier one at the same network."""

@@ -1,6 +1,5 @@
 """Write a results file: one sweep at a time, each trial whole or not at all."""
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from controller.errors import StoreError
 from controller.results.encoding import insert
 from controller.results.objectives import TIMED, Objective
-from controller.results.reading import Results
+from controller.results.reading import Results, digest, wanted_of
 from controller.results.rows import (
     BundleRow,
     Cell,
@@ -49,38 +48,46 @@ class Store(Results):
         least: int | None = None,
         until: float | None = None,
         objectives: Sequence[Objective] = TIMED,
+        rest: str | None = None,
     ) -> Self:
         """Open `path` for one experiment, and create it if missing.
+
+        If the experiment has more trials than the file's, and nothing else differs, it joins that one in the
+        file, and no network has had enough blocks any more.
 
         Args:
             trials: Of a cell; where they go on until answers are sure, at most.
             least: Then the fewest.
             until: How sure, then.
             objectives: What its answers are for.
+            rest: All of the experiment but its trials; its text by default, so that nothing may differ.
 
         Raises:
             StoreError: The folder is not writable, or the file is another experiment's.
         """
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        rest = text if rest is None else rest
+        experiment = ExperimentRow(
+            digest(text),
+            digest(rest),
+            name,
+            text,
+            seed,
+            trials,
+            least or trials,
+            until,
+            tuple(objectives),
+            created_at,
+        )
         store = cls.append(path)
         with ExitStack() as stack:
             stack.callback(store.close)
             store.refuse_bad_trials()
             with store._transaction() as db:
-                store.check_experiment(text)
-                if not store.rows(ExperimentRow):
-                    experiment = ExperimentRow(
-                        digest,
-                        name,
-                        text,
-                        seed,
-                        trials,
-                        least or trials,
-                        until,
-                        tuple(objectives),
-                        created_at,
-                    )
+                raised = store.check_experiment(text, rest, wanted_of(experiment))
+                if raised or not store.rows(ExperimentRow):
                     insert(db, TABLES[ExperimentRow], experiment)
+                if raised:
+                    db.execute("DELETE FROM look WHERE ended IS NOT NULL")
             stack.pop_all()
         return store
 

@@ -40,17 +40,24 @@ def dry_run(
             refuse it, too.
     """
     with Results.open(results) if results.exists() else nullcontext() as stored:
+        raised = False
         if stored is not None:
-            stored.check_experiment(resolved.text)
+            wanted = resolved.experiment.trials_wanted
+            raised = stored.check_experiment(resolved.text, resolved.rest, wanted)
             stored.refuse_bad_trials()
-        return _dry_run(resolved, networks, stored, budget)
+        return _dry_run(resolved, networks, stored, budget, raised=raised)
 
 
 def _dry_run(
-    resolved: ResolvedExperiment, networks: Sequence[str], results: Results | None, budget: TimeBudget | None
+    resolved: ResolvedExperiment,
+    networks: Sequence[str],
+    results: Results | None,
+    budget: TimeBudget | None,
+    *,
+    raised: bool,
 ) -> dict[str, Any]:
     experiment = resolved.experiment
-    pending = PendingWork(resolved, results)
+    pending = PendingWork(resolved, results, raised=raised)
     unprofiled = missing_profiles(resolved, stored_profiles(results) if results else {})
     estimate = TimeEstimate(
         experiment, resolved.lab, resolved.bundles, resolved.networks, _whole_model_s(resolved)

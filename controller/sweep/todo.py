@@ -44,8 +44,16 @@ class PendingWork:
         wanted: How many trials cells are to have.
     """
 
-    def __init__(self, resolved: ResolvedExperiment, results: Results | None) -> None:
+    def __init__(
+        self, resolved: ResolvedExperiment, results: Results | None, *, raised: bool = False
+    ) -> None:
+        """Read what `results` has.
+
+        Args:
+            raised: The experiment has more trials than that of `results`, by which networks had enough.
+        """
         self._resolved = resolved
+        self._raised = raised
         self.read(results)
 
     def read(self, results: Results | None) -> None:
@@ -58,7 +66,8 @@ class PendingWork:
             for cell, number in results.finished():
                 self._blocks.setdefault(cell, set()).add(number)
             rows: list[BaselineTrial | Accuracy | CodecAccuracy | Look] = [*results.rows(BaselineTrial)]
-            rows += [*results.rows(Accuracy), *results.rows(CodecAccuracy), *results.rows(Look)]
+            rows += [*results.rows(Accuracy), *results.rows(CodecAccuracy)]
+            rows += [look for look in results.rows(Look) if look.ended is None or not self._raised]
             for row in rows:
                 self.note(row)
 

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from controller.results.encoding import RowError, Scanned, scan
-from controller.results.reading import Results, wrong_in_cell
+from controller.results.reading import Results, wanted_of, wrong_in_cell
 from controller.results.rows import (
     PLANTED,
     Block,
@@ -72,9 +73,13 @@ def _error_of(scanned: Scanned[Any]) -> RowError | None:
 
 def _experiment(results: Results) -> _Findings:
     rows = [row for _, _, row in scan(results.connection, TABLES[ExperimentRow])]
-    if len(rows) != 1:
-        names = ", ".join(row.name for row in rows if isinstance(row, ExperimentRow)) or "none"
-        yield f"the file holds {len(rows)} experiments ({names}) instead of one"
+    good = [row for row in rows if isinstance(row, ExperimentRow)]
+    raised = all(
+        later.rest == row.rest and wanted_of(later).raises(wanted_of(row)) for row, later in pairwise(good)
+    )
+    if not rows or not raised:
+        names = ", ".join(row.name for row in good) or "none"
+        yield f"the file holds {len(rows)} experiments ({names}) instead of one with raised trials"
     for row in rows:
         if isinstance(row, RowError):
             continue

@@ -161,8 +161,9 @@ def read(path: Path) -> None:
             line(follower.snapshot, follower.left_s)
             panel(follower.snapshot, follower.left_s)
     with contextlib.suppress(ControllerError), Store.append(path) as store:
-        store.check_experiment("name: demo\nseed: 7\ntrials: 1\n")
         wanted = store.trials_wanted()
+        text = "name: demo\nseed: 7\ntrials: 1\n"
+        store.check_experiment(text, text, wanted)
         resolved: Any = SimpleNamespace(experiment=SimpleNamespace(trials_wanted=wanted), samples=128)
         pending = PendingWork(resolved, store)
         pending.anything(store.cells())

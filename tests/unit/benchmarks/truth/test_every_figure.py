@@ -105,7 +105,7 @@ NEEDS_NONE: Mapping[str, Sequence[str]] = {
         *("MeasuredLink.requested", "Network.requested", "Profiling.batch", "Profiling.threads"),
         *("Sweep.environments", "Sweep.experiment", "Sweep.manifests", "Sweep.seed", "TrialsWanted.least"),
         *("TrialsWanted.most", "TrialsWanted.until", "Scope.cells", "Scope.splits", "PredictedCell.depth"),
-        "TrialsWanted.level_of_pair",
+        *("TrialsWanted.level_of_pair", "TrialsWanted.looked_after"),
     ),
     "a name or a number of something: which cut, block, trial, request or call": (
         *("Accuracy.cuts", "Bar.request", "Cell.cuts", "CodecAccuracy.cuts", "Course.jitter_seeds"),

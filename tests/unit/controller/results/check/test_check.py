@@ -158,8 +158,8 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         (sql("UPDATE trial SET number = 3 WHERE id = 1"), "is of block 3 under lan, which the file lacks"),
         (sql("UPDATE experiment SET text = 'name: other'"), "its text does not match its digest"),
         (
-            sql("INSERT INTO experiment VALUES ('d', 'other', 't', 0, 3, 3, NULL, '[]', 'then', '')"),
-            "holds 2 experiments (demo, other)",
+            sql("INSERT INTO experiment VALUES ('d', 'r', 'other', 't', 0, 3, 3, NULL, '[]', 'then', '')"),
+            "holds 2 experiments (demo, other) instead of one",
         ),
         (sql("UPDATE bundle SET manifest = replace(manifest, ':4', ':5')"), "its manifest does not match"),
         (
