@@ -31,7 +31,9 @@ __all__ = [
 Options = TypeVar("Options", bound="DataclassInstance")
 
 LAB: Final = Path(".edgecut/local.json")
-NETWORKS: Final = Path("ansible/networks.yml")
+NETWORKS: Final = Path(__file__).parents[1] / "ansible" / "networks.yml"
+"""The networks that come with edgecut."""
+
 DEVICE_PROFILES: Final = Path("profiles")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -44,7 +46,10 @@ Devices = Annotated[
 LabFile = Annotated[
     Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file that ansible/deploy.yml wrote.")
 ]
-NetworksFile = Annotated[Path, typer.Option("--networks", help="Networks file.")]
+NetworksFile = Annotated[
+    Path,
+    typer.Option("--networks", help="Networks file.", show_default="ansible/networks.yml, edgecut's own"),
+]
 ProgressFile = Annotated[
     Path | None, typer.Option("--progress", help="Also append progress to this file, line by line.")
 ]

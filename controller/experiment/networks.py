@@ -93,8 +93,11 @@ def load_networks(path: Path) -> dict[str, Network]:
         raise ExperimentError(
             f"networks {path}: key {AS_IS!r} is taken (it stands for links as they are); rename it"
         )
+    for name in raw:
+        if not isinstance(name, str):
+            raise ExperimentError(f"networks {path}: the name {name} is no text; write it in quotes")
     return {
-        str(name): convert(conditions, Network, f"networks {path}", within=str(name))
+        name: convert(conditions, Network, f"networks {path}", within=name)
         for name, conditions in raw.items()
     }
 

@@ -15,6 +15,7 @@ from controller.experiment.feasibility import check_feasible, check_plannable
 from controller.experiment.networks import AS_IS, Network, find_network, load_networks
 from controller.experiment.schema import Experiment, load_experiment
 from controller.lab.inventory import Lab
+from controller.options import NETWORKS
 from controller.results import Cell
 from exporter.bundle import Bundle
 
@@ -110,7 +111,7 @@ def resolve(
         path: The experiment file.
         lab: The devices to plan for.
         bundles_folder: In place of the experiment's `bundles`.
-        networks_file: In place of the experiment's `networks`.
+        networks_file: In place of the experiment's `networks_file`.
 
     Raises:
         ExperimentError: The file, or something that it names, is wrong.
@@ -118,7 +119,8 @@ def resolve(
     """
     experiment = load_experiment(path)
     folder = path.absolute().parent
-    networks_path = networks_file or folder / experiment.networks_file
+    own = experiment.networks_file
+    networks_path = networks_file or (NETWORKS if own is None else folder / own)
     networks = read_networks(experiment.network_names(), networks_path, lab)
     bundles = open_bundles(experiment.models, bundles_folder or folder / experiment.bundles)
     return lay_out(experiment, path.read_text(encoding="utf-8"), lab, networks_path, networks, bundles)

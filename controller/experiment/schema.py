@@ -160,7 +160,12 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         ),
     ]
     bundles: Annotated[str, Meta(description="the bundles' folder")] = "../../bundles"
-    networks_file: Annotated[str, Meta(description="the networks file")] = "../networks.yml"
+    networks_file: Annotated[
+        str | None,
+        Meta(
+            description="the networks file; default: the networks that come with edgecut, `ansible/networks.yml`"
+        ),
+    ] = None
     splits: Splits = "clean"
     devices: Annotated[
         Annotated[list[str], Meta(min_length=1)] | None,

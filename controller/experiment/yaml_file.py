@@ -8,34 +8,18 @@ import msgspec
 import yaml
 
 from controller.errors import ExperimentError, did_you_mean
+from controller.experiment.plain_yaml import Misleading, PlainLoader
 
 __all__ = ["convert", "load_yaml", "parse_yaml", "read_yaml"]
 
 T = TypeVar("T")
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys; a sweep over half of the cells is worse than a stop."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key must not be a list or a mapping", key_node.start_mark
-                )
-            key = key_node.value
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def load_yaml(path: Path, kind: type[T], what: str) -> T:
     """Read `path` as a `kind`; `what` says in errors what the file is.
 
     Raises:
-        ExperimentError: No such file, not YAML, a wrong key, a wrong type, a number out of range.
+        ExperimentError: As `read_yaml` and `convert`.
     """
     return convert(read_yaml(path, what), kind, f"{what} {path}")
 
@@ -44,7 +28,7 @@ def read_yaml(path: Path, what: str) -> Any:
     """Read `path` as plain lists, mappings and scalars.
 
     Raises:
-        ExperimentError: No such file, or not YAML.
+        ExperimentError: No such file, not YAML, or YAML that does not mean what it shows.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -64,10 +48,12 @@ def parse_yaml(text: str, place: str) -> Any:
     """Read YAML as plain lists, mappings and scalars; `place` names it in errors.
 
     Raises:
-        ExperimentError: It is not YAML.
+        ExperimentError: It is not YAML, or does not mean what it shows.
     """
     try:
-        return yaml.load(text, Loader=_UniqueKeys)
+        return yaml.load(text, Loader=PlainLoader)
+    except Misleading as error:
+        raise ExperimentError(f"{place}, {_one_line(error)}") from error
     except yaml.YAMLError as error:
         raise ExperimentError(f"{place} is not YAML: {_one_line(error)}") from error
     except RecursionError as error:
@@ -126,6 +112,8 @@ def _explain(problem: str, kind: Any, within: str) -> str:
         key = f"{place}.{field[2]}" if place else field[2]
         if field[1] == "missing required":
             return f"key {key!r} is missing"
+        if ":" in field[2]:
+            return f"unknown key {key!r}; write a space after the colon"
         return f"unknown key {key!r}{did_you_mean(field[2], _field_names(kind))}"
     text = re.sub(r"`([a-z| ]+)`", _plain, text)
     text = text[0].lower() + text[1:]

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import yaml
-
 from controller.atomic_file import replace_file
 from controller.errors import PlanError
+from controller.experiment.plain_yaml import dump_plain
 from controller.experiment.schema import AUTO
 from controller.planning.problem import Plan
 from controller.results import TIMED
@@ -63,11 +62,10 @@ def write_experiment(
         "trials": _TRIALS,
         "requests": {1: _REQUESTS_ALONE},
     }
-    text = yaml.safe_dump(experiment, sort_keys=False, default_flow_style=None, width=110)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         header = "# Written by `controller plan`: plans to measure, and what to compare them with.\n"
-        replace_file(path, f"{header}{text}".encode())
+        replace_file(path, f"{header}{dump_plain(experiment)}".encode())
     except OSError as error:
         raise PlanError(
             f"--experiment {path}: cannot be written ({error.strerror}); name another file"

@@ -32,6 +32,8 @@ def test_both_directions_are_alike_unless_one_says_otherwise(tmp_path: Path) -> 
         ("lan: {delay: 5}", "unknown key 'lan.delay'; did you mean 'delay_ms'"),
         ("lan: {forward: {rate: 5}}", "unknown key 'lan.forward.rate'; did you mean 'rate_mbit'"),
         ("[lan]", "expected a mapping"),
+        ("4: {}", "networks.yml: the name 4 is no text; write it in quotes"),
+        ("~: {}", "the name None is no text"),
     ],
 )
 def test_a_wrong_profile_is_refused_by_name_and_key(tmp_path: Path, text: str, says: str) -> None:

@@ -29,6 +29,15 @@ def make(tmp_path: Path, bundles_folder: Path, lab: Lab) -> Make:
     return make
 
 
+def test_an_experiment_anywhere_finds_the_networks_that_come_with_edgecut(
+    tmp_path: Path, bundles_folder: Path, lab: Lab
+) -> None:
+    experiment = tmp_path / "my own" / "experiment.yml"
+    experiment.parent.mkdir()
+    experiment.write_text("name: t\nmodels: [tiny]\nnetworks: [wifi, as_is]\n")
+    assert resolve(experiment, lab, bundles_folder=bundles_folder).networks["wifi"].delay_ms == 5
+
+
 CHAIN = "networks: [lan]\ndevices: [pi, server]\n"
 TWO = "networks: [lan]\nplacements: [[pi, server]]\n"
 

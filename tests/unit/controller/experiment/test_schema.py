@@ -41,6 +41,10 @@ def test_a_profile_takes_the_common_grid_but_for_what_it_says_itself(tmp_path: P
     [
         (("splits:", "split:"), r"unknown key 'networks\[1\].split'; did you mean 'splits'\?"),
         (("name: demo", "name: demo\nwait: 30"), r"unknown key 'wait'; did you mean 'wait_s'\?"),
+        (
+            ("name: demo", "name: demo\ntrials: {least:3}"),
+            r"key 'trials.least:3'; write a space after the colon",
+        ),
         (("name: demo", "name: demo\nwait_s: 30s"), r"key 'wait_s': expected a number, got text .*unit"),
         (("name: demo", "name: demo\ndepths: [0]"), r"key 'depths\[0\]': expected a whole number >= 1"),
         (("name: demo", "name: demo\ntrials: 1.5"), r"key 'trials': expected a whole number"),

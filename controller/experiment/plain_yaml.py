@@ -1,0 +1,111 @@
+"""YAML that means what it shows: what YAML 1.1 reads otherwise than people do is refused.
+
+To YAML 1.1 `020` is 16, `1:30` is 90, `on` is true, `1e3` is text, and of two equal keys the last one counts. A sweep of
+other cells than those meant is worse than a stop.
+"""
+
+import re
+from collections.abc import Hashable
+from typing import Any, Final
+
+import yaml
+
+__all__ = ["Misleading", "PlainLoader", "dump_plain"]
+
+
+class Misleading(yaml.MarkedYAMLError):
+    """A place that does not mean what it shows; `problem` says what it means and what to write."""
+
+    def __init__(self, problem: str, node: yaml.Node) -> None:
+        super().__init__(problem=problem, problem_mark=node.start_mark)
+
+
+_TAG: Final = "tag:yaml.org,2002:"
+_PLAIN: Final = {
+    "bool": re.compile(r"true|false", re.IGNORECASE),
+    "int": re.compile(r"[-+]?(?:0|[1-9][0-9]*)"),
+    "float": re.compile(
+        r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]*(?:e[-+][0-9]+)?|[-+]?\.[0-9]+(?:e[-+][0-9]+)?|[-+]?\.inf|\.nan",
+        re.IGNORECASE,
+    ),
+}
+"""By type, the notations that everyone reads alike."""
+
+_TO_WRITE: Final = {
+    "bool": "write true or false",
+    "int": "write the number in decimal digits alone",
+    "float": "write the number in decimal digits and a point alone",
+}
+
+_LIKE_A_NUMBER: Final = f"{_TAG}like_a_number"
+
+
+class PlainLoader(yaml.SafeLoader):
+    """A safe loader that raises `Misleading`."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Construct a mapping whose keys are scalars, each there once, by its text and by its value."""
+        texts: dict[str, int] = {}
+        values: dict[Hashable, str] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise Misleading("a key must not be a list or a mapping", key)
+            if key.tag == f"{_TAG}merge":
+                raise Misleading("<< takes over the keys of another mapping; write them out here", key)
+            if key.value in texts:
+                raise Misleading(f"key {key.value!r} twice, first in line {texts[key.value]}", key)
+            value = self.construct_object(key)
+            if value in values:
+                raise Misleading(f"keys {values[value]!r} and {key.value!r} are equal", key)
+            texts[key.value], values[value] = key.start_mark.line + 1, key.value
+        return super().construct_mapping(node, deep)
+
+    def construct_plain(self, node: yaml.ScalarNode) -> Any:
+        """Construct a number or truth value in a notation that everyone reads alike."""
+        kind = node.tag.removeprefix(_TAG)
+        value = getattr(self, f"construct_yaml_{kind}")(node)
+        if _PLAIN[kind].fullmatch(node.value):
+            return value
+        meant = str(value).lower() if kind == "bool" else value
+        raise Misleading(f"{node.value} means {meant} in YAML; {_or_text(_TO_WRITE[kind], node)}", node)
+
+    def refuse_date(self, node: yaml.ScalarNode) -> None:
+        """Raise `Misleading` for a date, which no key of ours takes."""
+        raise Misleading(f"{node.value} is a date in YAML; {_or_text('', node)}", node)
+
+    def refuse_text(self, node: yaml.ScalarNode) -> None:
+        """Raise `Misleading` for a text that looks like a number."""
+        raise Misleading(
+            f"{node.value} is text in YAML, not a number; {_or_text(_TO_WRITE['int'], node)}", node
+        )
+
+
+def _or_text(number: str, node: yaml.ScalarNode) -> str:
+    text = f"'{node.value}' in quotes for text"
+    return f"{number}, or {text}" if number else f"write {text}"
+
+
+for _kind in _PLAIN:
+    PlainLoader.add_constructor(f"{_TAG}{_kind}", PlainLoader.construct_plain)
+PlainLoader.add_constructor(f"{_TAG}timestamp", PlainLoader.refuse_date)
+PlainLoader.add_constructor(_LIKE_A_NUMBER, PlainLoader.refuse_text)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Quotes texts that `PlainLoader` refuses without quotes."""
+
+
+for _each in (PlainLoader, _PlainDumper):
+    # After YAML's own numbers, so that only texts are left: 08, 1e3, .5e3, 0o17.
+    _each.add_implicit_resolver(
+        _LIKE_A_NUMBER,
+        re.compile(
+            r"(?:[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|0[oO][0-7]+)\Z"
+        ),
+        list("-+.0123456789"),
+    )
+
+
+def dump_plain(data: Any) -> str:
+    """Write lists, mappings and scalars as YAML that `PlainLoader` reads, in their order."""
+    return yaml.dump(data, Dumper=_PlainDumper, sort_keys=False, default_flow_style=None, width=110)
