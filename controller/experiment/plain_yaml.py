@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-__all__ = ["Misleading", "PlainLoader", "dump_plain"]
+__all__ = ["Misleading", "PlainLoader", "dump_plain", "misreading"]
 
 
 class Misleading(yaml.MarkedYAMLError):
@@ -40,6 +40,21 @@ _TO_WRITE: Final = {
 _LIKE_A_NUMBER: Final = f"{_TAG}like_a_number"
 
 
+def misreading(node: yaml.ScalarNode) -> str | None:
+    """What a scalar means in YAML, and what to write, where people read something else; None where they do not.
+
+    Texts that look like numbers are left to `PlainLoader`.
+    """
+    kind, text = node.tag.removeprefix(_TAG), f"'{node.value}' in quotes for text"
+    if kind == "timestamp":
+        return f"{node.value} is a date in YAML; write {text}"
+    if kind not in _PLAIN or _PLAIN[kind].fullmatch(node.value):
+        return None
+    value = yaml.SafeLoader("").construct_object(node)
+    meant = str(value).lower() if kind == "bool" else value
+    return f"{node.value} means {meant} in YAML; {_TO_WRITE[kind]}, or {text}"
+
+
 class PlainLoader(yaml.SafeLoader):
     """A safe loader that raises `Misleading`."""
 
@@ -62,32 +77,21 @@ class PlainLoader(yaml.SafeLoader):
 
     def construct_plain(self, node: yaml.ScalarNode) -> Any:
         """Construct a number or truth value in a notation that everyone reads alike."""
-        kind = node.tag.removeprefix(_TAG)
-        value = getattr(self, f"construct_yaml_{kind}")(node)
-        if _PLAIN[kind].fullmatch(node.value):
-            return value
-        meant = str(value).lower() if kind == "bool" else value
-        raise Misleading(f"{node.value} means {meant} in YAML; {_or_text(_TO_WRITE[kind], node)}", node)
-
-    def refuse_date(self, node: yaml.ScalarNode) -> None:
-        """Raise `Misleading` for a date, which no key of ours takes."""
-        raise Misleading(f"{node.value} is a date in YAML; {_or_text('', node)}", node)
+        if problem := misreading(node):
+            raise Misleading(problem, node)
+        return getattr(self, f"construct_yaml_{node.tag.removeprefix(_TAG)}")(node)
 
     def refuse_text(self, node: yaml.ScalarNode) -> None:
         """Raise `Misleading` for a text that looks like a number."""
         raise Misleading(
-            f"{node.value} is text in YAML, not a number; {_or_text(_TO_WRITE['int'], node)}", node
+            f"{node.value} is text in YAML, not a number; {_TO_WRITE['int']}, or '{node.value}' in quotes for "
+            f"text",
+            node,
         )
 
 
-def _or_text(number: str, node: yaml.ScalarNode) -> str:
-    text = f"'{node.value}' in quotes for text"
-    return f"{number}, or {text}" if number else f"write {text}"
-
-
-for _kind in _PLAIN:
+for _kind in (*_PLAIN, "timestamp"):
     PlainLoader.add_constructor(f"{_TAG}{_kind}", PlainLoader.construct_plain)
-PlainLoader.add_constructor(f"{_TAG}timestamp", PlainLoader.refuse_date)
 PlainLoader.add_constructor(_LIKE_A_NUMBER, PlainLoader.refuse_text)
 
 

@@ -1,7 +1,10 @@
 """`controller links` against real workers on this machine, whose link is as it is."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,7 +65,7 @@ def test_a_link_that_is_not_as_asked_is_named_with_both_figures_and_still_kept(
     results = tmp_path / "results.sqlite"
     done = links("--network", "far", "--results", str(results))
 
-    assert done.returncode == 2
+    assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert "pi: its link to server does not match network 'far': round trip should be 80 ms" in errors[0]
@@ -101,6 +104,32 @@ def test_emulated_links_are_not_judged_by_probes_that_pass_them_by(
     assert done.returncode == 2
     assert "links with shaping emulated" in done.stderr and "--as-is" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_device_that_cannot_resolve_another_is_named_with_it(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\nresolve = socket.getaddrinfo\n"
+        "def getaddrinfo(host, *rest, **more):\n"
+        "    return resolve('127.0.0.1' if host == 'box-in-the-cellar' else host, *rest, **more)\n"
+        "socket.getaddrinfo = getaddrinfo\n"
+    )
+    told = json.loads(lab.read_text())
+    told["devices"][1]["host"] = "box-in-the-cellar"
+    lab.write_text(json.dumps(told))
+    search = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "controller", "status", "--lab", lab, "--infer"],
+        env=os.environ | {"PYTHONPATH": search},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout.count("inference correct") == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        "error: pi: the link pi -> server: cannot resolve box-in-the-cellar ("
+    )
+    assert "put it into /etc/hosts on this device" in done.stderr
 
 
 def test_a_device_that_is_not_there_is_named(links: Links, lab: Path) -> None:

@@ -131,6 +131,19 @@ def test_an_address_on_no_interface_is_told_with_those_there_are(preflight: Modu
     assert "not on data_interface wlan0" in problem.what
 
 
+def test_a_name_that_only_the_controller_knows_is_told_with_both_devices(preflight: ModuleType) -> None:
+    hosts = {"pi1": "127.0.0.1", "server": "box.invalid", "pi2": "localhost"}
+    addresses = {"pi1": "127.0.0.1", "server": "10.0.0.3", "pi2": "10.0.0.2"}
+    unknown, other = preflight.look_at_names("pi1", hosts, addresses)
+    assert unknown.what == "pi1 cannot resolve box.invalid, the `host` of server"
+    assert unknown.do == (
+        "put `10.0.0.3 box.invalid` into /etc/hosts on pi1, or set `host` of server to 10.0.0.3"
+    )
+    assert other.what.startswith("pi1 resolves localhost, the `host` of pi2, to ")
+    assert other.what.endswith(", and the controller to 10.0.0.2")
+    assert preflight.look_at_names("server", {"pi1": "127.0.0.1"}, {"pi1": "127.0.0.1"}) == []
+
+
 @pytest.mark.processes
 def test_what_the_disk_holds_from_before_need_not_be_free(preflight: ModuleType, tmp_path: Path) -> None:
     free = preflight.shutil.disk_usage(tmp_path).free
@@ -287,6 +300,13 @@ def test_two_devices_at_one_place_are_told(of_lab: ModuleType) -> None:
     ]
 
 
+def test_an_address_that_only_the_device_reaches_is_told(of_lab: ModuleType) -> None:
+    (problem,) = of_lab.addresses_reach({"pi1": "10.0.0.1", "gpu": "127.0.0.1"})
+    assert problem.device == "gpu"
+    assert "no other device reaches gpu at 127.0.0.1" in problem.what
+    assert [*of_lab.addresses_reach({"pi": "127.0.0.1", "server": "127.0.0.1"})] == []
+
+
 def test_a_name_without_an_address_is_told(of_lab: ModuleType) -> None:
     addresses, problems = of_lab.resolve({"pi1": {**PI, "host": "no such host"}})
     assert addresses == {}
@@ -328,11 +348,16 @@ def test_all_that_is_wrong_is_one_table(tables: ModuleType) -> None:
         "pi4": {"unreachable": True, "msg": "over ssh: No key is known.\nHost key verification failed."},
         "pi5": {"msg": "Task failed: Missing sudo password"},
         "pi6": {"skipped": True},
+        "pi7": {
+            "problems": [
+                {"check": "disk", "what": "/ has 1 MB free, and 600 MB are needed", "do": "make room"}
+            ]
+        },
     }
     of_inventory = [{"device": "pi6", "check": "inventory", "what": "kind is 'x'", "do": "set kind"}]
     rows = tables.findings(looked, of_inventory)
     assert [(row["device"], row["check"]) for row in rows] == [
-        *(("pi6", "inventory"), ("pi1", "disk"), ("pi3", "ssh"), ("pi4", "ssh"), ("pi5", "become"))
+        *(("pi6", "inventory"), ("pi1, pi7", "disk"), ("pi3", "ssh"), ("pi4", "ssh"), ("pi5", "become"))
     ]
     assert rows[2]["what"] == "pi@10.0.0.3: Permission denied (publickey)."
     lines = tables.table(rows).splitlines()

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from worker.wire.security import CONTROLLER
+
 ROOT = Path(__file__).parents[3]
 ROLES = ROOT / "ansible" / "roles"
 
@@ -18,8 +20,13 @@ def filters(load: Callable[[Path, str], ModuleType]) -> ModuleType:
     return load(ROLES / "preflight" / "filter_plugins" / "settings.py", "settings_filters")
 
 
+@pytest.fixture(scope="module")
+def files(load: Callable[[Path, str], ModuleType]) -> ModuleType:
+    return load(ROLES / "preflight" / "filter_plugins" / "inventory_files.py", "inventory_files_filter")
+
+
 def mistakes(filters: ModuleType, **devices: dict[str, Any]) -> list[str]:
-    found: list[str] = filters.mistakes(list(devices), devices, str(ROLES))
+    found: list[str] = filters.mistakes(list(devices), devices, filters.settings(str(ROLES)))
     return found
 
 
@@ -49,6 +56,13 @@ def test_good_settings_and_an_inventorys_own_variables_pass(filters: ModuleType)
         ("threads", "two", "argument 'threads' is of type"),
         ("slowdwon", 2, "unknown setting 'slowdwon'; did you mean 'slowdown'?"),
         ("time_bugdet", "20m", "unknown setting 'time_bugdet'; did you mean 'time_budget'?"),
+        ("slow_down", 18, "unknown setting 'slow_down'; did you mean 'slowdown'?"),
+        ("thread", 2, "unknown setting 'thread'; did you mean 'threads'?"),
+        (
+            "_raw_params",
+            "lab/demo",
+            "'lab/demo' has no name; give a value with spaces in quotes, as in -e '{",
+        ),
         ("zzz", 1, "unknown setting 'zzz'; variables of your own begin with my_ or vault_"),
     ],
 )
@@ -59,8 +73,71 @@ def test_a_mistake_is_named(filters: ModuleType, setting: str, value: object, sa
     assert line.startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("controller", "'controller' is a reserved name; rename this device in the inventory"),
+        ("a b", "'a b' is no name for a device"),
+        ("pi,server", "'pi,server' is no name for a device"),
+        ("../pi", "'../pi' is no name for a device"),
+    ],
+)
+def test_a_name_that_no_device_may_have_is_refused(filters: ModuleType, name: str, says: str) -> None:
+    (line,) = mistakes(filters, **{name: {}, "pi-2.lab": {}, "10.0.0.2": {}})
+    assert line.startswith(says)
+
+
+def test_the_reserved_name_is_the_controllers(filters: ModuleType) -> None:
+    assert filters.RESERVED_NAME == CONTROLLER
+
+
+HOSTS = """\
+devices:
+  hosts:
+    pi: {slowdown: 010, cpu: 0, wheels_online: yes, ansible_become: yes}
+    server:
+      ansible_hots: 10.0.0.2
+      onnxruntime_options: {a: 1_0}
+      my_own: 010
+      ansible_ssh_common_args: -o X=1
+"""
+
+
+def test_what_ansible_reads_otherwise_is_named_by_file_and_line(
+    filters: ModuleType, files: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lab" / "host_vars").mkdir(parents=True)
+    (tmp_path / "lab" / "hosts.yml").write_text(HOSTS)
+    (tmp_path / "lab" / "host_vars" / "pi.yml").write_text(
+        "store: '010'\nmemory_limit: on\nlab_name: 2026-01-31\n"
+    )
+    (tmp_path / "lab" / "pis.py").write_text("#!/usr/bin/env python3\n")
+    (tmp_path / "lab" / "host_vars" / "vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n3132\n")
+    monkeypatch.chdir(tmp_path)
+    known = filters.settings(str(ROLES))
+    lines = files.inventory_mistakes([str(tmp_path / "lab")], known)
+    in_decimals = "write the number in decimal digits alone"
+    assert lines == [
+        f"lab/hosts.yml:3: slowdown: 010 means 8 in YAML; {in_decimals}, or '010' in quotes for text",
+        "lab/hosts.yml:5: unknown name 'ansible_hots'; did you mean 'ansible_host'?",
+        f"lab/hosts.yml:6: onnxruntime_options: 1_0 means 10 in YAML; {in_decimals}, or '1_0' in quotes for text",
+        "lab/host_vars/pi.yml:2: memory_limit: on is a truth value in YAML; write 'on' in quotes for text",
+        "lab/host_vars/pi.yml:3: lab_name: 2026-01-31 is a date in YAML; write '2026-01-31' in quotes for text",
+    ]
+    # The same of its file alone: what lies beside it belongs to it.
+    assert files.inventory_mistakes([str(tmp_path / "lab" / "hosts.yml")], known) == lines
+
+
+@pytest.mark.parametrize("lab", sorted(path.name for path in (ROOT / "inventory").iterdir()))
+def test_the_inventories_that_come_with_edgecut_pass(
+    filters: ModuleType, files: ModuleType, lab: str
+) -> None:
+    known = filters.settings(str(ROLES))
+    assert files.inventory_mistakes([str(ROOT / "inventory" / lab)], known) == []
+
+
 def test_every_setting_of_group_vars_and_docs_is_known(filters: ModuleType) -> None:
-    known = filters.settings(ROLES)
+    known = filters.settings(str(ROLES))
     files = [ROOT / "ansible" / "group_vars" / "all.yml", *(ROOT / "inventory").glob("*/group_vars/*.yml")]
     given = {name for file in files for name in yaml.safe_load(file.read_text()) or {}}
     for page in ("setup.md", "local-lab.md"):

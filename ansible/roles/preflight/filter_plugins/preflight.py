@@ -28,6 +28,8 @@ BECOME_ADVICE = (
 def findings(results: Mapping[str, Mapping[str, Any]], of_inventory: Sequence[Row]) -> list[dict[str, str]]:
     """Collect all problems as rows: in the inventory, on a device, or with its connection.
 
+    A problem of several devices is one row.
+
     Args:
         results: Results or failures of the module `preflight`, by device.
         of_inventory: Rows of `preflight_lab`.
@@ -38,7 +40,13 @@ def findings(results: Mapping[str, Mapping[str, Any]], of_inventory: Sequence[Ro
             rows += [{"device": device, **problem} for problem in result["problems"]]
         elif not result.get("skipped"):
             rows.append({"device": device, **_failure(result)})
-    return rows
+    devices: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        devices.setdefault((row["check"], row["what"], row["do"]), []).append(row["device"])
+    return [
+        {"device": ", ".join(dict.fromkeys(those)), "check": check, "what": what, "do": do}
+        for (check, what, do), those in devices.items()
+    ]
 
 
 def _failure(result: Mapping[str, Any]) -> dict[str, str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Facts = dict[str, Any]
 
-CHECKS = ["system", "architecture", "python", "address", "port", "disk", "memory", "clock", "netem"]
+CHECKS = ["system", "architecture", "python", "address", "names", "port", "disk", "memory", "clock", "netem"]
 CHECKS += ["temperature", "cuda"]
 ARCHITECTURES = ("x86_64", "aarch64")
 MAGIC = b"EDGECUT\0"  # the first 8 of the 16 bytes with which a worker opens every connection
@@ -104,6 +104,28 @@ def judge_address(
         what = f"address {address} is not on data_interface {data_interface}; its addresses: {own}"
         return [Problem("address", what, "set `data_interface` to the interface with the address of `host`")]
     return []
+
+
+def judge_name(device: str, other: str, host: str, address: str, found: Sequence[str]) -> list[Problem]:
+    """Check that a device finds another one where its worker listens.
+
+    Args:
+        device: The device that will connect.
+        other: The other device.
+        host: The other's `host`.
+        address: The other's address, by which the controller knows it.
+        found: What `host` resolves to on the device.
+    """
+    if address in found:
+        return []
+    do = f"put `{address} {host}` into /etc/hosts on {device}, or set `host` of {other} to {address}"
+    if found:
+        what = (
+            f"{device} resolves {host}, the `host` of {other}, to {found[0]}, and the controller to {address}"
+        )
+    else:
+        what = f"{device} cannot resolve {host}, the `host` of {other}"
+    return [Problem("names", what, do)]
 
 
 def judge_disk(path: str, free_bytes: int, needed_bytes: int) -> list[Problem]:
@@ -230,6 +252,23 @@ def look_at_memory(shard_bytes: int) -> list[Problem]:
     return judge_memory(int(available[1]) * 1024, shard_bytes) if available else []
 
 
+def look_at_names(device: str, hosts: Facts, addresses: Facts) -> list[Problem]:
+    """Check the names of all other devices: in some chain each is a neighbour."""
+    problems = []
+    for other, address in addresses.items():
+        if other != device:
+            problems += judge_name(device, other, hosts[other], address, resolve(hosts[other]))
+    return problems
+
+
+def resolve(host: str) -> list[str]:
+    """The addresses of a name on this device."""
+    try:
+        return [str(known[4][0]) for known in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError):
+        return []
+
+
 def look_at_port(setting: str, address: str, port: int) -> list[Problem]:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
@@ -301,6 +340,7 @@ def look(parameters: Facts, facts: Facts) -> list[Problem]:
         "address": lambda: judge_address(
             facts["address"], parameters["data_interface"], facts["interfaces"], parameters["name"]
         ),
+        "names": lambda: look_at_names(parameters["name"], parameters["hosts"], parameters["addresses"]),
         "port": lambda: [p for name, port in ports for p in look_at_port(name, facts["address"], port)],
         "disk": lambda: look_at_disk(parameters["disk"], parameters["worker_prefix"]),
         "memory": lambda: look_at_memory(parameters["largest_shard_bytes"]),
@@ -325,6 +365,8 @@ def main() -> None:
         "os": {"type": "str"},
         "systems": {"type": "dict", "required": True},
         "checks": {"type": "list", "elements": "str", "choices": CHECKS, "default": []},
+        "hosts": {"type": "dict", "default": {}},
+        "addresses": {"type": "dict", "default": {}},
         "disk": {"type": "list", "elements": "dict", "options": need, "default": []},
         "worker_prefix": {"type": "list", "elements": "str", "default": []},
         "largest_shard_bytes": {"type": "int", "default": 0},

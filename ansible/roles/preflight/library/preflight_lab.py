@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,6 +69,15 @@ def resolve(devices: Mapping[str, Device]) -> tuple[dict[str, str], list[Problem
     return addresses, problems
 
 
+def addresses_reach(addresses: Mapping[str, str]) -> Iterator[Problem]:
+    """Find addresses that only the device itself reaches, in a lab whose other devices are elsewhere."""
+    loopback = {name for name, address in addresses.items() if ip_address(address).is_loopback}
+    for name in sorted(loopback) if loopback != set(addresses) else []:
+        what = f"no other device reaches {name} at {addresses[name]}, an address within a host"
+        do = f"set `host` of {name} to its address in the lab's network"
+        yield Problem(name, "address", what, do)
+
+
 def ports_apart(devices: Mapping[str, Device], addresses: Mapping[str, str]) -> Iterator[Problem]:
     """Find two devices with the same address and port, or a device with one port twice."""
     seen: dict[tuple[str, str], tuple[str, str]] = {}
@@ -120,7 +130,7 @@ def main() -> None:
         do = "put a first and a last device into the inventory's group `devices`"
         problems.append(Problem(next(iter(devices), "-"), "inventory", what, do))
     addresses, unresolved = resolve(devices)
-    problems += [*unresolved, *ports_apart(devices, addresses)]
+    problems += [*unresolved, *addresses_reach(addresses), *ports_apart(devices, addresses)]
     try:
         largest, total = size_of_bundles(module.params["bundles"])
     except ValueError as error:

@@ -1,0 +1,137 @@
+"""A filter that finds what only the inventory's files show: values that YAML reads otherwise, and names mistyped."""
+
+import difflib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import yaml
+from ansible import constants
+from ansible.plugins.loader import become_loader, connection_loader, shell_loader
+
+ROOT = Path(__file__).parents[4]
+OF_ANSIBLE = "ansible_"
+# Shorter names are alike by chance.
+NEARNESS = 0.85
+NO_YAML = ("$ANSIBLE_VAULT", "#!")
+
+
+class Given(NamedTuple):
+    """A key of a file, with its value."""
+
+    place: str
+    name: str
+    value: yaml.Node
+
+
+def inventory_mistakes(sources: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One line for each mistake, with file and line.
+
+    Args:
+        sources: The inventory's files and folders.
+        known: The settings that exist, by name, with their types.
+    """
+    lines: dict[str, None] = {}
+    for file in files_of(sources):
+        for place, name, value in given_in(file):
+            if name.startswith(OF_ANSIBLE) and name not in names_of_ansible():
+                near = difflib.get_close_matches(name, names_of_ansible(), n=1, cutoff=NEARNESS)
+                if near:
+                    lines[f"{place}: unknown name '{name}'; did you mean '{near[0]}'?"] = None
+            if name in known or name.startswith(OF_ANSIBLE):
+                for problem in misreadings(value, known[name]["type"] if name in known else "bool"):
+                    lines[f"{place}: {name}: {problem}"] = None
+    return list(lines)
+
+
+def files_of(sources: Sequence[str]) -> list[Path]:
+    """The YAML files of an inventory: its own, and those of its groups and hosts."""
+    files: dict[Path, None] = {}
+    for source in map(Path, sources):
+        folder = source if source.is_dir() else source.parent
+        of_parts = [path for part in ("group_vars", "host_vars") for path in (folder / part).rglob("*")]
+        for path in [*(sorted(folder.glob("*")) if source.is_dir() else [source]), *sorted(of_parts)]:
+            if path.is_file() and path.suffix in ("", ".yml", ".yaml", ".json"):
+                files[path] = None
+    return list(files)
+
+
+def given_in(file: Path) -> Iterator[Given]:
+    """Every key of a file; none of a file that is no YAML, which Ansible itself reports."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        pending = [] if text.startswith(NO_YAML) else list(yaml.compose_all(text, yaml.SafeLoader))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
+        return
+    place = str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
+    seen: set[int] = set()
+    while pending:
+        node = pending.pop(0)
+        # By anchors, a list may hold itself.
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            pending += node.value
+            continue
+        for key, value in node.value:
+            yield Given(f"{place}:{key.start_mark.line + 1}", str(key.value), value)
+            pending.append(value)
+
+
+def misreadings(node: yaml.Node, kind: str) -> Iterator[str]:
+    """What YAML reads otherwise than people do, in a value of this type or in the list or mapping that it is."""
+    if isinstance(node, yaml.ScalarNode):
+        is_truth_value = node.tag.endswith(":bool")
+        if is_truth_value and kind in ("str", "path"):
+            yield f"{node.value} is a truth value in YAML; write '{node.value}' in quotes for text"
+        # Ansible takes `yes` for true, and so do its users.
+        elif not (is_truth_value and kind == "bool") and (problem := plain_yaml().misreading(node)):
+            yield problem
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from misreadings(value, kind)
+    elif isinstance(node, yaml.MappingNode):
+        for _, value in node.value:
+            yield from misreadings(value, kind)
+
+
+@cache
+def plain_yaml() -> ModuleType:
+    """The rule for experiments, from this repository: Ansible's Python may have another one installed."""
+    spec = importlib.util.spec_from_file_location(
+        "edgecut_plain_yaml", ROOT / "controller" / "experiment" / "plain_yaml.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def names_of_ansible() -> frozenset[str]:
+    """The variables by which Ansible reaches devices."""
+    names = {name for names in constants.MAGIC_VARIABLE_MAPPING.values() for name in names}
+    plugins = (
+        ("connection", connection_loader, ("ssh", "local")),
+        ("become", become_loader, ("sudo", "su")),
+        ("shell", shell_loader, ("sh",)),
+    )
+    for kind, loader, of_kind in plugins:
+        for plugin in of_kind:
+            # Ansible knows the options of a plugin once it is loaded.
+            loader.get(plugin, class_only=True)
+            names |= set(constants.config.get_plugin_vars(kind, plugin))
+    return frozenset(names | {"ansible_python_interpreter"})
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters by their names in playbooks."""
+        return {"inventory_mistakes": inventory_mistakes}
