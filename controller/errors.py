@@ -16,6 +16,7 @@ __all__ = [
     "INVALID_REPLY",
     "InvalidReply",
     "LabError",
+    "LinkMismatch",
     "NOT_RESPONDING",
     "PlanError",
     "ProfileError",
@@ -40,6 +41,10 @@ class ExperimentError(ControllerError):
 
 class LabError(ControllerError):
     """The lab file is missing or wrong, or lacks a device."""
+
+
+class LinkMismatch(ControllerError):
+    """A measured link does not match the network that it should have."""
 
 
 class StoreError(ControllerError):

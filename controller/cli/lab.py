@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from controller.console import Screen, show
-from controller.errors import ExperimentError, LabError
+from controller.console import Screen, say, show
+from controller.errors import ExperimentError, LabError, LinkMismatch, one_line
 from controller.experiment.networks import AS_IS, Network, find_network, load_networks
 from controller.lab.certificates import Authority
 from controller.lab.health import show_status
 from controller.lab.inventory import load_lab
-from controller.links import Check, check_links, shaping_arguments
+from controller.links import Check, check_links, check_reach, shaping_arguments
 from controller.options import LAB, NETWORKS, LabFile, NetworksFile, ProgressFile
 from controller.selfcheck import run_selfcheck, show_verdict
 from worker.wire.security import CONTROLLER
@@ -28,13 +28,20 @@ def status(
     devices: Annotated[
         str | None, typer.Option(help="Only these devices, as in pi,server. Default: all.")
     ] = None,
-    infer: Annotated[bool, typer.Option("--infer", help="Also run a real inference on each device.")] = False,
+    infer: Annotated[
+        bool,
+        typer.Option(
+            "--infer", help="Also run a real inference on each device, and reach each from the others."
+        ),
+    ] = False,
 ) -> None:
     """Show the lab's devices and their users; exit code 2 if a device has a problem."""
     loaded = load_lab(lab)
     names = devices.split(",") if devices else [device.name for device in loaded.devices]
     if not show_status(loaded, names, infer=infer):
         raise typer.Exit(2)
+    if infer:
+        check_reach(loaded, names)
 
 
 @app.command()
@@ -54,7 +61,7 @@ def links(
         bool, typer.Option("--shaping", help="Only print each device's edgecut_link arguments, as JSON.")
     ] = False,
 ) -> None:
-    """Measure every link between two devices; exit code 2 if one does not match the network."""
+    """Measure every link between two devices; exit code 1 if one does not match the network."""
     if network is None and (shaping or not as_is):
         raise ExperimentError(
             "no --network; name the one that the links should have, or measure them with --as-is"
@@ -72,7 +79,11 @@ def links(
         return
     chosen = [loaded.device(name).name for name in devices.split(",")] if devices else names
     judge = from_file and not as_is
-    check_links(loaded, Check(chosen, network, conditions, judge, without_lost), results)
+    try:
+        check_links(loaded, Check(chosen, network, conditions, judge, without_lost), results)
+    except LinkMismatch as error:
+        say(f"error: {one_line(str(error))}")
+        raise typer.Exit(1) from error
 
 
 @app.command()

@@ -6,17 +6,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from controller.console import plain_table, say, show_table
-from controller.errors import ControllerError, DeviceError, LabError
+from controller.errors import DeviceError, LabError, LinkMismatch
 from controller.experiment.networks import AS_IS, Direction, Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_client import ClaimedWorker
 from controller.lab.worker_pool import WorkerPool
 from controller.links.bounds import Measured, requested_round_trip_ms, violations
-from controller.links.probing import probe_link
+from controller.links.probing import probe_link, reach
 from controller.results import MeasuredLink, Store
 from controller.results.provenance import now
 
-__all__ = ["Check", "check_links"]
+__all__ = ["Check", "check_links", "check_reach"]
 
 _WAIT_S = 5.0
 
@@ -84,7 +84,9 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
         results: A results file, created if missing.
 
     Raises:
-        ControllerError: A link is out of bounds, a device does not answer, or tc does not shape these links.
+        LinkMismatch: A link is out of bounds.
+        DeviceError: A device does not answer.
+        LabError: tc does not shape these links.
     """
     kind = lab.shaping(check.devices)
     if check.judge and kind != "tc":
@@ -99,6 +101,23 @@ def check_links(lab: Lab, check: Check, results: Path | None) -> None:
             store.add(*(link.row(check.name) for link in checked))
     if check.judge:
         _judge(check.name or AS_IS, checked)
+
+
+def check_reach(lab: Lab, names: Sequence[str]) -> None:
+    """Check that each of these devices reaches the data port of every other one.
+
+    Raises:
+        DeviceError: One does not; names both.
+    """
+    with WorkerPool(lab, names, _WAIT_S) as pool:
+        for sender, receiver in itertools.permutations(pool.workers.values(), 2):
+            try:
+                reach(sender, receiver)
+            except DeviceError as error:
+                reason = str(error).removeprefix(f"{error.device}: ")
+                raise DeviceError(
+                    error.device, f"the link {sender.name} -> {receiver.name}: {reason}"
+                ) from error
 
 
 def _probe_all(lab: Lab, check: Check) -> Iterator[_Checked]:
@@ -166,7 +185,7 @@ def _judge(name: str, checked: list[_Checked]) -> None:
         return
     link, text = wrong[0]
     more = f" ({len(wrong) - 1} more, see the table)" if len(wrong) > 1 else ""
-    raise ControllerError(
+    raise LinkMismatch(
         f"{link.sender}: its link to {link.receiver} does not match network {name!r}: {text}{more}; "
         f"shape it again, or measure without judging with --as-is"
     )

@@ -21,7 +21,7 @@ from worker.wire.messages import (
     TrainSent,
 )
 
-__all__ = ["probe_link", "probe_path", "probe_round_trips"]
+__all__ = ["probe_link", "probe_path", "probe_round_trips", "reach"]
 
 _ROUND_TRIPS = 101
 _MEDIAN_WANTS = 11
@@ -170,16 +170,29 @@ def probe_round_trips(sender: ClaimedWorker, receiver: ClaimedWorker) -> tuple[f
         return _round_trips(path)
 
 
-def _round_trips(path: _Path) -> tuple[float, ...]:
+def reach(sender: ClaimedWorker, receiver: ClaimedWorker) -> None:
+    """Send a message from `sender` to the data port of `receiver` and back.
+
+    Raises:
+        DeviceError: A worker was lost, or the receiver cannot be reached.
+    """
+    path = _Path(sender, receiver, secrets.token_hex(16), _QUEUE_S)
+    with path.expected():
+        _round_trips(path, fewest=1, most=1, warmup=0)
+
+
+def _round_trips(
+    path: _Path, *, fewest: int = _MEDIAN_WANTS, most: int = _ROUND_TRIPS, warmup: int = _WARMUP
+) -> tuple[float, ...]:
     device = path.receiver.device
     requested = ProbeRoundTrips(
         probe=path.probe,
         host=device.host,
         port=device.data_port,
-        round_trips=_ROUND_TRIPS,
-        at_least=_MEDIAN_WANTS,
+        round_trips=most,
+        at_least=fewest,
         duration_s=_ROUND_TRIPS_S,
-        warmup=_WARMUP,
+        warmup=warmup,
         receiver=device.name,
     )
     # At a delay of seconds the fewest round trips for a median take a minute.

@@ -315,6 +315,11 @@ def connect(host: str, port: int, *, timeout_s: float) -> SocketStream:
         return SocketStream(socket.create_connection((host, port), timeout=timeout_s), peer)
     except TimeoutError as error:
         raise PeerError(f"{peer} does not answer within {timeout_s:g} s: is the host up?") from error
+    except socket.gaierror as error:
+        raise PeerError(
+            f"cannot resolve {host} ({_reason(error)}): put it into /etc/hosts on this device, or give its "
+            f"address as `host` in the inventory"
+        ) from error
     except (OSError, OverflowError, UnicodeError) as error:
         raise PeerError(f"cannot reach {peer} ({_reason(error)}): is a worker running there?") from error
 
