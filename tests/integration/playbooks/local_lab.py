@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -45,10 +46,13 @@ class LocalLab:
         shutil.copy(ROOT / "ansible.cfg", folder)
 
     def play(
-        self, playbook: str, *settings: str, within: str = "ansible"
+        self, playbook: str, *settings: str, within: str = "ansible", under: Sequence[str] = ()
     ) -> subprocess.CompletedProcess[str]:
-        """Run a playbook from the folder `within`, with settings of the form name=value."""
-        command = [str(Path(sys.executable).parent / "ansible-playbook")]
+        """Run a playbook from the folder `within`, with settings of the form name=value or in JSON.
+
+        `under` is put before the command.
+        """
+        command = [*under, str(Path(sys.executable).parent / "ansible-playbook")]
         command.append(playbook if within == "ansible" else f"ansible/{playbook}")
         for setting in (f"base_port={self.base_port}", *settings):
             command += ["-e", setting]

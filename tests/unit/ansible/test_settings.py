@@ -128,6 +128,23 @@ def test_what_ansible_reads_otherwise_is_named_by_file_and_line(
     assert files.inventory_mistakes([str(tmp_path / "lab" / "hosts.yml")], known) == lines
 
 
+def test_a_setting_that_a_default_overrides_is_named(
+    filters: ModuleType, files: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "hosts.yml").write_text("devices:\n  hosts: {pi: {threads: 2}}\n  vars:\n    threads: 4\n")
+    (tmp_path / "group_vars" / "all.yml").write_text("lab_name: x\nsecurity: tls\n")
+    (tmp_path / "group_vars" / "devices.yml").write_text("shaping: none\n")
+    monkeypatch.chdir(tmp_path)
+    of_each = (
+        "has no effect here, since edgecut's default comes after it; write it into group_vars/devices.yml"
+    )
+    assert files.inventory_mistakes([str(tmp_path)], filters.settings(str(ROLES))) == [
+        f"hosts.yml:4: threads {of_each}",
+        f"group_vars/all.yml:2: security {of_each}",
+    ]
+
+
 @pytest.mark.parametrize("lab", sorted(path.name for path in (ROOT / "inventory").iterdir()))
 def test_the_inventories_that_come_with_edgecut_pass(
     filters: ModuleType, files: ModuleType, lab: str

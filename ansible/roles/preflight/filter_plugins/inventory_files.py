@@ -1,4 +1,7 @@
-"""A filter that finds what only the inventory's files show: values that YAML reads otherwise, and names mistyped."""
+"""A filter that finds what only the inventory's files show.
+
+These are values that YAML reads otherwise than people do, mistyped names of Ansible's own, and settings without effect.
+"""
 
 import difflib
 import importlib.util
@@ -20,9 +23,14 @@ NO_YAML = ("$ANSIBLE_VAULT", "#!")
 
 
 class Given(NamedTuple):
-    """A key of a file, with its value."""
+    """A key of a file, with its value.
+
+    Attributes:
+        inside: The keys around it, outermost first.
+    """
 
     place: str
+    inside: tuple[str, ...]
     name: str
     value: yaml.Node
 
@@ -36,7 +44,13 @@ def inventory_mistakes(sources: Sequence[str], known: Mapping[str, Mapping[str, 
     """
     lines: dict[str, None] = {}
     for file in files_of(sources):
-        for place, name, value in given_in(file):
+        is_of_all = file.stem == "all" and file.parent.name == "group_vars" or file.parent.name == "all"
+        for place, inside, name, value in given_in(file):
+            if name in defaults() and (inside[-1:] == ("vars",) or (is_of_all and not inside)):
+                lines[
+                    f"{place}: {name} has no effect here, since edgecut's default comes after it; write it into "
+                    f"group_vars/devices.yml"
+                ] = None
             if name.startswith(OF_ANSIBLE) and name not in names_of_ansible():
                 near = difflib.get_close_matches(name, names_of_ansible(), n=1, cutoff=NEARNESS)
                 if near:
@@ -63,23 +77,24 @@ def given_in(file: Path) -> Iterator[Given]:
     """Every key of a file; none of a file that is no YAML, which Ansible itself reports."""
     try:
         text = file.read_text(encoding="utf-8")
-        pending = [] if text.startswith(NO_YAML) else list(yaml.compose_all(text, yaml.SafeLoader))
+        roots = [] if text.startswith(NO_YAML) else list(yaml.compose_all(text, yaml.SafeLoader))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
         return
     place = str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
     seen: set[int] = set()
+    pending: list[tuple[tuple[str, ...], yaml.Node]] = [((), root) for root in roots]
     while pending:
-        node = pending.pop(0)
+        inside, node = pending.pop(0)
         # By anchors, a list may hold itself.
         if id(node) in seen or not isinstance(node, yaml.CollectionNode):
             continue
         seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
-            pending += node.value
+            pending += [(inside, value) for value in node.value]
             continue
         for key, value in node.value:
-            yield Given(f"{place}:{key.start_mark.line + 1}", str(key.value), value)
-            pending.append(value)
+            yield Given(f"{place}:{key.start_mark.line + 1}", inside, str(key.value), value)
+            pending.append(((*inside, str(key.value)), value))
 
 
 def misreadings(node: yaml.Node, kind: str) -> Iterator[str]:
@@ -97,6 +112,13 @@ def misreadings(node: yaml.Node, kind: str) -> Iterator[str]:
     elif isinstance(node, yaml.MappingNode):
         for _, value in node.value:
             yield from misreadings(value, kind)
+
+
+@cache
+def defaults() -> frozenset[str]:
+    """The settings that Ansible takes from beside the playbooks, unless a group's or a host's own file has them."""
+    text = (ROOT / "ansible" / "group_vars" / "all.yml").read_text(encoding="utf-8")
+    return frozenset(yaml.safe_load(text))
 
 
 @cache
