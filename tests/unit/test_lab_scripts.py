@@ -22,7 +22,7 @@ def fixture_repository(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True)
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
-    for script in ("lab", "lab-down"):
+    for script in ("lab", "lab-down", "utf8"):
         shutil.copy(ROOT / "scripts" / script, tmp_path / "scripts")
     return tmp_path
 

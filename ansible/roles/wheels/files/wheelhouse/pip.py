@@ -54,7 +54,17 @@ def _which_index(target: Target) -> str:
 def _has_wheel(target: Target, requirement: str) -> bool:
     """Whether the index has a wheel for this requirement alone."""
     done = _pip(
-        *("install", "--dry-run", "--no-deps", "--ignore-installed", "--target", "unused"),
+        # A user's settings of pip may contradict the target.
+        *(
+            "install",
+            "--dry-run",
+            "--no-deps",
+            "--ignore-installed",
+            "--no-user",
+            "--prefix=",
+            "--target",
+            "unused",
+        ),
         *target.pip_options(),
         requirement,
     )
