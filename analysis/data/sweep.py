@@ -1,5 +1,6 @@
 """Read and measure a results file."""
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -329,7 +330,7 @@ def load(path: Path, *, objectives: tuple[Objective, ...] = (), seed: int = 0) -
         # Rows are typed, but what they mean together may still be nonsense.
         raise ResultsError(
             f"{path} cannot be read as results of this edgecut ({type(error).__name__}: {error}); "
-            f"for details run python -m controller check {path}"
+            f"for details run python -m controller check {shlex.quote(str(path))}"
         ) from error
 
 

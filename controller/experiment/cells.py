@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -45,7 +46,8 @@ def open_bundles(names: Sequence[str], folder: Path) -> dict[str, Bundle]:
             there = sorted(p.parent.name for p in folder.glob("*/manifest.json"))
             hint = did_you_mean(name, there) if there else ""
             raise ExperimentError(
-                f"no bundle {path}{hint}; make it with: python -m exporter export {name} --out {path}"
+                f"no bundle {path}{hint}; make it with: python -m exporter export {shlex.quote(name)} "
+                f"--out {shlex.quote(str(path))}"
             )
         try:
             bundles[name] = Bundle.open(path)

@@ -1,7 +1,7 @@
 """YAML that means what it shows: what YAML 1.1 reads otherwise than people do is refused.
 
-To YAML 1.1 `020` is 16, `1:30` is 90, `on` is true, `1e3` is text, and of two equal keys the last one counts. A sweep of
-other cells than those meant is worse than a stop.
+To YAML 1.1 `020` is 16, `1:30` is 90, `on` is true, `1e3` is text, and of two equal keys the last one counts. A
+sweep of other cells than those meant is worse than a stop.
 """
 
 import re
@@ -41,9 +41,10 @@ _LIKE_A_NUMBER: Final = f"{_TAG}like_a_number"
 
 
 def misreading(node: yaml.ScalarNode) -> str | None:
-    """What a scalar means in YAML, and what to write, where people read something else; None where they do not.
+    """What a scalar means in YAML and what to write, where people read something else.
 
-    Texts that look like numbers are left to `PlainLoader`.
+    Returns:
+        None where everyone reads the same. Texts that look like numbers are left to `PlainLoader`.
     """
     kind, text = node.tag.removeprefix(_TAG), f"'{node.value}' in quotes for text"
     if kind == "timestamp":
@@ -84,8 +85,8 @@ class PlainLoader(yaml.SafeLoader):
     def refuse_text(self, node: yaml.ScalarNode) -> None:
         """Raise `Misleading` for a text that looks like a number."""
         raise Misleading(
-            f"{node.value} is text in YAML, not a number; {_TO_WRITE['int']}, or '{node.value}' in quotes for "
-            f"text",
+            f"{node.value} is text in YAML, not a number; {_TO_WRITE['int']}, "
+            f"or '{node.value}' in quotes for text",
             node,
         )
 

@@ -163,7 +163,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     networks_file: Annotated[
         str | None,
         Meta(
-            description="the networks file; default: the networks that come with edgecut, `ansible/networks.yml`"
+            description="the networks file; default: edgecut's own networks, `ansible/networks.yml`"
         ),
     ] = None
     splits: Splits = "clean"

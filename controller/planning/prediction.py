@@ -7,6 +7,7 @@ measured (`controller.profiling.calibration`); docs/planning.md lists what the m
 
 import itertools
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -115,7 +116,7 @@ class Predictor:
         if profile.bundle != bundle.digest or profile.cuts[-1] != bundle.node_count:
             raise ProfileError(
                 f"the device profile is of another bundle than {bundle.path}; profile this one with "
-                f"`python -m controller profile {bundle.path}`"
+                f"`python -m controller profile {shlex.quote(str(bundle.path))}`"
             )
         self.profile = profile
         self.bundle = bundle

@@ -1,5 +1,6 @@
 """Turn errors from rows that no sweep wrote, damaged or forged, into errors that name the file."""
 
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,5 +29,5 @@ def as_written(path: Path) -> Iterator[None]:
             raise
         raise StoreError(
             f"results file {path} holds rows that no sweep wrote ({error}); "
-            f"run `python -m controller check {path}` to find them all"
+            f"run `python -m controller check {shlex.quote(str(path))}` to find them all"
         ) from error

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,8 +119,8 @@ def check_whole(db: sqlite3.Connection, path: Path) -> None:
 
 def _damaged(path: Path, finding: str) -> StoreError:
     return StoreError(
-        f"results file {path} is damaged ({finding}); run `python -m controller check {path} --save NEW` to "
-        f"salvage its readable part"
+        f"results file {path} is damaged ({finding}); run "
+        f"`python -m controller check {shlex.quote(str(path))} --save NEW` to salvage its readable part"
     )
 
 

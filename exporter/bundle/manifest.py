@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def decode(path: Path, *, check: bool) -> Manifest:
     except FileNotFoundError:
         raise BundleError(
             f"{path.parent}: not a bundle (no manifest.json); make one with "
-            f"`python -m exporter export MODEL --out {path.parent}`"
+            f"`python -m exporter export MODEL --out {shlex.quote(str(path.parent))}`"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read as JSON ({error}); export the bundle again") from None

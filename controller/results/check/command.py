@@ -1,5 +1,6 @@
 """`python -m controller check RESULTS`."""
 
+import shlex
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -43,12 +44,12 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
         show(*(f"kept, though damaged: {line}" for line in saved.damaged))
         show(
             f"saved {saved.trials} finished trials ({saved.rows} rows) to {save_to}; resume the sweep with "
-            f"--results {save_to}"
+            f"--results {shlex.quote(str(save_to))}"
         )
     elif any(problem.startswith(_DAMAGED) for problem in problems):
         show(
-            f"to salvage its readable part: python -m controller check {path} --save NEW, then resume the "
-            f"sweep with --results NEW"
+            f"to salvage its readable part: python -m controller check {shlex.quote(str(path))} --save NEW, "
+            f"then resume the sweep with --results NEW"
         )
     if problems:
         show(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}")

@@ -1,4 +1,4 @@
-"""A sweep whose links do not match one of its networks: real ansible-playbook, real workers, links that nothing shapes."""
+"""A sweep whose links do not match a network: real ansible-playbook and workers, links that nothing shapes."""
 
 import json
 import os

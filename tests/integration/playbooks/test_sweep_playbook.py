@@ -1,5 +1,6 @@
 """`sweep.yml` and `report.yml`, and settings that a playbook refuses: real ansible-playbook, real workers."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,18 @@ def test_bad_settings_are_named(
     typo = experiment.with_name("typo.yml")
     typo.write_text(EXPERIMENT.replace("[ideal, lan]", "[ideal, wfi]"), encoding="utf-8")
     assert_fails_saying(lab.play(playbook, *settings), says)
+
+
+def test_how_a_sweep_ended_is_written_beside_its_results(lab: LocalLab, experiment: Path) -> None:
+    outcome = lab.root / "ended" / "outcome.json"
+    settings = "experiment=experiments/tiny.yml", f"results='{outcome.parent}'"
+    lab.worker("server").suspend()
+    try:
+        assert_fails_saying(lab.play("sweep.yml", *settings), "server: ")
+        assert json.loads(outcome.read_text())["exit_code"] == 2
+    finally:
+        lab.worker("server").resume()
+    assert_succeeds(lab.play("sweep.yml", *settings))
+    assert json.loads(outcome.read_text()) == {
+        **{"exit_code": 0, "incomplete": [], "left_out": [], "postponed": []}
+    }

@@ -120,9 +120,11 @@ def test_what_ansible_reads_otherwise_is_named_by_file_and_line(
     assert lines == [
         f"lab/hosts.yml:3: slowdown: 010 means 8 in YAML; {in_decimals}, or '010' in quotes for text",
         "lab/hosts.yml:5: unknown name 'ansible_hots'; did you mean 'ansible_host'?",
-        f"lab/hosts.yml:6: onnxruntime_options: 1_0 means 10 in YAML; {in_decimals}, or '1_0' in quotes for text",
+        f"lab/hosts.yml:6: onnxruntime_options: 1_0 means 10 in YAML; {in_decimals}, or '1_0' in quotes for "
+        "text",
         "lab/host_vars/pi.yml:2: memory_limit: on is a truth value in YAML; write 'on' in quotes for text",
-        "lab/host_vars/pi.yml:3: lab_name: 2026-01-31 is a date in YAML; write '2026-01-31' in quotes for text",
+        "lab/host_vars/pi.yml:3: lab_name: 2026-01-31 is a date in YAML; write '2026-01-31' in quotes for "
+        "text",
     ]
     # The same of its file alone: what lies beside it belongs to it.
     assert files.inventory_mistakes([str(tmp_path / "lab" / "hosts.yml")], known) == lines

@@ -1,6 +1,7 @@
 """A filter that finds what only the inventory's files show.
 
-These are values that YAML reads otherwise than people do, mistyped names of Ansible's own, and settings without effect.
+These are values that YAML reads otherwise than people do, mistyped names of Ansible's own, and settings without
+effect.
 """
 
 import difflib
@@ -12,8 +13,9 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import yaml
-from ansible import constants
 from ansible.plugins.loader import become_loader, connection_loader, shell_loader
+
+from ansible import constants
 
 ROOT = Path(__file__).parents[4]
 OF_ANSIBLE = "ansible_"
@@ -48,8 +50,8 @@ def inventory_mistakes(sources: Sequence[str], known: Mapping[str, Mapping[str, 
         for place, inside, name, value in given_in(file):
             if name in defaults() and (inside[-1:] == ("vars",) or (is_of_all and not inside)):
                 lines[
-                    f"{place}: {name} has no effect here, since edgecut's default comes after it; write it into "
-                    f"group_vars/devices.yml"
+                    f"{place}: {name} has no effect here, since edgecut's default comes after it; "
+                    f"write it into group_vars/devices.yml"
                 ] = None
             if name.startswith(OF_ANSIBLE) and name not in names_of_ansible():
                 near = difflib.get_close_matches(name, names_of_ansible(), n=1, cutoff=NEARNESS)
@@ -98,7 +100,7 @@ def given_in(file: Path) -> Iterator[Given]:
 
 
 def misreadings(node: yaml.Node, kind: str) -> Iterator[str]:
-    """What YAML reads otherwise than people do, in a value of this type or in the list or mapping that it is."""
+    """What YAML reads otherwise than people do, in a value of this type, or inside a list or mapping."""
     if isinstance(node, yaml.ScalarNode):
         is_truth_value = node.tag.endswith(":bool")
         if is_truth_value and kind in ("str", "path"):
@@ -116,7 +118,7 @@ def misreadings(node: yaml.Node, kind: str) -> Iterator[str]:
 
 @cache
 def defaults() -> frozenset[str]:
-    """The settings that Ansible takes from beside the playbooks, unless a group's or a host's own file has them."""
+    """The settings that Ansible takes from beside the playbooks, unless a file of a group or a host has them."""
     text = (ROOT / "ansible" / "group_vars" / "all.yml").read_text(encoding="utf-8")
     return frozenset(yaml.safe_load(text))
 

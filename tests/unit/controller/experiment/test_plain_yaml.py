@@ -47,9 +47,10 @@ def test_what_is_misleading_is_refused_by_line(text: str, says: str) -> None:
 
 
 def test_what_is_plain_is_taken_as_it_stands() -> None:
-    text = "[0, 20, -1, +3, 0.5, .5, 3., 1.0e+3, true, False, null, wifi, 1.2.3, 10.0.0.1, '020', \"on\", '1e3', y]"
-    taken = [0, 20, -1, 3, 0.5, 0.5, 3.0, 1000.0, True, False, None, "wifi", "1.2.3", "10.0.0.1"]
-    assert parse_yaml(text, "x") == [*taken, "020", "on", "1e3", "y"]
+    text = "[0, 20, -1, +3, 0.5, .5, 3., 1.0e+3, true, False, null, wifi, 1.2.3, 10.0.0.1, y]"
+    taken = [0, 20, -1, 3, 0.5, 0.5, 3.0, 1000.0, True, False, None, "wifi", "1.2.3", "10.0.0.1", "y"]
+    assert parse_yaml(text, "x") == taken
+    assert parse_yaml("""['020', "on", '1e3', !!str 020]""", "x") == ["020", "on", "1e3", "020"]
 
 
 def test_what_is_written_can_be_read() -> None:

@@ -54,17 +54,8 @@ def _which_index(target: Target) -> str:
 def _has_wheel(target: Target, requirement: str) -> bool:
     """Whether the index has a wheel for this requirement alone."""
     done = _pip(
-        # A user's settings of pip may contradict the target.
-        *(
-            "install",
-            "--dry-run",
-            "--no-deps",
-            "--ignore-installed",
-            "--no-user",
-            "--prefix=",
-            "--target",
-            "unused",
-        ),
+        # Without --no-user, a user's settings of pip may contradict the target.
+        *("install", "--dry-run", "--no-deps", "--ignore-installed", "--no-user", "--target", "unused"),
         *target.pip_options(),
         requirement,
     )
