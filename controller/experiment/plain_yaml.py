@@ -1,7 +1,7 @@
 """YAML that means what it shows: what YAML 1.1 reads otherwise than people do is refused.
 
-To YAML 1.1 `020` is 16, `1:30` is 90, `on` is true, `1e3` is text, and of two equal keys the last one counts. A
-sweep of other cells than those meant is worse than a stop.
+To YAML 1.1 `020` is 16, `1:30` is 90, `on` is true, `1e3` is text, and of two equal keys the last one counts.
+A sweep of other cells than those meant is worse than a stop.
 """
 
 import re

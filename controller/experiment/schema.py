@@ -162,9 +162,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     bundles: Annotated[str, Meta(description="the bundles' folder")] = "../../bundles"
     networks_file: Annotated[
         str | None,
-        Meta(
-            description="the networks file; default: edgecut's own networks, `ansible/networks.yml`"
-        ),
+        Meta(description="the networks file; default: edgecut's own networks, `ansible/networks.yml`"),
     ] = None
     splits: Splits = "clean"
     devices: Annotated[

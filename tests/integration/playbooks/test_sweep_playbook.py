@@ -104,6 +104,7 @@ def test_bad_settings_are_named(
     assert_fails_saying(lab.play(playbook, *settings), says)
 
 
+@pytest.mark.slow
 def test_how_a_sweep_ended_is_written_beside_its_results(lab: LocalLab, experiment: Path) -> None:
     outcome = lab.root / "ended" / "outcome.json"
     settings = "experiment=experiments/tiny.yml", f"results='{outcome.parent}'"

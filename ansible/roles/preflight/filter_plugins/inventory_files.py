@@ -1,7 +1,7 @@
 """A filter that finds what only the inventory's files show.
 
-These are values that YAML reads otherwise than people do, mistyped names of Ansible's own, and settings without
-effect.
+These are values that YAML reads otherwise than people do, mistyped names of Ansible's own, and settings
+without effect.
 """
 
 import difflib
@@ -12,10 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import ansible.constants
 import yaml
 from ansible.plugins.loader import become_loader, connection_loader, shell_loader
-
-from ansible import constants
 
 ROOT = Path(__file__).parents[4]
 OF_ANSIBLE = "ansible_"
@@ -118,7 +117,7 @@ def misreadings(node: yaml.Node, kind: str) -> Iterator[str]:
 
 @cache
 def defaults() -> frozenset[str]:
-    """The settings that Ansible takes from beside the playbooks, unless a file of a group or a host has them."""
+    """The settings that Ansible takes from beside the playbooks, unless a group's or host's file has them."""
     text = (ROOT / "ansible" / "group_vars" / "all.yml").read_text(encoding="utf-8")
     return frozenset(yaml.safe_load(text))
 
@@ -139,7 +138,7 @@ def plain_yaml() -> ModuleType:
 @cache
 def names_of_ansible() -> frozenset[str]:
     """The variables by which Ansible reaches devices."""
-    names = {name for names in constants.MAGIC_VARIABLE_MAPPING.values() for name in names}
+    names = {name for names in ansible.constants.MAGIC_VARIABLE_MAPPING.values() for name in names}
     plugins = (
         ("connection", connection_loader, ("ssh", "local")),
         ("become", become_loader, ("sudo", "su")),
@@ -149,7 +148,7 @@ def names_of_ansible() -> frozenset[str]:
         for plugin in of_kind:
             # Ansible knows the options of a plugin once it is loaded.
             loader.get(plugin, class_only=True)
-            names |= set(constants.config.get_plugin_vars(kind, plugin))
+            names |= set(ansible.constants.config.get_plugin_vars(kind, plugin))
     return frozenset(names | {"ansible_python_interpreter"})
 
 
