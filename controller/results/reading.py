@@ -1,6 +1,7 @@
 """Read a results file."""
 
 import hashlib
+import shlex
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -185,7 +186,8 @@ class Results:
         if self.warnings:
             raise StoreError(
                 f"{self.path}: {self.warnings[0].removeprefix('left out: ')}; to run that trial again: "
-                f"python -m controller check {self.path} --save NEW, then resume the sweep with --results NEW"
+                f"python -m controller check {shlex.quote(str(self.path))} --save NEW, "
+                f"then resume the sweep with --results NEW"
             )
 
     def environments(self) -> list[tuple[int, str, Mapping[str, Any]]]:
