@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 def test_bad_settings_are_named_and_make_nothing(
     inventory: str, settings: list[str], says: str, tmp_path: Path
 ) -> None:
-    for name in ("ansible", "inventory"):
+    for name in ("ansible", "controller", "inventory"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "ansible.cfg", tmp_path)
     given = [word for setting in settings for word in ("-e", setting)]
