@@ -2,9 +2,9 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -162,14 +162,23 @@ def _warn(*sweeps: "Sweep") -> None:
         say(f"warning: {one_line(line)}")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
-    return run(lambda: _run(arguments))
+def main(
+    arguments: Sequence[str] | None = None,
+    commands: Callable[..., Any] = app,
+    program: str = "python -m analysis",
+) -> int:
+    """Run the command line; the exit code.
+
+    Args:
+        commands: All commands, or one of them alone.
+        program: Its name in help texts.
+    """
+    return run(lambda: _run(arguments, commands, program))
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, commands: Callable[..., Any], program: str) -> int:
     try:
-        code = app(args=arguments, prog_name="python -m analysis", standalone_mode=False)
+        code = commands(args=arguments, prog_name=program, standalone_mode=False)
     except (AnalysisError, ControllerError) as error:
         return _fail(str(error))
     except TyperException as error:

@@ -10,7 +10,7 @@ from benchmarks.command import run_bench, show_bench
 from benchmarks.planning.command import BenchPlanOptions, bench_plan
 from benchmarks.truth.labs import LabName
 from benchmarks.truth.suite import run_truth
-from controller.cli.app import run
+from controller.cli.running import run
 from controller.lab.inventory import load_lab
 from controller.options import LAB, LabFile
 

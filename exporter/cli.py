@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -216,19 +216,30 @@ def verify_models(
             print_row(row)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, 2 for a bad input, 130 for Ctrl-C."""
+def main(
+    arguments: Sequence[str] | None = None,
+    commands: Callable[..., object] = app,
+    program: str = "python -m exporter",
+) -> int:
+    """Run a command and return the exit code: 0, 2 for a bad input, 130 for Ctrl-C.
+
+    Args:
+        commands: All commands, or one of them alone.
+        program: Its name in help texts.
+    """
     # Waiting PyTorch threads spin, which makes training 10 x slower beside any other load. OpenMP reads this
     # variable once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return terminal.run(lambda: _run(given))
+    return terminal.run(lambda: _run(given, commands, program))
 
 
-def _run(given: Sequence[str]) -> int:
+def _run(given: Sequence[str], commands: Callable[..., object], program: str) -> int:
+    if commands is app and not given:
+        given = ["--help"]
     try:
         # typer returns the code of an early end; it handles Ctrl-C itself and returns 130.
-        code = app(given or ["--help"], standalone_mode=False, prog_name="python -m exporter")
+        code = commands(given, standalone_mode=False, prog_name=program)
     except typer.exceptions.TyperException as error:
         # Its private sub-classes name the option in format_message().
         text = getattr(error, "format_message", error.__str__)()

@@ -1,18 +1,14 @@
-"""The command line: all commands in one application, and their errors as one line each."""
+"""The command line: all commands in one application."""
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import typer
 
 from controller.cli import lab, planning, sweep
-from controller.console import say
-from controller.errors import ControllerError, one_line
-from controller.sweep.outcome import INTERRUPTED
-from exporter.bundle import BundleError
-from worker import terminal
+from controller.cli.running import run
 
-__all__ = ["app", "main", "run"]
+__all__ = ["app", "main"]
 
 app = typer.Typer(
     help="Drive a lab's workers: show its state, run a cell, sweep an experiment, plan a split.",
@@ -31,46 +27,15 @@ _AFTER_CTRL_C = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    return run(app, "python -m controller", arguments, _AFTER_CTRL_C)
-
-
-def run(
-    commands: typer.Typer,
-    name: str,
+def main(
     arguments: Sequence[str] | None = None,
-    after_ctrl_c: Mapping[str, str] | None = None,
+    commands: Callable[..., Any] = app,
+    program: str = "python -m controller",
 ) -> int:
-    """Run an application; an error becomes one line and exit code 2, and a terminal may go away.
+    """Run the command line; returns the exit code.
 
     Args:
-        name: The program's name in help texts.
-        after_ctrl_c: By command, what an interrupted run has saved and how to continue.
-
-    Returns:
-        The exit code.
+        commands: All commands, or one of them alone.
+        program: Its name in help texts.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    return terminal.run(lambda: _run(commands, name, given, after_ctrl_c or {}))
-
-
-def _run(commands: typer.Typer, name: str, given: Sequence[str], after_ctrl_c: Mapping[str, str]) -> int:
-    try:
-        code = commands(given, prog_name=name, standalone_mode=False)
-    except (ControllerError, BundleError) as error:
-        return _refuse(str(error))
-    except typer.TyperException as error:
-        return _refuse(error.format_message())
-    except OSError as error:  # an impossible path, a full disk
-        return _refuse(f"{error.filename or 'file'}: {error.strerror or error}")
-    # typer turns Ctrl-C into this code.
-    if code == INTERRUPTED:
-        advice = next((text for word, text in after_ctrl_c.items() if word in given), None)
-        say(f"interrupted; {advice}" if advice else "interrupted")
-    return int(code or 0)
-
-
-def _refuse(text: str) -> int:
-    say(f"error: {one_line(text)}")
-    return 2
+    return run(commands, program, arguments, _AFTER_CTRL_C)

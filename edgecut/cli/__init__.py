@@ -1,0 +1,1 @@
+"""The command `edgecut`: a table of commands, each loaded when it is called."""

@@ -1,0 +1,96 @@
+"""The option `-i`: an inventory names the lab file that `deploy` wrote for it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from controller.errors import LabError
+from edgecut.cli.table import Command
+from edgecut.playbook import ROOT, ansible, environment, inventory_path
+
+__all__ = ["lab_of", "with_lab_file"]
+
+
+class _Lab(NamedTuple):
+    """What an inventory says of its lab.
+
+    Attributes:
+        file: The lab file.
+        enter: What stands before a command that talks to its devices; empty for most labs.
+    """
+
+    file: Path
+    enter: Sequence[str]
+
+
+def with_lab_file(command: Command, arguments: Sequence[str]) -> list[str]:
+    """Put `--lab FILE` in place of `-i INVENTORY`; on a lab with a network of its own, begin again inside it.
+
+    Raises:
+        LabError: The inventory does not say where the lab file is.
+    """
+    inventory, rest = _taken_from(arguments)
+    if inventory is None:
+        return rest
+    lab = lab_of(inventory)
+    given = [*rest, "--lab", str(lab.file)]
+    if not lab.enter:
+        return given
+    if not Path(lab.enter[0]).exists():
+        raise LabError(f"the lab of {inventory} does not exist; make it: edgecut lab up -i {inventory}")
+    sys.stdout.flush()
+    os.execv(lab.enter[0], [*lab.enter, sys.executable, "-m", "edgecut", *command.name.split(), *given])
+
+
+def _taken_from(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """Split `-i INVENTORY` off a command's arguments.
+
+    Raises:
+        LabError: The option has no value.
+    """
+    inventory, rest, words = None, [], iter(arguments)
+    for word in words:
+        if word in ("-i", "--inventory"):
+            value = next(words, "")
+        elif word.startswith("--inventory="):
+            value = word.partition("=")[2]
+        else:
+            rest.append(word)
+            continue
+        if not value:
+            raise LabError(f"{word}: name an inventory, as in -i inventory/mylab")
+        inventory = Path(value)
+    return inventory, rest
+
+
+def lab_of(inventory: Path) -> _Lab:
+    """Ask Ansible for the lab file of an inventory.
+
+    Raises:
+        LabError: There is no such inventory, or it has no devices or no lab_name.
+        ControllerError: Ansible is not installed.
+    """
+    asked = subprocess.run(
+        [
+            ansible("ansible"),
+            "devices[0]",
+            *("-i", str(inventory_path(inventory)), "--playbook-dir", str(ROOT / "ansible")),
+            *("-m", "ansible.builtin.debug", "-a", "msg={{ [lab_file, controller_prefix] | to_json }}"),
+        ],
+        env=environment() | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        file, enter = json.loads(json.loads(asked.stdout.partition("=>")[2])["msg"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(
+            f"{inventory} names no lab: it needs a group `devices` and a lab_name in group_vars/all.yml; "
+            f"see edgecut lab check -i {inventory}"
+        ) from error
+    return _Lab(Path(file), enter)
