@@ -1,6 +1,7 @@
 """edgecut: where should this network be cut, on these devices, over this network?
 
-The command `edgecut` is in `edgecut.cli`; it calls the packages `exporter`, `controller` and `analysis`, and the playbooks.
+The command `edgecut` is in `edgecut.cli`; it calls the packages `exporter`, `controller` and `analysis`, and
+the playbooks.
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 
 BAD_INPUT: Final = 2
 _INTERRUPTED: Final = 130
-_OF_ANSIBLE: Final = {"interrupted": 99}
+_INTERRUPTED_ANSIBLE: Final = 99
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ def inventory_path(given: Path) -> Path:
     for path in (given, ROOT / given):
         if path.exists():
             return path.absolute()
-    raise ControllerError(f"no inventory {given}; make one: edgecut lab new {given.name}")
+    raise ControllerError(
+        f"no inventory {given}; make one: {shlex.join(['edgecut', 'lab', 'new', given.name])}"
+    )
 
 
 def environment() -> dict[str, str]:
@@ -148,7 +151,7 @@ def run(playbook: Playbook) -> Ended:
     codes, facts = outcome.get("codes", []), outcome.get("facts", {})
     if code == 0:
         return Ended(0, facts)
-    is_interrupted = code == _OF_ANSIBLE["interrupted"] or _INTERRUPTED in codes
+    is_interrupted = code == _INTERRUPTED_ANSIBLE or _INTERRUPTED in codes
     errors = outcome.get("errors") or ([] if is_interrupted else _last_words(screen, code))
     for text in errors:
         say(*_as_error(text, is_interrupted=is_interrupted))

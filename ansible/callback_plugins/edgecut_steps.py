@@ -1,6 +1,6 @@
 """Print a playbook as the command `edgecut` shows it: a line a step, and everything in the log.
 
-`edgecut` selects this callback (ANSIBLE_STDOUT_CALLBACK); `ansible-playbook` by itself prints what Ansible prints.
+`edgecut` selects this callback (ANSIBLE_STDOUT_CALLBACK); `ansible-playbook` alone prints what Ansible prints.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ DOCUMENTATION = """
     type: stdout
     short_description: A line a step, for the command edgecut
     description:
-      - A step is a role, or a task C(edgecut) outside of roles. What these commands print while they run, and messages of
-        the module C(debug), are shown too; the log (C(ANSIBLE_LOG_PATH)) has what Ansible itself would print.
+      - A step is a role, or a task C(edgecut) outside of roles. What these commands print while they run is
+        shown too, and messages of the module C(debug).
+      - The log (C(ANSIBLE_LOG_PATH)) has what Ansible itself would print.
       - How the playbook ended goes to the file that C(EDGECUT_ENDED) names, as JSON.
     extends_documentation_fragment:
       - default_callback
@@ -47,7 +48,8 @@ class _ToLog:
         return getattr(self._display, name)
 
     def display(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        self._display.display(msg, log_only=True)
+        if not kwargs.get("screen_only"):
+            self._display.display(msg, log_only=True)
 
     def banner(self, msg: str, *args: Any, **kwargs: Any) -> None:
         self._display.display(f"\n{msg}", log_only=True)

@@ -46,6 +46,8 @@ def _run(
         return _refuse(error.format_message())
     except OSError as error:  # an impossible path, a full disk
         return _refuse(f"{error.filename or 'file'}: {error.strerror or error}")
+    except typer.Abort:  # Ctrl-C, or the end of the input, at a question
+        code = INTERRUPTED
     # typer turns Ctrl-C into this code.
     if code == INTERRUPTED:
         words = (*name.split(), *given)

@@ -6,12 +6,12 @@ from typing import Any
 import typer
 
 from controller.cli.running import run
-from edgecut.cli import playbooks
+from edgecut.cli import new_lab, playbooks, version
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
-for _group in (playbooks.app,):
+for _group in (new_lab.app, playbooks.app, version.app):
     app.add_typer(_group)
 
 

@@ -2,11 +2,12 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from controller.errors import LabError
 from edgecut.cli.table import Command
@@ -38,12 +39,20 @@ def with_lab_file(command: Command, arguments: Sequence[str]) -> list[str]:
         return rest
     lab = lab_of(inventory)
     given = [*rest, "--lab", str(lab.file)]
-    if not lab.enter:
-        return given
-    if not Path(lab.enter[0]).exists():
-        raise LabError(f"the lab of {inventory} does not exist; make it: edgecut lab up -i {inventory}")
+    if lab.enter:
+        if not Path(lab.enter[0]).exists():
+            raise LabError(
+                f"the lab of {inventory} does not exist; make it: "
+                f"{shlex.join(['edgecut', 'lab', 'up', '-i', str(inventory)])}"
+            )
+        _become([*lab.enter, sys.executable, "-m", "edgecut", *command.name.split(), *given])
+    return given
+
+
+def _become(command: Sequence[str]) -> NoReturn:
+    """Let this process be another command."""
     sys.stdout.flush()
-    os.execv(lab.enter[0], [*lab.enter, sys.executable, "-m", "edgecut", *command.name.split(), *given])
+    os.execv(command[0], command)
 
 
 def _taken_from(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
@@ -91,6 +100,6 @@ def lab_of(inventory: Path) -> _Lab:
     except (ValueError, KeyError, TypeError) as error:
         raise LabError(
             f"{inventory} names no lab: it needs a group `devices` and a lab_name in group_vars/all.yml; "
-            f"see edgecut lab check -i {inventory}"
+            f"see {shlex.join(['edgecut', 'lab', 'check', '-i', str(inventory)])}"
         ) from error
     return _Lab(Path(file), enter)
