@@ -29,8 +29,8 @@ _RESERVED: Final = {CONTROLLER, "all", "devices", "localhost", "log", "ungrouped
 _SHIPPED: Final = {"local", "namespaces", "unequal", "virtual"}
 
 _HOSTS = """---
-# Devices in the order of the chain: requests begin on the first (the camera is there), and the last may do most
-# of the computing. docs/setup.md lists what else may be set for a device, here or in host_vars/NAME.yml.
+# Devices in the order of the chain: requests begin on the first (the camera is there), and the last may do
+# most of the computing. docs/setup.md lists what else may be set for a device, here or in host_vars/NAME.yml.
 devices:
   hosts:
 """
@@ -42,8 +42,8 @@ ansible_user: {user}    # the user that Ansible logs in as, with an SSH key
 # themselves. none: the links stay as they are.
 shaping: {links}
 
-# systemd: a service of the device, which needs root to install. systemd_user: a service of ansible_user, without
-# root.
+# systemd: a service of the device, which needs root to install. systemd_user: a service of ansible_user,
+# without root.
 service_manager: {manager}
 
 # If sudo asks for a password, add --ask-become-pass to `edgecut deploy` and its like (docs/setup.md).

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -120,9 +119,7 @@ def inventory_path(given: Path) -> Path:
     for path in (given, ROOT / given):
         if path.exists():
             return path.absolute()
-    raise ControllerError(
-        f"no inventory {given}; make one: {shlex.join(['edgecut', 'lab', 'new', given.name])}"
-    )
+    raise ControllerError(f"no inventory {given}; `edgecut lab new NAME` makes inventory/NAME")
 
 
 def environment() -> dict[str, str]:
@@ -213,9 +210,8 @@ def wait(
 
 def _last_words(screen: str, code: int) -> list[str]:
     """What Ansible itself says of a playbook that it did not run."""
-    lines = [line for line in screen.splitlines() if line.startswith(("ERROR", "[ERROR]"))]
-    texts = [line.removeprefix("[ERROR]:").removeprefix("ERROR!").strip() for line in lines]
-    return texts[:1] or [f"ansible-playbook ended with exit code {code}"]
+    words = screen.partition("[ERROR]: ")[2].partition("\n\n")[0].partition("\nOrigin: ")[0]
+    return [one_line(words) or f"ansible-playbook ended with exit code {code}"]
 
 
 def _as_error(text: str, *, is_interrupted: bool) -> list[str]:

@@ -197,7 +197,7 @@ def demo() -> None:
     """Make a report from nothing, on this machine alone; the same command resumes it."""
     script = ROOT / "scripts" / "demo"
     if not script.is_file():
-        raise LabError(f"no {script}: install edgecut from a clone of its repository (make venv)")
+        raise LabError(f"no {script}; install edgecut from a clone of its repository (make venv)")
     code, _ = wait([str(script)])
     _finish(Ended(code))
 

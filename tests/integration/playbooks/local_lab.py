@@ -41,7 +41,7 @@ class LocalLab:
     def __init__(self, folder: Path) -> None:
         self.root = folder
         self.base_port = free_ports(8)
-        for name in ("exporter", "worker", "controller", "analysis", "ansible", "inventory"):
+        for name in ("edgecut", "exporter", "worker", "controller", "analysis", "ansible", "inventory"):
             shutil.copytree(ROOT / name, folder / name)
         shutil.copy(ROOT / "ansible.cfg", folder)
 
@@ -64,6 +64,25 @@ class LocalLab:
             check=False,
             env={name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
         )
+
+    def start_edgecut(self, *arguments: object, within: Path) -> "subprocess.Popen[str]":
+        """Start `edgecut` of this copy from any folder, in a process group of its own, with this lab's ports."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "edgecut", *map(str, arguments), "-e", f"base_port={self.base_port}"],
+            cwd=within,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+            | {"PYTHONPATH": str(self.root)},
+        )
+
+    def edgecut(self, *arguments: object, within: Path) -> subprocess.CompletedProcess[str]:
+        """Run `edgecut` of this copy from any folder, with this lab's ports."""
+        with self.start_edgecut(*arguments, within=within) as process:
+            out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def kill(self) -> None:
         """End its workers."""
