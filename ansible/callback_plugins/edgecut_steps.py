@@ -1,6 +1,6 @@
 """Print a playbook as the command `edgecut` shows it: a line a step, and everything in the log.
 
-`edgecut` selects this callback (ANSIBLE_STDOUT_CALLBACK); `ansible-playbook` alone prints what Ansible prints.
+`edgecut` selects this callback (ANSIBLE_STDOUT_CALLBACK); `ansible-playbook` alone prints as Ansible does.
 """
 
 from __future__ import annotations

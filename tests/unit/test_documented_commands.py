@@ -1,4 +1,4 @@
-"""The pages give no command and no option that there is not, and the README gives every command."""
+"""The pages give only commands and options that exist, and the README gives every command."""
 
 import argparse
 import re
@@ -14,7 +14,10 @@ import analysis.__main__ as analysis_cli
 import controller.__main__ as controller_cli
 import exporter.cli as exporter_cli
 import worker.__main__ as worker_cli
-from tests.pages import PAGES, ROOT, code_of, name_of
+from edgecut.cli.loading import load
+from edgecut.cli.table import COMMANDS as FRONT
+from edgecut.cli.table import GROUPS
+from tests.pages import PAGES, ROOT, blocks_of, code_of, name_of
 
 Options = Mapping[str, set[str]]
 
@@ -43,13 +46,25 @@ COMMANDS: Final[Mapping[str, Options]] = {
 }
 """By package and command, the options that it takes."""
 
+
+def _of_front() -> Options:
+    return {
+        name: {option for parameter in load(command)[1].params for option in parameter.opts}
+        for name, command in FRONT.items()
+    }
+
+
+EDGECUT: Final = _of_front()
+"""The same of `edgecut`."""
+
 # Without `python -m` in front, `worker` is a word like others: `worker pi was lost`.
 _GIVEN: Final = re.compile(
     r"(?:python -m |^(?!worker))(exporter|worker|controller|analysis) ([a-z][a-z-]*)([^#]*)"
 )
-_OPTION: Final = re.compile(r"(?<!\S)(--[a-z][a-z0-9-]*)(?![\w=-])")
+_GIVEN_EDGECUT: Final = re.compile(r"(?:^|\s|/)edgecut ((?:lab )?[a-z][a-z-]*)([^#]*)")
+_OPTION: Final = re.compile(r"(?<!\S)(--[a-z][a-z0-9-]*|-[a-zA-Z])(?![\w-])")
 # Of ansible-playbook, and of every command.
-_OF_OTHERS: Final = {"--check", "--diff", "--limit", "--tags", "--help"}
+_OF_OTHERS: Final = {"--check", "--diff", "--tags", "--help"}
 _FROM_OTHER_TESTBEDS: Final = "## From other testbeds"
 
 
@@ -67,9 +82,39 @@ def test_every_command_line_can_be_typed(page: Path) -> None:
         assert options - COMMANDS[package][command] == set(), f"{package} {command}"
 
 
+def edgecut_in(page: Path) -> Iterator[tuple[str, set[str]]]:
+    """Command and options of each command line of `edgecut`."""
+    for code in code_of(page):
+        for command, rest in _GIVEN_EDGECUT.findall(code):
+            yield command, set(_OPTION.findall(rest))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_line_of_edgecut_can_be_typed(page: Path) -> None:
+    for command, options in edgecut_in(page):
+        assert command in EDGECUT, command
+        assert options - EDGECUT[command] - {"--help"} == set(), command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_block_that_uses_edgecut_can_be_pasted(page: Path) -> None:
+    for block in blocks_of(page):
+        if re.search(r"^edgecut ", block, flags=re.MULTILINE):
+            assert block.startswith(". .venv/bin/activate\n"), block
+
+
+def test_the_readme_gives_every_command_of_edgecut() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| `edgecut` | commands |\n| --- | --- |\n")[2].partition("\n\n")[0]
+    rows = [row.strip("| ").partition(" | ") for row in table.splitlines()]
+    given = {group: re.findall(r"`([^`]+)`", commands) for group, _, commands in rows}
+    assert given == {group: [each.name for each in commands] for group, commands in GROUPS.items()}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_option_is_one_of_ours(page: Path) -> None:
-    ours = {option for commands in COMMANDS.values() for options in commands.values() for option in options}
+    everything = [*COMMANDS.values(), EDGECUT]
+    ours = {option for commands in everything for options in commands.values() for option in options}
     text = page.read_text(encoding="utf-8").partition(_FROM_OTHER_TESTBEDS)[0]
     named = set(re.findall(r"`(--[a-z][a-z0-9-]*)(?![\w=-])", text))
     assert named - ours - _OF_OTHERS == set()

@@ -31,6 +31,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
             "torch torchvision sklearn onnxscript pandas scipy.special analysis",
         ),
         ("analysis", "torch torchvision onnx onnxruntime exporter"),
+        ("edgecut", "numpy onnx onnxruntime pandas torch typer yaml analysis controller exporter worker"),
+        ("edgecut.cli.main", "numpy onnx onnxruntime pandas torch typer yaml analysis controller exporter"),
     ],
 )
 def test_importing_a_package_leaves_heavy_ones_alone(module: str, banned: str) -> None:
@@ -66,7 +68,7 @@ def test_every_requirement_is_pinned_alike() -> None:
 def test_a_wheel_holds_the_packages_with_their_data_and_nothing_else(tmp_path: Path) -> None:
     source = tmp_path / "a copy"
     source.mkdir()
-    for name in ("exporter", "worker", "controller", "analysis", "tests", "ansible"):
+    for name in ("edgecut", "exporter", "worker", "controller", "analysis", "tests", "ansible"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -84,12 +86,14 @@ def test_a_wheel_holds_the_packages_with_their_data_and_nothing_else(tmp_path: P
     (wheel,) = tmp_path.glob("edgecut-*.whl")
     members = set(zipfile.ZipFile(wheel).namelist())
     packages = {member.split("/")[0] for member in members if ".dist-info" not in member}
-    assert packages == {"exporter", "worker", "controller", "analysis"}
+    assert packages == {"edgecut", "exporter", "worker", "controller", "analysis"}
     for package in sorted(packages):
         assert f"{package}/py.typed" in members
         assert f"{package}/__main__.py" in members
     data = [path.relative_to(ROOT).as_posix() for path in (ROOT / "analysis" / "templates").iterdir()]
     assert set(data) <= members
+    (scripts,) = (member for member in members if member.endswith("entry_points.txt"))
+    assert "edgecut = edgecut.cli.main:main" in zipfile.ZipFile(wheel).read(scripts).decode()
 
 
 @pytest.mark.processes
@@ -102,7 +106,7 @@ def test_linters_see_every_module() -> None:
         check=True,
     )
     seen = {Path(line) for line in shown.stdout.splitlines()}
-    names = ("exporter", "worker", "controller", "analysis", "benchmarks", "tests")
+    names = ("edgecut", "exporter", "worker", "controller", "analysis", "benchmarks", "tests")
     assert {path for name in names for path in (ROOT / name).rglob("*.py")} - seen == set()
 
 

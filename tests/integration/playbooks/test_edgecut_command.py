@@ -74,9 +74,8 @@ def test_an_inventory_names_the_lab_for_packages_too(lab: LocalLab, here: Path) 
 
 
 def test_exit_codes_of_a_sweep_pass_through(lab: LocalLab, here: Path) -> None:
-    short = lab.edgecut(
-        "sweep", "long.yml", "--networks", networks(lab), "--results", "short", "--time-budget", "1s", within=here
-    )  # fmt: skip
+    options = ("--networks", networks(lab), "--results", "short", "--time-budget", "1s")
+    short = lab.edgecut("sweep", "long.yml", *options, within=here)
     assert short.returncode == 3, short.stdout + short.stderr
     assert "time budget used up" in short.stdout
 
@@ -103,8 +102,8 @@ def test_ctrl_c_ends_after_the_trial_and_says_how_to_go_on(lab: LocalLab, here: 
     ("given", "says"),
     [
         (["sweep", "nope.yml"], "no experiment"),
-        (["sweep", "tiny.yml", "-e", "time_bugdet=20m"], "unknown setting 'time_bugdet'; did you mean 'time_budget'?"),
-        (["deploy", "--workers", "1"], "workers=1: the inventory alone has 2 devices; give at least that number"),
+        (["sweep", "tiny.yml", "-e", "time_bugdet=20m"], "did you mean 'time_budget'?"),
+        (["deploy", "--workers", "1"], "workers=1: the inventory alone has 2 devices"),
         (["deploy", "-e", "@nowhere.yml"], "nowhere.yml"),
         (["best-split", "resnet18", "--bundles", "bundles"], "no bundle"),
         (["lab", "up", "-i", "inventory/local"], "This inventory has no virtual Pis or namespaces"),

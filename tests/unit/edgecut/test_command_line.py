@@ -59,12 +59,12 @@ def test_every_command_explains_itself_under_its_name(name: str, capsys: pytest.
         (["xyzzy"], "error: no command 'xyzzy'; see edgecut --help"),
         (["lab", "xyzzy"], "error: no command 'lab xyzzy'; see edgecut lab --help"),
         (["report", "r.sqlite", "--otu", "x"], "error: no option --otu; did you mean --out?"),
-        (["sweep", "x.yml", "--time-bugdet=1m"], "error: no option --time-bugdet; did you mean --time-budget?"),
+        (["sweep", "x", "--time-bugdet=1m"], "error: no option --time-bugdet; did you mean --time-budget?"),
         (["models", "--sjon"], "error: No such option: --sjon"),
         (["report"], "error: Missing argument 'RESULTS'."),
         (["lab", "status", "-i"], "error: -i: name an inventory, as in -i inventory/mylab"),
-        (["lab", "status", "-i", "inventory/nope"], "error: no inventory inventory/nope; `edgecut lab new NAME` makes"),
-        (["deploy", "-i", "inventory/nope"], "error: no inventory inventory/nope; `edgecut lab new NAME` makes"),
+        (["lab", "status", "--inventory=inventory/nope"], "error: no inventory inventory/nope; `edgecut lab"),
+        (["deploy", "-i", "inventory/nope"], "error: no inventory inventory/nope; `edgecut lab"),
         (["best", "nowhere.sqlite"], "error: nowhere.sqlite: no such results file"),
         (["cuts", "nowhere"], "error: nowhere"),
     ],
@@ -99,12 +99,14 @@ def test_the_overview_loads_nothing_heavy() -> None:
     ],
 )
 def test_what_is_not_installed_is_named_with_its_extra(absent: str, command: list[str], extra: str) -> None:
-    code = f"import sys; sys.modules[{absent!r}] = None; from edgecut.cli.main import main; sys.exit(main({command!r}))"
+    code = (
+        f"import sys; sys.modules[{absent!r}] = None\n"
+        f"from edgecut.cli.main import main; sys.exit(main({command!r}))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == (
-        f"error: edgecut {command[0]} needs {absent}, which is not installed: pip install 'edgecut[{extra}]'\n"
-    )
+    needs = f"edgecut {command[0]} needs {absent}, which is not installed"
+    assert done.stderr == f"error: {needs}: pip install 'edgecut[{extra}]'\n"
 
 
 def completions(shell: str, line: str) -> str:
