@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import shlex
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -26,6 +27,7 @@ __all__ = [
     "TrialVoid",
     "UNREACHABLE",
     "did_you_mean",
+    "edgecut_command",
     "how_lost",
     "one_line",
 ]
@@ -107,6 +109,11 @@ class TrialUnsound(TrialVoid):
 
     Nothing was lost, so the trial is run again, whatever the experiment does after a failure.
     """
+
+
+def edgecut_command(*words: object) -> str:
+    """Return a command of `edgecut` as advice: it can be pasted, whatever its paths are."""
+    return shlex.join(["edgecut", *map(str, words)])
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -38,13 +38,13 @@ DEVICE_PROFILES: Final = Path("profiles")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Batch = Annotated[int, typer.Option(min=1, help="Samples in a request.")]
-BundleFolder = Annotated[Path, typer.Argument(help="Bundle that `python -m exporter export` wrote.")]
+BundleFolder = Annotated[Path, typer.Argument(help="Bundle that `edgecut export` wrote.")]
 DeviceProfiles = Annotated[Path, typer.Option("--device-profiles", help="Folder of device profiles.")]
 Devices = Annotated[
     str | None, typer.Option(help="Chain of devices, as in pi,server. Default: the whole lab.")
 ]
 LabFile = Annotated[
-    Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file that ansible/deploy.yml wrote.")
+    Path, typer.Option("--lab", envvar="EDGECUT_LAB", help="Lab file that `edgecut deploy` wrote.")
 ]
 NetworksFile = Annotated[
     Path,

@@ -58,7 +58,7 @@ class Settings:
         if security is OPEN and not self.open_to_all and not _is_loopback(self.host):
             raise UsageError(
                 f"--host {self.host or '(every address)'} can be reached from elsewhere: give the lab's key "
-                f"with --key-file (ansible/deploy.yml does), or let anyone use this worker with --open-to-all"
+                f"with --key-file (`edgecut deploy` does), or let anyone use this worker with --open-to-all"
             )
         return security
 

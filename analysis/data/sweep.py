@@ -1,6 +1,5 @@
 """Read and measure a results file."""
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +13,7 @@ from analysis.data.trial_metrics import TrialMeasures, measure
 from analysis.errors import AnalysisError, ResultsError
 from analysis.statistics.estimates import Estimate, estimate, in_the_long_run
 from analysis.statistics.objectives import Objective
-from controller.errors import ControllerError
+from controller.errors import ControllerError, edgecut_command
 from controller.results import (
     OFFLINE,
     TIMED,
@@ -330,7 +329,7 @@ def load(path: Path, *, objectives: tuple[Objective, ...] = (), seed: int = 0) -
         # Rows are typed, but what they mean together may still be nonsense.
         raise ResultsError(
             f"{path} cannot be read as results of this edgecut ({type(error).__name__}: {error}); "
-            f"for details run python -m controller check {shlex.quote(str(path))}"
+            f"for details run {edgecut_command('check', path)}"
         ) from error
 
 

@@ -118,7 +118,7 @@ def _lab(sweep: Sweep) -> Iterator[Concern]:
     checked = stamp.get("selfcheck")
     if checked is None:
         yield _note(
-            "No selfcheck of this lab backs these figures: python -m controller selfcheck checks its devices "
+            "No selfcheck of this lab backs these figures: `edgecut selfcheck` checks its devices "
             "and links against known times."
         )
         return

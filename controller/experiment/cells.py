@@ -2,12 +2,11 @@
 
 import itertools
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from controller.errors import ExperimentError, did_you_mean
+from controller.errors import ExperimentError, did_you_mean, edgecut_command
 from controller.experiment.codec_assignment import check_pairs
 from controller.experiment.load import OFFLINE, SINGLE
 from controller.experiment.networks import AS_IS
@@ -46,8 +45,7 @@ def open_bundles(names: Sequence[str], folder: Path) -> dict[str, Bundle]:
             there = sorted(p.parent.name for p in folder.glob("*/manifest.json"))
             hint = did_you_mean(name, there) if there else ""
             raise ExperimentError(
-                f"no bundle {path}{hint}; make it with: python -m exporter export {shlex.quote(name)} "
-                f"--out {shlex.quote(str(path))}"
+                f"no bundle {path}{hint}; make it with: {edgecut_command('export', name, '--out', path)}"
             )
         try:
             bundles[name] = Bundle.open(path)

@@ -98,7 +98,7 @@ class ResolvedExperiment:
         if shaped and len(networks) > 1:
             raise ExperimentError(
                 f"lab {self.lab.name!r} has links shaped by tc: name one network with --network "
-                f"({', '.join(networks)}), or run ansible/sweep.yml, which takes them in turn"
+                f"({', '.join(networks)}), or run `edgecut sweep`, which takes them in turn"
             )
 
 

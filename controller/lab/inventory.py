@@ -119,11 +119,11 @@ def load_lab(path: Path) -> Lab:
     try:
         lab = msgspec.json.decode(path.read_bytes(), type=Lab)
     except FileNotFoundError as error:
-        raise LabError(f"no lab file {path}; run ansible/deploy.yml, or name another with --lab") from error
+        raise LabError(f"no lab file {path}; run `edgecut deploy`, or name another with --lab") from error
     except OSError as error:
         raise LabError(f"lab file {path} cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LabError(f"lab file {path}: {error}; run ansible/deploy.yml again") from error
+        raise LabError(f"lab file {path}: {error}; run `edgecut deploy` again") from error
     if not lab.devices:
         raise LabError(f"lab file {path} names no devices; add some to the inventory and deploy again")
     names = [device.name for device in lab.devices]

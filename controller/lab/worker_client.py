@@ -184,9 +184,9 @@ def _blame(device: Device) -> Iterator[None]:
         ) from error
     except DeniedError as error:
         raise DeviceError(
-            device.name, f"{error}; run ansible/deploy.yml, or name its own lab with --lab", lasting=True
+            device.name, f"{error}; run `edgecut deploy`, or name its own lab with --lab", lasting=True
         ) from error
     except WorkerError as error:
         raise DeviceError(
-            device.name, f"{error}; ansible/deploy.yml starts workers", cause=how_lost(error)
+            device.name, f"{error}; `edgecut deploy` starts workers", cause=how_lost(error)
         ) from error

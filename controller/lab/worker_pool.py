@@ -166,6 +166,6 @@ class WorkerPool:
         if self._links.setdefault(worker.name, link) != link:
             raise DeviceError(
                 worker.name,
-                "its link has changed since the start; shape it again (ansible/sweep.yml does)",
+                "its link has changed since the start; shape it again (`edgecut sweep` does)",
                 lasting=True,
             )

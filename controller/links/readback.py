@@ -38,7 +38,7 @@ def link_check(lab: Lab, name: str, network: Network) -> Callable[[ClaimedWorker
         if not isinstance(qdiscs, str):
             raise DeviceError(
                 worker.name,
-                "its worker does not watch the link (--qdisc-of); run ansible/deploy.yml again",
+                "its worker does not watch the link (--qdisc-of); run `edgecut deploy` again",
                 lasting=True,
             )
         general, differing = conditions_of(lab, worker.device, network)
@@ -47,7 +47,7 @@ def link_check(lab: Lab, name: str, network: Network) -> Callable[[ClaimedWorker
             problem = "its link is shaped" if name == AS_IS else f"its link does not match network {name!r}"
             raise DeviceError(
                 worker.name,
-                f"{problem}: it has {_in_words(qdiscs)}; run ansible/sweep.yml, which shapes it",
+                f"{problem}: it has {_in_words(qdiscs)}; run `edgecut sweep`, which shapes it",
                 lasting=True,
             )
 

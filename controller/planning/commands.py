@@ -89,7 +89,7 @@ def predict(bundle: Bundle, lab: Lab, options: PredictOptions) -> None:
     if len(set(devices)) < len(devices):
         raise PlanError(
             f"--devices {','.join(devices)}: cannot predict several stages on one device; measure them with "
-            f"`python -m controller run`"
+            f"`edgecut run`"
         )
     prediction = predictor.predict(devices, cuts, depth=options.depth)
     if options.as_json:

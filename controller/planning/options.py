@@ -126,7 +126,7 @@ def _check_devices(profile: Profile, path: Path, options: PlanOptions, lab: Lab)
         what = f"a lab without {options.source}"
     else:
         return
-    raise ProfileError(f"device profile {path} is of {what}; run `python -m controller profile` again")
+    raise ProfileError(f"device profile {path} is of {what}; run `edgecut profile` again")
 
 
 def _memory(requested: Sequence[str], profile: Profile, lab: Lab) -> dict[str, float]:

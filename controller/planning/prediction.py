@@ -7,7 +7,6 @@ measured (`controller.profiling.calibration`); docs/planning.md lists what the m
 
 import itertools
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.errors import PlanError, ProfileError, did_you_mean
+from controller.errors import PlanError, ProfileError, did_you_mean, edgecut_command
 from controller.experiment.networks import Network
 from controller.experiment.topology import payload_bytes, tensor_specs
 from controller.planning.problem import Costs, Part, Plan, Problem, evaluate, parts_of
@@ -116,7 +115,7 @@ class Predictor:
         if profile.bundle != bundle.digest or profile.cuts[-1] != bundle.node_count:
             raise ProfileError(
                 f"the device profile is of another bundle than {bundle.path}; profile this one with "
-                f"`python -m controller profile {shlex.quote(str(bundle.path))}`"
+                f"`{edgecut_command('profile', bundle.path)}`"
             )
         self.profile = profile
         self.bundle = bundle
@@ -297,8 +296,8 @@ def _codec_of(profile: Profile, name: str) -> CodecProfile | None:
     if name not in profile.codecs:
         has = f" (it has {', '.join(profile.codecs)})" if profile.codecs else ""
         raise ProfileError(
-            f"the device profile has no codec {name!r}{has}; measure it with `python -m controller profile "
-            f"BUNDLE --codecs {name}`"
+            f"the device profile has no codec {name!r}{has}; measure it with `edgecut profile BUNDLE "
+            f"--codecs {name}`"
         )
     return profile.codecs[name]
 

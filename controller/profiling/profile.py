@@ -173,9 +173,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """
         difference = self.difference(bundle=bundle, batch=batch, threads=threads, settings=settings)
         if difference:
-            raise ProfileError(
-                f"device profile {path} is of {difference}; run `python -m controller profile` again"
-            )
+            raise ProfileError(f"device profile {path} is of {difference}; run `edgecut profile` again")
 
     def difference(
         self, *, bundle: str, batch: int, threads: int, settings: Mapping[str, Settings]
@@ -206,7 +204,7 @@ def load_profile(path: Path) -> Profile:
     try:
         profile = msgspec.json.decode(path.read_bytes(), type=Profile)
     except FileNotFoundError as error:
-        raise ProfileError(f"no device profile {path}; run `python -m controller profile BUNDLE`") from error
+        raise ProfileError(f"no device profile {path}; run `edgecut profile BUNDLE`") from error
     except OSError as error:
         raise ProfileError(f"device profile {path} cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,13 +1,12 @@
 """Turn errors from rows that no sweep wrote, damaged or forged, into errors that name the file."""
 
-import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from controller.errors import StoreError
+from controller.errors import StoreError, edgecut_command
 from controller.results.encoding import RowError
 
 __all__ = ["as_written"]
@@ -29,5 +28,5 @@ def as_written(path: Path) -> Iterator[None]:
             raise
         raise StoreError(
             f"results file {path} holds rows that no sweep wrote ({error}); "
-            f"run `python -m controller check {shlex.quote(str(path))}` to find them all"
+            f"run `{edgecut_command('check', path)}` to find them all"
         ) from error

@@ -1,7 +1,6 @@
 """Read a results file."""
 
 import hashlib
-import shlex
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from controller.errors import StoreError
+from controller.errors import StoreError, edgecut_command
 from controller.results.as_written import as_written
 from controller.results.encoding import RowError, scan, select, select_with_own
 from controller.results.found import FoundDevices
@@ -186,8 +185,7 @@ class Results:
         if self.warnings:
             raise StoreError(
                 f"{self.path}: {self.warnings[0].removeprefix('left out: ')}; to run that trial again: "
-                f"python -m controller check {shlex.quote(str(self.path))} --save NEW, "
-                f"then resume the sweep with --results NEW"
+                f"{edgecut_command('check', self.path)} --save NEW, then resume the sweep with --results NEW"
             )
 
     def environments(self) -> list[tuple[int, str, Mapping[str, Any]]]:

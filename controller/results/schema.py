@@ -2,13 +2,12 @@
 
 import functools
 import hashlib
-import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from controller.errors import StoreError
+from controller.errors import StoreError, edgecut_command
 from controller.results.encoding import RowError, insert
 from controller.results.rows import MetaRow
 from controller.results.tables import SCHEMA, TABLES
@@ -119,8 +118,8 @@ def check_whole(db: sqlite3.Connection, path: Path) -> None:
 
 def _damaged(path: Path, finding: str) -> StoreError:
     return StoreError(
-        f"results file {path} is damaged ({finding}); run "
-        f"`python -m controller check {shlex.quote(str(path))} --save NEW` to salvage its readable part"
+        f"results file {path} is damaged ({finding}); run `{edgecut_command('check', path)} --save NEW` to "
+        f"salvage its readable part"
     )
 
 

@@ -103,7 +103,7 @@ def verdict_for(lab_file: Path, devices: Sequence[DeviceInfo]) -> Verdict | None
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LabError(
-            f"{path} cannot be read ({error}); run `python -m controller selfcheck` again, or remove the file"
+            f"{path} cannot be read ({error}); run `edgecut selfcheck` again, or remove the file"
         ) from error
     now = fingerprint(devices)
     same = all(verdict.devices.get(name) == digest for name, digest in now.items())

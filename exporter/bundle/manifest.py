@@ -97,7 +97,7 @@ def decode(path: Path, *, check: bool) -> Manifest:
     except FileNotFoundError:
         raise BundleError(
             f"{path.parent}: not a bundle (no manifest.json); make one with "
-            f"`python -m exporter export MODEL --out {shlex.quote(str(path.parent))}`"
+            f"`edgecut export MODEL --out {shlex.quote(str(path.parent))}`"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read as JSON ({error}); export the bundle again") from None

@@ -159,14 +159,14 @@ def test_who_has_another_labs_secrets_is_told_what_to_do(
         assert ended.returncode == 2
         last = ended.stderr.strip().splitlines()[-1]
         assert last.startswith(f"error: pi: worker at 127.0.0.1:{lab.workers[0].control_port} ")
-        assert "run ansible/deploy.yml, or name its own lab with --lab" in last
+        assert "run `edgecut deploy`, or name its own lab with --lab" in last
         assert "Traceback" not in ended.stderr
     lab_file.write_text(json.dumps(described | {"security": {"method": "key", "file": "absent.key"}}))
     ended = controller("status", "--lab", lab_file)
     assert ended.returncode == 2
     assert ended.stderr == (
         f"error: lab test: key file {tmp_path / 'absent.key'} cannot be read (No such file or directory): "
-        "ansible/deploy.yml makes it\n"
+        "`edgecut deploy` makes it\n"
     )
     status = controller("status", "--lab", lab.file)
     assert status.returncode == 0

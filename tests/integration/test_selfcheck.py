@@ -73,7 +73,7 @@ def test_a_throttled_device_and_a_link_that_is_not_shaped_are_named(
     ("options", "says"),
     [
         (["--network", "wify"], "error: no network 'wify' in"),
-        (["--lab", "none.json"], "error: no lab file none.json; run ansible/deploy.yml"),
+        (["--lab", "none.json"], "error: no lab file none.json; run `edgecut deploy`"),
     ],
 )
 def test_a_lab_or_network_that_is_not_there(lab: Path, options: list[str], says: str) -> None:

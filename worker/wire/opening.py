@@ -100,5 +100,5 @@ def _compare(peer: str, theirs: int, ours: Method) -> None:
         raise ProtocolError(f"{peer} requires unknown authentication {theirs}") from None
     raise DeniedError(
         f"{peer} uses {their_method.words}, but this end uses {ours.words}: "
-        f"run ansible/deploy.yml, and use the lab file that it writes"
+        f"run `edgecut deploy`, and use the lab file that it writes"
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from controller.errors import edgecut_command
 from controller.results import Results
 from controller.results.check.records import record_findings
 from controller.results.check.rows import row_findings
@@ -48,8 +49,8 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
         )
     elif any(problem.startswith(_DAMAGED) for problem in problems):
         show(
-            f"to salvage its readable part: python -m controller check {shlex.quote(str(path))} --save NEW, "
-            f"then resume the sweep with --results NEW"
+            f"to salvage its readable part: {edgecut_command('check', path)} --save NEW, then resume the "
+            f"sweep with --results NEW"
         )
     if problems:
         show(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}")

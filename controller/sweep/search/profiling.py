@@ -115,7 +115,7 @@ def prepare(
                 raise ProfileError(
                     f"no device profile of {model}, and none can be taken "
                     f"while links are shaped: clear them and run the same command with --prepare, as "
-                    f"ansible/sweep.yml does"
+                    f"`edgecut sweep` does"
                 )
             profile = _completed(resolved, missing, request, path, screen, profile)
         text = msgspec.json.encode(profile).decode()

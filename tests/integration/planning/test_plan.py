@@ -58,7 +58,7 @@ def test_plans_and_predictions_by_a_profile(controller: Run, tmp_path: Path, tin
         (["--codec", "zip"], "error: --codec: "),
         (["--at", "2"], "error: No such option: --at"),
         (["--network", "wifi"], "error: no network 'wifi' in"),
-        (["--batch", "8"], "batch8-threads1.json; run `python -m controller profile BUNDLE`"),
+        (["--batch", "8"], "batch8-threads1.json; run `edgecut profile BUNDLE`"),
     ):
         refused = controller("plan", *options)
         assert refused.returncode == 2, (options, refused.stdout)

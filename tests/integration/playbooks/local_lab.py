@@ -66,7 +66,7 @@ class LocalLab:
         )
 
     def start_edgecut(self, *arguments: object, within: Path) -> "subprocess.Popen[str]":
-        """Start `edgecut` of this copy from any folder, on this lab's ports, in a process group of its own."""
+        """Start `edgecut` of this copy from any folder, on the lab's ports, in its own process group."""
         return subprocess.Popen(
             [sys.executable, "-m", "edgecut", *map(str, arguments), "-e", f"base_port={self.base_port}"],
             cwd=within,

@@ -50,13 +50,13 @@ def test_a_missing_bundle_is_named(lab: LocalLab, experiment: Path) -> None:
     absent = experiment.with_name("absent.yml")
     absent.write_text(EXPERIMENT.replace("models: [tiny]", "models: [resnet18]"), encoding="utf-8")
     done = lab.play("sweep.yml", f"experiment='{absent}'")
-    assert_fails_saying(done, "error: ", "bundles/resnet18", "python -m exporter export")
+    assert_fails_saying(done, "error: ", "bundles/resnet18", "edgecut export")
 
 
 def test_a_sweep_without_a_lab_says_what_makes_one(lab: LocalLab, experiment: Path) -> None:
     nowhere = lab.root / "nowhere"
     done = lab.play("sweep.yml", f"experiment='{experiment}'", f"edgecut_state_dir='{nowhere}'")
-    assert_fails_saying(done, f"error: no lab file {nowhere}/local.json", "deploy.yml")
+    assert_fails_saying(done, f"error: no lab file {nowhere}/local.json", "edgecut deploy")
     assert not nowhere.exists()
 
 

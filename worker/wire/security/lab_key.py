@@ -59,7 +59,7 @@ def read_key(path: Path) -> LabKey:
             text = file.read(_LONGEST_FILE).strip()
     except OSError as error:
         raise UsageError(
-            f"key file {path} cannot be read ({error.strerror}): ansible/deploy.yml makes it"
+            f"key file {path} cannot be read ({error.strerror}): `edgecut deploy` makes it"
         ) from error
     if mode & 0o007:
         raise UsageError(f"key file {path} is open to every user of this host: chmod o-rwx {path}")
@@ -67,7 +67,7 @@ def read_key(path: Path) -> LabKey:
     if secret is None or len(secret) != KEY_BYTES:
         raise UsageError(
             f"key file {path} does not hold {KEY_BYTES} bytes in hex or base64: remove it, and "
-            f"ansible/deploy.yml makes another"
+            f"`edgecut deploy` makes another"
         )
     return LabKey(secret, str(path))
 

@@ -62,7 +62,7 @@ def _context(folder: Path, role: Role) -> ssl.SSLContext:
     except OSError as error:
         # OpenSSL's errors are OSErrors too.
         why = error.strerror or str(error)
-        raise UsageError(f"{path} cannot be used ({why}): ansible/deploy.yml makes it") from error
+        raise UsageError(f"{path} cannot be used ({why}): `edgecut deploy` makes it") from error
     return context
 
 

@@ -180,9 +180,7 @@ def test_a_missing_bundle_is_named_with_the_command_that_makes_it(tmp_path: Path
         "name: t\nmodels: [resnet18]\nnetworks: [lan]\nnetworks_file: networks.yml\nbundles: b"
     )
 
-    with pytest.raises(
-        ExperimentError, match=r"no bundle .*b/resnet18.*python -m exporter export resnet18 --out"
-    ):
+    with pytest.raises(ExperimentError, match=r"no bundle .*b/resnet18.*edgecut export resnet18 --out"):
         resolve(tmp_path / "e.yml", lab)
 
 

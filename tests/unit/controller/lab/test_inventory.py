@@ -64,7 +64,7 @@ def test_secrets_are_looked_for_beside_the_lab_file(tmp_path: Path) -> None:
 
 
 def test_no_lab_file_says_what_writes_it(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match=r"run ansible/deploy\.yml"):
+    with pytest.raises(LabError, match=r"run `edgecut deploy`"):
         load_lab(tmp_path / "lab.json")
 
 

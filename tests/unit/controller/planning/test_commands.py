@@ -45,7 +45,7 @@ def _predict(folder: Path, lab: Lab, tiny: Bundle, profile: Profile, **more: Any
     [
         ({"memory": ["pi=1.2.3MB"]}, "--memory pi=1.2.3MB: give DEVICE=SIZE in kB, MB or GB"),
         ({"memory": ["pi=.MB"]}, "--memory pi=.MB: give DEVICE=SIZE"),
-        ({"source": "desk"}, "is of a lab without desk; run `python -m controller profile` again"),
+        ({"source": "desk"}, "is of a lab without desk; run `edgecut profile` again"),
     ],
 )
 def test_what_cannot_be_planned_for_is_said(

@@ -28,7 +28,7 @@ def test_an_older_file_is_a_full_profile(profile: Profile, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "no device profile .*; run `python -m controller profile BUNDLE`"),
+        (None, "no device profile .*; run `edgecut profile BUNDLE`"),
         ("{}", "is not a device profile"),
         ("not json", "is not a device profile"),
     ],

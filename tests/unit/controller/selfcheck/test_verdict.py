@@ -65,5 +65,5 @@ def test_without_a_selfcheck_there_is_no_verdict_and_a_damaged_one_is_refused(tm
     lab = tmp_path / "local.json"
     assert verdict_for(lab, [PI]) is None
     verdict_file(lab).write_text("{}")
-    with pytest.raises(LabError, match=r"local.selfcheck.json cannot be read .*; run `python -m controller"):
+    with pytest.raises(LabError, match=r"local.selfcheck.json cannot be read .*; run `edgecut selfcheck"):
         verdict_for(lab, [PI])

@@ -81,7 +81,7 @@ def test_a_manifest_without_a_key_names_it(copy: Path) -> None:
 
 
 def test_no_bundle_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"nowhere: not a bundle .*python -m exporter export"):
+    with pytest.raises(BundleError, match=r"nowhere: not a bundle .*edgecut export"):
         Bundle.open(tmp_path / "nowhere")
 
 

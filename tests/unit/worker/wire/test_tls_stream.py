@@ -179,7 +179,7 @@ def test_certificates_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with Authority(tmp_path):
         pass
     (tmp_path / "device.pem").write_text("nothing")
-    with pytest.raises(WorkerError, match=r"device\.pem cannot be used \(.*\): ansible/deploy\.yml makes it"):
+    with pytest.raises(WorkerError, match=r"device\.pem cannot be used \(.*\): `edgecut deploy` makes it"):
         TlsSecurity(tmp_path, "pi")
 
 
