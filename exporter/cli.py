@@ -191,11 +191,13 @@ def null(
 
 
 @app.command()
-def models() -> None:
+def models(
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object per model.")] = False,
+) -> None:
     """List the built-in models."""
     from exporter.screen import print_models
 
-    print_models()
+    print_models(as_json=json)
 
 
 @app.command(name="verify-models")

@@ -117,8 +117,22 @@ def print_verification(bundle: Bundle, verification: Verification) -> None:
             show(f"  worst of {worst}")
 
 
-def print_models() -> None:
-    """Print the built-in models."""
+def print_models(*, as_json: bool) -> None:
+    """Print the built-in models as a table, or as a JSON list."""
+    if as_json:
+        models = [
+            {
+                "model": name,
+                "input_size": model.input_size,
+                "least_size": model.least_size,
+                "nodes": model.cuts.nodes,
+                "clean_cuts": model.cuts.clean,
+                "about": model.about,
+            }
+            for name, model in ZOO.items()
+        ]
+        show(*json.dumps(models, indent=1).splitlines())
+        return
     numbers = frozenset({"input", "least", "nodes", "clean cuts"})
     rows = _table("model", "input", "least", "nodes", "clean cuts", "about", right=numbers)
     for name, model in ZOO.items():

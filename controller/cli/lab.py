@@ -13,7 +13,7 @@ from controller.lab.certificates import Authority
 from controller.lab.health import show_status
 from controller.lab.inventory import load_lab
 from controller.links import Check, check_links, check_reach, shaping_arguments
-from controller.options import LAB, NETWORKS, LabFile, NetworksFile, ProgressFile
+from controller.options import LAB, NETWORKS, AsJson, LabFile, NetworksFile, ProgressFile
 from controller.selfcheck import run_selfcheck, show_verdict
 from worker.wire.security import CONTROLLER
 
@@ -34,11 +34,12 @@ def status(
             "--infer", help="Also run a real inference on each device, and reach each from the others."
         ),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the lab's devices and their users; exit code 2 if a device has a problem."""
     loaded = load_lab(lab)
     names = devices.split(",") if devices else [device.name for device in loaded.devices]
-    if not show_status(loaded, names, infer=infer):
+    if not show_status(loaded, names, infer=infer, as_json=as_json):
         raise typer.Exit(2)
     if infer:
         check_reach(loaded, names)

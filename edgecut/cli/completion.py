@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from typer import Context
-from typer.completion import completion_init, shell_complete
-from typer.core import CompletionItem, TyperGroup
+from typer._click.shell_completion import CompletionItem
+from typer._completion_classes import completion_init
+from typer.completion import shell_complete
+from typer.core import TyperGroup
 
 from edgecut.cli.loading import load
 from edgecut.cli.table import COMMANDS, SUMMARIES
@@ -19,13 +20,13 @@ class _Tree(TyperGroup):
         super().__init__(name=prefix or "edgecut", rich_markup_mode=None)
         self._start = f"{prefix} " if prefix else ""
 
-    def get_command(self, ctx: Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if not self._start and cmd_name in SUMMARIES:
             return _Tree(cmd_name)
         command = COMMANDS.get(self._start + cmd_name)
         return load(command)[1] if command else None
 
-    def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[CompletionItem]:
         """The next words; their commands are not loaded."""
         lines = {
             name.removeprefix(self._start).partition(" ")[0]: command.line

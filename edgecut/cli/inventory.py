@@ -49,7 +49,7 @@ def with_lab_file(command: Command, arguments: Sequence[str]) -> list[str]:
     return given
 
 
-def _become(command: Sequence[str]) -> NoReturn:
+def _become(command: list[str]) -> NoReturn:
     """Let this process be another command."""
     sys.stdout.flush()
     os.execv(command[0], command)

@@ -1,5 +1,6 @@
 """`edgecut` in front of the playbooks: real ansible-playbook, real workers, from a folder elsewhere."""
 
+import json
 import os
 import signal
 import subprocess
@@ -67,13 +68,14 @@ def test_a_sweep_ends_with_the_answer_and_the_report(lab: LocalLab, here: Path) 
 
 
 def test_an_inventory_names_the_lab_for_packages_too(lab: LocalLab, here: Path) -> None:
-    arguments = [sys.executable, "-m", "edgecut", "lab", "status", "-i", "inventory/local"]
+    arguments = [sys.executable, "-m", "edgecut", "lab", "status", "-i", "inventory/local", "--json"]
     done = subprocess.run(
         arguments, cwd=here, capture_output=True, text=True, check=False,
         env=os.environ | {"PYTHONPATH": str(lab.root)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "pi" in done.stdout and "server" in done.stdout
+    states = json.loads(done.stdout)
+    assert [(state["device"], state["problem"]) for state in states] == [("pi", None), ("server", None)]
 
 
 def test_exit_codes_of_a_sweep_pass_through(lab: LocalLab, here: Path) -> None:

@@ -143,6 +143,12 @@ def test_bash_takes_the_completion_script() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_models_are_for_scripts_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    models = {each["model"]: each for each in json.loads(capsys.readouterr().out)}
+    assert len(models) == 10 and models["mobilenet_v2"]["clean_cuts"] >= 49
+
+
 def test_the_demo_needs_a_clone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
