@@ -245,7 +245,7 @@ def _run(given: Sequence[str], commands: Callable[..., object], program: str) ->
     except typer.exceptions.TyperException as error:
         # Its private sub-classes name the option in format_message().
         text = getattr(error, "format_message", error.__str__)()
-        return _refuse(f"{one_line(text)}; see --help")
+        return _refuse(text)
     except ExporterError as error:
         return _refuse(str(error))
     except OSError as error:  # an unreadable file, a full disk

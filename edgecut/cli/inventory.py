@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from controller.errors import LabError
+from controller.options import LAB
 from edgecut.cli.table import Command
 from edgecut.playbook import ROOT, ansible, environment, inventory_path
 
@@ -31,12 +32,14 @@ class _Lab(NamedTuple):
 def with_lab_file(command: Command, arguments: Sequence[str]) -> list[str]:
     """Put `--lab FILE` in place of `-i INVENTORY`; on a lab with a network of its own, begin again inside it.
 
+    Without either, the lab is the local one of the repository, wherever the user stands.
+
     Raises:
         LabError: The inventory does not say where the lab file is.
     """
     inventory, rest = _taken_from(arguments)
     if inventory is None:
-        return rest
+        return rest if _names_lab(rest) or LAB.exists() else [*rest, "--lab", str(ROOT / LAB)]
     lab = lab_of(inventory)
     given = [*rest, "--lab", str(lab.file)]
     if lab.enter:
@@ -47,6 +50,10 @@ def with_lab_file(command: Command, arguments: Sequence[str]) -> list[str]:
             )
         _become([*lab.enter, sys.executable, "-m", "edgecut", *command.name.split(), *given])
     return given
+
+
+def _names_lab(arguments: Sequence[str]) -> bool:
+    return "EDGECUT_LAB" in os.environ or any(word.partition("=")[0] == "--lab" for word in arguments)
 
 
 def _become(command: list[str]) -> NoReturn:

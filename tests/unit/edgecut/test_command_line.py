@@ -60,7 +60,7 @@ def test_every_command_explains_itself_under_its_name(name: str, capsys: pytest.
         (["lab", "xyzzy"], "error: no command 'lab xyzzy'; see edgecut lab --help"),
         (["report", "r.sqlite", "--otu", "x"], "error: no option --otu; did you mean --out?"),
         (["sweep", "x", "--time-bugdet=1m"], "error: no option --time-bugdet; did you mean --time-budget?"),
-        (["models", "--sjon"], "error: No such option: --sjon"),
+        (["models", "--sjon"], "error: no option --sjon; did you mean --json?\n"),
         (["report"], "error: Missing argument 'RESULTS'."),
         (["lab", "status", "-i"], "error: -i: name an inventory, as in -i inventory/mylab"),
         (["lab", "status", "--inventory=inventory/nope"], "error: no inventory inventory/nope; `edgecut lab"),
@@ -147,6 +147,20 @@ def test_models_are_for_scripts_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     models = {each["model"]: each for each in json.loads(capsys.readouterr().out)}
     assert len(models) == 10 and models["mobilenet_v2"]["clean_cuts"] >= 49
+
+
+def test_the_local_lab_is_that_of_the_repository_wherever_the_user_stands(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("edgecut.cli.inventory.ROOT", tmp_path / "repository")
+    assert main(["lab", "status"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: no lab file {tmp_path}/repository/.edgecut/local.json")
+    assert main(["lab", "status", "--lab", "mine.json"]) == 2
+    assert capsys.readouterr().err.startswith("error: no lab file mine.json")
+    monkeypatch.setenv("EDGECUT_LAB", "yours.json")
+    assert main(["lab", "status"]) == 2
+    assert capsys.readouterr().err.startswith("error: no lab file yours.json")
 
 
 def test_the_demo_needs_a_clone(
