@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,7 +19,6 @@ from controller.errors import ControllerError
 from worker.terminal import one_line, say
 
 __all__ = [
-    "BAD_INPUT",
     "ROOT",
     "Ended",
     "Playbook",
@@ -33,7 +33,7 @@ __all__ = [
 ROOT: Final = Path(__file__).resolve().parents[1]
 """The repository that this package was installed from."""
 
-BAD_INPUT: Final = 2
+_BAD_INPUT: Final = 2
 _INTERRUPTED: Final = 130
 _INTERRUPTED_ANSIBLE: Final = 99
 
@@ -141,6 +141,7 @@ def run(playbook: Playbook) -> Ended:
             "ANSIBLE_LOG_PATH": str(log),
             "ANSIBLE_STDOUT_CALLBACK": "edgecut_steps",
             "EDGECUT_COMMAND": playbook.title,
+            "EDGECUT_TYPED": shlex.join(["edgecut", *sys.argv[1:]]),
             "EDGECUT_ENDED": str(ended),
         }
         code, screen = wait(command, environment() | more, keeps_errors=True)
@@ -153,7 +154,7 @@ def run(playbook: Playbook) -> Ended:
     for text in errors:
         say(*_as_error(text, is_interrupted=is_interrupted))
     say(f"details: {log}")
-    return Ended(_INTERRUPTED if is_interrupted else BAD_INPUT, facts)
+    return Ended(_INTERRUPTED if is_interrupted else _BAD_INPUT, facts)
 
 
 def _quoted(text: str) -> str:

@@ -35,7 +35,7 @@ _COMMAND = os.environ.get("EDGECUT_COMMAND", "edgecut")
 _MOST_NAMES = 4
 # Over in an instant, also where nothing else of a step applies.
 _NO_STEP = ("assert", "debug", "fail", "set_fact", "stat", "validate_argument_spec")
-_FACTS = ("lab_file", "sweep_incomplete", "sweep_left_out", "sweep_results", "sweep_trouble")
+_FACTS = ("sweep_outcome", "sweep_results")
 
 
 class _ToLog:

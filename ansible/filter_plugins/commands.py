@@ -35,13 +35,15 @@ def playbook_command(settings: Mapping[str, Any], playbook: str, inventory: Sequ
     return shlex.join(words)
 
 
-def package_command(words: Sequence[object], package: str) -> str:
-    """The command that runs one of our packages' commands."""
-    return shlex.join([_program("python"), "-m", package, *map(str, words)])
+def edgecut_command(words: Sequence[object]) -> str:
+    """A command of `edgecut`."""
+    return shlex.join([_program("edgecut"), *map(str, words)])
 
 
 def same_command(playbook: str) -> str:
     """The command that the user typed; one that runs `playbook` where that is not known."""
+    if typed := os.environ.get("EDGECUT_TYPED"):
+        return typed
     if Path(sys.argv[0]).name != PLAYBOOK_PROGRAM:
         return playbook_command({}, playbook)
     return shlex.join([_program(PLAYBOOK_PROGRAM), *sys.argv[1:]])
@@ -67,6 +69,6 @@ class FilterModule:
         """Filters by their names in playbooks."""
         return {
             "playbook_command": playbook_command,
-            "package_command": package_command,
+            "edgecut_command": edgecut_command,
             "same_command": same_command,
         }

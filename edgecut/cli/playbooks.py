@@ -7,10 +7,10 @@ from typing import Annotated, Final
 import typer
 
 from controller.errors import LabError
-from controller.sweep.outcome import INTERRUPTED, MISSING, TIME_SPENT
+from controller.sweep.outcome import INTERRUPTED
 from edgecut.cli.loading import run as load_and_run
 from edgecut.cli.table import COMMANDS
-from edgecut.playbook import BAD_INPUT, ROOT, Ended, Playbook, of_user, run, wait
+from edgecut.playbook import ROOT, Ended, Playbook, of_user, run, wait
 from worker.terminal import show
 
 __all__ = ["app"]
@@ -93,7 +93,8 @@ def sweep(
 ) -> None:
     """Run an experiment, show each network's answer, and write the report; the same command resumes it.
 
-    Exit code: 1 trials are missing, 2 error, 3 the time budget left cells out, 130 Ctrl-C.
+    Exit code: 1 trials are missing, 2 error, 3 the time budget left cells out, 4 links do not match a
+    network, 130 Ctrl-C.
     """
     settings = {
         "experiment": str(_shipped(experiment)),
@@ -209,10 +210,9 @@ def _shipped(experiment: Path) -> Path:
 
 
 def _code_of_sweep(ended: Ended) -> int:
-    """The exit code that `python -m controller sweep` has, of all networks together."""
-    if ended.code == BAD_INPUT and "sweep_incomplete" in ended.facts and "sweep_trouble" not in ended.facts:
-        return MISSING
-    return TIME_SPENT if ended.code == 0 and "sweep_left_out" in ended.facts else ended.code
+    """The exit code that the playbook noted (docs/reliability.md); Ansible's own is 2 whatever failed."""
+    outcome = ended.facts.get("sweep_outcome")
+    return ended.code if outcome is None else int(outcome["exit_code"]) or ended.code
 
 
 def _arguments(ask_become_pass: bool, ask_vault_pass: bool, limit: str | None = None) -> list[str]:

@@ -27,7 +27,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLab]:
     ("settings", "says"),
     [
         ([], "No model is named; for example: -e model=mobilenet_v2"),
-        (["model=resnet18"], "-m exporter export resnet18 --out "),
+        (["model=resnet18"], "edgecut export resnet18 --out "),
         (
             ["model=tiny", "objective=speed"],
             "value of objective must be one of: latency, throughput, knee, got: speed",

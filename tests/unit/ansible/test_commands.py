@@ -51,9 +51,16 @@ def test_without_the_environment_programs_have_their_paths(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    command = commands.package_command(["selfcheck", "--lab", Path("/a lab/x.json")], "controller")
-    program = str(Path(sys.executable).parent / "python")
-    assert shlex.split(command) == [program, "-m", "controller", "selfcheck", "--lab", "/a lab/x.json"]
+    command = commands.edgecut_command(["selfcheck", "--lab", Path("/a lab/x.json")])
+    program = str(Path(sys.executable).parent / "edgecut")
+    assert shlex.split(command) == [program, "selfcheck", "--lab", "/a lab/x.json"]
+
+
+def test_the_same_command_of_edgecut_is_not_the_playbooks(
+    commands: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGECUT_TYPED", "edgecut sweep 'my lab.yml'")
+    assert commands.same_command("sweep") == "edgecut sweep 'my lab.yml'"
 
 
 def test_the_same_command_is_the_users_own(
