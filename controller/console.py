@@ -12,7 +12,8 @@ from typing import Any, Protocol, Self, TextIO
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as ProgressBar
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +24,7 @@ from worker.terminal import GivingUp, say, show, visible
 
 __all__ = [
     "Noted",
+    "Progress",
     "Screen",
     "duration",
     "is_terminal",
@@ -122,6 +124,37 @@ class Noted(Protocol):
     def __rich__(self) -> RenderableType: ...
 
 
+class Progress(Protocol):
+    """What long work reports while it runs: a `Screen`, or a program's own callbacks."""
+
+    def say(self, text: str) -> None:
+        """Report an event, in a line."""
+
+    def step(
+        self,
+        network: str,
+        done: int,
+        total: int,
+        doing: str,
+        left_s: float | None = None,
+        *,
+        is_most: bool = False,
+    ) -> None:
+        """Report that `done` of `total` trials or other steps are done.
+
+        Args:
+            network: The network, or the step before all networks.
+            left_s: Estimated seconds left.
+            is_most: It may be over sooner than in `left_s`.
+        """
+
+    def running(self, cell: Cell, number: int) -> None:
+        """Report that trial `number` of a cell begins."""
+
+    def finished(self, cell: Cell, trial: Trial) -> None:
+        """Report a finished trial; it is in the results file."""
+
+
 class Screen:
     """A sweep's progress on standard error, and as lines in a file if one is given.
 
@@ -137,7 +170,7 @@ class Screen:
         self._panel = Live(noted, console=self._console, auto_refresh=False) if noted else None
         self._is_terminal = sys.stderr.isatty()
         self._of_hang_up: Any = None
-        self._bar = Progress(
+        self._bar = ProgressBar(
             TextColumn("{task.fields[network]}", style="bold", markup=False),
             BarColumn(),
             MofNCompleteColumn(),

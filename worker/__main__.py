@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Thread
 from typing import NoReturn, TypeVar
 
 from worker.host.device import pin_to_core
@@ -106,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="serve in the foreground until SIGTERM or Ctrl-C")
     _add_settings(serve)
+    serve.add_argument(
+        "--until-eof", action="store_true", help="also end when standard input does, as with who started it"
+    )
     serve.set_defaults(command=_serve)
 
     starting = commands.add_parser("start", help="serve in the background")
@@ -189,6 +193,12 @@ def _absolute(text: str) -> Path:
     return Path(text).absolute()
 
 
+def _put_at_eof(ended: SimpleQueue[int]) -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    ended.put(signal.SIGTERM)
+
+
 def _serve(options: argparse.Namespace) -> int:
     from worker.service.server import Server
 
@@ -209,6 +219,8 @@ def _serve(options: argparse.Namespace) -> int:
     ended: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: ended.put(number))
+    if options.until_eof:
+        Thread(target=_put_at_eof, args=(ended,), name="until-eof", daemon=True).start()
     server = Server(settings)
     server.begin()
     ports = {"control_port": server.control_port, "data_port": server.data_port, "pid": os.getpid()}

@@ -12,7 +12,7 @@ from analysis.exports.rows import EXPORTS, Exported
 from analysis.output import written_whole
 from controller.results import Results
 
-__all__ = ["check_export_formats", "write_exports"]
+__all__ = ["check_export_formats", "export_rows", "write_exports"]
 
 _ROWS_AT_ONCE = 50_000
 """Rows of a Parquet row group: what is held in memory."""
@@ -46,6 +46,14 @@ def write_exports(sweep: Sweep, out: Path, formats: Sequence[str] = ("csv",)) ->
                 for name in formats:
                     writers[table, name](rows)
     return {out / f"{table}.{name}": counts[table] for table, name in writers}
+
+
+def export_rows(sweep: Sweep, table: str) -> Iterator[dict[str, Any]]:
+    """The rows of one table of `EXPORTS`, a trial at a time."""
+    columns, rows_of = EXPORTS[table]
+    for exported in _trials(sweep):
+        for row in rows_of(exported):
+            yield {column: row[column] for column in columns}
 
 
 def _trials(sweep: Sweep) -> Iterator[Exported]:

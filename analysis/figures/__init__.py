@@ -1,7 +1,7 @@
 """Every figure of a report, each for a page, a phone and a paper."""
 
 from analysis.figures.base import Figure
-from analysis.figures.export import FORMATS, VEGA_LITE, check_formats, export, export_all
+from analysis.figures.export import FORMATS, VEGA_LITE, check_formats, export, export_all, rendered
 from analysis.figures.selection import figures_of
 from analysis.figures.theme import LAYOUTS, PAPER, config
 
@@ -16,4 +16,5 @@ __all__ = [
     "export",
     "export_all",
     "figures_of",
+    "rendered",
 ]

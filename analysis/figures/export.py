@@ -10,7 +10,7 @@ from analysis.errors import FigureError
 from analysis.figures.base import Figure
 from analysis.figures.theme import PAPER, config
 
-__all__ = ["FORMATS", "VEGA_LITE", "check_formats", "export", "export_all"]
+__all__ = ["FORMATS", "VEGA_LITE", "check_formats", "export", "export_all", "rendered"]
 
 FORMATS = ("pdf", "svg", "png")
 VEGA_LITE = "6.4"
@@ -38,7 +38,7 @@ def export(spec: dict[str, Any], stem: Path, formats: Sequence[str]) -> list[Pat
     written = []
     for name in formats:
         path = stem.with_name(f"{stem.name}.{name}")
-        path.write_bytes(_render(spec, name))
+        path.write_bytes(rendered(spec, name))
         written.append(path)
     return written
 
@@ -51,7 +51,8 @@ def export_all(figures: Mapping[str, Figure], folder: Path, formats: Sequence[st
             export(draw(PAPER), folder / name, formats)
 
 
-def _render(spec: dict[str, Any], name: str) -> bytes:
+def rendered(spec: dict[str, Any], name: str) -> bytes:
+    """A specification, with its configuration, drawn in one of `FORMATS`."""
     if name == "svg":
         return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE).encode()
     if name == "pdf":

@@ -1,6 +1,7 @@
 """The commands `controller plan` and `predict`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -25,13 +26,42 @@ from controller.profiling.profiler import ProfileRequest, alike_or_each
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["plan", "predict"]
+__all__ = ["Plans", "find_plans", "plan", "predict"]
 
 _ANSWER_S = 1.0
 
 
+@dataclass(frozen=True)
+class Plans:
+    """The plans for an objective, best first, beside the baselines: each with its name.
+
+    Attributes:
+        chooser: What chose them, within `limits`.
+    """
+
+    plans: tuple[Candidate, ...]
+    baselines: tuple[Candidate, ...]
+    chooser: Chooser
+    limits: Limits
+
+
 def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
     """Print the plan for an objective, its gain over the baselines, and the number of devices worth using.
+
+    See `find_plans` for what is raised.
+    """
+    found = find_plans(bundle, lab, options)
+    if options.as_json:
+        show_json(_plans_as_json(bundle, options, found.plans, found.baselines))
+        return
+    title = _title(found.chooser.predictor, lab, options)
+    show_plans(title, found.plans, found.baselines, bundle.node_count)
+    _show_gain(found.plans, found.baselines, options.objective)
+    show_devices_worth(found.chooser, found.limits)
+
+
+def find_plans(bundle: Bundle, lab: Lab, options: PlanOptions) -> Plans:
+    """The plans for an objective; with `options.experiment` also an experiment file that measures them.
 
     Raises:
         PlanError: No plan is within the limits.
@@ -46,14 +76,14 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
     limits = limits_of(options, predictor.profile, path, lab)
     chooser = Chooser(predictor, options.least_accuracy)
     chosen = _best(chooser, objective, limits, options)
-    plans = [
+    plans = tuple(
         (_named(objective, number), predictor.predict(each.devices, each.cuts))
         for number, each in enumerate(chosen)
-    ]
-    baselines = [
+    )
+    baselines = tuple(
         (name, predictor.predict(each.devices, each.cuts))
         for name, each in named_baselines(chooser.problem(limits), limits)
-    ]
+    )
     if options.experiment is not None:
         write_experiment(
             options.experiment,
@@ -67,12 +97,7 @@ def plan(bundle: Bundle, lab: Lab, options: PlanOptions) -> None:
             codec=choice_of(options.codec, "--codec"),
             objective=objective,
         )
-    if options.as_json:
-        show_json(_plans_as_json(bundle, options, plans, baselines))
-        return
-    show_plans(_title(predictor, lab, options), plans, baselines, bundle.node_count)
-    _show_gain(plans, baselines, objective)
-    show_devices_worth(chooser, limits)
+    return Plans(plans, baselines, chooser, limits)
 
 
 def predict(bundle: Bundle, lab: Lab, options: PredictOptions) -> None:
@@ -137,7 +162,7 @@ def _named(objective: Objective, number: int) -> str:
     return objective if objective == "pareto" or not number else f"next best {number}"
 
 
-def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objective: Objective) -> None:
+def _show_gain(plans: Sequence[Candidate], baselines: Sequence[Candidate], objective: str) -> None:
     def value(prediction: Prediction) -> float:
         chosen = prediction.plan
         return chosen.latency_s if objective == "latency" else chosen.period_s

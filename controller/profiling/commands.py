@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from controller.console import Screen, plain_table, show_json, show_table
+from controller.console import Progress, Screen, plain_table, show_json, show_table
 from controller.errors import ExperimentError
 from controller.experiment.cells import check_batch, cut_sets
 from controller.experiment.codec_assignment import choice_of
@@ -32,7 +32,7 @@ from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import DeviceInfo
 
-__all__ = ["ProfileOptions", "profile"]
+__all__ = ["ProfileOptions", "measure_profile", "profile"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,18 @@ class ProfileOptions:
 
 
 def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
-    """Take a device profile, or show the existing one if it matches.
+    """Take a device profile, or show the existing one if it matches; see `measure_profile` for what is
+    raised."""
+    with Screen(options.progress) as screen:
+        measured = measure_profile(bundle, lab, options, screen)
+    if options.as_json:
+        show_json(_as_json(measured, bundle))
+        return
+    _show_profile(measured, bundle)
+
+
+def measure_profile(bundle: Bundle, lab: Lab, options: ProfileOptions, screen: Progress) -> Profile:
+    """Take a device profile and store it, or read the existing one if it matches.
 
     Raises:
         ExperimentError: The cuts are unknown, or the bundle does not take this batch.
@@ -72,13 +83,8 @@ def profile(bundle: Bundle, lab: Lab, options: ProfileOptions) -> None:
     threads = options.threads or alike_or_each({name: info.threads for name, info in infos.items()})
     request = ProfileRequest(cuts, options.batch, threads, options.budget, options.quick)
     path = request.path(options.device_profiles, lab.name, bundle.manifest.model)
-    with Screen(options.progress) as screen:
-        existing = None if options.again else _reusable(path, bundle, request, infos, screen)
-        measured = complete_profile(existing, bundle, lab, list(infos), request, names, screen, path)
-    if options.as_json:
-        show_json(_as_json(measured, bundle))
-        return
-    _show_profile(measured, bundle)
+    existing = None if options.again else _reusable(path, bundle, request, infos, screen)
+    return complete_profile(existing, bundle, lab, list(infos), request, names, screen, path)
 
 
 def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
@@ -89,7 +95,7 @@ def _cuts(bundle: Bundle, which: str) -> tuple[int, ...]:
 
 
 def _reusable(
-    path: Path, bundle: Bundle, request: ProfileRequest, infos: Mapping[str, DeviceInfo], screen: Screen
+    path: Path, bundle: Bundle, request: ProfileRequest, infos: Mapping[str, DeviceInfo], screen: Progress
 ) -> Profile | None:
     if not path.exists():
         return None

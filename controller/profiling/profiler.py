@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from controller.console import Screen, duration
+from controller.console import Progress, duration
 from controller.errors import DeviceError
 from controller.experiment.networks import Network
 from controller.lab.inventory import Lab
@@ -112,7 +112,7 @@ def settings_of(info: DeviceInfo) -> Settings:
     return settings | {"security": "tls"} if info.stamp.get("security") == "tls" else settings
 
 
-def take_profile(bundle: Bundle, lab: Lab, request: ProfileRequest, screen: Screen) -> Profile:
+def take_profile(bundle: Bundle, lab: Lab, request: ProfileRequest, screen: Progress) -> Profile:
     """Measure every device and every link of a lab.
 
     Raises:
@@ -149,7 +149,12 @@ def take_profile(bundle: Bundle, lab: Lab, request: ProfileRequest, screen: Scre
 
 
 def with_codecs(
-    profile: Profile, bundle: Bundle, lab: Lab, request: ProfileRequest, names: Sequence[str], screen: Screen
+    profile: Profile,
+    bundle: Bundle,
+    lab: Lab,
+    request: ProfileRequest,
+    names: Sequence[str],
+    screen: Progress,
 ) -> Profile:
     """Add these codecs' costs and savings to a device profile.
 
@@ -175,7 +180,7 @@ def complete_profile(
     devices: Sequence[str],
     request: ProfileRequest,
     codecs: Sequence[str],
-    screen: Screen,
+    screen: Progress,
     path: Path,
     *,
     is_saved: bool = True,
@@ -210,7 +215,7 @@ def alike_or_each(numbers: Mapping[str, int]) -> int | Mapping[str, int]:
     return alike.pop() if len(alike) == 1 else numbers
 
 
-def _stepper(screen: Screen, what: str) -> Callable[[int, int], None]:
+def _stepper(screen: Progress, what: str) -> Callable[[int, int], None]:
     return lambda done, total: screen.step(what, done, total, "profiling")
 
 
@@ -275,7 +280,9 @@ def _idle_bytes(worker: ClaimedWorker) -> int:
     raise DeviceError(worker.name, f"sent no telemetry within {_TELEMETRY_S:g} s; restart its worker")
 
 
-def _links(workers: Mapping[str, ClaimedWorker], names: list[str], screen: Screen) -> tuple[LinkProfile, ...]:
+def _links(
+    workers: Mapping[str, ClaimedWorker], names: list[str], screen: Progress
+) -> tuple[LinkProfile, ...]:
     pairs = [(sender, receiver) for sender in names for receiver in names if sender != receiver]
     links = []
     for done, (sender, receiver) in enumerate(pairs, start=1):

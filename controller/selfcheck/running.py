@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from controller.console import Screen, plain_table, show, show_table
+from controller.console import Progress, plain_table, show, show_table
 from controller.experiment.networks import Direction, Network
 from controller.lab.inventory import Lab
 from controller.lab.worker_pool import WorkerPool
@@ -32,7 +32,7 @@ Check = DeviceCheck | RateCheck | LatencyCheck
 
 
 def run_selfcheck(
-    lab: Lab, lab_file: Path, network: str | None, conditions: Network, screen: Screen
+    lab: Lab, lab_file: Path, network: str | None, conditions: Network, screen: Progress
 ) -> Verdict:
     """Check every device and, under a network, every device's link to the next one; keep the verdict.
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from controller.console import Screen
+from controller.console import Progress
 from controller.experiment.resolve import ResolvedExperiment
 from controller.lab.worker_pool import WorkerPool
 from controller.sweep.failure_policy import FailurePolicy
-from controller.sweep.outcome import Interruption
+from controller.sweep.outcome import Stop
 from controller.sweep.recorder import Recorder
 from controller.sweep.todo import PendingWork
 
@@ -22,5 +22,5 @@ class SweepContext:
     pending: PendingWork
     recorder: Recorder
     failures: FailurePolicy
-    screen: Screen
-    interruption: Interruption
+    screen: Progress
+    interruption: Stop

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from controller.console import Screen
+from controller.console import Progress
 from controller.errors import ControllerError, DeviceError, InvalidReply
 from controller.experiment.schema import Experiment
 from controller.lab.worker_pool import WorkerPool
@@ -23,7 +23,9 @@ class FailurePolicy:
         lost: Devices that the sweep continues without.
     """
 
-    def __init__(self, experiment: Experiment, pool: WorkerPool, recorder: Recorder, screen: Screen) -> None:
+    def __init__(
+        self, experiment: Experiment, pool: WorkerPool, recorder: Recorder, screen: Progress
+    ) -> None:
         self._how = experiment.on_failure
         self._wait_s = experiment.wait_s
         self._pool = pool

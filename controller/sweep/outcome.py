@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-__all__ = ["INTERRUPTED", "Interruption", "MISSING", "Outcome", "TIME_SPENT"]
+__all__ = ["INTERRUPTED", "Interruption", "MISSING", "Outcome", "Stop", "TIME_SPENT"]
 
 MISSING = 1
 TIME_SPENT = 3
@@ -66,6 +66,14 @@ class Outcome:
         if not self.done:
             return f"nothing to do: all trials are done ({path})"
         return f"complete: {self.done} trials done ({path})"
+
+
+class Stop(Protocol):
+    """Tells a sweep when to end."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether to end after the present trial."""
 
 
 class Interruption:

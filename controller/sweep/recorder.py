@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from controller.console import Screen
+from controller.console import Progress
 from controller.errors import TrialVoid
 from controller.results import (
     Accuracy,
@@ -35,7 +35,7 @@ class Recorder:
 
     store: Store
     pending: PendingWork
-    screen: Screen
+    screen: Progress
     outcome: Outcome
     environments: Environments
 

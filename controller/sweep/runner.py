@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.console import Screen
+from controller.console import Progress
 from controller.experiment.resolve import ResolvedExperiment, is_chosen
 from controller.experiment.topology import route
 from controller.lab.worker_pool import WorkerPool
@@ -35,7 +35,7 @@ from controller.sweep.context import SweepContext
 from controller.sweep.environments import Environments
 from controller.sweep.eta import TimeEstimate
 from controller.sweep.failure_policy import FailurePolicy
-from controller.sweep.outcome import Interruption, Outcome
+from controller.sweep.outcome import Interruption, Outcome, Stop
 from controller.sweep.recorder import Recorder
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.order import Order, make_order
@@ -52,15 +52,18 @@ def run_sweep(
     resolved: ResolvedExperiment,
     networks: Sequence[str],
     store: Store,
-    screen: Screen,
+    screen: Progress,
     budget: TimeBudget | None = None,
     *,
     lab_file: Path | None = None,
+    stop: Stop | None = None,
 ) -> Outcome:
     """Run what is missing of these networks; of what `budget` is too short for, the most promising.
 
     Args:
         lab_file: The results carry the last verdict of its selfcheck, if that still holds.
+        stop: Ends the sweep after the present trial; by default SIGINT and SIGTERM do, which takes the main
+            thread.
 
     Raises:
         DeviceError: A device is not there at the start, even after the experiment's `wait_s`, or its link is
@@ -81,7 +84,7 @@ def run_sweep(
         return [cell for network in networks for cell in resolved.cells[network]]
 
     with ExitStack() as stack:
-        interruption = stack.enter_context(Interruption(screen.say))
+        interruption = stop or stack.enter_context(Interruption(screen.say))
         is_choosing = chosen and not all(
             scope.over for scope in store.rows(Scope) if scope.network in networks
         )
@@ -118,8 +121,8 @@ def _run_missing(
     store: Store,
     pending: PendingWork,
     pool: WorkerPool,
-    screen: Screen,
-    interruption: Interruption,
+    screen: Progress,
+    interruption: Stop,
     budget: TimeBudget | None,
     outcome: Outcome,
     lab_file: Path | None,

@@ -31,7 +31,7 @@ from controller.statistics.steady_state import Bounded, Steady
 from exporter.bundle import Bundle
 from worker.wire.codecs import NO_CODEC
 
-__all__ = ["RunOptions", "run_one_cell", "samples_used"]
+__all__ = ["Measured", "RunOptions", "measure_one_cell", "run_one_cell", "samples_used"]
 
 _TIMEOUT_S = 600.0
 _WAIT_S = 5.0
@@ -145,8 +145,26 @@ def _option(key: re.Match[str]) -> str:
     return f"{_OPTIONS[key[1]]}{key[2]}" if key[1] in _OPTIONS else key[0]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A cell that was run once.
+
+    Attributes:
+        accuracy: What its codecs leave of the accuracy; None without codecs.
+    """
+
+    cell: Cell
+    trial: Trial
+    accuracy: CodecAccuracy | None
+
+
 def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
-    """Run the cell once and print where its time went.
+    """Run the cell once and print where its time went; see `measure_one_cell` for what is raised."""
+    _show(measure_one_cell(options, bundle, lab))
+
+
+def measure_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> Measured:
+    """Run the cell once.
 
     Raises:
         ControllerError: The cell cannot be, a device is not there, or the trial is void.
@@ -188,10 +206,11 @@ def run_one_cell(options: RunOptions, bundle: Bundle, lab: Lab) -> None:
                 warmup=experiment.warmup,
                 lengthen=experiment.may_lengthen,
             )
-    _show(cell, trial, accuracy)
+    return Measured(cell, trial, accuracy)
 
 
-def _show(cell: Cell, trial: Trial, accuracy: CodecAccuracy | None) -> None:
+def _show(measured: Measured) -> None:
+    cell, trial, accuracy = measured.cell, measured.trial, measured.accuracy
     show(
         f"{cell.model} cut at {cell.label} over {_way(cell)}, depth {cell.depth}, batch "
         f"{cell.batch}, network {cell.network} (shaping={cell.shaping})"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from controller.console import Screen
+from controller.console import Progress
 from controller.errors import DeviceError, TrialThrottled, TrialVoid
 from controller.experiment.schema import Experiment
 from controller.lab.worker_client import ClaimedWorker
@@ -40,7 +40,7 @@ def throttled_in(samples: Sequence[Mapping[str, Any]]) -> int:
 class Throttling:
     """As the experiment's `on_throttle`, `cool_to_c` and `cool_wait_s` say."""
 
-    def __init__(self, experiment: Experiment, screen: Screen) -> None:
+    def __init__(self, experiment: Experiment, screen: Progress) -> None:
         self._how = experiment.on_throttle
         self._cool_to_c = experiment.cool_to_c
         self._wait_s = experiment.cool_wait_s

@@ -30,13 +30,16 @@ class WorkerProcess:
     control_port: int
     data_port: int
 
-    def __init__(self, options: Sequence[str], log: Path, *, command: Sequence[str] = WORKER) -> None:
+    def __init__(
+        self, options: Sequence[str], log: Path, *, command: Sequence[str] = WORKER, outlives: bool = True
+    ) -> None:
         """Start it.
 
         Args:
             options: What `serve` is told.
             log: File that its log is appended to.
             command: What runs in place of `python -m worker`.
+            outlives: Whether it goes on if this process is killed.
 
         Raises:
             OSError: The log cannot be written.
@@ -45,8 +48,8 @@ class WorkerProcess:
         with log.open("ab") as output:
             self._log_start = output.tell()
             self.process = subprocess.Popen(
-                [*command, "serve", *options],
-                stdin=subprocess.DEVNULL,
+                [*command, "serve", *options, *([] if outlives else ["--until-eof"])],
+                stdin=subprocess.DEVNULL if outlives else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
                 # Ctrl-C is for who started it.
@@ -73,6 +76,8 @@ class WorkerProcess:
 
     def end(self) -> int:
         """End it, gently and then not; returns its exit code."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         self.process.terminate()
         try:
             return self.process.wait(_STOP_TIMEOUT_S)

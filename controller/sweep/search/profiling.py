@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from controller.console import Screen
+from controller.console import Progress
 from controller.errors import ProfileError
 from controller.experiment.resolve import ResolvedExperiment
 from controller.lab.worker_client import query_all
@@ -86,7 +86,7 @@ def missing_profiles(resolved: ResolvedExperiment, stored: Mapping[ProfileKey, P
 
 
 def prepare(
-    resolved: ResolvedExperiment, store: Store, folder: Path, screen: Screen, *, shaped: bool
+    resolved: ResolvedExperiment, store: Store, folder: Path, screen: Progress, *, shaped: bool
 ) -> None:
     """Take what profiles are missing, or find them in a folder of them, and keep them in the results file.
 
@@ -139,7 +139,7 @@ def _completed(
     missing: Missing,
     request: ProfileRequest,
     path: Path,
-    screen: Screen,
+    screen: Progress,
     profile: Profile | None,
 ) -> Profile:
     """The missing device profile, or the existing one with its missing codecs."""
