@@ -11,6 +11,9 @@ __all__ = ["export_model", "open_bundle"]
 def open_bundle(folder: Path | str) -> Bundle:
     """Open a bundle, and check the digest of each of its files.
 
+    Args:
+        folder: What `export_model` or `edgecut export` wrote.
+
     Raises:
         ExporterError: A file is missing, altered or outside the folder.
     """

@@ -26,6 +26,9 @@ _HOST: Final = "127.0.0.1"
 def load_lab(file: Path | str = ".edgecut/local.json") -> Lab:
     """Read the lab file that `edgecut deploy` wrote. Its devices are not contacted.
 
+    Args:
+        file: By default that of inventory/local.
+
     Raises:
         ControllerError: The file is missing, or is not a lab file.
     """

@@ -56,6 +56,8 @@ def profile_lab(
     """Measure a model's cost on every device, or read the existing profile if it still holds.
 
     Args:
+        bundle: The model.
+        lab: The devices.
         cuts: Cut points to time stages at.
         batch: Samples in a request.
         budget_s: Approximate seconds for the stages of one device.
@@ -96,7 +98,10 @@ def plan_splits(
     """Predict the best devices and cuts from the lab's profile; the lab may be off.
 
     Args:
+        bundle: The model.
+        lab: The devices.
         network: A network of `networks_file`.
+        objective: What the best plan has the best of; `pareto` gives all that no other plan dominates.
         best: How many plans.
         source: The device where requests start, or `any`; by default the first.
         codec: Of all links; it must be profiled.
@@ -104,6 +109,7 @@ def plan_splits(
         most_latency_s: Highest latency.
         least_throughput_per_s: Lowest throughput, in samples a second.
         memory_bytes: By device, the most that its stage may take.
+        networks_file: Where networks are defined; by default edgecut's own.
         device_profiles: The folder that keeps profiles.
 
     Returns:

@@ -93,12 +93,15 @@ def run_cell(
     """Run one cell once, and keep its records; nothing is stored.
 
     Args:
+        bundle: The model.
+        lab: The devices.
         at: The cut after a module's path (`features.7`), a cut index, or several for several cuts. 0 sends
             the raw input to the last device, the number of nodes keeps everything on the first.
         devices: The chain, by name; by default the whole lab.
         depth: Requests in flight.
         batch: Samples in a request.
         network: A network of `networks_file`; on links that tc shapes, the network already in force.
+        networks_file: Where networks are defined; by default edgecut's own.
         codec: Of all links, as in `uint8`.
         load: `offline`, `single`, `constant:20/s`, `poisson:20/s` or `poisson:p90<=100ms`.
         requests: The fewest timed requests; by default ten times the depth, at least 24.
@@ -150,6 +153,7 @@ def run_sweep(
     Args:
         experiment: An experiment file, or its keys (docs/experiments.md). Keys are written as a file beside
             `results`: paths in them are relative to that folder, and `models` may hold opened bundles.
+        lab: The devices.
         results: The results file; its folder is made if need be.
         networks: Only these of the experiment's networks.
         networks_file: In place of the experiment's; for keys without one, edgecut's own.
@@ -211,16 +215,23 @@ def _written(keys: Mapping[str, Any], results: Path) -> Path:
         str(model.path.absolute()) if isinstance(model, Bundle) else model for model in keys.get("models", ())
     ]
     path = results.with_name(results.name + _KEYS_SUFFIX)
-    try:
-        text = yaml.safe_dump({**keys, "models": models}, sort_keys=False, allow_unicode=True)
-    except yaml.YAMLError as error:
-        raise ExperimentError(f"run_sweep: a key has a value that YAML cannot hold: {error}") from error
+    text = "".join(_line(key, value) for key, value in {**keys, "models": models}.items())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text.encode())
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}; name another results file") from error
     return path
+
+
+def _line(key: str, value: Any) -> str:
+    try:
+        line: str = yaml.safe_dump({key: value}, allow_unicode=True)
+    except yaml.YAMLError as error:
+        raise ExperimentError(
+            f"key {key!r}: an experiment cannot hold {value!r}; give numbers, texts, lists and mappings"
+        ) from error
+    return line
 
 
 @dataclass(frozen=True)
