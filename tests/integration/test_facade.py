@@ -80,9 +80,8 @@ def test_a_sweep_in_a_thread_stops_and_resumes(bundle: edgecut.Bundle, tmp_path:
     assert not rest.interrupted
     assert rest.left == 0
     assert steps[0].part == "accuracy"
-    assert {step.total for step in steps if step.part == "ideal"} == {
-        12
-    }  # two ends and a split, depths, trials
+    # Two ends and a split, at two depths, twice.
+    assert {step.total for step in steps if step.part == "ideal"} == {12}
     assert cell.latency_s.shape == (11,)
     assert cell.throughput_per_s > 0
 
