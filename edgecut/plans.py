@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from controller.lab.inventory import Lab
-from controller.options import DEVICE_PROFILES
+from controller.options import DEVICE_PROFILES, NETWORKS
 from controller.planning.commands import find_plans
 from controller.planning.options import PlanOptions
 from controller.planning.tables import Candidate
 from controller.profiling.commands import ProfileOptions, measure_profile
 from controller.profiling.profile import Profile
 from controller.results import Cell, Trial
-from edgecut.networks import NETWORKS_FILE
 from exporter.bundle import Bundle
 
 __all__ = ["PlannedSplit", "plan_splits", "profile_lab"]
@@ -92,7 +91,7 @@ def plan_splits(
     most_latency_s: float | None = None,
     least_throughput_per_s: float | None = None,
     memory_bytes: Mapping[str, int] | None = None,
-    networks_file: Path | str = NETWORKS_FILE,
+    networks_file: Path | str = NETWORKS,
     device_profiles: Path | str = DEVICE_PROFILES,
 ) -> tuple[PlannedSplit, ...]:
     """Predict the best devices and cuts from the lab's profile; the lab may be off.

@@ -15,7 +15,7 @@ from controller.errors import ExperimentError, StoreError
 from controller.experiment.resolve import resolve
 from controller.lab.inventory import Lab
 from controller.live import Publisher
-from controller.options import DEVICE_PROFILES
+from controller.options import DEVICE_PROFILES, NETWORKS
 from controller.results import OFFLINE, Cell, CodecAccuracy, Store, Trial
 from controller.results.metrics import throughput_per_s
 from controller.results.provenance import now
@@ -24,7 +24,6 @@ from controller.sweep.runner import run_sweep as run
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.profiling import prepare
 from controller.sweep.single_cell import RunOptions, measure_one_cell
-from edgecut.networks import NETWORKS_FILE
 from exporter.bundle import Bundle
 
 __all__ = ["CellRun", "Step", "run_cell", "run_sweep"]
@@ -83,7 +82,7 @@ def run_cell(
     depth: int = 1,
     batch: int = 1,
     network: str = "ideal",
-    networks_file: Path | str = NETWORKS_FILE,
+    networks_file: Path | str = NETWORKS,
     codec: str = "none",
     load: str = OFFLINE,
     requests: int | None = None,
@@ -156,7 +155,7 @@ def run_sweep(
         lab: The devices.
         results: The results file; its folder is made if need be.
         networks: Only these of the experiment's networks.
-        networks_file: In place of the experiment's; for keys without one, edgecut's own.
+        networks_file: In place of the experiment's.
         bundles: Folder of bundles, in place of the experiment's.
         time_budget_s: Measure the most promising cells first, for this long.
         device_profiles: Folder of device profiles, for `search: planned`.
@@ -171,7 +170,6 @@ def run_sweep(
     """
     path = Path(results)
     if isinstance(experiment, Mapping):
-        networks_file = networks_file or (None if "networks_file" in experiment else NETWORKS_FILE)
         experiment = _written(experiment, path)
     resolved = resolve(
         Path(experiment),
