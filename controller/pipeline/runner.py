@@ -253,7 +253,7 @@ class PipelineRunner:
 
     def _links(self, records: RunRecords) -> tuple[Link, ...]:
         """The links, with what their codecs made of this trial's payload, and how long they were in use."""
-        by_link = {link: one for link, one in records.sent.items() if one.requests}
+        by_link = dict(records.sent)
         # A hub passes on what it got.
         by_link |= {
             leaving: by_link[arriving] for arriving, leaving in self.plan.relays if arriving in by_link
@@ -320,8 +320,16 @@ def _lost(error: DeviceError, when: str) -> TrialVoid:
 
 
 def _since(before: _Telemetry, after: _Telemetry) -> _Telemetry:
-    """What was seen during a trial, after the last that was seen before it: counters count from there."""
-    return {device: [*before[device][-1:], *samples] for device, samples in after.items()}
+    """What was seen during a trial, after the last that was seen before it: counters count from there.
+
+    Raises:
+        InvalidReply: A device saw it earlier than that.
+    """
+    telemetry = {device: [*before[device][-1:], *samples] for device, samples in after.items()}
+    for device, (last, first, *_) in telemetry.items():
+        if first["at_s"] < last["at_s"]:
+            raise InvalidReply(device, f"telemetry of {first['at_s']:g} s after that of {last['at_s']:g} s")
+    return telemetry
 
 
 def _use(account: LinkAccount) -> LinkUse:
