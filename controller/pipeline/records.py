@@ -11,8 +11,9 @@ from controller.errors import InvalidReply
 from controller.lab.worker_client import ClaimedWorker
 from controller.pipeline.controller_endpoint import ControllerEndpoint
 from controller.pipeline.deployment import PipelinePlan
-from controller.results.laws import endpoint_faults, hop_faults, use_faults
+from controller.results.record_faults import endpoint_faults, hop_faults, use_faults
 from worker.records import ENDPOINT, HOP, rows_of
+from worker.wire.codecs import NO_CODEC, parse_codec
 from worker.wire.messages import LinkAccount, Records, RunDone, SentBytes, TakeRecords
 
 __all__ = ["RunRecords", "take_records"]
@@ -51,27 +52,28 @@ def take_records(
         InvalidReply: What a device handed over cannot be true.
         DeviceError: A device was lost.
     """
-    endpoint, hops = b"", dict[tuple[int, int], bytes]()
-    sent, accounts = list[SentBytes](), list[LinkAccount]()
-    if (own := controller_endpoint) is not None:
-        endpoint = own.take_records()
-        sent += own.take_sent()
-        accounts += own.accounts(done.counted)
+    own = controller_endpoint
+    endpoint = own.take_records() if own is not None else b""
+    sent = [*own.take_sent()] if own is not None else []
+    accounts = [*own.accounts(done.counted)] if own is not None else []
+    parts: dict[str, Records] = {}
     for device in plan.builds:
-        records = workers[device].ask(TakeRecords(counted=done.counted), timeout_s=_TIMEOUT_S)
+        parts[device] = records = workers[device].ask(TakeRecords(counted=done.counted), timeout_s=_TIMEOUT_S)
         _refuse(device, _part_faults(plan, device, records))
-        hops |= {(of_hop.start, of_hop.stop): of_hop.rows for of_hop in records.hops}
-        sent += records.sent
-        accounts += records.accounts
         endpoint = endpoint or records.endpoint
     rows = rows_of(endpoint, ENDPOINT)
     _refuse(plan.endpoint, _unchecked(plan.endpoint_spec.check_every, done))
     _refuse(plan.endpoint, endpoint_faults(rows, done.counted, done.elapsed_s))
+    for device, records in parts.items():
+        _refuse(device, _link_faults(plan, device, records, done.counted, len(rows)))
+        sent += records.sent
+        accounts += records.accounts
+    hops = {(hop.start, hop.stop): hop.rows for records in parts.values() for hop in records.hops}
     hop_rows = tuple(rows_of(hops[stage.shard.start, stage.shard.stop], HOP) for stage in plan.stages)
     for stage, of_hop in zip(plan.stages, hop_rows, strict=True):
         if plan.builds[stage.device].records:
             name = f"stage {stage.shard.start}-{stage.shard.stop}"
-            _refuse(stage.device, (f"{name} {fault}" for fault in hop_faults(of_hop, rows)))
+            _refuse(stage.device, (f"{name}: {fault}" for fault in hop_faults(of_hop, rows)))
     return RunRecords(rows, hop_rows, {one.link: one for one in sent}, {one.link: one for one in accounts})
 
 
@@ -97,15 +99,32 @@ def _part_faults(plan: PipelinePlan, device: str, records: Records) -> Iterator[
         yield "they have rows of an endpoint, which is elsewhere"
     if len(records.endpoint) % ENDPOINT.itemsize or any(len(of.rows) % HOP.itemsize for of in records.hops):
         yield "they end in the middle of a row"
-    links = zip(plan.specs, plan.links, strict=True)
-    payload_bytes = {spec.name: link.payload_bytes for spec, link in links if link.sender == device}
-    for parts in (records.sent, records.accounts):
-        names = [part.link for part in parts]
-        if len(set(names)) < len(names) or not payload_bytes.keys() >= set(names):
-            yield "they name a link twice, or one on which it does not send"
-            return
+
+
+def _link_faults(
+    plan: PipelinePlan, device: str, records: Records, counted: tuple[int, int], requests: int
+) -> Iterator[str]:
+    """What is wrong with what a device says of the links on which it sends, in a run of so many requests."""
+    links = {
+        spec.name: (link, spec)
+        for link, spec in zip(plan.links, plan.specs, strict=True)
+        if link.sender == device
+    }
+    coded = sorted(name for name, (_, spec) in links.items() if parse_codec(spec.codec) != NO_CODEC)
+    if sorted(one.link for one in records.sent) != coded:
+        yield "they have what codecs sent of other links than those with a codec"
+        return
     for one in records.sent:
-        if not one.requests <= one.encoded_bytes <= one.requests * payload_bytes[one.link]:
+        link, spec = links[one.link]
+        if one.requests != requests:
+            yield f"a codec sent {one.requests} of {requests} requests"
+        if not one.requests <= one.encoded_bytes <= one.requests * link.payload_bytes:
             yield "a codec made a tensor longer, or empty"
+        if one.sent_raw > (tensors := one.requests * len(spec.tensors)):
+            yield f"a codec could not shorten {one.sent_raw} of {tensors} tensors"
+    names = [account.link for account in records.accounts]
+    if len(set(names)) < len(names) or not links.keys() >= set(names):
+        yield "they say how long a link was in use twice, or one on which it does not send"
+        return
     for account in records.accounts:
-        yield from (f"link {account.link} {fault}" for fault in use_faults(account))
+        yield from (f"link {account.link} {fault}" for fault in use_faults(account, counted, requests))

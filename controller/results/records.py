@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.results.encoding import dump
-from controller.results.rows import CLOCK_S, LONGEST_S, Trial
+from controller.results.record_faults import row_faults
+from controller.results.rows import Trial
 from worker.records import ENDPOINT, HOP
 
 __all__ = ["digest_of", "pack", "unpack"]
@@ -40,7 +41,7 @@ def unpack(blob: bytes, rows: int, hops: int) -> tuple[_Rows, tuple[_Rows, ...]]
         rows: How many the endpoint, and each hop, must have.
 
     Raises:
-        ValueError: They are too long, not so many, or no rows of requests that were in order and finite.
+        ValueError: They are too long, not so many, or have `row_faults`.
     """
     expected = rows * (ENDPOINT.itemsize + hops * HOP.itemsize)
     if expected > max(_MOST_TIMES * len(blob), _SMALL_BYTES):
@@ -55,31 +56,13 @@ def unpack(blob: bytes, rows: int, hops: int) -> tuple[_Rows, tuple[_Rows, ...]]
     endpoint = np.frombuffer(raw, ENDPOINT, rows)
     offsets = range(rows * ENDPOINT.itemsize, expected, rows * HOP.itemsize) if rows else ()
     of_hops = tuple(np.frombuffer(raw, HOP, rows, offset) for offset in offsets)
-    _check_requests(endpoint, of_hops)
+    for name, of_part in (
+        ("endpoint", endpoint),
+        *((f"hop {i}", of_hop) for i, of_hop in enumerate(of_hops)),
+    ):
+        for fault in row_faults(of_part, rows):
+            raise ValueError(f"{name}: {fault}")
     return endpoint, of_hops
-
-
-def _check_requests(endpoint: _Rows, hops: Sequence[_Rows]) -> None:
-    requests = np.arange(len(endpoint))
-    for name, of_part in (("endpoint", endpoint), *((f"hop {i}", rows) for i, rows in enumerate(hops))):
-        if not np.array_equal(of_part["request"], requests):
-            raise ValueError(f"{name} does not have requests 0 to {len(endpoint) - 1} in order")
-    if not (endpoint["counted"] <= 1).all():
-        raise ValueError("counted is neither 0 nor 1")
-    counted = np.flatnonzero(endpoint["counted"])
-    if not (endpoint["latency_s"][counted] > 0).all():
-        raise ValueError("latency_s is not above 0")
-    for field in ENDPOINT.names[1:-1]:  # type: ignore[index]  # None without fields, says numpy
-        _check_times(field, endpoint[field])
-    for rows in hops:
-        # All fields but the first are times of eight bytes.
-        _check_times("a hop's time", rows.view("<f8").reshape(len(rows), -1)[:, 1:])
-
-
-def _check_times(what: str, times_s: NDArray[np.float64]) -> None:
-    # Not a number is neither below nor above.
-    if times_s.size and not (times_s.min() >= -CLOCK_S and times_s.max() <= LONGEST_S):
-        raise ValueError(f"{what} is negative, not a number or longer than {LONGEST_S:g} s")
 
 
 def digest_of(trial: Trial) -> str:

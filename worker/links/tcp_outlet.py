@@ -144,10 +144,11 @@ class TcpOutlet(Outlet):
 
     def _write(self, slot: Slot, payload: EncodedPayload | None) -> None:
         self.layout.address(slot.prefix, slot.request)
+        if payload is not None:
+            # Before it leaves: its result may be back, and the records be taken, before this thread goes on.
+            self._count(slot, payload)
         with self._frame_boundary:
             self._send_all(slot.buffers if payload is None else [slot.buffers[0], *payload.buffers])
-        if payload is not None:
-            self._count(slot, payload)
 
     def _send_all(self, buffers: Sequence[memoryview]) -> None:
         if self._stream is None:

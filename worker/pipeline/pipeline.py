@@ -152,7 +152,6 @@ class Pipeline:
         return Records(
             endpoint=self._endpoint.take_rows().tobytes() if self._endpoint else b"",
             hops=hops,
-            # After the hops' rows: a hop writes its last row after it has sent the last frame.
             sent=self.links.take_sent(),
             accounts=self.links.accounts(counted) if counted else (),
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 from controller.results.check.rows import good_rows
 from controller.results.encoding import RowError, scan
-from controller.results.laws import elapsed_findings, endpoint_findings, hop_findings, use_faults
 from controller.results.reading import Results
+from controller.results.record_faults import counted_of, endpoint_faults, hop_faults, use_faults
 from controller.results.records import digest_of
 from controller.results.rows import Cell, DeviceRow, Hop, Link, TelemetryRow, Trial, TrialRow
 from controller.results.tables import TABLES
@@ -62,12 +62,15 @@ def _of_trial(trial: Trial, cell: Cell | None, known: set[str]) -> Iterator[str]
     # `row_findings` reports a missing cell.
     if cell is not None:
         yield from _of_hops(cell, known, trial.hops)
-    yield from _of_links(trial.links)
-    yield from endpoint_findings(trial.endpoint_rows)
-    yield from elapsed_findings(trial)
+    endpoint = trial.endpoint_rows
+    counted = counted_of(endpoint)
+    yield from endpoint_faults(endpoint, counted, trial.elapsed_s)
     for hop, rows in zip(trial.hops, trial.hop_rows, strict=True):
         name = f"stage {hop.start}-{hop.stop} on {hop.device}"
-        yield from (f"{name}: {what}" for what in hop_findings(rows, trial.endpoint_rows))
+        yield from (f"{name}: {fault}" for fault in hop_faults(rows, endpoint))
+    for link in trial.links:
+        for fault in _of_link(link, counted, len(endpoint)):
+            yield f"its link from {link.sender} to {link.receiver} {fault}"
 
 
 def _of_hops(cell: Cell, known: set[str], hops: Iterable[Hop]) -> Iterator[str]:
@@ -85,8 +88,10 @@ def _of_hops(cell: Cell, known: set[str], hops: Iterable[Hop]) -> Iterator[str]:
         yield f"its stages {bounds} are not those of cuts {list(cell.cuts)}"
 
 
-def _of_links(links: Iterable[Link]) -> Iterator[str]:
-    for link in links:
-        use = link.use
-        for fault in use_faults(use) if use else ():
-            yield f"its link from {link.sender} to {link.receiver} {fault} ({use})"
+def _of_link(link: Link, counted: tuple[int, int], rows: int) -> Iterator[str]:
+    if (link.codec == "none") != (link.encoded_bytes is None):
+        yield f"has codec {link.codec}, but {link.encoded_bytes} encoded bytes"
+    elif link.encoded_bytes is not None and not 0 < link.encoded_bytes <= link.payload_bytes:
+        yield f"made {link.encoded_bytes:g} of {link.payload_bytes} bytes by a codec"
+    if link.use is not None:
+        yield from (f"{fault} ({link.use})" for fault in use_faults(link.use, counted, rows))

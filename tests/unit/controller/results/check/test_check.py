@@ -30,6 +30,15 @@ CELL = Cell(
     network="lan",
     shaping="emulated",
 )
+USE = {
+    "by": "kernel",
+    "frames": 2,
+    "elapsed_s": 2.0,
+    "busy_s": 1.0,
+    "rwnd_limited_s": 0.0,
+    "sndbuf_limited_s": 0.0,
+}
+USE |= {"queued_s": 0.0, "carried_bytes": 99, "round_trip_s": 0.001}
 Damage = Callable[[Store], object]
 
 
@@ -122,6 +131,12 @@ def with_rows(**changed: NDArray[np.void]) -> Damage:
     return sql("UPDATE trial SET records = ? WHERE number = 1 AND status = 'done'", records)
 
 
+def with_link(**fields: object) -> Damage:
+    """The second trial with another link."""
+    link = {"sender": "pi", "receiver": "server", "payload_bytes": 32} | fields
+    return sql("UPDATE trial SET links = ? WHERE number = 1 AND status = 'done'", json.dumps([link]))
+
+
 def changed(rows: NDArray[np.void], **fields: object) -> NDArray[np.void]:
     for field, value in fields.items():
         rows[field] = value
@@ -202,7 +217,7 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         (with_rows(endpoint=endpoint_rows()[:2]), "not the bytes of 3 requests"),
         (
             sql("UPDATE trial SET elapsed_s = 2.4 WHERE id = 1"),
-            "elapsed for 2.4 s, but its records show 2.5 s",
+            "its requests came back in 2.5 s, not in 2.4 s",
         ),
         (sql("UPDATE trial SET digest = 'x' WHERE id = 1"), "measured does not match its digest"),
         (sql("UPDATE trial SET worst_error = 2e-7 WHERE id = 1"), "measured does not match its digest"),
@@ -216,15 +231,18 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         (with_rows(hop1=hop_rows()[:2]), "not the bytes of 3 requests on 2 stages"),
         (
             with_rows(hop0=changed(hop_rows(), request=[0, 1, 7])),
-            "hop 0 does not have requests 0 to 2 in order",
+            "hop 0: its requests are not 0 to 2 in order",
         ),
         (
             with_rows(endpoint=changed(endpoint_rows(), request=[0, 1, 1])),
-            "endpoint does not have requests 0 to 2 in order",
+            "endpoint: its requests are not 0 to 2 in order",
         ),
         (with_rows(endpoint=changed(endpoint_rows(), latency_s=0.4)), "latency_s is not finished_at_s"),
         (with_rows(endpoint=changed(endpoint_rows(), wait_source_s=-1)), "wait_source_s is negative"),
-        (with_rows(hop0=changed(hop_rows(), compute_s=np.nan)), "a hop's time is negative, not a number"),
+        (
+            with_rows(hop0=changed(hop_rows(), compute_s=np.nan)),
+            "hop 0: compute_s is negative or not a number",
+        ),
         (
             with_rows(hop0=changed(hop_rows(), compute_s=0.6)),
             "took longer for a request than the whole pipeline",
@@ -239,6 +257,13 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
             ),
             "finished_at_s runs backwards",
         ),
+        (with_link(use=USE | {"frames": 3}), "its link from pi to server had 3 frames of at most 2"),
+        (
+            with_link(use=USE | {"busy_s": 2.1}),
+            "its link from pi to server was in use for an impossible time",
+        ),
+        (with_link(codec="uint8"), "its link from pi to server has codec uint8, but None encoded bytes"),
+        (with_link(codec="uint8", encoded_bytes=33), "its link from pi to server made 33 of 32 bytes"),
         (
             sql("UPDATE telemetry SET at_s = 0.5, sample = '{\"at_s\":0.5}' WHERE rowid = 2"),
             "telemetry of pi runs backwards",
