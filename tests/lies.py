@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from worker.wire.messages import Message
+from worker.wire.messages import LONGEST_PROBLEM, Message
 
 __all__ = ["Lie", "lies_of", "numbers_of"]
 
@@ -41,6 +41,10 @@ def lies_of(message: Message) -> Iterator[Lie]:
         yield Lie(name, msgspec.msgpack.encode(mutated), is_plain)
     other = "Done" if kind.__name__ != "Done" else "Missing"
     yield Lie(f"{kind.__name__}: a {other}", msgspec.msgpack.encode({"type": other}), is_plain=True)
+    long = "x" * (LONGEST_PROBLEM + 1)
+    problem = {"type": "Problem", "kind": "failed", "text": long}
+    yield Lie(f"{kind.__name__}: a long Problem", msgspec.msgpack.encode(problem), is_plain=True)
+    yield Lie(f"{kind.__name__}: a long type", msgspec.msgpack.encode({"type": long}), is_plain=True)
     yield Lie(f"{kind.__name__}: no message", b"\xc1", is_plain=True)
 
 

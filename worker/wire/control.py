@@ -9,15 +9,15 @@ from typing import Any, Final, Self, TypeVar, cast
 
 import msgspec
 
-from worker.terminal import one_line
 from worker.wire.errors import (
     DeniedError,
     PeerError,
     ProtocolError,
     ReplyError,
     RequestError,
+    in_short,
 )
-from worker.wire.messages import REQUESTS, Message, Problem, Query, Request, TakeRecords
+from worker.wire.messages import REQUESTS, Claim, Message, Problem, Query, Request, TakeRecords
 from worker.wire.opening import open_connection
 from worker.wire.security import OPEN, Security
 from worker.wire.stream import ConnectionKind, Stream
@@ -86,7 +86,9 @@ def receive_message(
     try:
         return None if body is None else decoder.decode(body)
     except _UNREADABLE as error:
-        raise ProtocolError(f"{stream.peer} sent a message that cannot be read: {error}") from error
+        raise ProtocolError(
+            f"{stream.peer} sent a message that cannot be read: {in_short(str(error))}"
+        ) from error
 
 
 def receive_reply(
@@ -145,13 +147,14 @@ def checked_reply(request: Request[_ReplyT], body: bytes | bytearray, peer: str)
     try:
         reply = reply_decoder.decode(body)
     except _UNREADABLE as error:
-        raise ReplyError(f"{invalid}: {one_line(str(error))}") from error
+        # Errors may quote the reply.
+        raise ReplyError(f"{invalid}: {in_short(str(error))}") from error
     if isinstance(reply, Problem):
         raise RequestError(reply, peer)
     if not isinstance(reply, request.reply):
         raise ReplyError(f"{invalid}: a {type(reply).__name__}")
     if fault := request.fault_of(reply):
-        raise ReplyError(f"{invalid}: {fault}")
+        raise ReplyError(f"{invalid}: {in_short(fault)}")
     return cast("_ReplyT", reply)
 
 
@@ -229,4 +232,5 @@ class ControlConnection:
 def _reply_limit_bytes(request: Request[Message]) -> int:
     if isinstance(request, TakeRecords):
         return _RECORDS_LIMIT_BYTES
-    return UNCLAIMED_LIMIT_BYTES if isinstance(request, Query) else CLAIMED_LIMIT_BYTES
+    # Either reply only describes the device.
+    return UNCLAIMED_LIMIT_BYTES if isinstance(request, Query | Claim) else CLAIMED_LIMIT_BYTES

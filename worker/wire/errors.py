@@ -4,7 +4,7 @@ import errno
 from typing import ClassVar, Final
 
 from worker.terminal import one_line
-from worker.wire.messages import Problem, ProblemKind
+from worker.wire.messages import LONGEST_PROBLEM, Problem, ProblemKind
 
 __all__ = [
     "DISK_FULL",
@@ -21,6 +21,7 @@ __all__ = [
     "RequestError",
     "UsageError",
     "WorkerError",
+    "in_short",
     "reason_of",
 ]
 
@@ -47,7 +48,7 @@ class WorkerError(Exception):
 
     def problem(self) -> Problem:
         """The reply to the controller."""
-        return Problem(kind=self.kind, text=one_line(str(self)))
+        return Problem(kind=self.kind, text=in_short(str(self)))
 
 
 class UsageError(WorkerError):
@@ -113,6 +114,12 @@ class RequestError(WorkerError):
     def problem(self) -> Problem:
         """The problem as the worker put it."""
         return self._problem
+
+
+def in_short(text: str) -> str:
+    """Return foreign text as one line without control characters, cut to what a `Problem` may have."""
+    line = one_line(text)
+    return line if len(line) <= LONGEST_PROBLEM else f"{line[: LONGEST_PROBLEM - 3]}..."
 
 
 def reason_of(error: BaseException) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "COLDEST_C",
     "HOTTEST_C",
     "INPUTS_ALONE",
+    "LONGEST_PROBLEM",
     "MOST_SLOWDOWN",
     "MOST_THREADS",
     "REQUESTS",
@@ -144,6 +145,9 @@ class Done(Message, frozen=True):
     """The worker did it, and has nothing more to say."""
 
 
+LONGEST_PROBLEM: Final = 4096
+"""Characters of a problem's text: it goes into a line on the terminal, and into the results file."""
+
 ProblemKind = Literal["busy", "missing", "refused", "mismatch", "peer", "failed"]
 
 
@@ -156,7 +160,7 @@ class Problem(Message, frozen=True):
     """
 
     kind: ProblemKind
-    text: str
+    text: Annotated[str, Meta(max_length=LONGEST_PROBLEM)]
 
 
 class TensorSpec(Part, frozen=True):

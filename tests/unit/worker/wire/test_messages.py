@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.memory_stream import MemoryStream, memory_pair
 from worker.wire import messages
 from worker.wire.control import checked_reply, receive_message, send_message
-from worker.wire.errors import PeerError, ProtocolError, ReplyError, RequestError
+from worker.wire.errors import FailedError, PeerError, ProtocolError, ReplyError, RequestError
 
 _decoder: "msgspec.msgpack.Decoder[messages.Message]" = msgspec.msgpack.Decoder(
     reduce(or_, [*messages.REQUESTS, messages.Problem])
@@ -139,3 +139,9 @@ def test_a_problem_is_a_request_error() -> None:
     with pytest.raises(RequestError, match="pi:7100: held by me") as caught:
         checked_reply(messages.Query(), msgspec.msgpack.encode(problem), "pi:7100")
     assert caught.value.problem() == problem
+
+
+def test_a_long_problem_is_cut_to_what_a_controller_accepts() -> None:
+    problem = FailedError("no such operator " * 1000).problem()
+    with pytest.raises(RequestError, match=r"^pi:7100: no such operator no such .*\.\.\.$"):
+        checked_reply(messages.Query(), msgspec.msgpack.encode(problem), "pi:7100")

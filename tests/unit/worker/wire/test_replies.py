@@ -38,6 +38,7 @@ def test_every_plain_lie_is_refused_with_the_peer_and_the_request_named(
         by_type = isinstance(refused.value.__cause__, msgspec.DecodeError | UnicodeDecodeError)
         assert by_type or re.search(r": a (Done|Missing)$", str(refused.value)), lie.name
         assert "\n" not in str(refused.value), lie.name
+        assert len(str(refused.value)) < messages.LONGEST_PROBLEM + 100, lie.name
 
 
 def _made(kind: type[Message]) -> Message:
