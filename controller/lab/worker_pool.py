@@ -159,7 +159,7 @@ class WorkerPool:
             then, now = (", ".join(words) for words in (was, is_now))
             raise DeviceError(
                 worker.name,
-                f"at the start it was {then}, but now it is {now}; set it back, or name another results file",
+                f"at the start it was {then}, but now it is {now}; set it back, or run the command again",
                 lasting=True,
             )
         link = worker.info.stamp.get("qdisc")

@@ -47,7 +47,7 @@ def test_what_must_stay_is_refused_when_it_has_changed(
     with pool_of(lab, monkeypatch, [info(), then, info()]) as pool:
         (error,) = pool.recover()
         assert error.lasting
-        assert str(error) == f"pi: {WAS}{is_now}; set it back, or name another results file"
+        assert str(error) == f"pi: {WAS}{is_now}; set it back, or run the command again"
         assert not pool.workers
 
 
