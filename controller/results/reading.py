@@ -53,7 +53,7 @@ _OF_TRIALS = ("trial", "telemetry")
 
 
 class Results:
-    """A results file, opened for reading, even while a sweep writes it.
+    """A results file, opened for reading: one state of it, even while a sweep writes it.
 
     Attributes:
         left_out: By table and number, each row read so far that cost a trial or a sample, and why.
@@ -66,7 +66,7 @@ class Results:
 
     @classmethod
     def open(cls, path: Path, *, whole: bool = True) -> Self:
-        """Open `path` read-only; `whole` refuses a damaged file.
+        """Open `path` read-only, as it is now; `whole` refuses a damaged file.
 
         Raises:
             StoreError: The file is missing, damaged, or not a results file.
@@ -77,6 +77,8 @@ class Results:
         with results._closed_on_error():
             if not whole:
                 read_though_cut_short(results._db)
+            # What refers to other rows finds them: a search, for one, adds cells all the time.
+            results._db.execute("BEGIN")
             check_schema(results._db, path)
             if whole:
                 check_whole(results._db, path)

@@ -32,8 +32,6 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
         StoreError: The file is missing or not a results file, or `save_to` is taken or not writable.
     """
     with Results.open(path, whole=False) as results:
-        # One state of the file, even while a sweep writes it.
-        results.connection.execute("BEGIN")
         try:
             problems = list(findings(results))
             summary = "" if problems else _summary(results)

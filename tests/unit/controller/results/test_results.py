@@ -201,7 +201,9 @@ def test_a_report_can_read_while_a_sweep_writes(tmp_path: Path) -> None:
     with prepared(tmp_path / "r.sqlite") as store, Results.open(tmp_path / "r.sqlite") as results:
         store.add_trial(a_trial())
 
-        assert len(list(results.trials())) == 1
+        assert not list(results.trials())
+        with Results.open(tmp_path / "r.sqlite") as later:
+            assert len(list(later.trials())) == 1
 
 
 def test_a_closed_file_is_one_file_and_reading_leaves_nothing_beside_it(tmp_path: Path) -> None:
