@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.results import (
     TIMED,
@@ -28,24 +29,15 @@ from controller.results import (
     Trial,
     reference_boxes,
 )
+from exporter.bundle.manifest import digest_of
 from worker.records import ENDPOINT, HOP
 
 AT = "2026-03-01T10:00:00+00:00"
 NODES = 60
-BUNDLE = "ab" * 32
 INPUT_BYTES = 3 * 64 * 64 * 4
 OUTPUT_BYTES = 40
 
-
-CELL = Cell(
-    model="m",
-    bundle=BUNDLE,
-    cuts=(2,),
-    label="two",
-    devices=("pi", "server"),
-    network="lan",
-    shaping="emulated",
-)
+Series = NDArray[np.float64]
 
 
 @dataclass
@@ -84,7 +76,7 @@ def manifest(*, trained: bool = True) -> dict[str, Any]:
         }
         for i in range(1, NODES)
     ]
-    return {
+    content = {
         "model": "mobilenet_v2",
         "precision": "fp32",
         "node_count": NODES,
@@ -94,6 +86,25 @@ def manifest(*, trained: bool = True) -> dict[str, Any]:
         "multiply_adds": 25_600_000,
         "cut_points": points,
     }
+    return content | {"digest": digest_of(content)}
+
+
+def _module(cut: int) -> str:
+    return f"features.{cut // 6}" + ("" if cut % 6 == 0 else f".conv.{cut % 6}")
+
+
+BUNDLE = str(manifest()["digest"])
+"""The digest of the trained one."""
+
+CELL = Cell(
+    model="m",
+    bundle=BUNDLE,
+    cuts=(2,),
+    label="two",
+    devices=("pi", "server"),
+    network="lan",
+    shaping="emulated",
+)
 
 
 def run_trial(cell: Cell, number: int, requests: int, physics: Physics, rng: np.random.Generator) -> Trial:
@@ -114,24 +125,20 @@ def run_trial(cell: Cell, number: int, requests: int, physics: Physics, rng: np.
     compute = [s * (1 + physics.noise * np.abs(rng.standard_normal(requests))) for *_, s in stages]
     alone_s = sum(s for *_, s in stages) + network_s
     wait_s = max(0.0, cell.depth * slowest_s - alone_s)
-    at = np.arange(requests)
-    hops = []
-    for i, c in enumerate(compute):
-        rows = np.zeros(requests, HOP)
-        rows["request"], rows["compute_s"] = at, c
-        rows["wait_compute_s"] = physics.handover_s + (wait_s if i == 0 else 0.0)
+    network = network_s * (1 + physics.noise * np.abs(rng.standard_normal(requests)))
+    waits_s = [physics.handover_s + (wait_s if i == 0 else 0.0) for i in range(len(stages))]
+    latency = network + sum(c + waits for c, waits in zip(compute, waits_s, strict=True))
+    elapsed_s = float(latency.sum() / cell.depth)
+    endpoint, hops = _rows(cell.depth, elapsed_s, latency, waits_s, compute, network / 2)
+    for i, rows in enumerate(hops):
         rows["receive_s"] = there_s if i == 1 else 0.0
         rows["send_s"] = there_s if i == 0 and crosses else back_s
         rows["wait_send_s"] = physics.handover_s
-        hops.append(rows)
-    network = network_s * (1 + physics.noise * np.abs(rng.standard_normal(requests)))
-    endpoint = np.zeros(requests, ENDPOINT)
-    endpoint["request"], endpoint["counted"] = at, 1
-    endpoint["latency_s"] = network + sum(h["compute_s"] + h["wait_compute_s"] for h in hops)
-    elapsed_s = float(endpoint["latency_s"].sum() / cell.depth)
+    # The frame after the last that counts ends an account; a sequential run has none.
+    frames = requests if cell.depth > 1 else requests - 1
     there, back = (
-        LinkUse("emulation", requests, elapsed_s, requests * seconds, 0.0, 0.0, 0.0, 0, 0.0)
-        for seconds in (there_s, back_s)
+        LinkUse("emulation", frames, elapsed_s * frames / requests, frames * each_s, 0.0, 0.0, 0.0, 0, 0.0)
+        for each_s in (there_s, back_s)
     )
     links = (
         Link(cell.devices[0], cell.devices[1], physics.crossing_bytes(cut), use=there),
@@ -150,6 +157,45 @@ def run_trial(cell: Cell, number: int, requests: int, physics: Physics, rng: np.
         hop_rows=tuple(hops),
         environment=1,
     )
+
+
+def _rows(
+    depth: int, elapsed_s: float, latency: Series, waits_s: list[float], compute: list[Series], back: Series
+) -> tuple[NDArray[np.void], list[NDArray[np.void]]]:
+    """Rows of the endpoint and of each hop, in order: of the requests that count, and of some like these.
+
+    As many as are in flight fill the pipeline before, and all but one of them drain it after.
+
+    Args:
+        latency: Seconds of each request that counts.
+        waits_s: For each stage, the wait before it computes.
+        compute: For each stage, seconds of each request.
+        back: Seconds of each request between the last stage and the endpoint.
+    """
+    counted = slice(depth, depth + len(latency))
+    like = (np.arange(counted.stop + depth - 1) - depth).clip(0, len(latency) - 1)
+    latency, back, compute = latency[like], back[like], [seconds[like] for seconds in compute]
+    # What is left of each request as a stage begins to compute.
+    left = [latency - waits_s[0], compute[-1] + back][: len(compute)]
+    period_s = elapsed_s / (counted.stop - counted.start)
+    # Each begins after the one before, everywhere.
+    gaps = np.max([np.diff(span, prepend=span[0]) for span in (latency, *left)], axis=0).clip(0.0)
+    assert gaps[counted].mean() <= period_s, "requests are too unlike each other to come in order"
+    gaps[counted] += period_s - gaps[counted].mean()
+    gaps[: counted.start] = gaps[counted.stop :] = period_s
+    endpoint = np.zeros(len(like), ENDPOINT)
+    endpoint["request"], endpoint["latency_s"] = np.arange(len(like)), latency
+    endpoint["counted"][counted] = 1
+    endpoint["finished_at_s"] = latency[0] + np.cumsum(gaps)
+    endpoint["scheduled_at_s"] = endpoint["finished_at_s"] - latency
+    hops = []
+    for wait_s, compute_s, left_s in zip(waits_s, compute, left, strict=True):
+        rows = np.zeros(len(like), HOP)
+        rows["request"], rows["compute_s"], rows["wait_compute_s"] = endpoint["request"], compute_s, wait_s
+        rows["compute_at_s"] = endpoint["finished_at_s"] - left_s
+        rows["received_at_s"] = rows["compute_at_s"] - wait_s
+        hops.append(rows)
+    return endpoint, hops
 
 
 _Options = ParamSpec("_Options")
@@ -194,6 +240,8 @@ def write_sweep(
     physics = physics or Physics()
     rng = np.random.default_rng(7)
     text = f"name: demo\nseed: 7\ntrials: {trials}\n"
+    bundle = manifest(trained=trained)
+    digest = bundle["digest"]
     with Store.create(
         path, name="demo", text=text, seed=7, trials=trials, created_at=AT, objectives=objectives
     ) as store:
@@ -205,7 +253,7 @@ def write_sweep(
             DeviceRow("server", kind, 1.0, {**stamp, "device": "native"}),
         ]
         environment = store.add_environment(AT, {**stamp, "edgecut": "0.1.0"}, devices)
-        store.add_bundle(BUNDLE, "mobilenet_v2", json.dumps(manifest(trained=trained)))
+        store.add_bundle(digest, "mobilenet_v2", json.dumps(bundle))
         for position, (name, (rate_mbit, delay_s)) in enumerate(physics.networks.items()):
             requested = {
                 "description": f"{name} as requested",
@@ -216,7 +264,7 @@ def write_sweep(
         cells = [
             Cell(
                 model="mobilenet_v2",
-                bundle=BUNDLE,
+                bundle=digest,
                 cuts=(c,),
                 label=_label(c),
                 devices=("pi", "server"),
@@ -245,12 +293,12 @@ def write_sweep(
                 runs = physics.whole_s[i] * (1 + physics.noise * np.abs(rng.standard_normal(20)))
                 times_s = tuple(map(float, runs))
                 for network in physics.networks:
-                    row = BaselineTrial("mobilenet_v2", network, BUNDLE, name, 1, number, 1, AT, times_s)
+                    row = BaselineTrial("mobilenet_v2", network, digest, name, 1, number, 1, AT, times_s)
                     store.add(row, environment=environment)
         whole = 0.953 if trained else None
         for c in cuts:
             chain = 0.5 if c == disagree_at else whole
-            store.add(Accuracy(BUNDLE, (c,), 128, whole, chain, 3e-7))
+            store.add(Accuracy(digest, (c,), 128, whole, chain, 3e-7))
         for name in physics.networks:
             for block, factor in enumerate((1.0, 1 + drift / 2, 1 + drift)):
                 times_s = tuple(0.04 * factor * (1 + 0.001 * (repeat % 5)) for repeat in range(21))
@@ -263,7 +311,3 @@ def _label(cut: int) -> str:
     if cut in (0, NODES):
         return "input" if cut == 0 else "output"
     return _module(cut)
-
-
-def _module(cut: int) -> str:
-    return f"features.{cut // 6}" + ("" if cut % 6 == 0 else f".conv.{cut % 6}")

@@ -33,7 +33,7 @@ def test_telemetry_is_told_trial_by_trial(tmp_path: Path) -> None:
 
 
 def _planted() -> tuple[Trial, Cell]:
-    """Ten requests, one every 0.1 s: the source's clock runs from 5, the server's from 100."""
+    """Ten requests after one, one every 0.1 s: the source's clock runs from 5, the server's from 100."""
     cell = Cell(
         model="m",
         bundle="b",
@@ -44,11 +44,11 @@ def _planted() -> tuple[Trial, Cell]:
         shaping="none",
     )
     trial = run_trial(cell, 0, 10, Physics(), np.random.default_rng(0))
-    trial.endpoint_rows["finished_at_s"] = 5.1 + 0.1 * np.arange(10)
+    trial.endpoint_rows["finished_at_s"] = 5.0 + 0.1 * np.arange(11)
     for rows in trial.hop_rows:
         for name in ("compute_s", "encode_s", "wait_send_s", "send_s"):
             rows[name] = 0.01
-        rows["received_at_s"] = rows["compute_at_s"] = 100 + 0.1 * np.arange(10)
+        rows["received_at_s"] = rows["compute_at_s"] = 99.9 + 0.1 * np.arange(11)
     return replace(trial, elapsed_s=1.0), cell
 
 

@@ -14,7 +14,8 @@ from controller.results import Block, Cell, DeviceRow, Hop, Link, Results, Store
 from controller.results.check import run_check
 from controller.results.records import pack
 from exporter.bundle.manifest import digest_of
-from tests.results_files import seal
+from tests.results_files import seal, write_full
+from tests.unit.analysis.synthetic import write_sweep
 from worker.records import ENDPOINT, HOP
 
 MANIFEST = {"model": "tiny", "node_count": 4, "cut_points": []}
@@ -112,6 +113,14 @@ def test_a_file_in_order_is_counted(store: Store, capsys: pytest.CaptureFixture[
         True,
         f"{store.path}: 1 cells, 2 of 3 trials finished, 1 void; no problems\n",
     )
+
+
+@pytest.mark.parametrize("write", [write_sweep, write_full])
+def test_files_that_other_tests_make_up_are_in_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], write: Callable[[Path], Path]
+) -> None:
+    is_well, said = checked(write(tmp_path / "r.sqlite"), capsys)
+    assert is_well, said[:1000]
 
 
 def sql(statement: str, *values: object) -> Damage:
