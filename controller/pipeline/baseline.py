@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from controller.errors import InvalidReply
 from controller.experiment.topology import tensor_specs
 from controller.lab.upload import supply
 from controller.lab.watchdog import Watchdog
@@ -40,7 +41,7 @@ def baseline_trial(
         The baseline, and the model's time at full speed if the worker had to measure it.
 
     Raises:
-        DeviceError: The worker was lost, or cannot run the model.
+        DeviceError: The worker was lost, cannot run the model, or gave a reply that cannot be true.
     """
     whole = bundle.shard(0, bundle.node_count)
     supply(worker, bundle, [whole])
@@ -60,6 +61,10 @@ def baseline_trial(
     taken_at = now()
     with Watchdog([worker]):
         done = worker.ask(request, timeout_s=_TIMEOUT_S)
+    # It measures that time only if it must.
+    is_measured = worker.info.slowdown > 1 and planted is None and not request.varies
+    if (done.full_speed_s is not None) != (is_measured and request.full_speed_s is None):
+        raise InvalidReply(worker.name, f"a baseline with {done.full_speed_s} s at full speed")
     full_speed = None
     if done.full_speed_s is not None:
         stage = bundle.digest, worker.name, whole.start, whole.stop, batch, threads

@@ -112,7 +112,7 @@ def _link_faults(
     }
     coded = sorted(name for name, (_, spec) in links.items() if parse_codec(spec.codec) != NO_CODEC)
     if sorted(one.link for one in records.sent) != coded:
-        yield "they have what codecs sent of other links than those with a codec"
+        yield "they do not say what a codec sent on exactly the links that have one"
         return
     for one in records.sent:
         link, spec = links[one.link]

@@ -20,8 +20,8 @@ from worker.wire.messages import (
     Query,
     Request,
     Run,
-    SampleTelemetry,
     TakeRecords,
+    Telemetry,
     TimeStages,
 )
 
@@ -42,8 +42,9 @@ class Transcript:
 
     def key(self, port: int, request: Request[Message]) -> _Key:
         """Where the reply to a request stands, which is the next in the sweep."""
-        # Jitter, if there were any, would differ from trial to trial.
-        text, kind = re.sub(r"seed=\d+", "", _PIPELINE.sub(r"\1", repr(request))), type(request)
+        # Jitter, if there were any, would differ from trial to trial, and times from sweep to sweep.
+        text, kind = _PIPELINE.sub(r"\1", repr(request)), type(request)
+        text = re.sub(r"full_speed_s=\d[^,)]*", "full_speed_s=known", re.sub(r"seed=\d+", "", text))
         if isinstance(request, BuildPipeline):
             self._built, self._ran = _PIPELINE.sub(r"\1", repr((request.name, request.depth))), ""
         elif isinstance(request, Run):
@@ -56,7 +57,13 @@ class Transcript:
 
     def first(self, kind: type[Request[Message]]) -> Message:
         """The first reply to a request of a kind."""
-        return next(replies[0] for key, replies in self.replies.items() if key[1] == kind.__name__)
+        return self.of(kind)[0]
+
+    def of(self, kind: type[Request[Message]]) -> list[Message]:
+        """The replies to requests of a kind, by request."""
+        return [
+            reply for key, replies in self.replies.items() if key[1] == kind.__name__ for reply in replies
+        ]
 
 
 @contextlib.contextmanager
@@ -90,16 +97,18 @@ class Replay:
         lies: Sequence[Lie],
         *,
         honest: int = 1,
+        first: int = 0,
     ) -> None:
         """Lie in the replies of the device with this port to requests of this kind.
 
         Args:
             honest: How many replies to them are as recorded between two lies.
+            first: How many are before the first.
         """
         self._recorded, self._keys = transcript.replies, Transcript()
         self._port, self._kind, self._honest = port, kind, honest
-        self._since = honest
-        self._next: dict[_Key, int] = defaultdict(int)
+        self._since = honest - first
+        self._later: dict[int, Telemetry] = {}
         self.left = list(lies)
 
     @contextlib.contextmanager
@@ -124,9 +133,10 @@ class Replay:
         replies = self._recorded.get(key, [Done()] if request.reply is Done else [])
         assert replies, f"no reply is recorded to {request}"
         # Of the same run the same records; telemetry goes on.
-        turn = self._next[key] if isinstance(request, SampleTelemetry) else 0
-        self._next[key] += 1
-        return msgspec.msgpack.encode(replies[turn % len(replies)])
+        reply = replies[0]
+        if isinstance(reply, Telemetry):
+            reply = self._later[port] = _after(reply, self._later.get(port, reply))
+        return msgspec.msgpack.encode(reply)
 
 
 class _Replayed:
@@ -155,6 +165,13 @@ class _Replayed:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _after(telemetry: Telemetry, before: Telemetry) -> Telemetry:
+    """The same telemetry, begun where that before it ended."""
+    later_s = before.samples[-1].at_s - telemetry.samples[0].at_s
+    samples = (msgspec.structs.replace(sample, at_s=sample.at_s + later_s) for sample in telemetry.samples)
+    return Telemetry(samples=tuple(samples))
 
 
 def _named(body: bytes, pipeline: str) -> bytes:

@@ -18,6 +18,7 @@ from controller.lab.worker_client import ClaimedWorker
 from controller.lab.worker_pool import WorkerPool
 from controller.pipeline.baseline import baseline_trial
 from controller.results import Results, Store
+from controller.results.check.command import findings
 from controller.results.laws import broken_law
 from controller.results.provenance import now
 from controller.sweep.outcome import Outcome
@@ -26,7 +27,7 @@ from exporter.bundle import Bundle
 from tests.integration import commands
 from tests.integration.faults.lying_proxy import LyingProxy
 from tests.integration.faults.replay import Replay, Transcript, recorded
-from tests.integration.labs import LabWorker, add, write_experiment, write_lab
+from tests.integration.labs import LabWorker, add, running_workers, write_experiment, write_lab
 from tests.lies import Lie, lies_of
 from worker.wire.messages import (
     Baseline,
@@ -36,6 +37,7 @@ from worker.wire.messages import (
     Have,
     Message,
     OpenLinks,
+    Records,
     Request,
     Run,
     SampleTelemetry,
@@ -119,8 +121,36 @@ def transcript(sweep: Sweep) -> Iterator[Transcript]:
     yield made
 
 
+@pytest.fixture(scope="module")
+def slower(
+    standing: dict[str, LabWorker], bundles_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sweep]:
+    """Of one split, whose links have a codec, and whose first device is an emulated slower one."""
+    folder = tmp_path_factory.mktemp("slower")
+    with running_workers(folder, ["pi"], "--slowdown", "2") as workers:
+        lab = write_lab(folder, [workers["pi"], standing["server"]])
+        chains = [{"devices": ["pi", "server"], "cuts": [2]}]
+        experiment = write_experiment(
+            folder, chains=chains, depths=[2], batches=[4], codecs=["uint8"], wait_s=0
+        )
+        add(experiment, bundles=str(bundles_folder))
+        yield Sweep(resolve(experiment, load_lab(lab)), folder)
+
+
+@pytest.fixture(scope="module")
+def slower_transcript(slower: Sweep) -> Transcript:
+    """Of two trials: the first has the replies that the others need not have."""
+    made = Transcript()
+    with pytest.MonkeyPatch.context() as patch, recorded(made, patch):
+        swept = slower.run(2)
+    assert swept.outcome is not None and swept.outcome.left == 0, (swept.lines, swept.error)
+    return made
+
+
 def check_readable(results: Path, trials: int) -> None:
-    """Every trial is there, and what the report says of them are numbers."""
+    """Every trial is there, nothing is wrong with it, and what the report says of them are numbers."""
+    with Results.open(results, whole=False) as opened:
+        assert not list(findings(opened))
     sweep = load(results)
     assert not sweep.left_out
     cells = sweep.cells
@@ -144,10 +174,11 @@ def swept_with(
     lies: list[Lie],
     monkeypatch: pytest.MonkeyPatch,
     trials: int,
+    first: int = 0,
 ) -> Swept:
-    """Sweep so many trials, with pi telling these lies."""
+    """Sweep so many trials, with pi telling these lies after its first honest replies."""
     port = sweep.resolved.lab.device("pi").control_port
-    replay = Replay(transcript, port, kind, lies, honest=OF_A_TRIAL.get(kind, 1))
+    replay = Replay(transcript, port, kind, lies, honest=OF_A_TRIAL.get(kind, 1), first=first)
     with replay.answering(monkeypatch):
         swept = sweep.run(trials)
     assert not replay.left, (swept.error, swept.lines, [lie.name for lie in replay.left])
@@ -242,6 +273,43 @@ def test_a_lie_outside_a_trial_is_an_error_that_names_the_device(
                 assert not lie.is_plain, lie.name
 
 
+def test_a_lie_about_what_a_codec_sent_voids_its_trial(
+    slower: Sweep, slower_transcript: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [reply for reply in slower_transcript.of(TakeRecords) if isinstance(reply, Records) and reply.sent]
+    # Not of the run before the first trial, on which a slower device is timed, and not the server's.
+    lies = [lie for lie in lies_of(max(sent, key=lambda reply: len(reply.endpoint))) if ".sent" in lie.name]
+    swept = swept_with(slower, slower_transcript, TakeRecords, lies, monkeypatch, 2 * len(lies) + 1, first=1)
+    found = voids(swept.results)
+    assert {device for _, device in found} == {"pi"}
+    good = [lie.name for lie in lies if GOOD.match(lie.name)]
+    assert len(found) == len(lies) - len(good), (good, [reason for reason, _ in found])
+
+
+GOOD = re.compile(r"Records\.sent\[0\]\.(encoded_bytes|sent_raw) = \d{1,3}$")
+"""As good as true: so many bytes a codec could have made, and could not have made less of so many tensors."""
+
+
+@pytest.mark.parametrize("kind", [TimeStages, Baseline], ids=lambda kind: kind.__name__)
+def test_a_lie_about_a_time_at_full_speed_is_told_and_the_sweep_goes_on(
+    kind: type[Request[Message]],
+    slower: Sweep,
+    slower_transcript: Transcript,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A sweep measures that time once, so each lie has a sweep of its own."""
+    part = ".full_speed_s" if kind is Baseline else ".compute_s[0]"
+    for lie in lies_of(slower_transcript.first(kind)):
+        if part in lie.name:
+            swept = swept_with(slower, slower_transcript, kind, [lie], monkeypatch, 2)
+            found = [f"{device}: {reason}" for reason, device in voids(swept.results)]
+            found += [line for line in swept.lines if line.startswith("baseline of pi: ")]
+            assert len(found) <= 1
+            assert all("pi: 127.0.0.1:" in line or "pi: a baseline with" in line for line in found)
+            # Without that time, its slower runs would not be one device's.
+            assert found or not (lie.is_plain or lie.name.endswith((" None", " nothing"))), lie.name
+
+
 UNSOUND = re.compile(
     r"RunDone\.(elapsed_s|counted\[.\]|checked) |Records\.(endpoint|hops\[0\]\.rows) = b'(\\x00|')"
 )
@@ -294,6 +362,8 @@ WANTED = (
     ("TakeRecords", ".endpoint = b'\\xff"),
     ("TakeRecords", ".hops[0].start = 1"),
     ("TakeRecords", ".accounts[0].elapsed_s = inf"),
+    ("TakeRecords", ".sent = []"),
+    ("TakeRecords", ".sent[0].requests = 0"),
     ("SampleTelemetry", ".samples = []"),
     ("SampleTelemetry", ".samples[0].at_s = 'long'"),
     ("TimeStages", ".compute_s = []"),
@@ -313,7 +383,9 @@ def test_lies_over_a_real_connection_are_found_one_by_one(
     with LyingProxy(pi["control_port"], [(kind, lie_that(text)) for kind, text in WANTED]) as proxy:
         lab = write_lab(tmp_path, [pi | {"control_port": proxy.port}, server])
         chains = [{"devices": ["pi", "server"], "cuts": [2]}]
-        experiment = write_experiment(tmp_path, chains=chains, depths=[*range(1, len(WANTED) + 1)], wait_s=5)
+        experiment = write_experiment(
+            tmp_path, chains=chains, codecs=["uint8"], depths=[*range(1, len(WANTED) + 1)], wait_s=5
+        )
         add(experiment, bundles=str(bundles_folder))
         swept = Sweep(resolve(experiment, load_lab(lab)), tmp_path).run()
     assert not proxy.left, ([kind for kind, _ in proxy.left], swept.lines, swept.error)
