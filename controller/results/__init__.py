@@ -21,17 +21,12 @@ from controller.results.rows import (
     SOCKET,
     TORCH_RPC,
     Accuracy,
-    Attempt,
     BaselineTrial,
     Block,
     Cell,
     CodecAccuracy,
-    Course,
     DeviceRow,
     FullSpeed,
-    Hop,
-    Link,
-    LinkUse,
     Look,
     MeasuredLink,
     Predicted,
@@ -42,9 +37,9 @@ from controller.results.rows import (
     Sentinel,
     Settings,
     TimeAlone,
-    Trial,
     coded_as,
 )
+from controller.results.trial import Attempt, Course, Hop, Link, LinkUse, Trial
 from controller.results.wanted import TrialsWanted
 from controller.results.writing import Store
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from controller.results.record_faults import CLOCK_RATE, window_of
-from controller.results.rows import Trial
+from controller.results.trial import Trial
 
 __all__ = ["LAW_BROKEN", "RETRIES", "broken_law"]
 

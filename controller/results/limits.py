@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from controller.results.metrics import busy_share, network_s, stage_name
-from controller.results.rows import Link, Trial
+from controller.results.trial import Link, Trial
 
 __all__ = ["Limit", "Share", "latency_shares", "limit_of", "link_share", "link_uses", "throughput_shares"]
 

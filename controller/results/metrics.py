@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results.rows import BaselineTrial, Trial
+from controller.results.rows import BaselineTrial
+from controller.results.trial import Trial
 
 __all__ = [
     "AT_ENDPOINT",

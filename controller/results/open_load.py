@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.results.metrics import IN_HOP, QUANTILES, SAMPLES_NEEDED
-from controller.results.rows import Trial
+from controller.results.trial import Trial
 from controller.statistics.steady_state import OpenRun, Steady, steady_state
 from controller.statistics.tandem import UNBOUNDED, Chain
 

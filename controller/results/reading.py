@@ -24,9 +24,6 @@ from controller.results.rows import (
     Look,
     NetworkRow,
     Saturation,
-    TelemetryRow,
-    Trial,
-    TrialRow,
 )
 from controller.results.schema import (
     check_schema,
@@ -37,6 +34,7 @@ from controller.results.schema import (
     read_though_cut_short,
 )
 from controller.results.tables import CELL, TABLES
+from controller.results.trial import TelemetryRow, Trial, TrialRow
 from controller.results.trial_row import check_sample, check_void, trial_of
 from controller.results.wanted import TrialsWanted
 

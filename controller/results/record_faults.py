@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.results.rows import CLOCK_S, LONGEST_S, LinkUse
+from controller.results.fields import CLOCK_S, LONGEST_S
+from controller.results.trial import LinkUse
 from worker.records import ENDPOINT, HOP
 from worker.wire.messages import LinkAccount
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from controller.results.encoding import dump
 from controller.results.record_faults import row_faults
-from controller.results.rows import Trial
+from controller.results.trial import Trial
 from worker.records import ENDPOINT, HOP
 
 __all__ = ["digest_of", "pack", "unpack"]

@@ -1,23 +1,30 @@
-"""The rows of a results file."""
+"""The rows of a results file, but those of trials."""
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal, Required, TypedDict
+from typing import Annotated, Any, Required, TypedDict
 
-import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from controller.results.encoding import LIKE, dump
+from controller.results.fields import (
+    Count,
+    Duration,
+    Error,
+    Figures,
+    Moment,
+    NotNegative,
+    Number,
+    Positive,
+    Seconds,
+    Share,
+)
 from controller.results.objectives import Objective
-from controller.statistics.steady_state import Bounded, Steady
 
 __all__ = [
     "Accuracy",
-    "Attempt",
     "CHAIN",
     "SATURATING",
     "Saturation",
@@ -29,18 +36,12 @@ __all__ = [
     "BaselineTrial",
     "Block",
     "BundleRow",
-    "CLOCK_S",
     "Cell",
     "CodecAccuracy",
-    "Course",
     "DeviceRow",
     "EnvironmentRow",
     "ExperimentRow",
     "FullSpeed",
-    "Hop",
-    "LONGEST_S",
-    "Link",
-    "LinkUse",
     "Look",
     "MeasuredLink",
     "MetaRow",
@@ -51,35 +52,9 @@ __all__ = [
     "Scope",
     "Sentinel",
     "Settings",
-    "TelemetryRow",
     "TimeAlone",
-    "Trial",
-    "TrialRow",
     "coded_as",
 ]
-
-LONGEST_S: Final = 1e9
-"""No time of a results file is longer, nor any device's clock further."""
-
-CLOCK_S: Final = 1e-6
-"""The largest difference between sums of times, which are stored rounded."""
-
-_MOST: Final = 1 << 53
-_Count = Annotated[int, Meta(ge=0, le=_MOST)]
-_Number = Annotated[int, Meta(ge=1, le=_MOST)]
-_Whole = Annotated[int, Meta(ge=-_MOST, le=_MOST)]
-_Figure = Annotated[float, Meta(ge=-1e15, le=1e15)]
-_NotNegative = Annotated[float, Meta(ge=0, le=1e15)]
-_Positive = Annotated[float, Meta(gt=0, le=1e15)]
-_Error = Annotated[float, Meta(ge=0)]
-"""Infinite where a result is not a number."""
-_Seconds = Annotated[float, Meta(ge=0, le=LONGEST_S)]
-_Duration = Annotated[float, Meta(gt=0, le=LONGEST_S)]
-_Share = Annotated[float, Meta(ge=0, le=1)]
-_Figures = Annotated[Mapping[str, Any], Meta(extra={LIKE: Mapping[str, _Whole | _Figure | bool | None]})]
-_Moment = Annotated[str, Meta(extra={LIKE: Annotated[datetime, Meta(tz=True)]})]
-"""A time of day with its offset, which readers subtract from others."""
-
 
 SATURATING = "saturating"
 """The role of a depth that the sweep finds for each cell: the smallest at which throughput is flat."""
@@ -118,15 +93,15 @@ class Settings:
     """
 
     source: str = "first"
-    depth: _Count = 1
+    depth: Count = 1
     role: str = ""
-    batch: _Number = 1
+    batch: Number = 1
     codec: str = "none"
     backend: str = SOCKET
     load: str = OFFLINE
-    prefetch: _Count | None = None
+    prefetch: Count | None = None
     topology: str = CHAIN
-    threads: _Number | None = None
+    threads: Number | None = None
     planted: str | None = None
 
 
@@ -146,7 +121,7 @@ class Cell(Settings):
     model: str
     bundle: str
     precision: str = "fp32"
-    cuts: tuple[_Count, ...]
+    cuts: tuple[Count, ...]
     label: str
     devices: tuple[str, ...]
     network: str
@@ -185,116 +160,9 @@ class Saturation:
     """
 
     cell: str
-    depth: _Number
+    depth: Number
     is_flat: bool
-    tried: Mapping[str, _NotNegative]
-
-
-@dataclass(frozen=True)
-class Hop:
-    """A stage of a trial: nodes `[start, stop)` on `device`.
-
-    Attributes:
-        alone_s: Its mean time alone, in the trial's block unless `slowdown` fixes it; None where that does
-            not fit the trial, or is missing.
-        alone_missing: Why it is missing: what failed while the stage was timed.
-    """
-
-    device: str
-    start: _Count
-    stop: _Count
-    threads: _Count
-    load_s: _Seconds
-    alone_s: _Seconds | None = None
-    alone_missing: str | None = None
-
-
-@dataclass(frozen=True)
-class LinkUse:
-    """How long a link was in use in a trial, as its sender accounts for it.
-
-    Attributes:
-        by: The kernel's account of the connection (`TCP_INFO`), or the emulated link's schedule.
-        frames: The number of requests, from the first that counts.
-        elapsed_s: The time that they took to reach the link, on the sender's clock.
-        busy_s: Of that time, as long as bytes waited to be sent or acknowledged, or a frame occupied the
-            emulated link.
-        rwnd_limited_s: Part of `busy_s`: the receiver took no more.
-        sndbuf_limited_s: Part of `busy_s`: the send buffer was too small for the link.
-        queued_s: Part of `busy_s`: each frame found bytes of those before it still on the sender, and the
-            receiver took them.
-        carried_bytes: What was acknowledged, as Ethernet carries it; 0 where emulated.
-        round_trip_s: The shortest from a segment to its acknowledgement; 0 where emulated.
-    """
-
-    by: Literal["kernel", "emulation"]
-    frames: _Number
-    elapsed_s: _Duration
-    busy_s: _Figure
-    rwnd_limited_s: _Figure
-    sndbuf_limited_s: _Figure
-    queued_s: _Figure
-    carried_bytes: _Whole
-    round_trip_s: _Figure
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link of a trial. `sender` and `receiver` are device names, or `controller`; equal within a device.
-
-    Attributes:
-        payload_bytes: Bytes of one request before the codec.
-        encoded_bytes: Bytes after the codec, mean over the trial's requests; None without a codec.
-        sent_raw: The trial's tensors that the codec could not shorten, which were sent unencoded.
-        rate_mbit: Its network's, one way; None without one.
-        use: How long it was in use; None where nothing accounts for it.
-    """
-
-    sender: str
-    receiver: str
-    payload_bytes: _Count
-    codec: str = "none"
-    encoded_bytes: _NotNegative | None = None
-    sent_raw: _Count = 0
-    rate_mbit: _Positive | None = None
-    use: LinkUse | None = None
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One rate of a search: requests per second, latency quantile (None: unknown), bound kept or not."""
-
-    rate_per_s: _NotNegative
-    latency_s: _Seconds | None
-    kept: bool
-
-
-@dataclass(frozen=True)
-class Course:
-    """A trial's offered load, and whether its latency stayed the same.
-
-    Attributes:
-        stable: Whether the median latencies of its thirds agree; None with too few requests to tell.
-        overloaded: Whether requests came faster than results can; then the trial has no latency.
-        rate_per_s: Offered requests per second; None in a closed loop.
-        seed: The seed of the requests' times; None in a closed loop.
-        steady: What an open load would show in the long run; None in a closed loop.
-        highest: The rate that a search found, with its interval; None where none keeps the bound.
-        attempts: Every rate of a search for the highest rate, in order.
-        bound_kept: Whether any of them kept the bound; None without a search.
-        jitter_seeds: The seed of each emulated jitter, by sender and receiver (`pi -> server`). Runs that
-            precede a trial in its pipeline, such as those that find its depth, draw first.
-    """
-
-    stable: bool | None = None
-    overloaded: bool = False
-    rate_per_s: _NotNegative | None = None
-    seed: int | None = None
-    steady: Steady | None = None
-    highest: Bounded | None = None
-    attempts: tuple[Attempt, ...] = ()
-    bound_kept: bool | None = None
-    jitter_seeds: Mapping[str, int] = field(default_factory=dict)
+    tried: Mapping[str, NotNegative]
 
 
 @dataclass(frozen=True)
@@ -307,55 +175,16 @@ class Block:
     """
 
     network: str
-    number: _Count
-    started_at: _Moment
+    number: Count
+    started_at: Moment
     whole: bool = False
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One timed run of a cell.
-
-    Attributes:
-        number: Of its block.
-        endpoint_rows: Structured array, one row per request (`worker.records.ENDPOINT`): those that count,
-            and those that filled and drained the pipeline.
-        hop_rows: One structured array per hop (`worker.records.HOP`), in the order of `hops`.
-        worst_error: Largest error of a result, relative to its answer's own maximum.
-    """
-
-    cell: str
-    number: int
-    started_at: str
-    elapsed_s: float
-    checked: int
-    worst_error: float
-    hops: tuple[Hop, ...]
-    links: tuple[Link, ...]
-    endpoint_rows: NDArray[np.void]
-    hop_rows: tuple[NDArray[np.void], ...]
-    environment: int = 0
-    id: int = 0
-    course: Course = Course()
-    telemetry: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-
-    @cached_property
-    def endpoint(self) -> NDArray[np.void]:
-        """The endpoint's rows of the requests that count."""
-        counted: NDArray[np.void] = self.endpoint_rows[self.endpoint_rows["counted"] == 1]
-        return counted
-
-    @cached_property
-    def records(self) -> tuple[NDArray[np.void], ...]:
-        """Each hop's rows of the requests that count."""
-        return tuple(rows[np.isin(rows["request"], self.endpoint["request"])] for rows in self.hop_rows)
-
-
 class _Direction(TypedDict, total=False):
-    delay_ms: _NotNegative | None
-    jitter_ms: _NotNegative | None
-    rate_mbit: _Positive | None
-    loss_percent: _NotNegative | None
+    delay_ms: NotNegative | None
+    jitter_ms: NotNegative | None
+    rate_mbit: Positive | None
+    loss_percent: NotNegative | None
 
 
 class _Requested(_Direction, total=False):
@@ -373,18 +202,18 @@ class _Tensor(TypedDict):
 
 
 class _CutPoint(TypedDict):
-    index: _Number
+    index: Number
     clean: bool
     module: str | None
     tensors: tuple[_Tensor, ...]
-    bytes_per_sample: _Count
-    macs_before_share: _Share
-    params_before_share: _Share
+    bytes_per_sample: Count
+    macs_before_share: Share
+    params_before_share: Share
 
 
 class _Node(TypedDict):
-    parameters: _Count
-    multiply_adds: _Count
+    parameters: Count
+    multiply_adds: Count
 
 
 class _Manifest(TypedDict, total=False):
@@ -395,7 +224,7 @@ class _Manifest(TypedDict, total=False):
     trained: bool
     dataset: str
     seed: int
-    node_count: Required[_Number]
+    node_count: Required[Number]
     cut_points: Required[tuple[_CutPoint, ...]]
     nodes: tuple[_Node, ...]
 
@@ -403,7 +232,7 @@ class _Manifest(TypedDict, total=False):
 class _Selfcheck(TypedDict):
     taken_at: str
     network: str | None
-    figures: _Count
+    figures: Count
     wrong: tuple[str, ...]
 
 
@@ -437,9 +266,9 @@ class ExperimentRow:
     name: str
     text: str
     seed: int
-    trials: _Number
-    least: _Number
-    until: _Share | None
+    trials: Number
+    least: Number
+    until: Share | None
     objectives: tuple[Objective, ...]
     created_at: str
 
@@ -448,7 +277,7 @@ class ExperimentRow:
 class EnvironmentRow:
     """A call of the sweep: the controller's machine and versions."""
 
-    id: _Number
+    id: Number
     taken_at: str
     stamp: Annotated[Mapping[str, Any], Meta(extra={LIKE: _Stamp})]
 
@@ -467,50 +296,9 @@ class NetworkRow:
     """A network as the experiment requests it, with its position there."""
 
     name: str
-    position: _Count
+    position: Count
     shaping: str
     requested: Annotated[Mapping[str, Any], Meta(extra={LIKE: _Requested})]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialRow:
-    """A trial as the file stores it: finished, or void with a reason and without what it measured.
-
-    Attributes:
-        rows: Requests, with those that do not count.
-        requests: Those that count.
-        records: See `controller.results.records`.
-        digest: Of what it measured, see `controller.results.records.digest_of`.
-    """
-
-    id: _Number
-    cell: str
-    number: _Count
-    status: Literal["done", "void"]
-    environment: _Number
-    started_at: _Moment
-    reason: str | None = None
-    device: str | None = None
-    elapsed_s: _Duration | None = None
-    rows: _Number | None = None
-    requests: _Number | None = None
-    checked: _Count | None = None
-    worst_error: _NotNegative | None = None
-    hops: Annotated[tuple[Hop, ...], Meta(min_length=1)] | None = None
-    links: tuple[Link, ...] | None = None
-    course: Course | None = None
-    records: bytes | None = None
-    digest: str | None = None
-
-
-@dataclass(frozen=True)
-class TelemetryRow:
-    """A sample of a device's telemetry during a trial."""
-
-    trial: _Number
-    device: str
-    at_s: _Seconds
-    sample: Mapping[str, _Whole | _Figure | None]
 
 
 @dataclass(frozen=True)
@@ -524,11 +312,11 @@ class BaselineTrial:
     network: str
     bundle: str
     device: str
-    batch: _Number
-    number: _Count
-    threads: _Count
+    batch: Number
+    number: Count
+    threads: Count
     taken_at: str
-    compute_s: Annotated[tuple[_Duration, ...], Meta(min_length=1)]
+    compute_s: Annotated[tuple[Duration, ...], Meta(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -537,11 +325,11 @@ class FullSpeed:
 
     bundle: str
     device: str
-    start: _Count
-    stop: _Count
-    batch: _Number
-    threads: _Count
-    compute_s: _Duration
+    start: Count
+    stop: Count
+    batch: Number
+    threads: Count
+    compute_s: Duration
     taken_at: str
 
 
@@ -554,14 +342,14 @@ class TimeAlone:
     """
 
     network: str
-    block: _Count
+    block: Count
     bundle: str
     device: str
-    start: _Count
-    stop: _Count
-    batch: _Number
-    threads: _Count
-    compute_s: _Duration
+    start: Count
+    stop: Count
+    batch: Number
+    threads: Count
+    compute_s: Duration
     taken_at: str
 
 
@@ -573,11 +361,11 @@ class Accuracy:
     """
 
     bundle: str
-    cuts: tuple[_Count, ...]
-    samples: _Count
-    whole: _Share | None
-    chain: _Share | None
-    worst_error: _Error
+    cuts: tuple[Count, ...]
+    samples: Count
+    whole: Share | None
+    chain: Share | None
+    worst_error: Error
 
 
 @dataclass(frozen=True)
@@ -590,16 +378,16 @@ class CodecAccuracy:
     """
 
     bundle: str
-    cuts: tuple[_Count, ...]
+    cuts: tuple[Count, ...]
     devices: tuple[str, ...]
     source: str
     codec: str
-    batch: _Number
-    samples: _Count
-    whole: _Share | None
-    chain: _Share | None
-    worst_error: _Error
-    tensor_error: _Error
+    batch: Number
+    samples: Count
+    whole: Share | None
+    chain: Share | None
+    worst_error: Error
+    tensor_error: Error
 
 
 def coded_as(what: Cell | CodecAccuracy) -> Hashable:
@@ -617,11 +405,11 @@ class Sentinel:
     """
 
     network: str
-    block: _Count
+    block: Count
     device: str
     receiver: str
     taken_at: str
-    times_s: Annotated[tuple[_Duration, ...], Meta(min_length=1)]
+    times_s: Annotated[tuple[Duration, ...], Meta(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -630,7 +418,7 @@ class DeviceRow:
 
     name: str
     kind: str
-    slowdown: _Positive
+    slowdown: Positive
     stamp: Mapping[str, Any]
 
     @property
@@ -659,10 +447,10 @@ class MeasuredLink:
     network: str
     sender: str
     receiver: str
-    requested: _Figures
-    measured: _Figures
+    requested: Figures
+    measured: Figures
     taken_at: str
-    environment: _Number | None = None
+    environment: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -675,8 +463,8 @@ class ReferenceBox:
 
     bundle: str
     network: str
-    latency_s: _Duration
-    sample_s: _Duration
+    latency_s: Duration
+    sample_s: Duration
 
 
 @dataclass(frozen=True)
@@ -692,9 +480,9 @@ class Scope:
 
     network: str
     how: str
-    cells: _Count
+    cells: Count
     ended: str | None = None
-    splits: Mapping[str, _Count] = field(default_factory=dict)
+    splits: Mapping[str, Count] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -715,9 +503,9 @@ class Look:
     """
 
     network: str
-    block: _Count
+    block: Count
     open: tuple[str, ...]
-    sure: _Share | None
+    sure: Share | None
     ended: str | None = None
 
 
@@ -730,9 +518,9 @@ class Profiling:
     """
 
     bundle: str
-    batch: _Number
-    threads: _Count
-    took_s: _Seconds
+    batch: Number
+    threads: Count
+    took_s: Seconds
     text: str
 
 
@@ -745,4 +533,4 @@ class Predicted:
     """
 
     cell: str
-    seconds: _Duration
+    seconds: Duration

@@ -24,10 +24,9 @@ from controller.results.rows import (
     Saturation,
     Scope,
     Sentinel,
-    TelemetryRow,
     TimeAlone,
-    TrialRow,
 )
+from controller.results.trial import TelemetryRow, TrialRow
 
 __all__ = ["CELL", "SCHEMA", "TABLES"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from controller.results.encoding import RowError
 from controller.results.records import digest_of, pack, unpack
-from controller.results.rows import TelemetryRow, Trial, TrialRow
+from controller.results.trial import TelemetryRow, Trial, TrialRow
 
 __all__ = ["check_sample", "check_void", "row_of", "samples_of", "trial_of"]
 

@@ -11,19 +11,10 @@ from controller.errors import StoreError
 from controller.results.encoding import insert
 from controller.results.objectives import TIMED, Objective
 from controller.results.reading import Results, digest, wanted_of
-from controller.results.rows import (
-    BundleRow,
-    Cell,
-    DeviceRow,
-    EnvironmentRow,
-    ExperimentRow,
-    NetworkRow,
-    TelemetryRow,
-    Trial,
-    TrialRow,
-)
+from controller.results.rows import BundleRow, Cell, DeviceRow, EnvironmentRow, ExperimentRow, NetworkRow
 from controller.results.schema import check_whole, connect, prepare
 from controller.results.tables import TABLES
+from controller.results.trial import TelemetryRow, Trial, TrialRow
 from controller.results.trial_row import row_of, samples_of
 
 if TYPE_CHECKING:

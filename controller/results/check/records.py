@@ -11,8 +11,9 @@ from controller.results.encoding import RowError, scan
 from controller.results.reading import Results
 from controller.results.record_faults import counted_of, endpoint_faults, hop_faults, use_faults
 from controller.results.records import digest_of
-from controller.results.rows import Cell, DeviceRow, Hop, Link, TelemetryRow, Trial, TrialRow
+from controller.results.rows import Cell, DeviceRow
 from controller.results.tables import TABLES
+from controller.results.trial import Hop, Link, TelemetryRow, Trial, TrialRow
 from controller.results.trial_row import trial_of
 
 __all__ = ["record_findings", "telemetry_of"]

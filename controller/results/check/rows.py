@@ -9,18 +9,10 @@ import msgspec
 
 from controller.results.encoding import RowError, Scanned, scan
 from controller.results.reading import Results, wanted_of, wrong_in_cell
-from controller.results.rows import (
-    PLANTED,
-    Block,
-    BundleRow,
-    Cell,
-    DeviceRow,
-    ExperimentRow,
-    TelemetryRow,
-    TrialRow,
-)
+from controller.results.rows import PLANTED, Block, BundleRow, Cell, DeviceRow, ExperimentRow
 from controller.results.schema import dangling
 from controller.results.tables import TABLES
+from controller.results.trial import TelemetryRow, TrialRow
 from controller.results.trial_row import check_sample, check_void
 from exporter.bundle.manifest import digest_of
 

@@ -15,8 +15,9 @@ from controller.results.check.records import telemetry_of
 from controller.results.encoding import SUM, RowError, Table, insert, scan
 from controller.results.reading import wrong_in_cell
 from controller.results.records import digest_of
-from controller.results.rows import Cell, TelemetryRow, TrialRow
+from controller.results.rows import Cell
 from controller.results.tables import TABLES
+from controller.results.trial import TelemetryRow, TrialRow
 from controller.results.trial_row import check_sample, check_void, trial_of
 
 __all__ = ["Saved", "save"]
