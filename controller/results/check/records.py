@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,7 @@ from controller.results.records import digest_of
 from controller.results.rows import Cell, DeviceRow
 from controller.results.tables import TABLES
 from controller.results.trial import Hop, Link, TelemetryRow, Trial, TrialRow
-from controller.results.trial_row import trial_of
+from controller.results.trial_row import check_sample, trial_of
 
 __all__ = ["record_findings", "telemetry_of"]
 
@@ -43,9 +44,10 @@ def record_findings(results: Results) -> Iterator[str]:
 def telemetry_of(db: sqlite3.Connection, trial: int) -> dict[str, list[Mapping[str, Any]]]:
     """The readable samples of a trial, by device in the order of writing."""
     telemetry: dict[str, list[Mapping[str, Any]]] = {}
-    for _, _, row in scan(db, TABLES[TelemetryRow], "trial = ?", (trial,)):
-        if isinstance(row, TelemetryRow):
-            telemetry.setdefault(row.device, []).append(row.sample)
+    for number, _, row in scan(db, TABLES[TelemetryRow], "trial = ?", (trial,)):
+        with suppress(RowError):
+            sample = check_sample(number, row)
+            telemetry.setdefault(sample.device, []).append(sample.sample)
     return telemetry
 
 

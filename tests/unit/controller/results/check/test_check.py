@@ -278,6 +278,10 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
             "telemetry of pi runs backwards",
         ),
         (
+            sql("UPDATE telemetry SET sample = '{\"at_s\":null}' WHERE rowid = 2"),
+            "table telemetry, row 2, column sample: is not of 2.0 s",
+        ),
+        (
             sql("UPDATE telemetry SET at_s = 0.5 WHERE rowid = 2"),
             "table telemetry, row 2, column sample: is not of 0.5 s",
         ),
