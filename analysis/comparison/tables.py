@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparison.differences import Comparison, Difference, Dominated, Overall
+from analysis.data.sweep import Sweep
 from analysis.report.words import figure, percent, plain
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from analysis.tables.cells import cell_columns
@@ -19,7 +20,7 @@ _MOVED = ("best for", "network", "in A", "in B", "")
 _HYPERVOLUME = ("hypervolume", "network", "A", "B", "share of the box")
 _LARGEST = ("largest differences", "network", "depth", "figure", "A", "B", "B / A", "B is")
 COMPARE_COLUMNS = (
-    *("model", "bundle", "network_a", "network_b", "where", "cuts", "devices"),
+    *("model", "bundle_name", "bundle", "network_a", "network_b", "where", "cuts", "devices"),
     *("depth", "batch", "codec", "topology", "threads", "backend", "load"),
     *("objective", "a", "a_low", "a_high", "trials_a", "b", "b_low", "b_high", "trials_b"),
     *("factor", "factor_low", "factor_high", "interval", "p_adjusted", "verdict", "cell_a", "cell_b"),
@@ -28,12 +29,14 @@ COMPARE_COLUMNS = (
 
 def compare_table(comparison: Comparison) -> pd.DataFrame:
     """A row for each figure of each cell that both sides have."""
-    return pd.DataFrame([_row(d) for d in comparison.differences], columns=list(COMPARE_COLUMNS))
+    return pd.DataFrame(
+        [_row(d, comparison.a.sweep) for d in comparison.differences], columns=list(COMPARE_COLUMNS)
+    )
 
 
-def _row(d: Difference) -> dict[str, Any]:
+def _row(d: Difference, sweep: Sweep) -> dict[str, Any]:
     return {
-        **cell_columns(d.cell_a),
+        **cell_columns(d.cell_a, sweep.title(d.cell_a.cell.bundle)),
         "network_a": d.cell_a.cell.network,
         "network_b": d.cell_b.cell.network,
         "objective": d.objective,
@@ -52,20 +55,20 @@ def _row(d: Difference) -> dict[str, Any]:
 
 def summary_lines(comparison: Comparison) -> list[str]:
     """A comparison for a terminal: over all cells, how the answers moved, the largest differences."""
+    sweep = comparison.a.sweep
     lines = [f"A: {comparison.a.name}", f"B: {comparison.b.name}", ""]
-    lines += _aligned([_OVERALL, *(_overall(o) for o in comparison.overall)])
+    lines += _aligned([_OVERALL, *(_overall(o, sweep) for o in comparison.overall)])
     if comparison.moved:
         lines += ["", *_aligned([_MOVED, *_moved(comparison)])]
-    titles = (comparison.a.sweep.title(d.bundle) for d in comparison.dominated)
     rows = [
-        (title, _networks(*d.networks), plain(d.a), plain(d.b), box_of(d))
-        for title, d in zip(titles, comparison.dominated, strict=True)
+        (sweep.title(d.bundle), _networks(*d.networks), plain(d.a), plain(d.b), box_of(d))
+        for d in comparison.dominated
     ]
     lines += ["", *_aligned([_HYPERVOLUME, *rows])]
     beyond = [d for d in comparison.differences if d.verdict in ("better", "worse")]
     if beyond:
         shown = sorted(beyond, key=lambda d: -abs(math.log(d.factor.value or 1)))[:_SHOWN]
-        lines += ["", *_aligned([_LARGEST, *(_difference(d) for d in shown)])]
+        lines += ["", *_aligned([_LARGEST, *(_difference(d, sweep) for d in shown)])]
         lines += [f"and {len(beyond) - _SHOWN} more beyond noise"] if len(beyond) > _SHOWN else []
     else:
         lines += ["", "No difference beyond noise."]
@@ -80,9 +83,9 @@ def box_of(dominated: Dominated) -> str:
     return f"of A: {figure(box.latency_s * 1e3)} ms, {figure(box.sample_s * 1e3)} ms a sample"
 
 
-def _overall(o: Overall) -> tuple[str, ...]:
+def _overall(o: Overall, sweep: Sweep) -> tuple[str, ...]:
     counts = (str(o.counts[v]) for v in ("better", "worse", "tie", "unknown"))
-    return (OBJECTIVES[o.objective].words, _networks(*o.networks), plain(o.factor), *counts)
+    return (OBJECTIVES[o.objective].words, _place(o.networks, o.bundle, sweep), plain(o.factor), *counts)
 
 
 def _moved(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -91,7 +94,8 @@ def _moved(comparison: Comparison) -> list[tuple[str, ...]]:
         same = m.a.point.split.where == m.b.point.split.where
         word = "same" if same else "moved, within noise" if m.tie else "moved"
         sides = (_sure(answer.point.split.where, answer.probability) for answer in (m.a, m.b))
-        rows.append((m.a.objective, _networks(m.a.network.name, m.b.network.name), *sides, word))
+        place = _place((m.a.network.name, m.b.network.name), m.a.bundle, comparison.a.sweep)
+        rows.append((m.a.objective, place, *sides, word))
     return rows
 
 
@@ -99,10 +103,10 @@ def _sure(where: str, probability: float | None) -> str:
     return where if probability is None else f"{where} ({percent(probability)})"
 
 
-def _difference(d: Difference) -> tuple[str, ...]:
+def _difference(d: Difference, sweep: Sweep) -> tuple[str, ...]:
     cell, names = d.cell_a.cell, (d.cell_a.cell.network, d.cell_b.cell.network)
     values = (_value(d.objective, e.value) for e in (d.a, d.b))
-    where = f"{d.cell_a.split.where} ({cell.model})"
+    where = f"{d.cell_a.split.where} ({sweep.title(cell.bundle)})"
     words = OBJECTIVES[d.objective].words
     return (where, _networks(*names), str(cell.depth), words, *values, plain(d.factor), d.verdict)
 
@@ -110,6 +114,12 @@ def _difference(d: Difference) -> tuple[str, ...]:
 def _value(objective: Objective, value: float | None) -> str:
     meaning = OBJECTIVES[objective]
     return "null" if value is None else f"{figure(value * meaning.factor)} {meaning.unit}"
+
+
+def _place(networks: tuple[str, str], bundle: str, sweep: Sweep) -> str:
+    """The networks, and the bundle where the sweep has several."""
+    named = _networks(*networks)
+    return f"{named}, {sweep.title(bundle)}" if len(sweep.manifests) > 1 else named
 
 
 def _networks(a: str, b: str) -> str:

@@ -64,6 +64,13 @@ def breakdown(result: CellResult) -> Breakdown:
 
 
 def breakdowns(results: Sequence[CellResult]) -> list[Breakdown]:
-    """Of every finished depth-1 cell, from offload to stay."""
-    alone = [r for r in results if r.trials and r.load == "single"]
+    """Of each split's finished depth-1 cell, from offload to stay.
+
+    Where the sweep found that a split needs no more than depth 1, it has another such cell for its capacity.
+    """
+    alone = {
+        r.cell.split_id: r
+        for r in sorted(results, key=lambda r: r.cell.depth_key, reverse=True)
+        if r.trials and r.load == "single"
+    }.values()
     return [breakdown(r) for r in sorted(alone, key=lambda r: (r.cell.devices, r.cell.cuts, r.cell.batch))]

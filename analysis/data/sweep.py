@@ -304,10 +304,29 @@ class Sweep:
         return None
 
     def title(self, bundle: str) -> str:
-        """The model's name, with more where the sweep has several bundles of it."""
-        model = str(self.manifests[bundle].get("model", bundle[:8]))
-        same = [b for b, m in self.manifests.items() if m.get("model") == model]
-        return model if len(same) == 1 else f"{model} ({bundle[:8]})"
+        """What tells a bundle from the sweep's others: its model, or its folder where several are of one.
+
+        Bundles of one model whose folders have one name, too, are told apart by their digests.
+        """
+        model = self._model(bundle)
+        same = [b for b in self.manifests if self._model(b) == model]
+        if len(same) == 1:
+            return model
+        folders = {
+            b: name for _, _, stamp in self.environments for b, name in stamp.get("bundles", {}).items()
+        }
+        folder = folders.get(bundle)
+        if folder and list(folders.values()).count(folder) == 1 and folder not in self._lone_models():
+            return folder
+        return f"{model} ({bundle[:8]})"
+
+    def _model(self, bundle: str) -> str:
+        return str(self.manifests[bundle].get("model", bundle[:8]))
+
+    def _lone_models(self) -> set[str]:
+        """Models that have one bundle, which is called by the model's name."""
+        models = list(map(self._model, self.manifests))
+        return {model for model in models if models.count(model) == 1}
 
 
 def load(path: Path, *, objectives: tuple[Objective, ...] = (), seed: int = 0) -> Sweep:

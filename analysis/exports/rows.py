@@ -32,7 +32,7 @@ def _of(kind: type, *names: str) -> dict[str, type]:
 _KEYS = (
     _of(str, "cell")
     | _of(int, "trial")
-    | _of(str, "model", "network", "split", "cuts", "devices")
+    | _of(str, "model", "bundle_name", "network", "split", "cuts", "devices")
     | _of(int, "depth", "batch")
     | _of(str, "codec", "load", "topology", "backend")
 )
@@ -80,6 +80,7 @@ class Exported:
     """A finished trial with all that its rows are made from.
 
     Attributes:
+        bundle_name: What its sweep calls its bundle.
         manifest: Of its bundle.
         machines: The devices as the trial's environment found them.
         telemetry: Samples by device, in time order; the first is of the moment before the trial.
@@ -88,13 +89,14 @@ class Exported:
     result: CellResult
     trial: Trial
     figures: TrialMeasures
+    bundle_name: str
     manifest: Mapping[str, Any]
     machines: Mapping[str, DeviceRow]
     telemetry: Mapping[str, Sequence[Mapping[str, Any]]]
 
     def keys(self) -> dict[str, Any]:
         """The columns that every table begins with."""
-        columns = cell_columns(self.result)
+        columns = cell_columns(self.result, self.bundle_name)
         columns |= {"trial": self.trial.number, "split": columns["where"]}
         return {key: columns[key] for key in _KEYS}
 

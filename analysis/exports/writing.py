@@ -71,6 +71,7 @@ def _trials(sweep: Sweep) -> Iterator[Exported]:
                     result=result,
                     trial=trial,
                     figures=measured[trial.number],
+                    bundle_name=sweep.title(result.cell.bundle),
                     manifest=sweep.manifests[result.cell.bundle],
                     machines=sweep.found.by_environment.get(trial.environment, {}),
                     telemetry=telemetry,

@@ -19,6 +19,7 @@ __all__ = [
     "colour_and_shape",
     "distinct_names",
     "hints",
+    "linear_ticks",
     "log_axis",
     "log_ticks",
     "mapped",
@@ -101,6 +102,15 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [round(i * step, 12) for i in range(first, math.floor(high / step) + 1)]
 
 
+def linear_ticks(low: float, high: float) -> list[float]:
+    """Round values between `low` and `high`, which differ: three to six of them."""
+    rough = (high - low) / 5
+    step = 10.0 ** math.floor(math.log10(rough))
+    step *= next(m for m in (1, 2, 5, 10) if m * step >= rough)
+    first = math.ceil(low / step)
+    return [round(i * step, 12) for i in range(first, math.floor(high / step) + 1)]
+
+
 def log_axis(low: float, high: float, title: str) -> dict[str, Any]:
     """What makes a channel logarithmic from `low` to `high`."""
     return {
@@ -149,7 +159,7 @@ def distinct_names(results: Sequence[CellResult]) -> list[str]:
             names = longer
     if len(set(names)) == len(names):
         return names
-    return [f"{n} ({c.id[:4]})" for n, c in zip(names, cells, strict=True)]
+    return [f"{n} ({c.id[:4]})" if names.count(n) > 1 else n for n, c in zip(names, cells, strict=True)]
 
 
 def _prefetch(cell: Cell) -> str:

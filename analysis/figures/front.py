@@ -130,11 +130,12 @@ def _at(steps: Sequence[tuple[float, float]], latency: float, otherwise: float) 
 
 
 def _steps(front: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows that the front's line leads through: not those that are there for their accuracy alone."""
+    """Where the front's line leads: not through points that are there for their accuracy alone."""
     steps: list[dict[str, Any]] = []
     for row in front:
         if not steps or float(row[_Y]) > float(steps[-1][_Y]):
-            steps.append(row)
+            # The line is of no cell.
+            steps.append({name: row[name] for name in (_X, _Y, "depth", "codec")})
     return steps
 
 
@@ -146,6 +147,7 @@ def _row(point: Point) -> dict[str, Any]:
         "kind": point.split.kind,
         "status": _status(point),
         **of_cell(point.cell),
+        "latency_cell": point.latency_cell.id,
         # A capability is of two depths: that of its capacity, and 1.
         "depth": point.cell.depth if point.front == "operating" else "",
         **_figures(point.latency, point.throughput),

@@ -1,18 +1,30 @@
 """The figure of what crosses a cut, by cut point."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
-import numpy as np
 
-from analysis.figures.base import chart, mapped, outlined, specification
-from analysis.figures.labels import Scale, labelled
+from analysis.figures.base import chart, linear_ticks, mapped, specification
+from analysis.figures.labels import text_width
 from analysis.figures.theme import INK, Layout
 
 __all__ = ["payload_figure"]
 
 _COLOURS = {"measured": "#0072B2", "clean, not measured": "#9CCBE8", "wide": "#D3D7DB"}
+
+
+@dataclass(frozen=True)
+class _Flag:
+    """The label of a cut: its text begins at `left`, `width` long, in cut points; row 0 is the lowest."""
+
+    index: int
+    kb: float
+    text: str
+    left: float
+    width: float
+    row: int
 
 
 def payload_figure(
@@ -30,12 +42,23 @@ def payload_figure(
         named: Cut points to name in the figure.
     """
     rows = [_row(point, set(measured)) for point in manifest["cut_points"]]
-    top = max([r["kb"] for r in rows] + [(input_bytes or 0) / 1e3]) * 1.12
+    highest = max([r["kb"] for r in rows] + [(input_bytes or 0) / 1e3]) * 1.06
     count = int(manifest["node_count"])
+    flags = _flags([r for r in rows if r["index"] in named], named, count, layout)
+    height = layout.height * 0.6
+    kb_per_row = highest * layout.font * 1.3 / height
+    levels = max((f.row for f in flags), default=-1) + 1
+    top = highest + levels * kb_per_row
     x = alt.X(
         "left:Q", title="cut point (nodes before the cut)", scale=alt.Scale(domain=[0, count], nice=False)
     )
-    y = alt.Y("kb:Q", title="crossing the cut (kB a sample)", scale=alt.Scale(domain=[0, top], nice=False))
+    y = alt.Y(
+        "kb:Q",
+        title="crossing the cut (kB a sample)",
+        scale=alt.Scale(domain=[0, top], nice=False),
+        # Beside the labels there is nothing to read off.
+        axis=alt.Axis(values=linear_ticks(0, highest)),
+    )
     bars = (
         chart(rows)
         .mark_bar(stroke="white", strokeWidth=layout.width / count * 0.1)
@@ -56,11 +79,11 @@ def payload_figure(
             ],
         )
     )
-    layers = [bars, *_input_line(input_bytes, layout), *_named(rows, named, (count, top), layout)]
+    layers = [bars, *_input_line(input_bytes, layout), *_named(flags, highest, kb_per_row, layout)]
     return specification(
         layers,
         width=layout.width,
-        height=layout.height * 0.7,
+        height=height * top / highest,
         description="bytes that cross each cut point",
     )
 
@@ -93,43 +116,47 @@ def _input_line(input_bytes: int | None, layout: Layout) -> list[alt.Chart]:
     return [line, text]
 
 
-def _named(
-    rows: Sequence[Mapping[str, Any]],
-    named: Mapping[int, str],
-    domain: tuple[int, float],
-    layout: Layout,
-) -> list[alt.Chart]:
-    chosen = [r for r in rows if r["index"] in named]
-    if not chosen:
+def _flags(
+    named: Sequence[Mapping[str, Any]], texts: Mapping[int, str], count: int, layout: Layout
+) -> list[_Flag]:
+    """A label for each cut, in rows above the bars, its text to the right of its cut where there is room.
+
+    A label that reaches to another cut is above that cut's label, so that no leader runs through a text.
+    """
+    per_pixel = count / layout.width
+    flags: list[_Flag] = []
+    for row in sorted(named, key=lambda r: -int(r["index"])):
+        index, text = int(row["index"]), texts[int(row["index"])]
+        width = (text_width(text, layout.font) + layout.font) * per_pixel
+        left = max(0.0, min(index + layout.font / 3 * per_pixel, count - width))
+        begin, end = min(index, left), left + width
+        beneath = [f.row for f in flags if min(f.index, f.left) < end and begin < f.left + f.width]
+        flags.append(_Flag(index, float(row["kb"]), text, left, width, max(beneath, default=-1) + 1))
+    return flags
+
+
+def _named(flags: Sequence[_Flag], bottom: float, kb_per_row: float, layout: Layout) -> list[alt.Chart]:
+    """Labels in their rows, whose first begins at `bottom` (kB), each with a leader down to its bar."""
+    if not flags:
         return []
-    count, top = domain
-    x = Scale(0, count, layout.width, log=False)
-    y = Scale(0, top, layout.height * 0.7, up=True, log=False)
-    places = labelled(
-        [(r["index"], r["kb"]) for r in chosen],
-        [named[r["index"]] for r in chosen],
-        (x, y),
-        font=layout.font,
-        radius=4,
-        obstacles=[
-            bead for r in rows for bead in _beads(x.to_pixel(r["index"]), y.to_pixel(r["kb"]), y.pixels)
-        ],
-    )
     data = [
-        {"index": r["index"], "kb": r["kb"], "text": named[r["index"]]} | at
-        for r, at in zip(chosen, places, strict=True)
+        {
+            "index": f.index,
+            "kb": f.kb,
+            "text": f.text,
+            "left": f.left,
+            "at": bottom + (f.row + 0.5) * kb_per_row,
+        }
+        for f in flags
     ]
     base = chart(data)
     leaders = base.mark_rule(color="#5B636C", strokeWidth=layout.font / 18).encode(
-        x=alt.X("index:Q"), y=alt.Y("kb:Q"), x2=alt.X2("end_x"), y2=alt.Y2("end_y")
+        x=alt.X("index:Q"), y=alt.Y("kb:Q"), y2=alt.Y2("at")
     )
     dots = base.mark_point(filled=True, color=INK, size=layout.marker / 3, opacity=1).encode(
         x=alt.X("index:Q"), y=alt.Y("kb:Q")
     )
-    text = base.encode(x=alt.X("at_x:Q"), y=alt.Y("at_y:Q"), text=alt.Text("text:N"))
-    return [leaders, dots, outlined(text, layout), text.mark_text(fontSize=layout.font, color=INK)]
-
-
-def _beads(x: float, top: float, height: float) -> list[tuple[float, float]]:
-    """Points down a bar, close enough together that no label slips between."""
-    return [(x, y) for y in np.arange(top, height, 4.0)]
+    text = base.mark_text(fontSize=layout.font, color=INK, align="left").encode(
+        x=alt.X("left:Q"), y=alt.Y("at:Q"), text=alt.Text("text:N")
+    )
+    return [leaders, dots, text]

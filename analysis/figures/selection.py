@@ -23,6 +23,10 @@ from controller.results import TIMED
 
 __all__ = ["figures_of", "prediction_groups"]
 
+# Of fewer the first table says as much: a best split for each network, and its gain over one device.
+_LEAST_ON_MAP = 5
+_LEAST_COUNTS = 3
+
 
 def figures_of(study: Study) -> dict[str, Figure]:
     """Every figure that the study has something for, by name."""
@@ -85,10 +89,10 @@ def _of_model(study: Study, model: Model) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {"payload": _payload(study, model)}
     for objective in TIMED:
         on_map = [a for a in model.answers(objective) if placed(a)]
-        if len({placed(a) for a in on_map}) > 1:
+        if len({placed(a) for a in on_map}) >= _LEAST_ON_MAP:
             drawn[f"networks-{objective}"] = partial(conditions_figure, on_map)
     by_network = [(g.network.name, g.capability.points) for g in model.groups]
-    if len({count for _, points in by_network for count in best_by_devices(points)}) > 1:
+    if len({count for _, points in by_network for count in best_by_devices(points)}) >= _LEAST_COUNTS:
         drawn["devices"] = partial(scaling_figure, by_network)
     return {f"{model.anchor}-{what}": draw for what, draw in drawn.items()}
 

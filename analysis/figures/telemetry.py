@@ -25,6 +25,7 @@ def telemetry_figure(
     names = [name for name, *_ in SHOWN.values() if any(m.name == name for m in moments)]
     panels = []
     for name in names:
+        last = name == names[-1]
         rows = [
             {
                 **of_cell(m.cell),
@@ -41,8 +42,17 @@ def telemetry_figure(
             chart(rows)
             .mark_point(filled=True, opacity=0.6, size=layout.marker * 0.2)
             .encode(
-                x=alt.X("minutes:Q", title="minutes since the first trial" if name == names[-1] else None),
-                y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3)),
+                x=alt.X(
+                    "minutes:Q",
+                    title="minutes since the first trial" if last else None,
+                    axis=alt.Axis(labels=last, ticks=last),
+                ),
+                y=alt.Y(
+                    "value:Q",
+                    title=None,
+                    scale=alt.Scale(domain=_domain([float(row["value"]) for row in rows]), zero=False),
+                    axis=alt.Axis(tickCount=3),
+                ),
                 color=colour,
                 shape=shape,
                 tooltip=[alt.Tooltip("device:N"), alt.Tooltip("value:Q", title=name, format=".4~g")],
@@ -55,3 +65,10 @@ def telemetry_figure(
         )
     spec = alt.vconcat(*panels, spacing=layout.font).resolve_scale(color="shared", shape="shared")
     return specified(spec)
+
+
+def _domain(values: Sequence[float]) -> list[float]:
+    """Around the values, and not so narrow that an axis shows one number at each of its ticks."""
+    low, high = min(values), max(values)
+    room = max(high - low, abs(high) * 0.01, 1e-6) * 0.1
+    return [low - room, high + room]

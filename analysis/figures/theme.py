@@ -87,6 +87,8 @@ def config(layout: Layout) -> dict[str, Any]:
     return {
         "font": font,
         "background": "white",
+        # Without it an axis whose values are all but equal shows them with all their decimals.
+        "numberFormat": ",~r",
         "padding": 2,
         "view": {"stroke": None},
         "axis": axis,

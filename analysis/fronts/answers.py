@@ -220,7 +220,8 @@ def as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """The answers as plain values: seconds, samples a second, factors."""
     return [
         {
-            "model": sweep.title(a.bundle),
+            "model": a.point.cell.model,
+            "bundle_name": sweep.title(a.bundle),
             "bundle": a.bundle,
             "network": a.network.name,
             "shaping": a.network.shaping,

@@ -15,31 +15,24 @@ from analysis.data.predictions import errors_of
 from analysis.data.sweep import OFFLINE, Sweep
 from analysis.figures import LAYOUTS, VEGA_LITE, Figure, config
 from analysis.figures.conditions import placed
-from analysis.figures.front import LEAST_PROBABILITY, divided
+from analysis.figures.front import divided
 from analysis.figures.parts import AT_SOURCE, NETWORK_SHARE, part_colours, stages_of
 from analysis.figures.selection import prediction_groups
-from analysis.fronts.answers import Answer, Goal
-from analysis.fronts.fronts import Front, Point
+from analysis.fronts.fronts import Front
 from analysis.report import words
 from analysis.report.concerns import concerns, disagreements, missing_cells
 from analysis.report.disclosure import measured_on
+from analysis.report.summary import HEADS, summary_rows, unreachable
 from analysis.report.tables import change_rows, codec_rows
-from analysis.statistics.bootstrap import RESAMPLES
 from analysis.statistics.estimates import Estimate
 from analysis.study import Group, Model, Study
-from controller.results import TIMED, Accuracy, DeviceRow, MeasuredLink
+from controller.results import TIMED, DeviceRow, MeasuredLink
 from controller.results.drifts import drifts
 
 __all__ = ["cells_json", "fill", "render"]
 
-_MISSING_SHOWN = 40
-_WANTED: dict[Goal, str] = {
-    "latency": "the lowest latency",
-    "throughput": "the highest throughput",
-    "accuracy": "the highest accuracy",
-    "payload": "the least payload",
-    "memory": "the least memory",
-}
+_MOST_ROWS = 12
+"""Rows of a table on the page; the table's file has all."""
 
 
 def render(study: Study, figures: Mapping[str, Figure]) -> str:
@@ -55,7 +48,7 @@ def fill(template: str, figures: Mapping[str, Figure], **context: Any) -> str:
     page = _environment().get_template(template)
     return page.render(
         style=(templates / "report.css").read_text(encoding="utf-8"),
-        script=(templates / "charts.js").read_text(encoding="utf-8"),
+        script="".join((templates / name).read_text(encoding="utf-8") for name in ("cards.js", "charts.js")),
         library=_library(),
         charts=_charts(figures),
         **context,
@@ -147,39 +140,97 @@ def _cell(times: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:
 
 def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
     sweep = study.sweep
-    missing = missing_cells(sweep)
+    models = [_model(model, drawn) for model in study.models]
+    predictions = _predictions(study)
     return {
         "title": f"Where to cut {words.listed(model.title for model in study.models)}",
         "experiment": sweep.experiment,
-        "file": sweep.path.name,
+        "results": sweep.path.name,
         "finished": sweep.finished,
         "missing_trials": sweep.missing,
-        "trials_wanted": sweep.wanted.most,
         "wanted": sweep.wanted,
         "cells": len(sweep.cells),
         "measured_on": measured_on(sweep),
         "concerns": concerns(sweep),
         "seed": sweep.seed,
         "numbered": any("@" in c.split.where for c in sweep.cells),
-        "groups": [_group(study, group) for group in study.groups],
+        "interval": words.interval(sweep.wanted),
+        "heads": HEADS,
+        "rows": summary_rows(study),
+        "first_device": _first_device(study),
+        "unreachable": unreachable(study),
+        "contents": _contents(study, models, drawn, has_predictions=bool(predictions)),
+        "groups": [_group(group) for group in study.groups],
         "drawn": drawn,
-        "models": [_model(model, drawn) for model in study.models],
+        "models": models,
         "choices": _choices(study),
-        "predictions": _predictions(study),
-        "resamples": RESAMPLES,
+        "predictions": predictions,
         "accuracies": [_accuracy(sweep, bundle) for bundle in sweep.manifests],
-        "drifts": drifts(sweep.sentinels),
-        "voids": [(v, sweep.split_of(v.cell).where) for v in sweep.voids],
-        "missing": missing[:_MISSING_SHOWN],
-        "missing_more": max(0, len(missing) - _MISSING_SHOWN),
-        "devices": sweep.devices,
+        "drifts": _drifts(sweep),
+        "voids": _first_rows([(v, sweep.split_of(v.cell).where) for v in sweep.voids]),
+        "missing": _first_rows(missing_cells(sweep)),
         "changes": change_rows(sweep),
         "descriptions": [(title, words.flat(d.stamp)) for title, d in _descriptions(sweep)],
         "environments": [(n, at, words.flat(stamp)) for n, at, stamp in sweep.environments],
-        "links": [(p, words.conditions(p.requested)) for p in sweep.networks],
         "measured_links": _measured_links(sweep),
         "manifests": [(model.title, model.bundle, sweep.manifests[model.bundle]) for model in study.models],
     }
+
+
+def _first_rows(rows: Sequence[Any]) -> dict[str, Any]:
+    return {"shown": rows[:_MOST_ROWS], "more": max(0, len(rows) - _MOST_ROWS)}
+
+
+def _first_device(study: Study) -> str:
+    """What "alone" is said of: the first device of every chain; nothing where chains begin on several."""
+    firsts = {r.cell.devices[0] for r in study.sweep.cells}
+    return firsts.pop() if len(firsts) == 1 else ""
+
+
+def _contents(
+    study: Study, models: Sequence[Mapping[str, Any]], drawn: frozenset[str], *, has_predictions: bool
+) -> list[tuple[str, str]]:
+    """Anchor and text of the page's sections."""
+    several = len(models) > 1
+    networks = [
+        (g.anchor, f"{g.network.name}, {g.title}" if several else g.network.name) for g in study.groups
+    ]
+    maps = [
+        (m["anchor"], f"all networks, {m['title']}" if several else "all networks")
+        for m in models
+        if m["maps"] or m["devices"]
+    ]
+    rest = [
+        ("predictions", "predictions", has_predictions),
+        ("payload", "what crosses the cut", True),
+        ("accuracy", "accuracy", True),
+        ("trust", "drift and voids", True),
+        ("telemetry", "devices over time", "telemetry" in drawn),
+        ("environment", "environment", True),
+        ("method", "method", True),
+    ]
+    return [
+        *networks,
+        ("reading", "how to read"),
+        *maps,
+        *((anchor, text) for anchor, text, exists in rest if exists),
+    ]
+
+
+def _drifts(sweep: Sweep) -> dict[str, Any]:
+    """What the sentinels saw: the largest change, and those that are flagged."""
+    all_ = drifts(sweep.sentinels)
+    flagged = sorted((d for d in all_ if d.change.flagged), key=lambda d: -abs(d.change.value))
+    text = ""
+    if all_:
+        most = max(all_, key=lambda d: abs(d.change.value))
+        text = (
+            f"{len(flagged)} of {len(all_)} sentinels drifted. The largest change: {most.what} under "
+            f"{most.sentinel.network}, {most.change.value:+.1%} against the network's first block "
+            f"(noise {most.change.noise:.1%})."
+        )
+    shown = _first_rows(flagged)
+    return {"known": bool(all_), "text": text, "flagged": shown["shown"], "more": shown["more"]}
 
 
 def _model(model: Model, drawn: frozenset[str]) -> dict[str, Any]:
@@ -191,6 +242,7 @@ def _model(model: Model, drawn: frozenset[str]) -> dict[str, Any]:
     devices = f"{model.anchor}-devices"
     return {
         "title": model.title,
+        "anchor": f"{model.anchor}-all",
         "maps": [row for row in maps if row[1] in drawn],
         "devices": devices if devices in drawn else "",
         "payload": f"{model.anchor}-payload",
@@ -221,7 +273,7 @@ def _predictions(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def _group(study: Study, group: Group) -> dict[str, Any]:
+def _group(group: Group) -> dict[str, Any]:
     cells = [p.cell for front in group.fronts for p in front.points]
     return {
         "anchor": group.anchor,
@@ -229,11 +281,8 @@ def _group(study: Study, group: Group) -> dict[str, Any]:
         "model": group.title,
         "conditions": words.network_words(group.network),
         "description": group.network.requested.get("description", ""),
-        "answers": [(a, *words.answer_sentences(a)) for a in group.answers],
+        "answers": [words.answer_sentences(a) for a in group.answers],
         "knee": words.answer_sentences(group.knee, group.answers) if group.knee else None,
-        "unanswered": [words.unanswered(objective) for objective in group.unanswered],
-        "verdict": _verdict(study.sweep, group.answers),
-        "kinds": list(dict.fromkeys(a.point.split.kind for a in group.answers)),
         "fronts": [_front(group, front) for front in group.fronts],
         "differing": [
             head
@@ -241,31 +290,27 @@ def _group(study: Study, group: Group) -> dict[str, Any]:
             if len({getattr(cell, head.removeprefix("n|")) for cell in cells}) > 1
         ],
         "open": any(p.cell.load != OFFLINE for p in group.operating.points),
-        "brief": [words.brief(a) for a in group.answers],
         "busy": bool(group.deepest),
         "timeline": group.timeline,
-        "breakdowns": [_breakdown_row(b) for b in group.breakdowns],
+        "breakdowns": bool(group.breakdowns),
     }
 
 
 def _front(group: Group, front: Front) -> dict[str, Any]:
-    off_front = [p for p in front.points if not p.on_front]
     return {
         "name": front.name,
         "figure": f"{group.anchor}-{front.name}",
         "drawn": front.drawable,
-        "points": front.members,
-        "perhaps": sum((p.probability or 0.0) >= LEAST_PROBABILITY for p in off_front),
+        "points": front.members[:_MOST_ROWS],
+        "more": max(0, len(front.members) - _MOST_ROWS),
         "outside": [
-            f"{b.name} ({words.milliseconds(b.latency)}, {words.per_second(b.throughput)})"
+            f"{b.name} ({words.figure(latency_s * 1e3)} ms, {words.figure(b.throughput.value)} samples/s)"
             for b in divided(front.points, group.baselines)[1]
-            if b.latency.value is not None
+            if (latency_s := b.latency.value) is not None
         ],
         "hypervolume": front.hypervolume,
-        "box": front.box,
         "lucky": _lies_off(front.hypervolume),
         "objectives": front.objectives,
-        "dominated": len(off_front),
     }
 
 
@@ -276,59 +321,10 @@ def _lies_off(figure: Estimate) -> bool:
     return not figure.low <= figure.value <= figure.high
 
 
-def _verdict(sweep: Sweep, mine: Sequence[Answer]) -> str:
-    """The network's answer in one sentence."""
-    if not mine:
-        return f"No answer yet: {words.why_none(sweep.objectives)}."
-    text = _one_for_all(mine) or _by_objective(mine)
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _one_for_all(mine: Sequence[Answer]) -> str:
-    """The best split for one objective that is within noise of the best for each other one; else nothing."""
-    for point in (a.point for a in mine if all(_is_near(a.point, other) for other in mine)):
-        behind = [_WANTED[other.objective] for other in mine if other.point.cell.id != point.cell.id]
-        behind_by = f" (within noise of {words.listed(behind)})" if behind else ""
-        if point.split.kind == "stay":
-            return f"do not split: {point.split.sentence}{behind_by}"
-        if len(mine) > 1:
-            return f"{point.split.sentence} for {words.listed(a.objective for a in mine)}{behind_by}"
-    return ""
-
-
-def _is_near(point: Point, answer: Answer) -> bool:
-    """Whether a split is an answer's, or as good within noise."""
-    near = (answer.point, *answer.ties, *answer.equivalents)
-    return point.cell.id in {p.cell.id for p in near}
-
-
-def _by_objective(mine: Sequence[Answer]) -> str:
-    by_split: dict[str, list[str]] = {}
-    for a in mine:
-        by_split.setdefault(a.point.split.sentence, []).append(_WANTED[a.objective])
-    return "; ".join(f"{sentence} for {words.listed(goals)}" for sentence, goals in by_split.items())
-
-
-def _breakdown_row(times: Breakdown) -> dict[str, Any]:
-    devices = dict.fromkeys(device for device, _ in times.parts)
-    return {
-        "where": times.result.split.where,
-        "total_ms": times.total_s * 1e3,
-        "network_ms": times.network_s * 1e3,
-        "network_share": times.network_s / times.total_s,
-        "hops": [(d, {p: s * 1e3 for (device, p), s in times.parts.items() if device == d}) for d in devices],
-        "on_network_ms": {name: seconds * 1e3 for name, seconds in times.on_network.items()},
-    }
-
-
 def _accuracy(sweep: Sweep, bundle: str) -> dict[str, Any]:
-    """First, middle and last split, and every one that disagrees."""
-    rows = sorted((a for a in sweep.accuracies if a.bundle == bundle), key=lambda a: a.cuts)
-    shown: list[Accuracy] = []
-    if rows:
-        shown = [rows[0], rows[len(rows) // 2], rows[-1]]
+    """How many splits of a bundle agree with the whole graph, and those that do not."""
+    rows = [a for a in sweep.accuracies if a.bundle == bundle]
     wrong = [a for a in disagreements(sweep) if a.bundle == bundle]
-    listed = list(dict.fromkeys([*shown, *wrong]))
     mine = [r for r in sweep.cells if r.cell.bundle == bundle]
     labels = {r.cell.cuts: r.split.where for r in sorted(mine, key=lambda r: r.cell.codec == "none")}
     return {
@@ -339,7 +335,7 @@ def _accuracy(sweep: Sweep, bundle: str) -> dict[str, Any]:
         "worst_error": max((a.worst_error for a in rows), default=None),
         "wrong": len(wrong),
         "codecs": codec_rows(sweep, bundle),
-        "rows": [(a, labels.get(a.cuts, ",".join(map(str, a.cuts))), a in wrong) for a in listed],
+        "rows": [(a, labels.get(a.cuts, ",".join(map(str, a.cuts)))) for a in wrong[:_MOST_ROWS]],
     }
 
 
@@ -359,17 +355,13 @@ def _descriptions(sweep: Sweep) -> Iterator[tuple[str, DeviceRow]]:
 
 
 def _measured_links(sweep: Sweep) -> list[dict[str, Any]]:
-    """A table for each network whose links were measured, in the experiment's order, others after.
+    """Rows for each network whose links were measured, in the experiment's order, others after.
 
-    Its rows are directions of a link. Each figure is in words, `-` where nothing was requested or measured.
+    A row is a direction of a link. Each figure is in words, `-` where nothing was requested or measured.
     """
     names = dict.fromkeys([*(p.name for p in sweep.networks), *sorted(k.network for k in sweep.links)])
     links = {name: [k for k in sweep.links if k.network == name] for name in names}
-    return [
-        {"network": name, "taken_at": max(k.taken_at for k in mine), "rows": [_link_row(k) for k in mine]}
-        for name, mine in links.items()
-        if mine
-    ]
+    return [{"network": name, "rows": [_link_row(k) for k in mine]} for name, mine in links.items() if mine]
 
 
 def _link_row(link: MeasuredLink) -> dict[str, str]:

@@ -18,8 +18,8 @@ __all__ = ["change_rows", "codec_rows", "page_tables"]
 _PARTS = ("wait", "codec", "compute")
 _COLUMNS = {
     "parts": (
-        *("model", "network", "where", "cuts", "devices", "batch", "codec", "cell", "total_s", "network_s"),
-        *("network_share", "source_s", "wait_s", "codec_s", "compute_s"),
+        *("model", "bundle_name", "network", "where", "cuts", "devices", "batch", "codec", "cell"),
+        *("total_s", "network_s", "network_share", "source_s", "wait_s", "codec_s", "compute_s"),
         *("receive_s", "wait_send_s", "send_s"),
     ),
     "links": (
@@ -29,12 +29,14 @@ _COLUMNS = {
     ),
     "networks": ("network", "shaping", "conditions"),
     "drift": ("network", "block", "what", "taken_at", "time_s", "change", "noise", "flagged"),
-    "voids": ("model", "network", "where", "depth", "trial", "device", "at", "reason", "cell"),
+    "voids": (
+        *("model", "bundle_name", "network", "where", "depth", "trial", "device", "at", "reason", "cell"),
+    ),
     "codecs": (
-        *("model", "codec", "cells", "ratio_low", "ratio_high", "tensor_error", "worst_error"),
+        *("model", "bundle_name", "codec", "cells", "ratio_low", "ratio_high", "tensor_error", "worst_error"),
         "accuracy_change",
     ),
-    "accuracy": ("model", "cuts", "samples", "accuracy_whole", "accuracy", "worst_error"),
+    "accuracy": ("model", "bundle_name", "cuts", "samples", "accuracy_whole", "accuracy", "worst_error"),
     "devices": ("device", "kind", "slowdown"),
     "changes": ("device", "after_trial", "environment", "what", "before", "after"),
 }
@@ -44,7 +46,7 @@ def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
     """Name and rows of each, in the page's order; one that has nothing to say has no rows."""
     sweep = study.sweep
     rows = {
-        "parts": [_part(b) | {"model": g.title} for g in study.groups for b in g.breakdowns],
+        "parts": [_part(b, g.title) for g in study.groups for b in g.breakdowns],
         "accuracy": _accuracy(sweep),
         "codecs": [row for bundle in sweep.manifests for row in codec_rows(sweep, bundle)],
         "drift": list(map(_drift, drifts(sweep.sentinels))),
@@ -103,7 +105,7 @@ def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
         ratios = [t.payload_bytes / t.encoded_bytes for r in results for t in r.trials]
         rows.append(
             {
-                "model": sweep.title(bundle),
+                **_bundle_columns(sweep, bundle),
                 "codec": codec,
                 "cells": len(results),
                 "ratio_low": min(ratios),
@@ -116,7 +118,7 @@ def codec_rows(sweep: Sweep, bundle: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _part(breakdown: Breakdown) -> dict[str, Any]:
+def _part(breakdown: Breakdown, bundle_name: str) -> dict[str, Any]:
     stages = {
         f"{part}_s": ";".join(
             f"{stage}={s:.6g}" for (stage, name), s in breakdown.parts.items() if name == part
@@ -124,7 +126,7 @@ def _part(breakdown: Breakdown) -> dict[str, Any]:
         for part in _PARTS
     }
     return {
-        **cell_columns(breakdown.result),
+        **cell_columns(breakdown.result, bundle_name),
         "total_s": breakdown.total_s,
         "network_s": breakdown.network_s,
         "network_share": breakdown.network_s / breakdown.total_s,
@@ -134,10 +136,14 @@ def _part(breakdown: Breakdown) -> dict[str, Any]:
     }
 
 
+def _bundle_columns(sweep: Sweep, bundle: str) -> dict[str, Any]:
+    return {"model": sweep.manifests[bundle].get("model"), "bundle_name": sweep.title(bundle)}
+
+
 def _accuracy(sweep: Sweep) -> list[dict[str, Any]]:
     return [
         {
-            "model": sweep.title(a.bundle),
+            **_bundle_columns(sweep, a.bundle),
             "cuts": ";".join(map(str, a.cuts)),
             "samples": a.samples,
             "accuracy_whole": a.whole,
@@ -151,7 +157,7 @@ def _accuracy(sweep: Sweep) -> list[dict[str, Any]]:
 def _voids(sweep: Sweep) -> list[dict[str, Any]]:
     return [
         {
-            "model": sweep.title(v.cell.bundle),
+            **_bundle_columns(sweep, v.cell.bundle),
             "network": v.cell.network,
             "where": sweep.split_of(v.cell).where,
             "depth": v.cell.depth,

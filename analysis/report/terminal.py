@@ -1,4 +1,4 @@
-"""Answers for a terminal: a line for each network, or a table of all that was measured."""
+"""Answers for a terminal: the report's first table, and a table of all that was measured."""
 
 import shutil
 import textwrap
@@ -13,37 +13,42 @@ from analysis.data.sweep import Sweep
 from analysis.errors import ResultsError
 from analysis.fronts.answers import Answer, Goal, all_answers, answers_of, as_json
 from analysis.fronts.fronts import Point
+from analysis.report.summary import HEADS, Row, rows_of, summary_rows
 from analysis.report.words import answer_sentences, listed, percent, plain, unanswered, why_none
 from analysis.study import Group, Study
 from worker.terminal import visible
 
-__all__ = ["best_as_json", "best_lines", "one_line"]
+__all__ = ["best_as_json", "best_lines", "summary_lines"]
 
 _WIDTH = 130
 _SENTENCES = 100
 
 
-def one_line(study: Study, group: Group) -> str:
-    """The answers of one model under one network, as a line."""
-    head = f"{group.network.name} ({group.title})"
-    if not group.answers:
-        return f"{head}: no answer yet, {why_none(study.sweep.objectives)}"
-    parts = []
-    for answer in group.answers:
-        p = answer.point
-        latency = f"{(p.latency.value or 0) * 1e3:.3g} ms"
-        throughput = f"{'>= ' * p.is_bound}{p.throughput.value or 0:.3g}/s at depth {p.cell.depth}"
-        figures: dict[Goal, str] = {
-            "latency": latency,
-            "throughput": throughput,
-            "accuracy": f"{p.accuracy or 0:.4f}",
-            "payload": f"{(p.payload.value or 0) / 1e3:.3g} kB a sample",
-            "memory": f"{(p.memory.value or 0) / 1e6:.3g} MB",
-        }
-        goal = answer.objective
-        parts.append(f"{goal}: {p.split.where} [{p.split.kind}] {figures[goal]}")
-    parts += [f"{objective}: no answer" for objective in group.unanswered]
-    return f"{head}: " + "; ".join(parts)
+def summary_lines(study: Study, rows: Sequence[Row] | None = None) -> list[str]:
+    """The report's first table, as lines for a terminal.
+
+    Args:
+        rows: Of the table; None for all that the page has.
+    """
+    several = len(study.models) > 1
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in (*(["model"] if several else []), *HEADS):
+        table.add_column(head, overflow="fold")
+    for row in summary_rows(study) if rows is None else rows:
+        cells = ["\n".join(visible(said.text) for said in cell) for cell in row.cells()]
+        if row.objective.detail:
+            cells[1] = visible(f"{row.objective.text} ({row.objective.detail})")
+        table.add_row(*([visible(row.model)] if several else []), *cells)
+    return _printed(table)
+
+
+def _printed(*tables: Table) -> list[str]:
+    text = StringIO()
+    width = max(_WIDTH, shutil.get_terminal_size().columns)
+    console = Console(file=text, highlight=False, markup=False, emoji=False, width=width)
+    for table in tables:
+        console.print(table)
+    return [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
 
 
 def best_as_json(sweep: Sweep, goals: Sequence[Goal]) -> list[dict[str, object]]:
@@ -66,7 +71,7 @@ def best_as_json(sweep: Sweep, goals: Sequence[Goal]) -> list[dict[str, object]]
 
 
 def best_lines(study: Study, goals: Sequence[Goal]) -> list[str]:
-    """What was measured under each network, its answers, and how sure they are, as lines for a terminal.
+    """The table of answers, and then each network's measured splits and reasons, as lines for a terminal.
 
     Args:
         goals: Empty for the experiment's objectives, and then the knee.
@@ -74,9 +79,8 @@ def best_lines(study: Study, goals: Sequence[Goal]) -> list[str]:
     Raises:
         ResultsError: Nothing was measured that could be an answer.
     """
-    width = max(_WIDTH, shutil.get_terminal_size().columns)
-    text = StringIO()
-    console = Console(file=text, highlight=False, markup=False, emoji=False, width=width)
+    lines: list[str] = []
+    rows: list[Row] = []
     shown: list[Answer] = []
     for group in study.groups:
         answers = group.answers
@@ -85,16 +89,16 @@ def best_lines(study: Study, goals: Sequence[Goal]) -> list[str]:
         if not answers:
             continue
         shown += answers
-        console.print(_table(group, answers))
+        rows += rows_of(study, group, answers)
+        lines += _printed(_table(group, answers))
         paragraphs = [answer_sentences(answer) for answer in answers]
         if not goals:
             paragraphs += [(unanswered(objective), []) for objective in group.unanswered]
             paragraphs += [answer_sentences(group.knee, answers)] if group.knee else []
         for lead, sentences in paragraphs:
-            for line in textwrap.wrap(visible(" ".join([lead, *sentences])), _SENTENCES):
-                console.print(line)
+            lines += textwrap.wrap(visible(" ".join([lead, *sentences])), _SENTENCES)
     _require(shown, study.sweep, goals)
-    return [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
+    return [*summary_lines(study, rows), *lines]
 
 
 def _require(answers: Sequence[Answer], sweep: Sweep, goals: Sequence[Goal]) -> None:

@@ -4,28 +4,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analysis.data.sweep import Network, baseline_name
-from analysis.fronts.answers import Answer, Gain
+from analysis.fronts.answers import Answer, Coverage, Gain
 from analysis.fronts.choice import EXACT, Basis, Goal
 from analysis.fronts.fronts import Point
 from analysis.fronts.replicas import Replicas
-from analysis.statistics.estimates import Estimate
+from analysis.statistics.estimates import BOOTSTRAP_TRIALS, Estimate
 from analysis.statistics.objectives import Objective
-from controller.results import TIMED, Change
+from controller.results import TIMED, Change, TrialsWanted
 
 __all__ = [
     "answer_sentences",
-    "brief",
     "capacity",
     "changed_words",
     "conditions",
     "figure",
     "flat",
+    "interval",
     "listed",
+    "measured_splits",
     "milliseconds",
     "per_second",
     "percent",
     "plain",
     "network_words",
+    "number",
+    "span",
     "unanswered",
     "why_none",
 ]
@@ -53,9 +56,15 @@ def _with_interval(estimate: Estimate, factor: float, unit: str) -> str:
     if estimate.value is None:
         return "null"
     text = f"{figure(estimate.value * factor)} {unit}".rstrip()
+    between = span(estimate, factor)
+    return f"{text} ({between})" if between else text
+
+
+def span(estimate: Estimate, factor: float = 1) -> str:
+    """`34.2 to 34.6`; nothing without an interval."""
     if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text} ({figure(estimate.low * factor)} to {figure(estimate.high * factor)})"
+        return ""
+    return f"{figure(estimate.low * factor)} to {figure(estimate.high * factor)}"
 
 
 def milliseconds(estimate: Estimate) -> str:
@@ -83,6 +92,17 @@ def listed(items: Iterable[str]) -> str:
     """`a, b and c`."""
     words = list(items)
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def interval(wanted: TrialsWanted) -> str:
+    """What the interval of a figure over trials is."""
+    if wanted.until:
+        return "the lowest and highest of up to five trials, of more the 95 % bootstrap interval"
+    if wanted.most == 1:
+        return "none, since a cell has one trial"
+    if wanted.most < BOOTSTRAP_TRIALS:
+        return f"the lowest and highest of {wanted.most} trials"
+    return f"the 95 % bootstrap interval over {wanted.most} trials"
 
 
 def conditions(requested: Mapping[str, Any]) -> str:
@@ -123,11 +143,11 @@ def answer_sentences(answer: Answer, before: Sequence[Answer] = ()) -> tuple[str
     Of the knee, `before` are the network's answers: where it is the split of one, nothing is compared twice.
     """
     point = answer.point
-    number = _number(answer)
+    figures = number(answer)
     same = [a.objective for a in before if a.point.cell.id == point.cell.id]
     if answer.objective == "knee" and same:
-        return f"{_GOALS['knee']}, the same split as for {listed(same)}: {number}.", []
-    lead = f"{_GOALS[answer.objective]}, {point.split.sentence}: {number}."
+        return f"{_GOALS['knee']}, the same split as for {listed(same)}: {figures}.", []
+    lead = f"{_GOALS[answer.objective]}, {point.split.sentence}: {figures}."
     ends = [g for g in answer.gains if g.over != "baseline"]
     alone = [g for g in answer.gains if g.over == "baseline"]
     sentences = []
@@ -166,41 +186,12 @@ def unanswered(objective: Objective) -> str:
     return f"No answer for {objective}: no split has a figure for it."
 
 
-def brief(answer: Answer) -> str:
-    """An answer in one clause: how much, with which split, against what, how sure."""
-    point = answer.point
-    first = baseline_name(point.cell.devices[0])
-    against = [_briefly(g, first) for g in answer.gains if g.name == first]
-    equal = [g for g in answer.gains if g.over == "equal"]
-    # There is one for each choice of codecs.
-    against += [_briefly(g, _other(g, answer) if len(equal) > 1 else "the equal split") for g in equal]
-    text = f"{answer.objective} {_number(answer)} with {point.split.where}" + (
-        f": {', '.join(against)}" if against else ""
-    )
-    if answer.among.measured < 2:
-        return f"{text}; no other split was measured"
-    if answer.rivals:
-        return f"{text}; the best is unknown, since throughput still rose with the depth"
-    if answer.probability is None:
-        return text
-    text = f"{text}; {percent(answer.probability)} sure"
-    return text if answer.among.whole else f"{text} among {_measured(answer)}"
-
-
-def _briefly(gain: Gain, other: str) -> str:
-    if gain.factor.value is None:
-        return f"not comparable with {other}"
-    return (
-        f"a tie with {other}" if gain.tie else f"{figure(gain.factor.value)} \N{MULTIPLICATION SIGN} {other}"
-    )
-
-
 def _sure(answer: Answer) -> str:
     """How sure it is, and among which splits."""
     if answer.among.measured < 2:
         return "No other split was measured, so whether it is the best is unknown."
-    of = f"all {answer.among.measured} splits of the experiment" if answer.among.whole else _measured(answer)
-    return f"It is {percent(answer.probability or 0.0)} sure to be within 2 % of the best of {of}."
+    of = f"the best of {measured_splits(answer.among)}"
+    return f"It is {percent(answer.probability or 0.0)} sure to be within 2 % of {of}."
 
 
 def _basis(basis: Basis) -> str:
@@ -225,8 +216,10 @@ def _drifted(answer: Answer, basis: Basis) -> str:
     return f"{what} lowers this from {percent(before)} to {percent(after)}."
 
 
-def _measured(answer: Answer) -> str:
-    among = answer.among
+def measured_splits(among: Coverage) -> str:
+    """`all 14 splits`, or `the 3 of 30 splits that were measured`."""
+    if among.whole:
+        return f"all {among.measured} splits"
     number = among.measured if among.splits is None else f"{among.measured} of {among.splits}"
     return f"the {number} splits that were measured"
 
@@ -240,7 +233,8 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def _number(answer: Answer) -> str:
+def number(answer: Answer) -> str:
+    """An answer's own figure: `247 samples/s (247 to 247) at depth 5`, `0 kB a sample`."""
     point = answer.point
     numbers = {
         "latency": milliseconds(point.latency),

@@ -14,7 +14,7 @@ from analysis.fronts.answers import as_json
 from analysis.output import written_whole
 from analysis.report.page import render
 from analysis.report.tables import page_tables
-from analysis.report.terminal import one_line
+from analysis.report.terminal import summary_lines
 from analysis.study import Study
 from analysis.tables.cells import cells_table, fronts_table, pareto_table
 from analysis.tables.latex import write_table
@@ -26,7 +26,7 @@ __all__ = ["Report", "write_report"]
 
 @dataclass(frozen=True)
 class Report:
-    """What was written. `lines` is the answer of each network for a terminal."""
+    """What was written. `lines` is its first table for a terminal."""
 
     page: Path
     lines: tuple[str, ...]
@@ -73,4 +73,4 @@ def write_report(
         # Some seventy columns: no page is so wide.
         cells_table(study).to_csv(draft / "cells.csv", index=False)
         export_all(figures, draft / "figures", formats)
-    return Report(out / "report.html", tuple(one_line(study, group) for group in study.groups))
+    return Report(out / "report.html", tuple(summary_lines(study)))

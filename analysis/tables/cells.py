@@ -27,7 +27,8 @@ __all__ = [
 _OVER_TRIALS = ("throughput_per_s", "network_s", "network_share", "source_s")
 _SETTINGS = [field.name for field in fields(Settings)]
 _DIMENSIONS = [
-    *("model", "bundle", "precision", "network", "shaping", "kind", "where", "label", "cuts", "devices"),
+    *("model", "bundle_name", "bundle", "precision", "network", "shaping", "kind", "where", "label", "cuts"),
+    "devices",
     *("device_kinds", "slowdowns"),
     *_SETTINGS,
 ]
@@ -49,7 +50,7 @@ PARETO_COLUMNS = [
     *("cell", "latency_cell"),
 ]
 FRONT_COLUMNS = [
-    *("model", "bundle", "network", "shaping", "front", "objectives", "candidates", "points"),
+    *("model", "bundle_name", "bundle", "network", "shaping", "front", "objectives", "candidates", "points"),
     *_with_bounds("hypervolume"),
     *("box_latency_s", "box_sample_s"),
     *("interval", "trials", "seed"),
@@ -108,6 +109,7 @@ def fronts_table(study: Study) -> pd.DataFrame:
     rows = [
         {
             "model": study.sweep.manifests[group.bundle].get("model"),
+            "bundle_name": group.title,
             "bundle": group.bundle,
             "network": group.network.name,
             "shaping": group.network.shaping,
@@ -148,10 +150,15 @@ def _pareto_row(sweep: Sweep, result: CellResult, point: Point, rank: int) -> di
     }
 
 
-def cell_columns(result: CellResult) -> dict[str, Any]:
-    """What tables say of a cell: its id, split, devices, network and settings."""
+def cell_columns(result: CellResult, bundle_name: str) -> dict[str, Any]:
+    """What tables say of a cell: its id, bundle, split, devices, network and settings.
+
+    Args:
+        bundle_name: What its sweep calls its bundle (`Sweep.title`).
+    """
     cell = result.cell
     return {
+        "bundle_name": bundle_name,
         **{name: getattr(cell, name) for name in ("model", "bundle", "precision", "network", "shaping")},
         **{name: getattr(cell, name) for name in _SETTINGS},
         "cell": cell.id,
@@ -168,7 +175,7 @@ def _dimensions(sweep: Sweep, result: CellResult) -> dict[str, Any]:
     known = {d.name: d for d in sweep.devices}
     devices = [known.get(name) for name in result.cell.devices]
     return {
-        **cell_columns(result),
+        **cell_columns(result, sweep.title(result.cell.bundle)),
         "device_kinds": ";".join(d.kind if d else "" for d in devices),
         "slowdowns": ";".join(f"{d.slowdown:g}" if d else "" for d in devices),
     }

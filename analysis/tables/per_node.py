@@ -14,7 +14,8 @@ from analysis.study import Study
 __all__ = ["NODE_COLUMNS", "node_rows"]
 
 NODE_COLUMNS = (
-    *("model", "network", "nodes", "where", "node", "payload_bytes", "codec_s", "inference_s"),
+    *("model", "bundle_name", "network", "nodes", "where", "node", "payload_bytes", "codec_s"),
+    "inference_s",
     *("send_s", "communication_s", "total_s", "overhead", "codec_energy_model_j", "codec_pj_per_bit"),
     *("payload_bytes_per_s", "cell"),
 )
@@ -34,7 +35,8 @@ def node_rows(study: Study, codec_pj_per_bit: float | None = None) -> list[dict[
     for group in study.groups:
         results = {r.cell.id: r for r in group.cells}
         for count, point in best_by_devices(group.capability.points).items():
-            rows += _of_cell(results[point.latency_cell.id], point, count, codec_pj_per_bit)
+            of_cell = _of_cell(results[point.latency_cell.id], point, count, codec_pj_per_bit)
+            rows += [{**row, "bundle_name": group.title} for row in of_cell]
     return rows
 
 

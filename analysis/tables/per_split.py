@@ -18,7 +18,8 @@ __all__ = ["SPLIT_COLUMNS", "split_rows"]
 
 _SPEEDUPS = ("sequential", "one_device", "named")
 SPLIT_COLUMNS = (
-    *("model", "network", "where", "cuts", "devices", "depth", "batch", "codec", "topology", "backend"),
+    *("model", "bundle_name", "network", "where", "cuts", "devices", "depth", "batch", "codec"),
+    *("topology", "backend"),
     *("shares", "load_balance"),
     *(
         column
@@ -48,7 +49,8 @@ def split_rows(study: Study, named: str = "") -> list[dict[str, Any]]:
         fit = _fit_rates(group, sweep)
         for p in sorted(points, key=lambda p: (p.cell.devices, p.cell.cuts, p.cell.batch, p.cell.codec)):
             other = _named(sweep, p, points, named)
-            row = _row(p, results, _baseline(group.baselines, p.cell), other, fit)
+            row = cell_columns(results[p.cell.id], group.title)
+            row |= _row(p, results, _baseline(group.baselines, p.cell), other, fit)
             rows.append({column: row[column] for column in SPLIT_COLUMNS})
     return rows
 
@@ -92,7 +94,6 @@ def _row(
         own = slowest / p.cell.batch
         limit_named = theirs / own if own and theirs else None
     return {
-        **cell_columns(deep),
         "shares": ";".join(f"{stage}={s / total if total else 0:.4f}" for stage, s in stages),
         "load_balance": total / len(seconds) / slowest if slowest else None,
         "limit_sequential": total / slowest if slowest else None,

@@ -1,6 +1,7 @@
 // Draws every figure of the page, for its width: a wide and a narrow specification are in the page.
 const specs = JSON.parse(document.getElementById("charts").textContent);
 const cells = JSON.parse(document.getElementById("cells")?.textContent ?? "{}");
+const card = (id) => cells[id];
 const narrow = window.matchMedia("screen and (max-width: 780px)");
 const options = {
   renderer: "svg",
@@ -16,8 +17,8 @@ async function draw(place, layout) {
     const { view } = await window.vegaEmbed(place, specs[name][layout], { ...options, downloadFileName: name });
     place.dataset.drawn = layout;
     views.set(place, view);
-    view.addEventListener("click", (_, item) => cells[item?.datum?.cell] && show(place, cells[item.datum.cell]));
     await narrowed(place, view);
+    showsCards(place, view, card);
   } catch (error) {
     place.textContent = `This figure could not be drawn (${error.message}); it is also in figures/${name}.svg.`;
     throw error;
@@ -69,40 +70,6 @@ function filter(name, value) {
     element.hidden = (model && only.model && model !== only.model) || (network && only.network && network !== only.network);
   }
   for (const [place, view] of views) narrowed(place, view);
-}
-
-function element(tag, text = "", className = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-// What a click on a point shows: where that cell's time goes.
-function show(place, cell) {
-  const figure = place.closest("figure");
-  figure.querySelector(".cell")?.remove();
-  const panel = element("div", "", "cell");
-  const close = element("button", "\u00d7", "close");
-  close.setAttribute("aria-label", "close");
-  close.addEventListener("click", () => panel.remove());
-  const total = cell.parts.reduce((sum, [, ms]) => sum + ms, 0);
-  const bar = element("div", "", "bar");
-  const legend = element("ul", "", "parts");
-  for (const [name, ms, colour] of cell.parts) {
-    const piece = element("span");
-    piece.style.width = `${(ms / total) * 100}%`;
-    piece.style.background = colour;
-    piece.title = `${name}: ${ms.toPrecision(3)} ms`;
-    bar.append(piece);
-    const entry = element("li", `${name} ${ms.toPrecision(3)} ms`);
-    entry.style.setProperty("--colour", colour);
-    legend.append(entry);
-  }
-  const facts = element("dl");
-  for (const [name, value] of cell.facts) facts.append(element("dt", name), element("dd", value));
-  panel.append(close, element("h4", cell.where), element("p", `Mean latency ${total.toPrecision(3)} ms:`), bar, legend, facts);
-  place.after(panel);
 }
 
 for (const select of document.querySelectorAll("[data-filter]")) {

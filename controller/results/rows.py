@@ -237,9 +237,10 @@ class _Selfcheck(TypedDict):
 
 
 class _Stamp(TypedDict, total=False):
-    """What readers use of an environment's stamp."""
+    """What readers use of an environment's stamp; `bundles` has the folder of each digest."""
 
     selfcheck: _Selfcheck | None
+    bundles: dict[str, str]
 
 
 @dataclass(frozen=True)

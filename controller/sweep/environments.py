@@ -1,6 +1,6 @@
 """The environments of a sweep call: one as it begins, and another when a device comes back changed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from controller.results import PLANTED, DeviceRow, Store
@@ -28,6 +28,7 @@ class Environments:
         devices: Sequence[DeviceInfo],
         planted: Collection[str],
         lab_file: Path | None,
+        bundles: Mapping[str, str],
     ) -> None:
         """Store the first one.
 
@@ -35,11 +36,13 @@ class Environments:
             lab: The lab's name.
             planted: Names of the devices that have planted times.
             lab_file: Environments carry the last verdict of its selfcheck, as long as that holds.
+            bundles: The folder of each bundle by digest, which people know it by.
 
         Raises:
             StoreError: A device is not as in earlier trials.
         """
         self._store, self._lab, self._planted, self._lab_file = store, lab, planted, lab_file
+        self._bundles = dict(bundles)
         self._known: dict[str, str] = {}
         self._alike: dict[tuple[str, ...], frozenset[int]] = {}
         self.number = 0
@@ -54,7 +57,7 @@ class Environments:
             verdict = verdict_for(self._lab_file, devices) if self._lab_file else None
             self.number = self._store.add_environment(
                 now(),
-                stamp(self._lab) | {"selfcheck": verdict and verdict.stamp},
+                stamp(self._lab) | {"selfcheck": verdict and verdict.stamp, "bundles": self._bundles},
                 [_device_row(info, self._planted) for info in devices],
             )
             self._alike.clear()

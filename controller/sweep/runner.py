@@ -134,7 +134,8 @@ def _run_missing(
     pool.require_codecs(link for cell in cells for link in route(cell, resolved.bundles[cell.bundle]))
     require_rpc(pool.workers, [cell for cell in cells if pending.missing(cell)], experiment.rpc)
     planted = experiment.planted or ()
-    environments = Environments(store, resolved.lab.name, pool.infos, planted, lab_file)
+    folders = {digest: bundle.path.name for digest, bundle in resolved.bundles.items()}
+    environments = Environments(store, resolved.lab.name, pool.infos, planted, lab_file, folders)
     recorder = Recorder(store, pending, screen, outcome, environments)
     failures = FailurePolicy(experiment, pool, recorder, screen)
     failures.give_up(pool.absent)

@@ -89,7 +89,7 @@ def test_a_baseline_that_would_squeeze_the_front_is_told_instead(sweep: Sweep, p
     baselines = [b for b in sweep.baselines if b.network == "wan"]
     near, far = divided(front_of(sweep, "capability", BUNDLE, "wan").points, baselines)
     assert ([b.device for b in near], [b.device for b in far]) == (["pi"], ["server"])
-    assert "Too far away to draw: plain ONNX Runtime on server (4.0" in page
+    assert "Too far away to draw: plain ONNX Runtime on server (4" in page
 
 
 def test_busy_is_of_the_deepest_cells(study: Study) -> None:
@@ -124,10 +124,3 @@ def test_networks_without_a_place_on_the_map_are_named_beneath_it(sweep: Sweep) 
     assert (
         render(study, figures_of(study)).count("Not on the map, since no rate or no delay is set: wan.") == 2
     )
-
-
-def test_the_first_screen_says_the_answer_and_how_sure(page: str) -> None:
-    first = page[page.index('id="answer"') : page.index('id="answers"')]
-    assert 'data-chart="gains"' in first
-    assert first.count('class="verdict"') == 3
-    assert "the equal split" in first and "% sure" in first
