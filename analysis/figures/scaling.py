@@ -37,6 +37,7 @@ def scaling_figure(networks: Sequence[tuple[str, Sequence[Point]]], layout: Layo
             "depth": "",
             "devices": count,
             "throughput": p.throughput.value,
+            "text": f"{p.throughput.value:.4g}",
             "low": p.throughput.low or p.throughput.value,
             "high": p.throughput.high or p.throughput.value,
             "where": p.split.where,
@@ -54,7 +55,7 @@ def scaling_figure(networks: Sequence[tuple[str, Sequence[Point]]], layout: Layo
     bounds = min(row["low"] for row in rows) / 1.25, max(row["high"] for row in rows) * 1.25
     up = log_axis(*bounds, "throughput (samples/s, log scale)")
     x = alt.X("devices:O", title="devices that compute", sort=counts, axis=alt.Axis(labelAngle=0))
-    shown = {"network": "network", "where": "best split", "on": "on", "throughput": "samples/s"}
+    shown = {"network": "network", "where": "best split", "on": "on", "text": "samples/s"}
     base = chart(rows).encode(x=x)
     layers = [
         base.mark_line(strokeWidth=layout.font / 8, opacity=0.6).encode(

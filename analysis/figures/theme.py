@@ -37,6 +37,9 @@ _MUTED = "#5B636C"
 _GRID = "#E7E9EC"
 _SANS = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
 
+# An axis whose values are all but equal would show all their binary decimals.
+_ROUNDED = "length(datum.label) > 10 ? format(datum.value, ',~r') : datum.label"
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -87,11 +90,10 @@ def config(layout: Layout) -> dict[str, Any]:
     return {
         "font": font,
         "background": "white",
-        # Without it an axis whose values are all but equal shows them with all their decimals.
-        "numberFormat": ",~r",
         "padding": 2,
         "view": {"stroke": None},
         "axis": axis,
+        "axisQuantitative": {"labelExpr": _ROUNDED},
         "legend": {
             "orient": "top",
             "direction": "horizontal",

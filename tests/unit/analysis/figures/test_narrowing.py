@@ -1,18 +1,21 @@
 """Figures of a page that is narrowed, and what a click on a cell shows."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from analysis.data.sweep import Sweep
 from analysis.figures import PAPER, figures_of
 from analysis.figures.base import with_filters
+from analysis.figures.scaling import scaling_figure
 from analysis.figures.theme import WIDE
 from analysis.report.page import cells_json
 from analysis.study import Study
 from tests.unit.analysis.figures.specs import rows_with
-from tests.unit.analysis.synthetic import BUNDLE
+from tests.unit.analysis.synthetic import BUNDLE, Physics
 
 
 def test_a_filter_leaves_rows_without_its_field_alone() -> None:
@@ -37,8 +40,6 @@ def test_a_filter_leaves_rows_without_its_field_alone() -> None:
         ("mobilenet_v2-wifi-parts", {"depth", "codec"}),
         ("mobilenet_v2-wifi-busy", {"depth", "codec"}),
         ("mobilenet_v2-wifi-timeline", set()),
-        ("mobilenet_v2-networks-latency", {"network"}),
-        ("mobilenet_v2-devices", {"network", "depth", "codec"}),
     ],
 )
 def test_a_figure_of_cells_can_be_clicked_and_narrowed(
@@ -49,6 +50,19 @@ def test_a_figure_of_cells_can_be_clicked_and_narrowed(
     cells = {row["cell"] for row in rows_with(spec, "cell")} - {""}
     assert cells and cells <= set(told)
     assert {param["name"].removeprefix("only_") for param in spec.get("params", [])} == narrowed_by
+
+
+def test_figures_of_all_networks_can_be_clicked_and_narrowed(
+    study: Study, other: Callable[..., Sweep]
+) -> None:
+    five = Physics(networks={f"net{i}": (2.0 * 3**i, 0.04 / 3**i) for i in range(5)})
+    of_five = Study.of(other(physics=five))
+    (network,) = figures_of(of_five)["mobilenet_v2-networks-latency"](PAPER)["params"]
+    assert network["name"] == "only_network"
+    by_network = [(g.network.name, g.capability.points) for g in study.groups]
+    spec = with_filters(scaling_figure(by_network, PAPER))
+    assert {param["name"] for param in spec["params"]} == {"only_network", "only_depth", "only_codec"}
+    assert {row["cell"] for row in rows_with(spec, "cell")} <= set(json.loads(cells_json(study)))
 
 
 def test_stages_are_shown_at_another_depth_only_once_it_is_chosen(study: Study) -> None:

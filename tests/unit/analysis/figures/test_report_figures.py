@@ -1,19 +1,24 @@
 """What the report's figures say: gains, fronts, busy shares, networks, devices."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import vl_convert
 from altair import LayerChart
 from altair.utils.schemapi import validate_jsonschema
 
 from analysis.data.predictions import PredictedCell, Source
 from analysis.data.sweep import Sweep
-from analysis.figures import LAYOUTS, PAPER, figures_of
+from analysis.data.telemetry import Moment
+from analysis.figures import LAYOUTS, PAPER, VEGA_LITE, config, figures_of
 from analysis.figures.base import specification
 from analysis.figures.conditions import placed
 from analysis.figures.front import band, divided
+from analysis.figures.labels import text_width
+from analysis.figures.payload import payload_figure
 from analysis.figures.theme import colours, looks, shapes
 from analysis.fronts.fronts import best_by_devices, front_of
 from analysis.report.page import render
@@ -33,7 +38,7 @@ def test_every_figure_is_drawn_in_every_layout_and_without_a_nan(study: Study) -
     assert {"gains", "predicted-latency", "predicted-interval", "bench-predicted-latency"} < set(figures)
     of_wifi = ("capability", "operating", "busy", "timeline", "parts")
     assert {f"mobilenet_v2-wifi-{what}" for what in of_wifi} < set(figures)
-    assert {f"mobilenet_v2-{what}" for what in ("networks-latency", "devices", "payload")} < set(figures)
+    assert "mobilenet_v2-payload" in figures
     for name, figure in figures.items():
         # The page of the fixture `report` has the others in its own layouts.
         for layout in (*LAYOUTS, PAPER) if "predicted" in name else (PAPER,):
@@ -116,11 +121,52 @@ def test_a_dozen_of_anything_differ_in_colour_and_shape() -> None:
     assert some["c"] == all_["c"] != all_["a"], "a device keeps its colour where others are not drawn"
 
 
-def test_networks_without_a_place_on_the_map_are_named_beneath_it(sweep: Sweep) -> None:
-    ideal = next(p for p in sweep.networks if p.name == "wan")
-    others = tuple(p for p in sweep.networks if p is not ideal)
-    changed = replace(sweep, networks=(*others, replace(ideal, requested={"rate_mbit": None, "delay_ms": 0})))
-    study = Study.of(changed)
-    assert (
-        render(study, figures_of(study)).count("Not on the map, since no rate or no delay is set: wan.") == 2
-    )
+def _networks(count: int) -> Physics:
+    return Physics(networks={f"net{i}": (2.0 * 3**i, 0.04 / 3**i) for i in range(count)})
+
+
+def test_a_map_of_networks_takes_five_and_names_those_without_a_place(other: Callable[..., Sweep]) -> None:
+    few = figures_of(Study.of(other(physics=_networks(4))))
+    assert not any("networks" in name for name in few)
+    sweep = other(physics=_networks(6))
+    *others, last = sweep.networks
+    nowhere = replace(last, requested={"rate_mbit": None, "delay_ms": 0})
+    study = Study.of(replace(sweep, networks=(*others, nowhere)))
+    figures = figures_of(study)
+    assert {"mobilenet_v2-networks-latency", "mobilenet_v2-networks-throughput"} < set(figures)
+    text = "Not on the map, since no rate or no delay is set: net5."
+    assert render(study, figures).count(text) == 2
+
+
+def test_no_axis_shows_the_decimals_of_a_binary_number(study: Study) -> None:
+    """A clock that stands still had the label 2,793.4360000000011 on its axis."""
+    moment = Moment(study.sweep.cells[0].cell, 0.1 + 0.2, "pi", "clock, MHz", 2793.4360000000011)
+    still = [moment, replace(moment, minutes=1.1 + 2.2, value=2793.436)]
+    study = replace(study, sweep=replace(study.sweep, moments=tuple(still)))
+    for name, draw in figures_of(study).items():
+        spec = draw(PAPER) | {"config": config(PAPER)}
+        drawn = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+        labels = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
+        assert labels, name
+        long = [label for label in labels if re.search(r"\d\.\d{6}|\d{8}", label)]
+        assert not long, f"{name}: {long}"
+        if name == "telemetry":
+            assert len({label for label in labels if label.startswith("2,")}) > 1, "labels that differ"
+
+
+def test_names_of_cuts_stand_above_all_bars_and_no_leader_runs_through_one(study: Study) -> None:
+    """Ten cuts side by side among the tallest bars, and one at the right edge."""
+    manifest = study.sweep.manifests[BUNDLE]
+    named = {index: f"features.{index}.conv" for index in (*range(2, 22, 2), 58)}
+    for layout in (*LAYOUTS, PAPER):
+        spec = payload_figure(manifest, 49152, set(named), named, layout)
+        texts = rows_with(spec, "at")
+        assert {row["text"] for row in texts} == set(named.values())
+        tallest = max(row["kb"] for row in rows_with(spec, "kb"))
+        per_pixel = int(manifest["node_count"]) / layout.width
+        for row in texts:
+            assert row["at"] > tallest
+            end = row["left"] + text_width(row["text"], layout.font) * per_pixel
+            crossing = [o for o in texts if row["left"] < o["index"] < end and o["at"] >= row["at"]]
+            assert [o for o in crossing if o is not row] == [], f"{layout.name}: {row['text']}"
+            assert end <= int(manifest["node_count"]) + 1e-9

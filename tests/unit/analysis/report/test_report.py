@@ -173,7 +173,7 @@ def test_the_first_screen_is_one_table_and_one_figure(page: str) -> None:
     assert first.count("<table") == first.count("data-chart=") == 1
     heads = re.findall(r"<th[^>]*>([^<]+)</th>", first)
     assert heads == list(HEADS)
-    assert first.count("<tr data-model") == 4
+    assert first.count("<tr data-model") == 6
     assert "knee" not in first
 
 

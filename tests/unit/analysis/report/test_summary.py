@@ -12,7 +12,7 @@ from analysis.report.summary import HEADS, Row, rows_of, summary_rows, unreachab
 from analysis.report.terminal import summary_lines
 from analysis.statistics.estimates import Estimate
 from analysis.study import Group, Study
-from controller.results import Scope, Store
+from controller.results import TIMED, Scope, Store
 from tests.unit.analysis.synthetic import Physics, write_sweep
 
 
@@ -38,12 +38,9 @@ _PI = "plain ONNX Runtime on pi"
 def test_a_row_has_what_to_do_its_figures_its_gain_and_how_sure_it_is(study: Study) -> None:
     rows = summary_rows(study)
     assert [(row.network, row.objective.text) for row in rows] == [
-        ("lan", "latency and throughput"),
-        ("wifi", "latency"),
-        ("wifi", "throughput"),
-        ("wan", "latency and throughput"),
-    ], "one row where both objectives have one answer"
-    lan, _, wifi, _ = rows
+        (network, objective) for network in ("lan", "wifi", "wan") for objective in TIMED
+    ]
+    lan, _, _, wifi, *_ = rows
     assert _told(lan, "do this") == [("Send the raw input to server", "")]
     assert _told(wifi, "do this") == [("Cut after features.2", "")]
     group = next(g for g in study.groups if g.network.name == "wifi")
@@ -59,7 +56,14 @@ def test_a_row_has_what_to_do_its_figures_its_gain_and_how_sure_it_is(study: Stu
     assert (
         _told(wifi, "gain over the best single device")[0][0] == f"{best:.3g} \N{MULTIPLICATION SIGN} {name}"
     )
-    assert [detail.split(",")[0] for _, detail in _told(lan, "how sure")] == ["latency", "throughput"]
+
+
+def test_objectives_with_the_same_answer_share_a_row(study: Study, wifi: Group) -> None:
+    latency, throughput = wifi.answers
+    (row,) = rows_of(study, wifi, [replace(latency, point=throughput.point), throughput])
+    assert row.objective.text == "latency and throughput"
+    for head in ("gain over the best single device", "how sure"):
+        assert [detail.split(",")[0] for _, detail in _told(row, head)] == ["latency", "throughput"]
 
 
 def test_plain_onnx_runtime_that_beats_every_split_is_what_to_do(study: Study, wifi: Group) -> None:
@@ -133,10 +137,10 @@ def test_how_sure_says_of_how_many_splits(tmp_path: Path) -> None:
 
 def test_objectives_without_a_column_have_their_figure_beside_them(results: Path) -> None:
     study = Study.of(load(results, objectives=("latency", "payload")))
-    (payload,) = [row for row in rows_of(study, study.groups[0], study.groups[0].answers[1:])]
-    assert payload.objective.text == "payload" and payload.objective.detail == "payload 0 kB a sample"
+    _, payload = rows_of(study, study.groups[0], study.groups[0].answers)
+    assert (payload.objective.text, payload.objective.detail) == ("payload", "payload 0 kB a sample (0 to 0)")
     assert _told(payload, "how sure") == [("exact", "")]
-    assert any("payload (payload 0 kB a sample)" in line for line in summary_lines(study))
+    assert any("payload (payload 0 kB" in line for line in summary_lines(study))
 
 
 def test_a_device_whose_inputs_are_elsewhere_is_no_single_device_and_is_told_beneath(study: Study) -> None:
