@@ -59,6 +59,8 @@ def front_figure(front: Front, baselines: Sequence[Baseline], layout: Layout) ->
     layers = [
         band(front.surfaces, colour, (x.high, y.low)),
         leaders,
+        # Beneath the points, which can be clicked: the end "everything on the first device" is often as fast.
+        _marks(alone, layout, colour, 1.0),
         _marks([r for r in rows if r["status"] == _DOMINATED], layout, colour, 0.5),
         _marks([r for r in rows if r["status"] == _PERHAPS], layout, colour, 1.0),
         chart(_steps(members))
@@ -66,7 +68,6 @@ def front_figure(front: Front, baselines: Sequence[Baseline], layout: Layout) ->
         .encode(x=alt.X(f"{_X}:Q"), y=alt.Y(f"{_Y}:Q")),
         *_intervals(members + alone, layout),
         _marks(members, layout, colour, 1.0),
-        _marks(alone, layout, colour, 1.0),
         *texts,
     ]
     named = f"{front.name} front: latency p50 against throughput"

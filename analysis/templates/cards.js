@@ -28,10 +28,11 @@ function distance(mark, { clientX, clientY }) {
   return Math.hypot(left + width / 2 - clientX, top + height / 2 - clientY);
 }
 
-// The mark under the pointer, as its tooltip has it. What else lies there (a line of the front, an interval, a
-// label) is of another point or of several: then the nearest point counts.
+// The mark under the pointer, as its tooltip has it; a baseline has no card. What else lies there (the front's
+// line, an interval, a label) is of another point or of several: then the nearest point counts.
 function clicked(place, event, item, card) {
-  if (["symbol", "rect"].includes(item?.mark?.marktype) && cardsOf(item.datum, card).length) return item.datum;
+  if (item?.mark?.marktype === "symbol") return item.datum;
+  if (item?.mark?.marktype === "rect" && cardsOf(item.datum, card).length) return item.datum;
   const points = marksOf(place, card).filter((mark) => mark.closest(".mark-symbol"));
   const nearest = points.sort((a, b) => distance(a, event) - distance(b, event))[0];
   return nearest && distance(nearest, event) <= NEAR_PX ? nearest.__data__.datum : null;

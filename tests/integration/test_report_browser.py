@@ -3,28 +3,29 @@
 import html
 import json
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-_CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
+from analysis.data.sweep import load
+from analysis.report import write_report
+from controller.results import Predicted, Results, Store
+from tests.integration.chromium import (
+    CHROMIUM,
+    MOST_PAGES,
+    MOST_WORDS,
+    browse,
+    pages_printed,
+    visible_words,
+    with_script,
 )
+from tests.unit.analysis.synthetic import write_sweep
 
-pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    sys.path.insert(0, str(Path(__file__).parents[2]))
-    from analysis.data.sweep import load
-    from analysis.report import write_report
-    from controller.results import Predicted, Results, Store
-    from tests.unit.analysis.synthetic import write_sweep
-
     folder = tmp_path_factory.mktemp("report")
     path = write_sweep(folder / "results.sqlite", cuts=(0, 12, 24, 36, 48, 60))
     with Results.open(path) as results:
@@ -34,37 +35,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(load(path), folder, ()).page
 
 
-def _browse(page: Path, network: Path, *options: str) -> tuple[str, str]:
-    """What the browser printed of the page, and what it logged."""
-    assert _CHROMIUM is not None
-    run = subprocess.run(
-        [
-            _CHROMIUM,
-            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-            # Every name fails to resolve and every address is refused by a proxy that is not there.
-            *("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9"),
-            *("--enable-logging=stderr", "--v=0", f"--user-data-dir={network}"),
-            *("--virtual-time-budget=20000", *options),
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    return run.stdout, run.stderr
-
-
 def _open(page: Path, network: Path, *, width: int) -> tuple[str, str]:
     """The page's elements after its scripts ran, and what the browser logged."""
-    return _browse(page, network, f"--window-size={width},2000", "--dump-dom")
-
-
-def _with_script(report: Path, copy: Path, script: str) -> Path:
-    page = report.read_text(encoding="utf-8")
-    end = page.rindex("</body>")
-    copy.write_text(page[:end] + script + page[end:], encoding="utf-8")
-    return copy
+    return browse(page, network, f"--window-size={width},2000", "--dump-dom")
 
 
 @pytest.mark.parametrize(("width", "layout"), [(1200, "wide"), (600, "narrow")])
@@ -74,9 +47,9 @@ def test_every_figure_is_drawn_for_the_width_and_nothing_complains(
     dom, log = _open(report, tmp_path, width=width)
     assert "CONSOLE" not in log, log
     charts = re.findall(r'<div class="chart[^"]*"[^>]*data-chart="([^"]+)"[^>]*data-drawn="(\w+)"', dom)
-    assert len(charts) == 21
+    assert len(charts) == 18
     assert {drawn for _, drawn in charts} == {layout}
-    assert re.search(r'<html[^>]*data-charts="21"', dom)
+    assert re.search(r'<html[^>]*data-charts="18"', dom)
 
 
 def test_the_drawn_front_has_its_points_and_their_names(report: Path, tmp_path: Path) -> None:
@@ -115,7 +88,7 @@ const waiting = setInterval(() => {
 def _act(report: Path, folder: Path, *charts: str, **chosen: str) -> tuple[str, list[tuple[int, str]]]:
     """Choose in the menus, then click each figure's first mark: the page; its marks, its panel."""
     act = _ACT.replace("CHOSEN", json.dumps(chosen)).replace("CHARTS", json.dumps(charts))
-    acted = _with_script(report, folder / "acted.html", act)
+    acted = with_script(report, folder / "acted.html", act)
     dom, log = _open(acted, folder / "network", width=1200)
     assert "CONSOLE" not in log, log
     found = []
@@ -145,13 +118,12 @@ def test_the_page_can_be_narrowed_and_a_click_shows_where_a_cells_time_goes(
 def test_figures_of_several_networks_and_of_other_depths_are_narrowed_too(
     report: Path, tmp_path: Path
 ) -> None:
-    charts = "gains", "mobilenet_v2-devices", "mobilenet_v2-wifi-busy"
+    charts = "gains", "mobilenet_v2-wifi-busy"
     dom, found = _act(report, tmp_path, *charts, network="wifi", depth="1")
-    for (_, panel), depth in zip(found, (1, 4, 1), strict=True):
+    for _, panel in found:
         assert "<dt>network</dt><dd>wifi</dd>" in panel
-        assert f"<dt>depth, batch</dt><dd>{depth}, 1</dd>" in panel
+        assert "<dt>depth, batch</dt><dd>1, 1</dd>" in panel
     assert 0 < found[0][0] <= 3 * 2 * 2, "of three networks' gains one's: a point and a line each"
-    assert found[1][0] <= 5, "two numbers of devices, what joins them, two intervals"
     emptied = re.findall(r'<div class="chart[^"]* emptied"[^>]*data-chart="([^"]+)"', dom)
     assert "predicted-interval" in emptied, "its only cell is of depth 4, under another network"
     assert not {*charts, "mobilenet_v2-wifi-operating", "mobilenet_v2-wifi-timeline"} & {*emptied}
@@ -179,20 +151,109 @@ const waiting = setInterval(() => {
 
 
 def test_nothing_lies_beyond_a_phones_edge(report: Path, tmp_path: Path) -> None:
-    _with_script(report, tmp_path / "phone.html", _MEASURE)
+    with_script(report, tmp_path / "phone.html", _MEASURE)
     frame = tmp_path / "frame.html"
     frame.write_text(
         f'<iframe src="phone.html" width="{_PHONE}" height="800" style="border: 0"></iframe>'
         '<pre id="told"></pre>'
         '<script>onmessage = (event) => (document.getElementById("told").textContent = event.data);</script>'
     )
-    dom, _ = _browse(frame, tmp_path / "network", "--hide-scrollbars", "--dump-dom")
+    dom, _ = browse(frame, tmp_path / "network", "--hide-scrollbars", "--dump-dom")
     told = json.loads(html.unescape(dom[dom.index('<pre id="told">') + 15 : dom.index("</pre>")]))
-    assert told == {"width": _PHONE, "needed": _PHONE, "wide": [], "narrow": 21}
+    assert told == {"width": _PHONE, "needed": _PHONE, "wide": [], "narrow": 18}
 
 
-def test_it_prints_as_pages(report: Path, tmp_path: Path) -> None:
-    printed = tmp_path / "report.pdf"
-    _browse(report, tmp_path / "network", f"--print-to-pdf={printed}", "--no-pdf-header-footer")
-    pages = re.findall(rb"/Type\s*/Page\b(?!s)", printed.read_bytes())
-    assert 8 <= len(pages) <= 40, "a page for the answer, for each network more than one, and the tables"
+# Clicks each point of a figure at its centre, hovers over it, and then works the figure by its keys.
+_POINTS = """<script type="module">
+const waiting = setInterval(() => {
+  if (!document.documentElement.dataset.charts) return;
+  clearInterval(waiting);
+  const place = document.querySelector('[data-chart="CHART"]');
+  const figure = place.closest("figure");
+  const here = { block: "start", behavior: "instant" };
+  const at = (mark) => {
+    const { left, top, width, height } = mark.getBoundingClientRect();
+    return { bubbles: true, clientX: left + width / 2, clientY: top + height / 2 };
+  };
+  const send = (target, kind, where) => target.dispatchEvent(new PointerEvent(kind, where));
+  const tooltip = () => document.getElementById("vg-tooltip-element");
+  const key = (name) =>
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+  const card = () => figure.querySelector(".cell");
+  const text = () => card()?.innerText ?? "";
+  const points = [...place.querySelectorAll(".mark-symbol path")].filter((p) => p.__data__?.datum?.cell);
+  const told = { clicks: [], keys: [] };
+  for (const point of points) {
+    place.scrollIntoView(here);
+    const where = at(point);
+    const target = document.elementFromPoint(where.clientX, where.clientY);
+    for (const kind of ["pointermove", "mousemove"]) send(target, kind, where);
+    const hint = tooltip().classList.contains("visible") ? tooltip().innerText : "";
+    for (const kind of ["mousedown", "mouseup", "click"]) send(target, kind, where);
+    const { where: wanted } = (target.closest(".mark-symbol") ? target : point).__data__.datum;
+    const hidden = !tooltip().classList.contains("visible");
+    told.clicks.push({ wanted, got: text(), hint, hidden });
+  }
+  const line = place.querySelector(".mark-line path");
+  const steps = line.getBoundingClientRect();
+  send(line, "click", { bubbles: true, clientX: steps.left + steps.width / 2, clientY: steps.top - 60 });
+  const layer = (element) => Number(getComputedStyle(element).zIndex);
+  told.below = layer(tooltip()) < layer(card());
+  card().querySelector(".close").click();
+  told.closed = text();
+  place.focus();
+  told.steps = [];
+  for (let step = 0; step < 3; step++) {
+    key("ArrowRight");
+    const { where } = document.activeElement.__data__.datum;
+    key("Enter");
+    told.steps.push({ wanted: where, got: text() });
+    key("Escape");
+    const back = document.activeElement.__data__?.datum?.where === where;
+    told.steps.push({ wanted: "", got: text(), back });
+  }
+  const out = document.createElement("pre");
+  out.id = "told";
+  out.textContent = JSON.stringify(told);
+  document.body.append(out);
+}, 50);
+</script>"""
+
+
+def test_a_point_shows_its_own_card_by_mouse_and_by_keys(report: Path, tmp_path: Path) -> None:
+    chart = "mobilenet_v2-lan-capability"
+    page = with_script(report, tmp_path / "points.html", _POINTS.replace("CHART", chart))
+    dom, log = _open(page, tmp_path / "network", width=1200)
+    assert "CONSOLE" not in log, log
+    told = json.loads(html.unescape(dom[dom.index('<pre id="told">') + 15 : dom.rindex("</pre>")]))
+    assert len(told["clicks"]) == 6
+    for click in told["clicks"]:
+        title = click["got"].splitlines()[1:2]
+        assert title == [click["wanted"]], click
+        assert click["wanted"] in click["hint"] and click["hidden"], "the tooltip was of the same point"
+        assert "Latency: one request alone" in click["got"], "a capability is of two cells"
+        assert "Throughput: a full pipeline" in click["got"]
+    assert told["below"], "where both are shown, the tooltip is beneath"
+    assert told["closed"] == ""
+    for shown, closed in zip(told["steps"][::2], told["steps"][1::2], strict=True):
+        assert shown["wanted"] in shown["got"].splitlines(), shown
+        assert closed["got"] == "" and closed["back"], "Esc closes it, and the point has the keyboard again"
+    assert len({shown["wanted"] for shown in told["steps"][::2]}) == 3
+
+
+@pytest.fixture(scope="module")
+def like_the_demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of three networks with as many cells as `make demo` has at most, and telemetry."""
+    folder = tmp_path_factory.mktemp("demo")
+    cuts = (0, 2, 4, 8, *range(6, 60, 6), 60)
+    path = write_sweep(folder / "results.sqlite", cuts=cuts, trials=5, telemetry=True)
+    sweep = load(path)
+    assert len(sweep.cells) >= 70
+    return write_report(sweep, folder, ()).page
+
+
+def test_a_report_like_the_demos_is_short_on_a_screen_and_on_paper(
+    like_the_demos: Path, tmp_path: Path
+) -> None:
+    assert visible_words(like_the_demos, tmp_path) <= MOST_WORDS
+    assert 2 <= pages_printed(like_the_demos, tmp_path) <= MOST_PAGES

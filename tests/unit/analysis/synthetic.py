@@ -6,7 +6,7 @@ end. Under `lan` the best is to offload, under `wifi` to cut, under `wan` to sta
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
@@ -234,6 +234,7 @@ def write_sweep(
     slowdown: float = 10.0,
     disagree_at: int | None = None,
     drift: float = 0.01,
+    telemetry: bool = False,
     objectives: Sequence[Objective] = TIMED,
 ) -> Path:
     """Write a sweep to `path`. `skip` and `voids` are cuts whose cells are unfinished or fail once."""
@@ -287,7 +288,8 @@ def write_sweep(
                     store.add_void(cell.id, number, environment, AT, "server: connection lost", "server")
                 if cell.cuts[0] not in skip:
                     count = requests[depths.index(cell.depth)]
-                    store.add_trial(run_trial(cell, number, count, physics, rng))
+                    trial = run_trial(cell, number, count, physics, rng)
+                    store.add_trial(replace(trial, telemetry=_telemetry(cell, rng) if telemetry else {}))
         for i, name in enumerate(("pi", "server")):
             for number in range(trials):
                 runs = physics.whole_s[i] * (1 + physics.noise * np.abs(rng.standard_normal(20)))
@@ -305,6 +307,24 @@ def write_sweep(
                 store.add(Sentinel(name, block, "server", "", AT, times_s), environment=environment)
         store.add(*reference_boxes(store, list(physics.networks)))
     return path
+
+
+def _telemetry(cell: Cell, rng: np.random.Generator) -> dict[str, list[dict[str, Any]]]:
+    """A sample before and two during the trial, of every device."""
+    return {
+        name: [
+            {
+                "at_s": at_s,
+                "process_cpu_percent": float(rng.uniform(20, 90)),
+                "host_cpu_percent": float(rng.uniform(10, 60)),
+                "process_memory_bytes": int(rng.uniform(4e7, 6e7)),
+                "frequency_mhz": 1800.0,
+                "temperature_c": float(rng.uniform(50, 60)),
+            }
+            for at_s in (0.0, 1.0, 2.0)
+        ]
+        for name in cell.devices
+    }
 
 
 def _label(cut: int) -> str:
