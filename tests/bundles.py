@@ -9,10 +9,14 @@ from onnx import TensorProto, helper, numpy_helper
 __all__ = ["export_expanding", "export_looping", "export_tiny"]
 
 
-def export_tiny(folder: Path) -> None:
-    """Export `tiny` into a folder: x -> MatMul -> Relu -> MatMul -> Relu -> y, batch symbolic."""
+def export_tiny(folder: Path, *, seed: int = 0) -> None:
+    """Export `tiny` into a folder: x -> MatMul -> Relu -> MatMul -> Relu -> y, batch symbolic.
+
+    Args:
+        seed: Of its weights.
+    """
     folder.mkdir(exist_ok=True)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     weights = [rng.standard_normal((8, 8)).astype(np.float32) for _ in range(2)]
     nodes = [
         helper.make_node("MatMul", ["x", "w0"], ["a"], name="block.0/matmul"),

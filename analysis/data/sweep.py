@@ -312,7 +312,7 @@ class Sweep:
         same = [b for b in self.manifests if self._model(b) == model]
         if len(same) == 1:
             return model
-        folders = {
+        folders: dict[str, str] = {
             b: name for _, _, stamp in self.environments for b, name in stamp.get("bundles", {}).items()
         }
         folder = folders.get(bundle)

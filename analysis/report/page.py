@@ -143,7 +143,7 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
     models = [_model(model, drawn) for model in study.models]
     predictions = _predictions(study)
     return {
-        "title": f"Where to cut {words.listed(model.title for model in study.models)}",
+        "title": f"Where to cut {_subject(study)}",
         "experiment": sweep.experiment,
         "results": sweep.path.name,
         "finished": sweep.finished,
@@ -175,6 +175,18 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "measured_links": _measured_links(sweep),
         "manifests": [(model.title, model.bundle, sweep.manifests[model.bundle]) for model in study.models],
     }
+
+
+def _subject(study: Study) -> str:
+    """`mobilenet_v2 (small and large) and resnet18`: the models, with the bundles of one that has several."""
+    titles: dict[str, list[str]] = {}
+    for model in study.models:
+        name = str(study.sweep.manifests[model.bundle].get("model", model.title))
+        titles.setdefault(name, []).append(model.title)
+    return words.listed(
+        f"{name} ({words.listed(of_model)})" if len(of_model) > 1 else name
+        for name, of_model in titles.items()
+    )
 
 
 def _first_rows(rows: Sequence[Any]) -> dict[str, Any]:
