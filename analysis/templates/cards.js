@@ -80,8 +80,9 @@ function show(place, cards, from) {
   button.addEventListener("click", close);
   opened.push({ panel, close });
   const whole = cards.length > 1 ? ["Latency: one request alone", "Throughput: a full pipeline"] : [""];
-  const parts = cards.map((cell, i) => cellPart(cell, whole[i]));
-  panel.append(button, element("h4", cards[0].where), ...parts);
+  const parts = element("div", "", "of-cells");
+  parts.append(...cards.map((cell, i) => cellPart(cell, whole[i])));
+  panel.append(button, element("h4", cards[0].where), parts);
   place.after(panel);
   document.getElementById("vg-tooltip-element")?.classList.remove("visible");
   panel.scrollIntoView({ block: "nearest" });
@@ -89,7 +90,7 @@ function show(place, cards, from) {
 }
 
 function cellPart(cell, title) {
-  const part = element("div", "", "of-cell");
+  const part = element("div");
   if (title) part.append(element("p", title, "role"));
   const total = cell.parts.reduce((sum, [, ms]) => sum + ms, 0);
   const bar = element("div", "", "bar");
