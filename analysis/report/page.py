@@ -222,8 +222,8 @@ def _contents(
         ("method", "method", True),
     ]
     return [
-        *networks,
         ("reading", "how to read"),
+        *networks,
         *maps,
         *((anchor, text) for anchor, text, exists in rest if exists),
     ]

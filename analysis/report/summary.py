@@ -185,7 +185,9 @@ def _with_interval(estimate: Estimate, factor: float, unit: str, *, bound: str =
 def _do(advices: Sequence[_Advice]) -> Said:
     point, plain = advices[0].answer.point, advices[0].plain
     if plain:
-        return Said(f"Do not split: {plain.name} is {_faster(advices)}", _against(advices))
+        how = _faster(advices)
+        with_what = f"{'than' if how.endswith('faster') else 'as'} the best of the splits: {_best(advices)}"
+        return Said(f"Do not split: {plain.name} is {how}", with_what)
     if point.split.kind == "stay":
         return Said(f"Do not split: {point.split.sentence}")
     return Said(f"{point.split.sentence[:1].upper()}{point.split.sentence[1:]}")
@@ -205,11 +207,11 @@ def _faster(advices: Sequence[_Advice]) -> str:
     return f"{' to '.join(dict.fromkeys(texts))} % faster"
 
 
-def _against(advices: Sequence[_Advice]) -> str:
+def _best(advices: Sequence[_Advice]) -> str:
     """What plain ONNX Runtime is compared with."""
     splits = {a.answer.point.split.where: a.answer.point.split.kind for a in advices}
     names = [f"{where} with edgecut" if kind == "stay" else where for where, kind in splits.items()]
-    return f"than the best of the splits: {words.listed(names)}"
+    return words.listed(names)
 
 
 def _gain(advice: _Advice, *, several: bool) -> Said:
