@@ -10,15 +10,7 @@ import pytest
 from analysis.data.sweep import load
 from analysis.report import write_report
 from controller.results import Predicted, Results, Store
-from tests.integration.chromium import (
-    CHROMIUM,
-    MOST_PAGES,
-    MOST_WORDS,
-    browse,
-    pages_printed,
-    visible_words,
-    with_script,
-)
+from tests.integration.chromium import CHROMIUM, browse, with_script
 from tests.unit.analysis.synthetic import write_sweep
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
@@ -161,99 +153,3 @@ def test_nothing_lies_beyond_a_phones_edge(report: Path, tmp_path: Path) -> None
     dom, _ = browse(frame, tmp_path / "network", "--hide-scrollbars", "--dump-dom")
     told = json.loads(html.unescape(dom[dom.index('<pre id="told">') + 15 : dom.index("</pre>")]))
     assert told == {"width": _PHONE, "needed": _PHONE, "wide": [], "narrow": 18}
-
-
-# Clicks each point of a figure at its centre, hovers over it, and then works the figure by its keys.
-_POINTS = """<script type="module">
-const waiting = setInterval(() => {
-  if (!document.documentElement.dataset.charts) return;
-  clearInterval(waiting);
-  const place = document.querySelector('[data-chart="CHART"]');
-  const figure = place.closest("figure");
-  const here = { block: "start", behavior: "instant" };
-  const at = (mark) => {
-    const { left, top, width, height } = mark.getBoundingClientRect();
-    return { bubbles: true, clientX: left + width / 2, clientY: top + height / 2 };
-  };
-  const send = (target, kind, where) => target.dispatchEvent(new PointerEvent(kind, where));
-  const tooltip = () => document.getElementById("vg-tooltip-element");
-  const key = (name) =>
-    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
-  const card = () => figure.querySelector(".cell");
-  const text = () => card()?.innerText ?? "";
-  const points = [...place.querySelectorAll(".mark-symbol path")].filter((p) => p.__data__?.datum?.cell);
-  const told = { clicks: [], keys: [] };
-  for (const point of points) {
-    place.scrollIntoView(here);
-    const where = at(point);
-    const target = document.elementFromPoint(where.clientX, where.clientY);
-    for (const kind of ["pointermove", "mousemove"]) send(target, kind, where);
-    const hint = tooltip().classList.contains("visible") ? tooltip().innerText : "";
-    for (const kind of ["mousedown", "mouseup", "click"]) send(target, kind, where);
-    const { where: wanted } = (target.closest(".mark-symbol") ? target : point).__data__.datum;
-    const hidden = !tooltip().classList.contains("visible");
-    told.clicks.push({ wanted, got: text(), hint, hidden });
-  }
-  const line = place.querySelector(".mark-line path");
-  const steps = line.getBoundingClientRect();
-  send(line, "click", { bubbles: true, clientX: steps.left + steps.width / 2, clientY: steps.top - 60 });
-  const layer = (element) => Number(getComputedStyle(element).zIndex);
-  told.below = layer(tooltip()) < layer(card());
-  card().querySelector(".close").click();
-  told.closed = text();
-  place.focus();
-  told.steps = [];
-  for (let step = 0; step < 3; step++) {
-    key("ArrowRight");
-    const { where } = document.activeElement.__data__.datum;
-    key("Enter");
-    told.steps.push({ wanted: where, got: text() });
-    key("Escape");
-    const back = document.activeElement.__data__?.datum?.where === where;
-    told.steps.push({ wanted: "", got: text(), back });
-  }
-  const out = document.createElement("pre");
-  out.id = "told";
-  out.textContent = JSON.stringify(told);
-  document.body.append(out);
-}, 50);
-</script>"""
-
-
-def test_a_point_shows_its_own_card_by_mouse_and_by_keys(report: Path, tmp_path: Path) -> None:
-    chart = "mobilenet_v2-lan-capability"
-    page = with_script(report, tmp_path / "points.html", _POINTS.replace("CHART", chart))
-    dom, log = _open(page, tmp_path / "network", width=1200)
-    assert "CONSOLE" not in log, log
-    told = json.loads(html.unescape(dom[dom.index('<pre id="told">') + 15 : dom.rindex("</pre>")]))
-    assert len(told["clicks"]) == 6
-    for click in told["clicks"]:
-        title = click["got"].splitlines()[1:2]
-        assert title == [click["wanted"]], click
-        assert click["wanted"] in click["hint"] and click["hidden"], "the tooltip was of the same point"
-        assert "Latency: one request alone" in click["got"], "a capability is of two cells"
-        assert "Throughput: a full pipeline" in click["got"]
-    assert told["below"], "where both are shown, the tooltip is beneath"
-    assert told["closed"] == ""
-    for shown, closed in zip(told["steps"][::2], told["steps"][1::2], strict=True):
-        assert shown["wanted"] in shown["got"].splitlines(), shown
-        assert closed["got"] == "" and closed["back"], "Esc closes it, and the point has the keyboard again"
-    assert len({shown["wanted"] for shown in told["steps"][::2]}) == 3
-
-
-@pytest.fixture(scope="module")
-def like_the_demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of three networks with as many cells as `make demo` has at most, and telemetry."""
-    folder = tmp_path_factory.mktemp("demo")
-    cuts = (0, 2, 4, 8, *range(6, 60, 6), 60)
-    path = write_sweep(folder / "results.sqlite", cuts=cuts, trials=5, telemetry=True)
-    sweep = load(path)
-    assert len(sweep.cells) >= 70
-    return write_report(sweep, folder, ()).page
-
-
-def test_a_report_like_the_demos_is_short_on_a_screen_and_on_paper(
-    like_the_demos: Path, tmp_path: Path
-) -> None:
-    assert visible_words(like_the_demos, tmp_path) <= MOST_WORDS
-    assert 2 <= pages_printed(like_the_demos, tmp_path) <= MOST_PAGES
