@@ -214,12 +214,16 @@ def _chosen(sweep: Sweep) -> Iterator[Concern]:
 
 
 def _stopped(sweep: Sweep) -> Iterator[Concern]:
-    """Why a network had blocks enough, where the experiment's `trials` leave that to its answers."""
+    """Why networks had blocks enough, where the experiment's `trials` leave that to their answers."""
+    alike: dict[tuple[int, str, int | None], list[str]] = {}
     for look in sweep.wanted.looks.values():
         if look.ended is not None:
-            sure = "" if look.sure is None else f" The least sure answer is {floor(100 * look.sure)} % sure."
-            ran = f"Under {look.network} the sweep ran {look.block} blocks"
-            yield _note(f"{ran}: {_STOPPED.get(look.ended, look.ended)}.{sure}")
+            sure = None if look.sure is None else floor(100 * look.sure)
+            alike.setdefault((look.block, look.ended, sure), []).append(look.network)
+    for (block, ended, sure), networks in alike.items():
+        least = "" if sure is None else f" The least sure answer is {sure} % sure."
+        ran = f"Under {listed(networks)} the sweep ran {block} blocks"
+        yield _note(f"{ran}: {_STOPPED.get(ended, ended)}.{least}")
 
 
 def _limits(sweep: Sweep) -> Iterator[Concern]:
