@@ -46,7 +46,7 @@ class Sweep:
             self.cells = [cell for cell in other.cells() if cell.network == "lan"]
         self.store = Store.create(folder / "r.sqlite", name="t", text="t", seed=0, trials=2, created_at=AT)
         self.environments = Environments(
-            self.store, "lab", list(map(device_info, ("pi", "server"))), (), None
+            self.store, "lab", list(map(device_info, ("pi", "server"))), (), None, {}
         )
         self.store.add_bundle(BUNDLE, "mobilenet_v2", MANIFEST)
         self.store.add_network("lan", 0, "emulated", {})

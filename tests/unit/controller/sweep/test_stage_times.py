@@ -61,7 +61,7 @@ class Sweep:
     def __init__(self, folder: Path) -> None:
         self.store = Store.create(folder / "r.sqlite", name="t", text="t", seed=0, trials=1, created_at=AT)
         self.environments = Environments(
-            self.store, "lab", list(map(device_info, ("pi", "server"))), (), None
+            self.store, "lab", list(map(device_info, ("pi", "server"))), (), None, {}
         )
         self.store.add_bundle(BUNDLE, "m", MANIFEST)
         for position, network in enumerate(("lan", "wan")):
