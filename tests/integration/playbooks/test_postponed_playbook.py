@@ -77,7 +77,7 @@ def test_a_network_whose_links_do_not_match_is_postponed_and_the_others_run(lab:
 
     # Both commands, pasted where the user stands.
     lines = [line.strip() for line in done.stdout.splitlines()]
-    retry = next(line for line in lines if line.startswith("To resume: ")).removeprefix("To go on: ")
+    retry = next(line for line in lines if line.startswith("To resume: ")).removeprefix("To resume: ")
     assert shlex.split(retry)[-1] == json.dumps(settings)
     words = ["sh", "-c", f"{retry} --syntax-check"]
     assert_succeeds(subprocess.run(words, cwd=lab.root, capture_output=True, text=True, check=False))
