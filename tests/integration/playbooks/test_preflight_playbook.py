@@ -1,6 +1,7 @@
 """What `deploy.yml` refuses before it changes anything, with the real ansible-playbook."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,12 @@ socket.getaddrinfo = getaddrinfo
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> LocalLab:
+def lab(tmp_path: Path) -> Iterator[LocalLab]:
     """A lab that is not deployed."""
-    return LocalLab(tmp_path / "a lab")
+    lab = LocalLab(tmp_path / "a lab")
+    yield lab
+    # Those of a deployment that was not refused.
+    lab.kill()
 
 
 def test_slips_in_an_inventory_are_named_once_and_nothing_is_changed(lab: LocalLab) -> None:
