@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.comparison.pairs import Side, matched
+from analysis.comparison.pairs import Side, cell_in_other_names, in_the_names_of, matched
 from analysis.data.sweep import CellResult
 from analysis.fronts.answers import Answer, all_answers
 from analysis.fronts.fronts import front_of
@@ -76,12 +76,19 @@ class Moved:
     """The answer to one objective on both sides.
 
     Attributes:
+        same: Whether both are the same split.
         tie: Whether the best of `a` is not told apart from the best of `b`, or as good as it, on `b`.
     """
 
     a: Answer
     b: Answer
+    same: bool
     tie: bool
+
+    @property
+    def word(self) -> str:
+        """What became of the answer."""
+        return "same" if self.same else "moved, within noise" if self.tie else "moved"
 
 
 @dataclass(frozen=True)
@@ -117,11 +124,12 @@ _Key = tuple[str, tuple[str, str]]
 
 
 def compare(a: Side, b: Side) -> Comparison:
-    """Compare two sides.
+    """Compare two sides; devices are matched by name, or else by their position in the lab.
 
     Raises:
         ComparisonError: They are not comparable.
     """
+    b = in_the_names_of(a, b)
     groups: dict[_Key, list[_Pair]] = {}
     for mine, theirs in matched(a, b):
         key = mine.cell.bundle, (mine.cell.network, theirs.cell.network)
@@ -263,8 +271,9 @@ def _moved(a: Side, b: Side) -> list[Moved]:
         if other is None or a.network not in (None, mine.network.name):
             continue
         near = [other.point, *other.ties, *other.equivalents]
-        tie = any(_place(p.cell) == _place(mine.point.cell) for p in near)
-        moved.append(Moved(mine, other, tie))
+        places = [_place(cell_in_other_names(b, p.cell)) for p in near]
+        place = _place(mine.point.cell)
+        moved.append(Moved(mine, other, place == places[0], place in places))
     return moved
 
 

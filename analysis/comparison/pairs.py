@@ -1,14 +1,15 @@
 """Which cells of two sides are the same cell, and why two sides may not be compared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from analysis.data.sweep import CellResult, Sweep, load
 from analysis.errors import ComparisonError
+from controller.results import Cell
 
-__all__ = ["Side", "matched", "sides_of"]
+__all__ = ["Side", "cell_in_other_names", "in_the_names_of", "matched", "sides_of"]
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,13 @@ class Side:
 
     Attributes:
         network: The network that alone counts; None: each, against the one of its name.
+        known_as: For each device that the other side calls otherwise, what that one calls it.
     """
 
     name: str
     sweep: Sweep
     network: str | None = None
+    known_as: Mapping[str, str] = field(default_factory=dict)
 
     def cells(self) -> list[CellResult]:
         """Its finished cells, of its network."""
@@ -60,11 +63,33 @@ def _named(path: Path, network: str | None) -> str:
     return str(path) if network is None else f"{path}, {network}"
 
 
+def in_the_names_of(a: Side, b: Side) -> Side:
+    """`b` with its devices known as those of `a`: by position in the lab, unless both have the same names."""
+    ours, theirs = ([device.name for device in side.sweep.devices] for side in (a, b))
+    if set(ours) == set(theirs) or len(ours) != len(theirs):
+        return b
+    return replace(b, known_as={its: name for its, name in zip(theirs, ours, strict=True) if its != name})
+
+
+def cell_in_other_names(side: Side, cell: Cell) -> Cell:
+    """A cell of one side with the names that its devices have on the other."""
+    names = side.known_as
+    if not names:
+        return cell
+    devices = tuple(names.get(device, device) for device in cell.devices)
+    links = (part.partition(": ") for part in cell.codec.split("; "))
+    codecs = (
+        " -> ".join(names.get(end, end) for end in key.split(" -> ")) + colon + codec
+        for key, colon, codec in links
+    )
+    return replace(cell, devices=devices, codec="; ".join(codecs))
+
+
 def matched(a: Side, b: Side) -> list[tuple[CellResult, CellResult]]:
     """The cells that both have, in the order of `a`.
 
-    Cells are the same when all that makes a cell is, the bundle's digest first of all. Between two networks
-    the network, and how it is imposed, may differ.
+    Cells are the same when all that makes a cell is, the bundle's digest first of all, with devices by the
+    names of `a`. Between two networks the network, and how it is imposed, may differ.
 
     Raises:
         ComparisonError: There is none, or what has one name is not one thing; which it is.
@@ -72,8 +97,8 @@ def matched(a: Side, b: Side) -> list[tuple[CellResult, CellResult]]:
     _check_networks(a, b)
     _check_bundles(a, b)
     across = a.network is not None
-    theirs = {_key(c, across): c for c in b.cells()}
-    pairs = [(c, theirs[_key(c, across)]) for c in a.cells() if _key(c, across) in theirs]
+    theirs = {_key(b, c, across): c for c in b.cells()}
+    pairs = [(c, theirs[key]) for c in a.cells() if (key := _key(a, c, across)) in theirs]
     if not pairs:
         raise ComparisonError(f"{a.name} and {b.name} have no finished cell in common: {_why(a, b, across)}")
     if not across:
@@ -81,8 +106,9 @@ def matched(a: Side, b: Side) -> list[tuple[CellResult, CellResult]]:
     return pairs
 
 
-def _key(result: CellResult, across: bool) -> str:
-    return replace(result.cell, network="", shaping="").id if across else result.cell.id
+def _key(side: Side, result: CellResult, across: bool) -> str:
+    cell = cell_in_other_names(side, result.cell)
+    return replace(cell, network="", shaping="").id if across else cell.id
 
 
 def _check_networks(a: Side, b: Side) -> None:
@@ -135,7 +161,9 @@ def _why(a: Side, b: Side, across: bool) -> str:
     names = ("bundle", "devices", "cuts", "batch", "depth", "codec", "topology", "threads", "load", "source")
     within = () if across else ("network", "shaping")
     for name in (*names, "precision", *within, "backend", "prefetch", "planted"):
-        one, other = ({getattr(c.cell, name) for c in side.cells()} for side in (a, b))
+        one, other = (
+            {getattr(cell_in_other_names(side, c.cell), name) for c in side.cells()} for side in (a, b)
+        )
         if not one & other:
             return f"{name} {_shown(one)} in the one, {_shown(other)} in the other"
     return "no two of them are alike in everything"

@@ -12,7 +12,7 @@ from analysis.report.words import figure, percent, plain
 from analysis.statistics.objectives import OBJECTIVES, Objective
 from analysis.tables.cells import cell_columns
 
-__all__ = ["COMPARE_COLUMNS", "box_of", "compare_table", "summary_lines"]
+__all__ = ["COMPARE_COLUMNS", "box_of", "compare_table", "matched_by_position", "summary_lines"]
 
 _SHOWN = 20
 _OVERALL = ("over all cells", "network", "B / A", "better", "worse", "tie", "unknown")
@@ -53,10 +53,16 @@ def _row(d: Difference, sweep: Sweep) -> dict[str, Any]:
     }
 
 
+def matched_by_position(comparison: Comparison) -> list[str]:
+    """A sentence where devices of the two labs have other names, else none."""
+    pairs = [f"{name} in A is {its} in B" for its, name in comparison.b.known_as.items()]
+    return [f"Devices are matched by their position in the lab: {', '.join(pairs)}."] if pairs else []
+
+
 def summary_lines(comparison: Comparison) -> list[str]:
     """A comparison for a terminal: over all cells, how the answers moved, the largest differences."""
     sweep = comparison.a.sweep
-    lines = [f"A: {comparison.a.name}", f"B: {comparison.b.name}", ""]
+    lines = [f"A: {comparison.a.name}", f"B: {comparison.b.name}", *matched_by_position(comparison), ""]
     lines += _aligned([_OVERALL, *(_overall(o, sweep) for o in comparison.overall)])
     if comparison.moved:
         lines += ["", *_aligned([_MOVED, *_moved(comparison)])]
@@ -91,11 +97,9 @@ def _overall(o: Overall, sweep: Sweep) -> tuple[str, ...]:
 def _moved(comparison: Comparison) -> list[tuple[str, ...]]:
     rows = []
     for m in comparison.moved:
-        same = m.a.point.split.where == m.b.point.split.where
-        word = "same" if same else "moved, within noise" if m.tie else "moved"
         sides = (_sure(answer.point.split.where, answer.probability) for answer in (m.a, m.b))
         place = _place((m.a.network.name, m.b.network.name), m.a.bundle, comparison.a.sweep)
-        rows.append((m.a.objective, place, *sides, word))
+        rows.append((m.a.objective, place, *sides, m.word))
     return rows
 
 

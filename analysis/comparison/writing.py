@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis.comparison.differences import Comparison, Difference
 from analysis.comparison.pairs import Side
-from analysis.comparison.tables import box_of, compare_table
+from analysis.comparison.tables import box_of, compare_table, matched_by_position
 from analysis.figures import FORMATS, Figure, export_all
 from analysis.figures.base import distinct_names, quickly
 from analysis.figures.differences import factors_figure
@@ -15,7 +15,6 @@ from analysis.report.page import fill
 from analysis.report.words import figure, flat, plain
 from analysis.statistics.objectives import OBJECTIVES
 from analysis.study import stem
-from analysis.tables.latex import write_table
 from controller.results import TIMED
 
 __all__ = ["environment_differences", "write_comparison"]
@@ -34,7 +33,7 @@ def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] =
     groups = _groups(comparison)
     figures = {name: _figure(members) for name, members in groups.items()}
     with written_whole(out, ".compare-") as draft:
-        write_table(draft, "compare", compare_table(comparison))
+        compare_table(comparison).to_csv(draft / "compare.csv", index=False)
         page = fill("compare.html.j2", figures, **_context(comparison, groups))
         (draft / "compare.html").write_text(page, encoding="utf-8")
         export_all(figures, draft / "figures", formats)
@@ -93,6 +92,7 @@ def _context(comparison: Comparison, groups: dict[str, list[Difference]]) -> dic
     return {
         "title": f"{comparison.a.name} against {comparison.b.name}",
         "comparison": comparison,
+        "matched": matched_by_position(comparison),
         "environment_differences": environment_differences(comparison.a, comparison.b),
         "dominated": [(comparison.a.sweep.title(d.bundle), d, box_of(d)) for d in comparison.dominated],
         "objectives": OBJECTIVES,
@@ -145,9 +145,11 @@ def _stated(side: Side) -> dict[str, str]:
         stated |= dict(flat(side.sweep.environments[-1][2], "controller."))
     seen: dict[str, dict[str, None]] = {}
     for device in side.sweep.devices:
-        stated |= {f"{device.name}.kind": device.kind, f"{device.name}.slowdown": f"{device.slowdown:g}"}
+        name = side.known_as.get(device.name, device.name)
+        stated |= {f"{name}.name": device.name, f"{name}.kind": device.kind}
+        stated[f"{name}.slowdown"] = f"{device.slowdown:g}"
         for description in side.sweep.found.descriptions(device.name):
-            for key, value in flat(description.device.stamp, f"{device.name}."):
+            for key, value in flat(description.device.stamp, f"{name}."):
                 # One that changed during the sweep has several.
                 seen.setdefault(key, {})[value] = None
     stated |= {key: " then ".join(values) for key, values in seen.items()}

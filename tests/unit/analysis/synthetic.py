@@ -152,7 +152,7 @@ def run_trial(cell: Cell, number: int, requests: int, physics: Physics, rng: np.
         checked=requests,
         worst_error=2e-7,
         hops=tuple(Hop(d, a, b, 1, 0.01, s) for d, a, b, s in stages),
-        links=links if crosses else (Link("pi", "pi", OUTPUT_BYTES),),
+        links=links if crosses else (Link(cell.devices[0], cell.devices[0], OUTPUT_BYTES),),
         endpoint_rows=endpoint,
         hop_rows=tuple(hops),
         environment=1,
@@ -236,6 +236,7 @@ def write_sweep(
     drift: float = 0.01,
     telemetry: bool = False,
     objectives: Sequence[Objective] = TIMED,
+    devices: tuple[str, str] = ("pi", "server"),
 ) -> Path:
     """Write a sweep to `path`. `skip` and `voids` are cuts whose cells are unfinished or fail once."""
     physics = physics or Physics()
@@ -249,11 +250,12 @@ def write_sweep(
         # Flushing each trial to the disk takes longer than all else, and no test cuts the power.
         store._db.execute("PRAGMA synchronous = OFF")
         stamp = {"python": "3.11.2", "onnxruntime": "1.31.1", "kernel": "6.1.0-25-amd64", "governor": None}
-        devices = [
-            DeviceRow("pi", kind, slowdown, {**stamp, "device": "emulated" if slowdown != 1 else "native"}),
-            DeviceRow("server", kind, 1.0, {**stamp, "device": "native"}),
+        first, second = devices
+        rows = [
+            DeviceRow(first, kind, slowdown, {**stamp, "device": "emulated" if slowdown != 1 else "native"}),
+            DeviceRow(second, kind, 1.0, {**stamp, "device": "native"}),
         ]
-        environment = store.add_environment(AT, {**stamp, "edgecut": "0.1.0"}, devices)
+        environment = store.add_environment(AT, {**stamp, "edgecut": "0.1.0"}, rows)
         store.add_bundle(digest, "mobilenet_v2", json.dumps(bundle))
         for position, (name, (rate_mbit, delay_s)) in enumerate(physics.networks.items()):
             requested = {
@@ -268,7 +270,7 @@ def write_sweep(
                 bundle=digest,
                 cuts=(c,),
                 label=_label(c),
-                devices=("pi", "server"),
+                devices=devices,
                 depth=d,
                 network=p,
                 shaping=shaping,
@@ -290,7 +292,7 @@ def write_sweep(
                     count = requests[depths.index(cell.depth)]
                     trial = run_trial(cell, number, count, physics, rng)
                     store.add_trial(replace(trial, telemetry=_telemetry(cell, rng) if telemetry else {}))
-        for i, name in enumerate(("pi", "server")):
+        for i, name in enumerate(devices):
             for number in range(trials):
                 runs = physics.whole_s[i] * (1 + physics.noise * np.abs(rng.standard_normal(20)))
                 times_s = tuple(map(float, runs))
@@ -304,7 +306,7 @@ def write_sweep(
         for name in physics.networks:
             for block, factor in enumerate((1.0, 1 + drift / 2, 1 + drift)):
                 times_s = tuple(0.04 * factor * (1 + 0.001 * (repeat % 5)) for repeat in range(21))
-                store.add(Sentinel(name, block, "server", "", AT, times_s), environment=environment)
+                store.add(Sentinel(name, block, second, "", AT, times_s), environment=environment)
         store.add(*reference_boxes(store, list(physics.networks)))
     return path
 
