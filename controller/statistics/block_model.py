@@ -19,6 +19,10 @@ __all__ = ["BlockFit", "fit_blocks"]
 
 Floats = NDArray[np.float64]
 
+_MANY_CELLS = 150
+"""With more, a column for each cell takes longer than all else, as its cost rises with their cube."""
+_RANK = 1e-9
+
 
 @dataclass(frozen=True)
 class BlockFit:
@@ -63,21 +67,17 @@ def fit_blocks(figures: Floats, shares: Floats | None) -> BlockFit:
     y = figures[cell, block]
     counts = np.bincount(cell, minlength=cells).astype(np.float64)
     loads, scales = _drift_basis(shares, cells)
-    design = np.zeros((len(y), cells + blocks))
-    design[np.arange(len(y)), cell] = 1
-    design[np.arange(len(y)), cells + block] = 1
-    fitted = np.linalg.lstsq(design, y, rcond=None)[0]
-    rest = y - design @ fitted
-    components, noise = _drift_by_block(rest, cell, block, loads, blocks)
+    of_blocks = np.zeros((len(y), blocks))
+    of_blocks[np.arange(len(y)), block] = 1
     drift = np.zeros((len(y), blocks * loads.shape[1]))
     for k in range(loads.shape[1]):
         drift[np.arange(len(y)), k * blocks + block] = loads[cell, k]
-    left, singular, _ = np.linalg.svd(np.hstack([design, drift]), full_matrices=False)
-    left = left[:, singular > 1e-9 * singular[0]]
-    rest = y - left @ (left.T @ y)
-    free = 1 - np.sum(left**2, axis=1)
+    parts = _Whole(cell, cells) if cells <= _MANY_CELLS else _WithinCells(cell, cells)
+    means, rest = parts.fit(y, of_blocks)
+    components, noise = _drift_by_block(rest, cell, block, loads, blocks)
+    rest, free = parts.left_over(y, np.hstack([of_blocks, drift]))
     return BlockFit(
-        np.where(counts > 0, fitted[:cells], np.nan),
+        np.where(counts > 0, means, np.nan),
         counts,
         np.bincount(cell, rest**2, minlength=cells).astype(np.float64),
         np.clip(np.bincount(cell, free, minlength=cells), 0, None).astype(np.float64),
@@ -86,6 +86,66 @@ def fit_blocks(figures: Floats, shares: Floats | None) -> BlockFit:
         components,
         noise,
     )
+
+
+class _Whole:
+    """Least squares with a column for each cell, beside the columns that are given.
+
+    Args:
+        cell: Of each row.
+    """
+
+    def __init__(self, cell: NDArray[np.intp], cells: int) -> None:
+        self._cells = cells
+        self._of_cells = np.zeros((len(cell), cells))
+        self._of_cells[np.arange(len(cell)), cell] = 1
+
+    def fit(self, y: Floats, columns: Floats) -> tuple[Floats, Floats]:
+        """Means of cells, to a constant, and what is left of `y`."""
+        design = np.hstack([self._of_cells, columns])
+        fitted = np.linalg.lstsq(design, y, rcond=None)[0]
+        return np.asarray(fitted[: self._cells], dtype=np.float64), np.asarray(
+            y - design @ fitted, dtype=np.float64
+        )
+
+    def left_over(self, y: Floats, columns: Floats) -> tuple[Floats, Floats]:
+        """What is left of `y`, and of each row's degree of freedom."""
+        left, singular, _ = np.linalg.svd(np.hstack([self._of_cells, columns]), full_matrices=False)
+        left = left[:, singular > _RANK * singular[0]]
+        return np.asarray(y - left @ (left.T @ y)), np.asarray(1 - np.sum(left**2, axis=1))
+
+
+class _WithinCells:
+    """The same without a column for each cell: from differences to its cell's mean alone.
+
+    R. Frisch and F. V. Waugh, "Partial time regressions as compared with individual trends", Econometrica 1,
+    1933.
+    """
+
+    def __init__(self, cell: NDArray[np.intp], cells: int) -> None:
+        self._cell, self._cells = cell, cells
+        self._counts = np.maximum(np.bincount(cell, minlength=cells), 1)
+
+    def fit(self, y: Floats, columns: Floats) -> tuple[Floats, Floats]:
+        fitted = np.linalg.lstsq(self._within(columns), self._within(y[:, None])[:, 0], rcond=None)[0]
+        rest = y - columns @ fitted
+        means = self._means(rest[:, None])[:, 0]
+        return means, np.asarray(rest - means[self._cell], dtype=np.float64)
+
+    def left_over(self, y: Floats, columns: Floats) -> tuple[Floats, Floats]:
+        within = self._within(y[:, None])[:, 0]
+        left, singular, _ = np.linalg.svd(self._within(columns), full_matrices=False)
+        left = left[:, singular > _RANK * singular[0]]
+        free: Floats = 1 - 1 / self._counts[self._cell] - np.sum(left**2, axis=1)
+        return np.asarray(within - left @ (left.T @ within)), free
+
+    def _means(self, columns: Floats) -> Floats:
+        sums = np.zeros((self._cells, columns.shape[1]))
+        np.add.at(sums, self._cell, columns)
+        return np.asarray(sums / self._counts[:, None])
+
+    def _within(self, columns: Floats) -> Floats:
+        return np.asarray(columns - self._means(columns)[self._cell])
 
 
 def _drift_basis(shares: Floats | None, cells: int) -> tuple[Floats, Floats]:
