@@ -131,7 +131,7 @@ def deepest_cells(cells: Sequence[CellResult]) -> tuple[CellResult, ...]:
 
 
 def _fastest(sweep: Sweep, deepest: Sequence[CellResult]) -> CellResult | None:
-    several = [r for r in deepest if len(r.trials[0].hops) > 1 and sweep.timelines.get(r.cell.id)]
+    several = [r for r in deepest if len(r.trials[0].hops) > 1 and r.cell.id in sweep.timelines]
     return max(several, key=lambda r: r.throughput.value or 0.0, default=None)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from analysis.data.splits import Split, describe
-from analysis.data.telemetry import Moment, TrialTelemetry, moments, summary
-from analysis.data.timeline import Bar, bars_of
+from analysis.data.telemetry import Moment, TrialTelemetry, moments, shown_every, summary
+from analysis.data.timeline import Bar, Timelines
 from analysis.data.trial_metrics import TrialMeasures, measure
 from analysis.errors import AnalysisError, ResultsError
 from analysis.statistics.estimates import Estimate, estimate, in_the_long_run
@@ -359,16 +359,17 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
         cells = {cell.id: cell for cell in store.cells()}
         measured: dict[str, list[TrialMeasures]] = {identity: [] for identity in cells}
         telemetry: list[TrialTelemetry] = []
-        timelines: dict[str, tuple[Bar, ...]] = {}
-        for trial in store.trials():
+        first_deep: dict[str, int] = {}
+        every = shown_every(len(store.finished()))
+        for position, trial in enumerate(store.trials()):
             cell, samples = cells[trial.cell], list(store.telemetry(trial.id))
             figures = measure(trial, cell.batch, samples, state=states[trial.environment])
             if not measured[cell.id] and cell.load == OFFLINE and cell.depth > 1:
-                timelines[cell.id] = bars_of(trial, [hop.stage for hop in figures.hops])
+                first_deep[cell.id] = trial.id
             measured[cell.id].append(figures)
-            telemetry.append(
-                TrialTelemetry(cell, datetime.fromisoformat(trial.started_at), summary(samples, trial, cell))
-            )
+            if position % every == 0:
+                at = datetime.fromisoformat(trial.started_at)
+                telemetry.append(TrialTelemetry(cell, at, summary(samples, trial, cell)))
         if not any(measured.values()):
             left_out = "".join(f"; {line}" for line in store.warnings)
             raise ResultsError(
@@ -404,7 +405,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             predicted=tuple(store.rows(Predicted)),
             moments=moments(telemetry),
             left_out=tuple(store.warnings),
-            timelines=timelines,
+            timelines=Timelines(path, first_deep),
             boxes=tuple(store.rows(ReferenceBox)),
         )
 

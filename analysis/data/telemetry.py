@@ -9,7 +9,7 @@ from typing import Any
 from analysis.data.trial_metrics import rows_of_requests
 from controller.results import Cell, Trial
 
-__all__ = ["SHOWN", "Moment", "TrialTelemetry", "mean_during", "moments", "span_on", "summary"]
+__all__ = ["SHOWN", "Moment", "TrialTelemetry", "mean_during", "moments", "shown_every", "span_on", "summary"]
 
 # By sample key: name and unit in the figure, factor to that unit, and whether the mean or the maximum of a
 # trial counts.
@@ -23,6 +23,7 @@ SHOWN = {
 }
 
 _MOST_TRIALS = 300
+"""A longer sweep is thinned to every n-th trial: the figure shows trends, not single trials."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,13 @@ def mean_during(
     return total / weight_s if weight_s else None
 
 
-def moments(trials: Sequence[TrialTelemetry]) -> tuple[Moment, ...]:
-    """A moment for each figure of each trial, in minutes since the first trial.
+def shown_every(trials: int) -> int:
+    """Of so many trials, every how many-th the figure shows."""
+    return max(1, trials // _MOST_TRIALS)
 
-    A long sweep is thinned to every n-th trial: the figure shows trends, not single trials.
-    """
-    shown = trials[:: max(1, len(trials) // _MOST_TRIALS)]
+
+def moments(shown: Sequence[TrialTelemetry]) -> tuple[Moment, ...]:
+    """A moment for each figure of each trial that is shown, in minutes since the first one."""
     if not shown:
         return ()
     start = min(trial.started_at for trial in shown)

@@ -1,14 +1,17 @@
 """What each stage computed when, for a dozen requests of a trial."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from analysis.data.trial_metrics import rows_of_requests
-from controller.results import Trial
+from analysis.errors import ResultsError
+from controller.results import Results, Trial
+from controller.results.metrics import stage_name
 
-__all__ = ["Bar", "bars_of"]
+__all__ = ["Bar", "Timelines", "bars_of"]
 
 _REQUESTS = 12
 
@@ -21,6 +24,32 @@ class Bar:
     request: int
     start_s: float
     stop_s: float
+
+
+class Timelines(Mapping[str, tuple[Bar, ...]]):
+    """By the id of a cell the bars of its first trial, read from the results file when someone wants them.
+
+    Args:
+        trials: The id of that trial, by cell.
+    """
+
+    def __init__(self, path: Path, trials: Mapping[str, int]) -> None:
+        self._path, self._trials = path, trials
+
+    def __getitem__(self, cell: str) -> tuple[Bar, ...]:
+        number = self._trials[cell]
+        with Results.open(self._path) as results:
+            trial = next(results.trials(cell, after=number - 1), None)
+        if trial is None or trial.id != number:
+            raise ResultsError(f"{self._path} lost trial {number} while it was read; make the report again")
+        devices = [hop.device for hop in trial.hops]
+        return bars_of(trial, [stage_name(devices, place) for place in range(len(devices))])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._trials)
+
+    def __len__(self) -> int:
+        return len(self._trials)
 
 
 def bars_of(trial: Trial, stages: Sequence[str]) -> tuple[Bar, ...]:

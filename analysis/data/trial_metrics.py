@@ -1,8 +1,10 @@
 """One trial's records -> its figures."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +33,33 @@ __all__ = [
     "rows_of_requests",
 ]
 
+_Value = TypeVar("_Value")
+
 ON_NETWORK = ("receive_s", "wait_send_s", "send_s")
 """What a hop sees of the network share. They lie within it, and those of two neighbours overlap."""
+_MEANS = (*IN_HOP, *ON_NETWORK)
 
 
-@dataclass(frozen=True)
+class _Means(Mapping[str, float]):
+    """Seconds by the names in `_MEANS`, without a dictionary for each of a sweep's many thousand hops."""
+
+    __slots__ = ("_seconds",)
+    _PLACES: ClassVar = {name: place for place, name in enumerate(_MEANS)}
+
+    def __init__(self, seconds: Iterable[float]) -> None:
+        self._seconds = array("d", seconds)
+
+    def __getitem__(self, name: str) -> float:
+        return self._seconds[self._PLACES[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MEANS)
+
+    def __len__(self) -> int:
+        return len(_MEANS)
+
+
+@dataclass(frozen=True, slots=True)
 class HopMeans:
     """One stage in one trial.
 
@@ -63,7 +87,7 @@ class HopMeans:
         return None if self.busy is None else 1 - self.busy
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialMeasures:
     """The figures of one finished trial, in seconds and samples a second.
 
@@ -149,7 +173,12 @@ def measure(
     latency = np.asarray(trial.endpoint["latency_s"], dtype=np.float64)
     records = [rows_of_requests(trial, rows) for rows in trial.records]
     hops = tuple(_hop(trial, index, rows) for index, rows in enumerate(records))
-    between = tuple(link for link in trial.links if link.sender != link.receiver)
+    # Names are read from the file again for every trial.
+    between = tuple(
+        replace(link, sender=sys.intern(link.sender), receiver=sys.intern(link.receiver))
+        for link in trial.links
+        if link.sender != link.receiver
+    )
     limit = limit_of(trial)
     return TrialMeasures(
         number=trial.number,
@@ -167,18 +196,22 @@ def measure(
         encoded_bytes=sum(map(encoded_bytes, between)),
         first_payload_bytes=between[0].payload_bytes if between else 0,
         links=between,
-        link_use=link_uses(between),
+        link_use=_interned(link_uses(between)),
         bottleneck=limit.name,
         bottleneck_share=limit.share,
         worst_error=trial.worst_error,
         checked=trial.checked,
         environment=trial.environment,
         course=trial.course,
-        latency_shares=latency_shares(trial),
-        throughput_shares=throughput_shares(trial),
+        latency_shares=_interned(latency_shares(trial)),
+        throughput_shares=_interned(throughput_shares(trial)),
         memory_bytes=_fullest_bytes(trial, samples, "process_memory_bytes"),
         rss_bytes=_fullest_bytes(trial, samples, "process_rss_bytes"),
     )
+
+
+def _interned(by_name: Mapping[str, _Value]) -> Mapping[str, _Value]:
+    return {sys.intern(name): value for name, value in by_name.items()}
 
 
 def _quantiles(latency_s: NDArray[np.float64], course: Course) -> dict[str, float | None]:
@@ -210,6 +243,8 @@ def _mean(trial: Trial, field: str) -> float:
 
 def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
     """The rows of a hop that belong to the endpoint's requests; each request has exactly one."""
+    if np.array_equal(records["request"], trial.endpoint["request"]):
+        return records
     requests = np.sort(trial.endpoint["request"])
     rows = records[np.isin(records["request"], requests)]
     if not np.array_equal(np.sort(rows["request"]), requests):
@@ -220,14 +255,22 @@ def rows_of_requests(trial: Trial, records: NDArray[np.void]) -> NDArray[Any]:
     return rows
 
 
+def _columns(rows: NDArray[Any], names: Sequence[str]) -> NDArray[np.float64]:
+    """[name, row]: fields of records, all of whose fields are of eight bytes."""
+    assert rows.dtype.names is not None
+    places = [rows.dtype.names.index(name) for name in names]
+    whole = np.ascontiguousarray(rows).view(np.float64).reshape(len(rows), -1)
+    return np.ascontiguousarray(whole.T[places])
+
+
 def _hop(trial: Trial, index: int, rows: NDArray[Any]) -> HopMeans:
     hop = trial.hops[index]
     return HopMeans(
-        device=hop.device,
-        stage=stage_name([each.device for each in trial.hops], index),
+        device=sys.intern(hop.device),
+        stage=sys.intern(stage_name([each.device for each in trial.hops], index)),
         start=hop.start,
         stop=hop.stop,
-        means={name: float(rows[name].mean()) for name in (*IN_HOP, *ON_NETWORK)},
+        means=_Means(_columns(rows, _MEANS).mean(axis=1).tolist()),
         busy=busy_share(trial, index),
         occupied=occupied_share(trial, rows),
         alone_missing=hop.alone_missing,

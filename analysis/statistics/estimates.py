@@ -7,6 +7,7 @@ repetition would come out; trials do.
 
 import functools
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -105,14 +106,14 @@ def estimate(trials: Sequence[float | None], blocks: Sequence[int] = ()) -> Esti
     values = [v for v in trials if v is not None]
     if not values or len(values) < len(trials):
         return Estimate(None, None, None, len(trials), None)
-    array = np.asarray(values, dtype=np.float64)
-    middle = float(np.median(array))
+    middle = float(statistics.median(values))
     numbers = tuple(blocks) or tuple(range(len(values)))
     if len(values) == 1:
         return Estimate(middle, None, None, 1, None, tuple(values), numbers)
     if len(values) < BOOTSTRAP_TRIALS:
-        low, high, kind = float(array.min()), float(array.max()), "range"
+        low, high, kind = float(min(values)), float(max(values)), "range"
     else:
+        array = np.asarray(values, dtype=np.float64)
         drawn = np.random.default_rng(0).choice(array, size=(_RESAMPLES, len(array)))
         (low, high), kind = interval(np.median(drawn, axis=1)), "bootstrap95"
     return Estimate(middle, low, high, len(values), kind, tuple(values), numbers)

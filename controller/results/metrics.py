@@ -106,10 +106,16 @@ def network_s(endpoint: NDArray[np.void], hops: Sequence[NDArray[np.void]]) -> N
         hops: For each hop, a row for each of these requests (`worker.records.HOP`), in any order.
     """
     at_ends_s = np.sum([endpoint[part] for part in AT_ENDPOINT], axis=0)
-    share_s: NDArray[np.float64] = (endpoint["latency_s"] - at_ends_s)[np.argsort(endpoint["request"])]
+    share_s: NDArray[np.float64] = _by_request(endpoint, endpoint["latency_s"] - at_ends_s)
     for rows in hops:
-        share_s -= np.sum([rows[part] for part in IN_HOP], axis=0)[np.argsort(rows["request"])]
+        share_s -= _by_request(rows, np.sum([rows[part] for part in IN_HOP], axis=0))
     return share_s
+
+
+def _by_request(rows: NDArray[np.void], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values of rows in the order of their requests, which is the order of the rows in a results file."""
+    requests = rows["request"]
+    return values if (requests[1:] > requests[:-1]).all() else values[np.argsort(requests)]
 
 
 def stage_name(devices: Sequence[str], position: int) -> str:

@@ -25,7 +25,7 @@ from controller.statistics.steady_state import Bounded, Steady
 __all__ = ["Attempt", "Course", "Hop", "Link", "LinkUse", "TelemetryRow", "Trial", "TrialRow"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hop:
     """A stage of a trial: nodes `[start, stop)` on `device`.
 
@@ -44,7 +44,7 @@ class Hop:
     alone_missing: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LinkUse:
     """How long a link was in use in a trial, as its sender accounts for it.
 
@@ -73,7 +73,7 @@ class LinkUse:
     round_trip_s: Figure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Link:
     """A link of a trial. `sender` and `receiver` are device names, or `controller`; equal within a device.
 
@@ -104,7 +104,7 @@ class Attempt:
     kept: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Course:
     """A trial's offered load, and whether its latency stayed the same.
 
@@ -168,7 +168,14 @@ class Trial:
     @cached_property
     def records(self) -> tuple[NDArray[np.void], ...]:
         """Each hop's rows of the requests that count."""
-        return tuple(rows[np.isin(rows["request"], self.endpoint["request"])] for rows in self.hop_rows)
+        every, counted = self.endpoint_rows["request"], self.endpoint_rows["counted"] == 1
+        return tuple(
+            # As a file has them: a row for each of the endpoint's, in its order.
+            rows[counted]
+            if np.array_equal(rows["request"], every)
+            else rows[np.isin(rows["request"], self.endpoint["request"])]
+            for rows in self.hop_rows
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
