@@ -5,7 +5,7 @@
 #                            https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz soak test-lab test-arm64 bench bench-plan truth lint verify-models lab lab-down venv clean
+.PHONY: help demo test test-fast fuzz soak test-lab test-arm64 bench bench-plan bench-report truth lint verify-models lab lab-down venv clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ bench: ## measure the runtime's overhead on this machine: results/bench.json (do
 
 bench-plan: ## measure predictions, plans and searches: results/bench-plan.json; HELD_OUT=1: on models not tuned on
 	@./scripts/bench-plan
+
+bench-report: ## measure reports of up to 5,000 cells: results/bench-report.json (needs chromium)
+	@./scripts/bench-report
 
 truth: ## compare reported figures with planted truths (5 minutes; FULL=1: all of them, 15)
 	@FULL="$(FULL)" ./scripts/truth

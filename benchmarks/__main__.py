@@ -1,4 +1,4 @@
-"""`python -m benchmarks bench|bench-plan|truth`: measure the runtime, predictions, reported figures."""
+"""`python -m benchmarks bench|bench-plan|bench-report|truth`: what edgecut costs, and how true it is."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.command import run_bench, show_bench
+from benchmarks.pages.command import SIZES, bench_report
 from benchmarks.planning.command import BenchPlanOptions, bench_plan
 from benchmarks.truth.labs import LabName
 from benchmarks.truth.suite import run_truth
@@ -58,6 +59,22 @@ def bench_planning(
         raise typer.Exit(1)
 
 
+@app.command("bench-report")
+def bench_reports(
+    out: Annotated[Path, typer.Option(help="Results file.")] = Path("results/bench-report.json"),
+    folder: Annotated[Path, typer.Option(help="Folder for bundles and results files.")] = Path(
+        "results/bench-report"
+    ),
+    cells: Annotated[
+        list[int] | None,
+        typer.Option(min=2, help="Number of cells, even; repeatable. Default: 100, 1,000 and 5,000."),
+    ] = None,
+) -> None:
+    """Measure time, memory and size of reports; exit code 1 if a figure misses its bound."""
+    if not bench_report(out, folder, cells or SIZES):
+        raise typer.Exit(1)
+
+
 @app.command()
 def truth(
     full: Annotated[bool, typer.Option("--full", help="Run all cases, not only the quick ones.")] = False,
@@ -76,6 +93,7 @@ def truth(
 
 _AFTER_CTRL_C = {
     "bench": "no results were written",
+    "bench-report": "no results were written",
     "truth": "no results were kept",
     "bench-plan": "finished models are in the results file; the same command starts over",
 }
