@@ -1,6 +1,12 @@
 """A specification -> a file, without a browser."""
 
-from collections.abc import Mapping, Sequence
+import base64
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,28 +40,77 @@ def check_formats(text: str) -> tuple[str, ...]:
 
 def export(spec: dict[str, Any], stem: Path, formats: Sequence[str]) -> list[Path]:
     """Write `spec` as STEM.pdf, STEM.svg, STEM.png; the files written."""
-    spec = spec | {"config": config(PAPER)}
+    spec = _with_images(spec) | {"config": config(PAPER)}
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
     written = []
     for name in formats:
         path = stem.with_name(f"{stem.name}.{name}")
-        path.write_bytes(rendered(spec, name))
+        path.write_bytes(_converted(svg, name))
         written.append(path)
     return written
 
 
 def export_all(figures: Mapping[str, Figure], folder: Path, formats: Sequence[str]) -> None:
-    """Write every figure to `folder`, which is made if there is something to write."""
-    if formats:
-        folder.mkdir()
-        for name, draw in figures.items():
-            export(draw(PAPER), folder / name, formats)
+    """Write every figure to `folder`, which is made if there is something to write.
+
+    Converting takes 150 MB, which only the end of its process gives back: it has one of its own.
+
+    Raises:
+        FigureError: A figure cannot be converted or written.
+    """
+    if not formats:
+        return
+    folder.mkdir()
+    with tempfile.TemporaryFile() as said:
+        command = [sys.executable, "-m", "analysis.figures.export", str(folder), *formats]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=said) as converting:
+            assert converting.stdin is not None
+            # If it ends early, its exit code says so.
+            with suppress(BrokenPipeError):
+                for name, draw in figures.items():
+                    converting.stdin.write(json.dumps([name, draw(PAPER)]).encode() + b"\n")
+                converting.stdin.close()
+        if converting.returncode:
+            said.seek(0)
+            last = said.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise FigureError(f"the figures in {folder} cannot be written ({' '.join(last)})")
 
 
 def rendered(spec: dict[str, Any], name: str) -> bytes:
     """A specification, with its configuration, drawn in one of `FORMATS`."""
+    return _converted(vl_convert.vegalite_to_svg(_with_images(spec), vl_version=VEGA_LITE), name)
+
+
+def _export_lines(lines: Iterable[bytes], folder: Path, formats: Sequence[str]) -> None:
+    for line in lines:
+        name, spec = json.loads(line)
+        export(spec, folder / name, formats)
+
+
+def _with_images(part: dict[str, Any]) -> dict[str, Any]:
+    """Each image as its bytes, where its specification stands."""
+    for kind in ("layer", "vconcat"):
+        if kind in part:
+            part = {**part, kind: [_with_images(child) for child in part[kind]]}
+    rows = part.get("data", {}).get("values", [])
+    if not any(isinstance(row.get("url"), dict) for row in rows):
+        return part
+    return {**part, "data": {"values": [{**row, "url": _image(row["url"])} for row in rows]}}
+
+
+def _image(spec: Mapping[str, Any]) -> str:
+    png = vl_convert.vegalite_to_png(dict(spec), vl_version=VEGA_LITE, ppi=_PNG_PIXELS_PER_INCH, scale=1)
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _converted(svg: str, name: str) -> bytes:
     if name == "svg":
-        return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE).encode()
+        return svg.encode()
     if name == "pdf":
-        return vl_convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE)
+        return vl_convert.svg_to_pdf(svg)
     # 72 units of the specification are an inch, so that 7 units are a 7-point letter.
-    return vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, ppi=_PNG_PIXELS_PER_INCH, scale=1)
+    return vl_convert.svg_to_png(svg, ppi=_PNG_PIXELS_PER_INCH, scale=1)
+
+
+if __name__ == "__main__":
+    _export_lines(sys.stdin.buffer, Path(sys.argv[1]), sys.argv[2:])
