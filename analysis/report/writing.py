@@ -17,7 +17,7 @@ from analysis.report.tables import page_tables
 from analysis.report.terminal import summary_lines
 from analysis.study import Study
 from analysis.tables.cells import cells_table, fronts_table, pareto_table
-from analysis.tables.latex import write_table
+from analysis.tables.latex import answers_latex
 from analysis.tables.per_node import NODE_COLUMNS, node_rows
 from analysis.tables.per_split import SPLIT_COLUMNS, split_rows
 
@@ -41,7 +41,7 @@ def write_report(
     codec_pj_per_bit: float | None = None,
     predictions: Path | None = None,
 ) -> Report:
-    """Write `report.html`, the tables as CSV and LaTeX, `answers.json` and `figures/` to `out`.
+    """Write `report.html`, the tables as CSV, the answers as JSON and LaTeX, and `figures/` to `out`.
 
     Made in a folder beside and moved in place when all is there, so that a failure leaves an older
     report as it was.
@@ -61,6 +61,7 @@ def write_report(
         ("fronts", fronts_table(study)),
         ("splits", pd.DataFrame(split_rows(study, against), columns=list(SPLIT_COLUMNS))),
         ("nodes", pd.DataFrame(node_rows(study, codec_pj_per_bit), columns=list(NODE_COLUMNS))),
+        ("cells", cells_table(study)),
         *page_tables(study),
     ]
     figures = figures_of(study)
@@ -69,8 +70,7 @@ def write_report(
         answers = json.dumps(as_json(sweep, study.answers), indent=2)
         (draft / "answers.json").write_text(f"{answers}\n", encoding="utf-8")
         for name, table in tables:
-            write_table(draft, name, table)
-        # Some seventy columns: no page is so wide.
-        cells_table(study).to_csv(draft / "cells.csv", index=False)
+            table.to_csv(draft / f"{name}.csv", index=False)
+        (draft / "answers.tex").write_text(answers_latex(study), encoding="utf-8")
         export_all(figures, draft / "figures", formats)
     return Report(out / "report.html", tuple(summary_lines(study)))

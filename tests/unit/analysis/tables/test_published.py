@@ -11,7 +11,6 @@ import pytest
 from analysis.__main__ import main
 from analysis.data.sweep import Sweep, load
 from analysis.study import Study
-from analysis.tables.latex import latex
 from analysis.tables.per_node import NODE_COLUMNS, node_rows
 from analysis.tables.per_split import SPLIT_COLUMNS, split_rows
 from controller.results import Store
@@ -122,11 +121,3 @@ def test_codec_energy_counts_only_what_a_codec_was_given_where_it_was_encoded(tm
     crossing = Physics().crossing_bytes(24)
     assert energy["pi"] == energy["total"] == pytest.approx(crossing * 8 * 5e-12)
     assert energy["server"] == energy["dispatcher"] == 0.0
-
-
-def test_latex_escapes_names_and_leaves_empty_columns_out() -> None:
-    rows = [{"where": "features.0_1 | b & 50%", "latency_s": 0.01234567, "none": None}]
-    text = latex(("where", "latency_s", "none"), rows)
-    assert "features.0\\_1 $|$ b \\& 50\\% & 0.01235 \\\\" in text
-    assert text.startswith("\\begin{tabular}{lr}")
-    assert "where & latency s \\\\" in text
