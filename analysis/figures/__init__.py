@@ -3,7 +3,7 @@
 from analysis.figures.base import Figure
 from analysis.figures.export import FORMATS, VEGA_LITE, check_formats, export, export_all, rendered
 from analysis.figures.selection import figures_of
-from analysis.figures.theme import LAYOUTS, PAPER, config
+from analysis.figures.theme import LAYOUTS, PAPER, Layout, config
 
 __all__ = [
     "FORMATS",
@@ -11,6 +11,7 @@ __all__ = [
     "PAPER",
     "VEGA_LITE",
     "Figure",
+    "Layout",
     "check_formats",
     "config",
     "export",

@@ -35,9 +35,10 @@ def busy_figure(
     drawn = looks([device for r in deepest for device in r.split.computing], devices)
     names = distinct_names(deepest)
     named = {r.cell.split_id: name for r, name in zip(deepest, names, strict=True)}
+    at_first = {r.cell.id for r in deepest}
     # Paper has no menus.
     others = results if layout is not PAPER else ()
-    shallower = [r for r in others if r.trials and r.cell.split_id in named and r not in deepest]
+    shallower = [r for r in others if r.trials and r.cell.split_id in named and r.cell.id not in at_first]
     rows: list[dict[str, Any]] = []
     for r in (*deepest, *shallower):
         for stage, share in r.by_stage("busy").items():
@@ -45,7 +46,7 @@ def busy_figure(
             rows.append(
                 {
                     **of_cell(r.cell),
-                    "depth_all": r in deepest,
+                    "depth_all": r.cell.id in at_first,
                     "split": named[r.cell.split_id],
                     "stage": stage,
                     "device": stage.partition(" (")[0],

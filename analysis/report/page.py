@@ -3,17 +3,18 @@
 import functools
 import json
 import statistics
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 import jinja2
-import vl_convert
 
 from analysis.data.breakdown import Breakdown, breakdown
 from analysis.data.predictions import errors_of
 from analysis.data.sweep import OFFLINE, Sweep
-from analysis.figures import LAYOUTS, VEGA_LITE, Figure, config
+from analysis.figures import VEGA_LITE, Figure
 from analysis.figures.conditions import placed
 from analysis.figures.front import divided
 from analysis.figures.parts import AT_SOURCE, NETWORK_SHARE, part_colours, stages_of
@@ -22,6 +23,7 @@ from analysis.fronts.fronts import Front
 from analysis.report import words
 from analysis.report.concerns import concerns, disagreements, missing_cells
 from analysis.report.disclosure import measured_on
+from analysis.report.packing import packed_cards, packed_figures
 from analysis.report.summary import HEADS, summary_rows, unreachable
 from analysis.report.tables import change_rows, codec_rows
 from analysis.statistics.estimates import Estimate
@@ -29,7 +31,7 @@ from analysis.study import Group, Model, Study
 from controller.results import TIMED, DeviceRow, MeasuredLink
 from controller.results.drifts import drifts
 
-__all__ = ["cells_json", "fill", "render"]
+__all__ = ["cards", "fill", "render"]
 
 _MOST_ROWS = 12
 """Rows of a table on the page; the table's file has all."""
@@ -38,7 +40,10 @@ _MOST_ROWS = 12
 def render(study: Study, figures: Mapping[str, Figure]) -> str:
     """The whole report."""
     return fill(
-        "report.html.j2", figures, **_context(study, frozenset(figures)), cells_json=cells_json(study)
+        "report.html.j2",
+        figures,
+        **_context(study, frozenset(figures)),
+        cells_json=_script_json(packed_cards(cards(study))),
     )
 
 
@@ -50,7 +55,7 @@ def fill(template: str, figures: Mapping[str, Figure], **context: Any) -> str:
         style=(templates / "report.css").read_text(encoding="utf-8"),
         script="".join((templates / name).read_text(encoding="utf-8") for name in ("cards.js", "charts.js")),
         library=_library(),
-        charts=_charts(figures),
+        charts=_script_json(packed_figures(figures)),
         **context,
     )
 
@@ -77,17 +82,17 @@ def _environment() -> jinja2.Environment:
 
 @functools.cache
 def _library() -> str:
-    """The code that draws the figures in a browser: vega, vega-lite and vega-embed, 0.9 MB."""
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)
+    """The code that draws the figures in a browser: vega, vega-lite and vega-embed, 0.9 MB.
 
-
-def _charts(figures: Mapping[str, Figure]) -> str:
-    """Every figure's specifications."""
-    specs = {
-        name: {layout.name: draw(layout) | {"config": config(layout)} for layout in LAYOUTS}
-        for name, draw in figures.items()
-    }
-    return _script_json(specs)
+    Bundling takes 100 MB, which only the end of its process gives back.
+    """
+    code = (
+        "import sys, vl_convert\n"
+        f"bundle = vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;', {VEGA_LITE!r})\n"
+        "sys.stdout.buffer.write(bundle.encode())"
+    )
+    made = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    return made.stdout.decode()
 
 
 def _script_json(value: Any) -> str:
@@ -95,18 +100,18 @@ def _script_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 
 
-def cells_json(study: Study) -> str:
-    """Every finished cell as the page's script needs it, by id: what a click on its point shows."""
+def cards(study: Study) -> dict[str, dict[str, Any]]:
+    """Every finished cell by id: what a click on its point shows."""
     devices = [d.name for d in study.sweep.devices]
-    cells: dict[str, dict[str, Any]] = {}
+    told: dict[str, dict[str, Any]] = {}
     for group in study.groups:
         breakdowns = [breakdown(r) for r in group.cells if r.trials]
         # As the figure of this group has them; a second stage of a device that it lacks comes after.
         stages = stages_of(group.breakdowns)
         stages += [stage for stage in stages_of(breakdowns) if stage not in stages]
         colours = part_colours(stages, devices)
-        cells |= {b.result.cell.id: _cell(b, colours) for b in breakdowns}
-    return _script_json(cells)
+        told |= {b.result.cell.id: _cell(b, colours) for b in breakdowns}
+    return told
 
 
 def _cell(times: Breakdown, colours: Mapping[str, str]) -> dict[str, Any]:

@@ -1,40 +1,103 @@
-// Draws every figure of the page, for its width: a wide and a narrow specification are in the page.
-const specs = JSON.parse(document.getElementById("charts").textContent);
-const cells = JSON.parse(document.getElementById("cells")?.textContent ?? "{}");
-const card = (id) => cells[id];
+// Draws each figure of the page when it is near the window, for its width: the page has a wide and a narrow
+// specification. Rows of data are in tables that figures, layers and layouts share, see packing.py.
+const { figures, tables, configs } = JSON.parse(document.getElementById("data-of-charts").textContent);
 const narrow = window.matchMedia("screen and (max-width: 780px)");
+const fitting = () => (narrow.matches ? "narrow" : "wide");
 const options = {
   renderer: "svg",
   actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
 };
 const views = new Map();
+const specs = new Map();
 const only = { model: "", network: "", depth: "", codec: "" };
+
+// A row lacks a field that is -1 there.
+function value(column, row) {
+  return Array.isArray(column) ? column[row] : column.of[column.at ? column.at[row] : 0];
+}
+
+function unpackedRow({ columns }, row) {
+  const fields = Object.entries(columns).filter(([, column]) => !(column.at?.[row] < 0));
+  return Object.fromEntries(fields.map(([name, column]) => [name, value(column, row)]));
+}
+
+function unpackedRows(table) {
+  return Array.from({ length: table.rows }, (_, row) => unpackedRow(table, row));
+}
+
+function unpacked(part) {
+  const whole = { ...part };
+  for (const kind of ["layer", "vconcat"]) if (whole[kind]) whole[kind] = whole[kind].map(unpacked);
+  if (whole.data) whole.data = { values: unpackedRows(tables[whole.data.values]) };
+  return whole;
+}
 
 async function draw(place, layout) {
   const name = place.dataset.chart;
   try {
     views.get(place)?.finalize();
-    const { view } = await window.vegaEmbed(place, specs[name][layout], { ...options, downloadFileName: name });
+    const spec = { ...unpacked(figures[name][layout]), config: configs[layout] };
+    specs.set(place, spec);
+    const { view } = await window.vegaEmbed(place, spec, { ...options, downloadFileName: name });
     place.dataset.drawn = layout;
     views.set(place, view);
     await narrowed(place, view);
     showsCards(place, view, card);
+    place.style.minHeight = "";
   } catch (error) {
     place.textContent = `This figure could not be drawn (${error.message}); it is also in figures/${name}.svg.`;
     throw error;
   }
 }
 
-async function drawAll(layout) {
-  const places = [...document.querySelectorAll("[data-chart]")];
-  await Promise.all(places.map((place) => draw(place, layout)));
-  document.documentElement.dataset.charts = String(places.length);
+// About how high a figure will be, so that the page does not move while it is read.
+function heightOf(spec) {
+  if (spec.vconcat) return spec.vconcat.reduce((sum, part) => sum + heightOf(part), 0);
+  const { height, layer } = spec;
+  return 60 + (height.step ? height.step * layer[0].encoding.y.sort.length : height);
+}
+
+const places = [...document.querySelectorAll("[data-chart]")];
+const waiting = new Set(places);
+let drawing = Promise.resolve();
+const nearby = new IntersectionObserver(
+  (entries) => entries.forEach(({ isIntersecting, target }) => isIntersecting && drawNext(target)),
+  { rootMargin: "600px" },
+);
+
+// One after the other, with a pause in which the browser shows what there is.
+function drawNext(place) {
+  nearby.unobserve(place);
+  drawing = drawing.then(async () => {
+    if (!waiting.delete(place)) return;
+    await draw(place, fitting());
+    await new Promise((done) => setTimeout(done));
+    idle(drawRest);
+  });
+}
+
+// Figures far away are drawn when there is nothing else to do: what is not drawn would be missing on paper.
+const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 100));
+
+function drawRest() {
+  const [place] = waiting;
+  if (place) drawNext(place);
+  else drawing.then(() => (document.documentElement.dataset.charts = String(places.length)));
+}
+
+function reserve() {
+  for (const place of waiting) place.style.minHeight = `${heightOf(figures[place.dataset.chart][fitting()])}px`;
+}
+
+function drawWaiting() {
+  for (const place of waiting) draw(place, fitting());
+  waiting.clear();
 }
 
 // What a figure can be narrowed to is a parameter of it; a model and a network are sections of the page too.
 async function narrowed(place, view) {
   const known = Object.keys(view.getState({ signals: (name) => name.startsWith("only_") }).signals ?? {});
-  const ofCells = rowsOf(specs[place.dataset.chart][place.dataset.drawn]).filter((row) => row.cell);
+  const ofCells = rowsOf(specs.get(place)).filter((row) => row.cell);
   const emptied = ofCells.length > 0 && !ofCells.some((row) => left(row, known));
   place.classList.toggle("emptied", emptied);
   // A scale of nothing is an error.
@@ -72,10 +135,30 @@ function filter(name, value) {
   for (const [place, view] of views) narrowed(place, view);
 }
 
+const told = JSON.parse(document.getElementById("data-of-cells")?.textContent ?? '{ "rows": 0, "columns": {} }');
+let rowsById;
+
+// A cell's card; nothing without one.
+function card(id) {
+  rowsById ??= new Map(Array.from({ length: told.rows }, (_, row) => [value(told.columns.id, row), row]));
+  if (!rowsById.has(id)) return null;
+  const row = unpackedRow(told, rowsById.get(id));
+  return {
+    where: row.where,
+    facts: row.labels.map((label, i) => [label, row[`fact ${i}`]]),
+    parts: row.names.map((name, i) => [name, row[`ms ${i}`], row.colours[i]]),
+  };
+}
+
 for (const select of document.querySelectorAll("[data-filter]")) {
   select.value = "";
   select.addEventListener("change", () => filter(select.dataset.filter, select.value));
 }
-const fitting = () => (narrow.matches ? "narrow" : "wide");
-narrow.addEventListener("change", () => drawAll(fitting()));
-drawAll(fitting());
+narrow.addEventListener("change", () => {
+  reserve();
+  for (const place of views.keys()) draw(place, fitting());
+});
+window.addEventListener("beforeprint", drawWaiting);
+reserve();
+for (const place of places) nearby.observe(place);
+idle(drawRest);

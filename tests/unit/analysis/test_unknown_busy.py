@@ -11,7 +11,7 @@ from analysis.data.sweep import load
 from analysis.exports.writing import write_exports
 from analysis.figures import PAPER, figures_of
 from analysis.report.concerns import concerns
-from analysis.report.page import cells_json
+from analysis.report.page import cards
 from analysis.study import Study
 from analysis.tables.cells import cells_table
 from analysis.tables.per_split import split_rows
@@ -65,7 +65,7 @@ def test_the_figure_has_no_point_and_the_page_says_unknown(unknown: Study) -> No
     shares = {row["stage"]: row["busy"] for row in rows if row["split"].startswith("features.4")}
     assert shares["pi"] is None
     assert 0 < shares["server"] <= 1.02
-    facts = [dict(cell["facts"]) for cell in json.loads(cells_json(unknown)).values()]
+    facts = [dict(cell["facts"]) for cell in cards(unknown).values()]
     (cut,) = (told for told in facts if told["cut points"] == "24" and told["depth, batch"] == "4, 1")
     assert cut["busy"].startswith("pi unknown, server ")
     assert cut["bottleneck"] == "unknown"

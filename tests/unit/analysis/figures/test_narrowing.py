@@ -1,6 +1,5 @@
 """Figures of a page that is narrowed, and what a click on a cell shows."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from analysis.figures import PAPER, figures_of
 from analysis.figures.base import with_filters
 from analysis.figures.scaling import scaling_figure
 from analysis.figures.theme import WIDE
-from analysis.report.page import cells_json
+from analysis.report.page import cards
 from analysis.study import Study
 from tests.unit.analysis.figures.specs import rows_with
 from tests.unit.analysis.synthetic import BUNDLE, Physics
@@ -46,7 +45,7 @@ def test_a_figure_of_cells_can_be_clicked_and_narrowed(
     study: Study, figure: str, narrowed_by: set[str]
 ) -> None:
     spec = figures_of(study)[figure](PAPER)
-    told = json.loads(cells_json(study))
+    told = cards(study)
     cells = {row["cell"] for row in rows_with(spec, "cell")} - {""}
     assert cells and cells <= set(told)
     assert {param["name"].removeprefix("only_") for param in spec.get("params", [])} == narrowed_by
@@ -77,12 +76,12 @@ def test_a_click_shows_a_stage_in_the_colour_that_the_figure_has_it_in(study: St
     scale = next(e["encoding"]["color"]["scale"] for e in spec["layer"] if "color" in e["encoding"])
     drawn = dict(zip(scale["domain"], scale["range"], strict=True))
     offloaded = next(r for r in study.sweep.of(BUNDLE, "wifi") if r.split.kind == "offload")
-    shown = {name: colour for name, _, colour in json.loads(cells_json(study))[offloaded.cell.id]["parts"]}
+    shown = {name: colour for name, _, colour in cards(study)[offloaded.cell.id]["parts"]}
     assert shown["server: compute"] == drawn["server: compute"] != drawn["pi: compute"]
 
 
 def test_a_click_finds_every_finished_cell_and_its_parts_add_up(study: Study) -> None:
-    told = json.loads(cells_json(study))
+    told = cards(study)
     assert set(told) == {r.cell.id for r in study.sweep.cells}
     for r in study.sweep.cells:
         total = sum(ms for _, ms, _ in told[r.cell.id]["parts"])

@@ -56,8 +56,9 @@ def test_everything_is_written(report: Report) -> None:
     out = report.page.parent
     assert {p.name for p in out.iterdir()} == {
         "report.html",
-        *(f"{table}.{kind}" for table in _TABLES for kind in ("csv", "tex")),
+        *(f"{table}.csv" for table in _TABLES),
         "cells.csv",
+        "answers.tex",
         "answers.json",
         "figures",
     }
