@@ -29,7 +29,6 @@ def telemetry_figure(
     names = [name for name, *_ in SHOWN.values() if any(m.name == name for m in moments)]
     panels = []
     for name in names:
-        last = name == names[-1]
         rows = [
             {
                 **of_cell(m.cell),

@@ -29,7 +29,8 @@ def test_telemetry_is_told_trial_by_trial(tmp_path: Path) -> None:
     assert {p["name"] for p in spec["params"]} == {
         f"only_{f}" for f in ("model", "network", "depth", "codec")
     }
-    assert all({"color", "shape"} < set(panel["encoding"]) for panel in spec["vconcat"])
+    points = [panel["layer"][0] for panel in spec["vconcat"]]
+    assert all({"color", "shape"} < set(each["encoding"]) for each in points)
 
 
 def _planted() -> tuple[Trial, Cell]:

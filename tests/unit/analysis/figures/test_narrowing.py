@@ -61,7 +61,7 @@ def test_figures_of_all_networks_can_be_clicked_and_narrowed(
     by_network = [(g.network.name, g.capability.points) for g in study.groups]
     spec = with_filters(scaling_figure(by_network, PAPER))
     assert {param["name"] for param in spec["params"]} == {"only_network", "only_depth", "only_codec"}
-    assert {row["cell"] for row in rows_with(spec, "cell")} <= set(json.loads(cells_json(study)))
+    assert {row["cell"] for row in rows_with(spec, "cell")} <= set(cards(study))
 
 
 def test_stages_are_shown_at_another_depth_only_once_it_is_chosen(study: Study) -> None:
