@@ -71,7 +71,9 @@ class ResolvedExperiment:
     def rest(self) -> str:
         """All of the experiment but its trials, which may be raised once results exist."""
         without = msgspec.structs.replace(self.experiment, trials=1)
-        return msgspec.json.encode(without, order="sorted").decode()
+        # Depths are numbers where they are keys, and sorted keys must be texts.
+        plain = msgspec.to_builtins(without, str_keys=True)
+        return msgspec.json.encode(plain, order="sorted").decode()
 
     def choose(self, network: str | None) -> tuple[str, ...]:
         """The networks to run: the one named, or all.

@@ -111,6 +111,13 @@ def test_the_order_is_random_but_the_seeds(make: Make) -> None:
     assert set(first) == set(other)
 
 
+def test_more_trials_leave_the_rest_of_an_experiment_as_it_is(make: Make) -> None:
+    requests = "networks: [lan]\ndepths: [1, 4]\nrequests: {1: 11, 4: 24}"
+    few, many = (make(f"{requests}\ntrials: {number}") for number in (2, 5))
+    assert few.rest == many.rest
+    assert few.rest != make(f"{requests}\nwarmup: 9\ntrials: 2").rest
+
+
 def test_a_load_is_a_dimension_and_a_closed_loop_of_depth_1_is_one_cell(make: Make) -> None:
     resolved = make(f"{TWO}splits: [2]\ndepths: [1, 4]\nloads: [offline, single, poisson:20/s]\n")
     cells = {(cell.depth, cell.load) for cell in resolved.cells["lan"]}
