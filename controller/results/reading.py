@@ -185,7 +185,8 @@ class Results:
         if self.warnings:
             raise StoreError(
                 f"{self.path}: {self.warnings[0].removeprefix('left out: ')}; to run that trial again: "
-                f"{edgecut_command('check', self.path)} --save NEW, then resume the sweep with --results NEW"
+                f"{edgecut_command('check', self.path)} --save NEW/results.sqlite, then resume the sweep "
+                f"with --results NEW"
             )
 
     def environments(self) -> list[tuple[int, str, Mapping[str, Any]]]:

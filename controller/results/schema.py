@@ -118,8 +118,8 @@ def check_whole(db: sqlite3.Connection, path: Path) -> None:
 
 def _damaged(path: Path, finding: str) -> StoreError:
     return StoreError(
-        f"results file {path} is damaged ({finding}); run `{edgecut_command('check', path)} --save NEW` to "
-        f"salvage its readable part"
+        f"results file {path} is damaged ({finding}); run `{edgecut_command('check', path)} "
+        f"--save NEW/results.sqlite` to salvage its readable part"
     )
 
 

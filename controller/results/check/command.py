@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from controller.errors import edgecut_command
 from controller.results import Results
@@ -14,6 +15,9 @@ from controller.results.check.salvage import save
 from worker.terminal import show
 
 __all__ = ["findings", "run_check"]
+
+FILE: Final = "results.sqlite"
+"""In the folder that `edgecut sweep --results` names."""
 
 _DAMAGED = "the file is damaged: "
 
@@ -42,19 +46,25 @@ def run_check(path: Path, save_to: Path | None = None) -> bool:
         saved = save(path, save_to)
         show(*(f"kept, though damaged: {line}" for line in saved.damaged))
         show(
-            f"saved {saved.trials} finished trials ({saved.rows} rows) to {save_to}; resume the sweep with "
-            f"--results {shlex.quote(str(save_to))}"
+            f"saved {saved.trials} finished trials ({saved.rows} rows) to {save_to}; "
+            f"{_how_to_resume(save_to)}"
         )
     elif any(problem.startswith(_DAMAGED) for problem in problems):
         show(
-            f"to salvage its readable part: {edgecut_command('check', path)} --save NEW, then resume the "
-            f"sweep with --results NEW"
+            f"to salvage its readable part: {edgecut_command('check', path)} --save NEW/results.sqlite, then "
+            f"resume the sweep with --results NEW"
         )
     if problems:
         show(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}")
     else:
         show(f"{path}: {summary}; no problems")
     return not problems
+
+
+def _how_to_resume(results: Path) -> str:
+    if results.name != FILE:
+        return f"to resume the sweep, name it {FILE} in a folder of its own, and the folder with --results"
+    return f"resume the sweep with --results {shlex.quote(str(results.parent))}"
 
 
 def _summary(results: Results) -> str:

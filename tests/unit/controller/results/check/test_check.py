@@ -353,7 +353,7 @@ def test_a_file_cut_short_is_told_in_a_line_and_what_it_holds_is_saved(
     is_well, said = checked(path, capsys)
     assert not is_well
     assert said.startswith("the file is damaged: ")
-    assert f"check {path} --save NEW" in said
+    assert f"check {path} --save NEW/results.sqlite, then resume the sweep with --results NEW\n" in said
     for opened in (Results.open, Store.append):
         with pytest.raises(StoreError, match="is damaged .* to salvage its readable part"):
             opened(path)
