@@ -28,6 +28,7 @@ def export_model(
     input_size: int | None = None,
     num_classes: int | None = None,
     dataset: str | None = None,
+    data_dir: Path | str | None = None,
     data: Path | str | None = None,
     samples: int = 128,
     seed: int = 0,
@@ -43,6 +44,7 @@ def export_model(
         input_size: Side of the square input, in pixels.
         num_classes: Classes of a built-in model's head.
         dataset: A data set's name, as `edgecut export --help` lists them.
+        data_dir: The folder with the data set's files.
         data: An .npz file of inputs and labels, in place of a data set.
         samples: Held-out samples to keep in the bundle, at least 8.
         seed: Of all random numbers.
@@ -62,6 +64,7 @@ def export_model(
         num_classes=num_classes,
         input_size=input_size,
         dataset=dataset,
+        data_dir=None if data_dir is None else Path(data_dir),
         data=None if data is None else Path(data),
         samples=samples,
         seed=seed,

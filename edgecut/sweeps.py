@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from controller.atomic_file import replace_file
 from controller.errors import ExperimentError, StoreError
+from controller.experiment.plain_yaml import dump_plain
 from controller.experiment.resolve import resolve
 from controller.lab.inventory import Lab
 from controller.live import Publisher
 from controller.options import DEVICE_PROFILES, NETWORKS
-from controller.results import OFFLINE, Cell, CodecAccuracy, Store, Trial
+from controller.results import OFFLINE, Cell, CodecAccuracy, Trial
 from controller.results.metrics import throughput_per_s
-from controller.results.provenance import now
 from controller.sweep.outcome import Outcome
 from controller.sweep.runner import run_sweep as run
 from controller.sweep.search.budget import TimeBudget
@@ -134,7 +134,7 @@ def run_sweep(
     lab: Lab,
     results: Path | str,
     *,
-    networks: Sequence[str] | None = None,
+    networks: Sequence[str] | str | None = None,
     networks_file: Path | str | None = None,
     bundles: Path | str | None = None,
     time_budget_s: float | None = None,
@@ -154,7 +154,7 @@ def run_sweep(
             `results`: paths in them are relative to that folder, and `models` may hold opened bundles.
         lab: The devices.
         results: The results file; its folder is made if need be.
-        networks: Only these of the experiment's networks.
+        networks: Only these of the experiment's networks, or this one.
         networks_file: In place of the experiment's.
         bundles: Folder of bundles, in place of the experiment's.
         time_budget_s: Measure the most promising cells first, for this long.
@@ -177,22 +177,10 @@ def run_sweep(
         bundles_folder=Path(bundles) if bundles is not None else None,
         networks_file=Path(networks_file) if networks_file is not None else None,
     )
-    chosen = [
-        name for each in (networks if networks is not None else (None,)) for name in resolved.choose(each)
-    ]
-    wanted = resolved.experiment.trials_wanted
+    named = (networks,) if isinstance(networks, str) else networks
+    chosen = [name for each in (named if named is not None else (None,)) for name in resolved.choose(each)]
     with (
-        Store.create(
-            path,
-            name=resolved.experiment.name,
-            text=resolved.text,
-            seed=resolved.experiment.seed,
-            trials=wanted.most,
-            least=wanted.least,
-            until=wanted.until,
-            objectives=resolved.experiment.objectives,
-            created_at=now(),
-        ) as store,
+        resolved.create_store(path) as store,
         Publisher(store, is_shown=False) as publisher,
     ):
         progress = _Callbacks(publisher, on_trial, on_step, on_message)
@@ -209,11 +197,8 @@ _KEYS_SUFFIX: Final = ".experiment.yml"
 
 def _written(keys: Mapping[str, Any], results: Path) -> Path:
     """The file of an experiment given by its keys; it is part of the results, which belong to its text."""
-    models = [
-        str(model.path.absolute()) if isinstance(model, Bundle) else model for model in keys.get("models", ())
-    ]
     path = results.with_name(results.name + _KEYS_SUFFIX)
-    text = "".join(_line(key, value) for key, value in {**keys, "models": models}.items())
+    text = "".join(_line(key, _by_path(value)) for key, value in keys.items())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text.encode())
@@ -222,14 +207,20 @@ def _written(keys: Mapping[str, Any], results: Path) -> Path:
     return path
 
 
+def _by_path(value: Any) -> Any:
+    """A key's value with the paths of bundles in place of them."""
+    if isinstance(value, list | tuple):
+        return [_by_path(each) for each in value]
+    return str(value.path.absolute()) if isinstance(value, Bundle) else value
+
+
 def _line(key: str, value: Any) -> str:
     try:
-        line: str = yaml.safe_dump({key: value}, allow_unicode=True)
+        return dump_plain({key: value})
     except yaml.YAMLError as error:
         raise ExperimentError(
             f"key {key!r}: an experiment cannot hold {value!r}; give numbers, texts, lists and mappings"
         ) from error
-    return line
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,7 @@ from controller.lab.inventory import load_lab
 from controller.live import Publisher, note_sweep
 from controller.live.command import WatchOptions, follow
 from controller.options import DEVICE_PROFILES, LAB, AsJson, DeviceProfiles, LabFile, ProgressFile, takes
-from controller.results import Store
 from controller.results.check import run_check
-from controller.results.provenance import now
 from controller.sweep.dry_run import dry_run, show_dry_run
 from controller.sweep.runner import run_sweep
 from controller.sweep.search.budget import TimeBudget, parse_duration
@@ -65,24 +63,12 @@ def sweep(
     resolved = resolve(experiment, load_lab(lab), bundles_folder=bundles, networks_file=networks_file)
     networks = resolved.choose(network)
     budget = TimeBudget(parse_duration(time_budget)) if time_budget is not None else None
-    wanted = resolved.experiment.trials_wanted
     path = results or Path("results") / resolved.experiment.name / "results.sqlite"
     if dry:
         show_dry_run(dry_run(resolved, networks, path, budget), as_json=as_json)
         return
     with (
-        Store.create(
-            path,
-            name=resolved.experiment.name,
-            text=resolved.text,
-            rest=resolved.rest,
-            seed=resolved.experiment.seed,
-            trials=wanted.most,
-            least=wanted.least,
-            until=wanted.until,
-            objectives=resolved.experiment.objectives,
-            created_at=now(),
-        ) as store,
+        resolved.create_store(path) as store,
         Publisher(store, is_shown=sys.stderr.isatty()) as work,
         Screen(progress, work) as screen,
     ):

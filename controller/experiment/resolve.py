@@ -16,7 +16,8 @@ from controller.experiment.networks import AS_IS, Network, find_network, load_ne
 from controller.experiment.schema import Experiment, load_experiment
 from controller.lab.inventory import Lab
 from controller.options import NETWORKS
-from controller.results import Cell
+from controller.results import Cell, Store
+from controller.results.provenance import now
 from exporter.bundle import Bundle
 
 __all__ = ["ResolvedExperiment", "conditions_between", "is_chosen", "lay_out", "resolve"]
@@ -74,6 +75,26 @@ class ResolvedExperiment:
         # Depths are numbers where they are keys, and sorted keys must be texts.
         plain = msgspec.to_builtins(without, str_keys=True)
         return msgspec.json.encode(plain, order="sorted").decode()
+
+    def create_store(self, path: Path) -> Store:
+        """Open a results file for this experiment, whose trials may be raised later; create it if missing.
+
+        Raises:
+            StoreError: The folder is not writable, or the file is another experiment's.
+        """
+        wanted = self.experiment.trials_wanted
+        return Store.create(
+            path,
+            name=self.experiment.name,
+            text=self.text,
+            rest=self.rest,
+            seed=self.experiment.seed,
+            trials=wanted.most,
+            least=wanted.least,
+            until=wanted.until,
+            objectives=self.experiment.objectives,
+            created_at=now(),
+        )
 
     def choose(self, network: str | None) -> tuple[str, ...]:
         """The networks to run: the one named, or all.

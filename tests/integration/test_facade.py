@@ -76,9 +76,11 @@ def test_a_sweep_in_a_thread_stops_and_resumes(bundle: edgecut.Bundle, tmp_path:
         assert outcome.interrupted
         assert outcome.done == len(trials) == 1
         rest = edgecut.run_sweep(experiment, lab, results)
+        raised = edgecut.run_sweep(experiment | {"trials": 3}, lab, results)
         cell = edgecut.run_cell(bundle, lab, at=2, requests=11)
     assert not rest.interrupted
     assert rest.left == 0
+    assert raised.done == 6
     assert steps[0].part == "accuracy"
     # Two ends and a split, at two depths, twice.
     assert {step.total for step in steps if step.part == "ideal"} == {12}
@@ -86,7 +88,7 @@ def test_a_sweep_in_a_thread_stops_and_resumes(bundle: edgecut.Bundle, tmp_path:
     assert cell.throughput_per_s > 0
 
     found = edgecut.load_results(results)
-    assert len(found.trials) == 12
+    assert len(found.trials) == 18
     assert set(found.answers["objective"]) == {"latency", "throughput"}
     assert found.answers["gain"].notna().all()
     assert set(found.stages["device"]) == {"one", "two"}
@@ -129,10 +131,16 @@ def test_bad_input_is_one_line_that_says_what_to_do(bundle: edgecut.Bundle, tmp_
             ({"networks": ["wfi"]}, "did you mean 'wifi'"),
             ({"splitz": [2]}, "splits"),
             ({"models": ["absent"]}, "no bundle"),
+            ({"models": "tiny"}, "models"),
+            ({"name": "08", "networks": ["wfi"]}, "did you mean 'wifi'"),
             ({"depths": [object()]}, "key 'depths'"),
         ):
             with pytest.raises(edgecut.ControllerError, match=match):
                 edgecut.run_sweep(KEYS | {"models": [bundle]} | change, lab, results)
+        with pytest.raises(edgecut.ControllerError, match="models"):
+            edgecut.run_sweep(KEYS, lab, results)
+        with pytest.raises(edgecut.ControllerError, match="no network 'wifi'"):
+            edgecut.run_sweep(KEYS | {"models": [bundle]}, lab, results, networks="wifi")
         with pytest.raises(edgecut.ControllerError, match="no device 'three'"):
             edgecut.run_cell(bundle, lab, at=2, devices=["one", "three"])
     assert not results.exists()
