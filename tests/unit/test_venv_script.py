@@ -26,11 +26,12 @@ backend-path = ["."]
 
 # Needs no package index.
 BACKEND = """\
-import pathlib, zipfile
+import os, pathlib, shutil, zipfile
 
 METADATA = "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1\\nProvides-Extra: all\\n"
 
 def build_editable(folder, config_settings=None, metadata_directory=None):
+    shutil.copy2(os.environ["PIP_CONFIG_FILE"], "seen-settings")
     files = {
         "tiny.pth": str(pathlib.Path.cwd()),
         "tiny-1.dist-info/METADATA": METADATA,
@@ -73,8 +74,11 @@ def test_packages_go_into_the_environment_whatever_pip_is_set_to(tmp_path: Path)
     )
     assert found.stdout.strip() == str(repository / "tiny.py")
     assert not elsewhere.exists()
-    kept = (repository / ".venv" / "pip-settings").read_text()
-    assert "http://a.invalid\n\thttp://b.invalid" in kept
+    # The address of an index may hold a password.
+    assert not (repository / ".venv" / "pip-settings").exists()
+    seen = repository / "seen-settings"
+    assert seen.stat().st_mode & 0o777 == 0o600
+    assert "http://a.invalid\n\thttp://b.invalid" in seen.read_text()
 
 
 def test_a_python_without_sqlite_is_refused_with_what_to_do(tmp_path: Path) -> None:
