@@ -16,9 +16,19 @@ import yaml
 from controller.errors import LabError
 from worker.wire.security import CONTROLLER
 
-__all__ = ["LINKS", "NewDevice", "NewLab", "check_lab_name", "own_user", "write"]
+__all__ = [
+    "LINKS",
+    "LINKS_WITHOUT_ROOT",
+    "NewDevice",
+    "NewLab",
+    "check_how",
+    "check_lab_name",
+    "own_user",
+    "write",
+]
 
 LINKS: Final = ("tc", "emulated", "none")
+LINKS_WITHOUT_ROOT: Final = ("emulated", "none")
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LAB: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -147,12 +157,24 @@ class NewLab:
             raise LabError(f"two devices are named {twice!r}; rename one of them")
         if len(names) < 2:
             raise LabError("a lab has two devices or more, a first and a last")
-        if not _USER.fullmatch(self.user):
-            raise LabError(f"--user {self.user}: no user name, as in pi")
-        if self.links not in LINKS:
-            raise LabError(f"--links {self.links}: choose one of {', '.join(LINKS)}")
-        if self.links == "tc" and not self.with_root:
-            raise LabError("--links tc needs root on the devices; choose emulated or none, or drop --no-root")
+        check_how(self.user, self.links, with_root=self.with_root)
+
+
+def check_how(user: str, links: str | None, *, with_root: bool) -> None:
+    """Refuse a login and links that no lab may have.
+
+    Args:
+        links: One of LINKS; None where it is not known yet.
+
+    Raises:
+        LabError: One of them cannot be, or links shaped by tc are to do without root.
+    """
+    if not _USER.fullmatch(user):
+        raise LabError(f"--user {user}: no user name, as in pi")
+    if links is not None and links not in LINKS:
+        raise LabError(f"--links {links}: choose one of {', '.join(LINKS)}")
+    if links == "tc" and not with_root:
+        raise LabError("--links tc needs root on the devices; choose emulated or none, or drop --no-root")
 
 
 def check_lab_name(name: str) -> None:
@@ -178,10 +200,8 @@ def write(lab: NewLab, folder: Path, *, force: bool = False) -> None:
         LabError: The lab cannot be, or the folder exists.
     """
     lab.check()
-    if folder.exists():
-        if not force:
-            raise LabError(f"{folder} exists; choose another name, or replace it with --force")
-        shutil.rmtree(folder)
+    if folder.exists() and not force:
+        raise LabError(f"{folder} exists; choose another name, or replace it with --force")
     manager = "systemd" if lab.with_root else "systemd_user"
     texts = {
         "hosts.yml": _HOSTS + "".join(_host(device, lab.user) for device in lab.devices),
@@ -190,10 +210,16 @@ def write(lab: NewLab, folder: Path, *, force: bool = False) -> None:
             user=_scalar(lab.user), links=_scalar(lab.links), manager=manager
         ),
     }
+    # The old inventory goes only once the new one is whole.
+    beside = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
     for name, text in texts.items():
-        path = folder / name
+        path = beside / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    if folder.exists():
+        shutil.rmtree(folder)
+    beside.rename(folder)
 
 
 def _host(device: NewDevice, user: str) -> str:

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from controller.errors import LabError
-from edgecut.new_lab import LINKS, NewDevice, NewLab, check_lab_name, own_user, write
+from edgecut.new_lab import (
+    LINKS,
+    LINKS_WITHOUT_ROOT,
+    NewDevice,
+    NewLab,
+    check_how,
+    check_lab_name,
+    own_user,
+    write,
+)
 from edgecut.playbook import ROOT
 from worker.terminal import say, show
 
@@ -30,8 +39,11 @@ def new_lab(
         str, typer.Option(help="User of devices without one of their own; SSH logs in as.")
     ] = "pi",
     links: Annotated[
-        str, typer.Option(help="How networks are made: tc by the kernel, emulated by the workers, none.")
-    ] = "tc",
+        str | None,
+        typer.Option(
+            help="How networks are made: tc by the kernel, emulated by the workers, none. Default: tc."
+        ),
+    ] = None,
     no_root: Annotated[
         bool, typer.Option("--no-root", help="Install services of the user, without root on the devices.")
     ] = False,
@@ -42,21 +54,29 @@ def new_lab(
     folder = ROOT / "inventory" / name
     if folder.exists() and not force:
         raise LabError(f"{folder} exists; choose another name, or replace it with --force")
+    check_how(user, links, with_root=not no_root)
     devices = [NewDevice.parse(text) for text in device or ()]
-    lab = NewLab(name, devices, user, links, not no_root) if devices else _asked(name, user)
+    if devices:
+        lab = NewLab(name, devices, user, links or "tc", not no_root)
+    else:
+        lab = _asked(name, user, links, no_root=no_root)
     write(lab, folder, force=force)
     show(f"wrote {folder}: {', '.join(each.name for each in lab.devices)}")
     show(f"Next: {shlex.join(['edgecut', 'lab', 'check', '-i', f'inventory/{name}'])}")
 
 
-def _asked(name: str, user: str) -> NewLab:
+def _asked(name: str, user: str, links: str | None, *, no_root: bool) -> NewLab:
     say("The devices in the order of the chain: requests begin on the first. An empty name ends the list.")
     devices: list[NewDevice] = []
     while one := _asked_device(len(devices) + 1, user, {each.name for each in devices}):
         devices.append(one)
-    say("Links: tc shapes them in the kernel (needs root); the workers emulate them; none leaves them.")
-    links = _asked_one("links", "tc", LINKS)
-    with_root = links == "tc" or typer.confirm("may Ansible become root on the devices?", True, err=True)
+    if links is None:
+        say("Links: tc shapes them in the kernel (needs root); the workers emulate them; none leaves them.")
+        choices = LINKS_WITHOUT_ROOT if no_root else LINKS
+        links = _asked_one("links", choices[0], choices)
+    with_root = not no_root and (
+        links == "tc" or typer.confirm("may Ansible become root on the devices?", True, err=True)
+    )
     return NewLab(name, devices, user, links, with_root)
 
 

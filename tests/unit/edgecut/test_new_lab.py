@@ -77,6 +77,29 @@ def test_questions_are_asked_again_until_the_answer_can_be(
     assert "'sometimes': choose one of tc, emulated, none" in said
 
 
+def test_what_was_given_is_not_asked(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = ["pi1", "192.0.2.11", "", "", "pi2", "192.0.2.12", "", "", ""]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(devices) + "\n"))
+    assert main(["lab", "new", "mylab", "--user", "ann", "--links", "none", "--no-root"]) == 0
+    settings = yaml.safe_load((root / "inventory" / "mylab" / "group_vars" / "devices.yml").read_text())
+    assert settings == {"ansible_user": "ann", "shaping": "none", "service_manager": "systemd_user"}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--user", "Root Me"], "--user Root Me: no user name"),
+        (["--links", "wet"], "--links wet: choose one of"),
+        (["--links", "tc", "--no-root"], "--links tc needs root"),
+    ],
+)
+def test_a_wrong_flag_is_refused_before_any_question(
+    root: Path, given: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lab", "new", "mylab", *given]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {says}")
+
+
 def test_the_end_of_the_input_leaves_nothing_behind(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("pi1\n"))
     assert main(["lab", "new", "mylab"]) == 130
@@ -109,6 +132,7 @@ def test_this_machine_needs_no_ssh(root: Path, monkeypatch: pytest.MonkeyPatch) 
         (["mylab", *DEVICES, *DEVICES], "two devices are named 'pi1'"),
         (["mylab", *DEVICES, "--links", "wet"], "--links wet: choose one of tc, emulated, none"),
         (["mylab", *DEVICES, "--no-root"], "--links tc needs root on the devices"),
+        (["mylab", *DEVICES, "--user", "Root Me"], "--user Root Me: no user name"),
     ],
 )
 def test_what_no_lab_may_have_is_refused(
@@ -129,3 +153,4 @@ def test_an_inventory_is_replaced_only_on_demand(root: Path, capsys: pytest.Capt
     assert mine.exists()
     assert main(["lab", "new", "mylab", *DEVICES, "--force"]) == 0
     assert not mine.exists()
+    assert [path.name for path in (root / "inventory").iterdir()] == ["mylab"]
