@@ -104,11 +104,13 @@ class CallbackModule(Default):  # type: ignore[misc]  # the base class is not ty
         self._note_code(task, values)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        # Ansible's own callback removes what a loop's items say.
+        of_item = _message_of_item(result._result)
         super().v2_runner_on_failed(result, ignore_errors=ignore_errors)
         self._show_step()
         self._note_code(result._task, result._result)
         if not ignore_errors and not _is_rescued(result._task):
-            self._note_error(result)
+            self._note_error(result, of_item)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         super().v2_runner_on_unreachable(result)
@@ -145,11 +147,19 @@ class CallbackModule(Default):  # type: ignore[misc]  # the base class is not ty
         if task.action == "edgecut" and "rc" in values and task.args.get("package") == "controller":
             self._codes.append(int(values["rc"]))
 
-    def _note_error(self, result: Any) -> None:
+    def _note_error(self, result: Any, of_item: str = "") -> None:
         host, task = result._host.get_name(), result._task
-        message = str(result._result.get("msg") or "failed").strip().removeprefix("error: ")
+        message = str(of_item or result._result.get("msg") or "failed").strip().removeprefix("error: ")
         is_of_lab = host == "localhost" or task.run_once or message.startswith(f"{host}: ")
         self._errors.append(message if is_of_lab else f"{host}: {message}")
+
+
+def _message_of_item(values: dict[str, Any]) -> str:
+    """What the first failed item of a loop says, since the loop says only that one failed; else empty."""
+    results = values.get("results")
+    items = [each for each in results if isinstance(each, dict)] if isinstance(results, list) else []
+    failed = (each for each in items if each.get("failed") or each.get("unreachable"))
+    return str(next(failed, {}).get("msg") or "")
 
 
 def _parents(task: Any) -> Iterator[tuple[Any, Any]]:

@@ -77,6 +77,7 @@ def test_a_mistake_is_named(filters: ModuleType, setting: str, value: object, sa
     ("name", "says"),
     [
         ("controller", "'controller' is a reserved name; rename this device in the inventory"),
+        ("log", "'log' is a reserved name; rename this device in the inventory"),
         ("a b", "'a b' is no name for a device"),
         ("pi,server", "'pi,server' is no name for a device"),
         ("../pi", "'../pi' is no name for a device"),
@@ -87,8 +88,8 @@ def test_a_name_that_no_device_may_have_is_refused(filters: ModuleType, name: st
     assert line.startswith(says)
 
 
-def test_the_reserved_name_is_the_controllers(filters: ModuleType) -> None:
-    assert filters.RESERVED_NAME == CONTROLLER
+def test_the_controllers_name_is_reserved(filters: ModuleType) -> None:
+    assert CONTROLLER in filters.RESERVED_NAMES
 
 
 HOSTS = """\
@@ -128,6 +129,19 @@ def test_what_ansible_reads_otherwise_is_named_by_file_and_line(
     ]
     # The same of its file alone: what lies beside it belongs to it.
     assert files.inventory_mistakes([str(tmp_path / "lab" / "hosts.yml")], known) == lines
+
+
+@pytest.mark.parametrize(
+    "name", ["ansible_become_password", "ansible_ssh_pass", "ansible_ssh_private_key_passphrase"]
+)
+def test_a_misread_password_is_named_and_not_repeated(
+    filters: ModuleType, files: ModuleType, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hosts.yml").write_text(f"devices:\n  vars:\n    {name}: 0451\n")
+    monkeypatch.chdir(tmp_path)
+    assert files.inventory_mistakes([str(tmp_path / "hosts.yml")], filters.settings(str(ROLES))) == [
+        f"hosts.yml:3: {name}: YAML does not read this value as text; write it in quotes"
+    ]
 
 
 def test_a_setting_that_a_default_overrides_is_named(

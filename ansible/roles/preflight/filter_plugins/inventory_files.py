@@ -6,6 +6,7 @@ without effect.
 
 import difflib
 import importlib.util
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,9 @@ OF_ANSIBLE = "ansible_"
 # Shorter names are alike by chance.
 NEARNESS = 0.85
 NO_YAML = ("$ANSIBLE_VAULT", "#!")
+# A message names such a setting, and does not repeat its value.
+IN_QUOTES = "YAML does not read this value as text; write it in quotes"
+SECRET = re.compile("pass|secret|token|key", re.IGNORECASE)
 
 
 class Given(NamedTuple):
@@ -58,7 +62,8 @@ def inventory_mistakes(sources: Sequence[str], known: Mapping[str, Mapping[str, 
                     lines[f"{place}: unknown name '{name}'; did you mean '{near[0]}'?"] = None
             if name in known or name.startswith(OF_ANSIBLE):
                 for problem in misreadings(value, known[name]["type"] if name in known else "bool"):
-                    lines[f"{place}: {name}: {problem}"] = None
+                    shown = IN_QUOTES if SECRET.search(name) else problem
+                    lines[f"{place}: {name}: {shown}"] = None
     return list(lines)
 
 

@@ -18,8 +18,9 @@ OF_ANSIBLE = {"group_names", "groups", "omit", "playbook_dir"}
 # What Ansible makes of the rest of a value with a space that is not in quotes, as in -e results=my results.
 WITHOUT_A_NAME = "_raw_params"
 
-# The name of the controller among the ends of a lab's connections.
-RESERVED_NAME = "controller"
+# The name of the controller among the ends of a lab's connections, and of the folder of logs, which is beside
+# those of the devices.
+RESERVED_NAMES = ("controller", "log")
 # Devices are listed with commas, links are written SENDER -> RECEIVER, and folders have their names.
 DEVICE_NAME = re.compile(r"[\w.:-]+")
 
@@ -75,7 +76,7 @@ def _unknown(name: str, value: object, known: Settings) -> str:
 def _names(devices: Sequence[str]) -> Iterator[str]:
     """Lines for names that no device may have."""
     for device in devices:
-        if device == RESERVED_NAME:
+        if device in RESERVED_NAMES:
             yield f"'{device}' is a reserved name; rename this device in the inventory"
         elif not DEVICE_NAME.fullmatch(device):
             yield f"'{device}' is no name for a device; use letters, digits, '_', '-' and '.' alone"
