@@ -1,7 +1,9 @@
 """Run a playbook of the repository, quietly: a line a step, and everything in a log."""
 
 import json
+import locale
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -25,6 +27,8 @@ __all__ = [
     "ansible",
     "environment",
     "inventory_path",
+    "is_interrupted",
+    "last_words",
     "of_user",
     "run",
     "wait",
@@ -36,6 +40,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 _BAD_INPUT: Final = 2
 _INTERRUPTED: Final = 130
 _INTERRUPTED_ANSIBLE: Final = 99
+_UTF8: Final = ("C.UTF-8", "en_US.UTF-8")
+_SECRET: Final = re.compile(r"(\w*(?:pass|secret|token|key)\w*[\"']?\s*[=:]).*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -123,8 +129,23 @@ def inventory_path(given: Path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """The environment of Ansible's programs, wherever the user stands."""
-    return os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    """The environment of Ansible's programs, wherever the user stands and whatever the locale is."""
+    variables = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    if not _is_utf8(""):
+        variables["LC_ALL"] = next(filter(_is_utf8, _UTF8), _UTF8[0])
+    return variables
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether a locale ("": the environment's) is installed and UTF-8, since Ansible starts in no other."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, name)
+        return (locale.getlocale()[1] or "").lower() in ("utf-8", "utf8")
+    except (locale.Error, ValueError):
+        return False
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
 
 
 def run(playbook: Playbook) -> Ended:
@@ -141,20 +162,31 @@ def run(playbook: Playbook) -> Ended:
             "ANSIBLE_LOG_PATH": str(log),
             "ANSIBLE_STDOUT_CALLBACK": "edgecut_steps",
             "EDGECUT_COMMAND": playbook.title,
-            "EDGECUT_TYPED": shlex.join(["edgecut", *sys.argv[1:]]),
+            "EDGECUT_TYPED": shlex.join(["edgecut", *_without_secrets(sys.argv[1:])]),
             "EDGECUT_ENDED": str(ended),
         }
         code, screen = wait(command, environment() | more, keeps_errors=True)
         outcome = json.loads(ended.read_text(encoding="utf-8")) if ended.exists() else {}
     codes, facts = outcome.get("codes", []), outcome.get("facts", {})
+    has_details = log.exists() and log.stat().st_size > 0
+    if not has_details:
+        log.unlink(missing_ok=True)
     if code == 0:
         return Ended(0, facts)
-    is_interrupted = code == _INTERRUPTED_ANSIBLE or _INTERRUPTED in codes
-    errors = outcome.get("errors") or ([] if is_interrupted else _last_words(screen, code))
+    by_ctrl_c = is_interrupted(code) or _INTERRUPTED in codes
+    errors = outcome.get("errors") or ([] if by_ctrl_c else [last_words(screen, code)])
     for text in errors:
-        say(*_as_error(text, is_interrupted=is_interrupted))
-    say(f"details: {log}")
-    return Ended(_INTERRUPTED if is_interrupted else _BAD_INPUT, facts)
+        say(*_as_error(text, by_ctrl_c=by_ctrl_c))
+    if by_ctrl_c and not any("interrupted" in text for text in errors):
+        say("interrupted; run the same command to go on")
+    if has_details:
+        say(f"details: {log}")
+    return Ended(_INTERRUPTED if by_ctrl_c else _BAD_INPUT, facts)
+
+
+def is_interrupted(code: int) -> bool:
+    """Whether Ctrl-C or `kill` ended Ansible, or a script that runs it."""
+    return code in (_INTERRUPTED, _INTERRUPTED_ANSIBLE, -signal.SIGINT, -signal.SIGTERM)
 
 
 def _quoted(text: str) -> str:
@@ -165,15 +197,28 @@ def _quoted(text: str) -> str:
     return json.dumps({key: value})
 
 
+def _without_secrets(words: Sequence[str]) -> list[str]:
+    """The words that the user typed, fit to be shown: without the values of passwords and keys after -e."""
+    before = ["", *words]
+    return [
+        _SECRET.sub(r"\1***", word) if previous == "-e" or word.startswith("-e") else word
+        for previous, word in zip(before, words, strict=False)
+    ]
+
+
 def _new_log(title: str) -> Path:
+    """A new file that only the user can read: Ansible may print what no one else is to see."""
     folder = ROOT / ".edgecut" / "log"
+    name = f"{datetime.now():%Y-%m-%d-%H%M%S}-{os.getpid()}-{title.replace(' ', '-')}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        (folder / name).touch(0o600)
     except OSError as error:
         raise ControllerError(
-            f"{folder}: cannot be made ({error.strerror}), and the log goes there"
+            f"{folder}: cannot be written ({error.strerror}), and the log goes there; make it yours"
         ) from error
-    return folder / f"{datetime.now():%Y-%m-%d-%H%M%S}-{title.replace(' ', '-')}.log"
+    return folder / name
 
 
 def wait(
@@ -194,7 +239,7 @@ def wait(
     of_kill = signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))
     stderr = subprocess.PIPE if keeps_errors else None
     try:
-        with subprocess.Popen(command, env=variables, stderr=stderr, text=True) as process:
+        with subprocess.Popen(command, env=variables, stderr=stderr, text=True, errors="replace") as process:
 
             def pass_on() -> None:
                 while signals.get():
@@ -209,15 +254,17 @@ def wait(
         signal.signal(signal.SIGTERM, of_kill)
 
 
-def _last_words(screen: str, code: int) -> list[str]:
-    """What Ansible itself says of a playbook that it did not run."""
+def last_words(screen: str, code: int, program: str = "ansible-playbook") -> str:
+    """What Ansible itself says on standard error of what it did not run."""
     words = screen.partition("[ERROR]: ")[2].partition("\n\n")[0].partition("\nOrigin: ")[0]
-    return [one_line(words) or f"ansible-playbook ended with exit code {code}"]
+    # Before its displays work, Ansible has no brackets.
+    last = "".join(screen.strip().splitlines()[-1:]).removeprefix("ERROR: ")
+    return one_line(words) or one_line(last) or f"{program} ended with exit code {code}"
 
 
-def _as_error(text: str, *, is_interrupted: bool) -> list[str]:
-    """One line; a table of faults stays a table."""
-    if is_interrupted and text.startswith("interrupted"):
+def _as_error(text: str, *, by_ctrl_c: bool) -> list[str]:
+    """A line, or several as they are: a table of faults stays a table."""
+    if by_ctrl_c and text.startswith("interrupted"):
         return [text]
     lines = text.splitlines()
-    return [f"error: {lines[0]}", *lines[1:]] if len(lines) > 2 else [f"error: {one_line(text)}"]
+    return [f"error: {lines[0]}", *lines[1:]] if len(lines) > 1 else [f"error: {one_line(text)}"]

@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 from controller.errors import LabError
 from controller.options import LAB
 from edgecut.cli.table import Command
-from edgecut.playbook import ROOT, ansible, environment, inventory_path
+from edgecut.playbook import ROOT, ansible, environment, inventory_path, last_words
 
 __all__ = ["lab_of", "with_lab_file"]
 
@@ -35,11 +35,14 @@ def with_lab_file(command: Command, arguments: Sequence[str]) -> list[str]:
     Without either, the lab is the local one of the repository, wherever the user stands.
 
     Raises:
-        LabError: The inventory does not say where the lab file is.
+        LabError: The inventory does not say where the lab file is, or a lab file is named besides.
     """
     inventory, rest = _taken_from(arguments)
     if inventory is None:
-        return rest if _names_lab(rest) or LAB.exists() else [*rest, "--lab", str(ROOT / LAB)]
+        has_lab = _has_option_lab(rest) or "EDGECUT_LAB" in os.environ or LAB.exists()
+        return rest if has_lab else [*rest, "--lab", str(ROOT / LAB)]
+    if _has_option_lab(rest):
+        raise LabError(f"-i {inventory} and --lab both name a lab; give one of them")
     lab = lab_of(inventory)
     given = [*rest, "--lab", str(lab.file)]
     if lab.enter:
@@ -48,12 +51,13 @@ def with_lab_file(command: Command, arguments: Sequence[str]) -> list[str]:
                 f"the lab of {inventory} does not exist; make it: "
                 f"{shlex.join(['edgecut', 'lab', 'up', '-i', str(inventory)])}"
             )
-        _become([*lab.enter, sys.executable, "-m", "edgecut", *command.name.split(), *given])
+        # -P: import nothing from the working directory, where the user may have a worker.py.
+        _become([*lab.enter, sys.executable, "-P", "-m", "edgecut", *command.name.split(), *given])
     return given
 
 
-def _names_lab(arguments: Sequence[str]) -> bool:
-    return "EDGECUT_LAB" in os.environ or any(word.partition("=")[0] == "--lab" for word in arguments)
+def _has_option_lab(arguments: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] == "--lab" for word in arguments)
 
 
 def _become(command: list[str]) -> NoReturn:
@@ -74,6 +78,8 @@ def _taken_from(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
             value = next(words, "")
         elif word.startswith("--inventory="):
             value = word.partition("=")[2]
+        elif word.startswith("-i"):
+            value = word.removeprefix("-i").removeprefix("=")
         else:
             rest.append(word)
             continue
@@ -87,9 +93,10 @@ def lab_of(inventory: Path) -> _Lab:
     """Ask Ansible for the lab file of an inventory.
 
     Raises:
-        LabError: There is no such inventory, or it has no devices or no lab_name.
+        LabError: There is no such inventory, Ansible cannot read it, or it has no devices or no lab_name.
         ControllerError: Ansible is not installed.
     """
+    plain = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
     asked = subprocess.run(
         [
             ansible("ansible"),
@@ -97,11 +104,17 @@ def lab_of(inventory: Path) -> _Lab:
             *("-i", str(inventory_path(inventory)), "--playbook-dir", str(ROOT / "ansible")),
             *("-m", "ansible.builtin.debug", "-a", "msg={{ [lab_file, controller_prefix] | to_json }}"),
         ],
-        env=environment() | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+        env=environment() | plain,
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
+    if asked.returncode:
+        raise LabError(
+            f"{inventory} cannot be read: {last_words(asked.stderr, asked.returncode, 'ansible')}; "
+            f"see {shlex.join(['edgecut', 'lab', 'check', '-i', str(inventory)])}"
+        )
     try:
         file, enter = json.loads(json.loads(asked.stdout.partition("=>")[2])["msg"])
     except (ValueError, KeyError, TypeError) as error:

@@ -6,11 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
-from controller.errors import LabError
+from controller.errors import LabError, StoreError
+from controller.results import Results
 from controller.sweep.outcome import INTERRUPTED
 from edgecut.cli.loading import run as load_and_run
 from edgecut.cli.table import COMMANDS
-from edgecut.playbook import ROOT, Ended, Playbook, of_user, run, wait
+from edgecut.playbook import ROOT, Ended, Playbook, is_interrupted, of_user, run, wait
 from worker.terminal import show
 
 __all__ = ["app"]
@@ -108,7 +109,7 @@ def sweep(
     ended = run(Playbook("sweep", "sweep", settings, inventory, extra or (), arguments))
     code = _code_of_sweep(ended)
     folder = ended.facts.get("sweep_results")
-    if folder is not None and code != INTERRUPTED and (Path(folder) / "results.sqlite").exists():
+    if folder is not None and code != INTERRUPTED and _has_trials(Path(folder) / "results.sqlite"):
         of_report = load_and_run(COMMANDS["report"], [f"{folder}/results.sqlite", "--out", folder])
         code = code or of_report
     if code:
@@ -200,7 +201,19 @@ def demo() -> None:
     if not script.is_file():
         raise LabError(f"no {script}; install edgecut from a clone of its repository (make venv)")
     code, _ = wait([str(script)])
-    _finish(Ended(code))
+    if is_interrupted(code):
+        code = INTERRUPTED
+    # As a shell reports a program that a signal ended.
+    _finish(Ended(128 - code if code < 0 else code))
+
+
+def _has_trials(results: Path) -> bool:
+    """Whether there is anything to report; why not, the sweep has said."""
+    try:
+        with Results.open(results) as opened:
+            return bool(opened.finished())
+    except StoreError:
+        return False
 
 
 def _shipped(experiment: Path) -> Path:

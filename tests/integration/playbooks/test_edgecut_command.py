@@ -122,6 +122,12 @@ def test_what_goes_wrong_is_one_line(lab: LocalLab, here: Path, given: list[str]
     assert Path(details.removeprefix("details: ")).is_relative_to(lab.state / "log")
 
 
+def test_the_locale_does_not_matter(lab: LocalLab, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    done = lab.edgecut("deploy", "-e", "time_bugdet=20m", within=here)
+    assert "did you mean 'time_budget'?" in done.stderr
+
+
 def test_all_faults_of_an_inventory_are_one_table(lab: LocalLab, here: Path) -> None:
     done = lab.edgecut("lab", "check", "-e", "shaping=tc", within=here)
     assert done.returncode == 2

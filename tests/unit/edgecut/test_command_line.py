@@ -64,6 +64,10 @@ def test_every_command_explains_itself_under_its_name(name: str, capsys: pytest.
         (["report"], "error: Missing argument 'RESULTS'."),
         (["lab", "status", "-i"], "error: -i: name an inventory, as in -i inventory/mylab"),
         (["lab", "status", "--inventory=inventory/nope"], "error: no inventory inventory/nope; `edgecut lab"),
+        (["lab", "status", "-iinventory/nope"], "error: no inventory inventory/nope; `edgecut lab"),
+        (["lab", "status", "-i=inventory/nope"], "error: no inventory inventory/nope; `edgecut lab"),
+        (["lab", "status", "-i="], "error: -i=: name an inventory, as in -i inventory/mylab"),
+        (["lab", "status", "-i", "mylab", "--lab=x.json"], "error: -i mylab and --lab both name a lab; give"),
         (["deploy", "-i", "inventory/nope"], "error: no inventory inventory/nope; `edgecut lab"),
         (["best", "nowhere.sqlite"], "error: nowhere.sqlite: no such results file"),
         (["cuts", "nowhere"], "error: nowhere"),
@@ -161,6 +165,35 @@ def test_the_local_lab_is_that_of_the_repository_wherever_the_user_stands(
     monkeypatch.setenv("EDGECUT_LAB", "yours.json")
     assert main(["lab", "status"]) == 2
     assert capsys.readouterr().err.startswith("error: no lab file yours.json")
+
+
+@pytest.mark.processes
+def test_what_ansible_says_of_an_inventory_is_passed_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hosts.yml").write_text("devices: {hosts: {pi: {}, server: {}}}\n")
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "all.yml").write_text("lab_name: {\n")
+    monkeypatch.setenv("ANSIBLE_FORCE_COLOR", "1")
+    assert main(["lab", "status", "-i", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {tmp_path} cannot be read: ")
+    assert "group_vars/all.yml" in said or "YAML" in said
+    assert "\\x1b" not in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(("ends", "code"), [("exit 99", 130), ("kill -INT $$", 130), ("exit 1", 1)])
+def test_the_demo_ends_with_130_after_ctrl_c(
+    ends: str, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "scripts").mkdir()
+    script = tmp_path / "scripts" / "demo"
+    script.write_text(f"#!/bin/sh\n{ends}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr("edgecut.cli.playbooks.ROOT", tmp_path)
+    assert main(["demo"]) == code
 
 
 def test_the_demo_needs_a_clone(
