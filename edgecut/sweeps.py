@@ -198,7 +198,7 @@ _KEYS_SUFFIX: Final = ".experiment.yml"
 def _written(keys: Mapping[str, Any], results: Path) -> Path:
     """The file of an experiment given by its keys; it is part of the results, which belong to its text."""
     path = results.with_name(results.name + _KEYS_SUFFIX)
-    text = "".join(_line(key, _by_path(value)) for key, value in keys.items())
+    text = dump_plain({key: _storable(key, value) for key, value in keys.items()})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text.encode())
@@ -207,20 +207,22 @@ def _written(keys: Mapping[str, Any], results: Path) -> Path:
     return path
 
 
-def _by_path(value: Any) -> Any:
+def _storable(key: str, value: Any) -> Any:
     """A key's value with the paths of bundles in place of them."""
-    if isinstance(value, list | tuple):
-        return [_by_path(each) for each in value]
-    return str(value.path.absolute()) if isinstance(value, Bundle) else value
-
-
-def _line(key: str, value: Any) -> str:
+    value = _by_path(value)
     try:
-        return dump_plain({key: value})
+        dump_plain(value)
     except yaml.YAMLError as error:
         raise ExperimentError(
             f"key {key!r}: an experiment cannot hold {value!r}; give numbers, texts, lists and mappings"
         ) from error
+    return value
+
+
+def _by_path(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_by_path(each) for each in value]
+    return str(value.path.absolute()) if isinstance(value, Bundle) else value
 
 
 @dataclass(frozen=True)
