@@ -35,6 +35,7 @@ from controller.results import (
     coded_as,
     comparison_block,
 )
+from controller.results.drifts import Drifted, drifts
 from controller.results.metrics import baseline_latency_s, baseline_throughput_per_s
 from controller.statistics.series import Figure, Series
 
@@ -218,6 +219,7 @@ class Sweep:
     Attributes:
         wanted: How many trials cells are to have.
         found: Its devices as each environment found them.
+        sentinels: Each with the number of its environment.
         objectives: What its answers are for, in this order.
         dominance: By which points of its fronts dominate; none: latency and throughput, accuracy where codecs
             make a difference, and the other objectives.
@@ -236,7 +238,7 @@ class Sweep:
     cells: tuple[CellResult, ...]
     baselines: tuple[Baseline, ...]
     accuracies: tuple[Accuracy, ...]
-    sentinels: tuple[Sentinel, ...]
+    sentinels: tuple[tuple[int, Sentinel], ...]
     voids: tuple[Void, ...]
     links: tuple[MeasuredLink, ...] = ()
     codec_accuracies: tuple[CodecAccuracy, ...] = ()
@@ -286,6 +288,11 @@ class Sweep:
     def devices(self) -> tuple[DeviceRow, ...]:
         """Each device as it was found last; its kind and settings are those of all trials."""
         return self.found.last
+
+    @property
+    def drifts(self) -> list[Drifted]:
+        """Its sentinels' changes."""
+        return drifts(self.sentinels, self.found)
 
     def trials_in(self, environments: Collection[int]) -> int:
         """The number of finished trials that these environments hold for."""
@@ -393,7 +400,7 @@ def _load(path: Path, objectives: tuple[Objective, ...], seed: int) -> Sweep:
             baselines=_baselines(store.taken(BaselineTrial), states),
             accuracies=accuracies,
             codec_accuracies=codec_accuracies,
-            sentinels=tuple(store.rows(Sentinel)),
+            sentinels=tuple(store.taken(Sentinel)),
             voids=voids,
             # The last of each direction under each network: a resumed sweep measures again.
             links=tuple({(k.network, k.sender, k.receiver): k for k in store.rows(MeasuredLink)}.values()),

@@ -76,7 +76,7 @@ class Chooser:
         self._points = points
         self._results = {r.cell.id: r for r in sweep.of(bundle, network)}
         self._baselines = [b for b in sweep.baselines if (b.bundle, b.network) == (bundle, network)]
-        self._drifts = drift_variances(sweep.sentinels, network)
+        self._drifts = drift_variances(sweep.sentinels, sweep.found, network)
         self._seed = sweep.seed
         self._level_of_pair = sweep.wanted.level_of_pair
         self._answers: dict[Goal, Answered | None] = {}

@@ -10,7 +10,6 @@ from analysis.data.sweep import Sweep
 from analysis.report.words import changed_words, listed
 from controller.errors import INVALID_REPLY
 from controller.results import Accuracy, Change
-from controller.results.drifts import drifts
 from controller.results.laws import LAW_BROKEN, RETRIES
 from controller.results.metrics import QUANTILES
 from controller.statistics.drift import DRIFT_LIMIT
@@ -70,7 +69,7 @@ def _wrong(sweep: Sweep) -> Iterator[Concern]:
             f"The chain of shards does not have the accuracy of the whole graph at {len(bad)} "
             f"split{'s' * (len(bad) > 1)} (cut {cuts}). Figures there are those of another model.",
         )
-    if flagged := [d for d in drifts(sweep.sentinels) if d.change.flagged]:
+    if flagged := [d for d in sweep.drifts if d.change.flagged]:
         worst = max(flagged, key=lambda d: abs(d.change.value))
         names = listed(dict.fromkeys(d.sentinel.network for d in flagged))
         what = listed(dict.fromkeys(d.what for d in flagged))

@@ -29,7 +29,6 @@ from analysis.report.tables import change_rows, codec_rows
 from analysis.statistics.estimates import Estimate
 from analysis.study import Group, Model, Study
 from controller.results import TIMED, DeviceRow, MeasuredLink
-from controller.results.drifts import drifts
 
 __all__ = ["cards", "fill", "render"]
 
@@ -96,8 +95,8 @@ def _library() -> str:
 
 
 def _script_json(value: Any) -> str:
-    """JSON that can stand in a script element."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    """JSON that can stand in a script element: no `</script` ends it, and no `<!--` begins a comment."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def cards(study: Study) -> dict[str, dict[str, Any]]:
@@ -236,7 +235,7 @@ def _contents(
 
 def _drifts(sweep: Sweep) -> dict[str, Any]:
     """What the sentinels saw: the largest change, and those that are flagged."""
-    all_ = drifts(sweep.sentinels)
+    all_ = sweep.drifts
     flagged = sorted((d for d in all_ if d.change.flagged), key=lambda d: -abs(d.change.value))
     text = ""
     if all_:

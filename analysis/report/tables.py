@@ -11,7 +11,7 @@ from analysis.report import words
 from analysis.study import Study
 from analysis.tables.cells import cell_columns
 from controller.results import CodecAccuracy
-from controller.results.drifts import Drifted, drifts
+from controller.results.drifts import Drifted
 
 __all__ = ["change_rows", "codec_rows", "page_tables"]
 
@@ -49,7 +49,7 @@ def page_tables(study: Study) -> list[tuple[str, pd.DataFrame]]:
         "parts": [_part(b, g.title) for g in study.groups for b in g.breakdowns],
         "accuracy": _accuracy(sweep),
         "codecs": [row for bundle in sweep.manifests for row in codec_rows(sweep, bundle)],
-        "drift": list(map(_drift, drifts(sweep.sentinels))),
+        "drift": list(map(_drift, sweep.drifts)),
         "voids": _voids(sweep),
         "devices": [{"device": d.name, "kind": d.kind, "slowdown": d.slowdown} for d in sweep.devices],
         "changes": change_rows(sweep),

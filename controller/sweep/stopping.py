@@ -109,9 +109,10 @@ class StoppingRule:
     def _verdicts(self, cells: Sequence[Cell], network: str, block: int, until: float) -> Iterator[_Verdict]:
         """Of each bundle's answers; candidates are those of a capability front."""
         timed = [objective for objective in self.store.objectives() if objective in TIMED]
-        sentinels = [s for s in self.store.rows(Sentinel, network=network) if s.block < block]
-        drifts = drift_variances(sentinels, network)
-        states = self.store.found_devices().states()
+        found = self.store.found_devices()
+        sentinels = [(e, s) for e, s in self.store.taken(Sentinel, network=network) if s.block < block]
+        drifts = drift_variances(sentinels, found, network)
+        states = found.states()
         taken = self.store.taken(BaselineTrial, network=network)
         baselines = [(states[environment], b) for environment, b in taken if b.number < block]
         for bundle in dict.fromkeys(cell.bundle for cell in cells):

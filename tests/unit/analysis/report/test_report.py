@@ -212,6 +212,8 @@ def test_names_from_the_lab_cannot_become_markup(other: Callable[..., Sweep], tm
         other(physics=Physics(networks={hostile: (20.0, 0.005)})), tmp_path, ("svg",)
     ).page.read_text(encoding="utf-8")
     assert hostile not in html
+    data = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', html, flags=re.DOTALL)
+    assert len(data) == 2 and not any("<" in each for each in data), "a comment would hide the script's end"
     assert len(list((tmp_path / "figures").iterdir())) == 7
 
 
