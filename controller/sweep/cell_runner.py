@@ -142,13 +142,19 @@ class CellRunner:
         return untimed
 
     def _begun(self, cell: Cell) -> tuple[bool, Cell, Trial | None]:
-        """Whether a cell's depth is known; the cell there, or where to look; its split's trial at depth 1."""
+        """Whether a cell's depth is known; the cell there, or where to look; its split's trial at depth 1.
+
+        That trial is one with the devices as they are now. A depth stays through a change of a device: it is
+        the cell's, and all of its trials have one.
+        """
         if not cell.role or cell.depth:
             return True, cell, None
         store = self.sweep.recorder.store
         if saturation := next(iter(store.rows(Saturation, cell=cell.id)), None):
             return True, replace(cell, depth=saturation.depth), None
-        alone = max(store.trials(unloaded(cell).id), key=lambda trial: trial.number, default=None)
+        now_alike = self.sweep.recorder.environments.alike(*cell.devices)
+        trials = [trial for trial in store.trials(unloaded(cell).id) if trial.environment in now_alike]
+        alone = max(trials, key=lambda trial: trial.number, default=None)
         return False, replace(cell, depth=1 if alone is None else predicted_depth(alone)), alone
 
     def _at_its_depth(self, pipeline: PipelineRunner, alone: Trial | None, number: int) -> Cell:
