@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from analysis.data.sweep import CellResult, Sweep, load
 from analysis.errors import ComparisonError
 from controller.results import Cell
@@ -64,11 +66,12 @@ def _named(path: Path, network: str | None) -> str:
 
 
 def in_the_names_of(a: Side, b: Side) -> Side:
-    """`b` with its devices known as those of `a`: by position in the lab, unless both have the same names."""
+    """`b` with its devices known as those of `a`: equal names first, the others by position in the lab."""
     ours, theirs = ([device.name for device in side.sweep.devices] for side in (a, b))
-    if set(ours) == set(theirs) or len(ours) != len(theirs):
+    if len(ours) != len(theirs):
         return b
-    return replace(b, known_as={its: name for its, name in zip(theirs, ours, strict=True) if its != name})
+    rest = ([n for n in names if n not in others] for names, others in ((theirs, ours), (ours, theirs)))
+    return replace(b, known_as=dict(zip(*rest, strict=True)))
 
 
 def cell_in_other_names(side: Side, cell: Cell) -> Cell:
@@ -82,7 +85,12 @@ def cell_in_other_names(side: Side, cell: Cell) -> Cell:
         " -> ".join(names.get(end, end) for end in key.split(" -> ")) + colon + codec
         for key, colon, codec in links
     )
-    return replace(cell, devices=devices, codec="; ".join(codecs))
+    planted = cell.planted
+    if planted is not None:
+        known = {names.get(device, device): times for device, times in msgspec.json.decode(planted).items()}
+        # As an experiment writes it.
+        planted = msgspec.json.encode(known, order="sorted").decode()
+    return replace(cell, devices=devices, codec="; ".join(codecs), planted=planted)
 
 
 def matched(a: Side, b: Side) -> list[tuple[CellResult, CellResult]]:

@@ -10,11 +10,13 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.comparison import Side, compare, compare_table
+from analysis.comparison.pairs import cell_in_other_names, in_the_names_of
 from analysis.comparison.tables import summary_lines
 from analysis.comparison.writing import environment_differences
 from analysis.data.sweep import Sweep, load
 from analysis.errors import ComparisonError
 from analysis.fronts.fronts import front_of
+from controller.experiment.planted import PlantedDevice, planted_text
 from controller.results import FoundDevices
 from tests.results_files import edited
 from tests.unit.analysis.synthetic import BUNDLE, Physics, write_sweep
@@ -210,6 +212,19 @@ def test_labs_whose_devices_have_other_names_are_compared_by_position(
     html = (tmp_path / "out" / "compare.html").read_text(encoding="utf-8")
     assert "<th>pi.name</th><td>pi</td><td>rpi4</td>" in html
     assert "<th>pi.slowdown</th>" not in html and "<th>rpi4." not in html
+
+
+def test_equal_names_are_matched_before_positions_and_planted_times_go_with_their_devices(
+    tmp_path: Path,
+) -> None:
+    a = Side("a", load(_written(tmp_path / "a.sqlite")))
+    b = in_the_names_of(a, Side("b", load(_written(tmp_path / "b.sqlite", devices=("server", "rpi4")))))
+    assert b.known_as == {"rpi4": "pi"}
+    times = {"server": PlantedDevice(node_ms=1.5), "rpi4": PlantedDevice(node_ms=(1.0, 2.0))}
+    cell = replace(b.cells()[0].cell, planted=planted_text(times))
+    renamed = cell_in_other_names(b, cell)
+    assert renamed.devices == ("server", "pi")
+    assert renamed.planted == planted_text({"server": times["server"], "pi": times["rpi4"]})
 
 
 def test_what_else_differs_is_listed(pair: tuple[Path, Path], tmp_path: Path) -> None:
