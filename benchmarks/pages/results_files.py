@@ -196,7 +196,10 @@ class _Writer:
         endpoint["request"], endpoint["counted"] = np.arange(_REQUESTS), 1
         endpoint["latency_s"] = plan.network_s * spread[-1] + compute_s.sum(axis=0) + waits_s
         elapsed_s = float(endpoint["latency_s"].sum()) / cell.depth
-        endpoint["finished_at_s"] = np.linspace(elapsed_s / _REQUESTS, elapsed_s, _REQUESTS)
+        # Time begins with the first request, which is due at once.
+        first_s = float(endpoint["latency_s"][0])
+        endpoint["finished_at_s"] = np.linspace(first_s, elapsed_s, _REQUESTS)
+        endpoint["scheduled_at_s"] = endpoint["finished_at_s"] - endpoint["latency_s"]
         hops = tuple(
             Hop(device, start, stop, 1, 0.01, float(seconds))
             for (device, start, stop), seconds in zip(plan.hops, alone_s, strict=True)
@@ -293,7 +296,8 @@ class _Plan:
         return tuple(
             Link(
                 *way,
-                use=LinkUse("emulation", _REQUESTS, elapsed_s, _REQUESTS * seconds, 0, 0, 0, 0, 0),
+                # The first frame begins the account.
+                use=LinkUse("emulation", _REQUESTS - 1, elapsed_s, (_REQUESTS - 1) * seconds, 0, 0, 0, 0, 0),
             )
             for way, seconds in zip(self.ways, self.link_s, strict=True)
         )

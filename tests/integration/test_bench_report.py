@@ -13,6 +13,7 @@ from benchmarks.pages.command import figures_for
 from benchmarks.pages.reports import make, prepare, usable_s
 from benchmarks.pages.results_files import NETWORKS, write_results
 from controller.results import Results
+from controller.results.check.records import record_findings
 from exporter.bundle import Bundle
 
 
@@ -32,6 +33,7 @@ def test_its_results_file_is_a_finished_sweep_with_all_that_a_report_shows(resul
     assert all(group.answers and group.timeline for group in study.groups)
     with Results.open(results) as store:
         assert store.damage() == ""
+        assert list(record_findings(store)) == []
 
 
 @pytest.mark.skipif(program_of("chromium") is None, reason="no chromium here: apt-get install chromium")
