@@ -70,7 +70,8 @@ function drawNext(place) {
   nearby.unobserve(place);
   drawing = drawing.then(async () => {
     if (!waiting.delete(place)) return;
-    await draw(place, fitting());
+    // One that fails says so in its place, and must not keep the others from being drawn.
+    await draw(place, fitting()).catch(reportError);
     await new Promise((done) => setTimeout(done));
     idle(drawRest);
   });

@@ -116,6 +116,29 @@ def test_the_first_figure_does_not_wait_for_those_below_it(browser: Page, report
     )
 
 
+_BREAK = """<script>
+let embed;
+const broken = (place) => place.dataset.chart === "mobilenet_v2-wifi-parts";
+Object.defineProperty(window, "vegaEmbed", {
+  set: (real) => (embed = real),
+  get: () => (place, ...rest) => (broken(place) ? Promise.reject(new Error("no")) : embed(place, ...rest)),
+});
+</script>"""
+
+
+def test_a_figure_that_fails_says_so_and_the_others_are_drawn(
+    browser: Page, report: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "report.html"
+    copy.write_text(report.read_text(encoding="utf-8").replace("<body>", f"<body>{_BREAK}"), encoding="utf-8")
+    _open(browser, copy)
+    browser.wait_for("document.documentElement.dataset.charts")
+    assert browser.evaluate("document.querySelectorAll('[data-drawn]').length") == _EVERY_CHART - 1
+    text = browser.evaluate("document.querySelector('[data-chart=mobilenet_v2-wifi-parts]').textContent")
+    assert text.startswith("This figure could not be drawn (no)")
+    assert browser.complaints != []
+
+
 def test_the_drawn_front_has_its_points_and_their_names(browser: Page, report: Path) -> None:
     _read_to_the_end(browser, report, width=1200)
     figure = "document.querySelector('[data-chart=\"mobilenet_v2-wifi-capability\"]')"
