@@ -1,5 +1,6 @@
 """Everything that a report shows of a sweep, computed once: page, figures and tables are functions of it."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +9,11 @@ from analysis.data.breakdown import Breakdown, breakdowns
 from analysis.data.predictions import PredictedCell
 from analysis.data.sweep import OFFLINE, Baseline, CellResult, Network, Sweep
 from analysis.fronts.answers import Answer, Goal, answers_of
-from analysis.fronts.fronts import Front, front_of
+from analysis.fronts.fronts import Front, Point, front_of
 from analysis.statistics.objectives import Objective
 from controller.results import TIMED
 
-__all__ = ["Group", "Model", "Study", "deepest_cells", "stem"]
+__all__ = ["Group", "Model", "Study", "deepest_cells", "distinct_stem"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class Group:
     def fronts(self) -> tuple[Front, Front]:
         return self.capability, self.operating
 
+    def setting_of(self, point: Point) -> tuple[str, str]:
+        """`on pi→server` and `batch 4` of a split; each is empty where all splits have the same."""
+        cells = [p.cell for p in self.capability.points]
+        chain = "\N{RIGHTWARDS ARROW}".join(point.split.computing)
+        is_told = point.split.kind != "split" or chain in point.split.where
+        devices = len({cell.devices for cell in cells}) > 1 and not is_told
+        batches = len({cell.batch for cell in cells}) > 1
+        return f"on {chain}" if devices else "", f"batch {point.cell.batch}" if batches else ""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -75,10 +85,17 @@ class Study:
     @classmethod
     def of(cls, sweep: Sweep, predictions: Sequence[PredictedCell] = ()) -> "Study":
         """Compute all of it."""
-        groups = [_group(sweep, bundle, network) for bundle, network in sweep.groups()]
+        anchors: set[str] = set()
+        names = {b: distinct_stem(anchors, sweep.title(b)) for b in sweep.manifests}
+        # What of a model is of all its networks has this anchor on the page.
+        anchors |= {f"{name}-all" for name in names.values()}
+        groups = [
+            _group(sweep, bundle, network, distinct_stem(anchors, sweep.title(bundle), network.name))
+            for bundle, network in sweep.groups()
+        ]
         models = tuple(
-            Model(b, sweep.title(b), stem(sweep.title(b)), tuple(g for g in groups if g.bundle == b))
-            for b in sweep.manifests
+            Model(b, sweep.title(b), name, tuple(g for g in groups if g.bundle == b))
+            for b, name in names.items()
         )
         return cls(sweep, models, tuple(predictions))
 
@@ -93,7 +110,7 @@ class Study:
         return [answer for group in self.groups for answer in group.answers]
 
 
-def _group(sweep: Sweep, bundle: str, network: Network) -> Group:
+def _group(sweep: Sweep, bundle: str, network: Network, anchor: str) -> Group:
     cells = tuple(sweep.of(bundle, network.name))
     capability = front_of(sweep, "capability", bundle, network.name)
     deepest = deepest_cells(cells)
@@ -103,7 +120,7 @@ def _group(sweep: Sweep, bundle: str, network: Network) -> Group:
     return Group(
         bundle=bundle,
         title=sweep.title(bundle),
-        anchor=stem(sweep.title(bundle), network.name),
+        anchor=anchor,
         network=network,
         cells=cells,
         baselines=tuple(b for b in sweep.baselines if (b.bundle, b.network) == (bundle, network.name)),
@@ -135,6 +152,19 @@ def _fastest(sweep: Sweep, deepest: Sequence[CellResult]) -> CellResult | None:
     return max(several, key=lambda r: r.throughput.value or 0.0, default=None)
 
 
-def stem(*words: str) -> str:
-    """A file name, and an anchor, of letters, digits, dots, dashes and underscores."""
+def distinct_stem(taken: set[str], *words: str) -> str:
+    """A file name, and an anchor, from words; with their digest where another one is the same.
+
+    Args:
+        taken: All others; it joins them.
+    """
+    name = _stem(*words)
+    if name in taken:
+        name = f"{name}-{hashlib.sha256(repr(words).encode()).hexdigest()[:8]}"
+    taken.add(name)
+    return name
+
+
+def _stem(*words: str) -> str:
+    """Words joined by dashes, with no other characters than letters, digits, dots, dashes and underscores."""
     return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-") for word in words)

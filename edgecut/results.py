@@ -1,6 +1,7 @@
 """A results file for programs: data frames, fronts, answers, figures."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -8,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.data.sweep import Baseline, load
+from analysis.data.sweep import load
 from analysis.errors import FigureError
 from analysis.exports import EXPORTS, export_rows
 from analysis.figures import figures_of
-from analysis.fronts.answers import as_json
+from analysis.fronts.answers import Answer, as_json, over_one_device
 from analysis.report import write_report
 from analysis.statistics.objectives import check_objectives
 from analysis.study import Study
@@ -83,10 +84,12 @@ class Results:
 
         `latency_p50_s` and `throughput_per_s` are the split's own, with `_low` and `_high`;
         `probability_best` is the probability that it is within 2 % of the best; `gain` says how many times
-        better it is than plain ONNX Runtime on the first device.
+        better it is than the best single device, which `gain_over` names: plain ONNX Runtime on the first
+        device, or the raw input sent to another one.
         """
-        sweep = self.study.sweep
-        return pd.DataFrame([_flat(row, sweep.baselines) for row in as_json(sweep, self.study.answers)])
+        answers = self.study.answers
+        values = as_json(self.study.sweep, answers)
+        return pd.DataFrame([_flat(*each) for each in zip(values, answers, strict=True)])
 
     @cached_property
     def figures(self) -> Mapping[str, Figure]:
@@ -122,19 +125,18 @@ class Results:
         return f"<edgecut.Results {sweep.path}: {len(sweep.cells)} cells, {sweep.finished} trials>"
 
 
-def _flat(answer: Mapping[str, Any], baselines: Sequence[Baseline]) -> dict[str, Any]:
-    """An answer of `as_json` as columns."""
+def _flat(values: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+    """An answer, and its values in `as_json`, as columns."""
     row = {
-        name: answer[name]
+        name: values[name]
         for name in ("model", "network", "objective", "kind", "where", "cuts", "devices", "depth")
     }
     for name in ("latency_p50_s", "throughput_per_s"):
-        row |= _bounds(name, answer[name])
-    row |= {name: answer[name] for name in ("is_lower_bound", "probability_best", "tied_with")}
-    names = {baseline.name for baseline in baselines if baseline.device == answer["devices"][0]}
-    alone = (gain for gain in answer["gains"] if gain["over"] == "baseline" and gain["name"] in names)
-    gain: Mapping[str, Any] = next(alone, {"factor": {}, "tie": None})
-    return row | _bounds("gain", gain["factor"]) | {"gain_is_tie": gain["tie"]}
+        row |= _bounds(name, values[name])
+    row |= {name: values[name] for name in ("is_lower_bound", "probability_best", "tied_with")}
+    gain = over_one_device(answer)
+    row |= _bounds("gain", asdict(gain.factor) if gain else {})
+    return row | {"gain_is_tie": gain.tie if gain else None, "gain_over": gain.name if gain else None}
 
 
 def _bounds(name: str, figure: Mapping[str, Any]) -> dict[str, Any]:

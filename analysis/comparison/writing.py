@@ -14,7 +14,7 @@ from analysis.output import written_whole
 from analysis.report.page import fill
 from analysis.report.words import figure, flat, plain
 from analysis.statistics.objectives import OBJECTIVES
-from analysis.study import stem
+from analysis.study import distinct_stem
 from controller.results import TIMED
 
 __all__ = ["environment_differences", "write_comparison"]
@@ -43,6 +43,7 @@ def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] =
 def _groups(comparison: Comparison) -> dict[str, list[Difference]]:
     """By figure name: latency of the shallowest cells, throughput of the deepest, as fronts take them."""
     groups: dict[str, list[Difference]] = {}
+    taken: set[str] = set()
     for overall in comparison.overall:
         if overall.objective not in TIMED:
             continue
@@ -57,7 +58,7 @@ def _groups(comparison: Comparison) -> dict[str, list[Difference]]:
         depth = min(depths) if overall.objective == "latency" else max(depths)
         a, b = overall.networks
         model = comparison.a.sweep.title(overall.bundle)
-        name = stem("compare", model, a if a == b else f"{a}-{b}", overall.objective)
+        name = distinct_stem(taken, "compare", model, a if a == b else f"{a}-{b}", overall.objective)
         groups[name] = [d for d in mine if d.cell_a.cell.depth == depth]
     return groups
 

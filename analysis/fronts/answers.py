@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from analysis.data.splits import equal_cuts
-from analysis.data.sweep import OFFLINE, Baseline, Network, Sweep
+from analysis.data.sweep import OFFLINE, Baseline, Network, Sweep, baseline_name
 from analysis.errors import ObjectiveError
 from analysis.fronts.choice import Basis, Chooser, Goal, merit_of, power_of
 from analysis.fronts.fronts import Front, Point, front_of
@@ -16,10 +16,29 @@ from analysis.statistics.objectives import OBJECTIVES, Objective
 from controller.results import CHAIN, SOCKET, TIMED
 from controller.results.metrics import power
 
-__all__ = ["Answer", "Coverage", "Gain", "Goal", "all_answers", "answers_of", "as_json", "check_goal"]
+__all__ = [
+    "Answer",
+    "Coverage",
+    "Gain",
+    "Goal",
+    "all_answers",
+    "answers_of",
+    "as_json",
+    "check_goal",
+    "does_not_split",
+    "first_baseline",
+    "is_like",
+    "over_first_device",
+    "over_one_device",
+    "sure_not_to_split",
+]
 
 _SETTINGS = ("batch", "codec", "topology", "threads", "backend")
 Over = Literal["baseline", "stay", "offload", "equal"]
+Bound = Literal["", "least", "most", "unknown"]
+
+_LEVEL = 0.95
+"""Of the interval that tells two figures apart."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +50,15 @@ class Gain:
             the split with equal numbers of nodes (`equal`).
         factor: Corrected for the answer having been picked, with its 95 % interval.
         tie: Whether the interval holds 1; None with one block, which cannot tell.
+        bound: Of a gain in throughput: whether it is at `least` the factor, since the answer's capacity is a
+            bound, at `most`, since the other's is, or is `unknown`, since both are.
     """
 
     over: Over
     name: str
     factor: Estimate
     tie: bool | None
+    bound: Bound = ""
 
 
 @dataclass(frozen=True)
@@ -189,14 +211,13 @@ def _gains(
         return ()
 
     def gain(over: Over, name: str, other: Point | Baseline) -> Gain:
-        return Gain(over, name, chooser.gain(objective, best, other), chooser.is_tie(objective, best, other))
+        factor, tie = chooser.gain(objective, best, other), chooser.is_tie(objective, best, other)
+        return Gain(over, name, factor, tie, _bound(best, other) if objective == "throughput" else "")
 
     gains = [
         gain("baseline", b.name, b)
         for b in sweep.baselines
-        if (b.bundle, b.network) == (best.cell.bundle, best.cell.network)
-        and b.batch == best.cell.batch
-        and best.cell.threads in (None, b.threads)
+        if (b.bundle, b.network) == (best.cell.bundle, best.cell.network) and is_like(b, best)
     ]
     equal = equal_cuts(sweep.manifests[best.cell.bundle], len(best.cell.devices))
     for p in points:
@@ -214,6 +235,84 @@ def _gains(
         elif p.cell.cuts == equal:
             gains.append(gain("equal", p.split.where, p))
     return tuple(gains)
+
+
+def _bound(best: Point, other: Point | Baseline) -> Bound:
+    """What is known of a ratio of two capacities."""
+    other_is_bound = isinstance(other, Point) and other.is_bound
+    if best.is_bound:
+        return "unknown" if other_is_bound else "least"
+    return "most" if other_is_bound else ""
+
+
+def over_first_device(answer: Answer) -> Gain | None:
+    """The gain over plain ONNX Runtime on the first device, which has the inputs; None if not measured.
+
+    Where it has several numbers of threads the least gain, and where no factor is known a gain without one.
+    """
+    name = baseline_name(answer.point.cell.devices[0])
+    return _least([gain for gain in answer.gains if (gain.over, gain.name) == ("baseline", name)])
+
+
+def over_one_device(answer: Answer) -> Gain | None:
+    """The gain over the best single device for requests that begin on the first one.
+
+    That is the first device itself, or another one that gets the raw input over the network, which plain ONNX
+    Runtime elsewhere does not count. An answer that sends the raw input is one device, and so has a gain over
+    the first device only. Where plain ONNX Runtime on the first device is not known, the gain is over the
+    best of the others, which is not known to be the best.
+    """
+    first = over_first_device(answer)
+    if answer.point.split.kind == "offload" or does_not_split(answer):
+        return first
+    others = [gain for gain in answer.gains if gain.over == "offload"]
+    return _least([*([first] if first else []), *others])
+
+
+def does_not_split(answer: Answer) -> bool:
+    """Whether plain ONNX Runtime on the first device is better than the answer, or as good with less."""
+    first = over_first_device(answer)
+    # An answer that may have more throughput than measured is not beaten yet.
+    if first is None or first.factor.value is None or answer.objective not in TIMED or answer.rivals:
+        return False
+    if first.tie:
+        # Everything on the first device is no split.
+        return answer.point.split.kind != "stay"
+    return first.factor.value < 1
+
+
+def sure_not_to_split(answer: Answer) -> float | None:
+    """A probability that no split is over 2 % better than plain ONNX Runtime on the first device, at least.
+
+    It was compared with the answer alone, so either that comparison or the answer may be wrong. None where
+    one of the two is not known, for a tie, and below one half.
+    """
+    first = over_first_device(answer)
+    if first is None or first.tie is not False:
+        return None
+    if answer.among.measured < 2:
+        return _LEVEL
+    least = _LEVEL + (answer.probability or 0.0) - 1
+    return least if least >= 0.5 else None
+
+
+def first_baseline(answer: Answer, baselines: Sequence[Baseline]) -> Baseline | None:
+    """Of a network's baselines the first device's, with the answer's batch and threads."""
+    first = answer.point.cell.devices[0]
+    mine = [b for b in baselines if b.device == first and is_like(b, answer.point)]
+    return min(mine, key=lambda b: b.latency.value or math.inf, default=None)
+
+
+def is_like(baseline: Baseline, point: Point) -> bool:
+    """Whether a baseline has a split's batch and threads."""
+    return baseline.batch == point.cell.batch and point.cell.threads in (None, baseline.threads)
+
+
+def _least(gains: Sequence[Gain]) -> Gain | None:
+    def size(gain: Gain) -> float:
+        return math.inf if gain.factor.value is None else gain.factor.value
+
+    return min(gains, key=size, default=None)
 
 
 def as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, Any]]:
@@ -248,7 +347,8 @@ def as_json(sweep: Sweep, answers: Sequence[Answer]) -> list[dict[str, Any]]:
             "equivalent_to": [p.split.where for p in a.equivalents],
             "basis": asdict(a.basis) if a.basis else None,
             "gains": [
-                {"over": g.over, "name": g.name, "factor": _values(g.factor), "tie": g.tie} for g in a.gains
+                {"over": g.over, "name": g.name, "factor": _values(g.factor), "tie": g.tie, "bound": g.bound}
+                for g in a.gains
             ],
         }
         for a in answers

@@ -13,7 +13,8 @@ from analysis.data.sweep import Sweep
 from analysis.errors import ResultsError
 from analysis.fronts.answers import Answer, Goal, all_answers, answers_of, as_json
 from analysis.fronts.fronts import Point
-from analysis.report.summary import HEADS, Row, rows_of, summary_rows
+from analysis.report.disclosure import measured_on
+from analysis.report.summary import HEADS, Row, Said, rows_of, summary_rows
 from analysis.report.words import answer_sentences, listed, percent, plain, unanswered, why_none
 from analysis.study import Group, Study
 from worker.terminal import visible
@@ -25,7 +26,7 @@ _SENTENCES = 100
 
 
 def summary_lines(study: Study, rows: Sequence[Row] | None = None) -> list[str]:
-    """The report's first table, as lines for a terminal.
+    """The report's first table, as lines for a terminal; above it whether devices or links are not real.
 
     Args:
         rows: Of the table; None for all that the page has.
@@ -35,11 +36,14 @@ def summary_lines(study: Study, rows: Sequence[Row] | None = None) -> list[str]:
     for head in (*(["model"] if several else []), *HEADS):
         table.add_column(head, overflow="fold")
     for row in summary_rows(study) if rows is None else rows:
-        cells = ["\n".join(visible(said.text) for said in cell) for cell in row.cells()]
-        if row.objective.detail:
-            cells[1] = visible(f"{row.objective.text} ({row.objective.detail})")
+        cells = ["\n".join(map(_line, cell)) for cell in row.cells()]
         table.add_row(*([visible(row.model)] if several else []), *cells)
-    return _printed(table)
+    on = measured_on(study.sweep)
+    return [*([f"{on.headline}."] if on.simulated else []), *_printed(table)]
+
+
+def _line(said: Said) -> str:
+    return visible(f"{said.text} ({said.needed})" if said.needed else said.text)
 
 
 def _printed(*tables: Table) -> list[str]:
@@ -89,7 +93,7 @@ def best_lines(study: Study, goals: Sequence[Goal]) -> list[str]:
         if not answers:
             continue
         shown += answers
-        rows += rows_of(study, group, answers)
+        rows += rows_of(study, group, answers, () if goals else group.unanswered)
         lines += _printed(_table(group, answers))
         paragraphs = [answer_sentences(answer) for answer in answers]
         if not goals:

@@ -282,10 +282,13 @@ def _compared(gain: Gain, answer: Answer) -> str:
     other = _other(gain, answer)
     if gain.factor.value is None:
         return f"not comparable with {other} (too few samples)"
-    if gain.tie:
+    if gain.bound == "unknown":
+        return f"not comparable with {other} (the throughput of both still rose with the depth)"
+    if gain.tie and not gain.bound:
         return f"within noise of {other} (a tie)"
     what = "the throughput of" if answer.objective == "throughput" else "as fast as"
-    return f"{figure(gain.factor.value)} times {what} {other}"
+    bound = f"at {gain.bound} " if gain.bound else ""
+    return f"{bound}{figure(gain.factor.value)} times {what} {other}"
 
 
 def _other(gain: Gain, answer: Answer) -> str:

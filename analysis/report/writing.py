@@ -12,6 +12,7 @@ from analysis.data.sweep import Sweep
 from analysis.figures import FORMATS, export_all, figures_of
 from analysis.fronts.answers import as_json
 from analysis.output import written_whole
+from analysis.report.disclosure import measured_on
 from analysis.report.page import render
 from analysis.report.tables import page_tables
 from analysis.report.terminal import summary_lines
@@ -71,6 +72,8 @@ def write_report(
         (draft / "answers.json").write_text(f"{answers}\n", encoding="utf-8")
         for name, table in tables:
             table.to_csv(draft / f"{name}.csv", index=False)
-        (draft / "answers.tex").write_text(answers_latex(study), encoding="utf-8")
+        on = measured_on(sweep)
+        latex = answers_latex(study, f"{on.headline}." if on.simulated else "")
+        (draft / "answers.tex").write_text(latex, encoding="utf-8")
         export_all(figures, draft / "figures", formats)
     return Report(out / "report.html", tuple(summary_lines(study)))

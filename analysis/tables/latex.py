@@ -1,12 +1,19 @@
 """The answers as a LaTeX table that fits one column of a two-column paper."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
-from analysis.data.sweep import baseline_name
-from analysis.fronts.answers import Answer, Gain
+from analysis.fronts.answers import (
+    Answer,
+    does_not_split,
+    first_baseline,
+    over_first_device,
+    over_one_device,
+    sure_not_to_split,
+)
+from analysis.fronts.choice import EXACT
 from analysis.statistics.estimates import Estimate
-from analysis.study import Study
+from analysis.study import Group, Study
 
 __all__ = ["COLUMNS", "answers_latex", "escaped"]
 
@@ -14,15 +21,16 @@ COLUMNS: Final = ("network", "best for", "split", "ms", "samples/s", "gain", "su
 _DIGITS: Final = 3
 _HEAD: Final = """\
 % Needs \\usepackage{booktabs}. Small figures: 95 % intervals, or the range of up to five trials.
-% ms: latency p50 of a request alone. samples/s: capacity. gain: over the best single device, by 'best for'.
+% ms: latency p50 of a request alone. samples/s: capacity. gain: over the best single device, by 'best for';
+% empty where the first device alone was not measured. 'raw input to' is one device: over the first one alone.
+% 'do not split': ms and samples/s are of the first device alone, and gain is that of the best split over it.
 % sure: the probability of being within 2 % of the best.
 {\\footnotesize\\setlength{\\tabcolsep}{3pt}%
 \\begin{tabular}{@{}llp{0.24\\columnwidth}rrrr@{}}
 \\toprule"""
-_FOOT: Final = """\
-\\bottomrule
-\\end{tabular}}
-"""
+_FOOT: Final = "\\bottomrule\n\\end{tabular}"
+
+_BOUNDS: Final = {"": "", "least": "\\geq", "most": "\\leq", "unknown": "?"}
 
 _ESCAPES: Final = {
     **{c: f"\\{c}" for c in "&%$#_{}"},
@@ -35,15 +43,23 @@ _ESCAPES: Final = {
 }
 
 
-def answers_latex(study: Study) -> str:
-    """A `tabular` of seven columns, a row an answer; above them the model's name if there are several."""
-    lines = [_HEAD, _line(escaped(name) for name in COLUMNS)]
+def answers_latex(study: Study, note: str = "") -> str:
+    """A `tabular` of seven columns, a row an answer; above them the model's name if there are several.
+
+    Args:
+        note: What every reader must know; it stands beneath the table, and in a comment.
+    """
+    lines = [f"% {note}"] if note else []
+    lines += [_HEAD, _line(escaped(name) for name in COLUMNS)]
     for model in study.models:
         lines.append("\\midrule")
         if len(study.models) > 1:
             lines.append(f"\\multicolumn{{{len(COLUMNS)}}}{{@{{}}l}}{{{escaped(model.title)}}} \\\\")
-        lines += [_row(answer) for group in model.groups for answer in group.answers]
-    return "\n".join([*lines, _FOOT])
+        lines += [_row(group, answer) for group in model.groups for answer in group.answers]
+    lines.append(_FOOT)
+    if note:
+        lines.append(f"\\par\\smallskip {escaped(note)}\\par")
+    return "\n".join([*lines, "}", ""])
 
 
 def escaped(text: str) -> str:
@@ -51,28 +67,47 @@ def escaped(text: str) -> str:
     return "".join(_ESCAPES.get(c, c) for c in text)
 
 
-def _row(answer: Answer) -> str:
+def _row(group: Group, answer: Answer) -> str:
     point = answer.point
-    gain = _over_one_device(answer.gains, baseline_name(point.cell.devices[0]))
+    plain = first_baseline(answer, group.baselines) if does_not_split(answer) else None
+    devices, batch = group.setting_of(point)
+    do = (point.split.where, devices, batch)
+    latency, throughput, bound = point.latency, point.throughput, "\\geq" if point.is_bound else ""
+    if plain:
+        do = (f"do not split: {plain.device} alone", batch, "")
+        latency, throughput, bound = plain.latency, plain.throughput, ""
     return _line(
         (
             escaped(answer.network.name),
             escaped(answer.objective),
             # A long name breaks after its dots.
-            "\\raggedright " + escaped(point.split.where).replace(".", ".\\allowbreak{}"),
-            _figure(point.latency, 1e3),
-            _figure(point.throughput, bound="\\geq" if point.is_bound else ""),
-            "" if gain is None else _figure(gain.factor),
-            _share(answer.probability),
+            "\\raggedright " + escaped(", ".join(filter(None, do))).replace(".", ".\\allowbreak{}"),
+            _figure(latency, 1e3),
+            _figure(throughput, bound=bound),
+            _gain(answer),
+            _sure(answer, is_plain=plain is not None),
         )
     )
 
 
-def _over_one_device(gains: Sequence[Gain], plain: str) -> Gain | None:
-    """Over the single device that is the best for requests that begin on the first one."""
-    alone = (g for g in gains if g.over == "offload" or (g.over, g.name) == ("baseline", plain))
-    known = [(g.factor.value, g) for g in alone if g.factor.value is not None]
-    return min(known, key=lambda pair: pair[0])[1] if known else None
+def _gain(answer: Answer) -> str:
+    """Nothing where the best single device is not known."""
+    first, gain = over_first_device(answer), over_one_device(answer)
+    if first is None or first.factor.value is None or gain is None:
+        return ""
+    return _figure(gain.factor, bound=_BOUNDS[gain.bound])
+
+
+def _sure(answer: Answer, *, is_plain: bool) -> str:
+    """Nothing where it is not known."""
+    if answer.objective in EXACT:
+        return "exact"
+    if is_plain:
+        first, sure = over_first_device(answer), sure_not_to_split(answer)
+        if first and first.tie:
+            return "tie"
+        return "" if sure is None else f"$\\geq${sure * 100:.0f}\\,\\%"
+    return _share(answer.probability if answer.among.measured > 1 else None)
 
 
 def _figure(estimate: Estimate, factor: float = 1.0, *, bound: str = "") -> str:

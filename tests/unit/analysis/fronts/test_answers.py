@@ -10,7 +10,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.data.sweep import Sweep, load
-from analysis.fronts.answers import Answer, all_answers, as_json
+from analysis.fronts.answers import Answer, all_answers, answers_of, as_json
 from analysis.report.terminal import summary_lines
 from analysis.report.words import answer_sentences
 from analysis.study import Study
@@ -77,6 +77,34 @@ def test_too_few_requests_give_no_answer_and_the_table_says_so(other: Callable[.
     study = Study.of(other(requests=(5, 5)))
     assert study.answers == []
     assert any("No answer yet" in line for line in summary_lines(study))
+
+
+def test_a_gain_says_which_of_two_capacities_is_a_bound(study: Study) -> None:
+    group = next(g for g in study.groups if g.network.name == "wifi")
+
+    def bounds(*kinds: str) -> dict[str, str]:
+        points = tuple(replace(p, is_bound=p.split.kind in kinds, limit=0.0) for p in group.capability.points)
+        front = replace(group.capability, points=points)
+        (answer,) = answers_of(study.sweep, group.bundle, group.network, front, ("throughput",))
+        return {g.over: g.bound for g in answer.gains}
+
+    assert bounds("offload") == {"baseline": "", "stay": "", "offload": "most", "equal": ""}
+    assert bounds("offload", "split") == {
+        "baseline": "least",
+        "stay": "least",
+        "offload": "unknown",
+        "equal": "unknown",
+    }
+
+
+def test_objectives_that_were_not_requested_have_no_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_sweep(
+        tmp_path / "r.sqlite", cuts=(0, 12, 60), trained=False, objectives=("accuracy", "latency")
+    )
+    assert main(["best", str(path), "--objective", "latency"]) == 0
+    assert "No answer" not in capsys.readouterr().out
 
 
 def test_the_machine_readable_answers_say_what_the_table_says(study: Study) -> None:

@@ -10,8 +10,9 @@ from analysis.data.sweep import Sweep, load
 from analysis.fronts.answers import Answer, Coverage, Gain
 from analysis.report.summary import HEADS, Row, rows_of, summary_rows, unreachable
 from analysis.report.terminal import summary_lines
-from analysis.statistics.estimates import Estimate
+from analysis.statistics.estimates import NOTHING, Estimate
 from analysis.study import Group, Study
+from analysis.tables.latex import answers_latex
 from controller.results import TIMED, Scope, Store
 from tests.unit.analysis.synthetic import Physics, write_sweep
 
@@ -33,6 +34,7 @@ def _gain(answer: Answer, over: str, factor: float, low: float | None, high: flo
 
 
 _PI = "plain ONNX Runtime on pi"
+_GAIN = "gain over the best single device"
 
 
 def test_a_row_has_what_to_do_its_figures_its_gain_and_how_sure_it_is(study: Study) -> None:
@@ -103,7 +105,9 @@ def test_a_tie_is_called_a_tie_and_is_no_reason_to_split(study: Study, wifi: Gro
 def test_a_bound_keeps_its_mark_and_leaves_the_best_unknown(study: Study, wifi: Group) -> None:
     throughput = wifi.answers[1]
     bound = replace(throughput.point, is_bound=True)
-    open_ = replace(_gain(throughput, _PI, 0.93, 0.92, 0.94), point=bound, rivals=(bound,), probability=None)
+    slower = _gain(throughput, _PI, 0.93, 0.92, 0.94)
+    least = replace(slower.gains[0], bound="least")
+    open_ = replace(slower, gains=(least,), point=bound, rivals=(bound,), probability=None)
     (row,) = rows_of(study, wifi, [open_])
     assert _told(row, "do this") == [("Cut after features.2", "")], "it may be faster than it was measured"
     assert _told(row, "throughput")[0][0].startswith("\N{GREATER-THAN OR EQUAL TO} ")
@@ -159,11 +163,98 @@ def test_the_terminal_has_the_same_table(study: Study) -> None:
         assert any(row.latency.text in line and row.throughput.text in line for line in mine)
 
 
-def test_gains_without_any_baseline_are_null(other: Callable[..., Sweep]) -> None:
+def test_gains_without_any_baseline_are_null(
+    study: Study, wifi: Group, other: Callable[..., Sweep]
+) -> None:
+    (row,) = rows_of(study, wifi, [replace(wifi.answers[1], gains=())])
+    assert _told(row, _GAIN) == [("null", "no single device was measured")]
     study = Study.of(other(physics=Physics(networks={"lan": (1000.0, 0.0002)})))
     answer = replace(study.groups[0].answers[0], gains=())
     (row,) = rows_of(study, study.groups[0], [answer])
-    assert _told(row, "gain over the best single device") == [("null", "no single device was measured")]
+    assert _told(row, _GAIN) == [("is one device", "pi alone: not measured")]
     unknown = Gain("baseline", _PI, Estimate(None, None, None, 0, None), None)
     (row,) = rows_of(study, study.groups[0], [replace(answer, gains=(unknown,))])
-    assert _told(row, "gain over the best single device")[0][0] == "null"
+    assert _told(row, _GAIN)[0][0] == "is one device"
+
+
+def test_the_first_device_that_was_not_measured_alone_is_no_best_one(study: Study, wifi: Group) -> None:
+    throughput = _gain(wifi.answers[1], "offload", 2.0, 1.9, 2.1)
+    (row,) = rows_of(study, wifi, [throughput])
+    assert _told(row, _GAIN) == [
+        ("2 \N{MULTIPLICATION SIGN} raw input to server", "pi alone: not measured, 1.9 to 2.1")
+    ]
+    apart = Gain("baseline", _PI, NOTHING, None)
+    (row,) = rows_of(study, wifi, [replace(throughput, gains=(*throughput.gains, apart))])
+    assert _told(row, _GAIN)[0][1].startswith("pi alone: measured only before or after a change")
+
+
+def test_an_answer_that_sends_the_raw_input_is_one_device_itself(study: Study) -> None:
+    lan = next(group for group in study.groups if group.network.name == "lan")
+    (row, *_) = rows_of(study, lan, lan.answers)
+    factor = next(g for g in lan.answers[0].gains if g.name == _PI).factor.value or 0.0
+    assert _told(row, _GAIN)[0][0] == f"is one device; {factor:.3g} \N{MULTIPLICATION SIGN} pi alone"
+
+
+def test_of_several_ties_only_that_with_the_first_device_is_a_reason_not_to_split(
+    study: Study, wifi: Group
+) -> None:
+    throughput = wifi.answers[1]
+    pi, server = (_gain(throughput, over, 1.01, 0.98, 1.03).gains[0] for over in (_PI, "offload"))
+    less = replace(server, factor=replace(server.factor, value=0.99))
+    (row,) = rows_of(study, wifi, [replace(throughput, gains=(pi, less))])
+    assert _told(row, "do this")[0][0] == "Do not split: plain ONNX Runtime on pi is as good"
+    assert _told(row, _GAIN)[0][0] == "a tie with pi alone"
+
+
+def test_plain_onnx_runtime_is_as_sure_as_the_split_that_it_was_compared_with(
+    study: Study, wifi: Group
+) -> None:
+    slower = replace(_gain(wifi.answers[1], _PI, 0.93, 0.92, 0.94), probability=0.7)
+    (row,) = rows_of(study, wifi, [slower])
+    assert _told(row, "how sure") == [("at least 65 %", "best split: 70 %")]
+    for unknown in (replace(slower, probability=0.4), _gain(wifi.answers[1], _PI, 0.93, None, None)):
+        (row,) = rows_of(study, wifi, [unknown])
+        assert _told(row, "how sure")[0][0] == "unknown"
+
+
+def test_what_is_exact_is_so_among_the_measured_splits(results: Path) -> None:
+    study = Study.of(load(results, objectives=("payload",)))
+    few = replace(study.groups[0].answers[0], among=Coverage(3, 30))
+    rows = rows_of(study, study.groups[0], [few])
+    assert _told(rows[0], "how sure") == [("exact", "of 3 of 30 splits")]
+    assert any("(of 3 of" in line for line in summary_lines(study, rows))
+
+
+def test_devices_and_batches_are_told_where_splits_differ_in_them(study: Study, wifi: Group) -> None:
+    point = wifi.answers[1].point
+    others = [replace(point, cell=replace(point.cell, batch=4, devices=("pi", "phone", "server")))]
+    mixed = replace(wifi, capability=replace(wifi.capability, points=(*wifi.capability.points, *others)))
+    rows = rows_of(study, mixed, [wifi.answers[1]])
+    told = "on pi\N{RIGHTWARDS ARROW}server, batch 1"
+    assert _told(rows[0], "do this") == [("Cut after features.2", told)]
+    said = "".join(summary_lines(study, rows))
+    assert "(on pi\N{RIGHTWARDS ARROW}server," in said and "batch 1)" in said
+    (model,) = study.models
+    latex = answers_latex(replace(study, models=(replace(model, groups=(mixed,)),)))
+    assert "on pi$\\rightarrow$server, batch 1" in latex
+
+
+def test_a_baseline_in_another_batch_is_not_out_of_reach(study: Study, results: Path) -> None:
+    sentence = unreachable(study)
+    slow = Estimate(9.0, None, None, 1, None)
+    groups = [
+        replace(g, baselines=(*g.baselines, *(replace(b, batch=8, latency=slow) for b in g.baselines)))
+        for g in study.groups
+    ]
+    (model,) = study.models
+    assert unreachable(replace(study, models=(replace(model, groups=tuple(groups)),))) == sentence
+    (rate,) = unreachable(Study.of(load(results, objectives=("throughput",))))
+    assert " ms" in sentence[0] and " ms" not in rate
+
+
+def test_a_terminal_says_which_objective_and_that_devices_are_not_real(study: Study, wifi: Group) -> None:
+    latency, throughput = wifi.answers
+    rows = rows_of(study, wifi, [replace(latency, point=throughput.point), throughput])
+    first, *lines = summary_lines(study, rows)
+    assert first == "Measured in a local lab with some devices emulated as slower and emulated links."
+    assert all(f"({objective})" in "".join(lines) for objective in TIMED)

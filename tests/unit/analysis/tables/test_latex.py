@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from analysis.data.sweep import Sweep
+from analysis.fronts.answers import Answer, Coverage
+from analysis.statistics.estimates import Estimate
 from analysis.study import Study
 from analysis.tables.latex import COLUMNS, answers_latex, escaped
 
@@ -53,6 +55,36 @@ def test_models_are_told_apart_only_where_there_are_several(
     two = replace(study, models=(model, replace(model, title="a_b")))
     assert answers_latex(two).count("\\multicolumn{7}{@{}l}{mobilenet\\_v2}") == 1
     assert "{a\\_b}" in answers_latex(two)
+
+
+def test_it_says_not_to_split_where_the_page_does_and_what_is_not_known_is_empty(sweep: Sweep) -> None:
+    study = Study.of(sweep)
+    group = next(g for g in study.groups if g.network.name == "wifi")
+    answer = group.answers[1]
+    plain = next(g for g in answer.gains if g.name == "plain ONNX Runtime on pi")
+    offload = next(g for g in answer.gains if g.over == "offload")
+
+    def row(answer: Answer) -> list[str]:
+        (model,) = study.models
+        groups = (replace(group, answers=(answer,)),)
+        return _rows(answers_latex(replace(study, models=(replace(model, groups=groups),))))[1]
+
+    slower = replace(plain, factor=Estimate(0.93, 0.92, 0.94, 3, "blocks95"), tie=False)
+    what, _, _, gain, sure = row(replace(answer, gains=(slower,), probability=0.9))[2:]
+    assert what.endswith("do not split: pi alone")
+    assert gain == "$0.93_{0.92}^{0.94}$" and sure == "$\\geq$85\\,\\%"
+    most = replace(offload, factor=Estimate(1.5, 1.4, 1.6, 3, "blocks95"), tie=False, bound="most")
+    faster = replace(plain, factor=Estimate(2.0, 1.9, 2.1, 3, "blocks95"), tie=False)
+    assert row(replace(answer, gains=(faster, most)))[5] == "$\\leq1.5_{1.4}^{1.6}$"
+    assert row(replace(answer, gains=(most,)))[5] == "", "pi alone may be better"
+    assert row(replace(answer, objective="payload"))[6] == "exact"
+    assert row(replace(answer, among=Coverage(1, 1)))[6] == ""
+
+
+def test_a_note_stands_beneath_the_table_and_in_a_comment(sweep: Sweep) -> None:
+    lines = answers_latex(Study.of(sweep), "Measured in a lab_1.").splitlines()
+    assert lines[0] == "% Measured in a lab_1."
+    assert lines[-3:] == ["\\end{tabular}", "\\par\\smallskip Measured in a lab\\_1.\\par", "}"]
 
 
 def test_names_are_escaped() -> None:
