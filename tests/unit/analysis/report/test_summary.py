@@ -163,9 +163,7 @@ def test_the_terminal_has_the_same_table(study: Study) -> None:
         assert any(row.latency.text in line and row.throughput.text in line for line in mine)
 
 
-def test_gains_without_any_baseline_are_null(
-    study: Study, wifi: Group, other: Callable[..., Sweep]
-) -> None:
+def test_gains_without_any_baseline_are_null(study: Study, wifi: Group, other: Callable[..., Sweep]) -> None:
     (row,) = rows_of(study, wifi, [replace(wifi.answers[1], gains=())])
     assert _told(row, _GAIN) == [("null", "no single device was measured")]
     study = Study.of(other(physics=Physics(networks={"lan": (1000.0, 0.0002)})))
