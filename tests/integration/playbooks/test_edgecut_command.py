@@ -114,7 +114,9 @@ def test_ctrl_c_ends_after_the_trial_and_says_how_to_go_on(lab: LocalLab, here: 
         (["lab", "up", "-i", "inventory/local"], "This inventory has no virtual Pis or namespaces"),
     ],
 )  # fmt: skip
-def test_what_goes_wrong_is_said_without_a_traceback(lab: LocalLab, here: Path, given: list[str], says: str) -> None:
+def test_what_goes_wrong_is_said_without_a_traceback(
+    lab: LocalLab, here: Path, given: list[str], says: str
+) -> None:
     done = lab.edgecut(*given, within=here)
     assert done.returncode == 2, done.stdout + done.stderr
     *error, details = done.stderr.splitlines()

@@ -44,8 +44,10 @@ def test_it_prints_each_profiles_answer_and_where_the_report_is(results: Path, t
     run = _run("report", results, "--out", tmp_path / "a folder", "--figures", "")
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
-    assert "do this" in lines[0]
-    assert [line.split()[0] for line in lines[2:-1]] == ["lan", "lan", "wifi", "wifi", "wan", "wan"]
+    assert "emulated" in lines[0]
+    (head,) = (number for number, line in enumerate(lines) if "do this" in line)
+    networks = [line.split()[0] for line in lines[head + 2 : -1]]
+    assert networks == ["lan", "lan", "wifi", "wifi", "wan", "wan"], run.stdout
     assert lines[-1] == f"report: {tmp_path / 'a folder' / 'report.html'}"
     assert run.stderr == ""
 

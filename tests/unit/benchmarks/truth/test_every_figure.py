@@ -111,6 +111,7 @@ NEEDS_NONE: Mapping[str, Sequence[str]] = {
         *("Accuracy.cuts", "Bar.request", "Cell.cuts", "CodecAccuracy.cuts", "Course.jitter_seeds"),
         *("HopMeans.start", "HopMeans.stop", "Look.block", "MeasuredLink.environment", "Sentinel.block"),
         *("TrialMeasures.block", "TrialMeasures.environment", "TrialMeasures.number", "Void.number"),
+        *("Drifted.since", "Sweep.sentinels"),
     ),
     "when something was, or how long it took, besides any trial": ("Moment.minutes", "Profiling.took_s"),
     "a probability or a variance: true of many sweeps, which tests.calibration plants and counts": (
@@ -127,7 +128,7 @@ NEEDS_NONE: Mapping[str, Sequence[str]] = {
     "counts failures, and none is planted: tests/integration/faults plants them": ("CellResult.voids",),
     "of the lab's own links, shaped and measured by make test-lab": ("MeasuredLink.measured",),
     "a fixed computation's time on this machine, whatever that is; tests plant its drift": (
-        "Sentinel.times_s",
+        *("Change.noise", "Change.value", "Sentinel.times_s"),
     ),
     "part of an account of a link, of which only the use is a figure": (
         *("LinkUse.carried_bytes", "LinkUse.elapsed_s", "LinkUse.frames", "LinkUse.queued_s"),
