@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from controller.results import Cell, Trial
     from controller.sweep.outcome import Outcome
     from edgecut.bundles import export_model, open_bundle
+    from edgecut.callbacks import Step
     from edgecut.figures import Figure
     from edgecut.labs import load_lab, local_lab
     from edgecut.plans import PlannedSplit, plan_splits, profile_lab
     from edgecut.results import Results, load_results
-    from edgecut.sweeps import CellRun, Step, run_cell, run_sweep
+    from edgecut.sweeps import CellRun, run_cell, run_sweep
     from exporter.bundle import Bundle, CutPoint
     from exporter.errors import ExporterError
 
@@ -69,7 +70,7 @@ _HOMES = {
     "PlannedSplit": "edgecut.plans",
     "Profile": "controller.profiling.profile",
     "Results": "edgecut.results",
-    "Step": "edgecut.sweeps",
+    "Step": "edgecut.callbacks",
     "Trial": "controller.results",
     "export_model": "edgecut.bundles",
     "load_lab": "edgecut.labs",

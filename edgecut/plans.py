@@ -12,7 +12,7 @@ from controller.planning.options import PlanOptions
 from controller.planning.tables import Candidate
 from controller.profiling.commands import ProfileOptions, measure_profile
 from controller.profiling.profile import Profile
-from controller.results import Cell, Trial
+from edgecut.callbacks import Callbacks, Step
 from exporter.bundle import Bundle
 
 __all__ = ["PlannedSplit", "plan_splits", "profile_lab"]
@@ -75,7 +75,12 @@ def profile_lab(
         quick=quick,
         device_profiles=Path(device_profiles),
     )
-    return measure_profile(bundle, lab, options, _Messages(on_message))
+
+    def on_step(step: Step) -> None:
+        if on_message:
+            on_message(f"{step.part}: {step.done}/{step.total}  {step.doing}".rstrip())
+
+    return measure_profile(bundle, lab, options, Callbacks(on_message, on_step))
 
 
 def plan_splits(
@@ -146,32 +151,3 @@ def _planned(candidate: Candidate, *, is_baseline: bool) -> PlannedSplit:
     return PlannedSplit(
         name, plan.devices, plan.cuts, plan.latency_s, throughput_per_s, plan.bottleneck, is_baseline
     )
-
-
-@dataclass(frozen=True)
-class _Messages:
-    """A profile's progress for a callback."""
-
-    on_message: Callable[[str], None] | None
-
-    def say(self, text: str) -> None:
-        if self.on_message:
-            self.on_message(text)
-
-    def step(
-        self,
-        network: str,
-        done: int,
-        total: int,
-        doing: str,
-        left_s: float | None = None,
-        *,
-        is_most: bool = False,
-    ) -> None:
-        self.say(f"{network}: {done}/{total}  {doing}".rstrip())
-
-    def running(self, cell: Cell, number: int) -> None:
-        pass
-
-    def finished(self, cell: Cell, trial: Trial) -> None:
-        pass

@@ -24,9 +24,10 @@ from controller.sweep.runner import run_sweep as run
 from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.profiling import prepare
 from controller.sweep.single_cell import RunOptions, measure_one_cell
+from edgecut.callbacks import Callbacks, Step
 from exporter.bundle import Bundle
 
-__all__ = ["CellRun", "Step", "run_cell", "run_sweep"]
+__all__ = ["CellRun", "run_cell", "run_sweep"]
 
 
 @dataclass(frozen=True)
@@ -53,24 +54,6 @@ class CellRun:
     def throughput_per_s(self) -> float:
         """Samples a second."""
         return throughput_per_s(self.trial, self.cell.batch)
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far a sweep is.
-
-    Attributes:
-        part: The network, or the step before all networks.
-        done: Finished trials, or other steps, of `total`.
-        doing: What runs now, in words.
-        left_s: Estimated seconds left for the whole sweep; None where unknown.
-    """
-
-    part: str
-    done: int
-    total: int
-    doing: str
-    left_s: float | None
 
 
 def run_cell(
@@ -183,7 +166,7 @@ def run_sweep(
         resolved.create_store(path) as store,
         Publisher(store, is_shown=False) as publisher,
     ):
-        progress = _Callbacks(publisher, on_trial, on_step, on_message)
+        progress = Callbacks(on_message, on_step, on_trial, publisher)
         resolved.refuse_shaped(chosen)
         prepare(resolved, store, Path(device_profiles), progress, shaped=True)
         budget = TimeBudget(time_budget_s) if time_budget_s is not None else None
@@ -232,39 +215,3 @@ class _Stop:
     @property
     def requested(self) -> bool:
         return self.event.is_set()
-
-
-@dataclass(frozen=True)
-class _Callbacks:
-    """A program's callbacks as a sweep's progress, which viewers of the results file can still follow."""
-
-    publisher: Publisher
-    on_trial: Callable[[Cell, Trial], None] | None
-    on_step: Callable[[Step], None] | None
-    on_message: Callable[[str], None] | None
-
-    def say(self, text: str) -> None:
-        if self.on_message:
-            self.on_message(text)
-
-    def step(
-        self,
-        network: str,
-        done: int,
-        total: int,
-        doing: str,
-        left_s: float | None = None,
-        *,
-        is_most: bool = False,
-    ) -> None:
-        self.publisher.step(network, done, total, doing, left_s)
-        if self.on_step:
-            self.on_step(Step(network, done, total, doing, left_s))
-
-    def running(self, cell: Cell, number: int) -> None:
-        self.publisher.running(cell, number)
-
-    def finished(self, cell: Cell, trial: Trial) -> None:
-        self.publisher.finished(cell, trial)
-        if self.on_trial:
-            self.on_trial(cell, trial)

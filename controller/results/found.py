@@ -118,8 +118,8 @@ class FoundDevices:
         return states
 
     def _is_alike(self, device: str, one: int, other: int) -> bool:
-        rows = [self.by_environment.get(number, {}).get(device) for number in (one, other)]
-        return all(rows) and _lasting(rows[0]) == _lasting(rows[1])  # type: ignore[arg-type]
+        before, after = (self.by_environment.get(number, {}).get(device) for number in (one, other))
+        return before is not None and after is not None and _lasting(before) == _lasting(after)
 
 
 def comparison_block(number: int, state: int) -> int:
