@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.integration.chromium import CHROMIUM, MOST_PAGES, MOST_WORDS, pages_printed, visible_words
+from benchmarks.pages.browser import program_of
 from tests.integration.ports import free_ports
+from tests.integration.report_lengths import MOST_PAGES, MOST_WORDS, lengths
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,7 +107,7 @@ def _trials(project: Path) -> int:
 
 
 @pytest.mark.timeout(2 * LONGEST_S)
-def test_demo_goes_on_where_it_was_stopped_and_says_when_all_is_done(project: Path, tmp_path: Path) -> None:
+def test_demo_goes_on_where_it_was_stopped_and_says_when_all_is_done(project: Path) -> None:
     results = project / "results" / "demo"
 
     # Ctrl-C in the middle of the sweep: the lab goes, what was measured stays.
@@ -140,9 +141,10 @@ def test_demo_goes_on_where_it_was_stopped_and_says_when_all_is_done(project: Pa
     answers = json.loads((results / "answers.json").read_text(encoding="utf-8"))
     assert {answer["network"] for answer in answers} == {"lan", "wifi", "wan"}
     assert output.rstrip().endswith("results/demo/report.html")
-    if CHROMIUM:
-        assert visible_words(results / "report.html", tmp_path) <= MOST_WORDS
-        assert pages_printed(results / "report.html", tmp_path) <= MOST_PAGES
+    if program_of("chromium"):
+        words, pages = lengths(results / "report.html")
+        assert words <= MOST_WORDS
+        assert pages <= MOST_PAGES
 
     # And once more: there is nothing to do.
     demo, output = _run(project)

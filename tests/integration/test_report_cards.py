@@ -1,23 +1,21 @@
 """The cards of a report's points, by mouse and by keys, in a real browser."""
 
-import html
-import json
 from pathlib import Path
 
 import pytest
 
 from analysis.data.sweep import load
 from analysis.report import write_report
-from tests.integration.chromium import CHROMIUM, browse, with_script
+from benchmarks.pages.browser import browse, program_of
+from tests.integration.report_lengths import DRAWN
 from tests.unit.analysis.synthetic import write_sweep
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+pytestmark = pytest.mark.skipif(
+    program_of("chromium") is None, reason="no chromium here: apt-get install chromium"
+)
 
 # Clicks each point of a figure at its centre, hovers over it, and then works the figure by its keys.
-_POINTS = """<script type="module">
-const waiting = setInterval(() => {
-  if (!document.documentElement.dataset.charts) return;
-  clearInterval(waiting);
+_POINTS = """(() => {
   const place = document.querySelector('[data-chart="CHART"]');
   const figure = place.closest("figure");
   const here = { block: "start", behavior: "instant" };
@@ -62,22 +60,19 @@ const waiting = setInterval(() => {
     const back = document.activeElement.__data__?.datum?.where === where;
     told.steps.push({ wanted: "", got: text(), back });
   }
-  const out = document.createElement("pre");
-  out.id = "told";
-  out.textContent = JSON.stringify(told);
-  document.body.append(out);
-}, 50);
-</script>"""
+  return told;
+})()"""
 
 
 def test_a_point_shows_its_own_card_by_mouse_and_by_keys(tmp_path: Path) -> None:
     path = write_sweep(tmp_path / "results.sqlite", cuts=(0, 12, 24, 36, 48, 60))
     report = write_report(load(path), tmp_path / "out", ()).page
-    chart = "mobilenet_v2-lan-capability"
-    page = with_script(report, tmp_path / "points.html", _POINTS.replace("CHART", chart))
-    dom, log = browse(page, tmp_path / "profile", "--window-size=1200,2000", "--dump-dom")
-    assert "CONSOLE" not in log, log
-    told = json.loads(html.unescape(dom[dom.index('<pre id="told">') + 15 : dom.rindex("</pre>")]))
+    with browse("chromium") as browser:
+        browser.resize(1200, 2000)
+        browser.open(report)
+        browser.wait_for(DRAWN)
+        told = browser.evaluate(_POINTS.replace("CHART", "mobilenet_v2-lan-capability"))
+        assert browser.complaints == []
     assert len(told["clicks"]) == 6
     for click in told["clicks"]:
         title = click["got"].splitlines()[1:2]

@@ -6,10 +6,13 @@ import pytest
 
 from analysis.data.sweep import load
 from analysis.report import write_report
-from tests.integration.chromium import CHROMIUM, MOST_PAGES, MOST_WORDS, pages_printed, visible_words
+from benchmarks.pages.browser import program_of
+from tests.integration.report_lengths import MOST_PAGES, MOST_WORDS, lengths
 from tests.unit.analysis.synthetic import write_sweep
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+pytestmark = pytest.mark.skipif(
+    program_of("chromium") is None, reason="no chromium here: apt-get install chromium"
+)
 
 
 def test_a_report_like_the_demos_is_short_on_a_screen_and_on_paper(tmp_path: Path) -> None:
@@ -19,5 +22,6 @@ def test_a_report_like_the_demos_is_short_on_a_screen_and_on_paper(tmp_path: Pat
     sweep = load(path)
     assert len(sweep.cells) >= 70
     page = write_report(sweep, tmp_path / "out", ()).page
-    assert visible_words(page, tmp_path) <= MOST_WORDS
-    assert 2 <= pages_printed(page, tmp_path) <= MOST_PAGES
+    words, pages = lengths(page)
+    assert words <= MOST_WORDS
+    assert 2 <= pages <= MOST_PAGES
