@@ -36,6 +36,7 @@ from controller.results import (
     comparison_block,
 )
 from controller.results.drifts import Drifted, drifts
+from controller.results.limits import baseline_shares
 from controller.results.metrics import baseline_latency_s, baseline_throughput_per_s
 from controller.statistics.series import Figure, Series
 
@@ -69,6 +70,7 @@ class Baseline:
     Attributes:
         latency: Seconds a batch (p50), over trials.
         throughput: Samples a second, over trials.
+        shares: By device, how much of its changes the figures take part in.
     """
 
     model: str
@@ -79,6 +81,7 @@ class Baseline:
     threads: int
     latency: Estimate
     throughput: Estimate
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -92,7 +95,7 @@ class Baseline:
     def series(self, objective: Objective) -> Series:
         """The figure that an answer is compared with, by block."""
         figure = self.throughput if objective == "throughput" else self.latency
-        return Series(self.key, dict(zip(figure.blocks, figure.values, strict=True)), {self.device: 1.0})
+        return Series(self.key, dict(zip(figure.blocks, figure.values, strict=True)), self.shares)
 
 
 def baseline_name(device: str) -> str:
@@ -476,6 +479,7 @@ def _baselines(taken: Sequence[tuple[int, BaselineTrial]], states: Mapping[int, 
             *key,
             latency=estimate(list(map(baseline_latency_s, trials.values())), list(trials)),
             throughput=estimate(list(map(baseline_throughput_per_s, trials.values())), list(trials)),
+            shares=baseline_shares(next(iter(trials.values()))),
         )
         for key, trials in groups.items()
     )

@@ -61,9 +61,9 @@ def baseline_trial(
     taken_at = now()
     with Watchdog([worker]):
         done = worker.ask(request, timeout_s=_TIMEOUT_S)
-    # It measures that time only if it must.
-    is_measured = worker.info.slowdown > 1 and planted is None and not request.varies
-    if (done.full_speed_s is not None) != (is_measured and request.full_speed_s is None):
+    # A slower device takes a multiple of its time at full speed, which it measures only if it must.
+    is_fixed = worker.info.slowdown > 1 and planted is None and not request.varies
+    if (done.full_speed_s is not None) != (is_fixed and request.full_speed_s is None):
         raise InvalidReply(worker.name, f"a baseline with {done.full_speed_s} s at full speed")
     full_speed = None
     if done.full_speed_s is not None:
@@ -79,5 +79,6 @@ def baseline_trial(
         threads=threads,
         taken_at=taken_at,
         compute_s=done.compute_s,
+        is_fixed=is_fixed,
     )
     return baseline, full_speed

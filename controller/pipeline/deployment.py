@@ -138,7 +138,7 @@ def plan_pipeline(
     endpoint = endpoint_of(cell)
     tensors = [stages[0].shard.inputs, *(stage.shard.outputs for stage in stages)]
     ways = [legs_of(cell, link) for link in stage_links(cell, bundle)]
-    links = tuple(replace(link, rate_mbit=_rate_mbit(link, lab, network)) for link in itertools.chain(*ways))
+    links = tuple(_under(network, link, lab) for link in itertools.chain(*ways))
     way_specs = [
         tuple(
             _link_spec(
@@ -281,8 +281,11 @@ def _conditions(link: Link, lab: Lab, network: Network) -> Direction:
     return network.between(link.sender, link.receiver, forward=forward)
 
 
-def _rate_mbit(link: Link, lab: Lab, network: Network) -> float | None:
-    return None if link.sender == link.receiver else _conditions(link, lab, network).rate_mbit
+def _under(network: Network, link: Link, lab: Lab) -> Link:
+    if link.sender == link.receiver:
+        return link
+    conditions = _conditions(link, lab, network)
+    return replace(link, rate_mbit=conditions.rate_mbit, delay_ms=conditions.delay_ms)
 
 
 def _jitter_seed(seed: int, link: Link) -> int:

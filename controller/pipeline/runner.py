@@ -88,6 +88,9 @@ class PipelineRunner:
             built = list(pool.map(self._build_on, self.plan.builds))
         hops = {(hop.start, hop.stop): hop for of_device in built for hop in of_device}
         self._hops = tuple(hops[s.shard.start, s.shard.stop] for s in self.plan.stages)
+        self._hops = tuple(
+            replace(hop, is_fixed=self.has_fixed_time(position)) for position, hop in enumerate(self._hops)
+        )
         if self.controller_endpoint is not None:
             # Before any worker opens its links: some of them lead to us.
             self.controller_endpoint.build_planned(self.plan, self.cell.depth, self.bundle)

@@ -4,9 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from controller.results.metrics import busy_share, network_s, stage_name
+from controller.results.rows import BaselineTrial
 from controller.results.trial import Link, Trial
 
-__all__ = ["Limit", "Share", "latency_shares", "limit_of", "link_share", "link_uses", "throughput_shares"]
+__all__ = [
+    "Limit",
+    "Share",
+    "baseline_shares",
+    "latency_shares",
+    "limit_of",
+    "link_share",
+    "link_uses",
+    "throughput_shares",
+]
 
 _NEARLY_ALWAYS: Final = 0.9
 """A use above this share limits, whatever the others are."""
@@ -46,8 +56,7 @@ def link_share(link: Link) -> Share | None:
     most_s = use.busy_s - use.rwnd_limited_s
     least_s = most_s
     if use.by == "kernel":
-        at_rate_s = use.carried_bytes * 8 / (link.rate_mbit * 1e6) if link.rate_mbit else 0.0
-        least_s = min(max(use.queued_s, at_rate_s), most_s)
+        least_s = min(max(use.queued_s, _at_rate_s(link, use.carried_bytes)), most_s)
     return Share(*(min(max(seconds / use.elapsed_s, 0.0), 1.0) for seconds in (least_s, most_s)))
 
 
@@ -92,16 +101,22 @@ def limit_of(trial: Trial) -> Limit:
 
 
 def latency_shares(trial: Trial) -> Mapping[str, float]:
-    """The share of its mean latency that a trial computes on each device, and spends on each way."""
+    """The share of its mean latency that a trial computes on each device, and spends on each way.
+
+    What is set is left out, since it does not change: the time of a stage that a slowdown fixes, and what a
+    network's delay and rate take.
+    """
     ways = link_uses(trial.links)
     latency_s = float(trial.endpoint["latency_s"].mean())
     spent_s = [
         (hop.device, float(rows["compute_s"].mean()))
         for hop, rows in zip(trial.hops, trial.records, strict=True)
+        if not hop.is_fixed
     ]
     if ways:
         on_network_s = float(network_s(trial.endpoint, trial.records).mean())
-        spent_s += [(way, on_network_s / len(ways)) for way in ways]
+        varying_s = max(0.0, on_network_s - sum(map(_set_s, trial.links)))
+        spent_s += [(way, varying_s / len(ways)) for way in ways]
     shares: dict[str, float] = {}
     for name, seconds in spent_s:
         shares[name] = shares.get(name, 0.0) + seconds / latency_s
@@ -109,12 +124,47 @@ def latency_shares(trial: Trial) -> Mapping[str, float]:
 
 
 def throughput_shares(trial: Trial) -> Mapping[str, float]:
-    """The device, or way, that limited a trial: its changes alone change throughput. Nothing if unknown."""
+    """The device, or way, that limited a trial: its changes alone change throughput.
+
+    Nothing if unknown, or if its speed is set: by a slowdown, or by a network's rate.
+    """
     name = limit_of(trial).name
-    if name is None:
+    if name is None or name in _set_ways(trial):
         return {}
-    devices = dict(zip(_stages(trial), (hop.device for hop in trial.hops), strict=True))
-    return {devices.get(name, name): 1.0}
+    stages = dict(zip(_stages(trial), trial.hops, strict=True))
+    if name not in stages:
+        return {name: 1.0}
+    return {} if stages[name].is_fixed else {stages[name].device: 1.0}
+
+
+def baseline_shares(trial: BaselineTrial) -> Mapping[str, float]:
+    """A baseline takes part in all changes of its device, unless a slowdown fixes its time."""
+    return {} if trial.is_fixed else {trial.device: 1.0}
+
+
+def _set_s(link: Link) -> float:
+    """Seconds of a request that a link's delay and rate take, as its network sets them."""
+    if link.sender == link.receiver:
+        return 0.0
+    bytes_ = link.payload_bytes if link.encoded_bytes is None else link.encoded_bytes
+    return link.delay_ms / 1e3 + _at_rate_s(link, bytes_)
+
+
+def _at_rate_s(link: Link, bytes_: float) -> float:
+    return bytes_ * 8 / (link.rate_mbit * 1e6) if link.rate_mbit else 0.0
+
+
+def _set_ways(trial: Trial) -> set[str]:
+    """Ways between two devices whose rate is what keeps them in use."""
+    sent_s: dict[str, float] = {}
+    for link in trial.links:
+        if link.use is not None and link.rate_mbit:
+            way = f"{link.sender} -> {link.receiver}"
+            at_rate_s = (
+                link.use.busy_s if link.use.by == "emulation" else _at_rate_s(link, link.use.carried_bytes)
+            )
+            sent_s[way] = sent_s.get(way, 0.0) + at_rate_s / link.use.elapsed_s
+    return {way for way, share in sent_s.items() if share >= _NEARLY_ALWAYS}
 
 
 def _stages(trial: Trial) -> list[str]:

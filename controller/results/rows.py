@@ -306,7 +306,7 @@ class NetworkRow:
 class BaselineTrial:
     """The whole model alone on one device, in a bare ONNX Runtime loop: seconds per batch.
 
-    `number` is that of its block under `network`.
+    `number` is that of its block under `network`. Where `is_fixed`, the device's slowdown fixes the time.
     """
 
     model: str
@@ -318,6 +318,7 @@ class BaselineTrial:
     threads: Count
     taken_at: str
     compute_s: Annotated[tuple[Duration, ...], Meta(min_length=1)]
+    is_fixed: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Hop:
         alone_s: Its mean time alone, in the trial's block unless `slowdown` fixes it; None where that does
             not fit the trial, or is missing.
         alone_missing: Why it is missing: what failed while the stage was timed.
+        is_fixed: Whether `slowdown` fixes its time, so that no change of its device's speed shows in it.
     """
 
     device: str
@@ -42,6 +43,7 @@ class Hop:
     load_s: Seconds
     alone_s: Seconds | None = None
     alone_missing: str | None = None
+    is_fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Link:
         encoded_bytes: Bytes after the codec, mean over the trial's requests; None without a codec.
         sent_raw: The trial's tensors that the codec could not shorten, which were sent unencoded.
         rate_mbit: Its network's, one way; None without one.
+        delay_ms: Its network's, one way, beside what the link itself takes.
         use: How long it was in use; None where nothing accounts for it.
     """
 
@@ -92,6 +95,7 @@ class Link:
     encoded_bytes: NotNegative | None = None
     sent_raw: Count = 0
     rate_mbit: Positive | None = None
+    delay_ms: NotNegative = 0.0
     use: LinkUse | None = None
 
 

@@ -29,7 +29,7 @@ from controller.results import (
 )
 from controller.results.capability import Capability, capabilities
 from controller.results.drifts import drift_variances
-from controller.results.limits import latency_shares, throughput_shares
+from controller.results.limits import baseline_shares, latency_shares, throughput_shares
 from controller.results.metrics import (
     SAMPLES_NEEDED,
     baseline_latency_s,
@@ -149,7 +149,7 @@ def _of_baselines(trials: Sequence[tuple[int, BaselineTrial]], objective: Object
         key = f"{trial.device}, batch {trial.batch}, threads {trial.threads}"
         of = baseline_latency_s if objective == "latency" else baseline_throughput_per_s
         block = comparison_block(trial.number, state)
-        groups.setdefault(key, []).append(Figure(block, of(trial), {trial.device: 1.0}))
+        groups.setdefault(key, []).append(Figure(block, of(trial), baseline_shares(trial)))
     return [Series.of(key, figures) for key, figures in groups.items()]
 
 

@@ -1,6 +1,7 @@
 """A trial's figures, checked against numbers worked out by hand."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -159,3 +160,32 @@ def test_a_hop_without_all_requests_is_not_averaged_over_the_rest(trial: Trial) 
     torn = replace(trial, hop_rows=(trial.records[0][:-1], trial.records[1]))
     with pytest.raises(ResultsError, match="11 requests, the endpoint of 12"):
         measure(torn, 1)
+
+
+def test_what_is_set_has_no_share_in_what_a_device_or_link_changes(trial: Trial) -> None:
+    """Of 2 ms on the network, delay takes 0.8 ms and 840 bytes at 8 Mbit/s 0.84 ms: 0.36 ms may vary."""
+    assert measure(trial, 1).latency_shares == pytest.approx(
+        {"pi": 0.4, "server": 0.3, "pi -> server": 0.1, "server -> pi": 0.1}
+    )
+    hops = replace(trial.hops[0], is_fixed=True), trial.hops[1]
+    links = tuple(replace(link, delay_ms=0.4, rate_mbit=8.0) for link in trial.links)
+    shares = measure(replace(trial, hops=hops, links=links), 1).latency_shares
+    assert shares == pytest.approx({"server": 0.3, "pi -> server": 0.018, "server -> pi": 0.018})
+
+
+def test_a_limit_whose_speed_is_set_has_no_share(trial: Trial) -> None:
+    idle = LinkUse("kernel", 12, 0.06, 0.001, 0.0, 0.0, 0.0, 9600, 0.0)
+    by_stage = with_uses(trial, idle, idle)
+    assert measure(by_stage, 1).throughput_shares == {"pi": 1.0}
+    hops = replace(trial.hops[0], is_fixed=True), trial.hops[1]
+    assert measure(replace(by_stage, hops=hops), 1).throughput_shares == {}
+
+
+@pytest.mark.parametrize("by", ["kernel", "emulation"])
+def test_a_way_at_its_networks_rate_has_no_share(by: Literal["kernel", "emulation"], trial: Trial) -> None:
+    """9,600 bytes take 0.058 s of 0.06 s at 1.324 Mbit/s; on a way that is slow by itself nothing is set."""
+    full = LinkUse(by, 12, 0.06, 0.058, 0.0, 0.0, 0.058, 9600, 0.0)
+    by_way = with_uses(trial, full, replace(full, busy_s=0.001, queued_s=0.0, carried_bytes=480))
+    assert measure(by_way, 1).throughput_shares == {"pi -> server": 1.0}
+    links = tuple(replace(link, rate_mbit=1.324) for link in by_way.links)
+    assert measure(replace(by_way, links=links), 1).throughput_shares == {}

@@ -101,8 +101,14 @@ NEEDS_NONE: Mapping[str, Sequence[str]] = {
             "Cell.depth_key",
             "Cell.prefetch",
         ),
-        *("Cell.threads", "CodecAccuracy.batch", "Course.seed", "DeviceRow.stamp", "Link.rate_mbit"),
-        *("MeasuredLink.requested", "Network.requested", "Profiling.batch", "Profiling.threads"),
+        *("Cell.threads", "CodecAccuracy.batch", "Course.seed", "DeviceRow.stamp", "Link.delay_ms"),
+        *(
+            "Link.rate_mbit",
+            "MeasuredLink.requested",
+            "Network.requested",
+            "Profiling.batch",
+            "Profiling.threads",
+        ),
         *("Sweep.environments", "Sweep.experiment", "Sweep.manifests", "Sweep.seed", "TrialsWanted.least"),
         *("TrialsWanted.most", "TrialsWanted.until", "Scope.cells", "Scope.splits", "PredictedCell.depth"),
         *("TrialsWanted.level_of_pair", "TrialsWanted.looked_after"),
@@ -115,7 +121,8 @@ NEEDS_NONE: Mapping[str, Sequence[str]] = {
     ),
     "when something was, or how long it took, besides any trial": ("Moment.minutes", "Profiling.took_s"),
     "a probability or a variance: true of many sweeps, which tests.calibration plants and counts": (
-        *("Answer.probability", "Basis.blocks", "Basis.drift", "Basis.noise", "Basis.without_drift"),
+        *("Answer.probability", "Baseline.shares", "Basis.blocks", "Basis.drift", "Basis.noise"),
+        "Basis.without_drift",
         *("Look.sure", "Point.probability", "Surface.steps"),
     ),
     "a prediction, refused for planted times: make bench-plan holds predictions to measurements": (

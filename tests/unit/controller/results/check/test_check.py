@@ -288,8 +288,8 @@ HOPS_OF_A_STRANGER = '[{"device":"x","start":0,"stop":4,"threads":1,"load_s":1,"
         (
             sql(
                 "INSERT INTO baseline (model, network, bundle, device, batch, number, threads, environment, "
-                "taken_at, compute_s, sum) "
-                "VALUES ('tiny', 'lan', ?, 'pi', 1, 0, 1, 1, 'then', '[0.1, -1]', '')",
+                "taken_at, compute_s, is_fixed, sum) "
+                "VALUES ('tiny', 'lan', ?, 'pi', 1, 0, 1, 1, 'then', '[0.1, -1]', 0, '')",
                 BUNDLE,
             ),
             "table baseline, row 1, column compute_s: Expected `float` > 0.0",
