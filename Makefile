@@ -12,8 +12,8 @@ help: ## list all targets
 	@echo
 	@sed -n -E '2,/^$$/s/^#  ?//p' Makefile
 
-demo: ## train, export, deploy to this machine, sweep, report: results/demo/report.html
-	@./scripts/demo
+demo: ## train, cut, deploy to this machine, measure, report: results/demo/report.html (FULL=1: every split)
+	@./scripts/demo $(if $(FULL),--full)
 
 test: ## run all tests; TESTS="tests/unit -k wire" selects some
 	@./scripts/test

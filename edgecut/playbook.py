@@ -26,6 +26,7 @@ __all__ = [
     "Playbook",
     "ansible",
     "environment",
+    "finish",
     "inventory_path",
     "is_interrupted",
     "last_words",
@@ -233,21 +234,26 @@ def wait(
     Returns:
         Its exit code and its standard error.
     """
+    stderr = subprocess.PIPE if keeps_errors else None
+    with subprocess.Popen(command, env=variables, stderr=stderr, text=True, errors="replace") as process:
+        return finish(process)
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """Wait for a command, which Ctrl-C and `kill` let end by itself; returns the same as `wait`."""
     signals: SimpleQueue[int] = SimpleQueue()
+
+    def pass_on() -> None:
+        while signals.get():
+            process.send_signal(signal.SIGINT)
+
     # The terminal sends Ctrl-C to the command too, so it is not passed on.
     of_ctrl_c = signal.signal(signal.SIGINT, lambda number, _: None)
     of_kill = signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))
-    stderr = subprocess.PIPE if keeps_errors else None
     try:
-        with subprocess.Popen(command, env=variables, stderr=stderr, text=True, errors="replace") as process:
-
-            def pass_on() -> None:
-                while signals.get():
-                    process.send_signal(signal.SIGINT)
-
-            threading.Thread(target=pass_on, daemon=True).start()
-            _, screen = process.communicate()
-            signals.put(0)
+        threading.Thread(target=pass_on, daemon=True).start()
+        _, screen = process.communicate()
+        signals.put(0)
         return process.returncode, screen or ""
     finally:
         signal.signal(signal.SIGINT, of_ctrl_c)

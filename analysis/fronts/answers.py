@@ -17,6 +17,7 @@ from controller.results import CHAIN, SOCKET, TIMED
 from controller.results.metrics import power
 
 __all__ = [
+    "NOTICED",
     "Answer",
     "Coverage",
     "Gain",
@@ -28,6 +29,7 @@ __all__ = [
     "does_not_split",
     "first_baseline",
     "is_like",
+    "lost_to_drift",
     "over_first_device",
     "over_one_device",
     "sure_not_to_split",
@@ -108,6 +110,18 @@ class Answer:
     probability: float | None = None
     equivalents: tuple[Point, ...] = ()
     basis: Basis | None = None
+
+
+NOTICED = 0.01
+"""A loss of certainty that is worth a word."""
+
+
+def lost_to_drift(answer: Answer) -> float | None:
+    """How much less probable an answer is for the drift that sentinels saw; None without a probability."""
+    if answer.probability is None:
+        return None
+    # What is exact has no basis, and nothing that could drift.
+    return answer.basis.without_drift - answer.probability if answer.basis else 0.0
 
 
 def check_goal(text: str) -> Goal:

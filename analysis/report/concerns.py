@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import floor
 from typing import Any, Literal
 
 from analysis.data.sweep import Sweep
+from analysis.fronts.answers import NOTICED, Answer, lost_to_drift
 from analysis.report.words import changed_words, listed
 from controller.errors import INVALID_REPLY
 from controller.results import Accuracy, Change
@@ -43,10 +45,15 @@ def disagreements(sweep: Sweep) -> list[Accuracy]:
     return [a for a in sweep.accuracies if a.whole != a.chain]
 
 
-def concerns(sweep: Sweep) -> list[Concern]:
-    """All of them, the grave ones first."""
+def concerns(sweep: Sweep, answers: Sequence[Answer] = ()) -> list[Concern]:
+    """All of them, the grave ones first.
+
+    Args:
+        answers: What is said of the sweep, since drift is grave only where it makes them less sure.
+    """
     parts = (
         _wrong,
+        partial(_drifted, answers=answers),
         _changed,
         _lab,
         _unsound,
@@ -69,15 +76,24 @@ def _wrong(sweep: Sweep) -> Iterator[Concern]:
             f"The chain of shards does not have the accuracy of the whole graph at {len(bad)} "
             f"split{'s' * (len(bad) > 1)} (cut {cuts}). Figures there are those of another model.",
         )
-    if flagged := [d for d in sweep.drifts if d.change.flagged]:
-        worst = max(flagged, key=lambda d: abs(d.change.value))
-        names = listed(dict.fromkeys(d.sentinel.network for d in flagged))
-        what = listed(dict.fromkeys(d.what for d in flagged))
-        yield Concern(
-            "grave",
-            f"Speed drifted while the sweep ran: {what} by up to {worst.change.value:+.1%} under {names} "
-            f"(limit {DRIFT_LIMIT:.0%}). Differences of that size between cells may be drift.",
-        )
+
+
+def _drifted(sweep: Sweep, answers: Sequence[Answer]) -> Iterator[Concern]:
+    flagged = [d for d in sweep.drifts if d.change.flagged]
+    if not flagged:
+        return
+    worst = max(flagged, key=lambda d: abs(d.change.value))
+    names = list(dict.fromkeys(d.sentinel.network for d in flagged))
+    what = listed(dict.fromkeys(d.what for d in flagged))
+    text = (
+        f"Speed drifted while the sweep ran: {what} by up to {worst.change.value:+.1%} under {listed(names)} "
+        f"(limit {DRIFT_LIMIT:.0%}). Differences of that size between cells may be drift"
+    )
+    concerned = [lost_to_drift(answer) for answer in answers if answer.network.name in names]
+    if concerned and all(lost is not None and lost < NOTICED for lost in concerned):
+        yield _note(f"{text}; the answers above take it into account and stay as sure.")
+    else:
+        yield Concern("grave", f"{text}.")
 
 
 def _changed(sweep: Sweep) -> Iterator[Concern]:

@@ -155,7 +155,7 @@ def _context(study: Study, drawn: frozenset[str]) -> dict[str, Any]:
         "wanted": sweep.wanted,
         "cells": len(sweep.cells),
         "measured_on": measured_on(sweep),
-        "concerns": concerns(sweep),
+        "concerns": concerns(sweep, study.answers),
         "seed": sweep.seed,
         "numbered": any("@" in c.split.where for c in sweep.cells),
         "interval": words.interval(sweep.wanted),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analysis.data.sweep import Network, baseline_name
-from analysis.fronts.answers import Answer, Coverage, Gain
+from analysis.fronts.answers import NOTICED, Answer, Coverage, Gain, lost_to_drift
 from analysis.fronts.choice import EXACT, Basis, Goal
 from analysis.fronts.fronts import Point
 from analysis.fronts.replicas import Replicas
@@ -209,11 +209,10 @@ def _basis(basis: Basis) -> str:
 
 def _drifted(answer: Answer, basis: Basis) -> str:
     """By how much the drift that sentinels saw lowers certainty."""
-    before, after = basis.without_drift, answer.probability or 0.0
     what = f"Drift of {listed(basis.drifted)}"
-    if before - after < 0.01:
+    if (lost_to_drift(answer) or 0.0) < NOTICED:
         return f"{what} does not make it less sure."
-    return f"{what} lowers this from {percent(before)} to {percent(after)}."
+    return f"{what} lowers this from {percent(basis.without_drift)} to {percent(answer.probability or 0.0)}."
 
 
 def measured_splits(among: Coverage) -> str:

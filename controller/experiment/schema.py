@@ -323,6 +323,13 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "least seven splits"
         ),
     ] = 0.15
+    device_profile: Annotated[
+        Literal["full", "quick"],
+        Meta(
+            description="what `planned` predicts from: `quick` has fewer repetitions, and messages out of "
+            "the first device alone: about a third of the time, less certain"
+        ),
+    ] = "full"
     # No results file holds a larger number.
     seed: Annotated[
         int,

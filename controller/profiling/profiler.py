@@ -69,7 +69,8 @@ class ProfileRequest:
         cuts: Positions to time stages at, from 0 to the node count.
         budget_s: Approximate seconds for timing one device's stages.
         threads: ONNX Runtime threads of a stage: one number, or by device.
-        quick: Fewer repetitions of everything: about half the time, less certain.
+        quick: Fewer repetitions, and messages out of the first device alone: about a third of the time, less
+            certain.
     """
 
     cuts: tuple[int, ...]

@@ -17,7 +17,7 @@ from controller.sweep.search.budget import TimeBudget
 from controller.sweep.search.candidates import candidates_of
 from controller.sweep.search.order import make_order
 from controller.sweep.search.predicted import most_candidates
-from controller.sweep.search.profiling import STAGES_S, missing_profiles, stored_profiles
+from controller.sweep.search.profiling import missing_profiles, stored_profiles
 from controller.sweep.todo import PendingWork
 from exporter.bundle import Bundle, run_chain
 
@@ -104,7 +104,7 @@ def _dry_run(
                 "model": resolved.bundles[one.key[0]].manifest.model,
                 "devices": one.devices,
                 "cuts": len(one.cuts),
-                "stages_s": STAGES_S * len(one.devices),
+                "stages_s": one.stages_s * len(one.devices),
             }
             for one in unprofiled
         ],

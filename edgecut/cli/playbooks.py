@@ -6,12 +6,13 @@ from typing import Annotated, Final
 
 import typer
 
-from controller.errors import LabError, StoreError
+from controller.errors import StoreError
 from controller.results import Results
 from controller.sweep.outcome import INTERRUPTED
 from edgecut.cli.loading import run as load_and_run
 from edgecut.cli.table import COMMANDS
-from edgecut.playbook import ROOT, Ended, Playbook, is_interrupted, of_user, run, wait
+from edgecut.demo import Demo
+from edgecut.playbook import ROOT, Ended, Playbook, of_user, run
 from worker.terminal import show
 
 __all__ = ["app"]
@@ -195,16 +196,14 @@ def lab_down(
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    full: Annotated[
+        bool, typer.Option("--full", help="Measure every split, not only those that could be best.")
+    ] = False,
+) -> None:
     """Make a report from nothing, on this machine alone; the same command resumes it."""
-    script = ROOT / "scripts" / "demo"
-    if not script.is_file():
-        raise LabError(f"no {script}; install edgecut from a clone of its repository (make venv)")
-    code, _ = wait([str(script)])
-    if is_interrupted(code):
-        code = INTERRUPTED
-    # As a shell reports a program that a signal ended.
-    _finish(Ended(128 - code if code < 0 else code))
+    if code := Demo(full).run():
+        raise typer.Exit(code)
 
 
 def _has_trials(results: Path) -> bool:

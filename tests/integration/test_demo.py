@@ -27,7 +27,16 @@ LONGEST_S = 900
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository, in a path with a space, that uses this interpreter's packages."""
     project = tmp_path_factory.mktemp("a project")
-    for name in ("exporter", "worker", "controller", "analysis", "ansible", "inventory", "scripts"):
+    for name in (
+        "exporter",
+        "worker",
+        "controller",
+        "analysis",
+        "edgecut",
+        "ansible",
+        "inventory",
+        "scripts",
+    ):
         shutil.copytree(ROOT / name, project / name)
     for name in ("ansible.cfg", "Makefile"):
         shutil.copy(ROOT / name, project)
@@ -36,14 +45,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (project / ".venv" / name).symlink_to(Path(sys.prefix) / name)
     (project / "scripts" / "venv").write_text("#!/bin/sh\n", encoding="utf-8")
 
-    _replace(project / "scripts" / "demo", "model=mobilenet_v2", "model=squeezenet1_1")
-    _replace(project / "scripts" / "demo", "--input-size 64", "--input-size 32 --epochs 1")
-    _replace(project / "scripts" / "demo", "base_port=7180", f"base_port={free_ports(8)}")
+    _replace(project / "edgecut" / "demo_model.py", '"mobilenet_v2"', '"squeezenet1_1"')
+    _replace(project / "edgecut" / "demo_model.py", '"48", "--epochs", "3"', '"32", "--epochs", "1"')
+    _replace(
+        project / "edgecut" / "demo.py", "_BASE_PORT: Final = 7180", f"_BASE_PORT: Final = {free_ports(8)}"
+    )
     experiment = project / "ansible" / "experiments" / "demo.yml"
     _replace(experiment, "models: [mobilenet_v2]", "models: [squeezenet1_1]")
     text = experiment.read_text(encoding="utf-8")
     text, replaced = re.subn(r"splits: \[.*?\]", "splits: [20]", text, flags=re.DOTALL)
-    assert replaced == 2
+    assert replaced == 1
     experiment.write_text(text, encoding="utf-8")
     _replace(experiment, "trials: {least: 2, most: 5, until: 0.95}", "trials: 1")
     return project
@@ -133,14 +144,19 @@ def test_demo_goes_on_where_it_was_stopped_and_says_when_all_is_done(project: Pa
     demo, output = _run(project)
     assert demo.returncode == 0, output
     assert "epoch" not in output
-    assert _trials(project) == 3 * 3 * 2 > finished  # networks, splits with both ends, depths
+    # Networks, splits with both ends, depths; a search may leave out what cannot be best.
+    assert 3 * 2 * 2 <= _trials(project) <= 3 * 3 * 2
+    assert _trials(project) > finished
     assert _workers(project) == []
+    for network in ("wifi", "lan", "wan"):
+        assert f"{network}: the answer" in output
     for name in ("report.html", "pareto.csv", "cells.csv"):
         assert (results / name).stat().st_size > 0
     assert list((results / "figures").glob("*.svg"))
     answers = json.loads((results / "answers.json").read_text(encoding="utf-8"))
     assert {answer["network"] for answer in answers} == {"lan", "wifi", "wan"}
     assert output.rstrip().endswith("results/demo/report.html")
+    assert "PLAY" not in output and "TASK" not in output, "what Ansible itself prints is in the log"
     if program_of("chromium"):
         words, pages = lengths(results / "report.html")
         assert words <= MOST_WORDS
@@ -150,4 +166,4 @@ def test_demo_goes_on_where_it_was_stopped_and_says_when_all_is_done(project: Pa
     demo, output = _run(project)
     assert demo.returncode == 0
     assert "All is done" in output
-    assert "PLAY" not in output
+    assert "deploy" not in output

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,10 +18,10 @@ from controller.sweep.search.predicted import ProfileKey, profile_key
 from worker.wire.codecs import NO_CODEC
 from worker.wire.messages import DeviceInfo
 
-__all__ = ["STAGES_S", "stored_profiles", "missing_profiles", "prepare"]
+__all__ = ["stored_profiles", "missing_profiles", "prepare"]
 
-STAGES_S = 40.0
-"""What timing the stages of one device may take, about."""
+_STAGES_S: Final = 40.0
+_STAGES_QUICK_S: Final = 4.0
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,23 @@ class Missing:
         cuts: Where cells cut the graph, both ends included.
         devices: Of those cells, in the lab's order.
         codecs: On links of those cells.
+        quick: Whether a quick one will do.
     """
 
     key: ProfileKey
     cuts: tuple[int, ...]
     devices: tuple[str, ...]
     codecs: tuple[str, ...]
+    quick: bool
 
     def fits(self, profile: Profile) -> bool:
         """Whether a profile says something of all that is cut, on all devices."""
         return set(self.cuts) <= set(profile.cuts) and set(self.devices) <= set(profile.devices)
+
+    @property
+    def stages_s(self) -> float:
+        """What timing the stages of one device may take, about."""
+        return _STAGES_QUICK_S if self.quick else _STAGES_S
 
 
 def stored_profiles(results: Results) -> dict[ProfileKey, Profile]:
@@ -79,10 +87,15 @@ def missing_profiles(resolved: ResolvedExperiment, stored: Mapping[ProfileKey, P
             tuple(sorted({0, *cuts, resolved.bundles[key[0]].node_count})),
             tuple(name for name in order if name in devices),
             tuple(sorted(codecs - {NO_CODEC.name})),
+            resolved.experiment.device_profile == "quick",
         )
         for key, (cuts, devices, codecs) in by_key.items()
     ]
-    return [one for one in required if one.key not in stored or not one.fits(stored[one.key])]
+    return [
+        one
+        for one in required
+        if (known := stored.get(one.key)) is None or not one.fits(known) or (known.quick and not one.quick)
+    ]
 
 
 def prepare(
@@ -103,7 +116,9 @@ def prepare(
         threads = {
             name: resolved.experiment.threads_on(name, info.threads, compared) for name, info in infos.items()
         }
-        request = ProfileRequest(missing.cuts, batch, alike_or_each(threads), STAGES_S)
+        request = ProfileRequest(
+            missing.cuts, batch, alike_or_each(threads), missing.stages_s, quick=missing.quick
+        )
         model = resolved.bundles[bundle].manifest.model
         path = request.path(folder, resolved.lab.name, model)
         profile = _existing(missing, request, path, infos)

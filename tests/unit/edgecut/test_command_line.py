@@ -183,29 +183,6 @@ def test_what_ansible_says_of_an_inventory_is_passed_on(
     assert said.count("\n") == 1
 
 
-@pytest.mark.processes
-@pytest.mark.parametrize(("ends", "code"), [("exit 99", 130), ("kill -INT $$", 130), ("exit 1", 1)])
-def test_the_demo_ends_with_130_after_ctrl_c(
-    ends: str, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "scripts").mkdir()
-    script = tmp_path / "scripts" / "demo"
-    script.write_text(f"#!/bin/sh\n{ends}\n")
-    script.chmod(0o755)
-    monkeypatch.setattr("edgecut.cli.playbooks.ROOT", tmp_path)
-    assert main(["demo"]) == code
-
-
-def test_the_demo_needs_a_clone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("edgecut.cli.playbooks.ROOT", tmp_path)
-    assert main(["demo"]) == 2
-    assert capsys.readouterr().err.startswith(
-        f"error: no {tmp_path}/scripts/demo; install edgecut from a clone"
-    )
-
-
 def test_versions_are_for_people_and_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("edgecut ")

@@ -153,6 +153,19 @@ def test_drift_above_the_limit_is_flagged(other: Callable[..., Sweep]) -> None:
     assert "+8.0 %" in text and "+4.0 %" not in text, "those that are flagged"
 
 
+def test_drift_is_grave_only_where_it_makes_an_answer_less_sure(other: Callable[..., Sweep]) -> None:
+    study = Study.of(other(drift=0.08))
+    (noted,) = [each for each in concerns(study.sweep, study.answers) if "Speed drifted" in each.text]
+    assert noted.weight == "note"
+    assert noted.text.endswith("the answers above take it into account and stay as sure.")
+    first, *rest = study.answers
+    assert first.probability is not None
+    for probability in (first.probability - 0.02, None):
+        answers = [replace(first, probability=probability), *rest]
+        (grave,) = [each for each in concerns(study.sweep, answers) if "Speed drifted" in each.text]
+        assert grave.weight == "grave"
+
+
 def test_a_chain_that_disagrees_is_loud(other: Callable[..., Sweep]) -> None:
     text = _text(other(disagree_at=24))
     assert "does not have the accuracy of the whole graph at 1 split (cut 24)" in text
