@@ -5,7 +5,7 @@
 #                            https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz soak test-lab test-arm64 bench bench-plan bench-report truth lint verify-models lab lab-down venv clean
+.PHONY: help demo test test-fast fuzz soak test-lab test-arm64 bench bench-plan bench-report bench-demo truth lint verify-models lab lab-down venv clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ bench-plan: ## measure predictions, plans and searches: results/bench-plan.json;
 
 bench-report: ## measure reports of up to 5,000 cells: results/bench-report.json (needs chromium)
 	@./scripts/bench-report
+
+bench-demo: ## measure how long the demo takes: results/bench-demo.json
+	@./scripts/bench-demo
 
 truth: ## compare reported figures with planted truths (5 minutes; FULL=1: all of them, 15)
 	@FULL="$(FULL)" ./scripts/truth

@@ -1,4 +1,4 @@
-"""`python -m benchmarks bench|bench-plan|bench-report|truth`: what edgecut costs, and how true it is."""
+"""`python -m benchmarks bench|bench-plan|bench-report|bench-demo|truth`: what edgecut costs, and how true it is."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.command import run_bench, show_bench
+from benchmarks.demo_times import bench_demo
 from benchmarks.pages.command import SIZES, bench_report
 from benchmarks.planning.command import BenchPlanOptions, bench_plan
 from benchmarks.truth.labs import LabName
@@ -75,6 +76,15 @@ def bench_reports(
         raise typer.Exit(1)
 
 
+@app.command("bench-demo")
+def bench_the_demo(
+    out: Annotated[Path, typer.Option(help="Results file.")] = Path("results/bench-demo.json"),
+) -> None:
+    """Measure how long the demo takes; exit code 1 if a figure misses its bound."""
+    if not bench_demo(out):
+        raise typer.Exit(1)
+
+
 @app.command()
 def truth(
     full: Annotated[bool, typer.Option("--full", help="Run all cases, not only the quick ones.")] = False,
@@ -94,6 +104,7 @@ def truth(
 _AFTER_CTRL_C = {
     "bench": "no results were written",
     "bench-report": "no results were written",
+    "bench-demo": "no results were written",
     "truth": "no results were kept",
     "bench-plan": "finished models are in the results file; the same command starts over",
 }

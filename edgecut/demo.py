@@ -24,22 +24,26 @@ __all__ = ["Demo", "busy_share"]
 
 _NETWORKS: Final = ("wifi", "lan", "wan")
 _MISSING: Final = 1
-_MODEL_FOLDER: Final = ROOT / "results" / "demo"
 _BASE_PORT: Final = 7180
 _BUSY: Final = 0.2
 
 
 @dataclass(frozen=True)
 class Demo:
-    """The demo, or with `full` the one that measures every split."""
+    """The demo, or with `full` the one that measures every split.
+
+    Attributes:
+        results: The folder for everything; default: results/demo, or results/demo-full.
+    """
 
     full: bool = False
+    results: Path | None = None
     _began_s: float = field(default_factory=time.monotonic)
 
     @property
     def out(self) -> Path:
-        """The folder of the results and the report."""
-        return ROOT / "results" / self._name
+        """The folder for everything."""
+        return self.results or ROOT / "results" / self._name
 
     def run(self) -> int:
         """Train and deploy, measure network after network, report; returns the exit code.
@@ -81,7 +85,7 @@ class Demo:
 
     def _measure(self) -> int:
         """Everything that needs the lab, which is gone afterwards."""
-        has_model = (bundle_of(_MODEL_FOLDER) / "manifest.json").exists()
+        has_model = (bundle_of(self.out) / "manifest.json").exists()
         self._step("deploy two workers" if has_model else "train and export the model, deploy two workers")
         with self._lab(), self._model() as model:
             if code := run(self._playbook("deploy")).code:
@@ -124,7 +128,7 @@ class Demo:
     @contextmanager
     def _model(self) -> "Iterator[subprocess.Popen[str]]":
         """The process that makes the model; if it still runs at the end, it is ended."""
-        command = _python("edgecut.demo_model", str(_MODEL_FOLDER))
+        command = _python("edgecut.demo_model", str(self.out))
         with subprocess.Popen(command, cwd=ROOT, text=True) as process:
             try:
                 yield process
@@ -145,7 +149,7 @@ class Demo:
         return _python(
             *("controller", "sweep", str(self._experiment), "--network", network),
             *("--lab", str(self.out / "lab" / "local.json"), "--results", str(self._results)),
-            *("--device-profiles", str(self.out / "profiles")),
+            *("--device-profiles", str(self.out / "profiles"), "--bundles", str(bundle_of(self.out).parent)),
         )
 
     def _answer(self, network: str | None = None) -> list[str]:

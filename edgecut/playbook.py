@@ -38,6 +38,7 @@ __all__ = [
 ROOT: Final = Path(__file__).resolve().parents[1]
 """The repository that this package was installed from."""
 
+_MOST_LOGS: Final = 100
 _BAD_INPUT: Final = 2
 _INTERRUPTED: Final = 130
 _INTERRUPTED_ANSIBLE: Final = 99
@@ -215,6 +216,9 @@ def _new_log(title: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         (folder / name).touch(0o600)
+        # Their names begin with the time, so the last are the newest.
+        for old in sorted(folder.glob("*.log"))[:-_MOST_LOGS]:
+            old.unlink(missing_ok=True)
     except OSError as error:
         raise ControllerError(
             f"{folder}: cannot be written ({error.strerror}), and the log goes there; make it yours"

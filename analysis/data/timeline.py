@@ -38,12 +38,16 @@ class Timelines(Mapping[str, tuple[Bar, ...]]):
 
     def __getitem__(self, cell: str) -> tuple[Bar, ...]:
         number = self._trials[cell]
-        with Results.open(self._path) as results:
+        with Results.reopen(self._path) as results:
             trial = next(results.trials(cell, after=number - 1), None)
         if trial is None or trial.id != number:
             raise ResultsError(f"{self._path} lost trial {number} while it was read; make the report again")
         devices = [hop.device for hop in trial.hops]
         return bars_of(trial, [stage_name(devices, place) for place in range(len(devices))])
+
+    def __contains__(self, cell: object) -> bool:
+        # What a mapping does by itself is to read it.
+        return cell in self._trials
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._trials)

@@ -57,7 +57,7 @@ def gains_figure(
     layers = points_with_intervals(
         chart(rows).encode(y=y, yOffset=alt.YOffset("over:N", sort=list(used))),
         "factor",
-        log_axis(low, high, "times better than this (log scale)   better \u2192"),
+        log_axis(low, high, "times better than this (log scale) \u2192"),
         colour_and_shape("over", used, "against"),
         hints({"title": "best for", "where": "best split", "name": "against", "text": "times better"}),
         strokes=(layout.font / 12, layout.font / 6),

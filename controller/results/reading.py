@@ -83,6 +83,19 @@ class Results:
                 results._resolve()
         return results
 
+    @classmethod
+    def reopen(cls, path: Path) -> Self:
+        """Open again, as it is now, a file that `open` found whole: to look that up takes long.
+
+        Raises:
+            StoreError: The file is gone, or not a results file any more.
+        """
+        results = cls(connect(path, writable=False), path)
+        with results._closed_on_error():
+            results._db.execute("BEGIN")
+            check_schema(results._db, path)
+        return results
+
     @contextmanager
     def _closed_on_error(self) -> Iterator[None]:
         with ExitStack() as stack:

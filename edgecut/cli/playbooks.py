@@ -165,8 +165,9 @@ def check_lab(
     """Check the inventory and every device as `deploy` does first; this changes nothing."""
     arguments = [*_arguments(ask_become_pass, ask_vault_pass, limit), "--tags", "preflight"]
     _finish(run(Playbook("deploy", "lab check", {}, inventory, extra or (), arguments)))
+    asked = [*_arguments(ask_become_pass, ask_vault_pass, limit)]
     where = [] if inventory is None else ["-i", str(inventory)]
-    show(f"The devices are fit. Next: {shlex.join(['edgecut', 'deploy', *where])}")
+    show(f"The devices are fit. Next: {shlex.join(['edgecut', 'deploy', *where, *asked])}")
 
 
 @app.command(name="lab-up")
@@ -200,9 +201,12 @@ def demo(
     full: Annotated[
         bool, typer.Option("--full", help="Measure every split, not only those that could be best.")
     ] = False,
+    results: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for everything. Default: results/demo.")
+    ] = None,
 ) -> None:
     """Make a report from nothing, on this machine alone; the same command resumes it."""
-    if code := Demo(full).run():
+    if code := Demo(full, results and results.absolute()).run():
         raise typer.Exit(code)
 
 

@@ -22,7 +22,6 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.setattr("edgecut.demo.ROOT", tmp_path)
-    monkeypatch.setattr("edgecut.demo._MODEL_FOLDER", tmp_path / "results" / "demo")
     monkeypatch.setattr("psutil.cpu_percent", lambda interval: 5.0)
     return tmp_path
 

@@ -89,6 +89,19 @@ def test_the_log_is_the_users_alone(ansible: Played) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_oldest_logs_go(ansible: Played) -> None:
+    run(Playbook("deploy", "deploy"))
+    folder = playbook.ROOT / ".edgecut" / "log"
+    (last,) = folder.iterdir()
+    for number in range(150):
+        (folder / f"2020-01-01-{number:06}-1-deploy.log").touch()
+    run(Playbook("deploy", "deploy"))
+    left = sorted(path.name for path in folder.iterdir())
+    assert len(left) == 100
+    assert last.name in left
+    assert left[0] == "2020-01-01-000052-1-deploy.log"
+
+
 @pytest.mark.parametrize(
     ("given", "shown"),
     [

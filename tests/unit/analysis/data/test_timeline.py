@@ -1,10 +1,13 @@
 """The time line of a pipeline's stages."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from analysis.data.sweep import Sweep
-from analysis.data.timeline import bars_of
+from analysis.data.timeline import Timelines, bars_of
+from controller.errors import StoreError
 from tests.unit.analysis.synthetic import Physics, run_trial
 
 
@@ -22,3 +25,11 @@ def test_a_row_of_the_time_line_keeps_its_own_clock(sweep: Sweep) -> None:
     for request, bar in second.items():
         assert bar.start_s == pytest.approx(first[request].stop_s), "the fastest message takes no time"
         assert bar.stop_s - bar.start_s == pytest.approx(0.02)
+
+
+def test_whether_a_cell_has_bars_is_known_without_reading_its_trial(tmp_path: Path) -> None:
+    timelines = Timelines(tmp_path / "gone.sqlite", {"cell": 1})
+    assert "cell" in timelines
+    assert "other" not in timelines
+    with pytest.raises(StoreError):
+        timelines["cell"]
