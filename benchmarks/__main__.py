@@ -1,4 +1,4 @@
-"""`python -m benchmarks bench|bench-plan|bench-report|bench-demo|truth`: what edgecut costs, and how true it is."""
+"""`python -m benchmarks bench|bench-plan|bench-report|bench-demo|truth`: what it costs, whether it is true."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m benchmarks bench-demo`: how long a new user waits for the demo's first answer, and for its report."""
+"""`python -m benchmarks bench-demo`: how long one waits for the demo's first answer, and for its report."""
 
 import os
 import re
