@@ -1,4 +1,4 @@
-"""`python -m benchmarks bench|bench-plan|bench-report|bench-demo|truth`: what it costs, whether it is true."""
+"""`python -m benchmarks bench|bench-plan|bench-report|bench-demo|truth`: what it costs, and if it is true."""
 
 import sys
 from pathlib import Path
