@@ -12,7 +12,19 @@ from exporter.bundle import BundleError
 from worker import terminal
 from worker.terminal import say
 
-__all__ = ["run"]
+__all__ = ["CommandEnded", "run"]
+
+
+class CommandEnded(Exception):  # noqa: N818 -- no error: it has been told
+    """What a command ran has ended with an exit code, and has said why.
+
+    Attributes:
+        code: The exit code, which becomes the command's own.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def run(
@@ -40,6 +52,8 @@ def _run(
 ) -> int:
     try:
         code = commands(given, prog_name=name, standalone_mode=False)
+    except CommandEnded as ended:
+        return ended.code
     except (ControllerError, BundleError) as error:
         return _refuse(str(error))
     except typer.TyperException as error:

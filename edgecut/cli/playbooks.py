@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from controller.cli.running import CommandEnded
 from controller.errors import StoreError
 from controller.results import Results
 from controller.sweep.outcome import INTERRUPTED
@@ -114,7 +115,7 @@ def sweep(
         of_report = load_and_run(COMMANDS["report"], [f"{folder}/results.sqlite", "--out", folder])
         code = code or of_report
     if code:
-        raise typer.Exit(code)
+        raise CommandEnded(code)
 
 
 @app.command(name="best-split")
@@ -151,7 +152,7 @@ def best_split(
     arguments = _arguments(ask_become_pass, ask_vault_pass)
     ended = run(Playbook("best_split", "best-split", settings, inventory, extra or (), arguments))
     if code := _code_of_sweep(ended):
-        raise typer.Exit(code)
+        raise CommandEnded(code)
 
 
 @app.command(name="check-lab")
@@ -207,7 +208,7 @@ def demo(
 ) -> None:
     """Make a report from nothing, on this machine alone; the same command resumes it."""
     if code := Demo(full, results and results.absolute()).run():
-        raise typer.Exit(code)
+        raise CommandEnded(code)
 
 
 def _has_trials(results: Path) -> bool:
@@ -239,4 +240,4 @@ def _arguments(ask_become_pass: bool, ask_vault_pass: bool, limit: str | None = 
 
 def _finish(ended: Ended) -> None:
     if ended.code:
-        raise typer.Exit(ended.code)
+        raise CommandEnded(ended.code)

@@ -79,10 +79,16 @@ def test_each_answer_is_shown_when_it_is_there(steps: Steps, capsys: pytest.Capt
     ids=["no lab", "no model", "Ctrl-C"],
 )
 def test_what_fails_ends_it_and_the_lab_goes(
-    statements: Mapping[str, str], deploys: int, code: int, begun: list[str], steps: Steps
+    statements: Mapping[str, str],
+    deploys: int,
+    code: int,
+    begun: list[str],
+    steps: Steps,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     ran, began_s = steps(statements, deploys), time.monotonic()
     assert main(["demo"]) == code
+    assert capsys.readouterr().err == "", "what failed has said so"
     assert ran == [*begun, "teardown"]
     assert time.monotonic() - began_s < 30, "a model that is being made is not waited for"
 
