@@ -38,7 +38,7 @@ class Demo:
 
     full: bool = False
     results: Path | None = None
-    _began_s: float = field(default_factory=time.monotonic)
+    _began_s: float = field(default_factory=time.monotonic, init=False)
 
     @property
     def out(self) -> Path:
