@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis.comparison.differences import Comparison, Difference
 from analysis.comparison.pairs import Side
 from analysis.comparison.tables import box_of, compare_table, matched_by_position
-from analysis.figures import FORMATS, Figure, export_all
+from analysis.figures import FORMATS, Figure, exporting
 from analysis.figures.base import distinct_names, quickly
 from analysis.figures.differences import factors_figure
 from analysis.output import written_whole
@@ -32,11 +32,10 @@ def write_comparison(comparison: Comparison, out: Path, formats: Sequence[str] =
     """
     groups = _groups(comparison)
     figures = {name: _figure(members) for name, members in groups.items()}
-    with written_whole(out, ".compare-") as draft:
+    with written_whole(out, ".compare-") as draft, exporting(figures, draft / "figures", formats):
         compare_table(comparison).to_csv(draft / "compare.csv", index=False)
         page = fill("compare.html.j2", figures, **_context(comparison, groups))
         (draft / "compare.html").write_text(page, encoding="utf-8")
-        export_all(figures, draft / "figures", formats)
     return out / "compare.html"
 
 

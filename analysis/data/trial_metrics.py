@@ -204,7 +204,7 @@ def measure(
         environment=trial.environment,
         course=trial.course,
         latency_shares=_interned(latency_shares(trial)),
-        throughput_shares=_interned(throughput_shares(trial)),
+        throughput_shares=_interned(throughput_shares(trial, limit)),
         memory_bytes=_fullest_bytes(trial, samples, "process_memory_bytes"),
         rss_bytes=_fullest_bytes(trial, samples, "process_rss_bytes"),
     )

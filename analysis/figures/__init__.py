@@ -1,7 +1,7 @@
 """Every figure of a report, each for a page, a phone and a paper."""
 
 from analysis.figures.base import Figure
-from analysis.figures.export import FORMATS, VEGA_LITE, check_formats, export, export_all, rendered
+from analysis.figures.export import FORMATS, VEGA_LITE, check_formats, export, exporting, rendered
 from analysis.figures.selection import figures_of
 from analysis.figures.theme import LAYOUTS, PAPER, Layout, config
 
@@ -15,7 +15,7 @@ __all__ = [
     "check_formats",
     "config",
     "export",
-    "export_all",
+    "exporting",
     "figures_of",
     "rendered",
 ]

@@ -1,12 +1,13 @@
 """A specification -> a file, without a browser."""
 
 import base64
+import itertools
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from analysis.errors import FigureError
 from analysis.figures.base import Figure
 from analysis.figures.theme import PAPER, config
 
-__all__ = ["FORMATS", "VEGA_LITE", "check_formats", "export", "export_all", "rendered"]
+__all__ = ["FORMATS", "VEGA_LITE", "check_formats", "export", "exporting", "rendered"]
 
 FORMATS = ("pdf", "svg", "png")
 VEGA_LITE = "6.4"
 """The version that altair writes and vl-convert draws; the report's browser bundle is of it too."""
 
 _PNG_PIXELS_PER_INCH = 300
+_PROCESSES = 2
 
 
 def check_formats(text: str) -> tuple[str, ...]:
@@ -50,27 +52,39 @@ def export(spec: dict[str, Any], stem: Path, formats: Sequence[str]) -> list[Pat
     return written
 
 
-def export_all(figures: Mapping[str, Figure], folder: Path, formats: Sequence[str]) -> None:
-    """Write every figure to `folder`, which is made if there is something to write.
+@contextmanager
+def exporting(figures: Mapping[str, Figure], folder: Path, formats: Sequence[str]) -> Iterator[None]:
+    """Write every figure to `folder` while the block runs; it is made if there is something to write.
 
-    Converting takes 150 MB, which only the end of its process gives back: it has one of its own.
+    Converting takes 150 MB, which only the end of its process gives back, and most of a report's time: it has
+    processes of its own.
 
     Raises:
         FigureError: A figure cannot be converted or written.
     """
-    if not formats:
+    if not formats or not figures:
+        yield
         return
     folder.mkdir()
-    with tempfile.TemporaryFile() as said:
+    with ExitStack() as stack:
+        specs = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(_PROCESSES)]
+        for (name, draw), lines in zip(figures.items(), itertools.cycle(specs), strict=False):
+            lines.write(json.dumps([name, draw(PAPER)]).encode() + b"\n")
+        said = stack.enter_context(tempfile.TemporaryFile())
         command = [sys.executable, "-m", "analysis.figures.export", str(folder), *formats]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=said) as converting:
-            assert converting.stdin is not None
-            # If it ends early, its exit code says so.
-            with suppress(BrokenPipeError):
-                for name, draw in figures.items():
-                    converting.stdin.write(json.dumps([name, draw(PAPER)]).encode() + b"\n")
-                converting.stdin.close()
-        if converting.returncode:
+        processes = []
+        for lines in specs:
+            lines.seek(0)
+            processes.append(stack.enter_context(subprocess.Popen(command, stdin=lines, stderr=said)))
+        try:
+            yield
+        except BaseException:
+            for converting in processes:
+                converting.terminate()
+            raise
+        for converting in processes:
+            converting.wait()
+        if any(converting.returncode for converting in processes):
             said.seek(0)
             last = said.read().decode(errors="replace").strip().splitlines()[-1:]
             raise FigureError(f"the figures in {folder} cannot be written ({' '.join(last)})")

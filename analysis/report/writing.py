@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.data.predictions import predictions_of
 from analysis.data.sweep import Sweep
-from analysis.figures import FORMATS, export_all, figures_of
+from analysis.figures import FORMATS, exporting, figures_of
 from analysis.fronts.answers import as_json
 from analysis.output import written_whole
 from analysis.report.disclosure import measured_on
@@ -57,23 +57,22 @@ def write_report(
         ResultsError: The file of predictions cannot be read, or is none.
     """
     study = Study.of(sweep, predictions_of(sweep, predictions))
-    tables = [
-        ("pareto", pareto_table(study)),
-        ("fronts", fronts_table(study)),
-        ("splits", pd.DataFrame(split_rows(study, against), columns=list(SPLIT_COLUMNS))),
-        ("nodes", pd.DataFrame(node_rows(study, codec_pj_per_bit), columns=list(NODE_COLUMNS))),
-        ("cells", cells_table(study)),
-        *page_tables(study),
-    ]
     figures = figures_of(study)
-    with written_whole(out, ".report-") as draft:
+    with written_whole(out, ".report-") as draft, exporting(figures, draft / "figures", formats):
+        tables = [
+            ("pareto", pareto_table(study)),
+            ("fronts", fronts_table(study)),
+            ("splits", pd.DataFrame(split_rows(study, against), columns=list(SPLIT_COLUMNS))),
+            ("nodes", pd.DataFrame(node_rows(study, codec_pj_per_bit), columns=list(NODE_COLUMNS))),
+            ("cells", cells_table(study)),
+            *page_tables(study),
+        ]
+        for name, table in tables:
+            table.to_csv(draft / f"{name}.csv", index=False)
         (draft / "report.html").write_text(render(study, figures), encoding="utf-8")
         answers = json.dumps(as_json(sweep, study.answers), indent=2)
         (draft / "answers.json").write_text(f"{answers}\n", encoding="utf-8")
-        for name, table in tables:
-            table.to_csv(draft / f"{name}.csv", index=False)
         on = measured_on(sweep)
         latex = answers_latex(study, f"{on.headline}." if on.simulated else "")
         (draft / "answers.tex").write_text(latex, encoding="utf-8")
-        export_all(figures, draft / "figures", formats)
     return Report(out / "report.html", tuple(summary_lines(study)))

@@ -65,7 +65,7 @@ def link_uses(links: Iterable[Link]) -> dict[str, Share | None]:
     ways: dict[str, list[Link]] = {}
     for link in links:
         if link.sender != link.receiver:
-            ways.setdefault(f"{link.sender} -> {link.receiver}", []).append(link)
+            ways.setdefault(_way(link), []).append(link)
     return {way: _together(shared) for way, shared in ways.items()}
 
 
@@ -106,7 +106,7 @@ def latency_shares(trial: Trial) -> Mapping[str, float]:
     What is set is left out, since it does not change: the time of a stage that a slowdown fixes, and what a
     network's delay and rate take.
     """
-    ways = link_uses(trial.links)
+    ways = dict.fromkeys(_way(link) for link in trial.links if link.sender != link.receiver)
     latency_s = float(trial.endpoint["latency_s"].mean())
     spent_s = [
         (hop.device, float(rows["compute_s"].mean()))
@@ -123,12 +123,15 @@ def latency_shares(trial: Trial) -> Mapping[str, float]:
     return shares
 
 
-def throughput_shares(trial: Trial) -> Mapping[str, float]:
+def throughput_shares(trial: Trial, limit: Limit | None = None) -> Mapping[str, float]:
     """The device, or way, that limited a trial: its changes alone change throughput.
 
     Nothing if unknown, or if its speed is set: by a slowdown, or by a network's rate.
+
+    Args:
+        limit: What `limit_of` tells, where it is known already.
     """
-    name = limit_of(trial).name
+    name = (limit or limit_of(trial)).name
     if name is None or name in _set_ways(trial):
         return {}
     stages = dict(zip(_stages(trial), trial.hops, strict=True))
@@ -140,6 +143,10 @@ def throughput_shares(trial: Trial) -> Mapping[str, float]:
 def baseline_shares(trial: BaselineTrial) -> Mapping[str, float]:
     """A baseline takes part in all changes of its device, unless a slowdown fixes its time."""
     return {} if trial.is_fixed else {trial.device: 1.0}
+
+
+def _way(link: Link) -> str:
+    return f"{link.sender} -> {link.receiver}"
 
 
 def _set_s(link: Link) -> float:
@@ -159,7 +166,7 @@ def _set_ways(trial: Trial) -> set[str]:
     sent_s: dict[str, float] = {}
     for link in trial.links:
         if link.use is not None and link.rate_mbit:
-            way = f"{link.sender} -> {link.receiver}"
+            way = _way(link)
             at_rate_s = (
                 link.use.busy_s if link.use.by == "emulation" else _at_rate_s(link, link.use.carried_bytes)
             )

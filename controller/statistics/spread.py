@@ -106,16 +106,21 @@ def outlier_share(fit: BlockFit, typical: Floats, prior_degrees: Floats) -> Floa
 
 
 def _log_density(fit: BlockFit, scale: Floats, degrees: Floats) -> Floats:
-    """Of cells' squares, `scale` times a chi-square over another one: a beta prime distribution."""
-    own = np.maximum(fit.degrees, 1e-6)
-    ratio = np.maximum(fit.squares, _LEAST_SQUARES) / (degrees * scale)
-    density: Floats = (
-        (own / 2 - 1) * np.log(ratio)
-        - (own + degrees) / 2 * np.log1p(ratio)
-        - scipy.special.betaln(own / 2, degrees / 2)
-        - np.log(degrees * scale)
-    )
-    return np.where(fit.degrees > 1e-6, density, 0.0)
+    """Of cells' squares, `scale` times a chi-square over another one: a beta prime distribution.
+
+    Args:
+        scale, degrees: [draw, 1].
+    """
+    own, squares = np.maximum(fit.degrees, 1e-6), np.maximum(fit.squares, _LEAST_SQUARES)
+    whole = degrees * scale
+    density: Floats = np.log1p(squares / whole)
+    density *= (own + degrees) / -2
+    density += (own / 2 - 1) * (np.log(squares) - np.log(whole)) - np.log(whole)
+    # Draws have few degrees of freedom that differ, and the function takes long.
+    kinds, kind = np.unique(degrees, return_inverse=True)
+    density -= scipy.special.betaln(own / 2, kinds[:, None] / 2)[kind.ravel()]
+    density[:, fit.degrees <= 1e-6] = 0.0
+    return density
 
 
 def _common_distribution(fit: BlockFit, rng: np.random.Generator, draws: int) -> tuple[Floats, Floats]:

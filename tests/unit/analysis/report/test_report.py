@@ -240,7 +240,7 @@ def test_a_failure_leaves_the_older_report(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("analysis.report.writing.export_all", full)
+    monkeypatch.setattr("analysis.report.writing.answers_latex", full)
     with pytest.raises(OutputError, match="No space left on device"):
         write_report(other(cuts=(0, 60)), out, ("svg",))
     assert (out / "report.html").read_text() == "older"
