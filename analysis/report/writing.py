@@ -1,7 +1,7 @@
 """Everything that a report consists of, written to a folder whole or not at all."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,16 @@ class Report:
     lines: tuple[str, ...]
 
 
+def _tables(study: Study, against: str, codec_pj_per_bit: float | None) -> Iterator[tuple[str, pd.DataFrame]]:
+    """One at a time: those of many cells are large."""
+    yield "pareto", pareto_table(study)
+    yield "fronts", fronts_table(study)
+    yield "splits", pd.DataFrame(split_rows(study, against), columns=list(SPLIT_COLUMNS))
+    yield "nodes", pd.DataFrame(node_rows(study, codec_pj_per_bit), columns=list(NODE_COLUMNS))
+    yield "cells", cells_table(study)
+    yield from page_tables(study)
+
+
 def write_report(
     sweep: Sweep,
     out: Path,
@@ -59,15 +69,7 @@ def write_report(
     study = Study.of(sweep, predictions_of(sweep, predictions))
     figures = figures_of(study)
     with written_whole(out, ".report-") as draft, exporting(figures, draft / "figures", formats):
-        tables = [
-            ("pareto", pareto_table(study)),
-            ("fronts", fronts_table(study)),
-            ("splits", pd.DataFrame(split_rows(study, against), columns=list(SPLIT_COLUMNS))),
-            ("nodes", pd.DataFrame(node_rows(study, codec_pj_per_bit), columns=list(NODE_COLUMNS))),
-            ("cells", cells_table(study)),
-            *page_tables(study),
-        ]
-        for name, table in tables:
+        for name, table in _tables(study, against, codec_pj_per_bit):
             table.to_csv(draft / f"{name}.csv", index=False)
         (draft / "report.html").write_text(render(study, figures), encoding="utf-8")
         answers = json.dumps(as_json(sweep, study.answers), indent=2)

@@ -51,8 +51,8 @@ class Resampling:
         return _draws(self, figure.values, figure.blocks)
 
 
-# Both fronts draw the same figures.
-@lru_cache(maxsize=4096)
+# Both fronts of a network draw the same figures: as many as are kept, each of 8 kB.
+@lru_cache(maxsize=1024)
 def _draws(resampling: Resampling, values: tuple[float, ...], blocks: tuple[int, ...]) -> Floats:
     rng = np.random.default_rng((resampling.seed, zlib.crc32(repr(blocks).encode())))
     drawn = rng.integers(len(values), size=(resampling.resamples, len(values)))

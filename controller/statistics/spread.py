@@ -100,9 +100,12 @@ def outlier_share(fit: BlockFit, typical: Floats, prior_degrees: Floats) -> Floa
     """Probability that a cell is an outlier: [draw, cell]. With two cells no one can tell which: 0."""
     if len(fit.degrees) == 2:
         return np.zeros((len(typical), 2))
-    usual = _log_density(fit, typical[:, None], prior_degrees[:, None])
-    wide = _log_density(fit, OUTLIER_RATIO * typical[:, None], np.full((len(typical), 1), OUTLIER_DEGREES))
-    return 1 / (1 + (1 - OUTLIERS) / OUTLIERS * np.exp(np.clip(usual - wide, -50, 50)))
+    odds = _log_density(fit, typical[:, None], prior_degrees[:, None])
+    odds -= _log_density(fit, OUTLIER_RATIO * typical[:, None], np.full((len(typical), 1), OUTLIER_DEGREES))
+    np.exp(np.clip(odds, -50, 50, out=odds), out=odds)
+    odds *= (1 - OUTLIERS) / OUTLIERS
+    odds += 1
+    return np.reciprocal(odds, out=odds)
 
 
 def _log_density(fit: BlockFit, scale: Floats, degrees: Floats) -> Floats:
