@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from analysis.data.breakdown import Breakdown, breakdown
 from analysis.data.predictions import errors_of
@@ -75,8 +77,14 @@ def _environment() -> jinja2.Environment:
         "median": statistics.median,
         "listed": words.listed,
         "percent": words.percent,
+        "marked": _marked,
     }
     return environment
+
+
+def _marked(text: str) -> Markup:
+    """A sentence whose `commands` are code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 @functools.cache

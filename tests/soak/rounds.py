@@ -51,7 +51,7 @@ class Tally:
 def run_round(folder: Path, bundles: Path, chance: random.Random, tally: Tally, until_s: float) -> None:
     """Sweep until every trial is there; faults are injected until `until_s`, or there were enough."""
     names = ["pi", "desk", "server"][: chance.choice((2, 2, 3))]
-    write_experiment(folder, **_experiment(chance))
+    write_experiment(folder, **_experiment(chance, len(names)))
     faults_left = chance.randint(2, 12)
     injected_at: list[int] = []
     with ExitStack() as stack:
@@ -100,12 +100,13 @@ def _torment(scene: Scene, tally: Tally, injected_at: list[int], most: int) -> i
     return max(count, 1)
 
 
-def _experiment(chance: random.Random) -> dict[str, Any]:
+def _experiment(chance: random.Random, devices: int) -> dict[str, Any]:
     # Long enough that most faults find trials under way, short enough for many rounds.
     network, requests = chance.choice((("ideal", 200), ("ideal", 600), ("slow", 11)))
     load, topology = chance.choice(("offline", "offline", "constant:500/s")), chance.choice(("chain", "hub"))
     return {
         "networks": [network],
+        "splits": [2 if devices == 2 else [1, 3]],
         "depths": sorted(chance.sample((1, 2, 3, 5), 2)),
         "batches": [chance.choice((1, 4))],
         "trials": chance.randint(3, 8),

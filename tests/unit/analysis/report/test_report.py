@@ -147,6 +147,11 @@ def test_void_trials_are_listed_with_the_device(other: Callable[..., Sweep]) -> 
     assert "server: connection lost" in text
 
 
+def test_a_command_in_a_sentence_is_code(other: Callable[..., Sweep], tmp_path: Path) -> None:
+    html = write_report(other(), tmp_path, ()).page.read_text(encoding="utf-8")
+    assert "<code>edgecut selfcheck</code> checks" in html
+
+
 def test_drift_above_the_limit_is_flagged(other: Callable[..., Sweep]) -> None:
     text = _text(other(drift=0.08))
     assert "server by up to +8.0%" in text
