@@ -45,13 +45,16 @@ def bench_demo(out: Path) -> bool:
         command = [sys.executable, "-m", "edgecut", "demo", "--results", folder]
         began = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
-            assert demo.stdout is not None
-            for line in demo.stdout:
-                say(line.rstrip())
-                if trained := _TRAINED.match(line.rstrip()):
-                    values["trained_s"] = [float(trained[2])]
-                elif line.startswith("== ") and line.rstrip().endswith(_ANSWERED):
-                    values["first_answer_s"] = [time.perf_counter() - began]
+            try:
+                for line in demo.stdout or ():
+                    say(line.rstrip())
+                    if trained := _TRAINED.match(line.rstrip()):
+                        values["trained_s"] = [float(trained[2])]
+                    elif line.startswith("== ") and line.rstrip().endswith(_ANSWERED):
+                        values["first_answer_s"] = [time.perf_counter() - began]
+            finally:
+                # After Ctrl-C it still removes its lab, whose files are in the folder.
+                demo.wait()
         values["report_s"] = [time.perf_counter() - began]
     if demo.returncode:
         raise ControllerError(f"the demo ended with exit code {demo.returncode}")

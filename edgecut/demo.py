@@ -133,8 +133,7 @@ class Demo:
             try:
                 yield process
             finally:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGINT)
+                process.terminate()
 
     def _playbook(self, name: str) -> Playbook:
         settings: dict[str, Any] = {

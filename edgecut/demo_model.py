@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["bundle_of", "make_model"]
 
 _MODEL: Final = "mobilenet_v2"
-_TRAINING: Final = ("--dataset", "digits", "--input-size", "48", "--epochs", "3")
+_TRAINING: Final = ("--dataset", "digits", "--input-size", "40", "--epochs", "3")
 
 
 def bundle_of(folder: Path) -> Path:

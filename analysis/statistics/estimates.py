@@ -61,7 +61,8 @@ def quantile(samples: ArrayLike, q: float) -> float | None:
     values = np.asarray(samples, dtype=np.float64)
     if len(values) < samples_needed(q):
         return None
-    return float(np.quantile(values, q))
+    # The median alone takes a third of the time, and each trial of a sweep has one.
+    return float(np.median(values) if q == 0.5 else np.quantile(values, q))
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,8 @@ def _show_devices(profile: Profile) -> None:
             f"{device.idle_bytes / 1e6:.0f}",
         )
     show_table(table)
+    if not profile.links:
+        return
     beyond = {(pair.source, pair.follower): pair for pair in profile.pairs}
     links = plain_table("link", "round trip ms", "Mbit/s", "message ms", "and per MB")
     for link in profile.links:

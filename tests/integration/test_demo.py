@@ -46,7 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "scripts" / "venv").write_text("#!/bin/sh\n", encoding="utf-8")
 
     _replace(project / "edgecut" / "demo_model.py", '"mobilenet_v2"', '"squeezenet1_1"')
-    _replace(project / "edgecut" / "demo_model.py", '"48", "--epochs", "3"', '"32", "--epochs", "1"')
+    _replace(project / "edgecut" / "demo_model.py", '"40", "--epochs", "3"', '"32", "--epochs", "1"')
     _replace(
         project / "edgecut" / "demo.py", "_BASE_PORT: Final = 7180", f"_BASE_PORT: Final = {free_ports(8)}"
     )
