@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -239,29 +240,42 @@ def wait(
         Its exit code and its standard error.
     """
     stderr = subprocess.PIPE if keeps_errors else None
-    with subprocess.Popen(command, env=variables, stderr=stderr, text=True, errors="replace") as process:
-        return finish(process)
+    with (
+        _holding_signals() as signals,
+        subprocess.Popen(command, env=variables, stderr=stderr, text=True, errors="replace") as process,
+    ):
+        return _ended(process, signals)
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    """Wait for a command, which Ctrl-C and `kill` let end by itself; returns the same as `wait`."""
+    """Wait for a command that runs already, as `wait` does; returns the same."""
+    with _holding_signals() as signals:
+        return _ended(process, signals)
+
+
+@contextmanager
+def _holding_signals() -> "Iterator[SimpleQueue[int]]":
+    """What is to be passed on to a command, since neither Ctrl-C nor `kill` ends this process meanwhile."""
     signals: SimpleQueue[int] = SimpleQueue()
-
-    def pass_on() -> None:
-        while signals.get():
-            process.send_signal(signal.SIGINT)
-
     # The terminal sends Ctrl-C to the command too, so it is not passed on.
     of_ctrl_c = signal.signal(signal.SIGINT, lambda number, _: None)
     of_kill = signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))
     try:
-        threading.Thread(target=pass_on, daemon=True).start()
-        _, screen = process.communicate()
-        signals.put(0)
-        return process.returncode, screen or ""
+        yield signals
     finally:
         signal.signal(signal.SIGINT, of_ctrl_c)
         signal.signal(signal.SIGTERM, of_kill)
+
+
+def _ended(process: "subprocess.Popen[str]", signals: "SimpleQueue[int]") -> tuple[int, str]:
+    def pass_on() -> None:
+        while signals.get():
+            process.send_signal(signal.SIGINT)
+
+    threading.Thread(target=pass_on, daemon=True).start()
+    _, screen = process.communicate()
+    signals.put(0)
+    return process.returncode, screen or ""
 
 
 def last_words(screen: str, code: int, program: str = "ansible-playbook") -> str:
