@@ -133,7 +133,8 @@ def inventory_path(given: Path) -> Path:
 
 def environment() -> dict[str, str]:
     """The environment of Ansible's programs, wherever the user stands and whatever the locale is."""
-    variables = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    # Unbuffered, since Ansible does not flush: in a pipe a step would be shown long after it.
+    variables = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "PYTHONUNBUFFERED": "1"}
     if not _is_utf8(""):
         variables["LC_ALL"] = next(filter(_is_utf8, _UTF8), _UTF8[0])
     return variables

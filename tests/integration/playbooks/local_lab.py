@@ -74,7 +74,11 @@ class LocalLab:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("ANSIBLE_") and name != "PYTHONUNBUFFERED"
+            }
             | {"PYTHONPATH": str(self.root)},
         )
 
