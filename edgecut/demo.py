@@ -20,7 +20,7 @@ from edgecut.demo_model import bundle_of
 from edgecut.playbook import ROOT, Playbook, finish, is_interrupted, run, wait
 from worker.terminal import say, show
 
-__all__ = ["Demo", "busy_share"]
+__all__ = ["Demo"]
 
 _NETWORKS: Final = ("wifi", "lan", "wan")
 _MISSING: Final = 1
@@ -77,7 +77,7 @@ class Demo:
         )
         if not self.full:
             show("On two idle cores: the answer for wifi within 2 minutes, the report on all three within 6.")
-        if (share := busy_share()) > _BUSY:
+        if (share := _busy_share()) > _BUSY:
             say(
                 f"warning: this machine is busy ({share:.0%} of its processors): the demo takes longer, and "
                 f"its answers are less sure; better end what else runs"
@@ -211,7 +211,7 @@ class Demo:
         show(f"== {time.monotonic() - self._began_s:.0f} s: {what}")
 
 
-def busy_share(seconds: float = 1.0) -> float:
+def _busy_share(seconds: float = 1.0) -> float:
     """The share of this machine's processor time that is in use, over so many seconds."""
     return psutil.cpu_percent(interval=seconds) / 100
 

@@ -56,7 +56,7 @@ def _show(tally: Tally) -> None:
             print(f"  {count:5d} {name}")
     faults = sum(tally.faults.values())
     print(f"recoveries: {tally.recoveries} of {faults} (a fault after the last trial needs none)")
-    print(f"{tally.rounds} sweeps in {tally.calls} calls, {tally.trials} trials, each wanted and there once")
+    print(f"{tally.rounds} sweeps in {tally.calls} calls, {tally.trials} trials; none is missing or too many")
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def _lab(folder: Path, names: Sequence[str]) -> Iterator[tuple[dict[str, FaultyW
 
 
 def _judge(path: Path, bundle: Bundle, tally: Tally, injected_at: Sequence[int]) -> None:
-    """Every cell has its trials, and nothing is there that `controller check` finds.
+    """Note missing trials, cells with too many, and the problems that `controller check` finds.
 
     A block that makes up for a void trial has both ends once more.
     """
