@@ -116,7 +116,7 @@ def test_what_ansible_reads_otherwise_is_named_by_file_and_line(
     (tmp_path / "lab" / "host_vars" / "vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n3132\n")
     monkeypatch.chdir(tmp_path)
     known = filters.settings(str(ROLES))
-    lines = files.inventory_mistakes([str(tmp_path / "lab")], known)
+    lines = files.inventory_mistakes([str(tmp_path / "lab")], known, {})
     in_decimals = "write the number in decimal digits alone"
     assert lines == [
         f"lab/hosts.yml:3: slowdown: 010 means 8 in YAML; {in_decimals}, or '010' in quotes for text",
@@ -128,7 +128,7 @@ def test_what_ansible_reads_otherwise_is_named_by_file_and_line(
         "text",
     ]
     # The same of its file alone: what lies beside it belongs to it.
-    assert files.inventory_mistakes([str(tmp_path / "lab" / "hosts.yml")], known) == lines
+    assert files.inventory_mistakes([str(tmp_path / "lab" / "hosts.yml")], known, {}) == lines
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_misread_password_is_named_and_not_repeated(
 ) -> None:
     (tmp_path / "hosts.yml").write_text(f"devices:\n  vars:\n    {name}: 0451\n")
     monkeypatch.chdir(tmp_path)
-    assert files.inventory_mistakes([str(tmp_path / "hosts.yml")], filters.settings(str(ROLES))) == [
+    assert files.inventory_mistakes([str(tmp_path / "hosts.yml")], filters.settings(str(ROLES)), {}) == [
         f"hosts.yml:3: {name}: YAML does not read this value as text; write it in quotes"
     ]
 
@@ -155,9 +155,27 @@ def test_a_setting_that_a_default_overrides_is_named(
     of_each = (
         "has no effect here, since edgecut's default comes after it; write it into group_vars/devices.yml"
     )
-    assert files.inventory_mistakes([str(tmp_path)], filters.settings(str(ROLES))) == [
+    assert files.inventory_mistakes([str(tmp_path)], filters.settings(str(ROLES)), {}) == [
         f"hosts.yml:4: threads {of_each}",
         f"group_vars/all.yml:2: security {of_each}",
+    ]
+
+
+def test_a_file_of_a_mistyped_host_or_group_is_named(
+    files: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hosts.yml").write_text("devices:\n  hosts: {pi1: , pi2: , server: }\n")
+    for name in ("host_vars/pi01.yml", "host_vars/pi3.yml", "host_vars/laptop.yml", "group_vars/device.yml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("threads: 2\n")
+    (tmp_path / "host_vars" / "sever").mkdir()
+    (tmp_path / "host_vars" / "server").mkdir()
+    monkeypatch.chdir(tmp_path)
+    hosts = ["pi1", "pi2", "server"]
+    assert files.inventory_mistakes([str(tmp_path / "hosts.yml")], {}, {"all": hosts, "devices": hosts}) == [
+        "group_vars/device.yml: there is no group 'device'; did you mean 'devices'?",
+        "host_vars/pi01.yml: there is no host 'pi01'; did you mean 'pi1'?",
+        "host_vars/sever: there is no host 'sever'; did you mean 'server'?",
     ]
 
 
@@ -166,7 +184,7 @@ def test_the_inventories_that_come_with_edgecut_pass(
     filters: ModuleType, files: ModuleType, lab: str
 ) -> None:
     known = filters.settings(str(ROLES))
-    assert files.inventory_mistakes([str(ROOT / "inventory" / lab)], known) == []
+    assert files.inventory_mistakes([str(ROOT / "inventory" / lab)], known, {}) == []
 
 
 def test_every_setting_of_group_vars_and_docs_is_known(filters: ModuleType) -> None:

@@ -1,7 +1,7 @@
 """A filter that finds what only the inventory's files show.
 
-These are values that YAML reads otherwise than people do, mistyped names of Ansible's own, and settings
-without effect.
+These are values that YAML reads otherwise than people do, mistyped names of Ansible's own, of hosts and of
+groups, and settings without effect.
 """
 
 import difflib
@@ -25,6 +25,7 @@ NO_YAML = ("$ANSIBLE_VAULT", "#!")
 # A message names such a setting, and does not repeat its value.
 IN_QUOTES = "YAML does not read this value as text; write it in quotes"
 SECRET = re.compile("pass|secret|token|key", re.IGNORECASE)
+NUMBER = re.compile(r"\d+")
 
 
 class Given(NamedTuple):
@@ -40,14 +41,17 @@ class Given(NamedTuple):
     value: yaml.Node
 
 
-def inventory_mistakes(sources: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def inventory_mistakes(
+    sources: Sequence[str], known: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]]
+) -> list[str]:
     """One line for each mistake, with file and line.
 
     Args:
         sources: The inventory's files and folders.
         known: The settings that exist, by name, with their types.
+        groups: The hosts of each group, as Ansible knows them.
     """
-    lines: dict[str, None] = {}
+    lines: dict[str, None] = dict.fromkeys(misnamed(sources, groups))
     for file in files_of(sources):
         is_of_all = file.stem == "all" and file.parent.name == "group_vars" or file.parent.name == "all"
         for place, inside, name, value in given_in(file):
@@ -79,6 +83,33 @@ def files_of(sources: Sequence[str]) -> list[Path]:
     return list(files)
 
 
+def misnamed(sources: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Lines for files in group_vars/ and host_vars/ that no group or host has, but for a mistyped name.
+
+    One with another number is of a host that is not there just now.
+    """
+    names = {"group_vars": list(groups), "host_vars": list(groups.get("all", ()))}
+    for source in map(Path, sources):
+        folder = source if source.is_dir() else source.parent
+        for part, known in names.items():
+            for path in sorted((folder / part).glob("*")):
+                name = path.name if path.is_dir() else path.stem
+                near = difflib.get_close_matches(name, known, n=1, cutoff=NEARNESS)
+                if name not in known and near and numbers_in(name) == numbers_in(near[0]):
+                    kind = part.removesuffix("_vars")
+                    yield f"{shown(path)}: there is no {kind} '{name}'; did you mean '{near[0]}'?"
+
+
+def numbers_in(name: str) -> list[int]:
+    """The numbers in a name, in order."""
+    return list(map(int, NUMBER.findall(name)))
+
+
+def shown(path: Path) -> str:
+    """A path as messages show it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
 def given_in(file: Path) -> Iterator[Given]:
     """Every key of a file; none of a file that is no YAML, which Ansible itself reports."""
     try:
@@ -86,7 +117,7 @@ def given_in(file: Path) -> Iterator[Given]:
         roots = [] if text.startswith(NO_YAML) else list(yaml.compose_all(text, yaml.SafeLoader))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
         return
-    place = str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
+    place = shown(file)
     seen: set[int] = set()
     pending: list[tuple[tuple[str, ...], yaml.Node]] = [((), root) for root in roots]
     while pending:
