@@ -26,6 +26,7 @@ class Follower:
         self.results = results
         self.snapshot: SweepSnapshot | None = None
         self._last_trial: int | None = None
+        self._is_whole = False
         self._written_at = ""
         self._seen_s = 0.0
         self._refused_s: float | None = None
@@ -67,7 +68,10 @@ class Follower:
         if not self.results.is_file() or not self.results.stat().st_size:
             return
         # Opened again each time: an ending writer cannot clean up while a reader has the file open.
-        with Results.open(self.results) as results:
+        # To look up whether it is whole takes long, once.
+        opened = Results.reopen if self._is_whole else Results.open
+        with opened(self.results) as results:
+            self._is_whole = True
             if self.snapshot is None or not self.snapshot.experiment:
                 self.snapshot = SweepSnapshot(results.experiment()["name"])
             self.snapshot.wanted = results.trials_wanted()
