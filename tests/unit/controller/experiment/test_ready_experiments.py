@@ -69,7 +69,8 @@ def test_a_ready_experiment_can_be_planned(
     lab = write_lab(tmp_path / "lab.json", max(experiment.stages or [2]))
 
     bundles = str(tmp_path / "bundles")
-    code = main(["sweep", str(path), "--lab", str(lab), "--bundles", bundles, "--dry-run", "--json"])
+    options = ["--bundles", bundles, "--results", str(tmp_path / "results.sqlite"), "--dry-run", "--json"]
+    code = main(["sweep", str(path), "--lab", str(lab), *options])
 
     out, err = capsys.readouterr()
     assert code == 0, err
