@@ -1,21 +1,19 @@
 """The built-in models as torchvision modules, with fresh, calibrated or ImageNet weights."""
 
-import importlib
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.error import URLError
 
 import torch
 
 from exporter.errors import WeightsError
+from exporter.models.vision import import_torchvision
 from exporter.models.zoo import find_model
 
 __all__ = ["build", "build_imagenet", "calibrate"]
 
 _SHIFT = 1.0
-_DECLARED: list[torch.library.Library] = []
 
 
 def build(name: str, class_count: int) -> torch.nn.Module:
@@ -82,32 +80,4 @@ def calibrate(module: torch.nn.Module, batches: Iterable[torch.Tensor]) -> int:
 
 def _constructor(name: str) -> Any:
     find_model(name)
-    return getattr(_torchvision().models, name)
-
-
-def _torchvision() -> ModuleType:
-    """Return the torchvision package, imported with or without its compiled operators.
-
-    A torchvision wheel for CUDA does not load its operators beside a torch without CUDA. Its import then
-    stops with ``operator torchvision::nms does not exist``, because it registers shapes for operators that
-    nothing declared. Image classifiers use none of them, so this declares their schemas, and only where the
-    real ones are missing.
-    """
-    if not _DECLARED and not _loads():
-        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # by torch
-        for operator in ("nms", "qnms"):
-            schema = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            library.define(schema)  # type: ignore[no-untyped-call]  # by torch
-        _DECLARED.append(library)  # a library's declarations last as long as it does
-    return importlib.import_module("torchvision")
-
-
-def _loads() -> bool:
-    """Tell whether torchvision imports unaided; a failed import leaves no half-imported module."""
-    try:
-        importlib.import_module("torchvision")
-    except RuntimeError as error:
-        if "torchvision::nms" not in str(error):
-            raise
-        return False
-    return True
+    return getattr(import_torchvision().models, name)

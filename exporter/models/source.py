@@ -3,20 +3,23 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from exporter.errors import ModelError, first_line, nearest
+from exporter.models.vision import import_torchvision, lacks_operators
 from exporter.models.zoo import find_model
 
 __all__ = ["METRICS", "FunctionModel", "call_function", "kind_of", "short_name"]
 
 METRICS = ("top1", "top5")
+
+_Loaded = TypeVar("_Loaded")
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,11 @@ def _load_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise ModelError(f"{path}: no such file")
-    module = importlib.util.module_from_spec(spec)
+    module, loader = importlib.util.module_from_spec(spec), spec.loader
     sys.modules[path.stem] = module  # dataclasses and pickling inside the file look themselves up there
     sys.path.insert(0, str(path.parent.resolve()))
     try:
-        spec.loader.exec_module(module)
+        _run(lambda: loader.exec_module(module))
     except Exception as error:  # a user's file may raise anything
         raise ModelError(f"{path}: raised {type(error).__name__}: {first_line(error)}") from None
     finally:
@@ -108,10 +111,21 @@ def _load_file(path: Path) -> ModuleType:
     return module
 
 
+def _run(load: Callable[[], _Loaded]) -> _Loaded:
+    """Load a user's code, which may import torchvision where its compiled operators do not load."""
+    try:
+        return load()
+    except RuntimeError as error:
+        if not lacks_operators(error):
+            raise
+    import_torchvision()
+    return load()
+
+
 def _load_module(name: str) -> ModuleType:
     sys.path.insert(0, str(Path.cwd()))
     try:
-        return importlib.import_module(name)
+        return _run(lambda: importlib.import_module(name))
     except ModuleNotFoundError as error:
         raise ModelError(
             f'{name}: no module "{error.name}"; install it, or run this in the folder that holds it'
