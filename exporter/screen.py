@@ -52,7 +52,7 @@ def print_bundle(bundle: Bundle) -> None:
     score = accuracy(bundle, samples.answers, samples.labels)
     shown = f"{score:.4f} ({manifest.metric})" if score is not None else "null, no labels for its classes"
     clean, total = len(bundle.clean_cuts()), sum(entry.size_bytes for entry in bundle.files.values())
-    show(f"{bundle.path}: {manifest.model}, weights: {manifest.weights}")
+    show(f"{bundle.path}: {manifest.model}, weights: {manifest.made.weights}")
     if not manifest.trained:
         show("  UNTRAINED: fit for timing; its answers mean nothing")
     show(

@@ -313,7 +313,7 @@ def _read_manifest(path: Path, bundle: str) -> Manifest:
         raise RefusedError(f"{path} is not a bundle's manifest: deploy the bundle again") from error
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"{path} is not JSON: deploy the bundle again") from error
-    body = {key: value for key, value in content.items() if key != "digest"}
+    body = {key: value for key, value in content.items() if key not in ("digest", "made")}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     actual = hashlib.sha256(canonical).hexdigest()
     if actual != bundle:

@@ -13,8 +13,8 @@ from pathlib import Path
 import onnx
 
 from exporter.bundle import chain, cuts
-from exporter.bundle.manifest import FORMAT, FileEntry, Manifest, encode, file_digest
-from exporter.bundle.partition import crossing_names, shard_graph
+from exporter.bundle.manifest import FORMAT, FileEntry, Made, Manifest, encode, file_digest
+from exporter.bundle.partition import Cuttable
 from exporter.bundle.samples import Samples, save_samples
 from exporter.bundle.tensors import Array, Arrays, Tensor
 
@@ -73,18 +73,20 @@ def write_files(
     """
     model.producer_name, model.producer_version = "edgecut", ""
     onnx.save(model, folder / "model.onnx")
-    crossing = [tuple(tensors[name] for name in names) for names in crossing_names(model.graph)]
-    shards = _write_shards(model, crossing, folder / "shards.zip")
+    cuttable = Cuttable(model)
+    crossing = [tuple(tensors[name] for name in names) for names in cuttable.crossing()]
+    shards = _write_shards(cuttable, crossing, folder / "shards.zip")
     answers = _answers(folder, inputs, batch)
     classes = _classes(crossing[-1][0])
     labels, metric = _labels_of_this_model(labels, facts, classes)
     save_samples(folder / "samples.npz", Samples(inputs, labels, answers, reference or {}))
     other_facts = {
-        name: value for name, value in vars(facts).items() if name not in ("label_classes", "metric")
+        name: value
+        for name, value in vars(facts).items()
+        if name not in ("label_classes", "metric", "source", "weights")
     }
     manifest = Manifest(
         format=FORMAT,
-        edgecut=_version("edgecut") or "unknown",
         precision=_precision(model),
         metric=metric,
         class_count=classes,
@@ -101,8 +103,7 @@ def write_files(
         files={
             path.name: FileEntry(file_digest(path), path.stat().st_size) for path in sorted(folder.iterdir())
         },
-        versions={name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
-        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        made=_made(facts),
         digest="",
         **other_facts,
     )
@@ -111,16 +112,24 @@ def write_files(
     return dataclasses.replace(manifest, digest=digest)
 
 
-def _write_shards(
-    model: onnx.ModelProto, crossing: Sequence[tuple[Tensor, ...]], path: Path
-) -> dict[str, str]:
+def _made(facts: Facts) -> Made:
+    return Made(
+        source=facts.source,
+        weights=facts.weights,
+        edgecut=_version("edgecut") or "unknown",
+        versions={name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _write_shards(cuttable: Cuttable, crossing: Sequence[tuple[Tensor, ...]], path: Path) -> dict[str, str]:
     """Write the whole graph and both halves at every cut point; return their digests."""
     count = len(crossing) - 1
     ranges = [(0, count), *((0, cut) for cut in range(1, count)), *((cut, count) for cut in range(1, count))]
     digests = {}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for start, stop in ranges:
-            content = shard_graph(model, start, stop, crossing[start], crossing[stop])
+            content = cuttable.shard(start, stop, crossing[start], crossing[stop])
             member = zipfile.ZipInfo(f"{start}-{stop}.onnx", _EPOCH)
             member.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(member, content)

@@ -7,13 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import onnx
-
 from exporter.bundle import cuts
 from exporter.bundle.cuts import CutPoint
 from exporter.bundle.guard import check_inside, parse_graph
 from exporter.bundle.manifest import FileEntry, Manifest, decode, file_digest
-from exporter.bundle.partition import shard_graph
+from exporter.bundle.modules import ModuleTree
+from exporter.bundle.partition import Cuttable
 from exporter.bundle.samples import Samples, load_samples
 from exporter.bundle.tensors import Tensor
 from exporter.errors import BundleError, RangeError
@@ -119,7 +118,7 @@ class Bundle:
     def label(self, index: int) -> str:
         """Return a readable name for a cut, such as ``features.7``; the ends are ``input`` and ``output``."""
         self._require(index)
-        return cuts.label_of(self.manifest.nodes, index)
+        return self._modules.label(index)
 
     def clean_cuts(self) -> tuple[int, ...]:
         """Return the cut points that one tensor crosses."""
@@ -143,7 +142,7 @@ class Bundle:
         Raises:
             RangeError: the module is unknown; the message suggests the nearest.
         """
-        return cuts.resolve(self.manifest.nodes, module)
+        return self._modules.cut_after(module)
 
     def shard(self, start: int, stop: int) -> Shard:
         """Return the shard of nodes ``[start, stop)``: read if it is a 2-way shard, else cut here.
@@ -159,7 +158,7 @@ class Bundle:
         inputs, outputs = self.tensors_at(start), self.tensors_at(stop)
         expected = self.manifest.shards.get(f"{start}-{stop}")
         if expected is None:
-            graph = shard_graph(self._model, start, stop, inputs, outputs)
+            graph = self._cuttable.shard(start, stop, inputs, outputs)
             return Shard(start, stop, hashlib.sha256(graph).hexdigest(), graph, inputs, outputs)
         graph = self._stored_shard(f"{start}-{stop}.onnx")
         if hashlib.sha256(graph).hexdigest() != expected:
@@ -199,16 +198,20 @@ class Bundle:
             raise BundleError(f"{path}: cannot be read ({error}); export the bundle again") from None
 
     @cached_property
-    def _model(self) -> onnx.ModelProto:
+    def _modules(self) -> ModuleTree:
+        return ModuleTree([node.module for node in self.manifest.nodes])
+
+    @cached_property
+    def _cuttable(self) -> Cuttable:
         path = self.path / "model.onnx"
         try:
             data = path.read_bytes()
         except OSError as error:
             raise BundleError(f"{path}: cannot be read ({error.strerror}); export the bundle again") from None
-        model = parse_graph(data, str(path), self.path)
-        if len(model.graph.node) != self.node_count:
+        cuttable = Cuttable(parse_graph(data, str(path), self.path))
+        if len(cuttable.nodes) != self.node_count:
             raise BundleError(f"{path}: not the graph that the manifest describes; export the bundle again")
-        return model
+        return cuttable
 
 
 def _check_file(path: Path, entry: FileEntry) -> None:

@@ -51,6 +51,8 @@ def session_of(graph: bytes, folder: Path, *, threads: int) -> ort.InferenceSess
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Else a product with int8 weights also rounds its fp32 input to int8, in some shards and not in others.
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(folder.resolve())
     )

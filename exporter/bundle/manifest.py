@@ -13,7 +13,7 @@ from exporter.bundle.cuts import CutPoint, Node
 from exporter.bundle.tensors import Tensor
 from exporter.errors import BundleError
 
-__all__ = ["FORMAT", "FileEntry", "Manifest", "decode", "digest_of", "encode", "file_digest"]
+__all__ = ["FORMAT", "FileEntry", "Made", "Manifest", "decode", "digest_of", "encode", "file_digest"]
 
 FORMAT = "edgecut-bundle/1"
 
@@ -29,25 +29,39 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
+class Made:
+    """When a bundle was made, of what and with what.
+
+    Attributes:
+        source: the model as it was given.
+        weights: the weights' origin, in words.
+        versions: packages by name.
+    """
+
+    source: str
+    weights: str
+    edgecut: str
+    versions: dict[str, str | None]
+    created_at: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The content of ``manifest.json``. Absent facts are null, never guessed.
 
     Attributes:
         batch: ``"symbolic"``, or the only batch size that the graph accepts.
         trained: False where the weights are random; their answers mean nothing.
-        weights: the weights' origin, in words.
         metric: ``top1``, ``top5``, or null where accuracy is unknown.
         shards: SHA-256 of each 2-way shard and of the whole graph, by ``START-STOP``.
-        digest: SHA-256 of everything else, see `digest_of`.
+        made: no part of the content, so the same weights exported again have the same digest.
+        digest: SHA-256 of everything else but `made`, see `digest_of`.
     """
 
     format: str
-    edgecut: str
     model: str
-    source: str
     precision: str
     trained: bool
-    weights: str
     seed: int
     dataset: str
     preprocessing: str
@@ -64,18 +78,17 @@ class Manifest:
     weights_bytes: int
     shards: dict[str, str]
     files: dict[str, FileEntry]
-    versions: dict[str, str | None]
-    created_at: str
+    made: Made
     digest: str
 
 
 def digest_of(document: dict[str, Any]) -> str:
-    """Return the SHA-256 of a manifest without its ``digest`` key.
+    """Return the SHA-256 of a manifest without its keys ``digest`` and ``made``.
 
     Over canonical JSON: keys sorted, no spaces, ASCII only, as ``json.dumps`` writes it with
     ``sort_keys=True, separators=(",", ":")``.
     """
-    rest = {key: value for key, value in document.items() if key != "digest"}
+    rest = {key: value for key, value in document.items() if key not in ("digest", "made")}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -9,9 +9,11 @@ from exporter.bundle.assembly import Facts, write_files
 from exporter.bundle.manifest import Manifest
 from exporter.bundle.tensors import Array, Arrays, Tensor
 from exporter.errors import GraphError
+from exporter.graph.batch_values import settle_shapes
 from exporter.graph.capture import Graph
 from exporter.graph.cost import nodes_with_cost
 from exporter.graph.external_weights import write_weights
+from exporter.graph.fold import fold_constants
 from exporter.graph.shapes import measure_tensors
 
 __all__ = ["assemble"]
@@ -38,10 +40,12 @@ def assemble(
     Raises:
         GraphError: ONNX Runtime cannot run the graph, or a tensor cannot cross a cut.
     """
+    fold_constants(graph.model)
     model = write_weights(graph.model, folder)
+    settle_shapes(model, folder, inputs, graph.batch)
     tensors = measure_tensors(model, folder, inputs, graph.batch)
     _require_batch(model, tensors, graph.batch)
-    nodes = nodes_with_cost(model.graph, graph.modules, tensors, graph.batch)
+    nodes = nodes_with_cost(model, graph.modules, tensors, graph.batch)
     return write_files(
         folder,
         model,

@@ -5,6 +5,7 @@ import inspect
 import logging
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,13 +87,13 @@ class Graph:
 
     Attributes:
         model: the whole graph, with constants as initializers and functions inlined.
-        modules: each node's module path.
+        modules: each node's module path, by the name of its first output.
         batch: None where the batch is symbolic, else the only size that the graph accepts.
         why_fixed: the reason for a fixed batch.
     """
 
     model: ir.Model
-    modules: tuple[str, ...]
+    modules: Mapping[str, str]
     batch: int | None
     why_fixed: str | None = None
 
@@ -121,7 +122,7 @@ def from_torch(module: torch.nn.Module, example: Example) -> Graph:
             model = _export(module, example, output_names, symbolic=False)
         except Exception as error:
             raise GraphError(_why(module, error)) from None
-    modules = tuple(_module_path(node) for node in model.graph)
+    modules = {_first_output(node): _module_path(node) for node in model.graph}
     return Graph(model, modules, None if why_fixed is None else batch, why_fixed)
 
 
@@ -181,7 +182,8 @@ def from_file(path: Path) -> Graph:
     _normalise(model)
     batch = _declared_batch(model, path)
     why_fixed = None if batch is None else "the file declares it"
-    return Graph(model, tuple(_node_path(node, i) for i, node in enumerate(model.graph)), batch, why_fixed)
+    modules = {_first_output(node): _node_path(node, i) for i, node in enumerate(model.graph)}
+    return Graph(model, modules, batch, why_fixed)
 
 
 def _export(
@@ -218,6 +220,10 @@ def _normalise(model: ir.Model) -> None:
         each(model)
     if not len(model.graph):
         raise GraphError("the graph has no node that computes, so nothing to cut; export another model")
+
+
+def _first_output(node: ir.Node) -> str:
+    return next((value.name for value in node.outputs if value.name), "")
 
 
 def _module_path(node: ir.Node) -> str:

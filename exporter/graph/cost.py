@@ -1,33 +1,36 @@
 """A node's cost: its parameters, and its multiply-adds for one sample."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import onnx
 
 from exporter.bundle.cuts import Node
-from exporter.bundle.partition import names_used
+from exporter.bundle.partition import Cuttable
 from exporter.bundle.tensors import Tensor
 
 __all__ = ["nodes_with_cost"]
 
 
 def nodes_with_cost(
-    graph: onnx.GraphProto, modules: Sequence[str], tensors: Mapping[str, Tensor], batch: int | None
+    model: onnx.ModelProto, modules: Mapping[str, str], tensors: Mapping[str, Tensor], batch: int | None
 ) -> tuple[Node, ...]:
-    """Return each node with its module path and its cost.
+    """Return each node that computes on data with its module path and its cost.
 
     Parameters are the elements of floating-point initializers, counted at their first use; the export folds
     batch norm, so PyTorch counts more. Multiply-adds are those of Conv, ConvTranspose, Gemm and MatMul, by
-    shapes; `batch` is the fixed batch, or None.
+    shapes; `batch` is the fixed batch, or None. `modules` has a path by the name of a node's first output.
     """
+    graph, cuttable = model.graph, Cuttable(model)
     sizes = {i.name: math.prod(i.dims) for i in graph.initializer if _is_parameter(i)}
     shapes = {name: tensor.concrete(1) for name, tensor in tensors.items()}
     shapes |= {i.name: tuple(i.dims) for i in graph.initializer}
     nodes = []
-    for node, module in zip(graph.node, modules, strict=True):
-        parameters = sum(sizes.pop(name, 0) for name in names_used(node))
-        nodes.append(Node(node.op_type, module, parameters, _multiply_adds(node, shapes) // (batch or 1)))
+    for node in cuttable.nodes:
+        parameters = sum(sizes.pop(name, 0) for name in cuttable.constants_of(node))
+        multiply_adds = _multiply_adds(node, shapes) // (batch or 1)
+        module = modules[next(name for name in node.output if name)]
+        nodes.append(Node(node.op_type, module, parameters, multiply_adds))
     return tuple(nodes)
 
 

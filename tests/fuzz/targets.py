@@ -25,6 +25,7 @@ from controller.experiment.resolve import resolve
 from controller.lab.inventory import Device, Lab, load_lab
 from controller.profiling.profile import load_profile
 from exporter.bundle import Bundle, BundleError
+from exporter.bundle.manifest import digest_of
 from exporter.split_argument import parse_splits
 from tests.memory_stream import MemoryStream, memory_pair
 from worker.links.slots import SlotPool
@@ -250,9 +251,7 @@ def _seal(folder: Path) -> None:
         for name, entry in document["files"].items():
             content = (folder / name).read_bytes()
             entry.update(digest=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
-        rest = {key: value for key, value in document.items() if key != "digest"}
-        canonical = json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
-        path.write_text(json.dumps(rest | {"digest": hashlib.sha256(canonical).hexdigest()}))
+        path.write_text(json.dumps(document | {"digest": digest_of(document)}))
     except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
         return
 

@@ -25,7 +25,7 @@ def test_weights_from_the_cache(
     assert "accuracy of the whole graph: null" in capsys.readouterr().out  # random inputs have no labels
     bundle = Bundle.open(out)
     assert bundle.manifest.trained
-    assert bundle.manifest.weights == "torchvision IMAGENET1K_V1"
+    assert bundle.manifest.made.weights == "torchvision IMAGENET1K_V1"
     assert bundle.manifest.class_count == 1000
     with torch.no_grad():
         expected = module.eval()(torch.from_numpy(bundle.samples().inputs["x"]))

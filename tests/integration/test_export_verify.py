@@ -53,7 +53,7 @@ def test_two_models_verify(name: str, where: str, request: pytest.FixtureRequest
 
 def test_an_untrained_bundle_says_so_and_still_has_a_signal(mobilenet: Bundle) -> None:
     assert not mobilenet.manifest.trained
-    assert "batch norm statistics of 52 layers from digits" in mobilenet.manifest.weights
+    assert "batch norm statistics of 52 layers from digits" in mobilenet.manifest.made.weights
     answers = mobilenet.samples().answers["output"]
     assert answers.std(axis=0).max() > 0.01 * np.abs(answers).max()
 

@@ -38,8 +38,13 @@ _REFUSED: Final = re.compile(r"librar|custom_op|file|profil|path|folder|director
 _NO_FOLDER: Final = os.devnull
 _LONGEST: Final = 1024
 
-# Spinning threads would show as CPU load and slow down a neighbour on the same host.
-_USUAL: Final = {"session.intra_op.allow_spinning": "0", "session.inter_op.allow_spinning": "0"}
+_USUAL: Final = {
+    # Spinning threads would show as CPU load and slow down a neighbour on the same host.
+    "session.intra_op.allow_spinning": "0",
+    "session.inter_op.allow_spinning": "0",
+    # Else a product with int8 weights also rounds its fp32 input to int8, in some shards and not in others.
+    "session.qdq_matmulnbits_accuracy_level": "1",
+}
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, str]:

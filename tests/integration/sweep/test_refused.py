@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from exporter.bundle.manifest import digest_of
 from tests.integration import commands
 from tests.integration.labs import LabWorker, add, write_lab
 from tests.integration.sweep.sweeping import Command, finished
@@ -82,9 +83,7 @@ def with_wrong_answers(bundle: Path, to: Path) -> None:
         "digest": hashlib.sha256(content).hexdigest(),
         "size_bytes": len(content),
     }
-    rest = {key: value for key, value in manifest.items() if key != "digest"}
-    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
-    manifest["digest"] = hashlib.sha256(canonical.encode()).hexdigest()
+    manifest["digest"] = digest_of(manifest)
     (to / "manifest.json").write_text(json.dumps(manifest))
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.bundle import Bundle
-from exporter.bundle.partition import shard_graph
+from exporter.bundle import Bundle, assembly
 from exporter.errors import BundleError, RangeError
+from exporter.export import ExportSettings, export
+
+SMALL_MODELS = Path(__file__).parents[1] / "small_models.py"
 
 
 @pytest.fixture
@@ -22,9 +24,21 @@ def copy(residual: Bundle, tmp_path: Path) -> Path:
 
 def test_the_digest_is_that_of_the_manifest_as_canonical_json(residual: Bundle) -> None:
     document = json.loads((residual.path / "manifest.json").read_bytes())
-    said = document.pop("digest")
+    said, made = document.pop("digest"), document.pop("made")
+    assert made["versions"]["onnx"]
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
     assert said == residual.digest == hashlib.sha256(canonical).hexdigest()
+
+
+def test_the_same_weights_exported_again_have_the_same_digest(
+    residual: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assembly, "_version", lambda package: "another")
+    again = export(ExportSettings(f"{SMALL_MODELS}:residual", tmp_path / "again", samples=12))
+    assert again.manifest.made != residual.manifest.made
+    assert again.digest == residual.digest
+    other = export(ExportSettings(f"{SMALL_MODELS}:residual", tmp_path / "other", samples=12, seed=1))
+    assert other.digest != residual.digest
 
 
 def test_every_file_but_the_manifest_is_listed_with_its_digest(residual: Bundle) -> None:
@@ -92,7 +106,7 @@ def test_shards_of_two_way_splits_are_stored_as_they_would_be_made(residual: Bun
     for name in stored:
         start, stop = map(int, name.split("-"))
         shard = residual.shard(start, stop)
-        made = shard_graph(residual._model, start, stop, shard.inputs, shard.outputs)
+        made = residual._cuttable.shard(start, stop, shard.inputs, shard.outputs)
         assert shard.digest == residual.manifest.shards[name] == hashlib.sha256(made).hexdigest()
 
 

@@ -1,28 +1,14 @@
-"""Cut points by name: blocks, labels, equal splits, module paths, and what is typed."""
+"""Cut points: their kinds and shares, equal splits, and what is typed."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.bundle import Bundle, CutPoint
-from exporter.bundle.cuts import Node, block_of, equal_cuts, label_of, resolve
+from exporter.bundle.cuts import equal_cuts
 from exporter.bundle.tensors import Tensor
 from exporter.errors import RangeError
 from exporter.split_argument import parse_cuts, parse_splits
-
-
-@pytest.mark.parametrize(
-    ("module", "block"),
-    [
-        ("features.7.conv.0", "features.7"),
-        ("layer1.0.conv1", "layer1.0"),
-        ("Mixed_5b.branch1x1.bn", "Mixed_5b"),
-        ("conv1", "conv1"),
-        ("stage2.1.branch2.3", "stage2.1"),
-    ],
-)
-def test_the_block_of_a_module(module: str, block: str) -> None:
-    assert block_of(module) == block
 
 
 def test_cut_points_of_a_residual_model(residual: Bundle) -> None:
@@ -46,24 +32,6 @@ def test_shares_and_bytes(residual: Bundle) -> None:
     assert residual.manifest.multiply_adds == sum(macs)
     assert points[4].macs_before_share == pytest.approx(sum(macs[:2]) / sum(macs), abs=1e-6)
     assert [p.bytes_per_sample for p in points] == [1024, 1024, 2048, 2048, 1024, 16]
-
-
-def test_labels_name_the_block_that_a_cut_ends_or_the_module_inside() -> None:
-    nodes = [Node("Conv", "features.1.conv.0", 0, 0), Node("Conv", "features.1.conv.1", 0, 0)]
-    nodes += [Node("Conv", "features.2.conv.0", 0, 0)]
-    labels = [label_of(nodes, index) for index in range(4)]
-    assert labels == ["input", "features.1.conv.0", "features.1", "output"]
-
-
-def test_a_module_path_is_the_cut_after_its_last_node() -> None:
-    nodes = [Node("Conv", f"features.{i}.conv.{j}", 0, 0) for i in (1, 10) for j in (0, 1)]
-    assert resolve(nodes, "features.1") == 2
-    assert resolve(nodes, "features.1.conv.0") == 1
-    assert resolve(nodes, "features.10") == 4
-    with pytest.raises(RangeError, match=r'no module "featurs.10" .*did you mean "features.10"'):
-        resolve(nodes, "featurs.10")
-    with pytest.raises(RangeError, match="no module"):
-        resolve(nodes, "")
 
 
 @given(

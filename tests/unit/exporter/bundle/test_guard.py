@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from exporter.bundle import Bundle, RangeError
 from exporter.bundle.guard import DOMAINS, check_graph
+from exporter.bundle.manifest import digest_of
 from exporter.errors import BundleError, ModelError
 from exporter.graph.capture import from_file
 
@@ -115,9 +116,7 @@ def sealed(folder: Path, change: "Callable[[dict[str, object]], object]") -> Pat
                 "digest": hashlib.sha256(content).hexdigest(),
                 "size_bytes": len(content),
             }
-    document.pop("digest")
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-    path.write_text(json.dumps(document | {"digest": hashlib.sha256(canonical).hexdigest()}))
+    path.write_text(json.dumps(document | {"digest": digest_of(document)}))
     return folder
 
 

@@ -6,7 +6,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from exporter.bundle.partition import crossing_names, names_used, shard_graph
+from exporter.bundle.partition import Cuttable, names_used
 from exporter.bundle.tensors import Tensor
 
 
@@ -16,6 +16,10 @@ def _graph(nodes: list[onnx.NodeProto], inputs: list[str], outputs: list[str]) -
 
     weight = helper.make_tensor("w", TensorProto.FLOAT, [1], [2.0])
     return helper.make_graph(nodes, "g", values(inputs), values(outputs), [weight])
+
+
+def _crossing(graph: onnx.GraphProto) -> tuple[tuple[str, ...], ...]:
+    return Cuttable(helper.make_model(graph)).crossing()
 
 
 def test_what_crosses_a_bypass_and_an_early_output() -> None:
@@ -31,7 +35,7 @@ def test_what_crosses_a_bypass_and_an_early_output() -> None:
         ["x"],
         ["d", "b"],
     )
-    assert crossing_names(graph) == (("x",), ("a",), ("a", "b"), ("a", "b", "c"), ("d", "b"))
+    assert _crossing(graph) == (("x",), ("a",), ("a", "b"), ("a", "b", "c"), ("d", "b"))
 
 
 def test_an_input_used_late_crosses_until_then_and_initializers_never_do() -> None:
@@ -45,7 +49,7 @@ def test_an_input_used_late_crosses_until_then_and_initializers_never_do() -> No
         ["x", "late"],
         ["d"],
     )
-    assert crossing_names(graph) == (("x", "late"), ("late", "a"), ("late", "b"), ("c",), ("d",))
+    assert _crossing(graph) == (("x", "late"), ("late", "a"), ("late", "b"), ("c",), ("d",))
 
 
 def test_a_dead_output_does_not_cross() -> None:
@@ -57,7 +61,7 @@ def test_a_dead_output_does_not_cross() -> None:
         ["x"],
         ["y"],
     )
-    assert crossing_names(graph)[1] == ("used",)
+    assert _crossing(graph)[1] == ("used",)
 
 
 def test_values_captured_by_a_sub_graph_cross() -> None:
@@ -85,8 +89,8 @@ def test_a_tensor_that_only_passes_comes_out_of_the_shard(batch: int) -> None:
     )
     model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)])
     x, a, b = (Tensor(name, "float32", ("batch", 2)) for name in "xab")
-    content = shard_graph(model, 1, 2, [x, a], [x, b])
-    assert content == shard_graph(model, 1, 2, [x, a], [x, b])
+    content = Cuttable(model).shard(1, 2, [x, a], [x, b])
+    assert content == Cuttable(model).shard(1, 2, [x, a], [x, b])
     session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
     ones = np.ones((batch, 2), np.float32)
     found = session.run(["x", "b"], {"x": 5 * ones, "a": ones})
