@@ -117,7 +117,9 @@ def from_torch(module: torch.nn.Module, example: Example) -> Graph:
             model = _export(module, example, output_names, symbolic=True)
         except Exception as error:  # torch.export raises whatever the traced code raises
             why_fixed = _why(module, error)
-    if model is None:
+        else:
+            why_fixed = _why_static(model)
+    if model is None or why_fixed is not None:
         try:
             model = _export(module, example, output_names, symbolic=False)
         except Exception as error:
@@ -160,6 +162,14 @@ def _why_one_batch(module: torch.nn.Module, example: Example) -> str | None:
             return f"forward() fails at batch {batch}: {first_line(error)}"
         if any(output.dim() == 0 or output.shape[0] != batch for output in outputs):
             return f"an output at batch {batch} has another first dimension"
+    return None
+
+
+def _why_static(model: ir.Model) -> str | None:
+    """Why a graph has the example's batch, though none was asked for; None where it is open."""
+    for value in model.graph.inputs:
+        if value.shape is not None and isinstance(value.shape[0], int):
+            return "forward() uses it as a number, as len(x) and int(x.shape[0]) do; x.shape[0] stays open"
     return None
 
 

@@ -82,6 +82,22 @@ def fixed_batch() -> tuple[nn.Module, Any]:
     return _FixedBatch(), torch.randn(4, 6)
 
 
+class _ClassToken(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.layer = nn.Parameter(torch.randn(1, 1, 6)), nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.layer(torch.cat([self.token.expand(len(x), -1, -1), x], 1))[:, 0]
+        return answer + x.mean(dim=(1, 2))[:, None]
+
+
+def class_token() -> tuple[nn.Module, Any]:
+    """Reads the batch as a number, with which torch.export closes it."""
+    torch.manual_seed(1)
+    return _ClassToken(), torch.randn(4, 5, 6)
+
+
 class _NoOperator(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = torch.special.bessel_j0(x)

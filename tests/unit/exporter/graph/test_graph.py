@@ -33,7 +33,20 @@ def test_a_model_of_one_batch_size_is_exported_with_that(small: Callable[[str], 
     assert small("fixed_batch").samples().count == 12
 
 
-@pytest.mark.parametrize("name", ["residual", "two_inputs", "tokens", "fixed_batch", "with_data"])
+def test_a_model_that_reads_the_batch_as_a_number_is_exported_with_that_and_says_so(tmp_path: Path) -> None:
+    lines: list[str] = []
+    settings = ExportSettings(f"{SMALL_MODELS}:class_token", tmp_path / "out", samples=12)
+    bundle = export(settings, lines.append)
+    assert bundle.manifest.batch == 4
+    assert bundle.manifest.inputs[0].shape == (4, 5, 6)
+    assert [
+        line for line in lines if line.startswith("the batch is fixed to 4: forward() uses it as a number")
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["residual", "two_inputs", "tokens", "fixed_batch", "with_data", "class_token"]
+)
 def test_small_models_verify(small: Callable[[str], Bundle], name: str) -> None:
     bundle = small(name)
     found = verify(bundle, parse_splits(bundle, "all"))
