@@ -18,6 +18,7 @@ from exporter.errors import GraphError
 
 __all__ = [
     "BATCH",
+    "HEAVY",
     "Cuttable",
     "batch_nodes",
     "gives_the_same",
@@ -35,11 +36,13 @@ _SHAPE: Final = "edgecut.shape"
 _RANDOM: Final = frozenset(
     ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
 )
-_HEAVY: Final = frozenset(
-    ("Conv", "ConvTranspose", "ConvInteger", "Gemm", "MatMul", "MatMulInteger", "Einsum")
-    + ("GRU", "LSTM", "RNN")
+HEAVY: Final = frozenset(
+    ("Conv", "FusedConv", "ConvInteger", "QLinearConv", "ConvTranspose")
+    + ("Gemm", "QGemm", "MatMul", "FusedMatMul", "MatMulInteger", "MatMulIntegerToFloat", "MatMulNBits")
+    + ("DynamicQuantizeMatMul", "QLinearMatMul", "Einsum")
+    + ("GRU", "LSTM", "RNN", "Attention", "MultiHeadAttention")
 )
-"""Operators whose multiply-adds are counted: they are worth sending the result of."""
+"""Operators whose multiply-adds are counted: their results are sent rather than computed again."""
 
 
 def names_used(node: onnx.NodeProto) -> Iterator[str]:
@@ -75,7 +78,7 @@ def independent_values(
 
 def is_independent(node: onnx.NodeProto, known: set[str]) -> bool:
     """Whether a node reads `known` values alone, gives the same each time, and is cheap."""
-    return node.op_type not in _HEAVY and gives_the_same(node) and known.issuperset(names_used(node))
+    return node.op_type not in HEAVY and gives_the_same(node) and known.issuperset(names_used(node))
 
 
 def gives_the_same(node: onnx.NodeProto) -> bool:
@@ -140,10 +143,9 @@ class Cuttable:
         constants, independent = self._constants, self._independent
         yield from (name for name in names_used(node) if name not in constants and name not in independent)
 
-    def constants_of(self, node: onnx.NodeProto) -> Iterator[str]:
-        """Yield the initializers that a node reads, itself or through values that take no data."""
-        for each in (*self._makers_of(names_used(node)), node):
-            yield from (name for name in names_used(each) if name in self._constants)
+    def makers_of(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+        """Return the nodes that make what a node reads and that takes no data, in order."""
+        return self._makers_of(names_used(node))
 
     def _makers_of(self, names: Iterable[str]) -> list[onnx.NodeProto]:
         """The nodes that make those of these values that take no data, and what they need, in order."""
