@@ -11,7 +11,7 @@ from controller.experiment.codec_assignment import check_pairs
 from controller.experiment.load import OFFLINE, SINGLE
 from controller.experiment.networks import AS_IS
 from controller.experiment.planted import check_planted, planted_on
-from controller.experiment.schema import Experiment, Splits
+from controller.experiment.schema import Experiment, SplitRule, Splits
 from controller.experiment.topology import CONTROLLER, stage_links
 from controller.lab.inventory import Lab
 from controller.results import CHAIN, SOCKET, Cell, Settings
@@ -206,18 +206,28 @@ def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...
             requested = [bundle.equal_cuts(devices)]
         except RangeError as error:
             raise ExperimentError(f"key 'splits': {bundle.manifest.model}: {error}") from error
-    elif isinstance(splits, str):
-        points = cut_sets(bundle)[splits]
+    elif isinstance(splits, str | SplitRule):
+        points = cut_sets(bundle)[splits] if isinstance(splits, str) else _by_rule(splits, bundle)
         if math.comb(len(points) + cuts - 1, cuts) > _MOST_CELLS:
             raise ExperimentError(
-                f"key 'splits' is {splits!r}: more than {_MOST_CELLS} splits over {devices} devices; "
-                "list some"
+                f"key 'splits': {bundle.manifest.model} has more than {_MOST_CELLS} such splits over {devices} "
+                "devices; list some"
             )
         requested = itertools.combinations_with_replacement(points, cuts)
     else:
         requested = [_listed(bundle, entry, cuts) for entry in splits]
     ends = [(0,) * cuts, (bundle.node_count,) * cuts]
     return list(dict.fromkeys([*requested, *ends]))
+
+
+def _by_rule(rule: SplitRule, bundle: Bundle) -> tuple[int, ...]:
+    if isinstance(rule.at_most, int):
+        return bundle.narrow_cuts(rule.at_most)
+    assert isinstance(rule.each, str)
+    try:
+        return bundle.cuts_after_each(rule.each)
+    except RangeError as error:
+        raise ExperimentError(f"key 'splits': {bundle.manifest.model}: {error}") from error
 
 
 def cut_sets(bundle: Bundle) -> dict[str, tuple[int, ...]]:

@@ -30,6 +30,7 @@ __all__ = [
     "Experiment",
     "Grid",
     "NetworkGrid",
+    "SplitRule",
     "Splits",
     "TrialsUntil",
     "load_experiment",
@@ -53,12 +54,26 @@ DIMENSIONS: Final[Mapping[str, str]] = {
 _Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 _Cut = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(min_length=1)]
 
+
+class SplitRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Cuts by one rule.
+
+    Attributes:
+        at_most: So many tensors cross.
+        each: After each module whose path or class matches.
+    """
+
+    at_most: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    each: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
+
+
 Splits = Annotated[
-    str | list[_Cut | list[_Cut]],
+    str | list[_Cut | list[_Cut]] | SplitRule,
     Meta(
         description="`clean` (every clean cut point), `all` (wide ones too), `blocks` (block boundaries), "
-        "`equal` (equal numbers of nodes), or a list of cut indices or module paths (a list of lists with "
-        "over two devices)"
+        "`equal` (equal numbers of nodes), `{at_most: N}` (cuts that at most N tensors cross), "
+        "`{each: PATTERN}` (a cut after each module whose path, as in `h.*`, or class matches), or a list of "
+        "cut indices or module paths (a list of lists with over two devices)"
     ),
 ]
 _Trials = Annotated[int, Meta(ge=2, le=10_000)]
@@ -411,10 +426,13 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     def _check_grid(self, grid: Grid) -> None:
         depths, loads = grid.values["depth"], grid.values["load"]
+        rule = grid.splits
+        if isinstance(rule, SplitRule) and (rule.at_most is UNSET) == (rule.each is UNSET):
+            raise ExperimentError("key 'splits' takes one rule: {at_most: N} or {each: PATTERN}")
         if isinstance(grid.splits, str) and grid.splits not in _NAMED_SPLITS:
             raise ExperimentError(
-                f"key 'splits' is {grid.splits!r}; allowed: {', '.join(_NAMED_SPLITS)}, or a list of cut "
-                f"indices or module paths"
+                f"key 'splits' is {grid.splits!r}; allowed: {', '.join(_NAMED_SPLITS)}, "
+                f"{{at_most: N}}, {{each: PATTERN}}, or a list of cut indices or module paths"
             )
         if isinstance(self.requests, dict):
             for depth in (*depths, *([1] if SINGLE in loads else ())):

@@ -14,6 +14,7 @@ import onnx
 
 from exporter.bundle import chain, cuts
 from exporter.bundle.manifest import FORMAT, FileEntry, Made, Manifest, encode, file_digest
+from exporter.bundle.modules import ModuleTree
 from exporter.bundle.partition import Cuttable
 from exporter.bundle.samples import Samples, save_samples
 from exporter.bundle.tensors import Array, Arrays, Tensor
@@ -54,6 +55,7 @@ def write_files(
     labels: Array | None = None,
     reference: Arrays | None = None,
     batch: int | None = None,
+    types: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Write a bundle's files beside its weights file, the manifest last.
 
@@ -67,6 +69,7 @@ def write_files(
         labels: their labels; the bundle omits them where they are of other classes than the model's.
         reference: PyTorch's outputs for the first samples; None for a model from an .onnx file.
         batch: the fixed batch, or None if the batch is symbolic.
+        types: the class of each module, by its path; those without nodes are left out.
 
     Raises:
         BundleError: ONNX Runtime cannot run the graph.
@@ -96,6 +99,7 @@ def write_files(
         node_count=len(nodes),
         nodes=tuple(nodes),
         cut_points=cuts.cut_points_of(nodes, crossing, batch),
+        module_types=_types_of(nodes, types or {}),
         parameters=sum(node.parameters for node in nodes),
         multiply_adds=sum(node.multiply_adds for node in nodes),
         weights_bytes=(folder / WEIGHTS).stat().st_size,
@@ -110,6 +114,11 @@ def write_files(
     content, digest = encode(manifest)
     (folder / "manifest.json").write_bytes(content)
     return dataclasses.replace(manifest, digest=digest)
+
+
+def _types_of(nodes: Sequence[cuts.Node], types: Mapping[str, str]) -> dict[str, str]:
+    known = ModuleTree([node.module for node in nodes]).modules
+    return {path: name for path, name in types.items() if path in known}
 
 
 def _made(facts: Facts) -> Made:

@@ -136,6 +136,18 @@ class Bundle:
         """
         return cuts.equal_cuts(self.cut_points, self.node_count, stages)
 
+    def narrow_cuts(self, most: int) -> tuple[int, ...]:
+        """Return the cut points that at most so many tensors cross."""
+        return tuple(point.index for point in self.cut_points if len(point.tensors) <= most)
+
+    def cuts_after_each(self, pattern: str) -> tuple[int, ...]:
+        """Return the cuts after each module whose path or class matches, as ``h.*`` or ``Block`` do.
+
+        Raises:
+            RangeError: none matches; the message suggests the nearest.
+        """
+        return self._modules.cuts_after_each(pattern, self.manifest.module_types)
+
     def resolve(self, module: str) -> int:
         """Return the cut right after the last node of a module path.
 

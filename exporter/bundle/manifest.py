@@ -52,6 +52,7 @@ class Manifest:
     Attributes:
         batch: ``"symbolic"``, or the only batch size that the graph accepts.
         trained: False where the weights are random; their answers mean nothing.
+        module_types: the class of each module of PyTorch, by its path; none for a model from an .onnx file.
         metric: ``top1``, ``top5``, or null where accuracy is unknown.
         shards: SHA-256 of each 2-way shard and of the whole graph, by ``START-STOP``.
         made: no part of the content, so the same weights exported again have the same digest.
@@ -73,6 +74,7 @@ class Manifest:
     node_count: int
     nodes: tuple[Node, ...]
     cut_points: tuple[CutPoint, ...]
+    module_types: dict[str, str]
     parameters: int
     multiply_adds: int
     weights_bytes: int

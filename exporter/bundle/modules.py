@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -33,6 +33,11 @@ class ModuleTree:
         return frozenset(
             path[:end] for path in {*self.paths} for end, character in enumerate(path) if character == "."
         )
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """All modules with nodes, those within others included."""
+        return self._inner | frozenset(self.paths)
 
     @cached_property
     def blocks(self) -> tuple[str, ...]:
@@ -102,10 +107,36 @@ class ModuleTree:
         inside = [position for position, path in enumerate(self.paths) if _is_in(path, module)]
         if inside and module:
             return inside[-1] + 1
-        known = dict.fromkeys([*self.paths, *sorted(self._inner)])
+        known = sorted(self.modules)
         raise RangeError(
             f'no module "{module}" in this model{nearest(module, known)}; `exporter cuts` lists them'
         )
+
+    def cuts_after_each(self, pattern: str, types: Mapping[str, str]) -> tuple[int, ...]:
+        """Return the cuts after each module whose path or class matches a pattern, in order.
+
+        Args:
+            pattern: of a path, whose ``*`` stands for a part of a name and ``**`` for any number of names;
+                or of a class's name.
+            types: the class of each module, by its path.
+
+        Raises:
+            RangeError: no module matches, or the model ends with the only one.
+        """
+        expression = re.compile(_expression_of(pattern))
+        matching = {path for path in self.modules if expression.fullmatch(path)}
+        matching |= {path for path, name in types.items() if expression.fullmatch(name)}
+        ends = {self.cut_after(path) for path in matching & self.modules} - {len(self.paths)}
+        if not ends:
+            near = nearest(pattern, [*dict.fromkeys(types.values()), *sorted(self.modules)])
+            raise RangeError(f'no cut after a module whose path or class matches "{pattern}"{near}')
+        return tuple(sorted(ends))
+
+
+def _expression_of(pattern: str) -> str:
+    parts = re.split(r"(\*\*|\*|\?)", pattern)
+    meanings = {"**": ".*", "*": r"[^.]*", "?": r"[^.]"}
+    return "".join(meanings.get(part) or re.escape(part) for part in parts)
 
 
 def _is_in(path: str, module: str) -> bool:

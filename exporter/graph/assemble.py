@@ -56,6 +56,7 @@ def assemble(
         labels=labels,
         reference=reference,
         batch=graph.batch,
+        types=graph.types,
     )
 
 

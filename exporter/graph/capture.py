@@ -6,7 +6,7 @@ import logging
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,7 @@ class Graph:
     Attributes:
         model: the whole graph, with constants as initializers and functions inlined.
         modules: each node's module path, by the name of its first output.
+        types: the class of each module of PyTorch, by its path.
         batch: None where the batch is symbolic, else the only size that the graph accepts.
         why_fixed: the reason for a fixed batch.
     """
@@ -96,6 +97,7 @@ class Graph:
     modules: Mapping[str, str]
     batch: int | None
     why_fixed: str | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def from_torch(module: torch.nn.Module, example: Example) -> Graph:
@@ -125,7 +127,8 @@ def from_torch(module: torch.nn.Module, example: Example) -> Graph:
         except Exception as error:
             raise GraphError(_why(module, error)) from None
     modules = {_first_output(node): _module_path(node) for node in model.graph}
-    return Graph(model, modules, None if why_fixed is None else batch, why_fixed)
+    types = {path: type(each).__name__ for path, each in module.named_modules() if path}
+    return Graph(model, modules, None if why_fixed is None else batch, why_fixed, types)
 
 
 def name_outputs(module: torch.nn.Module, example: Example) -> tuple[str, ...]:

@@ -55,10 +55,34 @@ def cuts(resolved: ResolvedExperiment) -> set[tuple[int, ...]]:
         ("equal", {0, 2, 4}),
         ("[3]", {0, 3, 4}),
         ("[block.0]", {0, 2, 4}),
+        ("{at_most: 1}", {0, 1, 2, 3, 4}),
+        ("{each: block.*}", {0, 2, 4}),
     ],
 )
 def test_both_ends_are_always_measured(make: Make, splits: str, expected: set[int]) -> None:
     assert cuts(make(f"{TWO}splits: {splits}")) == {(cut,) for cut in expected}
+
+
+def test_rules_may_differ_under_a_network(make: Make) -> None:
+    networks = "[{name: lan, splits: {each: block.0}}, {name: as_is, splits: {at_most: 1}}]"
+    resolved = make(f"networks: {networks}\nplacements: [[pi, server]]\n")
+    assert {cell.cuts for cell in resolved.cells["lan"]} == {(0,), (2,), (4,)}
+    assert len({cell.cuts for cell in resolved.cells["as_is"]}) == 5
+
+
+@pytest.mark.parametrize(
+    ("splits", "says"),
+    [
+        ("{each: blok.0}", r'tiny: no cut after a module whose path or class matches "blok.0".*"block.0"'),
+        ("{each: block.0, at_most: 2}", r"takes one rule: \{at_most: N\} or \{each: PATTERN\}"),
+        ("{}", r"takes one rule"),
+        ("{at_most: 0}", r"'splits.at_most': expected a whole number >= 1"),
+        ("{atmost: 2}", r"unknown key 'splits.atmost'; did you mean 'at_most'"),
+    ],
+)
+def test_a_rule_that_makes_no_cut_is_named(make: Make, splits: str, says: str) -> None:
+    with pytest.raises(ExperimentError, match=says):
+        make(f"{TWO}splits: {splits}")
 
 
 def test_three_devices_take_every_ordered_pair_of_cuts(make: Make) -> None:

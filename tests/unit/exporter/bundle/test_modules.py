@@ -46,6 +46,33 @@ def test_a_cut_after_the_last_layer_of_a_named_block_is_called_by_the_block() ->
     assert tree.label(3) == "features.transition1"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "cuts"),
+    [
+        ("h.*", (3, 5)),
+        ("h.?.mlp", (3, 5)),
+        ("**.mlp", (3, 5)),
+        ("h.0.**", (2, 3)),
+        ("Block", (3, 5)),
+        ("*Linear", (2, 3, 5)),
+        ("h", (5,)),
+    ],
+)
+def test_cuts_after_each_module_of_a_kind(pattern: str, cuts: tuple[int, ...]) -> None:
+    tree = ModuleTree(["embed", "h.0.attn", "h.0.mlp", "h.1.attn", "h.1.mlp", "head"])
+    types = {"h.0": "Block", "h.1": "Block", "h.0.attn": "MyLinear", "h.0.mlp": "Linear", "h.1.mlp": "Linear"}
+    assert tree.cuts_after_each(pattern, types) == cuts
+
+
+def test_a_pattern_that_matches_no_module_names_the_nearest() -> None:
+    tree = ModuleTree(["embed", "h.0", "head"])
+    with pytest.raises(RangeError, match=r'path or class matches "Blok".*"Block"'):
+        tree.cuts_after_each("Blok", {"h.0": "Block"})
+    # The model ends with it, and its end is measured anyway.
+    with pytest.raises(RangeError, match="no cut after"):
+        tree.cuts_after_each("head", {})
+
+
 def test_a_module_path_is_the_cut_after_its_last_node() -> None:
     tree = ModuleTree([f"features.{i}.conv.{j}" for i in (1, 10) for j in (0, 1)])
     assert tree.cut_after("features.1") == 2

@@ -72,6 +72,12 @@ def test_nothing_that_crosses_is_a_number_of_samples(layered: Callable[[str], Bu
                 assert any(isinstance(size, str) for size in tensor.shape), tensor
 
 
+def test_modules_of_a_class_are_cut_after(layered: Callable[[str], Bundle]) -> None:
+    bundle = layered("decoder")
+    layers = [bundle.label(cut) for cut in bundle.cuts_after_each("TransformerEncoderLayer")]
+    assert layers == ["h.0", "h.1", "h.2"]
+
+
 def test_dequantised_weights_stay_with_the_layer_that_reads_them(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     weights, layers, constants, value = [], [], [], "x"
