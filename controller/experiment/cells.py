@@ -210,8 +210,8 @@ def _splits(splits: Splits, bundle: Bundle, devices: int) -> list[tuple[int, ...
         points = cut_sets(bundle)[splits] if isinstance(splits, str) else _by_rule(splits, bundle)
         if math.comb(len(points) + cuts - 1, cuts) > _MOST_CELLS:
             raise ExperimentError(
-                f"key 'splits': {bundle.manifest.model} has more than {_MOST_CELLS} such splits over {devices} "
-                "devices; list some"
+                f"key 'splits': {bundle.manifest.model} has more than {_MOST_CELLS} such splits over "
+                f"{devices} devices; list some"
             )
         requested = itertools.combinations_with_replacement(points, cuts)
     else:
