@@ -19,6 +19,7 @@ from exporter.errors import GraphError
 __all__ = [
     "BATCH",
     "HEAVY",
+    "RESERVED",
     "Cuttable",
     "batch_nodes",
     "gives_the_same",
@@ -30,8 +31,10 @@ __all__ = [
 BATCH: Final = "edgecut.batch"
 """The value of the batch size in a graph, int64 of shape [1]: what makes it reads the shape of an input."""
 
-_RESERVED: Final = "edgecut."
-_SHAPE: Final = "edgecut.shape"
+RESERVED: Final = "edgecut."
+"""Names of values that begin so are edgecut's own."""
+
+_SHAPE: Final = "edgecut.batch.shape"
 
 _RANDOM: Final = frozenset(
     ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
@@ -128,7 +131,7 @@ class Cuttable:
         self.model = model
         graph = model.graph
         self._constants = {each.name: each for each in graph.initializer}
-        batch = {name for node in graph.node for name in node.output if name.startswith(_RESERVED)}
+        batch = {name for node in graph.node for name in node.output if name.startswith(BATCH)}
         self._independent = independent_values(graph.node, self._constants, batch)
         self.nodes = [
             node for node in graph.node if not any(name in self._independent for name in node.output)
@@ -194,7 +197,7 @@ class Cuttable:
         wanted = [name for node in own for name in names_used(node)]
         made = self._makers_of([*wanted, *(tensor.name for tensor in outputs)])
         if start and any(BATCH in node.output for node in made):
-            rest = [node for node in made if not node.output[0].startswith(_RESERVED)]
+            rest = [node for node in made if not node.output[0].startswith(BATCH)]
             made = [*_batch_of(inputs, start), *rest]
         nodes = [*made, *own]
         used = {name for node in nodes for name in names_used(node)}

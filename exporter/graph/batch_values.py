@@ -14,7 +14,14 @@ import onnx
 from onnx import helper, numpy_helper
 
 from exporter.bundle.chain import run_session, session_of
-from exporter.bundle.partition import BATCH, batch_nodes, independent_values, is_independent, names_used
+from exporter.bundle.partition import (
+    BATCH,
+    RESERVED,
+    batch_nodes,
+    independent_values,
+    is_independent,
+    names_used,
+)
 from exporter.bundle.tensors import Array, Arrays, Tensor
 from exporter.errors import BundleError, GraphError
 
@@ -173,7 +180,7 @@ def _free_batch_of_reshape(
     inferred = np.where(shape.factor != 0, -1, shape.constant)
     if np.count_nonzero(inferred == 0):
         return
-    name = f"{node.output[0]}.shape"
+    name = f"{RESERVED}{node.output[0]}.shape"
     graph.initializer.append(numpy_helper.from_array(inferred.astype(np.int64), name))
     node.input[1] = name
 
@@ -187,8 +194,8 @@ def _nodes_for(graph: onnx.GraphProto, name: str, value: _Settled) -> list[onnx.
     nodes: list[onnx.NodeProto] = []
 
     def constant(suffix: str, array: Array) -> str:
-        graph.initializer.append(numpy_helper.from_array(array, f"{name}.{suffix}"))
-        return f"{name}.{suffix}"
+        graph.initializer.append(numpy_helper.from_array(array, f"{RESERVED}{name}.{suffix}"))
+        return f"{RESERVED}{name}.{suffix}"
 
     parts = []
     for position, (fixed, factor) in enumerate(
@@ -200,9 +207,9 @@ def _nodes_for(graph: onnx.GraphProto, name: str, value: _Settled) -> list[onnx.
             parts.append(BATCH)
         else:
             by = constant(f"{position}.factor", np.array([factor], np.int64))
-            nodes.append(helper.make_node("Mul", [BATCH, by], [f"{name}.{position}"]))
-            parts.append(f"{name}.{position}")
-    last = name if dtype == np.int64 else f"{name}.int64"
+            parts.append(f"{RESERVED}{name}.{position}")
+            nodes.append(helper.make_node("Mul", [BATCH, by], parts[-1:]))
+    last = name if dtype == np.int64 else f"{RESERVED}{name}.int64"
     if value.constant.ndim:
         nodes.append(helper.make_node("Concat", parts, [last], axis=0))
     else:

@@ -17,6 +17,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from exporter.bundle.guard import check_graph
+from exporter.bundle.partition import RESERVED
 from exporter.errors import BundleError, GraphError, ModelError, first_line
 
 __all__ = ["Example", "Graph", "from_file", "from_torch"]
@@ -231,12 +232,21 @@ def _normalise(model: ir.Model) -> None:
         common_passes.OutputFixPass(),
     ):
         each(model)
+    _free_reserved_names(model)
     if not len(model.graph):
         raise GraphError("the graph has no node that computes, so nothing to cut; export another model")
 
 
 def _first_output(node: ir.Node) -> str:
     return next((value.name for value in node.outputs if value.name), "")
+
+
+def _free_reserved_names(model: ir.Model) -> None:
+    """Give other names to values called as edgecut's own are, as in the graph of a bundle."""
+    values = [*model.graph.initializers.values(), *(value for node in model.graph for value in node.outputs)]
+    for value in values:
+        if value.name is not None and value.name.startswith(RESERVED):
+            value.name = f"was.{value.name}"
 
 
 def _module_path(node: ir.Node) -> str:

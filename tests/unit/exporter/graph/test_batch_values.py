@@ -78,6 +78,19 @@ def test_modules_of_a_class_are_cut_after(layered: Callable[[str], Bundle]) -> N
     assert layers == ["h.0", "h.1", "h.2"]
 
 
+@pytest.mark.parametrize("model", ["gru", "decoder"])
+def test_a_bundles_own_graph_exports_again_to_the_same_cuts(
+    layered: Callable[[str], Bundle], model: str, tmp_path: Path
+) -> None:
+    bundle = layered(model)
+    again = export(ExportSettings(str(bundle.path / "model.onnx"), tmp_path / "again", samples=12))
+    assert again.clean_cuts() == bundle.clean_cuts()
+    assert [node.op for node in again.manifest.nodes] == [node.op for node in bundle.manifest.nodes]
+    inputs = {name: array[:3] for name, array in bundle.samples().inputs.items()}
+    for name, array in run_chain(bundle, (), inputs).items():
+        np.testing.assert_array_equal(run_chain(again, again.clean_cuts()[1:2], inputs)[name], array)
+
+
 def test_dequantised_weights_stay_with_the_layer_that_reads_them(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     weights, layers, constants, value = [], [], [], "x"
