@@ -30,6 +30,23 @@ _Objectives = Annotated[
         "throughput, accuracy, payload, memory (of the fullest device).",
     ),
 ]
+
+
+def _results_file(path: Path) -> Path:
+    """The results file that a path names, or the one in a folder."""
+    return path / "results.sqlite" if path.is_dir() else path
+
+
+def _results_files(paths: list[Path]) -> list[Path]:
+    return list(map(_results_file, paths))
+
+
+_Results = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RESULTS", callback=_results_file, help="The sweep's results file (SQLite), or its folder."
+    ),
+]
 _Figures = Annotated[
     str, typer.Option(metavar="FORMATS", help="Formats of the figure files; empty: no files.")
 ]
@@ -43,8 +60,10 @@ def _analysis() -> None:
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the report.")],
+    results: _Results,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the report. Default: that of RESULTS.")
+    ] = None,
     figures: _Figures = "pdf,svg,png",
     objectives: _Objectives = "",
     seed: _Seed = 0,
@@ -73,7 +92,12 @@ def report(
     sweep = load(results, objectives=check_objectives(objectives), seed=seed)
     _warn(sweep)
     written = write_report(
-        sweep, out, formats, against=against, codec_pj_per_bit=codec_pj_per_bit, predictions=predictions
+        sweep,
+        out or results.parent,
+        formats,
+        against=against,
+        codec_pj_per_bit=codec_pj_per_bit,
+        predictions=predictions,
     )
     show(*written.lines)
     if sweep.missing:
@@ -83,7 +107,7 @@ def report(
 
 @app.command()
 def best(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
+    results: _Results,
     objective: Annotated[
         str | None,
         typer.Option(
@@ -112,7 +136,7 @@ def best(
 
 @app.command()
 def export(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The sweep's results file (SQLite).")],
+    results: _Results,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")],
     formats: Annotated[str, typer.Option(metavar="FORMATS", help="csv, parquet, or csv,parquet.")] = "csv",
 ) -> None:
@@ -131,7 +155,12 @@ def export(
 @app.command()
 def compare(
     results: Annotated[
-        list[Path], typer.Argument(metavar="A [B]", help="Two results files, or one for two of its networks.")
+        list[Path],
+        typer.Argument(
+            metavar="A [B]",
+            callback=_results_files,
+            help="Two results files or their folders, or one for two of its networks.",
+        ),
     ],
     networks: Annotated[
         str, typer.Option(metavar="X,Y", help="Compare network X of A with network Y of B (or of A).")

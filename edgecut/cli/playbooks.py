@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from controller.cli.running import CommandEnded
-from controller.errors import StoreError
+from controller.errors import ExperimentError, StoreError, did_you_mean
 from controller.results import Results
 from controller.sweep.outcome import INTERRUPTED
 from edgecut.cli.loading import run as load_and_run
@@ -221,9 +221,19 @@ def _has_trials(results: Path) -> bool:
 
 
 def _shipped(experiment: Path) -> Path:
-    """An experiment where the user stands, or one that edgecut ships, such as `experiments/demo.yml`."""
+    """An experiment where the user stands, or one that edgecut ships, such as `experiments/demo.yml`.
+
+    Raises:
+        ExperimentError: There is none.
+    """
     places = (experiment, ROOT / "ansible" / experiment, ROOT / experiment)
-    return next((path for path in places if path.is_file()), experiment).absolute()
+    if found := next((path for path in places if path.is_file()), None):
+        return found.absolute()
+    known = {str(experiment.parent / path.name) for place in places for path in place.parent.glob("*.yml")}
+    advice = (
+        did_you_mean(str(experiment), sorted(known)) if known else "; `edgecut schema` documents the file"
+    )
+    raise ExperimentError(f"no experiment {experiment}{advice}")
 
 
 def _code_of_sweep(ended: Ended) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -58,6 +59,19 @@ def test_an_incomplete_sweep_is_called_so(tmp_path: Path, capsys: pytest.Capture
     assert "incomplete: 36 trials finished, 18 missing" in capsys.readouterr().out
 
 
+def test_a_folder_stands_for_the_results_file_in_it_and_gets_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_sweep(tmp_path / "results.sqlite", cuts=(0, 12, 60))
+    shutil.copytree(tmp_path, tmp_path / "other")
+    assert main(["report", str(tmp_path), "--figures", ""]) == 0
+    assert (tmp_path / "report.html").is_file()
+    capsys.readouterr()
+    assert main(["best", str(tmp_path)]) == 0
+    assert "do this" in capsys.readouterr().out
+    assert main(["compare", str(tmp_path), str(tmp_path / "other")]) == 0
+
+
 def test_no_such_file(tmp_path: Path, refused: Callable[..., str]) -> None:
     assert "gone.sqlite: no such results file" in refused(
         "report", tmp_path / "gone.sqlite", "--out", tmp_path
@@ -98,7 +112,7 @@ def test_an_output_folder_that_is_a_file(tmp_path: Path, refused: Callable[..., 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (lambda r: ("report", r), "--out"),
+        (lambda r: ("export", r), "--out"),
         (lambda r: ("report", r, "--out", "o", "--figures", "gif"), "no such format 'gif'"),
         (lambda _: ("rapport",), "rapport"),
         (lambda r: ("report", r, "--out", "o", "--shiny"), "--shiny"),

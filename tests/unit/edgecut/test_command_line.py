@@ -153,6 +153,18 @@ def test_models_are_for_scripts_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(models) == 10 and models["mobilenet_v2"]["clean_cuts"] >= 49
 
 
+def test_an_experiment_that_is_not_there_is_named_with_the_nearest_before_anything_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", "experiments/dmeo.yml"]) == 2
+    said = "error: no experiment experiments/dmeo.yml; did you mean 'experiments/demo.yml'?\n"
+    assert capsys.readouterr().err == said
+    assert main(["sweep", "nowhere/mine.yml"]) == 2
+    said = "error: no experiment nowhere/mine.yml; `edgecut schema` documents the file\n"
+    assert capsys.readouterr().err == said
+
+
 def test_the_local_lab_is_that_of_the_repository_wherever_the_user_stands(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
