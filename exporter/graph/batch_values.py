@@ -47,6 +47,10 @@ _SHAPED_BY: Final = {
     "OneHot": (1,),
     "Split": (1,),
     "CenterCropPad": (1,),
+    "MaxUnpool": (2,),
+    "Col2Im": (1, 2),
+    "STFT": (1, 3),
+    "DFT": (1,),
 }
 """By operator, the inputs whose values decide the size of its results."""
 
