@@ -35,7 +35,7 @@ def export_tiny(folder: Path, *, seed: int = 0) -> None:
 
 
 def export_expanding(folder: Path) -> None:
-    """Export `expanding`: between its nodes 1 and 3 a shape (int64) crosses beside the activations."""
+    """Export `expanding`: its last node but one expands to a shape, which each shard makes itself."""
     nodes = [
         helper.make_node("Relu", ["x"], ["a"]),
         helper.make_node("Shape", ["a"], ["shape"]),

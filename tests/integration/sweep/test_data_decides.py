@@ -1,10 +1,11 @@
-"""Models whose integer tensors decide what is computed: stages are timed on those that really cross."""
+"""Models whose shapes or integers decide what is computed: stages are timed on what really crosses."""
 
 from pathlib import Path
 
 import pytest
 
 from controller.results import BaselineTrial, Results, TimeAlone
+from exporter.bundle import Bundle
 from tests.bundles import export_expanding, export_looping
 from tests.integration.commands import sweep
 from tests.integration.labs import write_experiment
@@ -18,16 +19,20 @@ def fixture_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_stage_that_takes_a_shape_is_timed(lab: Path, bundles: Path, tmp_path: Path) -> None:
+def test_a_stage_that_needs_a_shape_makes_it_of_what_crosses(
+    lab: Path, bundles: Path, tmp_path: Path
+) -> None:
     experiment = write_experiment(tmp_path, models=["expanding"], splits=[2, 3], depths=[1, 2])
     done = sweep(experiment, lab, bundles)
     assert done.returncode == 0, done.stderr
     with Results.open(tmp_path / "results.sqlite") as results:
         assert results.voids() == []
         cuts = {cell.cuts for cell in results.cells()}
-        assert cuts == {(0,), (2,), (3,), (5,)}
+        assert cuts == {(0,), (2,), (3,), (4,)}
         stages = {(row.device, row.start, row.stop) for row in results.rows(TimeAlone)}
-        assert {("server", 2, 5), ("server", 3, 5), ("pi", 0, 2), ("pi", 0, 3)} <= stages
+        assert {("server", 2, 4), ("server", 3, 4), ("pi", 0, 2), ("pi", 0, 3)} <= stages
+    crossing = [tensor for cut in (1, 2, 3) for tensor in Bundle.open(bundles / "expanding").tensors_at(cut)]
+    assert {tensor.dtype for tensor in crossing} == {"float32"}
 
 
 def test_a_loop_takes_as_long_alone_as_its_trips_take(lab: Path, bundles: Path, tmp_path: Path) -> None:
