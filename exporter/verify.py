@@ -22,6 +22,8 @@ __all__ = ["Difference", "TOLERANCE", "Verification", "require_signal", "verify"
 
 TOLERANCE = 1e-4
 _DEGENERATE_SHARE, _DEGENERATE_MAXIMUM = 1e-3, 1e-6
+# What is smaller all over, such as a map that a ReLU closes, is compared with this.
+_NEARLY_ZERO = 1e-6
 _SAMPLES = 8
 _BATCHES = (1, 8)
 
@@ -35,7 +37,8 @@ class Difference:
         where: the chain's cut points, empty for the whole graph.
         tensor: the tensor's name.
         batch: the batch size.
-        error: the largest absolute difference over the largest absolute expected value.
+        error: the largest absolute difference over the largest finite expected value; equal infinities are
+            equal.
     """
 
     what: str
@@ -159,12 +162,14 @@ def _first(inputs: Arrays, count: int) -> Arrays:
 def _error(array: Array, expected: Array) -> float:
     if array.shape != expected.shape or array.dtype != expected.dtype:
         return float("inf")
-    right = expected.astype(np.float64)
-    difference = float(np.abs(array.astype(np.float64) - right).max(initial=0.0))
-    largest = float(np.abs(right).max(initial=0.0))
-    if difference == 0.0:
+    found, right = array.astype(np.float64), expected.astype(np.float64)
+    # Masks of attention hold infinities, and what is made from them may hold no numbers.
+    other = ~((found == right) | (np.isnan(found) & np.isnan(right)))
+    if not other.any():
         return 0.0
-    return difference / largest if largest > 0.0 and np.isfinite(difference) else float("inf")
+    difference = float(np.abs(found[other] - right[other]).max())
+    largest = float(np.abs(right[np.isfinite(right)]).max(initial=_NEARLY_ZERO))
+    return difference / largest if np.isfinite(difference) else float("inf")
 
 
 def _worst(differences: Iterator[Difference]) -> Difference | None:

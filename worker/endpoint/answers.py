@@ -22,19 +22,28 @@ _REMEMBERED_BYTES: Final = 64 * 2**20
 
 @dataclass
 class _Answer:
-    """A tensor of one batch; errors are relative to `scale`, its maximum (1 when that is zero)."""
+    """A tensor of one batch; errors are relative to `scale`, its finite maximum (1 when that is zero)."""
 
     tensor: Array
     scale: float = field(init=False)
     scratch: "np.ndarray[Any, np.dtype[Any]]"
 
     def __post_init__(self) -> None:
-        self.scale = float(np.max(np.abs(self.tensor.astype(np.float64)))) or 1.0
+        values = self.tensor.astype(np.float64)
+        self._infinite = np.isinf(values)
+        self._has_infinite = bool(self._infinite.any())
+        self.scale = float(np.abs(values[~self._infinite]).max(initial=0.0)) or 1.0
 
     def error(self, result: Array) -> float:
-        """Largest absolute difference, as a share of the scale; NaN if the result holds one."""
-        np.subtract(result, self.tensor, out=self.scratch, dtype=self.scratch.dtype)
+        """Largest absolute difference, as a share of the scale; NaN if the result holds one.
+
+        Equal infinities are equal.
+        """
+        with np.errstate(invalid="ignore"):
+            np.subtract(result, self.tensor, out=self.scratch, dtype=self.scratch.dtype)
         np.abs(self.scratch, out=self.scratch)
+        if self._has_infinite:
+            self.scratch[self._infinite & (result == self.tensor)] = 0
         return float(np.maximum.reduce(self.scratch, axis=None)) / self.scale
 
 

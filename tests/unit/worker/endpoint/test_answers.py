@@ -55,3 +55,20 @@ def test_differences_do_not_overflow(dtype: str) -> None:
     assert answers.check(bring(slot, 0)) == 0
     slot.arrays[0][:] = 100
     assert answers.check(slot) == (100 - 1) / 4
+
+
+def test_equal_infinities_are_equal_and_all_else_is_held_to_the_finite_maximum() -> None:
+    layout = LinkLayout([TensorSpec(name="y", dtype="float32", shape=(1, 4))])
+    right = np.array([[-np.inf, 2.0, np.inf, 4.0]], np.float32)
+    answers = Answers({"y": right}, layout, 1, allowed_error=1e-4)
+    slot = SlotPool(layout, 0).slots[0]
+    slot.request = 0
+    slot.arrays[0][:] = right
+    assert answers.check(slot) == 0
+    slot.arrays[0][0, 3] = 4.0002
+    assert answers.check(slot) == pytest.approx(5e-5, rel=0.05)
+    for place, wrong in ((0, np.inf), (0, 1.0), (1, np.inf), (2, np.nan)):
+        slot.arrays[0][:] = right
+        slot.arrays[0][0, place] = wrong
+        with pytest.raises(MismatchError):
+            answers.check(slot)
