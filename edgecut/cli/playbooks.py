@@ -229,11 +229,9 @@ def _shipped(experiment: Path) -> Path:
     places = (experiment, ROOT / "ansible" / experiment, ROOT / experiment)
     if found := next((path for path in places if path.is_file()), None):
         return found.absolute()
-    known = {str(experiment.parent / path.name) for place in places for path in place.parent.glob("*.yml")}
-    advice = (
-        did_you_mean(str(experiment), sorted(known)) if known else "; `edgecut schema` documents the file"
-    )
-    raise ExperimentError(f"no experiment {experiment}{advice}")
+    shipped = (f"experiments/{path.name}" for path in (ROOT / "ansible" / "experiments").glob("*.yml"))
+    known = sorted({*map(str, experiment.parent.glob("*.yml")), *shipped})
+    raise ExperimentError(f"no experiment {experiment}{did_you_mean(str(experiment), known)}")
 
 
 def _code_of_sweep(ended: Ended) -> int:

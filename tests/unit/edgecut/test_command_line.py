@@ -160,9 +160,13 @@ def test_an_experiment_that_is_not_there_is_named_with_the_nearest_before_anythi
     assert main(["sweep", "experiments/dmeo.yml"]) == 2
     said = "error: no experiment experiments/dmeo.yml; did you mean 'experiments/demo.yml'?\n"
     assert capsys.readouterr().err == said
-    assert main(["sweep", "nowhere/mine.yml"]) == 2
-    said = "error: no experiment nowhere/mine.yml; `edgecut schema` documents the file\n"
-    assert capsys.readouterr().err == said
+    (tmp_path / "first.yml").touch()
+    assert main(["sweep", "frist.yml"]) == 2
+    assert capsys.readouterr().err == "error: no experiment frist.yml; did you mean 'first.yml'?\n"
+    assert main(["sweep", "x.yml"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: no experiment x.yml; choose from: ")
+    assert "experiments/demo.yml" in said and "deploy.yml" not in said
 
 
 def test_the_local_lab_is_that_of_the_repository_wherever_the_user_stands(

@@ -149,6 +149,6 @@ def test_a_sweep_without_a_trial_writes_no_report(
         tmp_path / "results.sqlite", name="t", text="t", seed=0, trials=1, created_at="2026-01-01"
     ).close()
     monkeypatch.setattr(playbooks, "run", lambda _: Ended(2, {"sweep_results": str(tmp_path)}))
-    assert main(["sweep", "x.yml"]) == 2
+    assert main(["sweep", "experiments/demo.yml"]) == 2
     assert capsys.readouterr().err == ""
     assert [path.name for path in tmp_path.iterdir()] == ["results.sqlite"]
