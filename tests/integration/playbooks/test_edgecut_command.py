@@ -106,7 +106,6 @@ def test_ctrl_c_ends_after_the_trial_and_says_how_to_go_on(lab: LocalLab, here: 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (["sweep", "nope.yml"], "no experiment"),
         (["sweep", "tiny.yml", "-e", "time_bugdet=20m"], "did you mean 'time_budget'?"),
         (["deploy", "--workers", "1"], "workers=1: the inventory alone has 2 devices"),
         (["deploy", "-e", "@nowhere.yml"], "nowhere.yml"),
