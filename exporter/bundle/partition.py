@@ -138,8 +138,9 @@ class Cuttable:
         ]
 
     @cached_property
-    def _order(self) -> dict[int, int]:
-        return {id(node): position for position, node in enumerate(self.model.graph.node)}
+    def _places(self) -> dict[str, int]:
+        """The place of the node that makes each value."""
+        return {name: place for place, node in enumerate(self.model.graph.node) for name in node.output}
 
     def reads(self, node: onnx.NodeProto) -> Iterator[str]:
         """Yield the data that a node of `nodes` reads."""
@@ -155,11 +156,11 @@ class Cuttable:
         found: dict[int, onnx.NodeProto] = {}
         pending = [name for name in names if name in self._independent]
         while pending:
-            node = self._independent[pending.pop()]
-            if id(node) not in found:
-                found[id(node)] = node
+            name = pending.pop()
+            if self._places[name] not in found:
+                node = found[self._places[name]] = self._independent[name]
                 pending += [name for name in names_used(node) if name in self._independent]
-        return sorted(found.values(), key=lambda node: self._order[id(node)])
+        return [found[place] for place in sorted(found)]
 
     def crossing(self) -> tuple[tuple[str, ...], ...]:
         """Return the names of the tensors that cross each position 0 to n, in order of production.
